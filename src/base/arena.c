@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/arena.h"
+
+#include <stdalign.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+enum { KEEP_BYTES_MAX = 1024 * 1024 };
+
+struct block {
+	struct block *next; /* filled before this one */
+	size_t size_bytes;
+	size_t used_bytes;
+	alignas(max_align_t) char bytes[];
+};
+
+struct arena {
+	struct block *block;
+	size_t first_block_bytes;
+};
+
+static struct block *block_new(size_t size_bytes, struct block *next)
+{
+	struct block *b = mem_grow(NULL, sizeof *b + size_bytes, 1);
+	*b = (struct block){.next = next, .size_bytes = size_bytes};
+	return b;
+}
+
+static void blocks_free(struct block *b)
+{
+	while (b != NULL) {
+		struct block *next = b->next;
+		free(b);
+		b = next;
+	}
+}
+
+struct arena *arena_new(size_t first_block_bytes)
+{
+	struct arena *a = mem_new(1, sizeof *a);
+	a->first_block_bytes = first_block_bytes;
+	a->block = block_new(first_block_bytes, NULL);
+	return a;
+}
+
+void arena_free(struct arena *a)
+{
+	if (a == NULL)
+		return;
+	blocks_free(a->block);
+	free(a);
+}
+
+void *arena_take(struct arena *a, size_t size_bytes)
+{
+	size_t align = alignof(max_align_t);
+	size_t need_bytes = (size_bytes + align - 1) / align * align;
+	struct block *b = a->block;
+	if (b->size_bytes - b->used_bytes < need_bytes) {
+		size_t size = b->size_bytes * 2;
+		if (size < need_bytes)
+			size = need_bytes;
+		a->block = b = block_new(size, b);
+	}
+	void *p = b->bytes + b->used_bytes;
+	b->used_bytes += need_bytes;
+	return p;
+}
+
+struct span arena_copy(struct arena *a, struct span s)
+{
+	char *p = arena_take(a, s.len);
+	if (s.len > 0)
+		memcpy(p, s.ptr, s.len);
+	return span_make(p, s.len);
+}
+
+void arena_reset(struct arena *a)
+{
+	struct block *b = a->block;
+	if (b->next != NULL || b->size_bytes > KEEP_BYTES_MAX) {
+		size_t total_bytes = 0;
+		for (struct block *i = b; i != NULL; i = i->next)
+			total_bytes += i->size_bytes;
+		blocks_free(b);
+		if (total_bytes > KEEP_BYTES_MAX)
+			total_bytes = a->first_block_bytes;
+		a->block = block_new(total_bytes, NULL);
+		return;
+	}
+	b->used_bytes = 0;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+void buf_fini(struct buf *b)
+{
+	free(b->ptr);
+	*b = (struct buf){0};
+}
+
+char *buf_reserve(struct buf *b, size_t more_bytes)
+{
+	if (b->cap - b->len < more_bytes) {
+		size_t cap = b->cap ? b->cap : 256;
+		while (cap - b->len < more_bytes)
+			cap *= 2;
+		b->ptr = mem_grow(b->ptr, cap, 1);
+		b->cap = cap;
+	}
+	return b->ptr + b->len;
+}
+
+void buf_printf(struct buf *b, const char *format, ...)
+{
+	va_list args, again;
+	va_start(args, format);
+	va_copy(again, args);
+	int len = vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	CHECK(len >= 0);
+	char *place = buf_reserve(b, (size_t)len + 1);
+	vsnprintf(place, (size_t)len + 1, format, again);
+	va_end(again);
+	b->len += (size_t)len;
+}
+
+const char *buf_text(struct buf *b)
+{
+	*buf_reserve(b, 1) = '\0';
+	return b->ptr;
+}

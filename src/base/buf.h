@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* buf - bytes that grow at the end.
+ *
+ * The caller's storage; zero-initialised it is empty and valid.  Growth
+ * doubles; buf_clear keeps the memory. */
+#ifndef BASE_BUF_H
+#define BASE_BUF_H
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/span.h"
+
+struct buf {
+	char *ptr;
+	size_t len;
+	size_t cap;
+};
+
+/* Free the memory; the buffer is empty and valid again. */
+void buf_fini(struct buf *);
+
+/* Make room for `more_bytes` behind what is there; returns the place. */
+char *buf_reserve(struct buf *, size_t more_bytes);
+
+void buf_printf(struct buf *, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* NUL-terminate (the NUL is not counted) and return the text. */
+const char *buf_text(struct buf *);
+
+static inline void buf_clear(struct buf *b)
+{
+	b->len = 0;
+}
+
+static inline void buf_put(struct buf *b, const char *bytes, size_t len)
+{
+	if (b->cap - b->len < len)
+		buf_reserve(b, len);
+	if (len > 0)
+		memcpy(b->ptr + b->len, bytes, len);
+	b->len += len;
+}
+
+static inline void buf_put_span(struct buf *b, struct span s)
+{
+	buf_put(b, s.ptr, s.len);
+}
+
+static inline void buf_put_text(struct buf *b, const char *text)
+{
+	buf_put(b, text, strlen(text));
+}
+
+static inline void buf_put_char(struct buf *b, char c)
+{
+	if (b->cap == b->len)
+		buf_reserve(b, 1);
+	b->ptr[b->len++] = c;
+}
+
+static inline struct span buf_span(const struct buf *b)
+{
+	return span_make(b->ptr, b->len);
+}
+
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+void check_failed(const char *expr, const char *file, int line)
+{
+	fprintf(stderr, "level=bug check=\"%s\" file=%s line=%d\n", expr, file,
+		line);
+	abort();
+}

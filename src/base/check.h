@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* check - what cannot happen, and what must not be ignored.
+ *
+ * CHECK is compiled into every build.  A process whose own state is wrong may
+ * not go on writing evidence: it prints the place and aborts. */
+#ifndef BASE_CHECK_H
+#define BASE_CHECK_H
+
+#define MUST_USE __attribute__((warn_unused_result))
+#define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
+
+/* Exit codes, see sysexits.h; systemd can refuse to restart on 64 and 78. */
+enum {
+	EXIT_CODE_USAGE = 64,
+	EXIT_CODE_BUG = 70,
+	EXIT_CODE_SYSTEM = 71,
+	EXIT_CODE_CONFIG = 78,
+};
+
+#define CHECK(e) ((e) ? (void)0 : check_failed(#e, __FILE__, __LINE__))
+
+/* Print `check="expr" file=... line=...` to standard error and abort. */
+_Noreturn void check_failed(const char *expr, const char *file, int line);
+
+#endif

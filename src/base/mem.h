@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mem - memory that is there, or the process is not.
+ *
+ * Running out of memory aborts: one process, a queue that waits and a
+ * restarter make unwinding every allocation bad value.  Nothing on the way of
+ * a message allocates in the steady state. */
+#ifndef BASE_MEM_H
+#define BASE_MEM_H
+
+#include <stddef.h>
+
+/* Zeroed, never NULL.  Free with free(). */
+void *mem_new(size_t count, size_t size_bytes);
+
+/* As realloc, never NULL; what is new is not zeroed. */
+void *mem_grow(void *old, size_t count, size_t size_bytes);
+
+/* A NUL-terminated copy of `length` bytes, or of a string.  Free with free(). */
+char *mem_copy(const char *bytes, size_t length);
+char *mem_text(const char *text);
+
+#endif

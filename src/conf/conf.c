@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conf/conf.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/say.h"
+#include "base/span.h"
+#include "conf/expand.h"
+#include "conf/reader.h"
+
+enum { FIRST_BLOCK_BYTES = 16384 };
+
+struct unit {
+	const char *name;
+	double factor;
+};
+
+static struct conf *conf_new(void)
+{
+	struct conf *c = mem_new(1, sizeof *c);
+	c->arena = arena_new(FIRST_BLOCK_BYTES);
+	c->sections_end = &c->sections;
+	return c;
+}
+
+/* The directory of the file itself, behind all symlinks. */
+static const char *dir_of(struct arena *arena, const char *path)
+{
+	char *real = realpath(path, NULL);
+	if (real == NULL)
+		return ".";
+	char *slash = strrchr(real, '/');
+	slash[slash == real ? 1 : 0] = '\0';
+	const char *dir =
+		arena_copy(arena, span_make(real, strlen(real) + 1)).ptr;
+	free(real);
+	return dir;
+}
+
+/* As a value counts: the key is there and not empty. */
+static bool is_value_of(const struct conf_key *k, const char *key)
+{
+	return strcasecmp(k->name, key) == 0 && k->value[0] != '\0';
+}
+
+static struct conf_key *find(const struct conf_section *s, const char *key,
+			     size_t nth)
+{
+	for (struct conf_key *k = s->keys; k != NULL; k = k->next)
+		if (is_value_of(k, key) && nth-- == 0)
+			return k;
+	return NULL;
+}
+
+static void note_asked(struct conf_section *s, const char *key)
+{
+	for (size_t i = 0; i < s->asked_count; i++)
+		if (strcasecmp(s->asked[i], key) == 0)
+			return;
+	s->asked = mem_grow(s->asked, s->asked_count + 2, sizeof *s->asked);
+	struct span name = span_make(key, strlen(key) + 1);
+	s->asked[s->asked_count++] = arena_copy(s->conf->arena, name).ptr;
+	s->asked[s->asked_count] = NULL;
+	for (struct conf_key *k = s->keys; k != NULL; k = k->next)
+		if (strcasecmp(k->name, key) == 0)
+			k->is_known = true;
+}
+
+/* The place in front of the sentence that is in *e. */
+static bool put_place(const struct conf_section *s, size_t line, struct err *e)
+{
+	struct err inner = *e;
+	err_set(e, "%s:%zu: [%s] %s", s->file, line, s->name, inner.text);
+	e->exit_code = inner.exit_code;
+	return false;
+}
+
+static PRINTF_LIKE(4, 5) bool err_key(const struct conf_section *s,
+				      const struct conf_key *k, struct err *e,
+				      const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	err_vset(e, format, args);
+	va_end(args);
+	return put_place(s, k->line, e);
+}
+
+static bool err_value(const struct conf_section *s, const struct conf_key *k,
+		      struct err *e, const char *what)
+{
+	char room[SAY_QUOTED_BYTES];
+	return err_key(s, k, e, "%s %s is not %s", k->name,
+		       say_quoted(span_of(k->value), room), what);
+}
+
+static bool err_twice(const struct conf_section *s, const char *key,
+		      struct err *e)
+{
+	struct buf lines = {0};
+	const struct conf_key *k, *last = NULL;
+	size_t count = 0;
+	while ((k = find(s, key, count)) != NULL) {
+		buf_printf(&lines, "%s%zu", count > 0 ? ", " : "", k->line);
+		last = k;
+		count++;
+	}
+	err_key(s, last, e, "%s is set %zu times, in lines %s", last->name,
+		count, buf_text(&lines));
+	buf_fini(&lines);
+	return false;
+}
+
+/* *out is NULL on failure and when the key is not there. */
+static bool get_one(struct conf_section *s, const char *key,
+		    const struct conf_key **out, struct err *e)
+{
+	*out = NULL;
+	note_asked(s, key);
+	if (find(s, key, 1) != NULL)
+		return err_twice(s, key, e);
+	*out = s->last_got = find(s, key, 0);
+	return true;
+}
+
+/* A number and one of the units, any case.  strtod alone would take more:
+ * exponents, hexadecimal, signs. */
+static bool read_amount(const char *text, const struct unit *units, double max,
+			double *out)
+{
+	size_t len = strspn(text, "0123456789.");
+	char *end;
+	double number = strtod(text, &end);
+	if (len == 0 || end != text + len)
+		return false;
+	while (units->name != NULL && strcasecmp(end, units->name) != 0)
+		units++;
+	if (units->name == NULL || number * units->factor > max)
+		return false;
+	*out = number * units->factor;
+	return true;
+}
+
+static size_t line_of(const struct conf_section *s, const char *key)
+{
+	if (s->last_got != NULL && strcasecmp(s->last_got->name, key) == 0)
+		return s->last_got->line;
+	const struct conf_key *k = find(s, key, 0);
+	if (k != NULL)
+		return k->line;
+	/* It may be there, but empty. */
+	for (k = s->keys; k != NULL; k = k->next)
+		if (strcasecmp(k->name, key) == 0)
+			return k->line;
+	return s->line;
+}
+
+/* What to say behind an unknown word. */
+static const char *suggest(const char *word, const char *const *known,
+			   struct buf *out)
+{
+	const char *near = conf_nearest(word, known);
+	if (near != NULL) {
+		buf_printf(out, "; did you mean \"%s\"?", near);
+		return buf_text(out);
+	}
+	for (size_t i = 0; known[i] != NULL; i++)
+		buf_printf(out, "%s%s", i > 0 ? ", " : "; known: ", known[i]);
+	return buf_text(out);
+}
+
+struct conf *conf_read(const char *path, struct err *e)
+{
+	struct conf *c = conf_new();
+	c->dir = dir_of(c->arena, path);
+	if (!reader_file(c, path, e)) {
+		conf_free(c);
+		return NULL;
+	}
+	expand_values(c);
+	return c;
+}
+
+struct conf *conf_read_text(const char *name, const char *text, size_t length,
+			    struct err *e)
+{
+	struct conf *c = conf_new();
+	if (!reader_text(c, name, text, length, e)) {
+		conf_free(c);
+		return NULL;
+	}
+	expand_values(c);
+	return c;
+}
+
+void conf_free(struct conf *c)
+{
+	if (c == NULL)
+		return;
+	for (struct conf_section *s = c->sections; s != NULL; s = s->next)
+		free(s->asked);
+	arena_free(c->arena);
+	free(c);
+}
+
+const char *conf_dir(const struct conf *c)
+{
+	return c->dir != NULL ? c->dir : ".";
+}
+
+char *conf_find_file(const char *dir, const char *path)
+{
+	if (path[0] == '/' || access(path, F_OK) == 0)
+		return mem_text(path);
+	struct buf full = {0};
+	buf_printf(&full, "%s/%s", dir, path);
+	bool there = access(buf_text(&full), F_OK) == 0;
+	char *found = mem_text(there ? buf_text(&full) : path);
+	buf_fini(&full);
+	return found;
+}
+
+struct conf_section *conf_section(const struct conf *c, size_t index)
+{
+	struct conf_section *s = c->sections;
+	while (s != NULL && index-- > 0)
+		s = s->next;
+	return s;
+}
+
+const char *conf_section_name(const struct conf_section *s)
+{
+	return s->name;
+}
+
+bool conf_is(const struct conf_section *s, const char *name)
+{
+	return strcasecmp(s->name, name) == 0;
+}
+
+bool conf_err(const struct conf_section *s, struct err *e, const char *format,
+	      ...)
+{
+	va_list args;
+	va_start(args, format);
+	err_vset(e, format, args);
+	va_end(args);
+	return put_place(s, s->line, e);
+}
+
+bool conf_err_key(const struct conf_section *s, const char *key, struct err *e,
+		  const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	err_vset(e, format, args);
+	va_end(args);
+	return put_place(s, line_of(s, key), e);
+}
+
+bool conf_err_in(const struct conf_section *s, const char *key, struct err *e)
+{
+	return put_place(s, key != NULL ? line_of(s, key) : s->line, e);
+}
+
+bool conf_get_text(struct conf_section *s, const char *key, const char **out,
+		   struct err *e)
+{
+	const struct conf_key *k;
+	bool ok = get_one(s, key, &k, e);
+	if (k != NULL)
+		*out = k->value;
+	return ok;
+}
+
+bool conf_get_bool(struct conf_section *s, const char *key, bool *out,
+		   struct err *e)
+{
+	static const char *const words[] = {"true",  "on",  "yes",
+					    "false", "off", "no"};
+	const struct conf_key *k;
+	bool ok = get_one(s, key, &k, e);
+	if (k == NULL)
+		return ok;
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		if (strcasecmp(k->value, words[i]) == 0) {
+			*out = i < 3;
+			return true;
+		}
+	}
+	return err_value(s, k, e, "a boolean: true, on, yes, false, off or no");
+}
+
+bool conf_get_int(struct conf_section *s, const char *key, int64_t min,
+		  int64_t max, int64_t *out, struct err *e)
+{
+	const struct conf_key *k;
+	bool ok = get_one(s, key, &k, e);
+	if (k == NULL)
+		return ok;
+	char *end;
+	errno = 0;
+	long long number = strtoll(k->value, &end, 10);
+	bool is_number = strspn(k->value, "-0123456789") == strlen(k->value) &&
+			 end != k->value && *end == '\0' && errno == 0;
+	if (is_number && number >= min && number <= max) {
+		*out = number;
+		return true;
+	}
+	char what[96];
+	snprintf(what, sizeof what,
+		 "a whole number from %" PRId64 " to %" PRId64, min, max);
+	return err_value(s, k, e, what);
+}
+
+bool conf_get_octal(struct conf_section *s, const char *key, unsigned *out,
+		    struct err *e)
+{
+	enum { MODE_MAX = 07777, DIGITS_MAX = 8 };
+	const struct conf_key *k;
+	bool ok = get_one(s, key, &k, e);
+	if (k == NULL)
+		return ok;
+	size_t len = strlen(k->value);
+	unsigned long mode = strtoul(k->value, NULL, 8);
+	if (len > DIGITS_MAX || strspn(k->value, "01234567") != len ||
+	    mode > MODE_MAX)
+		return err_value(s, k, e, "an octal mode such as 0660");
+	*out = (unsigned)mode;
+	return true;
+}
+
+bool conf_get_size(struct conf_section *s, const char *key, size_t *out_bytes,
+		   struct err *e)
+{
+	static const struct unit units[] = {
+		{"", 1},     {"b", 1},	 {"k", 1e3},  {"kb", 1e3}, {"m", 1e6},
+		{"mb", 1e6}, {"g", 1e9}, {"gb", 1e9}, {NULL, 0},
+	};
+	const double max = 9e15; /* so far a double is exact */
+	const struct conf_key *k;
+	bool ok = get_one(s, key, &k, e);
+	if (k == NULL)
+		return ok;
+	double bytes;
+	if (!read_amount(k->value, units, max, &bytes))
+		return err_value(
+			s, k, e,
+			"a size such as 10, 1k, 5M or 2GB (K is 1000)");
+	*out_bytes = (size_t)(bytes + 0.5);
+	return true;
+}
+
+bool conf_get_seconds(struct conf_section *s, const char *key, double *out_s,
+		      struct err *e)
+{
+	static const struct unit units[] = {
+		{"", 1},     {"s", 1},	   {"m", 60},
+		{"h", 3600}, {"d", 86400}, {NULL, 0},
+	};
+	const double max = 1e9; /* in nanoseconds it fits an int64_t */
+	const struct conf_key *k;
+	bool ok = get_one(s, key, &k, e);
+	if (k == NULL)
+		return ok;
+	if (!read_amount(k->value, units, max, out_s))
+		return err_value(s, k, e,
+				 "a time such as 1, 0.2, 30s, 5m, 2h or 1d");
+	return true;
+}
+
+bool conf_get_choice(struct conf_section *s, const char *key,
+		     const char *const *choices, size_t *out, struct err *e)
+{
+	const struct conf_key *k;
+	bool ok = get_one(s, key, &k, e);
+	if (k == NULL)
+		return ok;
+	for (size_t i = 0; choices[i] != NULL; i++) {
+		if (strcasecmp(k->value, choices[i]) == 0) {
+			*out = i;
+			return true;
+		}
+	}
+	char room[SAY_QUOTED_BYTES];
+	struct buf hint = {0};
+	err_key(s, k, e, "unknown %s %s%s", k->name,
+		say_quoted(span_of(k->value), room),
+		suggest(k->value, choices, &hint));
+	buf_fini(&hint);
+	return false;
+}
+
+const char *conf_get_each(struct conf_section *s, const char *key, size_t nth)
+{
+	note_asked(s, key);
+	s->last_got = find(s, key, nth);
+	return s->last_got != NULL ? s->last_got->value : NULL;
+}
+
+bool conf_has(const struct conf_section *s, const char *key)
+{
+	return find(s, key, 0) != NULL;
+}
+
+void conf_ignore(struct conf_section *s, const char *key, const char *why)
+{
+	bool told = false;
+	for (struct conf_key *k = s->keys; k != NULL; k = k->next) {
+		if (strcasecmp(k->name, key) != 0 || k->is_known)
+			continue;
+		if (!told && k->value[0] != '\0')
+			say(SAY_INFO, "conf",
+			    "at=%s:%zu key=%s msg=\"has no meaning here: %s\"",
+			    s->file, k->line, k->name, why);
+		told = true;
+		k->is_known = true;
+	}
+}
+
+bool conf_section_end(struct conf_section *s, struct err *e)
+{
+	const struct conf_key *k = s->keys;
+	while (k != NULL && k->is_known)
+		k = k->next;
+	if (k == NULL)
+		return true;
+	char room[SAY_QUOTED_BYTES];
+	struct buf hint = {0};
+	err_key(s, k, e, "unknown key %s%s", say_quoted(span_of(k->name), room),
+		suggest(k->name, s->asked, &hint));
+	buf_fini(&hint);
+	return false;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conf/conf.h"
+
+#include <ctype.h>
+#include <string.h>
+
+enum { NAME_BYTES_MAX = 64, NEAR_MAX = 3 };
+
+static bool same(char a, char b)
+{
+	return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* How many insertions, deletions, replacements and swaps of neighbours lead
+ * from a to b; a row of the usual table for each character of a, of which the
+ * last three are kept. */
+static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	size_t rows[3][NAME_BYTES_MAX + 1];
+	for (size_t j = 0; j <= b_len; j++)
+		rows[0][j] = j;
+	for (size_t i = 1; i <= a_len; i++) {
+		size_t *row = rows[i % 3];
+		const size_t *above = rows[(i + 2) % 3];
+		const size_t *above2 = rows[(i + 1) % 3];
+		row[0] = i;
+		for (size_t j = 1; j <= b_len; j++) {
+			size_t other = same(a[i - 1], b[j - 1]) ? 0 : 1;
+			row[j] = least(above[j], row[j - 1]) + 1;
+			row[j] = least(row[j], above[j - 1] + other);
+			if (i > 1 && j > 1 && same(a[i - 1], b[j - 2]) &&
+			    same(a[i - 2], b[j - 1]))
+				row[j] = least(row[j], above2[j - 2] + 1);
+		}
+	}
+	return rows[a_len % 3][b_len];
+}
+
+const char *conf_nearest(const char *text, const char *const *choices)
+{
+	size_t len = strlen(text);
+	if (len > NAME_BYTES_MAX)
+		return NULL;
+	/* A third of the word may be wrong; of one letter, nothing. */
+	size_t bound = least(len < 2 ? 0 : len < 6 ? 1 : len / 3, NEAR_MAX);
+	const char *nearest = NULL;
+	for (size_t i = 0; choices[i] != NULL; i++) {
+		size_t choice_len = strlen(choices[i]);
+		if (choice_len > NAME_BYTES_MAX)
+			continue;
+		size_t far = distance(text, len, choices[i], choice_len);
+		if (far > bound || (nearest != NULL && far == bound))
+			continue;
+		nearest = choices[i];
+		bound = far;
+	}
+	return nearest;
+}

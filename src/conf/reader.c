@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One loop takes line after line from the source on top of a stack.
+ * @INCLUDE puts a file on top; a source that is read to its end is taken off,
+ * and the one below goes on behind its @INCLUDE. */
+#include "conf/reader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/say.h"
+#include "conf/conf.h"
+
+/* The line's bound is Fluent Bit's; the file's stops at what is none. */
+enum { LINE_BYTES_MAX = 32 << 20, FILE_BYTES_MAX = 64 << 20 };
+
+struct source {
+	struct source *below;
+	struct conf *conf;
+	const char *name;
+	struct buf text; /* of a file */
+	struct span rest;
+	size_t line;
+	struct span indent;
+	size_t indent_line; /* that fixed it, 0: none yet */
+	struct conf_section *section;
+};
+
+static PRINTF_LIKE(3, 4) bool bad(const struct source *s, struct err *e,
+				  const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	err_vset(e, format, args);
+	va_end(args);
+	return err_in(e, "%s:%zu", s->name, s->line);
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static struct span skip(struct span s, size_t bytes)
+{
+	return span_make(s.ptr + bytes, s.len - bytes);
+}
+
+static struct span trim_start(struct span s)
+{
+	while (s.len > 0 && is_blank(s.ptr[0]))
+		s = skip(s, 1);
+	return s;
+}
+
+static struct span trim_end(struct span s)
+{
+	while (s.len > 0 &&
+	       (is_blank(s.ptr[s.len - 1]) || s.ptr[s.len - 1] == '\r'))
+		s.len--;
+	return s;
+}
+
+static const char *keep(struct conf *conf, struct span s)
+{
+	char *text = arena_take(conf->arena, s.len + 1);
+	memcpy(text, s.ptr, s.len);
+	text[s.len] = '\0';
+	return text;
+}
+
+static bool slurp(int fd, const char *path, struct buf *text, struct err *e)
+{
+	enum { BLOCK_BYTES = 65536 };
+	for (;;) {
+		char *place = buf_reserve(text, BLOCK_BYTES);
+		ssize_t n = read(fd, place, BLOCK_BYTES);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_set(e, "%s: %s", path, strerror(errno));
+		if (n == 0)
+			return true;
+		text->len += (size_t)n;
+		if (text->len > FILE_BYTES_MAX)
+			return err_set(e, "%s: over %d MiB: no configuration",
+				       path, FILE_BYTES_MAX >> 20);
+	}
+}
+
+static bool note_file(struct conf *conf, int fd, const char *path,
+		      struct err *e)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, errno, "stat %s", path);
+	for (const struct conf_file *f = conf->files; f != NULL; f = f->next)
+		if (f->device == st.st_dev && f->inode == st.st_ino)
+			return err_set(e,
+				       "%s was read already: a file is "
+				       "read only once",
+				       path);
+	struct conf_file *f = arena_take(conf->arena, sizeof *f);
+	*f = (struct conf_file){conf->files, st.st_dev, st.st_ino};
+	conf->files = f;
+	return true;
+}
+
+static bool read_file(struct conf *conf, const char *path, struct buf *text,
+		      struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(e, "%s: %s", path, strerror(errno));
+	bool ok = note_file(conf, fd, path, e) && slurp(fd, path, text, e);
+	close(fd);
+	return ok;
+}
+
+static void push(struct source **top, struct conf *conf, const char *name,
+		 struct span rest)
+{
+	struct source *s = mem_new(1, sizeof *s);
+	s->below = *top;
+	s->conf = conf;
+	s->name = keep(conf, span_of(name));
+	s->rest = rest;
+	*top = s;
+}
+
+static void pop(struct source **top)
+{
+	struct source *s = *top;
+	*top = s->below;
+	buf_fini(&s->text);
+	free(s);
+}
+
+static bool push_file(struct source **top, struct conf *conf, const char *path,
+		      struct err *e)
+{
+	struct buf text = {0};
+	if (!read_file(conf, path, &text, e)) {
+		buf_fini(&text);
+		return false;
+	}
+	push(top, conf, path, buf_span(&text));
+	(*top)->text = text;
+	return true;
+}
+
+/* As conf_find_file, for a pattern; dir itself is none. */
+static int find_all(const char *dir, const char *pattern, glob_t *found)
+{
+	int rc = glob(pattern, 0, NULL, found);
+	if (rc != GLOB_NOMATCH || pattern[0] == '/')
+		return rc;
+	struct buf full = {0};
+	for (const char *c = dir; *c != '\0'; c++) {
+		if (strchr("*?[\\", *c) != NULL)
+			buf_put_char(&full, '\\');
+		buf_put_char(&full, *c);
+	}
+	buf_printf(&full, "/%s", pattern);
+	rc = glob(buf_text(&full), 0, NULL, found);
+	buf_fini(&full);
+	return rc;
+}
+
+static bool include_all(struct source **top, struct conf *conf,
+			const char *pattern, struct err *e)
+{
+	glob_t found;
+	int rc = find_all(conf->dir, pattern, &found);
+	if (rc == GLOB_NOMATCH)
+		return err_set(e, "no file matches %s", pattern);
+	if (rc != 0)
+		return err_set(e, "%s cannot be searched", pattern);
+	/* The last one first: the stack turns them round. */
+	bool ok = true;
+	for (size_t i = found.gl_pathc; ok && i-- > 0;)
+		ok = push_file(top, conf, found.gl_pathv[i], e);
+	globfree(&found);
+	return ok;
+}
+
+static bool include(struct source **top, const char *path, struct err *e)
+{
+	struct source *s = *top;
+	if (s->conf->dir == NULL)
+		return bad(s, e, "@INCLUDE is possible only in a file");
+	bool ok;
+	if (strchr(path, '*') != NULL) {
+		ok = include_all(top, s->conf, path, e);
+	} else {
+		char *found = conf_find_file(s->conf->dir, path);
+		ok = push_file(top, s->conf, found, e);
+		free(found);
+	}
+	return ok || err_in(e, "%s:%zu: @INCLUDE", s->name, s->line);
+}
+
+static bool set(struct source *s, struct span value, struct err *e)
+{
+	const char *equals = memchr(value.ptr, '=', value.len);
+	if (equals == NULL || equals == value.ptr)
+		return bad(s, e, "@SET needs NAME=value");
+	struct span name = span_make(value.ptr, (size_t)(equals - value.ptr));
+	if (is_blank(equals[-1]) ||
+	    (value.len > name.len + 1 && is_blank(equals[1])))
+		return bad(s, e, "@SET wants no blanks around the \"=\"");
+	struct conf_set *new = arena_take(s->conf->arena, sizeof *new);
+	*new = (struct conf_set){
+		.next = s->conf->sets,
+		.name = keep(s->conf, name),
+		.value = keep(s->conf, skip(value, name.len + 1)),
+	};
+	s->conf->sets = new;
+	if (strstr(new->value, "${") != NULL)
+		say(SAY_WARN, "conf",
+		    "at=%s:%zu key=@SET err=\"${...} is not expanded in the "
+		    "value of @SET\"",
+		    s->name, s->line);
+	return true;
+}
+
+/* "Key  value" at the first space; the text ends in no blank. */
+static bool split(const struct source *s, struct span text, struct span *key,
+		  struct span *value, struct err *e)
+{
+	char room[SAY_QUOTED_BYTES];
+	const char *space = memchr(text.ptr, ' ', text.len);
+	size_t len = space != NULL ? (size_t)(space - text.ptr) : text.len;
+	*key = trim_end(span_make(text.ptr, len));
+	const char *tab = memchr(key->ptr, '\t', key->len);
+	if (tab != NULL) {
+		key->len = (size_t)(tab - key->ptr);
+		return bad(s, e,
+			   "a tab behind key %s: a space must separate it "
+			   "from its value",
+			   say_quoted(*key, room));
+	}
+	if (space == NULL)
+		return bad(s, e, "key %s has no value", say_quoted(*key, room));
+	*value = trim_start(skip(text, len));
+	return true;
+}
+
+static bool read_command(struct source **top, struct span line, struct err *e)
+{
+	static const char *const commands[] = {"@INCLUDE", "@SET", NULL};
+	struct source *s = *top;
+	struct span name, value;
+	if (!split(s, line, &name, &value, e))
+		return false;
+	const char *command = keep(s->conf, name);
+	if (strcasecmp(command, "@INCLUDE") == 0)
+		return include(top, keep(s->conf, value), e);
+	if (strcasecmp(command, "@SET") == 0)
+		return set(s, value, e);
+	char room[SAY_QUOTED_BYTES];
+	const char *quoted = say_quoted(name, room);
+	const char *near = conf_nearest(command, commands);
+	if (near != NULL)
+		return bad(s, e, "unknown command %s; did you mean \"%s\"?",
+			   quoted, near);
+	return bad(s, e, "unknown command %s; known: @INCLUDE, @SET", quoted);
+}
+
+static bool read_section(struct source *s, struct span line, struct err *e)
+{
+	const char *close = memchr(line.ptr, ']', line.len);
+	if (close == NULL || close == line.ptr + 1) {
+		char room[SAY_QUOTED_BYTES];
+		return bad(s, e, "%s is no section: [NAME]",
+			   say_quoted(line, room));
+	}
+	struct span name =
+		span_make(line.ptr + 1, (size_t)(close - line.ptr) - 1);
+	struct span behind = trim_start(skip(line, name.len + 2));
+	struct conf *conf = s->conf;
+	struct conf_section *new = arena_take(conf->arena, sizeof *new);
+	*new = (struct conf_section){
+		.conf = conf,
+		.name = keep(conf, name),
+		.file = s->name,
+		.line = s->line,
+		.asked = mem_new(1, sizeof *new->asked),
+	};
+	new->keys_end = &new->keys;
+	*conf->sections_end = new;
+	conf->sections_end = &new->next;
+	s->section = new;
+	if (!span_is_empty(behind) && behind.ptr[0] != '#')
+		say(SAY_WARN, "conf",
+		    "at=%s:%zu err=\"what stands behind [%s] is ignored\"",
+		    s->name, s->line, new->name);
+	return true;
+}
+
+static bool has_comment(struct span value)
+{
+	for (size_t i = 0; i + 1 < value.len; i++)
+		if (value.ptr[i] == '#' && is_blank(value.ptr[i + 1]) &&
+		    (i == 0 || is_blank(value.ptr[i - 1])))
+			return true;
+	return false;
+}
+
+static bool read_key(struct source *s, struct span text, struct err *e)
+{
+	struct span name, value;
+	if (!split(s, text, &name, &value, e))
+		return false;
+	if (s->section == NULL) {
+		char room[SAY_QUOTED_BYTES];
+		return bad(s, e, "key %s before any [SECTION]",
+			   say_quoted(name, room));
+	}
+	struct conf_key *new = arena_take(s->conf->arena, sizeof *new);
+	*new = (struct conf_key){
+		.name = keep(s->conf, name),
+		.value = keep(s->conf, value),
+		.line = s->line,
+	};
+	*s->section->keys_end = new;
+	s->section->keys_end = &new->next;
+	if (has_comment(value))
+		say(SAY_WARN, "conf",
+		    "at=%s:%zu key=%s err=\"a # behind a value starts no "
+		    "comment: it is part of the value\"",
+		    s->name, s->line, new->name);
+	return true;
+}
+
+/* "4 spaces", "1 tab", or the quoted bytes of a mixture. */
+static const char *describe(struct span indent,
+			    char room[static SAY_QUOTED_BYTES])
+{
+	bool mixed = false;
+	for (size_t i = 1; i < indent.len; i++)
+		mixed |= indent.ptr[i] != indent.ptr[0];
+	if (mixed)
+		return say_quoted(indent, room);
+	snprintf(room, SAY_QUOTED_BYTES, "%zu %s%s", indent.len,
+		 indent.ptr[0] == '\t' ? "tab" : "space",
+		 indent.len > 1 ? "s" : "");
+	return room;
+}
+
+static bool read_indented(struct source *s, struct span line, struct err *e)
+{
+	struct span text = trim_start(line);
+	struct span indent = span_make(line.ptr, line.len - text.len);
+	char room[SAY_QUOTED_BYTES], expected[SAY_QUOTED_BYTES];
+	if (text.ptr[0] == '[' || text.ptr[0] == '@')
+		return bad(s, e, "%s must start in column 0: move it there",
+			   say_quoted(text, room));
+	if (s->indent_line == 0) {
+		s->indent = indent;
+		s->indent_line = s->line;
+	}
+	if (!span_equals(indent, s->indent))
+		return bad(s, e, "an indent of %s: %s expected, as in line %zu",
+			   describe(indent, room),
+			   describe(s->indent, expected), s->indent_line);
+	if (text.ptr[0] == '#')
+		return true;
+	return read_key(s, text, e);
+}
+
+static bool read_line(struct source **top, struct span line, struct err *e)
+{
+	struct source *s = *top;
+	char room[SAY_QUOTED_BYTES];
+	if (line.len > LINE_BYTES_MAX)
+		return bad(s, e, "a line of over %d MiB", LINE_BYTES_MAX >> 20);
+	if (memchr(line.ptr, '\0', line.len) != NULL)
+		return bad(s, e, "a NUL byte: no text, or none in UTF-8");
+	line = trim_end(line);
+	if (span_is_empty(line) || line.ptr[0] == '#')
+		return true;
+	if (line.ptr[0] == '[')
+		return read_section(s, line, e);
+	if (line.ptr[0] == '@')
+		return read_command(top, line, e);
+	if (is_blank(line.ptr[0]))
+		return read_indented(s, line, e);
+	if (s->indent_line == 0)
+		return bad(s, e, "%s: a key must be indented",
+			   say_quoted(line, room));
+	char expected[SAY_QUOTED_BYTES];
+	return bad(s, e, "%s: a key must be indented, by %s as in line %zu",
+		   say_quoted(line, room), describe(s->indent, expected),
+		   s->indent_line);
+}
+
+static bool read_next_line(struct source **top, struct err *e)
+{
+	struct source *s = *top;
+	const char *end = memchr(s->rest.ptr, '\n', s->rest.len);
+	struct span line = s->rest;
+	if (end != NULL)
+		line.len = (size_t)(end - line.ptr);
+	s->rest = skip(s->rest, line.len + (end != NULL));
+	s->line++;
+	if (s->line == 1 && line.len >= 3 &&
+	    memcmp(line.ptr, "\xef\xbb\xbf", 3) == 0)
+		return bad(s, e,
+			   "the file starts with a byte order mark "
+			   "(BOM): save it as UTF-8 without one");
+	return read_line(top, line, e);
+}
+
+static bool read_all(struct source *top, struct err *e)
+{
+	bool ok = true;
+	while (top != NULL) {
+		if (ok && !span_is_empty(top->rest))
+			ok = read_next_line(&top, e);
+		else
+			pop(&top);
+	}
+	return ok;
+}
+
+bool reader_file(struct conf *conf, const char *path, struct err *e)
+{
+	struct source *top = NULL;
+	return push_file(&top, conf, path, e) && read_all(top, e);
+}
+
+bool reader_text(struct conf *conf, const char *name, const char *text,
+		 size_t length, struct err *e)
+{
+	struct source *top = NULL;
+	push(&top, conf, name, span_make(text, length));
+	return read_all(top, e);
+}

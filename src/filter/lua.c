@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The filter "lua": a function of the user decides about each record.
+ *
+ *     function hook(tag, timestamp, record)
+ *             return code, timestamp, record
+ *     end
+ *
+ *     -1  the record ends here
+ *      0  it goes on as it was, whatever the hook changed
+ *      1  with the time and the record that came back
+ *      2  with the record that came back and its own time
+ *
+ * Scenario: lua_state_call runs call_hook protected and limited; it calls the
+ * hook and reads what came back into the arena; apply then puts that into the
+ * record, or hands on each record of an array.
+ * The hook raises an error, does not end, takes too much memory or returns
+ * what is no record: the reason is counted, and the record goes on as it was.
+ *
+ * The time is seconds since 1970: an integer when it is whole, else a float;
+ * the very number given, given back, keeps the nanoseconds that a float
+ * cannot hold. */
+#include "filter/kinds.h"
+
+#include <assert.h>
+#include <lauxlib.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/say.h"
+#include "conf/conf.h"
+#include "filter/lua_record.h"
+#include "filter/lua_state.h"
+#include "record/record.h"
+
+/* X(name) */
+#define FAILURES(X)       \
+	X(error)          \
+	X(time_limit)     \
+	X(memory_limit)   \
+	X(invalid_result) \
+	X(bad_code)       \
+	X(bad_time)
+
+enum failure {
+#define X(name) FAILURE_##name,
+	FAILURES(X)
+#undef X
+		FAILURE_COUNT
+};
+
+/* clang-format off */
+static const char *const failures[] = {
+#define X(name) #name,
+	FAILURES(X)
+#undef X
+	NULL,
+};
+/* clang-format on */
+
+static_assert((int)FAILURE_COUNT <= (int)FILTER_FAILURES_MAX, "room to count");
+
+enum {
+	CODE_DROP = -1,
+	CODE_KEEP = 0,
+	CODE_NEW = 1,
+	CODE_NEW_RECORD = 2,
+	CODE_UNKNOWN, /* all others */
+};
+
+struct lua_filter {
+	struct filter filter;
+	struct lua_state *state;
+	struct lua_record *proxies;
+	char *script;
+	char *call;
+	bool time_as_table;
+	struct say_rate rates[FAILURE_COUNT];
+
+	/* Of one call: */
+	const struct record *record;
+	int code;
+	int64_t time_ns; /* given, then to be set */
+	bool is_time_good;
+	bool is_result_good;
+	struct lua_records result;
+};
+
+static void fail(struct lua_filter *f, enum failure failure,
+		 const char *message)
+{
+	char room[SAY_QUOTED_BYTES];
+	f->filter.stats.failures[failure]++;
+	say_rated(&f->rates[failure], SAY_WARN, "lua",
+		  "filter=%s call=%s failure=%s err=%s", f->filter.name,
+		  f->call, failures[failure],
+		  say_quoted(span_of(message), room));
+}
+
+static void push_time(const struct lua_filter *f, lua_State *L)
+{
+	int64_t sec = f->time_ns / NS_PER_S;
+	int64_t nsec = f->time_ns % NS_PER_S;
+	if (f->time_as_table) {
+		lua_createtable(L, 0, 2);
+		lua_pushinteger(L, sec);
+		lua_setfield(L, -2, "sec");
+		lua_pushinteger(L, nsec);
+		lua_setfield(L, -2, "nsec");
+	} else if (nsec == 0) {
+		lua_pushinteger(L, sec);
+	} else {
+		lua_pushnumber(L, (double)sec + (double)nsec / NS_PER_S);
+	}
+}
+
+/* A number as LuaJIT's lua_tointeger gives it: text counts, fractions are
+ * cut; 0 when there is none. */
+static double whole_number(lua_State *L, int index)
+{
+	double number = trunc(lua_tonumber(L, index));
+	return isfinite(number) ? number : 0;
+}
+
+/* The time that the hook returned at `index`, the one given being at `given`.
+ * False when it is none. */
+static bool read_time(struct lua_filter *f, lua_State *L, int index, int given)
+{
+	double sec, nsec;
+	if (f->time_as_table) {
+		if (!lua_istable(L, index))
+			return false;
+		lua_getfield(L, index, "sec");
+		lua_getfield(L, index, "nsec");
+		sec = whole_number(L, -2);
+		nsec = whole_number(L, -1);
+		lua_pop(L, 2);
+	} else if (lua_rawequal(L, index, given)) {
+		return true;
+	} else {
+		double number = lua_tonumber(L, index);
+		sec = floor(number);
+		nsec = round((number - sec) * NS_PER_S);
+	}
+	/* Written so that a NaN is refused. */
+	if (!(sec >= 0 && sec < (double)(INT64_MAX / NS_PER_S) && nsec >= 0 &&
+	      nsec <= NS_PER_S))
+		return false;
+	f->time_ns = (int64_t)sec * NS_PER_S + (int64_t)nsec;
+	return true;
+}
+
+enum { TIME = 2, CODE_BACK, TIME_BACK, RECORD_BACK };
+
+static int call_hook(lua_State *L)
+{
+	struct lua_filter *f = lua_touserdata(L, 1);
+	const struct record *r = f->record;
+	push_time(f, L);
+	/* By its name each time: a script may replace its function. */
+	lua_getglobal(L, f->call);
+	lua_pushlstring(L, r->tag.ptr, r->tag.len);
+	lua_pushvalue(L, TIME);
+	lua_record_push(f->proxies, L, r);
+	lua_call(L, 3, 3);
+
+	double code = whole_number(L, CODE_BACK);
+	f->code = code >= CODE_DROP && code <= CODE_NEW_RECORD ? (int)code
+							       : CODE_UNKNOWN;
+	if (f->code != CODE_NEW && f->code != CODE_NEW_RECORD)
+		return 0;
+	f->is_time_good =
+		f->code == CODE_NEW_RECORD || read_time(f, L, TIME_BACK, TIME);
+	f->is_result_good =
+		lua_record_take(f->proxies, L, RECORD_BACK, &f->result);
+	return 0;
+}
+
+static enum filter_verdict hand_on(const struct lua_filter *f, struct record *r,
+				   struct emit *emit)
+{
+	const struct lua_records *result = &f->result;
+	for (size_t i = 0; i < result->count; i++)
+		result->records[i].time_ns = f->time_ns;
+	if (!result->is_list) {
+		*r = result->records[0];
+		return FILTER_PASS;
+	}
+	for (size_t i = 0; i < result->count; i++)
+		emit->next(emit, &result->records[i]);
+	return FILTER_DONE;
+}
+
+static enum filter_verdict apply(struct filter *filter, struct record *r,
+				 struct emit *emit)
+{
+	struct lua_filter *f = (struct lua_filter *)filter;
+	const char *message = NULL;
+	f->record = r;
+	f->time_ns = r->time_ns;
+	f->code = CODE_UNKNOWN;
+	enum lua_outcome outcome =
+		lua_state_call(f->state, call_hook, f, &message);
+	lua_record_end(f->proxies);
+	switch (outcome) {
+	case LUA_OUTCOME_ERROR:
+		fail(f, FAILURE_error, message);
+		return FILTER_PASS;
+	case LUA_OUTCOME_TIME_LIMIT:
+		fail(f, FAILURE_time_limit, message);
+		return FILTER_PASS;
+	case LUA_OUTCOME_MEMORY_LIMIT:
+		fail(f, FAILURE_memory_limit, message);
+		return FILTER_PASS;
+	case LUA_OUTCOME_DONE:
+		break;
+	}
+	switch (f->code) {
+	case CODE_DROP:
+		return FILTER_DROP;
+	case CODE_KEEP:
+		return FILTER_PASS;
+	case CODE_UNKNOWN:
+		fail(f, FAILURE_bad_code, "the code is none of -1, 0, 1, 2");
+		return FILTER_PASS;
+	}
+	if (!f->is_result_good) {
+		fail(f, FAILURE_invalid_result, f->result.why);
+		return FILTER_PASS;
+	}
+	if (!f->is_time_good) {
+		fail(f, FAILURE_bad_time, "the timestamp is none");
+		/* As in Fluent Bit: only a wrong number costs the edits. */
+		if (!f->time_as_table)
+			return FILTER_PASS;
+	}
+	return hand_on(f, r, emit);
+}
+
+static int set_up_records(lua_State *L)
+{
+	lua_record_setup(lua_touserdata(L, 1), L);
+	return 0;
+}
+
+static void close_filter(struct filter *filter)
+{
+	struct lua_filter *f = (struct lua_filter *)filter;
+	lua_state_close(f->state);
+	lua_record_free(f->proxies);
+	free(f->script);
+	free(f->call);
+	free(f);
+}
+
+static bool read_keys(struct lua_filter *f, struct conf_section *s,
+		      const struct filter_env *env, struct err *e)
+{
+	const char *script = NULL, *call = NULL;
+	bool is_protected = true;
+	if (!conf_get_text(s, "Script", &script, e) ||
+	    !conf_get_text(s, "Call", &call, e) ||
+	    !conf_get_bool(s, "Protected_Mode", &is_protected, e) ||
+	    !conf_get_bool(s, "Time_As_Table", &f->time_as_table, e))
+		return false;
+	if (script == NULL)
+		return conf_err(s, e,
+				"Script is missing: a file in Lua, for "
+				"example `Script create-log-file-path.lua`");
+	if (call == NULL)
+		return conf_err(s, e,
+				"Call is missing: the name of a function in "
+				"%s",
+				script);
+	if (!is_protected)
+		say(SAY_INFO, "lua",
+		    "script=%s key=Protected_Mode value=off effect=none "
+		    "reason=\"an error in a script never ends sluiced\"",
+		    script);
+	f->script = conf_find_file(env->conf_dir, script);
+	f->call = mem_text(call);
+	return true;
+}
+
+static struct filter *open_filter(struct conf_section *s,
+				  const struct filter_env *env, struct err *e)
+{
+	struct lua_filter *f = mem_new(1, sizeof *f);
+	struct err why;
+	f->filter.ops = &filter_lua;
+	if (!read_keys(f, s, env, e))
+		goto fail;
+	f->proxies = lua_record_new();
+	f->state = lua_state_open(e);
+	if (f->state == NULL ||
+	    !lua_state_setup(f->state, set_up_records, f->proxies, e))
+		goto fail;
+	if (!lua_state_load(f->state, f->script, f->call, &why)) {
+		conf_err_key(s, "Script", e, "%s", why.text);
+		goto fail;
+	}
+	return &f->filter;
+fail:
+	close_filter(&f->filter);
+	return NULL;
+}
+
+const struct filter_ops filter_lua = {
+	.name = "lua",
+	.failures = failures,
+	.open = open_filter,
+	.apply = apply,
+	.close = close_filter,
+};

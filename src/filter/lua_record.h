@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lua_record - a record as a hook sees it, and what a hook gives back.
+ *
+ *     C: the view, a copy of the fields      Lua: the proxy, a table
+ *     [ method="GET" | uri="/" | a=null ]    { a = {..}, log_file_path = ".." }
+ *            |                    |            |
+ *            +- not touched yet   +- moved ----+
+ *
+ * The proxy is an ordinary table that starts empty; its metatable looks up in
+ * the view what is not in it, so that a hook pays for the fields it touches.
+ * A field lives in one of the two.  What is assigned, and a map or array once
+ * it is looked at, moves into the table: the table has it, the view a null.
+ * So what has moved and is gone from the table was removed.  next, pairs,
+ * rawget and rawset know of it.
+ *
+ * Back: the view, what is in the table put over it; new fields come behind, in
+ * the order of their names.  A table of the hook's own is read whole, by the
+ * same rules, with the record's order for the fields that both have.
+ * As after Fluent Bit's round trip: of equal keys the last is left, nulls are
+ * gone (also at the end of arrays), floats without fraction are integers, a
+ * table with a positive integer key is an array and loses its other keys.
+ * Other than there, [] stays [] and large integers stay exact.  A key that is
+ * a number or a boolean becomes its text.
+ *
+ * Each call has a proxy of its own, since hooks keep records in globals: an
+ * earlier record raises an error instead of showing another record's fields.
+ * (The table costs some 50 ns a call; using one again would save them.)
+ * The record that was given is never changed, so a call that fails is as if
+ * it had not been. */
+#ifndef FILTER_LUA_RECORD_H
+#define FILTER_LUA_RECORD_H
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/check.h"
+
+struct lua_record;
+struct record;
+
+/* What came back, in the arena of the record. */
+struct lua_records {
+	struct record *records; /* with the tag and time of the one given */
+	size_t count;
+	bool is_list;	 /* the hook returned an array of records */
+	const char *why; /* when nothing did */
+};
+
+struct lua_record *lua_record_new(void);
+void lua_record_free(struct lua_record *);
+
+/* What follows may raise, and take `index` as Lua does. */
+
+/* Once for a state: the metatables, next, rawget and rawset. */
+void lua_record_setup(struct lua_record *, lua_State *);
+
+/* Push the proxy of a record. */
+void lua_record_push(struct lua_record *, lua_State *, const struct record *);
+
+/* What the hook returned.  False when it is no record and no array of them;
+ * then only `why` is set. */
+bool lua_record_take(struct lua_record *, lua_State *, int index,
+		     struct lua_records *) MUST_USE;
+
+/* The call is over, however it ended: its proxy is an earlier one from now
+ * on.  Does not raise. */
+void lua_record_end(struct lua_record *);
+
+#endif

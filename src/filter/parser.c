@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The filter "parser": parse a field's text, put what was found in front.
+ *
+ *     message={"a":1} ident=h   ->   a=1 ident=h      Reserve_Data
+ *                               ->   a=1              without it
+ *
+ * Scenario: the last string of Key_Name is given to each Parser in turn; the
+ * first that takes it fills a fresh record; the fields that are reserved
+ * follow; the record takes these fields over, and the time if there is one.
+ * No parser takes it, or there is no such string: the record goes on as it
+ * was, and the reason is counted. */
+#include "filter/kinds.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/say.h"
+#include "conf/conf.h"
+#include "record/message.h"
+#include "record/parser.h"
+#include "record/record.h"
+
+/* The parser's verdicts, and what may go wrong around them. */
+enum {
+	KEY_MISSING = PARSER_VERDICT_COUNT,
+	BAD_TIME,
+	OUTCOME_COUNT,
+};
+
+/* clang-format off */
+static const char *const outcomes[] = {
+#define X(name, help) #name,
+	PARSER_VERDICTS(X)
+#undef X
+	"key_missing",
+	"bad_time",
+	NULL,
+};
+/* clang-format on */
+
+/* All but the first are failures. */
+static_assert(PARSER_parsed == 0, "the first");
+static_assert(sizeof outcomes / sizeof outcomes[0] <= FILTER_FAILURES_MAX + 2,
+	      "room to count");
+
+struct parser_filter {
+	struct filter filter;
+	char *key_name;
+	struct span key; /* key_name, measured once */
+	struct parser **parsers;
+	size_t parser_count;
+	bool preserve_key;
+	bool reserve_data;
+	struct say_rate rates[OUTCOME_COUNT];
+};
+
+static void close_filter(struct filter *filter)
+{
+	struct parser_filter *f = (struct parser_filter *)filter;
+	free(f->parsers);
+	free(f->key_name);
+	free(f);
+}
+
+static bool unknown_parser(struct conf_section *s, const char *name,
+			   const struct parser_set *set, struct err *e)
+{
+	const char **names = NULL;
+	struct buf list = {0};
+	size_t count = 0;
+	const char *known;
+	do {
+		known = parser_set_name(set, count);
+		names = mem_grow(names, count + 1, sizeof *names);
+		names[count++] = known;
+		if (known != NULL)
+			buf_printf(&list, "%s%s", count > 1 ? ", " : "", known);
+	} while (known != NULL);
+
+	const char *nearest = conf_nearest(name, names);
+	conf_err_key(s, "Parser", e,
+		     "there is no parser \"%s\"%s%s%s (there are: %s)", name,
+		     nearest ? ", did you mean \"" : "", nearest ? nearest : "",
+		     nearest ? "\"?" : "", buf_text(&list));
+	buf_fini(&list);
+	free(names);
+	return false;
+}
+
+static bool get_parsers(struct parser_filter *f, struct conf_section *s,
+			const struct parser_set *set, struct err *e)
+{
+	const char *name;
+	while ((name = conf_get_each(s, "Parser", f->parser_count)) != NULL) {
+		struct parser *p = parser_set_find(set, name);
+		if (p == NULL)
+			return unknown_parser(s, name, set, e);
+		f->parsers = mem_grow(f->parsers, f->parser_count + 1,
+				      sizeof(struct parser *));
+		f->parsers[f->parser_count++] = p;
+	}
+	if (f->parser_count == 0)
+		return conf_err(s, e,
+				"Parser is missing: the name of a [PARSER], "
+				"for example `Parser json`");
+	return true;
+}
+
+static struct filter *open_filter(struct conf_section *s,
+				  const struct filter_env *env, struct err *e)
+{
+	struct parser_filter *f = mem_new(1, sizeof *f);
+	f->filter.ops = &filter_parser;
+
+	const char *key = NULL;
+	if (!conf_get_text(s, "Key_Name", &key, e) ||
+	    !conf_get_bool(s, "Preserve_Key", &f->preserve_key, e) ||
+	    !conf_get_bool(s, "Reserve_Data", &f->reserve_data, e) ||
+	    !get_parsers(f, s, env->parsers, e))
+		goto fail;
+	if (key == NULL) {
+		conf_err(s, e,
+			 "Key_Name is missing: the field to parse, for "
+			 "example `Key_Name message`");
+		goto fail;
+	}
+	conf_ignore(s, "Unescape_Key", "JSON is always unescaped");
+	f->key_name = mem_text(key);
+	f->key = span_of(f->key_name);
+	return &f->filter;
+fail:
+	close_filter(&f->filter);
+	return NULL;
+}
+
+static void count_failure(struct parser_filter *f, unsigned outcome,
+			  struct span text)
+{
+	f->filter.stats.failures[outcome - 1]++;
+	/* A field that is absent is common where records differ. */
+	say_rated(&f->rates[outcome],
+		  outcome == KEY_MISSING ? SAY_DEBUG : SAY_WARN, "parser",
+		  "filter=%s key=%s err=%s", f->filter.name, f->key_name,
+		  outcomes[outcome]);
+	if (say_is_on(SAY_DEBUG) && outcome != KEY_MISSING) {
+		char room[SAY_QUOTED_BYTES];
+		say(SAY_DEBUG, "parser", "filter=%s err=%s text=%s",
+		    f->filter.name, outcomes[outcome], say_quoted(text, room));
+	}
+}
+
+static const struct field *find_text(const struct parser_filter *f,
+				     const struct record *r)
+{
+	for (size_t i = r->count; i-- > 0;)
+		if (span_equals(r->fields[i].key, f->key) &&
+		    r->fields[i].value.type == VALUE_STRING)
+			return &r->fields[i];
+	return NULL;
+}
+
+/* `text` is the field of the record that was parsed. */
+static void merge(const struct parser_filter *f, struct record *r,
+		  const struct field *text, struct record *parsed)
+{
+	if (f->reserve_data) {
+		const struct field *end = r->fields + r->count;
+		for (const struct field *i = r->fields; i < end; i++)
+			if (i != text || f->preserve_key)
+				record_add(parsed, i->key, i->value);
+	}
+	r->fields = parsed->fields;
+	r->count = parsed->count;
+	r->cap = parsed->cap;
+	if (parsed->time_ns != 0)
+		r->time_ns = parsed->time_ns;
+}
+
+static enum filter_verdict apply(struct filter *filter, struct record *r,
+				 struct emit *emit)
+{
+	struct parser_filter *f = (struct parser_filter *)filter;
+	(void)emit;
+	const struct field *field = find_text(f, r);
+	if (field == NULL) {
+		count_failure(f, KEY_MISSING, SPAN(""));
+		return FILTER_PASS;
+	}
+	struct span text = field->value.string;
+	int64_t now_ns = r->message ? r->message->arrival_ns : r->time_ns;
+	/* Time 0 stays when the text has none that can be read. */
+	struct record *parsed = record_new(r->arena, r->message, r->tag, 0);
+	enum parser_verdict verdict = PARSER_no_match;
+	bool bad_time = false;
+	for (size_t i = 0; i < f->parser_count; i++) {
+		verdict = parser_apply(f->parsers[i], text, now_ns, parsed,
+				       &bad_time);
+		if (verdict == PARSER_parsed)
+			break;
+	}
+	if (verdict != PARSER_parsed) {
+		count_failure(f, verdict, text);
+		return FILTER_PASS;
+	}
+	if (bad_time)
+		count_failure(f, BAD_TIME, text);
+	merge(f, r, field, parsed);
+	return FILTER_PASS;
+}
+
+const struct filter_ops filter_parser = {
+	.name = "parser",
+	.failures = outcomes + 1,
+	.open = open_filter,
+	.apply = apply,
+	.close = close_filter,
+};

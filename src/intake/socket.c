@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "intake/socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/say.h"
+
+#define QUEUE_LENGTH_FILE "/proc/sys/net/unix/max_dgram_qlen"
+
+enum { QUEUE_LENGTH_LOW = 16 };
+
+struct dgram_socket {
+	int fd;
+	char *path;
+	bool is_bound; /* the path is ours, as inode `dev`, `ino` */
+	dev_t dev;
+	ino_t ino;
+	unsigned queue_length;
+	struct socket_stats stats;
+	struct say_rate error_rate;
+};
+
+static bool address_of(const char *path, struct sockaddr_un *address,
+		       struct err *e)
+{
+	size_t room = sizeof address->sun_path - 1;
+	if (strlen(path) > room)
+		return err_set(e,
+			       "socket %s: the path has %zu bytes, the kernel "
+			       "takes %zu",
+			       path, strlen(path), room);
+	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
+	memcpy(address->sun_path, path, strlen(path));
+	return true;
+}
+
+/* "DIR/.s123" beside the path: short, since it has the same limit. */
+static void name_beside(const char *path, char *name, size_t room)
+{
+	const char *slash = strrchr(path, '/');
+	int dir_length = slash == NULL ? 0 : (int)(slash - path + 1);
+	snprintf(name, room, "%.*s.s%d", dir_length, path, (int)getpid());
+}
+
+static bool check_directory(const char *path, struct err *e)
+{
+	const char *slash = strrchr(path, '/');
+	if (slash == NULL || slash == path)
+		return true;
+	char *dir = mem_copy(path, (size_t)(slash - path));
+	struct stat st;
+	bool ok = true;
+	if (stat(dir, &st) != 0)
+		ok = err_sys(e, errno, "socket %s: its directory %s", path,
+			     dir);
+	else if (!S_ISDIR(st.st_mode))
+		ok = err_sys(e, ENOTDIR, "socket %s: %s", path, dir);
+	free(dir);
+	return ok;
+}
+
+/* True when there is nothing at the path, or a socket nobody listens on. */
+static bool check_path_is_free(const char *path, struct err *e)
+{
+	struct stat st;
+	if (lstat(path, &st) != 0)
+		return errno == ENOENT || err_sys(e, errno, "socket %s", path);
+	if (!S_ISSOCK(st.st_mode))
+		return err_set(e,
+			       "socket %s: there is something that is not a "
+			       "socket; remove it or choose another path",
+			       path);
+
+	struct sockaddr_un address;
+	if (!address_of(path, &address, e))
+		return false;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return err_sys(e, errno, "socket %s", path);
+	int why = 0;
+	if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
+		why = errno;
+	close(fd);
+	switch (why) {
+	case ECONNREFUSED: /* left behind */
+	case ENOENT:	   /* gone meanwhile */
+		return true;
+	case 0:
+	case EAGAIN:	 /* of another type, */
+	case EPROTOTYPE: /* but somebody listens */
+		return err_sys(e, EADDRINUSE,
+			       "socket %s: a running process holds it; stop "
+			       "that one or choose another path",
+			       path);
+	default:
+		return err_sys(e, why, "socket %s: cannot tell who holds it",
+			       path);
+	}
+}
+
+/* False when there is no /proc. */
+static bool read_queue_length(unsigned *length)
+{
+	int fd = open(QUEUE_LENGTH_FILE, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	char text[32];
+	ssize_t n = read(fd, text, sizeof text - 1);
+	close(fd);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	*length = (unsigned)strtoul(text, NULL, 10); /* at most INT_MAX */
+	return true;
+}
+
+/* Often refused: not root, or /proc/sys is read-only as in most containers.
+ * What counts is what is read back. */
+static void write_queue_length(unsigned length)
+{
+	int fd = open(QUEUE_LENGTH_FILE, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	char text[32];
+	int n = snprintf(text, sizeof text, "%u\n", length);
+	ssize_t ignored = write(fd, text, (size_t)n);
+	(void)ignored;
+	close(fd);
+}
+
+static void raise_queue_length(struct dgram_socket *s, unsigned wanted)
+{
+	if (!read_queue_length(&s->queue_length)) {
+		say(SAY_WARN, "socket",
+		    "path=%s queue_length=unknown wanted=%u "
+		    "err=\"cannot read " QUEUE_LENGTH_FILE "\"",
+		    s->path, wanted);
+		return;
+	}
+	if (s->queue_length < wanted) {
+		write_queue_length(wanted);
+		if (!read_queue_length(&s->queue_length))
+			return;
+	}
+	unsigned length = s->queue_length;
+	bool is_low = length <= QUEUE_LENGTH_LOW || length < wanted;
+	say(is_low ? SAY_WARN : SAY_INFO, "socket",
+	    "path=%s queue_length=%u holds=%llu wanted=%u", s->path, length,
+	    length + 1ULL, wanted);
+	if (is_low)
+		say(SAY_WARN, "socket",
+		    "path=%s msg=\"%llu datagrams of all senders together may "
+		    "wait, the next is refused and nginx drops it\" "
+		    "advice=\"raise sysctl net.unix.max_dgram_qlen before the "
+		    "start: in the pod's securityContext.sysctls, where kubelet "
+		    "runs with "
+		    "--allowed-unsafe-sysctls=net.unix.max_dgram_qlen, or in a "
+		    "privileged init container\"",
+		    s->path, length + 1ULL);
+}
+
+/* Bind under the temporary name, and rename it when it is complete. */
+static bool appear(struct dgram_socket *s, mode_t mode, struct err *e)
+{
+	char temporary[PATH_MAX];
+	name_beside(s->path, temporary, sizeof temporary);
+	struct sockaddr_un address;
+	if (!address_of(temporary, &address, e))
+		return err_in(e, "socket %s: temporary name", s->path);
+	struct stat st;
+	if (lstat(temporary, &st) == 0 && S_ISSOCK(st.st_mode))
+		unlink(temporary); /* of a process that died right here */
+
+	/* bind() takes the descriptor's mode less the umask, so that the
+	 * socket is never open to more than it should be; chmod() then
+	 * makes it exact. */
+	if (fchmod(s->fd, mode) != 0)
+		return err_sys(e, errno, "socket %s: fchmod", s->path);
+	if (bind(s->fd, (struct sockaddr *)&address, sizeof address) != 0)
+		return err_sys(e, errno, "socket %s: bind %s", s->path,
+			       temporary);
+	if (chmod(temporary, mode) != 0 || lstat(temporary, &st) != 0 ||
+	    rename(temporary, s->path) != 0) {
+		err_sys(e, errno, "socket %s: from %s", s->path, temporary);
+		unlink(temporary);
+		return false;
+	}
+	s->dev = st.st_dev;
+	s->ino = st.st_ino;
+	s->is_bound = true;
+	return true;
+}
+
+struct dgram_socket *socket_open(const struct socket_opts *opts, struct err *e)
+{
+	struct sockaddr_un address;
+	if (!address_of(opts->path, &address, e) ||
+	    !check_directory(opts->path, e) ||
+	    !check_path_is_free(opts->path, e))
+		return NULL;
+
+	struct dgram_socket *s = mem_new(1, sizeof *s);
+	s->path = mem_text(opts->path);
+	/* The kernel copies the limit when the socket is created. */
+	raise_queue_length(s, opts->queue_length);
+	s->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (s->fd < 0) {
+		err_sys(e, errno, "socket %s", s->path);
+		goto fail;
+	}
+	int on = 1;
+	if (setsockopt(s->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) !=
+	    0) {
+		err_sys(e, errno, "socket %s: SO_TIMESTAMPNS", s->path);
+		goto fail;
+	}
+	if (!appear(s, opts->mode, e))
+		goto fail;
+	return s;
+fail:
+	socket_close(s);
+	return NULL;
+}
+
+void socket_close(struct dgram_socket *s)
+{
+	if (s == NULL)
+		return;
+	/* No other file has this inode number while the descriptor is
+	 * open. */
+	struct stat st;
+	if (s->is_bound && lstat(s->path, &st) == 0 && st.st_dev == s->dev &&
+	    st.st_ino == s->ino)
+		unlink(s->path);
+	if (s->fd >= 0)
+		close(s->fd);
+	free(s->path);
+	free(s);
+}
+
+int socket_fd(const struct dgram_socket *s)
+{
+	return s->fd;
+}
+
+unsigned socket_queue_length(const struct dgram_socket *s)
+{
+	return s->queue_length;
+}
+
+unsigned socket_receive(struct dgram_socket *s, struct mmsghdr *slots,
+			unsigned count)
+{
+	int n;
+	do
+		n = recvmmsg(s->fd, slots, count, MSG_DONTWAIT, NULL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0) {
+		if (errno == EAGAIN)
+			return 0;
+		s->stats.errors_total++;
+		say_rated(&s->error_rate, SAY_WARN, "socket",
+			  "path=%s err=\"recvmmsg: %s\"", s->path,
+			  strerror(errno));
+		return 0;
+	}
+	for (int i = 0; i < n; i++)
+		s->stats.bytes_total += slots[i].msg_len;
+	s->stats.datagrams_total += (unsigned)n;
+	s->stats.receives_total++;
+	return (unsigned)n;
+}
+
+void socket_refuse(struct dgram_socket *s)
+{
+	shutdown(s->fd, SHUT_RD);
+}
+
+const struct socket_stats *socket_stats(const struct dgram_socket *s)
+{
+	return &s->stats;
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Name file: lines to files by path.
+ *
+ *     [Path/]File     else [Path/]tag     else tag
+ *
+ * The happy path:
+ *  1. put finds the file of the record's tag, or notes a new one, and renders
+ *     the line straight into that file's buffer;
+ *  2. flush has each file that got lines write them with one write();
+ *  3. a file that nobody used for a minute is closed.
+ * Failures:
+ *  - a tag that is no path, or would lead out of its root: put refuses the
+ *    line, DROP_path_refused;
+ *  - the disk takes nothing: flush says so, everything waits where it is;
+ *  - one file cannot be written: its lines are set aside in memory, the others
+ *    go on.  All that is set aside is bounded by SET_ASIDE_BYTES_MAX; beyond
+ *    it the newest lines of such files are dropped, DROP_write_failed. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/say.h"
+#include "conf/conf.h"
+#include "output/appender.h"
+#include "output/file_cache.h"
+#include "output/file_path.h"
+#include "output/format.h"
+#include "output/kinds.h"
+#include "record/record.h"
+
+enum { SET_ASIDE_BYTES_MAX = 8 * 1024 * 1024 };
+
+struct file_sink {
+	struct sink sink;
+	struct appender_env env;
+	struct format *format;
+	struct file_cache *files;
+	struct buf root; /* Path with one '/' at its end, or nothing */
+	char *fixed;	 /* File below the root; NULL: the tag is the name */
+	size_t set_aside_bytes;
+	struct say_rate refused_rate;
+	struct say_rate full_rate;
+};
+
+/* Below a root an absolute name is a relative one. */
+static struct span below_root(const struct file_sink *fs, struct span name)
+{
+	while (fs->root.len > 0 && name.len > 0 && name.ptr[0] == '/')
+		name = span_make(name.ptr + 1, name.len - 1);
+	return name;
+}
+
+static struct span name_of(const struct file_sink *fs, const struct record *r)
+{
+	return fs->fixed != NULL ? span_of(fs->fixed) : below_root(fs, r->tag);
+}
+
+static bool refuse(struct sink_stats *stats, enum drop_reason why,
+		   enum drop_reason *reason)
+{
+	stats->lines_total++;
+	stats->lines_dropped_total[why]++;
+	*reason = why;
+	return false;
+}
+
+static void say_full(struct file_sink *fs, const struct appender *a)
+{
+	char room[SAY_QUOTED_BYTES];
+	say_rated(&fs->full_rate, SAY_ERROR, "file_sink",
+		  "path=%s err=\"%s\" set_aside_bytes=%zu "
+		  "msg=\"the newest lines are dropped\"",
+		  say_quoted(span_of(a->path), room), strerror(a->failed_errno),
+		  fs->set_aside_bytes);
+}
+
+/* The file, or NULL when its path is refused. */
+static struct cached_file *find_file(struct file_sink *fs, struct span name)
+{
+	struct cached_file *f = file_cache_find(fs->files, name);
+	if (f != NULL)
+		return f;
+	char path[PATH_MAX];
+	const char *wrong = file_path_make(buf_span(&fs->root), name,
+					   fs->fixed != NULL, path);
+	if (wrong == NULL)
+		return file_cache_add(fs->files, path, name.len);
+	char room[SAY_QUOTED_BYTES];
+	say_rated(&fs->refused_rate, SAY_WARN, "file_sink",
+		  "path=%s err=\"refused: %s\"", say_quoted(name, room), wrong);
+	return NULL;
+}
+
+static bool put(struct sink *sink, const struct record *r, bool answers,
+		enum drop_reason *reason)
+{
+	struct file_sink *fs = (struct file_sink *)sink;
+	struct cached_file *f = find_file(fs, name_of(fs, r));
+	if (f == NULL)
+		return refuse(&sink->stats, DROP_path_refused, reason);
+	struct appender *a = f->appender;
+	bool fails = a->failed_errno != 0;
+	if (fails && fs->set_aside_bytes >= SET_ASIDE_BYTES_MAX) {
+		say_full(fs, a);
+		return refuse(&sink->stats, DROP_write_failed, reason);
+	}
+	size_t before_bytes = a->lines.len;
+	fs->format->ops->render(fs->format, r, &a->lines);
+	appender_took(a, answers);
+	if (fails)
+		fs->set_aside_bytes += a->lines.len - before_bytes;
+	file_cache_wait(fs->files, f);
+	return true;
+}
+
+/* Count it among what is set aside, as far as there is room. */
+static void set_aside(struct file_sink *fs, struct appender *a)
+{
+	size_t room_bytes = SET_ASIDE_BYTES_MAX - fs->set_aside_bytes;
+	if (a->lines.len > room_bytes) {
+		say_full(fs, a);
+		appender_give_up(a, room_bytes);
+	}
+	fs->set_aside_bytes += a->lines.len;
+}
+
+static enum sink_flush flush(struct sink *sink, int64_t now_ns)
+{
+	struct file_sink *fs = (struct file_sink *)sink;
+	enum sink_flush answer = SINK_FLUSHED;
+	fs->set_aside_bytes = 0;
+	struct cached_file *f = file_cache_waiting(fs->files, NULL), *next;
+	for (; f != NULL; f = next) {
+		next = file_cache_waiting(fs->files, f);
+		struct appender *a = f->appender;
+		enum append verdict = appender_flush(a, now_ns);
+		if (verdict == APPEND_BLOCKED)
+			answer = SINK_BLOCKED;
+		else if (verdict == APPEND_SET_ASIDE)
+			set_aside(fs, a);
+		if (a->lines.len == 0)
+			file_cache_rest(fs->files, f, now_ns);
+	}
+	file_cache_tidy(fs->files, now_ns);
+	return answer;
+}
+
+static void abandon(struct sink *sink)
+{
+	struct file_sink *fs = (struct file_sink *)sink;
+	struct cached_file *f = NULL;
+	while ((f = file_cache_waiting(fs->files, f)) != NULL)
+		appender_give_up(f->appender, 0);
+	fs->set_aside_bytes = 0;
+}
+
+static void reopen(struct sink *sink)
+{
+	struct file_sink *fs = (struct file_sink *)sink;
+	struct cached_file *f = NULL;
+	while ((f = file_cache_waiting(fs->files, f)) != NULL)
+		appender_reopen(f->appender);
+	while ((f = file_cache_resting(fs->files, f)) != NULL)
+		appender_reopen(f->appender);
+}
+
+static void close_sink(struct sink *sink)
+{
+	struct file_sink *fs = (struct file_sink *)sink;
+	file_cache_free(fs->files);
+	format_close(fs->format);
+	buf_fini(&fs->root);
+	free(fs->fixed);
+	free(fs);
+}
+
+struct file_keys { /* of the section */
+	const char *path;
+	const char *file;
+	bool mkdir;
+};
+
+static bool read_keys(struct conf_section *s, struct file_keys *keys,
+		      struct err *e)
+{
+	*keys = (struct file_keys){.mkdir = true};
+	return conf_get_text(s, "Path", &keys->path, e) &&
+	       conf_get_text(s, "File", &keys->file, e) &&
+	       conf_get_bool(s, "Mkdir", &keys->mkdir, e);
+}
+
+static bool set_target(struct file_sink *fs, const struct file_keys *keys,
+		       struct conf_section *s, struct err *e)
+{
+	if (keys->path != NULL) {
+		buf_put_text(&fs->root, keys->path);
+		while (fs->root.len > 0 &&
+		       fs->root.ptr[fs->root.len - 1] == '/')
+			fs->root.len--;
+		buf_put_char(&fs->root, '/');
+	}
+	if (keys->file == NULL)
+		return true;
+	struct span name = below_root(fs, span_of(keys->file));
+	char path[PATH_MAX];
+	const char *wrong =
+		file_path_make(buf_span(&fs->root), name, true, path);
+	if (wrong != NULL)
+		return conf_err_key(s, "File", e,
+				    "\"%s\" is no file's path: %s", keys->file,
+				    wrong);
+	fs->fixed = mem_copy(name.ptr, name.len);
+	return true;
+}
+
+/* What is known of the paths before there is a tag: now is the time to say
+ * that it cannot work, and to make the directory, so that who tails it finds
+ * it.  Only a dry run fails for it: the disk may come later. */
+static bool prepare(struct file_sink *fs, struct conf_section *s, bool dry_run,
+		    struct err *e)
+{
+	struct buf known = {0};
+	buf_put_span(&known, buf_span(&fs->root));
+	buf_put_text(&known, fs->fixed != NULL ? fs->fixed : "");
+	const char *path = buf_text(&known);
+	bool is_good = true;
+	if (*path != '\0') {
+		int error = 0;
+		if (!dry_run && fs->env.mkdir)
+			error = file_path_make_parents(path);
+		if (error == 0)
+			error = file_path_try(path, dry_run && fs->env.mkdir);
+		if (error != 0 && dry_run)
+			is_good = conf_err_key(
+				s, fs->root.len > 0 ? "Path" : "File", e,
+				"%s cannot be written: %s", path,
+				strerror(error));
+		else if (error != 0)
+			say(SAY_WARN, "file_sink", "path=\"%s\" err=\"%s\"",
+			    path, strerror(error));
+	}
+	buf_fini(&known);
+	return is_good;
+}
+
+static struct sink *open_sink(struct conf_section *s,
+			      const struct sink_env *env, struct err *e)
+{
+	struct file_keys keys;
+	if (!read_keys(s, &keys, e))
+		return NULL;
+	struct file_sink *fs = mem_new(1, sizeof *fs);
+	fs->env.stats = &fs->sink.stats;
+	fs->env.mkdir = keys.mkdir;
+	fs->files = file_cache_new(&fs->env);
+	if (!set_target(fs, &keys, s, e))
+		goto fail;
+	fs->format = format_open(s, e);
+	if (fs->format == NULL || !prepare(fs, s, env->dry_run, e))
+		goto fail;
+	return &fs->sink;
+fail:
+	close_sink(&fs->sink);
+	return NULL;
+}
+
+const struct sink_ops file_sink_ops = {
+	.name = "file",
+	.open = open_sink,
+	.put = put,
+	.flush = flush,
+	.abandon = abandon,
+	.reopen = reopen,
+	.close = close_sink,
+};

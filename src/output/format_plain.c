@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Format plain: {"key":"value",...} */
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "output/format.h"
+#include "output/kinds.h"
+#include "record/json.h"
+
+static struct format *open_plain(struct conf_section *s, struct err *e)
+{
+	(void)e;
+	conf_ignore(s, "Template", "only Format template uses it");
+	return mem_new(1, sizeof(struct format));
+}
+
+static void render_plain(struct format *f, const struct record *r,
+			 struct buf *out)
+{
+	(void)f;
+	json_write_record(out, r);
+	buf_put_char(out, '\n');
+}
+
+static void close_plain(struct format *f)
+{
+	free(f);
+}
+
+const struct format_ops format_plain_ops = {
+	.name = "plain",
+	.open = open_plain,
+	.render = render_plain,
+	.close = close_plain,
+};

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Format template: text with {key} and {time} in it, byte for byte what
+ * Fluent Bit writes, except that a control character inside a value is
+ * escaped.
+ *
+ *     {time} {vhost} "{uri}"     compiled at open into a list of parts:
+ *     TIME | " " | KEY vhost | " \"" | KEY uri | "\""
+ *
+ * A key that the record has not is printed as it stands, braces included. */
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "output/format.h"
+#include "output/kinds.h"
+#include "record/record.h"
+#include "record/value.h"
+
+enum part_kind { PART_TEXT, PART_TIME, PART_KEY };
+
+struct part {
+	enum part_kind kind;
+	struct span text; /* into the template; a key without its braces */
+};
+
+struct template
+{
+	struct format format;
+	char *text;
+	struct part *parts;
+	size_t part_count;
+};
+
+static void add_part(struct template *t, enum part_kind kind, const char *from,
+		     const char *end)
+{
+	if (kind == PART_TEXT && from == end)
+		return;
+	t->parts = mem_grow(t->parts, t->part_count + 1, sizeof *t->parts);
+	t->parts[t->part_count++] = (struct part){
+		.kind = kind,
+		.text = span_make(from, (size_t)(end - from)),
+	};
+}
+
+/* Fluent Bit compares with strncmp(key, "time", length of key), so that every
+ * beginning of the word, {} included, is the time too. */
+static bool is_time(const char *key, const char *end)
+{
+	size_t len = (size_t)(end - key);
+	return len <= strlen("time") && memcmp(key, "time", len) == 0;
+}
+
+/* A brace that is opened twice starts anew ("{a{b}" is the text "{a" and the
+ * key b); one that is never closed, or never opened, is text. */
+static void compile(struct template *t)
+{
+	const char *from = t->text, *brace = NULL, *at = t->text;
+	for (; *at != '\0'; at++) {
+		if (*at == '{') {
+			brace = at;
+		} else if (*at == '}' && brace != NULL) {
+			const char *key = brace + 1;
+			add_part(t, PART_TEXT, from, brace);
+			add_part(t, is_time(key, at) ? PART_TIME : PART_KEY,
+				 key, at);
+			from = at + 1;
+			brace = NULL;
+		}
+	}
+	add_part(t, PART_TEXT, from, at);
+}
+
+static void put_int(struct buf *out, int64_t integer)
+{
+	char digits[24];
+	size_t at = sizeof digits;
+	uint64_t rest = integer < 0 ? -(uint64_t)integer : (uint64_t)integer;
+	do {
+		digits[--at] = (char)('0' + rest % 10);
+		rest /= 10;
+	} while (rest > 0);
+	if (integer < 0)
+		digits[--at] = '-';
+	buf_put(out, digits + at, sizeof digits - at);
+}
+
+/* printf's %f, in integers where that is sure to give the same digits: below
+ * 2^50 the fraction is exact, and its product with 10^6 is off by far less
+ * than the distance from a rounding edge that is asked for here. */
+static void put_float(struct buf *out, double real)
+{
+	if (!signbit(real) && real < 0x1p50) {
+		uint64_t whole = (uint64_t)real;
+		double scaled = (real - (double)whole) * 1e6 + 0.5;
+		uint32_t micro = (uint32_t)scaled;
+		double edge = scaled - micro;
+		if (edge > 1e-6 && edge < 1 - 1e-6) {
+			whole += micro / 1000000;
+			micro %= 1000000;
+			put_int(out, (int64_t)whole);
+			char digits[7] = ".";
+			for (size_t i = 6; i > 0; i--, micro /= 10)
+				digits[i] = (char)('0' + micro % 10);
+			buf_put(out, digits, sizeof digits);
+			return;
+		}
+	}
+	buf_printf(out, "%f", real);
+}
+
+/* By way of a double, because its rounding shows in the last digit. */
+static void put_time(struct buf *out, int64_t time_ns)
+{
+	put_float(out, (double)(time_ns / NS_PER_S) +
+			       (double)(time_ns % NS_PER_S) / NS_PER_S);
+}
+
+static void put_quoted(struct buf *out, struct span s)
+{
+	buf_put_char(out, '"');
+	format_put_escaped(out, s);
+	buf_put_char(out, '"');
+}
+
+/* As msgpack's printer writes it, which Fluent Bit uses.  As deep as the
+ * value, and readers of values bound that (JSON_DEPTH_MAX). */
+static void put_value(struct buf *out, const struct value *v)
+{
+	switch (v->type) {
+	case VALUE_NULL:
+		buf_put(out, "nil", 3);
+		break;
+	case VALUE_BOOL:
+		buf_put_text(out, v->boolean ? "true" : "false");
+		break;
+	case VALUE_INT:
+		put_int(out, v->integer);
+		break;
+	case VALUE_FLOAT:
+		put_float(out, v->real);
+		break;
+	case VALUE_STRING:
+		put_quoted(out, v->string);
+		break;
+	case VALUE_ARRAY:
+		buf_put_char(out, '[');
+		for (uint32_t i = 0; i < v->count; i++) {
+			buf_put(out, ", ", i > 0 ? 2 : 0);
+			put_value(out, &v->items[i]);
+		}
+		buf_put_char(out, ']');
+		break;
+	case VALUE_MAP:
+		buf_put_char(out, '{');
+		for (uint32_t i = 0; i < v->count; i++) {
+			buf_put(out, ", ", i > 0 ? 2 : 0);
+			put_quoted(out, v->fields[i].key);
+			buf_put(out, "=>", 2);
+			put_value(out, &v->fields[i].value);
+		}
+		buf_put_char(out, '}');
+		break;
+	}
+}
+
+static void put_key(struct buf *out, const struct record *r, struct span key)
+{
+	const struct value *v = record_first(r, key);
+	if (v == NULL) /* with the braces, which stand around it */
+		buf_put(out, key.ptr - 1, key.len + 2);
+	else if (v->type == VALUE_STRING)
+		format_put_escaped(out, v->string);
+	else
+		put_value(out, v);
+}
+
+static struct format *open_template(struct conf_section *s, struct err *e)
+{
+	const char *text = "{time} {message}";
+	if (!conf_get_text(s, "Template", &text, e))
+		return NULL;
+	if (strchr(text, '\n') != NULL) { /* from an ${ENV} */
+		conf_err_key(s, "Template", e,
+			     "the template has a line break: a record is one "
+			     "line");
+		return NULL;
+	}
+	struct template *t = mem_new(1, sizeof *t);
+	t->text = mem_text(text);
+	compile(t);
+	return &t->format;
+}
+
+static void render_template(struct format *f, const struct record *r,
+			    struct buf *out)
+{
+	const struct template *t = (const struct template *)f;
+	for (size_t i = 0; i < t->part_count; i++) {
+		const struct part *p = &t->parts[i];
+		switch (p->kind) {
+		case PART_TEXT:
+			buf_put_span(out, p->text);
+			break;
+		case PART_TIME:
+			put_time(out, r->time_ns);
+			break;
+		case PART_KEY:
+			put_key(out, r, p->text);
+			break;
+		}
+	}
+	buf_put_char(out, '\n');
+}
+
+static void close_template(struct format *f)
+{
+	struct template *t = (struct template *)f;
+	free(t->parts);
+	free(t->text);
+	free(t);
+}
+
+const struct format_ops format_template_ops = {
+	.name = "template",
+	.open = open_template,
+	.render = render_template,
+	.close = close_template,
+};

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "output/router.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "output/kinds.h"
+#include "record/record.h"
+#include "record/tag_glob.h"
+
+static const struct sink_ops *const kinds[] = {
+	&file_sink_ops,
+};
+
+enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
+
+struct route {
+	char *name;
+	char *match;
+	struct span glob; /* the text of match */
+	bool matches_all;
+	struct sink *sink;
+};
+
+struct router {
+	struct route *routes;
+	size_t count;
+};
+
+static bool unknown_kind(const struct conf_section *s, const char *name,
+			 struct err *e)
+{
+	const char *names[KIND_COUNT + 1] = {NULL};
+	struct buf list = {0};
+	for (size_t i = 0; i < KIND_COUNT; i++) {
+		names[i] = kinds[i]->name;
+		buf_printf(&list, "%s%s", i > 0 ? ", " : "", names[i]);
+	}
+	const char *near = conf_nearest(name, names);
+	if (near != NULL)
+		conf_err_key(s, "Name", e,
+			     "there is no output \"%s\"; did you mean \"%s\"? "
+			     "There are: %s",
+			     name, near, buf_text(&list));
+	else
+		conf_err_key(s, "Name", e,
+			     "there is no output \"%s\"; there are: %s", name,
+			     buf_text(&list));
+	buf_fini(&list);
+	return false;
+}
+
+static const struct sink_ops *find_kind(struct conf_section *s, struct err *e)
+{
+	const char *name = NULL;
+	if (!conf_get_text(s, "Name", &name, e))
+		return NULL;
+	if (name == NULL) {
+		conf_err(s, e, "which output? Write: Name %s", kinds[0]->name);
+		return NULL;
+	}
+	for (size_t i = 0; i < KIND_COUNT; i++)
+		if (strcasecmp(name, kinds[i]->name) == 0)
+			return kinds[i];
+	unknown_kind(s, name, e);
+	return NULL;
+}
+
+/* NAME.N, or the Alias. */
+static char *name_sink(const struct router *router, const struct sink_ops *kind,
+		       const char *alias)
+{
+	if (alias != NULL)
+		return mem_text(alias);
+	size_t number = 0;
+	for (size_t i = 0; i < router->count; i++)
+		number += router->routes[i].sink->ops == kind;
+	struct buf name = {0};
+	buf_printf(&name, "%s.%zu", kind->name, number);
+	buf_text(&name);
+	return name.ptr;
+}
+
+/* What Fluent Bit knows for every output and what has another answer here. */
+static void ignore_keys(struct conf_section *s)
+{
+	conf_ignore(s, "Workers", "one thread writes all files");
+	conf_ignore(s, "Retry_Limit",
+		    "what cannot be written is tried until it can");
+	conf_ignore(s, "storage.total_limit_size",
+		    "the journal is the only storage");
+	conf_ignore(s, "Log_Level", "there is one, in [SERVICE]");
+}
+
+static void route_fini(struct route *route)
+{
+	if (route->sink != NULL)
+		route->sink->ops->close(route->sink);
+	free(route->match);
+	free(route->name);
+}
+
+struct router *router_new(void)
+{
+	return mem_new(1, sizeof(struct router));
+}
+
+void router_free(struct router *router)
+{
+	if (router == NULL)
+		return;
+	for (size_t i = 0; i < router->count; i++)
+		route_fini(&router->routes[i]);
+	free(router->routes);
+	free(router);
+}
+
+bool router_add(struct router *router, struct conf_section *s,
+		const struct sink_env *env, struct err *e)
+{
+	const char *match = NULL, *alias = NULL;
+	const struct sink_ops *kind = find_kind(s, e);
+	if (kind == NULL || !conf_get_text(s, "Match", &match, e) ||
+	    !conf_get_text(s, "Alias", &alias, e))
+		return false;
+	if (match == NULL)
+		return conf_err(s, e,
+				"which records? Write: Match * for all, or a "
+				"pattern of their tags");
+	ignore_keys(s);
+
+	struct sink *sink = kind->open(s, env, e);
+	if (sink == NULL)
+		return false;
+	sink->ops = kind;
+	struct route route = {
+		.name = name_sink(router, kind, alias),
+		.match = mem_text(match),
+		.sink = sink,
+	};
+	if (!conf_section_end(s, e)) {
+		route_fini(&route);
+		return false;
+	}
+	route.glob = span_of(route.match);
+	route.matches_all = span_equals(route.glob, SPAN("*"));
+	router->routes = mem_grow(router->routes, router->count + 1,
+				  sizeof *router->routes);
+	router->routes[router->count++] = route;
+	return true;
+}
+
+void router_put(struct router *router, struct record *r)
+{
+	struct message *m = r->message;
+	bool is_routed = false;
+	for (size_t i = 0; i < router->count; i++) {
+		const struct route *route = &router->routes[i];
+		if (!route->matches_all &&
+		    !tag_glob_matches(route->glob, r->tag))
+			continue;
+		is_routed = true;
+		if (route->sink->ops->put(route->sink, r, !m->is_answered,
+					  &m->reason))
+			m->is_answered = true;
+	}
+	if (!is_routed)
+		m->reason = DROP_unrouted;
+}
+
+enum sink_flush router_flush(struct router *router, int64_t now_mono_ns)
+{
+	enum sink_flush answer = SINK_FLUSHED;
+	for (size_t i = 0; i < router->count; i++) {
+		struct sink *sink = router->routes[i].sink;
+		if (sink->ops->flush(sink, now_mono_ns) == SINK_BLOCKED)
+			answer = SINK_BLOCKED;
+	}
+	return answer;
+}
+
+void router_abandon(struct router *router)
+{
+	for (size_t i = 0; i < router->count; i++) {
+		struct sink *sink = router->routes[i].sink;
+		sink->ops->abandon(sink);
+	}
+}
+
+void router_reopen(struct router *router)
+{
+	for (size_t i = 0; i < router->count; i++) {
+		struct sink *sink = router->routes[i].sink;
+		sink->ops->reopen(sink);
+	}
+}
+
+bool router_sink(const struct router *router, size_t index, const char **name,
+		 const struct sink **sink)
+{
+	if (index >= router->count)
+		return false;
+	*name = router->routes[index].name;
+	*sink = router->routes[index].sink;
+	return true;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* router - which outputs a record goes to, by its tag.
+ *
+ * Every output whose Match takes the tag gets the record.  Also settles who
+ * answers for a message: the first sink that takes a line of it. */
+#ifndef OUTPUT_ROUTER_H
+#define OUTPUT_ROUTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "base/err.h"
+#include "output/sink.h"
+
+struct router;
+
+struct router *router_new(void);
+
+/* Closes the sinks. */
+void router_free(struct router *);
+
+/* Open the sink that an [OUTPUT] section asks for and append it.  Reads Name,
+ * Match and Alias, lets the kind read its keys, ends the section.  The sink is
+ * called NAME.N, N counting the sinks of that name, or its Alias. */
+bool router_add(struct router *, struct conf_section *, const struct sink_env *,
+		struct err *) MUST_USE;
+
+/* Hand the record to its sinks.  Its message's reason becomes DROP_unrouted
+ * when no Match takes the tag, or the sink's reason when it was refused; its
+ * is_answered is set by the first sink that takes it. */
+void router_put(struct router *, struct record *);
+
+/* Flush all sinks.  SINK_BLOCKED when any is. */
+enum sink_flush router_flush(struct router *, int64_t now_mono_ns);
+void router_abandon(struct router *);
+void router_reopen(struct router *);
+
+/* For the metrics: index from 0; false behind the last. */
+bool router_sink(const struct router *, size_t index, const char **name,
+		 const struct sink **);
+
+#endif

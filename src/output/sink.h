@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sink - the contract of an output.
+ *
+ * put collects lines, flush writes them; between the two the journal holds
+ * the messages, so that what was put and not flushed is not lost.  A kind is
+ * one file with one `const struct sink_ops` and one row in the table in
+ * router.c; each kind embeds struct sink as its first member.
+ *
+ * Two laws hold after every call:
+ *     lines_total    = lines_written    + lines_dropped{reason}    + queued
+ *     messages_total = messages_written + messages_dropped{reason} + queued
+ * where messages are those this sink answers for (record/message.h). */
+#ifndef OUTPUT_SINK_H
+#define OUTPUT_SINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "record/message.h"
+
+struct conf_section;
+struct record;
+struct sink;
+
+enum sink_flush {
+	SINK_FLUSHED, /* nothing waits for which the journal must be held */
+	SINK_BLOCKED, /* the disk takes nothing now: flush again later, put
+		       * nothing more before */
+};
+
+struct sink_env {
+	const char *conf_dir;
+	bool dry_run; /* check all that can be checked, leave nothing behind */
+};
+
+struct sink_ops {
+	const char *name; /* as in the configuration */
+	struct sink *(*open)(struct conf_section *, const struct sink_env *,
+			     struct err *);
+	/* Add the record's line to the batch.  `answers`: this sink answers
+	 * for the record's message if it takes the line.  False when the line
+	 * is refused: counted, and *reason says why. */
+	bool (*put)(struct sink *, const struct record *, bool answers,
+		    enum drop_reason *reason);
+	/* Write what was put: whole lines, one write() for each file. */
+	enum sink_flush (*flush)(struct sink *, int64_t now_mono_ns);
+	/* Give up what still waits: counted as DROP_write_failed. */
+	void (*abandon)(struct sink *);
+	/* Close the files; the next line opens them anew. */
+	void (*reopen)(struct sink *);
+	void (*close)(struct sink *);
+};
+
+struct sink_stats {
+	uint64_t lines_total;
+	uint64_t lines_written_total;
+	uint64_t lines_dropped_total[DROP_REASON_COUNT];
+	uint64_t lines_queued;
+	uint64_t messages_total;
+	uint64_t messages_written_total;
+	uint64_t messages_dropped_total[DROP_REASON_COUNT];
+	uint64_t messages_queued;
+	uint64_t bytes_written_total;
+	uint64_t writes_total;
+	uint64_t errors_total;	/* failed opens and writes */
+	uint64_t retries_total; /* attempts after a failure */
+	uint64_t files_open;
+};
+
+struct sink {
+	const struct sink_ops *ops;
+	struct sink_stats stats;
+};
+
+#endif

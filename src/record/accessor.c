@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "record/accessor.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "record/pattern.h"
+#include "record/record.h"
+
+struct step { /* ['key'] or [index] */
+	bool is_index;
+	struct span key;
+	size_t index;
+};
+
+struct accessor {
+	char *text; /* the spans point into it */
+	struct span name;
+	struct step *steps;
+	size_t count;
+};
+
+enum part_kind { PART_TEXT, PART_FIELD, PART_TAG, PART_TAG_PART, PART_GROUP };
+
+struct part {
+	enum part_kind kind;
+	struct span text;	/* PART_TEXT */
+	struct accessor *field; /* PART_FIELD */
+	size_t index;		/* PART_TAG_PART, PART_GROUP */
+};
+
+struct composer {
+	char *text; /* the spans point into it */
+	struct part *parts;
+	size_t count;
+};
+
+static bool starts_name(char c)
+{
+	return isalpha((unsigned char)c) || c == '_';
+}
+
+static bool in_name(char c)
+{
+	return isalnum((unsigned char)c) || c == '_' || c == '-';
+}
+
+/* "[12]" at *at, which moves behind it. */
+static bool read_index(struct span text, size_t *at, size_t *index)
+{
+	size_t i = *at + 1, value = 0;
+	for (; i < text.len && isdigit((unsigned char)text.ptr[i]); i++) {
+		value = value * 10 + (size_t)(text.ptr[i] - '0');
+		if (value > UINT32_MAX)
+			return false;
+	}
+	if (i == *at + 1 || i == text.len || text.ptr[i] != ']')
+		return false;
+	*at = i + 1;
+	*index = value;
+	return true;
+}
+
+/* "['key']", with either quote, at *at, which moves behind it. */
+static bool read_key(struct span text, size_t *at, struct span *key)
+{
+	if (text.len - *at < 2)
+		return false;
+	const char *start = text.ptr + *at + 2;
+	char quote = start[-1];
+	if (quote != '\'' && quote != '"')
+		return false;
+	const char *end = text.ptr + text.len;
+	const char *stop = memchr(start, quote, (size_t)(end - start));
+	if (stop == NULL || stop + 1 == end || stop[1] != ']')
+		return false;
+	*key = span_make(start, (size_t)(stop - start));
+	*at = (size_t)(stop - text.ptr) + 2;
+	return true;
+}
+
+/* The steps at *at, which moves behind them. */
+static bool read_steps(struct accessor *a, struct span text, size_t *at,
+		       struct err *e)
+{
+	while (*at < text.len && text.ptr[*at] == '[') {
+		struct step step = {0};
+		step.is_index = read_index(text, at, &step.index);
+		if (!step.is_index && !read_key(text, at, &step.key))
+			return err_set(e,
+				       "\"%.*s\": behind $%.*s ['key'] or [0] "
+				       "is expected",
+				       (int)text.len, text.ptr,
+				       (int)a->name.len, a->name.ptr);
+		a->steps = mem_grow(a->steps, a->count + 1, sizeof step);
+		a->steps[a->count++] = step;
+	}
+	return true;
+}
+
+struct accessor *accessor_new(struct span text, struct err *e)
+{
+	struct accessor *a = mem_new(1, sizeof *a);
+	a->text = mem_copy(text.ptr, text.len);
+	struct span own = span_make(a->text, text.len);
+	if (own.len == 0) {
+		err_set(e, "the name of a key is missing");
+		goto fail;
+	}
+	if (own.ptr[0] != '$') {
+		a->name = own;
+		return a;
+	}
+	const char *bracket = memchr(own.ptr, '[', own.len);
+	size_t at = bracket != NULL ? (size_t)(bracket - own.ptr) : own.len;
+	a->name = span_make(own.ptr + 1, at - 1);
+	if (a->name.len == 0 || !starts_name(a->name.ptr[0]) ||
+	    span_equals(a->name, SPAN("TAG"))) {
+		err_set(e, "\"%s\": $name of a field is expected", a->text);
+		goto fail;
+	}
+	if (!read_steps(a, own, &at, e))
+		goto fail;
+	if (at != own.len) {
+		err_set(e, "\"%s\": nothing may follow the last ]", a->text);
+		goto fail;
+	}
+	return a;
+fail:
+	accessor_free(a);
+	return NULL;
+}
+
+void accessor_free(struct accessor *a)
+{
+	if (a == NULL)
+		return;
+	free(a->steps);
+	free(a->text);
+	free(a);
+}
+
+const struct value *accessor_find(const struct accessor *a,
+				  const struct record *r)
+{
+	const struct value *v = record_last(r, a->name);
+	for (size_t i = 0; v != NULL && i < a->count; i++) {
+		const struct step *step = &a->steps[i];
+		if (!step->is_index && v->type == VALUE_MAP)
+			v = fields_last(v->fields, v->count, step->key);
+		else if (step->is_index && v->type == VALUE_ARRAY &&
+			 step->index < v->count)
+			v = &v->items[step->index];
+		else
+			v = NULL;
+	}
+	return v;
+}
+
+static struct part *add_part(struct composer *c, enum part_kind kind)
+{
+	c->parts = mem_grow(c->parts, c->count + 1, sizeof *c->parts);
+	struct part *p = &c->parts[c->count++];
+	*p = (struct part){.kind = kind};
+	return p;
+}
+
+/* "$name..." at *at, which moves behind it. */
+static bool add_field(struct composer *c, struct span text, size_t *at,
+		      struct err *e)
+{
+	size_t end = *at + 1;
+	while (end < text.len && in_name(text.ptr[end]))
+		end++;
+	struct accessor *a = mem_new(1, sizeof *a);
+	a->name = span_make(text.ptr + *at + 1, end - *at - 1);
+	add_part(c, PART_FIELD)->field = a;
+	*at = end;
+	return read_steps(a, text, at, e);
+}
+
+/* "$TAG" or "$TAG[n]"; what follows is text, also a letter. */
+static bool add_tag(struct composer *c, struct span text, size_t *at,
+		    struct err *e)
+{
+	*at += strlen("$TAG");
+	if (*at == text.len || text.ptr[*at] != '[') {
+		add_part(c, PART_TAG);
+		return true;
+	}
+	struct part *p = add_part(c, PART_TAG_PART);
+	return read_index(text, at, &p->index) ||
+	       err_set(e, "\"%s\": $TAG[0] is expected", c->text);
+}
+
+/* Take one $... at *at, if it is one; else *at stays. */
+static bool add_variable(struct composer *c, struct span text, size_t *at,
+			 struct err *e)
+{
+	size_t left = text.len - *at;
+	if (text.ptr[*at] != '$' || left < 2)
+		return true;
+	char next = text.ptr[*at + 1];
+	if (isdigit((unsigned char)next)) {
+		add_part(c, PART_GROUP)->index = (size_t)(next - '0');
+		*at += 2;
+		return true;
+	}
+	if (left >= 4 && memcmp(text.ptr + *at, "$TAG", 4) == 0)
+		return add_tag(c, text, at, e);
+	return !starts_name(next) || add_field(c, text, at, e);
+}
+
+struct composer *composer_new(struct span text, struct err *e)
+{
+	struct composer *c = mem_new(1, sizeof *c);
+	c->text = mem_copy(text.ptr, text.len);
+	struct span own = span_make(c->text, text.len);
+	size_t at = 0;
+	bool in_text = false;
+	while (at < own.len) {
+		size_t start = at;
+		if (!add_variable(c, own, &at, e)) {
+			composer_free(c);
+			return NULL;
+		}
+		if (at > start) {
+			in_text = false;
+			continue;
+		}
+		if (!in_text)
+			add_part(c, PART_TEXT)->text =
+				span_make(own.ptr + at, 0);
+		in_text = true;
+		c->parts[c->count - 1].text.len++;
+		at++;
+	}
+	return c;
+}
+
+void composer_free(struct composer *c)
+{
+	if (c == NULL)
+		return;
+	for (size_t i = 0; i < c->count; i++)
+		accessor_free(c->parts[i].field);
+	free(c->parts);
+	free(c->text);
+	free(c);
+}
+
+static void put_value(const struct value *v, struct buf *out)
+{
+	switch (v->type) {
+	case VALUE_STRING:
+		buf_put_span(out, v->string);
+		break;
+	case VALUE_INT:
+		buf_printf(out, "%" PRId64, v->integer);
+		break;
+	case VALUE_FLOAT:
+		buf_printf(out, "%f", v->real);
+		break;
+	case VALUE_BOOL:
+		buf_put_text(out, v->boolean ? "true" : "false");
+		break;
+	case VALUE_NULL:
+		buf_put_text(out, "null");
+		break;
+	case VALUE_MAP:
+	case VALUE_ARRAY:
+		break;
+	}
+}
+
+static void put_tag_part(struct span tag, size_t index, struct buf *out)
+{
+	for (size_t i = 0; i < tag.len && index > 0; i++) {
+		if (tag.ptr[i] == '.' && --index == 0)
+			tag = span_make(tag.ptr + i + 1, tag.len - i - 1);
+	}
+	for (size_t i = 0; index == 0 && i < tag.len && tag.ptr[i] != '.'; i++)
+		buf_put_char(out, tag.ptr[i]);
+}
+
+static void put_group(const struct pattern *groups, size_t index,
+		      struct buf *out)
+{
+	if (groups == NULL || pattern_groups(groups) == 0)
+		return;
+	bool present;
+	buf_put_span(out, pattern_group(groups, index, &present));
+}
+
+void composer_put(const struct composer *c, const struct record *r,
+		  const struct pattern *groups, struct buf *out)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		const struct part *p = &c->parts[i];
+		const struct value *v;
+		switch (p->kind) {
+		case PART_TEXT:
+			buf_put_span(out, p->text);
+			break;
+		case PART_FIELD:
+			v = accessor_find(p->field, r);
+			if (v != NULL)
+				put_value(v, out);
+			break;
+		case PART_TAG:
+			buf_put_span(out, r->tag);
+			break;
+		case PART_TAG_PART:
+			put_tag_part(r->tag, p->index, out);
+			break;
+		case PART_GROUP:
+			put_group(groups, p->index, out);
+			break;
+		}
+	}
+}

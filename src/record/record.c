@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "record/record.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+
+enum { FIRST_CAP = 32 };
+
+static struct field *fields_new(struct arena *a, size_t cap)
+{
+	return arena_take(a, cap * sizeof(struct field));
+}
+
+struct record *record_new(struct arena *a, struct message *message,
+			  struct span tag, int64_t time_ns)
+{
+	struct record *r = arena_take(a, sizeof *r);
+	*r = (struct record){
+		.arena = a,
+		.message = message,
+		.tag = tag,
+		.time_ns = time_ns,
+		.fields = fields_new(a, FIRST_CAP),
+		.cap = FIRST_CAP,
+	};
+	return r;
+}
+
+struct record *record_copy(const struct record *from)
+{
+	struct record *r = arena_take(from->arena, sizeof *r);
+	*r = *from;
+	r->cap = from->count + 4;
+	r->fields = fields_new(r->arena, r->cap);
+	memcpy(r->fields, from->fields, from->count * sizeof *r->fields);
+	return r;
+}
+
+void record_add(struct record *r, struct span key, struct value value)
+{
+	if (r->count == r->cap) {
+		struct field *old = r->fields;
+		r->cap = r->cap * 2 + FIRST_CAP;
+		r->fields = fields_new(r->arena, r->cap);
+		memcpy(r->fields, old, r->count * sizeof *old);
+	}
+	r->fields[r->count++] = (struct field){key, value};
+}
+
+static struct field *find_last(struct field *fields, size_t count,
+			       struct span key)
+{
+	for (size_t i = count; i-- > 0;)
+		if (span_equals(fields[i].key, key))
+			return &fields[i];
+	return NULL;
+}
+
+void record_set(struct record *r, struct span key, struct value value)
+{
+	struct field *f = find_last(r->fields, r->count, key);
+	if (f != NULL)
+		f->value = value;
+	else
+		record_add(r, key, value);
+}
+
+void record_remove(struct record *r, struct span key)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < r->count; i++)
+		if (!span_equals(r->fields[i].key, key))
+			r->fields[kept++] = r->fields[i];
+	r->count = kept;
+}
+
+const struct value *record_first(const struct record *r, struct span key)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (span_equals(r->fields[i].key, key))
+			return &r->fields[i].value;
+	return NULL;
+}
+
+const struct value *fields_last(const struct field *fields, size_t count,
+				struct span key)
+{
+	for (size_t i = count; i-- > 0;)
+		if (span_equals(fields[i].key, key))
+			return &fields[i].value;
+	return NULL;
+}
+
+const struct value *record_last(const struct record *r, struct span key)
+{
+	return fields_last(r->fields, r->count, key);
+}
+
+static unsigned hash_of(struct span key)
+{
+	uint32_t hash = 2166136261u; /* FNV-1a */
+	for (size_t i = 0; i < key.len; i++)
+		hash = (hash ^ (unsigned char)key.ptr[i]) * 16777619u;
+	return hash;
+}
+
+/* From the last to the first, each kept key enters a hash table of the fields
+ * kept so far: linear also for a record with thousands of keys. */
+void record_keep_last(struct record *r)
+{
+	uint32_t room[128];
+	uint32_t *table = room; /* 1 + index of the field; 0 is free */
+	size_t size = sizeof room / sizeof *room;
+	if (r->count * 2 > size) {
+		while (size < r->count * 2)
+			size *= 2;
+		table = arena_take(r->arena, size * sizeof *table);
+	}
+	memset(table, 0, size * sizeof *table);
+	size_t kept = r->count;
+	for (size_t i = r->count; i-- > 0;) {
+		struct field f = r->fields[i];
+		size_t at = hash_of(f.key) & (size - 1);
+		while (table[at] != 0 &&
+		       !span_equals(r->fields[table[at] - 1].key, f.key))
+			at = (at + 1) & (size - 1);
+		if (table[at] != 0)
+			continue;
+		r->fields[--kept] = f;
+		table[at] = (uint32_t)kept + 1;
+	}
+	r->fields += kept;
+	r->cap -= kept;
+	r->count -= kept;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* record - the parsed thing: an ordered map of fields, a tag and a time.
+ *
+ *     tag "kube.*"   time 1795219198.000000000
+ *     [ method="GET" | uri="/" | ... | pri="190" | ident="nginx" ]
+ *       first                                          last
+ *
+ * A key may occur twice, as in Fluent Bit, where a parser's keys are put in
+ * front of those that were there: a template sees the first of the two,
+ * accessors, hooks and JSON see the last (record_first, record_last).
+ * Lives in the arena of its message and is never freed by itself. */
+#ifndef RECORD_RECORD_H
+#define RECORD_RECORD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/span.h"
+#include "record/value.h"
+
+struct arena;
+struct message;
+
+struct record {
+	struct arena *arena;
+	struct message *message; /* that it came from; may be NULL in tests */
+	struct span tag;
+	int64_t time_ns; /* since 1970 */
+	struct field *fields;
+	size_t count;
+	size_t cap;
+	unsigned restarts; /* how often it went back to the chain's head */
+};
+
+/* An empty record in the arena. */
+struct record *record_new(struct arena *, struct message *, struct span tag,
+			  int64_t time_ns);
+
+/* A copy with fields of its own (values are shared, they never change). */
+struct record *record_copy(const struct record *);
+
+/* Append, also when the key is there already. */
+void record_add(struct record *, struct span key, struct value);
+
+/* Replace the last field of that key in its place, or append. */
+void record_set(struct record *, struct span key, struct value);
+
+/* Remove every field of that key. */
+void record_remove(struct record *, struct span key);
+
+/* The first or the last value of that key; NULL when there is none.  Valid
+ * until the record is changed. */
+const struct value *record_first(const struct record *, struct span key);
+const struct value *record_last(const struct record *, struct span key);
+
+/* Where a key occurs twice, leave only the last field of it. */
+void record_keep_last(struct record *);
+
+/* The same look-up in the fields of a VALUE_MAP. */
+const struct value *fields_last(const struct field *, size_t count,
+				struct span key);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* assemble - from the configuration to the objects that do the work. */
+#ifndef RUN_ASSEMBLE_H
+#define RUN_ASSEMBLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "intake/socket.h"
+#include "run/settings.h"
+
+struct chain;
+struct conf;
+struct decoder;
+struct parser_set;
+struct router;
+
+struct assemble_opts {
+	const char *conf_path;
+	const char *parsers_path; /* -R, or NULL */
+	enum say_level log_level; /* unless Log_Level says otherwise */
+	bool dry_run;		  /* leave nothing behind */
+};
+
+/* An [INPUT]: what its socket shall be; its decoder has the same index. */
+struct input {
+	const char *name; /* "syslog.0", or its Alias */
+	struct socket_opts socket;
+	size_t message_bytes_max;
+};
+
+struct assembly {
+	struct settings settings;
+	struct conf **confs; /* the main file, then the Parsers_Files */
+	size_t conf_count;
+	struct parser_set *parsers;
+	struct input *inputs;
+	struct decoder **decoders;
+	size_t input_count;
+	struct chain *chain;
+	struct router *router;
+};
+
+/* Everything but the sockets, the journal and the threads.  Opens the log as
+ * soon as its settings are known.  NULL on failure. */
+struct assembly *assemble(const struct assemble_opts *, struct err *);
+void assembly_free(struct assembly *);
+
+#endif

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/fluentbit_api.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yajl/yajl_gen.h>
+
+#include "base/buf.h"
+#include "run/http.h"
+#include "run/metrics.h"
+#include "run/pipeline.h"
+
+/* Whose shapes these are. */
+#define COMPATIBLE_VERSION "1.8.13"
+
+struct figure {
+	const char *name;
+	uint64_t value;
+};
+
+enum { FIGURES_MAX = 8 };
+
+/* One thing that is counted: {"input"|"filter"|"output"} of a name. */
+struct block {
+	const char *kind;
+	char name[128];
+	struct figure figures[FIGURES_MAX];
+	size_t count;
+};
+
+static void add(struct block *b, const char *name, uint64_t value)
+{
+	b->figures[b->count++] = (struct figure){name, value};
+}
+
+static struct block block_of(const char *kind, const char *prefix,
+			     const char *name)
+{
+	struct block b = {.kind = kind};
+	snprintf(b.name, sizeof b.name, "%s%s", prefix, name);
+	return b;
+}
+
+/* Fluent Bit's hidden input for the copies that rewrite_tag makes. */
+static bool has_emitter(const struct filter_view *f)
+{
+	return strcmp(f->ops->name, "rewrite_tag") == 0;
+}
+
+static struct block block_of_filter(const struct filter_view *f)
+{
+	struct block b = block_of("filter", "", f->name);
+	add(&b, "drop_records", f->stats.dropped_total);
+	add(&b, "add_records", f->stats.added_total);
+	if (has_emitter(f))
+		add(&b, "emit_records", f->stats.restarted_total);
+	return b;
+}
+
+static struct block block_of_sink(const struct sink_view *s)
+{
+	uint64_t dropped = 0;
+	for (size_t r = 0; r < DROP_REASON_COUNT; r++)
+		dropped += s->stats.lines_dropped_total[r];
+	struct block b = block_of("output", "", s->name);
+	add(&b, "proc_records", s->stats.lines_written_total);
+	add(&b, "proc_bytes", s->stats.bytes_written_total);
+	add(&b, "errors", s->stats.errors_total);
+	add(&b, "retries", s->stats.retries_total);
+	add(&b, "retries_failed",
+	    s->stats.lines_dropped_total[DROP_write_failed]);
+	add(&b, "dropped_records", dropped);
+	add(&b, "retried_records", 0);
+	return b;
+}
+
+static struct block block_of_input(const struct decoder_view *d)
+{
+	struct block b = block_of("input", "", d->name);
+	add(&b, "records", d->stats.records_total);
+	add(&b, "bytes", d->stats.bytes_total);
+	return b;
+}
+
+static struct block block_of_emitter(const struct filter_view *f)
+{
+	struct block b = block_of("input", "emitter_for_", f->name);
+	add(&b, "records", f->stats.restarted_total);
+	add(&b, "bytes", 0);
+	return b;
+}
+
+static size_t blocks_of(const struct pipeline_view *v, struct block *blocks)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < v->decoder_count; i++)
+		blocks[n++] = block_of_input(&v->decoders[i]);
+	for (size_t i = 0; i < v->filter_count; i++)
+		if (has_emitter(&v->filters[i]))
+			blocks[n++] = block_of_emitter(&v->filters[i]);
+	for (size_t i = 0; i < v->filter_count; i++)
+		blocks[n++] = block_of_filter(&v->filters[i]);
+	for (size_t i = 0; i < v->sink_count; i++)
+		blocks[n++] = block_of_sink(&v->sinks[i]);
+	return n;
+}
+
+static struct block *blocks_new(const struct pipeline_view *v, size_t *count)
+{
+	struct block *blocks =
+		calloc(v->decoder_count + v->filter_count * 2 + v->sink_count,
+		       sizeof *blocks);
+	CHECK(blocks != NULL);
+	*count = blocks_of(v, blocks);
+	return blocks;
+}
+
+static void gen_text(yajl_gen g, const char *text)
+{
+	yajl_gen_string(g, (const unsigned char *)text, strlen(text));
+}
+
+static void gen_kind(yajl_gen g, const char *kind, const struct block *blocks,
+		     size_t count)
+{
+	gen_text(g, kind);
+	yajl_gen_map_open(g);
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(blocks[i].kind, kind) != 0)
+			continue;
+		gen_text(g, blocks[i].name);
+		yajl_gen_map_open(g);
+		for (size_t f = 0; f < blocks[i].count; f++) {
+			gen_text(g, blocks[i].figures[f].name);
+			yajl_gen_integer(g,
+					 (long long)blocks[i].figures[f].value);
+		}
+		yajl_gen_map_close(g);
+	}
+	yajl_gen_map_close(g);
+}
+
+static void put_metrics_json(struct buf *b, const struct metrics *m)
+{
+	size_t count;
+	struct block *blocks = blocks_new(m->view, &count);
+	yajl_gen g = yajl_gen_alloc(NULL);
+	CHECK(g != NULL);
+	yajl_gen_map_open(g);
+	gen_kind(g, "input", blocks, count);
+	gen_kind(g, "filter", blocks, count);
+	gen_kind(g, "output", blocks, count);
+	yajl_gen_map_close(g);
+	const unsigned char *text;
+	size_t len;
+	yajl_gen_get_buf(g, &text, &len);
+	buf_put(b, (const char *)text, len);
+	yajl_gen_free(g);
+	free(blocks);
+}
+
+struct sample {
+	char text[320];
+};
+
+static int compare_samples(const void *a, const void *b)
+{
+	return strcmp(((const struct sample *)a)->text,
+		      ((const struct sample *)b)->text);
+}
+
+/* The metric's name: a sample's text up to its label. */
+static size_t name_length(const struct sample *s)
+{
+	return strcspn(s->text, "{");
+}
+
+/* Sorted lines, # HELP and # TYPE in front of each metric's first. */
+static void put_samples(struct buf *b, struct sample *samples, size_t count)
+{
+	qsort(samples, count, sizeof *samples, compare_samples);
+	for (size_t i = 0; i < count; i++) {
+		const char *text = samples[i].text;
+		int len = (int)name_length(&samples[i]);
+		if (i == 0 || (size_t)len != name_length(&samples[i - 1]) ||
+		    strncmp(text, samples[i - 1].text, (size_t)len) != 0)
+			buf_printf(b,
+				   "# HELP %.*s Fluentbit metrics.\n"
+				   "# TYPE %.*s counter\n",
+				   len, text, len, text);
+		buf_put_text(b, text);
+	}
+}
+
+static void put_metrics_prometheus(struct buf *b, const struct metrics *m)
+{
+	size_t count, used = 0;
+	struct block *blocks = blocks_new(m->view, &count);
+	struct sample *samples = calloc(count * FIGURES_MAX, sizeof *samples);
+	CHECK(samples != NULL);
+	for (size_t i = 0; i < count; i++)
+		for (size_t f = 0; f < blocks[i].count; f++)
+			snprintf(samples[used++].text, sizeof samples->text,
+				 "fluentbit_%s_%s_total{name=\"%s\"} %" PRIu64
+				 " %" PRId64 "\n",
+				 blocks[i].kind, blocks[i].figures[f].name,
+				 blocks[i].name, blocks[i].figures[f].value,
+				 m->now_ms);
+	put_samples(b, samples, used);
+	free(samples);
+	free(blocks);
+	buf_printf(b,
+		   "# HELP fluentbit_uptime Number of seconds that Fluent Bit "
+		   "has been running.\n"
+		   "# TYPE fluentbit_uptime counter\n"
+		   "fluentbit_uptime %" PRId64 "\n"
+		   "# HELP process_start_time_seconds Start time of the "
+		   "process since unix epoch in seconds.\n"
+		   "# TYPE process_start_time_seconds gauge\n"
+		   "process_start_time_seconds %" PRId64 "\n"
+		   "# HELP fluentbit_build_info Build version information.\n"
+		   "# TYPE fluentbit_build_info gauge\n"
+		   "fluentbit_build_info{version=\"" COMPATIBLE_VERSION
+		   "\",edition=\"Community\"} 1\n",
+		   m->uptime_s, m->started_s);
+}
+
+static const char *plural(int64_t n)
+{
+	return n > 1 ? "s" : "";
+}
+
+static void put_uptime(struct buf *b, const struct metrics *m)
+{
+	int64_t s = m->uptime_s;
+	int64_t days = s / 86400, hours = s / 3600 % 24, minutes = s / 60 % 60;
+	buf_printf(b,
+		   "{\"uptime_sec\":%" PRId64
+		   ",\"uptime_hr\":\"Fluent Bit has been running:  %" PRId64
+		   " day%s, %" PRId64 " hour%s, %" PRId64
+		   " minute%s and %" PRId64 " second%s\"}",
+		   s, days, plural(days), hours, plural(hours), minutes,
+		   plural(minutes), s % 60, plural(s % 60));
+}
+
+static void put_root(struct buf *b)
+{
+	buf_printf(b,
+		   "{\"fluent-bit\":{\"version\":\"" COMPATIBLE_VERSION
+		   "\",\"edition\":\"Community\",\"flags\":[]},"
+		   "\"sluiced\":{\"version\":\"%s\"}}",
+		   metrics_version());
+}
+
+void fluentbit_api_answer(const struct metrics *m,
+			  const struct http_request *request,
+			  struct http_answer *answer)
+{
+	struct buf *b = &answer->body;
+	answer->content_type = "application/json";
+	if (strcmp(request->path, "/api/v1/metrics/prometheus") == 0) {
+		answer->content_type = "text/plain; version=0.0.4";
+		put_metrics_prometheus(b, m);
+	} else if (strcmp(request->path, "/api/v1/metrics") == 0) {
+		put_metrics_json(b, m);
+	} else if (strcmp(request->path, "/api/v1/uptime") == 0) {
+		put_uptime(b, m);
+	} else if (strcmp(request->path, "/api/v1/health") == 0) {
+		answer->content_type = "text/plain";
+		answer->status = m->is_healthy ? 200 : 500;
+		buf_put_text(b, m->is_healthy ? "ok\n" : "error\n");
+	} else {
+		put_root(b);
+	}
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/http.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/say.h"
+
+enum { CONNECTIONS_MAX = 32, IDLE_TIMEOUT_S = 15 };
+
+struct http {
+	struct MHD_Daemon *daemon;
+	uv_poll_t poll;
+	uv_timer_t timer;
+	unsigned open_handles;
+	struct http_opts opts;
+};
+
+/* libmicrohttpd wants to be called when there is something to read, and again
+ * for its time-outs. */
+static void on_timer(uv_timer_t *timer)
+{
+	struct http *h = timer->data;
+	MHD_UNSIGNED_LONG_LONG timeout_ms;
+	MHD_run(h->daemon);
+	if (MHD_get_timeout(h->daemon, &timeout_ms) == MHD_YES)
+		uv_timer_start(timer, on_timer, timeout_ms, 0);
+	else
+		uv_timer_stop(timer);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	struct http *h = poll->data;
+	(void)status;
+	(void)events;
+	on_timer(&h->timer);
+}
+
+static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
+				  const char *url, const char *method,
+				  const char *version, const char *upload,
+				  size_t *upload_bytes, void **state)
+{
+	struct http *h = data;
+	(void)version;
+	(void)upload;
+	if (*state == NULL) { /* only the header is here yet */
+		*state = h;
+		return MHD_YES;
+	}
+	if (*upload_bytes > 0) { /* nobody wants a body */
+		*upload_bytes = 0;
+		return MHD_YES;
+	}
+	struct http_request request = {.method = method, .path = url};
+	struct http_answer answer = {.status = 200};
+	h->opts.answer(h->opts.data, &request, &answer);
+	struct MHD_Response *response = MHD_create_response_from_buffer(
+		answer.body.len, answer.body.ptr, MHD_RESPMEM_MUST_FREE);
+	CHECK(response != NULL);
+	if (answer.content_type != NULL)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+					answer.content_type);
+	enum MHD_Result result =
+		MHD_queue_response(connection, answer.status, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+static bool read_address(const struct http_opts *opts,
+			 struct sockaddr_storage *address, struct err *e)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)address;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)address;
+	memset(address, 0, sizeof *address);
+	if (inet_pton(AF_INET, opts->listen, &v4->sin_addr) == 1) {
+		v4->sin_family = AF_INET;
+		v4->sin_port = htons(opts->port);
+		return true;
+	}
+	if (inet_pton(AF_INET6, opts->listen, &v6->sin6_addr) == 1) {
+		v6->sin6_family = AF_INET6;
+		v6->sin6_port = htons(opts->port);
+		return true;
+	}
+	return err_set(e,
+		       "HTTP_Listen \"%s\" is not an address like 0.0.0.0, "
+		       "127.0.0.1 or ::",
+		       opts->listen);
+}
+
+/* Our own socket rather than libmicrohttpd's: the error is known, and a port
+ * in use is one, which SO_REUSEPORT would hide. */
+static int listen_at(const struct http_opts *opts, struct err *e)
+{
+	struct sockaddr_storage address;
+	socklen_t length = sizeof address;
+	if (!read_address(opts, &address, e))
+		return -1;
+	int fd = socket(address.ss_family,
+			SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		goto fail;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+	if (bind(fd, (struct sockaddr *)&address, length) < 0 ||
+	    listen(fd, CONNECTIONS_MAX) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&address, &length) < 0)
+		goto fail;
+	/* The port stands at the same place in both kinds of address. */
+	say(SAY_INFO, "http", "listening=%s:%u", opts->listen,
+	    ntohs(((struct sockaddr_in *)&address)->sin_port));
+	return fd;
+fail:
+	err_sys(e, errno, "HTTP server on %s port %u", opts->listen,
+		opts->port);
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+struct http *http_start(uv_loop_t *loop, const struct http_opts *opts,
+			struct err *e)
+{
+	int fd = listen_at(opts, e);
+	if (fd < 0)
+		return NULL;
+	struct http *h = mem_new(1, sizeof *h);
+	h->opts = *opts;
+	h->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL, 0, NULL, NULL, on_request, h,
+		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned)IDLE_TIMEOUT_S, MHD_OPTION_END);
+	if (h->daemon == NULL) {
+		err_sys(e, errno, "HTTP server");
+		close(fd);
+		free(h);
+		return NULL;
+	}
+	const union MHD_DaemonInfo *info =
+		MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	CHECK(info != NULL);
+	CHECK(uv_poll_init(loop, &h->poll, info->epoll_fd) == 0);
+	CHECK(uv_timer_init(loop, &h->timer) == 0);
+	h->open_handles = 2;
+	h->poll.data = h->timer.data = h;
+	uv_poll_start(&h->poll, UV_READABLE, on_readable);
+	return h;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct http *h = handle->data;
+	if (--h->open_handles > 0)
+		return;
+	MHD_stop_daemon(h->daemon);
+	free(h);
+}
+
+void http_stop(struct http *h)
+{
+	if (h == NULL)
+		return;
+	uv_close((uv_handle_t *)&h->poll, on_closed);
+	uv_close((uv_handle_t *)&h->timer, on_closed);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* http - a small HTTP server in the loop; the protocol is libmicrohttpd's.
+ *
+ * Its epoll descriptor is watched by the loop, so it has no thread of its
+ * own: a request is answered between two batches of datagrams, and an answer
+ * is a text that is ready at once. */
+#ifndef RUN_HTTP_H
+#define RUN_HTTP_H
+
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct http;
+
+struct http_request {
+	const char *method; /* "GET" */
+	const char *path;   /* without the query */
+};
+
+struct http_answer {
+	unsigned status;
+	const char *content_type; /* static, or NULL for none */
+	struct buf body;	  /* freed by http */
+};
+
+typedef void (*http_answer_fn)(void *, const struct http_request *,
+			       struct http_answer *);
+
+struct http_opts {
+	const char *listen; /* an address, not a name */
+	uint16_t port;	    /* 0: the kernel chooses */
+	http_answer_fn answer;
+	void *data;
+};
+
+/* Listen and say where.  NULL on failure. */
+struct http *http_start(uv_loop_t *, const struct http_opts *, struct err *);
+
+/* Close everything; its memory is freed once the loop has run once more. */
+void http_stop(struct http *);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* input_conf - an [INPUT] section: the socket it wants and its decoder. */
+#ifndef RUN_INPUT_CONF_H
+#define RUN_INPUT_CONF_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+struct conf_section;
+struct decoder;
+struct input;
+struct parser_set;
+
+/* The index is the input's number; fills *input, whose texts belong to the
+ * configuration or the decoder.  NULL on failure. */
+struct decoder *input_conf_read(struct conf_section *, size_t index,
+				const struct parser_set *, struct input *,
+				struct err *);
+
+#endif

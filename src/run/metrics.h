@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* metrics - everything that is counted, as Prometheus text.
+ *
+ * Modules count in plain structs of their own; here they are read and named.
+ * The law of the messages can be computed from it at every moment:
+ *     received = written + dropped{reason} + queued */
+#ifndef RUN_METRICS_H
+#define RUN_METRICS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct journal_stats;
+struct pipeline_view;
+struct socket_stats;
+
+struct metrics_input {
+	const char *name;
+	const struct socket_stats *socket;
+	unsigned queue_length;
+};
+
+/* What is known at one moment; all borrowed. */
+struct metrics {
+	const struct pipeline_view *view;
+	const struct journal_stats *journal;
+	size_t journal_pending_bytes;
+	size_t journal_ring_bytes;
+	const struct metrics_input *inputs;
+	size_t input_count;
+	int64_t uptime_s;
+	int64_t started_s; /* since 1970 */
+	int64_t now_ms;
+	bool is_healthy;
+};
+
+/* The law's terms, in messages. */
+struct metrics_law {
+	uint64_t received;
+	uint64_t written;
+	uint64_t dropped[16]; /* by enum drop_reason */
+	uint64_t queued;
+};
+
+struct metrics_law metrics_law(const struct metrics *);
+
+/* "0.1.0", or what git describe says. */
+const char *metrics_version(void);
+
+/* /metrics, with sluiced's own names. */
+void metrics_put(struct buf *, const struct metrics *);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pipeline - the one place where data moves: journal -> files.
+ *
+ *     take -> decode -> filter chain -> router -> sinks      (each message)
+ *     flush: one write() a file -> commit -> publish         (each batch)
+ *
+ * A thread of its own, the only one that runs Lua, PCRE2 and yajl and that
+ * touches the output disk.  It sleeps until it is rung.  A batch is committed
+ * only when its lines are written: while the disk takes nothing the journal
+ * holds the rest, and flushing is tried again after 100 ms, doubling to 5 s.
+ *
+ * Its counters are published as one consistent copy at the end of each batch:
+ *     taken = written + dropped{reason} + queued in the sinks
+ * holds in every copy. */
+#ifndef RUN_PIPELINE_H
+#define RUN_PIPELINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "base/err.h"
+#include "filter/filter.h"
+#include "output/sink.h"
+#include "record/message.h"
+#include "run/decoder.h"
+
+struct chain;
+struct journal;
+struct pipeline;
+struct router;
+
+struct pipeline_opts { /* all borrowed until pipeline_free */
+	struct journal *journal;
+	struct decoder **decoders; /* by an entry's source */
+	size_t decoder_count;
+	struct chain *chain;
+	struct router *router;
+	void (*on_finished)(void *); /* called in the pipeline's thread */
+	void *data;
+};
+
+struct filter_view {
+	const char *name;
+	const struct filter_ops *ops;
+	struct filter_stats stats;
+};
+
+struct sink_view {
+	const char *name;
+	const struct sink_ops *ops;
+	struct sink_stats stats;
+};
+
+struct decoder_view {
+	const char *name;
+	struct decoder_stats stats;
+};
+
+/* What the metrics read. */
+struct pipeline_view {
+	uint64_t taken_total; /* messages */
+	uint64_t
+		dropped_total[DROP_REASON_COUNT]; /* that no sink answers for */
+	uint64_t batches_total;
+	bool is_blocked; /* the disk takes nothing */
+	struct decoder_view *decoders;
+	size_t decoder_count;
+	struct filter_view *filters;
+	size_t filter_count;
+	struct sink_view *sinks;
+	size_t sink_count;
+};
+
+/* Start the thread.  NULL on failure. */
+struct pipeline *pipeline_start(const struct pipeline_opts *, struct err *);
+
+/* There is something to do; cheap when it is awake already. */
+void pipeline_ring(struct pipeline *);
+
+/* Before its next batch: close the files, so that they are opened anew. */
+void pipeline_reopen(struct pipeline *);
+
+/* Write everything that is in the journal, then end; on_finished tells when.
+ * Nothing may be appended any more. */
+void pipeline_finish(struct pipeline *);
+
+/* While finishing: what the disk does not take at the next try is given up
+ * and counted as DROP_write_failed. */
+void pipeline_abandon(struct pipeline *);
+
+/* Join the thread (after on_finished) and free. */
+void pipeline_free(struct pipeline *);
+
+/* The newest published copy, locked until pipeline_view_end. */
+const struct pipeline_view *pipeline_view_begin(struct pipeline *);
+void pipeline_view_end(struct pipeline *);
+
+#endif

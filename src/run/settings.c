@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/settings.h"
+
+#include <strings.h>
+
+#include "conf/conf.h"
+
+static const struct {
+	const char *key;
+	const char *why;
+} without_meaning[] = {
+	{"Daemon", "it runs in the foreground, for a supervisor to watch"},
+	{"Coro_Stack_Size", "there are no coroutines"},
+	{"Streams_File", "there is no stream processor"},
+	{"DNS.Mode", "nothing is resolved"},
+	{"DNS.Resolver", "nothing is resolved"},
+	{"DNS.Prefer_IPv4", "nothing is resolved"},
+	{"scheduler.cap", "a failed write is tried again after 0.1 to 5 s"},
+	{"scheduler.base", "a failed write is tried again after 0.1 to 5 s"},
+	{"storage.path", "the journal is in memory"},
+	{"storage.sync", "the journal is in memory"},
+	{"storage.checksum", "the journal is in memory"},
+	{"storage.metrics", "/metrics has the journal's figures"},
+	{"storage.backlog.mem_limit", "storage.max_size bounds the journal"},
+	{"storage.max_chunks_up", "storage.max_size bounds the journal"},
+	{"storage.delete_irrecoverable_chunks", "there are no chunks"},
+	{"json.convert_nan_to_null", "it is always so"},
+	{"Hot_Reload", "the configuration is read once"},
+};
+
+void settings_init(struct settings *s)
+{
+	*s = (struct settings){
+		.flush_s = 1,
+		.grace_s = 5,
+		.log_level = SAY_INFO,
+		.http_listen = "0.0.0.0",
+		.http_port = 2020,
+		.health_errors_max = 5,
+		.health_retries_max = 5,
+		.health_period_s = 60,
+		.journal_bytes = 64 * 1000 * 1000,
+	};
+}
+
+static bool read_log(struct settings *s, struct conf_section *c, struct err *e)
+{
+	static const char *const names[] = {"off",  "error", "warn",  "warning",
+					    "info", "debug", "trace", NULL};
+	static const enum say_level levels[] = {SAY_OFF,  SAY_ERROR, SAY_WARN,
+						SAY_WARN, SAY_INFO,  SAY_DEBUG,
+						SAY_DEBUG};
+	size_t chosen = sizeof levels;
+	if (!conf_get_choice(c, "Log_Level", names, &chosen, e) ||
+	    !conf_get_text(c, "Log_File", &s->log_file, e))
+		return false;
+	if (chosen != sizeof levels) {
+		s->has_log_level = true;
+		s->log_level = levels[chosen];
+	}
+	return true;
+}
+
+static bool read_http(struct settings *s, struct conf_section *c, struct err *e)
+{
+	int64_t port = s->http_port;
+	if (!conf_get_bool(c, "HTTP_Server", &s->http_server, e) ||
+	    !conf_get_text(c, "HTTP_Listen", &s->http_listen, e) ||
+	    !conf_get_int(c, "HTTP_Port", 0, 65535, &port, e) ||
+	    !conf_get_bool(c, "Health_Check", &s->health_check, e) ||
+	    !conf_get_int(c, "HC_Errors_Count", 0, INT32_MAX,
+			  &s->health_errors_max, e) ||
+	    !conf_get_int(c, "HC_Retry_Failure_Count", 0, INT32_MAX,
+			  &s->health_retries_max, e) ||
+	    !conf_get_seconds(c, "HC_Period", &s->health_period_s, e))
+		return false;
+	s->http_port = (uint16_t)port;
+	return true;
+}
+
+bool settings_read(struct settings *s, struct conf_section *c, struct err *e)
+{
+	if (!conf_get_seconds(c, "Flush", &s->flush_s, e) ||
+	    !conf_get_seconds(c, "Grace", &s->grace_s, e) ||
+	    !conf_get_size(c, "storage.max_size", &s->journal_bytes, e) ||
+	    !read_log(s, c, e) || !read_http(s, c, e))
+		return false;
+	if (s->flush_s <= 0)
+		return conf_err_key(c, "Flush", e,
+				    "Flush must be more than 0, like 1 or 0.2");
+	if (s->journal_bytes < 1000 * 1000)
+		return conf_err_key(c, "storage.max_size", e,
+				    "storage.max_size must be at least 1M");
+	for (size_t i = 0; i < sizeof without_meaning / sizeof *without_meaning;
+	     i++)
+		conf_ignore(c, without_meaning[i].key, without_meaning[i].why);
+	return true;
+}

@@ -1,0 +1,135 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Show sluiced at work: nginx and sluiced on the files of conf/ and lua/, a few
+# hundred requests, what became of them.   test/demo.sh build/sluiced
+set -eu
+bin=$(realpath "$1")
+cd "$(dirname "$0")/.."
+
+room=$(mktemp -d /tmp/sluiced-demo.XXXXXX)
+chmod 755 "$room" # nginx's workers are not root
+out=$room/log
+pids=
+cleanup() {
+	# shellcheck disable=SC2086
+	[ -z "$pids" ] || kill $pids 2>/dev/null || true
+	wait
+	rm -rf "$room"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+say() { printf '\n== %s\n' "$*"; }
+fail() {
+	echo "demo: $*" >&2
+	cat "$room"/*.err >&2
+	exit 1
+}
+# Ask a hundred times in ten seconds whether the command succeeds.
+await() {
+	what=$1
+	shift
+	tries=100
+	until "$@" >/dev/null 2>&1; do
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || fail "waited in vain for $what"
+		sleep 0.1
+	done
+}
+free_port() {
+	/usr/bin/python3 -c 'import socket; s = socket.socket()
+s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+start_nginx() {
+	nginx -e stderr -p "$room" -c "$1" -g 'daemon off;' 2>"$1.err" &
+	pids="$pids $!"
+}
+
+# A gateway to pass the requests on to.
+gateway=$(free_port)
+cat >"$room/gateway.conf" <<END
+pid $room/gateway.pid;
+error_log stderr;
+events {}
+http {
+	access_log off;
+	client_body_temp_path $room/gateway-body;
+	proxy_temp_path $room/gateway-proxy;
+	fastcgi_temp_path $room/gateway-fastcgi;
+	uwsgi_temp_path $room/gateway-uwsgi;
+	scgi_temp_path $room/gateway-scgi;
+	server {
+		listen 127.0.0.1:$gateway;
+		location / { return 200 "from the gateway\n"; }
+		location /missing { return 404; }
+	}
+}
+END
+start_nginx "$room/gateway.conf"
+
+# sluiced on conf/sluiced.conf: its paths are overridden by the environment.
+export SLUICED_SOCKET="$room/sys-log.sock" SLUICED_OUT="$out"
+export SLUICED_HOOK="$PWD/lua/create-log-file-path.lua"
+export SLUICED_HTTP_LISTEN=127.0.0.1 SLUICED_HTTP_PORT=0
+"$bin" -c conf/sluiced.conf 2>"$room/sluiced.err" &
+sluiced=$!
+pids="$pids $sluiced"
+await "sluiced" grep -q 'mod=worker ready' "$room/sluiced.err"
+metrics=$(sed -n 's/.*mod=http listening=\([^ ]*\).*/http:\/\/\1\/metrics/p' \
+	"$room/sluiced.err")
+
+# nginx on conf/nginx.conf: with this room's paths and ports.
+port=$(free_port)
+sed -e "s,/tmp/sidecar-nginx,$room," \
+	-e "s,/var/run/nginx.pid,$room/nginx.pid," \
+	-e "s,/var/cache/nginx,$room," \
+	-e "s,listen  8080,listen  127.0.0.1:$port," \
+	-e "s,server     127.0.0.1:80;,server     127.0.0.1:$gateway;," \
+	conf/nginx.conf >"$room/nginx.conf"
+start_nginx "$room/nginx.conf"
+await "nginx" curl -s -o /dev/null "http://127.0.0.1:$port/"
+
+say "three hundred requests through nginx"
+url=http://127.0.0.1:$port
+curl -s -o /dev/null -H 'Host: shop.example' "$url/item/[1-200]?lang=ja"
+curl -s -o /dev/null -A 'demo "quoted" 日本語' "$url/%E3%81%82/[1-50]"
+curl -s -o /dev/null -d x=1 "$url/form/[1-30]"
+curl -s -o /dev/null "$url/missing/[1-19]"
+curl -s -o /dev/null "$url/evil%0Atime:forged"
+sent=301 # with the one that asked whether nginx is there
+echo "sent $sent requests"
+
+lines() { cat "$out"/*/*.log 2>/dev/null | wc -l; }
+all_there() { [ "$(lines)" -ge "$sent" ]; }
+await "all lines" all_there
+
+say "the files below the output path"
+(cd "$out" && find . -type f | sort | while read -r file; do
+	echo "$file: $(wc -l <"$file") lines"
+done)
+
+say "some lines (LTSV: the tabs are shown as two blanks)"
+cat "$out"/*/*.log | grep -e item/200 -e quoted -e form/30 -e evil |
+	sed -n -e '1p' -e '2p' -e '$p' -e '/form/p' | expand -t 2
+
+say "the metrics: every message is accounted for"
+curl -s "$metrics" >"$room/metrics"
+grep -e '^sluiced_messages' -e '^sluiced_input_queue_length' "$room/metrics"
+awk '/^sluiced_messages_received/ { received = $2 }
+	/^sluiced_messages_written/ { written = $2 }
+	/^sluiced_messages_dropped/ { dropped += $2 }
+	/^sluiced_messages_queued/ { queued = $2 }
+	END {
+		printf "received %d = written %d + dropped %d + queued %d\n",
+			received, written, dropped, queued
+		exit received != written + dropped + queued
+	}' "$room/metrics" || fail "the law does not hold"
+
+say "SIGTERM: it drains, writes, ends"
+kill -TERM "$sluiced"
+wait "$sluiced" || fail "sluiced ended with $?"
+tail -n 1 "$room/sluiced.err"
+
+[ "$(lines)" = "$sent" ] || fail "$(lines) lines for $sent requests"
+[ ! -e "$out/unparsed.log" ] || fail "lines that could not be parsed"
+say "$sent requests, $sent lines"

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Prometheus text, read strictly, and the laws that hold in it."""
+import re
+
+SAMPLE = re.compile(
+    r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (-?[0-9.eE+-]+|NaN|\+Inf)"
+    r"(?: ([0-9]+))?$")
+LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"(?:,|$)')
+
+
+class Metrics:
+    def __init__(self, text):
+        self.samples = {}
+        self.types = {}
+        for line in text.splitlines():
+            if line.startswith("# TYPE "):
+                _, _, name, kind = line.split(" ")
+                assert name not in self.types, f"two TYPE lines: {name}"
+                self.types[name] = kind
+            elif line and not line.startswith("#"):
+                self._read_sample(line)
+
+    def _read_sample(self, line):
+        sample = SAMPLE.match(line)
+        assert sample, f"not a sample: {line!r}"
+        name, labels, value, _ = sample.groups()
+        pairs = LABEL.findall(labels or "")
+        key = (name, frozenset(pairs))
+        assert key not in self.samples, f"twice: {line!r}"
+        self.samples[key] = float(value)
+
+    def sum(self, name, /, **labels):
+        """Of all samples of that name that have these labels."""
+        wanted = set(labels.items())
+        return int(sum(value for (n, pairs), value in self.samples.items()
+                       if n == name and wanted <= pairs))
+
+    def labels(self, name, label):
+        return sorted({dict(pairs)[label] for n, pairs in self.samples
+                       if n == name and label in dict(pairs)})
+
+    def dropped(self, reason=None):
+        more = {"reason": reason} if reason else {}
+        return self.sum("sluiced_messages_dropped_total", **more)
+
+    @property
+    def received(self):
+        return self.sum("sluiced_messages_received_total")
+
+    @property
+    def written(self):
+        return self.sum("sluiced_messages_written_total")
+
+    @property
+    def queued(self):
+        return self.sum("sluiced_messages_queued")
+
+    def failures(self, reason=None, **labels):
+        if reason:
+            labels["reason"] = reason
+        return self.sum("sluiced_filter_failures_total", **labels)
+
+    def check_laws(self):
+        """What came in is written, dropped for a reason, or still here."""
+        for name in ("sluiced_messages_received_total",
+                     "sluiced_messages_written_total",
+                     "sluiced_messages_queued"):
+            assert self.labels(name, "output") == [], name
+            assert (name, frozenset()) in self.samples, f"no {name}"
+        parts = (self.written, self.dropped(), self.queued)
+        assert self.received == sum(parts), (
+            f"received {self.received} is not written + dropped + queued "
+            f"{parts}")
+        outputs = self.labels("sluiced_lines_total", "output")
+        assert outputs, "no output has counters"
+        for output in outputs:
+            lines = self.sum("sluiced_lines_total", output=output)
+            parts = tuple(self.sum(f"sluiced_lines_{part}", output=output)
+                          for part in ("written_total", "dropped_total",
+                                       "queued"))
+            assert lines == sum(parts), (
+                f"{output}: lines {lines} is not written + dropped + queued "
+                f"{parts}")

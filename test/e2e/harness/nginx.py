@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real nginx of its own: two workers, which are not root."""
+import os
+import re
+import shutil
+import socket
+import subprocess
+
+from .wait import wait_until
+
+NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
+
+CONFIG = """\
+daemon off;
+worker_processes 2;
+pid {dir}/nginx.pid;
+error_log {dir}/error.log warn;
+events {{ worker_connections 512; }}
+http {{
+    client_body_temp_path {dir}/client_temp;
+    proxy_temp_path {dir}/proxy_temp;
+    fastcgi_temp_path {dir}/fastcgi_temp;
+    uwsgi_temp_path {dir}/uwsgi_temp;
+    scgi_temp_path {dir}/scgi_temp;
+    keepalive_requests 1000000;
+{http}
+    server {{
+        listen 127.0.0.1:{port} reuseport;
+{server}
+    }}
+}}
+"""
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Nginx:
+    """From the texts inside http and server, or from a whole file."""
+
+    def __init__(self, room, http="", server="", config=None, port=None,
+                 env=None, name="nginx"):
+        self.dir = room.path / name
+        self.dir.mkdir()
+        self.dir.chmod(0o755)
+        self.port = port or free_port()
+        if config is None:
+            config = CONFIG.format(dir=self.dir, port=self.port, http=http,
+                                   server=server)
+        path = self.dir / "nginx.conf"
+        path.write_text(config)
+        self.stderr = open(self.dir / "stderr.log", "wb")
+        self.process = subprocess.Popen(
+            [NGINX, "-e", "stderr", "-p", str(self.dir), "-c", str(path)],
+            env={"PATH": os.environ["PATH"], **(env or {})},
+            stdin=subprocess.DEVNULL, stdout=self.stderr, stderr=self.stderr)
+        try:
+            wait_until(self._answers, lambda: f"nginx:\n{self.errors()}")
+        except BaseException:
+            self.stop()
+            raise
+
+    def _answers(self):
+        assert self.process.poll() is None, self.errors()
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def errors(self):
+        return "".join(p.read_text(errors="replace") for p in
+                       (self.dir / "error.log", self.dir / "stderr.log")
+                       if p.exists())
+
+    def refused(self):
+        """Lines that nginx could not send: it tells each at level warn."""
+        return len(re.findall(r"send\(\) to syslog|send\(\) failed.*syslog"
+                              r"|while logging to syslog", self.errors()))
+
+    def has_two_workers_that_are_not_root(self):
+        """They are root until they have started."""
+        pid = self.process.pid
+        with open(f"/proc/{pid}/task/{pid}/children") as children:
+            uids = [os.stat(f"/proc/{child}").st_uid
+                    for child in children.read().split()]
+        return len(uids) == 2 and 0 not in uids
+
+    def stop(self):
+        """Let the workers finish what they are at."""
+        if self.process.poll() is None:
+            self.process.send_signal(3)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        self.process.wait()
+        self.stderr.close()

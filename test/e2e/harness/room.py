@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A directory for one test, that nginx's workers may enter."""
+import shutil
+import tempfile
+from pathlib import Path
+
+
+class Room:
+    """pytest's own tmp_path is closed to other users, and its long names do
+    not fit into a socket's address (108 bytes)."""
+
+    def __init__(self):
+        self.path = Path(tempfile.mkdtemp(prefix="sluiced-", dir="/tmp"))
+        self.path.chmod(0o755)
+        self.socket = self.path / "log.sock"
+        self.out = self.path / "out"
+
+    def write(self, name, text):
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def new_file(self, stem, suffix):
+        """A path that nothing has yet: stem.log, stem-2.log ..."""
+        path, n = self.path / (stem + suffix), 1
+        while path.exists():
+            n += 1
+            path = self.path / f"{stem}-{n}{suffix}"
+        return path
+
+    def remove(self):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+class OutDir:
+    """The files below a directory."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+
+    def files(self):
+        return sorted(str(p.relative_to(self.path))
+                      for p in self.path.rglob("*") if p.is_file())
+
+    def bytes(self, pattern="**/*"):
+        return b"".join(p.read_bytes() for p in sorted(self.path.glob(pattern))
+                        if p.is_file())
+
+    def lines(self, pattern="**/*"):
+        """Of all files that the pattern takes: no half line among them."""
+        data = self.bytes(pattern)
+        assert data == b"" or data.endswith(b"\n"), data[-200:]
+        return data.split(b"\n")[:-1]
+
+    def has(self, count, pattern="**/*"):
+        """At least so many lines: a question for wait_until."""
+        return self.bytes(pattern).count(b"\n") >= count

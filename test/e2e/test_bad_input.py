@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever arrives: never a crash, never silence, and the next line is
+written.  Each case says which counter moves and what is written."""
+import re
+import socket
+
+import pytest
+
+from harness.config import (json_filter, service, section, syslog_input,
+                            template)
+from harness.daemon import Daemon
+from harness.room import OutDir, Room
+from harness.sender import LARGEST, Sender, datagram, header
+from harness.wait import wait_until
+
+# As in the seed: what could be read has a uri and goes to one file, what
+# could not keeps its way with what was read.
+TEMPLATE = "uri={uri} message={message}"
+LEFT = "uri={uri} message="
+
+
+def config(room, *input_lines):
+    return (service(flush="0.02") + syslog_input(room, *input_lines)
+            + json_filter() + template(TEMPLATE, room))
+
+
+@pytest.fixture(scope="module", params=["built-in", "regex"])
+def world(request):
+    """One daemon for all cases: with its own syslog parser, with a Parser."""
+    room = Room()
+    lines = [] if request.param == "built-in" else [
+        "Parser syslog-rfc3164-local"]
+    daemon = Daemon(room, config(room, *lines))
+    daemon.parser = request.param
+    yield room, daemon
+    try:
+        daemon.stop()
+    finally:
+        daemon.kill()
+        room.remove()
+
+
+def nested(depth, inner=b"1"):
+    return b'{"a":' * depth + inner + b"}" * depth
+
+
+def json_with(text):
+    return b'{"uri":"/u","x":' + text + b"}"
+
+
+# name: message behind a good header, failure of the parser filter or None
+MESSAGES = {
+    "not JSON": (b"hello", "json_broken"),
+    "no message": (b"", "key_missing"),
+    "cut JSON": (b'{"uri":"/cut","ua":"Mozi', "json_cut"),
+    "a cut escape": (b'{"uri":"/cut\\u00', "json_cut"),
+    "a variable without value": (b'{"uri":"/","urt":,"b":1}', "json_broken"),
+    "escape=default": (b'{"uri":"/\\xE3\\x81"}', "json_broken"),
+    "half a number": (b'{"uri":"/","t":0.}', "json_broken"),
+    "an array": (b'[{"uri":"/"}]', "json_no_object"),
+    "a string": (b'"uri"', "json_no_object"),
+    "two objects": (b'{"uri":"/1"} {"uri":"/2"}', "json_no_object"),
+    "a raw control character": (b'{"uri":"/a\x01b"}', "json_broken"),
+    "a thousand levels": (nested(1000), "json_too_deep"),
+    "a thousand open brackets": (b'{"a":' + b"[" * 1000, "json_too_deep"),
+    "an open array": (b"[" * 10, "json_no_object"),
+}
+
+
+def check(world, bad, *, line, reason=None, failure=None):
+    """Send the bad one and a good one behind it; look at what changed."""
+    room, daemon = world
+    out = OutDir(room.out)
+    lines_before = len(out.lines())
+    before = daemon.metrics()
+    with Sender(room.socket) as sender:
+        sender.send(bad, datagram({"uri": "/good"}))
+    after = daemon.settled(before.received + 2)
+    after.check_laws()
+    wanted_lines = ([line] if line is not None else []) + [
+        b'uri=/good message={"uri":"/good"}']
+    assert out.lines()[lines_before:] == wanted_lines
+
+    def change(name, **labels):
+        return after.sum(name, **labels) - before.sum(name, **labels)
+    assert change("sluiced_messages_received_total") == 2
+    assert change("sluiced_messages_dropped_total") == (1 if reason else 0)
+    if reason:
+        assert change("sluiced_messages_dropped_total", reason=reason) == 1
+    assert change("sluiced_filter_failures_total") == (1 if failure else 0)
+    if failure:
+        assert change("sluiced_filter_failures_total", filter="parser.0",
+                      reason=failure) == 1
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_what_is_no_json_object_is_kept_and_counted(world, name):
+    message, failure = MESSAGES[name]
+    shown = message.replace(b"\x01", b"\\u0001") or b"{message}"
+    check(world, datagram(message), failure=failure,
+          line=b"uri={uri} message=" + shown)
+
+
+def test_an_empty_datagram_is_counted(world):
+    check(world, b"", reason="empty", line=None)
+
+
+@pytest.mark.parametrize("bad", [
+    b"hello", b"190>Nov  1 01:02:03 h nginx: x", b"<>x", b"\x00",
+    bytes(range(256)), b"\xff" * 1000, b"<190>", b"\n\n\n", b"{}"], ids=repr)
+def test_what_is_not_syslog_is_counted(world, bad):
+    room, daemon = world
+    if daemon.parser == "regex":
+        check(world, bad, reason="unparsed", line=None)
+        return
+    # The built-in parser makes all of it the message.
+    before = daemon.metrics()
+    lines = len(OutDir(room.out).lines())
+    with Sender(room.socket) as sender:
+        sender.send(bad, datagram({"uri": "/good"}))
+    after = daemon.settled(before.received + 2)
+    after.check_laws()
+    assert after.dropped() == before.dropped()
+    assert after.written == before.written + 2
+    assert len(OutDir(room.out).lines()) == lines + 2
+
+
+def test_a_hundred_levels_are_read(world):
+    message = b'{"uri":"/deep","x":' + nested(99) + b"}"
+    check(world, datagram(message), line=b"uri=/deep message=" + message)
+
+
+def test_of_equal_keys_the_template_shows_the_first(world):
+    message = b'{"uri":"/1","uri":"/2"}'
+    check(world, datagram(message), line=b"uri=/1 message=" + message)
+
+
+@pytest.mark.parametrize("raw", [
+    b"\xff", b"\xc3(", b"\xe3\x81", b"\xed\xa0\x80", b"\xf0\x9f\x98",
+    b"\x80", b"\xfe\xff"], ids=repr)
+def test_invalid_utf8_passes_byte_for_byte(world, raw):
+    """nginx's escape=json lets it through, so does Fluent Bit."""
+    message = b'{"uri":"/a' + raw + b'","z":"' + raw + b'"}'
+    check(world, datagram(message),
+          line=b"uri=/a" + raw + b" message=" + message)
+
+
+def test_a_line_cannot_be_forged(world):
+    message = b'{"uri":"/x\\nuri=/forged\\r\\t\\u001b[2K\\u0000\\u007f"}'
+    check(world, datagram(message),
+          line=b"uri=/x\\nuri=/forged\\r\\t\\u001b[2K\\u0000\\u007f message="
+          + message)
+
+
+@pytest.mark.parametrize("size", [32768, 65536, 200_000, LARGEST])
+def test_a_large_datagram_arrives_whole(world, size):
+    head = header()
+    start, end = b'{"uri":"/large","x":"', b'"}'
+    message = start + b"y" * (size - len(head + start + end)) + end
+    assert len(head + message) == size
+    check(world, head + message, line=b"uri=/large message=" + message)
+
+
+def test_a_datagram_beyond_every_limit_is_cut_and_counted(world):
+    """Only root can send it: SO_SNDBUFFORCE."""
+    room, daemon = world
+    before = daemon.metrics()
+    lines = len(OutDir(room.out).lines())
+    with Sender(room.socket) as sender:
+        try:
+            sender.socket.setsockopt(socket.SOL_SOCKET, 32, 2_000_000)
+        except PermissionError:
+            pytest.skip("needs root")
+        sender.send(datagram(b'{"uri":"' + b"y" * 500_000 + b'"}'),
+                    datagram({"uri": "/good"}))
+    after = daemon.settled(before.received + 2)
+    assert (after.sum("sluiced_journal_truncated_total")
+            == before.sum("sluiced_journal_truncated_total") + 1)
+    assert after.failures("json_cut") == before.failures("json_cut") + 1
+    assert len(OutDir(room.out).lines()) == lines + 2
+
+
+def test_a_time_that_is_none_is_replaced_by_the_arrival(room, out, start):
+    daemon = start(service() + syslog_input(room)
+                   + template("{time} {message}", room))
+    with Sender(room.socket) as sender:
+        sender.send(b"<190>Bad 99 01:02:03 gw-1 nginx: odd",
+                    b"<190>Nov 21 25:61:61 gw-1 nginx: odd")
+    counts = daemon.settled(2)
+    assert counts.written == 2
+    import time
+    for line in out.lines():
+        at, _, text = line.partition(b" ")
+        assert abs(float(at) - time.time()) < 60 and b"odd" in text
+
+
+def test_rfc5424_is_taken_too(room, out, start):
+    daemon = start(service() + syslog_input(room) + template(
+        "{time}|{host}|{ident}|{pid}|{msgid}|{message}", room))
+    with Sender(room.socket) as sender:
+        sender.send(b"<165>1 2003-10-11T22:14:15.003Z gw-1 envoy 111 ID47 "
+                    b'[a b="c"] text', b"<34>1 2003-10-11T22:14:15+09:00 - "
+                    b"envoy - - - a text")
+    daemon.settled(2)
+    assert out.lines() == [
+        b"1065910455.003000|gw-1|envoy|111|ID47|text",
+        b"1065878055.000000|{host}|envoy|{pid}|{msgid}|a text"]
+
+
+@pytest.mark.parametrize("path", ["../up", "a/../../up", "..", "a/../b",
+                                  "/etc/../tmp/up"])
+def test_a_path_cannot_leave_its_root(room, out, start, path):
+    """The hook's path comes from what a client sent: here the uri."""
+    daemon = start(service() + syslog_input(room) + json_filter() + section(
+        "FILTER", "Name rewrite_tag", "Match in",
+        "Rule $uri ^(.*)$ $1 false") + section(
+        "OUTPUT", "Name file", "Match *", f"Path {room.out}", "Format plain"))
+    with Sender(room.socket) as sender:
+        sender.send(datagram({"uri": path}), datagram({"uri": "good/one.log"}))
+    counts = daemon.settled(2)
+    assert counts.dropped("path_refused") == 1 and counts.written == 1
+    assert counts.sum("sluiced_lines_dropped_total", output="file.0",
+                      reason="path_refused") == 1
+    assert out.files() == ["good/one.log"]
+    assert not (room.path / "up").exists()
+
+
+def test_a_message_that_no_output_wants_is_counted(room, out, start):
+    daemon = start(service() + syslog_input(room)
+                   + template("{message}", room, match="other"))
+    with Sender(room.socket) as sender:
+        sender.send(datagram("x"))
+    counts = daemon.settled(1)
+    assert counts.dropped("unrouted") == 1
+
+
+def test_the_log_does_not_tell_what_a_message_says(room, start):
+    daemon = start(service() + syslog_input(
+        room, "Parser syslog-rfc3164-local") + json_filter()
+        + template("{uri}", room))
+    with Sender(room.socket) as sender:
+        sender.send(b"secret-1", datagram(b"secret-2"),
+                    datagram(b'{"uri":"secret-3'))
+    daemon.settled(3)
+    daemon.stop()
+    assert not re.search("secret", daemon.log())

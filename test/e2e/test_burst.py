@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A sender that does not wait, a queue as short as an operator may get it:
+nothing refused, nothing lost."""
+import subprocess
+from signal import SIGCONT, SIGSTOP
+
+import pytest
+
+from harness import namespace
+from harness.config import (file_output, json_filter, lua_filter, service,
+                            syslog_input, template)
+from harness.sender import Sender, datagram
+from harness.wait import SAN, wait_until
+
+RATE = 2000 if SAN else 20000
+SECONDS = 3 if SAN else 10
+
+
+def test_ten_seconds_of_twenty_thousand_lines_lose_none(
+        own_network, room, out, start, burst_sender):
+    if not namespace.may_set_queue_length():
+        pytest.skip("needs a writable /proc/sys/net/unix/max_dgram_qlen")
+    daemon = start(
+        service(flush="1")
+        + syslog_input(room, "Queue_Length 512", "Parser syslog-rfc3164-local")
+        + json_filter()
+        + lua_filter(room, """
+            function hook(tag, timestamp, record)
+                record["day"] = os.date("%Y-%m%d", timestamp)
+                return 1, timestamp, record
+            end""")
+        + template("{n} {day} {status}", room))
+    assert daemon.metrics().sum("sluiced_input_queue_length") == 512
+    total = RATE * SECONDS
+    done = subprocess.run(
+        [burst_sender, room.socket, str(total), str(RATE)],
+        capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    print(done.stdout)
+    assert done.stdout.startswith(f"sent {total} refused 0 "), done.stdout
+    counts = daemon.settled(total)
+    assert counts.written == counts.received == total
+    assert counts.dropped() == counts.failures() == 0
+    numbers = [int(line.split(b" ")[0]) for line in out.lines()]
+    assert numbers == list(range(total))
+
+
+def test_a_queue_of_ten_is_told_with_what_it_means(own_network, room, start):
+    daemon = start(service() + syslog_input(room, "Queue_Length 0")
+                   + file_output(room))
+    assert namespace.queue_length() == 10
+    assert daemon.metrics().sum("sluiced_input_queue_length") == 10
+    log = daemon.log()
+    assert "level=warn mod=socket" in log
+    assert "max_dgram_qlen" in log and "11 datagrams" in log
+
+
+def test_the_queue_is_raised_for_the_socket_and_holds_so_many(
+        own_network, room, start):
+    if not namespace.may_set_queue_length():
+        pytest.skip("needs a writable /proc/sys/net/unix/max_dgram_qlen")
+    daemon = start(service() + syslog_input(room) + file_output(room))
+    assert namespace.queue_length() == 4096
+    assert "level=warn mod=socket" not in daemon.log()
+    daemon.signal(SIGSTOP)
+    wait_until(lambda: "State:\tT" in open(
+        f"/proc/{daemon.process.pid}/status").read(), "stopped")
+    # One sender alone would first fill its own send buffer.
+    senders = [Sender(room.socket, blocking=False) for _ in range(8)]
+    for number in range(50):
+        for sender in senders:
+            sender.send(datagram(f"{number}"))
+    daemon.signal(SIGCONT)
+    assert sum(sender.refused for sender in senders) == 0
+    daemon.settled(400)
+    for sender in senders:
+        sender.close()
+
+
+def test_a_full_journal_drops_the_newest_and_counts_them(room, out, start):
+    """The hook takes its time, so the journal fills up behind it."""
+    daemon = start(
+        service("storage.max_size 1M") + syslog_input(room) + json_filter()
+        + lua_filter(room, """
+            function hook(tag, timestamp, record)
+                local start = os.clock()
+                repeat until os.clock() - start > 0.05
+                return 0, timestamp, record
+            end""")
+        + template("{n}", room))
+    pad = "y" * 60000
+    with Sender(room.socket) as sender:
+        for n in range(40):
+            sender.send(datagram({"n": n, "pad": pad}))
+    counts = daemon.settled(40)
+    dropped = counts.dropped("journal_full")
+    assert counts.dropped() == dropped >= 20
+    assert counts.written == 40 - dropped
+    # The first ones fitted; of the others only what found room again.
+    numbers = [int(line) for line in out.lines()]
+    assert numbers == sorted(set(numbers)) and len(numbers) == 40 - dropped
+    assert numbers[:10] == list(range(10))
+    assert "level=error mod=journal" in daemon.log()

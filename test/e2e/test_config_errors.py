@@ -1,0 +1,366 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A mistake in the configuration is told with file, line, key and what would
+be right, before anything is touched; each kind has its exit code."""
+import os
+import socket
+
+import pytest
+
+from harness.config import (file_output, section, service,
+                            syslog_input)
+from harness.daemon import run
+from harness.sender import Sender, datagram
+
+USAGE, CONFIG, SYSTEM = 64, 78, 71
+
+GOOD = """\
+[SERVICE]
+    Flush 1
+[INPUT]
+    Name syslog
+    Path @/log.sock
+[FILTER]
+    Name parser
+    Match *
+    Key_Name message
+    Parser json
+[OUTPUT]
+    Name file
+    Match *
+    Path @/out
+"""
+
+
+def changed(*pairs):
+    text = GOOD
+    for old, new in pairs:
+        assert old in text
+        text = text.replace(old, new, 1)
+    return text
+
+
+def with_filter(*lines):
+    return changed(("[OUTPUT]", section("FILTER", *lines).rstrip()
+                    + "\n[OUTPUT]"))
+
+
+def with_parser(*lines):
+    return {"parsers.conf": section("PARSER", *lines),
+            "sluiced.conf": changed(("Flush 1",
+                                     "Flush 1\n    Parsers_File parsers.conf"))}
+
+
+def with_hook(source, *lines):
+    lines = lines or ("call hook",)
+    return {"hook.lua": source,
+            "sluiced.conf": with_filter("Name lua", "Match *",
+                                        "script hook.lua", *lines)}
+
+
+# name: configuration (or files), what the message must contain
+MISTAKES = {
+    "an unknown section": (
+        changed(("[FILTER]", "[FLITER]")),
+        "sluiced.conf:6:", "FLITER", "FILTER"),
+    "an unknown input": (
+        changed(("Name syslog", "Name sylog")), "sluiced.conf:4:", "syslog"),
+    "an unknown filter": (
+        changed(("Name parser", "Name prser")), "sluiced.conf:7:", "parser"),
+    "an unknown output": (
+        changed(("Name file", "Name flie")), "sluiced.conf:12:", "file"),
+    "an unknown key of SERVICE": (
+        changed(("Flush 1", "Flsh 1")), "sluiced.conf:2:", "Flsh", "Flush"),
+    "an unknown key of INPUT": (
+        changed(("Path @", "Unix_Prm 0666\n    Path @")),
+        "sluiced.conf:5:", "Unix_Prm", "Unix_Perm"),
+    "an unknown key of FILTER": (
+        changed(("Parser json", "Parser json\n    Reserve_Dta on")),
+        "sluiced.conf:11:", "Reserve_Dta", "Reserve_Data"),
+    "a needed key of another name": (
+        changed(("Key_Name", "KeyName")), "sluiced.conf:6:", "Key_Name"),
+    "an unknown key of OUTPUT": (
+        changed(("Path @/out", "Path @/out\n    Formt plain")),
+        "sluiced.conf:15:", "Formt", "Format"),
+    "an unknown format": (
+        changed(("Path @/out", "Path @/out\n    Format plan")),
+        "sluiced.conf:15:", "Format", "plain"),
+    "a bad number": (
+        changed(("Flush 1", "Flush soon")), "sluiced.conf:2:", "Flush"),
+    "a flush of nothing": (
+        changed(("Flush 1", "Flush 0")), "sluiced.conf:2:", "Flush"),
+    "a bad boolean": (
+        changed(("Flush 1", "HTTP_Server maybe")),
+        "sluiced.conf:2:", "HTTP_Server", "maybe"),
+    "a bad port": (
+        changed(("Flush 1", "HTTP_Port 70000")),
+        "sluiced.conf:2:", "HTTP_Port", "65535"),
+    "a bad level": (
+        changed(("Flush 1", "Log_Level inof")),
+        "sluiced.conf:2:", "Log_Level", "info"),
+    "a bad mode": (
+        changed(("Path @/log", "Unix_Perm 0999\n    Path @/log")),
+        "sluiced.conf:5:", "Unix_Perm"),
+    "a mode of another kind": (
+        changed(("Path @/log", "Mode unix_upd\n    Path @/log")),
+        "sluiced.conf:5:", "Mode", "unix_udp"),
+    "a size that is none": (
+        changed(("Path @/log", "Buffer_Chunk_Size 1kX\n    Path @/log")),
+        "sluiced.conf:5:", "Buffer_Chunk_Size"),
+    "no path": (
+        changed(("    Path @/log.sock\n", "")), "sluiced.conf:3:", "Path"),
+    "a key twice": (
+        changed(("Path @/out", "Path @/out\n    Path @/other")),
+        "sluiced.conf:", "Path"),
+    "no input": (
+        "[OUTPUT]\n    Name file\n    Match *\n", "sluiced.conf", "[INPUT]"),
+    "no output": (
+        GOOD[:GOOD.index("[OUTPUT]")].replace("@", "/tmp"),
+        "sluiced.conf", "[OUTPUT]"),
+    "an unknown parser of the input": (
+        changed(("Path @/log", "Parser syslog-rfc3146\n    Path @/log")),
+        "sluiced.conf:5:", "syslog-rfc3146", "syslog-rfc3164"),
+    "an unknown parser of the filter": (
+        changed(("Parser json", "Parser jsn")),
+        "sluiced.conf:10:", "jsn", "json"),
+    "a key without a value": (
+        changed(("Flush 1", "Flush")), "sluiced.conf:2:", "Flush"),
+    "a key outside any section": ("Flush 1\n", "sluiced.conf:1:"),
+    "a wrong indentation": (
+        changed(("    Flush 1", "    Flush 1\n  Grace 1")), "sluiced.conf:3:"),
+    "a missing include": (
+        "@INCLUDE nowhere.conf\n" + GOOD, "sluiced.conf:1:", "nowhere.conf"),
+    "a missing parsers file": (
+        changed(("Flush 1", "Parsers_File nowhere.conf")),
+        "sluiced.conf:2:", "nowhere.conf"),
+    "a bad expression": (
+        with_parser("Name p", "Format regex", "Regex ^(?<a>x"),
+        "parsers.conf:", "Regex"),
+    "a parser without a format": (
+        with_parser("Name p", "Regex ^(?<a>x)"), "parsers.conf:1:", "Format"),
+    "a bad time format": (
+        with_parser("Name p", "Format regex", "Regex ^(?<time>x)",
+                    "Time_Format %Q"), "parsers.conf:", "%Q"),
+    "a bad offset": (
+        with_parser("Name p", "Format json", "Time_Offset nine"),
+        "parsers.conf:4:", "Time_Offset", "+0900"),
+    "a bad type": (
+        with_parser("Name p", "Format regex", "Regex (?<a>x)", "Types a:int"),
+        "parsers.conf:5:", "Types", "integer"),
+    "a rule of three words": (
+        with_filter("Name rewrite_tag", "Match *", "Rule $a ^x$ new"),
+        "sluiced.conf:14:", "Rule"),
+    "a rule with a bad expression": (
+        with_filter("Name rewrite_tag", "Match *", "Rule $a ( new false"),
+        "sluiced.conf:14:", "Rule"),
+    "no rule": (
+        with_filter("Name rewrite_tag", "Match *"),
+        "sluiced.conf:11:", "Rule"),
+    "a missing script": (
+        with_filter("Name lua", "Match *", "script nowhere.lua", "call hook"),
+        "sluiced.conf:14:", "nowhere.lua"),
+    "a script that is not Lua": (
+        with_hook("function hook(\n"), "sluiced.conf:", "hook.lua"),
+    "a script that fails": (
+        with_hook("error('at once')\nfunction hook() end\n"),
+        "sluiced.conf:", "at once"),
+    "a hook of another name": (
+        with_hook("function hook() end\n", "call hok"),
+        "sluiced.conf:15:", "hok"),
+}
+
+
+def lay_out(room, files):
+    if isinstance(files, str):
+        files = {"sluiced.conf": files}
+    for name, text in files.items():
+        room.write(name, text.replace("@/", f"{room.path}/"))
+    return room.path / "sluiced.conf"
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_it_tells_where_and_what_would_be_right(room, name):
+    files, *told = MISTAKES[name]
+    config = lay_out(room, files)
+    before = sorted(os.listdir(room.path))
+    for option in (["--dry-run"], []):
+        result = run("-c", config, *option, cwd=room.path)
+        assert result.code == CONFIG, result.err
+        for word in told:
+            assert word in result.err, result.err
+        # One sentence, once.
+        assert len([line for line in result.err.splitlines()
+                    if "level=error" in line or "sluiced.conf:" in line
+                    or "parsers.conf:" in line]) == 1, result.err
+        assert not room.socket.exists()
+        assert not option or sorted(os.listdir(room.path)) == before
+
+
+def test_a_dry_run_says_that_all_is_well_and_leaves_nothing(room):
+    config = lay_out(room, GOOD)
+    result = run("-c", config, "--dry-run", cwd=room.path)
+    assert result.code == 0, result.err
+    assert "configuration" in (result.out + result.err)
+    assert os.listdir(room.path) == ["sluiced.conf"]
+
+
+def test_a_dry_run_does_not_mind_a_running_daemon(room, start):
+    start(service() + syslog_input(room) + file_output(room))
+    result = run("-c", room.path / "sluiced.conf", "--dry-run", cwd=room.path)
+    assert result.code == 0, result.err
+
+
+def test_a_dry_run_finds_a_directory_that_cannot_be_made(room):
+    (room.path / "out").write_text("a file, not a directory")
+    result = run("-c", lay_out(room, GOOD), "--dry-run", cwd=room.path)
+    assert result.code in (CONFIG, SYSTEM)
+    assert f"{room.path}/out" in result.err
+
+
+def test_keys_that_mean_nothing_here_are_told_once_each(room, start):
+    daemon = start(service("Daemon off", "storage.sync normal",
+                           "storage.checksum off")
+                   + syslog_input(room, "Mem_Buf_Limit 5M")
+                   + file_output(room, "Workers 2"))
+    log = daemon.log()
+    for key in ("Daemon", "storage.sync", "Mem_Buf_Limit", "Workers"):
+        told = [line for line in log.splitlines() if key in line]
+        assert len(told) == 1, (key, told)
+
+
+@pytest.mark.parametrize("args", [
+    ["--no-such-option"], [], ["-c"], ["-c", "a.conf", "extra"], ["-Q"],
+    ["healthcheck", "--nonsense"]], ids=str)
+def test_a_wrong_command_line_is_told(room, args):
+    result = run(*args, cwd=room.path)
+    assert result.code == USAGE, result.err
+    assert "sluiced" in result.err
+
+
+def test_a_file_that_is_not_there(room):
+    result = run("-c", "nowhere.conf", cwd=room.path)
+    assert result.code in (CONFIG, SYSTEM)
+    assert "nowhere.conf" in result.err
+
+
+def test_version_and_help(room):
+    version = run("--version")
+    assert version.code == 0 and version.out.startswith("sluiced ")
+    usage = run("--help")
+    assert usage.code == 0
+    for option in ("-c", "-R", "-q", "-v", "--dry-run", "--version"):
+        assert option in usage.out
+
+
+def test_parsers_from_the_command_line(room, out, start):
+    room.write("mine.conf", section(
+        "PARSER", "Name mine", "Format regex", "Regex ^(?<word>[a-z]+)"))
+    daemon = start(service() + syslog_input(room, "Parser mine")
+                   + file_output(room, "Format template", "Template {word}"),
+                   args=["-R", "mine.conf"])
+    with Sender(room.socket) as sender:
+        sender.send(b"hello there")
+    daemon.settled(1)
+    assert out.lines() == [b"hello"]
+
+
+def test_quiet_and_verbose(room, start):
+    config = service() + syslog_input(room) + file_output(room)
+    quiet = run("-c", lay_out(room, config.replace("Grace 0", "Gracee 0")),
+                "-q", cwd=room.path)
+    assert quiet.code == CONFIG
+    verbose = start(config, args=["-v"])
+    with Sender(room.socket) as sender:
+        sender.send(datagram("x"))
+    verbose.settled(1)
+
+
+def test_a_socket_in_use_is_left_to_its_owner(room, out, start):
+    config = service() + syslog_input(room) + file_output(room)
+    daemon = start(config)
+    second = run("-c", room.path / "sluiced.conf", cwd=room.path)
+    assert second.code == SYSTEM
+    assert str(room.socket) in second.err
+    with Sender(room.socket) as sender:
+        sender.send(datagram("still here"))
+    daemon.settled(1)
+    assert b"still here" in out.bytes()
+
+
+def test_a_socket_that_a_dead_process_left_is_replaced(room, start):
+    stale = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    stale.bind(str(room.socket))
+    stale.close()
+    daemon = start(service() + syslog_input(room) + file_output(room))
+    with Sender(room.socket) as sender:
+        sender.send(datagram("x"))
+    assert daemon.settled(1).written == 1
+
+
+@pytest.mark.parametrize("kind", ["file", "directory"])
+def test_what_is_not_a_socket_is_not_touched(room, kind):
+    if kind == "file":
+        room.socket.write_text("precious")
+    else:
+        room.socket.mkdir()
+    result = run("-c", lay_out(room, GOOD), cwd=room.path)
+    assert result.code in (CONFIG, SYSTEM)
+    assert str(room.socket) in result.err
+    assert room.socket.is_dir() or room.socket.read_text() == "precious"
+
+
+def test_a_directory_that_is_not_there(room):
+    result = run("-c", lay_out(room, GOOD.replace("@/log", "@/nowhere/log")),
+                 cwd=room.path)
+    assert result.code == SYSTEM
+    assert "nowhere" in result.err
+
+
+@pytest.mark.parametrize("mode", ["0600", "0660", "0666"])
+def test_the_socket_has_its_mode_whatever_the_umask(room, start, mode):
+    before = os.umask(0o077)
+    try:
+        start(service() + syslog_input(room, f"Unix_Perm {mode}")
+              + file_output(room))
+    finally:
+        os.umask(before)
+    assert os.stat(room.socket).st_mode & 0o777 == int(mode, 8)
+
+
+def test_includes_sets_and_variables(room, out, start):
+    room.write("parts/output.conf", file_output(
+        room, "Format template", "Template ${WORD} ${UNSET:-else} {message}"))
+    daemon = start("@SET WORD=set\n" + service(flush="${FLUSH}")
+                   + syslog_input(room).replace("Name", "NAME")
+                   + "@INCLUDE parts/*.conf\n", env={"FLUSH": "0.1"})
+    with Sender(room.socket) as sender:
+        sender.send(datagram("x"))
+    daemon.settled(1)
+    assert out.lines() == [b"set else x"]
+
+
+def test_healthcheck(room, start):
+    daemon = start(service() + syslog_input(room) + file_output(room))
+    port = daemon.address[1]
+    room.write("fixed.conf", (room.path / "sluiced.conf").read_text().replace(
+        "HTTP_Port 0", f"HTTP_Port {port}"))
+    assert run("healthcheck", "-c", room.path / "fixed.conf").code == 0
+    daemon.stop()
+    assert run("healthcheck", "-c", room.path / "fixed.conf").code != 0
+
+
+def test_two_inputs_and_two_outputs(room, out, start):
+    other = room.path / "other.sock"
+    daemon = start(
+        service() + syslog_input(room, tag="one")
+        + section("INPUT", "Name syslog", "Tag two", f"Path {other}")
+        + file_output(room, "Format template", "Template {message}",
+                      match="one", file="one.log")
+        + file_output(room, "Format template", "Template {message}",
+                      match="t*", file="two.log"))
+    with Sender(room.socket) as sender:
+        sender.send(datagram("to one"))
+    with Sender(other) as sender:
+        sender.send(datagram("to two"))
+    daemon.settled(2)
+    assert out.lines("one.log") == [b"to one"]
+    assert out.lines("two.log") == [b"to two"]

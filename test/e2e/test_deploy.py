@@ -1,0 +1,345 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The files of deploy/, conf/ and lua/ name the same paths, ports and times:
+held against each other, since no compiler does it."""
+import os
+import re
+import shlex
+import socket
+import subprocess
+from pathlib import Path
+from zoneinfo import ZoneInfo
+import datetime
+
+import pytest
+import yaml
+
+from harness.config import CONF, DEPLOY, LUA, ROOT
+from harness.daemon import SLUICED, run
+from harness.load import get, send_requests
+from harness.nginx import free_port
+from harness.room import OutDir
+from harness.wait import SAN, wait_until
+
+# --- what the files say
+
+
+def default_of(name):
+    """What ${NAME:-value} stands for in sluiced.conf, the same everywhere."""
+    values = set(re.findall(r"\$\{%s:-([^}]*)\}" % name,
+                            (CONF / "sluiced.conf").read_text()))
+    assert len(values) == 1, (name, values)
+    return values.pop()
+
+
+def key_of(key):
+    value = re.search(rf"^\s+{key}\s+(.*)$",
+                      (CONF / "sluiced.conf").read_text(), re.M)
+    return value[1].strip()
+
+
+SOCKET = default_of("SLUICED_SOCKET")
+OUT = default_of("SLUICED_OUT")
+PORT = int(default_of("SLUICED_HTTP_PORT"))
+HOOK = default_of("SLUICED_HOOK")
+
+
+class Overlay:
+    """deploy/istio-operator.yaml as a Deployment's parts by name."""
+
+    def __init__(self):
+        text = (DEPLOY / "istio-operator.yaml").read_text()
+        gateway, = (yaml.safe_load(text)["spec"]["components"]
+                    ["ingressGateways"])
+        overlay, = gateway["k8s"]["overlays"]
+        assert overlay["name"] == gateway["name"]
+        self.patches = {p["path"].removeprefix("spec.template.spec."):
+                        p["value"] for p in overlay["patches"]}
+
+    def named(self, kind):
+        return {value["name"]: value for path, value in self.patches.items()
+                if re.fullmatch(kind + r"\[\d+\]", path)}
+
+    @property
+    def nginx(self):
+        return self.named("containers")["sidecar-nginx"]
+
+    @property
+    def sluiced(self):
+        return self.named("containers")["sidecar-sluiced"]
+
+    def mounts(self, container):
+        """mountPath -> volume"""
+        return {mount["mountPath"]: self.named("volumes")[mount["name"]]
+                for mount in container["volumeMounts"]}
+
+
+@pytest.fixture
+def overlay():
+    return Overlay()
+
+
+@pytest.fixture
+def configmaps():
+    maps = yaml.safe_load_all((DEPLOY / "configmap.yaml").read_text())
+    return {m["metadata"]["name"]: m for m in maps}
+
+
+def env_of(container):
+    return {e["name"]: e["value"] for e in container.get("env", [])}
+
+
+def ports_of(container):
+    return [port["containerPort"] for port in container["ports"]]
+
+
+def dockerfile_packages(stage):
+    text = (DEPLOY / "Dockerfile").read_text().replace("\\\n", " ")
+    stages = re.split(r"^FROM ", text, flags=re.M)[1:]
+    command = re.search(r"--no-install-recommends(.*?)&&", stages[stage])[1]
+    return set(command.split())
+
+
+def makefile_words(variable):
+    database = subprocess.run(
+        ["make", "-pn", "-C", str(ROOT), "help"], capture_output=True,
+        text=True, env={"PATH": os.environ["PATH"]}).stdout
+    return set(re.search(rf"^{variable} :?= (.*)$", database, re.M)[1].split())
+
+
+# --- held against each other
+
+
+def test_the_socket_is_the_same_for_both_and_in_a_shared_directory(overlay):
+    nginx_conf = (CONF / "nginx.conf").read_text()
+    assert re.findall(r"server=unix:([^ ,;]+)", nginx_conf) == [SOCKET]
+    directory = os.path.dirname(SOCKET)
+    volumes = [overlay.mounts(container)[directory]
+               for container in (overlay.nginx, overlay.sluiced)]
+    assert volumes[0] == volumes[1] and volumes[0]["emptyDir"] == {}
+
+
+def test_the_files_are_where_fluentd_tails(overlay):
+    volume = overlay.mounts(overlay.sluiced)[OUT]
+    assert volume["hostPath"]["path"] == OUT
+    source = (DEPLOY / "fluentd-source.conf").read_text()
+    path = re.search(r"^\s+path (.*)$", source, re.M)[1]
+    hook = (LUA / HOOK).read_text()
+    day = re.search(r'os\.date\("([^"]+)"', hook)[1]
+    name = re.search(r'\.\. "(/[^"]+)"', hook)[1]
+    assert path == f"{OUT}/{day}{name}"
+    # What could not be parsed does not get in its way.
+    assert not re.fullmatch(
+        re.sub(r"%.", r"[0-9]+", path), f"{OUT}/{key_of('File')}")
+
+
+def test_all_clocks_are_of_one_zone(overlay):
+    zone = env_of(overlay.nginx)["TZ"]
+    assert env_of(overlay.sluiced)["TZ"] == zone
+    source = (DEPLOY / "fluentd-source.conf").read_text()
+    offset = re.search(r'path_timezone "([^"]+)"', source)[1]
+    now = datetime.datetime.now(ZoneInfo(zone))
+    assert now.strftime("%z") == offset.replace(":", "")
+
+
+def test_fluentd_reads_what_the_template_writes():
+    source = (DEPLOY / "fluentd-source.conf").read_text()
+    template = key_of("Template")
+    labels = [field.split(":")[0] for field in template.split("\t")]
+    assert "@type ltsv" in source and len(labels) == len(set(labels)) >= 12
+    assert re.search(r"time_key (\w+)", source)[1] in labels
+
+
+def test_the_template_asks_for_what_nginx_sends():
+    log_format = re.search(r"log_format json_access_format (.*?);",
+                           (CONF / "nginx.conf").read_text(), re.S)[1]
+    sent = re.findall(r'"([a-z_]+)":"\$[a-z_]+"', log_format)
+    assert len(sent) == len(set(sent)) >= 20
+    asked = re.findall(r"\{([a-z_]+)\}", key_of("Template"))
+    assert set(asked) <= set(sent)
+    assert re.search(r"Rule\s+(\w+)", (CONF / "sluiced.conf").read_text())[
+        1] in sent
+
+
+def test_the_ports_are_the_same(overlay):
+    assert ports_of(overlay.sluiced) == [PORT]
+    for probe in ("readinessProbe", "livenessProbe"):
+        assert overlay.sluiced[probe]["httpGet"]["port"] == PORT
+    assert (overlay.sluiced["readinessProbe"]["httpGet"]["path"]
+            == "/api/v1/metrics/prometheus")
+    assert overlay.sluiced["livenessProbe"]["httpGet"]["path"] == "/"
+    dockerfile = (DEPLOY / "Dockerfile").read_text()
+    assert re.findall(r"^EXPOSE (\d+)", dockerfile, re.M) == [str(PORT)]
+    listen = re.findall(r"listen\s+(\d+);", (CONF / "nginx.conf").read_text())
+    assert [int(port) for port in listen] == ports_of(overlay.nginx)
+
+
+def test_the_limits_are_the_seed_s(overlay):
+    wanted = {"cpu": "150m", "memory": "128Mi"}
+    assert overlay.sluiced["resources"] == {"requests": wanted,
+                                            "limits": wanted}
+
+
+def test_kubernetes_waits_longer_than_grace(overlay):
+    assert overlay.patches["terminationGracePeriodSeconds"] > int(
+        key_of("Grace"))
+
+
+def test_the_queue_is_raised_and_istio_s_own_sysctl_kept(overlay):
+    sysctls = {s["name"]: s["value"]
+               for s in overlay.patches["securityContext.sysctls"]}
+    assert sysctls == {"net.ipv4.ip_unprivileged_port_start": "0",
+                       "net.unix.max_dgram_qlen": key_of("Queue_Length")}
+
+
+def test_nobody_is_root(overlay):
+    for container in (overlay.nginx, overlay.sluiced):
+        context = container["securityContext"]
+        assert context["runAsNonRoot"] and context["runAsUser"] > 0
+        assert not context["allowPrivilegeEscalation"]
+        assert context["capabilities"]["drop"] == ["ALL"]
+    user = re.search(r"^USER (\d+):(\d+)$",
+                     (DEPLOY / "Dockerfile").read_text(), re.M)
+    context = overlay.sluiced["securityContext"]
+    assert (int(user[1]), int(user[2])) == (context["runAsUser"],
+                                            context["runAsGroup"])
+    # The hint for the host's directory names the same group.
+    hint = re.search(r"install -d -m 2770 -g (\d+) (\S+)",
+                     (DEPLOY / "istio-operator.yaml").read_text())
+    assert (int(hint[1]), hint[2]) == (context["runAsGroup"], OUT)
+
+
+def test_every_mounted_item_is_in_its_configmap(overlay, configmaps):
+    mounted = 0
+    for volume in overlay.named("volumes").values():
+        if "configMap" not in volume:
+            continue
+        data = configmaps[volume["configMap"]["name"]]["data"]
+        items = [item["key"] for item in volume["configMap"]["items"]]
+        assert sorted(items) == sorted(data)
+        mounted += 1
+    assert mounted == len(configmaps) == 2
+
+
+def test_every_volume_is_mounted_and_the_patches_are_in_order(overlay):
+    mounted = {mount["name"] for container in (overlay.nginx, overlay.sluiced)
+               for mount in container["volumeMounts"]}
+    assert mounted == set(overlay.named("volumes"))
+    for kind, first in (("containers", 1), ("volumes", 8)):
+        indexes = [int(re.search(r"\d+", path)[0])
+                   for path in overlay.patches if path.startswith(kind + "[")]
+        assert indexes == list(range(first, first + len(indexes)))
+
+
+def test_the_committed_configmap_is_made_from_conf_and_lua(configmaps):
+    made = subprocess.run([DEPLOY / "make-configmap.sh"], check=True,
+                          capture_output=True, text=True).stdout
+    assert made == (DEPLOY / "configmap.yaml").read_text(), (
+        "run deploy/make-configmap.sh >deploy/configmap.yaml")
+    for configmap in configmaps.values():
+        for name, text in configmap["data"].items():
+            source = LUA / name if name.endswith(".lua") else CONF / name
+            assert text == source.read_text()
+
+
+def test_the_command_lines_name_files_that_are_mounted(overlay):
+    dockerfile = (DEPLOY / "Dockerfile").read_text()
+    wanted = ["-c", "/etc/sluiced/sluiced.conf"]
+    assert yaml.safe_load(re.search(r"^CMD (.*)$", dockerfile, re.M)[1]
+                          ) == wanted
+    health = yaml.safe_load(re.search(r"^HEALTHCHECK CMD (.*)$", dockerfile,
+                                      re.M)[1])
+    assert health == ["/usr/local/bin/sluiced", "healthcheck", *wanted]
+    assert overlay.sluiced["args"] == wanted
+    assert "/etc/sluiced" in overlay.mounts(overlay.sluiced)
+    copied = shlex.split(re.search(r"^COPY (.* /etc/sluiced/)$", dockerfile,
+                                   re.M)[1])[:-1]
+    for path in copied:
+        assert (ROOT / path).is_file(), path
+    assert sorted(Path(path).name for path in copied) == sorted(
+        ["sluiced.conf", key_of("Parsers_File"), HOOK])
+
+
+def test_the_image_is_built_with_the_makefile_s_packages():
+    assert dockerfile_packages(0) == makefile_words("DEPS_BUILD") | {"make"}
+
+
+@pytest.mark.skipif(SAN != "", reason="a sanitizer has libraries of its own")
+def test_the_image_runs_with_the_packages_that_the_binary_needs():
+    dynamic = subprocess.run(["readelf", "-d", SLUICED], check=True,
+                             capture_output=True, text=True).stdout
+    needed = set()
+    for library in re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic):
+        owner = subprocess.run(["dpkg-query", "-S", f"*/{library}"],
+                               check=True, capture_output=True, text=True)
+        needed.add(owner.stdout.split(":")[0])
+    assert dockerfile_packages(1) == (needed - {"libc6"}) | {"tzdata"}
+
+
+# --- and run
+
+
+def test_the_configmap_is_accepted_as_kubelet_lays_it_out(room, configmaps):
+    """Files are symlinks into ..data, itself a symlink to a dated folder."""
+    dated = room.path / "etc" / "..2026_11_21_02_50_00.1"
+    dated.mkdir(parents=True)
+    (room.path / "etc" / "..data").symlink_to(dated.name)
+    for name, text in configmaps["sidecar-sluiced"]["data"].items():
+        (dated / name).write_text(text)
+        (room.path / "etc" / name).symlink_to(f"..data/{name}")
+    elsewhere = room.path / "cwd"
+    elsewhere.mkdir()
+    result = run("-c", room.path / "etc" / "sluiced.conf", "--dry-run",
+                 cwd=elsewhere, env={"SLUICED_OUT": str(room.out),
+                                     "SLUICED_SOCKET": str(room.socket)})
+    assert result.code == 0, result.err
+    assert "level=warn" not in result.err
+
+
+def test_conf_and_lua_work_together_with_nginx(room, start, start_nginx):
+    """conf/sluiced.conf, conf/nginx.conf and the hook as they are; only the
+    paths and ports are this test's."""
+    daemon = start(CONF / "sluiced.conf", env={
+        "SLUICED_SOCKET": str(room.socket), "SLUICED_OUT": str(room.out),
+        "SLUICED_HOOK": str(LUA / HOOK), "SLUICED_HTTP_LISTEN": "127.0.0.1",
+        "SLUICED_HTTP_PORT": "0", "TZ": "Asia/Tokyo"})
+    gateway = start_nginx(name="gateway", http="access_log off;",
+                          server='location / { return 200 "ok"; }')
+    port = free_port()
+    config = (CONF / "nginx.conf").read_text()
+    for old, new in ((SOCKET, room.socket), ("/var/run", room.path),
+                     ("/var/cache/nginx", room.path),
+                     ("listen  8080", f"listen  127.0.0.1:{port}"),
+                     ("127.0.0.1:80;", f"127.0.0.1:{gateway.port};")):
+        assert str(old) in config
+        config = config.replace(str(old), str(new))
+    nginx = start_nginx(config="daemon off;\n" + config, port=port,
+                        env={"TZ": "Asia/Tokyo"})
+    send_requests(nginx.port, [
+        get(b"/one?a=b", b'User-Agent: say "hi"'), get(b"/two%0Aforged:x")],
+        connections=1)
+    out = OutDir(room.out)
+    wait_until(lambda: out.has(2), "the lines")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.sendto(b"<190>Nov 21 02:08:26 h nginx: {not json", str(room.socket))
+    counts = daemon.settled(3)
+    assert counts.written == 3
+
+    today = datetime.datetime.now(ZoneInfo("Asia/Tokyo")).strftime("%Y-%m%d")
+    name = f"{today}/istio-ingressgateway-access.log"
+    assert out.files() == sorted([name, "unparsed.log"])
+    one, two = (dict(field.split(b":", 1) for field in line.split(b"\t"))
+                for line in out.lines(name))
+    assert one[b"method"] == b"GET" and one[b"vhost"] == b"shop.example"
+    assert one[b"uri"] == b"/one" and one[b"query"] == b"a=b"
+    assert one[b"status"] == b"200" and one[b"ua"] == b'say "hi"'
+    assert one[b"host"] == b"127.0.0.1" and one[b"time"].endswith(b"+09:00")
+    assert two[b"uri"] == b"/two\\nforged:x" and two[b"forwardedfor"] == b""
+    assert b"{not json" in out.bytes("unparsed.log")
+    assert nginx.refused() == 0
+
+
+def test_the_demo_works(room):
+    done = subprocess.run([ROOT / "test" / "demo.sh", SLUICED],
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "301 requests, 301 lines" in done.stdout

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a user's Lua function may do, and what it cannot do to the daemon."""
+import pytest
+
+from harness.config import (LUA, file_output, json_filter, lua_filter,
+                            service, syslog_input, template)
+from harness.sender import Sender, datagram
+
+AT = 1795219198  # Nov 20 23:59:58 2026 UTC
+
+
+def run_hook(room, start, source, *messages, text="{n} {v}", more=(),
+             env=None):
+    """Start with this hook, send the messages, one good line behind them."""
+    daemon = start(service(flush="0.02") + syslog_input(room) + json_filter()
+                   + lua_filter(room, source, more=more)
+                   + template(text, room), env=env)
+    with Sender(room.socket) as sender:
+        for message in messages:
+            sender.send(datagram(message))
+    return daemon.settled(len(messages))
+
+
+def test_a_hook_reads_and_assigns_the_record(room, out, start):
+    run_hook(room, start, """
+        function hook(tag, timestamp, record)
+            record["v"] = tag .. ":" .. record.n .. ":" .. record["status"]
+            record.status = nil
+            return 1, timestamp, record
+        end""", {"n": 1, "status": "200"}, text="{n} {v} {status}")
+    assert out.lines() == [b"1 in:1:200 {status}"]
+
+
+@pytest.mark.parametrize("code, line", [
+    (0, b"1 {v}"), (1, b"1 new"), (2, b"1 new")])
+def test_return_codes(room, out, start, code, line):
+    counts = run_hook(room, start, f"""
+        function hook(tag, timestamp, record)
+            record.v = "new"
+            return {code}, timestamp, record
+        end""", {"n": 1})
+    assert out.lines() == [line] and counts.written == 1
+
+
+def test_code_1_takes_the_time_and_code_2_keeps_it(room, out, start):
+    run_hook(room, start, """
+        function hook(tag, timestamp, record)
+            return record.n, 123.5, record
+        end""", {"n": 1}, {"n": 2}, text="{n} {time}")
+    first, second = out.lines()
+    assert first == b"1 123.500000"
+    assert second.startswith(b"2 1") and second != b"2 123.500000"
+
+
+def test_a_dropped_record_is_counted_as_filtered(room, out, start):
+    counts = run_hook(room, start, """
+        function hook(tag, timestamp, record)
+            return record.n % 2 == 0 and -1 or 0, timestamp, record
+        end""", *({"n": n} for n in range(10)), text="{n}")
+    assert out.lines() == [b"1", b"3", b"5", b"7", b"9"]
+    assert counts.written == 5
+    assert counts.dropped("filtered") == counts.dropped() == 5
+    assert counts.sum("sluiced_filter_dropped_total", filter="lua.1") == 5
+
+
+def test_an_array_of_records_splits(room, out, start):
+    counts = run_hook(room, start, """
+        function hook(tag, timestamp, record)
+            return 1, timestamp, {{n=1, v="a"}, {n=2, v="b"}, {n=3, v="c"}}
+        end""", {"n": 0}, text="{n} {v}")
+    assert out.lines() == [b"1 a", b"2 b", b"3 c"]
+    assert counts.received == counts.written == 1
+    assert counts.sum("sluiced_lines_written_total", output="file.0") == 3
+
+
+def test_the_record_is_like_a_table(room, out, start):
+    run_hook(room, start, """
+        function hook(tag, timestamp, record)
+            local keys = {}
+            for key, value in pairs(record) do
+                keys[#keys + 1] = key .. "=" .. tostring(value)
+            end
+            table.sort(keys)
+            local copy = { v = type(record) .. " " .. table.concat(keys, ",") }
+            copy.n = next(record) ~= nil
+            return 1, timestamp, copy
+        end""", b'{"a":"x","b":2,"c":true,"d":null}')
+    line = out.lines()[0]
+    assert line.startswith(b"true table ")
+    assert b" a=x,b=2,c=true,host=gw-1,ident=nginx,message={" in line
+    assert b"d=" not in line.split(b"message")[0]
+
+
+def test_nested_values_go_in_and_out(room, out, start):
+    run_hook(room, start, """
+        function hook(tag, timestamp, record)
+            record.v = { deep = record.a.b[2], list = { 1, "two" } }
+            return 2, timestamp, record
+        end""", {"n": 1, "a": {"b": [10, "twenty"]}}, text="{v} {a}")
+    line = out.lines()[0]
+    assert b'"deep"=>"twenty"' in line and b'"list"=>[1, "two"]' in line
+    assert line.endswith(b'{"b"=>[10, "twenty"]}')
+
+
+def test_globals_live_from_record_to_record(room, out, start):
+    run_hook(room, start, """
+        count = 0
+        function hook(tag, timestamp, record)
+            count = count + 1
+            record.v = count
+            return 1, timestamp, record
+        end""", *({"n": n} for n in range(3)))
+    assert out.lines() == [b"0 1", b"1 2", b"2 3"]
+
+
+# Written for Lua 5.1, as LuaJIT in Fluent Bit runs it.
+IDIOMS = {
+    "a fractional time": ('os.date("%Y", timestamp + 0.5) >= "2026"', b"true"),
+    "table.getn": ("table.getn({1, 2, 3})", b"3"),
+    "unpack": ("select(2, unpack({1, 2}))", b"2"),
+    "math.pow": ("math.pow(2, 10)", b"1024"),
+    "loadstring": ('loadstring("return 7")()', b"7"),
+    "an integral number": ("10 / 2", b"5"),
+    "string.format": ('string.format("%d", 3.0)', b"3"),
+}
+
+
+@pytest.mark.parametrize("name", IDIOMS)
+def test_idioms_of_lua_5_1(room, out, start, name):
+    expression, value = IDIOMS[name]
+    counts = run_hook(room, start, f"""
+        function hook(tag, timestamp, record)
+            record.v = {expression}
+            return 1, timestamp, record
+        end""", {"n": 1})
+    assert out.lines() == [b"1 " + value]
+    assert counts.failures() == 0
+
+
+def test_a_message_of_the_hook_is_in_the_log(room, start):
+    daemon = start(service() + syslog_input(room) + json_filter()
+                   + lua_filter(room, """
+                       function hook(tag, timestamp, record)
+                           print("hello from the hook")
+                           return 0, timestamp, record
+                       end""") + file_output(room))
+    with Sender(room.socket) as sender:
+        sender.send(datagram({"n": 1}))
+    daemon.settled(1)
+    daemon.stop()
+    assert "hello from the hook" in daemon.log()
+
+
+# Each misbehaves for n == 1 and works for others.
+MISBEHAVING = {
+    "raises": 'error("on purpose")',
+    "calls nothing": "local x = nil; x.y = 1",
+    "never ends": "while true do end",
+    "catches everything and never ends":
+        "while true do pcall(function() while true do end end) end",
+    "takes all memory": 'local t = {}; while true do t[#t + 1] = '
+                        'string.rep("x", 1000000) .. #t end',
+    "takes all memory at once": 'local s = string.rep("x", 2000000000)',
+    "recurses for ever": "local function f() return 1 + f() end f()",
+    "returns nothing": "return",
+    "returns nonsense": 'return 1, "when", "what"',
+    "returns a strange code": "return 17, timestamp, record",
+    "returns a function": "return 1, timestamp, {v = print}",
+    "returns a loop": "local t = {}; t.t = t; return 1, timestamp, t",
+    "kills the process": "os.exit(1)",
+}
+
+
+@pytest.mark.parametrize("name", MISBEHAVING)
+def test_a_misbehaving_hook_costs_no_line(room, out, start, name):
+    counts = run_hook(room, start, f"""
+        function hook(tag, timestamp, record)
+            if record.n == 1 then {MISBEHAVING[name]} end
+            record.v = "good"
+            return 1, timestamp, record
+        end""", {"n": 1}, {"n": 2})
+    assert counts.received == counts.written == 2
+    first, second = out.lines()
+    assert second == b"2 good"
+    if name not in ("returns nothing", "returns a function"):
+        assert first == b"1 {v}"
+        assert counts.failures(filter="lua.1") == 1, "not counted"
+
+
+def test_os_and_io_are_there(room, out, start):
+    """Scripts are the operator's, as in Fluent Bit."""
+    run_hook(room, start, """
+        function hook(tag, timestamp, record)
+            record.v = type(os.time()) .. type(io.open)
+            return 1, timestamp, record
+        end""", {"n": 1})
+    assert out.lines() == [b"1 numberfunction"]
+
+
+def test_a_hook_that_leaks_is_told_and_goes_on(room, out, start):
+    """It keeps every record: at its memory limit records pass untouched."""
+    counts = run_hook(room, start, """
+        kept = {}
+        function hook(tag, timestamp, record)
+            kept[#kept + 1] = string.rep(record.n .. "x", 1000000)
+            record.v = "good"
+            return 1, timestamp, record
+        end""", *({"n": n} for n in range(200)))
+    assert counts.written == 200 and len(out.lines()) == 200
+    assert counts.failures(filter="lua.1") > 0
+
+
+def test_the_date_hook_of_this_repository(room, out, start):
+    source = (LUA / "create-log-file-path.lua").read_text()
+    room.write("date.lua", source)
+    daemon = start(
+        service() + syslog_input(room) + json_filter()
+        + "[FILTER]\n    Name lua\n    Match in\n    script date.lua\n"
+          "    call create_log_file_path\n"
+        + template("{n} {time} {log_file_path}", room))
+    with Sender(room.socket) as sender:
+        sender.send(*(b"<190>1 " + when + b" h nginx - - - " + b'{"n":%d}' % n
+                      for n, when in enumerate((
+                          b"2026-11-20T23:59:58.75Z", b"2026-11-21T00:00:00Z",
+                          b"2026-11-20T23:59:59Z"))))
+    daemon.settled(3)
+    name = b"/istio-ingressgateway-access.log"
+    assert out.lines() == [
+        b"0 %d.750000 2026-1120" % AT + name,
+        b"1 %d.000000 2026-1121" % (AT + 2) + name,
+        b"2 %d.000000 2026-1120" % (AT + 1) + name]

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What probes and scrapers ask: Fluent Bit 1.8's paths and shapes, and
+/metrics from which the law can be computed."""
+import json
+import re
+import time
+
+import pytest
+
+from harness.config import (json_filter, lua_filter, section, service,
+                            syslog_input, template)
+from harness.daemon import Daemon
+from harness.metrics import Metrics
+from harness.room import Room
+from harness.sender import Sender, datagram
+
+
+def seed_like(room, *more):
+    return (service(*more) + syslog_input(room) + json_filter()
+            + lua_filter(room, """
+                function hook(tag, timestamp, record)
+                    record["path"] = "lines"
+                    return 1, timestamp, record
+                end""")
+            + section("FILTER", "Name rewrite_tag", "Match in",
+                      f"Rule vhost ^(.*)$ {room.out}/$path true")
+            + section("OUTPUT", "Name file", "Match *", "Format template",
+                      "Template {uri}"))
+
+
+@pytest.fixture(scope="module")
+def daemon():
+    room = Room()
+    daemon = Daemon(room, seed_like(room))
+    with Sender(room.socket) as sender:
+        for n in range(5):
+            sender.send(datagram({"vhost": "a", "uri": f"/{n}"}))
+        sender.send(datagram("no json"), b"")
+    daemon.settled(7)
+    yield daemon
+    try:
+        daemon.stop()
+    finally:
+        daemon.kill()
+        room.remove()
+
+
+def get_json(daemon, path):
+    answer = daemon.get(path)
+    assert answer.status == 200
+    return json.loads(answer.body)
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/metrics/prometheus",
+                                  "/api/v1/health", "/metrics"])
+def test_the_probes_pass(daemon, path):
+    assert daemon.get(path).status == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/whatever", "/api/v2/health"])
+def test_the_root_and_what_is_unknown_tell_the_version(daemon, path):
+    about = get_json(daemon, path)["fluent-bit"]
+    assert re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", about["version"])
+    assert about["edition"] and isinstance(about["flags"], list)
+
+
+def test_uptime(daemon):
+    uptime = get_json(daemon, "/api/v1/uptime")
+    assert set(uptime) == {"uptime_sec", "uptime_hr"}
+    assert 0 <= uptime["uptime_sec"] < 3600
+    assert re.fullmatch(
+        r"Fluent Bit has been running:  0 day, 0 hour, [0-9]+ minutes? "
+        r"and [0-9]+ seconds?", uptime["uptime_hr"])
+
+
+def test_metrics_as_json(daemon):
+    metrics = get_json(daemon, "/api/v1/metrics")
+    assert list(metrics) == ["input", "filter", "output"]
+    assert metrics["input"]["syslog.0"]["records"] == 6
+    assert metrics["input"]["syslog.0"]["bytes"] > 6 * 30
+    assert metrics["input"]["emitter_for_rewrite_tag.2"]["records"] == 5
+    assert list(metrics["filter"]) == ["parser.0", "lua.1", "rewrite_tag.2"]
+    assert metrics["filter"]["rewrite_tag.2"] == {
+        "drop_records": 0, "add_records": 0, "emit_records": 5}
+    assert metrics["filter"]["parser.0"] == {
+        "drop_records": 0, "add_records": 0}
+    output = metrics["output"]["file.0"]
+    assert output.pop("proc_bytes") > 0
+    # The copies, and the originals in the file named by their tag.
+    assert output == {"proc_records": 11, "errors": 0, "retries": 0,
+                      "retries_failed": 0, "dropped_records": 0,
+                      "retried_records": 0}
+
+
+def test_metrics_for_prometheus(daemon):
+    answer = daemon.get("/api/v1/metrics/prometheus")
+    assert answer.headers["Content-Type"].startswith(
+        "text/plain; version=0.0.4")
+    text = answer.body.decode()
+    metrics = Metrics(text)
+    assert metrics.sum("fluentbit_input_records_total", name="syslog.0") == 6
+    assert metrics.sum("fluentbit_output_proc_records_total",
+                       name="file.0") == 11
+    assert metrics.sum("fluentbit_filter_emit_records_total",
+                       name="rewrite_tag.2") == 5
+    assert metrics.types["fluentbit_input_records_total"] == "counter"
+    assert metrics.types["fluentbit_uptime"] == "counter"
+    assert metrics.types["process_start_time_seconds"] == "gauge"
+    samples = [line for line in text.splitlines()
+               if line.startswith("fluentbit_") and "_total{" in line]
+    assert samples == sorted(samples)
+    stamps = {int(line.rsplit(" ", 1)[1]) for line in samples}
+    assert all(abs(stamp / 1000 - time.time()) < 60 for stamp in stamps)
+    assert re.search(r'^fluentbit_build_info\{version="[0-9.]+",edition="[^"]+'
+                     r'"\} 1$', text, re.M)
+
+
+def test_the_law_can_be_computed(daemon):
+    metrics = daemon.metrics()
+    metrics.check_laws()
+    assert metrics.received == 7
+    assert metrics.written == 6
+    assert metrics.dropped("empty") == metrics.dropped() == 1
+    assert metrics.labels("sluiced_messages_dropped_total", "reason") == sorted(
+        ["journal_full", "empty", "unparsed", "filtered", "unrouted",
+         "path_refused", "write_failed"])
+    assert metrics.sum("sluiced_lines_written_total", output="file.0") == 11
+    assert metrics.sum("sluiced_input_datagrams_total", input="syslog.0") == 7
+    assert metrics.sum("sluiced_filter_records_total", filter="lua.1") == 6
+    assert metrics.failures("json_broken", filter="parser.0") == 1
+
+
+def test_every_metric_has_its_type_and_help(daemon):
+    text = daemon.get("/metrics").body.decode()
+    metrics = Metrics(text)
+    for name, _ in metrics.samples:
+        assert name.startswith("sluiced_")
+        assert metrics.types[name] == (
+            "counter" if name.endswith("_total") else "gauge"), name
+        assert f"# HELP {name} " in text
+
+
+def test_other_methods_do_no_harm(daemon):
+    assert daemon.get("/metrics", method="HEAD").body == b""
+    assert daemon.get("/metrics", method="POST").status in (200, 404, 405)
+    assert daemon.get("/metrics").status == 200
+
+
+def test_many_scrapers_at_once(daemon):
+    import http.client
+    connections = [http.client.HTTPConnection(*daemon.address, timeout=20)
+                   for _ in range(50)]
+    for connection in connections:
+        connection.request("GET", "/metrics")
+    for connection in connections:
+        answer = connection.getresponse()
+        assert answer.status == 200
+        answer.read()
+        connection.close()
+
+
+def test_the_log_is_not_answered_when_the_server_is_off(room, start):
+    daemon = start(section("SERVICE", "Flush 0.1", "Grace 0",
+                           "HTTP_Server Off")
+                   + syslog_input(room) + template("{message}", room))
+    assert daemon.address is None
+
+
+def test_health_tells_that_an_output_fails(room, start):
+    daemon = start(service("Health_Check On", "HC_Errors_Count 0",
+                           "HC_Period 3600") + syslog_input(room)
+                   + template("{message}", room))
+    assert daemon.get("/api/v1/health")[0::2] == (200, b"ok\n")
+    (room.out / "lines.log").mkdir(parents=True)
+    with Sender(room.socket) as sender:
+        sender.send(datagram("x"))
+    from harness.wait import wait_until
+    wait_until(lambda: daemon.get("/api/v1/health").status == 500,
+               "bad health")
+    assert daemon.get("/api/v1/health").body == b"error\n"
+    assert daemon.get("/").status == 200
+    (room.out / "lines.log").rmdir()
+    daemon.settled(1)

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Any bytes as a configuration: read, then every question asked of it. */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/say.h"
+#include "conf/conf.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static bool ask(struct conf_section *s, const char *key, struct err *e)
+{
+	static const char *const choices[] = {"template", "plain", NULL};
+	const char *text;
+	bool flag;
+	int64_t number;
+	unsigned mode;
+	size_t size;
+	double seconds;
+	bool ok = conf_get_text(s, key, &text, e);
+	ok &= conf_get_bool(s, key, &flag, e);
+	ok &= conf_get_int(s, key, -1, 65535, &number, e);
+	ok &= conf_get_octal(s, key, &mode, e);
+	ok &= conf_get_size(s, key, &size, e);
+	ok &= conf_get_seconds(s, key, &seconds, e);
+	ok &= conf_get_choice(s, key, choices, &size, e);
+	for (size_t i = 0; conf_get_each(s, key, i) != NULL; i++)
+		ok &= conf_err_key(s, key, e, "%zu", i);
+	return ok;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const char *const keys[] = {"Name", "Path", "Format", "Rule"};
+	struct err e = {0};
+	CHECK(say_open(NULL, SAY_OFF, &e));
+	struct conf *c = conf_read_text("fuzz", (const char *)data, size, &e);
+	if (c == NULL)
+		return 0;
+	struct conf_section *s;
+	for (size_t i = 0; (s = conf_section(c, i)) != NULL; i++) {
+		for (size_t j = 0; j < sizeof keys / sizeof *keys; j++)
+			CHECK(ask(s, keys[j], &e) || e.text[0] != '\0');
+		conf_ignore(s, "Daemon", "nothing");
+		CHECK(conf_section_end(s, &e) || e.text[0] != '\0');
+		conf_err(s, &e, "%s", conf_section_name(s));
+	}
+	conf_free(c);
+	return 0;
+}

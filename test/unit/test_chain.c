@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The chain with kinds of its own: each does what its key "Do" says, so that
+ * only the order, the counting and the bounds are looked at. */
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/say.h"
+#include "conf/conf.h"
+#include "filter/chain.h"
+#include "filter/kinds.h"
+#include "record/message.h"
+#include "record/record.h"
+
+/* A message that remembers what became of it:
+ *     A(r@a)  filter A was given record r with tag a
+ *     r@a     it came out */
+struct traced {
+	struct message message;
+	struct buf trace;
+	size_t out_count;
+};
+
+static struct buf *trace_of(const struct record *r)
+{
+	return &((struct traced *)r->message)->trace;
+}
+
+static struct record *make(struct arena *a, struct message *m, const char *id,
+			   const char *tag)
+{
+	struct record *r = record_new(a, m, span_of(tag), 1);
+	record_add(r, SPAN("id"), value_string(span_of(id)));
+	return r;
+}
+
+static void put_record(struct buf *b, const struct record *r)
+{
+	buf_put_span(b, record_last(r, SPAN("id"))->string);
+	buf_put_char(b, '@');
+	buf_put_span(b, r->tag);
+}
+
+/* --- the kinds */
+
+enum deed { PASS, DROP, DONE, SPLIT, ADD, COPY, MOVE, RENEW };
+
+struct fake {
+	struct filter filter;
+	size_t deed;
+	const char *to;
+};
+
+static struct record *child(const struct record *r, const char *suffix)
+{
+	struct buf id = {0};
+	buf_put_span(&id, record_last(r, SPAN("id"))->string);
+	buf_put_text(&id, suffix);
+	struct record *made = record_new(r->arena, r->message, r->tag, 1);
+	record_add(made, SPAN("id"),
+		   value_string(arena_copy(r->arena, buf_span(&id))));
+	buf_fini(&id);
+	return made;
+}
+
+static enum filter_verdict fake_apply(struct filter *filter, struct record *r,
+				      struct emit *emit)
+{
+	struct fake *f = (struct fake *)filter;
+	struct buf *trace = trace_of(r);
+	buf_printf(trace, "%s(", filter->name);
+	put_record(trace, r);
+	buf_put_text(trace, ") ");
+
+	struct record *copy;
+	switch ((enum deed)f->deed) {
+	case PASS:
+		break;
+	case DROP:
+		return FILTER_DROP;
+	case DONE:
+		return FILTER_DONE;
+	case SPLIT:
+		emit->next(emit, child(r, "1"));
+		emit->next(emit, child(r, "2"));
+		return FILTER_DONE;
+	case ADD:
+		emit->next(emit, child(r, "+"));
+		break;
+	case RENEW:
+		emit->next(emit, child(r, ""));
+		return FILTER_DONE;
+	case COPY:
+	case MOVE:
+		copy = record_copy(r);
+		copy->tag = span_of(f->to);
+		if (emit->restart(emit, copy) && f->deed == MOVE)
+			return FILTER_DONE;
+		break;
+	}
+	return FILTER_PASS;
+}
+
+static void fake_close(struct filter *filter)
+{
+	free(filter);
+}
+
+static struct filter *open_as(const struct filter_ops *ops,
+			      struct conf_section *s, struct err *e)
+{
+	static const char *const deeds[] = {"pass",  "drop",  "done",
+					    "split", "add",   "copy",
+					    "move",  "renew", NULL};
+	struct fake *f = mem_new(1, sizeof *f);
+	f->filter.ops = ops;
+	if (conf_get_choice(s, "Do", deeds, &f->deed, e) &&
+	    conf_get_text(s, "To", &f->to, e))
+		return &f->filter;
+	free(f);
+	return NULL;
+}
+
+#define FAKE_KIND(kind)                                                    \
+	static struct filter *open_##kind(struct conf_section *s,          \
+					  const struct filter_env *env,    \
+					  struct err *e)                   \
+	{                                                                  \
+		(void)env;                                                 \
+		return open_as(&filter_##kind, s, e);                      \
+	}                                                                  \
+	const struct filter_ops filter_##kind = {#kind, NULL, open_##kind, \
+						 fake_apply, fake_close};
+
+FAKE_KIND(parser)
+FAKE_KIND(lua)
+FAKE_KIND(rewrite_tag)
+
+/* --- a chain at work */
+
+struct fixture {
+	struct conf *conf;
+	struct chain *chain;
+	struct arena *arena;
+	struct traced traced;
+};
+
+static bool add_all(struct fixture *f, const char *text, struct err *e)
+{
+	static const struct filter_env env = {.conf_dir = "."};
+	f->conf = conf_read_text("t.conf", text, strlen(text), e);
+	if (f->conf == NULL)
+		fail_msg("%s", e->text);
+	struct conf_section *s;
+	for (size_t i = 0; (s = conf_section(f->conf, i)) != NULL; i++)
+		if (!chain_add(f->chain, s, &env, e))
+			return false;
+	return true;
+}
+
+static void init(struct fixture *f)
+{
+	*f = (struct fixture){.chain = chain_new(), .arena = arena_new(4096)};
+	f->traced.message.reason = DROP_unparsed;
+}
+
+static void fini(struct fixture *f)
+{
+	chain_free(f->chain);
+	conf_free(f->conf);
+	arena_free(f->arena);
+	buf_fini(&f->traced.trace);
+}
+
+static void open_chain(struct fixture *f, const char *text)
+{
+	struct err e = {0};
+	init(f);
+	if (!add_all(f, text, &e))
+		fail_msg("%s", e.text);
+}
+
+static void on_out(void *data, struct record *r)
+{
+	struct traced *t = data;
+	put_record(&t->trace, r);
+	buf_put_char(&t->trace, ' ');
+	t->out_count++;
+}
+
+static const char *run(struct fixture *f)
+{
+	chain_run(f->chain, make(f->arena, &f->traced.message, "r", "a"),
+		  on_out, &f->traced);
+	return buf_text(&f->traced.trace);
+}
+
+static const struct filter_stats *stats(const struct fixture *f, size_t index)
+{
+	const char *name;
+	const struct filter *filter;
+	assert_true(chain_filter(f->chain, index, &name, &filter));
+	return &filter->stats;
+}
+
+#define A "[FILTER]\n Name parser\n Alias A\n "
+#define B "[FILTER]\n Name lua\n Alias B\n "
+#define C "[FILTER]\n Name rewrite_tag\n Alias C\n "
+
+static void every_record_takes_its_way(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *what, *conf, *trace;
+	} cases[] = {
+		{"no filter", "", "r@a "},
+		{"in their order", A "Match a\n" B "Match *\n",
+		 "A(r@a) B(r@a) r@a "},
+		{"passed by", A "Match b\n" B "Match a\n", "B(r@a) r@a "},
+		{"dropped", A "Match a\n Do drop\n" B "Match a\n", "A(r@a) "},
+		{"became nothing", A "Match a\n Do done\n" B "Match a\n",
+		 "A(r@a) "},
+		{"split goes on behind, in order",
+		 A "Match a\n Do split\n" B "Match a\n",
+		 "A(r@a) B(r1@a) r1@a B(r2@a) r2@a "},
+		{"added goes before", A "Match a\n Do add\n" B "Match a\n",
+		 "A(r@a) B(r+@a) r+@a B(r@a) r@a "},
+		{"split twice",
+		 A "Match a\n Do split\n" B "Match a\n Do split\n",
+		 "A(r@a) B(r1@a) r11@a r12@a B(r2@a) r21@a r22@a "},
+		{"a copy starts over and is out first",
+		 A "Match b\n" B "Match a\n Do copy\n To b\n" C "Match *\n",
+		 "B(r@a) A(r@b) C(r@b) r@b C(r@a) r@a "},
+		{"moved",
+		 A "Match b\n" B "Match a\n Do move\n To b\n" C "Match *\n",
+		 "B(r@a) A(r@b) C(r@b) r@b "},
+		{"restarted while restarted",
+		 A "Match b\n Do copy\n To c\n" B "Match a\n Do copy\n To b\n",
+		 "B(r@a) A(r@b) r@c r@b r@a "},
+		{"each part of a split starts over",
+		 A "Match b\n" B "Match a\n Do split\n" C
+		   "Match a\n Do move\n To b\n",
+		 "B(r@a) C(r1@a) A(r1@b) r1@b C(r2@a) A(r2@b) r2@b "},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct fixture f;
+		open_chain(&f, cases[i].conf);
+		const char *trace = run(&f);
+		if (strcmp(trace, cases[i].trace) != 0)
+			fail_msg("%s: %s", cases[i].what, trace);
+		fini(&f);
+	}
+}
+
+static void what_is_dropped_says_why(void **state)
+{
+	(void)state;
+	static const char *const deeds[] = {A "Match *\n Do drop\n",
+					    A "Match *\n Do done\n"};
+	for (size_t i = 0; i < 2; i++) {
+		struct fixture f;
+		open_chain(&f, deeds[i]);
+		run(&f);
+		assert_int_equal(f.traced.message.reason, DROP_filtered);
+		assert_int_equal(stats(&f, 0)->records_total, 1);
+		assert_int_equal(stats(&f, 0)->dropped_total, 1);
+		assert_int_equal(stats(&f, 0)->added_total, 0);
+		fini(&f);
+	}
+}
+
+static void a_record_that_passes_leaves_the_reason_alone(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_chain(&f, A "Match *\n" B "Match *\n Do split\n" C
+			 "Match a\n Do move\n To b\n");
+	run(&f);
+	assert_int_equal(f.traced.message.reason, DROP_unparsed);
+	fini(&f);
+}
+
+static void records_are_counted_by_what_became_of_them(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_chain(&f, A "Match a\n Do split\n" B "Match a\n Do add\n" C
+			 "Match a\n Do move\n To b\n");
+	run(&f);
+	assert_int_equal(f.traced.out_count, 4);
+	assert_int_equal(stats(&f, 0)->records_total, 1);
+	assert_int_equal(stats(&f, 0)->added_total, 1);
+	assert_int_equal(stats(&f, 0)->dropped_total, 0);
+	assert_int_equal(stats(&f, 1)->records_total, 2);
+	assert_int_equal(stats(&f, 1)->added_total, 2);
+	assert_int_equal(stats(&f, 2)->records_total, 4);
+	assert_int_equal(stats(&f, 2)->added_total, 0);
+	assert_int_equal(stats(&f, 2)->dropped_total, 0);
+	assert_int_equal(stats(&f, 2)->restarted_total, 4);
+	assert_int_equal(stats(&f, 2)->refused_total, 0);
+	fini(&f);
+}
+
+/* --- loops */
+
+static void a_record_that_moves_to_its_own_tag_comes_out_once(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_chain(&f, A "Match *\n Do move\n To a\n");
+	run(&f);
+	assert_int_equal(f.traced.out_count, 1);
+	assert_int_equal(stats(&f, 0)->restarted_total, CHAIN_RESTARTS_MAX);
+	assert_int_equal(stats(&f, 0)->refused_total, 1);
+	fini(&f);
+}
+
+static void a_record_that_copies_itself_loses_no_copy(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_chain(&f, A "Match *\n Do copy\n To a\n");
+	run(&f);
+	assert_int_equal(f.traced.out_count, CHAIN_RESTARTS_MAX + 1);
+	assert_int_equal(stats(&f, 0)->restarted_total, CHAIN_RESTARTS_MAX);
+	assert_int_equal(stats(&f, 0)->refused_total, 1);
+	fini(&f);
+}
+
+static void a_record_made_anew_does_not_hide_a_loop(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_chain(&f, A "Match *\n Do renew\n" B "Match *\n Do move\n To a\n");
+	run(&f);
+	assert_int_equal(f.traced.out_count, 1);
+	assert_int_equal(stats(&f, 1)->restarted_total, CHAIN_RESTARTS_MAX);
+	assert_int_equal(stats(&f, 1)->refused_total, 1);
+	fini(&f);
+}
+
+static void filters_that_copy_each_others_copies_do_not_multiply(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_chain(&f, A "Match *\n Do copy\n To a\n" B
+			 "Match *\n Do copy\n To a\n" C
+			 "Match *\n Do copy\n To a\n");
+	run(&f);
+	assert_int_equal(f.traced.out_count, CHAIN_RUN_RESTARTS_MAX + 1);
+	fini(&f);
+}
+
+static void the_bounds_are_those_of_one_record(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_chain(&f, A "Match a\n Do move\n To b\n");
+	for (unsigned i = 0; i < CHAIN_RUN_RESTARTS_MAX + 1; i++)
+		run(&f);
+	assert_int_equal(stats(&f, 0)->refused_total, 0);
+	assert_int_equal(f.traced.out_count, CHAIN_RUN_RESTARTS_MAX + 1);
+	fini(&f);
+}
+
+/* --- set-up */
+
+static void filters_are_called_by_number_or_alias(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_chain(&f, "[FILTER]\n name PARSER\n match *\n log_level debug\n" B
+		       "Match *\n[FILTER]\n Name Parser\n Match *\n");
+	static const char *const names[] = {"parser.0", "B", "parser.2"};
+	const char *name;
+	const struct filter *filter;
+	for (size_t i = 0; i < 3; i++) {
+		assert_true(chain_filter(f.chain, i, &name, &filter));
+		assert_string_equal(name, names[i]);
+		assert_string_equal(filter->name, names[i]);
+	}
+	assert_false(chain_filter(f.chain, 3, &name, &filter));
+	fini(&f);
+}
+
+static void a_mistake_is_told_with_what_would_be_right(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *conf, *place, *says;
+	} cases[] = {
+		{"[FILTER]\n Match *\n", "t.conf:1", "Name"},
+		{"[FILTER]\n Name pasrer\n Match *\n", "t.conf:2", "parser"},
+		{"[FILTER]\n Name grepp\n Match *\n", "t.conf:2",
+		 "rewrite_tag"},
+		{"[FILTER]\n Name lua\n", "t.conf:1", "Match *"},
+		{"[FILTER]\n Name lua\n Match *\n Doo pass\n", "t.conf:4",
+		 "Do"},
+		{"[FILTER]\n Name lua\n Match *\n Do jump\n", "t.conf:4",
+		 "pass"},
+		{A "Match *\n" A "Match *\n", "t.conf:5", "Alias"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct fixture f;
+		struct err e = {0};
+		init(&f);
+		assert_false(add_all(&f, cases[i].conf, &e));
+		if (strstr(e.text, cases[i].place) == NULL ||
+		    strstr(e.text, cases[i].says) == NULL)
+			fail_msg("case %zu: %s", i, e.text);
+		fini(&f);
+	}
+}
+
+int main(void)
+{
+	struct err e;
+	if (!say_open(NULL, SAY_OFF, &e))
+		return 1;
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_record_takes_its_way),
+		cmocka_unit_test(what_is_dropped_says_why),
+		cmocka_unit_test(a_record_that_passes_leaves_the_reason_alone),
+		cmocka_unit_test(records_are_counted_by_what_became_of_them),
+		cmocka_unit_test(
+			a_record_that_moves_to_its_own_tag_comes_out_once),
+		cmocka_unit_test(a_record_that_copies_itself_loses_no_copy),
+		cmocka_unit_test(a_record_made_anew_does_not_hide_a_loop),
+		cmocka_unit_test(
+			filters_that_copy_each_others_copies_do_not_multiply),
+		cmocka_unit_test(the_bounds_are_those_of_one_record),
+		cmocka_unit_test(filters_are_called_by_number_or_alias),
+		cmocka_unit_test(a_mistake_is_told_with_what_would_be_right),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <errno.h>
+
+#include "base/buf.h"
+#include "conf_unit.h"
+
+static void an_empty_value_counts_as_not_there(void **state)
+{
+	(void)state;
+	unsetenv("CONF_UNSET");
+	struct conf *c = read_text("[S]\n    Key ${CONF_UNSET}\n"
+				   "    Two ${CONF_UNSET}\n    Two b\n");
+	struct conf_section *s = conf_section(c, 0);
+	struct err e = {0};
+	bool flag = true;
+	assert_false(conf_has(s, "Key"));
+	assert_true(conf_get_bool(s, "Key", &flag, &e));
+	assert_true(flag);
+	assert_null(conf_get_each(s, "Key", 0));
+	assert_string_equal(conf_get_each(s, "Two", 0), "b");
+	assert_string_equal(value_of(c, 0, "Two"), "b");
+	conf_err_key(s, "Key", &e, "Key is missing");
+	assert_string_equal(e.text, "x.conf:2: [S] Key is missing");
+	assert_true(conf_section_end(s, &e));
+	conf_free(c);
+}
+
+static void an_empty_unknown_key_is_an_error_all_the_same(void **state)
+{
+	(void)state;
+	unsetenv("CONF_UNSET");
+	struct conf *c = read_text("[S]\n    Kex ${CONF_UNSET}\n");
+	struct err e = {0};
+	assert_null(value_of(c, 0, "Key"));
+	assert_false(conf_section_end(conf_section(c, 0), &e));
+	assert_string_equal(e.text, "x.conf:2: [S] unknown key \"Kex\"; did "
+				    "you mean \"Key\"?");
+	conf_free(c);
+}
+
+enum kind { BOOL, INT, OCTAL, SIZE, SECONDS, CHOICE };
+
+static bool get_number(enum kind kind, const char *value, double *out,
+		       struct err *e)
+{
+	static const char *const choices[] = {"template", "plain", "out_file",
+					      NULL};
+	char text[256];
+	snprintf(text, sizeof text, "[S]\n    Key %s\n", value);
+	struct conf *c = read_text(text);
+	struct conf_section *s = conf_section(c, 0);
+	bool ok = false, flag = false;
+	int64_t number = 0;
+	unsigned mode = 0;
+	size_t size = 0;
+	switch (kind) {
+	case BOOL:
+		ok = conf_get_bool(s, "Key", &flag, e);
+		*out = flag;
+		break;
+	case INT:
+		ok = conf_get_int(s, "Key", -5, 65535, &number, e);
+		*out = (double)number;
+		break;
+	case OCTAL:
+		ok = conf_get_octal(s, "Key", &mode, e);
+		*out = mode;
+		break;
+	case SIZE:
+		ok = conf_get_size(s, "Key", &size, e);
+		*out = (double)size;
+		break;
+	case SECONDS:
+		ok = conf_get_seconds(s, "Key", out, e);
+		break;
+	case CHOICE:
+		ok = conf_get_choice(s, "Key", choices, &size, e);
+		*out = (double)size;
+		break;
+	}
+	conf_free(c);
+	return ok;
+}
+
+static void typed_values_are_read(void **state)
+{
+	(void)state;
+	static const struct {
+		enum kind kind;
+		const char *value;
+		double number;
+	} cases[] = {{BOOL, "true", 1},
+		     {BOOL, "On", 1},
+		     {BOOL, "YES", 1},
+		     {BOOL, "False", 0},
+		     {BOOL, "oFF", 0},
+		     {BOOL, "no", 0},
+		     {INT, "0", 0},
+		     {INT, "-5", -5},
+		     {INT, "65535", 65535},
+		     {INT, "007", 7},
+		     {OCTAL, "0660", 0660},
+		     {OCTAL, "644", 0644},
+		     {OCTAL, "0", 0},
+		     {OCTAL, "7777", 07777},
+		     {SIZE, "0", 0},
+		     {SIZE, "10", 10},
+		     {SIZE, "10B", 10},
+		     {SIZE, "1k", 1000},
+		     {SIZE, "1KB", 1000},
+		     {SIZE, "5M", 5e6},
+		     {SIZE, "5mb", 5e6},
+		     {SIZE, "2G", 2e9},
+		     {SIZE, "2Gb", 2e9},
+		     {SIZE, "1.5M", 1500000},
+		     {SIZE, "1.005K", 1005},
+		     {SIZE, ".5k", 500},
+		     {SIZE, "212960", 212960},
+		     {SIZE, "9000000G", 9e15},
+		     {SECONDS, "1", 1},
+		     {SECONDS, "0.2", 0.2},
+		     {SECONDS, "30s", 30},
+		     {SECONDS, "5m", 300},
+		     {SECONDS, "2H", 7200},
+		     {SECONDS, "1d", 86400},
+		     {SECONDS, "1.5m", 90},
+		     {SECONDS, "0", 0},
+		     {CHOICE, "template", 0},
+		     {CHOICE, "PLAIN", 1},
+		     {CHOICE, "out_file", 2}};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct err e = {0};
+		double number = -1;
+		if (!get_number(cases[i].kind, cases[i].value, &number, &e))
+			fail_msg("%s", e.text);
+		if (number != cases[i].number)
+			fail_msg("%s is %f", cases[i].value, number);
+	}
+}
+
+static void a_bad_value_is_told_with_what_would_be_right(void **state)
+{
+	(void)state;
+	static const char *const right[] = {
+		[BOOL] = "is not a boolean: true, on, yes, false, off or no",
+		[INT] = "is not a whole number from -5 to 65535",
+		[OCTAL] = "is not an octal mode such as 0660",
+		[SIZE] = "is not a size such as 10, 1k, 5M or 2GB (K is 1000)",
+		[SECONDS] = "is not a time such as 1, 0.2, 30s, 5m, 2h or 1d",
+	};
+	static const struct {
+		enum kind kind;
+		const char *value;
+	} cases[] = {{BOOL, "maybe"},
+		     {BOOL, "1"},
+		     {BOOL, "on # x"},
+		     {BOOL, "truex"},
+		     {INT, "abc"},
+		     {INT, "1x"},
+		     {INT, "-6"},
+		     {INT, "65536"},
+		     {INT, "1.5"},
+		     {INT, "0x10"},
+		     {INT, "+1"},
+		     {INT, "-"},
+		     {INT, "1-"},
+		     {INT, "1 2"},
+		     {INT, "-99999999999999999999"},
+		     {INT, "99999999999999999999"},
+		     {OCTAL, "0999"},
+		     {OCTAL, "rw"},
+		     {OCTAL, "-1"},
+		     {OCTAL, "10000"},
+		     {OCTAL, "0o660"},
+		     {OCTAL, "7777777777777777777777777"},
+		     {SIZE, "1kX"},
+		     {SIZE, "1KiB"},
+		     {SIZE, "-1"},
+		     {SIZE, "k"},
+		     {SIZE, "1e3"},
+		     {SIZE, "0x10"},
+		     {SIZE, "1.2.3"},
+		     {SIZE, "."},
+		     {SIZE, "inf"},
+		     {SIZE, "nan"},
+		     {SIZE, "5 M"},
+		     {SIZE, "9000001G"},
+		     {SIZE, "1T"},
+		     {SIZE, "1s"},
+		     {SECONDS, "soon"},
+		     {SECONDS, "-1"},
+		     {SECONDS, "1k"},
+		     {SECONDS, "1ms"},
+		     {SECONDS, "1:30"},
+		     {SECONDS, "1e1"},
+		     {SECONDS, "1000001000"}};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct err e = {0};
+		double number;
+		char message[256];
+		if (get_number(cases[i].kind, cases[i].value, &number, &e))
+			fail_msg("accepted: %s", cases[i].value);
+		snprintf(message, sizeof message, "x.conf:2: [S] Key \"%s\" %s",
+			 cases[i].value, right[cases[i].kind]);
+		assert_string_equal(e.text, message);
+	}
+}
+
+static void a_number_that_no_int64_holds_is_refused(void **state)
+{
+	(void)state;
+	struct conf *c = read_text("[S]\n    A 9223372036854775807\n"
+				   "    B 9223372036854775808\n");
+	struct conf_section *s = conf_section(c, 0);
+	struct err e = {0};
+	int64_t number = 7;
+	assert_false(conf_get_int(s, "B", INT64_MIN, INT64_MAX, &number, &e));
+	assert_int_equal(number, 7);
+	assert_true(conf_get_int(s, "A", INT64_MIN, INT64_MAX, &number, &e));
+	assert_true(number == INT64_MAX);
+	conf_free(c);
+}
+
+static void an_unknown_choice_is_told_with_the_nearest_or_all(void **state)
+{
+	(void)state;
+	struct err e = {0};
+	double number;
+	assert_false(get_number(CHOICE, "tempalte", &number, &e));
+	assert_string_equal(e.text, "x.conf:2: [S] unknown Key \"tempalte\"; "
+				    "did you mean \"template\"?");
+	assert_false(get_number(CHOICE, "msgpack", &number, &e));
+	assert_string_equal(e.text, "x.conf:2: [S] unknown Key \"msgpack\"; "
+				    "known: template, plain, out_file");
+}
+
+static void a_getter_leaves_the_default_of_an_absent_key(void **state)
+{
+	(void)state;
+	static const char *const choices[] = {"a", NULL};
+	struct conf *c = read_text("[S]\n    Other x\n");
+	struct conf_section *s = conf_section(c, 0);
+	struct err e = {0};
+	const char *text = "default";
+	bool flag = true;
+	int64_t number = 7;
+	unsigned mode = 7;
+	size_t size = 7, choice = 7;
+	double seconds = 7;
+	assert_true(conf_get_text(s, "A", &text, &e));
+	assert_true(conf_get_bool(s, "B", &flag, &e));
+	assert_true(conf_get_int(s, "C", 0, 1, &number, &e));
+	assert_true(conf_get_octal(s, "D", &mode, &e));
+	assert_true(conf_get_size(s, "E", &size, &e));
+	assert_true(conf_get_seconds(s, "F", &seconds, &e));
+	assert_true(conf_get_choice(s, "G", choices, &choice, &e));
+	assert_string_equal(text, "default");
+	assert_true(flag);
+	assert_true(number == 7 && mode == 7 && size == 7 && choice == 7);
+	assert_true(seconds == 7);
+	assert_string_equal(e.text, "");
+	conf_free(c);
+}
+
+static void a_getter_leaves_the_default_on_a_bad_value(void **state)
+{
+	(void)state;
+	struct conf *c = read_text("[S]\n    Key x\n");
+	struct conf_section *s = conf_section(c, 0);
+	struct err e = {0};
+	size_t size = 7;
+	double seconds = 7;
+	assert_false(conf_get_size(s, "Key", &size, &e));
+	assert_false(conf_get_seconds(s, "Key", &seconds, &e));
+	assert_int_equal(size, 7);
+	assert_true(seconds == 7);
+	conf_free(c);
+}
+
+static void a_key_given_twice_is_told_with_its_lines(void **state)
+{
+	(void)state;
+	struct conf *c = read_text("[S]\n    Path a\n    Key b\n    PATH c\n"
+				   "[T]\n    Path d\n    Key 1\n    Key 1\n"
+				   "    Key 1\n");
+	struct err e = {0};
+	const char *text = "default";
+	assert_false(conf_get_text(conf_section(c, 0), "path", &text, &e));
+	assert_string_equal(e.text,
+			    "x.conf:4: [S] PATH is set 2 times, in lines 2, 4");
+	assert_string_equal(text, "default");
+	int64_t number = 7;
+	assert_false(
+		conf_get_int(conf_section(c, 1), "Key", 0, 9, &number, &e));
+	assert_string_equal(
+		e.text, "x.conf:9: [T] Key is set 3 times, in lines 7, 8, 9");
+	assert_string_equal(value_of(c, 1, "Path"), "d");
+	conf_free(c);
+}
+
+static void a_key_may_have_several_values(void **state)
+{
+	(void)state;
+	struct conf *c = read_text("[S]\n    Rule a\n    X y\n    rule b\n");
+	struct conf_section *s = conf_section(c, 0);
+	assert_string_equal(conf_get_each(s, "RULE", 0), "a");
+	assert_string_equal(conf_get_each(s, "RULE", 1), "b");
+	assert_null(conf_get_each(s, "RULE", 2));
+	assert_null(conf_get_each(s, "None", 0));
+	conf_free(c);
+}
+
+static void errors_point_at_the_section_or_at_the_key(void **state)
+{
+	(void)state;
+	struct conf *c = read_text("\n[Filter]\n    Rule a\n    Rule b\n"
+				   "    Rule c\n    Name x\n");
+	struct conf_section *s = conf_section(c, 0);
+	struct err e = {0};
+	assert_false(conf_err(s, &e, "Name %s", "is missing"));
+	assert_string_equal(e.text, "x.conf:2: [Filter] Name is missing");
+	assert_int_equal(e.exit_code, EXIT_CODE_CONFIG);
+	assert_false(conf_err_key(s, "name", &e, "%d", 1));
+	assert_string_equal(e.text, "x.conf:6: [Filter] 1");
+	assert_int_equal(e.exit_code, EXIT_CODE_CONFIG);
+	assert_false(conf_err_key(s, "None", &e, "2"));
+	assert_string_equal(e.text, "x.conf:2: [Filter] 2");
+
+	/* Of several, the one that was got last; at first the first. */
+	conf_err_key(s, "Rule", &e, "3");
+	assert_string_equal(e.text, "x.conf:3: [Filter] 3");
+	conf_get_each(s, "Rule", 1);
+	conf_err_key(s, "RULE", &e, "4");
+	assert_string_equal(e.text, "x.conf:4: [Filter] 4");
+	conf_get_each(s, "Rule", 3);
+	conf_err_key(s, "Rule", &e, "5");
+	assert_string_equal(e.text, "x.conf:3: [Filter] 5");
+	conf_free(c);
+}
+
+static void a_place_is_put_in_front_of_an_error(void **state)
+{
+	(void)state;
+	struct conf *c = read_text("[S]\n    Path x\n");
+	struct conf_section *s = conf_section(c, 0);
+	struct err e = {0};
+	err_sys(&e, ENOENT, "open x");
+	assert_false(conf_err_in(s, "Path", &e));
+	assert_string_equal(e.text, "x.conf:2: [S] open x: No such file or "
+				    "directory");
+	assert_int_equal(e.exit_code, EXIT_CODE_SYSTEM);
+	err_set(&e, "nothing");
+	assert_false(conf_err_in(s, NULL, &e));
+	assert_string_equal(e.text, "x.conf:1: [S] nothing");
+	assert_int_equal(e.exit_code, EXIT_CODE_CONFIG);
+	conf_free(c);
+}
+
+static void a_key_that_nobody_asked_for_is_an_error(void **state)
+{
+	(void)state;
+	struct conf *c = read_text("[FILTER]\n    Name lua\n    scirpt x\n"
+				   "[OUTPUT]\n    Colour red\n[EMPTY]\n"
+				   "[ALONE]\n    A b\n");
+	struct conf_section *filter = conf_section(c, 0);
+	struct conf_section *output = conf_section(c, 1);
+	struct err e = {0};
+	value_of(c, 0, "Name");
+	conf_get_each(filter, "script", 0);
+	conf_get_each(filter, "script", 1);
+	assert_false(conf_section_end(filter, &e));
+	assert_string_equal(e.text, "x.conf:3: [FILTER] unknown key "
+				    "\"scirpt\"; did you mean \"script\"?");
+	value_of(c, 0, "scirpt");
+	assert_true(conf_section_end(filter, &e));
+
+	value_of(c, 1, "Path");
+	value_of(c, 1, "File");
+	value_of(c, 1, "PATH");
+	assert_false(conf_section_end(output, &e));
+	assert_string_equal(e.text, "x.conf:5: [OUTPUT] unknown key "
+				    "\"Colour\"; known: Path, File");
+	assert_true(conf_section_end(conf_section(c, 2), &e));
+	assert_false(conf_section_end(conf_section(c, 3), &e));
+	assert_string_equal(e.text, "x.conf:8: [ALONE] unknown key \"A\"");
+	conf_free(c);
+}
+
+static void asking_whether_a_key_is_there_does_not_make_it_known(void **state)
+{
+	(void)state;
+	struct conf *c = read_text("[S]\n    Key x\n");
+	struct conf_section *s = conf_section(c, 0);
+	struct err e = {0};
+	assert_true(conf_has(s, "KEY"));
+	assert_false(conf_has(s, "Ke"));
+	assert_false(conf_section_end(s, &e));
+	conf_free(c);
+}
+
+static void a_key_without_meaning_is_known_and_told_once(void **state)
+{
+	unsetenv("CONF_UNSET");
+	struct conf *c = read_text("[SERVICE]\n    daemon off\n    DAEMON on\n"
+				   "    Coro ${CONF_UNSET:-}\n");
+	struct conf_section *s = conf_section(c, 0);
+	struct err e = {0};
+	conf_ignore(s, "Daemon", "the supervisor is enough");
+	conf_ignore(s, "Daemon", "the supervisor is enough");
+	conf_ignore(s, "Workers", "there is one");
+	conf_ignore(s, "Coro", "there is none");
+	assert_int_equal(times_said(state, "level="), 1);
+	assert_said(state, "level=info mod=conf at=x.conf:2 key=daemon "
+			   "msg=\"has no meaning here: the supervisor is "
+			   "enough\"\n");
+	assert_true(conf_section_end(s, &e));
+	conf_free(c);
+}
+
+static void an_overlong_name_does_not_overrun_the_error(void **state)
+{
+	(void)state;
+	struct buf text = {0};
+	buf_put_text(&text, "[S");
+	for (int i = 0; i < 2000; i++)
+		buf_put_char(&text, 's');
+	buf_put_text(&text, "]\n    K");
+	for (int i = 0; i < 2000; i++)
+		buf_put_char(&text, 'k');
+	buf_put_text(&text, " v\n");
+	struct conf *c = read_text(buf_text(&text));
+	struct err e = {0};
+	assert_false(conf_section_end(conf_section(c, 0), &e));
+	assert_int_equal(strlen(e.text), sizeof e.text - 1);
+	conf_free(c);
+	buf_fini(&text);
+}
+
+static void the_nearest_word_is_found(void **state)
+{
+	(void)state;
+	static const char *const words[] = {
+		"Name", "Match",       "script",
+		"call", "Time_Format", "Buffer_Chunk_Size",
+		"Tag",	NULL,
+	};
+	static const struct {
+		const char *text, *nearest;
+	} cases[] = {
+		{"script", "script"},
+		{"SCRIPT", "script"},
+		{"scirpt", "script"},
+		{"scrip", "script"},
+		{"scrippt", "script"},
+		{"skript", "script"},
+		{"skirpt", "script"},
+		{"mtach", "Match"},
+		{"matsch", "Match"},
+		{"tga", "Tag"},
+		{"nmae", "Name"},
+		{"TimeFormat", "Time_Format"},
+		{"bufer_chunksize", "Buffer_Chunk_Size"},
+		{"Path", NULL},
+		{"x", NULL},
+		{"", NULL},
+		{"Tagging", NULL},
+		{"Colour", NULL},
+		{"mnaem", NULL},
+		{"Buffer_Chunkxxxxx", NULL},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const char *nearest = conf_nearest(cases[i].text, words);
+		if (cases[i].nearest == NULL && nearest != NULL)
+			fail_msg("%s: %s", cases[i].text, nearest);
+		if (cases[i].nearest == NULL)
+			continue;
+		if (nearest == NULL)
+			fail_msg("none: %s", cases[i].text);
+		assert_string_equal(nearest, cases[i].nearest);
+	}
+	static const char *const near[] = {"abcdeXY", "abcdeX", "abcdef", NULL};
+	assert_string_equal(conf_nearest("abcdeg", near), "abcdeX");
+	static const char *const letters[] = {"y", NULL};
+	assert_null(conf_nearest("x", letters));
+	char longer[66];
+	memset(longer, 'a', sizeof longer - 1);
+	longer[65] = '\0';
+	const char *const long_words[] = {longer, longer + 1, NULL};
+	assert_null(conf_nearest(longer, long_words));
+	assert_ptr_equal(conf_nearest(longer + 1, long_words), longer + 1);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+	const struct CMUnitTest tests[] = {
+		T(an_empty_value_counts_as_not_there),
+		T(an_empty_unknown_key_is_an_error_all_the_same),
+		T(typed_values_are_read),
+		T(a_bad_value_is_told_with_what_would_be_right),
+		T(a_number_that_no_int64_holds_is_refused),
+		T(an_unknown_choice_is_told_with_the_nearest_or_all),
+		T(a_getter_leaves_the_default_of_an_absent_key),
+		T(a_getter_leaves_the_default_on_a_bad_value),
+		T(a_key_given_twice_is_told_with_its_lines),
+		T(a_key_may_have_several_values),
+		T(errors_point_at_the_section_or_at_the_key),
+		T(a_place_is_put_in_front_of_an_error),
+		T(a_key_that_nobody_asked_for_is_an_error),
+		T(asking_whether_a_key_is_there_does_not_make_it_known),
+		T(a_key_without_meaning_is_known_and_told_once),
+		T(an_overlong_name_does_not_overrun_the_error),
+		T(the_nearest_word_is_found),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

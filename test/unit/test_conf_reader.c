@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <limits.h>
+
+#include "base/buf.h"
+#include "conf_unit.h"
+
+static void write_bytes(const char *path, const char *bytes, size_t length)
+{
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(bytes, 1, length, f), length);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void write_file(const char *path, const char *text)
+{
+	write_bytes(path, text, strlen(text));
+}
+
+static struct conf *read_path(const char *path)
+{
+	struct err e = {0};
+	struct conf *c = conf_read(path, &e);
+	if (c == NULL)
+		fail_msg("%s", e.text);
+	return c;
+}
+
+static void assert_refused(const char *path, const char *message)
+{
+	struct err e = {0};
+	assert_null(conf_read(path, &e));
+	assert_string_equal(e.text, message);
+	assert_int_equal(e.exit_code, EXIT_CODE_CONFIG);
+}
+
+static void assert_one_value(const char *text, const char *value)
+{
+	struct conf *c = read_text(text);
+	const char *found = value_of(c, 0, "Key");
+	if (value == NULL)
+		assert_null(found);
+	else if (found == NULL)
+		fail_msg("no value: %s", text);
+	else
+		assert_string_equal(found, value);
+	conf_free(c);
+}
+
+static void sections_come_in_order_with_their_names_as_written(void **state)
+{
+	(void)state;
+	struct conf *c = read_text("[SERVICE]\n"
+				   "[Input] and # what follows\n"
+				   "    Name a\n"
+				   "\n"
+				   "[FILTER]\n");
+	assert_string_equal(conf_section_name(conf_section(c, 0)), "SERVICE");
+	assert_string_equal(conf_section_name(conf_section(c, 1)), "Input");
+	assert_true(conf_is(conf_section(c, 1), "INPUT"));
+	assert_false(conf_is(conf_section(c, 1), "INPU"));
+	assert_true(conf_is(conf_section(c, 2), "filter"));
+	assert_null(conf_section(c, 3));
+	assert_null(conf_section(c, 99));
+	assert_string_equal(value_of(c, 1, "nAmE"), "a");
+	assert_null(value_of(c, 0, "Name"));
+	assert_string_equal(conf_dir(c), ".");
+	conf_free(c);
+	conf_free(NULL);
+}
+
+static void a_value_goes_from_the_first_space_to_the_end(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *value;
+	} cases[] = {
+		{"[S]\n    Key value\n", "value"},
+		{"[S]\n    Key value", "value"},
+		{"[S]\n    Key value\r\n", "value"},
+		{"[S]\r\n    Key value\r\n\r\n", "value"},
+		{"[S]\n Key  \t a b\tc \t\n", "a b\tc"},
+		{"[S]\n\tKey uri:{uri}\thost:{host}\n",
+		 "uri:{uri}\thost:{host}"},
+		{"[S]\n    Key\t value\n", "value"},
+		{"[S]\n    Key \"a\"\n", "\"a\""},
+		{"[S]\n    Key [x]\n", "[x]"},
+		{"[S]\n    Key @x\n", "@x"},
+		{"[S]\n    Key a # b\n", "a # b"},
+		{"[S]\n    Key #\n", "#"},
+		{"[S]\n    kEY value\n", "value"},
+		{"[S]\n# Key a\n    # Key b\n    #Key\n    Key d\n", "d"},
+		{"[S]\n\n  \n\t\n \t \r\n    Key a\n        \n", "a"},
+		{"[S]\n    # fixes the indent\n    Key a\n", "a"},
+		{"[S]\n    Other a", NULL},
+		{"[S]\n", NULL},
+		{"[S]", NULL},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++)
+		assert_one_value(cases[i].text, cases[i].value);
+}
+
+static void an_empty_text_has_no_section(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {"", "\n", "\r\n", "# x", "  \n\t"};
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		struct conf *c = read_text(texts[i]);
+		assert_null(conf_section(c, 0));
+		conf_free(c);
+	}
+	struct err e;
+	struct conf *c = conf_read_text("x.conf", NULL, 0, &e);
+	assert_non_null(c);
+	conf_free(c);
+}
+
+static void a_text_that_breaks_the_format_is_refused(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *message;
+	} cases[] = {
+		{"[S]\n    A b\n  C d\n",
+		 "x.conf:3: an indent of 2 spaces: 4 spaces expected, as in "
+		 "line 2"},
+		{"[S]\n\tA b\n\t\tC d\n",
+		 "x.conf:3: an indent of 2 tabs: 1 tab expected, as in line 2"},
+		{"[S]\n A b\n\n \tC d\n",
+		 "x.conf:4: an indent of \" \\x09\": 1 space expected, as in "
+		 "line 2"},
+		{"[S]\n    A b\n     # c\n",
+		 "x.conf:3: an indent of 5 spaces: 4 spaces expected, as in "
+		 "line 2"},
+		{"[S]\n  # c\n    A b\n",
+		 "x.conf:3: an indent of 4 spaces: 2 spaces expected, as in "
+		 "line 2"},
+		{"[S]\nA b\n", "x.conf:2: \"A b\": a key must be indented"},
+		{"[S]\n  A b\nC d\n",
+		 "x.conf:3: \"C d\": a key must be indented, by 2 spaces as in "
+		 "line 2"},
+		{"[S]\n    A b\n    [T]\n",
+		 "x.conf:3: \"[T]\" must start in column 0: move it there"},
+		{"  [S]\n",
+		 "x.conf:1: \"[S]\" must start in column 0: move it there"},
+		{"[S]\n    A b\n  @Include x.conf\n",
+		 "x.conf:3: \"@Include x.conf\" must start in column 0: move "
+		 "it there"},
+		{"[S]\n    A\tb\n",
+		 "x.conf:2: a tab behind key \"A\": a space must separate it "
+		 "from its value"},
+		{"[S]\n    A\tb c\n",
+		 "x.conf:2: a tab behind key \"A\": a space must separate it "
+		 "from its value"},
+		{"[S]\n    A\n", "x.conf:2: key \"A\" has no value"},
+		{"[S]\n    A  \t\r\n", "x.conf:2: key \"A\" has no value"},
+		{"    A b\n[S]\n", "x.conf:1: key \"A\" before any [SECTION]"},
+		{"[S\n", "x.conf:1: \"[S\" is no section: [NAME]"},
+		{"[]\n", "x.conf:1: \"[]\" is no section: [NAME]"},
+		{"[\n", "x.conf:1: \"[\" is no section: [NAME]"},
+		{"\n@INCLUDE a.conf\n",
+		 "x.conf:2: @INCLUDE is possible only in a file"},
+		{"@INCLUDE\n", "x.conf:1: key \"@INCLUDE\" has no value"},
+		{"@SET A\n", "x.conf:1: @SET needs NAME=value"},
+		{"@SET =b\n", "x.conf:1: @SET needs NAME=value"},
+		{"@SET A = b\n",
+		 "x.conf:1: @SET wants no blanks around the \"=\""},
+		{"@SET A =b\n",
+		 "x.conf:1: @SET wants no blanks around the \"=\""},
+		{"@SET A= b\n",
+		 "x.conf:1: @SET wants no blanks around the \"=\""},
+		{"@includ b\n", "x.conf:1: unknown command \"@includ\"; did "
+				"you mean \"@INCLUDE\"?"},
+		{"@x y\n", "x.conf:1: unknown command \"@x\"; known: "
+			   "@INCLUDE, @SET"},
+		{"\xef\xbb\xbf[S]\n",
+		 "x.conf:1: the file starts with a byte order mark (BOM): save "
+		 "it as UTF-8 without one"},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct err e = {0};
+		const char *text = cases[i].text;
+		struct conf *c =
+			conf_read_text("x.conf", text, strlen(text), &e);
+		if (c != NULL)
+			fail_msg("accepted: %s", text);
+		assert_string_equal(e.text, cases[i].message);
+		assert_int_equal(e.exit_code, EXIT_CODE_CONFIG);
+	}
+}
+
+static void a_nul_byte_is_refused(void **state)
+{
+	(void)state;
+	static const char text[] = "[S]\n    A b\0c\n";
+	struct err e = {0};
+	assert_null(conf_read_text("x.conf", text, sizeof text - 1, &e));
+	assert_string_equal(e.text,
+			    "x.conf:2: a NUL byte: no text, or none in UTF-8");
+}
+
+static void a_line_may_have_32_mib_and_no_byte_more(void **state)
+{
+	(void)state;
+	const size_t max = (size_t)32 << 20;
+	struct buf text = {0};
+	buf_put_text(&text, "[S]\n Key ");
+	const size_t before = text.len;
+	memset(buf_reserve(&text, max), 'x', max);
+	text.len += max - 5;
+	struct err e = {0};
+	struct conf *c = conf_read_text("x.conf", text.ptr, text.len, &e);
+	assert_non_null(c);
+	assert_int_equal(strlen(value_of(c, 0, "Key")), text.len - before);
+	conf_free(c);
+	text.len++;
+	assert_null(conf_read_text("x.conf", text.ptr, text.len, &e));
+	assert_string_equal(e.text, "x.conf:2: a line of over 32 MiB");
+	buf_fini(&text);
+}
+
+static void a_file_that_is_far_too_large_is_refused(void **state)
+{
+	(void)state;
+	assert_refused("/dev/zero", "/dev/zero: over 64 MiB: no configuration");
+}
+
+static void variables_are_replaced_once_everywhere(void **state)
+{
+	(void)state;
+	char host[HOST_NAME_MAX + 1], text[1024];
+	assert_int_equal(gethostname(host, sizeof host), 0);
+	unsetenv("HOSTNAME");
+	unsetenv("CONF_UNSET");
+	setenv("CONF_A", "alpha", 1);
+	setenv("CONF_B", "${CONF_A}", 1);
+	setenv("CONF_EMPTY", "", 1);
+	const struct {
+		const char *value, *expanded;
+	} cases[] = {
+		{"${CONF_A}", "alpha"},
+		{"a${CONF_A}b${CONF_A}", "aalphabalpha"},
+		{"{message} ${HOSTNAME}", NULL},
+		{"${CONF_A} {b} ${CONF_A}", "alpha {b} alpha"},
+		{"} ${CONF_A}", "} alpha"},
+		{"${CONF_B}", "${CONF_A}"},
+		{"x${CONF_UNSET}y", "xy"},
+		{"x${CONF_EMPTY}y", "xy"},
+		{"x${}y", "xy"},
+		{"${CONF_A:-b}", "alpha"},
+		{"${CONF_UNSET:-b c}", "b c"},
+		{"${CONF_EMPTY:-b}", "b"},
+		{"x${CONF_EMPTY:-}", "x"},
+		{"${CONF_UNSET:-a:-b}", "a:-b"},
+		{"a ${CONF_A", "a ${CONF_A"},
+		{"${CONF_A} ${CONF_A", "alpha ${CONF_A"},
+		{"$CONF_A $ {CONF_A} $", "$CONF_A $ {CONF_A} $"},
+		{"^(.*)$ ${CONF_A}", "^(.*)$ alpha"},
+		{"$${CONF_A}", "$alpha"},
+		{"${FROM_SET}", "set"},
+		{"${CONF_C}", "of the table"},
+		{"${LAST}", "two"},
+	};
+	setenv("CONF_C", "of the environment", 1);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		snprintf(text, sizeof text,
+			 "[S]\n    Key %s\n@set FROM_SET=set\n"
+			 "@SET CONF_C=of the table\n@SET CONF_A=\n"
+			 "@SET LAST=one\n@SET LAST=two\n",
+			 cases[i].value);
+		char with_host[sizeof host + 16];
+		snprintf(with_host, sizeof with_host, "{message} %s", host);
+		const char *expanded = cases[i].expanded;
+		assert_one_value(text, expanded ? expanded : with_host);
+	}
+	setenv("HOSTNAME", "given", 1);
+	assert_one_value("[S]\n    Key ${HOSTNAME}\n", "given");
+	unsetenv("HOSTNAME");
+}
+
+static void an_unset_variable_is_told(void **state)
+{
+	unsetenv("CONF_UNSET");
+	assert_one_value("[S]\n    Key a${CONF_UNSET}${CONF_UNSET:-b}\n", "ab");
+	assert_int_equal(times_said(state, "level="), 1);
+	assert_said(state, "level=warn mod=conf at=x.conf:2 key=Key "
+			   "err=\"variable ${CONF_UNSET} is used but not "
+			   "set\"\n");
+}
+
+static void what_looks_like_a_comment_is_told_once_a_line(void **state)
+{
+	assert_one_value("[S]\n    Key * # all # of it\n", "* # all # of it");
+	assert_int_equal(times_said(state, "level="), 1);
+	assert_said(state, "level=warn mod=conf at=x.conf:2 key=Key err=\"a # "
+			   "behind a value starts no comment: it is part of "
+			   "the value\"\n");
+	assert_one_value("[S]\n    Key # all\n", "# all");
+	assert_int_equal(times_said(state, "level="), 2);
+	assert_one_value("[S]\n    Key a #b c# d#e ## #\n", "a #b c# d#e ## #");
+	assert_int_equal(times_said(state, "level="), 2);
+}
+
+static void what_has_no_effect_is_told(void **state)
+{
+	conf_free(read_text("[S] # fine\n[T]   \n"));
+	assert_string_equal(said(state), "");
+	conf_free(read_text("[S] Key value\n@SET A=${B}\n"));
+	assert_said(state, "at=x.conf:1 err=\"what stands behind [S] is "
+			   "ignored\"\n");
+	assert_said(state, "at=x.conf:2 key=@SET err=\"${...} is not expanded "
+			   "in the value of @SET\"\n");
+}
+
+static void included_sections_stand_at_the_place_of_the_include(void **state)
+{
+	(void)state;
+	write_file("main.conf", "[A]\n"
+				"    Key 1\n"
+				"@include part.conf\n"
+				"    Other 2\n"
+				"[D]\n"
+				"    Key ${FROM_PART}\n");
+	write_file("part.conf", "[B]\n"
+				"  Key 3\n"
+				"@SET FROM_PART=4\n"
+				"@INCLUDE deeper.conf");
+	write_file("deeper.conf", "[C]\n\tKey 5\n");
+	struct conf *c = read_path("main.conf");
+	static const struct {
+		const char *name, *value;
+	} expected[] = {{"A", "1"}, {"B", "3"}, {"C", "5"}, {"D", "4"}};
+	for (size_t i = 0; i < COUNT(expected); i++) {
+		assert_true(conf_is(conf_section(c, i), expected[i].name));
+		assert_string_equal(value_of(c, i, "Key"), expected[i].value);
+	}
+	assert_string_equal(value_of(c, 0, "Other"), "2");
+	assert_null(conf_section(c, 4));
+	struct err e = {0};
+	conf_err_key(conf_section(c, 2), "Key", &e, "x");
+	assert_string_equal(e.text, "deeper.conf:2: [C] x");
+	conf_free(c);
+}
+
+static void a_pattern_includes_all_that_match_in_their_order(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir("d[1]", 0755), 0);
+	assert_int_equal(mkdir("d[1]/more", 0755), 0);
+	write_file("d[1]/main.conf", "@INCLUDE more/*.conf\n[Z]\n");
+	write_file("d[1]/more/b.conf", "[B]\n");
+	write_file("d[1]/more/a.conf", "[A]\n");
+	write_file("d[1]/more/c.txt", "[C]\n");
+	struct conf *c = read_path("d[1]/main.conf");
+	assert_string_equal(conf_section_name(conf_section(c, 0)), "A");
+	assert_string_equal(conf_section_name(conf_section(c, 1)), "B");
+	assert_string_equal(conf_section_name(conf_section(c, 2)), "Z");
+	assert_null(conf_section(c, 3));
+	conf_free(c);
+
+	/* The working directory comes first. */
+	assert_int_equal(mkdir("more", 0755), 0);
+	write_file("more/x.conf", "[X]\n");
+	c = read_path("d[1]/main.conf");
+	assert_string_equal(conf_section_name(conf_section(c, 0)), "X");
+	assert_string_equal(conf_section_name(conf_section(c, 1)), "Z");
+	conf_free(c);
+}
+
+static void names_are_looked_for_beside_the_real_file(void **state)
+{
+	struct place *p = *state;
+	assert_int_equal(mkdir("data", 0755), 0);
+	assert_int_equal(mkdir("etc", 0755), 0);
+	write_file("data/main.conf", "@INCLUDE part.conf\n");
+	write_file("data/part.conf", "[REAL]\n");
+	assert_int_equal(symlink("../data/main.conf", "etc/main.conf"), 0);
+	struct conf *c = read_path("etc/main.conf");
+	assert_true(conf_is(conf_section(c, 0), "REAL"));
+	char real[128];
+	snprintf(real, sizeof real, "%s/data", p->dir);
+	assert_string_equal(conf_dir(c), real);
+
+	char *found = conf_find_file(conf_dir(c), "part.conf");
+	assert_string_equal(found + strlen(real), "/part.conf");
+	free(found);
+	found = conf_find_file(conf_dir(c), "data/part.conf");
+	assert_string_equal(found, "data/part.conf");
+	free(found);
+	found = conf_find_file(conf_dir(c), "none.conf");
+	assert_string_equal(found, "none.conf");
+	free(found);
+	found = conf_find_file(conf_dir(c), "/none.conf");
+	assert_string_equal(found, "/none.conf");
+	free(found);
+	conf_free(c);
+}
+
+static void a_file_that_cannot_be_included_is_fatal(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *message;
+	} cases[] = {
+		{"[A]\n@INCLUDE none.conf\n",
+		 "main.conf:2: @INCLUDE: none.conf: No such file or "
+		 "directory"},
+		{"@INCLUDE none/*.conf\n",
+		 "main.conf:1: @INCLUDE: no file matches none/*.conf"},
+		{"@INCLUDE /none/*.conf\n",
+		 "main.conf:1: @INCLUDE: no file matches /none/*.conf"},
+		{"@INCLUDE dir\n",
+		 "main.conf:1: @INCLUDE: dir: Is a directory"},
+		{"@INCLUDE main.conf\n",
+		 "main.conf:1: @INCLUDE: main.conf was read already: a file "
+		 "is read only once"},
+		{"@INCLUDE link.conf\n",
+		 "main.conf:1: @INCLUDE: link.conf was read already: a file "
+		 "is read only once"},
+		{"@INCLUDE part.conf\n@INCLUDE ./part.conf\n",
+		 "main.conf:2: @INCLUDE: ./part.conf was read already: a file "
+		 "is read only once"},
+		{"@INCLUDE loop.conf\n",
+		 "loop.conf:2: @INCLUDE: main.conf was read already: a file is "
+		 "read only once"},
+		{"@INCLUDE p*.conf\n@INCLUDE part.conf\n",
+		 "main.conf:2: @INCLUDE: part.conf was read already: a file is "
+		 "read only once"},
+		{"@INCLUDE *.bad\n", "b.bad:1: \"x\": a key must be indented"},
+		{"[A]\n@INCLUDE lonely.conf\n",
+		 "lonely.conf:1: key \"Key\" before any [SECTION]"},
+		{"[A]\n@INCLUDE bom.conf\n",
+		 "bom.conf:1: the file starts with a byte order mark (BOM): "
+		 "save it as UTF-8 without one"},
+	};
+	assert_int_equal(mkdir("dir", 0755), 0);
+	assert_int_equal(symlink("main.conf", "link.conf"), 0);
+	write_file("part.conf", "[B]\n");
+	write_file("loop.conf", "[B]\n@INCLUDE main.conf\n");
+	write_file("a.bad", "[A]\n");
+	write_file("b.bad", "x");
+	write_file("lonely.conf", "    Key value\n");
+	write_file("bom.conf", "\xef\xbb\xbf[A]\n");
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		write_file("main.conf", cases[i].text);
+		assert_refused("main.conf", cases[i].message);
+	}
+}
+
+static void a_missing_configuration_is_told(void **state)
+{
+	(void)state;
+	assert_refused("none.conf", "none.conf: No such file or directory");
+	assert_refused("/tmp", "/tmp: Is a directory");
+}
+
+static void a_long_chain_of_includes_is_read(void **state)
+{
+	(void)state;
+	enum { FILES = 300 };
+	for (int i = 0; i < FILES; i++) {
+		char name[32], text[64];
+		snprintf(name, sizeof name, "%d.conf", i);
+		snprintf(text, sizeof text, "[S%d]\n%s%d.conf\n", i,
+			 i + 1 < FILES ? "@INCLUDE " : "# ", i + 1);
+		write_file(name, text);
+	}
+	struct conf *c = read_path("0.conf");
+	assert_true(conf_is(conf_section(c, FILES - 1), "S299"));
+	assert_null(conf_section(c, FILES));
+	conf_free(c);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+	const struct CMUnitTest tests[] = {
+		T(sections_come_in_order_with_their_names_as_written),
+		T(a_value_goes_from_the_first_space_to_the_end),
+		T(an_empty_text_has_no_section),
+		T(a_text_that_breaks_the_format_is_refused),
+		T(a_nul_byte_is_refused),
+		T(a_line_may_have_32_mib_and_no_byte_more),
+		T(a_file_that_is_far_too_large_is_refused),
+		T(variables_are_replaced_once_everywhere),
+		T(an_unset_variable_is_told),
+		T(what_looks_like_a_comment_is_told_once_a_line),
+		T(what_has_no_effect_is_told),
+		T(included_sections_stand_at_the_place_of_the_include),
+		T(a_pattern_includes_all_that_match_in_their_order),
+		T(names_are_looked_for_beside_the_real_file),
+		T(a_file_that_cannot_be_included_is_fatal),
+		T(a_missing_configuration_is_told),
+		T(a_long_chain_of_includes_is_read),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/say.h"
+#include "conf/conf.h"
+#include "filter/kinds.h"
+#include "record/json.h"
+#include "record/message.h"
+#include "record/parser.h"
+#include "record/record.h"
+
+enum { TIME_NS = 12345 };
+
+static const struct parser_opts parser_opts[] = {
+	{.name = "json", .format = PARSER_JSON},
+	{.name = "json_time",
+	 .format = PARSER_JSON,
+	 .time_key = "at",
+	 .time_format = "%Y-%m-%dT%H:%M:%S%z"},
+	{.name = "pair",
+	 .format = PARSER_REGEX,
+	 .regex = "^(?<key>[a-z]+)=(?<val>.*)$"},
+	{.name = "any_time",
+	 .format = PARSER_REGEX,
+	 .regex = "^(?<time>.*)$",
+	 .time_format = "%Y-%m-%d %H:%M:%S"},
+	{.name = "month",
+	 .format = PARSER_REGEX,
+	 .regex = "^(?<time>.*)$",
+	 .time_format = "%b %d %H:%M:%S %z"},
+};
+
+struct fixture {
+	struct parser_set *parsers;
+	struct conf *conf;
+	struct filter *filter;
+	struct arena *arena;
+	struct message message;
+	struct record *record;
+	struct buf json;
+};
+
+static bool open_with(struct fixture *f, const char *keys, struct err *e)
+{
+	*f = (struct fixture){.parsers = parser_set_new(),
+			      .arena = arena_new(16384)};
+	for (size_t i = 0; i < sizeof parser_opts / sizeof parser_opts[0];
+	     i++) {
+		struct parser_opts opts = parser_opts[i];
+		opts.time_strict = true;
+		struct parser *p = parser_new(&opts, e);
+		if (p == NULL)
+			fail_msg("%s", e->text);
+		parser_set_give(f->parsers, p);
+	}
+	struct buf text = {0};
+	buf_printf(&text, "[FILTER]\n%s", keys);
+	f->conf = conf_read_text("t.conf", text.ptr, text.len, e);
+	buf_fini(&text);
+	if (f->conf == NULL)
+		fail_msg("%s", e->text);
+	struct conf_section *s = conf_section(f->conf, 0);
+	const struct filter_env env = {.parsers = f->parsers, .conf_dir = "."};
+	f->filter = filter_parser.open(s, &env, e);
+	if (f->filter == NULL)
+		return false;
+	f->filter->name = "parser.0";
+	return conf_section_end(s, e);
+}
+
+static void open_filter(struct fixture *f, const char *keys)
+{
+	struct err e = {0};
+	if (!open_with(f, keys, &e))
+		fail_msg("%s", e.text);
+}
+
+static void fini(struct fixture *f)
+{
+	if (f->filter != NULL)
+		filter_parser.close(f->filter);
+	conf_free(f->conf);
+	parser_set_free(f->parsers);
+	arena_free(f->arena);
+	buf_fini(&f->json);
+}
+
+/* What the syslog parser leaves: pri, time, ident and the message. */
+static void give(struct fixture *f, struct value message)
+{
+	struct record *r =
+		record_new(f->arena, &f->message, SPAN("kube.*"), TIME_NS);
+	record_add(r, SPAN("pri"), value_string(SPAN("190")));
+	record_add(r, SPAN("time"), value_string(SPAN("Nov 20 23:59:58")));
+	record_add(r, SPAN("ident"), value_string(SPAN("h")));
+	record_add(r, SPAN("message"), message);
+	r->restarts = 3;
+	f->record = r;
+	assert_int_equal(filter_parser.apply(f->filter, r, NULL), FILTER_PASS);
+	/* Only fields and time are the parser's. */
+	assert_ptr_equal(r->message, &f->message);
+	assert_true(span_equals(r->tag, SPAN("kube.*")));
+	assert_int_equal(r->restarts, 3);
+}
+
+static const char *json_of(struct fixture *f)
+{
+	buf_clear(&f->json);
+	json_write_record(&f->json, f->record);
+	return buf_text(&f->json);
+}
+
+static void give_text(struct fixture *f, const char *text)
+{
+	give(f, value_string(span_of(text)));
+}
+
+static uint64_t failures(const struct fixture *f, const char *reason)
+{
+	for (size_t i = 0; filter_parser.failures[i] != NULL; i++)
+		if (strcmp(filter_parser.failures[i], reason) == 0)
+			return f->filter->stats.failures[i];
+	fail_msg("no such reason: %s", reason);
+	return 0;
+}
+
+static uint64_t all_failures(const struct fixture *f)
+{
+	uint64_t sum = 0;
+	for (size_t i = 0; i < FILTER_FAILURES_MAX; i++)
+		sum += f->filter->stats.failures[i];
+	return sum;
+}
+
+#define JSON " Key_Name message\n Parser json\n"
+#define HEAD "\"pri\":\"190\",\"time\":\"Nov 20 23:59:58\",\"ident\":\"h\""
+
+static void parsed_keys_come_first_then_what_is_reserved(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *keys, *json;
+	} cases[] = {
+		{JSON " Preserve_Key on\n Reserve_Data on\n",
+		 "{\"a\":1," HEAD
+		 ",\"message\":\"{\\\"a\\\":1,\\\"ident\\\":\\\"I\\\"}\"}"},
+		{JSON " Reserve_Data on\n", "{\"a\":1," HEAD "}"},
+		{JSON " Preserve_Key on\n", "{\"a\":1,\"ident\":\"I\"}"},
+		{JSON, "{\"a\":1,\"ident\":\"I\"}"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct fixture f;
+		open_filter(&f, cases[i].keys);
+		give_text(&f, "{\"a\":1,\"ident\":\"I\"}");
+		assert_string_equal(json_of(&f), cases[i].json);
+		assert_int_equal(f.record->time_ns, TIME_NS);
+		assert_int_equal(all_failures(&f), 0);
+		fini(&f);
+	}
+}
+
+static void of_two_equal_keys_the_parsed_one_is_first(void **state)
+{
+	(void)state;
+	static const char text[] = "{\"ident\":\"I\",\"message\":\"M\"}";
+	struct fixture f;
+	open_filter(&f, JSON " Preserve_Key on\n Reserve_Data on\n");
+	give_text(&f, text);
+	const struct record *r = f.record;
+	assert_int_equal(r->count, 6);
+	assert_true(
+		span_equals(record_first(r, SPAN("ident"))->string, SPAN("I")));
+	assert_true(
+		span_equals(record_last(r, SPAN("ident"))->string, SPAN("h")));
+	assert_true(span_equals(record_first(r, SPAN("message"))->string,
+				SPAN("M")));
+	assert_true(span_equals(record_last(r, SPAN("message"))->string,
+				span_of(text)));
+	fini(&f);
+}
+
+static void of_two_equal_keys_the_last_is_parsed_and_gives_way(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_filter(&f, JSON " Reserve_Data on\n");
+	struct record *r = record_new(f.arena, NULL, SPAN("t"), TIME_NS);
+	record_add(r, SPAN("message"), value_string(SPAN("{\"a\":1}")));
+	record_add(r, SPAN("message"), value_string(SPAN("{\"b\":2}")));
+	record_add(r, SPAN("message"), value_int(3));
+	f.record = r;
+	assert_int_equal(filter_parser.apply(f.filter, r, NULL), FILTER_PASS);
+	assert_int_equal(r->count, 3);
+	assert_string_equal(json_of(&f), "{\"b\":2,\"message\":3}");
+	assert_true(span_equals(record_first(r, SPAN("message"))->string,
+				SPAN("{\"a\":1}")));
+	fini(&f);
+}
+
+static void what_no_parser_takes_goes_on_as_it_was(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *reason;
+	} cases[] = {
+		{"[1,2]", "json_no_object"},
+		{"\"s\"", "json_no_object"},
+		{"{\"a\":1}{\"b\":2}", "json_no_object"},
+		{"{\"a\":1", "json_cut"},
+		{"{\"urt\":,\"a\":1}", "json_broken"},
+		{"{\"u\":\"\\x41\"}", "json_broken"},
+		{"not json", "json_broken"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct fixture f;
+		open_filter(&f, JSON);
+		give_text(&f, cases[i].text);
+		if (failures(&f, cases[i].reason) != 1)
+			fail_msg("%s: not %s", cases[i].text, cases[i].reason);
+		assert_int_equal(all_failures(&f), 1);
+		assert_int_equal(f.record->count, 4);
+		assert_true(span_equals(f.record->fields[0].key, SPAN("pri")));
+		assert_true(span_equals(
+			record_last(f.record, SPAN("message"))->string,
+			span_of(cases[i].text)));
+		assert_int_equal(f.record->time_ns, TIME_NS);
+		fini(&f);
+	}
+}
+
+static void a_key_that_is_absent_or_no_string_leaves_the_record(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_filter(&f, JSON);
+	give(&f, value_int(5));
+	assert_string_equal(json_of(&f), "{" HEAD ",\"message\":5}");
+	assert_int_equal(failures(&f, "key_missing"), 1);
+	fini(&f);
+
+	open_filter(&f, " Key_Name log\n Parser json\n");
+	give_text(&f, "{\"a\":1}");
+	assert_int_equal(f.record->count, 4);
+	assert_int_equal(failures(&f, "key_missing"), 1);
+	assert_int_equal(all_failures(&f), 1);
+	fini(&f);
+}
+
+static void parsers_are_tried_in_their_order(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_filter(&f, " Key_Name message\n Parser json\n Parser pair\n");
+	give_text(&f, "{\"a\":1}");
+	assert_string_equal(json_of(&f), "{\"a\":1}");
+	give_text(&f, "k=v");
+	assert_string_equal(json_of(&f), "{\"key\":\"k\",\"val\":\"v\"}");
+	assert_int_equal(all_failures(&f), 0);
+	give_text(&f, "{\"a\":1");
+	assert_int_equal(failures(&f, "no_match"), 1);
+	assert_int_equal(all_failures(&f), 1);
+	fini(&f);
+}
+
+static void the_time_is_the_parsers_when_it_has_one(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_filter(&f, " Key_Name message\n Parser json_time\n"
+			" Reserve_Data on\n");
+	give_text(&f, "{\"at\":\"2026-11-21T00:00:00+0900\",\"a\":1}");
+	assert_string_equal(json_of(&f), "{\"a\":1," HEAD "}");
+	assert_int_equal(f.record->time_ns, 1795186800 * NS_PER_S);
+	give_text(&f, "{\"a\":1}");
+	assert_int_equal(f.record->time_ns, TIME_NS);
+	assert_int_equal(all_failures(&f), 0);
+	fini(&f);
+}
+
+static void a_time_that_cannot_be_read_is_counted_and_changes_none(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_filter(&f, " Key_Name message\n Parser any_time\n"
+			" Reserve_Data on\n Preserve_Key on\n");
+	give_text(&f, "some day");
+	assert_int_equal(f.record->time_ns, TIME_NS);
+	assert_string_equal(json_of(&f), "{" HEAD ",\"message\":\"some day\"}");
+	assert_int_equal(failures(&f, "bad_time"), 1);
+	fini(&f);
+}
+
+static void a_year_that_is_missing_is_that_of_the_arrival(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_filter(&f, " Key_Name message\n Parser month\n");
+	f.message.arrival_ns = 1577836800 * NS_PER_S; /* 2020-01-01 */
+	give_text(&f, "Jan  1 00:00:01 +0000");
+	assert_int_equal(f.record->time_ns, 1577836801 * NS_PER_S);
+	give_text(&f, "Dec 31 23:59:59 +0000");
+	assert_int_equal(f.record->time_ns, 1577836799 * NS_PER_S);
+	fini(&f);
+}
+
+static void more_fields_than_a_record_starts_with_are_kept(void **state)
+{
+	(void)state;
+	struct buf text = {0};
+	buf_put_char(&text, '{');
+	for (int i = 0; i < 100; i++)
+		buf_printf(&text, "%s\"k%d\":%d", i ? "," : "", i, i);
+	buf_put_char(&text, '}');
+	struct fixture f;
+	open_filter(&f, JSON " Reserve_Data on\n");
+	give_text(&f, buf_text(&text));
+	assert_int_equal(f.record->count, 103);
+	assert_int_equal(record_last(f.record, SPAN("k99"))->integer, 99);
+	record_add(f.record, SPAN("more"), value_null());
+	assert_non_null(record_last(f.record, SPAN("more")));
+	buf_fini(&text);
+	fini(&f);
+}
+
+/* --- what is said */
+
+static size_t read_said(const char *path, char *room, size_t size)
+{
+	FILE *file = fopen(path, "r");
+	assert_non_null(file);
+	size_t len = fread(room, 1, size - 1, file);
+	room[len] = '\0';
+	fclose(file);
+	return len;
+}
+
+static void content_is_said_at_level_debug_only(void **state)
+{
+	(void)state;
+	static const enum say_level levels[] = {SAY_WARN, SAY_DEBUG};
+	for (size_t i = 0; i < 2; i++) {
+		char path[] = "/tmp/test_filter_parser.XXXXXX";
+		int fd = mkstemp(path);
+		assert_true(fd >= 0);
+		close(fd);
+		struct err e;
+		assert_true(say_open(path, levels[i], &e));
+		struct fixture f;
+		open_filter(&f, JSON);
+		give_text(&f, "{\"secret\"");
+		give_text(&f, "{\"secret\"");
+		give(&f, value_int(5));
+		assert_true(say_open(NULL, SAY_OFF, &e));
+
+		char said[4096];
+		read_said(path, said, sizeof said);
+		unlink(path);
+		const char *line = strstr(said, "level=warn mod=parser "
+						"filter=parser.0");
+		assert_non_null(line);
+		assert_non_null(strstr(line, "json_cut"));
+		/* Rate-limited: the second is held back. */
+		assert_null(strstr(line + 1, "level=warn"));
+		assert_int_equal(strstr(said, "secret") != NULL,
+				 levels[i] == SAY_DEBUG);
+		assert_int_equal(strstr(said, "key_missing") != NULL,
+				 levels[i] == SAY_DEBUG);
+		fini(&f);
+	}
+}
+
+/* --- set-up */
+
+static void a_mistake_is_told_with_what_would_be_right(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *keys, *place, *says;
+	} cases[] = {
+		{" Parser json\n", "t.conf:1", "Key_Name"},
+		{" Key_Name message\n", "t.conf:1", "Parser json"},
+		{" Key_Name message\n Parser jsn\n", "t.conf:3", "\"json\""},
+		{" Key_Name message\n Parser zzzzzz\n", "t.conf:3",
+		 "json, json_time, pair"},
+		{JSON " Parser nginx_x\n", "t.conf:4", "\"nginx_x\""},
+		{JSON " Preserve_Key maybe\n", "t.conf:4", "Preserve_Key"},
+		{JSON " Reserve_Dat on\n", "t.conf:4", "Reserve_Data"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct fixture f;
+		struct err e = {0};
+		assert_false(open_with(&f, cases[i].keys, &e));
+		if (strstr(e.text, cases[i].place) == NULL ||
+		    strstr(e.text, cases[i].says) == NULL)
+			fail_msg("case %zu: %s", i, e.text);
+		fini(&f);
+	}
+}
+
+static void a_key_without_meaning_here_is_accepted(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_filter(&f, JSON " Unescape_Key on\n");
+	fini(&f);
+}
+
+int main(void)
+{
+	struct err e;
+	if (!say_open(NULL, SAY_OFF, &e))
+		return 1;
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(parsed_keys_come_first_then_what_is_reserved),
+		cmocka_unit_test(of_two_equal_keys_the_parsed_one_is_first),
+		cmocka_unit_test(
+			of_two_equal_keys_the_last_is_parsed_and_gives_way),
+		cmocka_unit_test(what_no_parser_takes_goes_on_as_it_was),
+		cmocka_unit_test(
+			a_key_that_is_absent_or_no_string_leaves_the_record),
+		cmocka_unit_test(parsers_are_tried_in_their_order),
+		cmocka_unit_test(the_time_is_the_parsers_when_it_has_one),
+		cmocka_unit_test(
+			a_time_that_cannot_be_read_is_counted_and_changes_none),
+		cmocka_unit_test(a_year_that_is_missing_is_that_of_the_arrival),
+		cmocka_unit_test(
+			more_fields_than_a_record_starts_with_are_kept),
+		cmocka_unit_test(content_is_said_at_level_debug_only),
+		cmocka_unit_test(a_mistake_is_told_with_what_would_be_right),
+		cmocka_unit_test(a_key_without_meaning_here_is_accepted),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

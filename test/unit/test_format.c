@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "conf/conf.h"
+#include "output/format.h"
+#include "record/json.h"
+#include "record/message.h"
+#include "record/record.h"
+
+#define TIME_NS (INT64_C(1448403340) * NS_PER_S)
+
+struct fixture {
+	struct conf *conf;
+	struct format *format;
+	struct arena *arena;
+	struct json_reader *reader;
+	struct buf line;
+};
+
+static void open_with(struct fixture *f, const char *keys)
+{
+	struct err e;
+	struct buf text = {0};
+	buf_printf(&text, "[OUTPUT]\n%s", keys);
+	f->conf = conf_read_text("t.conf", text.ptr, text.len, &e);
+	assert_non_null(f->conf);
+	struct conf_section *s = conf_section(f->conf, 0);
+	f->format = format_open(s, &e);
+	assert_non_null(f->format);
+	assert_true(conf_section_end(s, &e));
+	f->arena = arena_new(4096);
+	f->reader = json_reader_new();
+	f->line = (struct buf){0};
+	buf_fini(&text);
+}
+
+static void close_all(struct fixture *f)
+{
+	format_close(f->format);
+	conf_free(f->conf);
+	json_reader_free(f->reader);
+	arena_free(f->arena);
+	buf_fini(&f->line);
+}
+
+static struct record *make(struct fixture *f, const char *json, int64_t time_ns)
+{
+	arena_reset(f->arena);
+	struct record *r = record_new(f->arena, NULL, SPAN("t.x"), time_ns);
+	assert_int_equal(json_read(f->reader, span_of(json), r), JSON_READ);
+	return r;
+}
+
+static const char *render(struct fixture *f, const struct record *r)
+{
+	buf_clear(&f->line);
+	f->format->ops->render(f->format, r, &f->line);
+	return buf_text(&f->line);
+}
+
+static const struct template_case {
+	const char *template;
+	const char *json;
+	const char *line;
+} template_cases[] = {
+	/* Fluent Bit's own, and what was seen of it. */
+	{"{time} KEY1={key1} KEY2={key2}",
+	 "{\"key1\":\"val1\",\"key2\":\"val2\"}",
+	 "1448403340.000000 KEY1=val1 KEY2=val2\n"},
+	{"<{u}>", "{\"u\":\"a\xff\x62\"}", "<a\xff\x62>\n"},
+	{"{i} {f} {b} {z} {m} {a}",
+	 "{\"i\":5,\"f\":1.5,\"b\":true,\"z\":null,\"m\":{\"k\":\"v\"},"
+	 "\"a\":[1,\"x\"]}",
+	 "5 1.500000 true nil {\"k\"=>\"v\"} [1, \"x\"]\n"},
+	{"{nope} { i } {I} {{i}} {i", "{\"i\":5}", "{nope} { i } {I} {5} {i\n"},
+	{"{} {t} {ti} {tim} {time} {timex} {tie}", "{\"t\":1,\"time\":2}",
+	 "1448403340.000000 1448403340.000000 1448403340.000000 "
+	 "1448403340.000000 1448403340.000000 {timex} {tie}\n"},
+	{"a\\tb \"c\" \\n", "{}", "a\\tb \"c\" \\n\n"},
+	{"{a{b}", "{\"b\":7}", "{a7\n"},
+	{"a}b{i}}", "{\"i\":5}", "a}b5}\n"},
+	{"{i}", "{\"i\":1,\"i\":2}", "1\n"},
+	{"{a.b}", "{\"a.b\":1,\"a\":{\"b\":2}}", "1\n"},
+	{"{m}|{a}|{n}", "{\"m\":{},\"a\":[],\"n\":{\"n\":[1,2],\"k\":null}}",
+	 "{}|[]|{\"n\"=>[1, 2], \"k\"=>nil}\n"},
+	{"{a} {b} {c}",
+	 "{\"a\":-1,\"b\":9223372036854775807,\"c\":-9223372036854775808}",
+	 "-1 9223372036854775807 -9223372036854775808\n"},
+	{"{f}", "{\"f\":false}", "false\n"},
+	{"{s}{s}", "{\"s\":\"\"}", "\n"},
+	{"a\tb\t{s}", "{\"s\":\"x\"}", "a\tb\tx\n"},
+	/* Where a value must not forge a line or a column. */
+	{"<{s}>", "{\"s\":\"l1\\nl2\"}", "<l1\\nl2>\n"},
+	{"<{s}>", "{\"s\":\"\\b\\f\\n\\r\\t\"}", "<\\b\\f\\n\\r\\t>\n"},
+	{"<{s}>", "{\"s\":\"\\u0000\\u0001\\u001b\\u001f\\u007f\"}",
+	 "<\\u0000\\u0001\\u001b\\u001f\\u007f>\n"},
+	{"<{s}>", "{\"s\":\"q\\\" b\\\\ s\\/ \xe3\x81\x82 ~\"}",
+	 "<q\" b\\ s/ \xe3\x81\x82 ~>\n"},
+	{"{m}", "{\"m\":{\"a\\nb\":\"c\\\"\\nd\"}}",
+	 "{\"a\\nb\"=>\"c\"\\nd\"}\n"},
+};
+
+static void a_template_is_rendered_to_the_byte(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof template_cases / sizeof *template_cases;
+	     i++) {
+		const struct template_case *c = &template_cases[i];
+		struct fixture f;
+		char keys[256];
+		snprintf(keys, sizeof keys,
+			 "    Format template\n    Template %s\n", c->template);
+		open_with(&f, keys);
+		assert_string_equal(render(&f, make(&f, c->json, TIME_NS)),
+				    c->line);
+		close_all(&f);
+	}
+}
+
+static void the_default_template_is_time_and_message(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_with(&f, "    Format Template\n");
+	assert_string_equal(
+		render(&f, make(&f, "{\"message\":\"hello\"}", TIME_NS)),
+		"1448403340.000000 hello\n");
+	close_all(&f);
+}
+
+/* What {time} was before it went through a double must not matter. */
+static void the_time_has_the_digits_of_a_double(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_with(&f, "    Format template\n    Template {time}\n");
+	static const int64_t times[] = {0,
+					1,
+					999999999,
+					INT64_C(123456789),
+					TIME_NS + 1,
+					TIME_NS + 500,
+					TIME_NS + 123456789,
+					TIME_NS + 999999499,
+					TIME_NS + 999999500,
+					TIME_NS + 999999999,
+					-TIME_NS - 500000000};
+	for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+		char expected[64];
+		snprintf(expected, sizeof expected, "%f\n",
+			 (double)(times[i] / NS_PER_S) +
+				 (double)(times[i] % NS_PER_S) / 1e9);
+		assert_string_equal(render(&f, make(&f, "{}", times[i])),
+				    expected);
+	}
+	close_all(&f);
+}
+
+static void assert_as_printf(struct fixture *f, double real)
+{
+	struct record *r = make(f, "{}", 0);
+	record_add(r, SPAN("v"), value_float(real));
+	char expected[400];
+	snprintf(expected, sizeof expected, "%f\n", real);
+	assert_string_equal(render(f, r), expected);
+}
+
+static void a_float_has_the_digits_of_printf(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_with(&f, "    Format template\n    Template {v}\n");
+	static const double edges[] = {
+		0,	   -0.0,      0.5,	 -1.5,	   0.0078125,
+		0.0234375, 1e-7,      5e-7,	 4.9e-7,   0.9999995,
+		0.9999994, 0.9999996, 1e15,	 1e22,	   0x1p49 + 0.125,
+		0x1p50,	   0x1p53,    123456.75, 1e300,	   -1e-300,
+		INFINITY,  -INFINITY, NAN,	 0.1234565};
+	for (size_t i = 0; i < sizeof edges / sizeof *edges; i++)
+		assert_as_printf(&f, edges[i]);
+	srandom(7);
+	for (size_t i = 0; i < 20000; i++) {
+		double numerator = (double)random();
+		assert_as_printf(&f, numerator / (double)(random() % 9999 + 1));
+		assert_as_printf(&f, numerator / 0x1p24);
+		assert_as_printf(&f, numerator / 1e7);
+	}
+	close_all(&f);
+}
+
+static void every_control_character_is_escaped_wherever_it_stands(void **state)
+{
+	(void)state;
+	char text[24];
+	struct buf out = {0};
+	for (size_t len = 1; len <= sizeof text; len++) {
+		for (size_t at = 0; at < len; at++) {
+			for (int c = 0; c < 256; c++) {
+				memset(text, c < 128 ? 0xe3 : ' ', len);
+				text[at] = (char)c;
+				buf_clear(&out);
+				format_put_escaped(&out, span_make(text, len));
+				bool is_control = c < 0x20 || c == 0x7f;
+				for (size_t i = 0; i < out.len; i++) {
+					unsigned char b =
+						(unsigned char)out.ptr[i];
+					assert_false(b < 0x20 || b == 0x7f);
+				}
+				assert_int_equal(out.len > len, is_control);
+				if (!is_control)
+					assert_memory_equal(out.ptr, text, len);
+			}
+		}
+	}
+	buf_fini(&out);
+}
+
+static const struct json_case {
+	const char *keys;
+	const char *json;
+	const char *line;
+} json_cases[] = {
+	{"    Format plain\n", "{\"a\":1,\"a\":2,\"b\":\"x\\ny\"}",
+	 "{\"a\":2,\"b\":\"x\\ny\"}\n"},
+	{"    Format PLAIN\n    Template unused\n", "{}", "{}\n"},
+	{"", "{\"a\":1}", "t.x: [1448403340.000000012, {\"a\":1}]\n"},
+	{"    Format out_file\n", "{\"a\":1.0}",
+	 "t.x: [1448403340.000000012, {\"a\":1.0}]\n"},
+};
+
+static void the_json_formats_write_an_object(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof json_cases / sizeof *json_cases; i++) {
+		const struct json_case *c = &json_cases[i];
+		struct fixture f;
+		open_with(&f, c->keys);
+		assert_string_equal(render(&f, make(&f, c->json, TIME_NS + 12)),
+				    c->line);
+		close_all(&f);
+	}
+}
+
+static void a_tag_cannot_forge_a_line(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_with(&f, "");
+	struct record *r = make(&f, "{}", TIME_NS);
+	r->tag = SPAN("a\nb");
+	assert_string_equal(render(&f, r),
+			    "a\\nb: [1448403340.000000000, {}]\n");
+	close_all(&f);
+}
+
+static void assert_refused(const char *keys, const char *why)
+{
+	struct err e;
+	struct buf text = {0};
+	buf_printf(&text, "[OUTPUT]\n%s", keys);
+	struct conf *conf = conf_read_text("t.conf", text.ptr, text.len, &e);
+	assert_non_null(conf);
+	assert_null(format_open(conf_section(conf, 0), &e));
+	assert_non_null(strstr(e.text, why));
+	conf_free(conf);
+	buf_fini(&text);
+}
+
+static void an_unknown_format_names_the_nearest(void **state)
+{
+	(void)state;
+	assert_refused("    Format templat\n", "template");
+	assert_refused("    Format plain\n    Format plain\n", "Format");
+}
+
+static void a_template_with_a_line_break_is_refused(void **state)
+{
+	(void)state;
+	setenv("UNIT_TWO_LINES", "a\nb", 1);
+	assert_refused("    Format template\n    Template ${UNIT_TWO_LINES}\n",
+		       "line break");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_template_is_rendered_to_the_byte),
+		cmocka_unit_test(the_default_template_is_time_and_message),
+		cmocka_unit_test(the_time_has_the_digits_of_a_double),
+		cmocka_unit_test(a_float_has_the_digits_of_printf),
+		cmocka_unit_test(
+			every_control_character_is_escaped_wherever_it_stands),
+		cmocka_unit_test(the_json_formats_write_an_object),
+		cmocka_unit_test(a_tag_cannot_forge_a_line),
+		cmocka_unit_test(an_unknown_format_names_the_nearest),
+		cmocka_unit_test(a_template_with_a_line_break_is_refused),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

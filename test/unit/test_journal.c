@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "intake/journal.h"
+
+enum { ENTRY_HEAD_BYTES = 24, SMALL_RING_BYTES = 4096, NOW_NS = 4711 };
+
+static struct journal *open_journal(size_t ring_bytes, size_t slot_bytes,
+				    unsigned slots)
+{
+	struct err e = {0};
+	struct journal *j =
+		journal_open(&(struct journal_opts){.ring_bytes = ring_bytes,
+						    .slot_bytes = slot_bytes,
+						    .slots = slots},
+			     &e);
+	if (j == NULL)
+		fail_msg("%s", e.text);
+	return j;
+}
+
+/* What recvmmsg does to one slot. */
+static void receive(struct journal *j, unsigned slot, struct span bytes)
+{
+	unsigned count;
+	struct mmsghdr *m = &journal_slots(j, &count)[slot];
+	assert_true(slot < count);
+	size_t room = m->msg_hdr.msg_iov->iov_len;
+	size_t length = bytes.len < room ? bytes.len : room;
+	if (length > 0)
+		memcpy(m->msg_hdr.msg_iov->iov_base, bytes.ptr, length);
+	m->msg_len = (unsigned)length;
+	m->msg_hdr.msg_flags = bytes.len > room ? MSG_TRUNC : 0;
+	m->msg_hdr.msg_controllen = 0;
+}
+
+static unsigned append(struct journal *j, struct span bytes)
+{
+	receive(j, 0, bytes);
+	return journal_append(j, 1, 7, NOW_NS);
+}
+
+/* Text whose every byte depends on its number and its place. */
+static struct span text_of(unsigned number, size_t length, char *room)
+{
+	for (size_t i = 0; i < length; i++)
+		room[i] = (char)('a' + (number + i) % 26);
+	return span_make(room, length);
+}
+
+static void assert_takes(struct journal *j, struct span expected)
+{
+	struct journal_entry entry;
+	assert_true(journal_take(j, &entry));
+	assert_int_equal(entry.bytes.len, expected.len);
+	assert_true(span_equals(entry.bytes, expected));
+}
+
+static void assert_takes_nothing(struct journal *j)
+{
+	struct journal_entry entry;
+	assert_false(journal_take(j, &entry));
+}
+
+static void messages_come_out_as_they_went_in(void **state)
+{
+	(void)state;
+	struct journal *j = open_journal(SMALL_RING_BYTES, 64, 3);
+	receive(j, 0, SPAN("one"));
+	receive(j, 1, SPAN(""));
+	receive(j, 2, SPAN("three\0!"));
+	assert_int_equal(journal_append(j, 3, 7, NOW_NS), 3);
+
+	const struct span expected[] = {SPAN("one"), SPAN(""),
+					SPAN("three\0!")};
+	for (unsigned i = 0; i < 3; i++) {
+		struct journal_entry entry;
+		assert_true(journal_take(j, &entry));
+		assert_true(span_equals(entry.bytes, expected[i]));
+		assert_int_equal(entry.seq, i);
+		assert_int_equal(entry.source, 7);
+		assert_int_equal(entry.arrival_ns, NOW_NS);
+	}
+	assert_takes_nothing(j);
+	assert_int_equal(journal_stats(j)->appended_total, 3);
+	journal_close(j);
+}
+
+static void the_kernels_receive_time_wins_over_now(void **state)
+{
+	(void)state;
+	struct journal *j = open_journal(SMALL_RING_BYTES, 64, 1);
+	receive(j, 0, SPAN("x"));
+	unsigned count;
+	struct msghdr *m = &journal_slots(j, &count)[0].msg_hdr;
+	struct timespec ts = {.tv_sec = 1795219198, .tv_nsec = 123456789};
+	m->msg_controllen = CMSG_SPACE(sizeof ts);
+	struct cmsghdr *c = CMSG_FIRSTHDR(m);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_TIMESTAMPNS;
+	c->cmsg_len = CMSG_LEN(sizeof ts);
+	memcpy(CMSG_DATA(c), &ts, sizeof ts);
+	assert_int_equal(journal_append(j, 1, 0, NOW_NS), 1);
+	struct journal_entry entry;
+	assert_true(journal_take(j, &entry));
+	assert_int_equal(entry.arrival_ns, INT64_C(1795219198123456789));
+
+	/* The time of the message before is not taken for the next one. */
+	assert_int_equal(append(j, SPAN("y")), 1);
+	assert_true(journal_take(j, &entry));
+	assert_int_equal(entry.arrival_ns, NOW_NS);
+	journal_close(j);
+}
+
+static void a_datagram_longer_than_a_slot_is_cut_and_counted(void **state)
+{
+	(void)state;
+	struct journal *j = open_journal(SMALL_RING_BYTES, 4, 1);
+	assert_int_equal(append(j, SPAN("1234")), 1);
+	assert_int_equal(journal_stats(j)->truncated_total, 0);
+	assert_int_equal(append(j, SPAN("12345")), 1);
+	assert_int_equal(journal_stats(j)->truncated_total, 1);
+	assert_takes(j, SPAN("1234"));
+	assert_takes(j, SPAN("1234"));
+	journal_close(j);
+}
+
+static void used_slots_are_made_ready_again(void **state)
+{
+	(void)state;
+	struct journal *j = open_journal(SMALL_RING_BYTES, 4, 2);
+	receive(j, 0, SPAN("12345"));
+	receive(j, 1, SPAN("67890"));
+	journal_append(j, 1, 0, NOW_NS);
+	unsigned count;
+	struct mmsghdr *m = journal_slots(j, &count);
+	assert_int_equal(count, 2);
+	assert_int_equal(m[0].msg_len, 0);
+	assert_int_equal(m[0].msg_hdr.msg_flags, 0);
+	assert_int_equal(m[0].msg_hdr.msg_controllen,
+			 CMSG_SPACE(sizeof(struct timespec)));
+	/* The other one was not appended and is left alone. */
+	assert_int_equal(m[1].msg_len, 4);
+	assert_int_equal(m[1].msg_hdr.msg_flags, MSG_TRUNC);
+	journal_close(j);
+}
+
+static void a_full_ring_refuses_the_newest(void **state)
+{
+	(void)state;
+	struct journal *j = open_journal(SMALL_RING_BYTES, 1000, 5);
+	char room[1000];
+	for (unsigned i = 0; i < 5; i++)
+		receive(j, i, text_of(i, sizeof room, room));
+	assert_int_equal(journal_append(j, 5, 0, NOW_NS), 4);
+	assert_int_equal(journal_stats(j)->appended_total, 4);
+	assert_int_equal(journal_stats(j)->refused_total, 1);
+	assert_int_equal(journal_pending_bytes(j), SMALL_RING_BYTES);
+
+	/* Taken alone does not make room, committed does. */
+	assert_takes(j, text_of(0, sizeof room, room));
+	assert_int_equal(append(j, text_of(9, sizeof room, room)), 0);
+	journal_commit(j);
+	assert_int_equal(append(j, text_of(5, sizeof room, room)), 1);
+	for (unsigned i = 1; i < 4; i++)
+		assert_takes(j, text_of(i, sizeof room, room));
+	struct journal_entry entry;
+	assert_true(journal_take(j, &entry));
+	assert_true(span_equals(entry.bytes, text_of(5, sizeof room, room)));
+	assert_int_equal(entry.seq, 4); /* the refused have no number */
+	assert_takes_nothing(j);
+	journal_close(j);
+}
+
+static void what_is_taken_stays_until_it_is_committed(void **state)
+{
+	(void)state;
+	struct journal *j = open_journal(SMALL_RING_BYTES, 1000, 1);
+	char room[1000];
+	append(j, text_of(1, 1000, room));
+	append(j, text_of(2, 1000, room));
+	struct journal_entry first;
+	assert_true(journal_take(j, &first));
+	assert_takes(j, text_of(2, 1000, room));
+	assert_int_equal(journal_pending_bytes(j), 2048);
+	while (append(j, SPAN("z")))
+		;
+	assert_true(span_equals(first.bytes, text_of(1, 1000, room)));
+	journal_commit(j);
+	assert_int_equal(journal_pending_bytes(j), 2048);
+	while (journal_take(j, &first))
+		;
+	journal_commit(j);
+	assert_int_equal(journal_pending_bytes(j), 0);
+	journal_close(j);
+}
+
+/* Three entries, so that `left` bytes stay before the end of the ring, and
+ * only the second and third are in use: then one that does not fit there. */
+static void check_end_of_ring(size_t left)
+{
+	struct journal *j = open_journal(SMALL_RING_BYTES, 2048, 1);
+	char room[2048];
+	struct journal_entry entry;
+	size_t lengths[] = {2048, 1000,
+			    SMALL_RING_BYTES - 2072 - 1024 - left -
+				    ENTRY_HEAD_BYTES};
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(append(j, text_of(i, lengths[i], room)), 1);
+	assert_takes(j, text_of(0, lengths[0], room));
+	journal_commit(j);
+	assert_true(journal_take(j, &entry));
+	const char *beginning = entry.bytes.ptr - 2072;
+
+	size_t length = left < 32 ? 32 : left;
+	assert_int_equal(append(j, text_of(3, length, room)), 1);
+	assert_takes(j, text_of(2, lengths[2], room));
+	assert_true(journal_take(j, &entry));
+	assert_true(span_equals(entry.bytes, text_of(3, length, room)));
+	assert_ptr_equal(entry.bytes.ptr, beginning);
+	assert_takes_nothing(j);
+	journal_commit(j);
+	assert_int_equal(journal_pending_bytes(j), 0);
+	journal_close(j);
+}
+
+static void an_entry_never_wraps_at_the_end_of_the_ring(void **state)
+{
+	(void)state;
+	for (size_t left = 0; left <= 64; left += 8)
+		check_end_of_ring(left);
+}
+
+static void a_skip_without_room_behind_it_is_not_written(void **state)
+{
+	(void)state;
+	struct journal *j = open_journal(SMALL_RING_BYTES, 2048, 1);
+	char room[2048];
+	append(j, text_of(0, 1000, room));
+	append(j, text_of(1, 2024, room));
+	assert_takes(j, text_of(0, 1000, room));
+	journal_commit(j);
+	/* 1024 free before the end and 1024 at the beginning. */
+	assert_int_equal(append(j, text_of(2, 1001, room)), 0);
+	assert_int_equal(journal_pending_bytes(j), 2048);
+	assert_int_equal(append(j, text_of(3, 1000, room)), 1);
+	assert_int_equal(append(j, text_of(4, 1000, room)), 1);
+	assert_int_equal(append(j, SPAN("")), 0);
+	assert_takes(j, text_of(1, 2024, room));
+	assert_takes(j, text_of(3, 1000, room));
+	assert_takes(j, text_of(4, 1000, room));
+	journal_close(j);
+}
+
+static void an_empty_ring_starts_over_at_its_beginning(void **state)
+{
+	(void)state;
+	struct journal *j = open_journal(SMALL_RING_BYTES, 64, 1);
+	struct journal_entry first, later;
+	append(j, SPAN("first"));
+	assert_true(journal_take(j, &first));
+	journal_commit(j);
+	for (int i = 0; i < 1000; i++) {
+		append(j, SPAN("later"));
+		assert_true(journal_take(j, &later));
+		assert_ptr_equal(later.bytes.ptr, first.bytes.ptr);
+		assert_takes_nothing(j);
+		journal_commit(j);
+	}
+	journal_close(j);
+}
+
+static void a_commit_of_nothing_leaves_a_ring_that_started_over(void **state)
+{
+	(void)state;
+	struct journal *j = open_journal(SMALL_RING_BYTES, 64, 1);
+	append(j, SPAN("one"));
+	assert_takes(j, SPAN("one"));
+	journal_commit(j);
+	append(j, SPAN("two")); /* starts over, moves tail */
+	journal_commit(j);	/* nothing was taken: tail is not ours */
+	assert_int_equal(journal_pending_bytes(j), 32);
+	assert_takes(j, SPAN("two"));
+	journal_commit(j);
+	journal_commit(j);
+	assert_int_equal(journal_pending_bytes(j), 0);
+	assert_takes_nothing(j);
+	journal_close(j);
+}
+
+static size_t resident_pages(const char *from, size_t bytes)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char *base = (char *)((uintptr_t)from & ~(page - 1));
+	size_t count = bytes / page;
+	unsigned char *pages = calloc(count, 1);
+	assert_non_null(pages);
+	assert_int_equal(mincore(base, count * page, pages), 0);
+	size_t resident = 0;
+	for (size_t i = 0; i < count; i++)
+		resident += pages[i] & 1;
+	free(pages);
+	return resident;
+}
+
+static void a_calm_journal_touches_few_of_its_pages(void **state)
+{
+	(void)state;
+	struct journal *j = open_journal(64 << 20, 212960, 8);
+	char room[800];
+	struct journal_entry entry;
+	append(j, text_of(0, sizeof room, room));
+	assert_true(journal_take(j, &entry));
+	const char *ring = entry.bytes.ptr;
+	for (unsigned i = 0; i < 20000; i++) {
+		for (unsigned k = 0; k < 8; k++)
+			receive(j, k, span_make(room, sizeof room));
+		assert_int_equal(journal_append(j, 8, 0, NOW_NS), 8);
+		while (journal_take(j, &entry))
+			;
+		journal_commit(j);
+	}
+	/* 20,000 x 8 x 824 is the ring twice over; a 256th part is used. */
+	assert_in_range(resident_pages(ring, 64 << 20), 1, 70);
+	unsigned count;
+	char *slots = (char *)journal_slots(j, &count);
+	assert_in_range(resident_pages(slots, 8 * 212992), 1, 16);
+	journal_close(j);
+}
+
+static void a_ring_that_cannot_hold_the_largest_message_is_an_error(
+	void **state)
+{
+	(void)state;
+	static const struct {
+		struct journal_opts opts;
+		const char *says;
+	} cases[] = {
+		{{4096, 4073, 1}, "needs 4104"},
+		{{0, 8, 1}, "needs 32"},
+		{{4096, 0, 1}, "messages of up to 0 bytes"},
+		{{4096, SIZE_MAX, 1}, "are possible"},
+		{{4096, 8, 0}, "0 slots"},
+		{{4096, 8, 1025}, "1025 slots"},
+		{{SIZE_MAX, 8, 1}, "too many"},
+		{{(size_t)1 << 60, 8, 1}, "Cannot allocate memory"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct err e = {0};
+		assert_null(journal_open(&cases[i].opts, &e));
+		if (strstr(e.text, cases[i].says) == NULL)
+			fail_msg("\"%s\" lacks \"%s\"", e.text, cases[i].says);
+	}
+	struct journal *j = open_journal(4096, 4072, 1);
+	assert_int_equal(journal_ring_bytes(j), 4096);
+	char room[4072];
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(append(j, text_of(i, 4072, room)), 1);
+		assert_takes(j, text_of(i, 4072, room));
+		journal_commit(j);
+	}
+	journal_close(j);
+	journal_close(NULL);
+}
+
+static unsigned next_random(unsigned *seed)
+{
+	*seed = *seed * 1103515245 + 12345;
+	return *seed >> 16 & 0x7fff;
+}
+
+/* Batches, takes and commits in any order, against what must come out. */
+static void any_order_of_calls_keeps_every_message(void **state)
+{
+	(void)state;
+	enum { SLOTS = 4, LENGTH_MAX = 700 };
+	struct journal *j = open_journal(SMALL_RING_BYTES, LENGTH_MAX, SLOTS);
+	unsigned seed = 1, sent = 0, taken = 0;
+	char room[LENGTH_MAX];
+	for (unsigned step = 0; step < 100000; step++) {
+		unsigned what = next_random(&seed) % 8;
+		if (what < 3) { /* all of one length: the refused come last */
+			size_t length = next_random(&seed) % (LENGTH_MAX + 1);
+			unsigned n = what + 1;
+			for (unsigned i = 0; i < n; i++)
+				receive(j, i, text_of(sent + i, length, room));
+			sent += journal_append(j, n, 0, NOW_NS);
+		} else if (what < 7) {
+			struct journal_entry entry;
+			if (!journal_take(j, &entry)) {
+				assert_int_equal(taken, sent);
+				continue;
+			}
+			assert_int_equal(entry.seq, taken);
+			assert_true(span_equals(
+				entry.bytes,
+				text_of(taken, entry.bytes.len, room)));
+			taken++;
+		} else {
+			journal_commit(j);
+		}
+		assert_in_range(journal_pending_bytes(j), 0, SMALL_RING_BYTES);
+	}
+	assert_true(taken > 10000);
+	assert_int_equal(journal_stats(j)->appended_total, sent);
+	journal_close(j);
+}
+
+/* --- two threads ---------------------------------------------------------- */
+
+enum { MESSAGES = 200000, THREAD_SLOTS = 8, THREAD_LENGTH_MAX = 600 };
+
+static size_t length_of(unsigned number)
+{
+	return sizeof number + number * 7919u % (THREAD_LENGTH_MAX - 3);
+}
+
+/* The number, and bytes that follow from it. */
+static struct span numbered(unsigned number, char *room)
+{
+	size_t length = length_of(number);
+	memset(room, (int)(number & 0xff), length);
+	memcpy(room, &number, sizeof number);
+	return span_make(room, length);
+}
+
+/* A refused message is lost, and the next one has the next number: what comes
+ * out has gaps, but each appended one is there, in order. */
+static void *produce(void *journal)
+{
+	struct journal *j = journal;
+	char room[THREAD_LENGTH_MAX + 1];
+	unsigned number = 0;
+	while (journal_stats(j)->appended_total < MESSAGES) {
+		uint64_t missing = MESSAGES - journal_stats(j)->appended_total;
+		unsigned n = 1 + number % THREAD_SLOTS;
+		if (n > missing)
+			n = (unsigned)missing;
+		for (unsigned i = 0; i < n; i++)
+			receive(j, i, numbered(number++, room));
+		if (journal_append(j, n, 0, NOW_NS) < n)
+			sched_yield();
+		if (journal_pending_bytes(j) > journal_ring_bytes(j))
+			abort();
+	}
+	return NULL;
+}
+
+static void two_threads_pass_every_message_in_order(void **state)
+{
+	(void)state;
+	struct journal *j = open_journal(2 * SMALL_RING_BYTES,
+					 THREAD_LENGTH_MAX + 1, THREAD_SLOTS);
+	pthread_t producer;
+	assert_int_equal(pthread_create(&producer, NULL, produce, j), 0);
+	unsigned taken = 0, next_number = 0;
+	while (taken < MESSAGES) {
+		struct journal_entry entry;
+		if (!journal_take(j, &entry)) {
+			journal_commit(j);
+			sched_yield();
+			continue;
+		}
+		assert_int_equal(entry.seq, taken);
+		unsigned number;
+		memcpy(&number, entry.bytes.ptr, sizeof number);
+		assert_true(number >= next_number);
+		char room[THREAD_LENGTH_MAX + 1];
+		assert_true(span_equals(entry.bytes, numbered(number, room)));
+		next_number = number + 1;
+		if (++taken % 5 == 0)
+			journal_commit(j);
+		assert_in_range(journal_pending_bytes(j), 0,
+				journal_ring_bytes(j));
+	}
+	assert_int_equal(pthread_join(producer, NULL), 0);
+	assert_takes_nothing(j);
+	journal_commit(j);
+	assert_int_equal(journal_pending_bytes(j), 0);
+	assert_int_equal(journal_stats(j)->appended_total, MESSAGES);
+	journal_close(j);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(messages_come_out_as_they_went_in),
+		cmocka_unit_test(the_kernels_receive_time_wins_over_now),
+		cmocka_unit_test(
+			a_datagram_longer_than_a_slot_is_cut_and_counted),
+		cmocka_unit_test(used_slots_are_made_ready_again),
+		cmocka_unit_test(a_full_ring_refuses_the_newest),
+		cmocka_unit_test(what_is_taken_stays_until_it_is_committed),
+		cmocka_unit_test(an_entry_never_wraps_at_the_end_of_the_ring),
+		cmocka_unit_test(a_skip_without_room_behind_it_is_not_written),
+		cmocka_unit_test(an_empty_ring_starts_over_at_its_beginning),
+		cmocka_unit_test(
+			a_commit_of_nothing_leaves_a_ring_that_started_over),
+		cmocka_unit_test(a_calm_journal_touches_few_of_its_pages),
+		cmocka_unit_test(
+			a_ring_that_cannot_hold_the_largest_message_is_an_error),
+		cmocka_unit_test(any_order_of_calls_keeps_every_message),
+		cmocka_unit_test(two_threads_pass_every_message_in_order),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

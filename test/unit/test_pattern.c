@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "record/pattern.h"
+
+static const char seed_regex[] =
+	"^<(?<pri>[0-9]+)>(?<time>[^ ]* {1,2}[^ ]* [^ ]*) "
+	"(?<ident>[a-zA-Z0-9_/.-]*)(?:[(?<pid>[0-9]+)])?(?:[^:]*:)? *"
+	"(?<message>.*)$";
+
+static const char stock_regex[] =
+	"^\\<(?<pri>[0-9]+)\\>(?<time>[^ ]* {1,2}[^ ]* [^ ]*) "
+	"(?<ident>[a-zA-Z0-9_\\/\\.\\-]*)(?:\\[(?<pid>[0-9]+)\\])?"
+	"(?:[^\\:]*\\:)? *(?<message>.*)$";
+
+static struct pattern *make(const char *regex)
+{
+	struct err e = {0};
+	struct pattern *p = pattern_new(span_of(regex), &e);
+	if (p == NULL)
+		fail_msg("%s: %s", regex, e.text);
+	return p;
+}
+
+/* "0|1|-": the groups, - for one that took no part; "no" without a match. */
+static void check_match(const char *regex, struct span text,
+			const char *expected)
+{
+	struct pattern *p = make(regex);
+	struct buf got = {0};
+	if (!pattern_matches(p, text)) {
+		buf_put_text(&got, pattern_gave_up(p) ? "gave up" : "no");
+	} else {
+		for (size_t i = 0; i <= pattern_groups(p); i++) {
+			bool present;
+			struct span group = pattern_group(p, i, &present);
+			buf_put_text(&got, i > 0 ? "|" : "");
+			buf_put_span(&got, present ? group : SPAN("-"));
+		}
+	}
+	if (strcmp(buf_text(&got), expected) != 0)
+		fail_msg("%s on %.*s: %s, expected %s", regex, (int)text.len,
+			 text.ptr, buf_text(&got), expected);
+	buf_fini(&got);
+	pattern_free(p);
+}
+
+struct match_case {
+	const char *regex, *text, *expected;
+};
+
+static void check_matches(const struct match_case *cases, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		check_match(cases[i].regex, span_of(cases[i].text),
+			    cases[i].expected);
+}
+
+#define CHECK_MATCHES(cases) \
+	check_matches(cases, sizeof(cases) / sizeof *(cases))
+
+/* As "name=value name=value", the way a parser takes the groups. */
+static void check_named(const char *regex, const char *text,
+			const char *expected)
+{
+	struct pattern *p = make(regex);
+	struct buf got = {0};
+	assert_true(pattern_matches(p, span_of(text)));
+	for (size_t i = 1; i <= pattern_groups(p); i++) {
+		bool present;
+		struct span group = pattern_group(p, i, &present);
+		if (!present || group.len == 0)
+			continue;
+		buf_put_text(&got, got.len > 0 ? ", " : "");
+		buf_put_span(&got, pattern_group_name(p, i));
+		buf_put_char(&got, '=');
+		buf_put_span(&got, group);
+	}
+	assert_string_equal(buf_text(&got), expected);
+	buf_fini(&got);
+	pattern_free(p);
+}
+
+static void the_regex_of_the_seed_reads_its_class_as_onigmo_does(void **state)
+{
+	(void)state;
+	check_named(seed_regex, "<190>Nov 20 23:59:58 h n: x",
+		    "pri=190, time=Nov 20 23:59:58, ident=h, message=x");
+	check_named(seed_regex, "<190>Nov  1 01:02:03 nginx: nohost",
+		    "pri=190, time=Nov  1 01:02:03, ident=nginx, "
+		    "message=nohost");
+	check_named(seed_regex,
+		    "<190>Nov 20 23:59:58 host-1.a.b nginx[123]: withpid",
+		    "pri=190, time=Nov 20 23:59:58, ident=host-1.a.b, "
+		    "message=withpid");
+	check_named(seed_regex, "junk\n<190>Nov 20 23:59:58 h n: l1\nl2\n",
+		    "pri=190, time=Nov 20 23:59:58, ident=h, message=l1");
+	check_named(seed_regex, "<190>Nov 20 23:59:58 h n: ",
+		    "pri=190, time=Nov 20 23:59:58, ident=h");
+	struct pattern *p = make(seed_regex);
+	assert_int_equal(pattern_groups(p), 4);
+	assert_false(pattern_matches(p, SPAN("190>Nov  1 01:02:03 h n: x")));
+	assert_false(pattern_matches(p, SPAN("garbage")));
+	assert_false(pattern_matches(p, span_make(NULL, 0)));
+	assert_false(pattern_gave_up(p));
+	pattern_free(p);
+}
+
+static void the_stock_regex_has_a_pid(void **state)
+{
+	(void)state;
+	check_named(stock_regex, "<34>Oct 11 22:14:15 su[42]: failed\n",
+		    "pri=34, time=Oct 11 22:14:15, ident=su, pid=42, "
+		    "message=failed");
+}
+
+static void lines_begin_and_end_as_in_ruby(void **state)
+{
+	(void)state;
+	static const struct match_case cases[] = {
+		{"^b", "a\nb", "b"},	     {"a$", "a\nb", "a"},
+		{"a.b", "a\nb", "no"},	     {"a\\Z", "a\n", "a"},
+		{"a\\z", "a\n", "no"},	     {"\\Ab", "a\nb", "no"},
+		{"(?m)a.b", "a\nb", "a\nb"}, {"(?m:a.)b", "a\nb", "a\nb"},
+		{"(?m:a).b", "a\nb", "no"},  {"a.b", "a\rb", "a\rb"},
+		{"a$", "a\r\n", "no"},	     {"x*$", "\n", ""},
+	};
+	CHECK_MATCHES(cases);
+}
+
+static void classes_nest_intersect_and_negate(void **state)
+{
+	(void)state;
+	static const struct match_case cases[] = {
+		{"[a[bc]d]+", "xabcdx", "abcd"},
+		{"[^a[bc]]+", "abxyc", "xy"},
+		{"[a-z&&[^aeiou]]+", "aubcde", "bcd"},
+		{"[a-f&&b-z&&[^d]]+", "abcdef", "bc"},
+		{"[^a-c&&b]+", "abd", "a"},
+		{"[a&&b]", "ab", "no"},
+		{"[]a]+", "xa]", "a]"},
+		{"[^]a]+", "a]x", "x"},
+		{"[a-]+", "b-a", "-a"},
+		{"[-a]+", "b-a", "-a"},
+		{"[+--]+", "a+,-", "+,-"},
+		{"[a-c-e]+", "bd-e", "b"},
+		{"[\\]\\[\\\\]+", "a[\\]", "[\\]"},
+		{"[\\b]", "a\bb", "\b"},
+		{"[\\h]+", "xyzAf09", "Af09"},
+		{"[\\H]+", "afxyz0", "xyz"},
+		{"[\\d\\s]+", "a1 2b", "1 2"},
+		{"[^\\W_]+", "__a1-", "a1"},
+		{"[[:alpha:]_]+", "1a_Z2", "a_Z"},
+		{"[[:^digit:]]+", "12ab3", "ab"},
+		{"[^[:space:]]+", " a\tb", "a"},
+		{"[\\x41-\\x43]+", "xABCD", "ABC"},
+		{"[\\101\\n]+", "xA\nB", "A\n"},
+		{"[.*+?(){}|^$]+", "a.*+?(){}|^$b", ".*+?(){}|^$"},
+		{"[[[a]]]", "xa", "a"},
+		{"(?i)[a-c]+", "xABc", "ABc"},
+		{"(?i)[^a]+", "aAb", "b"},
+		{"(?i)[^[^a]]+", "Aab", "no"},
+		{"[\xc3\xa9\xe3\x81\x82]+", "e\xc3\xa9\xe3\x81\x82",
+		 "\xc3\xa9\xe3\x81\x82"},
+		{"[\xe3\x81\x81-\xe3\x82\x93]+", "a\xe3\x81\x82",
+		 "\xe3\x81\x82"},
+		{"\xc3\xa9[^a[b]]", "\xc3\xa9\xe3\x81\x82",
+		 "\xc3\xa9\xe3\x81\x82"},
+	};
+	CHECK_MATCHES(cases);
+}
+
+static void escapes_mean_what_they_mean_in_ruby(void **state)
+{
+	(void)state;
+	static const struct match_case cases[] = {
+		{"\\h+", "xyz0aF", "0aF"},
+		{"\\H+", "0axyz", "xyz"},
+		{"\\v", "a\n\vb", "\v"},
+		{"\\e\\a\\f\\t", "\x1b\a\f\t", "\x1b\a\f\t"},
+		{"\\cA\\C-b", "\x01\x02", "\x01\x02"},
+		{"\\x41\\u0042\\x{43}", "ABC", "ABC"},
+		{"\\Q.\\E", "QxE", "QxE"},
+		{"\\u3042+", "a\xe3\x81\x82\xe3\x81\x82",
+		 "\xe3\x81\x82\xe3\x81\x82"},
+		{"\\p{Alpha}+", "1\xc3\xa9z", "\xc3\xa9z"},
+		{"\\p{^Alpha}+", "a12b", "12"},
+		{"[\\p{Hiragana}]", "a\xe3\x81\x82", "\xe3\x81\x82"},
+		{"\xc3\xa9\\w", "\xc3\xa9\xc3\xa9x", "\xc3\xa9x"},
+		{"\\<\\>\\/\\:\\-\\_\\ ", "<>/:-_ ", "<>/:-_ "},
+		{"a\\R", "a\r\n", "a\r\n"},
+		{"]{}{a}{,}", "]{}{a}{,}", "]{}{a}{,}"},
+		{"a\\Kb", "ab", "b"},
+		{"(a)\\1", "xaa", "aa|a"},
+		{"(?<q>['\"]).*\\k<q>", "x'a\"b'", "'a\"b'|'"},
+		{"(?<p>\\((?:[^()]|\\g<p>)*\\))", "x(a(b)c)",
+		 "(a(b)c)|(a(b)c)"},
+	};
+	CHECK_MATCHES(cases);
+}
+
+static void options_reach_as_far_as_in_ruby(void **state)
+{
+	(void)state;
+	static const struct match_case cases[] = {
+		{"/a.c/", "xabc", "abc"},
+		{"/A.C/i", "xabc", "abc"},
+		{"/a.c/m", "a\nc", "a\nc"},
+		{"/a b # c [ (\n c/x", "abc", "abc"},
+		{"/A . c/mix", "a\nC", "a\nC"},
+		{"/a/c/", "a/c", "a/c"},
+		{"/a", "/a", "/a"},
+		{"/", "/", "/"},
+		{"//", "x", ""},
+		{"/a/u", "/a/u", "/a/u"},
+		{"a(?i)b", "aB", "aB"},
+		{"a(?i)b|c", "aC", "aC"}, /* a(?i:b|c) */
+		{"(?:a(?i)b)c", "aBC", "no"},
+		{"a(?i:b(?-i)c)d", "aBCd", "no"},
+		{"a(?i:b(?-i)c)d", "aBcd", "aBcd"},
+		{"(?x) a  b (?-x) c", "ab c", "ab c"},
+		{"(?x)a{1,} + [ ]", "aa ", "aa "},
+		{"a(?#comment \\) (here)b", "ab", "ab"},
+	};
+	CHECK_MATCHES(cases);
+}
+
+static void quantifiers_repeat_what_they_repeat_in_ruby(void **state)
+{
+	(void)state;
+	static const struct match_case cases[] = {
+		{"a{,2}", "aaa", "aa"},
+		{"a{2}?", "aaa", "aa"}, /* (?:a{2})? */
+		{"a{2}?b", "ab", "b"},
+		{"a{1,2}+a", "aaa", "aaa"}, /* not possessive */
+		{"a++a", "aaa", "no"},
+		{"a+?", "aaa", "a"},
+		{"a**", "aaa", "aaa"},
+		{"(ab){2}{2}", "abababab", "abababab|ab"},
+		{"[a[b]]{2}{2}", "abab", "abab"},
+		{"\xe3\x81\x82{2}", "\xe3\x81\x82\xe3\x81\x82",
+		 "\xe3\x81\x82\xe3\x81\x82"},
+		{"^*a$?", "a", "a"},
+		{"\\b?a", "a", "a"},
+	};
+	CHECK_MATCHES(cases);
+}
+
+static void with_a_named_group_the_plain_ones_do_not_capture(void **state)
+{
+	(void)state;
+	static const struct match_case cases[] = {
+		{"(a)(b)", "ab", "ab|a|b"},
+		{"(a)(?<x>b)", "ab", "ab|b"},
+		{"(a)(?'x'b)", "ab", "ab|b"},
+		{"(a)[(?<x>b)]", "ab", "ab|a"},
+		{"(?<x>a)|(?<x>b)", "b", "b|-|b"},
+		{"(?<x>a)?(?<y>b)?c", "c", "c|-|-"},
+		{"(?<x>a)?(?(<x>)b|c)", "ab", "ab|a"},
+	};
+	CHECK_MATCHES(cases);
+	struct pattern *p = make("(a)(?<x>b)");
+	assert_true(span_equals(pattern_group_name(p, 1), SPAN("x")));
+	pattern_free(p);
+	p = make("(a)");
+	assert_int_equal(pattern_group_name(p, 1).len, 0);
+	pattern_free(p);
+}
+
+static void broken_utf8_never_stops_a_match(void **state)
+{
+	(void)state;
+	static const struct match_case cases[] = {
+		{"^(.*)$", "a\xff\xe3\x81", "a\xff\xe3\x81|a\xff\xe3\x81"},
+		{"a[^b]*c", "a\xff\xc3(c", "a\xff\xc3(c"},
+		{"\\xff", "a\xff", "\xff"},
+		{"[\\x80-\\xff]+", "a\xe3\x81z", "\xe3\x81"},
+		{"\xe3\x81\x82", "\xff\xe3\x81\x82\xe3", "\xe3\x81\x82"},
+	};
+	CHECK_MATCHES(cases);
+	check_match("a(.)b", span_make("a\0b", 3), "a");
+}
+
+static void what_is_wrong_is_told_with_its_place(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *regex, *text;
+	} cases[] = {
+		{"abc(def", "a group without its ) at 7"},
+		{"abc)", "unmatched ) at 3"},
+		{"(?i)abc)", "unmatched ) at 7"},
+		{"/ab)/i", "unmatched ) at 3"},
+		{"ab[cd", "a class without its ] at 3"},
+		{"[]", "a class without its ] at 1"},
+		{"[b-a]", "an empty range in a class at 4"},
+		{"[a-\\d]", "a range to a class at 2"},
+		{"[[:nope:]]", "an unknown [:name:] at 2"},
+		{"*a", "quantifier does not follow a repeatable item at 0"},
+		{"[abc]+(*UTF)", "nothing to repeat at 6"},
+		{"(?<a-b>x)", "a name is of letters, digits and _, at 2"},
+		{"(?<1>x)", "a name begins with a letter or _, at 5"},
+		{"(?~x)", "(?~ is not supported at 0"},
+		{"(?P<x>a)", "an unknown kind of group at 2"},
+		{"(?|a)", "an unknown kind of group at 2"},
+		{"a\\", "nothing behind the \\ at 2"},
+		{"(?<x>a)\\1", "a number beside named groups at 8"},
+		{"\\M-a", "\\M- is not supported at 1"},
+		{"\\u12", "\\uHHHH expected at 1"},
+		{"\xc3\xa9[a[\xc3\xa9]]",
+		 "a nested class with more than ASCII at 3"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct err e = {0};
+		char expected[200] = "regular expression: ";
+		strncat(expected, cases[i].text, 150);
+		assert_null(pattern_new(span_of(cases[i].regex), &e));
+		assert_string_equal(e.text, expected);
+	}
+}
+
+/* PCRE2 speaks of the translated text, the user of his own. */
+static void a_place_that_pcre2_tells_is_one_of_the_source(void **state)
+{
+	(void)state;
+	struct err e = {0};
+	assert_null(pattern_new(SPAN("[0-9][a-z]\\h\\k<none>x"), &e));
+	assert_string_equal(e.text,
+			    "regular expression: reference to non-existent "
+			    "subpattern at 20");
+}
+
+static void a_match_without_end_gives_up(void **state)
+{
+	(void)state;
+	struct pattern *p = make("^(a|a)*$");
+	assert_false(pattern_matches(
+		p, SPAN("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!")));
+	assert_true(pattern_gave_up(p));
+	assert_false(pattern_matches(p, SPAN("b")));
+	assert_false(pattern_gave_up(p));
+	assert_true(pattern_matches(p, SPAN("aaa")));
+	assert_false(pattern_gave_up(p));
+	pattern_free(p);
+}
+
+static void a_datagram_of_200_kb_is_matched(void **state)
+{
+	(void)state;
+	size_t len = 200000;
+	char *text = malloc(len);
+	assert_non_null(text);
+	memset(text, 'a', len);
+	memcpy(text, "<1>Nov  1 01:02:03 h n: ", 24);
+	struct pattern *p = make(seed_regex);
+	bool present;
+	assert_true(pattern_matches(p, span_make(text, len)));
+	assert_int_equal(pattern_group(p, 4, &present).len, len - 24);
+	pattern_free(p);
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			the_regex_of_the_seed_reads_its_class_as_onigmo_does),
+		cmocka_unit_test(the_stock_regex_has_a_pid),
+		cmocka_unit_test(lines_begin_and_end_as_in_ruby),
+		cmocka_unit_test(classes_nest_intersect_and_negate),
+		cmocka_unit_test(escapes_mean_what_they_mean_in_ruby),
+		cmocka_unit_test(options_reach_as_far_as_in_ruby),
+		cmocka_unit_test(quantifiers_repeat_what_they_repeat_in_ruby),
+		cmocka_unit_test(
+			with_a_named_group_the_plain_ones_do_not_capture),
+		cmocka_unit_test(broken_utf8_never_stops_a_match),
+		cmocka_unit_test(what_is_wrong_is_told_with_its_place),
+		cmocka_unit_test(a_place_that_pcre2_tells_is_one_of_the_source),
+		cmocka_unit_test(a_match_without_end_gives_up),
+		cmocka_unit_test(a_datagram_of_200_kb_is_matched),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

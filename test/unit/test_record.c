@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "record/record.h"
+
+static int setup(void **state)
+{
+	*state = arena_new(1024);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	arena_free(*state);
+	return 0;
+}
+
+static struct record *record_of(struct arena *a, const char *const *keys)
+{
+	struct record *r = record_new(a, NULL, SPAN("t"), 0);
+	for (int64_t i = 0; keys[i] != NULL; i++)
+		record_add(r, span_of(keys[i]), value_int(i));
+	return r;
+}
+
+static void the_first_and_the_last_of_equal_keys_are_found(void **state)
+{
+	const char *const keys[] = {"a", "b", "a", NULL};
+	struct record *r = record_of(*state, keys);
+	assert_int_equal(record_first(r, SPAN("a"))->integer, 0);
+	assert_int_equal(record_last(r, SPAN("a"))->integer, 2);
+	assert_null(record_first(r, SPAN("c")));
+	assert_null(record_last(r, SPAN("")));
+}
+
+static void keep_last_leaves_each_key_once_at_its_last_place(void **state)
+{
+	const char *const keys[] = {"a", "b", "a", "", "c", "b", "", NULL};
+	struct record *r = record_of(*state, keys);
+	record_keep_last(r);
+	assert_int_equal(r->count, 4);
+	const int64_t left[] = {2, 4, 5, 6};
+	for (size_t i = 0; i < r->count; i++)
+		assert_int_equal(r->fields[i].value.integer, left[i]);
+	record_add(r, SPAN("d"), value_null());
+	assert_int_equal(r->count, 5);
+}
+
+static void keep_last_is_right_for_thousands_of_keys(void **state)
+{
+	enum { KEYS = 20000 };
+	struct record *r = record_new(*state, NULL, SPAN("t"), 0);
+	for (int64_t i = 0; i < 2 * KEYS; i++) {
+		char text[16];
+		int len = snprintf(text, sizeof text, "k%d", (int)(i % KEYS));
+		record_add(r, arena_copy(*state, span_make(text, (size_t)len)),
+			   value_int(i));
+	}
+	record_keep_last(r);
+	assert_int_equal(r->count, KEYS);
+	for (size_t i = 0; i < KEYS; i++)
+		assert_int_equal(r->fields[i].value.integer, KEYS + i);
+}
+
+static void set_replaces_in_place_and_remove_takes_all(void **state)
+{
+	const char *const keys[] = {"a", "b", "a", NULL};
+	struct record *r = record_of(*state, keys);
+	record_set(r, SPAN("b"), value_int(9));
+	assert_int_equal(r->fields[1].value.integer, 9);
+	record_set(r, SPAN("x"), value_int(7));
+	assert_int_equal(r->count, 4);
+	record_remove(r, SPAN("a"));
+	assert_int_equal(r->count, 2);
+	assert_null(record_first(r, SPAN("a")));
+}
+
+static void a_copy_has_fields_of_its_own(void **state)
+{
+	const char *const keys[] = {"a", NULL};
+	struct record *r = record_of(*state, keys);
+	struct record *copy = record_copy(r);
+	record_set(copy, SPAN("a"), value_int(5));
+	for (int i = 0; i < 100; i++)
+		record_add(copy, SPAN("n"), value_null());
+	assert_int_equal(r->fields[0].value.integer, 0);
+	assert_int_equal(r->count, 1);
+	assert_int_equal(copy->count, 101);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			the_first_and_the_last_of_equal_keys_are_found),
+		cmocka_unit_test(
+			keep_last_leaves_each_key_once_at_its_last_place),
+		cmocka_unit_test(keep_last_is_right_for_thousands_of_keys),
+		cmocka_unit_test(set_replaces_in_place_and_remove_takes_all),
+		cmocka_unit_test(a_copy_has_fields_of_its_own),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

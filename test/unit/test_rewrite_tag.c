@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/say.h"
+#include "conf/conf.h"
+#include "filter/chain.h"
+#include "filter/kinds.h"
+#include "record/json.h"
+#include "record/record.h"
+
+struct fixture {
+	struct conf *conf;
+	struct chain *chain;
+	struct arena *arena;
+	struct json_reader *reader;
+	struct buf tags; /* of what came out, each followed by a newline */
+	struct record *outs[CHAIN_RESTARTS_MAX + 1];
+	size_t out_count;
+};
+
+static bool open_with(struct fixture *f, const char *conf, struct err *e)
+{
+	static const struct filter_env env = {.conf_dir = "."};
+	*f = (struct fixture){
+		.chain = chain_new(),
+		.arena = arena_new(16384),
+		.reader = json_reader_new(),
+	};
+	f->conf = conf_read_text("t.conf", conf, strlen(conf), e);
+	if (f->conf == NULL)
+		fail_msg("%s", e->text);
+	struct conf_section *s;
+	for (size_t i = 0; (s = conf_section(f->conf, i)) != NULL; i++)
+		if (!chain_add(f->chain, s, &env, e))
+			return false;
+	return true;
+}
+
+static void open_chain(struct fixture *f, const char *conf)
+{
+	struct err e = {0};
+	if (!open_with(f, conf, &e))
+		fail_msg("%s", e.text);
+}
+
+static void fini(struct fixture *f)
+{
+	chain_free(f->chain);
+	conf_free(f->conf);
+	arena_free(f->arena);
+	json_reader_free(f->reader);
+	buf_fini(&f->tags);
+}
+
+static void on_out(void *data, struct record *r)
+{
+	struct fixture *f = data;
+	buf_put_span(&f->tags, r->tag);
+	buf_put_char(&f->tags, '\n');
+	assert_true(f->out_count < sizeof f->outs / sizeof f->outs[0]);
+	f->outs[f->out_count++] = r;
+}
+
+/* The tags that come out, in their order. */
+static const char *run(struct fixture *f, const char *tag, const char *json)
+{
+	struct record *r = record_new(f->arena, NULL, span_of(tag), 1);
+	assert_int_equal(json_read(f->reader, span_of(json), r), JSON_READ);
+	buf_clear(&f->tags);
+	f->out_count = 0;
+	chain_run(f->chain, r, on_out, f);
+	return buf_text(&f->tags);
+}
+
+static const struct filter_stats *stats(const struct fixture *f)
+{
+	const char *name;
+	const struct filter *filter;
+	assert_true(chain_filter(f->chain, 0, &name, &filter));
+	return &filter->stats;
+}
+
+static uint64_t failures(const struct fixture *f, const char *reason)
+{
+	const char *const *reasons = filter_rewrite_tag.failures;
+	for (size_t i = 0; reasons[i] != NULL; i++)
+		if (strcmp(reasons[i], reason) == 0)
+			return stats(f)->failures[i];
+	fail_msg("no such reason: %s", reason);
+	return 0;
+}
+
+#define HEAD "[FILTER]\n Name rewrite_tag\n Match "
+#define KUBE HEAD "kube.*\n"
+#define ALL HEAD "*\n"
+
+struct tag_case {
+	const char *conf, *json, *tags;
+};
+
+static void check(const struct tag_case *cases, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct fixture f;
+		open_chain(&f, cases[i].conf);
+		const char *tags = run(&f, "kube.*", cases[i].json);
+		if (strcmp(tags, cases[i].tags) != 0)
+			fail_msg("%s%s: %s", cases[i].conf, cases[i].json,
+				 tags);
+		fini(&f);
+	}
+}
+
+static void a_record_that_matches_gets_the_new_tag(void **state)
+{
+	(void)state;
+	static const struct tag_case cases[] = {
+		{KUBE " Rule $key ^(rewrite)$ updated false\n",
+		 "{\"key\":\"rewrite\"}", "updated\n"},
+		{KUBE " Rule $key ^(rewrite)$ updated false\n",
+		 "{\"key\":\"other\"}", "kube.*\n"},
+		{KUBE " Rule $key ^(rewrite)$ updated true\n",
+		 "{\"key\":\"rewrite\"}", "updated\nkube.*\n"},
+		{HEAD "other\n Rule $key ^ updated false\n",
+		 "{\"key\":\"rewrite\"}", "kube.*\n"},
+		{KUBE " Rule $a ^1$ one false\n Rule $a ^2$ two false\n"
+		      " Rule $a . three false\n",
+		 "{\"a\":\"2\"}", "two\n"},
+		{KUBE " Rule vhost ^(.*)$ /log/$log_file_path true\n",
+		 "{\"vhost\":\"ex.com\",\"log_file_path\":\"2026-1120/a.log\"}",
+		 "/log/2026-1120/a.log\nkube.*\n"},
+		{KUBE " Rule a ^v(.)$ $1 false\n", "{\"a\":\"v1\"}", "1\n"},
+		{KUBE " Rule $m['k'] ^x$ nested false\n",
+		 "{\"m\":{\"k\":\"x\"}}", "nested\n"},
+	};
+	check(cases, sizeof cases / sizeof cases[0]);
+}
+
+static void only_strings_match_the_empty_one_too(void **state)
+{
+	(void)state;
+	static const struct tag_case cases[] = {
+		{KUBE " Rule $n ^5$ t false\n", "{\"n\":5}", "kube.*\n"},
+		{KUBE " Rule $n ^ t false\n", "{\"n\":true}", "kube.*\n"},
+		{KUBE " Rule $n ^ t false\n", "{\"n\":null}", "kube.*\n"},
+		{KUBE " Rule $n ^ t false\n", "{\"n\":{\"k\":\"v\"}}",
+		 "kube.*\n"},
+		{KUBE " Rule $n ^ t false\n", "{\"m\":\"v\"}", "kube.*\n"},
+		{KUBE " Rule $n ^(.*)$ t false\n", "{\"n\":\"\"}", "t\n"},
+	};
+	check(cases, sizeof cases / sizeof cases[0]);
+}
+
+static void the_new_tag_is_composed(void **state)
+{
+	(void)state;
+	static const struct tag_case cases[] = {
+		{KUBE " Rule $a ^v(.)$ T.$0.$1.$2 false\n", "{\"a\":\"v1\"}",
+		 "T.v1.1.\n"},
+		{KUBE " Rule $a ^v T.[$0] false\n", "{\"a\":\"v1\"}", "T.[]\n"},
+		{KUBE " Rule $a ^v $TAG[0]-$TAG[1]_$TAG[5].end false\n",
+		 "{\"a\":\"v1\"}", "kube-*_.end\n"},
+		{KUBE " Rule $a ^v n$n.f$f.b$b.nul$nul.x$miss false\n",
+		 "{\"a\":\"v\",\"n\":5,\"f\":1.5,\"b\":true,\"nul\":null}",
+		 "n5.f1.500000.btrue.nulnull.x\n"},
+		/* Of two equal keys the last: as syslog's behind JSON's. */
+		{KUBE " Rule $ident ^(.*)$ T.$ident false\n",
+		 "{\"ident\":\"I\",\"pri\":\"1\",\"ident\":\"h\"}", "T.h\n"},
+	};
+	check(cases, sizeof cases / sizeof cases[0]);
+}
+
+static void an_argument_with_blanks_stands_in_quotes(void **state)
+{
+	(void)state;
+	static const struct tag_case cases[] = {
+		{KUBE " Rule $a \"^x (y)$\" \"T $1\" false\n",
+		 "{\"a\":\"x y\"}", "T y\n"},
+		{KUBE " Rule \"$a\" 'x y' t 'no'\n", "{\"a\":\"x y\"}", "t\n"},
+		{KUBE " Rule   $a   x   t   Off  \n", "{\"a\":\"x\"}", "t\n"},
+		{KUBE " Rule $a \"^\\\"(\\d) $\" t YES\n", "{\"a\":\"\\\"7 \"}",
+		 "t\nkube.*\n"},
+		{KUBE " Rule $a \"^x\\\\\\\\ $\" t off\n", "{\"a\":\"x\\\\ \"}",
+		 "t\n"},
+		{KUBE " Rule $a x\"y t\"z on\n", "{\"a\":\"x\\\"y\"}",
+		 "t\"z\nkube.*\n"},
+	};
+	check(cases, sizeof cases / sizeof cases[0]);
+}
+
+static void each_copy_keeps_its_own_tag(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_chain(&f, KUBE " Rule $a ^(.*)$ $1 true\n");
+	run(&f, "kube.1", "{\"a\":\"one\"}");
+	const struct record *one = f.outs[0];
+	run(&f, "kube.2", "{\"a\":\"two\"}");
+	assert_true(span_equals(one->tag, SPAN("one")));
+	assert_true(span_equals(f.outs[0]->tag, SPAN("two")));
+	assert_true(span_equals(f.outs[1]->tag, SPAN("kube.2")));
+	assert_ptr_not_equal(f.outs[0]->fields, f.outs[1]->fields);
+	assert_int_equal(stats(&f)->restarted_total, 2);
+	assert_int_equal(stats(&f)->added_total, 0);
+	assert_int_equal(stats(&f)->dropped_total, 0);
+	fini(&f);
+}
+
+static void an_empty_new_tag_leaves_the_record_and_is_counted(void **state)
+{
+	(void)state;
+	static const char *const keeps[] = {
+		KUBE " Rule $a . $missing true\n",
+		KUBE " Rule $a . $missing false\n",
+	};
+	for (size_t i = 0; i < 2; i++) {
+		struct fixture f;
+		open_chain(&f, keeps[i]);
+		assert_string_equal(run(&f, "kube.*", "{\"a\":\"v\"}"),
+				    "kube.*\n");
+		assert_int_equal(failures(&f, "empty_tag"), 1);
+		assert_int_equal(stats(&f)->restarted_total, 0);
+		fini(&f);
+	}
+}
+
+static void a_regex_that_gives_up_is_counted_and_the_next_tried(void **state)
+{
+	(void)state;
+	struct fixture f;
+	static const char text[] =
+		"{\"a\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\"}";
+	open_chain(&f, KUBE " Rule $a ^(a+)+$ never false\n"
+			    " Rule $a b$ t false\n");
+	assert_string_equal(run(&f, "kube.*", text), "t\n");
+	assert_int_equal(failures(&f, "match_limit"), 1);
+	fini(&f);
+}
+
+static void a_rule_that_matches_its_own_tag_ends_and_loses_nothing(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_chain(&f, ALL " Rule $a . again false\n");
+	assert_string_equal(run(&f, "kube.*", "{\"a\":\"v\"}"), "again\n");
+	assert_int_equal(stats(&f)->restarted_total, CHAIN_RESTARTS_MAX);
+	assert_int_equal(stats(&f)->refused_total, 1);
+	fini(&f);
+
+	open_chain(&f, ALL " Rule $a . again true\n");
+	run(&f, "kube.*", "{\"a\":\"v\"}");
+	assert_int_equal(f.out_count, CHAIN_RESTARTS_MAX + 1);
+	assert_int_equal(stats(&f)->restarted_total, CHAIN_RESTARTS_MAX);
+	assert_int_equal(stats(&f)->refused_total, 1);
+	fini(&f);
+}
+
+static void a_tag_that_grows_in_a_loop_is_bounded(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_chain(&f, ALL " Rule $a . $TAG.x false\n");
+	run(&f, "t", "{\"a\":\"v\"}");
+	assert_int_equal(f.out_count, 1);
+	/* "t", ".x" for each restart, the newline of the list */
+	assert_int_equal(f.tags.len, 1 + 2 * CHAIN_RESTARTS_MAX + 1);
+	fini(&f);
+}
+
+/* --- set-up */
+
+static void a_mistake_is_told_with_what_would_be_right(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *keys, *place, *says;
+	} cases[] = {
+		{"", "t.conf:1", "Rule $level"},
+		{" Rule $a ^v$ t\n", "t.conf:4", "Rule $level"},
+		{" Rule $a ^v$ t false more\n", "t.conf:4", "Rule $level"},
+		{" Rule $a \"^v$ t false\n", "t.conf:4", "quotes"},
+		{" Rule $a \"^v\"t false\n", "t.conf:4", "quotes"},
+		{" Rule $a ^v$ t maybe\n", "t.conf:4", "true or false"},
+		{" Rule $a ^(v$ t false\n", "t.conf:4", "^(v$"},
+		{" Rule $a[ ^v$ t false\n", "t.conf:4", "KEY"},
+		{" Rule $a ^v$ t false\n Ruel $a ^v$ t false\n", "t.conf:5",
+		 "Rule"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct buf conf = {0};
+		buf_put_text(&conf, KUBE);
+		buf_put_text(&conf, cases[i].keys);
+		struct fixture f;
+		struct err e = {0};
+		assert_false(open_with(&f, buf_text(&conf), &e));
+		if (strstr(e.text, cases[i].place) == NULL ||
+		    strstr(e.text, cases[i].says) == NULL)
+			fail_msg("case %zu: %s", i, e.text);
+		buf_fini(&conf);
+		fini(&f);
+	}
+}
+
+static void keys_of_the_emitter_are_accepted(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_chain(&f, KUBE " Rule $a . t false\n Emitter_Name e\n"
+			    " Emitter_Storage.type memory\n"
+			    " Emitter_Mem_Buf_Limit 10M\n");
+	fini(&f);
+}
+
+int main(void)
+{
+	struct err e;
+	if (!say_open(NULL, SAY_OFF, &e))
+		return 1;
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_record_that_matches_gets_the_new_tag),
+		cmocka_unit_test(only_strings_match_the_empty_one_too),
+		cmocka_unit_test(the_new_tag_is_composed),
+		cmocka_unit_test(an_argument_with_blanks_stands_in_quotes),
+		cmocka_unit_test(each_copy_keeps_its_own_tag),
+		cmocka_unit_test(
+			an_empty_new_tag_leaves_the_record_and_is_counted),
+		cmocka_unit_test(
+			a_regex_that_gives_up_is_counted_and_the_next_tried),
+		cmocka_unit_test(
+			a_rule_that_matches_its_own_tag_ends_and_loses_nothing),
+		cmocka_unit_test(a_tag_that_grows_in_a_loop_is_bounded),
+		cmocka_unit_test(a_mistake_is_told_with_what_would_be_right),
+		cmocka_unit_test(keys_of_the_emitter_are_accepted),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "output/kinds.h"
+#include "output/router.h"
+#include "record/record.h"
+
+/* --- a sink that does what its keys say, in the place of the file sink */
+
+struct fake {
+	struct sink sink;
+	bool refuses;
+	bool blocks;
+	unsigned flushed, abandoned, reopened;
+};
+
+static struct sink *fake_open(struct conf_section *s,
+			      const struct sink_env *env, struct err *e)
+{
+	(void)env;
+	bool refuses = false, blocks = false, fails = false;
+	if (!conf_get_bool(s, "Refuses", &refuses, e) ||
+	    !conf_get_bool(s, "Blocks", &blocks, e) ||
+	    !conf_get_bool(s, "Fails", &fails, e))
+		return NULL;
+	if (fails) {
+		err_set(e, "as asked");
+		return NULL;
+	}
+	struct fake *fake = mem_new(1, sizeof *fake);
+	fake->refuses = refuses;
+	fake->blocks = blocks;
+	return &fake->sink;
+}
+
+static bool fake_put(struct sink *sink, const struct record *r, bool answers,
+		     enum drop_reason *reason)
+{
+	(void)r;
+	struct fake *fake = (struct fake *)sink;
+	sink->stats.lines_total++;
+	if (fake->refuses) {
+		*reason = DROP_path_refused;
+		return false;
+	}
+	sink->stats.messages_total += answers;
+	return true;
+}
+
+static enum sink_flush fake_flush(struct sink *sink, int64_t now_ns)
+{
+	(void)now_ns;
+	struct fake *fake = (struct fake *)sink;
+	fake->flushed++;
+	return fake->blocks ? SINK_BLOCKED : SINK_FLUSHED;
+}
+
+static void fake_abandon(struct sink *sink)
+{
+	((struct fake *)sink)->abandoned++;
+}
+
+static void fake_reopen(struct sink *sink)
+{
+	((struct fake *)sink)->reopened++;
+}
+
+static void fake_close(struct sink *sink)
+{
+	free(sink);
+}
+
+const struct sink_ops file_sink_ops = {
+	.name = "file",
+	.open = fake_open,
+	.put = fake_put,
+	.flush = fake_flush,
+	.abandon = fake_abandon,
+	.reopen = fake_reopen,
+	.close = fake_close,
+};
+
+/* --- a router from a configuration */
+
+struct fixture {
+	struct conf *conf;
+	struct router *router;
+	struct arena *arena;
+	struct message message;
+};
+
+static bool open_with(struct fixture *f, const char *text, struct err *e)
+{
+	const struct sink_env env = {.conf_dir = "."};
+	*f = (struct fixture){.router = router_new(), .arena = arena_new(4096)};
+	f->conf = conf_read_text("t.conf", text, strlen(text), e);
+	assert_non_null(f->conf);
+	struct conf_section *s;
+	for (size_t i = 0; (s = conf_section(f->conf, i)) != NULL; i++)
+		if (!router_add(f->router, s, &env, e))
+			return false;
+	return true;
+}
+
+static void close_all(struct fixture *f)
+{
+	router_free(f->router);
+	conf_free(f->conf);
+	arena_free(f->arena);
+}
+
+static void put(struct fixture *f, const char *tag)
+{
+	router_put(f->router,
+		   record_new(f->arena, &f->message, span_of(tag), 1));
+}
+
+static const struct sink *sink_at(const struct fixture *f, size_t index)
+{
+	const char *name;
+	const struct sink *sink;
+	assert_true(router_sink(f->router, index, &name, &sink));
+	return sink;
+}
+
+static const struct fake *fake_at(const struct fixture *f, size_t index)
+{
+	return (const struct fake *)sink_at(f, index);
+}
+
+static void every_output_that_matches_gets_the_record(void **state)
+{
+	(void)state;
+	struct err e;
+	struct fixture f;
+	assert_true(open_with(&f,
+			      "[OUTPUT]\n    Name file\n    Match *\n"
+			      "[OUTPUT]\n    Name FILE\n    Match a.*\n"
+			      "[OUTPUT]\n    name File\n    match b\n",
+			      &e));
+	put(&f, "a.x");
+	put(&f, "b");
+	put(&f, "b.x");
+	put(&f, "");
+	assert_int_equal(sink_at(&f, 0)->stats.lines_total, 4);
+	assert_int_equal(sink_at(&f, 1)->stats.lines_total, 1);
+	assert_int_equal(sink_at(&f, 2)->stats.lines_total, 1);
+	close_all(&f);
+}
+
+static void the_first_sink_that_takes_a_line_answers(void **state)
+{
+	(void)state;
+	struct err e;
+	struct fixture f;
+	assert_true(open_with(
+		&f,
+		"[OUTPUT]\n    Name file\n    Match *\n    Refuses on\n"
+		"[OUTPUT]\n    Name file\n    Match *\n"
+		"[OUTPUT]\n    Name file\n    Match *\n",
+		&e));
+	put(&f, "a");
+	assert_true(f.message.is_answered);
+	put(&f, "b"); /* another line of the same message */
+	assert_int_equal(sink_at(&f, 0)->stats.messages_total, 0);
+	assert_int_equal(sink_at(&f, 1)->stats.messages_total, 1);
+	assert_int_equal(sink_at(&f, 2)->stats.messages_total, 0);
+	assert_int_equal(sink_at(&f, 2)->stats.lines_total, 2);
+	close_all(&f);
+}
+
+static void a_refused_record_has_the_reason_of_the_sink(void **state)
+{
+	(void)state;
+	struct err e;
+	struct fixture f;
+	assert_true(open_with(
+		&f, "[OUTPUT]\n    Name file\n    Match *\n    Refuses on\n",
+		&e));
+	put(&f, "a");
+	assert_false(f.message.is_answered);
+	assert_int_equal(f.message.reason, DROP_path_refused);
+	close_all(&f);
+}
+
+static void a_tag_that_nothing_matches_is_unrouted(void **state)
+{
+	(void)state;
+	struct err e;
+	struct fixture f;
+	assert_true(
+		open_with(&f, "[OUTPUT]\n    Name file\n    Match a.*\n", &e));
+	put(&f, "b");
+	assert_false(f.message.is_answered);
+	assert_int_equal(f.message.reason, DROP_unrouted);
+	close_all(&f);
+}
+
+static void one_blocked_sink_blocks_and_the_others_are_flushed(void **state)
+{
+	(void)state;
+	struct err e;
+	struct fixture f;
+	assert_true(open_with(
+		&f,
+		"[OUTPUT]\n    Name file\n    Match *\n    Blocks on\n"
+		"[OUTPUT]\n    Name file\n    Match *\n",
+		&e));
+	assert_int_equal(router_flush(f.router, 1), SINK_BLOCKED);
+	assert_int_equal(fake_at(&f, 1)->flushed, 1);
+	router_abandon(f.router);
+	router_reopen(f.router);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(fake_at(&f, i)->abandoned, 1);
+		assert_int_equal(fake_at(&f, i)->reopened, 1);
+	}
+	close_all(&f);
+}
+
+static void sinks_are_named_by_kind_and_number_or_alias(void **state)
+{
+	(void)state;
+	static const char *const names[] = {"file.0", "errors", "file.2"};
+	struct err e;
+	struct fixture f;
+	assert_true(open_with(
+		&f,
+		"[OUTPUT]\n    Name file\n    Match *\n"
+		"[OUTPUT]\n    Name file\n    Match *\n    Alias errors\n"
+		"[OUTPUT]\n    Name file\n    Match *\n",
+		&e));
+	const char *name;
+	const struct sink *sink;
+	for (size_t i = 0; i < 3; i++) {
+		assert_true(router_sink(f.router, i, &name, &sink));
+		assert_string_equal(name, names[i]);
+		assert_ptr_equal(sink->ops, &file_sink_ops);
+	}
+	assert_false(router_sink(f.router, 3, &name, &sink));
+	close_all(&f);
+}
+
+static const struct mistake {
+	const char *text;
+	const char *said[3];
+} mistakes[] = {
+	{"[OUTPUT]\n    Match *\n", {"t.conf:1", "Name file"}},
+	{"[OUTPUT]\n    Name fil\n    Match *\n", {"t.conf:2", "\"file\""}},
+	{"[OUTPUT]\n    Name elasticsearch\n    Match *\n",
+	 {"t.conf:2", "elasticsearch", "there are: file"}},
+	{"[OUTPUT]\n    Name file\n", {"t.conf:1", "Match *"}},
+	{"[OUTPUT]\n    Name file\n    Match *\n    Refuse on\n",
+	 {"t.conf:4", "Refuses"}},
+	{"[OUTPUT]\n    Name file\n    Match *\n    Fails on\n", {"as asked"}},
+};
+
+static void a_mistake_is_told_with_place_and_remedy(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
+		struct err e = {0};
+		struct fixture f;
+		assert_false(open_with(&f, mistakes[i].text, &e));
+		for (size_t j = 0; j < 3 && mistakes[i].said[j]; j++)
+			if (strstr(e.text, mistakes[i].said[j]) == NULL)
+				fail_msg("no '%s' in: %s", mistakes[i].said[j],
+					 e.text);
+		close_all(&f);
+	}
+}
+
+static void keys_of_fluent_bit_without_meaning_are_accepted(void **state)
+{
+	(void)state;
+	struct err e;
+	struct fixture f;
+	assert_true(open_with(&f,
+			      "[OUTPUT]\n    Name file\n    Match *\n"
+			      "    Workers 1\n    Retry_Limit no_limits\n"
+			      "    storage.total_limit_size 1G\n",
+			      &e));
+	close_all(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_output_that_matches_gets_the_record),
+		cmocka_unit_test(the_first_sink_that_takes_a_line_answers),
+		cmocka_unit_test(a_refused_record_has_the_reason_of_the_sink),
+		cmocka_unit_test(a_tag_that_nothing_matches_is_unrouted),
+		cmocka_unit_test(
+			one_blocked_sink_blocks_and_the_others_are_flushed),
+		cmocka_unit_test(sinks_are_named_by_kind_and_number_or_alias),
+		cmocka_unit_test(a_mistake_is_told_with_place_and_remedy),
+		cmocka_unit_test(
+			keys_of_fluent_bit_without_meaning_are_accepted),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "record/time_format.h"
+
+static const char syslog_format[] = "%b %d %H:%M:%S";
+
+/* 2026-11-20T12:00:00Z */
+static const int64_t november_s = 1795176000;
+
+static void use_zone(const char *tz)
+{
+	if (tz != NULL)
+		setenv("TZ", tz, 1);
+	else
+		unsetenv("TZ");
+	tzset();
+}
+
+static struct time_format *make(const char *format)
+{
+	struct err e = {0};
+	struct time_format_opts opts = {.format = format};
+	struct time_format *f = time_format_new(&opts, &e);
+	if (f == NULL)
+		fail_msg("%s: %s", format, e.text);
+	return f;
+}
+
+static int64_t read_ns(struct time_format *f, const char *text, int64_t now_s)
+{
+	int64_t ns = -1;
+	if (!time_format_read(f, span_of(text), now_s * NS_PER_S, &ns))
+		fail_msg("\"%s\" was not read", text);
+	return ns;
+}
+
+struct reading {
+	const char *format, *text;
+	int64_t s, ns;
+};
+
+static void check_readings(const struct reading *r, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct time_format *f = make(r[i].format);
+		int64_t ns = read_ns(f, r[i].text, november_s);
+		if (ns != r[i].s * NS_PER_S + r[i].ns)
+			fail_msg("%s as %s: %lld", r[i].text, r[i].format,
+				 (long long)ns);
+		time_format_free(f);
+	}
+}
+
+static void a_time_is_read_as_its_format_says(void **state)
+{
+	(void)state;
+	static const struct reading cases[] = {
+		{"%b %d %H:%M:%S", "Nov 20 23:59:58", 1795219198, 0},
+		{"%b %d %H:%M:%S", "Nov  1 01:02:03", 1793494923, 0},
+		{"%b %d %H:%M:%S", "nov 1 01:02:03", 1793494923, 0},
+		{"%B %e %T", "NOVEMBER  1 01:02:03", 1793494923, 0},
+		{"%h%e %R:%S", "Nov 1 01:02:03", 1793494923, 0},
+		{"%b %d %T", "Nov 20 23:59:58 junk", 1795219198, 0},
+		{"%b %d %T", "Nov 31 01:02:03", 1796086923, 0},
+		{"%b %d %T", "Nov 20 01:02:60", 1795136580, 0},
+		{"%Y-%m-%d %T", "2027-02-29 00:00:00", 1803859200, 0},
+		{"%Y-%m-%d %T", "2024-02-29 00:00:00", 1709164800, 0},
+		{"%F %T", "1969-12-31 23:59:59", -1, 0},
+		{"%D %T", "07/18/17 00:00:00", 1500336000, 0},
+		{"%d/%b/%Y:%H:%M:%S %z", "18/Jul/2017:01:47:03 +0530",
+		 1500322623, 0},
+		{"%m/%d/%Y %H:%M:%S %z", "07/18/2017 01:47:03 +0530",
+		 1500322623, 0},
+		{"%m/%d/%Y %H:%M:%S %z", "07/18/2017 05:17:03 +0900",
+		 1500322623, 0},
+		{"%FT%T.%L%z", "2026-01-02T03:04:05.5Z", 1767323045, 500000000},
+		{"%FT%T.%LZ", "2026-01-02T03:04:05.123456789Z", 1767323045,
+		 123456789},
+		{"%FT%T%z", "2026-01-02T03:04:05-05:30", 1767342845, 0},
+		{"%FT%T%z", "2026-01-02T03:04:05 +09", 1767290645, 0},
+		{"%FT%T %Z", "2026-01-02T03:04:05 PDT", 1767348245, 0},
+		{"%a, %d %b %Y %T %Z", "Fri, 02 Jan 2026 03:04:05 GMT",
+		 1767323045, 0},
+		{"%A %d %B %y %I:%M:%S %p", "friday 2 january 26 12:04:05 am",
+		 1767312245, 0},
+		{"%Y %j %l.%M %p", "2026 033 3.00 PM", 1770044400, 0},
+		{"%s", "1795219198.5", 1795219198, 0},
+		{"%s.%L", "1795219198.25", 1795219198, 250000000},
+		{"100%% %Y", "100% 2026", 1767225600, 0},
+		{"%Y%n%m%t%d", "2026 \t1\n2", 1767312000, 0},
+		{"%Y%m%d", "20260102", 1767312000, 0},
+		{"%y", "69", -31536000, 0},
+		{"%T", "13:00:00", 1795179600, 0},
+	};
+	use_zone(NULL);
+	check_readings(cases, sizeof cases / sizeof *cases);
+}
+
+static void a_text_that_does_not_fit_changes_nothing(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *format, *text;
+	} cases[] = {
+		{"%b %d %T", "Bad 99 01:02:03"},
+		{"%b %d %T", "Nov 32 01:02:03"},
+		{"%b %d %T", "Nov 0 01:02:03"},
+		{"%b %d %T", "Nov 20 24:00:00"},
+		{"%b %d %T", "Nov 20 00:60:00"},
+		{"%b %d %T", "Nov 20 00:00:61"},
+		{"%b %d %T", "Nov 20 00:00"},
+		{"%b %d %T", "Nov 20 00:00:"},
+		{"%b %d %T", ""},
+		{"%b %d %T", "No"},
+		{"%T.%L", "01:02:03.0123456789"},
+		{"%T.%L", "01:02:03."},
+		{"%F %T %z", "2026-01-02 03:04:05"},
+		{"%F %T %z", "2026-01-02 03:04:05 JST"},
+		{"%F %T %z", "2026-01-02 03:04:05 +9"},
+		{"%F %T %z", "2026-01-02 03:04:05 +09:"},
+		{"%F %T %z", "2026-01-02 03:04:05 +0960"},
+		{"%F %T %Z", "2026-01-02 03:04:05 JST"},
+		{"%F %T %Z", "2026-01-02 03:04:05 "},
+		{"%FT%T", "2026-01-02 03:04:05"},
+		{"%I %p", "13 PM"},
+		{"%I %p", "3 XM"},
+		{"%s", "x"},
+		{"%s", "1234567890123"},
+		{"%s", "999999999999"}, /* no int64 of nanoseconds */
+		{"%Y", "9999"},
+		{"%Y %j", "2026 367"},
+		{"%s", "1795219198                                        "
+		       "              "},
+	};
+	use_zone(NULL);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct time_format *f = make(cases[i].format);
+		int64_t ns = 42;
+		if (time_format_read(f, span_of(cases[i].text), 0, &ns))
+			fail_msg("%s as %s was read", cases[i].text,
+				 cases[i].format);
+		assert_int_equal(ns, 42);
+		time_format_free(f);
+	}
+}
+
+static void a_text_of_63_bytes_is_the_longest(void **state)
+{
+	(void)state;
+	char text[65] = "1795219198";
+	memset(text + 10, ' ', 54);
+	struct time_format *f = make("%s");
+	int64_t ns;
+	assert_true(time_format_read(f, span_make(text, 63), 0, &ns));
+	assert_false(time_format_read(f, span_make(text, 64), 0, &ns));
+	time_format_free(f);
+}
+
+static void the_missing_year_is_the_nearest(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		int64_t now_s, s;
+	} cases[] = {
+		/* now 2026-12-31T15:00:05Z: Tokyo is in 2027 already */
+		{"Jan  1 00:00:01", 1798729205, 1798761601},
+		/* now 2027-01-01T00:00:00Z: a late line */
+		{"Dec 31 23:59:58", 1798761600, 1798761598},
+		/* now 2027-01-01T00:00:00Z */
+		{"Jan  1 00:00:00", 1798761600, 1798761600},
+		/* now 2028-03-01T00:00:00Z, a leap year */
+		{"Feb 29 23:59:59", 1835481600, 1835481599},
+		/* now 2027-03-01T12:00:00Z: the 29th rolls over */
+		{"Feb 29 12:00:00", 1803902400, 1803902400},
+		/* now 2027-12-31T00:00:00Z: next year's is nearest */
+		{"Feb 29 00:00:00", 1830211200, 1835395200},
+	};
+	use_zone(NULL);
+	struct time_format *f = make(syslog_format);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		int64_t ns = read_ns(f, cases[i].text, cases[i].now_s);
+		if (ns != cases[i].s * NS_PER_S)
+			fail_msg("%s: %lld", cases[i].text, (long long)ns);
+	}
+	time_format_free(f);
+}
+
+static void the_missing_date_is_the_nearest(void **state)
+{
+	(void)state;
+	use_zone(NULL);
+	struct time_format *f = make("%T");
+	int64_t midnight_s = november_s - 12 * 3600;
+	assert_int_equal(read_ns(f, "23:59:59", midnight_s),
+			 (midnight_s - 1) * NS_PER_S);
+	assert_int_equal(read_ns(f, "00:00:01", midnight_s - 1),
+			 (midnight_s + 1) * NS_PER_S);
+	assert_int_equal(read_ns(f, "13:00:00", november_s),
+			 (november_s + 3600) * NS_PER_S);
+	time_format_free(f);
+}
+
+static void without_a_zone_the_configured_offset_decides(void **state)
+{
+	(void)state;
+	struct err e;
+	struct time_format_opts opts = {
+		.format = "%F %T", .has_offset = true, .offset_s = 9 * 3600};
+	use_zone("America/New_York");
+	struct time_format *f = time_format_new(&opts, &e);
+	assert_non_null(f);
+	assert_int_equal(read_ns(f, "2026-01-02 03:04:05", 0),
+			 1767290645 * NS_PER_S);
+	time_format_free(f);
+	opts.format = "%F %T %Z"; /* names say nothing then, but UTC does */
+	f = time_format_new(&opts, &e);
+	assert_int_equal(read_ns(f, "2026-01-02 03:04:05 KST", 0),
+			 1767290645 * NS_PER_S);
+	assert_int_equal(read_ns(f, "2026-01-02 03:04:05 UTC", 0),
+			 1767323045 * NS_PER_S);
+	time_format_free(f);
+}
+
+static void without_a_zone_and_an_offset_tz_decides(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *tz, *format, *text;
+		int64_t s;
+	} cases[] = {
+		{NULL, "%F %T", "2026-01-02 03:04:05", 1767323045},
+		{"", "%F %T", "2026-01-02 03:04:05", 1767323045},
+		{"JST-9", "%F %T", "2026-01-02 03:04:05", 1767290645},
+		{"JST-9", "%F %TZ", "2026-01-02 03:04:05Z", 1767323045},
+		{"JST-9", "%F %T%z", "2026-01-02 03:04:05+00", 1767323045},
+		{"JST-9", "%F %T %Z", "2026-01-02 03:04:05 JST", 1767290645},
+		{"JST-9", "%b %d %T", "Nov 20 23:59:58", 1795186798},
+		{"JST-9", "%s", "1795186798", 1795186798},
+		{"EST5EDT,M3.2.0,M11.1.0", "%F %T", "2026-01-02 03:04:05",
+		 1767341045},
+		{"EST5EDT,M3.2.0,M11.1.0", "%F %T", "2026-07-02 03:04:05",
+		 1782975845},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		use_zone(cases[i].tz);
+		struct time_format *f = make(cases[i].format);
+		int64_t ns = read_ns(f, cases[i].text, november_s);
+		if (ns != cases[i].s * NS_PER_S)
+			fail_msg("%s in %s: %lld", cases[i].text,
+				 cases[i].tz ? cases[i].tz : "-",
+				 (long long)ns);
+		time_format_free(f);
+	}
+	use_zone(NULL);
+}
+
+static void the_cache_knows_the_text_and_the_day(void **state)
+{
+	(void)state;
+	use_zone(NULL);
+	struct time_format *f = make(syslog_format);
+	int64_t first_ns = read_ns(f, "Nov 20 23:59:58", november_s);
+	assert_int_equal(read_ns(f, "Nov 20 23:59:58", november_s), first_ns);
+	assert_int_equal(read_ns(f, "Nov 20 23:59:59", november_s),
+			 first_ns + NS_PER_S);
+	assert_int_equal(read_ns(f, "Nov 20 23:59:5", november_s),
+			 first_ns - 53 * NS_PER_S);
+	int64_t next_year_s = november_s + INT64_C(365) * 86400;
+	assert_int_equal(read_ns(f, "Nov 20 23:59:58", next_year_s),
+			 first_ns + INT64_C(365) * 86400 * NS_PER_S);
+	/* What does not fit does not disturb it. */
+	int64_t ns;
+	assert_false(time_format_read(f, SPAN("x"), 0, &ns));
+	assert_int_equal(read_ns(f, "Nov 20 23:59:58", november_s), first_ns);
+	time_format_free(f);
+}
+
+static void a_conversion_that_is_not_known_is_refused(void **state)
+{
+	(void)state;
+	static const char *const cases[] = {"%Q", "%H:%", "%c", "%Y %G"};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct err e = {0};
+		struct time_format_opts opts = {.format = cases[i]};
+		assert_null(time_format_new(&opts, &e));
+		assert_non_null(strstr(e.text, cases[i]));
+	}
+}
+
+static void an_offset_is_read_whole_or_not_at_all(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		bool ok;
+		int32_t offset_s;
+	} cases[] = {
+		{"+0900", true, 32400},	  {"-05:30", true, -19800},
+		{"Z", true, 0},		  {"+09", true, 32400},
+		{"UTC", true, 0},	  {"-0000", true, 0},
+		{"0900", false, 0},	  {"+9", false, 0},
+		{"+0900 ", false, 0},	  {"", false, 0},
+		{"+2400", false, 0},	  {"+090", false, 0},
+		{"Asia/Tokyo", false, 0},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		int32_t offset_s = 77;
+		bool ok = time_offset_read(span_of(cases[i].text), &offset_s);
+		if (ok != cases[i].ok)
+			fail_msg("%s", cases[i].text);
+		assert_int_equal(offset_s, ok ? cases[i].offset_s : 77);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_time_is_read_as_its_format_says),
+		cmocka_unit_test(a_text_that_does_not_fit_changes_nothing),
+		cmocka_unit_test(a_text_of_63_bytes_is_the_longest),
+		cmocka_unit_test(the_missing_year_is_the_nearest),
+		cmocka_unit_test(the_missing_date_is_the_nearest),
+		cmocka_unit_test(without_a_zone_the_configured_offset_decides),
+		cmocka_unit_test(without_a_zone_and_an_offset_tz_decides),
+		cmocka_unit_test(the_cache_knows_the_text_and_the_day),
+		cmocka_unit_test(a_conversion_that_is_not_known_is_refused),
+		cmocka_unit_test(an_offset_is_read_whole_or_not_at_all),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
