@@ -10,7 +10,9 @@ WERROR     ?= $(if $(CI),-Werror)
 PYTEST     ?= -q
 BUILD      ?= build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 comma      := ,
+ifeq ($(MAKELEVEL),0)
 MAKEFLAGS  += --no-print-directory -j$(shell nproc)
+endif
 
 # Debian 12's names: to build; to test and to show.
 PACKAGES      := libuv1-dev libyajl-dev liblua5.4-dev libpcre2-dev \

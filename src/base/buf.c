@@ -30,7 +30,8 @@ void buf_printf(struct buf *b, const char *format, ...)
 	va_list args, again;
 	va_start(args, format);
 	va_copy(again, args);
-	int len = vsnprintf(NULL, 0, format, args);
+	char none[1];
+	int len = vsnprintf(none, sizeof none, format, args);
 	va_end(args);
 	CHECK(len >= 0);
 	char *place = buf_reserve(b, (size_t)len + 1);

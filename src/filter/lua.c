@@ -287,7 +287,6 @@ static struct filter *open_filter(struct conf_section *s,
 				  const struct filter_env *env, struct err *e)
 {
 	struct lua_filter *f = mem_new(1, sizeof *f);
-	struct err why;
 	f->filter.ops = &filter_lua;
 	if (!read_keys(f, s, env, e))
 		goto fail;
@@ -296,8 +295,8 @@ static struct filter *open_filter(struct conf_section *s,
 	if (f->state == NULL ||
 	    !lua_state_setup(f->state, set_up_records, f->proxies, e))
 		goto fail;
-	if (!lua_state_load(f->state, f->script, f->call, &why)) {
-		conf_err_key(s, "Script", e, "%s", why.text);
+	if (!lua_state_load(f->state, f->script, f->call, e)) {
+		conf_err_in(s, "Script", e);
 		goto fail;
 	}
 	return &f->filter;

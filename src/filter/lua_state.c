@@ -82,7 +82,8 @@ static void on_count(lua_State *L, lua_Debug *debug)
 				  memory_order_relaxed))
 		return;
 	luaL_where(L, 0);
-	lua_pushfstring(L, "stopped after %d ms of CPU", TICK_MS * TICKS_MAX);
+	lua_pushfstring(L, "stopped, after %d ms of CPU and more",
+			TICK_MS * TICKS_MAX);
 	lua_concat(L, 2);
 	lua_error(L);
 }
@@ -287,7 +288,7 @@ static int on_error(lua_State *L)
 		return 1;
 	if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING)
 		return 1;
-	lua_pushfstring(L, "an error that is no text but a %s",
+	lua_pushfstring(L, "an error without a text: a %s",
 			luaL_typename(L, 1));
 	return 1;
 }

@@ -19,7 +19,8 @@
  * producer starts over at its beginning, so that a calm collector touches only
  * a few pages of it.
  *
- * One thread produces (journal_slots, journal_append), one consumes
+ * One thread produces (journal_slots, journal_append,
+ * journal_room), one consumes
  * (journal_take, journal_commit); journal_pending_bytes may be called by both.
  * Anonymous memory: a dead process loses what is in it. */
 #ifndef INTAKE_JOURNAL_H
@@ -68,6 +69,10 @@ struct mmsghdr *journal_slots(struct journal *, unsigned *count);
 unsigned journal_append(struct journal *, unsigned received, uint16_t source,
 			int64_t now_ns);
 const struct journal_stats *journal_stats(const struct journal *);
+
+/* The producer's: for how many messages of the largest size there is room in
+ * any case. */
+size_t journal_room(const struct journal *);
 
 /* The next message; false when there is none. */
 bool journal_take(struct journal *, struct journal_entry *) MUST_USE;

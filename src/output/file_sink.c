@@ -65,16 +65,6 @@ static bool refuse(struct sink_stats *stats, enum drop_reason why,
 	return false;
 }
 
-static void say_full(struct file_sink *fs, const struct appender *a)
-{
-	char room[SAY_QUOTED_BYTES];
-	say_rated(&fs->full_rate, SAY_ERROR, "file_sink",
-		  "path=%s err=\"%s\" set_aside_bytes=%zu "
-		  "msg=\"the newest lines are dropped\"",
-		  say_quoted(span_of(a->path), room), strerror(a->failed_errno),
-		  fs->set_aside_bytes);
-}
-
 /* The file, or NULL when its path is refused. */
 static struct cached_file *find_file(struct file_sink *fs, struct span name)
 {
@@ -101,10 +91,8 @@ static bool put(struct sink *sink, const struct record *r, bool answers,
 		return refuse(&sink->stats, DROP_path_refused, reason);
 	struct appender *a = f->appender;
 	bool fails = a->failed_errno != 0;
-	if (fails && fs->set_aside_bytes >= SET_ASIDE_BYTES_MAX) {
-		say_full(fs, a);
+	if (fails && fs->set_aside_bytes >= SET_ASIDE_BYTES_MAX)
 		return refuse(&sink->stats, DROP_write_failed, reason);
-	}
 	size_t before_bytes = a->lines.len;
 	fs->format->ops->render(fs->format, r, &a->lines);
 	appender_took(a, answers);
@@ -114,13 +102,21 @@ static bool put(struct sink *sink, const struct record *r, bool answers,
 	return true;
 }
 
-/* Count it among what is set aside, as far as there is room. */
+/* Count it among what is set aside, as far as there is room.  That there is
+ * none is said here, once a batch, for the lines that put refuses too. */
 static void set_aside(struct file_sink *fs, struct appender *a)
 {
 	size_t room_bytes = SET_ASIDE_BYTES_MAX - fs->set_aside_bytes;
-	if (a->lines.len > room_bytes) {
-		say_full(fs, a);
+	if (a->lines.len >= room_bytes) {
 		appender_give_up(a, room_bytes);
+		char room[SAY_QUOTED_BYTES];
+		say_rated(
+			&fs->full_rate, SAY_ERROR, "file_sink",
+			"path=%s err=\"%s\" set_aside_bytes_max=%d dropped=%llu",
+			say_quoted(span_of(a->path), room),
+			strerror(a->failed_errno), SET_ASIDE_BYTES_MAX,
+			(unsigned long long)fs->sink.stats
+				.lines_dropped_total[DROP_write_failed]);
 	}
 	fs->set_aside_bytes += a->lines.len;
 }

@@ -18,7 +18,8 @@ struct composer;
 struct pattern;
 struct record;
 
-/* A bare name is a top-level key.  NULL on a syntax error. */
+/* A bare text is a top-level key as a whole; $name reaches up to a [.  NULL on
+ * a syntax error. */
 struct accessor *accessor_new(struct span text, struct err *);
 void accessor_free(struct accessor *);
 
@@ -27,7 +28,9 @@ const struct value *accessor_find(const struct accessor *,
 				  const struct record *);
 
 /* Text with $key.., $TAG, $TAG[n] (dot-separated part n, else nothing) and
- * $0..$9 (groups of the last match, nothing when the pattern has none). */
+ * $0..$9 (groups of the last match, nothing when the pattern has none).  A key
+ * here is of letters, digits, _ and -, with subscripts; $TAGx is the tag and
+ * an x; a $ before anything else is a $.  NULL on a broken subscript. */
 struct composer *composer_new(struct span text, struct err *);
 void composer_free(struct composer *);
 

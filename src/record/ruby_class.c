@@ -399,6 +399,8 @@ static bool read_utf8(struct ruby_cursor *c, uint32_t *code)
 static bool read_member(struct ruby_cursor *c, struct class *k, bool *is_code,
 			uint32_t *code)
 {
+	if (at_end(c))
+		return ruby_fail_at(c, c->at, "a class without its ]");
 	*is_code = true;
 	*code = ruby_peek(c, 0);
 	if (*code >= 0x80)

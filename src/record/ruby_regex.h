@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ruby_regex - a regular expression in Ruby's syntax, rewritten for PCRE2.
  *
- *     /^(?<a>\h{2})(?m:.)[x[yz]]/i
- *     (?i:^(?<a>[\x{30}-..]{2})(?s:.)[\x{78}-\x{7a}])      about
+ *     /^(?<a>\h{2}+)[x[yz]]/i
+ *     (?i-s:^(?<a>(?:[\x{30}-\x{39}..]{2})+)[\x{58}-\x{5a}\x{78}-\x{7a}])
  *
  * The text that comes out means the same to PCRE2 with PCRE2_MULTILINE and
  * PCRE2_NEWLINE_LF, and with

@@ -6,11 +6,15 @@
  *
  * What the text does not say is decided here and nowhere else:
  * - no year: the year in which the time lies nearest to `now_ns` (a line of
- *   31 December read on 1 January is last year's);
+ *   31 December read on 1 January is last year's); no date: the nearest day;
  * - no zone: the offset of the opts when given, else the zone of TZ as the
  *   process was started with, else (TZ unset or empty) UTC.
+ * A format that ends in %SZ or %LZ says UTC.  %Z takes the names that %z
+ * takes; another name only where the zone is known without it: with an offset
+ * in the opts, or when it is a name of TZ's zone.
  * Equal text in a row (a second's lines) is answered from a cache.
- * Text behind the format's end is ignored, as in Fluent Bit. */
+ * Text behind the format's end is ignored, and text of more than 63 bytes
+ * does not fit, as in Fluent Bit. */
 #ifndef RECORD_TIME_FORMAT_H
 #define RECORD_TIME_FORMAT_H
 

@@ -239,6 +239,7 @@ static void flush(struct pipeline *p, struct orders *orders)
 			break;
 		}
 		publish(p, true);
+		p->opts.on_settled(p->opts.data);
 		say_blocked(p, wait_ms);
 		struct orders now = listen_for(p, wait_ms);
 		if (now.reopen)
@@ -249,6 +250,7 @@ static void flush(struct pipeline *p, struct orders *orders)
 	}
 	journal_commit(p->opts.journal);
 	publish(p, false);
+	p->opts.on_settled(p->opts.data);
 }
 
 static bool has_set_aside(const struct pipeline *p)
@@ -283,7 +285,9 @@ static void *run_thread(void *data)
 		/* Idle files are closed, lines set aside are tried again. */
 		flush(p, &orders);
 	}
-	/* A file that could not be opened until now gets its last try. */
+	/* A file that could not be opened gets its last try, also when it
+	 * would not be due yet. */
+	router_reopen(p->opts.router);
 	flush(p, &orders);
 	router_abandon(p->opts.router);
 	publish(p, false);

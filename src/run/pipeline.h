@@ -36,7 +36,10 @@ struct pipeline_opts { /* all borrowed until pipeline_free */
 	size_t decoder_count;
 	struct chain *chain;
 	struct router *router;
-	void (*on_finished)(void *); /* called in the pipeline's thread */
+	/* Both in the pipeline's thread: something was committed, or blocked
+	 * for the first time; and the end. */
+	void (*on_settled)(void *);
+	void (*on_finished)(void *);
 	void *data;
 };
 

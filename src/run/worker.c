@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
@@ -53,8 +54,11 @@ struct worker {
 	uv_timer_t idle_timer;	/* draining: nothing came for IDLE_MS */
 	uv_timer_t grace_timer;
 	uv_timer_t health_timer;
+	uv_async_t settled;
 	uv_async_t finished;
 	uv_signal_t signals[3];
+	atomic_bool is_paused; /* no room: the kernel's queue holds */
+	bool is_dropping;      /* nor will there be: the disk is blocked */
 	struct health health;
 	int64_t started_ns; /* monotonic */
 	int64_t started_real_ns;
@@ -83,36 +87,73 @@ static void ring_in_time(struct worker *w)
 	}
 }
 
-/* Whether anything came. */
+static void stop_polls(struct worker *w)
+{
+	for (size_t i = 0; i < w->assembly->input_count; i++)
+		uv_poll_stop(&w->intakes[i].poll);
+}
+
+/* The pipeline is rung after is_paused is set: so it settles something, and
+ * on_settled comes, however far it has got. */
+static void pause_intake(struct worker *w)
+{
+	stop_polls(w);
+	atomic_store(&w->is_paused, true);
+	pipeline_ring(w->pipeline);
+}
+
+/* While the pipeline keeps writing but is behind, the kernel's queue is one
+ * more buffer, and a sender that may wait does.  While the disk takes nothing
+ * that would only lose lines uncounted: then they are received, and the
+ * newest dropped. */
+static unsigned room_for(struct worker *w, unsigned count)
+{
+	if (w->is_dropping) {
+		w->is_dropping = pipeline_view_begin(w->pipeline)->is_blocked;
+		pipeline_view_end(w->pipeline);
+	}
+	size_t room = journal_room(w->journal);
+	return w->is_dropping || room > count ? count : (unsigned)room;
+}
+
+static void say_full(struct worker *w)
+{
+	say_rated(&w->full_rate, SAY_ERROR, "journal",
+		  "err=\"journal full, the newest messages are dropped\" "
+		  "size_bytes=%zu refused_total=%" PRIu64,
+		  journal_ring_bytes(w->journal),
+		  journal_stats(w->journal)->refused_total);
+}
+
+/* Receive what is there, as far as there is room.  Whether anything came. */
 static bool drain_socket(struct intake *in)
 {
 	struct worker *w = in->worker;
-	unsigned count, received;
+	unsigned count;
 	bool any = false;
 	struct mmsghdr *slots = journal_slots(w->journal, &count);
 	for (int round = 0; round < ROUNDS_MAX; round++) {
-		received = socket_receive(in->socket, slots, count);
+		unsigned room = room_for(w, count);
+		if (room == 0) {
+			pause_intake(w);
+			break;
+		}
+		unsigned received = socket_receive(in->socket, slots, room);
 		if (received == 0)
 			break;
 		any = true;
-		unsigned kept = journal_append(w->journal, received, in->source,
-					       clock_real_ns());
-		if (kept < received)
-			say_rated(
-				&w->full_rate, SAY_ERROR, "journal",
-				"err=\"journal full, the newest messages are "
-				"dropped\" size_bytes=%zu refused_total=%" PRIu64,
-				journal_ring_bytes(w->journal),
-				journal_stats(w->journal)->refused_total);
-		if (received < count)
+		if (journal_append(w->journal, received, in->source,
+				   clock_real_ns()) < received)
+			say_full(w);
+		if (received < room)
 			break;
 	}
-	if (!any)
-		return false;
-	ring_in_time(w);
-	if (w->state == DRAINING)
-		uv_timer_again(&w->idle_timer);
-	return true;
+	if (any) {
+		ring_in_time(w);
+		if (w->state == DRAINING)
+			uv_timer_again(&w->idle_timer);
+	}
+	return any;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -120,6 +161,12 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	(void)status;
 	(void)events;
 	drain_socket(poll->data);
+}
+
+static void start_polls(struct worker *w)
+{
+	for (size_t i = 0; i < w->assembly->input_count; i++)
+		uv_poll_start(&w->intakes[i].poll, UV_READABLE, on_readable);
 }
 
 /* --- what is known, for HTTP and the last word */
@@ -200,19 +247,44 @@ static void say_last_word(struct worker *w)
 
 /* --- the end */
 
+/* What the kernel still holds, then the pipeline's order to end.  When the
+ * journal has no room on the way, on_settled comes here again. */
+static void take_rest(struct worker *w)
+{
+	for (size_t i = 0; i < w->assembly->input_count; i++)
+		while (drain_socket(&w->intakes[i]) && !w->is_paused)
+			;
+	if (w->is_paused)
+		return;
+	uv_timer_stop(&w->flush_timer);
+	pipeline_finish(w->pipeline);
+}
+
 static void finish(struct worker *w)
 {
 	w->state = FINISHING;
 	uv_timer_stop(&w->idle_timer);
-	for (size_t i = 0; i < w->assembly->input_count; i++) {
-		struct intake *in = &w->intakes[i];
-		uv_poll_stop(&in->poll);
-		socket_refuse(in->socket);
-		while (drain_socket(in))
-			;
-	}
-	uv_timer_stop(&w->flush_timer);
-	pipeline_finish(w->pipeline);
+	stop_polls(w);
+	for (size_t i = 0; i < w->assembly->input_count; i++)
+		socket_refuse(w->intakes[i].socket);
+	if (!w->is_paused)
+		take_rest(w);
+}
+
+static void on_settled(uv_async_t *async)
+{
+	struct worker *w = async->data;
+	if (!w->is_paused)
+		return;
+	w->is_dropping = pipeline_view_begin(w->pipeline)->is_blocked;
+	pipeline_view_end(w->pipeline);
+	if (!w->is_dropping && journal_room(w->journal) == 0)
+		return;
+	atomic_store(&w->is_paused, false);
+	if (w->state == FINISHING)
+		take_rest(w);
+	else
+		start_polls(w);
 }
 
 static void on_idle(uv_timer_t *timer)
@@ -269,6 +341,13 @@ static void on_finished(uv_async_t *async)
 	uv_walk(&w->loop, close_handle, NULL);
 }
 
+static void tell_settled(void *data)
+{
+	struct worker *w = data;
+	if (atomic_load(&w->is_paused))
+		uv_async_send(&w->settled);
+}
+
 static void tell_finished(void *data)
 {
 	struct worker *w = data;
@@ -285,8 +364,9 @@ static void init_timers(struct worker *w)
 		CHECK(uv_timer_init(&w->loop, timers[i]) == 0);
 		timers[i]->data = w;
 	}
+	CHECK(uv_async_init(&w->loop, &w->settled, on_settled) == 0);
 	CHECK(uv_async_init(&w->loop, &w->finished, on_finished) == 0);
-	w->finished.data = w;
+	w->settled.data = w->finished.data = w;
 }
 
 static void start_signals(struct worker *w)
@@ -335,14 +415,13 @@ static bool open_sockets(struct worker *w, struct err *e)
 	return true;
 }
 
-static void start_polls(struct worker *w)
+static void init_polls(struct worker *w)
 {
 	for (size_t i = 0; i < w->assembly->input_count; i++) {
 		struct intake *in = &w->intakes[i];
 		CHECK(uv_poll_init(&w->loop, &in->poll,
 				   socket_fd(in->socket)) == 0);
 		in->poll.data = in;
-		uv_poll_start(&in->poll, UV_READABLE, on_readable);
 	}
 }
 
@@ -368,6 +447,7 @@ static bool start_pipeline(struct worker *w, struct err *e)
 		.decoder_count = a->input_count,
 		.chain = a->chain,
 		.router = a->router,
+		.on_settled = tell_settled,
 		.on_finished = tell_finished,
 		.data = w,
 	};
@@ -383,6 +463,7 @@ static bool start(struct worker *w, struct err *e)
 	    !start_pipeline(w, e))
 		return false;
 	start_signals(w);
+	init_polls(w);
 	start_polls(w);
 	const struct settings *s = &w->assembly->settings;
 	uint64_t period_ms = (uint64_t)(s->health_period_s * 1000);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sender - numbered datagrams at a steady rate, as nginx would send them:
- * what the socket refuses is lost, but counted.
+/* sender - numbered datagrams at a steady rate, as nginx would send them: from
+ * eight sockets in turn, as eight workers have them (the kernel bounds what
+ * one of them may have in flight to about a hundred lines), without waiting.
+ * What is refused is lost, but counted.
  *
  *     sender SOCKET COUNT RATE_PER_SECOND
  *
@@ -15,7 +17,7 @@
 #include <sys/un.h>
 #include <time.h>
 
-enum { TICK_NS = 1000000, MESSAGE_BYTES = 800 };
+enum { TICK_NS = 1000000, MESSAGE_BYTES = 800, SOCKETS = 8 };
 
 static int64_t now_ns(void)
 {
@@ -52,10 +54,14 @@ int main(int argc, char **argv)
 	strncpy(to.sun_path, argv[1], sizeof to.sun_path - 1);
 	long count = strtol(argv[2], NULL, 10);
 	long rate = strtol(argv[3], NULL, 10);
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) != 0) {
-		perror("sender");
-		return 71;
+	int fds[SOCKETS];
+	for (int i = 0; i < SOCKETS; i++) {
+		fds[i] = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+		if (fds[i] < 0 ||
+		    connect(fds[i], (struct sockaddr *)&to, sizeof to) != 0) {
+			perror("sender");
+			return 71;
+		}
 	}
 	char head[64], text[MESSAGE_BYTES + 1];
 	time_t clock = time(NULL);
@@ -69,9 +75,10 @@ int main(int argc, char **argv)
 		if (due > count)
 			due = count;
 		while (sent + refused < due) {
-			size_t len = compose(text, sizeof text, head,
-					     sent + refused);
-			if (send(fd, text, len, 0) == (ssize_t)len) {
+			long number = sent + refused;
+			size_t len = compose(text, sizeof text, head, number);
+			if (send(fds[number % SOCKETS], text, len, 0) ==
+			    (ssize_t)len) {
 				sent++;
 			} else if (errno == EAGAIN) {
 				refused++;

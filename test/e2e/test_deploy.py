@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The files of deploy/, conf/ and lua/ name the same paths, ports and times:
 held against each other, since no compiler does it."""
+import datetime
 import os
 import re
 import shlex
@@ -8,7 +9,6 @@ import socket
 import subprocess
 from pathlib import Path
 from zoneinfo import ZoneInfo
-import datetime
 
 import pytest
 import yaml
@@ -146,7 +146,7 @@ def test_fluentd_reads_what_the_template_writes():
     template = key_of("Template")
     labels = [field.split(":")[0] for field in template.split("\t")]
     assert "@type ltsv" in source and len(labels) == len(set(labels)) >= 12
-    assert re.search(r"time_key (\w+)", source)[1] in labels
+    assert re.search(r"\stime_key (\w+)", source)[1] in labels
 
 
 def test_the_template_asks_for_what_nginx_sends():
@@ -156,8 +156,7 @@ def test_the_template_asks_for_what_nginx_sends():
     assert len(sent) == len(set(sent)) >= 20
     asked = re.findall(r"\{([a-z_]+)\}", key_of("Template"))
     assert set(asked) <= set(sent)
-    assert re.search(r"Rule\s+(\w+)", (CONF / "sluiced.conf").read_text())[
-        1] in sent
+    assert key_of("Rule").split()[0] in sent
 
 
 def test_the_ports_are_the_same(overlay):
@@ -269,7 +268,7 @@ def test_the_image_runs_with_the_packages_that_the_binary_needs():
                              capture_output=True, text=True).stdout
     needed = set()
     for library in re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic):
-        owner = subprocess.run(["dpkg-query", "-S", f"*/{library}"],
+        owner = subprocess.run(["dpkg-query", "-S", f"*-linux-gnu*/{library}"],
                                check=True, capture_output=True, text=True)
         needed.add(owner.stdout.split(":")[0])
     assert dockerfile_packages(1) == (needed - {"libc6"}) | {"tzdata"}

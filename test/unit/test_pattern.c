@@ -297,6 +297,8 @@ static void what_is_wrong_is_told_with_its_place(void **state)
 		{"/ab)/i", "unmatched ) at 3"},
 		{"ab[cd", "a class without its ] at 3"},
 		{"[]", "a class without its ] at 1"},
+		{"[a-", "a class without its ] at 3"},
+		{"[a\\", "nothing behind the \\ at 3"},
 		{"[b-a]", "an empty range in a class at 4"},
 		{"[a-\\d]", "a range to a class at 2"},
 		{"[[:nope:]]", "an unknown [:name:] at 2"},
