@@ -270,6 +270,8 @@ bool conf_err_key(const struct conf_section *s, const char *key, struct err *e,
 
 bool conf_err_in(const struct conf_section *s, const char *key, struct err *e)
 {
+	if (key != NULL)
+		err_in(e, "%s", key);
 	return put_place(s, key != NULL ? line_of(s, key) : s->line, e);
 }
 

@@ -60,8 +60,8 @@ bool conf_err(const struct conf_section *, struct err *, const char *format,
 bool conf_err_key(const struct conf_section *, const char *key, struct err *,
 		  const char *format, ...) PRINTF_LIKE(4, 5);
 
-/* Put the place in front of the sentence that is in *e: of the key, or of the
- * section when key is NULL.  Always false. */
+/* Put the place in front of the sentence that is in *e: of the key, and its
+ * name, or of the section when key is NULL.  Always false. */
 bool conf_err_in(const struct conf_section *, const char *key, struct err *);
 
 /* Getters, see above. */

@@ -295,8 +295,12 @@ static struct filter *open_filter(struct conf_section *s,
 	if (f->state == NULL ||
 	    !lua_state_setup(f->state, set_up_records, f->proxies, e))
 		goto fail;
-	if (!lua_state_load(f->state, f->script, f->call, e)) {
+	if (!lua_state_load(f->state, f->script, e)) {
 		conf_err_in(s, "Script", e);
+		goto fail;
+	}
+	if (!lua_state_find(f->state, f->script, f->call, e)) {
+		conf_err_in(s, "Call", e);
 		goto fail;
 	}
 	return &f->filter;

@@ -236,48 +236,46 @@ static bool on_table(struct lua_reader *reader, lua_State *L, int index)
 	return true;
 }
 
-/* What the result has its fields' order from: of the proxy all that has not
- * moved, of another table only the names. */
-static void settle(struct record *r, bool is_given)
-{
-	for (size_t i = 0; i < r->count; i++) {
-		struct value *v = &r->fields[i].value;
-		if (!is_given)
-			*v = value_null();
-		else if (v->type != VALUE_STRING)
-			*v = lua_value_settled(r->arena, *v);
-	}
-}
-
-static void drop_nulls(struct record *r)
+/* The values that were not in Lua are made as if they had been; those that
+ * were do not change by it. */
+static void settle(struct record *r)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < r->count; i++) {
-		if (r->fields[i].value.type == VALUE_NULL)
+		struct field *f = &r->fields[i];
+		if (f->value.type == VALUE_NULL)
 			continue;
+		if (f->value.type != VALUE_STRING)
+			f->value = lua_value_settled(r->arena, f->value);
 		if (kept != i)
-			r->fields[kept] = r->fields[i];
+			r->fields[kept] = *f;
 		kept++;
 	}
 	r->count = kept;
 }
 
-/* A table to a record; lua_value_shape was there before.  `is_only`: the view
- * is not needed any more. */
+/* A table to a record.  The one given has all that has not moved; another
+ * one has only the order of the names from it.  `is_only`: nobody looks at
+ * the view after this. */
 static bool read_record(struct lua_record *rs, lua_State *L, int table,
 			bool is_only, struct record *out)
 {
 	bool is_given = lua_topointer(L, table) == rs->proxy;
 	*out = is_given && is_only ? *rs->view : *record_copy(rs->view);
-	settle(out, is_given);
+	for (size_t i = 0; !is_given && i < out->count; i++)
+		out->fields[i].value = value_null();
 	size_t known = out->count;
 	lua_pushnil(L);
 	while (lua_next(L, table)) {
 		struct field f;
-		if (!lua_value_read_key(&rs->reader, L, -2, &f.key) ||
+		if (!lua_value_take_room(&rs->reader, 1, sizeof f) ||
+		    !lua_value_read_key(&rs->reader, L, -2, &f.key) ||
 		    !lua_value_read(&rs->reader, L, &f.value))
 			return false;
 		lua_pop(L, 1);
+		if (is_given && lua_type(L, -1) != LUA_TSTRING)
+			return refuse(rs, "the record has a key that is no "
+					  "text");
 		size_t at = find(out, known, f.key);
 		if (at < known)
 			out->fields[at].value = f.value;
@@ -285,7 +283,7 @@ static bool read_record(struct lua_record *rs, lua_State *L, int table,
 			record_add(out, f.key, f.value);
 	}
 	lua_value_sort(out->fields + known, out->count - known);
-	drop_nulls(out);
+	settle(out);
 	return true;
 }
 
@@ -312,10 +310,12 @@ static bool read_list(struct lua_record *rs, lua_State *L, int table,
 static bool read_result(struct lua_record *rs, lua_State *L, int index,
 			struct lua_records *out)
 {
-	struct lua_shape shape;
+	struct lua_shape shape = {0};
 	if (!lua_istable(L, index))
 		return refuse(rs, "it is no table");
-	if (!lua_value_shape(&rs->reader, L, index, &shape))
+	/* The common case needs no look at the shape. */
+	if (lua_topointer(L, index) != rs->proxy &&
+	    !lua_value_shape(&rs->reader, L, index, &shape))
 		return false;
 	out->is_list = shape.length > 0;
 	out->count = out->is_list ? (size_t)shape.length : 1;
@@ -346,7 +346,7 @@ void lua_record_push(struct lua_record *rs, lua_State *L,
 	rs->view = record_copy(record);
 	record_keep_last(rs->view);
 	rs->cursor = 0;
-	lua_createtable(L, 0, 0);
+	lua_createtable(L, 0, 1); /* most hooks assign one field */
 	lua_rawgeti(L, LUA_REGISTRYINDEX, rs->metatable_ref);
 	lua_setmetatable(L, -2);
 	rs->proxy = lua_topointer(L, -1);

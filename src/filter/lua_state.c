@@ -170,11 +170,11 @@ static int create_coroutine(lua_State *L)
 
 static lua_Integer whole_second(lua_State *L)
 {
-	if (lua_isnoneornil(L, 2))
-		return (lua_Integer)time(NULL);
+	lua_Integer second = 0;
 	if (lua_isinteger(L, 2))
 		return lua_tointeger(L, 2);
-	lua_Integer second = 0;
+	if (lua_isnoneornil(L, 2))
+		return (lua_Integer)time(NULL);
 	lua_Number number = floor(luaL_checknumber(L, 2));
 	luaL_argcheck(L, lua_numbertointeger(number, &second), 2,
 		      "time out of range");
@@ -188,8 +188,9 @@ static int date(lua_State *L)
 {
 	struct lua_state *s = state_of(L);
 	lua_Integer second = whole_second(L);
-	const char *format = luaL_optstring(L, 1, "%c");
 	bool is_kept = lua_type(L, 1) == LUA_TSTRING;
+	const char *format =
+		is_kept ? lua_tostring(L, 1) : luaL_optstring(L, 1, "%c");
 	for (int i = 0; is_kept && i < DATES; i++) {
 		struct date *d = &s->dates[i];
 		if (d->second == second && d->format == format) {
@@ -270,6 +271,12 @@ static int load_script(lua_State *L)
 	if (luaL_loadfilex(L, script->path, "t") != LUA_OK)
 		return lua_error(L);
 	lua_call(L, 0, 0);
+	return 0;
+}
+
+static int find_call(lua_State *L)
+{
+	const struct script *script = lua_touserdata(L, 1);
 	if (lua_getglobal(L, script->call) == LUA_TFUNCTION)
 		return 0;
 	lua_rawgetp(L, LUA_REGISTRYINDEX, state_of(L));
@@ -343,11 +350,17 @@ bool lua_state_setup(struct lua_state *s, lua_CFunction function, void *data,
 	return status == LUA_OK || err_set(e, "%s", message);
 }
 
-bool lua_state_load(struct lua_state *s, const char *path, const char *call,
+bool lua_state_load(struct lua_state *s, const char *path, struct err *e)
+{
+	struct script script = {.path = path};
+	return lua_state_setup(s, load_script, &script, e);
+}
+
+bool lua_state_find(struct lua_state *s, const char *path, const char *call,
 		    struct err *e)
 {
 	struct script script = {path, call};
-	return lua_state_setup(s, load_script, &script, e);
+	return lua_state_setup(s, find_call, &script, e);
 }
 
 struct lua_state *lua_state_open(struct err *e)

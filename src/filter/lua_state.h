@@ -41,8 +41,10 @@ enum lua_outcome {
 struct lua_state *lua_state_open(struct err *);
 void lua_state_close(struct lua_state *);
 
-/* Run the script, which must leave a global function named `call`. */
-bool lua_state_load(struct lua_state *, const char *path, const char *call,
+/* Run the script; then, whether it left a global function named `call`. */
+bool lua_state_load(struct lua_state *, const char *path, struct err *)
+	MUST_USE;
+bool lua_state_find(struct lua_state *, const char *path, const char *call,
 		    struct err *) MUST_USE;
 
 /* function(L) with `data` as its light userdata at index 1, protected and

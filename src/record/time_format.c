@@ -209,42 +209,48 @@ static bool read_zone_name(const struct time_format *f, struct cursor *c,
 	return false;
 }
 
-static bool read_short_year(struct cursor *c, struct parts *p)
+static bool read_year(struct cursor *c, bool is_full, struct parts *p)
 {
+	if (is_full) {
+		p->has_year = read_number(c, 4, 0, 9999, &p->year);
+		return p->has_year;
+	}
 	p->has_year = read_number(c, 2, 0, 99, &p->year);
 	p->year += p->year < 69 ? 2000 : 1900;
 	return p->has_year;
 }
 
+static bool read_half_day(struct cursor *c, bool *is_pm)
+{
+	*is_pm = take_word(c, "PM");
+	return *is_pm || take_word(c, "AM");
+}
+
 static bool read_conversion(const struct time_format *f, char conversion,
 			    struct cursor *c, struct parts *p)
 {
+	if (strchr("dHIzZ", conversion) != NULL)
+		skip_blanks(c);
 	switch (conversion) {
 	case 'Y':
-		p->has_year = read_number(c, 4, 0, 9999, &p->year);
-		return p->has_year;
 	case 'y':
-		return read_short_year(c, p);
+		return read_year(c, conversion == 'Y', p);
 	case 'm':
 		return read_number(c, 2, 1, 12, &p->month);
 	case 'b':
 		return read_month(c, &p->month);
 	case 'd':
-		skip_blanks(c);
 		return read_number(c, 2, 1, 31, &p->day);
 	case 'j':
 		return read_number(c, 3, 1, 366, &p->day_of_year);
 	case 'a':
 		return read_weekday(c);
 	case 'H':
-		skip_blanks(c);
 		return read_number(c, 2, 0, 23, &p->hour);
 	case 'I':
-		skip_blanks(c);
 		return read_number(c, 2, 1, 12, &p->hour_of_12);
 	case 'p':
-		p->is_pm = take_word(c, "PM");
-		return p->is_pm || take_word(c, "AM");
+		return read_half_day(c, &p->is_pm);
 	case 'M':
 		return read_number(c, 2, 0, 59, &p->minute);
 	case 'S':
@@ -255,11 +261,9 @@ static bool read_conversion(const struct time_format *f, char conversion,
 		p->has_epoch = read_epoch(c, &p->epoch_s);
 		return p->has_epoch;
 	case 'z':
-		skip_blanks(c);
 		p->has_offset = read_zone(c, &p->offset_s);
 		return p->has_offset;
 	case 'Z':
-		skip_blanks(c);
 		return read_zone_name(f, c, p);
 	default: /* %% */
 		return take(c, conversion);

@@ -108,7 +108,8 @@ static bool read_parsers(struct assembly *a, const struct assemble_opts *opts,
 	return ok;
 }
 
-static bool read_inputs(struct assembly *a, struct err *e)
+static bool read_inputs(struct assembly *a, const struct assemble_opts *opts,
+			struct err *e)
 {
 	struct conf_section *s;
 	for (size_t i = 0; (s = conf_section(a->confs[0], i)) != NULL; i++) {
@@ -124,9 +125,10 @@ static bool read_inputs(struct assembly *a, struct err *e)
 		a->input_count++;
 	}
 	if (a->input_count == 0)
-		return err_set(e, "%s",
-			       "there is no [INPUT]; one with Name "
-			       "syslog and a Path is needed");
+		return err_set(e,
+			       "%s: there is no [INPUT]; one with Name syslog "
+			       "and a Path is needed",
+			       opts->conf_path);
 	return true;
 }
 
@@ -142,10 +144,11 @@ static bool read_filters(struct assembly *a, struct err *e)
 	return true;
 }
 
-static bool read_outputs(struct assembly *a, bool dry_run, struct err *e)
+static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
+			 struct err *e)
 {
 	struct sink_env env = {.conf_dir = conf_dir(a->confs[0]),
-			       .dry_run = dry_run};
+			       .dry_run = opts->dry_run};
 	struct conf_section *s;
 	size_t count = 0;
 	a->router = router_new();
@@ -157,9 +160,10 @@ static bool read_outputs(struct assembly *a, bool dry_run, struct err *e)
 		count++;
 	}
 	if (count == 0)
-		return err_set(e, "%s",
-			       "there is no [OUTPUT]; one with Name "
-			       "file and a Match is needed");
+		return err_set(e,
+			       "%s: there is no [OUTPUT]; one with Name file "
+			       "and a Match is needed",
+			       opts->conf_path);
 	return true;
 }
 
@@ -172,11 +176,9 @@ struct assembly *assemble(const struct assemble_opts *opts, struct err *e)
 	if (!check_section_names(a->confs[0], e) || !read_service(a, opts, e) ||
 	    !read_parsers(a, opts, e))
 		goto fail;
-	if (!read_inputs(a, e) || !read_filters(a, e) ||
-	    !read_outputs(a, opts->dry_run, e)) {
-		err_in(e, "%s", opts->conf_path);
+	if (!read_inputs(a, opts, e) || !read_filters(a, e) ||
+	    !read_outputs(a, opts, e))
 		goto fail;
-	}
 	return a;
 fail:
 	assembly_free(a);

@@ -12,7 +12,11 @@
 #include "base/mem.h"
 #include "base/say.h"
 
-enum { CONNECTIONS_MAX = 32, IDLE_TIMEOUT_S = 15 };
+enum {
+	CONNECTIONS_MAX = 128,
+	CONNECTION_BYTES = 8 * 1024,
+	IDLE_TIMEOUT_S = 15,
+};
 
 struct http {
 	struct MHD_Daemon *daemon;
@@ -136,7 +140,8 @@ struct http *http_start(uv_loop_t *loop, const struct http_opts *opts,
 	h->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL, 0, NULL, NULL, on_request, h,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
 		(unsigned)IDLE_TIMEOUT_S, MHD_OPTION_END);
 	if (h->daemon == NULL) {
 		err_sys(e, errno, "HTTP server");

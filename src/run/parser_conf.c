@@ -48,11 +48,12 @@ static bool read_types(struct conf_section *s, char *room,
 			n++;
 		if (colon == NULL || names[n] == NULL) {
 			free(typed);
-			return conf_err_key(s, "Types", e,
-					    "\"%s\" should be key:type, type "
-					    "one of string, integer, float, "
-					    "bool, hex",
-					    item);
+			return conf_err_key(
+				s, "Types", e,
+				"Types: \"%s\" should be key:type, type "
+				"one of string, integer, float, "
+				"bool, hex",
+				item);
 		}
 		*colon = '\0';
 		typed = mem_grow(typed, opts->type_count + 1, sizeof *typed);
@@ -77,10 +78,11 @@ static bool read_time(struct conf_section *s, struct parser_opts *opts,
 		return true;
 	opts->has_time_offset = true;
 	if (!time_offset_read(span_of(offset), &opts->time_offset_s))
-		return conf_err_key(s, "Time_Offset", e,
-				    "\"%s\" is not an offset like +0900 or "
-				    "-05:30",
-				    offset);
+		return conf_err_key(
+			s, "Time_Offset", e,
+			"Time_Offset \"%s\" is not one like +0900 or "
+			"-05:30",
+			offset);
 	return true;
 }
 

@@ -65,8 +65,8 @@ int main(int argc, char **argv)
 	}
 	char head[64], text[MESSAGE_BYTES + 1];
 	time_t clock = time(NULL);
-	strftime(head, sizeof head, "<190>%b %e %H:%M:%S gw-1 nginx: ",
-		 gmtime(&clock));
+	strftime(head, sizeof head,
+		 "<190>%b %e %H:%M:%S gw-1 nginx: ", gmtime(&clock));
 
 	long sent = 0, refused = 0;
 	int64_t start = now_ns(), late = 0;

@@ -3,6 +3,7 @@
 written.  Each case says which counter moves and what is written."""
 import re
 import socket
+import time
 
 import pytest
 
@@ -11,7 +12,6 @@ from harness.config import (json_filter, service, section, syslog_input,
 from harness.daemon import Daemon
 from harness.room import OutDir, Room
 from harness.sender import LARGEST, Sender, datagram, header
-from harness.wait import wait_until
 
 # As in the seed: what could be read has a uri and goes to one file, what
 # could not keeps its way with what was read.
@@ -188,7 +188,6 @@ def test_a_time_that_is_none_is_replaced_by_the_arrival(room, out, start):
                     b"<190>Nov 21 25:61:61 gw-1 nginx: odd")
     counts = daemon.settled(2)
     assert counts.written == 2
-    import time
     for line in out.lines():
         at, _, text = line.partition(b" ")
         assert abs(float(at) - time.time()) < 60 and b"odd" in text

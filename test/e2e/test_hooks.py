@@ -9,12 +9,10 @@ from harness.sender import Sender, datagram
 AT = 1795219198  # Nov 20 23:59:58 2026 UTC
 
 
-def run_hook(room, start, source, *messages, text="{n} {v}", more=(),
-             env=None):
-    """Start with this hook, send the messages, one good line behind them."""
+def run_hook(room, start, source, *messages, text="{n} {v}"):
+    """Start with this hook, send the messages; the counters at the end."""
     daemon = start(service(flush="0.02") + syslog_input(room) + json_filter()
-                   + lua_filter(room, source, more=more)
-                   + template(text, room), env=env)
+                   + lua_filter(room, source) + template(text, room))
     with Sender(room.socket) as sender:
         for message in messages:
             sender.send(datagram(message))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What probes and scrapers ask: Fluent Bit 1.8's paths and shapes, and
 /metrics from which the law can be computed."""
+import http.client
 import json
 import re
 import time
@@ -13,6 +14,7 @@ from harness.daemon import Daemon
 from harness.metrics import Metrics
 from harness.room import Room
 from harness.sender import Sender, datagram
+from harness.wait import wait_until
 
 
 def seed_like(room, *more):
@@ -147,7 +149,6 @@ def test_other_methods_do_no_harm(daemon):
 
 
 def test_many_scrapers_at_once(daemon):
-    import http.client
     connections = [http.client.HTTPConnection(*daemon.address, timeout=20)
                    for _ in range(50)]
     for connection in connections:
@@ -159,7 +160,7 @@ def test_many_scrapers_at_once(daemon):
         connection.close()
 
 
-def test_the_log_is_not_answered_when_the_server_is_off(room, start):
+def test_nothing_listens_when_the_server_is_off(room, start):
     daemon = start(section("SERVICE", "Flush 0.1", "Grace 0",
                            "HTTP_Server Off")
                    + syslog_input(room) + template("{message}", room))
@@ -174,7 +175,6 @@ def test_health_tells_that_an_output_fails(room, start):
     (room.out / "lines.log").mkdir(parents=True)
     with Sender(room.socket) as sender:
         sender.send(datagram("x"))
-    from harness.wait import wait_until
     wait_until(lambda: daemon.get("/api/v1/health").status == 500,
                "bad health")
     assert daemon.get("/api/v1/health").body == b"error\n"

@@ -175,13 +175,14 @@ def test_nginx_is_understood_without_a_parser_and_with_other_headers(
     daemon = start(service() + syslog_input(room) + json_filter()
                    + template("{pri} {host} {ident} {uri}", room))
     syslog = f"access_log syslog:server=unix:{room.socket}"
-    nginx = start_nginx(http=LOG_FORMAT, server=f"""
+    other = "nohostname,tag=edge,facility=user,severity=warn"
+    nginx = start_nginx(http=LOG_FORMAT + "access_log off;", server=f"""
         location / {{
             {syslog} json_access_format;
             return 200;
         }}
         location /other {{
-            {syslog},nohostname,tag=edge,facility=user,severity=warn json_access_format;
+            {syslog},{other} json_access_format;
             return 200;
         }}
     """)

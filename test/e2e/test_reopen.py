@@ -6,7 +6,8 @@ import signal
 
 import pytest
 
-from harness.config import json_filter, service, syslog_input, template
+from harness.config import (json_filter, section, service, syslog_input,
+                            template)
 from harness.sender import Sender, datagram
 from harness.wait import wait_until
 
@@ -87,7 +88,6 @@ def test_sighup_under_load_loses_nothing(room, out, start, counting):
 def test_a_file_that_cannot_be_opened_costs_no_other_a_line(
         room, out, start):
     """A directory stands where one file should be."""
-    from harness.config import section
     daemon = start(service(flush="0.02") + syslog_input(room) + json_filter()
                    + section("FILTER", "Name rewrite_tag", "Match in",
                              "Rule $to ^(.*)$ $1.log false")

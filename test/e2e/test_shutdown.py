@@ -119,6 +119,20 @@ def test_grace_ends_it_although_a_sender_never_stops(
     assert len(accepted) == len(written)
 
 
+def test_what_cannot_be_written_when_grace_ends_is_counted(room, out, start):
+    """A directory stands where the file should be."""
+    daemon = start(numbered(room, grace="1"))
+    (room.out / "lines.log").mkdir(parents=True)
+    with Sender(room.socket) as sender:
+        sender.send(*(datagram({"n": n}) for n in range(10)))
+    wait_until(lambda: daemon.metrics().sum("sluiced_errors_total") > 0,
+               "the output to fail")
+    counts = daemon.metrics()
+    assert (counts.received, counts.written, counts.queued) == (10, 0, 10)
+    daemon.stop()
+    assert "received=10 written=0 dropped=10 queued=0" in daemon.log()
+
+
 def test_the_last_word_tells_the_law(room, out, start):
     daemon = start(numbered(room))
     with Sender(room.socket) as sender:

@@ -348,7 +348,7 @@ static void a_place_is_put_in_front_of_an_error(void **state)
 	struct err e = {0};
 	err_sys(&e, ENOENT, "open x");
 	assert_false(conf_err_in(s, "Path", &e));
-	assert_string_equal(e.text, "x.conf:2: [S] open x: No such file or "
+	assert_string_equal(e.text, "x.conf:2: [S] Path: open x: No such file or "
 				    "directory");
 	assert_int_equal(e.exit_code, EXIT_CODE_SYSTEM);
 	err_set(&e, "nothing");

@@ -632,9 +632,17 @@ static void an_endless_hook_is_stopped(void **state)
 			 bodies[i]);
 		open_body(f, body, KEYS);
 		pthread_t thread;
-		assert_int_equal(pthread_create(&thread, NULL, give_endless, f),
-				 0);
+		struct endless e = {.f = f};
+		assert_int_equal(
+			pthread_create(&thread, NULL, give_endless, &e), 0);
 		pthread_join(thread, NULL);
+		/* The one after it finds nothing of it. */
+		assert_string_equal(buf_text(&e.told),
+				    T_TEXT "{\"x\":1}" T_TEXT
+					   "{\"go\":1}" T_TEXT "{\"x\":1}");
+		assert_int_equal(failures(f, "time_limit"), 1);
+		assert_int_equal(all_failures(f), 1);
+		buf_fini(&e.told);
 	}
 }
 

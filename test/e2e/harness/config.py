@@ -7,8 +7,6 @@ CONF = ROOT / "conf"
 LUA = ROOT / "lua"
 DEPLOY = ROOT / "deploy"
 
-TAB = "\t"
-
 
 def section(name, *lines):
     return f"[{name}]\n" + "".join(f"    {line}\n" for line in lines) + "\n"
@@ -26,17 +24,17 @@ def syslog_input(room, *lines, tag="in"):
                    f"Path {room.socket}", *lines)
 
 
-def json_filter(match="in"):
-    return section("FILTER", "Name parser", f"Match {match}",
+def json_filter():
+    return section("FILTER", "Name parser", "Match in",
                    "Key_Name message", "Preserve_Key On", "Reserve_Data On",
                    "Parser json")
 
 
-def lua_filter(room, source, match="in", call="hook", name="hook.lua",
-               more=()):
-    room.write(name, source)
-    return section("FILTER", "Name lua", f"Match {match}",
-                   f"script {name}", f"call {call}", *more)
+def lua_filter(room, source):
+    """A source with a global function hook(tag, timestamp, record)."""
+    room.write("hook.lua", source)
+    return section("FILTER", "Name lua", "Match in", "script hook.lua",
+                   "call hook")
 
 
 def file_output(room, *lines, match="*", file="lines.log"):

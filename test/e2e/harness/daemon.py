@@ -16,6 +16,8 @@ SANITIZER = re.compile(
     r"AddressSanitizer|UndefinedBehavior|ThreadSanitizer|LeakSanitizer"
     r"|runtime error")
 LISTENING = re.compile(r"mod=http listening=([0-9.]+):([0-9]+)")
+LAST_WORD = re.compile(r"mod=worker stopped received=(\d+) written=(\d+)"
+                       r" dropped=(\d+) queued=(\d+)")
 
 Response = namedtuple("Response", "status headers body")
 Result = namedtuple("Result", "code out err")
@@ -129,6 +131,13 @@ class Daemon:
         assert code == 0, f"exit {code}:\n{log[-4000:]}"
         assert "check=" not in log, log
         assert not SANITIZER.search(log), log
+        self._check_last_word(log)
+
+    def _check_last_word(self, log):
+        """The law, as of the very end: nothing is left over."""
+        received, written, dropped, queued = map(
+            int, LAST_WORD.search(log).groups())
+        assert received == written + dropped and queued == 0, log
 
     def kill(self):
         self.has_ended = True
