@@ -24,7 +24,10 @@ enum {
 	ROUNDS_MAX = 64, /* recvmmsg calls before timers have a turn */
 	RING_AT_BYTES =
 		256 * 1024, /* so much waits: do not wait for the timer */
-	IDLE_MS = 1000,	    /* draining ends when nothing came for so long */
+	/* Draining ends after so many ticks without a datagram, 1 s; counted,
+	 * so that a stall of the whole machine is one tick, not an end. */
+	IDLE_TICK_MS = 250,
+	IDLE_TICKS = 4,
 };
 
 enum state { RUNNING, DRAINING, FINISHING, STOPPED };
@@ -51,7 +54,8 @@ struct worker {
 	struct intake *intakes;
 	struct metrics_input *metrics_inputs;
 	uv_timer_t flush_timer; /* rings the pipeline */
-	uv_timer_t idle_timer;	/* draining: nothing came for IDLE_MS */
+	uv_timer_t idle_timer;	/* draining: a tick */
+	unsigned idle_ticks;	/* without a datagram */
 	uv_timer_t grace_timer;
 	uv_timer_t health_timer;
 	uv_async_t settled;
@@ -150,8 +154,7 @@ static bool drain_socket(struct intake *in)
 	}
 	if (any) {
 		ring_in_time(w);
-		if (w->state == DRAINING)
-			uv_timer_again(&w->idle_timer);
+		w->idle_ticks = 0;
 	}
 	return any;
 }
@@ -287,9 +290,15 @@ static void on_settled(uv_async_t *async)
 		start_polls(w);
 }
 
-static void on_idle(uv_timer_t *timer)
+/* The loop runs timers before it polls: what came meanwhile is looked for. */
+static void on_idle_tick(uv_timer_t *timer)
 {
-	finish(timer->data);
+	struct worker *w = timer->data;
+	w->idle_ticks = w->is_paused ? 0 : w->idle_ticks + 1;
+	for (size_t i = 0; i < w->assembly->input_count && !w->is_paused; i++)
+		drain_socket(&w->intakes[i]);
+	if (w->idle_ticks >= IDLE_TICKS)
+		finish(w);
 }
 
 static void on_grace_over(uv_timer_t *timer)
@@ -308,7 +317,9 @@ static void drain(struct worker *w, int signum)
 	say(SAY_INFO, "worker", "signal=%d draining grace_s=%g", signum,
 	    grace_s);
 	w->state = DRAINING;
-	uv_timer_start(&w->idle_timer, on_idle, IDLE_MS, IDLE_MS);
+	w->idle_ticks = 0;
+	uv_timer_start(&w->idle_timer, on_idle_tick, IDLE_TICK_MS,
+		       IDLE_TICK_MS);
 	uv_timer_start(&w->grace_timer, on_grace_over,
 		       (uint64_t)(grace_s * 1000), 0);
 }

@@ -168,7 +168,7 @@ def test_a_restart_takes_over_where_nginx_sends(room, out, start, start_nginx):
     def arrives():
         asked.append(1)
         send_requests(nginx.port, [get(b"/?n=2")], connections=1)
-        return second.metrics().written > 0
+        return second.metrics().received > 0
     wait_until(arrives, "a line after the restart")
     second.settled(1)
     assert set(numbers(out)) == {1, 2} and len(asked) <= 10
