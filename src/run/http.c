@@ -26,13 +26,26 @@ struct http {
 	struct http_opts opts;
 };
 
+static unsigned connections(struct http *h)
+{
+	return MHD_get_daemon_info(h->daemon,
+				   MHD_DAEMON_INFO_CURRENT_CONNECTIONS)
+		->num_connections;
+}
+
 /* libmicrohttpd wants to be called when there is something to read, and again
- * for its time-outs. */
+ * for its time-outs.  At its limit of connections it listens no more, until
+ * it is called once more after one of them has ended: an end within the last
+ * call must be followed by another, or it would never listen again. */
 static void on_timer(uv_timer_t *timer)
 {
 	struct http *h = timer->data;
+	unsigned before;
+	do {
+		before = connections(h);
+		MHD_run(h->daemon);
+	} while (connections(h) < before);
 	MHD_UNSIGNED_LONG_LONG timeout_ms;
-	MHD_run(h->daemon);
 	if (MHD_get_timeout(h->daemon, &timeout_ms) == MHD_YES)
 		uv_timer_start(timer, on_timer, timeout_ms, 0);
 	else

@@ -148,16 +148,21 @@ def test_other_methods_do_no_harm(daemon):
     assert daemon.get("/metrics").status == 200
 
 
-def test_many_scrapers_at_once(daemon):
-    connections = [http.client.HTTPConnection(*daemon.address, timeout=20)
-                   for _ in range(50)]
-    for connection in connections:
-        connection.request("GET", "/metrics")
-    for connection in connections:
-        answer = connection.getresponse()
-        assert answer.status == 200
-        answer.read()
-        connection.close()
+@pytest.mark.parametrize("count", range(128, 136))
+def test_more_clients_than_it_serves_do_not_end_it(daemon, count):
+    """Those above its limit, 128, wait; when the others go it answers."""
+    clients = [http.client.HTTPConnection(*daemon.address, timeout=0.1)
+               for _ in range(count)]
+    for client in clients:
+        client.request("GET", "/metrics")
+    for client in clients:
+        try:
+            client.getresponse().read()
+        except TimeoutError:
+            pass  # it has to wait
+    for client in clients:
+        client.close()
+    assert daemon.get("/").status == 200
 
 
 def test_nothing_listens_when_the_server_is_off(room, start):
