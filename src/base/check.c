@@ -2,11 +2,11 @@
 #include "base/check.h"
 
 #include <stdio.h>
-#include <stdlib.h>
+#include <unistd.h>
 
 void check_failed(const char *expr, const char *file, int line)
 {
 	fprintf(stderr, "level=bug check=\"%s\" file=%s line=%d\n", expr, file,
 		line);
-	abort();
+	_exit(EXIT_CODE_BUG);
 }

@@ -394,11 +394,9 @@ size_t journal_room(const struct journal *j)
 	uint64_t tail =
 		atomic_load_explicit(&j->map->tail, memory_order_acquire);
 	size_t free_bytes = j->ring_bytes - (size_t)(j->producer.head - tail);
-	size_t largest = entry_bytes(j->slot_bytes);
-	/* In an empty ring any entry fits; else a skip may take up to one. */
-	if (tail == j->producer.head)
-		return j->ring_bytes / largest;
-	return free_bytes < largest ? 0 : free_bytes / largest - 1;
+	size_t n = free_bytes / entry_bytes(j->slot_bytes);
+	/* A skip may take up to one; an empty ring has room for one always. */
+	return n > 1 ? n - 1 : tail == j->producer.head;
 }
 
 bool journal_take(struct journal *j, struct journal_entry *out)

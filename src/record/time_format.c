@@ -21,8 +21,8 @@ struct time_format {
 	bool is_local; /* the zone of TZ, when nothing else says which */
 	int32_t offset_s;
 
-	size_t cached_len; /* 0: nothing */
-	int64_t cached_day;
+	size_t cached_len;   /* 0: nothing */
+	int64_t cached_hour; /* of now: its year and day are part of it */
 	int64_t cached_ns;
 	char cached_text[TEXT_BYTES_MAX];
 };
@@ -464,10 +464,10 @@ bool time_format_read(struct time_format *f, struct span text, int64_t now_ns,
 		      int64_t *time_ns)
 {
 	int64_t now_s = now_ns / NS_PER_S;
-	int64_t day = now_s / S_PER_DAY;
+	int64_t hour = now_s / 3600;
 	if (text.len == 0 || text.len > TEXT_BYTES_MAX)
 		return false;
-	if (text.len == f->cached_len && day == f->cached_day &&
+	if (text.len == f->cached_len && hour == f->cached_hour &&
 	    memcmp(text.ptr, f->cached_text, text.len) == 0) {
 		*time_ns = f->cached_ns;
 		return true;
@@ -481,7 +481,7 @@ bool time_format_read(struct time_format *f, struct span text, int64_t now_ns,
 		return false;
 	memcpy(f->cached_text, text.ptr, text.len);
 	f->cached_len = text.len;
-	f->cached_day = day;
+	f->cached_hour = hour;
 	f->cached_ns = ns;
 	*time_ns = ns;
 	return true;

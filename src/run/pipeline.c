@@ -61,7 +61,6 @@ struct pipeline {
 /* --- the bell */
 
 struct orders { /* what the intake thread wants, as of one moment */
-	bool reopen;
 	bool finish;
 	bool abandon;
 };
@@ -75,7 +74,7 @@ static struct timespec deadline_in(int64_t ms)
 	};
 }
 
-/* Sleep until rung or for `ms`, which may be 0; then read the orders. */
+/* Sleep until rung or for `ms`, which may be 0; obey, and tell the rest. */
 static struct orders listen_for(struct pipeline *p, int64_t ms)
 {
 	struct timespec until = deadline_in(ms);
@@ -85,10 +84,12 @@ static struct orders listen_for(struct pipeline *p, int64_t ms)
 		    ETIMEDOUT)
 			break;
 	p->is_rung = false;
-	struct orders orders = {p->is_reopening, p->is_finishing,
-				p->is_abandoning};
+	struct orders orders = {p->is_finishing, p->is_abandoning};
+	bool reopen = p->is_reopening;
 	p->is_reopening = false;
 	pthread_mutex_unlock(&p->bell_lock);
+	if (reopen)
+		router_reopen(p->opts.router);
 	return orders;
 }
 
@@ -241,10 +242,7 @@ static void flush(struct pipeline *p, struct orders *orders)
 		publish(p, true);
 		p->opts.on_settled(p->opts.data);
 		say_blocked(p, wait_ms);
-		struct orders now = listen_for(p, wait_ms);
-		if (now.reopen)
-			router_reopen(p->opts.router);
-		*orders = now;
+		*orders = listen_for(p, wait_ms);
 		wait_ms = wait_ms * 2 < BACKOFF_MAX_MS ? wait_ms * 2
 						       : BACKOFF_MAX_MS;
 	}
@@ -268,15 +266,10 @@ static void *run_thread(void *data)
 	struct pipeline *p = data;
 	struct orders orders = {0};
 	for (;;) {
-		if (orders.reopen)
-			router_reopen(p->opts.router);
 		while (take_batch(p)) {
 			p->batches_total++;
 			flush(p, &orders);
-			struct orders now = listen_for(p, 0);
-			if (now.reopen)
-				router_reopen(p->opts.router);
-			orders = now;
+			orders = listen_for(p, 0);
 		}
 		if (orders.finish)
 			break;

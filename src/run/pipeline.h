@@ -36,8 +36,8 @@ struct pipeline_opts { /* all borrowed until pipeline_free */
 	size_t decoder_count;
 	struct chain *chain;
 	struct router *router;
-	/* Both in the pipeline's thread: something was committed, or blocked
-	 * for the first time; and the end. */
+	/* Both in the pipeline's thread: after each try to write, and at the
+	 * end. */
 	void (*on_settled)(void *);
 	void (*on_finished)(void *);
 	void *data;

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "base/clock.h"
@@ -24,10 +25,12 @@ enum {
 	ROUNDS_MAX = 64, /* recvmmsg calls before timers have a turn */
 	RING_AT_BYTES =
 		256 * 1024, /* so much waits: do not wait for the timer */
-	/* Draining ends after so many ticks without a datagram, 1 s; counted,
+	/* Draining ends after so many ticks without a datagram, the first of
+	 * which may come at once: 1 to 1.25 s.  Counted,
 	 * so that a stall of the whole machine is one tick, not an end. */
 	IDLE_TICK_MS = 250,
-	IDLE_TICKS = 4,
+	IDLE_TICKS = 5,
+	STUCK_MS = 5000, /* after Grace */
 };
 
 enum state { RUNNING, DRAINING, FINISHING, STOPPED };
@@ -301,6 +304,17 @@ static void on_idle_tick(uv_timer_t *timer)
 		finish(w);
 }
 
+/* A hook in one endless call of the C library, a disk that hangs: nothing in
+ * this process can end that. */
+static void on_stuck(uv_timer_t *timer)
+{
+	struct worker *w = timer->data;
+	say(SAY_ERROR, "worker",
+	    "err=\"the pipeline does not end: a hook or a disk hangs\"");
+	say_last_word(w);
+	_exit(EXIT_CODE_SYSTEM);
+}
+
 static void on_grace_over(uv_timer_t *timer)
 {
 	struct worker *w = timer->data;
@@ -309,6 +323,7 @@ static void on_grace_over(uv_timer_t *timer)
 	if (w->state == DRAINING)
 		finish(w);
 	pipeline_abandon(w->pipeline);
+	uv_timer_start(timer, on_stuck, STUCK_MS, 0);
 }
 
 static void drain(struct worker *w, int signum)

@@ -9,8 +9,8 @@ import time
 import pytest
 
 from harness import namespace
-from harness.config import (json_filter, service, syslog_input,
-                            template)
+from harness.config import (json_filter, lua_filter, service,
+                            syslog_input, template)
 from harness.load import get, send_requests
 from harness.sender import Sender, datagram
 from harness.wait import SLOWNESS, wait_until
@@ -172,3 +172,24 @@ def test_a_restart_takes_over_where_nginx_sends(room, out, start, start_nginx):
     wait_until(arrives, "a line after the restart")
     second.settled(1)
     assert set(numbers(out)) == {1, 2} and len(asked) <= 10
+
+
+def test_a_hook_that_cannot_be_stopped_does_not_outlast_the_end(room, start):
+    """One call of string.match that takes for ever: no hook of Lua comes
+    between."""
+    daemon = start(service(grace="0") + syslog_input(room) + json_filter()
+                   + lua_filter(room, """
+                       function hook(tag, timestamp, record)
+                           local s = string.rep("a", 40)
+                           string.match(s, string.rep("a*", 30) .. "b")
+                           return 0, timestamp, record
+                       end""")
+                   + template("{n}", room))
+    with Sender(room.socket) as sender:
+        sender.send(datagram({"n": 1}))
+    wait_until(lambda: daemon.metrics().received == 1, "received")
+    daemon.signal(signal.SIGTERM)
+    assert daemon.wait(timeout_s=20) == 71
+    daemon.has_ended = True
+    assert "the pipeline does not end" in daemon.log()
+    assert "received=1 written=0 dropped=0 queued=1" in daemon.log()

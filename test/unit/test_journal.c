@@ -181,6 +181,37 @@ static void a_full_ring_refuses_the_newest(void **state)
 	journal_close(j);
 }
 
+/* At every offset, empty or not: what journal_room promises goes in. */
+static void there_is_the_room_that_was_promised(void **state)
+{
+	enum { SLOT_BYTES = 1000, SLOTS = 5 };
+	char room[SLOT_BYTES] = {0};
+	(void)state;
+	for (size_t before = 1; before < SLOT_BYTES; before += 7) {
+		struct journal *j =
+			open_journal(SMALL_RING_BYTES, SLOT_BYTES, SLOTS);
+		for (unsigned i = 0; i < 40; i++) {
+			struct journal_entry entry;
+			size_t promised = journal_room(j);
+			assert_true(promised <= 4);
+			for (unsigned n = 0; n < promised; n++)
+				receive(j, n, span_make(room, SLOT_BYTES));
+			assert_int_equal(
+				journal_append(j, (unsigned)promised, 0, 1),
+				promised);
+			while (journal_take(j, &entry))
+				;
+			journal_commit(j);
+			assert_true(journal_room(j) > 0);
+			append(j, span_make(room, before));
+			if (i % 2 == 0) /* else it is not empty next time */
+				assert_true(journal_take(j, &entry));
+			journal_commit(j);
+		}
+		journal_close(j);
+	}
+}
+
 static void what_is_taken_stays_until_it_is_committed(void **state)
 {
 	(void)state;
@@ -499,6 +530,7 @@ int main(void)
 			a_datagram_longer_than_a_slot_is_cut_and_counted),
 		cmocka_unit_test(used_slots_are_made_ready_again),
 		cmocka_unit_test(a_full_ring_refuses_the_newest),
+		cmocka_unit_test(there_is_the_room_that_was_promised),
 		cmocka_unit_test(what_is_taken_stays_until_it_is_committed),
 		cmocka_unit_test(an_entry_never_wraps_at_the_end_of_the_ring),
 		cmocka_unit_test(a_skip_without_room_behind_it_is_not_written),
