@@ -13,7 +13,7 @@
 #include "base/check.h"
 
 struct err {
-	int exit_code; /* what the process ends with; 0 means EXIT_CODE_CONFIG */
+	int exit_code; /* what the process ends with; every setter sets it */
 	char text[1024];
 };
 

@@ -16,6 +16,7 @@
 #include "base/say.h"
 #include "base/span.h"
 #include "conf/expand.h"
+#include "conf/nearest.h"
 #include "conf/reader.h"
 
 enum { FIRST_BLOCK_BYTES = 16384 };
@@ -62,6 +63,13 @@ static struct conf_key *find(const struct conf_section *s, const char *key,
 	return NULL;
 }
 
+static void note_known(struct conf_section *s, const char *key)
+{
+	for (struct conf_key *k = s->keys; k != NULL; k = k->next)
+		if (strcasecmp(k->name, key) == 0)
+			k->is_known = true;
+}
+
 static void note_asked(struct conf_section *s, const char *key)
 {
 	for (size_t i = 0; i < s->asked_count; i++)
@@ -71,9 +79,7 @@ static void note_asked(struct conf_section *s, const char *key)
 	struct span name = span_make(key, strlen(key) + 1);
 	s->asked[s->asked_count++] = arena_copy(s->conf->arena, name).ptr;
 	s->asked[s->asked_count] = NULL;
-	for (struct conf_key *k = s->keys; k != NULL; k = k->next)
-		if (strcasecmp(k->name, key) == 0)
-			k->is_known = true;
+	note_known(s, key);
 }
 
 /* The place in front of the sentence that is in *e. */
@@ -151,32 +157,47 @@ static bool read_amount(const char *text, const struct unit *units, double max,
 	return true;
 }
 
-static size_t line_of(const struct conf_section *s, const char *key)
+/* The one that an error about the key is about; NULL when it is not there. */
+static const struct conf_key *key_at(const struct conf_section *s,
+				     const char *key)
 {
 	if (s->last_got != NULL && strcasecmp(s->last_got->name, key) == 0)
-		return s->last_got->line;
+		return s->last_got;
 	const struct conf_key *k = find(s, key, 0);
 	if (k != NULL)
-		return k->line;
+		return k;
 	/* It may be there, but empty. */
 	for (k = s->keys; k != NULL; k = k->next)
 		if (strcasecmp(k->name, key) == 0)
-			return k->line;
-	return s->line;
+			return k;
+	return NULL;
 }
 
-/* What to say behind an unknown word. */
-static const char *suggest(const char *word, const char *const *known,
-			   struct buf *out)
+static size_t line_of(const struct conf_section *s, const char *key)
 {
-	const char *near = conf_nearest(word, known);
-	if (near != NULL) {
-		buf_printf(out, "; did you mean \"%s\"?", near);
-		return buf_text(out);
-	}
-	for (size_t i = 0; known[i] != NULL; i++)
-		buf_printf(out, "%s%s", i > 0 ? ", " : "; known: ", known[i]);
-	return buf_text(out);
+	const struct conf_key *k = key_at(s, key);
+	return k != NULL ? k->line : s->line;
+}
+
+static bool err_unknown_key(const struct conf_section *s,
+			    const struct conf_key *k, const char *const *known,
+			    struct err *e)
+{
+	char room[SAY_QUOTED_BYTES];
+	struct buf hint = {0};
+	err_key(s, k, e, "unknown key %s%s", say_quoted(span_of(k->name), room),
+		nearest_hint(k->name, known, &hint));
+	buf_fini(&hint);
+	return false;
+}
+
+/* "net.*" fits "net.keepalive". */
+static bool fits(const char *pattern, const char *key)
+{
+	size_t len = strlen(pattern);
+	if (len > 0 && pattern[len - 1] == '*')
+		return strncasecmp(pattern, key, len - 1) == 0;
+	return strcasecmp(pattern, key) == 0;
 }
 
 struct conf *conf_read(const char *path, struct err *e)
@@ -238,6 +259,15 @@ struct conf_section *conf_section(const struct conf *c, size_t index)
 	return s;
 }
 
+struct conf_section *conf_section_named(const struct conf *c, const char *name,
+					size_t nth)
+{
+	struct conf_section *s = c->sections;
+	while (s != NULL && (!conf_is(s, name) || nth-- > 0))
+		s = s->next;
+	return s;
+}
+
 const char *conf_section_name(const struct conf_section *s)
 {
 	return s->name;
@@ -273,6 +303,30 @@ bool conf_err_in(const struct conf_section *s, const char *key, struct err *e)
 	if (key != NULL)
 		err_in(e, "%s", key);
 	return put_place(s, key != NULL ? line_of(s, key) : s->line, e);
+}
+
+bool conf_err_unknown(const struct conf_section *s, const char *key,
+		      const char *what, const char *const *known, struct err *e)
+{
+	const struct conf_key *k = key != NULL ? key_at(s, key) : NULL;
+	const char *word = k != NULL ? k->value : s->name;
+	char room[SAY_QUOTED_BYTES];
+	struct buf hint = {0};
+	err_set(e, "unknown %s %s%s", what, say_quoted(span_of(word), room),
+		nearest_hint(word, known, &hint));
+	buf_fini(&hint);
+	return put_place(s, k != NULL ? k->line : s->line, e);
+}
+
+bool conf_err_missing(const struct conf_section *s, const char *key,
+		      struct err *e, const char *hint)
+{
+	const char *const wanted[] = {key, NULL};
+	for (const struct conf_key *k = s->keys; k != NULL; k = k->next)
+		if (!k->is_known && nearest_word(k->name, wanted) != NULL)
+			return err_unknown_key(s, k, wanted, e);
+	return conf_err_key(s, key, e, "%s is %s: %s", key,
+			    key_at(s, key) != NULL ? "empty" : "missing", hint);
 }
 
 bool conf_get_text(struct conf_section *s, const char *key, const char **out,
@@ -394,13 +448,7 @@ bool conf_get_choice(struct conf_section *s, const char *key,
 			return true;
 		}
 	}
-	char room[SAY_QUOTED_BYTES];
-	struct buf hint = {0};
-	err_key(s, k, e, "unknown %s %s%s", k->name,
-		say_quoted(span_of(k->value), room),
-		suggest(k->value, choices, &hint));
-	buf_fini(&hint);
-	return false;
+	return conf_err_unknown(s, key, k->name, choices, e);
 }
 
 const char *conf_get_each(struct conf_section *s, const char *key, size_t nth)
@@ -410,24 +458,24 @@ const char *conf_get_each(struct conf_section *s, const char *key, size_t nth)
 	return s->last_got != NULL ? s->last_got->value : NULL;
 }
 
-bool conf_has(const struct conf_section *s, const char *key)
-{
-	return find(s, key, 0) != NULL;
-}
-
 void conf_ignore(struct conf_section *s, const char *key, const char *why)
 {
-	bool told = false;
 	for (struct conf_key *k = s->keys; k != NULL; k = k->next) {
-		if (strcasecmp(k->name, key) != 0 || k->is_known)
+		if (k->is_known || !fits(key, k->name))
 			continue;
-		if (!told && k->value[0] != '\0')
+		if (k->value[0] != '\0')
 			say(SAY_INFO, "conf",
 			    "at=%s:%zu key=%s msg=\"has no meaning here: %s\"",
 			    s->file, k->line, k->name, why);
-		told = true;
-		k->is_known = true;
+		note_known(s, k->name);
 	}
+}
+
+void conf_ignore_section(const struct conf_section *s, const char *why)
+{
+	say(SAY_INFO, "conf",
+	    "at=%s:%zu section=%s msg=\"has no meaning here: %s\"", s->file,
+	    s->line, s->name, why);
 }
 
 bool conf_section_end(struct conf_section *s, struct err *e)
@@ -435,12 +483,5 @@ bool conf_section_end(struct conf_section *s, struct err *e)
 	const struct conf_key *k = s->keys;
 	while (k != NULL && k->is_known)
 		k = k->next;
-	if (k == NULL)
-		return true;
-	char room[SAY_QUOTED_BYTES];
-	struct buf hint = {0};
-	err_key(s, k, e, "unknown key %s%s", say_quoted(span_of(k->name), room),
-		suggest(k->name, s->asked, &hint));
-	buf_fini(&hint);
-	return false;
+	return k == NULL || err_unknown_key(s, k, s->asked, e);
 }

@@ -27,7 +27,8 @@
 struct conf;
 struct conf_section;
 
-/* Read a file and what it includes.  NULL on failure. */
+/* Read a file and what it includes.  NULL on failure; the exit code is
+ * EXIT_CODE_CONFIG even when the system would not let us read it. */
 struct conf *conf_read(const char *path, struct err *);
 
 /* The same from memory; `name` stands for the path in messages.  @INCLUDE is
@@ -48,6 +49,10 @@ char *conf_find_file(const char *dir, const char *path);
 /* Sections in their order; index from 0; NULL behind the last. */
 struct conf_section *conf_section(const struct conf *, size_t index);
 
+/* The nth of the sections of that name, as conf_is; NULL behind the last. */
+struct conf_section *conf_section_named(const struct conf *, const char *name,
+					size_t nth);
+
 /* As written, "FILTER"; compare with conf_is (case-insensitive). */
 const char *conf_section_name(const struct conf_section *);
 bool conf_is(const struct conf_section *, const char *name);
@@ -63,6 +68,18 @@ bool conf_err_key(const struct conf_section *, const char *key, struct err *,
 /* Put the place in front of the sentence that is in *e: of the key, and its
  * name, or of the section when key is NULL.  Always false. */
 bool conf_err_in(const struct conf_section *, const char *key, struct err *);
+
+/* The value of the key, or the name of the section when key is NULL, is none
+ * of `known` (NULL-terminated): `unknown WHAT "x"; did you mean "y"?`.  Always
+ * false. */
+bool conf_err_unknown(const struct conf_section *, const char *key,
+		      const char *what, const char *const *known, struct err *);
+
+/* The key is needed and not there.  When a key that nobody asked for looks
+ * like it, that one is told as unknown; else `KEY is missing: hint`.  Always
+ * false. */
+bool conf_err_missing(const struct conf_section *, const char *key,
+		      struct err *, const char *hint);
 
 /* Getters, see above. */
 bool conf_get_text(struct conf_section *, const char *key, const char **out,
@@ -87,17 +104,13 @@ bool conf_get_choice(struct conf_section *, const char *key,
 /* A key that may occur several times: its nth value, NULL behind the last. */
 const char *conf_get_each(struct conf_section *, const char *key, size_t nth);
 
-bool conf_has(const struct conf_section *, const char *key);
-
 /* A key of Fluent Bit that has no meaning here: known, and told once, with
- * the reason, at start-up. */
+ * the reason, at start-up.  "net.*" stands for all keys that start so.  Of a
+ * section: all its keys. */
 void conf_ignore(struct conf_section *, const char *key, const char *why);
+void conf_ignore_section(const struct conf_section *, const char *why);
 
 /* Every key that was not asked for is an error. */
 bool conf_section_end(struct conf_section *, struct err *) MUST_USE;
-
-/* The one of `choices` (NULL-terminated) nearest to `text`, NULL when none is
- * near: for "did you mean". */
-const char *conf_nearest(const char *text, const char *const *choices);
 
 #endif

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "conf/conf.h"
+#include "conf/nearest.h"
 
 #include <ctype.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
+
+#include "base/buf.h"
 
 enum { NAME_BYTES_MAX = 64, NEAR_MAX = 3 };
 
@@ -41,23 +45,36 @@ static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
 	return rows[a_len % 3][b_len];
 }
 
-const char *conf_nearest(const char *text, const char *const *choices)
+const char *nearest_word(const char *word, const char *const *known)
 {
-	size_t len = strlen(text);
+	size_t len = strlen(word);
 	if (len > NAME_BYTES_MAX)
 		return NULL;
 	/* A third of the word may be wrong; of one letter, nothing. */
 	size_t bound = least(len < 2 ? 0 : len < 6 ? 1 : len / 3, NEAR_MAX);
 	const char *nearest = NULL;
-	for (size_t i = 0; choices[i] != NULL; i++) {
-		size_t choice_len = strlen(choices[i]);
-		if (choice_len > NAME_BYTES_MAX)
+	for (size_t i = 0; known[i] != NULL; i++) {
+		size_t known_len = strlen(known[i]);
+		if (known_len > NAME_BYTES_MAX)
 			continue;
-		size_t far = distance(text, len, choices[i], choice_len);
+		size_t far = distance(word, len, known[i], known_len);
 		if (far > bound || (nearest != NULL && far == bound))
 			continue;
-		nearest = choices[i];
+		nearest = known[i];
 		bound = far;
 	}
 	return nearest;
+}
+
+const char *nearest_hint(const char *word, const char *const *known,
+			 struct buf *out)
+{
+	const char *near = nearest_word(word, known);
+	if (near != NULL) {
+		buf_printf(out, "; did you mean \"%s\"?", near);
+		return buf_text(out);
+	}
+	for (size_t i = 0; known[i] != NULL; i++)
+		buf_printf(out, "%s%s", i > 0 ? ", " : "; known: ", known[i]);
+	return buf_text(out);
 }

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "base/say.h"
 #include "conf/conf.h"
+#include "conf/nearest.h"
 
 /* The line's bound is Fluent Bit's; the file's stops at what is none. */
 enum { LINE_BYTES_MAX = 32 << 20, FILE_BYTES_MAX = 64 << 20 };
@@ -102,7 +103,7 @@ static bool note_file(struct conf *conf, int fd, const char *path,
 {
 	struct stat st;
 	if (fstat(fd, &st) < 0)
-		return err_sys(e, errno, "stat %s", path);
+		return err_set(e, "%s: %s", path, strerror(errno));
 	for (const struct conf_file *f = conf->files; f != NULL; f = f->next)
 		if (f->device == st.st_dev && f->inode == st.st_ino)
 			return err_set(e,
@@ -268,12 +269,11 @@ static bool read_command(struct source **top, struct span line, struct err *e)
 	if (strcasecmp(command, "@SET") == 0)
 		return set(s, value, e);
 	char room[SAY_QUOTED_BYTES];
-	const char *quoted = say_quoted(name, room);
-	const char *near = conf_nearest(command, commands);
-	if (near != NULL)
-		return bad(s, e, "unknown command %s; did you mean \"%s\"?",
-			   quoted, near);
-	return bad(s, e, "unknown command %s; known: @INCLUDE, @SET", quoted);
+	struct buf hint = {0};
+	bad(s, e, "unknown command %s%s", say_quoted(name, room),
+	    nearest_hint(command, commands, &hint));
+	buf_fini(&hint);
+	return false;
 }
 
 static bool read_section(struct source *s, struct span line, struct err *e)

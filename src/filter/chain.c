@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "base/arena.h"
 #include "base/mem.h"
@@ -80,16 +81,20 @@ static bool get_kind(struct conf_section *s, const struct filter_ops **kind,
 		     struct err *e)
 {
 	const char *names[KIND_COUNT + 1] = {NULL};
-	for (size_t i = 0; i < KIND_COUNT; i++)
-		names[i] = kinds[i]->name;
-	size_t index = KIND_COUNT;
-	if (!conf_get_choice(s, "Name", names, &index, e))
+	const char *name = NULL;
+	if (!conf_get_text(s, "Name", &name, e))
 		return false;
-	if (index == KIND_COUNT)
-		return conf_err(s, e,
-				"Name is missing, for example `Name parser`");
-	*kind = kinds[index];
-	return true;
+	if (name == NULL)
+		return conf_err_missing(s, "Name", e,
+					"for example `Name parser`");
+	for (size_t i = 0; i < KIND_COUNT; i++) {
+		names[i] = kinds[i]->name;
+		if (strcasecmp(name, names[i]) == 0) {
+			*kind = kinds[i];
+			return true;
+		}
+	}
+	return conf_err_unknown(s, "Name", "filter", names, e);
 }
 
 static bool get_match(struct conf_section *s, const char **match, struct err *e)
@@ -97,9 +102,9 @@ static bool get_match(struct conf_section *s, const char **match, struct err *e)
 	if (!conf_get_text(s, "Match", match, e))
 		return false;
 	if (*match == NULL)
-		return conf_err(s, e,
-				"Match is missing: without it no record comes "
-				"here, `Match *` takes all");
+		return conf_err_missing(s, "Match", e,
+					"without it no record comes here, "
+					"`Match *` takes all");
 	return true;
 }
 
@@ -114,10 +119,10 @@ static bool get_name(const struct chain *c, struct conf_section *s,
 		return false;
 	for (size_t i = 0; i < c->count; i++)
 		if (strcmp(c->links[i].name, wanted) == 0)
-			return conf_err(s, e,
-					"there is a filter called %s already, "
-					"the metrics need another Alias",
-					wanted);
+			return conf_err_key(s, "Alias", e,
+					    "there is a filter \"%s\" already; "
+					    "give one of the two another Alias",
+					    wanted);
 	*name = mem_text(wanted);
 	return true;
 }
@@ -132,6 +137,8 @@ bool chain_add(struct chain *c, struct conf_section *s,
 	    !get_name(c, s, kind, &name, e))
 		return false;
 	conf_ignore(s, "Log_Level", "the level of [SERVICE] holds for all");
+	conf_ignore(s, "log_suppress_interval",
+		    "what is said again and again is held back");
 
 	struct filter *f = kind->open(s, env, e);
 	if (f == NULL)

@@ -265,14 +265,12 @@ static bool read_keys(struct lua_filter *f, struct conf_section *s,
 	    !conf_get_bool(s, "Time_As_Table", &f->time_as_table, e))
 		return false;
 	if (script == NULL)
-		return conf_err(s, e,
-				"Script is missing: a file in Lua, for "
-				"example `Script create-log-file-path.lua`");
+		return conf_err_missing(s, "Script", e,
+					"a file in Lua, for example `Script "
+					"create-log-file-path.lua`");
 	if (call == NULL)
-		return conf_err(s, e,
-				"Call is missing: the name of a function in "
-				"%s",
-				script);
+		return conf_err_missing(s, "Call", e,
+					"the name of a function in the script");
 	if (!is_protected)
 		say(SAY_INFO, "lua",
 		    "script=%s key=Protected_Mode value=off effect=none "

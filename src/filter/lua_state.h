@@ -42,8 +42,8 @@ struct lua_state *lua_state_open(struct err *);
 void lua_state_close(struct lua_state *);
 
 /* Run the script; then, whether it left a global function named `call`. */
-bool lua_state_load(struct lua_state *, const char *path, struct err *)
-	MUST_USE;
+bool lua_state_load(struct lua_state *, const char *path,
+		    struct err *) MUST_USE;
 bool lua_state_find(struct lua_state *, const char *path, const char *call,
 		    struct err *) MUST_USE;
 

@@ -14,7 +14,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "base/buf.h"
 #include "base/mem.h"
 #include "base/say.h"
 #include "conf/conf.h"
@@ -64,27 +63,11 @@ static void close_filter(struct filter *filter)
 	free(f);
 }
 
-static bool unknown_parser(struct conf_section *s, const char *name,
+static bool unknown_parser(const struct conf_section *s,
 			   const struct parser_set *set, struct err *e)
 {
-	const char **names = NULL;
-	struct buf list = {0};
-	size_t count = 0;
-	const char *known;
-	do {
-		known = parser_set_name(set, count);
-		names = mem_grow(names, count + 1, sizeof *names);
-		names[count++] = known;
-		if (known != NULL)
-			buf_printf(&list, "%s%s", count > 1 ? ", " : "", known);
-	} while (known != NULL);
-
-	const char *nearest = conf_nearest(name, names);
-	conf_err_key(s, "Parser", e,
-		     "there is no parser \"%s\"%s%s%s (there are: %s)", name,
-		     nearest ? ", did you mean \"" : "", nearest ? nearest : "",
-		     nearest ? "\"?" : "", buf_text(&list));
-	buf_fini(&list);
+	const char **names = parser_set_names(set);
+	conf_err_unknown(s, "Parser", "parser", names, e);
 	free(names);
 	return false;
 }
@@ -96,15 +79,15 @@ static bool get_parsers(struct parser_filter *f, struct conf_section *s,
 	while ((name = conf_get_each(s, "Parser", f->parser_count)) != NULL) {
 		struct parser *p = parser_set_find(set, name);
 		if (p == NULL)
-			return unknown_parser(s, name, set, e);
+			return unknown_parser(s, set, e);
 		f->parsers = mem_grow(f->parsers, f->parser_count + 1,
 				      sizeof(struct parser *));
 		f->parsers[f->parser_count++] = p;
 	}
 	if (f->parser_count == 0)
-		return conf_err(s, e,
-				"Parser is missing: the name of a [PARSER], "
-				"for example `Parser json`");
+		return conf_err_missing(s, "Parser", e,
+					"the name of a [PARSER], for example "
+					"`Parser json`");
 	return true;
 }
 
@@ -121,9 +104,9 @@ static struct filter *open_filter(struct conf_section *s,
 	    !get_parsers(f, s, env->parsers, e))
 		goto fail;
 	if (key == NULL) {
-		conf_err(s, e,
-			 "Key_Name is missing: the field to parse, for "
-			 "example `Key_Name message`");
+		conf_err_missing(s, "Key_Name", e,
+				 "the field to parse, for example `Key_Name "
+				 "message`");
 		goto fail;
 	}
 	conf_ignore(s, "Unescape_Key", "JSON is always unescaped");

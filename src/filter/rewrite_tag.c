@@ -157,9 +157,9 @@ static struct filter *open_filter(struct conf_section *s,
 		if (!add_rule(t, s, text, e))
 			goto fail;
 	if (t->rule_count == 0) {
-		conf_err(s, e,
-			 "Rule is missing, for example `Rule $level "
-			 "^(error|warn) app.$1 false`");
+		conf_err_missing(s, "Rule", e,
+				 "for example `Rule $level ^(error|warn) "
+				 "app.$1 false`");
 		goto fail;
 	}
 	static const char why[] = "a new tag starts over in the chain, there "

@@ -52,35 +52,43 @@ static void name_beside(const char *path, char *name, size_t room)
 	snprintf(name, room, "%.*s.s%d", dir_length, path, (int)getpid());
 }
 
-static bool check_directory(const char *path, struct err *e)
+static enum socket_try try_directory(const char *path, struct err *e)
 {
 	const char *slash = strrchr(path, '/');
-	if (slash == NULL || slash == path)
-		return true;
-	char *dir = mem_copy(path, (size_t)(slash - path));
+	char *dir = slash == NULL ? mem_text(".")
+				  : mem_copy(path, (size_t)(slash - path) + 1);
 	struct stat st;
-	bool ok = true;
+	int error = 0;
 	if (stat(dir, &st) != 0)
-		ok = err_sys(e, errno, "socket %s: its directory %s", path,
-			     dir);
+		error = errno;
 	else if (!S_ISDIR(st.st_mode))
-		ok = err_sys(e, ENOTDIR, "socket %s: %s", path, dir);
+		error = ENOTDIR;
+	else if (faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) != 0)
+		error = errno;
+	if (error != 0)
+		err_sys(e, error, "socket %s: its directory %s", path, dir);
 	free(dir);
-	return ok;
+	if (error == 0)
+		return SOCKET_TRY_GOOD;
+	return error == ENOENT ? SOCKET_TRY_NO_DIRECTORY : SOCKET_TRY_BAD;
 }
 
-/* True when there is nothing at the path, or a socket nobody listens on. */
-static bool check_path_is_free(const char *path, struct err *e)
+/* True when there is nothing at the path, or a socket. */
+static bool check_path_may_be_ours(const char *path, struct err *e)
 {
 	struct stat st;
 	if (lstat(path, &st) != 0)
 		return errno == ENOENT || err_sys(e, errno, "socket %s", path);
-	if (!S_ISSOCK(st.st_mode))
-		return err_set(e,
-			       "socket %s: there is something that is not a "
-			       "socket; remove it or choose another path",
-			       path);
+	return S_ISSOCK(st.st_mode) ||
+	       err_set(e,
+		       "socket %s: there is something that is not a socket; "
+		       "remove it or choose another path",
+		       path);
+}
 
+/* True when nobody listens on it, if there is one. */
+static bool check_path_is_free(const char *path, struct err *e)
+{
 	struct sockaddr_un address;
 	if (!address_of(path, &address, e))
 		return false;
@@ -201,11 +209,25 @@ static bool appear(struct dgram_socket *s, mode_t mode, struct err *e)
 	return true;
 }
 
-struct dgram_socket *socket_open(const struct socket_opts *opts, struct err *e)
+bool socket_path_fits(const char *path, struct err *e)
 {
 	struct sockaddr_un address;
-	if (!address_of(opts->path, &address, e) ||
-	    !check_directory(opts->path, e) ||
+	return address_of(path, &address, e);
+}
+
+enum socket_try socket_try(const char *path, struct err *e)
+{
+	if (!socket_path_fits(path, e))
+		return SOCKET_TRY_BAD;
+	enum socket_try verdict = try_directory(path, e);
+	if (verdict == SOCKET_TRY_GOOD && !check_path_may_be_ours(path, e))
+		return SOCKET_TRY_BAD;
+	return verdict;
+}
+
+struct dgram_socket *socket_open(const struct socket_opts *opts, struct err *e)
+{
+	if (socket_try(opts->path, e) != SOCKET_TRY_GOOD ||
 	    !check_path_is_free(opts->path, e))
 		return NULL;
 

@@ -13,10 +13,12 @@
 #ifndef INTAKE_SOCKET_H
 #define INTAKE_SOCKET_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include "base/check.h"
 #include "base/err.h"
 
 struct dgram_socket;
@@ -39,6 +41,20 @@ struct socket_stats {
 	SOCKET_STATS(X)
 #undef X
 };
+
+/* Whether an address of the kernel has room for the path. */
+bool socket_path_fits(const char *path, struct err *) MUST_USE;
+
+enum socket_try {
+	SOCKET_TRY_GOOD,
+	SOCKET_TRY_NO_DIRECTORY, /* it could be opened if there were one */
+	SOCKET_TRY_BAD,
+};
+
+/* Whether a socket could be opened there, as far as can be told without
+ * touching anything: a process that holds the path is not noticed.  *e tells
+ * why not. */
+enum socket_try socket_try(const char *path, struct err *) MUST_USE;
 
 /* Non-blocking, with SO_TIMESTAMPNS.  Says the effective queue length: at
  * level info, at warn when it is 16 or less or less than wanted, with what

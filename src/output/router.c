@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "output/router.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 #include "base/buf.h"
@@ -31,42 +31,22 @@ struct router {
 	size_t count;
 };
 
-static bool unknown_kind(const struct conf_section *s, const char *name,
-			 struct err *e)
-{
-	const char *names[KIND_COUNT + 1] = {NULL};
-	struct buf list = {0};
-	for (size_t i = 0; i < KIND_COUNT; i++) {
-		names[i] = kinds[i]->name;
-		buf_printf(&list, "%s%s", i > 0 ? ", " : "", names[i]);
-	}
-	const char *near = conf_nearest(name, names);
-	if (near != NULL)
-		conf_err_key(s, "Name", e,
-			     "there is no output \"%s\"; did you mean \"%s\"? "
-			     "There are: %s",
-			     name, near, buf_text(&list));
-	else
-		conf_err_key(s, "Name", e,
-			     "there is no output \"%s\"; there are: %s", name,
-			     buf_text(&list));
-	buf_fini(&list);
-	return false;
-}
-
 static const struct sink_ops *find_kind(struct conf_section *s, struct err *e)
 {
+	const char *names[KIND_COUNT + 1] = {NULL};
 	const char *name = NULL;
 	if (!conf_get_text(s, "Name", &name, e))
 		return NULL;
 	if (name == NULL) {
-		conf_err(s, e, "which output? Write: Name %s", kinds[0]->name);
+		conf_err_missing(s, "Name", e, "for example `Name file`");
 		return NULL;
 	}
-	for (size_t i = 0; i < KIND_COUNT; i++)
-		if (strcasecmp(name, kinds[i]->name) == 0)
+	for (size_t i = 0; i < KIND_COUNT; i++) {
+		names[i] = kinds[i]->name;
+		if (strcasecmp(name, names[i]) == 0)
 			return kinds[i];
-	unknown_kind(s, name, e);
+	}
+	conf_err_unknown(s, "Name", "output", names, e);
 	return NULL;
 }
 
@@ -85,6 +65,19 @@ static char *name_sink(const struct router *router, const struct sink_ops *kind,
 	return name.ptr;
 }
 
+static bool check_name(const struct router *router, const char *name,
+		       const struct conf_section *s, struct err *e)
+{
+	for (size_t i = 0; i < router->count; i++)
+		if (strcmp(router->routes[i].name, name) == 0)
+			return conf_err_key(
+				s, "Alias", e,
+				"there is an output \"%s\" already; "
+				"give one of the two another Alias",
+				name);
+	return true;
+}
+
 /* What Fluent Bit knows for every output and what has another answer here. */
 static void ignore_keys(struct conf_section *s)
 {
@@ -94,6 +87,10 @@ static void ignore_keys(struct conf_section *s)
 	conf_ignore(s, "storage.total_limit_size",
 		    "the journal is the only storage");
 	conf_ignore(s, "Log_Level", "there is one, in [SERVICE]");
+	conf_ignore(s, "log_suppress_interval",
+		    "what is said again and again is held back");
+	conf_ignore(s, "net.*", "nothing goes over a network");
+	conf_ignore(s, "tls*", "nothing goes over a network");
 }
 
 static void route_fini(struct route *route)
@@ -128,17 +125,22 @@ bool router_add(struct router *router, struct conf_section *s,
 	    !conf_get_text(s, "Alias", &alias, e))
 		return false;
 	if (match == NULL)
-		return conf_err(s, e,
-				"which records? Write: Match * for all, or a "
-				"pattern of their tags");
+		return conf_err_missing(s, "Match", e,
+					"the tags of the records to write, "
+					"`Match *` takes all");
 	ignore_keys(s);
 
-	struct sink *sink = kind->open(s, env, e);
-	if (sink == NULL)
+	char *name = name_sink(router, kind, alias);
+	struct sink *sink = NULL;
+	if (check_name(router, name, s, e))
+		sink = kind->open(s, env, e);
+	if (sink == NULL) {
+		free(name);
 		return false;
+	}
 	sink->ops = kind;
 	struct route route = {
-		.name = name_sink(router, kind, alias),
+		.name = name,
 		.match = mem_text(match),
 		.sink = sink,
 	};

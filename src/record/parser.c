@@ -57,11 +57,9 @@ static enum parser_type type_of(const struct parser_opts *opts, struct span key)
 static bool take_regex(struct parser *p, const struct parser_opts *opts,
 		       struct err *e)
 {
-	if (opts->regex == NULL)
-		return err_set(e, "Format regex needs a Regex");
 	p->pattern = pattern_new(span_of(opts->regex), e);
 	if (p->pattern == NULL)
-		return err_in(e, "Regex");
+		return false;
 
 	bool has_name = false;
 	p->group_count = pattern_groups(p->pattern);
@@ -77,7 +75,7 @@ static bool take_regex(struct parser *p, const struct parser_opts *opts,
 		has_name = has_name || !span_is_empty(key);
 	}
 	if (!has_name)
-		return err_set(e, "Regex has no named group like "
+		return err_set(e, "there is no named group like "
 				  "(?<message>.*): it would never yield a "
 				  "field");
 	return true;
@@ -86,9 +84,6 @@ static bool take_regex(struct parser *p, const struct parser_opts *opts,
 static bool take_time(struct parser *p, const struct parser_opts *opts,
 		      struct err *e)
 {
-	if (!opts->time_strict)
-		return err_set(e, "Time_Strict off would make times of text "
-				  "that does not fit Time_Format: leave it on");
 	p->time_key = mem_text(opts->time_key ? opts->time_key : "time");
 	p->time_keep = opts->time_keep;
 	if (opts->time_format == NULL)
@@ -100,15 +95,18 @@ static bool take_time(struct parser *p, const struct parser_opts *opts,
 			.offset_s = opts->time_offset_s,
 		},
 		e);
-	return p->time != NULL || err_in(e, "Time_Format");
+	return p->time != NULL;
 }
 
-struct parser *parser_new(const struct parser_opts *opts, struct err *e)
+struct parser *parser_new(const struct parser_opts *opts, const char **wrong,
+			  struct err *e)
 {
 	struct parser *p = mem_new(1, sizeof *p);
 	p->name = mem_text(opts->name);
+	*wrong = "Time_Format";
 	if (!take_time(p, opts, e))
 		goto fail;
+	*wrong = "Regex";
 	if (opts->format == PARSER_JSON)
 		p->json = json_reader_new();
 	else if (!take_regex(p, opts, e))
@@ -286,7 +284,10 @@ struct parser *parser_set_find(const struct parser_set *set, const char *name)
 	return i < set->count ? set->parsers[i] : NULL;
 }
 
-const char *parser_set_name(const struct parser_set *set, size_t index)
+const char **parser_set_names(const struct parser_set *set)
 {
-	return index < set->count ? set->parsers[index]->name : NULL;
+	const char **names = mem_new(set->count + 1, sizeof *names);
+	for (size_t i = 0; i < set->count; i++)
+		names[i] = set->parsers[i]->name;
+	return names;
 }

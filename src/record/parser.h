@@ -42,7 +42,6 @@ struct parser_opts {
 	const char *time_key;	 /* NULL: "time" */
 	const char *time_format; /* NULL: the text has no time */
 	bool time_keep;
-	bool time_strict; /* false is refused: it only makes nonsense times */
 	bool has_time_offset;
 	int32_t time_offset_s;
 	const struct parser_typed *types; /* regex only, as in Fluent Bit */
@@ -68,7 +67,10 @@ enum parser_verdict {
 
 const char *parser_verdict_name(enum parser_verdict);
 
-struct parser *parser_new(const struct parser_opts *, struct err *);
+/* NULL on failure; *wrong is then the key of the configuration that is to
+ * blame. */
+struct parser *parser_new(const struct parser_opts *, const char **wrong,
+			  struct err *);
 void parser_free(struct parser *);
 const char *parser_name(const struct parser *);
 
@@ -93,7 +95,8 @@ void parser_set_give(struct parser_set *, struct parser *);
 /* NULL when there is none of that name. */
 struct parser *parser_set_find(const struct parser_set *, const char *name);
 
-/* The nth name, NULL behind the last; to say which ones there are. */
-const char *parser_set_name(const struct parser_set *, size_t index);
+/* Their names, NULL behind the last; to say which ones there are.  Free the
+ * list with free(), the names are the parsers'. */
+const char **parser_set_names(const struct parser_set *);
 
 #endif

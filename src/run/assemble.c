@@ -10,6 +10,7 @@
 #include "base/span.h"
 #include "conf/conf.h"
 #include "filter/chain.h"
+#include "output/file_path.h"
 #include "output/router.h"
 #include "record/parser.h"
 #include "run/decoder.h"
@@ -30,43 +31,60 @@ static bool check_section_names(const struct conf *conf, struct err *e)
 	static const char *const names[] = {"SERVICE", "INPUT",	 "PARSER",
 					    "FILTER",  "OUTPUT", NULL};
 	struct conf_section *s;
-	size_t services = 0;
 	for (size_t i = 0; (s = conf_section(conf, i)) != NULL; i++) {
 		size_t n = 0;
 		while (names[n] != NULL && !conf_is(s, names[n]))
 			n++;
-		if (names[n] == NULL) {
-			const char *near =
-				conf_nearest(conf_section_name(s), names);
-			return conf_err(
-				s, e,
-				"unknown section; %s%s%sthere are "
-				"SERVICE, INPUT, PARSER, FILTER, OUTPUT",
-				near ? "did you mean [" : "", near ? near : "",
-				near ? "]? " : "");
-		}
-		if (n == 0 && ++services > 1)
-			return conf_err(s, e,
-					"there can be only one [SERVICE]");
+		if (names[n] == NULL)
+			return conf_err_unknown(s, NULL, "section", names, e);
 	}
-	return true;
+	s = conf_section_named(conf, "SERVICE", 1);
+	return s == NULL || conf_err(s, e, "there can be only one [SERVICE]");
+}
+
+/* A dry run says everything on standard error, and looks only whether the
+ * file could be opened. */
+static bool open_log(const struct assembly *a, const struct assemble_opts *opts,
+		     struct err *e)
+{
+	const struct settings *s = &a->settings;
+	const char *path = opts->dry_run ? NULL : s->log_file;
+	if (opts->dry_run && s->log_file != NULL) {
+		int error = file_path_try(s->log_file, false);
+		if (error != 0)
+			return err_sys(e, error, "open %s", s->log_file);
+	}
+	return say_open(path, s->has_log_level ? s->log_level : opts->log_level,
+			e);
 }
 
 static bool read_service(struct assembly *a, const struct assemble_opts *opts,
 			 struct err *e)
 {
-	struct conf_section *s;
-	for (size_t i = 0; (s = conf_section(a->confs[0], i)) != NULL; i++)
-		if (conf_is(s, "SERVICE"))
-			break;
+	struct conf_section *s = conf_section_named(a->confs[0], "SERVICE", 0);
 	if (s != NULL && !settings_read(&a->settings, s, e))
 		return false;
-	if (!say_open(a->settings.log_file,
-		      a->settings.has_log_level ? a->settings.log_level
-						: opts->log_level,
-		      e))
-		return err_in(e, "Log_File");
-	return true;
+	return open_log(a, opts, e) || conf_err_in(s, "Log_File", e);
+}
+
+/* Those that [SERVICE] names, if there is one, and its end. */
+static bool read_parsers_files(struct assembly *a, struct parser_names *names,
+			       struct err *e)
+{
+	struct conf_section *s = conf_section_named(a->confs[0], "SERVICE", 0);
+	if (s == NULL)
+		return true;
+	const char *file;
+	for (size_t n = 0; (file = conf_get_each(s, "Parsers_File", n)); n++) {
+		char *path = conf_find_file(conf_dir(a->confs[0]), file);
+		struct conf *conf = add_conf(a, conf_read(path, e));
+		free(path);
+		if (conf == NULL)
+			return conf_err_in(s, "Parsers_File", e);
+		if (!parser_conf_read_file(a->parsers, conf, names, e))
+			return false;
+	}
+	return conf_section_end(s, e);
 }
 
 /* The built-in ones first, so that a configured one takes their name. */
@@ -83,39 +101,60 @@ static bool read_parsers(struct assembly *a, const struct assemble_opts *opts,
 	struct parser_names names = {0};
 	bool ok = opts->parsers_path == NULL ||
 		  ((conf = add_conf(a, conf_read(opts->parsers_path, e))) &&
-		   parser_conf_read(a->parsers, conf, &names, e));
-	struct conf_section *s;
-	for (size_t i = 0; ok && (s = conf_section(a->confs[0], i)); i++) {
-		if (!conf_is(s, "SERVICE"))
-			continue;
-		const char *file;
-		for (size_t n = 0;
-		     ok && (file = conf_get_each(s, "Parsers_File", n)); n++) {
-			char *path =
-				conf_find_file(conf_dir(a->confs[0]), file);
-			conf = add_conf(a, conf_read(path, e));
-			if (conf == NULL)
-				ok = conf_err_in(s, "Parsers_File", e);
-			else
-				ok = parser_conf_read(a->parsers, conf, &names,
-						      e);
-			free(path);
-		}
-		ok = ok && conf_section_end(s, e);
-	}
-	ok = ok && parser_conf_read(a->parsers, a->confs[0], &names, e);
+		   parser_conf_read_file(a->parsers, conf, &names, e));
+	ok = ok && read_parsers_files(a, &names, e) &&
+	     parser_conf_read(a->parsers, a->confs[0], &names, e);
 	free(names.sections);
 	return ok;
+}
+
+/* Of two inputs with one path the second would take the first one's place,
+ * two of one name would be one in the metrics. */
+static bool check_unlike_others(const struct assembly *a, size_t index,
+				const struct conf_section *s, struct err *e)
+{
+	const struct input *in = &a->inputs[index];
+	for (size_t i = 0; i < index; i++) {
+		const struct input *other = &a->inputs[i];
+		if (strcmp(other->name, in->name) == 0)
+			return conf_err_key(s, "Alias", e,
+					    "there is an input \"%s\" already; "
+					    "give one of the two another Alias",
+					    in->name);
+		if (strcmp(other->socket.path, in->socket.path) == 0)
+			return conf_err_key(s, "Path", e,
+					    "the inputs %s and %s have one "
+					    "Path; each needs its own",
+					    other->name, in->name);
+	}
+	return true;
+}
+
+/* What is wrong with the socket's place may be told before it is opened.  A
+ * directory that is missing may be there in the pod. */
+static bool try_socket(const struct input *in, const struct conf_section *s,
+		       struct err *e)
+{
+	char room[SAY_QUOTED_BYTES];
+	switch (socket_try(in->socket.path, e)) {
+	case SOCKET_TRY_GOOD:
+		return true;
+	case SOCKET_TRY_NO_DIRECTORY:
+		say(SAY_WARN, "assemble", "input=%s err=%s", in->name,
+		    say_quoted(span_of(e->text), room));
+		return true;
+	case SOCKET_TRY_BAD:
+		break;
+	}
+	return conf_err_in(s, "Path", e);
 }
 
 static bool read_inputs(struct assembly *a, const struct assemble_opts *opts,
 			struct err *e)
 {
 	struct conf_section *s;
-	for (size_t i = 0; (s = conf_section(a->confs[0], i)) != NULL; i++) {
-		if (!conf_is(s, "INPUT"))
-			continue;
-		size_t n = a->input_count;
+	for (size_t n = 0; (s = conf_section_named(a->confs[0], "INPUT", n));
+	     n++) {
 		a->inputs = mem_grow(a->inputs, n + 1, sizeof *a->inputs);
 		a->decoders = mem_grow(a->decoders, n + 1, sizeof *a->decoders);
 		a->decoders[n] =
@@ -123,6 +162,9 @@ static bool read_inputs(struct assembly *a, const struct assemble_opts *opts,
 		if (a->decoders[n] == NULL)
 			return false;
 		a->input_count++;
+		if (!check_unlike_others(a, n, s, e) ||
+		    (opts->dry_run && !try_socket(&a->inputs[n], s, e)))
+			return false;
 	}
 	if (a->input_count == 0)
 		return err_set(e,
@@ -138,8 +180,9 @@ static bool read_filters(struct assembly *a, struct err *e)
 				 .conf_dir = conf_dir(a->confs[0])};
 	struct conf_section *s;
 	a->chain = chain_new();
-	for (size_t i = 0; (s = conf_section(a->confs[0], i)) != NULL; i++)
-		if (conf_is(s, "FILTER") && !chain_add(a->chain, s, &env, e))
+	for (size_t i = 0; (s = conf_section_named(a->confs[0], "FILTER", i));
+	     i++)
+		if (!chain_add(a->chain, s, &env, e))
 			return false;
 	return true;
 }
@@ -150,16 +193,12 @@ static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
 	struct sink_env env = {.conf_dir = conf_dir(a->confs[0]),
 			       .dry_run = opts->dry_run};
 	struct conf_section *s;
-	size_t count = 0;
 	a->router = router_new();
-	for (size_t i = 0; (s = conf_section(a->confs[0], i)) != NULL; i++) {
-		if (!conf_is(s, "OUTPUT"))
-			continue;
+	for (size_t i = 0; (s = conf_section_named(a->confs[0], "OUTPUT", i));
+	     i++)
 		if (!router_add(a->router, s, &env, e))
 			return false;
-		count++;
-	}
-	if (count == 0)
+	if (conf_section_named(a->confs[0], "OUTPUT", 0) == NULL)
 		return err_set(e,
 			       "%s: there is no [OUTPUT]; one with Name file "
 			       "and a Match is needed",

@@ -2,11 +2,14 @@
 #include "run/fluentbit_api.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yajl/yajl_gen.h>
 
 #include "base/buf.h"
+#include "base/check.h"
+#include "base/mem.h"
 #include "run/http.h"
 #include "run/metrics.h"
 #include "run/pipeline.h"
@@ -109,9 +112,8 @@ static size_t blocks_of(const struct pipeline_view *v, struct block *blocks)
 static struct block *blocks_new(const struct pipeline_view *v, size_t *count)
 {
 	struct block *blocks =
-		calloc(v->decoder_count + v->filter_count * 2 + v->sink_count,
-		       sizeof *blocks);
-	CHECK(blocks != NULL);
+		mem_new(v->decoder_count + v->filter_count * 2 + v->sink_count,
+			sizeof *blocks);
 	*count = blocks_of(v, blocks);
 	return blocks;
 }
@@ -160,31 +162,40 @@ static void put_metrics_json(struct buf *b, const struct metrics *m)
 	free(blocks);
 }
 
-struct sample {
-	char text[320];
-};
+static struct buf sample_of(const struct block *block,
+			    const struct figure *figure, int64_t now_ms)
+{
+	struct buf sample = {0};
+	buf_printf(&sample, "fluentbit_%s_%s_total{name=\"", block->kind,
+		   figure->name);
+	metrics_put_label(&sample, block->name);
+	buf_printf(&sample, "\"} %" PRIu64 " %" PRId64 "\n", figure->value,
+		   now_ms);
+	buf_text(&sample);
+	return sample;
+}
 
 static int compare_samples(const void *a, const void *b)
 {
-	return strcmp(((const struct sample *)a)->text,
-		      ((const struct sample *)b)->text);
+	return strcmp(((const struct buf *)a)->ptr,
+		      ((const struct buf *)b)->ptr);
 }
 
 /* The metric's name: a sample's text up to its label. */
-static size_t name_length(const struct sample *s)
+static size_t name_length(const struct buf *sample)
 {
-	return strcspn(s->text, "{");
+	return strcspn(sample->ptr, "{");
 }
 
 /* Sorted lines, # HELP and # TYPE in front of each metric's first. */
-static void put_samples(struct buf *b, struct sample *samples, size_t count)
+static void put_samples(struct buf *b, struct buf *samples, size_t count)
 {
 	qsort(samples, count, sizeof *samples, compare_samples);
 	for (size_t i = 0; i < count; i++) {
-		const char *text = samples[i].text;
+		const char *text = samples[i].ptr;
 		int len = (int)name_length(&samples[i]);
 		if (i == 0 || (size_t)len != name_length(&samples[i - 1]) ||
-		    strncmp(text, samples[i - 1].text, (size_t)len) != 0)
+		    strncmp(text, samples[i - 1].ptr, (size_t)len) != 0)
 			buf_printf(b,
 				   "# HELP %.*s Fluentbit metrics.\n"
 				   "# TYPE %.*s counter\n",
@@ -197,17 +208,14 @@ static void put_metrics_prometheus(struct buf *b, const struct metrics *m)
 {
 	size_t count, used = 0;
 	struct block *blocks = blocks_new(m->view, &count);
-	struct sample *samples = calloc(count * FIGURES_MAX, sizeof *samples);
-	CHECK(samples != NULL);
+	struct buf *samples = mem_new(count * FIGURES_MAX, sizeof *samples);
 	for (size_t i = 0; i < count; i++)
 		for (size_t f = 0; f < blocks[i].count; f++)
-			snprintf(samples[used++].text, sizeof samples->text,
-				 "fluentbit_%s_%s_total{name=\"%s\"} %" PRIu64
-				 " %" PRId64 "\n",
-				 blocks[i].kind, blocks[i].figures[f].name,
-				 blocks[i].name, blocks[i].figures[f].value,
-				 m->now_ms);
+			samples[used++] = sample_of(
+				&blocks[i], &blocks[i].figures[f], m->now_ms);
 	put_samples(b, samples, used);
+	for (size_t i = 0; i < used; i++)
+		buf_fini(&samples[i]);
 	free(samples);
 	free(blocks);
 	buf_printf(b,

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "base/mem.h"
 #include "conf/conf.h"
 #include "record/parser.h"
 #include "run/assemble.h"
@@ -32,6 +31,13 @@ static const struct {
 	{"Routable", "every input is routed"},
 	{"threaded", "the socket always has a thread of its own"},
 	{"Log_Level", "Log_Level in [SERVICE] is for all"},
+	{"log_suppress_interval", "what is said again and again is held back"},
+	{"Listen", "a Unix socket has a Path"},
+	{"Port", "a Unix socket has a Path"},
+	{"Format", "Parser says how a message is read"},
+	{"Interval_*", "a datagram is read when it comes"},
+	{"net.*", "nothing goes over a network"},
+	{"tls*", "nothing goes over a network"},
 };
 
 static bool check_kind(struct conf_section *s, struct err *e)
@@ -40,12 +46,10 @@ static bool check_kind(struct conf_section *s, struct err *e)
 	if (!conf_get_text(s, "Name", &name, e))
 		return false;
 	if (name == NULL)
-		return conf_err(s, e, "Name is missing: syslog");
-	if (strcasecmp(name, "syslog") != 0)
-		return conf_err_key(s, "Name", e,
-				    "unknown input \"%s\"; there is only "
-				    "syslog: this is a syslog collector",
-				    name);
+		return conf_err_missing(s, "Name", e, "`Name syslog`");
+	static const char *const kinds[] = {"syslog", NULL};
+	if (strcasecmp(name, kinds[0]) != 0)
+		return conf_err_unknown(s, "Name", "input", kinds, e);
 	static const char *const modes[] = {"unix_udp", "unix_tcp", "udp",
 					    "tcp", NULL};
 	size_t mode = 0;
@@ -69,9 +73,11 @@ static bool read_socket(struct conf_section *s, struct input *in, struct err *e)
 	    !conf_get_size(s, "Buffer_Chunk_Size", &bytes, e))
 		return false;
 	if (in->socket.path == NULL)
-		return conf_err(s, e,
-				"Path is missing: where the socket shall "
-				"be, like /tmp/sidecar-nginx/sys-log.sock");
+		return conf_err_missing(s, "Path", e,
+					"where the socket shall be, like "
+					"/tmp/sidecar-nginx/sys-log.sock");
+	if (!socket_path_fits(in->socket.path, e))
+		return conf_err_in(s, "Path", e);
 	if (mode > 0777)
 		return conf_err_key(s, "Unix_Perm", e,
 				    "Unix_Perm is a mode like 0666");
@@ -98,17 +104,8 @@ static bool find_parser(struct conf_section *s, const struct parser_set *set,
 	*parser = parser_set_find(set, name);
 	if (*parser != NULL)
 		return true;
-	size_t count = 0;
-	while (parser_set_name(set, count) != NULL)
-		count++;
-	const char **names = mem_new(count + 1, sizeof *names);
-	for (size_t i = 0; i < count; i++)
-		names[i] = parser_set_name(set, i);
-	const char *near = conf_nearest(name, names);
-	conf_err_key(s, "Parser", e, "unknown parser \"%s\"%s%s%s", name,
-		     near ? "; did you mean \"" : "", near ? near : "",
-		     near ? "\"?"
-			  : "; is its Parsers_File named in [SERVICE]?");
+	const char **names = parser_set_names(set);
+	conf_err_unknown(s, "Parser", "parser", names, e);
 	free(names);
 	return false;
 }

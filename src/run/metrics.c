@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/metrics.h"
 
-#include <assert.h>
 #include <inttypes.h>
 
 #include "base/buf.h"
 #include "intake/journal.h"
 #include "intake/socket.h"
 #include "run/pipeline.h"
-
-static_assert(DROP_REASON_COUNT <= sizeof((struct metrics_law *)0)->dropped / 8,
-	      "metrics_law holds every reason");
 
 const char *metrics_version(void)
 {
@@ -38,6 +34,18 @@ struct metrics_law metrics_law(const struct metrics *m)
 	return law;
 }
 
+void metrics_put_label(struct buf *b, const char *value)
+{
+	for (const char *c = value; *c != '\0'; c++) {
+		if (*c == '"' || *c == '\\')
+			buf_put_char(b, '\\');
+		if (*c == '\n')
+			buf_put_text(b, "\\n");
+		else
+			buf_put_char(b, *c);
+	}
+}
+
 struct labels {
 	const char *key;
 	const char *value;
@@ -56,17 +64,11 @@ static void plain(struct buf *b, const char *name, uint64_t value)
 	buf_printf(b, "sluiced_%s %" PRIu64 "\n", name, value);
 }
 
-/* One sample; names come from the configuration and may need escaping.
- */
 static void sample(struct buf *b, const char *name, struct labels labels,
 		   uint64_t value)
 {
 	buf_printf(b, "sluiced_%s{%s=\"", name, labels.key);
-	for (const char *c = labels.value; *c != '\0'; c++) {
-		if (*c == '"' || *c == '\\')
-			buf_put_char(b, '\\');
-		buf_put_char(b, *c == '\n' ? ' ' : *c);
-	}
+	metrics_put_label(b, labels.value);
 	if (labels.reason != NULL)
 		buf_printf(b, "\",reason=\"%s", labels.reason);
 	buf_printf(b, "\"} %" PRIu64 "\n", value);
@@ -88,20 +90,26 @@ static uint64_t figure(const void *stats, const struct row *row)
 static void put_law(struct buf *b, const struct metrics *m)
 {
 	struct metrics_law law = metrics_law(m);
+	struct buf reasons = {0};
+	buf_put_text(&reasons, "Messages that became no line, by reason");
+	for (size_t r = 0; r < DROP_REASON_COUNT; r++)
+		buf_printf(&reasons, "%s %s: %s", r > 0 ? ";" : ":",
+			   drop_reason_name((enum drop_reason)r),
+			   drop_reason_help((enum drop_reason)r));
 	head(b, "messages_received_total", "counter",
 	     "Datagrams received; = written + dropped + queued.");
 	plain(b, "messages_received_total", law.received);
 	head(b, "messages_written_total", "counter",
 	     "Messages whose line is in its file.");
 	plain(b, "messages_written_total", law.written);
-	head(b, "messages_dropped_total", "counter",
-	     "Messages that became no line, by the one reason.");
+	head(b, "messages_dropped_total", "counter", buf_text(&reasons));
 	for (size_t r = 0; r < DROP_REASON_COUNT; r++)
 		sample(b, "messages_dropped_total",
 		       (struct labels){"reason",
 				       drop_reason_name((enum drop_reason)r),
 				       NULL},
 		       law.dropped[r]);
+	buf_fini(&reasons);
 	head(b, "messages_queued", "gauge",
 	     "Messages in the journal, or waiting for their file.");
 	plain(b, "messages_queued", law.queued);

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "record/message.h"
+
 struct buf;
 struct journal_stats;
 struct pipeline_view;
@@ -40,7 +42,7 @@ struct metrics {
 struct metrics_law {
 	uint64_t received;
 	uint64_t written;
-	uint64_t dropped[16]; /* by enum drop_reason */
+	uint64_t dropped[DROP_REASON_COUNT];
 	uint64_t queued;
 };
 
@@ -48,6 +50,9 @@ struct metrics_law metrics_law(const struct metrics *);
 
 /* "0.1.0", or what git describe says. */
 const char *metrics_version(void);
+
+/* The value of a label, as Prometheus has it between the quotes. */
+void metrics_put_label(struct buf *, const char *value);
 
 /* /metrics, with sluiced's own names. */
 void metrics_put(struct buf *, const struct metrics *);

@@ -68,12 +68,18 @@ static bool read_time(struct conf_section *s, struct parser_opts *opts,
 		      struct err *e)
 {
 	const char *offset = NULL;
+	bool is_strict = true;
 	if (!conf_get_text(s, "Time_Key", &opts->time_key, e) ||
 	    !conf_get_text(s, "Time_Format", &opts->time_format, e) ||
 	    !conf_get_bool(s, "Time_Keep", &opts->time_keep, e) ||
-	    !conf_get_bool(s, "Time_Strict", &opts->time_strict, e) ||
+	    !conf_get_bool(s, "Time_Strict", &is_strict, e) ||
 	    !conf_get_text(s, "Time_Offset", &offset, e))
 		return false;
+	if (!is_strict)
+		return conf_err_key(s, "Time_Strict", e,
+				    "Time_Strict off would make times of text "
+				    "that does not fit Time_Format: leave it "
+				    "on");
 	if (offset == NULL)
 		return true;
 	opts->has_time_offset = true;
@@ -95,22 +101,26 @@ static bool read_format(struct conf_section *s, struct parser_opts *opts,
 	    !conf_get_text(s, "Regex", &opts->regex, e))
 		return false;
 	if (format == 2)
-		return conf_err(s, e, "Format is missing: regex or json");
+		return conf_err_missing(s, "Format", e, "regex or json");
 	opts->format = format == 0 ? PARSER_REGEX : PARSER_JSON;
 	if (opts->format == PARSER_REGEX && opts->regex == NULL)
-		return conf_err(s, e, "Format regex needs a Regex");
+		return conf_err_missing(
+			s, "Regex", e,
+			"Format regex needs one with named groups, like "
+			"^(?<message>.*)$");
 	return true;
 }
 
 static bool read_parser(struct parser_set *set, struct conf_section *s,
 			struct parser_names *names, struct err *e)
 {
-	struct parser_opts opts = {.time_strict = true};
+	struct parser_opts opts = {0};
 	const char *types = NULL;
 	if (!conf_get_text(s, "Name", &opts.name, e))
 		return false;
 	if (opts.name == NULL)
-		return conf_err(s, e, "Name is missing");
+		return conf_err_missing(s, "Name", e,
+					"what a Parser shall call it");
 	if (names != NULL && !note_name(names, s, opts.name, e))
 		return false;
 	if (!read_format(s, &opts, e) || !read_time(s, &opts, e) ||
@@ -119,10 +129,11 @@ static bool read_parser(struct parser_set *set, struct conf_section *s,
 
 	char *room = mem_text(types != NULL ? types : "");
 	struct parser *parser = NULL;
+	const char *wrong;
 	if (read_types(s, room, &opts, e)) {
-		parser = parser_new(&opts, e);
+		parser = parser_new(&opts, &wrong, e);
 		if (parser == NULL)
-			conf_err_in(s, NULL, e);
+			conf_err_in(s, wrong, e);
 	}
 	free((void *)opts.types);
 	free(room);
@@ -136,8 +147,22 @@ bool parser_conf_read(struct parser_set *set, const struct conf *conf,
 		      struct parser_names *names, struct err *e)
 {
 	struct conf_section *s;
-	for (size_t i = 0; (s = conf_section(conf, i)) != NULL; i++)
-		if (conf_is(s, "PARSER") && !read_parser(set, s, names, e))
+	for (size_t i = 0; (s = conf_section_named(conf, "PARSER", i)); i++)
+		if (!read_parser(set, s, names, e))
 			return false;
 	return true;
+}
+
+bool parser_conf_read_file(struct parser_set *set, const struct conf *conf,
+			   struct parser_names *names, struct err *e)
+{
+	static const char *const known[] = {"PARSER", NULL};
+	struct conf_section *s;
+	for (size_t i = 0; (s = conf_section(conf, i)) != NULL; i++) {
+		if (conf_is(s, "MULTILINE_PARSER"))
+			conf_ignore_section(s, "a datagram is one message");
+		else if (!conf_is(s, "PARSER"))
+			return conf_err_unknown(s, NULL, "section", known, e);
+	}
+	return parser_conf_read(set, conf, names, e);
 }

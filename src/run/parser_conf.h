@@ -24,4 +24,8 @@ struct parser_names {
 bool parser_conf_read(struct parser_set *, const struct conf *,
 		      struct parser_names *, struct err *) MUST_USE;
 
+/* The same of a Parsers_File, where nothing else may stand. */
+bool parser_conf_read_file(struct parser_set *, const struct conf *,
+			   struct parser_names *, struct err *) MUST_USE;
+
 #endif

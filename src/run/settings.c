@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/settings.h"
 
-#include <strings.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
 
 #include "conf/conf.h"
 
@@ -15,9 +16,16 @@ static const struct {
 	{"DNS.Mode", "nothing is resolved"},
 	{"DNS.Resolver", "nothing is resolved"},
 	{"DNS.Prefer_IPv4", "nothing is resolved"},
-	{"scheduler.cap", "a failed write is tried again after 0.1 to 5 s"},
-	{"scheduler.base", "a failed write is tried again after 0.1 to 5 s"},
+	{"scheduler.*", "a failed write is tried again after 0.1 to 5 s"},
+	{"sp.*", "there is no stream processor"},
+	{"Plugins_File", "there are no plugins to load"},
+	{"flush.adaptive.*", "Flush is an upper bound already"},
 	{"storage.path", "the journal is in memory"},
+	{"storage.type", "the journal is in memory"},
+	{"storage.inherit", "the journal is in memory"},
+	{"storage.rejected.path", "there are no chunks"},
+	{"storage.keep.rejected", "there are no chunks"},
+	{"storage.trim_files", "there are no chunks"},
 	{"storage.sync", "the journal is in memory"},
 	{"storage.checksum", "the journal is in memory"},
 	{"storage.metrics", "/metrics has the journal's figures"},
@@ -25,7 +33,10 @@ static const struct {
 	{"storage.max_chunks_up", "storage.max_size bounds the journal"},
 	{"storage.delete_irrecoverable_chunks", "there are no chunks"},
 	{"json.convert_nan_to_null", "it is always so"},
+	{"json.escape_unicode", "text beyond ASCII is written as it came"},
 	{"Hot_Reload", "the configuration is read once"},
+	{"Hot_Reload.Timeout", "the configuration is read once"},
+	{"Hot_Reload.Ensure_Thread_Safety", "the configuration is read once"},
 };
 
 void settings_init(struct settings *s)
@@ -61,6 +72,13 @@ static bool read_log(struct settings *s, struct conf_section *c, struct err *e)
 	return true;
 }
 
+static bool is_address(const char *text)
+{
+	unsigned char address[sizeof(struct in6_addr)];
+	return inet_pton(AF_INET, text, address) == 1 ||
+	       inet_pton(AF_INET6, text, address) == 1;
+}
+
 static bool read_http(struct settings *s, struct conf_section *c, struct err *e)
 {
 	int64_t port = s->http_port;
@@ -74,6 +92,11 @@ static bool read_http(struct settings *s, struct conf_section *c, struct err *e)
 			  &s->health_retries_max, e) ||
 	    !conf_get_seconds(c, "HC_Period", &s->health_period_s, e))
 		return false;
+	if (!is_address(s->http_listen))
+		return conf_err_key(c, "HTTP_Listen", e,
+				    "HTTP_Listen \"%s\" is not an address like "
+				    "0.0.0.0, 127.0.0.1 or ::",
+				    s->http_listen);
 	s->http_port = (uint16_t)port;
 	return true;
 }

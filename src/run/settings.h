@@ -20,7 +20,7 @@ struct settings {
 	enum say_level log_level;
 	const char *log_file; /* NULL: standard error */
 	bool http_server;
-	const char *http_listen;
+	const char *http_listen; /* an address, IPv4 or IPv6 */
 	uint16_t http_port;
 	bool health_check;
 	int64_t health_errors_max;

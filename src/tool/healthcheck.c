@@ -8,14 +8,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "conf/conf.h"
 #include "run/settings.h"
 
 enum { TIMEOUT_S = 3 };
 
 /* The address to ask: a wildcard address listens on the loopback one too. */
-static bool address_of(const struct settings *s, struct sockaddr_storage *out,
-		       struct err *e)
+static void address_of(const struct settings *s, struct sockaddr_storage *out)
 {
 	struct sockaddr_in *v4 = (struct sockaddr_in *)out;
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
@@ -25,17 +25,13 @@ static bool address_of(const struct settings *s, struct sockaddr_storage *out,
 		v4->sin_port = htons(s->http_port);
 		if (v4->sin_addr.s_addr == htonl(INADDR_ANY))
 			v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-		return true;
+		return;
 	}
-	if (inet_pton(AF_INET6, s->http_listen, &v6->sin6_addr) == 1) {
-		v6->sin6_family = AF_INET6;
-		v6->sin6_port = htons(s->http_port);
-		if (memcmp(&v6->sin6_addr, &in6addr_any, 16) == 0)
-			v6->sin6_addr = in6addr_loopback;
-		return true;
-	}
-	return err_set(e, "HTTP_Listen \"%s\" is not an address",
-		       s->http_listen);
+	CHECK(inet_pton(AF_INET6, s->http_listen, &v6->sin6_addr) == 1);
+	v6->sin6_family = AF_INET6;
+	v6->sin6_port = htons(s->http_port);
+	if (memcmp(&v6->sin6_addr, &in6addr_any, 16) == 0)
+		v6->sin6_addr = in6addr_loopback;
 }
 
 static bool ask(int fd, struct err *e)
@@ -63,8 +59,7 @@ static bool ask(int fd, struct err *e)
 static bool check_health(const struct settings *s, struct err *e)
 {
 	struct sockaddr_storage address;
-	if (!address_of(s, &address, e))
-		return false;
+	address_of(s, &address);
 	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_sys(e, errno, "socket");
@@ -82,16 +77,15 @@ static bool check_health(const struct settings *s, struct err *e)
 static bool read_settings(const struct conf *conf, struct settings *s,
 			  struct err *e)
 {
-	struct conf_section *section;
+	struct conf_section *c = conf_section_named(conf, "SERVICE", 0);
+	if (c == NULL)
+		return err_set(e, "there is no [SERVICE] with HTTP_Server On");
 	settings_init(s);
-	for (size_t i = 0; (section = conf_section(conf, i)) != NULL; i++)
-		if (conf_is(section, "SERVICE"))
-			return settings_read(s, section, e) &&
-			       (s->http_server ||
-				conf_err(section, e,
-					 "HTTP_Server must be On for a "
-					 "healthcheck"));
-	return err_set(e, "%s", "there is no [SERVICE] with HTTP_Server On");
+	if (!settings_read(s, c, e))
+		return false;
+	return s->http_server ||
+	       conf_err_key(c, "HTTP_Server", e,
+			    "HTTP_Server must be On for a healthcheck");
 }
 
 int healthcheck(const struct assemble_opts *opts)

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Run the unit test programs; their output only when one fails.
 set -u
 passed=0 failed=0

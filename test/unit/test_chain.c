@@ -402,7 +402,11 @@ static void a_mistake_is_told_with_what_would_be_right(void **state)
 		 "Do"},
 		{"[FILTER]\n Name lua\n Match *\n Do jump\n", "t.conf:4",
 		 "pass"},
-		{A "Match *\n" A "Match *\n", "t.conf:5", "Alias"},
+		{A "Match *\n" A "Match *\n", "t.conf:7", "Alias"},
+		{"[FILTER]\n Nane lua\n Match *\n", "t.conf:2", "\"Name\""},
+		{"[FILTER]\n Name lua\n Mach *\n", "t.conf:3", "\"Match\""},
+		{"[FILTER]\n Name grepp\n Match *\n", "t.conf:2",
+		 "unknown filter"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct fixture f;

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/buf.h"
+#include "conf/nearest.h"
 #include "conf_unit.h"
 
 static void an_empty_value_counts_as_not_there(void **state)
@@ -15,7 +16,6 @@ static void an_empty_value_counts_as_not_there(void **state)
 	struct conf_section *s = conf_section(c, 0);
 	struct err e = {0};
 	bool flag = true;
-	assert_false(conf_has(s, "Key"));
 	assert_true(conf_get_bool(s, "Key", &flag, &e));
 	assert_true(flag);
 	assert_null(conf_get_each(s, "Key", 0));
@@ -348,8 +348,9 @@ static void a_place_is_put_in_front_of_an_error(void **state)
 	struct err e = {0};
 	err_sys(&e, ENOENT, "open x");
 	assert_false(conf_err_in(s, "Path", &e));
-	assert_string_equal(e.text, "x.conf:2: [S] Path: open x: No such file or "
-				    "directory");
+	assert_string_equal(e.text,
+			    "x.conf:2: [S] Path: open x: No such file or "
+			    "directory");
 	assert_int_equal(e.exit_code, EXIT_CODE_SYSTEM);
 	err_set(&e, "nothing");
 	assert_false(conf_err_in(s, NULL, &e));
@@ -388,18 +389,6 @@ static void a_key_that_nobody_asked_for_is_an_error(void **state)
 	conf_free(c);
 }
 
-static void asking_whether_a_key_is_there_does_not_make_it_known(void **state)
-{
-	(void)state;
-	struct conf *c = read_text("[S]\n    Key x\n");
-	struct conf_section *s = conf_section(c, 0);
-	struct err e = {0};
-	assert_true(conf_has(s, "KEY"));
-	assert_false(conf_has(s, "Ke"));
-	assert_false(conf_section_end(s, &e));
-	conf_free(c);
-}
-
 static void a_key_without_meaning_is_known_and_told_once(void **state)
 {
 	unsetenv("CONF_UNSET");
@@ -416,6 +405,87 @@ static void a_key_without_meaning_is_known_and_told_once(void **state)
 			   "msg=\"has no meaning here: the supervisor is "
 			   "enough\"\n");
 	assert_true(conf_section_end(s, &e));
+	conf_free(c);
+}
+
+static void keys_without_meaning_may_be_told_by_their_start(void **state)
+{
+	struct conf *c = read_text("[OUTPUT]\n    Net.a 1\n    net.b 2\n"
+				   "    net.b 3\n    network 4\n");
+	struct conf_section *s = conf_section(c, 0);
+	struct err e = {0};
+	conf_ignore(s, "net.*", "there is no network");
+	assert_int_equal(times_said(state, "level="), 2);
+	assert_said(state, "at=x.conf:2 key=Net.a msg=");
+	assert_said(state, "at=x.conf:3 key=net.b msg=");
+	assert_false(conf_section_end(s, &e));
+	assert_string_equal(e.text,
+			    "x.conf:5: [OUTPUT] unknown key \"network\"");
+	conf_free(c);
+}
+
+static void sections_are_found_by_their_name(void **state)
+{
+	(void)state;
+	struct conf *c = read_text("[A]\n    K 1\n[B]\n    K 2\n[a]\n"
+				   "    K 3\n");
+	assert_ptr_equal(conf_section_named(c, "A", 0), conf_section(c, 0));
+	assert_ptr_equal(conf_section_named(c, "a", 1), conf_section(c, 2));
+	assert_ptr_equal(conf_section_named(c, "B", 0), conf_section(c, 1));
+	assert_null(conf_section_named(c, "A", 2));
+	assert_null(conf_section_named(c, "C", 0));
+	conf_free(c);
+}
+
+static void a_missing_key_is_told_as_what_stands_there_instead(void **state)
+{
+	(void)state;
+	unsetenv("CONF_UNSET");
+	static const struct {
+		const char *keys, *message;
+	} cases[] = {
+		{"    Pth a\n", "x.conf:2: [S] unknown key \"Pth\"; did you "
+				"mean \"Path\"?"},
+		{"    Colour a\n    PAHT a\n",
+		 "x.conf:3: [S] unknown key \"PAHT\"; did you mean \"Path\"?"},
+		{"    Colour a\n", "x.conf:1: [S] Path is missing: a file"},
+		{"    Bath a\n", "x.conf:1: [S] Path is missing: a file"},
+		{"    Path ${CONF_UNSET}\n",
+		 "x.conf:2: [S] Path is empty: a file"},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char text[256];
+		snprintf(text, sizeof text, "[S]\n%s", cases[i].keys);
+		struct conf *c = read_text(text);
+		struct err e = {0};
+		value_of(c, 0, "Bath"); /* known: not meant to be Path */
+		assert_null(value_of(c, 0, "Path"));
+		assert_false(conf_err_missing(conf_section(c, 0), "Path", &e,
+					      "a file"));
+		assert_string_equal(e.text, cases[i].message);
+		assert_int_equal(e.exit_code, EXIT_CODE_CONFIG);
+		conf_free(c);
+	}
+}
+
+static void what_is_unknown_is_told_with_the_nearest_or_all(void **state)
+{
+	(void)state;
+	static const char *const known[] = {"json", "nginx", NULL};
+	struct conf *c = read_text("[jsn]\n    P ngin\n    P x\n");
+	struct conf_section *s = conf_section(c, 0);
+	struct err e = {0};
+	assert_false(conf_err_unknown(s, NULL, "section", known, &e));
+	assert_string_equal(e.text, "x.conf:1: [jsn] unknown section \"jsn\"; "
+				    "did you mean \"json\"?");
+	conf_get_each(s, "P", 0);
+	conf_err_unknown(s, "P", "parser", known, &e);
+	assert_string_equal(e.text, "x.conf:2: [jsn] unknown parser \"ngin\"; "
+				    "did you mean \"nginx\"?");
+	conf_get_each(s, "P", 1);
+	conf_err_unknown(s, "P", "parser", known, &e);
+	assert_string_equal(e.text, "x.conf:3: [jsn] unknown parser \"x\"; "
+				    "known: json, nginx");
 	conf_free(c);
 }
 
@@ -471,7 +541,7 @@ static void the_nearest_word_is_found(void **state)
 		{"Buffer_Chunkxxxxx", NULL},
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		const char *nearest = conf_nearest(cases[i].text, words);
+		const char *nearest = nearest_word(cases[i].text, words);
 		if (cases[i].nearest == NULL && nearest != NULL)
 			fail_msg("%s: %s", cases[i].text, nearest);
 		if (cases[i].nearest == NULL)
@@ -481,15 +551,15 @@ static void the_nearest_word_is_found(void **state)
 		assert_string_equal(nearest, cases[i].nearest);
 	}
 	static const char *const near[] = {"abcdeXY", "abcdeX", "abcdef", NULL};
-	assert_string_equal(conf_nearest("abcdeg", near), "abcdeX");
+	assert_string_equal(nearest_word("abcdeg", near), "abcdeX");
 	static const char *const letters[] = {"y", NULL};
-	assert_null(conf_nearest("x", letters));
+	assert_null(nearest_word("x", letters));
 	char longer[66];
 	memset(longer, 'a', sizeof longer - 1);
 	longer[65] = '\0';
 	const char *const long_words[] = {longer, longer + 1, NULL};
-	assert_null(conf_nearest(longer, long_words));
-	assert_ptr_equal(conf_nearest(longer + 1, long_words), longer + 1);
+	assert_null(nearest_word(longer, long_words));
+	assert_ptr_equal(nearest_word(longer + 1, long_words), longer + 1);
 }
 
 int main(void)
@@ -509,8 +579,11 @@ int main(void)
 		T(errors_point_at_the_section_or_at_the_key),
 		T(a_place_is_put_in_front_of_an_error),
 		T(a_key_that_nobody_asked_for_is_an_error),
-		T(asking_whether_a_key_is_there_does_not_make_it_known),
 		T(a_key_without_meaning_is_known_and_told_once),
+		T(keys_without_meaning_may_be_told_by_their_start),
+		T(sections_are_found_by_their_name),
+		T(a_missing_key_is_told_as_what_stands_there_instead),
+		T(what_is_unknown_is_told_with_the_nearest_or_all),
 		T(an_overlong_name_does_not_overrun_the_error),
 		T(the_nearest_word_is_found),
 	};

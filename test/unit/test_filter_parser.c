@@ -54,8 +54,8 @@ static bool open_with(struct fixture *f, const char *keys, struct err *e)
 	for (size_t i = 0; i < sizeof parser_opts / sizeof parser_opts[0];
 	     i++) {
 		struct parser_opts opts = parser_opts[i];
-		opts.time_strict = true;
-		struct parser *p = parser_new(&opts, e);
+		const char *wrong;
+		struct parser *p = parser_new(&opts, &wrong, e);
 		if (p == NULL)
 			fail_msg("%s", e->text);
 		parser_set_give(f->parsers, p);
@@ -386,6 +386,9 @@ static void a_mistake_is_told_with_what_would_be_right(void **state)
 	} cases[] = {
 		{" Parser json\n", "t.conf:1", "Key_Name"},
 		{" Key_Name message\n", "t.conf:1", "Parser json"},
+		{" Keyname message\n Parser json\n", "t.conf:2",
+		 "\"Key_Name\""},
+		{" Key_Name message\n Paser json\n", "t.conf:3", "\"Parser\""},
 		{" Key_Name message\n Parser jsn\n", "t.conf:3", "\"json\""},
 		{" Key_Name message\n Parser zzzzzz\n", "t.conf:3",
 		 "json, json_time, pair"},

@@ -23,11 +23,10 @@ static const int64_t arrival_ns = 1795229999 * NS_PER_S;
 	"^<(?<pri>[0-9]+)>(?<time>[^ ]* {1,2}[^ ]* [^ ]*) "         \
 	"(?<ident>[a-zA-Z0-9_/.-]*)" pid "(?:[^:]*:)? *(?<message>" \
 	".*)$"
-#define SYSLOG(pid)                                                   \
-	{                                                             \
-		.name = "syslog", .regex = SYSLOG_REGEX(pid),         \
-		.time_format = "%b %d %H:%M:%S", .time_strict = true, \
-		.time_keep = true,                                    \
+#define SYSLOG(pid)                                                 \
+	{                                                           \
+		.name = "syslog", .regex = SYSLOG_REGEX(pid),       \
+		.time_format = "%b %d %H:%M:%S", .time_keep = true, \
 	}
 
 static const struct parser_opts syslog = SYSLOG("(?:\\[(?<pid>[0-9]+)\\])?");
@@ -35,34 +34,29 @@ static const struct parser_opts printed = SYSLOG("(?:[(?<pid>[0-9]+)])?");
 static const struct parser_opts json = {
 	.name = "json",
 	.format = PARSER_JSON,
-	.time_strict = true,
 };
 static const struct parser_opts json_time = {
 	.name = "json_time",
 	.format = PARSER_JSON,
 	.time_key = "t",
 	.time_format = "%Y-%m-%d %H:%M:%S",
-	.time_strict = true,
 };
 static const struct parser_opts json_time_kept = {
 	.name = "json_time_kept",
 	.format = PARSER_JSON,
 	.time_key = "t",
 	.time_format = "%Y-%m-%d %H:%M:%S",
-	.time_strict = true,
 	.time_keep = true,
 };
 static const struct parser_opts zone = {
 	.name = "zone",
 	.regex = "^(?<time>.*)$",
 	.time_format = "%m/%d/%Y %H:%M:%S %z",
-	.time_strict = true,
 };
 static const struct parser_opts offset = {
 	.name = "offset",
 	.regex = "^(?<time>.*)$",
 	.time_format = "%Y-%m-%d %H:%M:%S",
-	.time_strict = true,
 	.has_time_offset = true,
 	.time_offset_s = 9 * 3600,
 };
@@ -70,24 +64,20 @@ static const struct parser_opts fraction = {
 	.name = "fraction",
 	.regex = "^(?<time>[^ ]*)(?<rest>.*)$",
 	.time_format = "%Y-%m-%dT%H:%M:%S.%LZ",
-	.time_strict = true,
 };
 static const struct parser_opts epoch = {
 	.name = "epoch",
 	.regex = "^(?<ts>[^ ]*) (?<m>.*)$",
 	.time_key = "ts",
 	.time_format = "%s",
-	.time_strict = true,
 };
 static const struct parser_opts timeless = {
 	.name = "timeless",
 	.regex = "^(?<time>.*)$",
-	.time_strict = true,
 };
 static const struct parser_opts twins = {
 	.name = "twins",
 	.regex = "(?<a>x)?(?<b>y*)(?<a>z)(?<c>.*)",
-	.time_strict = true,
 };
 static const struct parser_typed types[] = {
 	{"i", PARSER_TYPE_INTEGER}, {"f", PARSER_TYPE_FLOAT},
@@ -98,7 +88,6 @@ static const struct parser_opts typed = {
 	.name = "typed",
 	.regex = "^(?:i=(?<i>.*)|f=(?<f>.*)|b=(?<b>.*)|h=(?<h>.*)|"
 		 "s=(?<s>.*)|(?<plain>.*))$",
-	.time_strict = true,
 	.types = types,
 	.type_count = sizeof types / sizeof *types,
 };
@@ -127,7 +116,8 @@ static int tear_down(void **state)
 static struct parser *parser_of(const struct parser_opts *opts)
 {
 	struct err e = {0};
-	struct parser *p = parser_new(opts, &e);
+	const char *wrong;
+	struct parser *p = parser_new(opts, &wrong, &e);
 	assert_string_equal(e.text, "");
 	assert_non_null(p);
 	return p;
@@ -367,7 +357,6 @@ static void a_match_that_takes_too_long_is_given_up(void **state)
 	static const struct parser_opts slow = {
 		.name = "slow",
 		.regex = "^(?<a>(?:[a-z]+)+)+$",
-		.time_strict = true,
 	};
 	static const struct parse_case c = {
 		&slow, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0",
@@ -379,23 +368,23 @@ static void what_could_never_work_is_refused(void **state)
 {
 	static const struct {
 		struct parser_opts opts;
-		const char *why;
+		const char *key, *why;
 	} cases[] = {
-		{{.regex = "^(.*)$", .time_strict = true}, "named group"},
-		{{.regex = "x", .time_strict = true}, "named group"},
-		{{.time_strict = true}, "needs a Regex"},
-		{{.regex = "(?<a>", .time_strict = true}, "Regex: "},
-		{{.regex = "(?<a>.)"}, "Time_Strict"},
-		{{.format = PARSER_JSON}, "Time_Strict"},
-		{{.regex = "(?<a>.)", .time_strict = true, .time_format = "%Q"},
-		 "Time_Format: "},
+		{{.regex = "^(.*)$"}, "Regex", "named group"},
+		{{.regex = "x"}, "Regex", "named group"},
+		{{.regex = "(?<a>"}, "Regex", ")"},
+		{{.regex = "(?<a>.)", .time_format = "%Q"},
+		 "Time_Format",
+		 "%Q"},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct parser_opts opts = cases[i].opts;
 		struct err e = {0};
 		opts.name = "p";
-		assert_null(parser_new(&opts, &e));
+		const char *wrong = NULL;
+		assert_null(parser_new(&opts, &wrong, &e));
+		assert_string_equal(wrong, cases[i].key);
 		assert_non_null(strstr(e.text, cases[i].why));
 	}
 }
@@ -408,7 +397,9 @@ static void a_parser_of_the_same_name_replaces(void **state)
 	struct parser *third = parser_of(&printed);
 	(void)state;
 	assert_null(parser_set_find(set, "syslog"));
-	assert_null(parser_set_name(set, 0));
+	const char **names = parser_set_names(set);
+	assert_null(names[0]);
+	free(names);
 	parser_set_give(set, first);
 	parser_set_give(set, second);
 	assert_ptr_equal(parser_set_find(set, "syslog"), first);
@@ -416,9 +407,11 @@ static void a_parser_of_the_same_name_replaces(void **state)
 	assert_ptr_equal(parser_set_find(set, "syslog"), third);
 	assert_ptr_equal(parser_set_find(set, "json"), second);
 	assert_null(parser_set_find(set, "JSON"));
-	assert_string_equal(parser_set_name(set, 0), "syslog");
-	assert_string_equal(parser_set_name(set, 1), "json");
-	assert_null(parser_set_name(set, 2));
+	names = parser_set_names(set);
+	assert_string_equal(names[0], "syslog");
+	assert_string_equal(names[1], "json");
+	assert_null(names[2]);
+	free(names);
 	assert_string_equal(parser_name(third), "syslog");
 	parser_set_free(set);
 }

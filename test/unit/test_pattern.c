@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "record/pattern.h"
 
-static const char seed_regex[] =
+static const char published_regex[] =
 	"^<(?<pri>[0-9]+)>(?<time>[^ ]* {1,2}[^ ]* [^ ]*) "
 	"(?<ident>[a-zA-Z0-9_/.-]*)(?:[(?<pid>[0-9]+)])?(?:[^:]*:)? *"
 	"(?<message>.*)$";
@@ -85,23 +85,23 @@ static void check_named(const char *regex, const char *text,
 	pattern_free(p);
 }
 
-static void the_regex_of_the_seed_reads_its_class_as_onigmo_does(void **state)
+static void the_published_regex_reads_its_class_as_onigmo_does(void **state)
 {
 	(void)state;
-	check_named(seed_regex, "<190>Nov 20 23:59:58 h n: x",
+	check_named(published_regex, "<190>Nov 20 23:59:58 h n: x",
 		    "pri=190, time=Nov 20 23:59:58, ident=h, message=x");
-	check_named(seed_regex, "<190>Nov  1 01:02:03 nginx: nohost",
+	check_named(published_regex, "<190>Nov  1 01:02:03 nginx: nohost",
 		    "pri=190, time=Nov  1 01:02:03, ident=nginx, "
 		    "message=nohost");
-	check_named(seed_regex,
+	check_named(published_regex,
 		    "<190>Nov 20 23:59:58 host-1.a.b nginx[123]: withpid",
 		    "pri=190, time=Nov 20 23:59:58, ident=host-1.a.b, "
 		    "message=withpid");
-	check_named(seed_regex, "junk\n<190>Nov 20 23:59:58 h n: l1\nl2\n",
+	check_named(published_regex, "junk\n<190>Nov 20 23:59:58 h n: l1\nl2\n",
 		    "pri=190, time=Nov 20 23:59:58, ident=h, message=l1");
-	check_named(seed_regex, "<190>Nov 20 23:59:58 h n: ",
+	check_named(published_regex, "<190>Nov 20 23:59:58 h n: ",
 		    "pri=190, time=Nov 20 23:59:58, ident=h");
-	struct pattern *p = make(seed_regex);
+	struct pattern *p = make(published_regex);
 	assert_int_equal(pattern_groups(p), 4);
 	assert_false(pattern_matches(p, SPAN("190>Nov  1 01:02:03 h n: x")));
 	assert_false(pattern_matches(p, SPAN("garbage")));
@@ -358,7 +358,7 @@ static void a_datagram_of_200_kb_is_matched(void **state)
 	assert_non_null(text);
 	memset(text, 'a', len);
 	memcpy(text, "<1>Nov  1 01:02:03 h n: ", 24);
-	struct pattern *p = make(seed_regex);
+	struct pattern *p = make(published_regex);
 	bool present;
 	assert_true(pattern_matches(p, span_make(text, len)));
 	assert_int_equal(pattern_group(p, 4, &present).len, len - 24);
@@ -370,7 +370,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
-			the_regex_of_the_seed_reads_its_class_as_onigmo_does),
+			the_published_regex_reads_its_class_as_onigmo_does),
 		cmocka_unit_test(the_stock_regex_has_a_pid),
 		cmocka_unit_test(lines_begin_and_end_as_in_ruby),
 		cmocka_unit_test(classes_nest_intersect_and_negate),

@@ -280,6 +280,7 @@ static void a_mistake_is_told_with_what_would_be_right(void **state)
 		const char *keys, *place, *says;
 	} cases[] = {
 		{"", "t.conf:1", "Rule $level"},
+		{" Rules $a ^v$ t false\n", "t.conf:4", "\"Rule\""},
 		{" Rule $a ^v$ t\n", "t.conf:4", "Rule $level"},
 		{" Rule $a ^v$ t false more\n", "t.conf:4", "Rule $level"},
 		{" Rule $a \"^v$ t false\n", "t.conf:4", "quotes"},

@@ -253,8 +253,16 @@ static const struct mistake {
 	{"[OUTPUT]\n    Match *\n", {"t.conf:1", "Name file"}},
 	{"[OUTPUT]\n    Name fil\n    Match *\n", {"t.conf:2", "\"file\""}},
 	{"[OUTPUT]\n    Name elasticsearch\n    Match *\n",
-	 {"t.conf:2", "elasticsearch", "there are: file"}},
+	 {"t.conf:2", "elasticsearch", "known: file"}},
 	{"[OUTPUT]\n    Name file\n", {"t.conf:1", "Match *"}},
+	{"[OUTPUT]\n    Nmae file\n    Match *\n", {"t.conf:2", "\"Name\""}},
+	{"[OUTPUT]\n    Name file\n    Macth *\n", {"t.conf:3", "\"Match\""}},
+	{"[OUTPUT]\n    Name file\n    Match *\n"
+	 "[OUTPUT]\n    Name file\n    Match *\n    Alias file.0\n",
+	 {"t.conf:7", "\"file.0\" already", "Alias"}},
+	{"[OUTPUT]\n    Name file\n    Match *\n    Alias file.1\n"
+	 "[OUTPUT]\n    Name file\n    Match *\n",
+	 {"t.conf:5", "\"file.1\" already", "Alias"}},
 	{"[OUTPUT]\n    Name file\n    Match *\n    Refuse on\n",
 	 {"t.conf:4", "Refuses"}},
 	{"[OUTPUT]\n    Name file\n    Match *\n    Fails on\n", {"as asked"}},
@@ -283,7 +291,9 @@ static void keys_of_fluent_bit_without_meaning_are_accepted(void **state)
 	assert_true(open_with(&f,
 			      "[OUTPUT]\n    Name file\n    Match *\n"
 			      "    Workers 1\n    Retry_Limit no_limits\n"
-			      "    storage.total_limit_size 1G\n",
+			      "    storage.total_limit_size 1G\n"
+			      "    net.keepalive off\n    tls.verify on\n"
+			      "    log_suppress_interval 10\n",
 			      &e));
 	close_all(&f);
 }

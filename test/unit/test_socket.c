@@ -305,6 +305,40 @@ static void a_path_that_cannot_be_is_an_error_that_says_why(void **state)
 	assert_refused(path, "Not a directory");
 }
 
+static void a_path_can_be_tried_without_touching_it(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = {0};
+	char path[200];
+	assert_int_equal(socket_try(f->path, &e), SOCKET_TRY_GOOD);
+	assert_int_equal(socket_try("log.sock", &e), SOCKET_TRY_GOOD);
+	assert_string_equal(e.text, "");
+	assert_false(exists(f->path));
+
+	struct dgram_socket *s = open_socket(f->path, 0666);
+	assert_int_equal(socket_try(f->path, &e), SOCKET_TRY_GOOD);
+	socket_close(s);
+
+	snprintf(path, sizeof path, "%s/none/log.sock", f->dir);
+	assert_int_equal(socket_try(path, &e), SOCKET_TRY_NO_DIRECTORY);
+	assert_non_null(strstr(e.text, "No such file or directory"));
+
+	close(open(f->path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	assert_int_equal(socket_try(f->path, &e), SOCKET_TRY_BAD);
+	assert_non_null(strstr(e.text, "not a socket"));
+	snprintf(path, sizeof path, "%s/log.sock", f->path);
+	assert_int_equal(socket_try(path, &e), SOCKET_TRY_BAD);
+	assert_non_null(strstr(e.text, "Not a directory"));
+	assert_true(exists(f->path));
+
+	memset(path, 'x', 108);
+	path[108] = '\0';
+	assert_int_equal(socket_try(path, &e), SOCKET_TRY_BAD);
+	assert_false(socket_path_fits(path, &e));
+	path[107] = '\0';
+	assert_true(socket_path_fits(path, &e));
+}
+
 static void a_temporary_name_left_behind_is_no_obstacle(void **state)
 {
 	struct fixture *f = *state;
@@ -434,6 +468,7 @@ int main(void)
 		TEST(closing_unlinks_the_path),
 		TEST(closing_leaves_what_has_taken_the_path),
 		TEST(a_path_that_cannot_be_is_an_error_that_says_why),
+		TEST(a_path_can_be_tried_without_touching_it),
 		TEST(a_temporary_name_left_behind_is_no_obstacle),
 		TEST(a_socket_that_refuses_still_gives_what_it_has),
 		TEST(receive_errors_are_counted),

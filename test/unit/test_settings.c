@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include "conf_unit.h"
+#include "run/settings.h"
+
+static bool read_keys(const char *keys, struct settings *s, struct err *e)
+{
+	char text[1024];
+	snprintf(text, sizeof text, "[SERVICE]\n%s", keys);
+	struct conf *c = read_text(text);
+	struct conf_section *section = conf_section(c, 0);
+	settings_init(s);
+	bool ok = settings_read(s, section, e) && conf_section_end(section, e);
+	conf_free(c);
+	return ok;
+}
+
+static void what_is_not_set_has_its_default(void **state)
+{
+	(void)state;
+	struct settings s;
+	struct err e = {0};
+	assert_true(read_keys("", &s, &e));
+	assert_true(s.flush_s == 1 && s.grace_s == 5);
+	assert_false(s.http_server || s.health_check || s.has_log_level);
+	assert_string_equal(s.http_listen, "0.0.0.0");
+	assert_int_equal(s.http_port, 2020);
+	assert_null(s.log_file);
+}
+
+static void an_address_is_one_of_either_kind(void **state)
+{
+	(void)state;
+	static const char *const good[] = {"0.0.0.0", "127.0.0.1", "::", "::1"};
+	for (size_t i = 0; i < COUNT(good); i++) {
+		char keys[64];
+		struct settings s;
+		struct err e = {0};
+		snprintf(keys, sizeof keys, "    HTTP_Listen %s\n", good[i]);
+		if (!read_keys(keys, &s, &e))
+			fail_msg("%s", e.text);
+	}
+}
+
+static void a_mistake_is_told_at_its_key(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *keys, *message;
+	} cases[] = {
+		{"    Flush 1\n    HTTP_Listen localhost\n",
+		 "x.conf:3: [SERVICE] HTTP_Listen \"localhost\" is not an "
+		 "address like 0.0.0.0, 127.0.0.1 or ::"},
+		{"    HTTP_Port 65536\n",
+		 "x.conf:2: [SERVICE] HTTP_Port \"65536\" is not a whole "
+		 "number from 0 to 65535"},
+		{"    Flush 0\n",
+		 "x.conf:2: [SERVICE] Flush must be more than 0, like 1 or "
+		 "0.2"},
+		{"    storage.max_size 999k\n",
+		 "x.conf:2: [SERVICE] storage.max_size must be at least 1M"},
+		{"    Log_Level inof\n",
+		 "x.conf:2: [SERVICE] unknown Log_Level \"inof\"; did you "
+		 "mean \"info\"?"},
+		{"    Flsh 1\n",
+		 "x.conf:2: [SERVICE] unknown key \"Flsh\"; did "
+		 "you mean \"Flush\"?"},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct settings s;
+		struct err e = {0};
+		assert_false(read_keys(cases[i].keys, &s, &e));
+		assert_string_equal(e.text, cases[i].message);
+		assert_int_equal(e.exit_code, EXIT_CODE_CONFIG);
+	}
+}
+
+static void keys_of_fluent_bit_without_meaning_are_told_once(void **state)
+{
+	static const char *const keys[] = {
+		"Daemon",	    "Plugins_File",
+		"Hot_Reload",	    "Hot_Reload.Timeout",
+		"scheduler.cap",    "sp.convert_from_str_to_num",
+		"storage.type",	    "storage.keep.rejected",
+		"flush.adaptive.x", "json.escape_unicode",
+	};
+	char text[1024];
+	size_t used = 0;
+	for (size_t i = 0; i < COUNT(keys); i++)
+		used += (size_t)snprintf(text + used, sizeof text - used,
+					 "    %s off\n", keys[i]);
+	struct settings s;
+	struct err e = {0};
+	if (!read_keys(text, &s, &e))
+		fail_msg("%s", e.text);
+	for (size_t i = 0; i < COUNT(keys); i++) {
+		snprintf(text, sizeof text, "key=%s msg=", keys[i]);
+		assert_int_equal(times_said(state, text), 1);
+	}
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+	const struct CMUnitTest tests[] = {
+		T(what_is_not_set_has_its_default),
+		T(an_address_is_one_of_either_kind),
+		T(a_mistake_is_told_at_its_key),
+		T(keys_of_fluent_bit_without_meaning_are_told_once),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
