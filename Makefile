@@ -8,19 +8,23 @@ PYTHON     ?= /usr/bin/python3
 SAN        ?=
 WERROR     ?= $(if $(CI),-Werror)
 PYTEST     ?= -q
+SECONDS    ?= 60
 BUILD      ?= build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 comma      := ,
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS  += --no-print-directory -j$(shell nproc)
 endif
 
-# Debian 12's names: to build; to test and to show.
-PACKAGES      := libuv1-dev libyajl-dev liblua5.4-dev libpcre2-dev \
-                 libmicrohttpd-dev
-DEPS_BUILD    := gcc libc6-dev pkg-config git $(PACKAGES)
-DEPS_TEST     := $(DEPS_BUILD) libcmocka-dev nginx-light python3 \
-                 python3-pytest python3-yaml clang curl procps util-linux
-PKGS          := libuv yajl lua5.4 libpcre2-8 libmicrohttpd
+# What pkg-config calls it : what Debian 12 calls it.
+LIBS       := libuv:libuv1-dev yajl:libyajl-dev lua5.4:liblua5.4-dev \
+              libpcre2-8:libpcre2-dev libmicrohttpd:libmicrohttpd-dev
+PKGS       := $(foreach lib,$(LIBS),$(firstword $(subst :, ,$(lib))))
+# To build; to test and to show.
+DEPS_BUILD := gcc libc6-dev pkg-config git \
+              $(foreach lib,$(LIBS),$(lastword $(subst :, ,$(lib))))
+DEPS_TEST  := $(DEPS_BUILD) libcmocka-dev nginx-light python3 \
+              python3-pytest python3-yaml clang clang-format libclang-rt-dev \
+              curl procps util-linux
 
 VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
 # Not asked for before they are installed: = instead of :=
@@ -42,10 +46,13 @@ CORE      := $(BUILD)/libcore.a
 SRC       := $(sort $(wildcard src/*/*.c))
 OBJ       := $(SRC:%.c=$(BUILD)/%.o) $(BUILD)/embedded.o
 TESTS     := $(patsubst test/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard test/unit/test_*.c)))
+FUZZ      := $(patsubst test/fuzz/fuzz_%.c,%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
+REPLAYS   := $(FUZZ:%=$(BUILD)/replay/%)
+FUZZERS   := $(FUZZ:%=$(BUILD)/fuzzer/%)
 
 .DELETE_ON_ERROR:
-.PHONY: all demo check test e2e lint warnings format install clean help \
-        deps deps-test need
+.PHONY: all demo check test e2e lint warnings fuzz format install clean help \
+        programs fuzzers deps deps-test need
 
 all: need $(BIN) ## build build/sluiced
 
@@ -53,8 +60,10 @@ demo: deps-test ## install what is missing, build, run with a real nginx
 	@$(MAKE) all
 	@test/demo.sh $(BIN)
 
-check: need $(BIN) $(TESTS) lint ## unit tests and lint: no root, no network
+check: need programs lint ## unit tests and lint: no root, no network
 	@test/unit/run.sh $(TESTS)
+	@test/fuzz/replay.sh $(REPLAYS)
+	@test/lint/test_lint.sh "$(CC)" "-std=c11 -iquote src"
 
 test: deps-test ## everything, on a machine that may have nothing yet
 	@$(MAKE) check warnings WERROR=-Werror
@@ -66,15 +75,19 @@ e2e: need $(BIN) ## end to end: real nginx, real files, real faults
 	@SLUICED=$(abspath $(BIN)) SAN=$(SAN) $(PYTHON) -m pytest $(PYTEST) \
 	    -p no:cacheprovider test/e2e
 
-lint: ## layers, includes, headers that compile alone, banned functions
+lint: need ## layers, includes, headers that compile alone, banned functions
 	@test/lint/lint.sh "$(CC)" "-std=c11 -D_GNU_SOURCE -iquote src $(WARN) $(PKG_CFLAGS)"
 
 warnings: ## gcc and clang, every warning an error
-	@$(MAKE) all CC=gcc BUILD=build/gcc WERROR=-Werror
-	@$(MAKE) all CC=clang BUILD=build/clang WERROR=-Werror
+	@$(MAKE) programs CC=gcc BUILD=$(BUILD)/gcc WERROR=-Werror
+	@$(MAKE) programs CC=clang BUILD=$(BUILD)/clang WERROR=-Werror
+
+fuzz: ## each fuzz target for SECONDS (60) with clang's libFuzzer
+	@$(MAKE) fuzzers CC=clang BUILD=$(BUILD)/libfuzzer SAN=fuzzer-no-link,address,undefined
+	@test/fuzz/fuzz.sh $(SECONDS) $(BUILD)/libfuzzer $(FUZZ)
 
 format: ## clang-format over src and test
-	clang-format -i $$(git ls-files 'src/*.[ch]' 'test/*.[ch]')
+	find src test -name '*.[ch]' -exec clang-format -i {} +
 
 install: all ## to $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/sluiced
@@ -93,9 +106,15 @@ deps:
 deps-test:
 	@test/install.sh $(DEPS_TEST)
 need:
-	@pkg-config --exists $(PKGS) || { echo "sluiced needs: apt-get install $(DEPS_BUILD) (or: make demo)" >&2; exit 1; }
+	@missing=$$(command -v pkg-config >/dev/null || echo pkg-config; \
+	for lib in $(LIBS); do pkg-config --exists $${lib%:*} 2>/dev/null || echo $${lib#*:}; done); \
+	[ -z "$$missing" ] || { echo "sluiced needs: apt-get install" $$missing >&2; exit 1; }
 
 # --- how things are made ----------------------------------------------------
+check programs: LIBS += cmocka:libcmocka-dev
+programs: need $(BIN) $(TESTS) $(REPLAYS)
+fuzzers: need $(FUZZERS)
+
 $(BIN): $(BUILD)/src/main.o $(CORE)
 	@echo "  LD  $@"; $(CC) -o $@ $^ $(ALL_LIBS)
 
@@ -109,11 +128,17 @@ FORCE:
 $(BUILD)/src/run/metrics.o: $(BUILD)/version
 $(BUILD)/src/run/metrics.o: ALL_CFLAGS += -DSLUICED_VERSION='"$(VERSION)"'
 
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c | need
 	@echo "  CC  $<"; mkdir -p $(@D); $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/unit/%: test/unit/%.c $(CORE)
 	@echo "  CC  $<"; mkdir -p $(@D); $(CC) $(ALL_CFLAGS) -iquote test/unit -o $@ $< $(CORE) -lcmocka $(ALL_LIBS)
+
+$(REPLAYS): $(BUILD)/replay/%: $(BUILD)/test/fuzz/fuzz_%.o $(BUILD)/test/fuzz/replay.o $(CORE)
+	@echo "  LD  $@"; mkdir -p $(@D); $(CC) -o $@ $^ $(ALL_LIBS)
+
+$(FUZZERS): $(BUILD)/fuzzer/%: $(BUILD)/test/fuzz/fuzz_%.o $(BUILD)/test/fuzz/abort.o $(CORE)
+	@echo "  LD  $@"; mkdir -p $(@D); $(CC) -fsanitize=fuzzer -o $@ $^ $(ALL_LIBS)
 
 $(BUILD)/embedded.c: lua/prelude.lua conf/parsers.conf
 	@mkdir -p $(@D); { echo '#include "base/embedded.h"'; for f in $^; do \
@@ -122,6 +147,6 @@ $(BUILD)/embedded.c: lua/prelude.lua conf/parsers.conf
 	  echo "struct span embedded_$$n(void) { return span_make($$n, sizeof $$n); }"; done; } > $@
 
 $(BUILD)/embedded.o: $(BUILD)/embedded.c
-	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	@echo "  CC  $<"; $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
--include $(OBJ:.o=.d) $(BUILD)/src/main.d $(TESTS:=.d)
+-include $(OBJ:.o=.d) $(BUILD)/src/main.d $(TESTS:=.d) $(wildcard $(BUILD)/test/fuzz/*.d)

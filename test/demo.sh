@@ -84,7 +84,7 @@ sed -e "s,/tmp/sidecar-nginx,$room," \
 	-e "s,/var/run/nginx.pid,$room/nginx.pid," \
 	-e "s,/var/cache/nginx,$room," \
 	-e "s,listen  8080,listen  127.0.0.1:$port," \
-	-e "s,server     127.0.0.1:80;,server     127.0.0.1:$gateway;," \
+	-e "s,server     127.0.0.1:8081;,server     127.0.0.1:$gateway;," \
 	conf/nginx.conf >"$room/nginx.conf"
 start_nginx "$room/nginx.conf"
 await "nginx" curl -s -o /dev/null "http://127.0.0.1:$port/"

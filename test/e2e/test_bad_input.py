@@ -13,8 +13,8 @@ from harness.daemon import Daemon
 from harness.room import OutDir, Room
 from harness.sender import LARGEST, Sender, datagram, header
 
-# As in the seed: what could be read has a uri and goes to one file, what
-# could not keeps its way with what was read.
+# As in the published configuration: what could be read has a uri and goes to
+# one file, what could not keeps its way with what was read.
 TEMPLATE = "uri={uri} message={message}"
 LEFT = "uri={uri} message="
 
@@ -188,9 +188,24 @@ def test_a_time_that_is_none_is_replaced_by_the_arrival(room, out, start):
                     b"<190>Nov 21 25:61:61 gw-1 nginx: odd")
     counts = daemon.settled(2)
     assert counts.written == 2
+    assert counts.sum("sluiced_input_bad_time_total", input="syslog.0") == 2
     for line in out.lines():
         at, _, text = line.partition(b" ")
         assert abs(float(at) - time.time()) < 60 and b"odd" in text
+
+
+def test_what_the_built_in_parser_takes_as_plain_text_is_counted(room, start):
+    daemon = start(service() + syslog_input(room)
+                   + template("{message}", room))
+    with Sender(room.socket) as sender:
+        sender.send(b"hello", b"<190 x", datagram("good"),
+                    b"<190>Bad 99 01:02:03 gw-1 nginx: odd")
+    counts = daemon.settled(4)
+    assert counts.written == 4
+    unparsed = "sluiced_input_unparsed_total"
+    assert counts.sum(unparsed, input="syslog.0", reason="no_pri") == 2
+    assert counts.sum(unparsed) == 2
+    assert counts.sum("sluiced_input_bad_time_total") == 1
 
 
 def test_rfc5424_is_taken_too(room, out, start):

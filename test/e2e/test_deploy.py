@@ -172,7 +172,19 @@ def test_the_ports_are_the_same(overlay):
     assert [int(port) for port in listen] == ports_of(overlay.nginx)
 
 
-def test_the_limits_are_the_seed_s(overlay):
+def test_nginx_and_envoy_do_not_want_the_same_port(overlay):
+    """8080 is what Istio's Service has for port 80 as its targetPort; Envoy
+    listens on the Gateway's port itself when no Service has it."""
+    assert ports_of(overlay.nginx) == [8080]
+    upstream = re.findall(r"^\s+server\s+127\.0\.0\.1:(\d+);",
+                          (CONF / "nginx.conf").read_text(), re.M)
+    gateway = re.findall(r"^#\s+- port: {number: (\d+),",
+                         (DEPLOY / "istio-operator.yaml").read_text(), re.M)
+    assert upstream == gateway and int(gateway[0]) not in (
+        80, 443, 8080, 8443, 15021)
+
+
+def test_the_limits_are_those_of_the_fluent_bit_that_it_replaces(overlay):
     wanted = {"cpu": "150m", "memory": "128Mi"}
     assert overlay.sluiced["resources"] == {"requests": wanted,
                                             "limits": wanted}
@@ -308,7 +320,7 @@ def test_conf_and_lua_work_together_with_nginx(room, start, start_nginx):
     for old, new in ((SOCKET, room.socket), ("/var/run", room.path),
                      ("/var/cache/nginx", room.path),
                      ("listen  8080", f"listen  127.0.0.1:{port}"),
-                     ("127.0.0.1:80;", f"127.0.0.1:{gateway.port};")):
+                     ("127.0.0.1:8081;", f"127.0.0.1:{gateway.port};")):
         assert str(old) in config
         config = config.replace(str(old), str(new))
     nginx = start_nginx(config="daemon off;\n" + config, port=port,

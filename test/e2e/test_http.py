@@ -17,7 +17,7 @@ from harness.sender import Sender, datagram
 from harness.wait import wait_until
 
 
-def seed_like(room, *more):
+def like_the_published(room, *more):
     return (service(*more) + syslog_input(room) + json_filter()
             + lua_filter(room, """
                 function hook(tag, timestamp, record)
@@ -33,7 +33,7 @@ def seed_like(room, *more):
 @pytest.fixture(scope="module")
 def daemon():
     room = Room()
-    daemon = Daemon(room, seed_like(room))
+    daemon = Daemon(room, like_the_published(room))
     with Sender(room.socket) as sender:
         for n in range(5):
             sender.send(datagram({"vhost": "a", "uri": f"/{n}"}))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The seed's own files, a real nginx with two workers that are not root, and
-10,000 requests of every kind: 10,000 lines, each byte as the template says."""
+"""The published configuration, a real nginx with two workers that are not
+root, and 10,000 requests of every kind: 10,000 lines, each byte as the
+template says."""
 import os
 import random
 import socket
@@ -16,7 +17,7 @@ from harness.expect import read_json, template_line
 from harness.load import Request, get, send_requests
 from harness.wait import SAN, wait_until
 
-SEED = Path(__file__).parent / "seed"
+PUBLISHED = Path(__file__).parent / "published"
 REQUESTS = 2000 if SAN else 10000
 ACCESS_LOG = "istio-ingressgateway-access.log"
 
@@ -90,9 +91,9 @@ def mixed_requests(count):
 
 
 def adapt(room, parsers):
-    """The seed's files with this test's paths, and a port of its own."""
+    """The published files with this test's paths, and a port of its own."""
     def copy(name, to, *changes):
-        text = (SEED / name).read_text()
+        text = (PUBLISHED / name).read_text()
         for old, new in changes:
             assert old in text
             text = text.replace(old, str(new))

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import time
 
 import pytest
 
@@ -83,6 +84,23 @@ def test_sighup_under_load_loses_nothing(room, out, start, counting):
         start.daemon.signal(signal.SIGHUP)
     start.daemon.settled(1000)
     assert all_numbers(out) == list(range(1000))
+
+
+def test_sighup_tries_at_once_what_waits_for_its_next_try(room, out, start):
+    """The sixth failure is tried again after 3.2 seconds."""
+    daemon = start(service(flush="0.02") + syslog_input(room)
+                   + template("{message}", room))
+    (room.out / "lines.log").mkdir(parents=True)
+    with Sender(room.socket) as sender:
+        sender.send(datagram("x"))
+    wait_until(lambda: daemon.metrics().sum("sluiced_errors_total") == 6,
+               "six failures")
+    failed = time.monotonic()
+    (room.out / "lines.log").rmdir()
+    daemon.signal(signal.SIGHUP)
+    wait_until(lambda: out.has(1), "the line")
+    assert time.monotonic() - failed < 2.5
+    daemon.settled(1)
 
 
 def test_a_file_that_cannot_be_opened_costs_no_other_a_line(

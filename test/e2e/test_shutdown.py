@@ -9,7 +9,7 @@ import time
 import pytest
 
 from harness import namespace
-from harness.config import (json_filter, lua_filter, service,
+from harness.config import (json_filter, lua_filter, section, service,
                             syslog_input, template)
 from harness.load import get, send_requests
 from harness.sender import Sender, datagram
@@ -71,16 +71,33 @@ def test_what_waits_for_its_flush_is_written_before_the_end(
 
 def test_what_the_kernel_still_holds_is_written_before_the_end(
         room, out, start):
-    if namespace.queue_length() < 100:
-        pytest.skip("needs a queue longer than 100")
     daemon = start(numbered(room))
+    if daemon.metrics().sum("sluiced_input_queue_length") < 100:
+        pytest.skip("needs a queue longer than 100")
     daemon.signal(signal.SIGSTOP)
+    wait_until(daemon.is_stopped, "every thread to stop")
     with Sender(room.socket) as sender:
         sender.send(*(datagram({"n": n}) for n in range(90)))
     daemon.signal(signal.SIGTERM)
     daemon.signal(signal.SIGCONT)
     daemon.check_end()
     assert numbers(out) == list(range(90))
+
+
+def test_a_sender_that_is_never_silent_for_a_second_is_heard_out(
+        room, out, start):
+    daemon = start(numbered(room, grace="30"))
+    with Sender(room.socket) as sender:
+        sender.send(datagram({"n": 0}))
+        daemon.settled(1)
+        daemon.signal(signal.SIGTERM)
+        for n in range(1, 6):
+            time.sleep(0.9)  # a rate, not a wait
+            sender.send(datagram({"n": n}))
+        last = time.monotonic()
+    daemon.check_end()
+    assert 1 <= time.monotonic() - last < 3 * SLOWNESS
+    assert numbers(out) == list(range(6))
 
 
 @pytest.mark.parametrize("grace", [0, 1])
@@ -131,6 +148,25 @@ def test_what_cannot_be_written_when_grace_ends_is_counted(room, out, start):
     assert (counts.received, counts.written, counts.queued) == (10, 0, 10)
     daemon.stop()
     assert "received=10 written=0 dropped=10 queued=0" in daemon.log()
+
+
+def test_a_full_disk_does_not_outlast_grace(room, start):
+    daemon = start(service(grace="1") + syslog_input(room)
+                   + section("OUTPUT", "Name file", "Match *", "Path /dev",
+                             "File full"))
+    with Sender(room.socket) as sender:
+        sender.send(*(datagram({"n": n}) for n in range(10)))
+    wait_until(lambda: daemon.metrics().sum("sluiced_pipeline_blocked"),
+               "the disk to be full")
+    with Sender(room.socket) as sender:  # these stay in the journal
+        sender.send(*(datagram({"n": n}) for n in range(10)))
+    wait_until(lambda: daemon.metrics().received == 20, "all received")
+    counts = daemon.metrics()
+    assert (counts.dropped(), counts.written, counts.queued) == (0, 0, 20)
+    asked = time.monotonic()
+    daemon.stop()
+    assert 1 <= time.monotonic() - asked < 4 * SLOWNESS
+    assert "received=20 written=0 dropped=20 queued=0" in daemon.log()
 
 
 def test_the_last_word_tells_the_law(room, out, start):

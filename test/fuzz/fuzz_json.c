@@ -2,8 +2,7 @@
 /* What was read and written reads and writes the same again.  The first
  * writing mends what JSON cannot say: bytes that are not UTF-8, infinity, the
  * first of two equal keys; of its own \ufffd the second makes U+FFFD. */
-#include <stddef.h>
-#include <stdint.h>
+#include "fuzz.h"
 
 #include "base/arena.h"
 #include "base/buf.h"
@@ -22,8 +21,6 @@ static enum json_verdict rewrite(struct json_reader *reader, struct span text,
 	arena_free(arena);
 	return verdict;
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

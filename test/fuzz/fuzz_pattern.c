@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* "REGEX \n TEXT": whatever both are, the groups lie within the text. */
-#include <stdint.h>
+#include "fuzz.h"
+
 #include <string.h>
 
 #include "record/pattern.h"

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every field is a piece of the text, behind the one before it; the last one
  * reaches to the text's end but for a line end; a key occurs once. */
-#include <stddef.h>
-#include <stdint.h>
+#include "fuzz.h"
 
 #include "base/arena.h"
 #include "base/check.h"
@@ -29,8 +28,6 @@ static void check_fields(const struct record *r, struct span text)
 	for (; at < text.ptr + text.len; at++)
 		CHECK(*at == '\n' || *at == '\0');
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* "FORMAT \n TEXT": the answer is the same with and without the cache. */
-#include <stdint.h>
+#include "fuzz.h"
+
 #include <string.h>
 
 #include "base/check.h"

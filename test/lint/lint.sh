@@ -1,66 +1,133 @@
 #!/bin/sh
-# The laws of the tree that a compiler does not check.  $1 compiler, $2 flags.
-cc=$1 flags=$2 bad=0
+# SPDX-License-Identifier: Apache-2.0
+# The laws of the tree that a compiler does not check.  Each rule prints what
+# it finds; the tree is clean when nothing was printed.
+# test/lint/lint.sh COMPILER FLAGS
+set -u
+cc=$1 flags=$2
 cd "$(dirname "$0")/../.." || exit 1
-fail() { echo "lint: $*" >&2; bad=1; }
+objects=$(mktemp -d)
+trap 'rm -rf "$objects"' EXIT
 
-# 1. A folder includes only what src/layers.txt allows.
-for dir in src/*/ src/main.c; do
-	layer=$(basename "$dir" .c)
-	allowed=$(sed -n "s/^$layer:[[:space:]]*//p" src/layers.txt)
-	grep -q "^$layer:" src/layers.txt || fail "$layer is not in src/layers.txt"
-	hits=$(grep -rnoE '#include "[a-z_]+/' "$dir" 2>/dev/null |
-		sed 's/#include "//; s,/$,,')
-	for hit in $hits; do
-		to=${hit##*:}
-		case " $allowed $layer " in
-		*" $to "*) ;;
-		*) fail "$hit: $layer may not include $to" ;;
-		esac
+# All that includes is written in one form, so that the rules below see it:
+# from column 0, one blank, a folder and a name; no "..", no path of its own.
+includes_have_one_form() {
+	grep -rnE '^[[:space:]]*(#|%:|\?\?=)[[:space:]]*(include|import|\\$|/)' \
+		src --include='*.[ch]' |
+		grep -vE ':#include (<[a-z0-9_/]+\.h>|"[a-z]+/[a-z0-9_]+\.h")$' |
+		sed 's/$/   <- not #include "folder\/name.h" or <name.h>/'
+}
+
+# The quoted includes of a file.
+includes() {
+	sed -n 's/^#include "\(.*\)"$/\1/p' "$1"
+}
+
+# A folder includes only what src/layers.txt allows.
+layers_hold() {
+	find src -name '*.[ch]' | while read -r file; do
+		layer=${file#src/} layer=${layer%%/*} layer=${layer%.c}
+		if ! grep -q "^$layer:" src/layers.txt; then
+			echo "$file: $layer is not in src/layers.txt"
+			continue
+		fi
+		allowed=$(sed -n "s/^$layer:[[:space:]]*//p" src/layers.txt)
+		for header in $(includes "$file"); do
+			case " $allowed $layer " in
+			*" ${header%%/*} "*) ;;
+			*) echo "$file: $layer may not include $header" ;;
+			esac
+		done
 	done
-done
+}
 
-# 2. No cycle between headers and none between folders.
-sed -n 's/^\([a-z]*\):/\1/p' src/layers.txt | while read -r from rest; do
-	for to in $rest; do echo "$from $to"; done
-done | tsort >/dev/null 2>&1 || fail "src/layers.txt has a cycle"
-for h in src/*/*.h; do
-	sed -n 's/^#include "\(.*\)"/\1/p' "$h" |
-		sed "s,^,${h#src/} ,"
-done | tsort >/dev/null || fail "headers include one another in a circle"
+# Each line names what it needs: "from to", for tsort.
+folder_edges() {
+	sed -n 's/^\([a-z]*\):/\1/p' src/layers.txt | while read -r from all; do
+		for to in $all; do echo "$from $to"; done
+	done
+}
+header_edges() {
+	for header in src/*/*.h; do
+		includes "$header" | sed "s,^,${header#src/} ,"
+	done
+}
+no_circles() {
+	folder_edges | tsort 2>&1 >/dev/null | sed 's/^/src\/layers.txt: /'
+	header_edges | tsort 2>&1 >/dev/null | sed 's/^/headers: /'
+}
 
-# 3. Includes are folder-qualified, own header first.
-grep -rnE '#include "[^/"]+"' src && fail "include without a folder"
-for c in src/*/*.c; do
-	own=${c#src/}; own=${own%.c}.h
-	[ -e "src/$own" ] || continue
-	first=$(sed -n 's/^#include "\(.*\)"/\1/p' "$c" | head -n 1)
-	[ "$first" = "$own" ] || fail "$c: its own header comes first"
-done
+own_header_comes_first() {
+	for source in src/*/*.c; do
+		own=${source#src/} own=${own%.c}.h
+		[ -e "src/$own" ] || continue
+		[ "$(includes "$source" | head -n 1)" = "$own" ] ||
+			echo "$source: its own header comes first"
+	done
+}
 
-# 4. Each header compiles alone.
-for h in src/*/*.h; do
-	# shellcheck disable=SC2086
-	echo "#include \"${h#src/}\"" |
-		$cc $flags -fsyntax-only -x c - || fail "$h does not compile alone"
-done
+# Each header compiles alone.
+headers_compile() {
+	for header in src/*/*.h; do
+		# shellcheck disable=SC2086
+		echo "#include \"${header#src/}\"" |
+			$cc $flags -fsyntax-only -x c - 2>&1 ||
+			echo "$header: does not compile alone"
+	done
+}
 
-# 5. Functions that have a better way, and words for later.
-grep -rnE '\<(strcpy|strcat|v?sprintf|strtok|ato[ilf]|gets|alloca)\(' \
-	src --include='*.[ch]' && fail "banned function"
-grep -rnE 'TODO|FIXME|XXX' src lua conf deploy && fail "a note without an issue"
+# No mutable state but in base/say.c, at file scope or in a function: what the
+# compiler puts into .data or .bss (tables of const are in .data.rel.ro).
+no_mutable_state() {
+	for source in src/*.c src/*/*.c; do
+		[ "$source" = src/base/say.c ] || echo "$source"
+	done | xargs -P "$(nproc)" -I '{}' sh -c '
+		object=$1/$(echo {} | tr / _).o
+		$2 $3 -DSLUICED_VERSION=\"\" -O0 -w -c -o "$object" {} || exit
+		nm -f sysv "$object" | sed -nE \
+			"s,^([^ |]+) *\|.*\|(\.t?(data|bss)|\*COM\*)$,{}: \1 is mutable state,p"
+		' sh "$objects" "$cc" "$flags" 2>&1
+}
 
-# 6. Every source has its licence line; files stay rooms.
-for f in src/*.c src/*/*.[ch]; do
-	grep -q 'SPDX-License-Identifier: Apache-2.0' "$f" || fail "$f: no SPDX line"
-	[ "$(wc -l <"$f")" -le 600 ] || fail "$f: over 600 lines"
-done
-# 7. No mutable state at file scope but in base/say.c.
-for f in src/*/*.c; do
-	[ "$f" = src/base/say.c ] && continue
-	grep -nE '^static [a-z_ ]*\*?[a-z_]+(\[[^]]*\])?( = [^(]*)?;$' "$f" |
-		grep -v const | sed "s,^,$f:," | grep . &&
-		fail "$f: mutable variable at file scope"
-done
-[ "$bad" = 0 ] && echo "lint: clean"
-exit "$bad"
+# What has a better way; a note without an issue.
+banned_words() {
+	grep -rnE '\<(strcpy|strcat|v?sprintf|strtok|ato[ilf]|gets|alloca)[[:space:]]*\(' \
+		src --include='*.[ch]' | sed 's/$/   <- banned function/'
+	grep -rnE 'TODO|FIXME|XXX' src lua conf deploy |
+		sed 's/$/   <- a note without an issue/'
+}
+
+# Every source has its licence line; files stay rooms.
+files_are_well_kept() {
+	find src test -name '*.[ch]' -o -name '*.py' -o -name '*.sh' |
+		while read -r file; do
+			grep -q 'SPDX-License-Identifier: Apache-2.0' "$file" ||
+				echo "$file: no SPDX line"
+		done
+	find src -name '*.[ch]' | while read -r file; do
+		[ "$(wc -l <"$file")" -le 600 ] || echo "$file: over 600 lines"
+	done
+}
+
+is_formatted() {
+	command -v clang-format >/dev/null || return 0
+	find src test -name '*.[ch]' -exec clang-format --dry-run -Werror {} + 2>&1 |
+		grep 'error:' | sed 's/$/   <- make format/'
+}
+
+findings=$(
+	includes_have_one_form
+	layers_hold
+	no_circles
+	own_header_comes_first
+	headers_compile
+	no_mutable_state
+	banned_words
+	files_are_well_kept
+	is_formatted
+)
+if [ -n "$findings" ]; then
+	printf '%s\n' "$findings" | sed 's/^/lint: /' >&2
+	exit 1
+fi
+echo "lint: clean"

@@ -105,6 +105,15 @@ class Daemon:
     def signal(self, number):
         self.process.send_signal(number)
 
+    def is_stopped(self):
+        """By SIGSTOP: all its threads."""
+        tasks = f"/proc/{self.process.pid}/task"
+        states = []
+        for task in os.listdir(tasks):
+            with open(f"{tasks}/{task}/stat") as f:
+                states.append(f.read().rpartition(")")[2].split()[0])
+        return set(states) == {"T"}
+
     def wait(self, timeout_s=10):
         return self.process.wait(timeout_s * SLOWNESS)
 

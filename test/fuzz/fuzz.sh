@@ -1,0 +1,23 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Run fuzz targets under libFuzzer, beginning with what is kept for them.  An
+# input that fails is left in DIR: it belongs in test/fuzz/regress/TARGET, with
+# the change that mends it.   test/fuzz/fuzz.sh SECONDS DIR TARGET...
+set -u
+seconds=$1 dir=$2 failed=0
+shift 2
+for target in "$@"; do
+	new=$dir/corpus/$target
+	log=$dir/$target.log
+	mkdir -p "$new"
+	if "$dir/fuzzer/$target" -max_total_time="$seconds" -timeout=10 \
+		-artifact_prefix="$dir/$target-" \
+		"$new" test/fuzz/*/"$target" >"$log" 2>&1; then
+		echo "fuzz: $target $(sed -n 's/^Done/done/p' "$log")"
+	else
+		tail -n 60 "$log"
+		echo "FAILED: $target, see $log"
+		failed=1
+	fi
+done
+exit "$failed"
