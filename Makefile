@@ -60,7 +60,7 @@ demo: deps-test ## install what is missing, build, run with a real nginx
 	@$(MAKE) all
 	@test/demo.sh $(BIN)
 
-check: need programs lint ## unit tests and lint: no root, no network
+check: need programs lint ## unit tests, fuzz regressions, lint: no root, no network
 	@test/unit/run.sh $(TESTS)
 	@test/fuzz/replay.sh $(REPLAYS)
 	@test/lint/test_lint.sh "$(CC)" "-std=c11 -iquote src"

@@ -81,6 +81,9 @@ static void on_count(lua_State *L, lua_Debug *debug)
 	if (!atomic_load_explicit(&state_of(L)->is_expired,
 				  memory_order_relaxed))
 		return;
+	/* A pcall may catch it: then again and again, at every step, until
+	 * the one outside of all of them is hit. */
+	lua_sethook(L, on_count, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
 	luaL_where(L, 0);
 	lua_pushfstring(L, "stopped, after %d ms of CPU and more",
 			TICK_MS * TICKS_MAX);

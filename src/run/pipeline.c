@@ -47,9 +47,10 @@ struct pipeline {
 	uint64_t batches_total;
 	struct say_rate blocked_rate;
 
-	pthread_mutex_t bell_lock; /* the four below */
+	pthread_mutex_t bell_lock; /* the five below */
 	pthread_cond_t bell;
 	bool is_rung;
+	bool is_ordered; /* rung with one of the three below */
 	bool is_reopening;
 	bool is_finishing;
 	bool is_abandoning;
@@ -74,16 +75,18 @@ static struct timespec deadline_in(int64_t ms)
 	};
 }
 
-/* Sleep until rung or for `ms`, which may be 0; obey, and tell the rest. */
-static struct orders listen_for(struct pipeline *p, int64_t ms)
+/* Sleep until rung or for `ms`, which may be 0; obey, and tell the rest.  With
+ * `calm` only an order ends the sleep: more datagrams are no reason to try a
+ * full disk again. */
+static struct orders listen_for(struct pipeline *p, int64_t ms, bool calm)
 {
 	struct timespec until = deadline_in(ms);
 	pthread_mutex_lock(&p->bell_lock);
-	while (!p->is_rung && ms > 0)
+	while (!p->is_ordered && (calm || !p->is_rung) && ms > 0)
 		if (pthread_cond_timedwait(&p->bell, &p->bell_lock, &until) ==
 		    ETIMEDOUT)
 			break;
-	p->is_rung = false;
+	p->is_rung = p->is_ordered = false;
 	struct orders orders = {p->is_finishing, p->is_abandoning};
 	bool reopen = p->is_reopening;
 	p->is_reopening = false;
@@ -96,12 +99,12 @@ static struct orders listen_for(struct pipeline *p, int64_t ms)
 static void order(struct pipeline *p, bool *what)
 {
 	pthread_mutex_lock(&p->bell_lock);
+	bool was_rung = p->is_rung && (what == NULL || p->is_ordered);
+	p->is_rung = true;
 	if (what != NULL)
-		*what = true;
-	if (!p->is_rung) {
-		p->is_rung = true;
+		*what = p->is_ordered = true;
+	if (!was_rung)
 		pthread_cond_signal(&p->bell);
-	}
 	pthread_mutex_unlock(&p->bell_lock);
 }
 
@@ -242,7 +245,7 @@ static void flush(struct pipeline *p, struct orders *orders)
 		publish(p, true);
 		p->opts.on_settled(p->opts.data);
 		say_blocked(p, wait_ms);
-		*orders = listen_for(p, wait_ms);
+		*orders = listen_for(p, wait_ms, true);
 		wait_ms = wait_ms * 2 < BACKOFF_MAX_MS ? wait_ms * 2
 						       : BACKOFF_MAX_MS;
 	}
@@ -269,12 +272,13 @@ static void *run_thread(void *data)
 		while (take_batch(p)) {
 			p->batches_total++;
 			flush(p, &orders);
-			orders = listen_for(p, 0);
+			orders = listen_for(p, 0, false);
 		}
 		if (orders.finish)
 			break;
-		orders = listen_for(p, has_set_aside(p) ? BACKOFF_MIN_MS
-							: IDLE_SLEEP_MS);
+		orders = listen_for(
+			p, has_set_aside(p) ? BACKOFF_MIN_MS : IDLE_SLEEP_MS,
+			false);
 		/* Idle files are closed, lines set aside are tried again. */
 		flush(p, &orders);
 	}

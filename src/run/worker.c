@@ -100,13 +100,22 @@ static void stop_polls(struct worker *w)
 		uv_poll_stop(&w->intakes[i].poll);
 }
 
-/* The pipeline is rung after is_paused is set: so it settles something, and
- * on_settled comes, however far it has got. */
+static bool is_blocked(struct worker *w)
+{
+	bool blocked = pipeline_view_begin(w->pipeline)->is_blocked;
+	pipeline_view_end(w->pipeline);
+	return blocked;
+}
+
+/* The pipeline tells what it has settled while is_paused is set; what it
+ * settled before that is looked for here. */
 static void pause_intake(struct worker *w)
 {
 	stop_polls(w);
 	atomic_store(&w->is_paused, true);
 	pipeline_ring(w->pipeline);
+	if (journal_room(w->journal) > 0 || is_blocked(w))
+		uv_async_send(&w->settled);
 }
 
 /* While the pipeline keeps writing but is behind, the kernel's queue is one
@@ -115,10 +124,8 @@ static void pause_intake(struct worker *w)
  * newest dropped. */
 static unsigned room_for(struct worker *w, unsigned count)
 {
-	if (w->is_dropping) {
-		w->is_dropping = pipeline_view_begin(w->pipeline)->is_blocked;
-		pipeline_view_end(w->pipeline);
-	}
+	if (w->is_dropping)
+		w->is_dropping = is_blocked(w);
 	size_t room = journal_room(w->journal);
 	return w->is_dropping || room > count ? count : (unsigned)room;
 }
@@ -245,7 +252,8 @@ static void say_last_word(struct worker *w)
 	uint64_t dropped = 0;
 	for (size_t i = 0; i < DROP_REASON_COUNT; i++)
 		dropped += law.dropped[i];
-	say(SAY_INFO, "worker",
+	bool is_loss = law.dropped[DROP_write_failed] > 0;
+	say(is_loss ? SAY_ERROR : SAY_INFO, "worker",
 	    "stopped received=%" PRIu64 " written=%" PRIu64 " dropped=%" PRIu64
 	    " queued=%" PRIu64,
 	    law.received, law.written, dropped, law.queued);
@@ -282,8 +290,7 @@ static void on_settled(uv_async_t *async)
 	struct worker *w = async->data;
 	if (!w->is_paused)
 		return;
-	w->is_dropping = pipeline_view_begin(w->pipeline)->is_blocked;
-	pipeline_view_end(w->pipeline);
+	w->is_dropping = is_blocked(w);
 	if (!w->is_dropping && journal_room(w->journal) == 0)
 		return;
 	atomic_store(&w->is_paused, false);
@@ -485,10 +492,10 @@ static bool start_pipeline(struct worker *w, struct err *e)
  * to be told to stop. */
 static bool start(struct worker *w, struct err *e)
 {
+	start_signals(w); /* before the socket: what it accepts is written */
 	if (!open_journal(w, e) || !open_sockets(w, e) || !start_http(w, e) ||
 	    !start_pipeline(w, e))
 		return false;
-	start_signals(w);
 	init_polls(w);
 	start_polls(w);
 	const struct settings *s = &w->assembly->settings;

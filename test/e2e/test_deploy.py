@@ -332,8 +332,9 @@ def test_conf_and_lua_work_together_with_nginx(room, start, start_nginx):
     wait_until(lambda: out.has(2), "the lines")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
         s.sendto(b"<190>Nov 21 02:08:26 h nginx: {not json", str(room.socket))
-    counts = daemon.settled(3)
-    assert counts.written == 3
+        s.sendto(b"not syslog either", str(room.socket))
+    counts = daemon.settled(4)
+    assert counts.written == 4
 
     today = datetime.datetime.now(ZoneInfo("Asia/Tokyo")).strftime("%Y-%m%d")
     name = f"{today}/istio-ingressgateway-access.log"
@@ -345,7 +346,9 @@ def test_conf_and_lua_work_together_with_nginx(room, start, start_nginx):
     assert one[b"status"] == b"200" and one[b"ua"] == b'say "hi"'
     assert one[b"host"] == b"127.0.0.1" and one[b"time"].endswith(b"+09:00")
     assert two[b"uri"] == b"/two\\nforged:x" and two[b"forwardedfor"] == b""
-    assert b"{not json" in out.bytes("unparsed.log")
+    unparsed = out.lines("unparsed.log")
+    assert len(unparsed) == 2
+    assert b"{not json" in unparsed[0] and b"not syslog either" in unparsed[1]
     assert nginx.refused() == 0
 
 

@@ -149,40 +149,48 @@ def test_a_message_of_the_hook_is_in_the_log(room, start):
     assert "hello from the hook" in daemon.log()
 
 
-# Each misbehaves for n == 1 and works for others.
+# Each misbehaves for n == 1 and works for others: what it does, and the reason
+# under which that is counted.
 MISBEHAVING = {
-    "raises": 'error("on purpose")',
-    "calls nothing": "local x = nil; x.y = 1",
-    "never ends": "while true do end",
-    "catches everything and never ends":
+    "raises": ('error("on purpose")', "error"),
+    "calls nothing": ("local x = nil; x.y = 1", "error"),
+    "never ends": ("while true do end", "time_limit"),
+    "catches everything and never ends": (
         "while true do pcall(function() while true do end end) end",
-    "takes all memory": 'local t = {}; while true do t[#t + 1] = '
-                        'string.rep("x", 1000000) .. #t end',
-    "takes all memory at once": 'local s = string.rep("x", 2000000000)',
-    "recurses for ever": "local function f() return 1 + f() end f()",
-    "returns nothing": "return",
-    "returns nonsense": 'return 1, "when", "what"',
-    "returns a strange code": "return 17, timestamp, record",
-    "returns a function": "return 1, timestamp, {v = print}",
-    "returns a loop": "local t = {}; t.t = t; return 1, timestamp, t",
-    "kills the process": "os.exit(1)",
+        "time_limit"),
+    "takes all memory": (
+        'local t = {}; while true do t[#t + 1] = '
+        'string.rep("x", 1000000) .. #t end', "memory_limit"),
+    "takes all memory at once": (
+        'local s = string.rep("x", 2000000000)', "memory_limit"),
+    "recurses for ever": (
+        "local function f() return 1 + f() end f()", "memory_limit"),
+    # As in Fluent Bit: no code is code 0, the record goes on as it was.
+    "returns nothing": ("return", None),
+    "returns nonsense": ('return 1, "when", "what"', "invalid_result"),
+    "returns a strange code": ("return 17, timestamp, record", "bad_code"),
+    "returns a function": ("return 1, timestamp, {v = print}",
+                           "invalid_result"),
+    "returns a loop": ("local t = {}; t.t = t; return 1, timestamp, t",
+                       "invalid_result"),
+    "kills the process": ("os.exit(1)", "error"),
 }
 
 
 @pytest.mark.parametrize("name", MISBEHAVING)
 def test_a_misbehaving_hook_costs_no_line(room, out, start, name):
+    misdeed, reason = MISBEHAVING[name]
     counts = run_hook(room, start, f"""
         function hook(tag, timestamp, record)
-            if record.n == 1 then {MISBEHAVING[name]} end
+            if record.n == 1 then {misdeed} end
             record.v = "good"
             return 1, timestamp, record
         end""", {"n": 1}, {"n": 2})
     assert counts.received == counts.written == 2
-    first, second = out.lines()
-    assert second == b"2 good"
-    if name not in ("returns nothing", "returns a function"):
-        assert first == b"1 {v}"
-        assert counts.failures(filter="lua.1") == 1, "not counted"
+    assert out.lines() == [b"1 {v}", b"2 good"]
+    failed = 0 if reason is None else 1
+    assert counts.failures(reason, filter="lua.1") == failed
+    assert counts.failures() == failed
 
 
 def test_os_and_io_are_there(room, out, start):

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from harness.config import (json_filter, lua_filter, section, service,
-                            syslog_input, template)
+from harness.config import (file_output, json_filter, lua_filter, section,
+                            service, syslog_input, template)
 from harness.daemon import Daemon
 from harness.metrics import Metrics
 from harness.room import Room
@@ -144,8 +144,11 @@ def test_every_metric_has_its_type_and_help(daemon):
 
 def test_other_methods_do_no_harm(daemon):
     assert daemon.get("/metrics", method="HEAD").body == b""
-    assert daemon.get("/metrics", method="POST").status in (200, 404, 405)
-    assert daemon.get("/metrics").status == 200
+    for method in ("POST", "PUT", "DELETE"):
+        answer = daemon.get("/metrics", method=method)
+        assert answer.status == 200
+        Metrics(answer.body.decode()).check_laws()
+    assert daemon.metrics().received == 7
 
 
 @pytest.mark.parametrize("count", range(128, 136))
@@ -163,6 +166,29 @@ def test_more_clients_than_it_serves_do_not_end_it(daemon, count):
     for client in clients:
         client.close()
     assert daemon.get("/").status == 200
+
+
+def test_names_with_quotes_do_not_break_the_text(room, start):
+    name = r'a "quoted\" name'
+    escaped = name.replace("\\", r"\\").replace('"', r"\"")
+    daemon = start(service()
+                   + syslog_input(room, f"Alias {name}")
+                   + section("FILTER", "Name parser", "Match in",
+                             f"Alias {name}", "Key_Name message",
+                             "Parser json")
+                   + template("{message}", room)
+                   + file_output(room, f"Alias {name}", match="none"))
+    with Sender(room.socket) as sender:
+        sender.send(datagram("x"))
+    counts = daemon.settled(1)
+    assert counts.failures("json_broken", filter=escaped) == 1
+    assert counts.sum("sluiced_input_datagrams_total", input=escaped) == 1
+    assert counts.labels("sluiced_lines_total", "output") == sorted(
+        ["file.0", escaped])
+    text = daemon.get("/api/v1/metrics/prometheus").body.decode()
+    assert Metrics(text).sum("fluentbit_input_records_total",
+                             name=escaped) == 1
+    assert get_json(daemon, "/api/v1/metrics")["input"][name]["records"] == 1
 
 
 def test_nothing_listens_when_the_server_is_off(room, start):
@@ -186,3 +212,53 @@ def test_health_tells_that_an_output_fails(room, start):
     assert daemon.get("/").status == 200
     (room.out / "lines.log").rmdir()
     daemon.settled(1)
+
+
+def test_health_is_of_the_last_period(room, start):
+    daemon = start(service("Health_Check On", "HC_Errors_Count 0",
+                           "HC_Period 1") + syslog_input(room)
+                   + template("{message}", room))
+    (room.out / "lines.log").mkdir(parents=True)
+    with Sender(room.socket) as sender:
+        sender.send(datagram("x"))
+    wait_until(lambda: daemon.get("/api/v1/health").status == 500,
+               "bad health")
+    (room.out / "lines.log").rmdir()
+    daemon.settled(1)
+    wait_until(lambda: daemon.get("/api/v1/health").status == 200,
+               "a period without an error")
+    assert daemon.metrics().sum("sluiced_errors_total") > 0
+
+
+def test_errors_up_to_the_limit_are_healthy(room, start):
+    daemon = start(service("Health_Check On", "HC_Errors_Count 3",
+                           "HC_Period 3600") + syslog_input(room)
+                   + template("{message}", room))
+    (room.out / "lines.log").mkdir(parents=True)
+    with Sender(room.socket) as sender:
+        sender.send(datagram("x"))
+
+    def errors():
+        return daemon.metrics().sum("sluiced_errors_total")
+    wait_until(lambda: errors() >= 3, "as many as are allowed")
+    status = daemon.get("/api/v1/health").status
+    assert status == 200 or errors() > 3
+    wait_until(lambda: errors() > 3, "one more")
+    assert daemon.get("/api/v1/health").status == 500
+    (room.out / "lines.log").rmdir()
+    daemon.settled(1)
+
+
+@pytest.mark.parametrize("allowed, status", [(0, 500), (1000, 200)])
+def test_lines_given_up_are_bad_health(room, start, allowed, status):
+    """What is set aside for a file is bounded: 8 MiB."""
+    daemon = start(service("Health_Check On", "HC_Errors_Count 1000000",
+                           f"HC_Retry_Failure_Count {allowed}",
+                           "HC_Period 3600") + syslog_input(room)
+                   + template("{message}", room))
+    (room.out / "lines.log").mkdir(parents=True)
+    with Sender(room.socket) as sender:
+        sender.send(*[datagram(b"x" * 200_000)] * 50)
+    wait_until(lambda: daemon.metrics().dropped("write_failed"), "drops")
+    wait_until(lambda: daemon.metrics().received == 50, "all received")
+    assert daemon.get("/api/v1/health").status == status
