@@ -52,7 +52,7 @@ FUZZERS   := $(FUZZ:%=$(BUILD)/fuzzer/%)
 
 .DELETE_ON_ERROR:
 .PHONY: all demo check test e2e lint warnings fuzz format install clean help \
-        programs fuzzers deps deps-test need
+        programs unit replay test-lint fuzzers deps deps-test need
 
 all: need $(BIN) ## build build/sluiced
 
@@ -60,10 +60,7 @@ demo: deps-test ## install what is missing, build, run with a real nginx
 	@$(MAKE) all
 	@test/demo.sh $(BIN)
 
-check: need programs lint ## unit tests, fuzz regressions, lint: no root, no network
-	@test/unit/run.sh $(TESTS)
-	@test/fuzz/replay.sh $(REPLAYS)
-	@test/lint/test_lint.sh "$(CC)" "-std=c11 -iquote src"
+check: unit replay lint test-lint ## unit tests, fuzz regressions, lint: no root, no network
 
 test: deps-test ## everything, on a machine that may have nothing yet
 	@$(MAKE) check warnings WERROR=-Werror
@@ -111,8 +108,14 @@ need:
 	[ -z "$$missing" ] || { echo "sluiced needs: apt-get install" $$missing >&2; exit 1; }
 
 # --- how things are made ----------------------------------------------------
-check programs: LIBS += cmocka:libcmocka-dev
+programs: LIBS += cmocka:libcmocka-dev
 programs: need $(BIN) $(TESTS) $(REPLAYS)
+unit: programs
+	@test/unit/run.sh $(TESTS)
+replay: programs
+	@test/fuzz/replay.sh $(REPLAYS)
+test-lint: need
+	@test/lint/test_lint.sh "$(CC)" "-std=c11 -iquote src"
 fuzzers: need $(FUZZERS)
 
 $(BIN): $(BUILD)/src/main.o $(CORE)

@@ -16,13 +16,13 @@
 #include "base/span.h"
 
 /* X(name, help): why a message or a line was not written. */
-#define DROP_REASONS(X)                                                 \
-	X(journal_full, "the journal had no room")                      \
-	X(empty, "a datagram without a byte")                           \
-	X(unparsed, "no parser of the input takes it")                  \
-	X(filtered, "a filter dropped it, as configured")               \
-	X(unrouted, "no output's Match takes its tag")                  \
-	X(path_refused, "its path has '..' or NUL, or leaves its root") \
+#define DROP_REASONS(X)                                                  \
+	X(journal_full, "the journal had no room")                       \
+	X(empty, "a datagram without a byte")                            \
+	X(unparsed, "no parser of the input takes it")                   \
+	X(filtered, "a filter dropped it, as configured")                \
+	X(unrouted, "no output's Match takes its tag")                   \
+	X(path_refused, "its path has '..' or NUL, or can be no file's") \
 	X(write_failed, "its file could not be written")
 
 enum drop_reason {
