@@ -184,6 +184,26 @@ static lua_Integer whole_second(lua_State *L)
 	return second;
 }
 
+/* As Lua 5.1's os.date: the C library's strftime decides what it knows, %s and
+ * %k too, which Lua 5.4 refuses. */
+static void push_formatted(lua_State *L, const char *format, time_t second)
+{
+	size_t (*format_time)(char *, size_t, const char *, const struct tm *) =
+		strftime;
+	char text[1024];
+	struct tm tm;
+	bool is_utc = *format == '!';
+	if (is_utc)
+		format++;
+	if ((is_utc ? gmtime_r(&second, &tm) : localtime_r(&second, &tm)) ==
+	    NULL)
+		luaL_argerror(L, 2, "time out of range");
+	size_t length = format_time(text, sizeof text, format, &tm);
+	if (length == 0 && *format != '\0')
+		luaL_argerror(L, 1, "no text, or more than 1,023 bytes");
+	lua_pushlstring(L, text, length);
+}
+
 /* os.date: most scripts ask for the same format and second record after
  * record.  Upvalues: the original, then format and text of each date.  An
  * upvalue keeps its format alive, so that equal addresses mean equal ones. */
@@ -201,10 +221,14 @@ static int date(lua_State *L)
 			return 1;
 		}
 	}
-	lua_pushvalue(L, lua_upvalueindex(1));
-	lua_pushstring(L, format);
-	lua_pushinteger(L, second);
-	lua_call(L, 2, 1);
+	if (strncmp(format + (*format == '!'), "*t", 2) == 0) {
+		lua_pushvalue(L, lua_upvalueindex(1));
+		lua_pushstring(L, format);
+		lua_pushinteger(L, second);
+		lua_call(L, 2, 1);
+	} else {
+		push_formatted(L, format, (time_t)second);
+	}
 	if (is_kept && lua_type(L, -1) == LUA_TSTRING) {
 		int i = (int)(s->next_date++ % DATES);
 		s->dates[i] = (struct date){format, second};
