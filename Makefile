@@ -17,14 +17,14 @@ endif
 
 # What pkg-config calls it : what Debian 12 calls it.
 LIBS       := libuv:libuv1-dev yajl:libyajl-dev lua5.4:liblua5.4-dev \
-              libpcre2-8:libpcre2-dev libmicrohttpd:libmicrohttpd-dev
+              libpcre2-8:libpcre2-dev libmicrohttpd:libmicrohttpd-dev libxxhash:libxxhash-dev
 PKGS       := $(foreach lib,$(LIBS),$(firstword $(subst :, ,$(lib))))
 # To build; to test and to show.
 DEPS_BUILD := gcc libc6-dev pkg-config git \
               $(foreach lib,$(LIBS),$(lastword $(subst :, ,$(lib))))
 DEPS_TEST  := $(DEPS_BUILD) libcmocka-dev nginx-light python3 \
               python3-pytest python3-yaml clang clang-format libclang-rt-dev \
-              curl procps util-linux
+              curl procps util-linux strace
 
 VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
 # Not asked for before they are installed: = instead of :=
@@ -39,20 +39,21 @@ SANFLAGS  := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
 CFLAGS    ?= $(OPT)
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -iquote src $(WARN) $(HARDEN) $(SANFLAGS) \
              $(PKG_CFLAGS) $(CFLAGS) -pthread -MMD -MP
-ALL_LIBS   = $(SANFLAGS) -pthread -Wl,-z,relro,-z,now $(LDFLAGS) $(PKG_LIBS) -lm
+ALL_LIBS   = $(SANFLAGS) -pthread -Wl,-z,relro,-z,now $(LDFLAGS) $(PKG_LIBS) -lresolv -lm -lresolv
 
 BIN       := $(BUILD)/sluiced
 CORE      := $(BUILD)/libcore.a
 SRC       := $(sort $(wildcard src/*/*.c))
 OBJ       := $(SRC:%.c=$(BUILD)/%.o) $(BUILD)/embedded.o
+TORTURE   := crash two_writers disk_faults reload journal_file
 TESTS     := $(patsubst test/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard test/unit/test_*.c)))
 FUZZ      := $(patsubst test/fuzz/fuzz_%.c,%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
 REPLAYS   := $(FUZZ:%=$(BUILD)/replay/%)
 FUZZERS   := $(FUZZ:%=$(BUILD)/fuzzer/%)
 
 .DELETE_ON_ERROR:
-.PHONY: all demo check test e2e lint warnings fuzz format install clean help \
-        programs unit replay test-lint fuzzers deps deps-test need
+.PHONY: all demo check test e2e torture lint warnings fuzz format install \
+        clean help programs unit replay test-lint fuzzers deps deps-test need
 
 all: need $(BIN) ## build build/sluiced
 
@@ -71,6 +72,13 @@ test: deps-test ## everything, on a machine that may have nothing yet
 e2e: need $(BIN) ## end to end: real nginx, real files, real faults
 	@SLUICED=$(abspath $(BIN)) SAN=$(SAN) $(PYTHON) -m pytest $(PYTEST) \
 	    -p no:cacheprovider test/e2e
+
+torture: deps-test ## the tests of faults for long: KILLS=3000 RELOADS=200 ...
+	@$(MAKE) all
+	@KILLS=$${KILLS:-3000} WRITER_KILLS=$${WRITER_KILLS:-600} \
+	    RELOADS=$${RELOADS:-200} FILLS=$${FILLS:-20} DAMAGES=$${DAMAGES:-300} \
+	    SLUICED=$(abspath $(BIN)) SAN=$(SAN) $(PYTHON) -m pytest $(PYTEST) \
+	    -p no:cacheprovider $(TORTURE:%=test/e2e/test_%.py)
 
 lint: need ## layers, includes, headers that compile alone, banned functions
 	@test/lint/lint.sh "$(CC)" "-std=c11 -D_GNU_SOURCE -iquote src $(WARN) $(PKG_CFLAGS)"

@@ -9,13 +9,19 @@
 #include "base/check.h"
 #include "base/say.h"
 #include "run/assemble.h"
+#include "run/launch.h"
 #include "run/metrics.h"
-#include "run/worker.h"
+#include "run/supervisor.h"
 #include "tool/healthcheck.h"
+#include "tool/journal_show.h"
+#include "tool/replay.h"
 
 static const char usage[] =
 	"usage: sluiced -c FILE [-R PARSERS] [-q] [-v] [--dry-run]\n"
+	"               [--no-supervisor]\n"
 	"       sluiced healthcheck -c FILE\n"
+	"       sluiced journal [-v] FILE\n"
+	"       sluiced replay FILE -c FILE [--rate N]\n"
 	"       sluiced --version | --help\n"
 	"\n"
 	"Collects nginx's access log from a Unix datagram socket and appends "
@@ -29,14 +35,21 @@ static const char usage[] =
 	"                       output directories; bind and write nothing\n"
 	"  -q, --quiet          log errors only (Log_Level wins)\n"
 	"  -v, --verbose        log everything, contents of bad messages too\n"
+	"  -n, --no-supervisor  one process, for debugging: nobody restarts it\n"
 	"  -V, --version        print the version\n"
 	"  -h, --help           print this\n"
 	"\n"
 	"  healthcheck          exit 0 when the sluiced of that configuration\n"
 	"                       answers /api/v1/health with 200\n"
+	"  journal FILE         what is in a journal; with -v also contents\n"
+	"  replay FILE          send dead letters, or the messages of a journal\n"
+	"                       that was set aside, to the sluiced of that\n"
+	"                       configuration again; they arrive anew, with a\n"
+	"                       new arrival time; at most N a second\n"
 	"\n"
 	"SIGTERM, SIGINT: receive until idle for 1 s or Grace is over, write\n"
-	"everything, exit 0.  SIGHUP: open the files anew.\n"
+	"everything, exit 0.  SIGHUP: reload the configuration.  SIGUSR1: open "
+	"the\nfiles anew.\n"
 	"Exit codes: 64 usage, 78 configuration, 71 system, 70 bug.\n";
 
 static int usage_error(const char *what, const char *value)
@@ -45,22 +58,51 @@ static int usage_error(const char *what, const char *value)
 	return EXIT_CODE_USAGE;
 }
 
-static int collect(const struct assemble_opts *opts)
+struct arguments {
+	struct assemble_opts assemble;
+	bool no_supervisor;
+	const char *command; /* NULL: collect */
+	const char *file;    /* of the command, or NULL */
+	int extra;	     /* arguments too many */
+	uint32_t rate;	     /* of replay */
+};
+
+static int run_command(const struct arguments *a)
 {
-	struct err e = {0};
-	struct assembly *assembly = assemble(opts, &e);
-	if (assembly == NULL)
-		goto fail;
-	if (opts->dry_run)
-		fputs("configuration test is successful\n", stderr);
-	else if (!worker_run(assembly, &e))
-		goto fail;
-	assembly_free(assembly);
-	return 0;
-fail:
-	assembly_free(assembly);
-	fprintf(stderr, "sluiced: %s\n", e.text);
-	return e.exit_code;
+	bool has_file = a->file != NULL;
+	bool has_conf = a->assemble.conf_path != NULL;
+	if (strcmp(a->command, "journal") == 0)
+		return has_file ? journal_show(a->file, a->assemble.log_level ==
+								SAY_DEBUG)
+				: usage_error("journal: FILE is needed", "");
+	if (strcmp(a->command, "replay") == 0) {
+		struct replay_opts opts = {.path = a->file,
+					   .conf_path = a->assemble.conf_path,
+					   .rate = a->rate};
+		return has_file && has_conf
+			       ? replay(&opts)
+			       : usage_error("replay: FILE and -c FILE are "
+					     "needed",
+					     "");
+	}
+	if (strcmp(a->command, "healthcheck") == 0 && !has_file)
+		return has_conf ? healthcheck(&a->assemble)
+				: usage_error("-c FILE is needed", "");
+	return usage_error("unknown command ", a->command);
+}
+
+static int run(const struct arguments *a)
+{
+	if (a->extra > 0)
+		return usage_error("too many arguments", "");
+	if (a->command != NULL)
+		return run_command(a);
+	if (a->assemble.conf_path == NULL)
+		return usage_error("-c FILE is needed", "");
+	if (a->assemble.dry_run)
+		return launch_dry(&a->assemble);
+	return a->no_supervisor ? launch_alone(&a->assemble)
+				: supervisor_run(&a->assemble);
 }
 
 int main(int argc, char **argv)
@@ -69,31 +111,40 @@ int main(int argc, char **argv)
 		{"config", required_argument, NULL, 'c'},
 		{"parser", required_argument, NULL, 'R'},
 		{"dry-run", no_argument, NULL, 'D'},
+		{"no-supervisor", no_argument, NULL, 'n'},
 		{"quiet", no_argument, NULL, 'q'},
 		{"verbose", no_argument, NULL, 'v'},
+		{"rate", required_argument, NULL, 'r'},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
-	struct assemble_opts opts = {.log_level = SAY_INFO};
+	struct arguments a = {.assemble.log_level = SAY_INFO};
+	struct assemble_opts *opts = &a.assemble;
 	int option;
-	while ((option = getopt_long(argc, argv, "c:R:DqvVh", options, NULL)) !=
-	       -1) {
+	while ((option = getopt_long(argc, argv, "c:R:DnqvVh", options,
+				     NULL)) != -1) {
 		switch (option) {
 		case 'c':
-			opts.conf_path = optarg;
+			opts->conf_path = optarg;
 			break;
 		case 'R':
-			opts.parsers_path = optarg;
+			opts->parsers_path = optarg;
 			break;
 		case 'D':
-			opts.dry_run = true;
+			opts->dry_run = true;
+			break;
+		case 'n':
+			a.no_supervisor = true;
 			break;
 		case 'q':
-			opts.log_level = SAY_ERROR;
+			opts->log_level = SAY_ERROR;
 			break;
 		case 'v':
-			opts.log_level = SAY_DEBUG;
+			opts->log_level = SAY_DEBUG;
+			break;
+		case 'r':
+			a.rate = (uint32_t)strtoul(optarg, NULL, 10);
 			break;
 		case 'V':
 			printf("sluiced %s\n", metrics_version());
@@ -106,11 +157,10 @@ int main(int argc, char **argv)
 		}
 	}
 	tzset();
-	if (opts.conf_path == NULL)
-		return usage_error("-c FILE is needed", "");
-	if (optind == argc)
-		return collect(&opts);
-	if (strcmp(argv[optind], "healthcheck") == 0 && optind + 1 == argc)
-		return healthcheck(&opts);
-	return usage_error("unknown argument ", argv[optind]);
+	if (optind < argc)
+		a.command = argv[optind++];
+	if (optind < argc)
+		a.file = argv[optind++];
+	a.extra = argc - optind;
+	return run(&a);
 }

@@ -169,6 +169,13 @@ bool chain_filter(const struct chain *c, size_t index, const char **name,
 	return true;
 }
 
+void chain_restore(struct chain *c, size_t index,
+		   const struct filter_stats *stats)
+{
+	CHECK(index < c->count);
+	c->links[index].filter->stats = *stats;
+}
+
 /* The record goes on at filter `at`, behind what was put before by the filter
  * at work and before all that waited already. */
 static void put(struct run *r, struct record *record, size_t at)
@@ -208,6 +215,14 @@ static bool on_restart(struct emit *emit, struct record *record)
 	return true;
 }
 
+static void end(struct record *record, enum drop_reason why)
+{
+	struct message *m = record->message;
+	/* A message of which a part is undecided is a dead letter. */
+	if (m != NULL && m->reason != DROP_undecided)
+		m->reason = why;
+}
+
 /* True when the record goes on at once. */
 static bool apply(struct run *r, struct filter *f)
 {
@@ -225,10 +240,12 @@ static bool apply(struct run *r, struct filter *f)
 	} else if (verdict == FILTER_DONE && has_emitted) {
 		if (r->next_count > 0)
 			f->stats.added_total--; /* one stands for the given */
+	} else if (verdict == FILTER_UNDECIDED) {
+		f->stats.undecided_total++;
+		end(r->record, DROP_undecided);
 	} else {
 		f->stats.dropped_total++;
-		if (r->record->message != NULL)
-			r->record->message->reason = DROP_filtered;
+		end(r->record, DROP_filtered);
 	}
 	return false;
 }

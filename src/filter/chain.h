@@ -38,12 +38,17 @@ bool chain_add(struct chain *, struct conf_section *, const struct filter_env *,
 	       struct err *) MUST_USE;
 
 /* Run a record through; out is called for each record that comes out.  When a
- * filter drops the record, its message's reason becomes DROP_filtered. */
+ * filter drops the record, its message's reason becomes DROP_filtered; when
+ * one leaves it undecided, DROP_undecided, which the drop of another record of
+ * the same message does not undo. */
 void chain_run(struct chain *, struct record *, chain_out_fn out,
 	       void *out_data);
 
 /* For the metrics: index from 0; false behind the last. */
 bool chain_filter(const struct chain *, size_t index, const char **name,
 		  const struct filter **);
+
+/* The filter at that index goes on counting from there. */
+void chain_restore(struct chain *, size_t index, const struct filter_stats *);
 
 #endif

@@ -19,9 +19,10 @@ struct parser_set;
 struct record;
 
 enum filter_verdict {
-	FILTER_PASS, /* the record goes on, changed or not */
-	FILTER_DROP, /* it ends here, as configured */
-	FILTER_DONE, /* what it became has been emitted; nothing: a drop */
+	FILTER_PASS,	  /* the record goes on, changed or not */
+	FILTER_DROP,	  /* it ends here, as configured */
+	FILTER_DONE,	  /* what it became has been emitted; nothing: a drop */
+	FILTER_UNDECIDED, /* a hook failed: it ends here, as a dead letter */
 };
 
 /* Where a filter hands on records other than the one it was given.  All live
@@ -40,6 +41,9 @@ struct emit {
 struct filter_env {
 	struct parser_set *parsers;
 	const char *conf_dir; /* for conf_find_file */
+	/* Where a hook fails the record is FILTER_UNDECIDED, since there are
+	 * dead letters; else it goes on as it was, as in Fluent Bit. */
+	bool dead_letters;
 };
 
 struct filter_ops {
@@ -56,10 +60,11 @@ enum { FILTER_FAILURES_MAX = 12 };
 
 /* Counted by the chain, but for failures[]: by the kind, an index into
  * ops->failures, when it could not do its work on a record (which goes on
- * as it was). */
+ * as it was, or is undecided). */
 struct filter_stats {
 	uint64_t records_total;	  /* given to it */
 	uint64_t dropped_total;	  /* FILTER_DROP */
+	uint64_t undecided_total; /* FILTER_UNDECIDED */
 	uint64_t added_total;	  /* next(), beyond the one given */
 	uint64_t restarted_total; /* restart() taken */
 	uint64_t refused_total;	  /* restart() refused */

@@ -14,7 +14,8 @@
  * hook and reads what came back into the arena; apply then puts that into the
  * record, or hands on each record of an array.
  * The hook raises an error, does not end, takes too much memory or returns
- * what is no record: the reason is counted, and the record goes on as it was.
+ * what is no record: the reason is counted, and the record goes on as it was,
+ * or, when there are dead letters, is undecided.
  *
  * The time is seconds since 1970: an integer when it is whole, else a float;
  * the very number given, given back, keeps the nanoseconds that a float
@@ -76,6 +77,7 @@ struct lua_filter {
 	char *script;
 	char *call;
 	bool time_as_table;
+	bool dead_letters;
 	struct say_rate rates[FAILURE_COUNT];
 
 	/* Of one call: */
@@ -87,8 +89,9 @@ struct lua_filter {
 	struct lua_records result;
 };
 
-static void fail(struct lua_filter *f, enum failure failure,
-		 const char *message)
+/* Count it; what becomes of the record. */
+static enum filter_verdict fail(struct lua_filter *f, enum failure failure,
+				const char *message)
 {
 	char room[SAY_QUOTED_BYTES];
 	f->filter.stats.failures[failure]++;
@@ -96,6 +99,7 @@ static void fail(struct lua_filter *f, enum failure failure,
 		  "filter=%s call=%s failure=%s err=%s", f->filter.name,
 		  f->call, failures[failure],
 		  say_quoted(span_of(message), room));
+	return f->dead_letters ? FILTER_UNDECIDED : FILTER_PASS;
 }
 
 static void push_time(const struct lua_filter *f, lua_State *L)
@@ -205,14 +209,11 @@ static enum filter_verdict apply(struct filter *filter, struct record *r,
 	lua_record_end(f->proxies);
 	switch (outcome) {
 	case LUA_OUTCOME_ERROR:
-		fail(f, FAILURE_error, message);
-		return FILTER_PASS;
+		return fail(f, FAILURE_error, message);
 	case LUA_OUTCOME_TIME_LIMIT:
-		fail(f, FAILURE_time_limit, message);
-		return FILTER_PASS;
+		return fail(f, FAILURE_time_limit, message);
 	case LUA_OUTCOME_MEMORY_LIMIT:
-		fail(f, FAILURE_memory_limit, message);
-		return FILTER_PASS;
+		return fail(f, FAILURE_memory_limit, message);
 	case LUA_OUTCOME_DONE:
 		break;
 	}
@@ -222,18 +223,17 @@ static enum filter_verdict apply(struct filter *filter, struct record *r,
 	case CODE_KEEP:
 		return FILTER_PASS;
 	case CODE_UNKNOWN:
-		fail(f, FAILURE_bad_code, "the code is none of -1, 0, 1, 2");
-		return FILTER_PASS;
+		return fail(f, FAILURE_bad_code,
+			    "the code is none of -1, 0, 1, 2");
 	}
-	if (!f->is_result_good) {
-		fail(f, FAILURE_invalid_result, f->result.why);
-		return FILTER_PASS;
-	}
+	if (!f->is_result_good)
+		return fail(f, FAILURE_invalid_result, f->result.why);
 	if (!f->is_time_good) {
-		fail(f, FAILURE_bad_time, "the timestamp is none");
+		enum filter_verdict verdict =
+			fail(f, FAILURE_bad_time, "the timestamp is none");
 		/* As in Fluent Bit: only a wrong number costs the edits. */
 		if (!f->time_as_table)
-			return FILTER_PASS;
+			return verdict;
 	}
 	return hand_on(f, r, emit);
 }
@@ -286,6 +286,7 @@ static struct filter *open_filter(struct conf_section *s,
 {
 	struct lua_filter *f = mem_new(1, sizeof *f);
 	f->filter.ops = &filter_lua;
+	f->dead_letters = env->dead_letters;
 	if (!read_keys(f, s, env, e))
 		goto fail;
 	f->proxies = lua_record_new();

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One batch through the journal, with its two threads:
  *
- * 1. The producer has recvmmsg fill the slots and calls journal_append.
+ * 1. journal_slots says in the header which input the slots are for, and at
+ *    which head; recvmmsg fills them; the producer calls journal_append.
  * 2. It loads tail (acquire): what lies before it is read and free.
  * 3. It copies each datagram behind its private head: no one looks there.
  * 4. It stores head (release), once for the batch: the entries are published.
+ *    Then the slots are made empty for the next time.
  * 5. The consumer, when it has read all that it knew of, loads head (acquire)
  *    and takes entry after entry up to there, moving its private read.
- * 6. journal_commit stores tail = read (release): the room is free, step 2.
+ * 6. Before each append to a file: journal_note.
+ * 7. journal_commit stores tail = read (release): the room is free, step 2.
  *
- * Each position has one writer, and a stale value of it is only cautious: the
+ * Each word has one writer, and a stale value of it is only cautious: the
  * producer sees less room, the consumer fewer entries, than there are.
  *
  * The entry does not fit before the end of the ring: a skip fills the rest,
@@ -18,69 +21,58 @@
  *
  * The entry does not fit at all: it is refused and counted, nothing is written.
  *
+ * The file system has no room for more of the ring: it ends earlier, until
+ * there is room; a skip leads from there to the beginning.
+ *
  * The ring is empty: the producer sees tail == head in step 2.  When a part of
- * the ring has been used up it moves both to the next multiple of the ring's
- * size, tail at once and head in step 4.
- * This is the one time that it writes tail, and it is safe, since
- * - the consumer writes tail only when it has taken something since its last
- *   commit; then tail < head until that commit, and the producer does not get
- *   here.  A commit of nothing must therefore store nothing;
- * - with tail == head everything taken is committed, so no one holds bytes of
- *   the ring;
- * - between the two stores the consumer sees the old head, which is its read:
- *   nothing to take.  When it sees the new head it sees the new tail too
- *   (release, acquire), finds its read behind it and continues from tail.
- *   At least one entry lies there: into an empty ring any entry fits.
- * Found in a file after a crash, tail > head is this instant: an empty ring. */
+ * the ring has been used up it goes to the next multiple of the ring's size:
+ * start, before which everything counts as committed, and head, in step 4.
+ * The consumer writes tail only, which may lie before start:
+ * - the tail that counts is the later one of tail and start;
+ * - with tail == head the consumer's read is there too.  As long as it sees
+ *   the old head it has nothing to take.  When it sees the new head it sees
+ *   the new start too (release, acquire), and continues from there;
+ * - start cannot move again before that: for this the ring must be empty.
+ *
+ * The process is killed.  To its file that is what a signal handler is to its
+ * thread: the stores up to some instruction are there, in program order, and
+ * none behind it; the fence in settled() keeps the compiler from another
+ * order.  Found by the next process (journal_open.c), by instant:
+ *
+ *  a. In journal_slots.  The slots are empty: no length in any of them.
+ *  b. In recvmmsg, or before head is stored.  slots_head is head, so what is
+ *     in the slots is not in the ring: it is appended now.  recvmmsg writes
+ *     msg_len last, so each length stands for a datagram that is there, one
+ *     of no bytes too; behind the last one all lengths are JOURNAL_SLOT_EMPTY.
+ *     Of step 3 nothing is seen: it is done again, with the same entries.
+ *  c. After head is stored, while the slots are made empty.  slots_head is
+ *     not head: they are in the ring.
+ *  d. While the block for the next head is written, refused messages counted
+ *     in it or a start moved: it is not valid before head says so.
+ *  e. In journal_take.  It writes nothing.
+ *  f. In journal_note.  The note counts when noted_count is stored, which is
+ *     before the append that it is for.
+ *  g. After that: the first batch ends at noted_end_seq, and whoever appends
+ *     finds the notes.  They stay, new ones follow, until the first commit.
+ *  h. In journal_commit.  The block for the next tail is not valid before tail
+ *     says so: no message of the batch is committed, then all are.
+ *  i. After tail is stored: the notes are of another commit's number; they
+ *     count no more.
+ *  j. In journal_open: the file has no name yet, or it is b again.
+ *
+ * What is lost all the same: recvmmsg stores to a page that is not in memory,
+ * or is being written back at that moment, and the process is killed while it
+ * waits for that.  Then the kernel gives up the store, and the datagram with
+ * it.  journal_use_slots makes that rare: there remain the second and later
+ * pages of a datagram, and writing back, which is every 5 to 30 seconds for a
+ * page (seen once in 400 kills with the file synced 2,000 times a second). */
 #include "intake/journal.h"
 
-#include <assert.h>
-#include <errno.h>
 #include <stdatomic.h>
-#include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "base/clock.h"
-#include "base/mem.h"
-
-enum {
-	MAP_VERSION = 1,
-	CACHE_LINE_BYTES = 64,
-	SLOTS_MAX = 1024, /* what recvmmsg takes at once, UIO_MAXIOV */
-	SLOT_BYTES_MAX = 64 << 20,
-};
-
-static const char map_magic[8] = {'s', 'l', 'u', 'i', 'c', 'e', 'd', 'J'};
-
-/* The first page of the map. */
-struct map_header {
-	char magic[8];
-	uint32_t version;
-	uint32_t slots;
-	uint64_t slot_bytes;
-	uint64_t ring_bytes;
-	_Alignas(CACHE_LINE_BYTES) _Atomic uint64_t head;
-	_Alignas(CACHE_LINE_BYTES) _Atomic uint64_t tail;
-};
-
-enum entry_kind { ENTRY_MESSAGE = 1, ENTRY_SKIP = 2 };
-
-/* At the end of the ring there may be room for the first 8 bytes only; a skip
- * needs no more. */
-struct entry {
-	uint32_t length;
-	uint16_t source;
-	uint16_t kind;
-	uint64_t seq;
-	int64_t arrival_ns;
-	char bytes[];
-};
-
-enum { ENTRY_ALIGN = 8 };
+#include "intake/journal_file.h"
+#include "intake/journal_ring.h"
 
 /* Start over when a 256th of the ring is used: 256 KiB of 64 MiB.  Each time
  * the positions advance by a whole ring, so if it were done for each message,
@@ -88,299 +80,235 @@ enum { ENTRY_ALIGN = 8 };
  * last 50 years at 50,000. */
 enum { USED_PART = 256 };
 
-static_assert(sizeof(size_t) == 8, "positions and sizes are 64 bits");
-static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "positions need no lock");
-static_assert(offsetof(struct map_header, slot_bytes) == 16, "map");
-static_assert(offsetof(struct map_header, ring_bytes) == 24, "map");
-static_assert(offsetof(struct map_header, head) == 64, "map");
-static_assert(offsetof(struct map_header, tail) == 128, "map");
-static_assert(sizeof(struct map_header) == 192, "map");
-static_assert(offsetof(struct entry, kind) == 6, "a skip is 8 bytes");
-static_assert(offsetof(struct entry, seq) == 8, "entry");
-static_assert(offsetof(struct entry, arrival_ns) == 16, "entry");
-static_assert(offsetof(struct entry, bytes) == 24, "entry");
-static_assert(sizeof(struct entry) == 24, "entry");
-
-/* Room for the one control message that is asked for. */
-struct slot_control {
-	_Alignas(
-		struct cmsghdr) char bytes[CMSG_SPACE(sizeof(struct timespec))];
-};
-
-/* Where things lie in the map, in this order. */
-struct layout {
-	size_t headers;	 /* struct mmsghdr [slots] */
-	size_t iovecs;	 /* struct iovec [slots] */
-	size_t controls; /* struct slot_control [slots] */
-	size_t buffers;	 /* slot_bytes, rounded up, for each slot */
-	size_t ring;
-	size_t end;
-};
-
-struct producer {
-	uint64_t head;
-	uint64_t tail; /* as last seen */
-	uint64_t next_seq;
-	struct journal_stats stats;
-};
-
-struct consumer {
-	uint64_t read;
-	uint64_t head;	    /* as last seen */
-	uint64_t committed; /* read, at the last commit */
-};
-
-struct journal {
-	struct map_header *map;
-	size_t map_bytes;
-	struct mmsghdr *headers;
-	unsigned slots;
-	size_t slot_bytes;
-	char *ring;
-	size_t ring_bytes;
-	char apart_1[CACHE_LINE_BYTES];
-	struct producer producer;
-	char apart_2[CACHE_LINE_BYTES];
-	struct consumer consumer;
-};
-
-static size_t round_up(size_t n, size_t to)
+/* What stands before is in the file when what stands behind is. */
+static void settled(void)
 {
-	return (n + to - 1) / to * to;
+	atomic_signal_fence(memory_order_seq_cst);
 }
 
-static size_t entry_bytes(size_t length)
+static uint64_t later(uint64_t a, uint64_t b)
 {
-	return round_up(sizeof(struct entry) + length, ENTRY_ALIGN);
+	return a > b ? a : b;
 }
 
-static struct entry *entry_at(const struct journal *j, uint64_t position)
+static size_t earlier(size_t a, size_t b)
 {
-	return (void *)(j->ring + position % j->ring_bytes);
+	return a < b ? a : b;
+}
+
+static uint64_t position_of(uint64_t word)
+{
+	return word & ~UINT64_C(1);
 }
 
 static uint64_t next_lap(const struct journal *j, uint64_t position)
 {
-	return round_up(position, j->ring_bytes);
+	return journal_round_up(position, j->view.geometry.ring_bytes);
 }
 
-static bool check_opts(const struct journal_opts *opts, struct err *e)
+bool journal_reserve(struct journal *j, struct journal_region *r, size_t upto)
 {
-	if (opts->slots < 1 || opts->slots > SLOTS_MAX)
-		return err_set(e, "journal: %u slots; 1 to %d are possible",
-			       opts->slots, SLOTS_MAX);
-	if (opts->slot_bytes < 1 || opts->slot_bytes > SLOT_BYTES_MAX)
-		return err_set(e,
-			       "journal: messages of up to %zu bytes; "
-			       "1 to %d are possible",
-			       opts->slot_bytes, SLOT_BYTES_MAX);
-	if (opts->ring_bytes > PTRDIFF_MAX)
-		return err_set(e, "journal: %zu bytes are too many",
-			       opts->ring_bytes);
+	if (upto <= r->ready)
+		return true;
+	if (upto > r->bytes)
+		return false;
+	size_t to = earlier(journal_round_up(upto, r->step), r->bytes);
+	if (!journal_file_reserve(j->fd, r->at + r->ready, to - r->ready))
+		return false;
+	r->ready = to;
 	return true;
 }
 
-static struct layout lay_out(const struct journal_opts *opts, size_t ring_bytes)
+/* --- producer */
+
+static void see_tail(struct journal *j)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t n = opts->slots;
-	struct layout at = {.headers = page};
-	at.iovecs = at.headers + n * sizeof(struct mmsghdr);
-	at.controls = at.iovecs + n * sizeof(struct iovec);
-	at.buffers =
-		round_up(at.controls + n * sizeof(struct slot_control), page);
-	at.ring = at.buffers + n * round_up(opts->slot_bytes, page);
-	at.end = at.ring + ring_bytes;
-	return at;
+	struct journal_producer *p = &j->producer;
+	uint64_t word = atomic_load_explicit(&j->view.header->tail,
+					     memory_order_acquire);
+	p->tail = later(position_of(word), p->start);
 }
 
-/* Also between one use and the next: what recvmmsg has changed. */
-static void make_ready(struct mmsghdr *slot)
+static bool is_empty(const struct journal_producer *p)
 {
-	slot->msg_hdr.msg_controllen = sizeof(struct slot_control);
-	slot->msg_hdr.msg_flags = 0;
-	slot->msg_len = 0;
+	return p->tail == p->head;
 }
 
-static void make_slots(struct journal *j, const struct layout *at)
+/* Of an empty ring: whether so much of it is used, or so little left before
+ * its end, that it is time to start over. */
+static bool is_used(const struct journal *j)
 {
-	char *base = (char *)j->map;
-	struct iovec *iovecs = (void *)(base + at->iovecs);
-	struct slot_control *controls = (void *)(base + at->controls);
-	size_t stride = (at->ring - at->buffers) / j->slots;
-
-	j->headers = (void *)(base + at->headers);
-	for (unsigned i = 0; i < j->slots; i++) {
-		iovecs[i] = (struct iovec){
-			.iov_base = base + at->buffers + i * stride,
-			.iov_len = j->slot_bytes,
-		};
-		j->headers[i].msg_hdr = (struct msghdr){
-			.msg_iov = &iovecs[i],
-			.msg_iovlen = 1,
-			.msg_control = &controls[i],
-		};
-		make_ready(&j->headers[i]);
-	}
-}
-
-static void make_header(struct journal *j)
-{
-	memcpy(j->map->magic, map_magic, sizeof map_magic);
-	j->map->version = MAP_VERSION;
-	j->map->slots = j->slots;
-	j->map->slot_bytes = j->slot_bytes;
-	j->map->ring_bytes = j->ring_bytes;
-	/* head and tail are 0, as all of a new map is. */
+	size_t ring_bytes = j->view.geometry.ring_bytes;
+	size_t used = j->producer.head % ring_bytes;
+	return used >= ring_bytes / USED_PART ||
+	       ring_bytes - used <
+		       journal_item_bytes(j->view.geometry.slot_bytes);
 }
 
 static void start_over(struct journal *j)
 {
-	struct producer *p = &j->producer;
-	if (p->head % j->ring_bytes < j->ring_bytes / USED_PART)
+	struct journal_producer *p = &j->producer;
+	if (!is_empty(p) || !is_used(j))
 		return;
 	p->head = next_lap(j, p->head);
+	p->start = p->head;
 	p->tail = p->head;
-	/* Published with head, which follows. */
-	atomic_store_explicit(&j->map->tail, p->tail, memory_order_relaxed);
 }
 
-static int64_t arrival_of(const struct msghdr *m, int64_t now_ns)
+/* Whether the ring can be written up to there.  A skip must be possible
+ * behind it, in case there is no more. */
+static bool can_write(struct journal *j, size_t upto)
 {
-	const struct cmsghdr *c = CMSG_FIRSTHDR(m);
-	if (c == NULL || c->cmsg_level != SOL_SOCKET ||
-	    c->cmsg_type != SCM_TIMESTAMPNS)
-		return now_ns;
-	struct timespec ts;
-	memcpy(&ts, CMSG_DATA(c), sizeof ts);
-	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
+	struct journal_producer *p = &j->producer;
+	upto = earlier(upto + JOURNAL_SKIP_BYTES, p->ring.bytes);
+	if (upto <= p->ring.ready)
+		return true;
+	p->is_short = !journal_reserve(j, &p->ring, upto);
+	return !p->is_short;
 }
 
 /* Where an entry of that size goes; NULL when there is no room. */
-static struct entry *make_room(struct journal *j, size_t need)
+static struct journal_item *make_room(struct journal *j, size_t need)
 {
-	struct producer *p = &j->producer;
-	size_t free_bytes = j->ring_bytes - (size_t)(p->head - p->tail);
-	size_t to_end = j->ring_bytes - (size_t)(p->head % j->ring_bytes);
-	size_t skipped = need <= to_end ? 0 : to_end;
-	if (skipped + need > free_bytes)
+	struct journal_producer *p = &j->producer;
+	size_t ring_bytes = j->view.geometry.ring_bytes;
+	size_t used = p->head % ring_bytes;
+	size_t free_bytes = ring_bytes - (size_t)(p->head - p->tail);
+	size_t skipped = 0;
+	if (need > free_bytes)
 		return NULL;
-	if (skipped > 0) {
-		struct entry *skip = entry_at(j, p->head);
+	if (need > ring_bytes - used || !can_write(j, used + need)) {
+		skipped = ring_bytes - used;
+		if (skipped + need > free_bytes || !can_write(j, need))
+			return NULL;
+		struct journal_item *skip = journal_item_at(&j->view, p->head);
 		skip->length = 0;
 		skip->source = 0;
-		skip->kind = ENTRY_SKIP;
+		skip->kind = JOURNAL_SKIP;
 	}
-	struct entry *entry = entry_at(j, p->head + skipped);
+	struct journal_item *item =
+		journal_item_at(&j->view, p->head + skipped);
 	p->head += skipped + need;
-	return entry;
+	return item;
 }
 
-static bool put(struct journal *j, const struct mmsghdr *slot, uint16_t source,
-		int64_t now_ns)
+bool journal_put(struct journal *j, const struct journal_entry *entry)
 {
-	struct producer *p = &j->producer;
-	size_t length = slot->msg_len;
-	CHECK(length <= j->slot_bytes);
+	struct journal_item *item =
+		make_room(j, journal_item_bytes(entry->bytes.len));
+	if (item == NULL)
+		return false;
+	item->length = (uint32_t)entry->bytes.len;
+	item->source = entry->source;
+	item->kind = JOURNAL_MESSAGE;
+	item->seq = entry->seq;
+	item->arrival_ns = entry->arrival_ns;
+	memcpy(item->bytes, entry->bytes.ptr, entry->bytes.len);
+	item->check = journal_item_check(item, item->bytes);
+	j->producer.stats.appended_total++;
+	return true;
+}
+
+void journal_publish(struct journal *j)
+{
+	struct journal_producer *p = &j->producer;
+	struct journal_header *h = j->view.header;
+	p->word = p->head | (~p->word & 1);
+	struct journal_head_block *b = &h->heads[p->word & 1];
+	b->word = p->word;
+	b->start = p->start;
+	b->refused_total = p->stats.refused_total;
+	b->truncated_total = p->stats.truncated_total;
+	b->check = journal_head_check(b);
+	atomic_store_explicit(&j->start, p->start, memory_order_relaxed);
+	settled();
+	atomic_store_explicit(&h->head, p->word, memory_order_release);
+	settled();
+}
+
+static bool put_slot(struct journal *j, unsigned i, int64_t now_ns)
+{
+	struct journal_producer *p = &j->producer;
+	const struct mmsghdr *slot = &j->slots[i];
+	CHECK(slot->msg_len <= j->view.geometry.slot_bytes);
 	if ((slot->msg_hdr.msg_flags & MSG_TRUNC) != 0)
 		p->stats.truncated_total++;
+	struct journal_entry entry = journal_slot_entry(&j->view, i, now_ns);
+	entry.seq = p->stats.appended_total;
+	if (journal_put(j, &entry))
+		return true;
+	p->stats.refused_total++;
+	return false;
+}
 
-	struct entry *entry = make_room(j, entry_bytes(length));
-	if (entry == NULL) {
-		p->stats.refused_total++;
+unsigned journal_take_over(struct journal *j, unsigned received, int64_t now_ns)
+{
+	see_tail(j);
+	start_over(j);
+	unsigned appended = 0;
+	for (unsigned i = 0; i < received; i++)
+		appended += put_slot(j, i, now_ns);
+	journal_publish(j);
+	return appended;
+}
+
+void journal_make_ready(struct mmsghdr *slot)
+{
+	slot->msg_hdr.msg_controllen = sizeof(struct journal_control);
+	slot->msg_hdr.msg_flags = 0;
+	slot->msg_len = JOURNAL_SLOT_EMPTY;
+}
+
+static void touch(volatile char *byte)
+{
+	*byte = *byte;
+}
+
+/* A page that is not in memory is brought there now, and not in recvmmsg:
+ * killed while it waits for that, the kernel would drop the datagram. */
+bool journal_use_slots(struct journal *j, size_t count)
+{
+	struct journal_producer *p = &j->producer;
+	if (!journal_reserve(j, &p->buffers, count * j->view.at.buffer_stride))
 		return false;
+	for (size_t i = p->slots; j->fd >= 0 && i < count; i++) {
+		touch(journal_control_at(&j->view, i)->bytes);
+		touch(journal_buffer_at(&j->view, i));
 	}
-	entry->length = (uint32_t)length;
-	entry->source = source;
-	entry->kind = ENTRY_MESSAGE;
-	entry->seq = p->next_seq++;
-	entry->arrival_ns = arrival_of(&slot->msg_hdr, now_ns);
-	memcpy(entry->bytes, slot->msg_hdr.msg_iov->iov_base, length);
-	p->stats.appended_total++;
+	p->slots = (unsigned)count;
 	return true;
 }
 
-/* Whether there is more to take than the consumer knew of. */
-static bool look_again(struct journal *j)
+/* All were used: twice as many may be of use. */
+static void add_slots(struct journal *j)
 {
-	struct consumer *c = &j->consumer;
-	c->head = atomic_load_explicit(&j->map->head, memory_order_acquire);
-	if (c->head == c->read)
-		return false;
-	uint64_t tail =
-		atomic_load_explicit(&j->map->tail, memory_order_relaxed);
-	if (tail > c->read) /* the producer has started over */
-		c->read = tail;
-	return true;
+	size_t all = j->view.geometry.slots;
+	(void)!journal_use_slots(j, earlier(2 * j->producer.slots, all));
 }
 
-struct journal *journal_open(const struct journal_opts *opts, struct err *e)
+struct mmsghdr *journal_slots(struct journal *j, uint16_t source,
+			      unsigned *count)
 {
-	if (!check_opts(opts, e))
-		return NULL;
-	size_t ring_bytes =
-		round_up(opts->ring_bytes, (size_t)sysconf(_SC_PAGESIZE));
-	if (entry_bytes(opts->slot_bytes) > ring_bytes) {
-		err_set(e,
-			"journal: %zu bytes are too few, one message of "
-			"%zu bytes needs %zu",
-			opts->ring_bytes, opts->slot_bytes,
-			entry_bytes(opts->slot_bytes));
-		return NULL;
-	}
-	struct layout at = lay_out(opts, ring_bytes);
-	void *map = mmap(NULL, at.end, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (map == MAP_FAILED) {
-		err_sys(e, errno, "journal: map %zu bytes", at.end);
-		return NULL;
-	}
-	/* A huge page would make 2 MiB of each page that is touched.  Fails
-	 * on a kernel without huge pages, which is as good. */
-	(void)madvise(map, at.end, MADV_NOHUGEPAGE);
-
-	struct journal *j = mem_new(1, sizeof *j);
-	j->map = map;
-	j->map_bytes = at.end;
-	j->slots = opts->slots;
-	j->slot_bytes = opts->slot_bytes;
-	j->ring = (char *)map + at.ring;
-	j->ring_bytes = ring_bytes;
-	make_header(j);
-	make_slots(j, &at);
-	return j;
+	struct journal_producer *p = &j->producer;
+	struct journal_header *h = j->view.header;
+	atomic_store_explicit(&h->slots_source, source, memory_order_relaxed);
+	settled();
+	atomic_store_explicit(&h->slots_head, p->word, memory_order_relaxed);
+	*count = p->slots;
+	return j->slots;
 }
 
-void journal_close(struct journal *j)
+unsigned journal_append(struct journal *j, unsigned received, int64_t now_ns)
 {
-	if (j == NULL)
-		return;
-	munmap(j->map, j->map_bytes);
-	free(j);
-}
-
-struct mmsghdr *journal_slots(struct journal *j, unsigned *count)
-{
-	*count = j->slots;
-	return j->headers;
-}
-
-unsigned journal_append(struct journal *j, unsigned received, uint16_t source,
-			int64_t now_ns)
-{
-	CHECK(received <= j->slots);
+	struct journal_producer *p = &j->producer;
+	CHECK(received <= p->slots);
 	if (received == 0)
 		return 0;
-	struct producer *p = &j->producer;
-	p->tail = atomic_load_explicit(&j->map->tail, memory_order_acquire);
-	if (p->tail == p->head)
-		start_over(j);
-	unsigned appended = 0;
-	for (unsigned i = 0; i < received; i++) {
-		appended += put(j, &j->headers[i], source, now_ns);
-		make_ready(&j->headers[i]);
-	}
-	atomic_store_explicit(&j->map->head, p->head, memory_order_release);
+	unsigned appended = journal_take_over(j, received, now_ns);
+	for (unsigned i = 0; i < received; i++)
+		journal_make_ready(&j->slots[i]);
+	if (received == p->slots)
+		add_slots(j);
 	return appended;
 }
 
@@ -389,57 +317,160 @@ const struct journal_stats *journal_stats(const struct journal *j)
 	return &j->producer.stats;
 }
 
-size_t journal_room(const struct journal *j)
+/* How many of the largest entries fit there. */
+static size_t count_largest(const struct journal *j, size_t from, size_t upto)
 {
-	uint64_t tail =
-		atomic_load_explicit(&j->map->tail, memory_order_acquire);
-	size_t free_bytes = j->ring_bytes - (size_t)(j->producer.head - tail);
-	size_t n = free_bytes / entry_bytes(j->slot_bytes);
-	/* A skip may take up to one; an empty ring has room for one always. */
-	return n > 1 ? n - 1 : tail == j->producer.head;
+	const struct journal_producer *p = &j->producer;
+	if (p->is_short)
+		upto = earlier(upto, p->ring.ready - JOURNAL_SKIP_BYTES);
+	size_t largest = journal_item_bytes(j->view.geometry.slot_bytes);
+	return upto > from ? (upto - from) / largest : 0;
+}
+
+size_t journal_room(struct journal *j)
+{
+	struct journal_producer *p = &j->producer;
+	size_t ring_bytes = j->view.geometry.ring_bytes;
+	if (p->is_short)
+		p->is_short = !journal_reserve(
+			j, &p->ring, earlier(p->ring.ready + 1, p->ring.bytes));
+	see_tail(j);
+	size_t free_bytes = ring_bytes - (size_t)(p->head - p->tail);
+	size_t used = p->head % ring_bytes;
+	if (is_empty(p) && is_used(j))
+		used = 0;
+	size_t to_end = ring_bytes - used;
+	if (free_bytes <= to_end)
+		return count_largest(j, used, used + free_bytes);
+	return count_largest(j, used, ring_bytes) +
+	       count_largest(j, 0, free_bytes - to_end);
+}
+
+/* --- consumer */
+
+/* Whether there is more to take than the consumer knew of. */
+static bool look_again(struct journal *j)
+{
+	struct journal_consumer *c = &j->consumer;
+	uint64_t word = atomic_load_explicit(&j->view.header->head,
+					     memory_order_acquire);
+	c->head = position_of(word);
+	if (c->head == c->read)
+		return false;
+	uint64_t start = atomic_load_explicit(&j->start, memory_order_relaxed);
+	c->read = later(c->read, start);
+	return c->head != c->read;
 }
 
 bool journal_take(struct journal *j, struct journal_entry *out)
 {
-	struct consumer *c = &j->consumer;
-	if (c->read == c->head && !look_again(j))
+	struct journal_consumer *c = &j->consumer;
+	if (c->seq == c->hold_seq || (c->read == c->head && !look_again(j)))
 		return false;
-	const struct entry *entry = entry_at(j, c->read);
-	if (entry->kind == ENTRY_SKIP) {
+	const struct journal_item *item = journal_item_at(&j->view, c->read);
+	if (item->kind == JOURNAL_SKIP) {
 		c->read = next_lap(j, c->read);
-		entry = entry_at(j, c->read);
+		item = journal_item_at(&j->view, c->read);
 	}
-	CHECK(entry->kind == ENTRY_MESSAGE);
+	CHECK(item->kind == JOURNAL_MESSAGE && item->seq == c->seq);
 	*out = (struct journal_entry){
-		.bytes = span_make(entry->bytes, entry->length),
-		.seq = entry->seq,
-		.arrival_ns = entry->arrival_ns,
-		.source = entry->source,
+		.bytes = span_make(item->bytes, item->length),
+		.seq = item->seq,
+		.arrival_ns = item->arrival_ns,
+		.source = item->source,
 	};
-	c->read += entry_bytes(entry->length);
+	c->read += journal_item_bytes(item->length);
+	c->seq++;
 	return true;
 }
 
-void journal_commit(struct journal *j)
+void journal_note(struct journal *j, const struct append_note *note)
 {
-	struct consumer *c = &j->consumer;
-	if (c->read == c->committed)
-		return; /* tail may be the producer's now */
-	c->committed = c->read;
-	atomic_store_explicit(&j->map->tail, c->read, memory_order_release);
+	struct journal_consumer *c = &j->consumer;
+	struct journal_header *h = j->view.header;
+	uint64_t n =
+		atomic_load_explicit(&h->noted_count, memory_order_relaxed);
+	if (atomic_load_explicit(&h->noted_number, memory_order_relaxed) !=
+	    c->number) {
+		n = 0;
+		atomic_store_explicit(&h->noted_count, 0, memory_order_relaxed);
+		settled();
+		atomic_store_explicit(&h->noted_number, c->number,
+				      memory_order_relaxed);
+	}
+	if (n == JOURNAL_NOTES_MAX ||
+	    !journal_reserve(j, &c->notes,
+			     (n + 1) * sizeof(struct journal_noted)))
+		return;
+	struct journal_noted *noted = &journal_notes_at(&j->view)[n];
+	noted->note = *note;
+	noted->check = journal_note_check(note);
+	/* A batch that is repeated keeps its end. */
+	atomic_store_explicit(&h->noted_end_seq,
+			      c->hold_seq != UINT64_MAX ? c->hold_seq : c->seq,
+			      memory_order_relaxed);
+	settled();
+	atomic_store_explicit(&h->noted_count, n + 1, memory_order_relaxed);
+	settled();
+}
+
+const struct append_note *journal_noted(const struct journal *j, uint32_t sink,
+					uint64_t device, uint64_t inode,
+					size_t nth)
+{
+	const struct journal_noted *notes = journal_notes_at(&j->view);
+	for (uint64_t i = 0; i < j->consumer.found_notes; i++) {
+		const struct append_note *note = &notes[i].note;
+		if (note->sink == sink && note->device == device &&
+		    note->inode == inode && nth-- == 0)
+			return note;
+	}
+	return NULL;
+}
+
+void journal_commit(struct journal *j, const void *counters, size_t bytes)
+{
+	struct journal_consumer *c = &j->consumer;
+	CHECK(bytes <= j->view.geometry.counters_bytes);
+	c->number++;
+	unsigned which = c->number & 1;
+	struct journal_tail_block *b = journal_tail_at(&j->view, which);
+	void *to = journal_counters_at(&j->view, which);
+	b->word = c->read | which;
+	b->number = c->number;
+	b->seq = c->seq;
+	b->counters_bytes = bytes;
+	if (bytes > 0)
+		memcpy(to, counters, bytes);
+	b->check = journal_tail_check(b, to);
+	settled();
+	atomic_store_explicit(&j->view.header->tail, b->word,
+			      memory_order_release);
+	settled();
+	c->hold_seq = UINT64_MAX;
+	c->found_notes = 0;
+}
+
+const void *journal_counters(const struct journal *j, size_t bytes)
+{
+	const struct journal_consumer *c = &j->consumer;
+	return bytes > 0 && c->counters_bytes == bytes ? c->counters : NULL;
 }
 
 size_t journal_pending_bytes(const struct journal *j)
 {
-	/* head first: the tail that goes with it, or a later one, is seen. */
-	uint64_t head =
-		atomic_load_explicit(&j->map->head, memory_order_acquire);
-	uint64_t tail =
-		atomic_load_explicit(&j->map->tail, memory_order_relaxed);
+	/* head first: the tail and the start that go with it, or later ones,
+	 * are seen. */
+	uint64_t head = position_of(atomic_load_explicit(&j->view.header->head,
+							 memory_order_acquire));
+	uint64_t tail = position_of(atomic_load_explicit(&j->view.header->tail,
+							 memory_order_relaxed));
+	uint64_t start = atomic_load_explicit(&j->start, memory_order_relaxed);
+	tail = later(tail, start);
 	return head > tail ? (size_t)(head - tail) : 0;
 }
 
 size_t journal_ring_bytes(const struct journal *j)
 {
-	return j->ring_bytes;
+	return j->view.geometry.ring_bytes;
 }

@@ -22,6 +22,7 @@ enum { QUEUE_LENGTH_LOW = 16 };
 struct dgram_socket {
 	int fd;
 	char *path;
+	bool is_kept;  /* by systemd, when we are gone */
 	bool is_bound; /* the path is ours, as inode `dev`, `ino` */
 	dev_t dev;
 	ino_t ino;
@@ -209,6 +210,14 @@ static bool appear(struct dgram_socket *s, mode_t mode, struct err *e)
 	return true;
 }
 
+static bool ask_timestamps(const struct dgram_socket *s, struct err *e)
+{
+	if (setsockopt(s->fd, SOL_SOCKET, SO_TIMESTAMPNS, &(int){1},
+		       sizeof(int)) == 0)
+		return true;
+	return err_sys(e, errno, "socket %s: SO_TIMESTAMPNS", s->path);
+}
+
 bool socket_path_fits(const char *path, struct err *e)
 {
 	struct sockaddr_un address;
@@ -240,18 +249,60 @@ struct dgram_socket *socket_open(const struct socket_opts *opts, struct err *e)
 		err_sys(e, errno, "socket %s", s->path);
 		goto fail;
 	}
-	int on = 1;
-	if (setsockopt(s->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) !=
-	    0) {
-		err_sys(e, errno, "socket %s: SO_TIMESTAMPNS", s->path);
-		goto fail;
-	}
-	if (!appear(s, opts->mode, e))
+	if (!ask_timestamps(s, e) || !appear(s, opts->mode, e))
 		goto fail;
 	return s;
 fail:
 	socket_close(s);
 	return NULL;
+}
+
+struct dgram_socket *socket_adopt(int fd, unsigned queue_length, bool is_kept,
+				  struct err *e)
+{
+	struct sockaddr_un address = {0};
+	socklen_t length = sizeof address;
+	int type = 0;
+	socklen_t type_length = sizeof type;
+	if (getsockname(fd, (struct sockaddr *)&address, &length) != 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) != 0) {
+		err_sys(e, errno, "descriptor %d", fd);
+		return NULL;
+	}
+	if (address.sun_family != AF_UNIX || type != SOCK_DGRAM) {
+		err_set(e, "descriptor %d is not a Unix datagram socket", fd);
+		return NULL;
+	}
+	struct dgram_socket *s = mem_new(1, sizeof *s);
+	s->fd = fd;
+	s->path = mem_copy(address.sun_path, sizeof address.sun_path);
+	s->is_kept = is_kept;
+	s->queue_length = queue_length;
+	if (queue_length == 0 && !read_queue_length(&s->queue_length))
+		s->queue_length = 0;
+	int flags = fcntl(fd, F_GETFL);
+	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
+		err_sys(e, errno, "socket %s", s->path);
+		goto fail;
+	}
+	if (!ask_timestamps(s, e))
+		goto fail;
+	return s;
+fail:
+	s->fd = -1; /* the caller's, still */
+	socket_close(s);
+	return NULL;
+}
+
+bool socket_is_kept(const struct dgram_socket *s)
+{
+	return s->is_kept;
+}
+
+void socket_disown(struct dgram_socket *s)
+{
+	s->is_bound = false;
 }
 
 void socket_close(struct dgram_socket *s)
@@ -305,7 +356,8 @@ unsigned socket_receive(struct dgram_socket *s, struct mmsghdr *slots,
 
 void socket_refuse(struct dgram_socket *s)
 {
-	shutdown(s->fd, SHUT_RD);
+	if (!s->is_kept)
+		shutdown(s->fd, SHUT_RD);
 }
 
 const struct socket_stats *socket_stats(const struct dgram_socket *s)

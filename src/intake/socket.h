@@ -61,6 +61,18 @@ enum socket_try socket_try(const char *path, struct err *) MUST_USE;
  * that means and how to raise it. */
 struct dgram_socket *socket_open(const struct socket_opts *, struct err *);
 
+/* A socket that somebody else has bound, which stays theirs: closing it leaves
+ * its path alone.  `queue_length` as they know it, 0 for what it is now.
+ * `is_kept`: it is used on after us, by systemd; socket_refuse spares it. */
+struct dgram_socket *socket_adopt(int fd, unsigned queue_length, bool is_kept,
+				  struct err *);
+
+/* See socket_adopt. */
+bool socket_is_kept(const struct dgram_socket *);
+
+/* In a forked child: the path is the parent's to unlink. */
+void socket_disown(struct dgram_socket *);
+
 /* Close, and unlink the path when it is still this socket's. */
 void socket_close(struct dgram_socket *);
 

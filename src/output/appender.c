@@ -2,86 +2,24 @@
 #include "output/appender.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "output/file_path.h"
+#include "output/spill.h"
 
 #define BACKOFF_MIN_NS (100 * NS_PER_MS)
 #define BACKOFF_MAX_NS (5 * NS_PER_S)
 
-enum {
-	FILE_MODE = 0666, /* as Fluent Bit; the umask applies */
-	KEEP_BYTES = 64 * 1024,
-};
+enum { KEEP_BYTES = 64 * 1024, OPEN_TRIES = 3 };
 
-static void close_file(struct appender *a)
-{
-	if (a->fd < 0)
-		return;
-	close(a->fd);
-	a->fd = -1;
-	a->env->stats->files_open--;
-}
+/* --- the lines in memory */
 
-/* 0 or an errno.  O_NONBLOCK does nothing to a file; without it, a FIFO that
- * nobody reads would hold the thread for ever. */
-static int open_file(struct appender *a)
+bool appender_waits(const struct appender *a)
 {
-	const int flags =
-		O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK;
-	int fd = open(a->path, flags, FILE_MODE);
-	if (fd < 0 && errno == ENOENT && a->env->mkdir) {
-		int error = file_path_make_parents(a->path);
-		if (error != 0)
-			return error;
-		fd = open(a->path, flags, FILE_MODE);
-	}
-	if (fd < 0)
-		return errno;
-	struct stat st;
-	if (fstat(fd, &st) < 0) {
-		int error = errno;
-		close(fd);
-		return error;
-	}
-	a->fd = fd;
-	a->device = st.st_dev;
-	a->inode = st.st_ino;
-	a->env->stats->files_open++;
-	return 0;
-}
-
-/* Only a sure "no" counts: a directory that may no longer be searched is no
- * reason to leave a file that can be written. */
-static bool is_where_it_was(const struct appender *a)
-{
-	struct stat st;
-	if (stat(a->path, &st) < 0)
-		return errno != ENOENT && errno != ENOTDIR;
-	return st.st_dev == a->device && st.st_ino == a->inode;
-}
-
-/* Write from torn_bytes up to `end`.  0 or an errno; *at is how far it came. */
-static int write_lines(struct appender *a, size_t end, size_t *at)
-{
-	struct sink_stats *stats = a->env->stats;
-	while (*at < end) {
-		ssize_t n = write(a->fd, a->lines.ptr + *at, end - *at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? errno : EIO;
-		*at += (size_t)n;
-		stats->writes_total++;
-		stats->bytes_written_total += (uint64_t)n;
-	}
-	return 0;
+	return a->lines.len > 0 || a->spill != NULL;
 }
 
 static size_t count_messages(const struct appender *a, size_t first,
@@ -93,33 +31,48 @@ static size_t count_messages(const struct appender *a, size_t first,
 	return messages;
 }
 
+static size_t count_lines(struct span bytes)
+{
+	size_t lines = 0;
+	const char *end = bytes.ptr + bytes.len;
+	for (const char *at = bytes.ptr;
+	     at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL;
+	     at++)
+		lines++;
+	return lines;
+}
+
+/* A burst's buffer goes back when a quarter of it would have done. */
 static void cut_front(struct buf *b, size_t bytes)
 {
 	b->len -= bytes;
 	if (b->len > 0)
 		memmove(b->ptr, b->ptr + bytes, b->len);
-}
-
-/* A burst's buffer goes back when a quarter of it would have done. */
-static void shrink(struct buf *b, size_t used_bytes)
-{
-	if (b->len == 0 && b->cap > KEEP_BYTES && used_bytes < b->cap / 4)
+	else if (b->cap > KEEP_BYTES && bytes < b->cap / 4)
 		buf_fini(b);
 }
 
-/* The first `bytes` are on the disk: count the lines that end there. */
+/* They are somewhere else now. */
+static void cut_lines(struct appender *a, size_t lines, size_t bytes)
+{
+	cut_front(&a->lines, bytes);
+	cut_front(&a->answers, lines);
+	a->batch_at += (int64_t)bytes;
+	if (a->lines.len == 0)
+		a->batch_at = 0;
+}
+
+/* The first `bytes` are in the file: count the lines that end there. */
 static void settle(struct appender *a, size_t bytes)
 {
 	struct sink_stats *stats = a->env->stats;
 	size_t lines = a->answers.len, whole_bytes = a->lines.len;
 	if (bytes < a->lines.len) {
-		lines = whole_bytes = 0;
-		const char *end;
-		while ((end = memchr(a->lines.ptr + whole_bytes, '\n',
-				     bytes - whole_bytes)) != NULL) {
-			whole_bytes = (size_t)(end + 1 - a->lines.ptr);
-			lines++;
-		}
+		const char *end =
+			bytes > 0 ? memrchr(a->lines.ptr, '\n', bytes) : NULL;
+		whole_bytes =
+			end == NULL ? 0 : (size_t)(end + 1 - a->lines.ptr);
+		lines = count_lines(span_make(a->lines.ptr, whole_bytes));
 	}
 	size_t messages = count_messages(a, 0, lines);
 	stats->lines_written_total += lines;
@@ -127,30 +80,119 @@ static void settle(struct appender *a, size_t bytes)
 	stats->messages_written_total += messages;
 	stats->messages_queued -= messages;
 	a->torn_bytes = bytes - whole_bytes;
-	cut_front(&a->lines, whole_bytes);
-	cut_front(&a->answers, lines);
-	shrink(&a->lines, whole_bytes);
-	shrink(&a->answers, lines);
+	cut_lines(a, lines, whole_bytes);
+}
+
+/* --- writing */
+
+static int write_part(struct appender *a, size_t end)
+{
+	size_t done, at = a->torn_bytes;
+	int error = append_file_write(
+		&a->file, APPEND_LINES, a->batch_at + (int64_t)at,
+		span_make(a->lines.ptr + at, end - at), &done);
+	settle(a, at + done);
+	return error;
 }
 
 /* The path is another file now.  A torn line is completed in the one that has
- * its beginning, if that still has a name and takes it now; else it is
- * written whole to the new one. */
+ * its beginning, if that still has a name, takes it now and nobody went on
+ * there; else it is written whole to the new one. */
 static void leave_file(struct appender *a)
 {
 	struct stat st;
-	if (a->torn_bytes > 0 && fstat(a->fd, &st) == 0 && st.st_nlink > 0) {
+	if (a->torn_bytes > 0 && append_file_is_as_left(&a->file) &&
+	    fstat(a->file.fd, &st) == 0 && st.st_nlink > 0) {
 		const char *end = memchr(a->lines.ptr, '\n', a->lines.len);
-		size_t at = a->torn_bytes;
-		write_lines(a, (size_t)(end + 1 - a->lines.ptr), &at);
-		settle(a, at);
+		CHECK(end != NULL);
+		int error = write_part(a, (size_t)(end + 1 - a->lines.ptr));
+		if (error != 0)
+			a->env->stats->errors_total++;
 	}
 	a->torn_bytes = 0;
-	close_file(a);
+	append_file_end(&a->file);
+	append_file_close(&a->file);
 }
 
-/* Whom does it concern?  was_open: before this flush. */
-static enum append judge(int error, bool was_open)
+/* Nothing is open when nothing is left to write. */
+static int begin(struct appender *a)
+{
+	for (int i = 0; i < OPEN_TRIES; i++) {
+		int error = append_file_begin(&a->file);
+		if (error != ESTALE || a->file.fd < 0)
+			return error;
+		leave_file(a);
+		if (!appender_waits(a))
+			return 0;
+	}
+	return EBUSY; /* somebody renames it all the time */
+}
+
+/* What a killed process had written of the first batch. */
+static void recover_lines(struct appender *a)
+{
+	if (a->is_recovered)
+		return;
+	a->is_recovered = true;
+	const struct append_note *n = append_file_noted(&a->file, APPEND_LINES);
+	if (n == NULL)
+		return;
+	size_t found = append_file_found(&a->file, n, buf_span(&a->lines),
+					 (size_t)n->skip_bytes);
+	a->env->stats->recovered_bytes_total += found;
+	settle(a, found);
+}
+
+static int write_lines(struct appender *a, int64_t now_ns)
+{
+	int error = begin(a);
+	if (error == 0 && a->lines.len > 0)
+		recover_lines(a);
+	if (error == 0 && a->lines.len > 0) {
+		if (!append_file_is_as_left(&a->file))
+			a->torn_bytes = 0;
+		if (a->torn_bytes == 0)
+			error = append_file_tail(&a->file, now_ns);
+		if (error == 0)
+			error = write_part(a, a->lines.len);
+	}
+	append_file_end(&a->file);
+	return error;
+}
+
+static int drain(struct appender *a, int64_t now_ns)
+{
+	int error = 0;
+	while (error == 0 && spill_can_drain(a->spill)) {
+		error = begin(a);
+		if (error == 0)
+			error = spill_drain(a->spill, &a->file, now_ns);
+		append_file_end(&a->file);
+	}
+	return error;
+}
+
+/* Before the lines are set aside: the notes are there for the first batch
+ * only.  What stands in the file can be read without its lock. */
+static void recover_at_last(struct appender *a)
+{
+	if (a->is_recovered || a->env->notes == NULL)
+		return;
+	bool was_open = a->file.fd >= 0;
+	if (append_file_peek(&a->file)) {
+		if (a->spill != NULL)
+			spill_recover(a->spill, &a->file);
+		recover_lines(a);
+		if (!was_open)
+			append_file_close(&a->file);
+	}
+	a->is_recovered = true;
+}
+
+/* --- failing */
+
+/* Whom does it concern? */
+static enum append judge(int error, bool is_open)
 {
 	switch (error) {
 	case ENOSPC:
@@ -162,55 +204,130 @@ static enum append judge(int error, bool was_open)
 	case ENFILE:
 		return APPEND_BLOCKED;
 	case EROFS:
-		return was_open ? APPEND_BLOCKED : APPEND_SET_ASIDE;
+		return is_open ? APPEND_BLOCKED : APPEND_SET_ASIDE;
 	default:
 		return APPEND_SET_ASIDE;
 	}
 }
 
-static enum append fail(struct appender *a, int error, bool was_open,
-			int64_t now_ns)
+static void say_failing(struct appender *a, int error)
 {
-	enum append verdict = judge(error, was_open);
-	a->env->stats->errors_total++;
-	if (a->torn_bytes == 0 && (verdict == APPEND_SET_ASIDE || !was_open))
-		close_file(a);
-	if (a->failed_errno == 0) {
+	char room[SAY_QUOTED_BYTES];
+	say_rated(&a->env->failing_rate, error == EBUSY ? SAY_DEBUG : SAY_ERROR,
+		  "file_sink", "path=%s err=\"%s\" waiting=%zu",
+		  say_quoted(span_of(a->path), room),
+		  error == EBUSY ? "another process has it" : strerror(error),
+		  a->answers.len);
+}
+
+static void put_off(struct appender *a, int error, int64_t now_ns)
+{
+	a->retry_ns = now_ns + a->backoff_ns;
+	if (a->backoff_ns == BACKOFF_MAX_NS && error == EBUSY) {
 		char room[SAY_QUOTED_BYTES];
-		a->backoff_ns = BACKOFF_MIN_NS;
-		say_rated(&a->env->failing_rate, SAY_ERROR, "file_sink",
-			  "path=%s err=\"%s\" waiting=%zu",
-			  say_quoted(span_of(a->path), room), strerror(error),
-			  a->answers.len);
+		say_rated(&a->env->busy_rate, SAY_WARN, "file_sink",
+			  "path=%s err=\"another process has held it for a "
+			  "long time\"",
+			  say_quoted(span_of(a->path), room));
 	}
+	a->backoff_ns *= 2;
+	if (a->backoff_ns > BACKOFF_MAX_NS)
+		a->backoff_ns = BACKOFF_MAX_NS;
+	int64_t foreign_end_ns =
+		a->file.foreign_since_ns + FOREIGN_TAIL_S * NS_PER_S;
+	if (error == EBUSY && a->file.foreign_since_ns != 0 &&
+	    a->retry_ns > foreign_end_ns)
+		a->retry_ns = foreign_end_ns;
+}
+
+static enum append fail(struct appender *a, int error, int64_t now_ns)
+{
+	enum append verdict = judge(error, a->file.fd >= 0);
+	if (error != EBUSY)
+		a->env->stats->errors_total++;
+	if (a->failed_errno == 0)
+		a->backoff_ns = BACKOFF_MIN_NS;
+	if (a->failed_errno == 0 ||
+	    (a->failed_errno == EBUSY && error != EBUSY))
+		say_failing(a, error);
 	a->failed_errno = error;
 	a->retry_ns = now_ns;
-	if (verdict == APPEND_SET_ASIDE) {
-		a->retry_ns += a->backoff_ns;
-		a->backoff_ns = a->backoff_ns * 2 < BACKOFF_MAX_NS
-					? a->backoff_ns * 2
-					: BACKOFF_MAX_NS;
-	}
+	if (verdict == APPEND_SET_ASIDE)
+		put_off(a, error, now_ns);
 	return verdict;
 }
 
-static void recover(struct appender *a, size_t lines)
+static void work_again(struct appender *a)
 {
 	if (a->failed_errno == 0)
 		return;
 	char room[SAY_QUOTED_BYTES];
+	say_rated(&a->env->working_rate,
+		  a->failed_errno == EBUSY ? SAY_DEBUG : SAY_INFO, "file_sink",
+		  "path=%s msg=\"works again\"",
+		  say_quoted(span_of(a->path), room));
 	a->failed_errno = 0;
-	say_rated(&a->env->working_rate, SAY_INFO, "file_sink",
-		  "path=%s msg=\"works again\" written=%zu",
-		  say_quoted(span_of(a->path), room), lines);
 }
+
+/* --- setting aside */
+
+/* The first `bytes` of the lines, whole ones. */
+static int spill_part(struct appender *a, size_t bytes, bool is_old)
+{
+	struct span part = span_make(a->lines.ptr, bytes);
+	size_t lines = count_lines(part);
+	const struct spill_lines what = {
+		.bytes = part,
+		.lines = (uint32_t)lines,
+		.messages = (uint32_t)count_messages(a, 0, lines),
+		.is_old = is_old,
+		.torn_bytes = a->torn_bytes,
+	};
+	int error = spill_add(a->spill, &what, &a->file);
+	if (error != 0)
+		return error;
+	a->torn_bytes = 0;
+	cut_lines(a, lines, bytes);
+	return 0;
+}
+
+static int spill_all(struct appender *a)
+{
+	if (a->spill == NULL)
+		a->spill = spill_new(a->env->spills, a->path);
+	if (a->spill == NULL)
+		return errno;
+	size_t old_bytes = a->batch_at < 0 ? (size_t)-a->batch_at : 0;
+	int error = old_bytes > 0 ? spill_part(a, old_bytes, true) : 0;
+	if (error == 0 && a->lines.len > 0)
+		error = spill_part(a, a->lines.len, false);
+	return error;
+}
+
+static enum append set_aside(struct appender *a)
+{
+	int error =
+		a->env->spills != NULL && a->lines.len > 0 ? spill_all(a) : 0;
+	if (error != 0) {
+		char room[SAY_QUOTED_BYTES];
+		say_rated(&a->env->spill_rate, SAY_ERROR, "file_sink",
+			  "path=%s err=\"its lines cannot be spilled, they "
+			  "wait in memory: %s\"",
+			  say_quoted(span_of(a->path), room), strerror(error));
+	}
+	if (a->torn_bytes == 0 && a->failed_errno != EBUSY)
+		append_file_close(&a->file);
+	return APPEND_SET_ASIDE;
+}
+
+/* --- the interface */
 
 struct appender *appender_new(const char *path, struct appender_env *env)
 {
 	struct appender *a = mem_new(1, sizeof *a);
 	a->env = env;
 	a->path = mem_text(path);
-	a->fd = -1;
+	append_file_init(&a->file, a->path, env);
 	return a;
 }
 
@@ -219,7 +336,8 @@ void appender_free(struct appender *a)
 	if (a == NULL)
 		return;
 	appender_give_up(a, 0);
-	close_file(a);
+	append_file_close(&a->file);
+	spill_free(a->spill);
 	buf_fini(&a->lines);
 	buf_fini(&a->answers);
 	free(a->path);
@@ -238,27 +356,44 @@ void appender_took(struct appender *a, bool answers)
 
 enum append appender_flush(struct appender *a, int64_t now_ns)
 {
-	if (a->lines.len == 0)
+	if (!appender_waits(a))
 		return APPENDED;
 	if (a->failed_errno != 0) {
 		if (now_ns < a->retry_ns)
-			return APPEND_SET_ASIDE;
+			return set_aside(a);
 		a->env->stats->retries_total++;
 	}
-	size_t lines = a->answers.len;
-	if (a->fd >= 0 && !is_where_it_was(a))
-		leave_file(a);
-	bool was_open = a->fd >= 0;
-	int error = was_open || a->lines.len == 0 ? 0 : open_file(a);
+	int error = a->spill != NULL ? drain(a, now_ns) : 0;
+	bool is_next = a->spill == NULL || spill_is_empty(a->spill);
+	if (error == 0 && is_next && a->lines.len > 0)
+		error = write_lines(a, now_ns);
 	if (error == 0) {
-		size_t at = a->torn_bytes;
-		error = write_lines(a, a->lines.len, &at);
-		settle(a, at);
+		work_again(a);
+		return a->lines.len > 0 ? set_aside(a) : APPENDED;
 	}
-	if (error != 0)
-		return fail(a, error, was_open, now_ns);
-	recover(a, lines);
-	return APPENDED;
+	if (fail(a, error, now_ns) == APPEND_BLOCKED)
+		return APPEND_BLOCKED;
+	recover_at_last(a);
+	return set_aside(a);
+}
+
+void appender_settled(struct appender *a)
+{
+	a->batch_at = -(int64_t)a->lines.len;
+	append_file_settled(&a->file);
+	if (a->spill == NULL)
+		return;
+	spill_settled(a->spill);
+	if (spill_is_empty(a->spill)) {
+		spill_remove(a->spill);
+		a->spill = NULL;
+	}
+}
+
+bool appender_is_held(const struct appender *a)
+{
+	return a->failed_errno != 0 ||
+	       (a->spill != NULL && !spill_is_empty(a->spill));
 }
 
 void appender_give_up(struct appender *a, size_t keep_bytes)
@@ -269,12 +404,8 @@ void appender_give_up(struct appender *a, size_t keep_bytes)
 	const char *end =
 		keep_bytes > 0 ? memrchr(a->lines.ptr, '\n', keep_bytes) : NULL;
 	size_t kept_bytes = end == NULL ? 0 : (size_t)(end + 1 - a->lines.ptr);
-	size_t lines = 0;
-	for (const char *at = a->lines.ptr + kept_bytes;
-	     (at = memchr(at, '\n',
-			  (size_t)(a->lines.ptr + a->lines.len - at)));
-	     at++)
-		lines++;
+	size_t lines = count_lines(span_make(a->lines.ptr + kept_bytes,
+					     a->lines.len - kept_bytes));
 	size_t messages = count_messages(a, a->answers.len - lines, lines);
 	stats->lines_queued -= lines;
 	stats->lines_dropped_total[DROP_write_failed] += lines;
@@ -282,14 +413,23 @@ void appender_give_up(struct appender *a, size_t keep_bytes)
 	stats->messages_dropped_total[DROP_write_failed] += messages;
 	a->lines.len = kept_bytes;
 	a->answers.len -= lines;
-	if (kept_bytes == 0)
+	if (kept_bytes == 0) {
 		a->torn_bytes = 0;
+		a->batch_at = 0;
+	}
+}
+
+void appender_sync(struct appender *a)
+{
+	append_file_sync(&a->file);
+	if (a->spill != NULL)
+		spill_sync(a->spill);
 }
 
 void appender_reopen(struct appender *a)
 {
 	if (a->torn_bytes == 0)
-		close_file(a);
+		append_file_close(&a->file);
 	a->retry_ns = 0;
 	a->backoff_ns = BACKOFF_MIN_NS;
 }

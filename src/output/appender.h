@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* appender - one file: the lines that wait for it, and its descriptor.
+/* appender - one file: the lines that wait for it.
  *
  *     lines:  [ line\n | line\n | line\n ]      answers:  [ 1 | 0 | 1 ]
  *              ^^^ torn_bytes are on the disk already
@@ -13,14 +13,18 @@
  *    that was open, since a remount concerns all of them): APPEND_BLOCKED,
  *    everything stays, the caller tries again when it likes;
  *  - this file (EACCES, ENOTDIR, EISDIR, EFBIG, EROFS when opening ...):
- *    APPEND_SET_ASIDE, the lines stay and are tried again after 100 ms,
- *    doubling to 5 s.
- * After a short write the line that it tore is completed from where it ends,
- * in the same file; it is written anew, whole, only when that file is gone.
- * So a torn line keeps the descriptor open.  Given up, it stays torn.
+ *    APPEND_SET_ASIDE, the lines go to the file's spill (spill.h), without
+ *    one they stay, and are tried again after 100 ms, doubling to 5 s; the
+ *    same while another process has the file, which is no error.
+ * Never a newer line before an older one: what was spilled comes first.
  *
- * Lines live in memory alone: a killed process loses those that are set aside
- * (those of a blocked batch are still in the journal).
+ * After a short write the line that it tore is completed from where it ends,
+ * in the same file; it is written anew, whole, only when that file is gone or
+ * was continued by somebody else.  So a torn line keeps the descriptor open.
+ * Given up, it stays torn, and is closed with a newline.
+ *
+ * In the first batch after a crash the lines that stand in the file already,
+ * as was noted, are not written again (record/append_note.h).
  * Keeps the laws of sink.h in the stats that it is given. */
 #ifndef OUTPUT_APPENDER_H
 #define OUTPUT_APPENDER_H
@@ -28,40 +32,33 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "base/buf.h"
-#include "base/say.h"
-#include "base/span.h"
-#include "output/sink.h"
+#include "output/append_file.h"
 
-/* What the appenders of a sink share. */
-struct appender_env {
-	struct sink_stats *stats;
-	bool mkdir; /* make missing directories */
-	struct say_rate failing_rate;
-	struct say_rate working_rate;
-};
+struct spill;
 
 enum append { APPENDED, APPEND_BLOCKED, APPEND_SET_ASIDE };
 
 struct appender {
 	struct appender_env *env;
 	char *path;
+	struct append_file file;
 	struct buf lines;
-	struct buf answers; /* for each line: is the message answered for? */
-	size_t torn_bytes;  /* of the first line; fd is open when not 0 */
-	int fd;		    /* -1: closed */
-	dev_t device;
-	ino_t inode;
-	int failed_errno; /* 0: it works */
-	int64_t retry_ns; /* when set aside: not to be tried before */
+	struct buf answers;  /* for each line: is the message answered for? */
+	size_t torn_bytes;   /* of the first line */
+	int64_t batch_at;    /* where in the batch's lines these begin; less
+			     * than 0: so many bytes are older */
+	bool is_recovered;   /* asked whether some are there already */
+	struct spill *spill; /* older lines; NULL: none */
+	int failed_errno;    /* 0: it works */
+	int64_t retry_ns;    /* when set aside: not to be tried before */
 	int64_t backoff_ns;
 };
 
 struct appender *appender_new(const char *path, struct appender_env *);
 
-/* Gives up what waits, closes.  NULL is fine. */
+/* Gives up what waits in memory, closes.  NULL is fine. */
 void appender_free(struct appender *);
 
 /* The line that was just put at the end of `lines` counts from now on. */
@@ -70,9 +67,21 @@ void appender_took(struct appender *, bool answers);
 /* Write what waits. */
 enum append appender_flush(struct appender *, int64_t now_ns);
 
-/* Give up the lines that do not lie within the first `keep_bytes`: counted as
- * DROP_write_failed. */
+/* The journal was committed: what still waits belongs to no batch. */
+void appender_settled(struct appender *);
+
+/* Whether a line waits, in memory or spilled. */
+bool appender_waits(const struct appender *);
+
+/* Whether a line that is put now will have to wait. */
+bool appender_is_held(const struct appender *);
+
+/* Give up the lines in memory that do not lie within the first `keep_bytes`:
+ * counted as DROP_write_failed. */
 void appender_give_up(struct appender *, size_t keep_bytes);
+
+/* Have what was written reach the disk, when the policy is not never. */
+void appender_sync(struct appender *);
 
 /* Close the file, but for a torn line's sake; what waits is tried again at
  * the next flush. */

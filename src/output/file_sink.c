@@ -12,13 +12,20 @@
  *  - a tag that is no path, or would lead out of its root: put refuses the
  *    line, DROP_path_refused;
  *  - the disk takes nothing: flush says so, everything waits where it is;
- *  - one file cannot be written: its lines are set aside in memory, the others
- *    go on.  All that is set aside is bounded by SET_ASIDE_BYTES_MAX; beyond
- *    it the newest lines of such files are dropped, DROP_write_failed. */
+ *  - one file cannot be written: its lines are set aside in its spill
+ *    (spill.h), the others go on.  All that is spilled is bounded; beyond it
+ *    the newest lines of such files are dropped, DROP_write_failed;
+ *  - there is no place for spills: what is set aside waits in memory, bounded
+ *    by SET_ASIDE_BYTES_MAX, and a killed process loses it;
+ *  - the process is killed: the next one finds the spills (restore), and the
+ *    appenders what stands in the files already. */
+#include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/say.h"
 #include "conf/conf.h"
@@ -27,6 +34,7 @@
 #include "output/file_path.h"
 #include "output/format.h"
 #include "output/kinds.h"
+#include "output/spill.h"
 #include "record/record.h"
 
 enum { SET_ASIDE_BYTES_MAX = 8 * 1024 * 1024 };
@@ -34,11 +42,17 @@ enum { SET_ASIDE_BYTES_MAX = 8 * 1024 * 1024 };
 struct file_sink {
 	struct sink sink;
 	struct appender_env env;
+	struct spill_dir spills;
+	size_t spill_bytes_max;
+	bool is_restored;
 	struct format *format;
 	struct file_cache *files;
 	struct buf root; /* Path with one '/' at its end, or nothing */
 	char *fixed;	 /* File below the root; NULL: the tag is the name */
-	size_t set_aside_bytes;
+	size_t set_aside_bytes; /* in memory */
+	size_t full_lines;	/* dropped in this batch: too much waits */
+	int64_t sync_ns;	/* when to sync next */
+	int64_t sync_interval_ns;
 	struct say_rate refused_rate;
 	struct say_rate full_rate;
 };
@@ -82,49 +96,180 @@ static struct cached_file *find_file(struct file_sink *fs, struct span name)
 	return NULL;
 }
 
+/* --- what a process before left */
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t len = strlen(text), end_len = strlen(end);
+	return len >= end_len && strcmp(text + len - end_len, end) == 0;
+}
+
+/* A path below the root has the name that its tag has, any other one its
+ * whole, which begins with '/' and is no tag's there. */
+static void adopt(struct file_sink *fs, struct spill *spill)
+{
+	const char *path = spill_target(spill);
+	size_t len = strlen(path), skip = fs->root.len;
+	if (len <= skip ||
+	    !span_equals(span_make(path, skip), buf_span(&fs->root)))
+		skip = 0;
+	struct span name = span_make(path + skip, len - skip);
+	struct cached_file *f = file_cache_find(fs->files, name);
+	if (f == NULL)
+		f = file_cache_add(fs->files, path, name.len);
+	if (f->appender->spill == NULL)
+		f->appender->spill = spill;
+	else
+		spill_free(spill); /* the other one first; it stays */
+}
+
+static void load_spills(struct file_sink *fs)
+{
+	DIR *dir = fs->env.spills != NULL ? opendir(fs->spills.path) : NULL;
+	if (dir == NULL)
+		return;
+	struct dirent *entry;
+	while ((entry = readdir(dir)) != NULL) {
+		if (!ends_with(entry->d_name, ".spill"))
+			continue;
+		struct spill *spill = spill_load(&fs->spills, entry->d_name);
+		if (spill != NULL)
+			adopt(fs, spill);
+	}
+	closedir(dir);
+}
+
+struct law { /* one of the two */
+	uint64_t *total, *written, *dropped, *queued, *spilled;
+};
+
+/* What waited in memory is gone.  What was spilled and is no more has been
+ * written, but when a spill was damaged. */
+static void reconcile(const struct law *law, uint64_t left, bool is_damaged)
+{
+	uint64_t spilled =
+		*law->spilled < *law->queued ? *law->spilled : *law->queued;
+	*law->dropped += *law->queued - spilled;
+	if (left > spilled)
+		*law->total += left - spilled;
+	else if (is_damaged)
+		*law->dropped += spilled - left;
+	else
+		*law->written += spilled - left;
+	*law->queued = *law->spilled = left;
+}
+
+static void restore(struct sink *sink, const struct sink_stats *before)
+{
+	struct file_sink *fs = (struct file_sink *)sink;
+	struct sink_stats *s = &sink->stats;
+	if (fs->is_restored)
+		return;
+	fs->is_restored = true;
+	if (before != NULL)
+		*s = *before;
+	s->files_open = 0;
+	s->spilled_bytes = 0;
+	load_spills(fs);
+	uint64_t lines = 0, messages = 0;
+	struct cached_file *f = NULL;
+	while ((f = file_cache_waiting(fs->files, f)) != NULL) {
+		lines += spill_lines_left(f->appender->spill);
+		messages += spill_messages_left(f->appender->spill);
+	}
+	const struct law of_lines = {&s->lines_total, &s->lines_written_total,
+				     &s->lines_dropped_total[DROP_write_failed],
+				     &s->lines_queued, &s->lines_spilled};
+	const struct law of_messages = {
+		&s->messages_total, &s->messages_written_total,
+		&s->messages_dropped_total[DROP_write_failed],
+		&s->messages_queued, &s->messages_spilled};
+	reconcile(&of_lines, lines, fs->spills.is_damaged);
+	reconcile(&of_messages, messages, fs->spills.is_damaged);
+	if (lines > 0)
+		say(SAY_INFO, "file_sink",
+		    "output=%s msg=\"goes on with what was spilled\" "
+		    "lines=%llu",
+		    fs->spills.sink_name, (unsigned long long)lines);
+}
+
+/* --- the lines */
+
+static bool is_full(const struct file_sink *fs)
+{
+	if (fs->env.spills == NULL)
+		return fs->set_aside_bytes >= SET_ASIDE_BYTES_MAX;
+	return fs->sink.stats.spilled_bytes + fs->set_aside_bytes >=
+	       fs->spill_bytes_max;
+}
+
 static bool put(struct sink *sink, const struct record *r, bool answers,
 		enum drop_reason *reason)
 {
 	struct file_sink *fs = (struct file_sink *)sink;
+	if (!fs->is_restored)
+		restore(sink, NULL);
 	struct cached_file *f = find_file(fs, name_of(fs, r));
 	if (f == NULL)
 		return refuse(&sink->stats, DROP_path_refused, reason);
 	struct appender *a = f->appender;
-	bool fails = a->failed_errno != 0;
-	if (fails && fs->set_aside_bytes >= SET_ASIDE_BYTES_MAX)
+	bool is_held = appender_is_held(a);
+	if (is_held && is_full(fs)) {
+		fs->full_lines++;
 		return refuse(&sink->stats, DROP_write_failed, reason);
+	}
 	size_t before_bytes = a->lines.len;
 	fs->format->ops->render(fs->format, r, &a->lines);
 	appender_took(a, answers);
-	if (fails)
+	if (is_held)
 		fs->set_aside_bytes += a->lines.len - before_bytes;
 	file_cache_wait(fs->files, f);
 	return true;
 }
 
-/* Count it among what is set aside, as far as there is room.  That there is
- * none is said here, once a batch, for the lines that put refuses too. */
+/* What could not be spilled: as far as there is room for it in memory. */
 static void set_aside(struct file_sink *fs, struct appender *a)
 {
-	size_t room_bytes = SET_ASIDE_BYTES_MAX - fs->set_aside_bytes;
-	if (a->lines.len >= room_bytes) {
-		appender_give_up(a, room_bytes);
-		char room[SAY_QUOTED_BYTES];
-		say_rated(
-			&fs->full_rate, SAY_ERROR, "file_sink",
-			"path=%s err=\"%s\" set_aside_bytes_max=%d dropped=%llu",
-			say_quoted(span_of(a->path), room),
-			strerror(a->failed_errno), SET_ASIDE_BYTES_MAX,
-			(unsigned long long)fs->sink.stats
-				.lines_dropped_total[DROP_write_failed]);
-	}
+	size_t room_bytes = fs->set_aside_bytes < SET_ASIDE_BYTES_MAX
+				    ? SET_ASIDE_BYTES_MAX - fs->set_aside_bytes
+				    : 0;
+	size_t lines = a->answers.len;
+	appender_give_up(a, room_bytes);
+	fs->full_lines += lines - a->answers.len;
 	fs->set_aside_bytes += a->lines.len;
+}
+
+/* Once a batch. */
+static void say_full(struct file_sink *fs)
+{
+	say_rated(&fs->full_rate, SAY_ERROR, "file_sink",
+		  "output=%s err=\"too much waits for files that cannot be "
+		  "written\" spilled_bytes=%llu in_memory_bytes=%zu "
+		  "refused=%zu",
+		  fs->spills.sink_name,
+		  (unsigned long long)fs->sink.stats.spilled_bytes,
+		  fs->set_aside_bytes, fs->full_lines);
+	fs->full_lines = 0;
+}
+
+static void sync_all(struct file_sink *fs, int64_t now_ns)
+{
+	struct cached_file *f = NULL;
+	if (fs->env.fsync != SINK_FSYNC_INTERVAL || now_ns < fs->sync_ns)
+		return;
+	fs->sync_ns = now_ns + fs->sync_interval_ns;
+	while ((f = file_cache_waiting(fs->files, f)) != NULL)
+		appender_sync(f->appender);
+	while ((f = file_cache_resting(fs->files, f)) != NULL)
+		appender_sync(f->appender);
 }
 
 static enum sink_flush flush(struct sink *sink, int64_t now_ns)
 {
 	struct file_sink *fs = (struct file_sink *)sink;
 	enum sink_flush answer = SINK_FLUSHED;
+	if (!fs->is_restored)
+		restore(sink, NULL);
 	fs->set_aside_bytes = 0;
 	struct cached_file *f = file_cache_waiting(fs->files, NULL), *next;
 	for (; f != NULL; f = next) {
@@ -135,11 +280,22 @@ static enum sink_flush flush(struct sink *sink, int64_t now_ns)
 			answer = SINK_BLOCKED;
 		else if (verdict == APPEND_SET_ASIDE)
 			set_aside(fs, a);
-		if (a->lines.len == 0)
+		if (!appender_waits(a))
 			file_cache_rest(fs->files, f, now_ns);
 	}
+	if (fs->full_lines > 0)
+		say_full(fs);
+	sync_all(fs, now_ns);
 	file_cache_tidy(fs->files, now_ns);
 	return answer;
+}
+
+static void settled(struct sink *sink)
+{
+	struct file_sink *fs = (struct file_sink *)sink;
+	struct cached_file *f = NULL;
+	while ((f = file_cache_waiting(fs->files, f)) != NULL)
+		appender_settled(f->appender);
 }
 
 static void abandon(struct sink *sink)
@@ -165,6 +321,7 @@ static void close_sink(struct sink *sink)
 {
 	struct file_sink *fs = (struct file_sink *)sink;
 	file_cache_free(fs->files);
+	buf_fini(&fs->spills.piece);
 	format_close(fs->format);
 	buf_fini(&fs->root);
 	free(fs->fixed);
@@ -240,6 +397,31 @@ static bool prepare(struct file_sink *fs, struct conf_section *s, bool dry_run,
 	return is_good;
 }
 
+static void read_env(struct file_sink *fs, const struct sink_env *env)
+{
+	fs->env = (struct appender_env){
+		.stats = &fs->sink.stats,
+		.notes = env->notes,
+		.sink = env->number,
+		.fsync = env->fsync,
+	};
+	fs->sync_interval_ns = (int64_t)(env->fsync_interval_s * NS_PER_S);
+	fs->spills = (struct spill_dir){
+		.path = env->spill_dir,
+		.sink_name = env->name != NULL ? env->name : "",
+		.stats = &fs->sink.stats,
+		.env = {.stats = &fs->spills.own_stats,
+			.notes = env->notes,
+			.sink = env->number,
+			.fsync = env->fsync == SINK_FSYNC_BATCH
+					 ? SINK_FSYNC_BATCH
+					 : SINK_FSYNC_NEVER},
+	};
+	fs->spill_bytes_max = env->spill_bytes_max;
+	if (env->spill_dir != NULL)
+		fs->env.spills = &fs->spills;
+}
+
 static struct sink *open_sink(struct conf_section *s,
 			      const struct sink_env *env, struct err *e)
 {
@@ -247,7 +429,7 @@ static struct sink *open_sink(struct conf_section *s,
 	if (!read_keys(s, &keys, e))
 		return NULL;
 	struct file_sink *fs = mem_new(1, sizeof *fs);
-	fs->env.stats = &fs->sink.stats;
+	read_env(fs, env);
 	fs->env.mkdir = keys.mkdir;
 	fs->files = file_cache_new(&fs->env);
 	if (!set_target(fs, &keys, s, e))
@@ -266,6 +448,8 @@ const struct sink_ops file_sink_ops = {
 	.open = open_sink,
 	.put = put,
 	.flush = flush,
+	.settled = settled,
+	.restore = restore,
 	.abandon = abandon,
 	.reopen = reopen,
 	.close = close_sink,

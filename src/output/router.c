@@ -131,20 +131,21 @@ bool router_add(struct router *router, struct conf_section *s,
 	ignore_keys(s);
 
 	char *name = name_sink(router, kind, alias);
-	struct sink *sink = NULL;
-	if (check_name(router, name, s, e))
-		sink = kind->open(s, env, e);
-	if (sink == NULL) {
+	if (!check_name(router, name, s, e)) {
 		free(name);
 		return false;
 	}
-	sink->ops = kind;
 	struct route route = {
 		.name = name,
 		.match = mem_text(match),
-		.sink = sink,
 	};
-	if (!conf_section_end(s, e)) {
+	struct sink_env its_env = *env;
+	its_env.number = (uint32_t)router->count;
+	its_env.name = route.name;
+	route.sink = kind->open(s, &its_env, e);
+	if (route.sink != NULL)
+		route.sink->ops = kind;
+	if (route.sink == NULL || !conf_section_end(s, e)) {
 		route_fini(&route);
 		return false;
 	}
@@ -170,7 +171,8 @@ void router_put(struct router *router, struct record *r)
 					  &m->reason))
 			m->is_answered = true;
 	}
-	if (!is_routed)
+	/* That a part of it is undecided weighs more. */
+	if (!is_routed && m->reason != DROP_undecided)
 		m->reason = DROP_unrouted;
 }
 
@@ -199,6 +201,26 @@ void router_reopen(struct router *router)
 		struct sink *sink = router->routes[i].sink;
 		sink->ops->reopen(sink);
 	}
+}
+
+void router_settled(struct router *router)
+{
+	for (size_t i = 0; i < router->count; i++) {
+		struct sink *sink = router->routes[i].sink;
+		if (sink->ops->settled != NULL)
+			sink->ops->settled(sink);
+	}
+}
+
+void router_restore(struct router *router, size_t index,
+		    const struct sink_stats *stats)
+{
+	CHECK(index < router->count);
+	struct sink *sink = router->routes[index].sink;
+	if (sink->ops->restore != NULL)
+		sink->ops->restore(sink, stats);
+	else if (stats != NULL)
+		sink->stats = *stats;
 }
 
 bool router_sink(const struct router *router, size_t index, const char **name,

@@ -37,6 +37,12 @@ enum sink_flush router_flush(struct router *, int64_t now_mono_ns);
 void router_abandon(struct router *);
 void router_reopen(struct router *);
 
+/* After each commit of the journal, see sink_ops. */
+void router_settled(struct router *);
+
+/* Go on counting from there, see sink_ops. */
+void router_restore(struct router *, size_t index, const struct sink_stats *);
+
 /* For the metrics: index from 0; false behind the last. */
 bool router_sink(const struct router *, size_t index, const char **name,
 		 const struct sink **);

@@ -29,27 +29,25 @@ enum sink_flush {
 		       * nothing more before */
 };
 
+struct append_notes;
+
+enum sink_fsync {
+	SINK_FSYNC_NEVER,
+	SINK_FSYNC_BATCH,    /* before the batch is committed */
+	SINK_FSYNC_INTERVAL, /* every fsync_interval_s, in a flush */
+};
+
+/* Outlives the sinks. */
 struct sink_env {
 	const char *conf_dir;
 	bool dry_run; /* check all that can be checked, leave nothing behind */
-};
-
-struct sink_ops {
-	const char *name; /* as in the configuration */
-	struct sink *(*open)(struct conf_section *, const struct sink_env *,
-			     struct err *);
-	/* Add the record's line to the batch.  `answers`: this sink answers
-	 * for the record's message if it takes the line.  False when the line
-	 * is refused: counted, and *reason says why. */
-	bool (*put)(struct sink *, const struct record *, bool answers,
-		    enum drop_reason *reason);
-	/* Write what was put: whole lines, one write() for each file. */
-	enum sink_flush (*flush)(struct sink *, int64_t now_mono_ns);
-	/* Give up what still waits: counted as DROP_write_failed. */
-	void (*abandon)(struct sink *);
-	/* Close the files; the next line opens them anew. */
-	void (*reopen)(struct sink *);
-	void (*close)(struct sink *);
+	const struct append_notes *notes; /* NULL: nothing is noted */
+	uint32_t number;  /* the sink's, for its notes; set by the router */
+	const char *name; /* NAME.N or its Alias; set by the router */
+	const char *spill_dir;	/* for lines set aside; NULL: in memory */
+	size_t spill_bytes_max; /* of each sink; a batch may exceed it */
+	enum sink_fsync fsync;
+	double fsync_interval_s;
 };
 
 struct sink_stats {
@@ -63,9 +61,41 @@ struct sink_stats {
 	uint64_t messages_queued;
 	uint64_t bytes_written_total;
 	uint64_t writes_total;
-	uint64_t errors_total;	/* failed opens and writes */
+	uint64_t errors_total;	/* failed opens, writes and syncs */
 	uint64_t retries_total; /* attempts after a failure */
+	uint64_t fsyncs_total;
+	uint64_t recovered_bytes_total; /* found written after a crash */
 	uint64_t files_open;
+	uint64_t lines_spilled; /* of lines_queued: on the disk */
+	uint64_t messages_spilled;
+	uint64_t spilled_bytes; /* what the spills' files take */
+};
+
+struct sink_ops {
+	const char *name; /* as in the configuration */
+	struct sink *(*open)(struct conf_section *, const struct sink_env *,
+			     struct err *);
+	/* Add the record's line to the batch.  `answers`: this sink answers
+	 * for the record's message if it takes the line.  False when the line
+	 * is refused: counted, and *reason says why. */
+	bool (*put)(struct sink *, const struct record *, bool answers,
+		    enum drop_reason *reason);
+	/* Write what was put: whole lines, one write() for each file. */
+	enum sink_flush (*flush)(struct sink *, int64_t now_mono_ns);
+	/* The journal was committed: what was put before will not come again.
+	 * May be NULL. */
+	void (*settled)(struct sink *);
+	/* Before the first put, when the journal is this process's: go on
+	 * with what the process before left, and with its counters (NULL:
+	 * there are none).  Without this the first put or flush does it.  May
+	 * be NULL: the counters are just assigned. */
+	void (*restore)(struct sink *, const struct sink_stats *);
+	/* Give up what still waits in memory: counted as DROP_write_failed.
+	 * What was spilled waits on. */
+	void (*abandon)(struct sink *);
+	/* Close the files; the next line opens them anew. */
+	void (*reopen)(struct sink *);
+	void (*close)(struct sink *);
 };
 
 struct sink {

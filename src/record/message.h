@@ -21,6 +21,7 @@
 	X(empty, "a datagram without a byte")                            \
 	X(unparsed, "no parser of the input takes it")                   \
 	X(filtered, "a filter dropped it, as configured")                \
+	X(undecided, "a hook failed and Dead_Letter keeps it")           \
 	X(unrouted, "no output's Match takes its tag")                   \
 	X(path_refused, "its path has '..' or NUL, or can be no file's") \
 	X(write_failed, "its file could not be written")

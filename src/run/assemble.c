@@ -3,19 +3,26 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+#include <sys/stat.h>
 
+#include "base/buf.h"
 #include "base/embedded.h"
 #include "base/mem.h"
 #include "base/span.h"
 #include "conf/conf.h"
 #include "filter/chain.h"
+#include "intake/journal.h"
 #include "output/file_path.h"
 #include "output/router.h"
 #include "record/parser.h"
+#include "run/dead_letter.h"
 #include "run/decoder.h"
 #include "run/input_conf.h"
 #include "run/parser_conf.h"
+
+#define JOURNAL_NAME ".sluiced.journal"
+
+enum { DEAD_LETTER_SINK = UINT32_MAX }; /* its number, for notes */
 
 static struct conf *add_conf(struct assembly *a, struct conf *conf)
 {
@@ -174,10 +181,49 @@ static bool read_inputs(struct assembly *a, const struct assemble_opts *opts,
 	return true;
 }
 
+/* A hidden file beside the first socket: an emptyDir outlives a container. */
+static void place_storage(struct assembly *a)
+{
+	const char *path = a->settings.storage_path;
+	struct buf b = {0};
+	struct stat st;
+	if (a->settings.storage_in_memory)
+		return;
+	if (path == NULL) {
+		path = a->inputs[0].socket.path;
+		const char *slash = strrchr(path, '/');
+		buf_put(&b, path,
+			slash != NULL ? (size_t)(slash + 1 - path) : 0);
+		buf_put_text(&b, JOURNAL_NAME);
+	} else {
+		buf_put_text(&b, path);
+		if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+			buf_put_text(&b, "/" JOURNAL_NAME);
+	}
+	a->journal_path = mem_copy(b.ptr, b.len);
+	buf_put_text(&b, ".spill");
+	a->spill_dir = mem_copy(b.ptr, b.len);
+	buf_fini(&b);
+}
+
+static void note(void *journal, const struct append_note *n)
+{
+	journal_note(journal, n);
+}
+
+static const struct append_note *find_note(void *journal, uint32_t sink,
+					   uint64_t device, uint64_t inode,
+					   size_t nth)
+{
+	return journal_noted(journal, sink, device, inode, nth);
+}
+
 static bool read_filters(struct assembly *a, struct err *e)
 {
 	struct filter_env env = {.parsers = a->parsers,
-				 .conf_dir = conf_dir(a->confs[0])};
+				 .conf_dir = conf_dir(a->confs[0]),
+				 .dead_letters =
+					 a->settings.dead_letter != NULL};
 	struct conf_section *s;
 	a->chain = chain_new();
 	for (size_t i = 0; (s = conf_section_named(a->confs[0], "FILTER", i));
@@ -190,8 +236,15 @@ static bool read_filters(struct assembly *a, struct err *e)
 static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
 			 struct err *e)
 {
-	struct sink_env env = {.conf_dir = conf_dir(a->confs[0]),
-			       .dry_run = opts->dry_run};
+	struct sink_env env = {
+		.conf_dir = conf_dir(a->confs[0]),
+		.dry_run = opts->dry_run,
+		.notes = &a->notes,
+		.spill_dir = a->spill_dir,
+		.spill_bytes_max = a->settings.spill_bytes,
+		.fsync = a->settings.fsync,
+		.fsync_interval_s = a->settings.fsync_interval_s,
+	};
 	struct conf_section *s;
 	a->router = router_new();
 	for (size_t i = 0; (s = conf_section_named(a->confs[0], "OUTPUT", i));
@@ -206,17 +259,33 @@ static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
 	return true;
 }
 
+static bool open_dead_letter(struct assembly *a, bool dry_run, struct err *e)
+{
+	if (a->settings.dead_letter == NULL)
+		return true;
+	if (dry_run)
+		return dead_letter_try(a->settings.dead_letter, e) ||
+		       err_in(e, "Dead_Letter");
+	a->dead_letter = dead_letter_open(a->settings.dead_letter, &a->notes,
+					  DEAD_LETTER_SINK, e);
+	return a->dead_letter != NULL || err_in(e, "Dead_Letter");
+}
+
 struct assembly *assemble(const struct assemble_opts *opts, struct err *e)
 {
 	struct assembly *a = mem_new(1, sizeof *a);
 	settings_init(&a->settings);
+	a->notes = (struct append_notes){.note = note, .find = find_note};
 	if (add_conf(a, conf_read(opts->conf_path, e)) == NULL)
 		goto fail;
 	if (!check_section_names(a->confs[0], e) || !read_service(a, opts, e) ||
 	    !read_parsers(a, opts, e))
 		goto fail;
-	if (!read_inputs(a, opts, e) || !read_filters(a, e) ||
-	    !read_outputs(a, opts, e))
+	if (!read_inputs(a, opts, e))
+		goto fail;
+	place_storage(a);
+	if (!read_filters(a, e) || !read_outputs(a, opts, e) ||
+	    !open_dead_letter(a, opts->dry_run, e))
 		goto fail;
 	return a;
 fail:
@@ -228,6 +297,7 @@ void assembly_free(struct assembly *a)
 {
 	if (a == NULL)
 		return;
+	dead_letter_close(a->dead_letter);
 	router_free(a->router);
 	chain_free(a->chain);
 	for (size_t i = 0; i < a->input_count; i++)
@@ -238,5 +308,7 @@ void assembly_free(struct assembly *a)
 	for (size_t i = 0; i < a->conf_count; i++)
 		conf_free(a->confs[i]);
 	free(a->confs);
+	free(a->journal_path);
+	free(a->spill_dir);
 	free(a);
 }

@@ -8,10 +8,12 @@
 
 #include "base/err.h"
 #include "intake/socket.h"
+#include "record/append_note.h"
 #include "run/settings.h"
 
 struct chain;
 struct conf;
+struct dead_letter;
 struct decoder;
 struct parser_set;
 struct router;
@@ -40,6 +42,11 @@ struct assembly {
 	size_t input_count;
 	struct chain *chain;
 	struct router *router;
+	struct dead_letter *dead_letter; /* or NULL */
+	char *journal_path;		 /* NULL: in memory */
+	char *spill_dir;		 /* NULL: nothing is spilled */
+	/* What the outputs note goes to the journal; its owner sets data. */
+	struct append_notes notes;
 };
 
 /* Everything but the sockets, the journal and the threads.  Opens the log as

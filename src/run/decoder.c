@@ -120,3 +120,8 @@ const struct decoder_stats *decoder_stats(const struct decoder *d)
 {
 	return &d->stats;
 }
+
+void decoder_restore(struct decoder *d, const struct decoder_stats *stats)
+{
+	d->stats = *stats;
+}

@@ -37,6 +37,9 @@ struct record *decoder_decode(struct decoder *, struct message *,
 			      struct arena *);
 
 const char *decoder_name(const struct decoder *);
+/* Go on counting from there. */
+void decoder_restore(struct decoder *, const struct decoder_stats *);
+
 const struct decoder_stats *decoder_stats(const struct decoder *);
 
 #endif

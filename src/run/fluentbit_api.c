@@ -105,7 +105,8 @@ static size_t blocks_of(const struct pipeline_view *v, struct block *blocks)
 	for (size_t i = 0; i < v->filter_count; i++)
 		blocks[n++] = block_of_filter(&v->filters[i]);
 	for (size_t i = 0; i < v->sink_count; i++)
-		blocks[n++] = block_of_sink(&v->sinks[i]);
+		if (!v->sinks[i].is_dead_letter)
+			blocks[n++] = block_of_sink(&v->sinks[i]);
 	return n;
 }
 

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/http.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "base/say.h"
 
 enum {
 	CONNECTIONS_MAX = 128,
@@ -91,74 +87,19 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
 	return result;
 }
 
-static bool read_address(const struct http_opts *opts,
-			 struct sockaddr_storage *address, struct err *e)
-{
-	struct sockaddr_in *v4 = (struct sockaddr_in *)address;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)address;
-	memset(address, 0, sizeof *address);
-	if (inet_pton(AF_INET, opts->listen, &v4->sin_addr) == 1) {
-		v4->sin_family = AF_INET;
-		v4->sin_port = htons(opts->port);
-		return true;
-	}
-	if (inet_pton(AF_INET6, opts->listen, &v6->sin6_addr) == 1) {
-		v6->sin6_family = AF_INET6;
-		v6->sin6_port = htons(opts->port);
-		return true;
-	}
-	return err_set(e,
-		       "HTTP_Listen \"%s\" is not an address like 0.0.0.0, "
-		       "127.0.0.1 or ::",
-		       opts->listen);
-}
-
-/* Our own socket rather than libmicrohttpd's: the error is known, and a port
- * in use is one, which SO_REUSEPORT would hide. */
-static int listen_at(const struct http_opts *opts, struct err *e)
-{
-	struct sockaddr_storage address;
-	socklen_t length = sizeof address;
-	if (!read_address(opts, &address, e))
-		return -1;
-	int fd = socket(address.ss_family,
-			SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		goto fail;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-	if (bind(fd, (struct sockaddr *)&address, length) < 0 ||
-	    listen(fd, CONNECTIONS_MAX) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&address, &length) < 0)
-		goto fail;
-	/* The port stands at the same place in both kinds of address. */
-	say(SAY_INFO, "http", "listening=%s:%u", opts->listen,
-	    ntohs(((struct sockaddr_in *)&address)->sin_port));
-	return fd;
-fail:
-	err_sys(e, errno, "HTTP server on %s port %u", opts->listen,
-		opts->port);
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
 struct http *http_start(uv_loop_t *loop, const struct http_opts *opts,
 			struct err *e)
 {
-	int fd = listen_at(opts, e);
-	if (fd < 0)
-		return NULL;
 	struct http *h = mem_new(1, sizeof *h);
 	h->opts = *opts;
 	h->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL, 0, NULL, NULL, on_request, h,
-		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+		MHD_OPTION_LISTEN_SOCKET, opts->fd, MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		(size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
 		(unsigned)IDLE_TIMEOUT_S, MHD_OPTION_END);
 	if (h->daemon == NULL) {
 		err_sys(e, errno, "HTTP server");
-		close(fd);
 		free(h);
 		return NULL;
 	}
@@ -178,7 +119,12 @@ static void on_closed(uv_handle_t *handle)
 	struct http *h = handle->data;
 	if (--h->open_handles > 0)
 		return;
+	/* Other processes have the listening socket too: only our descriptor
+	 * of it may be closed, not the socket shut down. */
+	int fd = MHD_quiesce_daemon(h->daemon);
 	MHD_stop_daemon(h->daemon);
+	if (fd >= 0)
+		close(fd);
 	free(h);
 }
 

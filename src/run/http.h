@@ -30,13 +30,12 @@ typedef void (*http_answer_fn)(void *, const struct http_request *,
 			       struct http_answer *);
 
 struct http_opts {
-	const char *listen; /* an address, not a name */
-	uint16_t port;	    /* 0: the kernel chooses */
+	int fd; /* listening; closed by http_stop, or by the caller on failure */
 	http_answer_fn answer;
 	void *data;
 };
 
-/* Listen and say where.  NULL on failure. */
+/* NULL on failure. */
 struct http *http_start(uv_loop_t *, const struct http_opts *, struct err *);
 
 /* Close everything; its memory is freed once the loop has run once more. */

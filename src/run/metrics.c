@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "intake/journal.h"
 #include "intake/socket.h"
+#include "run/link.h"
 #include "run/pipeline.h"
 
 const char *metrics_version(void)
@@ -16,17 +17,23 @@ const char *metrics_version(void)
 struct metrics_law metrics_law(const struct metrics *m)
 {
 	const struct pipeline_view *v = m->view;
+	const struct pipeline_totals *t = &v->totals;
 	struct metrics_law law = {
 		.received =
 			m->journal->appended_total + m->journal->refused_total,
-		.queued = m->journal->appended_total - v->taken_total,
+		.written = t->written,
+		.dead_lettered = t->dead_lettered,
+		.queued = m->journal->appended_total - t->taken + t->queued,
 	};
 	for (size_t r = 0; r < DROP_REASON_COUNT; r++)
-		law.dropped[r] = v->dropped_total[r];
+		law.dropped[r] = t->dropped[r];
 	law.dropped[DROP_journal_full] += m->journal->refused_total;
 	for (size_t i = 0; i < v->sink_count; i++) {
 		const struct sink_stats *s = &v->sinks[i].stats;
-		law.written += s->messages_written_total;
+		if (v->sinks[i].is_dead_letter)
+			law.dead_lettered += s->messages_written_total;
+		else
+			law.written += s->messages_written_total;
 		law.queued += s->messages_queued;
 		for (size_t r = 0; r < DROP_REASON_COUNT; r++)
 			law.dropped[r] += s->messages_dropped_total[r];
@@ -97,7 +104,7 @@ static void put_law(struct buf *b, const struct metrics *m)
 			   drop_reason_name((enum drop_reason)r),
 			   drop_reason_help((enum drop_reason)r));
 	head(b, "messages_received_total", "counter",
-	     "Datagrams received; = written + dropped + queued.");
+	     "Datagrams received; = written + dropped + dead_lettered + queued.");
 	plain(b, "messages_received_total", law.received);
 	head(b, "messages_written_total", "counter",
 	     "Messages whose line is in its file.");
@@ -110,6 +117,9 @@ static void put_law(struct buf *b, const struct metrics *m)
 				       NULL},
 		       law.dropped[r]);
 	buf_fini(&reasons);
+	head(b, "messages_dead_lettered_total", "counter",
+	     "Messages kept in the Dead_Letter file.");
+	plain(b, "messages_dead_lettered_total", law.dead_lettered);
 	head(b, "messages_queued", "gauge",
 	     "Messages in the journal, or waiting for their file.");
 	plain(b, "messages_queued", law.queued);
@@ -126,10 +136,23 @@ static void put_journal(struct buf *b, const struct metrics *m)
 	     "Datagrams longer than the largest message, cut.");
 	plain(b, "journal_truncated_total", m->journal->truncated_total);
 	head(b, "pipeline_batches_total", "counter", "Batches written.");
-	plain(b, "pipeline_batches_total", m->view->batches_total);
+	plain(b, "pipeline_batches_total", m->view->totals.batches);
 	head(b, "pipeline_blocked", "gauge",
 	     "1 while an output's disk takes nothing.");
 	plain(b, "pipeline_blocked", m->view->is_blocked);
+}
+
+static void put_tally(struct buf *b, const struct link_tally *t)
+{
+	head(b, "reloads_total", "counter",
+	     "Reloads of the configuration; a failed one left the old one.");
+	sample(b, "reloads_total", (struct labels){"result", "done", NULL},
+	       t->reloads_done);
+	sample(b, "reloads_total", (struct labels){"result", "failed", NULL},
+	       t->reloads_failed);
+	head(b, "worker_deaths_total", "counter",
+	     "Workers that died and were replaced.");
+	plain(b, "worker_deaths_total", t->deaths);
 }
 
 static void put_inputs(struct buf *b, const struct metrics *m)
@@ -192,6 +215,8 @@ static void put_filters(struct buf *b, const struct pipeline_view *v)
 	 offsetof(struct filter_stats, field)}
 		ROW(records_total, "Records given to the filter."),
 		ROW(dropped_total, "Records it dropped, as configured."),
+		ROW(undecided_total,
+		    "Records that a hook failed on, left to Dead_Letter."),
 		ROW(added_total, "Records it added by splitting one."),
 		ROW(restarted_total, "Records it sent to the chain's head."),
 		ROW(refused_total, "Records it would have sent there once "
@@ -208,7 +233,7 @@ static void put_filters(struct buf *b, const struct pipeline_view *v)
 	}
 	head(b, "filter_failures_total", "counter",
 	     "Records that the filter could not work on; they went on as "
-	     "they were.");
+	     "they were, or to Dead_Letter.");
 	for (size_t i = 0; i < v->filter_count; i++) {
 		const struct filter_view *f = &v->filters[i];
 		const char *const *reasons = f->ops->failures;
@@ -233,7 +258,13 @@ static void put_sinks(struct buf *b, const struct pipeline_view *v)
 		ROW(writes_total, "counter", "Calls of write()."),
 		ROW(errors_total, "counter", "Failed opens and writes."),
 		ROW(retries_total, "counter", "Attempts after a failure."),
+		ROW(fsyncs_total, "counter", "Files synced, see Fsync."),
+		ROW(recovered_bytes_total, "counter",
+		    "Bytes found written after a crash, not written again."),
 		ROW(files_open, "gauge", "Files held open."),
+		ROW(lines_spilled, "gauge",
+		    "Lines waiting in the spill; part of lines_queued."),
+		ROW(spilled_bytes, "gauge", "Bytes of the spill's files."),
 #undef ROW
 	};
 	for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
@@ -263,6 +294,7 @@ void metrics_put(struct buf *b, const struct metrics *m)
 	put_decoders(b, m->view);
 	put_filters(b, m->view);
 	put_sinks(b, m->view);
+	put_tally(b, m->tally);
 	head(b, "uptime_seconds", "gauge", "Seconds since the start.");
 	plain(b, "uptime_seconds", (uint64_t)m->uptime_s);
 	head(b, "build_info", "gauge", "The version that runs.");

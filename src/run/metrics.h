@@ -3,7 +3,7 @@
  *
  * Modules count in plain structs of their own; here they are read and named.
  * The law of the messages can be computed from it at every moment:
- *     received = written + dropped{reason} + queued */
+ *     received = written + dropped{reason} + dead_lettered + queued */
 #ifndef RUN_METRICS_H
 #define RUN_METRICS_H
 
@@ -15,6 +15,7 @@
 
 struct buf;
 struct journal_stats;
+struct link_tally;
 struct pipeline_view;
 struct socket_stats;
 
@@ -32,6 +33,7 @@ struct metrics {
 	size_t journal_ring_bytes;
 	const struct metrics_input *inputs;
 	size_t input_count;
+	const struct link_tally *tally;
 	int64_t uptime_s;
 	int64_t started_s; /* since 1970 */
 	int64_t now_ms;
@@ -43,6 +45,7 @@ struct metrics_law {
 	uint64_t received;
 	uint64_t written;
 	uint64_t dropped[DROP_REASON_COUNT];
+	uint64_t dead_lettered;
 	uint64_t queued;
 };
 

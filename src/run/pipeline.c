@@ -10,6 +10,8 @@
  *    back-off, nothing is taken meanwhile, the journal fills;
  *  - one file cannot be opened: its sink sets its lines aside, step 3 goes on;
  *    the sleep of step 4 is then short, to try again;
+ *  - leaving while blocked: the batch is not committed, the next process has
+ *    it again, and the journal's notes tell it what is written already;
  *  - finishing while blocked: once pipeline_abandon was called every batch
  *    gets one more try and is then given up, and counted. */
 #include "run/pipeline.h"
@@ -27,6 +29,8 @@
 #include "intake/journal.h"
 #include "output/router.h"
 #include "record/record.h"
+#include "run/counters.h"
+#include "run/dead_letter.h"
 
 enum {
 	ARENA_BYTES = 64 * 1024,
@@ -42,17 +46,17 @@ struct pipeline {
 	pthread_t thread;
 	bool has_thread;
 	struct arena *arena;
-	uint64_t taken_total;
-	uint64_t dropped_total[DROP_REASON_COUNT];
-	uint64_t batches_total;
+	struct pipeline_totals totals;
+	char *counters; /* COUNTERS_BYTES, for the journal */
 	struct say_rate blocked_rate;
 
-	pthread_mutex_t bell_lock; /* the five below */
+	pthread_mutex_t bell_lock; /* the six below */
 	pthread_cond_t bell;
 	bool is_rung;
-	bool is_ordered; /* rung with one of the three below */
+	bool is_ordered; /* rung with one of those below */
 	bool is_reopening;
 	bool is_finishing;
+	bool is_leaving;
 	bool is_abandoning;
 
 	pthread_mutex_t view_lock;
@@ -62,7 +66,9 @@ struct pipeline {
 /* --- the bell */
 
 struct orders { /* what the intake thread wants, as of one moment */
+	bool reopen;
 	bool finish;
+	bool leave;
 	bool abandon;
 };
 
@@ -75,7 +81,7 @@ static struct timespec deadline_in(int64_t ms)
 	};
 }
 
-/* Sleep until rung or for `ms`, which may be 0; obey, and tell the rest.  With
+/* Sleep until rung or for `ms`, which may be 0; then read the orders.  With
  * `calm` only an order ends the sleep: more datagrams are no reason to try a
  * full disk again. */
 static struct orders listen_for(struct pipeline *p, int64_t ms, bool calm)
@@ -87,12 +93,10 @@ static struct orders listen_for(struct pipeline *p, int64_t ms, bool calm)
 		    ETIMEDOUT)
 			break;
 	p->is_rung = p->is_ordered = false;
-	struct orders orders = {p->is_finishing, p->is_abandoning};
-	bool reopen = p->is_reopening;
+	struct orders orders = {p->is_reopening, p->is_finishing, p->is_leaving,
+				p->is_abandoning};
 	p->is_reopening = false;
 	pthread_mutex_unlock(&p->bell_lock);
-	if (reopen)
-		router_reopen(p->opts.router);
 	return orders;
 }
 
@@ -123,6 +127,11 @@ void pipeline_finish(struct pipeline *p)
 	order(p, &p->is_finishing);
 }
 
+void pipeline_leave(struct pipeline *p)
+{
+	order(p, &p->is_leaving);
+}
+
 void pipeline_abandon(struct pipeline *p)
 {
 	order(p, &p->is_abandoning);
@@ -134,11 +143,8 @@ static void publish(struct pipeline *p, bool is_blocked)
 {
 	pthread_mutex_lock(&p->view_lock);
 	struct pipeline_view *v = &p->view;
-	v->taken_total = p->taken_total;
-	v->batches_total = p->batches_total;
+	v->totals = p->totals;
 	v->is_blocked = is_blocked;
-	for (size_t i = 0; i < DROP_REASON_COUNT; i++)
-		v->dropped_total[i] = p->dropped_total[i];
 	for (size_t i = 0; i < v->decoder_count; i++)
 		v->decoders[i].stats = *decoder_stats(p->opts.decoders[i]);
 	const char *name;
@@ -148,6 +154,9 @@ static void publish(struct pipeline *p, bool is_blocked)
 	const struct sink *sink;
 	for (size_t i = 0; router_sink(p->opts.router, i, &name, &sink); i++)
 		v->sinks[i].stats = sink->stats;
+	if (p->opts.dead_letter != NULL)
+		v->sinks[v->sink_count - 1].stats =
+			*dead_letter_stats(p->opts.dead_letter);
 	pthread_mutex_unlock(&p->view_lock);
 }
 
@@ -164,7 +173,7 @@ static void view_init(struct pipeline *p)
 	v->decoder_count = p->opts.decoder_count;
 	v->decoders = mem_new(v->decoder_count, sizeof *v->decoders);
 	v->filters = mem_new(v->filter_count, sizeof *v->filters);
-	v->sinks = mem_new(v->sink_count, sizeof *v->sinks);
+	v->sinks = mem_new(v->sink_count + 1, sizeof *v->sinks);
 	for (size_t i = 0; i < v->decoder_count; i++)
 		v->decoders[i].name = decoder_name(p->opts.decoders[i]);
 	for (size_t i = 0; i < v->filter_count; i++) {
@@ -175,7 +184,42 @@ static void view_init(struct pipeline *p)
 		router_sink(p->opts.router, i, &v->sinks[i].name, &sink);
 		v->sinks[i].ops = sink->ops;
 	}
+	if (p->opts.dead_letter != NULL)
+		v->sinks[v->sink_count++] = (struct sink_view){
+			.name = "dead_letter", .is_dead_letter = true};
+}
+
+/* Go on with what the process before has counted. */
+static void restore(struct pipeline *p)
+{
+	struct pipeline_view *v = &p->view;
+	const void *block = journal_counters(p->opts.journal, COUNTERS_BYTES);
+	if (block != NULL)
+		counters_unpack(block, v);
+	p->totals = v->totals;
+	for (size_t i = 0; i < v->decoder_count; i++)
+		decoder_restore(p->opts.decoders[i], &v->decoders[i].stats);
+	for (size_t i = 0; i < v->filter_count; i++)
+		chain_restore(p->opts.chain, i, &v->filters[i].stats);
+	for (size_t i = 0; i < v->sink_count; i++) {
+		const struct sink_stats *stats =
+			v->sinks[i].is_restored ? &v->sinks[i].stats : NULL;
+		if (!v->sinks[i].is_dead_letter)
+			router_restore(p->opts.router, i, stats);
+		else if (stats != NULL)
+			dead_letter_restore(p->opts.dead_letter, stats);
+	}
+}
+
+static void commit(struct pipeline *p)
+{
 	publish(p, false);
+	counters_pack(&p->view, p->counters);
+	journal_commit(p->opts.journal, p->counters, COUNTERS_BYTES);
+	router_settled(p->opts.router);
+	if (p->opts.dead_letter != NULL)
+		dead_letter_settled(p->opts.dead_letter);
+	p->opts.on_settled(p->opts.data);
 }
 
 /* --- the way of a message */
@@ -186,6 +230,20 @@ static void on_record(void *data, struct record *r)
 	router_put(p->opts.router, r);
 }
 
+/* No sink took a line of it.  Dropped as configured, or for no Match, is as
+ * the operator wishes; the rest is kept where it can be replayed. */
+static void settle_unanswered(struct pipeline *p, const struct message *message,
+			      const char *input)
+{
+	bool is_kept = p->opts.dead_letter != NULL &&
+		       message->reason != DROP_empty &&
+		       message->reason != DROP_filtered &&
+		       message->reason != DROP_unrouted;
+	if (!is_kept || !dead_letter_put(p->opts.dead_letter, message, input,
+					 drop_reason_name(message->reason)))
+		p->totals.dropped[message->reason]++;
+}
+
 static void run_message(struct pipeline *p, const struct journal_entry *entry)
 {
 	struct message message = {
@@ -193,20 +251,22 @@ static void run_message(struct pipeline *p, const struct journal_entry *entry)
 		.arrival_ns = entry->arrival_ns,
 		.reason = DROP_unrouted,
 	};
+	/* A journal may be older than a configuration with fewer inputs. */
+	size_t source =
+		entry->source < p->opts.decoder_count ? entry->source : 0;
+	struct decoder *decoder = p->opts.decoders[source];
 	if (entry->bytes.len == 0) {
 		message.reason = DROP_empty;
 	} else {
-		CHECK(entry->source < p->opts.decoder_count);
-		struct record *r = decoder_decode(
-			p->opts.decoders[entry->source], &message, p->arena);
+		struct record *r = decoder_decode(decoder, &message, p->arena);
 		if (r == NULL)
 			message.reason = DROP_unparsed;
 		else
 			chain_run(p->opts.chain, r, on_record, p);
 	}
 	if (!message.is_answered)
-		p->dropped_total[message.reason]++;
-	p->taken_total++;
+		settle_unanswered(p, &message, decoder_name(decoder));
+	p->totals.taken++;
 	arena_reset(p->arena);
 }
 
@@ -233,25 +293,54 @@ static void say_blocked(struct pipeline *p, int64_t wait_ms)
 		  journal_ring_bytes(p->opts.journal), (long long)wait_ms);
 }
 
-/* Write what was put; returns when it is written or given up. */
-static void flush(struct pipeline *p, struct orders *orders)
+static enum sink_flush flush_all(struct pipeline *p)
+{
+	int64_t now_ns = clock_mono_ns();
+	enum sink_flush answer = router_flush(p->opts.router, now_ns);
+	if (p->opts.dead_letter != NULL &&
+	    dead_letter_flush(p->opts.dead_letter, now_ns) == SINK_BLOCKED)
+		answer = SINK_BLOCKED;
+	return answer;
+}
+
+static void reopen_all(struct pipeline *p)
+{
+	router_reopen(p->opts.router);
+	if (p->opts.dead_letter != NULL)
+		dead_letter_reopen(p->opts.dead_letter);
+}
+
+static void abandon_all(struct pipeline *p)
+{
+	router_abandon(p->opts.router);
+	if (p->opts.dead_letter != NULL)
+		dead_letter_abandon(p->opts.dead_letter);
+}
+
+/* Write what was put; false when it was left for the next process. */
+static bool flush(struct pipeline *p, struct orders *orders)
 {
 	int64_t wait_ms = BACKOFF_MIN_MS;
-	while (router_flush(p->opts.router, clock_mono_ns()) == SINK_BLOCKED) {
+	while (flush_all(p) == SINK_BLOCKED) {
+		if (orders->leave)
+			return false;
 		if (orders->abandon) {
-			router_abandon(p->opts.router);
+			if (p->opts.is_durable)
+				return false;
+			abandon_all(p);
 			break;
 		}
 		publish(p, true);
 		p->opts.on_settled(p->opts.data);
 		say_blocked(p, wait_ms);
 		*orders = listen_for(p, wait_ms, true);
+		if (orders->reopen)
+			reopen_all(p);
 		wait_ms = wait_ms * 2 < BACKOFF_MAX_MS ? wait_ms * 2
 						       : BACKOFF_MAX_MS;
 	}
-	journal_commit(p->opts.journal);
-	publish(p, false);
-	p->opts.on_settled(p->opts.data);
+	commit(p);
+	return true;
 }
 
 static bool has_set_aside(const struct pipeline *p)
@@ -261,32 +350,53 @@ static bool has_set_aside(const struct pipeline *p)
 	for (size_t i = 0; router_sink(p->opts.router, i, &name, &sink); i++)
 		if (sink->stats.lines_queued > 0)
 			return true;
-	return false;
+	return p->opts.dead_letter != NULL &&
+	       dead_letter_stats(p->opts.dead_letter)->lines_queued > 0;
+}
+
+/* Until the journal is empty, or it is time to leave: false. */
+static bool run_batches(struct pipeline *p, struct orders *orders)
+{
+	while (!orders->leave && take_batch(p)) {
+		p->totals.batches++;
+		if (!flush(p, orders))
+			return false;
+		*orders = listen_for(p, 0, false);
+		if (orders->reopen)
+			reopen_all(p);
+	}
+	return !orders->leave;
+}
+
+/* The last batch is written; what is set aside gets its last try, also when it
+ * would not be due yet. */
+static void end_well(struct pipeline *p, struct orders *orders)
+{
+	reopen_all(p);
+	if (!flush(p, orders))
+		return;
+	abandon_all(p);
+	commit(p);
 }
 
 static void *run_thread(void *data)
 {
 	struct pipeline *p = data;
 	struct orders orders = {0};
-	for (;;) {
-		while (take_batch(p)) {
-			p->batches_total++;
-			flush(p, &orders);
-			orders = listen_for(p, 0, false);
-		}
-		if (orders.finish)
+	while (run_batches(p, &orders)) {
+		if (orders.finish) {
+			end_well(p, &orders);
 			break;
+		}
 		orders = listen_for(
 			p, has_set_aside(p) ? BACKOFF_MIN_MS : IDLE_SLEEP_MS,
 			false);
+		if (orders.reopen)
+			reopen_all(p);
 		/* Idle files are closed, lines set aside are tried again. */
-		flush(p, &orders);
+		if (!flush(p, &orders))
+			break;
 	}
-	/* A file that could not be opened gets its last try, also when it
-	 * would not be due yet. */
-	router_reopen(p->opts.router);
-	flush(p, &orders);
-	router_abandon(p->opts.router);
 	publish(p, false);
 	p->opts.on_finished(p->opts.data);
 	return NULL;
@@ -304,7 +414,10 @@ struct pipeline *pipeline_start(const struct pipeline_opts *opts, struct err *e)
 	pthread_condattr_destroy(&attr);
 	pthread_mutex_init(&p->bell_lock, NULL);
 	pthread_mutex_init(&p->view_lock, NULL);
+	p->counters = mem_new(1, COUNTERS_BYTES);
 	view_init(p);
+	restore(p);
+	publish(p, false);
 	int error = pthread_create(&p->thread, NULL, run_thread, p);
 	if (error != 0) {
 		err_sys(e, error, "start the pipeline thread");
@@ -327,6 +440,7 @@ void pipeline_free(struct pipeline *p)
 	pthread_cond_destroy(&p->bell);
 	pthread_mutex_destroy(&p->bell_lock);
 	pthread_mutex_destroy(&p->view_lock);
+	free(p->counters);
 	free(p->view.decoders);
 	free(p->view.filters);
 	free(p->view.sinks);

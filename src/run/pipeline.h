@@ -10,11 +10,13 @@
  * holds the rest, and flushing is tried again after 100 ms, doubling to 5 s.
  *
  * Its counters are published as one consistent copy at the end of each batch:
- *     taken = written + dropped{reason} + queued in the sinks
- * holds in every copy. */
+ *     taken = written + dropped{reason} + dead_lettered + queued in the sinks
+ * holds in every copy.  They are committed to the journal together with the
+ * batch, and a pipeline that is started on it goes on with them. */
 #ifndef RUN_PIPELINE_H
 #define RUN_PIPELINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,14 +32,19 @@ struct journal;
 struct pipeline;
 struct router;
 
+struct dead_letter;
+
 struct pipeline_opts { /* all borrowed until pipeline_free */
 	struct journal *journal;
 	struct decoder **decoders; /* by an entry's source */
 	size_t decoder_count;
 	struct chain *chain;
 	struct router *router;
-	/* Both in the pipeline's thread: after each try to write, and at the
-	 * end. */
+	struct dead_letter *dead_letter; /* or NULL */
+	/* The journal outlives the process: nothing is ever given up. */
+	bool is_durable;
+	/* Both in the pipeline's thread: something was committed, or blocked
+	 * for the first time; and the end. */
 	void (*on_settled)(void *);
 	void (*on_finished)(void *);
 	void *data;
@@ -51,6 +58,8 @@ struct filter_view {
 
 struct sink_view {
 	const char *name;
+	bool is_dead_letter;
+	bool is_restored; /* the process before has counted for it */
 	const struct sink_ops *ops;
 	struct sink_stats stats;
 };
@@ -60,18 +69,25 @@ struct decoder_view {
 	struct decoder_stats stats;
 };
 
+/* The law's terms of what is not in a sink's counters. */
+struct pipeline_totals {
+	uint64_t taken; /* messages */
+	uint64_t written;
+	uint64_t dropped[DROP_REASON_COUNT];
+	uint64_t dead_lettered;
+	uint64_t queued; /* of outputs that the configuration has no more */
+	uint64_t batches;
+};
+
 /* What the metrics read. */
 struct pipeline_view {
-	uint64_t taken_total; /* messages */
-	uint64_t
-		dropped_total[DROP_REASON_COUNT]; /* that no sink answers for */
-	uint64_t batches_total;
+	struct pipeline_totals totals;
 	bool is_blocked; /* the disk takes nothing */
 	struct decoder_view *decoders;
 	size_t decoder_count;
 	struct filter_view *filters;
 	size_t filter_count;
-	struct sink_view *sinks;
+	struct sink_view *sinks; /* the dead letters are the last, if any */
 	size_t sink_count;
 };
 
@@ -88,8 +104,13 @@ void pipeline_reopen(struct pipeline *);
  * Nothing may be appended any more. */
 void pipeline_finish(struct pipeline *);
 
-/* While finishing: what the disk does not take at the next try is given up
- * and counted as DROP_write_failed. */
+/* Finish the batch that is under way, as far as the disk takes it at once, and
+ * end: the rest stays in the journal for the next process. */
+void pipeline_leave(struct pipeline *);
+
+/* While finishing: what the disk does not take at the next try is left in the
+ * journal; when that is in memory it is given up, and counted as
+ * DROP_write_failed. */
 void pipeline_abandon(struct pipeline *);
 
 /* Join the thread (after on_finished) and free. */

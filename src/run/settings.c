@@ -3,6 +3,8 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdlib.h>
+#include <strings.h>
 
 #include "conf/conf.h"
 
@@ -20,23 +22,20 @@ static const struct {
 	{"sp.*", "there is no stream processor"},
 	{"Plugins_File", "there are no plugins to load"},
 	{"flush.adaptive.*", "Flush is an upper bound already"},
-	{"storage.path", "the journal is in memory"},
-	{"storage.type", "the journal is in memory"},
-	{"storage.inherit", "the journal is in memory"},
+	{"storage.inherit", "every input goes through the journal"},
 	{"storage.rejected.path", "there are no chunks"},
-	{"storage.keep.rejected", "there are no chunks"},
+	{"storage.keep.rejected", "Dead_Letter keeps what cannot be written"},
 	{"storage.trim_files", "there are no chunks"},
-	{"storage.sync", "the journal is in memory"},
-	{"storage.checksum", "the journal is in memory"},
+	{"storage.sync", "Fsync says when files are synced"},
+	{"storage.checksum", "the journal always has checksums"},
 	{"storage.metrics", "/metrics has the journal's figures"},
 	{"storage.backlog.mem_limit", "storage.max_size bounds the journal"},
 	{"storage.max_chunks_up", "storage.max_size bounds the journal"},
 	{"storage.delete_irrecoverable_chunks", "there are no chunks"},
 	{"json.convert_nan_to_null", "it is always so"},
 	{"json.escape_unicode", "text beyond ASCII is written as it came"},
-	{"Hot_Reload", "the configuration is read once"},
-	{"Hot_Reload.Timeout", "the configuration is read once"},
-	{"Hot_Reload.Ensure_Thread_Safety", "the configuration is read once"},
+	{"Hot_Reload.Ensure_Thread_Safety", "a reload is a new process"},
+	{"Hot_Reload.Timeout", "a worker has 30 s to leave"},
 };
 
 void settings_init(struct settings *s)
@@ -51,6 +50,8 @@ void settings_init(struct settings *s)
 		.health_retries_max = 5,
 		.health_period_s = 60,
 		.journal_bytes = 64 * 1000 * 1000,
+		.spill_bytes = 64 * 1000 * 1000,
+		.fsync = SINK_FSYNC_NEVER,
 	};
 }
 
@@ -101,12 +102,55 @@ static bool read_http(struct settings *s, struct conf_section *c, struct err *e)
 	return true;
 }
 
+/* never | batch | interval SECONDS */
+static bool read_fsync(struct settings *s, struct conf_section *c,
+		       struct err *e)
+{
+	const char *text = NULL;
+	if (!conf_get_text(c, "Fsync", &text, e))
+		return false;
+	if (text == NULL || strcasecmp(text, "never") == 0)
+		return true;
+	if (strcasecmp(text, "batch") == 0) {
+		s->fsync = SINK_FSYNC_BATCH;
+		return true;
+	}
+	char *end;
+	if (strncasecmp(text, "interval ", 9) == 0) {
+		s->fsync = SINK_FSYNC_INTERVAL;
+		s->fsync_interval_s = strtod(text + 9, &end);
+		if (*end == '\0' && s->fsync_interval_s > 0 &&
+		    s->fsync_interval_s < 1e6)
+			return true;
+	}
+	return conf_err_key(c, "Fsync", e,
+			    "Fsync \"%s\" is none of never, batch, interval "
+			    "SECONDS",
+			    text);
+}
+
+static bool read_storage(struct settings *s, struct conf_section *c,
+			 struct err *e)
+{
+	static const char *const types[] = {"filesystem", "memory", NULL};
+	size_t type = 0;
+	if (!conf_get_text(c, "storage.path", &s->storage_path, e) ||
+	    !conf_get_choice(c, "storage.type", types, &type, e) ||
+	    !conf_get_size(c, "storage.max_size", &s->journal_bytes, e) ||
+	    !conf_get_size(c, "storage.spill_size", &s->spill_bytes, e) ||
+	    !conf_get_text(c, "Dead_Letter", &s->dead_letter, e) ||
+	    !read_fsync(s, c, e))
+		return false;
+	s->storage_in_memory = type == 1;
+	return true;
+}
+
 bool settings_read(struct settings *s, struct conf_section *c, struct err *e)
 {
 	if (!conf_get_seconds(c, "Flush", &s->flush_s, e) ||
 	    !conf_get_seconds(c, "Grace", &s->grace_s, e) ||
-	    !conf_get_size(c, "storage.max_size", &s->journal_bytes, e) ||
-	    !read_log(s, c, e) || !read_http(s, c, e))
+	    !conf_get_bool(c, "Hot_Reload", &s->hot_reload, e) ||
+	    !read_storage(s, c, e) || !read_log(s, c, e) || !read_http(s, c, e))
 		return false;
 	if (s->flush_s <= 0)
 		return conf_err_key(c, "Flush", e,

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/say.h"
+#include "output/sink.h"
 
 struct conf_section;
 
@@ -26,7 +27,14 @@ struct settings {
 	int64_t health_errors_max;
 	int64_t health_retries_max;
 	double health_period_s;
+	bool hot_reload;	  /* over HTTP; SIGHUP always works */
+	const char *storage_path; /* NULL: beside the first socket */
+	bool storage_in_memory;
 	size_t journal_bytes;
+	size_t spill_bytes;
+	enum sink_fsync fsync;
+	double fsync_interval_s;
+	const char *dead_letter; /* a path, or NULL */
 };
 
 void settings_init(struct settings *);

@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
-import subprocess
-from pathlib import Path
+import socket
 
 import pytest
 
-from harness import namespace
+from harness import mount, namespace
+from harness.compile import compiled
 from harness.daemon import SLUICED, Daemon
 from harness.nginx import Nginx
 from harness.room import OutDir, Room
+from harness.stream import Stream
+
+MAY_MOUNT = pytest.StashKey[bool]()
 
 
 def pytest_sessionstart(session):
     namespace.enter_new()
+    session.config.stash[MAY_MOUNT] = mount.enter_new()
 
 
 def pytest_collection_modifyitems(items):
@@ -85,11 +89,51 @@ def own_network():
     os.close(before)
 
 
+@pytest.fixture
+def stream(room):
+    """Start streams of numbered lines."""
+    streams = []
+
+    def start_one(*args, **more):
+        streams.append(Stream(room, *args, **more))
+        return streams[-1]
+    yield start_one
+    for one in streams:
+        one.kill()
+
+
+@pytest.fixture
+def held_socket(room):
+    """A socket that the test has bound and holds, as systemd may: what was
+    sent to it outlives every process of the daemon's."""
+    if namespace.may_set_queue_length():
+        namespace.set_queue_length(4096)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as held:
+        held.bind(str(room.socket))
+        room.socket.chmod(0o666)
+        yield held
+
+
+@pytest.fixture
+def mount_disk(request):
+    """Make file systems of so many bytes."""
+    if not request.config.stash[MAY_MOUNT]:
+        pytest.skip("needs root, for a file system of its own")
+    disks = []
+
+    def mount_one(path, size_bytes):
+        disks.append(mount.SmallDisk(path, size_bytes))
+        return disks[-1]
+    yield mount_one
+    for disk in reversed(disks):
+        disk.unmount()
+
+
+@pytest.fixture
+def small_disk(mount_disk, room):
+    return mount_disk(room.out, 2 << 20)
+
+
 @pytest.fixture(scope="session")
-def burst_sender(tmp_path_factory):
-    """sender.c, compiled."""
-    program = tmp_path_factory.mktemp("sender") / "sender"
-    source = Path(__file__).with_name("sender.c")
-    subprocess.run([os.environ.get("CC", "cc"), "-O2", "-Wall", "-Wextra",
-                    "-o", program, source], check=True)
-    return program
+def burst_sender():
+    return compiled("sender.c")

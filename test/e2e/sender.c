@@ -2,13 +2,21 @@
 /* sender - numbered datagrams at a steady rate, as nginx would send them: from
  * eight sockets in turn, as eight workers have them (the kernel bounds what
  * one of them may have in flight to about a hundred lines), without waiting.
- * What is refused is lost, but counted.
+ * What is refused is lost, but known.
  *
- *     sender SOCKET COUNT RATE_PER_SECOND
+ *     sender [OPTIONS] SOCKET COUNT RATE_PER_SECOND
+ *       -s N     so many sockets
+ *       -k N     "to" is f0 .. fN-1 in turn
+ *       -w       wait for room in the queue
+ *       -r       go on when nobody listens, until somebody does
+ *       -l FILE  write there which numbers were not accepted, a line each
  *
- * Prints "sent N refused N late_ms N"; late is the most that it fell behind
- * its own timetable. */
+ * Ends after COUNT, or on SIGTERM.  Prints "sent N refused N gone N late_ms N"
+ * (gone: nobody listened); late is the most that it fell behind its own
+ * timetable. */
 #include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +24,33 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { TICK_NS = 1000000, MESSAGE_BYTES = 800, SOCKETS = 8 };
+enum {
+	TICK_NS = 1000000,
+	PAD_BYTES = 640,
+	LINE_BYTES = 1024,
+	SOCKETS_MAX = 64
+};
+
+struct sender {
+	struct sockaddr_un to;
+	int fds[SOCKETS_MAX]; /* -1: to be connected anew */
+	long sockets;
+	long kinds;
+	bool waits, reconnects;
+	FILE *lost; /* or NULL */
+	char head[64];
+	long sent, refused, gone;
+};
+
+static volatile sig_atomic_t is_over;
+
+static void on_term(int number)
+{
+	(void)number;
+	is_over = 1;
+}
 
 static int64_t now_ns(void)
 {
@@ -30,68 +63,125 @@ static void sleep_until(int64_t ns)
 {
 	struct timespec t = {.tv_sec = ns / 1000000000,
 			     .tv_nsec = ns % 1000000000};
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) ==
-	       EINTR)
+	while (!is_over && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t,
+					   NULL) == EINTR)
 		;
 }
 
-static size_t compose(char *text, size_t room, const char *head, long number)
+static bool connect_one(struct sender *s, long index)
 {
-	int n = snprintf(text, room,
-			 "%s{\"n\":\"%ld\",\"vhost\":\"shop.example\","
-			 "\"method\":\"GET\",\"status\":\"200\",\"pad\":\"",
-			 head, number);
-	memset(text + n, 'x', MESSAGE_BYTES - 2 - (size_t)n);
-	memcpy(text + MESSAGE_BYTES - 2, "\"}", 2);
-	return MESSAGE_BYTES;
+	int fd =
+		socket(AF_UNIX, SOCK_DGRAM | (s->waits ? 0 : SOCK_NONBLOCK), 0);
+	if (fd >= 0 &&
+	    connect(fd, (struct sockaddr *)&s->to, sizeof s->to) == 0) {
+		s->fds[index] = fd;
+		return true;
+	}
+	close(fd);
+	s->fds[index] = -1;
+	return false;
 }
 
-int main(int argc, char **argv)
+static int compose(const struct sender *s, char *text, long number)
 {
-	if (argc != 4)
-		return 64;
-	struct sockaddr_un to = {.sun_family = AF_UNIX};
-	strncpy(to.sun_path, argv[1], sizeof to.sun_path - 1);
-	long count = strtol(argv[2], NULL, 10);
-	long rate = strtol(argv[3], NULL, 10);
-	int fds[SOCKETS];
-	for (int i = 0; i < SOCKETS; i++) {
-		fds[i] = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-		if (fds[i] < 0 ||
-		    connect(fds[i], (struct sockaddr *)&to, sizeof to) != 0) {
-			perror("sender");
-			return 71;
-		}
-	}
-	char head[64], text[MESSAGE_BYTES + 1];
-	time_t clock = time(NULL);
-	strftime(head, sizeof head,
-		 "<190>%b %e %H:%M:%S gw-1 nginx: ", gmtime(&clock));
+	static const char pad[PAD_BYTES + 1];
+	char x[sizeof pad];
+	memset(x, 'x', PAD_BYTES);
+	x[PAD_BYTES] = '\0';
+	return snprintf(text, LINE_BYTES,
+			"%s{\"n\":\"%ld\",\"to\":\"f%ld\","
+			"\"vhost\":\"shop.example\",\"method\":\"GET\","
+			"\"status\":\"200\",\"pad\":\"%s\"}",
+			s->head, number, number % s->kinds, x);
+}
 
-	long sent = 0, refused = 0;
+/* The next number, accepted or not.  False: it makes no sense to go on. */
+static bool send_next(struct sender *s)
+{
+	char text[LINE_BYTES];
+	long number = s->sent + s->refused + s->gone;
+	long index = number % s->sockets;
+	ssize_t len = compose(s, text, number);
+	if ((s->fds[index] >= 0 || connect_one(s, index)) &&
+	    send(s->fds[index], text, (size_t)len, 0) == len) {
+		s->sent++;
+		return true;
+	}
+	if (errno == EINTR && is_over)
+		return true; /* it was not accepted, and has no number */
+	if (errno == EAGAIN) {
+		s->refused++;
+	} else if (s->reconnects) {
+		if (s->fds[index] >= 0)
+			close(s->fds[index]);
+		s->fds[index] = -1;
+		s->gone++;
+	} else {
+		perror("sender");
+		return false;
+	}
+	if (s->lost != NULL)
+		fprintf(s->lost, "%ld\n", number);
+	return true;
+}
+
+static bool send_all(struct sender *s, long count, long rate)
+{
 	int64_t start = now_ns(), late = 0;
-	for (int64_t tick = 1; sent + refused < count; tick++) {
+	long next = 0;
+	for (int64_t tick = 1; next < count && !is_over; tick++) {
 		long due = (long)(tick * rate / (1000000000 / TICK_NS));
 		if (due > count)
 			due = count;
-		while (sent + refused < due) {
-			long number = sent + refused;
-			size_t len = compose(text, sizeof text, head, number);
-			if (send(fds[number % SOCKETS], text, len, 0) ==
-			    (ssize_t)len) {
-				sent++;
-			} else if (errno == EAGAIN) {
-				refused++;
-			} else {
-				perror("sender");
-				return 71;
-			}
-		}
+		for (; next < due && !is_over; next++)
+			if (!send_next(s))
+				return false;
 		if (now_ns() - start - tick * TICK_NS > late)
 			late = now_ns() - start - tick * TICK_NS;
 		sleep_until(start + tick * TICK_NS);
 	}
-	printf("sent %ld refused %ld late_ms %ld\n", sent, refused,
-	       (long)(late / 1000000));
-	return 0;
+	printf("sent %ld refused %ld gone %ld late_ms %ld\n", s->sent,
+	       s->refused, s->gone, (long)(late / 1000000));
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	struct sender s = {
+		.to = {.sun_family = AF_UNIX}, .sockets = 8, .kinds = 1};
+	int option;
+	while ((option = getopt(argc, argv, "s:k:wrl:")) != -1) {
+		if (option == 's')
+			s.sockets = strtol(optarg, NULL, 10);
+		else if (option == 'k')
+			s.kinds = strtol(optarg, NULL, 10);
+		else if (option == 'w')
+			s.waits = true;
+		else if (option == 'r')
+			s.reconnects = true;
+		else if (option == 'l')
+			s.lost = fopen(optarg, "w");
+		else
+			return 64;
+	}
+	if (argc - optind != 3 || s.sockets < 1 || s.sockets > SOCKETS_MAX ||
+	    s.kinds < 1)
+		return 64;
+	strncpy(s.to.sun_path, argv[optind], sizeof s.to.sun_path - 1);
+	for (long i = 0; i < s.sockets; i++) {
+		if (!connect_one(&s, i) && !s.reconnects) {
+			perror("sender");
+			return 71;
+		}
+	}
+	struct sigaction term = {.sa_handler = on_term};
+	sigaction(SIGTERM, &term, NULL); /* without SA_RESTART */
+	time_t clock = time(NULL);
+	strftime(s.head, sizeof s.head,
+		 "<190>%b %e %H:%M:%S gw-1 nginx: ", gmtime(&clock));
+	bool is_good = send_all(&s, strtol(argv[optind + 1], NULL, 10),
+				strtol(argv[optind + 2], NULL, 10));
+	if (s.lost != NULL)
+		fclose(s.lost);
+	return is_good ? 0 : 71;
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A sender that does not wait, a queue as short as an operator may get it:
 nothing refused, nothing lost."""
+import os
 import re
 import subprocess
 from signal import SIGCONT, SIGSTOP
@@ -71,15 +72,16 @@ def test_the_queue_is_raised_for_the_socket_and_holds_so_many(
     daemon = start(service() + syslog_input(room) + file_output(room))
     assert namespace.queue_length() == 4096
     assert "level=warn mod=socket" not in daemon.log()
-    daemon.signal(SIGSTOP)
+    worker = daemon.worker()
+    os.kill(worker, SIGSTOP)
     wait_until(lambda: "State:\tT" in open(
-        f"/proc/{daemon.process.pid}/status").read(), "stopped")
+        f"/proc/{worker}/status").read(), "stopped")
     # One sender alone would first fill its own send buffer.
     senders = [Sender(room.socket, blocking=False) for _ in range(8)]
     for number in range(50):
         for sender in senders:
             sender.send(datagram(f"{number}"))
-    daemon.signal(SIGCONT)
+    os.kill(worker, SIGCONT)
     assert sum(sender.refused for sender in senders) == 0
     daemon.settled(400)
     for sender in senders:

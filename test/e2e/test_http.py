@@ -124,7 +124,7 @@ def test_the_law_can_be_computed(daemon):
     assert metrics.written == 6
     assert metrics.dropped("empty") == metrics.dropped() == 1
     assert metrics.labels("sluiced_messages_dropped_total", "reason") == sorted(
-        ["journal_full", "empty", "unparsed", "filtered", "unrouted",
+        ["journal_full", "empty", "unparsed", "undecided", "filtered", "unrouted",
          "path_refused", "write_failed"])
     assert metrics.sum("sluiced_lines_written_total", output="file.0") == 11
     assert metrics.sum("sluiced_input_datagrams_total", input="syslog.0") == 7
@@ -251,8 +251,9 @@ def test_errors_up_to_the_limit_are_healthy(room, start):
 
 @pytest.mark.parametrize("allowed, status", [(0, 500), (1000, 200)])
 def test_lines_given_up_are_bad_health(room, start, allowed, status):
-    """What is set aside for a file is bounded: 8 MiB."""
+    """What is set aside for a file is bounded."""
     daemon = start(service("Health_Check On", "HC_Errors_Count 1000000",
+                           "storage.spill_size 2M",
                            f"HC_Retry_Failure_Count {allowed}",
                            "HC_Period 3600") + syslog_input(room)
                    + template("{message}", room))
@@ -262,3 +263,5 @@ def test_lines_given_up_are_bad_health(room, start, allowed, status):
     wait_until(lambda: daemon.metrics().dropped("write_failed"), "drops")
     wait_until(lambda: daemon.metrics().received == 50, "all received")
     assert daemon.get("/api/v1/health").status == status
+    (room.out / "lines.log").rmdir()
+    daemon.settled(50)

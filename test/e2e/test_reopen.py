@@ -46,16 +46,16 @@ def goes_on(counting, path):
     return path.exists() and path.stat().st_size > 0
 
 
-@pytest.mark.parametrize("hup", [True, False], ids=["SIGHUP", "no signal"])
+@pytest.mark.parametrize("asked", [True, False], ids=["SIGUSR1", "no signal"])
 def test_a_renamed_file_gets_no_more_and_no_line_is_lost(
-        room, out, start, counting, hup):
+        room, out, start, counting, asked):
     path = room.out / "day" / "lines.log"
     counting.send(10)
     start.daemon.settled(10)
     inode = path.stat().st_ino
     path.rename(path.with_suffix(".old"))
-    if hup:
-        start.daemon.signal(signal.SIGHUP)
+    if asked:
+        start.daemon.signal(signal.SIGUSR1)
     wait_until(lambda: goes_on(counting, path), "a new file")
     assert path.stat().st_ino != inode
     size = path.with_suffix(".old").stat().st_size
@@ -78,10 +78,10 @@ def test_a_removed_directory_is_made_again(room, out, start, counting):
     assert all_numbers(out) == list(range(first, counting.sent))
 
 
-def test_sighup_under_load_loses_nothing(room, out, start, counting):
+def test_sigusr1_under_load_loses_nothing(room, out, start, counting):
     for _ in range(20):
         counting.send(50)
-        start.daemon.signal(signal.SIGHUP)
+        start.daemon.signal(signal.SIGUSR1)
     start.daemon.settled(1000)
     assert all_numbers(out) == list(range(1000))
 

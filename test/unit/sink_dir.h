@@ -27,6 +27,7 @@
 
 struct fixture {
 	char dir[64];
+	struct sink_env env;
 	struct conf *conf;
 	struct sink *sink;
 	struct arena *arena;
@@ -63,7 +64,9 @@ static inline size_t count_fds(void)
 static inline bool open_in(struct fixture *f, const char *keys, bool dry_run,
 			   struct err *e)
 {
-	const struct sink_env env = {.conf_dir = ".", .dry_run = dry_run};
+	f->env.conf_dir = ".";
+	f->env.name = "file.0";
+	f->env.dry_run = dry_run;
 	struct buf text = {0};
 	buf_printf(&text, "[OUTPUT]\n    Format template\n"
 			  "    Template {message}\n");
@@ -76,7 +79,7 @@ static inline bool open_in(struct fixture *f, const char *keys, bool dry_run,
 	assert_non_null(f->conf);
 	buf_fini(&text);
 	struct conf_section *s = conf_section(f->conf, 0);
-	f->sink = file_sink_ops.open(s, &env, e);
+	f->sink = file_sink_ops.open(s, &f->env, e);
 	if (f->sink == NULL)
 		return false;
 	f->sink->ops = &file_sink_ops;
@@ -190,10 +193,25 @@ static inline void put_at(struct fixture *f, const char *name,
 	put(f, tag, message);
 }
 
-static inline enum sink_flush flush(struct fixture *f)
+/* As far as a process comes that is killed before the commit. */
+static inline enum sink_flush flush_only(struct fixture *f)
 {
 	enum sink_flush answer = f->sink->ops->flush(f->sink, f->now_ns);
 	assert_laws(f->sink);
+	return answer;
+}
+
+static inline void commit(struct fixture *f)
+{
+	f->sink->ops->settled(f->sink);
+	assert_laws(f->sink);
+}
+
+static inline enum sink_flush flush(struct fixture *f)
+{
+	enum sink_flush answer = flush_only(f);
+	if (answer == SINK_FLUSHED)
+		commit(f);
 	return answer;
 }
 

@@ -47,7 +47,7 @@ static void put_record(struct buf *b, const struct record *r)
 
 /* --- the kinds */
 
-enum deed { PASS, DROP, DONE, SPLIT, ADD, COPY, MOVE, RENEW };
+enum deed { PASS, DROP, DONE, SPLIT, ADD, COPY, MOVE, RENEW, UNDECIDED };
 
 struct fake {
 	struct filter filter;
@@ -84,6 +84,8 @@ static enum filter_verdict fake_apply(struct filter *filter, struct record *r,
 		return FILTER_DROP;
 	case DONE:
 		return FILTER_DONE;
+	case UNDECIDED:
+		return FILTER_UNDECIDED;
 	case SPLIT:
 		emit->next(emit, child(r, "1"));
 		emit->next(emit, child(r, "2"));
@@ -113,9 +115,9 @@ static void fake_close(struct filter *filter)
 static struct filter *open_as(const struct filter_ops *ops,
 			      struct conf_section *s, struct err *e)
 {
-	static const char *const deeds[] = {"pass",  "drop",  "done",
-					    "split", "add",   "copy",
-					    "move",  "renew", NULL};
+	static const char *const deeds[] = {
+		"pass", "drop", "done",	 "split",     "add",
+		"copy", "move", "renew", "undecided", NULL};
 	struct fake *f = mem_new(1, sizeof *f);
 	f->filter.ops = ops;
 	if (conf_get_choice(s, "Do", deeds, &f->deed, e) &&
@@ -222,6 +224,8 @@ static void every_record_takes_its_way(void **state)
 		 "A(r@a) B(r@a) r@a "},
 		{"passed by", A "Match b\n" B "Match a\n", "B(r@a) r@a "},
 		{"dropped", A "Match a\n Do drop\n" B "Match a\n", "A(r@a) "},
+		{"undecided", A "Match a\n Do undecided\n" B "Match a\n",
+		 "A(r@a) "},
 		{"became nothing", A "Match a\n Do done\n" B "Match a\n",
 		 "A(r@a) "},
 		{"split goes on behind, in order",
@@ -271,6 +275,55 @@ static void what_is_dropped_says_why(void **state)
 		assert_int_equal(stats(&f, 0)->added_total, 0);
 		fini(&f);
 	}
+}
+
+static void what_is_undecided_is_no_drop(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_chain(&f, A "Match *\n Do undecided\n");
+	run(&f);
+	assert_int_equal(f.traced.message.reason, DROP_undecided);
+	assert_int_equal(stats(&f, 0)->records_total, 1);
+	assert_int_equal(stats(&f, 0)->undecided_total, 1);
+	assert_int_equal(stats(&f, 0)->dropped_total, 0);
+	fini(&f);
+}
+
+static void a_message_stays_undecided_when_another_part_is_dropped(void **state)
+{
+	(void)state;
+	static const char *const chains[] = {
+		A "Match a\n Do copy\n To b\n" B "Match b\n Do undecided\n" C
+		  "Match a\n Do drop\n",
+		A "Match a\n Do copy\n To b\n" B "Match b\n Do drop\n" C
+		  "Match a\n Do undecided\n",
+	};
+	for (size_t i = 0; i < 2; i++) {
+		struct fixture f;
+		open_chain(&f, chains[i]);
+		run(&f);
+		assert_int_equal(f.traced.out_count, 0);
+		assert_int_equal(f.traced.message.reason, DROP_undecided);
+		fini(&f);
+	}
+}
+
+static void a_filter_goes_on_counting(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_chain(&f, A "Match *\n" B "Match *\n Do drop\n");
+	chain_restore(f.chain, 1,
+		      &(struct filter_stats){.records_total = 7,
+					     .dropped_total = 5,
+					     .failures[2] = 3});
+	run(&f);
+	assert_int_equal(stats(&f, 0)->records_total, 1);
+	assert_int_equal(stats(&f, 1)->records_total, 8);
+	assert_int_equal(stats(&f, 1)->dropped_total, 6);
+	assert_int_equal(stats(&f, 1)->failures[2], 3);
+	fini(&f);
 }
 
 static void a_record_that_passes_leaves_the_reason_alone(void **state)
@@ -428,6 +481,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_record_takes_its_way),
 		cmocka_unit_test(what_is_dropped_says_why),
+		cmocka_unit_test(what_is_undecided_is_no_drop),
+		cmocka_unit_test(
+			a_message_stays_undecided_when_another_part_is_dropped),
+		cmocka_unit_test(a_filter_goes_on_counting),
 		cmocka_unit_test(a_record_that_passes_leaves_the_reason_alone),
 		cmocka_unit_test(records_are_counted_by_what_became_of_them),
 		cmocka_unit_test(

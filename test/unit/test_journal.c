@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "unit.h"
+#include "journal_unit.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -10,65 +10,17 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "intake/journal.h"
-
-enum { ENTRY_HEAD_BYTES = 24, SMALL_RING_BYTES = 4096, NOW_NS = 4711 };
+#include "intake/journal_format.h"
 
 static struct journal *open_journal(size_t ring_bytes, size_t slot_bytes,
 				    unsigned slots)
 {
-	struct err e = {0};
-	struct journal *j =
-		journal_open(&(struct journal_opts){.ring_bytes = ring_bytes,
-						    .slot_bytes = slot_bytes,
-						    .slots = slots},
-			     &e);
-	if (j == NULL)
-		fail_msg("%s", e.text);
-	return j;
-}
-
-/* What recvmmsg does to one slot. */
-static void receive(struct journal *j, unsigned slot, struct span bytes)
-{
-	unsigned count;
-	struct mmsghdr *m = &journal_slots(j, &count)[slot];
-	assert_true(slot < count);
-	size_t room = m->msg_hdr.msg_iov->iov_len;
-	size_t length = bytes.len < room ? bytes.len : room;
-	if (length > 0)
-		memcpy(m->msg_hdr.msg_iov->iov_base, bytes.ptr, length);
-	m->msg_len = (unsigned)length;
-	m->msg_hdr.msg_flags = bytes.len > room ? MSG_TRUNC : 0;
-	m->msg_hdr.msg_controllen = 0;
-}
-
-static unsigned append(struct journal *j, struct span bytes)
-{
-	receive(j, 0, bytes);
-	return journal_append(j, 1, 7, NOW_NS);
-}
-
-/* Text whose every byte depends on its number and its place. */
-static struct span text_of(unsigned number, size_t length, char *room)
-{
-	for (size_t i = 0; i < length; i++)
-		room[i] = (char)('a' + (number + i) % 26);
-	return span_make(room, length);
-}
-
-static void assert_takes(struct journal *j, struct span expected)
-{
-	struct journal_entry entry;
-	assert_true(journal_take(j, &entry));
-	assert_int_equal(entry.bytes.len, expected.len);
-	assert_true(span_equals(entry.bytes, expected));
-}
-
-static void assert_takes_nothing(struct journal *j)
-{
-	struct journal_entry entry;
-	assert_false(journal_take(j, &entry));
+	struct journal_found found;
+	return open_found(&(struct journal_opts){.ring_bytes = ring_bytes,
+						 .slot_bytes = slot_bytes,
+						 .slots = slots,
+						 .counters_bytes = 64},
+			  &found);
 }
 
 static void messages_come_out_as_they_went_in(void **state)
@@ -78,7 +30,7 @@ static void messages_come_out_as_they_went_in(void **state)
 	receive(j, 0, SPAN("one"));
 	receive(j, 1, SPAN(""));
 	receive(j, 2, SPAN("three\0!"));
-	assert_int_equal(journal_append(j, 3, 7, NOW_NS), 3);
+	assert_int_equal(journal_append(j, 3, NOW_NS), 3);
 
 	const struct span expected[] = {SPAN("one"), SPAN(""),
 					SPAN("three\0!")};
@@ -101,7 +53,7 @@ static void the_kernels_receive_time_wins_over_now(void **state)
 	struct journal *j = open_journal(SMALL_RING_BYTES, 64, 1);
 	receive(j, 0, SPAN("x"));
 	unsigned count;
-	struct msghdr *m = &journal_slots(j, &count)[0].msg_hdr;
+	struct msghdr *m = &journal_slots(j, 7, &count)[0].msg_hdr;
 	struct timespec ts = {.tv_sec = 1795219198, .tv_nsec = 123456789};
 	m->msg_controllen = CMSG_SPACE(sizeof ts);
 	struct cmsghdr *c = CMSG_FIRSTHDR(m);
@@ -109,7 +61,7 @@ static void the_kernels_receive_time_wins_over_now(void **state)
 	c->cmsg_type = SCM_TIMESTAMPNS;
 	c->cmsg_len = CMSG_LEN(sizeof ts);
 	memcpy(CMSG_DATA(c), &ts, sizeof ts);
-	assert_int_equal(journal_append(j, 1, 0, NOW_NS), 1);
+	assert_int_equal(journal_append(j, 1, NOW_NS), 1);
 	struct journal_entry entry;
 	assert_true(journal_take(j, &entry));
 	assert_int_equal(entry.arrival_ns, INT64_C(1795219198123456789));
@@ -140,11 +92,11 @@ static void used_slots_are_made_ready_again(void **state)
 	struct journal *j = open_journal(SMALL_RING_BYTES, 4, 2);
 	receive(j, 0, SPAN("12345"));
 	receive(j, 1, SPAN("67890"));
-	journal_append(j, 1, 0, NOW_NS);
+	journal_append(j, 1, NOW_NS);
 	unsigned count;
-	struct mmsghdr *m = journal_slots(j, &count);
+	struct mmsghdr *m = journal_slots(j, 7, &count);
 	assert_int_equal(count, 2);
-	assert_int_equal(m[0].msg_len, 0);
+	assert_true(m[0].msg_len == JOURNAL_SLOT_EMPTY);
 	assert_int_equal(m[0].msg_hdr.msg_flags, 0);
 	assert_int_equal(m[0].msg_hdr.msg_controllen,
 			 CMSG_SPACE(sizeof(struct timespec)));
@@ -158,10 +110,10 @@ static void a_full_ring_refuses_the_newest(void **state)
 {
 	(void)state;
 	struct journal *j = open_journal(SMALL_RING_BYTES, 1000, 5);
-	char room[1000];
+	char room[992];
 	for (unsigned i = 0; i < 5; i++)
 		receive(j, i, text_of(i, sizeof room, room));
-	assert_int_equal(journal_append(j, 5, 0, NOW_NS), 4);
+	assert_int_equal(journal_append(j, 5, NOW_NS), 4);
 	assert_int_equal(journal_stats(j)->appended_total, 4);
 	assert_int_equal(journal_stats(j)->refused_total, 1);
 	assert_int_equal(journal_pending_bytes(j), SMALL_RING_BYTES);
@@ -169,7 +121,7 @@ static void a_full_ring_refuses_the_newest(void **state)
 	/* Taken alone does not make room, committed does. */
 	assert_takes(j, text_of(0, sizeof room, room));
 	assert_int_equal(append(j, text_of(9, sizeof room, room)), 0);
-	journal_commit(j);
+	commit(j);
 	assert_int_equal(append(j, text_of(5, sizeof room, room)), 1);
 	for (unsigned i = 1; i < 4; i++)
 		assert_takes(j, text_of(i, sizeof room, room));
@@ -197,16 +149,16 @@ static void there_is_the_room_that_was_promised(void **state)
 			for (unsigned n = 0; n < promised; n++)
 				receive(j, n, span_make(room, SLOT_BYTES));
 			assert_int_equal(
-				journal_append(j, (unsigned)promised, 0, 1),
+				journal_append(j, (unsigned)promised, 1),
 				promised);
 			while (journal_take(j, &entry))
 				;
-			journal_commit(j);
+			journal_commit(j, NULL, 0);
 			assert_true(journal_room(j) > 0);
 			append(j, span_make(room, before));
 			if (i % 2 == 0) /* else it is not empty next time */
 				assert_true(journal_take(j, &entry));
-			journal_commit(j);
+			journal_commit(j, NULL, 0);
 		}
 		journal_close(j);
 	}
@@ -216,21 +168,21 @@ static void what_is_taken_stays_until_it_is_committed(void **state)
 {
 	(void)state;
 	struct journal *j = open_journal(SMALL_RING_BYTES, 1000, 1);
-	char room[1000];
-	append(j, text_of(1, 1000, room));
-	append(j, text_of(2, 1000, room));
+	char room[992];
+	append(j, text_of(1, 992, room));
+	append(j, text_of(2, 992, room));
 	struct journal_entry first;
 	assert_true(journal_take(j, &first));
-	assert_takes(j, text_of(2, 1000, room));
+	assert_takes(j, text_of(2, 992, room));
 	assert_int_equal(journal_pending_bytes(j), 2048);
-	while (append(j, SPAN("z")))
+	while (append(j, SPAN("")))
 		;
-	assert_true(span_equals(first.bytes, text_of(1, 1000, room)));
-	journal_commit(j);
+	assert_true(span_equals(first.bytes, text_of(1, 992, room)));
+	commit(j);
 	assert_int_equal(journal_pending_bytes(j), 2048);
 	while (journal_take(j, &first))
 		;
-	journal_commit(j);
+	commit(j);
 	assert_int_equal(journal_pending_bytes(j), 0);
 	journal_close(j);
 }
@@ -242,13 +194,13 @@ static void check_end_of_ring(size_t left)
 	struct journal *j = open_journal(SMALL_RING_BYTES, 2048, 1);
 	char room[2048];
 	struct journal_entry entry;
-	size_t lengths[] = {2048, 1000,
+	size_t lengths[] = {2040, 992,
 			    SMALL_RING_BYTES - 2072 - 1024 - left -
-				    ENTRY_HEAD_BYTES};
+				    ITEM_HEAD_BYTES};
 	for (unsigned i = 0; i < 3; i++)
 		assert_int_equal(append(j, text_of(i, lengths[i], room)), 1);
 	assert_takes(j, text_of(0, lengths[0], room));
-	journal_commit(j);
+	commit(j);
 	assert_true(journal_take(j, &entry));
 	const char *beginning = entry.bytes.ptr - 2072;
 
@@ -259,7 +211,7 @@ static void check_end_of_ring(size_t left)
 	assert_true(span_equals(entry.bytes, text_of(3, length, room)));
 	assert_ptr_equal(entry.bytes.ptr, beginning);
 	assert_takes_nothing(j);
-	journal_commit(j);
+	commit(j);
 	assert_int_equal(journal_pending_bytes(j), 0);
 	journal_close(j);
 }
@@ -276,19 +228,19 @@ static void a_skip_without_room_behind_it_is_not_written(void **state)
 	(void)state;
 	struct journal *j = open_journal(SMALL_RING_BYTES, 2048, 1);
 	char room[2048];
-	append(j, text_of(0, 1000, room));
-	append(j, text_of(1, 2024, room));
-	assert_takes(j, text_of(0, 1000, room));
-	journal_commit(j);
+	append(j, text_of(0, 992, room));
+	append(j, text_of(1, 2016, room));
+	assert_takes(j, text_of(0, 992, room));
+	commit(j);
 	/* 1024 free before the end and 1024 at the beginning. */
-	assert_int_equal(append(j, text_of(2, 1001, room)), 0);
+	assert_int_equal(append(j, text_of(2, 993, room)), 0);
 	assert_int_equal(journal_pending_bytes(j), 2048);
-	assert_int_equal(append(j, text_of(3, 1000, room)), 1);
-	assert_int_equal(append(j, text_of(4, 1000, room)), 1);
+	assert_int_equal(append(j, text_of(3, 992, room)), 1);
+	assert_int_equal(append(j, text_of(4, 992, room)), 1);
 	assert_int_equal(append(j, SPAN("")), 0);
-	assert_takes(j, text_of(1, 2024, room));
-	assert_takes(j, text_of(3, 1000, room));
-	assert_takes(j, text_of(4, 1000, room));
+	assert_takes(j, text_of(1, 2016, room));
+	assert_takes(j, text_of(3, 992, room));
+	assert_takes(j, text_of(4, 992, room));
 	journal_close(j);
 }
 
@@ -299,13 +251,13 @@ static void an_empty_ring_starts_over_at_its_beginning(void **state)
 	struct journal_entry first, later;
 	append(j, SPAN("first"));
 	assert_true(journal_take(j, &first));
-	journal_commit(j);
+	commit(j);
 	for (int i = 0; i < 1000; i++) {
 		append(j, SPAN("later"));
 		assert_true(journal_take(j, &later));
 		assert_ptr_equal(later.bytes.ptr, first.bytes.ptr);
 		assert_takes_nothing(j);
-		journal_commit(j);
+		commit(j);
 	}
 	journal_close(j);
 }
@@ -316,15 +268,59 @@ static void a_commit_of_nothing_leaves_a_ring_that_started_over(void **state)
 	struct journal *j = open_journal(SMALL_RING_BYTES, 64, 1);
 	append(j, SPAN("one"));
 	assert_takes(j, SPAN("one"));
-	journal_commit(j);
+	commit(j);
 	append(j, SPAN("two")); /* starts over, moves tail */
-	journal_commit(j);	/* nothing was taken: tail is not ours */
-	assert_int_equal(journal_pending_bytes(j), 32);
+	commit(j);		/* nothing was taken: tail is not ours */
+	assert_int_equal(journal_pending_bytes(j), 40);
 	assert_takes(j, SPAN("two"));
-	journal_commit(j);
-	journal_commit(j);
+	commit(j);
+	commit(j);
 	assert_int_equal(journal_pending_bytes(j), 0);
 	assert_takes_nothing(j);
+	journal_close(j);
+}
+
+/* What room promises is kept, whatever the lengths. */
+static void there_is_as_much_room_as_is_said(void **state)
+{
+	(void)state;
+	char room[300];
+	for (unsigned start = 0; start < 40; start++) {
+		struct journal *j = open_journal(SMALL_RING_BYTES, 300, 1);
+		for (unsigned i = 0; i < start; i++) {
+			struct journal_entry entry;
+			append(j, text_of(i, i * 37 % 300, room));
+			if (i % 3 != 0)
+				continue;
+			while (journal_take(j, &entry))
+				;
+			commit(j);
+		}
+		for (size_t n = journal_room(j); n > 0; n--) {
+			size_t length = n % 2 == 0 ? 300 : 300 - start;
+			struct span text = text_of(start, length, room);
+			assert_int_equal(append(j, text), 1);
+		}
+		assert_int_equal(journal_stats(j)->refused_total, 0);
+		journal_close(j);
+	}
+}
+
+static void an_empty_ring_has_room_for_the_largest_message(void **state)
+{
+	(void)state;
+	enum { RING = 64 * 4096, LARGEST = RING - ITEM_HEAD_BYTES };
+	struct journal *j = open_journal(RING, LARGEST, 1);
+	char *room = calloc(LARGEST, 1);
+	assert_non_null(room);
+	append(j, SPAN("little: not yet worth starting over"));
+	assert_int_equal(journal_room(j), 0);
+	assert_takes(j, SPAN("little: not yet worth starting over"));
+	commit(j);
+	assert_int_equal(journal_room(j), 1);
+	assert_int_equal(append(j, text_of(1, LARGEST, room)), 1);
+	assert_takes(j, text_of(1, LARGEST, room));
+	free(room);
 	journal_close(j);
 }
 
@@ -355,16 +351,18 @@ static void a_calm_journal_touches_few_of_its_pages(void **state)
 	for (unsigned i = 0; i < 20000; i++) {
 		for (unsigned k = 0; k < 8; k++)
 			receive(j, k, span_make(room, sizeof room));
-		assert_int_equal(journal_append(j, 8, 0, NOW_NS), 8);
+		assert_int_equal(journal_append(j, 8, NOW_NS), 8);
 		while (journal_take(j, &entry))
 			;
-		journal_commit(j);
+		commit(j);
 	}
-	/* 20,000 x 8 x 824 is the ring twice over; a 256th part is used. */
+	/* 20,000 x 8 x 832 is the ring twice over; a 256th part is used. */
 	assert_in_range(resident_pages(ring, 64 << 20), 1, 70);
 	unsigned count;
-	char *slots = (char *)journal_slots(j, &count);
-	assert_in_range(resident_pages(slots, 8 * 212992), 1, 16);
+	const struct mmsghdr *slots = journal_slots(j, 7, &count);
+	const char *buffers = slots->msg_hdr.msg_iov->iov_base;
+	assert_int_equal(count, 8);
+	assert_in_range(resident_pages(buffers, 8 * 212992), 1, 16);
 	journal_close(j);
 }
 
@@ -373,31 +371,39 @@ static void a_ring_that_cannot_hold_the_largest_message_is_an_error(
 {
 	(void)state;
 	static const struct {
-		struct journal_opts opts;
+		size_t ring_bytes;
+		size_t slot_bytes;
+		unsigned slots;
 		const char *says;
 	} cases[] = {
-		{{4096, 4073, 1}, "needs 4104"},
-		{{0, 8, 1}, "needs 32"},
-		{{4096, 0, 1}, "messages of up to 0 bytes"},
-		{{4096, SIZE_MAX, 1}, "are possible"},
-		{{4096, 8, 0}, "0 slots"},
-		{{4096, 8, 1025}, "1025 slots"},
-		{{SIZE_MAX, 8, 1}, "too many"},
-		{{(size_t)1 << 60, 8, 1}, "Cannot allocate memory"},
+		{4096, 4065, 1, "needs 4104"},
+		{0, 8, 1, "needs 40"},
+		{4096, 0, 1, "messages of up to 0 bytes"},
+		{4096, SIZE_MAX, 1, "are possible"},
+		{4096, 8, 0, "0 slots"},
+		{4096, 8, 1025, "1025 slots"},
+		{SIZE_MAX, 8, 1, "too many"},
+		{(size_t)1 << 60, 8, 1, "Cannot allocate memory"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct err e = {0};
-		assert_null(journal_open(&cases[i].opts, &e));
+		struct journal_found found;
+		struct journal_opts opts = {
+			.ring_bytes = cases[i].ring_bytes,
+			.slot_bytes = cases[i].slot_bytes,
+			.slots = cases[i].slots,
+		};
+		assert_null(journal_open(&opts, &found, &e));
 		if (strstr(e.text, cases[i].says) == NULL)
 			fail_msg("\"%s\" lacks \"%s\"", e.text, cases[i].says);
 	}
-	struct journal *j = open_journal(4096, 4072, 1);
+	struct journal *j = open_journal(4096, 4064, 1);
 	assert_int_equal(journal_ring_bytes(j), 4096);
-	char room[4072];
+	char room[4064];
 	for (unsigned i = 0; i < 3; i++) {
-		assert_int_equal(append(j, text_of(i, 4072, room)), 1);
-		assert_takes(j, text_of(i, 4072, room));
-		journal_commit(j);
+		assert_int_equal(append(j, text_of(i, 4064, room)), 1);
+		assert_takes(j, text_of(i, 4064, room));
+		commit(j);
 	}
 	journal_close(j);
 	journal_close(NULL);
@@ -424,7 +430,7 @@ static void any_order_of_calls_keeps_every_message(void **state)
 			unsigned n = what + 1;
 			for (unsigned i = 0; i < n; i++)
 				receive(j, i, text_of(sent + i, length, room));
-			sent += journal_append(j, n, 0, NOW_NS);
+			sent += journal_append(j, n, NOW_NS);
 		} else if (what < 7) {
 			struct journal_entry entry;
 			if (!journal_take(j, &entry)) {
@@ -437,7 +443,7 @@ static void any_order_of_calls_keeps_every_message(void **state)
 				text_of(taken, entry.bytes.len, room)));
 			taken++;
 		} else {
-			journal_commit(j);
+			commit(j);
 		}
 		assert_in_range(journal_pending_bytes(j), 0, SMALL_RING_BYTES);
 	}
@@ -478,7 +484,7 @@ static void *produce(void *journal)
 			n = (unsigned)missing;
 		for (unsigned i = 0; i < n; i++)
 			receive(j, i, numbered(number++, room));
-		if (journal_append(j, n, 0, NOW_NS) < n)
+		if (journal_append(j, n, NOW_NS) < n)
 			sched_yield();
 		if (journal_pending_bytes(j) > journal_ring_bytes(j))
 			abort();
@@ -497,7 +503,7 @@ static void two_threads_pass_every_message_in_order(void **state)
 	while (taken < MESSAGES) {
 		struct journal_entry entry;
 		if (!journal_take(j, &entry)) {
-			journal_commit(j);
+			commit(j);
 			sched_yield();
 			continue;
 		}
@@ -509,13 +515,13 @@ static void two_threads_pass_every_message_in_order(void **state)
 		assert_true(span_equals(entry.bytes, numbered(number, room)));
 		next_number = number + 1;
 		if (++taken % 5 == 0)
-			journal_commit(j);
+			commit(j);
 		assert_in_range(journal_pending_bytes(j), 0,
 				journal_ring_bytes(j));
 	}
 	assert_int_equal(pthread_join(producer, NULL), 0);
 	assert_takes_nothing(j);
-	journal_commit(j);
+	commit(j);
 	assert_int_equal(journal_pending_bytes(j), 0);
 	assert_int_equal(journal_stats(j)->appended_total, MESSAGES);
 	journal_close(j);
@@ -537,6 +543,9 @@ int main(void)
 		cmocka_unit_test(an_empty_ring_starts_over_at_its_beginning),
 		cmocka_unit_test(
 			a_commit_of_nothing_leaves_a_ring_that_started_over),
+		cmocka_unit_test(there_is_as_much_room_as_is_said),
+		cmocka_unit_test(
+			an_empty_ring_has_room_for_the_largest_message),
 		cmocka_unit_test(a_calm_journal_touches_few_of_its_pages),
 		cmocka_unit_test(
 			a_ring_that_cannot_hold_the_largest_message_is_an_error),

@@ -35,6 +35,7 @@ struct fixture {
 	struct arena *arena;
 	struct json_reader *json;
 	struct message message;
+	bool dead_letters;
 	struct buf out;
 };
 
@@ -105,7 +106,8 @@ static bool open_with(struct fixture *f, const char *script, const char *keys,
 	buf_fini(&text);
 	assert_non_null(f->conf);
 	struct conf_section *s = conf_section(f->conf, 0);
-	const struct filter_env env = {.conf_dir = f->dir};
+	const struct filter_env env = {.conf_dir = f->dir,
+				       .dead_letters = f->dead_letters};
 	f->filter = filter_lua.open(s, &env, e);
 	if (f->filter == NULL)
 		return false;
@@ -146,6 +148,9 @@ static const char *give_at(struct fixture *f, const char *json, int64_t time_ns)
 		break;
 	case FILTER_DROP:
 		buf_put_text(&f->out, "dropped");
+		break;
+	case FILTER_UNDECIDED:
+		buf_put_text(&f->out, "undecided");
 		break;
 	case FILTER_DONE:
 		break;
@@ -411,6 +416,36 @@ static void a_failing_call_leaves_the_record_as_it_was(void **state)
 		{"return 1, 1e12, {}", IN, KEPT},
 	};
 	check_cases(*state, times, COUNT(times), "bad_time");
+}
+
+static void with_dead_letters_a_failing_call_decides_nothing(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		const char *reason, *body;
+	} cases[] = {
+		{"error", "record.a = 3 error('no')"},
+		{"memory_limit", "return 1, ts, {s = ('x'):rep(1e9)}"},
+		{"bad_code", "return 3, ts, record"},
+		{"invalid_result", "return 1, ts, 7"},
+		{"bad_time", "return 1, -1, record"},
+	};
+	f->dead_letters = true;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		open_body(f, cases[i].body, KEYS);
+		const char *out = give(f, "{\"a\":1}");
+		if (strcmp(out, "undecided") != 0)
+			fail_msg("%s: %s", cases[i].body, out);
+		assert_int_equal(failures(f, cases[i].reason), 1);
+	}
+	open_body(f, "if record.a then return -1 end return 0", KEYS);
+	assert_string_equal(give(f, "{\"a\":1}"), "dropped");
+	assert_string_equal(give(f, "{}"), T_TEXT "{}");
+	/* The time stays, and what the hook wants of the record is clear. */
+	open_body(f, "return 1, 'no table', {b = 2}",
+		  KEYS " time_as_table on\n");
+	assert_string_equal(give(f, "{\"a\":1}"), T_TEXT "{\"b\":2}");
+	assert_int_equal(failures(f, "bad_time"), 1);
 }
 
 static void a_hook_that_failed_is_called_again(void **state)
@@ -770,6 +805,7 @@ int main(void)
 		TEST(what_comes_back_is_as_after_a_round_trip),
 		TEST(an_invalid_result_leaves_the_record_as_it_was),
 		TEST(a_failing_call_leaves_the_record_as_it_was),
+		TEST(with_dead_letters_a_failing_call_decides_nothing),
 		TEST(a_hook_that_failed_is_called_again),
 		TEST(the_message_of_an_error_is_told),
 		TEST(the_date_hook_routes_by_the_day),

@@ -8,6 +8,7 @@
 #include "intake/socket.h"
 #include "run/fluentbit_api.h"
 #include "run/http.h"
+#include "run/link.h"
 #include "run/metrics.h"
 #include "run/pipeline.h"
 
@@ -32,8 +33,8 @@ static struct metrics metrics_of(struct pipeline_view *view)
 			  .messages_dropped_total = {[DROP_write_failed] = 1}},
 	};
 	*view = (struct pipeline_view){
-		.taken_total = 15,
-		.dropped_total = {[DROP_filtered] = 3},
+		.totals.taken = 15,
+		.totals.dropped = {[DROP_filtered] = 3},
 		.decoders = &decoder,
 		.decoder_count = 1,
 		.filters = &filter,
@@ -41,7 +42,9 @@ static struct metrics metrics_of(struct pipeline_view *view)
 		.sinks = &sink,
 		.sink_count = 1,
 	};
+	static const struct link_tally tally = {1, 2, 3};
 	return (struct metrics){.view = view,
+				.tally = &tally,
 				.journal = &journal,
 				.inputs = inputs,
 				.input_count = 1};

@@ -80,9 +80,9 @@ static void keys_of_fluent_bit_without_meaning_are_told_once(void **state)
 {
 	static const char *const keys[] = {
 		"Daemon",	    "Plugins_File",
-		"Hot_Reload",	    "Hot_Reload.Timeout",
+		"Coro_Stack_Size",  "Hot_Reload.Timeout",
 		"scheduler.cap",    "sp.convert_from_str_to_num",
-		"storage.type",	    "storage.keep.rejected",
+		"storage.sync",	    "storage.keep.rejected",
 		"flush.adaptive.x", "json.escape_unicode",
 	};
 	char text[1024];

@@ -114,13 +114,14 @@ static void datagrams_arrive_with_their_time(void **state)
 	struct fixture *f = *state;
 	struct dgram_socket *s = open_socket(f->path, 0666);
 	struct err e = {0};
+	struct journal_found found;
 	struct journal *j = journal_open(
 		&(struct journal_opts){
 			.ring_bytes = 4096, .slot_bytes = 100, .slots = 4},
-		&e);
+		&found, &e);
 	assert_non_null(j);
 	unsigned count;
-	struct mmsghdr *slots = journal_slots(j, &count);
+	struct mmsghdr *slots = journal_slots(j, 0, &count);
 	assert_int_equal(socket_receive(s, slots, count), 0);
 
 	int sender = connect_to(f->path);
@@ -128,14 +129,16 @@ static void datagrams_arrive_with_their_time(void **state)
 	for (size_t i = 0; i < 3; i++)
 		assert_int_equal(send(sender, texts[i], strlen(texts[i]), 0),
 				 strlen(texts[i]));
+	slots = journal_slots(j, 0, &count);
 	assert_int_equal(socket_receive(s, slots, count), 3);
-	assert_int_equal(journal_append(j, 3, 0, 0), 3);
+	assert_int_equal(journal_append(j, 3, 0), 3);
 	for (size_t i = 0; i < 3; i++) {
 		struct journal_entry entry;
 		assert_true(journal_take(j, &entry));
 		assert_true(span_equals(entry.bytes, span_of(texts[i])));
 		assert_true(entry.arrival_ns > INT64_C(1600000000000000000));
 	}
+	slots = journal_slots(j, 0, &count);
 	assert_int_equal(socket_receive(s, slots, count), 0);
 
 	const struct socket_stats *stats = socket_stats(s);
@@ -154,11 +157,12 @@ static void the_largest_datagram_arrives_whole_and_a_larger_one_cut(
 	struct fixture *f = *state;
 	struct dgram_socket *s = open_socket(f->path, 0666);
 	struct err e = {0};
+	struct journal_found found;
 	struct journal *j = journal_open(
 		&(struct journal_opts){.ring_bytes = 1 << 20,
 				       .slot_bytes = DATAGRAM_BYTES_MAX,
 				       .slots = 2},
-		&e);
+		&found, &e);
 	assert_non_null(j);
 	char *text = calloc(1, 2 * DATAGRAM_BYTES_MAX);
 	assert_non_null(text);
@@ -178,9 +182,9 @@ static void the_largest_datagram_arrives_whole_and_a_larger_one_cut(
 	unsigned expected = sent > 0 ? 2 : 1;
 
 	unsigned count;
-	struct mmsghdr *slots = journal_slots(j, &count);
+	struct mmsghdr *slots = journal_slots(j, 0, &count);
 	assert_int_equal(socket_receive(s, slots, count), expected);
-	assert_int_equal(journal_append(j, expected, 0, 0), expected);
+	assert_int_equal(journal_append(j, expected, 0), expected);
 	assert_int_equal(journal_stats(j)->truncated_total, expected - 1);
 	for (unsigned i = 0; i < expected; i++) {
 		struct journal_entry entry;

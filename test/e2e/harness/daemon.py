@@ -4,8 +4,10 @@ import http.client
 import os
 import re
 import subprocess
+import sys
 from collections import namedtuple
-from signal import SIGTERM
+from pathlib import Path
+from signal import SIGKILL, SIGTERM
 
 from .config import ROOT
 from .metrics import Metrics
@@ -16,8 +18,18 @@ SANITIZER = re.compile(
     r"AddressSanitizer|UndefinedBehavior|ThreadSanitizer|LeakSanitizer"
     r"|runtime error")
 LISTENING = re.compile(r"mod=http listening=([0-9.]+):([0-9]+)")
-LAST_WORD = re.compile(r"mod=worker stopped received=(\d+) written=(\d+)"
-                       r" dropped=(\d+) queued=(\d+)")
+READY = "level=info mod=worker ready"
+LAST_WORD = re.compile(
+    r"mod=worker stopped received=(\d+) written=(\d+) dropped=(\d+)"
+    r" dead_lettered=(\d+) queued=(\d+)")
+# As systemd starts a service whose socket it has bound: descriptor 3.
+AS_SYSTEMD = """
+import os, sys
+fd, *argv = sys.argv[1:]
+os.dup2(int(fd), 3)
+os.execve(argv[0], argv, {**os.environ, "LISTEN_FDS": "1",
+                          "LISTEN_PID": str(os.getpid())})
+"""
 
 Response = namedtuple("Response", "status headers body")
 Result = namedtuple("Result", "code out err")
@@ -41,18 +53,43 @@ def run(*args, cwd=None, env=None, timeout_s=20):
     return Result(done.returncode, done.stdout.decode(errors="replace"), err)
 
 
+def _is_alive(pid):
+    """The first thread may be gone before the others."""
+    def state(tid):
+        try:
+            stat = Path(f"/proc/{pid}/task/{tid}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return "X"
+        return stat.rpartition(")")[2].split()[0]
+    try:
+        tids = os.listdir(f"/proc/{pid}/task")
+    except FileNotFoundError:
+        return False
+    return any(state(tid) not in "ZX" for tid in tids)
+
+
 class Daemon:
-    def __init__(self, room, config, args=(), env=None):
+    """The supervisor and its worker; `listen` is a socket to pass as systemd
+    does, `wrapper` a command that starts it."""
+
+    def __init__(self, room, config, args=(), env=None, listen=None,
+                 wrapper=(), cwd=None):
         self.room = room
+        self.args = args
+        argv = [*wrapper]
+        if listen:
+            argv += [sys.executable, "-I", "-S", "-c", AS_SYSTEMD,
+                    str(listen.fileno())]
         if isinstance(config, str):
             config = room.write("sluiced.conf", config)
         self.log_path = room.new_file("sluiced", ".log")
         self.has_ended = False
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                [SLUICED, "-c", str(config), *args], cwd=room.path,
+                [*argv, SLUICED, "-c", str(config), *args], cwd=cwd or room.path,
                 env=environment(env), stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log)
+                stdout=log, stderr=log, start_new_session=True,
+                pass_fds=[listen.fileno()] if listen else [])
         try:
             wait_until(self._is_ready, lambda: f"ready:\n{self.log()}")
         except BaseException:
@@ -65,7 +102,48 @@ class Daemon:
     def _is_ready(self):
         assert self.process.poll() is None, (
             f"ended with {self.process.returncode}:\n{self.log()}")
-        return re.search("level=info mod=worker ready", self.log())
+        return READY in self.log()
+
+    def workers(self):
+        """The supervisor's living children: two of them during a reload."""
+        pid = self.process.pid
+        if "--no-supervisor" in self.args:
+            return [pid]
+        with open(f"/proc/{pid}/task/{pid}/children") as children:
+            return [int(child) for child in children.read().split()
+                    if _is_alive(child)]
+
+    def worker(self):
+        """The process that collects."""
+        return wait_until(lambda: len(w := self.workers()) == 1 and w[0],
+                          lambda: f"one worker, not {self.workers()}")
+
+    def ready_count(self):
+        return self.log().count(READY)
+
+    def kill_worker(self, number=SIGKILL):
+        """As soon as there is one, and see that it is dead; the supervisor
+        starts the next."""
+        worker = self.worker()
+        os.kill(worker, number)
+        wait_until(lambda: not _is_alive(worker), "its death")
+
+    def kill_tree(self):
+        """Supervisor and worker in one stroke, and see that they are dead."""
+        self.has_ended = True
+        workers = self.workers()
+        os.killpg(self.process.pid, SIGKILL)
+        self.process.wait()
+        wait_until(lambda: not any(map(_is_alive, workers)), "their end")
+
+    def wait_for_worker(self, ready_before):
+        """Wait until one more than so many workers have become ready."""
+        def is_ready():
+            assert self.process.poll() is None, (
+                f"ended with {self.process.returncode}:\n"
+                f"{self.log()[-4000:]}")
+            return self.ready_count() > ready_before
+        wait_until(is_ready, lambda: f"a new worker:\n{self.log()[-4000:]}")
 
     def log(self):
         return self.log_path.read_text(errors="replace")
@@ -89,7 +167,7 @@ class Daemon:
         assert answer.status == 200
         return Metrics(answer.body.decode())
 
-    def settled(self, received):
+    def settled(self, received, timeout_s=20):
         """Wait until so many messages came in and none is under way."""
         last = []
 
@@ -99,7 +177,8 @@ class Daemon:
         wait_until(is_settled, lambda: (
             f"{received} messages, none queued; received {last[0].received}, "
             f"written {last[0].written}, dropped {last[0].dropped()}, "
-            f"queued {last[0].queued}"), timeout_s=20)
+            f"dead-lettered {last[0].dead_lettered}, "
+            f"queued {last[0].queued}"), timeout_s)
         return last[0]
 
     def signal(self, number):
@@ -117,8 +196,9 @@ class Daemon:
     def wait(self, timeout_s=10):
         return self.process.wait(timeout_s * SLOWNESS)
 
-    def stop(self, number=SIGTERM, timeout_s=10):
-        """End it as Kubernetes does, and check all that must always hold."""
+    def stop(self, number=SIGTERM, timeout_s=10, queued=0):
+        """End it as Kubernetes does, and check all that must always hold;
+        `queued` messages may be left in the journal."""
         if self.has_ended:
             return
         try:
@@ -128,11 +208,11 @@ class Daemon:
                 self.metrics().check_laws()
             self._check_fds()
             self.signal(number)
-            self.check_end(timeout_s)
+            self.check_end(timeout_s, queued)
         finally:
             self.kill()
 
-    def check_end(self, timeout_s=10):
+    def check_end(self, timeout_s=10, queued=0):
         """It has got its signal: exit 0 and a clean log."""
         code = self.wait(timeout_s)
         self.has_ended = True
@@ -140,34 +220,48 @@ class Daemon:
         assert code == 0, f"exit {code}:\n{log[-4000:]}"
         assert "check=" not in log, log
         assert not SANITIZER.search(log), log
-        self._check_last_word(log)
+        self._check_last_word(log, queued)
 
-    def _check_last_word(self, log):
-        """The law, as of the very end: nothing is left over."""
-        received, written, dropped, queued = map(
-            int, LAST_WORD.search(log).groups())
-        assert received == written + dropped and queued == 0, log
+    def last_word(self):
+        """received, written, dropped, dead-lettered, queued"""
+        return tuple(map(int, LAST_WORD.findall(self.log())[-1]))
+
+    def _check_last_word(self, log, left):
+        """The law, as of the very end: only what may is left over."""
+        received, written, dropped, dead_lettered, queued = self.last_word()
+        assert queued == left, log
+        assert received == written + dropped + dead_lettered + queued, log
 
     def kill(self):
         self.has_ended = True
-        if self.process.poll() is None:
-            self.process.kill()
+        try:
+            os.killpg(self.process.pid, SIGKILL)
+        except ProcessLookupError:
+            pass
         self.process.wait()
 
     def _fds(self):
         """Open descriptors, but for files that it writes."""
-        fds = f"/proc/{self.process.pid}/fd"
+        return {pid: self._fds_of(pid)
+                for pid in {self.process.pid, self.worker()}}
+
+    def _fds_of(self, pid):
         links = []
-        for fd in os.listdir(fds):
+        for fd in os.listdir(f"/proc/{pid}/fd"):
             try:
-                links.append(os.readlink(f"{fds}/{fd}"))
+                links.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
             except FileNotFoundError:
                 pass
-        return [link for link in links
-                if not link.startswith(str(self.room.path))]
+        return [link for link in links if link != "/dev/full"
+                and not link.startswith(str(self.room.path))]
 
     def _check_fds(self):
+        """A new worker's do not say anything; the supervisor's always do."""
         # A connection just answered may still be about to be closed.
-        wait_until(lambda: len(self._fds()) <= len(self.fds_at_ready),
+        def has_no_more():
+            now = self._fds()
+            return all(len(now[pid]) <= len(fds) for pid, fds in
+                       self.fds_at_ready.items() if pid in now)
+        wait_until(has_no_more,
                    lambda: f"descriptors to be closed: {self._fds()}, "
                            f"at the start: {self.fds_at_ready}")

@@ -52,6 +52,10 @@ class Metrics:
         return self.sum("sluiced_messages_written_total")
 
     @property
+    def dead_lettered(self):
+        return self.sum("sluiced_messages_dead_lettered_total")
+
+    @property
     def queued(self):
         return self.sum("sluiced_messages_queued")
 
@@ -61,16 +65,18 @@ class Metrics:
         return self.sum("sluiced_filter_failures_total", **labels)
 
     def check_laws(self):
-        """What came in is written, dropped for a reason, or still here."""
+        """What came in is written, dropped for a reason, kept as a dead
+        letter, or still here."""
         for name in ("sluiced_messages_received_total",
                      "sluiced_messages_written_total",
+                     "sluiced_messages_dead_lettered_total",
                      "sluiced_messages_queued"):
             assert self.labels(name, "output") == [], name
             assert (name, frozenset()) in self.samples, f"no {name}"
-        parts = (self.written, self.dropped(), self.queued)
+        parts = (self.written, self.dropped(), self.dead_lettered, self.queued)
         assert self.received == sum(parts), (
-            f"received {self.received} is not written + dropped + queued "
-            f"{parts}")
+            f"received {self.received} is not written + dropped + "
+            f"dead-lettered + queued {parts}")
         outputs = self.labels("sluiced_lines_total", "output")
         assert outputs, "no output has counters"
         for output in outputs:

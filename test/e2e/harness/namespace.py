@@ -45,3 +45,9 @@ def queue_length():
 
 def may_set_queue_length():
     return os.access(QUEUE_LENGTH, os.W_OK)
+
+
+def set_queue_length(length):
+    """Of sockets that are created from now on."""
+    with open(QUEUE_LENGTH, "w") as f:
+        f.write(str(length))

@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "output/spill.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "output/spill_file.h"
+
+enum {
+	DIR_MODE = 0700,
+	FILE_MODE = 0600,
+	PIECE_BYTES = 1024 * 1024,
+};
+
+static void save_state(struct spill *s, int fd)
+{
+	s->state.check = spill_state_check(s);
+	if (pwrite(fd, &s->state, sizeof s->state,
+		   (off_t)(s->start_bytes - sizeof s->state)) < 0)
+		say(SAY_ERROR, "spill",
+		    "path=\"%s\" err=\"%s\" msg=\"after a restart some lines "
+		    "may come twice\"",
+		    s->path, strerror(errno));
+}
+
+/* --- counting */
+
+static void count_gone(struct spill *s, uint64_t lines, uint64_t messages)
+{
+	struct sink_stats *stats = s->dir->stats;
+	s->lines -= lines;
+	s->messages -= messages;
+	stats->lines_spilled -= lines;
+	stats->lines_queued -= lines;
+	stats->messages_spilled -= messages;
+	stats->messages_queued -= messages;
+}
+
+static void count_written(struct spill *s, const struct spill_chunk *c)
+{
+	count_gone(s, c->lines, c->messages);
+	s->dir->stats->lines_written_total += c->lines;
+	s->dir->stats->messages_written_total += c->messages;
+}
+
+/* Somebody removed or cut the file, or the disk does not give it back. */
+static void count_lost(struct spill *s)
+{
+	struct sink_stats *stats = s->dir->stats;
+	struct buf name = {0};
+	spill_name_damaged(s, &name);
+	bool is_kept = rename(s->path, buf_text(&name)) == 0;
+	say(SAY_ERROR, "spill",
+	    "path=\"%s\" err=\"cannot be read again\" lost=%llu "
+	    "kept_in=\"%s\"",
+	    s->path, (unsigned long long)s->lines, is_kept ? name.ptr : "");
+	buf_fini(&name);
+	stats->lines_dropped_total[DROP_write_failed] += s->lines;
+	stats->messages_dropped_total[DROP_write_failed] += s->messages;
+	count_gone(s, s->lines, s->messages);
+	s->state.position_bytes = s->chunk_bytes = s->size_bytes;
+	s->state.torn_bytes = 0;
+}
+
+/* --- making one */
+
+static uint64_t hash_of(const char *text, uint64_t hash)
+{
+	for (; *text != '\0'; text++) /* FNV-1a */
+		hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
+	return hash;
+}
+
+/* Two paths of one hash: the second gets another number. */
+static int create(struct spill *s, int *fd)
+{
+	uint64_t hash =
+		hash_of(s->dir->sink_name, UINT64_C(14695981039346656037));
+	hash = hash_of(s->target, hash * UINT64_C(1099511628211));
+	struct buf path = {0};
+	do {
+		buf_clear(&path);
+		buf_printf(&path, "%s/%016llx.spill", s->dir->path,
+			   (unsigned long long)hash++);
+		*fd = open(buf_text(&path),
+			   O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
+	} while (*fd < 0 && errno == EEXIST);
+	int error = *fd < 0 ? errno : 0;
+	s->path = path.ptr;
+	return error;
+}
+
+static void put_head(struct spill *s, struct buf *head)
+{
+	buf_printf(head, "sluiced spill 1 %zu %zu %s %s\n",
+		   strlen(s->dir->sink_name), strlen(s->target),
+		   s->dir->sink_name, s->target);
+	while (head->len % SPILL_ALIGN_BYTES != 0)
+		buf_put_char(head, '\0');
+	s->start_bytes = head->len + sizeof s->state;
+	s->head_check = spill_check(buf_span(head));
+	s->state.magic = SPILL_STATE_MAGIC;
+	s->state.position_bytes = s->start_bytes;
+	s->state.check = spill_state_check(s);
+	buf_put(head, (const char *)&s->state, sizeof s->state);
+}
+
+static int write_head(struct spill *s, int fd)
+{
+	struct buf head = {0};
+	put_head(s, &head);
+	ssize_t n = write(fd, head.ptr, head.len);
+	int error = n == (ssize_t)head.len ? 0 : n < 0 ? errno : ENOSPC;
+	buf_fini(&head);
+	return error;
+}
+
+void spill_free(struct spill *s)
+{
+	if (s == NULL)
+		return;
+	append_file_close(&s->file);
+	free(s->path);
+	free(s->target);
+	free(s);
+}
+
+struct spill *spill_new(struct spill_dir *dir, const char *target)
+{
+	struct spill *s = mem_new(1, sizeof *s);
+	s->dir = dir;
+	s->target = mem_text(target);
+	int fd = -1;
+	int error =
+		mkdir(dir->path, DIR_MODE) < 0 && errno != EEXIST ? errno : 0;
+	if (error == 0)
+		error = create(s, &fd);
+	append_file_init(&s->file, s->path, &dir->env);
+	s->file.is_new = true;
+	if (error == 0) {
+		error = write_head(s, fd);
+		close(fd);
+		if (error != 0)
+			unlink(s->path);
+	}
+	if (error != 0) {
+		spill_free(s);
+		errno = error;
+		return NULL;
+	}
+	s->size_bytes = s->limit_bytes = s->chunk_bytes = s->start_bytes;
+	return s;
+}
+
+void spill_remove(struct spill *s)
+{
+	unlink(s->path);
+	s->dir->stats->spilled_bytes -= s->size_bytes - s->start_bytes;
+	buf_fini(&s->dir->piece);
+	spill_free(s);
+}
+
+/* --- adding */
+
+/* The place of the chunk that comes next, and of its torn line, if any.  Saved
+ * before the chunk is there: a process that is killed in between leaves a
+ * position behind the end, which means that nothing is there. */
+static int start_over(struct spill *s, const struct append_file *target,
+		      size_t torn_bytes)
+{
+	int fd = open(s->path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	s->state.position_bytes = s->chunk_bytes = s->size_bytes;
+	s->state.torn_bytes = torn_bytes;
+	s->state.device = target->device;
+	s->state.inode = target->inode;
+	s->state.end_bytes = target->end_bytes;
+	if (torn_bytes > 0)
+		s->state.position_bytes +=
+			sizeof(struct spill_chunk) + torn_bytes;
+	save_state(s, fd);
+	close(fd);
+	return 0;
+}
+
+static int write_chunk(struct spill *s, const struct spill_lines *lines)
+{
+	struct append_file *f = &s->file;
+	struct buf *b = &s->dir->piece;
+	struct spill_chunk c = {
+		.magic = SPILL_CHUNK_MAGIC,
+		.bytes = (uint32_t)lines->bytes.len,
+		.lines = lines->lines,
+		.messages = lines->messages,
+	};
+	c.check = spill_chunk_check(&c, spill_check(lines->bytes));
+	buf_clear(b);
+	buf_put(b, (const char *)&c, sizeof c);
+	buf_put_span(b, lines->bytes);
+	size_t done = 0;
+	int64_t skip = lines->is_old ? -(int64_t)b->len : 0;
+	int error = append_file_begin(f);
+	if (error == 0 && f->size_bytes != s->size_bytes)
+		error = ESTALE;
+	else if (error == 0)
+		error = append_file_write(f, APPEND_LINES, skip, buf_span(b),
+					  &done);
+	if (error != 0 && done > 0 &&
+	    ftruncate(f->fd, (off_t)s->size_bytes) < 0)
+		say(SAY_ERROR, "spill", "path=\"%s\" err=\"%s\"", s->path,
+		    strerror(errno));
+	append_file_end(f);
+	append_file_close(f);
+	return error;
+}
+
+int spill_add(struct spill *s, const struct spill_lines *lines,
+	      const struct append_file *target)
+{
+	if (lines->bytes.len > UINT32_MAX)
+		return EFBIG;
+	int error = spill_is_empty(s) ? start_over(s, target, lines->torn_bytes)
+				      : 0;
+	if (error == 0)
+		error = write_chunk(s, lines);
+	if (error != 0)
+		return error;
+	uint64_t bytes = sizeof(struct spill_chunk) + lines->bytes.len;
+	s->size_bytes += bytes;
+	s->lines += lines->lines;
+	s->messages += lines->messages;
+	s->is_dirty = true;
+	s->dir->stats->spilled_bytes += bytes;
+	s->dir->stats->lines_spilled += lines->lines;
+	s->dir->stats->messages_spilled += lines->messages;
+	return 0;
+}
+
+/* --- draining */
+
+/* Read whole lines from the position on, about a piece. */
+static bool read_piece(const struct spill *s, int fd, struct buf *piece)
+{
+	uint64_t chunk = s->chunk_bytes, at = s->state.position_bytes;
+	size_t whole_bytes = 0;
+	struct spill_chunk c;
+	buf_clear(piece);
+	while (at < s->limit_bytes && whole_bytes == 0) {
+		if (!spill_read_chunk(s, fd, chunk, &c))
+			return false;
+		uint64_t end = chunk + sizeof c + c.bytes;
+		if (at == chunk)
+			at += sizeof c;
+		size_t bytes = PIECE_BYTES - piece->len % PIECE_BYTES;
+		if (bytes > end - at)
+			bytes = (size_t)(end - at);
+		if (!spill_read_at(fd, buf_reserve(piece, bytes), bytes, at))
+			return false;
+		piece->len += bytes;
+		at += bytes;
+		if (at == end)
+			chunk = end;
+		if (piece->len < PIECE_BYTES)
+			continue;
+		const char *last = memrchr(piece->ptr, '\n', piece->len);
+		if (last != NULL)
+			whole_bytes = (size_t)(last + 1 - piece->ptr);
+	}
+	if (whole_bytes > 0)
+		piece->len = whole_bytes;
+	return true;
+}
+
+/* So much more of the piece is at the end of the target. */
+static bool advance(struct spill *s, int fd, struct span piece, size_t bytes)
+{
+	struct spill_state *state = &s->state;
+	const char *last = bytes > 0 ? memrchr(piece.ptr, '\n', bytes) : NULL;
+	state->torn_bytes = last == NULL
+				    ? state->torn_bytes + bytes
+				    : (size_t)(piece.ptr + bytes - last - 1);
+	while (bytes > 0) {
+		struct spill_chunk c;
+		if (!spill_read_chunk(s, fd, s->chunk_bytes, &c))
+			return false;
+		if (state->position_bytes == s->chunk_bytes)
+			state->position_bytes += sizeof c;
+		uint64_t end = s->chunk_bytes + sizeof c + c.bytes;
+		size_t step = end - state->position_bytes < bytes
+				      ? (size_t)(end - state->position_bytes)
+				      : bytes;
+		state->position_bytes += step;
+		bytes -= step;
+		if (state->position_bytes < end)
+			continue;
+		s->chunk_bytes = end;
+		count_written(s, &c);
+	}
+	return true;
+}
+
+static bool arrive(struct spill *s, int fd, const struct append_file *target,
+		   size_t bytes)
+{
+	bool is_good = advance(s, fd, buf_span(&s->dir->piece), bytes);
+	s->state.device = target->device;
+	s->state.inode = target->inode;
+	s->state.end_bytes = target->size_bytes;
+	save_state(s, fd);
+	return is_good;
+}
+
+/* A process that was killed behind its write could not save the position. */
+static bool recover(struct spill *s, int fd, struct append_file *target)
+{
+	struct spill_state *state = &s->state;
+	const struct append_note *n = append_file_noted(target, APPEND_SPILL);
+	uint64_t line_bytes = state->position_bytes - state->torn_bytes;
+	s->is_recovered = true;
+	if (n == NULL || (n->skip_bytes != state->position_bytes &&
+			  n->skip_bytes != line_bytes))
+		return true;
+	if (n->skip_bytes == line_bytes) {
+		state->position_bytes = line_bytes;
+		state->torn_bytes = 0;
+	}
+	if (!read_piece(s, fd, &s->dir->piece))
+		return false;
+	size_t found =
+		append_file_found(target, n, buf_span(&s->dir->piece), 0);
+	s->dir->stats->recovered_bytes_total += found;
+	return found == 0 || arrive(s, fd, target, found);
+}
+
+/* The torn line goes on where it ends, else it comes whole. */
+static int find_line(struct spill *s, struct append_file *target,
+		     int64_t now_ns)
+{
+	struct spill_state *state = &s->state;
+	if (state->torn_bytes > 0 && state->device == target->device &&
+	    state->inode == target->inode &&
+	    state->end_bytes == target->size_bytes)
+		return 0;
+	state->position_bytes -= state->torn_bytes;
+	state->torn_bytes = 0;
+	return append_file_tail(target, now_ns);
+}
+
+void spill_recover(struct spill *s, struct append_file *target)
+{
+	int fd = s->is_recovered ? -1 : open(s->path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (!recover(s, fd, target))
+		count_lost(s);
+	close(fd);
+}
+
+static int drain(struct spill *s, int fd, struct append_file *target,
+		 int64_t now_ns)
+{
+	struct span piece;
+	struct stat st;
+	size_t done;
+	if (fstat(fd, &st) < 0 || (uint64_t)st.st_size < s->size_bytes ||
+	    !(s->is_recovered || recover(s, fd, target)))
+		goto lost;
+	int error = find_line(s, target, now_ns);
+	if (error != 0)
+		return error;
+	if (!read_piece(s, fd, &s->dir->piece) || s->dir->piece.len == 0)
+		goto lost;
+	piece = buf_span(&s->dir->piece);
+	error = append_file_write(target, APPEND_SPILL,
+				  (int64_t)s->state.position_bytes, piece,
+				  &done);
+	if (done > 0 && !arrive(s, fd, target, done))
+		goto lost;
+	return error;
+lost:
+	count_lost(s);
+	return 0;
+}
+
+int spill_drain(struct spill *s, struct append_file *target, int64_t now_ns)
+{
+	int fd = open(s->path, O_RDWR | O_CLOEXEC);
+	if (fd < 0 && errno != ENOENT)
+		return errno;
+	int error = drain(s, fd, target, now_ns);
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
+/* --- asking */
+
+const char *spill_target(const struct spill *s)
+{
+	return s->target;
+}
+
+bool spill_can_drain(const struct spill *s)
+{
+	return s->state.position_bytes < s->limit_bytes;
+}
+
+bool spill_is_empty(const struct spill *s)
+{
+	return s->state.position_bytes >= s->size_bytes;
+}
+
+uint64_t spill_lines_left(const struct spill *s)
+{
+	return s->lines;
+}
+
+uint64_t spill_messages_left(const struct spill *s)
+{
+	return s->messages;
+}
+
+void spill_sync(struct spill *s)
+{
+	int fd = s->is_dirty ? open(s->path, O_RDONLY | O_CLOEXEC) : -1;
+	if (fd < 0)
+		return;
+	if (fdatasync(fd) < 0)
+		say(SAY_ERROR, "spill", "path=\"%s\" err=\"sync: %s\"", s->path,
+		    strerror(errno));
+	close(fd);
+	s->is_dirty = false;
+}
+
+void spill_settled(struct spill *s)
+{
+	s->limit_bytes = s->size_bytes;
+	append_file_settled(&s->file);
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "output/spill.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "output/spill_file.h"
+
+enum { FILE_MODE = 0600, HEAD_BYTES_MAX = 2 * PATH_MAX };
+
+/* "sluiced spill 1 6 8 file.0 /a/b.log\n" */
+static bool read_head(struct spill *s, int fd, bool *is_ours)
+{
+	char head[HEAD_BYTES_MAX + 1];
+	ssize_t n = pread(fd, head, sizeof head - 1, 0);
+	size_t name_bytes, path_bytes;
+	int at = 0;
+	if (n <= 0)
+		return false;
+	head[n] = '\0';
+	if (sscanf(head, "sluiced spill 1 %zu %zu%n", &name_bytes, &path_bytes,
+		   &at) != 2 ||
+	    at++ == 0 || name_bytes >= PATH_MAX || path_bytes >= PATH_MAX)
+		return false;
+	size_t len = (size_t)at + name_bytes + 1 + path_bytes + 1;
+	if (len > (size_t)n || head[len - 1] != '\n')
+		return false;
+	*is_ours = span_equals(span_make(head + at, name_bytes),
+			       span_of(s->dir->sink_name));
+	s->target = mem_copy(head + (size_t)at + name_bytes + 1, path_bytes);
+	len += (SPILL_ALIGN_BYTES - len % SPILL_ALIGN_BYTES) %
+	       SPILL_ALIGN_BYTES;
+	if (len > (size_t)n ||
+	    !spill_read_at(fd, &s->state, sizeof s->state, len))
+		return false;
+	s->start_bytes = len + sizeof s->state;
+	s->head_check = spill_check(span_make(head, len));
+	return s->state.magic == SPILL_STATE_MAGIC &&
+	       s->state.check == spill_state_check(s);
+}
+
+/* What came with the batch that was not committed comes again. */
+static bool cut_uncommitted(struct spill *s, int fd)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return false;
+	s->size_bytes = (uint64_t)st.st_size;
+	const struct append_notes *notes = s->dir->env.notes;
+	const struct append_note *n =
+		notes == NULL ? NULL
+			      : notes->find(notes->data, s->dir->env.sink,
+					    st.st_dev, st.st_ino, 0);
+	if (n == NULL || n->offset_bytes < s->start_bytes ||
+	    n->offset_bytes >= s->size_bytes)
+		return true;
+	s->size_bytes = n->offset_bytes;
+	return ftruncate(fd, (off_t)s->size_bytes) == 0;
+}
+
+/* Find the position's chunk, count what is to come.  Returns where the good
+ * chunks end. */
+static uint64_t walk(struct spill *s, int fd)
+{
+	uint64_t at = s->start_bytes;
+	struct spill_chunk c;
+	s->chunk_bytes = UINT64_MAX;
+	while (at < s->size_bytes && spill_read_chunk(s, fd, at, &c) &&
+	       spill_is_chunk_good(&c, fd, at)) {
+		uint64_t end = at + sizeof c + c.bytes;
+		if (end > s->state.position_bytes) {
+			s->lines += c.lines;
+			s->messages += c.messages;
+			if (s->chunk_bytes == UINT64_MAX)
+				s->chunk_bytes = at;
+		}
+		at = end;
+	}
+	if (s->chunk_bytes == UINT64_MAX) { /* all of it is drained */
+		s->chunk_bytes = s->state.position_bytes = at;
+	}
+	return at;
+}
+
+/* Put what lies behind the good chunks aside. */
+static bool cut_damaged(struct spill *s, int fd, uint64_t good_bytes)
+{
+	struct buf name = {0};
+	char piece[16 * 1024];
+	spill_name_damaged(s, &name);
+	int to = open(buf_text(&name),
+		      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, FILE_MODE);
+	bool is_kept = to >= 0;
+	ssize_t n;
+	for (uint64_t at = good_bytes;
+	     is_kept && (n = pread(fd, piece, sizeof piece, (off_t)at)) > 0;
+	     at += (uint64_t)n)
+		is_kept = write(to, piece, (size_t)n) == n;
+	if (to >= 0)
+		close(to);
+	say(SAY_ERROR, "spill",
+	    "path=\"%s\" err=\"damaged behind byte %llu\" bytes=%llu "
+	    "kept_in=\"%s\"",
+	    s->path, (unsigned long long)good_bytes,
+	    (unsigned long long)(s->size_bytes - good_bytes),
+	    is_kept ? name.ptr : "");
+	buf_fini(&name);
+	s->dir->is_damaged = true;
+	s->size_bytes = good_bytes;
+	return ftruncate(fd, (off_t)good_bytes) == 0;
+}
+
+/* An empty one was being made. */
+static void set_aside_whole(struct spill *s, int fd)
+{
+	struct stat st;
+	if (fstat(fd, &st) == 0 && st.st_size == 0) {
+		unlink(s->path);
+		return;
+	}
+	struct buf name = {0};
+	spill_name_damaged(s, &name);
+	bool is_moved = rename(s->path, buf_text(&name)) == 0;
+	say(SAY_ERROR, "spill",
+	    "path=\"%s\" err=\"damaged, or of another version\" "
+	    "kept_in=\"%s\"",
+	    s->path, is_moved ? name.ptr : s->path);
+	buf_fini(&name);
+	s->dir->is_damaged = true;
+}
+
+struct spill *spill_load(struct spill_dir *dir, const char *name)
+{
+	struct spill *s = mem_new(1, sizeof *s);
+	struct buf path = {0};
+	buf_printf(&path, "%s/%s", dir->path, name);
+	buf_text(&path);
+	s->dir = dir;
+	s->path = path.ptr;
+	append_file_init(&s->file, s->path, &dir->env);
+	int fd = open(s->path, O_RDWR | O_CLOEXEC);
+	bool is_ours = true, is_good = false;
+	if (fd < 0) {
+		say(SAY_ERROR, "spill", "path=\"%s\" err=\"%s\"", s->path,
+		    strerror(errno));
+		dir->is_damaged = true;
+	} else if (!read_head(s, fd, &is_ours)) {
+		set_aside_whole(s, fd);
+	} else if (is_ours && cut_uncommitted(s, fd)) {
+		uint64_t good_bytes = walk(s, fd);
+		is_good = good_bytes >= s->size_bytes ||
+			  cut_damaged(s, fd, good_bytes);
+	}
+	if (fd >= 0)
+		close(fd);
+	if (!is_good) {
+		spill_free(s);
+		return NULL;
+	}
+	s->limit_bytes = s->size_bytes;
+	dir->stats->spilled_bytes += s->size_bytes - s->start_bytes;
+	return s;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/status.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/say.h"
+#include "intake/journal.h"
+#include "run/fluentbit_api.h"
+#include "run/http.h"
+#include "run/pipeline.h"
+#include "run/settings.h"
+
+struct failures { /* of the outputs, so far */
+	uint64_t errors;
+	uint64_t given_up;
+};
+
+struct status {
+	struct status_opts opts;
+	struct failures before; /* as of the period's begin */
+	int64_t started_ns;	/* monotonic */
+	int64_t started_real_ns;
+};
+
+static struct metrics begin(const struct status *s)
+{
+	const struct status_opts *o = &s->opts;
+	return (struct metrics){
+		.view = pipeline_view_begin(o->pipeline),
+		.journal = journal_stats(o->journal),
+		.journal_pending_bytes = journal_pending_bytes(o->journal),
+		.journal_ring_bytes = journal_ring_bytes(o->journal),
+		.inputs = o->inputs,
+		.input_count = o->input_count,
+		.tally = o->tally,
+		.uptime_s = (clock_mono_ns() - s->started_ns) / NS_PER_S,
+		.started_s = s->started_real_ns / NS_PER_S,
+		.now_ms = clock_real_ns() / NS_PER_MS,
+	};
+}
+
+static struct failures failures_in(const struct pipeline_view *v)
+{
+	struct failures now = {0};
+	for (size_t i = 0; i < v->sink_count; i++) {
+		const struct sink_stats *s = &v->sinks[i].stats;
+		now.errors += s->errors_total;
+		now.given_up += s->lines_dropped_total[DROP_write_failed];
+	}
+	return now;
+}
+
+/* As Fluent Bit: errors grew by more than the limit within the period. */
+static bool is_healthy(const struct status *s, const struct pipeline_view *v)
+{
+	const struct settings *set = s->opts.settings;
+	struct failures now = failures_in(v);
+	return !set->health_check ||
+	       (now.errors - s->before.errors <=
+			(uint64_t)set->health_errors_max &&
+		now.given_up - s->before.given_up <=
+			(uint64_t)set->health_retries_max);
+}
+
+struct status *status_new(const struct status_opts *opts)
+{
+	struct status *s = mem_new(1, sizeof *s);
+	s->opts = *opts;
+	s->started_ns = clock_mono_ns();
+	s->started_real_ns = clock_real_ns();
+	status_tick(s);
+	return s;
+}
+
+void status_free(struct status *s)
+{
+	free(s);
+}
+
+void status_tick(struct status *s)
+{
+	s->before = failures_in(pipeline_view_begin(s->opts.pipeline));
+	pipeline_view_end(s->opts.pipeline);
+}
+
+/* Fluent Bit 5.1's answers. */
+static void answer_reload(struct status *s, const struct http_request *request,
+			  struct http_answer *answer)
+{
+	bool is_asked = strcmp(request->method, "POST") == 0 ||
+			strcmp(request->method, "PUT") == 0;
+	answer->content_type = "application/json";
+	if (strcmp(request->method, "GET") == 0) {
+		buf_printf(&answer->body, "{\"hot_reload_count\":%" PRIu64 "}",
+			   s->opts.tally->reloads_done);
+	} else if (!is_asked) {
+		answer->status = 405;
+	} else if (!s->opts.settings->hot_reload) {
+		buf_put_text(&answer->body,
+			     "{\"reload\":\"not enabled\",\"status\":-1}");
+	} else {
+		s->opts.on_reload(s->opts.data);
+		buf_put_text(&answer->body,
+			     "{\"reload\":\"done\",\"status\":0}");
+	}
+}
+
+void status_answer(struct status *s, const struct http_request *request,
+		   struct http_answer *answer)
+{
+	if (strcmp(request->path, "/api/v2/reload") == 0) {
+		answer_reload(s, request, answer);
+		return;
+	}
+	struct metrics m = begin(s);
+	m.is_healthy = is_healthy(s, m.view);
+	if (strcmp(request->path, "/metrics") == 0) {
+		answer->content_type = "text/plain; version=0.0.4";
+		metrics_put(&answer->body, &m);
+	} else {
+		fluentbit_api_answer(&m, request, answer);
+	}
+	pipeline_view_end(s->opts.pipeline);
+}
+
+void status_say_last_word(struct status *s)
+{
+	struct metrics m = begin(s);
+	struct metrics_law law = metrics_law(&m);
+	pipeline_view_end(s->opts.pipeline);
+	uint64_t dropped = 0;
+	for (size_t i = 0; i < DROP_REASON_COUNT; i++)
+		dropped += law.dropped[i];
+	bool is_loss = law.dropped[DROP_write_failed] > 0;
+	say(is_loss	     ? SAY_ERROR
+	    : law.queued > 0 ? SAY_WARN
+			     : SAY_INFO,
+	    "worker",
+	    "stopped received=%" PRIu64 " written=%" PRIu64 " dropped=%" PRIu64
+	    " dead_lettered=%" PRIu64 " queued=%" PRIu64 "%s",
+	    law.received, law.written, dropped, law.dead_lettered, law.queued,
+	    law.queued > 0 ? " msg=\"they stay in the journal\"" : "");
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The file is read twice: its summary comes first and is known last, and the
+ * messages of a full journal are too many to be kept in the memory of the
+ * container in which this may run. */
+#include "tool/journal_show.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "base/rfc3339.h"
+#include "intake/journal.h"
+#include "record/json.h"
+
+struct show {
+	bool verbose;
+	uint64_t count;
+	struct buf line;
+};
+
+static void on_count(void *data, const struct journal_entry *entry)
+{
+	struct show *show = data;
+	(void)entry;
+	show->count++;
+}
+
+static void on_print(void *data, const struct journal_entry *entry)
+{
+	struct show *show = data;
+	struct buf *b = &show->line;
+	buf_clear(b);
+	buf_printf(b, "seq=%" PRIu64 " time=", entry->seq);
+	rfc3339_put(b, entry->arrival_ns);
+	buf_printf(b, " input=%u bytes=%zu", entry->source, entry->bytes.len);
+	if (show->verbose) {
+		buf_put_text(b, " text=");
+		json_write_string(b, entry->bytes);
+	}
+	buf_put_char(b, '\n');
+	fwrite(b->ptr, 1, b->len, stdout);
+}
+
+static void print(const char *key, uint64_t value)
+{
+	printf("%s: %" PRIu64 "\n", key, value);
+}
+
+static void print_summary(const struct journal_summary *s, uint64_t pending)
+{
+	print("version", s->version);
+	printf("in_use: %s\n", s->is_owned ? "yes" : "no");
+	print("ring_bytes", s->ring_bytes);
+	print("slot_bytes", s->slot_bytes);
+	print("head", s->head);
+	print("tail", s->tail);
+	print("appended_total", s->appended_total);
+	print("refused_total", s->refused_total);
+	print("notes", s->notes);
+	print("pending", pending);
+}
+
+int journal_show(const char *path, bool verbose)
+{
+	struct show show = {.verbose = verbose};
+	struct journal_summary summary = {0};
+	struct err e = {0};
+	bool ok = journal_inspect(path, &summary, on_count, &show, &e);
+	if (summary.version != 0) { /* else not even its header is good */
+		print_summary(&summary, show.count);
+		ok = journal_inspect(path, &summary, on_print, &show, &e);
+		buf_fini(&show.line);
+	}
+	fflush(stdout);
+	if (ok)
+		return 0;
+	fprintf(stderr, "sluiced journal: %s\n", e.text);
+	return EXIT_CODE_SYSTEM;
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* 1. The configuration says which inputs there are, and where.
+ * 2. Each line of FILE, or each message in the journal, is sent to its input;
+ *    a socket is connected when it is needed first.
+ * 3. A line that is no letter, and a message too long for a datagram, is told
+ *    and passed by.
+ * 4. When a socket cannot be sent to, the rest stays unsent: the place is
+ *    told, so that one can go on from there. */
+#include "tool/replay.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/say.h"
+#include "conf/conf.h"
+#include "intake/journal.h"
+#include "record/json.h"
+#include "record/record.h"
+#include "run/dead_letter.h"
+
+enum { ARENA_BYTES = 64 * 1024, SEND_BUFFER_BYTES = 32 * 1024 * 1024 };
+
+static const char journal_magic[] = "sluicedJ";
+
+struct target { /* an [INPUT] */
+	struct buf name;
+	const char *path; /* of the configuration */
+	int fd;		  /* -1: not yet connected */
+};
+
+struct replayer {
+	const struct replay_opts *opts;
+	struct target *targets;
+	size_t target_count;
+	int64_t next_ns;
+	uint64_t sent;
+	uint64_t elsewhere; /* of them: to another input than their own */
+	uint64_t unsent;
+	bool is_stopped; /* nothing more can be sent */
+};
+
+/* --- the inputs */
+
+static bool add_target(struct replayer *r, struct conf_section *s,
+		       struct err *e)
+{
+	const char *path = NULL, *alias = NULL;
+	if (!conf_get_text(s, "Path", &path, e) ||
+	    !conf_get_text(s, "Alias", &alias, e))
+		return false;
+	if (path == NULL)
+		return conf_err(s, e, "Path is missing: where its socket is");
+	if (strlen(path) >= sizeof((struct sockaddr_un *)NULL)->sun_path)
+		return conf_err_key(s, "Path", e,
+				    "it is too long for a socket");
+	size_t n = r->target_count++;
+	r->targets = mem_grow(r->targets, n + 1, sizeof *r->targets);
+	r->targets[n] = (struct target){.path = path, .fd = -1};
+	if (alias != NULL)
+		buf_put_text(&r->targets[n].name, alias);
+	else
+		buf_printf(&r->targets[n].name, "syslog.%zu", n);
+	return true;
+}
+
+static bool read_targets(struct replayer *r, const struct conf *conf,
+			 struct err *e)
+{
+	struct conf_section *s;
+	for (size_t i = 0; (s = conf_section(conf, i)) != NULL; i++)
+		if (conf_is(s, "INPUT") && !add_target(r, s, e))
+			return false;
+	return r->target_count > 0 ||
+	       err_set(e, "%s: there is no [INPUT] to send to",
+		       r->opts->conf_path);
+}
+
+static struct target *find_target(struct replayer *r, struct span name)
+{
+	for (size_t i = 0; i < r->target_count; i++)
+		if (span_equals(buf_span(&r->targets[i].name), name))
+			return &r->targets[i];
+	return NULL;
+}
+
+static bool connect_target(struct target *t, struct err *e)
+{
+	if (t->fd >= 0)
+		return true;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	memcpy(address.sun_path, t->path, strlen(t->path));
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return err_sys(e, errno, "socket");
+	/* The longest datagram that can be sent; the kernel gives what it
+	 * may (unix(7)). */
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){SEND_BUFFER_BYTES},
+		   sizeof(int));
+	if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+		err_sys(e, errno, "connect to %s", t->path);
+		close(fd);
+		return false;
+	}
+	t->fd = fd;
+	return true;
+}
+
+/* --- one message */
+
+static void wait_turn(struct replayer *r)
+{
+	if (r->opts->rate == 0)
+		return;
+	int64_t now_ns = clock_mono_ns();
+	if (r->next_ns < now_ns)
+		r->next_ns = now_ns;
+	struct timespec until = {.tv_sec = (time_t)(r->next_ns / NS_PER_S),
+				 .tv_nsec = (long)(r->next_ns % NS_PER_S)};
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) ==
+	       EINTR)
+		;
+	r->next_ns += NS_PER_S / r->opts->rate;
+}
+
+/* `own` is NULL when the configuration has no such input any more. */
+static bool send_message(struct replayer *r, struct target *own,
+			 struct span raw, struct err *e)
+{
+	struct target *t = own != NULL ? own : &r->targets[0];
+	if (!connect_target(t, e)) {
+		r->is_stopped = true;
+		return false;
+	}
+	wait_turn(r);
+	while (send(t->fd, raw.ptr, raw.len, MSG_NOSIGNAL) < 0) {
+		if (errno == EINTR)
+			continue;
+		r->is_stopped = errno != EMSGSIZE;
+		return err_sys(e, errno, "send %zu bytes to %s", raw.len,
+			       t->path);
+	}
+	r->sent++;
+	r->elsewhere += own == NULL;
+	return true;
+}
+
+static void tell(struct replayer *r, const char *what, uint64_t number,
+		 const char *why)
+{
+	r->unsent++;
+	fprintf(stderr, "%s:%s%" PRIu64 ": %s\n", r->opts->path, what, number,
+		why);
+}
+
+/* --- dead letters */
+
+static void send_line(struct replayer *r, struct json_reader *json,
+		      struct arena *arena, struct span line, uint64_t number)
+{
+	struct letter letter;
+	struct err e = {0};
+	struct record *room = record_new(arena, NULL, SPAN(""), 0);
+	const char *wrong = dead_letter_read(json, line, room, &letter);
+	if (wrong != NULL)
+		tell(r, "", number, wrong);
+	else if (!send_message(r, find_target(r, letter.input), letter.raw, &e))
+		tell(r, "", number, e.text);
+	arena_reset(arena);
+}
+
+static bool send_letters(struct replayer *r, struct err *e)
+{
+	struct stat st;
+	FILE *f = fopen(r->opts->path, "re");
+	if (f == NULL || fstat(fileno(f), &st) < 0) {
+		err_sys(e, errno, "open %s", r->opts->path);
+		if (f != NULL)
+			fclose(f);
+		return false;
+	}
+	int64_t end = S_ISREG(st.st_mode) ? st.st_size : INT64_MAX;
+	struct json_reader *json = json_reader_new();
+	struct arena *arena = arena_new(ARENA_BYTES);
+	char *line = NULL;
+	size_t cap = 0;
+	int64_t at = 0;
+	ssize_t n;
+	errno = 0;
+	for (uint64_t number = 1;
+	     !r->is_stopped && at < end && (n = getline(&line, &cap, f)) >= 0;
+	     number++) {
+		at += n;
+		size_t len = (size_t)n - (n > 0 && line[n - 1] == '\n');
+		send_line(r, json, arena, span_make(line, len), number);
+		errno = 0;
+	}
+	bool ok = !ferror(f) || err_sys(e, errno, "read %s", r->opts->path);
+	free(line);
+	arena_free(arena);
+	json_reader_free(json);
+	fclose(f);
+	return ok;
+}
+
+/* --- a journal */
+
+static void pass_by(void *data, const struct journal_entry *entry)
+{
+	(void)data, (void)entry;
+}
+
+static void send_entry(void *data, const struct journal_entry *entry)
+{
+	struct replayer *r = data;
+	struct err e = {0};
+	struct target *own = entry->source < r->target_count
+				     ? &r->targets[entry->source]
+				     : NULL;
+	if (r->is_stopped)
+		r->unsent++;
+	else if (!send_message(r, own, entry->bytes, &e))
+		tell(r, " message ", entry->seq, e.text);
+}
+
+/* What is good of a damaged one is sent too. */
+static bool send_journal(struct replayer *r, struct err *e)
+{
+	struct journal_summary summary = {0};
+	bool ok = journal_inspect(r->opts->path, &summary, pass_by, NULL, e);
+	if (!ok && summary.version == 0)
+		return false;
+	if (summary.is_owned)
+		return err_set(e,
+			       "%s is in use: the sluiced that has it writes "
+			       "its messages by itself",
+			       r->opts->path);
+	return journal_inspect(r->opts->path, &summary, send_entry, r, e);
+}
+
+/* Of another kind of file, nothing is read. */
+static bool is_journal(const char *path)
+{
+	char magic[sizeof journal_magic - 1];
+	struct stat st;
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	FILE *f = fopen(path, "re");
+	if (f == NULL)
+		return false;
+	size_t n = fread(magic, 1, sizeof magic, f);
+	fclose(f);
+	return n == sizeof magic && memcmp(magic, journal_magic, n) == 0;
+}
+
+static void replayer_fini(struct replayer *r)
+{
+	for (size_t i = 0; i < r->target_count; i++) {
+		if (r->targets[i].fd >= 0)
+			close(r->targets[i].fd);
+		buf_fini(&r->targets[i].name);
+	}
+	free(r->targets);
+}
+
+int replay(const struct replay_opts *opts)
+{
+	struct replayer r = {.opts = opts};
+	struct err e = {0};
+	int code = EXIT_CODE_SYSTEM;
+	if (!say_open(NULL, SAY_OFF, &e))
+		return code;
+	struct conf *conf = conf_read(opts->conf_path, &e);
+	bool ok = conf != NULL && read_targets(&r, conf, &e);
+	if (!ok) {
+		code = e.exit_code;
+	} else {
+		ok = is_journal(opts->path) ? send_journal(&r, &e)
+					    : send_letters(&r, &e);
+		printf("sent: %" PRIu64 "\n", r.sent);
+		if (r.elsewhere > 0)
+			printf("of these to %.*s, their own input not being "
+			       "there: %" PRIu64 "\n",
+			       (int)r.targets[0].name.len,
+			       r.targets[0].name.ptr, r.elsewhere);
+		fflush(stdout);
+	}
+	if (!ok)
+		fprintf(stderr, "sluiced replay: %s\n", e.text);
+	replayer_fini(&r);
+	conf_free(conf);
+	return ok && r.unsent == 0 ? 0 : code;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* faults - write() as a bad disk does it, in a process that is started with
+ * LD_PRELOAD=faults.so FAULTS=FILE FAULTS_BELOW=DIRECTORY.
+ *
+ * FILE holds struct faults and is mapped, so that a test changes it at any
+ * moment and reads how often it struck; the words are harness/faults.py's.
+ * Only writes to files below DIRECTORY are touched. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+struct faults {
+	uint32_t error;	      /* errno, 0: none */
+	uint32_t short_every; /* this many-th write is short; 0: none */
+	uint32_t delay_ms;
+	uint32_t struck; /* how many writes had one of these */
+	uint32_t writes;
+};
+
+static volatile struct faults *faults;
+static const char *below;
+
+__attribute__((constructor)) static void begin(void)
+{
+	const char *path = getenv("FAULTS");
+	below = getenv("FAULTS_BELOW");
+	int fd = path != NULL ? open(path, O_RDWR | O_CLOEXEC) : -1;
+	void *map = fd < 0 ? MAP_FAILED
+			   : mmap(NULL, sizeof *faults, PROT_READ | PROT_WRITE,
+				  MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED || below == NULL) {
+		dprintf(2, "faults: FAULTS and FAULTS_BELOW are needed\n");
+		_exit(64);
+	}
+	close(fd);
+	faults = map;
+}
+
+static bool is_below(int fd)
+{
+	char link[64], path[512];
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(link, path, sizeof path);
+	size_t len = strlen(below);
+	return n > (ssize_t)len && memcmp(path, below, len) == 0 &&
+	       path[len] == '/';
+}
+
+static void sleep_us(long us)
+{
+	struct timespec t = {.tv_sec = us / 1000000,
+			     .tv_nsec = us % 1000000 * 1000};
+	if (us != 0)
+		nanosleep(&t, NULL);
+}
+
+static ssize_t bad_write(int fd, const void *bytes, size_t count,
+			 uint32_t number)
+{
+	bool is_short = faults->short_every != 0 && count > 1 &&
+			number % faults->short_every == 0;
+	if (faults->error != 0 || is_short || faults->delay_ms != 0)
+		faults->struck++;
+	if (faults->error != 0) {
+		errno = (int)faults->error;
+		return -1;
+	}
+	/* Anywhere in it, but not always at the same place. */
+	if (is_short)
+		count = 1 + number * 2654435761U % (count - 1);
+	return syscall(SYS_write, fd, bytes, count);
+}
+
+/* A slow one takes its time before the bytes are there, and after. */
+ssize_t write(int fd, const void *bytes, size_t count)
+{
+	if (faults == NULL || !is_below(fd))
+		return syscall(SYS_write, fd, bytes, count);
+	long half_us = (long)faults->delay_ms * 500;
+	sleep_us(half_us);
+	ssize_t done = bad_write(fd, bytes, count, ++faults->writes);
+	int error = errno;
+	sleep_us(half_us);
+	errno = error;
+	return done;
+}
+
+ssize_t writev(int fd, const struct iovec *parts, int count)
+{
+	if (faults == NULL || count < 1 || !is_below(fd))
+		return syscall(SYS_writev, fd, parts, count);
+	return write(fd, parts[0].iov_base, parts[0].iov_len);
+}

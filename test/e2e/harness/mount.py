@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""File systems of a test's own, in a mount namespace that ends with it."""
+import ctypes
+import os
+
+CLONE_NEWNS = 0x00020000
+MS_RDONLY, MS_REMOUNT, MS_REC, MS_PRIVATE = 1, 32, 16384, 1 << 18
+MNT_DETACH = 2
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _mount(source, target, kind, flags, data):
+    encode = os.fsencode
+    if libc.mount(encode(source), encode(target), encode(kind),
+                  ctypes.c_ulong(flags), encode(data)) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"mount {target}: {os.strerror(number)}")
+
+
+def enter_new():
+    """This process, and what it starts from now on.  False: not permitted."""
+    if libc.unshare(CLONE_NEWNS) != 0:
+        return False
+    _mount("none", "/", "none", MS_REC | MS_PRIVATE, "")
+    return True
+
+
+class SmallDisk:
+    """A tmpfs of so many bytes, mounted at a directory."""
+
+    def __init__(self, path, size_bytes):
+        self.path = path
+        self.size = f"size={size_bytes}"
+        path.mkdir(exist_ok=True)
+        _mount("tmpfs", path, "tmpfs", 0, self.size)
+
+    def read_only(self, is_it):
+        """Fails with EBUSY while a file is open for writing, as anywhere."""
+        flags = MS_REMOUNT | (MS_RDONLY if is_it else 0)
+        _mount("tmpfs", self.path, "tmpfs", flags, self.size)
+
+    def free_bytes(self):
+        return os.statvfs(self.path).f_bfree * os.statvfs(self.path).f_bsize
+
+    def unmount(self):
+        libc.umount2(os.fsencode(self.path), MNT_DETACH)

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A new configuration without a line lost: the old worker leaves only when
+the new one is ready, and stays when the new one never is."""
+import json
+import signal
+
+import pytest
+
+from harness.scale import scaled
+from harness.sender import Sender, datagram
+from harness.stream import check_numbers, numbered, numbers_in
+from harness.wait import SAN, wait_until
+
+RATE = 1000 if SAN else 10000
+RELOADS = scaled("RELOADS", 20)
+BROKEN = {"an unknown key": "[SERVICE]\n    Flsh 1\n",
+          "no section at all": "Flush 1\n",
+          "a hook that is not there":
+              "[FILTER]\n    Name lua\n    Match *\n    script no.lua\n"
+              "    call hook\n"}
+
+
+def reloads(daemon, result):
+    return daemon.metrics().sum("sluiced_reloads_total", result=result)
+
+
+def wait_for_reload(daemon, result, count):
+    wait_until(lambda: reloads(daemon, result) == count,
+               lambda: f"reload {count} to be {result}:\n"
+                       f"{daemon.log()[-2000:]}", timeout_s=20)
+
+
+def test_reloads_under_load_lose_nothing(room, out, start, stream):
+    """Every second file is broken.  The sender does not wait."""
+    daemon = start(numbered(room))
+    config = room.path / "sluiced.conf"
+    good = config.read_text()
+    lines = stream(RATE, "-s", "64")
+    broken = list(BROKEN.values())
+    for turn in range(1, RELOADS // 2 + 1):
+        received = daemon.metrics().received
+        worker = daemon.worker()
+        config.write_text(good + broken[turn % len(broken)])
+        daemon.signal(signal.SIGHUP)
+        wait_for_reload(daemon, "failed", turn)
+        assert daemon.worker() == worker
+        config.write_text(good)
+        daemon.signal(signal.SIGHUP)
+        wait_for_reload(daemon, "done", turn)
+        assert daemon.worker() != worker
+        wait_until(lambda: daemon.metrics().received > received, "new lines")
+    lines.stop()
+    counts = daemon.settled(lines.sent)
+    assert lines.refused == lines.gone == 0
+    assert counts.received == counts.written == lines.sent
+    assert counts.sum("sluiced_worker_deaths_total") == 0
+    check_numbers(numbers_in(out.bytes()), lines.accepted())
+
+
+def test_a_changed_template_is_in_effect(room, out, start):
+    daemon = start(numbered(room, template="{n} before"))
+    with Sender(room.socket) as sender:
+        sender.send(datagram({"n": 1}))
+        daemon.settled(1)
+        numbered_after = numbered(room, template="{n} after")
+        room.write("sluiced.conf", numbered_after)
+        daemon.signal(signal.SIGHUP)
+        wait_for_reload(daemon, "done", 1)
+        sender.send(datagram({"n": 2}))
+        counts = daemon.settled(2)
+    assert out.lines() == [b"1 before", b"2 after"]
+    assert counts.received == counts.written == 2
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_configuration_is_told_and_leaves_the_old_one(
+        room, out, start, broken):
+    daemon = start(numbered(room, template="{n}"))
+    config = room.path / "sluiced.conf"
+    config.write_text(config.read_text() + BROKEN[broken])
+    worker = daemon.worker()
+    daemon.signal(signal.SIGHUP)
+    wait_for_reload(daemon, "failed", 1)
+    assert daemon.worker() == worker
+    assert "reload=failed" in daemon.log()
+    assert "sluiced.conf:" in daemon.log(), "where it is broken"
+    with Sender(room.socket) as sender:
+        sender.send(datagram({"n": 1}))
+        daemon.settled(1)
+    assert out.lines() == [b"1"]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_a_reload_over_http_where_it_is_allowed(room, start, method):
+    daemon = start(numbered(room, "Hot_Reload On"))
+    worker = daemon.worker()
+    answer = daemon.get("/api/v2/reload", method)
+    assert answer.status == 200
+    assert json.loads(answer.body) == {"reload": "done", "status": 0}
+    wait_for_reload(daemon, "done", 1)
+    assert daemon.worker() != worker
+    count = json.loads(daemon.get("/api/v2/reload").body)
+    assert count == {"hot_reload_count": 1}
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_no_reload_over_http_where_it_is_not(room, start, method):
+    daemon = start(numbered(room))
+    worker = daemon.worker()
+    answer = daemon.get("/api/v2/reload", method)
+    assert json.loads(answer.body) == {"reload": "not enabled", "status": -1}
+    assert daemon.worker() == worker
+    assert reloads(daemon, "done") == reloads(daemon, "failed") == 0
+
+
+def test_an_output_that_comes_and_one_that_goes(room, out, start):
+    """The counters of the one that goes stay in the law."""
+    daemon = start(numbered(room, template="{n} first"))
+    with Sender(room.socket) as sender:
+        sender.send(*(datagram({"n": n}) for n in range(10)))
+        daemon.settled(10)
+        room.write("sluiced.conf", numbered(room, template="{n} second")
+                   .replace("File lines.log", "File other.log\n"
+                            "    Alias second"))
+        daemon.signal(signal.SIGHUP)
+        wait_for_reload(daemon, "done", 1)
+        sender.send(*(datagram({"n": n}) for n in range(10)))
+        counts = daemon.settled(20)
+    counts.check_laws()
+    assert counts.written == 20
+    assert counts.labels("sluiced_lines_total", "output") == ["second"]
+    assert out.lines("lines.log") == [b"%d first" % n for n in range(10)]
+    assert out.lines("other.log") == [b"%d second" % n for n in range(10)]
+
+
+def test_another_socket_after_a_reload(room, out, start):
+    """The old one is gone, the new one is there, with the same worker."""
+    daemon = start(numbered(room, template="{n}"))
+    other = room.path / "other.sock"
+    config = room.path / "sluiced.conf"
+    journal = next(room.path.glob(".*.journal"))
+    config.write_text(config.read_text()
+                      .replace(str(room.socket), str(other))
+                      .replace("[SERVICE]\n", "[SERVICE]\n"
+                               f"    storage.path {journal}\n"))
+    daemon.signal(signal.SIGHUP)
+    wait_for_reload(daemon, "done", 1)
+    assert not room.socket.exists()
+    with Sender(other) as sender:
+        sender.send(datagram({"n": 1}))
+        daemon.settled(1)
+    assert out.lines() == [b"1"]
+
+
+def test_a_reload_while_the_disk_takes_nothing(room, out, start):
+    """The old worker leaves its batch in the journal."""
+    room.out.mkdir()
+    (room.out / "lines.log").symlink_to("/dev/full")
+    daemon = start(numbered(room, template="{n}"))
+    with Sender(room.socket) as sender:
+        sender.send(*(datagram({"n": n}) for n in range(100)))
+    wait_until(lambda: daemon.metrics().sum("sluiced_pipeline_blocked"),
+               "the disk to be full")
+    daemon.signal(signal.SIGHUP)
+    wait_for_reload(daemon, "done", 1)
+    assert daemon.metrics().queued == 100
+    (room.out / "lines.log").unlink()
+    daemon.settled(100)
+    assert out.lines() == [b"%d" % n for n in range(100)]
+
+
+def test_sigterm_in_the_middle_of_a_reload_ends_it_well(room, out, start):
+    daemon = start(numbered(room, template="{n}"))
+    with Sender(room.socket) as sender:
+        sender.send(*(datagram({"n": n}) for n in range(100)))
+    daemon.signal(signal.SIGHUP)
+    daemon.signal(signal.SIGTERM)
+    daemon.check_end()
+    assert out.lines() == [b"%d" % n for n in range(100)]

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A journal with a few messages, some committed, and notes; then damaged in
+ * all ways.  Whatever is in the file: no crash, and what comes out was put in,
+ * in its order, or the file is set aside as it was. */
+#include "journal_dir.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/mman.h>
+
+#include "intake/journal_format.h"
+
+enum { FIRST = 3, MESSAGES = 9 };
+
+static int set_up_good(void **state)
+{
+	/* Many files; in memory where that is possible. */
+	if (set_up_in("/dev/shm", state) != 0 && set_up(state) != 0)
+		return -1;
+	const struct dir *d = *state;
+	struct journal *j = open_good(d);
+	append_texts(j, 0, MESSAGES);
+	assert_texts(j, 0, FIRST);
+	commit_count(j, FIRST);
+	assert_texts(j, FIRST, 2);
+	for (uint64_t i = 0; i < 3; i++)
+		journal_note(j, &(struct append_note){.inode = i});
+	journal_close(j);
+	return 0;
+}
+
+static char *read_file(const char *path, size_t *bytes)
+{
+	FILE *f = fopen(path, "r");
+	assert_non_null(f);
+	struct stat st;
+	assert_int_equal(fstat(fileno(f), &st), 0);
+	*bytes = (size_t)st.st_size;
+	char *content = mem_new(*bytes + 1, 1);
+	assert_int_equal(fread(content, 1, *bytes, f), *bytes);
+	fclose(f);
+	return content;
+}
+
+static void write_file(const char *path, const char *content, size_t bytes)
+{
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(content, 1, bytes, f), bytes);
+	assert_int_equal(fclose(f), 0);
+}
+
+struct seen {
+	uint64_t next;
+	unsigned count;
+};
+
+static void check_entry(void *data, const struct journal_entry *entry)
+{
+	struct seen *seen = data;
+	char room[SLOT_BYTES];
+	assert_true(entry->seq >= FIRST && entry->seq < MESSAGES);
+	assert_true(entry->seq == seen->next);
+	unsigned n = (unsigned)entry->seq;
+	assert_true(span_equals(entry->bytes, text_of(n, n * 31 % 100, room)));
+	seen->next++;
+	seen->count++;
+}
+
+/* Whether it is good; then it is complete. */
+static bool inspect(const char *path)
+{
+	struct seen seen = {.next = FIRST};
+	struct journal_summary summary;
+	struct err e = {0};
+	if (journal_inspect(path, &summary, check_entry, &seen, &e)) {
+		assert_int_equal(seen.count, MESSAGES - FIRST);
+		assert_int_equal(summary.appended_total, MESSAGES);
+		assert_false(summary.is_owned);
+		return true;
+	}
+	assert_non_null(strstr(e.text, path));
+	return false;
+}
+
+/* The file as it is now is opened: what was good goes on, else it is set
+ * aside, byte for byte. */
+static bool open_damaged(struct dir *d, const char *content, size_t bytes)
+{
+	struct journal_found found;
+	struct journal *j = open_in(d, &found);
+	bool is_good = found.why[0] == '\0';
+	struct seen seen = {.next = FIRST};
+	struct journal_entry entry;
+	while (journal_take(j, &entry))
+		check_entry(&seen, &entry);
+	if (is_good) {
+		commit(j); /* the end of the first batch */
+		while (journal_take(j, &entry))
+			check_entry(&seen, &entry);
+		assert_int_equal(seen.count, MESSAGES - FIRST);
+		assert_int_equal(found.messages, MESSAGES - FIRST);
+	} else {
+		size_t kept_bytes;
+		assert_int_equal(seen.count, 0);
+		assert_int_equal(found.messages, 0);
+		assert_string_equal(found.damaged, beside(d, ".damaged.1"));
+		char *kept = read_file(d->other, &kept_bytes);
+		assert_int_equal(kept_bytes, bytes);
+		assert_memory_equal(kept, content, bytes);
+		free(kept);
+		assert_int_equal(unlink(d->other), 0);
+	}
+	append_texts(j, 1, 1); /* and it works */
+	assert_texts(j, 1, 1);
+	journal_close(j);
+	return is_good;
+}
+
+static void a_good_file_is_good(void **state)
+{
+	struct dir *d = *state;
+	size_t bytes;
+	char *content = read_file(d->path, &bytes);
+	assert_true(inspect(d->path));
+	char *after = read_file(d->path, &bytes);
+	assert_memory_equal(after, content, bytes); /* nothing is changed */
+	free(after);
+	assert_true(open_damaged(d, content, bytes));
+	free(content);
+}
+
+static void a_cut_file_is_set_aside(void **state)
+{
+	struct dir *d = *state;
+	size_t bytes;
+	char *content = read_file(d->path, &bytes);
+	for (size_t cut = bytes; cut > 0;) {
+		bool is_every = cut > bytes - 1000 || cut < 10000;
+		cut -= is_every ? 1 : 101;
+		assert_int_equal(truncate(d->path, (off_t)cut), 0);
+		assert_false(inspect(d->path));
+	}
+	for (size_t cut = 0; cut < bytes; cut += 1 + cut / 10) {
+		write_file(d->path, content, cut);
+		assert_false(open_damaged(d, content, cut));
+	}
+	write_file(d->path, content, bytes);
+	assert_int_equal(truncate(d->path, (off_t)bytes + 1), 0);
+	assert_false(inspect(d->path));
+	free(content);
+}
+
+static char *map_file(const char *path, size_t *bytes)
+{
+	int fd = open(path, O_RDWR);
+	struct stat st;
+	assert_int_equal(fstat(fd, &st), 0);
+	*bytes = (size_t)st.st_size;
+	char *map =
+		mmap(NULL, *bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_true(map != MAP_FAILED);
+	close(fd);
+	return map;
+}
+
+/* The part of a file that a file system wrote back, and zeros. */
+static void a_file_of_which_a_part_is_missing_is_set_aside(void **state)
+{
+	struct dir *d = *state;
+	size_t bytes;
+	char *content = read_file(d->path, &bytes);
+	char *map = map_file(d->path, &bytes);
+	size_t last = bytes; /* what is behind is zero anyway */
+	while (content[last - 1] == '\0')
+		last--;
+	for (size_t from = 0; from < last;) {
+		memset(map + from, 0, last - from);
+		assert_false(inspect(d->path));
+		memcpy(map + from, content + from, last - from);
+		bool is_every = from > last - 1000 || from < 5000;
+		from += is_every ? 1 : 101;
+	}
+	assert_true(inspect(d->path));
+	memset(map, 0, JOURNAL_PAGE_BYTES);
+	memset(content, 0, JOURNAL_PAGE_BYTES);
+	assert_false(open_damaged(d, content, bytes));
+	munmap(map, bytes);
+	free(content);
+}
+
+/* Every byte of these, changed in three ways. */
+static void flip(struct dir *d, char *map, size_t from, size_t bytes,
+		 bool is_caught)
+{
+	static const unsigned char masks[] = {0x01, 0x80, 0xff};
+	for (size_t i = 0; i < 3 * bytes; i++) {
+		char *byte = &map[from + i / 3];
+		char was = *byte;
+		*byte = (char)((unsigned char)was ^ masks[i % 3]);
+		if (inspect(d->path) && is_caught)
+			fail_msg("byte %zu is not missed", from + i / 3);
+		*byte = was;
+	}
+}
+
+static void a_changed_byte_invents_nothing(void **state)
+{
+	struct dir *d = *state;
+	int fd = open(d->path, O_RDWR);
+	struct stat st;
+	assert_int_equal(fstat(fd, &st), 0);
+	size_t bytes = (size_t)st.st_size;
+	char *map =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_true(map != MAP_FAILED);
+	struct journal_view v;
+	struct journal_state s;
+	char why[JOURNAL_WHY_BYTES];
+	assert_true(journal_view_read(&v, map, bytes, why));
+	assert_true(journal_state_read(&v, &s, why));
+
+	size_t head = offsetof(struct journal_header, head);
+	size_t check = offsetof(struct journal_header, check);
+	flip(d, map, 0, check + 8, true);
+	flip(d, map, check + 8, JOURNAL_PAGE_BYTES - check - 8, false);
+	flip(d, map, head, 8, true);
+	flip(d, map, offsetof(struct journal_header, tail), 8, true);
+	flip(d, map, v.at.tails, 2 * v.at.tail_stride, false);
+	flip(d, map, v.at.headers, v.at.notes - v.at.headers, false);
+	flip(d, map, v.at.notes, 3 * sizeof(struct journal_noted), true);
+	flip(d, map, v.at.ring, s.begin, false);
+	for (uint64_t at = s.begin; at < s.end;) {
+		size_t length = journal_item_at(&v, at)->length;
+		/* But for the padding. */
+		flip(d, map, v.at.ring + at, ITEM_HEAD_BYTES + length, true);
+		at += journal_item_bytes(length);
+	}
+	flip(d, map, v.at.ring + s.end, 64, false);
+	assert_true(inspect(d->path));
+	munmap(map, bytes);
+}
+
+static unsigned next_random(unsigned *seed)
+{
+	*seed = *seed * 1103515245 + 12345;
+	return *seed >> 16 & 0x7fff;
+}
+
+/* Not a checksum's business alone: the words that it protects are right. */
+static void mend(struct journal_view *v)
+{
+	struct journal_header *h = v->header;
+	h->check = journal_header_check(h);
+	for (unsigned i = 0; i < 2; i++) {
+		struct journal_tail_block *b = journal_tail_at(v, i);
+		h->heads[i].check = journal_head_check(&h->heads[i]);
+		if (b->counters_bytes <= v->geometry.counters_bytes)
+			b->check = journal_tail_check(
+				b, journal_counters_at(v, i));
+	}
+	h->heads[h->head & 1].word = h->head;
+	h->heads[h->head & 1].check =
+		journal_head_check(&h->heads[h->head & 1]);
+}
+
+static void a_header_that_lies_is_survived(void **state)
+{
+	struct dir *d = *state;
+	unsigned seed = 7;
+	size_t bytes;
+	char *good = read_file(d->path, &bytes);
+	char *content = mem_copy(good, bytes);
+	size_t set_aside = 0;
+	for (unsigned round = 0; round < 1000; round++) {
+		memcpy(content, good, bytes);
+		struct journal_view v;
+		char why[JOURNAL_WHY_BYTES];
+		assert_true(journal_view_read(&v, content, bytes, why));
+		for (unsigned n = next_random(&seed) % 4 + 1; n > 0; n--) {
+			size_t at = next_random(&seed) %
+				    sizeof(struct journal_header);
+			if (next_random(&seed) % 2 == 0)
+				at = v.at.tails +
+				     next_random(&seed) %
+					     (2 * v.at.tail_stride);
+			content[at] = (char)next_random(&seed);
+		}
+		mend(&v);
+		write_file(d->path, content, bytes);
+		struct journal_opts opts = opts_of(d);
+		struct journal_found found;
+		struct journal *j = open_found(&opts, &found);
+		struct journal_entry entry;
+		while (journal_take(j, &entry))
+			assert_true(entry.bytes.len <= SMALL_RING_BYTES);
+		append_texts(j, 0, 1);
+		journal_close(j);
+		if (found.damaged[0] != '\0') {
+			set_aside++;
+			assert_int_equal(unlink(found.damaged), 0);
+		}
+	}
+	assert_true(set_aside > 100);
+	free(content);
+	free(good);
+}
+
+static void what_is_no_journal_of_ours_is_set_aside(void **state)
+{
+	struct dir *d = *state;
+	size_t bytes;
+	char *content = read_file(d->path, &bytes);
+	struct journal_header *h = (void *)content;
+	struct journal_found found;
+
+	h->version = 99;
+	write_file(d->path, content, bytes);
+	journal_close(open_in(d, &found));
+	assert_string_equal(found.why, "of version 99, not 1");
+	assert_string_equal(found.damaged, beside(d, ".damaged.1"));
+
+	write_file(d->path, "my letters to her", 17);
+	journal_close(open_in(d, &found));
+	assert_string_equal(found.why, "cut: 17 bytes");
+	assert_string_equal(found.damaged, beside(d, ".damaged.2"));
+
+	h->magic[0] = 'S';
+	write_file(d->path, content, bytes);
+	journal_close(open_in(d, &found));
+	assert_string_equal(found.why, "not a journal");
+	assert_string_equal(found.damaged, beside(d, ".damaged.3"));
+
+	write_file(d->path, "", 0);
+	journal_close(open_in(d, &found));
+	assert_string_equal(found.why, "empty");
+	free(content);
+}
+
+static void a_journal_is_looked_at_while_it_is_in_use(void **state)
+{
+	const struct dir *d = *state;
+	struct journal *j = open_good(d);
+	struct seen seen = {.next = FIRST};
+	struct journal_summary summary;
+	struct err e = {0};
+	assert_true(journal_inspect(d->path, &summary, check_entry, &seen, &e));
+	assert_true(summary.is_owned);
+	assert_int_equal(seen.count, MESSAGES - FIRST);
+	assert_int_equal(summary.version, JOURNAL_VERSION);
+	assert_int_equal(summary.ring_bytes, SMALL_RING_BYTES);
+	assert_int_equal(summary.slot_bytes, SLOT_BYTES);
+	assert_int_equal(summary.head - summary.tail, journal_pending_bytes(j));
+	/* Received, and not appended: of a dead process only. */
+	receive(j, 0, SPAN("x"));
+	seen = (struct seen){.next = FIRST};
+	assert_true(journal_inspect(d->path, &summary, check_entry, &seen, &e));
+	journal_close(j);
+	seen = (struct seen){.next = FIRST};
+	assert_false(
+		journal_inspect("/nowhere", &summary, check_entry, &seen, &e));
+}
+
+static void count_entry(void *data, const struct journal_entry *entry)
+{
+	unsigned *count = data;
+	assert_int_equal(entry->seq, FIRST + (*count)++);
+}
+
+static void what_a_dead_process_received_last_is_seen(void **state)
+{
+	const struct dir *d = *state;
+	struct journal *j = open_good(d);
+	receive(j, 0, SPAN("x"));
+	receive(j, 1, SPAN(""));
+	journal_close(j);
+	unsigned count = 0;
+	struct journal_summary summary;
+	struct err e = {0};
+	assert_true(
+		journal_inspect(d->path, &summary, count_entry, &count, &e));
+	assert_int_equal(count, MESSAGES - FIRST + 2);
+	assert_int_equal(summary.notes, 3);
+	assert_false(summary.is_owned);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_good, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(a_good_file_is_good),
+		TEST(a_cut_file_is_set_aside),
+		TEST(a_file_of_which_a_part_is_missing_is_set_aside),
+		TEST(a_changed_byte_invents_nothing),
+		TEST(a_header_that_lies_is_survived),
+		TEST(what_is_no_journal_of_ours_is_set_aside),
+		TEST(a_journal_is_looked_at_while_it_is_in_use),
+		TEST(what_a_dead_process_received_last_is_seen),
+	};
+#undef TEST
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
