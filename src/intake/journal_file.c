@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -165,6 +167,13 @@ void *journal_file_map(int fd, size_t bytes, struct err *e)
 	 * on a kernel without huge pages, which is as good. */
 	(void)madvise(map, bytes, MADV_NOHUGEPAGE);
 	return map;
+}
+
+bool journal_file_is_written_back(int fd)
+{
+	struct statfs fs;
+	return fd >= 0 && (fstatfs(fd, &fs) != 0 || (fs.f_type != TMPFS_MAGIC &&
+						     fs.f_type != RAMFS_MAGIC));
 }
 
 bool journal_file_reserve(int fd, size_t at, size_t bytes)

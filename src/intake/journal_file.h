@@ -40,6 +40,10 @@ bool journal_file_set_aside(const char *path, char *name, size_t name_bytes,
 /* Map a file; fd -1: anonymous memory.  NULL on failure. */
 void *journal_file_map(int fd, size_t bytes, struct err *);
 
+/* Whether the kernel writes the file's pages back to a device: then they are
+ * write-protected meanwhile, and the next store to one of them waits. */
+bool journal_file_is_written_back(int fd);
+
 /* Make sure that the file system has these bytes: a store to a hole of a full
  * one would be the end of the process (SIGBUS).  False: it has not, errno
  * says why. */

@@ -88,6 +88,7 @@ static struct journal *attach(const struct journal_view *v, int fd)
 	const struct journal_layout *at = &v->at;
 	j->view = *v;
 	j->fd = fd;
+	j->is_written_back = journal_file_is_written_back(fd);
 	j->slots = journal_headers_at(v);
 	j->producer.ring = (struct journal_region){
 		.at = at->ring,
@@ -400,6 +401,7 @@ struct journal *journal_open(const struct journal_opts *opts,
 	if (j == NULL)
 		return NULL;
 	const struct journal_consumer *c = &j->consumer;
+	found->is_written_back = j->is_written_back;
 	found->messages = j->producer.stats.appended_total - c->seq;
 	if (c->hold_seq != UINT64_MAX)
 		found->noted = c->hold_seq - c->seq;

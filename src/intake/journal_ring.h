@@ -21,6 +21,7 @@ struct journal_producer {
 	uint64_t tail;	/* as last seen */
 	bool is_short;	/* the file system has no room for more of the ring */
 	unsigned slots; /* given to recvmmsg */
+	size_t longest; /* datagram so far */
 	struct journal_region ring;
 	struct journal_region buffers;
 	struct journal_stats stats; /* appended_total is the next seq */
@@ -41,6 +42,7 @@ struct journal_consumer {
 struct journal {
 	struct journal_view view;
 	int fd; /* -1: anonymous memory */
+	bool is_written_back;
 	struct mmsghdr *slots;
 	char apart_1[JOURNAL_LINE_BYTES];
 	_Atomic uint64_t start; /* the producer's, for the consumer */

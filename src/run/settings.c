@@ -50,7 +50,7 @@ void settings_init(struct settings *s)
 		.health_retries_max = 5,
 		.health_period_s = 60,
 		.journal_bytes = 64 * 1000 * 1000,
-		.spill_bytes = 64 * 1000 * 1000,
+		.spill_bytes = 16 * 1000 * 1000,
 		.fsync = SINK_FSYNC_NEVER,
 	};
 }

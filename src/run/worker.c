@@ -253,6 +253,12 @@ static void say_found(const struct journal_found *found, const char *path)
 		    "path=%s err=\"%s\" set_aside=%s msg=\"sluiced replay %s "
 		    "sends what is good in it\"",
 		    path, found->why, found->damaged, found->damaged);
+	if (found->is_written_back)
+		say(SAY_WARN, "journal",
+		    "path=%s msg=\"on a disk: receiving waits while the kernel "
+		    "writes it back; better on a tmpfs (emptyDir with medium: "
+		    "Memory)\"",
+		    path);
 	if (found->messages > 0)
 		say(SAY_INFO, "journal",
 		    "path=%s recovered=%" PRIu64 " from_slots=%" PRIu64

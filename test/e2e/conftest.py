@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
 import socket
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,16 @@ MAY_MOUNT = pytest.StashKey[bool]()
 def pytest_sessionstart(session):
     namespace.enter_new()
     session.config.stash[MAY_MOUNT] = mount.enter_new()
+    if session.config.stash[MAY_MOUNT]:
+        Room.parent = tempfile.mkdtemp(prefix="sluiced-", dir="/tmp")
+        mount.SmallDisk(Path(Room.parent), 4 << 30)
+        os.chmod(Room.parent, 0o755)
+
+
+def pytest_sessionfinish(session):
+    if Room.parent != "/tmp":
+        mount.unmount(Room.parent)
+        os.rmdir(Room.parent)
 
 
 def pytest_collection_modifyitems(items):
@@ -38,7 +50,7 @@ def room(request):
         for log in sorted(room.path.rglob("*.log")):
             if log.name.startswith("sluiced") or log.name == "error.log":
                 print(f"--- {log}\n{log.read_text(errors='replace')[-4000:]}")
-        print(f"kept: {room.path}")
+        print(f"kept: {room.keep()}")
     else:
         room.remove()
 

@@ -115,7 +115,8 @@ def test_the_socket_is_the_same_for_both_and_in_a_shared_directory(overlay):
     directory = os.path.dirname(SOCKET)
     volumes = [overlay.mounts(container)[directory]
                for container in (overlay.nginx, overlay.sluiced)]
-    assert volumes[0] == volumes[1] and volumes[0]["emptyDir"] == {}
+    assert volumes[0] == volumes[1]
+    assert volumes[0]["emptyDir"]["medium"] == "Memory"
 
 
 def test_the_files_are_where_fluentd_tails(overlay):

@@ -199,12 +199,12 @@ def test_a_directory_that_is_taken_away_again_and_again(
     for turn in range(5):
         wait_until(lambda: path.exists() and path.stat().st_size > 100000,
                    "lines")
-        room.out.rename(room.path / f"taken-{turn}")
+        room.out.rename(room.disk / f"taken-{turn}")
     lines.stop()
     daemon.settled(lines.sent)
 
     def taken():
-        return b"".join((room.path / f"taken-{turn}/lines.log").read_bytes()
+        return b"".join((room.disk / f"taken-{turn}/lines.log").read_bytes()
                         for turn in range(5)) + out.bytes()
     check_all_there(daemon, lines, taken)
 

@@ -187,7 +187,8 @@ def test_one_that_is_damaged_never_crashes_it_and_invents_nothing(
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"\0" * 4096,
-                                     b"no journal at all\n" * 1000])
+                                     b"no journal at all\n" * 1000],
+                         ids=["empty", "a byte", "zeros", "text"])
 def test_a_file_that_is_no_journal_is_set_aside(room, out, start, content):
     the_journal(room).write_bytes(content)
     daemon = start(short(room))

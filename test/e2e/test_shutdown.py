@@ -48,6 +48,9 @@ def test_requests_that_go_on_for_five_seconds_after_sigterm_are_all_there(
     end = time.monotonic() + 5
     while time.monotonic() < end:
         send_some()
+        # A rate, not a wait: the kernel lets an nginx worker have about 100
+        # lines in flight, and this machine may be busy with other things.
+        time.sleep(0.004)
     assert daemon.process.poll() is None
     daemon.check_end(timeout_s=5)
     assert sorted(out.lines()) == sorted(b"/%d" % n for n in range(len(sent)))

@@ -63,7 +63,7 @@ def _is_alive(pid):
         return stat.rpartition(")")[2].split()[0]
     try:
         tids = os.listdir(f"/proc/{pid}/task")
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
     return any(state(tid) not in "ZX" for tid in tids)
 
@@ -253,7 +253,8 @@ class Daemon:
             except FileNotFoundError:
                 pass
         return [link for link in links if link != "/dev/full"
-                and not link.startswith(str(self.room.path))]
+                and not link.startswith((str(self.room.path),
+                                         str(self.room.disk)))]
 
     def _check_fds(self):
         """A new worker's do not say anything; the supervisor's always do."""

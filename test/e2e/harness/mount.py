@@ -26,6 +26,10 @@ def enter_new():
     return True
 
 
+def unmount(path):
+    libc.umount2(os.fsencode(path), MNT_DETACH)
+
+
 class SmallDisk:
     """A tmpfs of so many bytes, mounted at a directory."""
 
@@ -44,4 +48,4 @@ class SmallDisk:
         return os.statvfs(self.path).f_bfree * os.statvfs(self.path).f_bsize
 
     def unmount(self):
-        libc.umount2(os.fsencode(self.path), MNT_DETACH)
+        unmount(self.path)

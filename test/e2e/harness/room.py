@@ -1,19 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A directory for one test, that nginx's workers may enter."""
+"""Directories for one test, that nginx's workers may enter."""
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
 
+def _new_dir(parent):
+    path = Path(tempfile.mkdtemp(prefix="sluiced-", dir=parent))
+    path.chmod(0o755)
+    return path
+
+
 class Room:
-    """pytest's own tmp_path is closed to other users, and its long names do
+    """As in a pod: the socket and the journal are on a tmpfs where there may
+    be one, the output on a disk.
+
+    pytest's own tmp_path is closed to other users, and its long names do
     not fit into a socket's address (108 bytes)."""
 
+    parent = "/tmp"
+
     def __init__(self):
-        self.path = Path(tempfile.mkdtemp(prefix="sluiced-", dir="/tmp"))
-        self.path.chmod(0o755)
+        self.path = _new_dir(self.parent)
+        self.disk = _new_dir("/tmp")
         self.socket = self.path / "log.sock"
-        self.out = self.path / "out"
+        self.out = self.disk / "out"
 
     def write(self, name, text):
         path = self.path / name
@@ -29,8 +41,15 @@ class Room:
             path = self.path / f"{stem}-{n}{suffix}"
         return path
 
+    def keep(self):
+        """The tmpfs ends with the tests."""
+        subprocess.run(["cp", "-a", "--sparse=always", self.path,
+                        self.disk / "room"], check=False)
+        return self.disk
+
     def remove(self):
         shutil.rmtree(self.path, ignore_errors=True)
+        shutil.rmtree(self.disk, ignore_errors=True)
 
 
 class OutDir:
