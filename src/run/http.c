@@ -12,14 +12,19 @@ enum {
 	CONNECTIONS_MAX = 128,
 	CONNECTION_BYTES = 8 * 1024,
 	IDLE_TIMEOUT_S = 15,
+	STOP_MS = 50,
 };
 
 struct http {
 	struct MHD_Daemon *daemon;
 	uv_poll_t poll;
 	uv_timer_t timer;
+	uv_timer_t stop_timer;
 	unsigned open_handles;
+	unsigned unanswered; /* connections without an answer so far */
 	struct http_opts opts;
+	void (*on_stopped)(void *); /* set: it is stopping */
+	void *stopped_data;
 };
 
 static unsigned connections(struct http *h)
@@ -27,6 +32,30 @@ static unsigned connections(struct http *h)
 	return MHD_get_daemon_info(h->daemon,
 				   MHD_DAEMON_INFO_CURRENT_CONNECTIONS)
 		->num_connections;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct http *h = handle->data;
+	if (--h->open_handles > 0)
+		return;
+	MHD_stop_daemon(h->daemon);
+	h->on_stopped(h->stopped_data);
+	free(h);
+}
+
+static void close_handles(struct http *h)
+{
+	if (uv_is_closing((uv_handle_t *)&h->poll))
+		return;
+	uv_close((uv_handle_t *)&h->poll, on_closed);
+	uv_close((uv_handle_t *)&h->timer, on_closed);
+	uv_close((uv_handle_t *)&h->stop_timer, on_closed);
+}
+
+static void on_stop_timer(uv_timer_t *timer)
+{
+	close_handles(timer->data);
 }
 
 /* libmicrohttpd wants to be called when there is something to read, and again
@@ -41,6 +70,10 @@ static void on_timer(uv_timer_t *timer)
 		before = connections(h);
 		MHD_run(h->daemon);
 	} while (connections(h) < before);
+	if (h->on_stopped != NULL && h->unanswered == 0) {
+		close_handles(h);
+		return;
+	}
 	MHD_UNSIGNED_LONG_LONG timeout_ms;
 	if (MHD_get_timeout(h->daemon, &timeout_ms) == MHD_YES)
 		uv_timer_start(timer, on_timer, timeout_ms, 0);
@@ -54,6 +87,32 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	(void)status;
 	(void)events;
 	on_timer(&h->timer);
+}
+
+struct client {
+	bool is_answered;
+};
+
+static void count_answered(struct http *h, struct client *c)
+{
+	if (!c->is_answered)
+		h->unanswered--;
+	c->is_answered = true;
+}
+
+static void on_connection(void *data, struct MHD_Connection *connection,
+			  void **client,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	struct http *h = data;
+	(void)connection;
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		*client = mem_new(1, sizeof(struct client));
+		h->unanswered++;
+	} else {
+		count_answered(h, *client);
+		free(*client);
+	}
 }
 
 static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
@@ -84,6 +143,10 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
 	enum MHD_Result result =
 		MHD_queue_response(connection, answer.status, response);
 	MHD_destroy_response(response);
+	count_answered(
+		h, MHD_get_connection_info(connection,
+					   MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+			   ->socket_context);
 	return result;
 }
 
@@ -97,7 +160,8 @@ struct http *http_start(uv_loop_t *loop, const struct http_opts *opts,
 		MHD_OPTION_LISTEN_SOCKET, opts->fd, MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		(size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
-		(unsigned)IDLE_TIMEOUT_S, MHD_OPTION_END);
+		(unsigned)IDLE_TIMEOUT_S, MHD_OPTION_NOTIFY_CONNECTION,
+		on_connection, h, MHD_OPTION_END);
 	if (h->daemon == NULL) {
 		err_sys(e, errno, "HTTP server");
 		free(h);
@@ -108,30 +172,26 @@ struct http *http_start(uv_loop_t *loop, const struct http_opts *opts,
 	CHECK(info != NULL);
 	CHECK(uv_poll_init(loop, &h->poll, info->epoll_fd) == 0);
 	CHECK(uv_timer_init(loop, &h->timer) == 0);
-	h->open_handles = 2;
-	h->poll.data = h->timer.data = h;
+	CHECK(uv_timer_init(loop, &h->stop_timer) == 0);
+	h->open_handles = 3;
+	h->poll.data = h->timer.data = h->stop_timer.data = h;
 	uv_poll_start(&h->poll, UV_READABLE, on_readable);
 	return h;
 }
 
-static void on_closed(uv_handle_t *handle)
+void http_stop(struct http *h, void (*done)(void *), void *data)
 {
-	struct http *h = handle->data;
-	if (--h->open_handles > 0)
+	if (h == NULL) {
+		done(data);
 		return;
-	/* Other processes have the listening socket too: only our descriptor
-	 * of it may be closed, not the socket shut down. */
+	}
+	h->on_stopped = done;
+	h->stopped_data = data;
+	/* Only our descriptor of the listening socket may be closed, the
+	 * socket not shut down. */
 	int fd = MHD_quiesce_daemon(h->daemon);
-	MHD_stop_daemon(h->daemon);
 	if (fd >= 0)
 		close(fd);
-	free(h);
-}
-
-void http_stop(struct http *h)
-{
-	if (h == NULL)
-		return;
-	uv_close((uv_handle_t *)&h->poll, on_closed);
-	uv_close((uv_handle_t *)&h->timer, on_closed);
+	uv_timer_start(&h->stop_timer, on_stop_timer, STOP_MS, 0);
+	on_timer(&h->timer);
 }

@@ -38,7 +38,9 @@ struct http_opts {
 /* NULL on failure. */
 struct http *http_start(uv_loop_t *, const struct http_opts *, struct err *);
 
-/* Close everything; its memory is freed once the loop has run once more. */
-void http_stop(struct http *);
+/* Accept no more: whoever else has the listening socket does.  A connection
+ * that was not answered yet has 50 ms for its request; then everything is
+ * closed, done(data) is called, and its memory is freed. */
+void http_stop(struct http *, void (*done)(void *), void *data);
 
 #endif

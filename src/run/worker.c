@@ -134,11 +134,16 @@ static void close_handle(uv_handle_t *handle, void *unused)
 		uv_close(handle, NULL);
 }
 
-static void close_all(struct worker *w)
+static void close_rest(void *data)
 {
-	http_stop(w->http);
+	struct worker *w = data;
 	receiver_stop(w->receiver);
 	uv_walk(&w->loop, close_handle, NULL);
+}
+
+static void close_all(struct worker *w)
+{
+	http_stop(w->http, close_rest, w);
 }
 
 static void on_finished(uv_async_t *async)
