@@ -22,7 +22,7 @@
 
 #define JOURNAL_NAME ".sluiced.journal"
 
-enum { DEAD_LETTER_SINK = UINT32_MAX }; /* its number, for notes */
+#define DEAD_LETTER_SINK UINT32_MAX /* its number, for notes */
 
 static struct conf *add_conf(struct assembly *a, struct conf *conf)
 {
