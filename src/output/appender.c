@@ -220,24 +220,30 @@ static void say_failing(struct appender *a, int error)
 		  a->answers.len);
 }
 
-static void put_off(struct appender *a, int error, int64_t now_ns)
+/* Whoever has it has it for moments, again and again: asking less and less
+ * often would mean to get it never. */
+static void put_off_busy(struct appender *a, int64_t now_ns)
 {
-	a->retry_ns = now_ns + a->backoff_ns;
-	if (a->backoff_ns == BACKOFF_MAX_NS && error == EBUSY) {
+	a->retry_ns = now_ns + BACKOFF_MIN_NS;
+	if (now_ns - a->failing_since_ns >= BACKOFF_MAX_NS) {
 		char room[SAY_QUOTED_BYTES];
 		say_rated(&a->env->busy_rate, SAY_WARN, "file_sink",
 			  "path=%s err=\"another process has held it for a "
 			  "long time\"",
 			  say_quoted(span_of(a->path), room));
 	}
+}
+
+static void put_off(struct appender *a, int error, int64_t now_ns)
+{
+	if (error == EBUSY) {
+		put_off_busy(a, now_ns);
+		return;
+	}
+	a->retry_ns = now_ns + a->backoff_ns;
 	a->backoff_ns *= 2;
 	if (a->backoff_ns > BACKOFF_MAX_NS)
 		a->backoff_ns = BACKOFF_MAX_NS;
-	int64_t foreign_end_ns =
-		a->file.foreign_since_ns + FOREIGN_TAIL_S * NS_PER_S;
-	if (error == EBUSY && a->file.foreign_since_ns != 0 &&
-	    a->retry_ns > foreign_end_ns)
-		a->retry_ns = foreign_end_ns;
 }
 
 static enum append fail(struct appender *a, int error, int64_t now_ns)
@@ -245,8 +251,10 @@ static enum append fail(struct appender *a, int error, int64_t now_ns)
 	enum append verdict = judge(error, a->file.fd >= 0);
 	if (error != EBUSY)
 		a->env->stats->errors_total++;
-	if (a->failed_errno == 0)
+	if (a->failed_errno == 0) {
 		a->backoff_ns = BACKOFF_MIN_NS;
+		a->failing_since_ns = now_ns;
+	}
 	if (a->failed_errno == 0 ||
 	    (a->failed_errno == EBUSY && error != EBUSY))
 		say_failing(a, error);

@@ -54,6 +54,7 @@ struct appender {
 	int failed_errno;    /* 0: it works */
 	int64_t retry_ns;    /* when set aside: not to be tried before */
 	int64_t backoff_ns;
+	int64_t failing_since_ns;
 };
 
 struct appender *appender_new(const char *path, struct appender_env *);
