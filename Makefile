@@ -17,7 +17,8 @@ endif
 
 # What pkg-config calls it : what Debian 12 calls it.
 LIBS       := libuv:libuv1-dev yajl:libyajl-dev lua5.4:liblua5.4-dev \
-              libpcre2-8:libpcre2-dev libmicrohttpd:libmicrohttpd-dev libxxhash:libxxhash-dev
+              libpcre2-8:libpcre2-dev libmicrohttpd:libmicrohttpd-dev libxxhash:libxxhash-dev \
+              yaml-0.1:libyaml-dev
 PKGS       := $(foreach lib,$(LIBS),$(firstword $(subst :, ,$(lib))))
 # To build; to test and to show.
 DEPS_BUILD := gcc libc6-dev pkg-config git \
@@ -52,7 +53,7 @@ REPLAYS   := $(FUZZ:%=$(BUILD)/replay/%)
 FUZZERS   := $(FUZZ:%=$(BUILD)/fuzzer/%)
 
 .DELETE_ON_ERROR:
-.PHONY: all demo check test e2e torture lint warnings fuzz format install \
+.PHONY: all demo check test e2e compat torture lint warnings fuzz format install \
         clean help programs unit replay test-lint fuzzers deps deps-test need
 
 all: need $(BIN) ## build build/sluiced
@@ -72,6 +73,9 @@ test: deps-test ## everything, on a machine that may have nothing yet
 e2e: need $(BIN) ## end to end: real nginx, real files, real faults
 	@SLUICED=$(abspath $(BIN)) SAN=$(SAN) $(PYTHON) -m pytest $(PYTEST) \
 	    -p no:cacheprovider test/e2e
+
+compat: need $(BIN) ## the cases of test/compat; FLUENT_BIT=PATH: with the real one
+	@SLUICED=$(abspath $(BIN)) SAN=$(SAN) $(PYTHON) test/compat/run.py $(CASES)
 
 torture: deps-test ## the tests of faults for long: KILLS=3000 RELOADS=200 ...
 	@$(MAKE) all

@@ -18,6 +18,6 @@ configmap() {
 
 echo '# Made by deploy/make-configmap.sh from conf/ and lua/: do not edit.'
 configmap sidecar-sluiced \
-	conf/sluiced.conf conf/parsers.conf lua/create-log-file-path.lua
+	conf/sluiced.conf lua/create-log-file-path.lua
 echo '---'
 configmap ingressgateway-sidecar-nginx-conf conf/nginx.conf

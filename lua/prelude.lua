@@ -1,15 +1,26 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What scripts written for Lua 5.1 (LuaJIT, in Fluent Bit) find there and
--- Lua 5.4 has moved or dropped.  Runs before the script.
+-- Lua 5.4 has moved or dropped.  Runs before the script.  It is not rewritten
+-- (src/filter/lua_source.h), so what it computes gets its |0 by hand.
 
-unpack = unpack or table.unpack
-loadstring = loadstring or load
+local find, sub, pack, unpack = string.find, string.sub, table.pack, table.unpack
+local floor, integer, number_type = math.floor, math.tointeger, math.type
+local load, getinfo, upvalue, join = load, debug.getinfo, debug.getupvalue, debug.upvaluejoin
 
-table.getn = table.getn or function(t)
+local function cut(x)
+	return x < 0 and -floor(-x) or floor(x)
+end
+
+-- Moved or renamed.
+_VERSION = "Lua 5.1"
+_G.unpack = unpack
+loadstring = load
+
+table.getn = function(t)
 	return #t
 end
 
-table.maxn = table.maxn or function(t)
+table.maxn = function(t)
 	local max = 0
 	for key in pairs(t) do
 		if type(key) == "number" and key > max then
@@ -19,28 +30,423 @@ table.maxn = table.maxn or function(t)
 	return max
 end
 
-math.pow = math.pow or function(x, y)
-	return x ^ y
-end
-math.mod = math.mod or math.fmod
-math.log10 = math.log10 or function(x)
-	return math.log(x, 10)
-end
-string.gfind = string.gfind or string.gmatch
-
--- One script must not end the collection of logs.
-os.exit = function()
-	error("os.exit: a script cannot end sluiced", 2)
+table.foreach = function(t, f)
+	for key, value in pairs(t) do
+		local result = f(key, value)
+		if result ~= nil then
+			return result
+		end
+	end
 end
 
--- Gives the names of the functions that the script defined, to be told when
--- the one to call is not among them.
+table.foreachi = function(t, f)
+	for i = 1, #t do
+		local result = f(i, t[i])
+		if result ~= nil then
+			return result
+		end
+	end
+end
+
+math.pow = function(x, y)
+	return x ^ y | 0
+end
+
+local log, fmod, random, randomseed = math.log, math.fmod, math.random, math.randomseed
+
+math.log10 = function(x)
+	return log(x, 10)
+end
+
+math.fmod = function(x, y)
+	return fmod(x + 0.0, y)
+end
+math.mod = math.fmod
+
+math.sinh = function(x)
+	return (math.exp(x) - math.exp(-x)) / 2 | 0
+end
+
+math.cosh = function(x)
+	return (math.exp(x) + math.exp(-x)) / 2 | 0
+end
+
+math.tanh = function(x)
+	local e = math.exp(2 * x)
+	return e == math.huge and 1 or (e - 1) / (e + 1) | 0
+end
+
+math.ldexp = function(m, e)
+	return m * 2.0 ^ e | 0
+end
+
+math.random = function(m, n)
+	if not m then
+		return random()
+	end
+	if not n then
+		m, n = 1, m
+	end
+	return floor(random() * (n - m + 1)) + m | 0
+end
+
+math.randomseed = function(x)
+	randomseed(floor(x))
+end
+
+-- Fractions are cut off, and the table stays as it was.
+local time = os.time
+
+os.time = function(t)
+	if not t then
+		return time()
+	end
+	local fields = { isdst = t.isdst }
+	for _, name in ipairs({ "year", "month", "day", "hour", "min", "sec" }) do
+		local n = tonumber(t[name])
+		fields[name] = n and cut(n)
+	end
+	return time(fields)
+end
+
+-- The patterns that may match nothing; gsub and gmatch come here for them.
+local function expand(text, whole, captures)
+	return (text:gsub("%%(.?)", function(c)
+		if c == "0" or (c == "1" and captures.n == 0) then
+			return whole
+		end
+		if not find(c, "%d") then
+			return c
+		end
+		return captures[tonumber(c)] or error("invalid capture index", 4)
+	end))
+end
+
+local function captures_of(found)
+	local captures = { n = found.n - 2 }
+	for i = 3, found.n do
+		captures[i - 2] = found[i]
+	end
+	return captures
+end
+
+local function replaced(by, whole, found)
+	local captures, result = captures_of(found), nil
+	local first = captures.n > 0 and captures[1] or whole
+	if type(by) == "table" then
+		result = by[first]
+	elseif type(by) == "function" then
+		if captures.n == 0 then
+			captures = { whole, n = 1 }
+		end
+		result = by(unpack(captures, 1, captures.n))
+	else
+		return expand(tostring(by), whole, captures)
+	end
+	if not result then
+		return whole
+	end
+	if type(result) ~= "string" and type(result) ~= "number" then
+		error("invalid replacement value (a " .. type(result) .. ")", 3)
+	end
+	return result
+end
+
+local kinds = { string = true, number = true, table = true, ["function"] = true }
+
+local function gsub(text, pattern, by, max)
+	local out, count, at = {}, 0, 1
+	text = tostring(text)
+	if not kinds[type(by)] then
+		error("bad argument #3 to 'gsub' (string/function/table expected)", 2)
+	end
+	while at <= #text + 1 and (not max or count < max) do
+		local found = pack(find(text, pattern, at))
+		local first, last = found[1], found[2]
+		if not first then
+			break
+		end
+		count = count + 1
+		out[#out + 1] = sub(text, at, first - 1)
+		out[#out + 1] = replaced(by, sub(text, first, last), found)
+		at = last + 1
+		if last < first then
+			out[#out + 1] = sub(text, first, first)
+			at = first + 1
+		end
+	end
+	out[#out + 1] = sub(text, at)
+	return table.concat(out), count
+end
+
+local function gmatch(text, pattern)
+	local at = 1
+	text = tostring(text)
+	return function()
+		local found = at <= #text + 1 and pack(find(text, pattern, at)) or {}
+		local first, last = found[1], found[2]
+		if not first then
+			at = #text + 2
+			return nil
+		end
+		at = last < first and first + 1 or last + 1
+		if found.n == 2 then
+			return sub(text, first, last)
+		end
+		return unpack(found, 3, found.n)
+	end
+end
+
+-- The operations of LuaJIT's bit library: on 32 bits, with a sign.
+local function bits(x)
+	local n = tonumber(x)
+	if not n then
+		error("number expected, got " .. type(x), 3)
+	end
+	if number_type(n) == "float" then
+		n = integer(n + 0x1.8p52 - 0x1.8p52) or 0
+	end
+	return n & 0xffffffff
+end
+
+local function signed(n)
+	return ((n & 0xffffffff) ~ 0x80000000) - 0x80000000
+end
+
+local function fold(operation)
+	return function(x, ...)
+		local result = bits(x)
+		for i = 1, select("#", ...) do
+			result = operation(result, bits((select(i, ...))))
+		end
+		return signed(result)
+	end
+end
+
+local function rotate(x, n)
+	x, n = bits(x), bits(n) & 31
+	return signed(x << n | x >> (32 - n))
+end
+
+bit = {
+	tobit = function(x)
+		return signed(bits(x))
+	end,
+	tohex = function(x, n)
+		n = n and signed(bits(n)) or 8
+		local digits = n < 0 and -n or n
+		digits = digits > 8 and 8 or digits
+		if digits == 0 then
+			return ""
+		end
+		local format = (n < 0 and "%0" .. digits .. "X") or "%0" .. digits .. "x"
+		return format:format(bits(x) & (1 << 4 * digits) - 1)
+	end,
+	bnot = function(x)
+		return signed(~bits(x))
+	end,
+	band = fold(function(a, b)
+		return a & b
+	end),
+	bor = fold(function(a, b)
+		return a | b
+	end),
+	bxor = fold(function(a, b)
+		return a ~ b
+	end),
+	lshift = function(x, n)
+		return signed(bits(x) << (bits(n) & 31))
+	end,
+	rshift = function(x, n)
+		return signed(bits(x) >> (bits(n) & 31))
+	end,
+	arshift = function(x, n)
+		local shifted = signed(bits(x)) // (1 << (bits(n) & 31))
+		return signed(shifted)
+	end,
+	rol = rotate,
+	ror = function(x, n)
+		return rotate(x, -bits(n))
+	end,
+	bswap = function(x)
+		x = bits(x)
+		return signed(x >> 24 | x >> 8 & 0xff00 | x << 8 & 0xff0000 | x << 24)
+	end,
+}
+
+-- Environments: what a function knows as _ENV.
+local function function_of(f)
+	if type(f) == "function" then
+		return f
+	end
+	f = f or 1
+	return f > 0 and getinfo(f + 2, "f").func
+end
+
+local function environment_of(f)
+	for i = 1, 255 do
+		local name, value = upvalue(f, i)
+		if name == "_ENV" or not name then
+			return name and i, value
+		end
+	end
+end
+
+function getfenv(f)
+	f = function_of(f)
+	local _, environment = nil, nil
+	if f then
+		_, environment = environment_of(f)
+	end
+	return environment or _G
+end
+
+function setfenv(f, environment)
+	local target = function_of(f)
+	if not target then
+		error("setfenv: there is no environment of a thread", 2)
+	end
+	local i = environment_of(target)
+	if i then
+		join(target, i, function()
+			return environment
+		end, 1)
+	end
+	return target
+end
+
+function module(name, ...)
+	local m = package.loaded[name]
+	if type(m) ~= "table" then
+		m = {}
+		_G[name], package.loaded[name] = m, m
+	end
+	m._M, m._NAME, m._PACKAGE = m, name, name:match("^(.*%.)[^.]*$") or ""
+	setfenv(2, m)
+	for _, option in ipairs({ ... }) do
+		option(m)
+	end
+end
+
+function package.seeall(m)
+	setmetatable(m, { __index = _G })
+end
+
+package.loaders = package.searchers
+
+-- Files go through load, which rewrites them.
+local function load_file(path)
+	local file, why = io.open(path, "rb")
+	if not file then
+		return nil, "cannot open " .. why
+	end
+	local text
+	text, why = file:read("a")
+	file:close()
+	if not text then
+		return nil, "cannot read " .. path .. ": " .. why
+	end
+	text = text:gsub("^\xef\xbb\xbf", ""):gsub("^#", "--")
+	return load(text, "@" .. path)
+end
+
+loadfile = load_file
+
+function dofile(path)
+	local f, why = load_file(path)
+	if not f then
+		error(why, 0)
+	end
+	return f()
+end
+
+package.searchers[2] = function(name)
+	local path, why = package.searchpath(name, package.path)
+	if not path then
+		return why
+	end
+	local f
+	f, why = load_file(path)
+	if not f then
+		error(("error loading module '%s' from file '%s':\n\t%s"):format(name, path, why), 0)
+	end
+	return f, path
+end
+
+-- What only LuaJIT has.
+package.preload.ffi = function()
+	error("ffi is LuaJIT's; sluiced runs scripts on Lua 5.4", 0)
+end
+package.preload.bit = function()
+	return bit
+end
+
+local function nothing() end
+jit = { version = "none", status = nothing, on = nothing, off = nothing, flush = nothing }
+package.loaded.jit = jit
+
+-- One script must not end or stop the collection of logs, nor reach what keeps
+-- it from that.
+local function refuse(library, name, why)
+	library[name] = function()
+		error(name .. ": " .. why, 2)
+	end
+end
+
+refuse(os, "exit", "a script cannot end sluiced")
+refuse(debug, "debug", "there is nobody to ask")
+refuse(debug, "sethook", "the hook keeps the time limit")
+refuse(debug, "getregistry", "it belongs to sluiced")
+
+local setmetatable_of_any, setupvalue = debug.setmetatable, debug.setupvalue
+
+-- As they are now: a script may have others.
+local type, error = type, error
+
+local function is_ours(f)
+	local info = getinfo(f, "S")
+	return info.what == "C" or info.source == "=prelude"
+end
+
+function debug.setmetatable(value, metatable)
+	if type(value) == "number" then
+		error("debug.setmetatable: that of the numbers belongs to sluiced", 2)
+	end
+	if type(value) == "table" then
+		return setmetatable(value, metatable)
+	end
+	return setmetatable_of_any(value, metatable)
+end
+
+function debug.setupvalue(f, i, value)
+	if is_ours(f) then
+		error("debug.setupvalue: a function of sluiced", 2)
+	end
+	return setupvalue(f, i, value)
+end
+
+-- What stands there is what the functions above keep from the script.
+function debug.getupvalue(f, i)
+	if not is_ours(f) then
+		return upvalue(f, i)
+	end
+end
+
+function debug.upvaluejoin(f, i, from, n)
+	if is_ours(f) or is_ours(from) then
+		error("debug.upvaluejoin: a function of sluiced", 2)
+	end
+	join(f, i, from, n)
+end
+
+-- The names of the functions that the script defined, to be told when the one
+-- to call is not among them.
 local before = {}
 for name in pairs(_G) do
 	before[name] = true
 end
 
-return function()
+local function functions()
 	local names = {}
 	for name, value in pairs(_G) do
 		if type(value) == "function" and not before[name] then
@@ -50,3 +456,5 @@ return function()
 	table.sort(names)
 	return table.concat(names, ", ")
 end
+
+return { functions = functions, load_file = load_file, gsub = gsub, gmatch = gmatch }

@@ -8,45 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/say.h"
 #include "base/span.h"
-#include "conf/expand.h"
 #include "conf/nearest.h"
-#include "conf/reader.h"
-
-enum { FIRST_BLOCK_BYTES = 16384 };
+#include "conf/tree.h"
 
 struct unit {
 	const char *name;
 	double factor;
 };
-
-static struct conf *conf_new(void)
-{
-	struct conf *c = mem_new(1, sizeof *c);
-	c->arena = arena_new(FIRST_BLOCK_BYTES);
-	c->sections_end = &c->sections;
-	return c;
-}
-
-/* The directory of the file itself, behind all symlinks. */
-static const char *dir_of(struct arena *arena, const char *path)
-{
-	char *real = realpath(path, NULL);
-	if (real == NULL)
-		return ".";
-	char *slash = strrchr(real, '/');
-	slash[slash == real ? 1 : 0] = '\0';
-	const char *dir =
-		arena_copy(arena, span_make(real, strlen(real) + 1)).ptr;
-	free(real);
-	return dir;
-}
 
 /* As a value counts: the key is there and not empty. */
 static bool is_value_of(const struct conf_key *k, const char *key)
@@ -86,7 +60,11 @@ static void note_asked(struct conf_section *s, const char *key)
 static bool put_place(const struct conf_section *s, size_t line, struct err *e)
 {
 	struct err inner = *e;
-	err_set(e, "%s:%zu: [%s] %s", s->file, line, s->name, inner.text);
+	if (line == 0)
+		err_set(e, "%s: [%s] %s", s->file, s->name, inner.text);
+	else
+		err_set(e, "%s:%zu: [%s] %s", s->file, line, s->name,
+			inner.text);
 	e->exit_code = inner.exit_code;
 	return false;
 }
@@ -200,57 +178,6 @@ static bool fits(const char *pattern, const char *key)
 	return strcasecmp(pattern, key) == 0;
 }
 
-struct conf *conf_read(const char *path, struct err *e)
-{
-	struct conf *c = conf_new();
-	c->dir = dir_of(c->arena, path);
-	if (!reader_file(c, path, e)) {
-		conf_free(c);
-		return NULL;
-	}
-	expand_values(c);
-	return c;
-}
-
-struct conf *conf_read_text(const char *name, const char *text, size_t length,
-			    struct err *e)
-{
-	struct conf *c = conf_new();
-	if (!reader_text(c, name, text, length, e)) {
-		conf_free(c);
-		return NULL;
-	}
-	expand_values(c);
-	return c;
-}
-
-void conf_free(struct conf *c)
-{
-	if (c == NULL)
-		return;
-	for (struct conf_section *s = c->sections; s != NULL; s = s->next)
-		free(s->asked);
-	arena_free(c->arena);
-	free(c);
-}
-
-const char *conf_dir(const struct conf *c)
-{
-	return c->dir != NULL ? c->dir : ".";
-}
-
-char *conf_find_file(const char *dir, const char *path)
-{
-	if (path[0] == '/' || access(path, F_OK) == 0)
-		return mem_text(path);
-	struct buf full = {0};
-	buf_printf(&full, "%s/%s", dir, path);
-	bool there = access(buf_text(&full), F_OK) == 0;
-	char *found = mem_text(there ? buf_text(&full) : path);
-	buf_fini(&full);
-	return found;
-}
-
 struct conf_section *conf_section(const struct conf *c, size_t index)
 {
 	struct conf_section *s = c->sections;
@@ -327,6 +254,20 @@ bool conf_err_missing(const struct conf_section *s, const char *key,
 			return err_unknown_key(s, k, wanted, e);
 	return conf_err_key(s, key, e, "%s is %s: %s", key,
 			    key_at(s, key) != NULL ? "empty" : "missing", hint);
+}
+
+void conf_warn(const struct conf_section *s, const char *key,
+	       const char *format, ...)
+{
+	char text[256];
+	const struct conf_key *k = key != NULL ? key_at(s, key) : NULL;
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	say(SAY_WARN, "conf", "at=%s:%zu section=%s%s%.100s err=\"%s\"",
+	    s->file, k != NULL ? k->line : s->line, s->name,
+	    k != NULL ? " key=" : "", k != NULL ? k->name : "", text);
 }
 
 bool conf_get_text(struct conf_section *s, const char *key, const char **out,
@@ -408,8 +349,9 @@ bool conf_get_size(struct conf_section *s, const char *key, size_t *out_bytes,
 	bool ok = get_one(s, key, &k, e);
 	if (k == NULL)
 		return ok;
-	double bytes;
-	if (!read_amount(k->value, units, max, &bytes))
+	double bytes = 0;
+	if (strcasecmp(k->value, "false") != 0 &&
+	    !read_amount(k->value, units, max, &bytes))
 		return err_value(
 			s, k, e,
 			"a size such as 10, 1k, 5M or 2GB (K is 1000)");
@@ -458,6 +400,33 @@ const char *conf_get_each(struct conf_section *s, const char *key, size_t nth)
 	return s->last_got != NULL ? s->last_got->value : NULL;
 }
 
+const char *conf_get_each_of(struct conf_section *s, const char *const *keys,
+			     size_t nth, size_t *which)
+{
+	for (size_t i = 0; keys[i] != NULL; i++)
+		note_asked(s, keys[i]);
+	for (struct conf_key *k = s->keys; k != NULL; k = k->next)
+		for (size_t i = 0; keys[i] != NULL; i++)
+			if (is_value_of(k, keys[i]) && nth-- == 0) {
+				s->last_got = k;
+				*which = i;
+				return k->value;
+			}
+	return NULL;
+}
+
+bool conf_get_set(const struct conf_section *s, size_t nth,
+		  struct conf_option *out)
+{
+	const struct conf_set *set = s->conf->sets;
+	while (set != NULL && nth-- > 0)
+		set = set->next;
+	if (set == NULL)
+		return false;
+	*out = (struct conf_option){set->name, set->value};
+	return true;
+}
+
 void conf_ignore(struct conf_section *s, const char *key, const char *why)
 {
 	for (struct conf_key *k = s->keys; k != NULL; k = k->next) {
@@ -478,8 +447,23 @@ void conf_ignore_section(const struct conf_section *s, const char *why)
 	    s->line, s->name, why);
 }
 
+void conf_section_warn(struct conf_section *s)
+{
+	for (struct conf_key *k = s->keys; k != NULL; k = k->next) {
+		if (k->is_known)
+			continue;
+		const char *near = nearest_word(k->name, s->asked);
+		conf_warn(s, k->name, "an unknown key is ignored%s%s",
+			  near != NULL ? "; did you mean " : "",
+			  near != NULL ? near : "");
+		note_known(s, k->name);
+	}
+}
+
 bool conf_section_end(struct conf_section *s, struct err *e)
 {
+	if (s->conf->allows_unknown)
+		conf_section_warn(s);
 	const struct conf_key *k = s->keys;
 	while (k != NULL && k->is_known)
 		k = k->next;

@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/say.h"
-#include "conf/reader.h"
+#include "conf/tree.h"
 
 /* NULL when the name is not set.  `host` is room for the host's name. */
 static const char *look_up(const struct conf *conf, const char *name,

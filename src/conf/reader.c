@@ -4,25 +4,22 @@
  * and the one below goes on behind its @INCLUDE. */
 #include "conf/reader.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/say.h"
 #include "conf/conf.h"
 #include "conf/nearest.h"
+#include "conf/source.h"
+#include "conf/tree.h"
 
-/* The line's bound is Fluent Bit's; the file's stops at what is none. */
-enum { LINE_BYTES_MAX = 32 << 20, FILE_BYTES_MAX = 64 << 20 };
+enum { LINE_BYTES_MAX = 32 << 20 }; /* as in Fluent Bit */
 
 struct source {
 	struct source *below;
@@ -71,69 +68,13 @@ static struct span trim_end(struct span s)
 	return s;
 }
 
-static const char *keep(struct conf *conf, struct span s)
-{
-	char *text = arena_take(conf->arena, s.len + 1);
-	memcpy(text, s.ptr, s.len);
-	text[s.len] = '\0';
-	return text;
-}
-
-static bool slurp(int fd, const char *path, struct buf *text, struct err *e)
-{
-	enum { BLOCK_BYTES = 65536 };
-	for (;;) {
-		char *place = buf_reserve(text, BLOCK_BYTES);
-		ssize_t n = read(fd, place, BLOCK_BYTES);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_set(e, "%s: %s", path, strerror(errno));
-		if (n == 0)
-			return true;
-		text->len += (size_t)n;
-		if (text->len > FILE_BYTES_MAX)
-			return err_set(e, "%s: over %d MiB: no configuration",
-				       path, FILE_BYTES_MAX >> 20);
-	}
-}
-
-static bool note_file(struct conf *conf, int fd, const char *path,
-		      struct err *e)
-{
-	struct stat st;
-	if (fstat(fd, &st) < 0)
-		return err_set(e, "%s: %s", path, strerror(errno));
-	for (const struct conf_file *f = conf->files; f != NULL; f = f->next)
-		if (f->device == st.st_dev && f->inode == st.st_ino)
-			return err_set(e,
-				       "%s was read already: a file is "
-				       "read only once",
-				       path);
-	struct conf_file *f = arena_take(conf->arena, sizeof *f);
-	*f = (struct conf_file){conf->files, st.st_dev, st.st_ino};
-	conf->files = f;
-	return true;
-}
-
-static bool read_file(struct conf *conf, const char *path, struct buf *text,
-		      struct err *e)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return err_set(e, "%s: %s", path, strerror(errno));
-	bool ok = note_file(conf, fd, path, e) && slurp(fd, path, text, e);
-	close(fd);
-	return ok;
-}
-
 static void push(struct source **top, struct conf *conf, const char *name,
 		 struct span rest)
 {
 	struct source *s = mem_new(1, sizeof *s);
 	s->below = *top;
 	s->conf = conf;
-	s->name = keep(conf, span_of(name));
+	s->name = tree_text(conf, span_of(name));
 	s->rest = rest;
 	*top = s;
 }
@@ -150,7 +91,7 @@ static bool push_file(struct source **top, struct conf *conf, const char *path,
 		      struct err *e)
 {
 	struct buf text = {0};
-	if (!read_file(conf, path, &text, e)) {
+	if (!source_read(conf, path, &text, e)) {
 		buf_fini(&text);
 		return false;
 	}
@@ -159,29 +100,11 @@ static bool push_file(struct source **top, struct conf *conf, const char *path,
 	return true;
 }
 
-/* As conf_find_file, for a pattern; dir itself is none. */
-static int find_all(const char *dir, const char *pattern, glob_t *found)
-{
-	int rc = glob(pattern, 0, NULL, found);
-	if (rc != GLOB_NOMATCH || pattern[0] == '/')
-		return rc;
-	struct buf full = {0};
-	for (const char *c = dir; *c != '\0'; c++) {
-		if (strchr("*?[\\", *c) != NULL)
-			buf_put_char(&full, '\\');
-		buf_put_char(&full, *c);
-	}
-	buf_printf(&full, "/%s", pattern);
-	rc = glob(buf_text(&full), 0, NULL, found);
-	buf_fini(&full);
-	return rc;
-}
-
 static bool include_all(struct source **top, struct conf *conf,
 			const char *pattern, struct err *e)
 {
 	glob_t found;
-	int rc = find_all(conf->dir, pattern, &found);
+	int rc = source_find(conf->dir, pattern, &found);
 	if (rc == GLOB_NOMATCH)
 		return err_set(e, "no file matches %s", pattern);
 	if (rc != 0)
@@ -219,14 +142,10 @@ static bool set(struct source *s, struct span value, struct err *e)
 	if (is_blank(equals[-1]) ||
 	    (value.len > name.len + 1 && is_blank(equals[1])))
 		return bad(s, e, "@SET wants no blanks around the \"=\"");
-	struct conf_set *new = arena_take(s->conf->arena, sizeof *new);
-	*new = (struct conf_set){
-		.next = s->conf->sets,
-		.name = keep(s->conf, name),
-		.value = keep(s->conf, skip(value, name.len + 1)),
-	};
-	s->conf->sets = new;
-	if (strstr(new->value, "${") != NULL)
+	value = skip(value, name.len + 1);
+	if (!tree_set(s->conf, name, value, e))
+		return err_in(e, "%s:%zu: @SET", s->name, s->line);
+	if (memmem(value.ptr, value.len, "${", 2) != NULL)
 		say(SAY_WARN, "conf",
 		    "at=%s:%zu key=@SET err=\"${...} is not expanded in the "
 		    "value of @SET\"",
@@ -263,9 +182,9 @@ static bool read_command(struct source **top, struct span line, struct err *e)
 	struct span name, value;
 	if (!split(s, line, &name, &value, e))
 		return false;
-	const char *command = keep(s->conf, name);
+	const char *command = tree_text(s->conf, name);
 	if (strcasecmp(command, "@INCLUDE") == 0)
-		return include(top, keep(s->conf, value), e);
+		return include(top, tree_text(s->conf, value), e);
 	if (strcasecmp(command, "@SET") == 0)
 		return set(s, value, e);
 	char room[SAY_QUOTED_BYTES];
@@ -287,23 +206,11 @@ static bool read_section(struct source *s, struct span line, struct err *e)
 	struct span name =
 		span_make(line.ptr + 1, (size_t)(close - line.ptr) - 1);
 	struct span behind = trim_start(skip(line, name.len + 2));
-	struct conf *conf = s->conf;
-	struct conf_section *new = arena_take(conf->arena, sizeof *new);
-	*new = (struct conf_section){
-		.conf = conf,
-		.name = keep(conf, name),
-		.file = s->name,
-		.line = s->line,
-		.asked = mem_new(1, sizeof *new->asked),
-	};
-	new->keys_end = &new->keys;
-	*conf->sections_end = new;
-	conf->sections_end = &new->next;
-	s->section = new;
+	s->section = tree_add_section(s->conf, name, s->name, s->line);
 	if (!span_is_empty(behind) && behind.ptr[0] != '#')
 		say(SAY_WARN, "conf",
 		    "at=%s:%zu err=\"what stands behind [%s] is ignored\"",
-		    s->name, s->line, new->name);
+		    s->name, s->line, s->section->name);
 	return true;
 }
 
@@ -326,14 +233,7 @@ static bool read_key(struct source *s, struct span text, struct err *e)
 		return bad(s, e, "key %s before any [SECTION]",
 			   say_quoted(name, room));
 	}
-	struct conf_key *new = arena_take(s->conf->arena, sizeof *new);
-	*new = (struct conf_key){
-		.name = keep(s->conf, name),
-		.value = keep(s->conf, value),
-		.line = s->line,
-	};
-	*s->section->keys_end = new;
-	s->section->keys_end = &new->next;
+	struct conf_key *new = tree_add_key(s->section, name, value, s->line);
 	if (has_comment(value))
 		say(SAY_WARN, "conf",
 		    "at=%s:%zu key=%s err=\"a # behind a value starts no "

@@ -12,12 +12,12 @@
 #include "filter/kinds.h"
 #include "record/message.h"
 #include "record/record.h"
-#include "record/tag_glob.h"
+#include "record/tag_match.h"
 
 static const struct filter_ops *const kinds[] = {
-	&filter_parser,
-	&filter_lua,
-	&filter_rewrite_tag,
+	&filter_parser, &filter_lua,	&filter_rewrite_tag,
+	&filter_grep,	&filter_modify, &filter_record_modifier,
+	&filter_nest,
 };
 
 enum { KIND_COUNT = sizeof kinds / sizeof kinds[0] };
@@ -25,14 +25,14 @@ enum { KIND_COUNT = sizeof kinds / sizeof kinds[0] };
 struct link {
 	struct filter *filter;
 	char *name;
-	char *match;
-	struct span glob; /* match, measured once */
+	struct tag_match match;
 	struct say_rate refused_rate;
 };
 
 struct chain {
 	struct link *links;
 	size_t count;
+	size_t number; /* of the next filter; more than count, see chain_add */
 };
 
 /* A record that is not out yet, and the filter that it goes on at. */
@@ -58,6 +58,14 @@ struct run {
 	unsigned next_count;
 };
 
+static void link_fini(struct link *l)
+{
+	if (l->filter != NULL)
+		l->filter->ops->close(l->filter);
+	free(l->name);
+	tag_match_fini(&l->match);
+}
+
 struct chain *chain_new(void)
 {
 	return mem_new(1, sizeof(struct chain));
@@ -67,12 +75,8 @@ void chain_free(struct chain *c)
 {
 	if (c == NULL)
 		return;
-	for (size_t i = 0; i < c->count; i++) {
-		struct link *l = &c->links[i];
-		l->filter->ops->close(l->filter);
-		free(l->name);
-		free(l->match);
-	}
+	for (size_t i = 0; i < c->count; i++)
+		link_fini(&c->links[i]);
 	free(c->links);
 	free(c);
 }
@@ -94,18 +98,36 @@ static bool get_kind(struct conf_section *s, const struct filter_ops **kind,
 			return true;
 		}
 	}
-	return conf_err_unknown(s, "Name", "filter", names, e);
+	return conf_err_plugin(s, "filter", names, e);
 }
 
-static bool get_match(struct conf_section *s, const char **match, struct err *e)
+static bool get_match(struct conf_section *s, struct tag_match *match,
+		      struct err *e)
 {
-	if (!conf_get_text(s, "Match", match, e))
+	const char *glob = NULL, *regex = NULL;
+	if (!conf_get_text(s, "Match", &glob, e) ||
+	    !conf_get_text(s, "Match_Regex", &regex, e))
 		return false;
-	if (*match == NULL)
-		return conf_err_missing(s, "Match", e,
-					"without it no record comes here, "
-					"`Match *` takes all");
+	return tag_match_init(match, glob, regex, e) ||
+	       conf_err_in(s, "Match_Regex", e);
+}
+
+/* Fluent Bit 5: the words that switch a filter off. */
+static bool get_active(struct conf_section *s, bool *is_active, struct err *e)
+{
+	const char *text = "true";
+	if (!conf_get_text(s, "Active", &text, e))
+		return false;
+	*is_active = strcasecmp(text, "false") != 0 && strcmp(text, "0") != 0;
 	return true;
+}
+
+static bool is_taken(const struct chain *c, const char *name)
+{
+	size_t i = 0;
+	while (i < c->count && strcmp(c->links[i].name, name) != 0)
+		i++;
+	return i < c->count;
 }
 
 /* The Alias, or NAME.N; free it. */
@@ -113,49 +135,89 @@ static bool get_name(const struct chain *c, struct conf_section *s,
 		     const struct filter_ops *kind, char **name, struct err *e)
 {
 	char room[64];
-	snprintf(room, sizeof room, "%s.%zu", kind->name, c->count);
+	snprintf(room, sizeof room, "%s.%zu", kind->name, c->number);
 	const char *wanted = room;
 	if (!conf_get_text(s, "Alias", &wanted, e))
 		return false;
-	for (size_t i = 0; i < c->count; i++)
-		if (strcmp(c->links[i].name, wanted) == 0)
-			return conf_err_key(s, "Alias", e,
-					    "there is a filter \"%s\" already; "
-					    "give one of the two another Alias",
-					    wanted);
+	if (wanted != room && is_taken(c, wanted)) {
+		conf_warn(s, "Alias",
+			  "there is a filter \"%s\" already: this one is "
+			  "called %s",
+			  wanted, room);
+		wanted = room;
+	}
+	if (is_taken(c, wanted))
+		return conf_err_key(s, "Alias", e,
+				    "there is a filter \"%s\" already; give "
+				    "one of the two another Alias",
+				    wanted);
 	*name = mem_text(wanted);
 	return true;
+}
+
+static bool check_emitter(const struct chain *c, struct conf_section *s,
+			  const struct filter *f, struct err *e)
+{
+	for (size_t i = 0; f->emitter != NULL && i < c->count; i++) {
+		const char *other = c->links[i].filter->emitter;
+		if (other != NULL && strcmp(other, f->emitter) == 0)
+			return conf_err_key(s, "Emitter_Name", e,
+					    "there is an emitter \"%s\" "
+					    "already; give one of the two "
+					    "another name",
+					    other);
+	}
+	return true;
+}
+
+static struct filter *open_one(const struct chain *c, struct conf_section *s,
+			       const struct filter_ops *kind,
+			       const struct filter_env *env, struct err *e)
+{
+	struct filter *f = kind->open(s, env, e);
+	if (f == NULL)
+		return NULL;
+	CHECK(f->ops == kind);
+	if (check_emitter(c, s, f, e) && conf_section_end(s, e))
+		return f;
+	kind->close(f);
+	return NULL;
 }
 
 bool chain_add(struct chain *c, struct conf_section *s,
 	       const struct filter_env *env, struct err *e)
 {
 	const struct filter_ops *kind = NULL;
-	const char *match = NULL;
-	char *name = NULL;
-	if (!get_kind(s, &kind, e) || !get_match(s, &match, e) ||
-	    !get_name(c, s, kind, &name, e))
-		return false;
+	struct link link = {0};
+	bool is_active = true;
+	if (!get_kind(s, &kind, e) || !get_active(s, &is_active, e) ||
+	    !get_match(s, &link.match, e) ||
+	    !get_name(c, s, kind, &link.name, e))
+		goto fail;
 	conf_ignore(s, "Log_Level", "the level of [SERVICE] holds for all");
 	conf_ignore(s, "log_suppress_interval",
 		    "what is said again and again is held back");
 
-	struct filter *f = kind->open(s, env, e);
-	if (f == NULL)
+	link.filter = open_one(c, s, kind, env, e);
+	if (link.filter == NULL)
 		goto fail;
-	CHECK(f->ops == kind);
-	f->name = name;
-	if (!conf_section_end(s, e)) {
-		kind->close(f);
-		goto fail;
+	c->number++;
+	if (is_active && !tag_match_is_there(&link.match)) {
+		is_active = false;
+		conf_warn(s, NULL,
+			  "Match is missing: no record comes to the filter, it "
+			  "is left out; `Match *` takes all");
 	}
+	if (!is_active) {
+		link_fini(&link);
+		return true;
+	}
+	link.filter->name = link.name;
 	c->links = mem_grow(c->links, c->count + 1, sizeof *c->links);
-	struct link *l = &c->links[c->count++];
-	*l = (struct link){.filter = f, .name = name, .match = mem_text(match)};
-	l->glob = span_of(l->match);
+	c->links[c->count++] = link;
 	return true;
 fail:
-	free(name);
+	link_fini(&link);
 	return false;
 }
 
@@ -191,6 +253,7 @@ static void on_next(struct emit *emit, struct record *record)
 	struct run *r = (struct run *)emit;
 	/* Else a filter that builds its records anew would hide a loop. */
 	record->restarts = r->record->restarts;
+	record->restarted_by = r->record->restarted_by;
 	put(r, record, r->at + 1);
 	r->next_count++;
 }
@@ -199,7 +262,9 @@ static bool on_restart(struct emit *emit, struct record *record)
 {
 	struct run *r = (struct run *)emit;
 	struct link *l = &r->chain->links[r->at];
-	if (r->record->restarts >= CHAIN_RESTARTS_MAX ||
+	unsigned by = (unsigned)r->at + 1;
+	if (r->record->restarted_by == by ||
+	    r->record->restarts >= CHAIN_RESTARTS_MAX ||
 	    r->restarts >= CHAIN_RUN_RESTARTS_MAX) {
 		l->filter->stats.refused_total++;
 		say_rated(&l->refused_rate, SAY_WARN, "chain",
@@ -209,6 +274,7 @@ static bool on_restart(struct emit *emit, struct record *record)
 		return false;
 	}
 	record->restarts = r->record->restarts + 1;
+	record->restarted_by = by;
 	put(r, record, 0);
 	r->restarts++;
 	l->filter->stats.restarted_total++;
@@ -257,7 +323,7 @@ static void go_on(struct run *r, struct record *record, size_t at)
 	r->record = record;
 	for (r->at = at; r->at < c->count; r->at++) {
 		const struct link *l = &c->links[r->at];
-		if (tag_glob_matches(l->glob, record->tag) &&
+		if (tag_match_takes(&l->match, record->tag) &&
 		    !apply(r, l->filter))
 			return;
 	}

@@ -7,9 +7,10 @@
  *
  * A filter that does not match a record's tag is passed by.  A restarted
  * record goes through the whole chain before the record that caused it goes
- * on, as in Fluent Bit; a record can be restarted CHAIN_RESTARTS_MAX times, and
- * all that comes of one together CHAIN_RUN_RESTARTS_MAX times, so that filters
- * which copy one another's copies do not multiply.
+ * on, as in Fluent Bit.  The filter that restarted it cannot do so again; a
+ * record can be restarted CHAIN_RESTARTS_MAX times, and all that comes of one
+ * together CHAIN_RUN_RESTARTS_MAX times, so that filters which copy one
+ * another's copies do not multiply.
  * No recursion: what is under way waits in a list. */
 #ifndef FILTER_CHAIN_H
 #define FILTER_CHAIN_H
@@ -32,8 +33,9 @@ struct chain *chain_new(void);
 void chain_free(struct chain *);
 
 /* Open the filter that a [FILTER] section asks for and append it.  Reads Name,
- * Match and Alias, then lets the kind read its keys, then ends the section.
- * The filter is called NAME.N, N counting all filters from 0, or its Alias. */
+ * Match, Match_Regex and Alias, then lets the kind read its keys, then ends the
+ * section.  Without a match, or with `Active false`, it is left out.  The filter is
+ * called NAME.N, N counting all filters from 0, or its Alias. */
 bool chain_add(struct chain *, struct conf_section *, const struct filter_env *,
 	       struct err *) MUST_USE;
 

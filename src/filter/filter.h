@@ -32,8 +32,8 @@ struct emit {
 	/* Goes on behind this filter, in the order of the calls. */
 	void (*next)(struct emit *, struct record *);
 	/* Goes through the chain from its head, with its new tag, before
-	 * anything else goes on.  False when it did so too often already: the
-	 * record was not taken. */
+	 * anything else goes on.  False when it did so too often already, or
+	 * comes from this very filter: the record was not taken. */
 	bool (*restart)(struct emit *, struct record *);
 };
 
@@ -49,6 +49,7 @@ struct filter_env {
 struct filter_ops {
 	const char *name;	     /* as in the configuration */
 	const char *const *failures; /* NULL-terminated reasons, or NULL */
+	/* The section's texts live longer than the filter. */
 	struct filter *(*open)(struct conf_section *, const struct filter_env *,
 			       struct err *);
 	enum filter_verdict (*apply)(struct filter *, struct record *,
@@ -74,6 +75,9 @@ struct filter_stats {
 struct filter {
 	const struct filter_ops *ops; /* set by open */
 	const char *name; /* "parser.0" or the Alias; set by the chain */
+	/* What the records that it restarts come from, as Fluent Bit counts
+	 * them: Emitter_Name, or NULL for "emitter_for_" and the name. */
+	const char *emitter;
 	struct filter_stats stats;
 };
 

@@ -8,5 +8,9 @@
 extern const struct filter_ops filter_parser;
 extern const struct filter_ops filter_lua;
 extern const struct filter_ops filter_rewrite_tag;
+extern const struct filter_ops filter_grep;
+extern const struct filter_ops filter_modify;
+extern const struct filter_ops filter_record_modifier;
+extern const struct filter_ops filter_nest;
 
 #endif

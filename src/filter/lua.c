@@ -24,8 +24,11 @@
 
 #include <assert.h>
 #include <lauxlib.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -33,6 +36,7 @@
 #include "conf/conf.h"
 #include "filter/lua_record.h"
 #include "filter/lua_state.h"
+#include "filter/lua_value.h"
 #include "record/record.h"
 
 /* X(name) */
@@ -74,9 +78,12 @@ struct lua_filter {
 	struct filter filter;
 	struct lua_state *state;
 	struct lua_record *proxies;
+	struct lua_reader *reader; /* of the proxies */
+	const char *text;	   /* of the script, when it is no file */
 	char *script;
 	char *call;
 	bool time_as_table;
+	bool has_groups; /* five parameters */
 	bool dead_letters;
 	struct say_rate rates[FAILURE_COUNT];
 
@@ -123,6 +130,8 @@ static void push_time(const struct lua_filter *f, lua_State *L)
  * cut; 0 when there is none. */
 static double whole_number(lua_State *L, int index)
 {
+	if (lua_isinteger(L, index))
+		return (double)lua_tointeger(L, index);
 	double number = trunc(lua_tonumber(L, index));
 	return isfinite(number) ? number : 0;
 }
@@ -145,7 +154,7 @@ static bool read_time(struct lua_filter *f, lua_State *L, int index, int given)
 	} else {
 		double number = lua_tonumber(L, index);
 		sec = floor(number);
-		nsec = round((number - sec) * NS_PER_S);
+		nsec = trunc((number - sec) * NS_PER_S);
 	}
 	/* Written so that a NaN is refused. */
 	if (!(sec >= 0 && sec < (double)(INT64_MAX / NS_PER_S) && nsec >= 0 &&
@@ -155,29 +164,41 @@ static bool read_time(struct lua_filter *f, lua_State *L, int index, int given)
 	return true;
 }
 
-enum { TIME = 2, CODE_BACK, TIME_BACK, RECORD_BACK };
+enum { TIME = 2, RECORD, CODE_BACK, TIME_BACK };
+
+static void read_answer(struct lua_filter *f, lua_State *L)
+{
+	double code = whole_number(L, CODE_BACK);
+	f->code = code >= CODE_DROP && code <= CODE_NEW_RECORD ? (int)code
+							       : CODE_UNKNOWN;
+	if (f->code != CODE_NEW && f->code != CODE_NEW_RECORD)
+		return;
+	/* A table is asked for even where its time is not. */
+	bool has_time = f->code == CODE_NEW || f->time_as_table;
+	f->is_time_good = !has_time || read_time(f, L, TIME_BACK, TIME);
+	if (f->code == CODE_NEW_RECORD)
+		f->time_ns = f->record->time_ns;
+	f->is_result_good = lua_record_take(f->proxies, L, -1, &f->result);
+}
 
 static int call_hook(lua_State *L)
 {
 	struct lua_filter *f = lua_touserdata(L, 1);
 	const struct record *r = f->record;
 	push_time(f, L);
+	lua_record_push(f->proxies, L, r);
 	/* By its name each time: a script may replace its function. */
 	lua_getglobal(L, f->call);
 	lua_pushlstring(L, r->tag.ptr, r->tag.len);
 	lua_pushvalue(L, TIME);
-	lua_record_push(f->proxies, L, r);
-	lua_call(L, 3, 3);
-
-	double code = whole_number(L, CODE_BACK);
-	f->code = code >= CODE_DROP && code <= CODE_NEW_RECORD ? (int)code
-							       : CODE_UNKNOWN;
-	if (f->code != CODE_NEW && f->code != CODE_NEW_RECORD)
-		return 0;
-	f->is_time_good =
-		f->code == CODE_NEW_RECORD || read_time(f, L, TIME_BACK, TIME);
-	f->is_result_good =
-		lua_record_take(f->proxies, L, RECORD_BACK, &f->result);
+	if (f->has_groups) {
+		lua_newtable(L);
+		lua_newtable(L);
+	}
+	lua_pushvalue(L, RECORD);
+	lua_call(L, f->has_groups ? 5 : 3, f->has_groups ? 4 : 3);
+	read_answer(f, L);
+	lua_record_set_aside(f->proxies, L, RECORD);
 	return 0;
 }
 
@@ -228,19 +249,52 @@ static enum filter_verdict apply(struct filter *filter, struct record *r,
 	}
 	if (!f->is_result_good)
 		return fail(f, FAILURE_invalid_result, f->result.why);
-	if (!f->is_time_good) {
-		enum filter_verdict verdict =
-			fail(f, FAILURE_bad_time, "the timestamp is none");
-		/* As in Fluent Bit: only a wrong number costs the edits. */
-		if (!f->time_as_table)
-			return verdict;
-	}
+	if (!f->is_time_good)
+		return fail(f, FAILURE_bad_time, "the timestamp is none");
 	return hand_on(f, r, emit);
 }
 
-static int set_up_records(lua_State *L)
+struct set_up {
+	struct lua_record *proxies;
+	const struct conf_section *section;
+};
+
+/* FLB_ENV: what ${} would give for @SET and HOSTNAME. */
+static void set_env(lua_State *L, const struct conf_section *s)
 {
-	lua_record_setup(lua_touserdata(L, 1), L);
+	struct conf_option set;
+	char room[HOST_NAME_MAX + 1];
+	const char *host = getenv("HOSTNAME");
+	if (host == NULL && gethostname(room, sizeof room) == 0)
+		host = room;
+	lua_newtable(L);
+	lua_pushstring(L, host);
+	lua_setfield(L, -2, "HOSTNAME");
+	size_t count = 0;
+	while (conf_get_set(s, count, &set))
+		count++;
+	while (count-- > 0 && conf_get_set(s, count, &set)) {
+		lua_pushstring(L, set.value);
+		lua_setfield(L, -2, set.key);
+	}
+	lua_setglobal(L, "FLB_ENV");
+}
+
+static int set_up(lua_State *L)
+{
+	const struct set_up *with = lua_touserdata(L, 1);
+	lua_record_setup(with->proxies, L);
+	set_env(L, with->section);
+	return 0;
+}
+
+static int count_parameters(lua_State *L)
+{
+	struct lua_filter *f = lua_touserdata(L, 1);
+	lua_Debug call;
+	lua_getglobal(L, f->call);
+	lua_getinfo(L, ">u", &call);
+	f->has_groups = call.nparams >= 5;
 	return 0;
 }
 
@@ -248,37 +302,90 @@ static void close_filter(struct filter *filter)
 {
 	struct lua_filter *f = (struct lua_filter *)filter;
 	lua_state_close(f->state);
+	free(f->reader->int_keys.names);
+	free(f->reader->array_keys.names);
 	lua_record_free(f->proxies);
 	free(f->script);
 	free(f->call);
 	free(f);
 }
 
-static bool read_keys(struct lua_filter *f, struct conf_section *s,
-		      const struct filter_env *env, struct err *e)
+/* Names with blanks between them. */
+static bool get_names(struct conf_section *s, const char *key,
+		      struct lua_keys *keys, struct err *e)
 {
-	const char *script = NULL, *call = NULL;
-	bool is_protected = true;
-	if (!conf_get_text(s, "Script", &script, e) ||
-	    !conf_get_text(s, "Call", &call, e) ||
-	    !conf_get_bool(s, "Protected_Mode", &is_protected, e) ||
-	    !conf_get_bool(s, "Time_As_Table", &f->time_as_table, e))
+	static const char blanks[] = " \t";
+	const char *text = "";
+	if (!conf_get_text(s, key, &text, e))
 		return false;
-	if (script == NULL)
+	for (text += strspn(text, blanks); *text != '\0';
+	     text += strspn(text, blanks)) {
+		size_t length = strcspn(text, blanks);
+		keys->names = mem_grow(keys->names, keys->count + 1,
+				       sizeof *keys->names);
+		keys->names[keys->count++] = span_make(text, length);
+		text += length;
+	}
+	return true;
+}
+
+static bool get_script(struct lua_filter *f, struct conf_section *s,
+		       const struct filter_env *env, struct err *e)
+{
+	const char *script = NULL;
+	if (!conf_get_text(s, "Script", &script, e) ||
+	    !conf_get_text(s, "Code", &f->text, e))
+		return false;
+	if (f->text != NULL && script != NULL)
+		say(SAY_WARN, "lua",
+		    "script=%s key=Script effect=none "
+		    "reason=\"there is a Code\"",
+		    script);
+	if (f->text == NULL && script == NULL)
 		return conf_err_missing(s, "Script", e,
 					"a file in Lua, for example `Script "
 					"create-log-file-path.lua`");
+	f->script = f->text != NULL ? mem_text("Code")
+				    : conf_find_file(env->conf_dir, script);
+	return true;
+}
+
+static bool read_keys(struct lua_filter *f, struct conf_section *s,
+		      const struct filter_env *env, struct err *e)
+{
+	const char *call = NULL;
+	bool is_protected = true;
+	if (!get_script(f, s, env, e) || !conf_get_text(s, "Call", &call, e) ||
+	    !conf_get_bool(s, "Protected_Mode", &is_protected, e) ||
+	    !conf_get_bool(s, "Time_As_Table", &f->time_as_table, e) ||
+	    !conf_get_bool(s, "Enable_flb_null", &f->reader->has_null, e) ||
+	    !get_names(s, "Type_Int_Key", &f->reader->int_keys, e) ||
+	    !get_names(s, "Type_Array_Key", &f->reader->array_keys, e))
+		return false;
 	if (call == NULL)
 		return conf_err_missing(s, "Call", e,
 					"the name of a function in the script");
+	f->call = mem_text(call);
 	if (!is_protected)
 		say(SAY_INFO, "lua",
 		    "script=%s key=Protected_Mode value=off effect=none "
 		    "reason=\"an error in a script never ends sluiced\"",
-		    script);
-	f->script = conf_find_file(env->conf_dir, script);
-	f->call = mem_text(call);
+		    f->script);
 	return true;
+}
+
+static bool run_script(struct lua_filter *f, struct conf_section *s,
+		       struct err *e)
+{
+	struct set_up with = {f->proxies, s};
+	f->state = lua_state_open(e);
+	if (f->state == NULL || !lua_state_setup(f->state, set_up, &with, e))
+		return false;
+	if (!lua_state_load(f->state, f->script, f->text, e))
+		return conf_err_in(s, f->text != NULL ? "Code" : "Script", e);
+	if (!lua_state_find(f->state, f->script, f->call, e))
+		return conf_err_in(s, "Call", e);
+	return lua_state_setup(f->state, count_parameters, f, e);
 }
 
 static struct filter *open_filter(struct conf_section *s,
@@ -287,23 +394,10 @@ static struct filter *open_filter(struct conf_section *s,
 	struct lua_filter *f = mem_new(1, sizeof *f);
 	f->filter.ops = &filter_lua;
 	f->dead_letters = env->dead_letters;
-	if (!read_keys(f, s, env, e))
-		goto fail;
 	f->proxies = lua_record_new();
-	f->state = lua_state_open(e);
-	if (f->state == NULL ||
-	    !lua_state_setup(f->state, set_up_records, f->proxies, e))
-		goto fail;
-	if (!lua_state_load(f->state, f->script, e)) {
-		conf_err_in(s, "Script", e);
-		goto fail;
-	}
-	if (!lua_state_find(f->state, f->script, f->call, e)) {
-		conf_err_in(s, "Call", e);
-		goto fail;
-	}
-	return &f->filter;
-fail:
+	f->reader = lua_record_reader(f->proxies);
+	if (read_keys(f, s, env, e) && run_script(f, s, e))
+		return &f->filter;
 	close_filter(&f->filter);
 	return NULL;
 }

@@ -11,6 +11,7 @@
 #include "record/record.h"
 
 enum {
+	WATCHED_CALLS = 1000,
 	/* The bound for all that one call returns: several times the largest
 	 * datagram.  Also for {[1e9]=1}, and for tables that are in many
 	 * tables that are in many tables. */
@@ -24,11 +25,16 @@ struct lua_record {
 			    * long as somebody refers to the proxy */
 	const void *metatable;
 	int metatable_ref;
-	size_t cursor; /* the field that next gave last */
+	size_t cursor;	/* the field that next gave last */
+	unsigned calls; /* up to WATCHED_CALLS */
+	bool is_kept;	/* the script keeps records: no proxies any more */
 };
 
 static const char earlier[] =
-	"the record of an earlier call: copy the fields that are needed later";
+	"the record of an earlier call; from now on records can be kept";
+
+/* In a proxy, at this address: what it had when its call ended. */
+static const char aside_key;
 
 static struct lua_record *records_of(lua_State *L)
 {
@@ -63,12 +69,67 @@ static bool is_proxy(const struct lua_record *rs, lua_State *L, int index)
 	return is;
 }
 
-/* The view of the record at index 1; an error when it is an earlier one. */
+/* The script may look at this record later, see lua_record_set_aside. */
+static bool can_be_kept(const struct lua_record *rs)
+{
+	return rs->is_kept || rs->calls < WATCHED_CALLS;
+}
+
+/* Fields from one table to another. */
+static void copy_table(lua_State *L, int from, int to)
+{
+	lua_pushnil(L);
+	while (lua_next(L, from)) {
+		lua_pushvalue(L, -2);
+		lua_insert(L, -2);
+		lua_rawset(L, to);
+	}
+}
+
+/* The earlier record at `index` becomes a table like others.  False when it
+ * was not set aside. */
+static bool revive(struct lua_record *rs, lua_State *L, int index)
+{
+	rs->is_kept = true;
+	int aside = lua_gettop(L) + 1;
+	if (lua_rawgetp(L, index, &aside_key) != LUA_TTABLE) {
+		lua_settop(L, aside - 1);
+		return false;
+	}
+	lua_pushnil(L);
+	lua_setmetatable(L, index);
+	lua_pushnil(L);
+	lua_rawsetp(L, index, &aside_key);
+	copy_table(L, aside, index);
+	lua_settop(L, aside - 1);
+	return true;
+}
+
+/* The view of the record at index 1; NULL when it is an earlier one, which is
+ * a table like others from now on, or an error. */
 static struct record *view_of(struct lua_record *rs, lua_State *L)
 {
-	if (lua_topointer(L, 1) != rs->proxy)
+	/* debug.getmetatable hands these functions to the script. */
+	luaL_checktype(L, 1, LUA_TTABLE);
+	if (lua_topointer(L, 1) == rs->proxy)
+		return rs->view;
+	if (!revive(rs, L, 1))
 		luaL_error(L, "%s", earlier);
-	return rs->view;
+	return NULL;
+}
+
+/* All that is still in the view moves into the table. */
+static void move_all(struct lua_record *rs, lua_State *L, int table)
+{
+	for (size_t i = 0; i < rs->view->count; i++) {
+		struct field *f = &rs->view->fields[i];
+		if (lua_value_is_gone(f->value))
+			continue;
+		lua_pushlstring(L, f->key.ptr, f->key.len);
+		lua_value_push(&rs->reader, L, &f->value);
+		lua_rawset(L, table);
+		f->value = value_null();
+	}
 }
 
 /* The field's value; a table moves into the proxy, at `proxy`, so that what
@@ -89,10 +150,14 @@ static int index_record(lua_State *L)
 {
 	struct lua_record *rs = records_of(L);
 	struct record *view = view_of(rs, L);
+	if (view == NULL) {
+		lua_rawget(L, 1);
+		return 1;
+	}
 	if (lua_type(L, 2) != LUA_TSTRING)
 		return 0;
 	size_t at = find(view, view->count, lua_value_text(L, 2));
-	if (at == view->count)
+	if (at == view->count || lua_value_is_gone(view->fields[at].value))
 		return 0;
 	push_field(rs, L, 1, &view->fields[at]);
 	return 1;
@@ -101,10 +166,14 @@ static int index_record(lua_State *L)
 static int newindex_record(lua_State *L)
 {
 	struct record *view = view_of(records_of(L), L);
+	lua_settop(L, 3);
+	if (view == NULL) {
+		lua_rawset(L, 1);
+		return 0;
+	}
 	size_t at = view->count;
 	if (lua_type(L, 2) == LUA_TSTRING)
 		at = find(view, view->count, lua_value_text(L, 2));
-	lua_settop(L, 3);
 	if (!lua_isnil(L, 3))
 		lua_rawset(L, 1);
 	if (at < view->count)
@@ -116,7 +185,7 @@ static int newindex_record(lua_State *L)
  * only in the table.  Leaves nil, or key and value. */
 static int next_field(struct lua_record *rs, lua_State *L)
 {
-	struct record *view = view_of(rs, L);
+	struct record *view = rs->view;
 	size_t at = 0;
 	if (lua_type(L, 2) == LUA_TSTRING) {
 		struct span key = lua_value_text(L, 2);
@@ -131,7 +200,7 @@ static int next_field(struct lua_record *rs, lua_State *L)
 	for (; at < view->count; at++) {
 		struct field *f = &view->fields[at];
 		lua_pushlstring(L, f->key.ptr, f->key.len);
-		if (f->value.type == VALUE_NULL) {
+		if (lua_value_is_gone(f->value)) {
 			lua_pushvalue(L, -1);
 			lua_rawget(L, 1);
 		} else {
@@ -163,7 +232,7 @@ static int next(lua_State *L)
 	struct lua_record *rs = records_of(L);
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_settop(L, 2);
-	if (is_proxy(rs, L, 1))
+	if (is_proxy(rs, L, 1) && view_of(rs, L) != NULL)
 		return next_field(rs, L);
 	if (lua_next(L, 1))
 		return 2;
@@ -207,6 +276,39 @@ static int raw_set(lua_State *L)
 	return 1;
 }
 
+/* Scripts that copy a record copy its metatable as well: it has none. */
+static int get_metatable(lua_State *L)
+{
+	struct lua_record *rs = records_of(L);
+	luaL_checkany(L, 1);
+	if (!lua_getmetatable(L, 1) || lua_topointer(L, -1) == rs->metatable ||
+	    lua_topointer(L, -1) == rs->reader.array) {
+		lua_pushnil(L);
+		return 1;
+	}
+	luaL_getmetafield(L, 1, "__metatable");
+	return 1;
+}
+
+/* With a metatable of the script's a record is a table like others. */
+static int set_metatable(lua_State *L)
+{
+	struct lua_record *rs = records_of(L);
+	luaL_checktype(L, 1, LUA_TTABLE);
+	luaL_argexpected(L, lua_isnil(L, 2) || lua_istable(L, 2), 2,
+			 "nil or table");
+	lua_settop(L, 2);
+	if (is_proxy(rs, L, 1)) {
+		if (view_of(rs, L) != NULL)
+			move_all(rs, L, 1);
+	} else if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL) {
+		return luaL_error(L, "cannot change a protected metatable");
+	}
+	lua_settop(L, 2);
+	lua_setmetatable(L, 1);
+	return 1;
+}
+
 static bool refuse(struct lua_record *rs, const char *why)
 {
 	rs->reader.why = why;
@@ -221,32 +323,26 @@ static bool on_table(struct lua_reader *reader, lua_State *L, int index)
 	if (!is_proxy(rs, L, index))
 		return true;
 	if (lua_topointer(L, index) != rs->proxy)
-		return refuse(rs, earlier);
-	if (reader->depth == 0)
-		return true;
-	for (size_t i = 0; i < rs->view->count; i++) {
-		struct field *f = &rs->view->fields[i];
-		if (f->value.type == VALUE_NULL)
-			continue;
-		lua_pushlstring(L, f->key.ptr, f->key.len);
-		lua_value_push(reader, L, &f->value);
-		lua_rawset(L, index);
-		f->value = value_null();
-	}
+		return revive(rs, L, index) || refuse(rs, earlier);
+	if (reader->depth > 0)
+		move_all(rs, L, index);
 	return true;
 }
 
 /* The values that were not in Lua are made as if they had been; those that
  * were do not change by it. */
-static void settle(struct record *r)
+static void settle(const struct lua_reader *reader, struct record *r)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < r->count; i++) {
 		struct field *f = &r->fields[i];
-		if (f->value.type == VALUE_NULL)
+		if (lua_value_is_gone(f->value))
 			continue;
-		if (f->value.type != VALUE_STRING)
-			f->value = lua_value_settled(r->arena, f->value);
+		if (f->value.type == VALUE_FLOAT ||
+		    f->value.type == VALUE_ARRAY || f->value.type == VALUE_MAP)
+			f->value = lua_value_settled(reader, f->value);
+		if (reader->has_casts)
+			lua_value_cast(reader, f);
 		if (kept != i)
 			r->fields[kept] = *f;
 		kept++;
@@ -261,7 +357,12 @@ static bool read_record(struct lua_record *rs, lua_State *L, int table,
 			bool is_only, struct record *out)
 {
 	bool is_given = lua_topointer(L, table) == rs->proxy;
-	*out = is_given && is_only ? *rs->view : *record_copy(rs->view);
+	/* A list has a copy of all the names for each of its records. */
+	if (!is_only && !lua_value_take_room(&rs->reader, rs->view->count,
+					     sizeof(struct field)))
+		return false;
+	*out = is_given && is_only && !can_be_kept(rs) ? *rs->view
+						       : *record_copy(rs->view);
 	for (size_t i = 0; !is_given && i < out->count; i++)
 		out->fields[i].value = value_null();
 	size_t known = out->count;
@@ -273,9 +374,10 @@ static bool read_record(struct lua_record *rs, lua_State *L, int table,
 		    !lua_value_read(&rs->reader, L, &f.value))
 			return false;
 		lua_pop(L, 1);
-		if (is_given && lua_type(L, -1) != LUA_TSTRING)
-			return refuse(rs, "the record has a key that is no "
-					  "text");
+		if (is_given && lua_isinteger(L, -1) &&
+		    lua_tointeger(L, -1) > 0)
+			return refuse(rs, "the record has a key that makes it "
+					  "an array");
 		size_t at = find(out, known, f.key);
 		if (at < known)
 			out->fields[at].value = f.value;
@@ -283,7 +385,7 @@ static bool read_record(struct lua_record *rs, lua_State *L, int table,
 			record_add(out, f.key, f.value);
 	}
 	lua_value_sort(out->fields + known, out->count - known);
-	settle(out);
+	settle(&rs->reader, out);
 	return true;
 }
 
@@ -346,16 +448,52 @@ void lua_record_push(struct lua_record *rs, lua_State *L,
 	rs->view = record_copy(record);
 	record_keep_last(rs->view);
 	rs->cursor = 0;
+	for (size_t i = 0; rs->reader.has_null && i < rs->view->count; i++)
+		if (rs->view->fields[i].value.type == VALUE_NULL)
+			rs->view->fields[i].value = lua_value_null();
 	lua_createtable(L, 0, 1); /* most hooks assign one field */
+	rs->proxy = lua_topointer(L, -1);
+	if (rs->is_kept) {
+		move_all(rs, L, lua_gettop(L));
+		return;
+	}
 	lua_rawgeti(L, LUA_REGISTRYINDEX, rs->metatable_ref);
 	lua_setmetatable(L, -2);
-	rs->proxy = lua_topointer(L, -1);
+}
+
+void lua_record_set_aside(struct lua_record *rs, lua_State *L, int index)
+{
+	if (!can_be_kept(rs) || !is_proxy(rs, L, index))
+		return;
+	move_all(rs, L, index);
+	if (rs->is_kept) {
+		lua_pushnil(L);
+		lua_setmetatable(L, index);
+		return;
+	}
+	rs->calls++;
+	lua_newtable(L);
+	int aside = lua_gettop(L);
+	copy_table(L, index, aside);
+	lua_pushnil(L);
+	while (lua_next(L, aside)) {
+		lua_pop(L, 1);
+		lua_pushvalue(L, -1);
+		lua_pushnil(L);
+		lua_rawset(L, index);
+	}
+	lua_rawsetp(L, index, &aside_key);
 }
 
 void lua_record_end(struct lua_record *rs)
 {
 	rs->proxy = NULL;
 	rs->view = NULL;
+}
+
+struct lua_reader *lua_record_reader(struct lua_record *rs)
+{
+	return &rs->reader;
 }
 
 void lua_record_setup(struct lua_record *rs, lua_State *L)
@@ -370,6 +508,8 @@ void lua_record_setup(struct lua_record *rs, lua_State *L)
 		{"next", next},
 		{"rawget", raw_get},
 		{"rawset", raw_set},
+		{"getmetatable", get_metatable},
+		{"setmetatable", set_metatable},
 		{NULL, NULL},
 	};
 	lua_newtable(L);

@@ -20,11 +20,15 @@
  * gone (also at the end of arrays), floats without fraction are integers, a
  * table with a positive integer key is an array and loses its other keys.
  * Other than there, [] stays [] and large integers stay exact.  A key that is
- * a number or a boolean becomes its text; the record itself may have none.
+ * a number or a boolean becomes its text.
  *
- * Each call has a proxy of its own, since hooks keep records in globals: an
- * earlier record raises an error instead of showing another record's fields.
+ * Each call has a proxy of its own, since hooks keep records in globals.  A
+ * script that looks at an earlier one finds it: what the record was is set
+ * aside after each of the first 1,000 calls, and as soon as that is looked at,
+ * or a later one in vain, which is an error, records are full tables instead
+ * of proxies.
  * (A table of its own costs some 60 ns a call more than using one again.)
+ * getmetatable knows of no metatable; setmetatable makes a full table.
  * The record that was given is never changed, so a call that fails is as if
  * it had not been. */
 #ifndef FILTER_LUA_RECORD_H
@@ -36,6 +40,7 @@
 
 #include "base/check.h"
 
+struct lua_reader;
 struct lua_record;
 struct record;
 
@@ -50,9 +55,12 @@ struct lua_records {
 struct lua_record *lua_record_new(void);
 void lua_record_free(struct lua_record *);
 
+/* How values are read; to be set before lua_record_setup. */
+struct lua_reader *lua_record_reader(struct lua_record *);
+
 /* What follows may raise, and take `index` as Lua does. */
 
-/* Once for a state: the metatables, next, rawget and rawset. */
+/* Once for a state: the metatables, what next, rawget and others are. */
 void lua_record_setup(struct lua_record *, lua_State *);
 
 /* Push the proxy of a record. */
@@ -62,6 +70,10 @@ void lua_record_push(struct lua_record *, lua_State *, const struct record *);
  * then only `why` is set. */
 bool lua_record_take(struct lua_record *, lua_State *, int index,
 		     struct lua_records *) MUST_USE;
+
+/* The hook has ended, and what it returned was taken: the proxy at `index` may
+ * be looked at later. */
+void lua_record_set_aside(struct lua_record *, lua_State *, int index);
 
 /* The call is over, however it ended: its proxy is an earlier one from now
  * on.  Does not raise. */

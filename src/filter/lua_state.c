@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <lauxlib.h>
-#include <lualib.h>
-#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -14,32 +12,26 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/embedded.h"
 #include "base/mem.h"
 #include "base/say.h"
+#include "filter/lua_library.h"
+#include "filter/lua_wrap.h"
 
 enum {
 	MEMORY_BYTES_MAX = 32 * 1024 * 1024,
 	TICK_MS = 250, /* of CPU */
 	TICKS_MAX = 4,
+	SETUP_TICKS_MAX = 12,
 	COROUTINE_STEPS = 1000, /* instructions from one look to the next */
-	DATES = 8,
-};
-
-/* What os.date gave lately; the texts are upvalues of the function. */
-struct date {
-	const char *format;
-	lua_Integer second;
 };
 
 struct lua_state {
 	lua_State *L;
 	size_t used_bytes;
-	struct date dates[DATES];
-	unsigned next_date;
 
 	bool has_timer; /* or it was tried in vain */
 	bool is_timed;
+	unsigned ticks_max;
 	timer_t timer;
 	atomic_uint call;	/* odd while one is under way */
 	atomic_bool is_expired; /* the call under way took too long */
@@ -86,7 +78,7 @@ static void on_count(lua_State *L, lua_Debug *debug)
 	lua_sethook(L, on_count, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
 	luaL_where(L, 0);
 	lua_pushfstring(L, "stopped, after %d ms of CPU and more",
-			TICK_MS * TICKS_MAX);
+			TICK_MS * (int)state_of(L)->ticks_max);
 	lua_concat(L, 2);
 	lua_error(L);
 }
@@ -116,7 +108,7 @@ static void on_tick(int signal_number, siginfo_t *info, void *context)
 		s->seen_ticks = 0;
 		return;
 	}
-	if (++s->seen_ticks < TICKS_MAX)
+	if (++s->seen_ticks < s->ticks_max)
 		return;
 	atomic_store_explicit(&s->is_expired, true, memory_order_relaxed);
 	lua_sethook(s->L, on_count, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT,
@@ -171,107 +163,49 @@ static int create_coroutine(lua_State *L)
 	return 1;
 }
 
-static lua_Integer whole_second(lua_State *L)
+static void limit_coroutines(lua_State *L, const char *name)
 {
-	lua_Integer second = 0;
-	if (lua_isinteger(L, 2))
-		return lua_tointeger(L, 2);
-	if (lua_isnoneornil(L, 2))
-		return (lua_Integer)time(NULL);
-	lua_Number number = floor(luaL_checknumber(L, 2));
-	luaL_argcheck(L, lua_numbertointeger(number, &second), 2,
-		      "time out of range");
-	return second;
-}
-
-/* As Lua 5.1's os.date: the C library's strftime decides what it knows, %s and
- * %k too, which Lua 5.4 refuses. */
-static void push_formatted(lua_State *L, const char *format, time_t second)
-{
-	size_t (*format_time)(char *, size_t, const char *, const struct tm *) =
-		strftime;
-	char text[1024];
-	struct tm tm;
-	bool is_utc = *format == '!';
-	if (is_utc)
-		format++;
-	if ((is_utc ? gmtime_r(&second, &tm) : localtime_r(&second, &tm)) ==
-	    NULL)
-		luaL_argerror(L, 2, "time out of range");
-	size_t length = format_time(text, sizeof text, format, &tm);
-	if (length == 0 && *format != '\0')
-		luaL_argerror(L, 1, "no text, or more than 1,023 bytes");
-	lua_pushlstring(L, text, length);
-}
-
-/* os.date: most scripts ask for the same format and second record after
- * record.  Upvalues: the original, then format and text of each date.  An
- * upvalue keeps its format alive, so that equal addresses mean equal ones. */
-static int date(lua_State *L)
-{
-	struct lua_state *s = state_of(L);
-	lua_Integer second = whole_second(L);
-	bool is_kept = lua_type(L, 1) == LUA_TSTRING;
-	const char *format =
-		is_kept ? lua_tostring(L, 1) : luaL_optstring(L, 1, "%c");
-	for (int i = 0; is_kept && i < DATES; i++) {
-		struct date *d = &s->dates[i];
-		if (d->second == second && d->format == format) {
-			lua_pushvalue(L, lua_upvalueindex(3 + 2 * i));
-			return 1;
-		}
-	}
-	if (strncmp(format + (*format == '!'), "*t", 2) == 0) {
-		lua_pushvalue(L, lua_upvalueindex(1));
-		lua_pushstring(L, format);
-		lua_pushinteger(L, second);
-		lua_call(L, 2, 1);
-	} else {
-		push_formatted(L, format, (time_t)second);
-	}
-	if (is_kept && lua_type(L, -1) == LUA_TSTRING) {
-		int i = (int)(s->next_date++ % DATES);
-		s->dates[i] = (struct date){format, second};
-		lua_pushvalue(L, 1);
-		lua_replace(L, lua_upvalueindex(2 + 2 * i));
-		lua_pushvalue(L, -1);
-		lua_replace(L, lua_upvalueindex(3 + 2 * i));
-	}
-	return 1;
-}
-
-/* library[name] = function with what was there as its first upvalue. */
-static void wrap(lua_State *L, const char *library, const char *name,
-		 lua_CFunction function, int more_upvalues)
-{
-	lua_getglobal(L, library);
+	lua_getglobal(L, "coroutine");
 	lua_getfield(L, -1, name);
-	for (int i = 0; i < more_upvalues; i++)
-		lua_pushnil(L);
-	lua_pushcclosure(L, function, 1 + more_upvalues);
+	lua_pushcclosure(L, create_coroutine, 1);
 	lua_setfield(L, -2, name);
 	lua_pop(L, 1);
 }
 
-/* The prelude's answer, which tells the script's functions, is kept under its
- * own address in the registry. */
+/* Upvalue 1: the handler of an xpcall.  The error of on_count meets it while
+ * Lua has hooks switched off, so that it could run for ever. */
+static int handle(lua_State *L)
+{
+	if (atomic_load_explicit(&state_of(L)->is_expired,
+				 memory_order_relaxed))
+		return 1;
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+	return lua_gettop(L);
+}
+
+static int limited_xpcall(lua_State *L)
+{
+	luaL_checktype(L, 2, LUA_TFUNCTION);
+	lua_pushvalue(L, 2);
+	lua_pushcclosure(L, handle, 1);
+	lua_replace(L, 2);
+	return lua_wrap_original(L);
+}
+
 static int open_libraries(lua_State *L)
 {
-	luaL_openlibs(L);
-	wrap(L, "os", "date", date, 2 * DATES);
-	wrap(L, "coroutine", "create", create_coroutine, 0);
-	wrap(L, "coroutine", "wrap", create_coroutine, 0);
-	struct span prelude = embedded_prelude_lua();
-	if (luaL_loadbufferx(L, prelude.ptr, prelude.len, "=prelude", "t") !=
-	    LUA_OK)
-		return lua_error(L);
-	lua_call(L, 0, 1);
-	lua_rawsetp(L, LUA_REGISTRYINDEX, state_of(L));
+	lua_library_open(L);
+	lua_wrap_set(L, LUA_GNAME, "xpcall", limited_xpcall, 0);
+	limit_coroutines(L, "create");
+	limit_coroutines(L, "wrap");
 	return 0;
 }
 
 struct script {
-	const char *path;
+	const char *path; /* or what it is called in messages */
+	const char *text; /* or NULL: it is in the file */
 	const char *call;
 };
 
@@ -293,10 +227,13 @@ static void add_path(lua_State *L, const char *script)
 static int load_script(lua_State *L)
 {
 	const struct script *script = lua_touserdata(L, 1);
-	add_path(L, script->path);
-	/* Text only: bytecode is not verified and could do anything. */
-	if (luaL_loadfilex(L, script->path, "t") != LUA_OK)
-		return lua_error(L);
+	if (script->text != NULL) {
+		lua_pushfstring(L, "=%s", script->path);
+		lua_library_load_text(L, script->text, lua_tostring(L, -1));
+	} else {
+		add_path(L, script->path);
+		lua_library_load_file(L, script->path);
+	}
 	lua_call(L, 0, 0);
 	return 0;
 }
@@ -306,9 +243,7 @@ static int find_call(lua_State *L)
 	const struct script *script = lua_touserdata(L, 1);
 	if (lua_getglobal(L, script->call) == LUA_TFUNCTION)
 		return 0;
-	lua_rawgetp(L, LUA_REGISTRYINDEX, state_of(L));
-	lua_call(L, 0, 1);
-	const char *names = luaL_checkstring(L, -1);
+	const char *names = lua_library_functions(L);
 	lua_pushfstring(L, "%s has no global function \"%s\", it has %s",
 			script->path, script->call,
 			names[0] != '\0' ? names : "none at all");
@@ -343,6 +278,14 @@ static int run(struct lua_state *s, lua_CFunction function, void *data,
 	return status;
 }
 
+static void stop_timer(struct lua_state *s)
+{
+	if (s->is_timed)
+		timer_delete(s->timer);
+	s->is_timed = false;
+	s->has_timer = false;
+}
+
 enum lua_outcome lua_state_call(struct lua_state *s, lua_CFunction function,
 				void *data, const char **message)
 {
@@ -372,21 +315,25 @@ bool lua_state_setup(struct lua_state *s, lua_CFunction function, void *data,
 		     struct err *e)
 {
 	const char *message = NULL;
-	int status = run(s, function, data, &message);
-	unhook(s->L);
-	return status == LUA_OK || err_set(e, "%s", message);
+	s->ticks_max = SETUP_TICKS_MAX;
+	enum lua_outcome outcome = lua_state_call(s, function, data, &message);
+	/* It is that of this thread, which may not be the one that calls. */
+	stop_timer(s);
+	s->ticks_max = TICKS_MAX;
+	return outcome == LUA_OUTCOME_DONE || err_set(e, "%s", message);
 }
 
-bool lua_state_load(struct lua_state *s, const char *path, struct err *e)
+bool lua_state_load(struct lua_state *s, const char *path, const char *text,
+		    struct err *e)
 {
-	struct script script = {.path = path};
+	struct script script = {.path = path, .text = text};
 	return lua_state_setup(s, load_script, &script, e);
 }
 
 bool lua_state_find(struct lua_state *s, const char *path, const char *call,
 		    struct err *e)
 {
-	struct script script = {path, call};
+	struct script script = {.path = path, .call = call};
 	return lua_state_setup(s, find_call, &script, e);
 }
 
@@ -406,8 +353,7 @@ void lua_state_close(struct lua_state *s)
 {
 	if (s == NULL)
 		return;
-	if (s->is_timed)
-		timer_delete(s->timer);
+	stop_timer(s);
 	lua_close(s->L);
 	free(s);
 }

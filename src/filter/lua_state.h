@@ -14,11 +14,9 @@
  * each Lua instruction slower, by 17 to 37 % of a whole call (measured).
  * Coroutines have hooks of their own: they are born with a count hook.
  * Not stopped can be what does not execute instructions (one very slow string
- * pattern, a sleep, a read), a finaliser and the handler of an xpcall.
+ * pattern, a sleep, a read) and a finaliser.
  *
- * Beside the standard libraries: lua/prelude.lua for scripts of Lua 5.1, and
- * os.date, which takes fractions and remembers what it gave for the same
- * format and second.
+ * What runs at set-up, as the script itself does, has about three seconds.
  * Opened in one thread, it may be used in another, but always in the same. */
 #ifndef FILTER_LUA_STATE_H
 #define FILTER_LUA_STATE_H
@@ -41,8 +39,10 @@ enum lua_outcome {
 struct lua_state *lua_state_open(struct err *);
 void lua_state_close(struct lua_state *);
 
-/* Run the script; then, whether it left a global function named `call`. */
-bool lua_state_load(struct lua_state *, const char *path,
+/* Run the script, which is in the file, or, when `text` is not NULL, is that
+ * and called `path` in messages; then, whether it left a global function named
+ * `call`. */
+bool lua_state_load(struct lua_state *, const char *path, const char *text,
 		    struct err *) MUST_USE;
 bool lua_state_find(struct lua_state *, const char *path, const char *call,
 		    struct err *) MUST_USE;
@@ -54,7 +54,7 @@ bool lua_state_find(struct lua_state *, const char *path, const char *call,
 enum lua_outcome lua_state_call(struct lua_state *, lua_CFunction function,
 				void *data, const char **message);
 
-/* The same at set-up, where no call is too long. */
+/* The same at set-up; the timer does not outlive it. */
 bool lua_state_setup(struct lua_state *, lua_CFunction function, void *data,
 		     struct err *) MUST_USE;
 

@@ -2,6 +2,7 @@
 #include "filter/lua_value.h"
 
 #include <lauxlib.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,10 @@ void lua_value_push(const struct lua_reader *reader, lua_State *L,
 	lua_Integer integer;
 	switch (v->type) {
 	case VALUE_NULL:
-		lua_pushnil(L);
+		if (reader->has_null)
+			lua_pushlightuserdata(L, NULL);
+		else
+			lua_pushnil(L);
 		return;
 	case VALUE_BOOL:
 		lua_pushboolean(L, v->boolean);
@@ -139,6 +143,10 @@ static bool read_scalar(struct lua_reader *reader, lua_State *L, int index,
 	case LUA_TSTRING:
 		*out = value_string(lua_value_text(L, index));
 		return copy_text(reader, out->string, &out->string);
+	case LUA_TLIGHTUSERDATA: /* flb_null */
+		*out = lua_value_null();
+		return lua_touserdata(L, index) == NULL ||
+		       refuse(reader, "it has a userdata");
 	default:
 		return refuse(reader, "it has a value that is a function, a "
 				      "userdata or a coroutine");
@@ -206,12 +214,17 @@ bool lua_value_read(struct lua_reader *reader, lua_State *L, struct value *out)
 				      .count = (uint32_t)shape.keys};
 		out->fields = arena_take(reader->arena,
 					 out->count * sizeof *out->fields);
-		struct field *f = out->fields;
+		struct field *f = out->fields, *end = f + out->count;
 		lua_pushnil(L);
 		for (; lua_next(L, top); f++) {
+			if (f == end) /* a finaliser added a field */
+				return refuse(reader, "it changes while it is "
+						      "read");
 			if (!lua_value_read_key(reader, L, top + 1, &f->key) ||
 			    !lua_value_read(reader, L, &f->value))
 				return false;
+			if (reader->has_casts)
+				lua_value_cast(reader, f);
 			lua_pop(L, 1);
 		}
 		lua_value_sort(out->fields, out->count);
@@ -220,31 +233,63 @@ bool lua_value_read(struct lua_reader *reader, lua_State *L, struct value *out)
 	return true;
 }
 
-struct value lua_value_settled(struct arena *a, struct value v)
+static bool has_name(const struct lua_keys *keys, struct span name)
+{
+	for (size_t i = 0; i < keys->count; i++)
+		if (span_equals(keys->names[i], name))
+			return true;
+	return false;
+}
+
+void lua_value_cast(const struct lua_reader *reader, struct field *f)
+{
+	lua_Integer integer = INT64_MIN; /* of NaN and what is too large */
+	if (f->value.type == VALUE_FLOAT &&
+	    has_name(&reader->int_keys, f->key)) {
+		if (!lua_numbertointeger(trunc(f->value.real), &integer))
+			integer = INT64_MIN;
+		f->value = value_int(integer);
+	} else if (f->value.type == VALUE_MAP && f->value.count == 0 &&
+		   has_name(&reader->array_keys, f->key)) {
+		f->value = (struct value){.type = VALUE_ARRAY};
+	}
+}
+
+static struct value settled_map(const struct lua_reader *reader, struct value v)
+{
+	struct record map = {
+		.arena = reader->arena, .fields = v.fields, .count = v.count};
+	struct record *copy = record_copy(&map);
+	record_keep_last(copy);
+	v.fields = copy->fields;
+	v.count = 0;
+	for (size_t i = 0; i < copy->count; i++) {
+		struct field f = copy->fields[i];
+		f.value = lua_value_settled(reader, f.value);
+		if (f.value.type == VALUE_NULL && !reader->has_null)
+			continue;
+		if (reader->has_casts)
+			lua_value_cast(reader, &f);
+		v.fields[v.count++] = f;
+	}
+	return v;
+}
+
+struct value lua_value_settled(const struct lua_reader *reader, struct value v)
 {
 	lua_Integer integer;
 	if (v.type == VALUE_FLOAT && is_whole(v.real, &integer)) {
 		v = value_int(integer);
 	} else if (v.type == VALUE_ARRAY) {
-		while (v.count > 0 && v.items[v.count - 1].type == VALUE_NULL)
+		while (!reader->has_null && v.count > 0 &&
+		       v.items[v.count - 1].type == VALUE_NULL)
 			v.count--;
 		const struct value *from = v.items;
-		v.items = arena_take(a, v.count * sizeof *v.items);
+		v.items = arena_take(reader->arena, v.count * sizeof *v.items);
 		for (uint32_t i = 0; i < v.count; i++)
-			v.items[i] = lua_value_settled(a, from[i]);
+			v.items[i] = lua_value_settled(reader, from[i]);
 	} else if (v.type == VALUE_MAP && v.count > 0) {
-		struct record map = {
-			.arena = a, .fields = v.fields, .count = v.count};
-		struct record *copy = record_copy(&map);
-		record_keep_last(copy);
-		v.fields = copy->fields;
-		v.count = 0;
-		for (size_t i = 0; i < copy->count; i++) {
-			struct field f = copy->fields[i];
-			f.value = lua_value_settled(a, f.value);
-			if (f.value.type != VALUE_NULL)
-				v.fields[v.count++] = f;
-		}
+		v = settled_map(reader, v);
 	}
 	return v;
 }
@@ -266,7 +311,13 @@ void lua_value_sort(struct field *fields, size_t count)
 
 void lua_value_setup(struct lua_reader *reader, lua_State *L)
 {
+	reader->has_casts =
+		reader->int_keys.count > 0 || reader->array_keys.count > 0;
 	lua_newtable(L);
 	reader->array = lua_topointer(L, -1);
 	reader->array_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	if (reader->has_null) {
+		lua_pushlightuserdata(L, NULL);
+		lua_setglobal(L, "flb_null");
+	}
 }

@@ -11,7 +11,10 @@
  * an array stays one; every other is a map, its fields in the order of their
  * names, since Lua has none.  A key that is a number or a boolean becomes its
  * text.  Functions, userdata and coroutines are refused, as is what is nested
- * deeper than JSON may be or larger than the reader's room. */
+ * deeper than JSON may be or larger than the reader's room.
+ * With Enable_flb_null a null is flb_null, a light userdata, and is not lost
+ * on the way; without it a table cannot hold a null.  Type_Int_Key and
+ * Type_Array_Key hold for the fields of all maps. */
 #ifndef FILTER_LUA_VALUE_H
 #define FILTER_LUA_VALUE_H
 
@@ -26,8 +29,20 @@
 
 struct arena;
 
+/* Names of fields, for which something holds. */
+struct lua_keys {
+	struct span *names;
+	size_t count;
+};
+
 /* What the functions below share; the caller's storage. */
 struct lua_reader {
+	struct lua_keys int_keys;   /* a number is an integer */
+	struct lua_keys array_keys; /* {} is [] */
+	bool has_null;
+
+	/* Since lua_value_setup: */
+	bool has_casts;	   /* there are such keys */
 	int array_ref;	   /* that metatable, in the registry */
 	const void *array; /* its address */
 	/* Called before a table is looked at, for one that is not what it
@@ -68,10 +83,24 @@ bool lua_value_shape(struct lua_reader *, lua_State *, int index,
 bool lua_value_take_room(struct lua_reader *, uint64_t count,
 			 size_t size_bytes) MUST_USE;
 
+/* What int_keys and array_keys say about a field; only with has_casts. */
+void lua_value_cast(const struct lua_reader *, struct field *);
+
 /* A value that never was in Lua, as it would be after the way there and back:
  * without nulls (but for those inside of arrays), each key once, floats that
- * are whole as integers. */
-struct value lua_value_settled(struct arena *, struct value);
+ * are whole as integers.  Into the reader's arena. */
+struct value lua_value_settled(const struct lua_reader *, struct value);
+
+/* flb_null in a record, to be told from a field that is gone. */
+static inline struct value lua_value_null(void)
+{
+	return (struct value){.type = VALUE_NULL, .count = 1};
+}
+
+static inline bool lua_value_is_gone(struct value v)
+{
+	return v.type == VALUE_NULL && v.count == 0;
+}
 
 void lua_value_sort(struct field *, size_t count);
 

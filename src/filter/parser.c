@@ -4,19 +4,23 @@
  *     message={"a":1} ident=h   ->   a=1 ident=h      Reserve_Data
  *                               ->   a=1              without it
  *
- * Scenario: the last string of Key_Name is given to each Parser in turn; the
- * first that takes it fills a fresh record; the fields that are reserved
- * follow; the record takes these fields over, and the time if there is one.
- * No parser takes it, or there is no such string: the record goes on as it
- * was, and the reason is counted. */
+ * Scenario: each string of Key_Name (nearly always there is one) is given to
+ * each Parser in turn; the first that takes it fills a fresh record; the fields
+ * that are reserved follow; the record takes these fields over, and the time if
+ * there is one.  No parser takes it, or there is no such string: the record
+ * goes on as it was, and the reason is counted.
+ * A Key_Name like $a['b'] finds a value within the record; what it lies in is
+ * reserved as a whole, whether Preserve_Key says so or not. */
 #include "filter/kinds.h"
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/say.h"
 #include "conf/conf.h"
+#include "record/accessor.h"
 #include "record/message.h"
 #include "record/parser.h"
 #include "record/record.h"
@@ -47,7 +51,8 @@ static_assert(sizeof outcomes / sizeof outcomes[0] <= FILTER_FAILURES_MAX + 2,
 struct parser_filter {
 	struct filter filter;
 	char *key_name;
-	struct span key; /* key_name, measured once */
+	struct span key;	   /* key_name, measured once */
+	struct accessor *accessor; /* of a key_name with $, else NULL */
 	struct parser **parsers;
 	size_t parser_count;
 	bool preserve_key;
@@ -58,6 +63,7 @@ struct parser_filter {
 static void close_filter(struct filter *filter)
 {
 	struct parser_filter *f = (struct parser_filter *)filter;
+	accessor_free(f->accessor);
 	free(f->parsers);
 	free(f->key_name);
 	free(f);
@@ -112,6 +118,13 @@ static struct filter *open_filter(struct conf_section *s,
 	conf_ignore(s, "Unescape_Key", "JSON is always unescaped");
 	f->key_name = mem_text(key);
 	f->key = span_of(f->key_name);
+	if (key[0] == '$') {
+		f->accessor = accessor_new(f->key, e);
+		if (f->accessor == NULL) {
+			conf_err_in(s, "Key_Name", e);
+			goto fail;
+		}
+	}
 	return &f->filter;
 fail:
 	close_filter(&f->filter);
@@ -134,44 +147,10 @@ static void count_failure(struct parser_filter *f, unsigned outcome,
 	}
 }
 
-static const struct field *find_text(const struct parser_filter *f,
-				     const struct record *r)
+/* The fields of the text, or NULL when no parser takes it. */
+static struct record *parse(struct parser_filter *f, const struct record *r,
+			    struct span text)
 {
-	for (size_t i = r->count; i-- > 0;)
-		if (span_equals(r->fields[i].key, f->key) &&
-		    r->fields[i].value.type == VALUE_STRING)
-			return &r->fields[i];
-	return NULL;
-}
-
-/* `text` is the field of the record that was parsed. */
-static void merge(const struct parser_filter *f, struct record *r,
-		  const struct field *text, struct record *parsed)
-{
-	if (f->reserve_data) {
-		const struct field *end = r->fields + r->count;
-		for (const struct field *i = r->fields; i < end; i++)
-			if (i != text || f->preserve_key)
-				record_add(parsed, i->key, i->value);
-	}
-	r->fields = parsed->fields;
-	r->count = parsed->count;
-	r->cap = parsed->cap;
-	if (parsed->time_ns != 0)
-		r->time_ns = parsed->time_ns;
-}
-
-static enum filter_verdict apply(struct filter *filter, struct record *r,
-				 struct emit *emit)
-{
-	struct parser_filter *f = (struct parser_filter *)filter;
-	(void)emit;
-	const struct field *field = find_text(f, r);
-	if (field == NULL) {
-		count_failure(f, KEY_MISSING, SPAN(""));
-		return FILTER_PASS;
-	}
-	struct span text = field->value.string;
 	int64_t now_ns = r->message ? r->message->arrival_ns : r->time_ns;
 	/* Time 0 stays when the text has none that can be read. */
 	struct record *parsed = record_new(r->arena, r->message, r->tag, 0);
@@ -185,11 +164,82 @@ static enum filter_verdict apply(struct filter *filter, struct record *r,
 	}
 	if (verdict != PARSER_parsed) {
 		count_failure(f, verdict, text);
-		return FILTER_PASS;
+		return NULL;
 	}
 	if (bad_time)
 		count_failure(f, BAD_TIME, text);
-	merge(f, r, field, parsed);
+	return parsed;
+}
+
+static void drop_field(struct record *r, size_t i)
+{
+	r->count--;
+	memmove(r->fields + i, r->fields + i + 1,
+		(r->count - i) * sizeof *r->fields);
+}
+
+/* The record takes over what was found, with `kept` behind it. */
+static void take_over(struct record *r, struct record *parsed,
+		      const struct field *kept, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		record_add(parsed, kept[i].key, kept[i].value);
+	r->fields = parsed->fields;
+	r->count = parsed->count;
+	r->cap = parsed->cap;
+	if (parsed->time_ns != 0)
+		r->time_ns = parsed->time_ns;
+}
+
+static void apply_within(struct parser_filter *f, struct record *r)
+{
+	const struct value *v = accessor_find(f->accessor, r);
+	if (v == NULL || v->type != VALUE_STRING) {
+		count_failure(f, KEY_MISSING, SPAN(""));
+		return;
+	}
+	struct record *parsed = parse(f, r, v->string);
+	if (parsed != NULL)
+		take_over(r, parsed, r->fields, f->reserve_data ? r->count : 0);
+}
+
+static void apply_to_key(struct parser_filter *f, struct record *r)
+{
+	struct record *parsed = NULL;
+	struct field source;
+	bool is_there = false;
+	for (size_t i = 0; i < r->count; i++) {
+		if (!span_equals(r->fields[i].key, f->key) ||
+		    r->fields[i].value.type != VALUE_STRING)
+			continue;
+		is_there = true;
+		struct record *found = parse(f, r, r->fields[i].value.string);
+		if (found == NULL)
+			continue;
+		parsed = found;
+		source = r->fields[i];
+		if (!f->preserve_key)
+			drop_field(r, i--);
+	}
+	if (!is_there)
+		count_failure(f, KEY_MISSING, SPAN(""));
+	if (parsed == NULL)
+		return;
+	if (f->reserve_data)
+		take_over(r, parsed, r->fields, r->count);
+	else
+		take_over(r, parsed, &source, f->preserve_key ? 1 : 0);
+}
+
+static enum filter_verdict apply(struct filter *filter, struct record *r,
+				 struct emit *emit)
+{
+	struct parser_filter *f = (struct parser_filter *)filter;
+	(void)emit;
+	if (f->accessor != NULL)
+		apply_within(f, r);
+	else
+		apply_to_key(f, r);
 	return FILTER_PASS;
 }
 

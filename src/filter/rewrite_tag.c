@@ -8,8 +8,8 @@
  * the new tag; a copy with that tag goes to the head of the chain; the record
  * itself goes on too with KEEP, else it ends here.
  * The composed tag is empty: nothing could ever match it, so the record goes
- * on as it was, counted.  The chain refuses the copy, because it came round
- * too often: the record goes on with the tag that it has. */
+ * on as it was, counted.  The chain refuses the copy, because the record came
+ * from here already, or round too often: it goes on with the tag that it has. */
 #include "filter/kinds.h"
 
 #include <assert.h>
@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "base/say.h"
 #include "conf/conf.h"
+#include "filter/args.h"
 #include "record/accessor.h"
 #include "record/pattern.h"
 #include "record/record.h"
@@ -66,27 +67,6 @@ static void close_filter(struct filter *filter)
 	free(t);
 }
 
-/* The next argument, without its quotes.  As in Fluent Bit quotes count only
- * at its start, and \ escapes only the quote and itself.  False when there is
- * none, or one whose quote does not end where it ends. */
-static bool next_arg(const char **at, struct buf *arg)
-{
-	const char *p = *at + strspn(*at, " ");
-	bool is_quoted = *p == '"' || *p == '\'';
-	char end = is_quoted ? *p++ : ' ';
-	if (!is_quoted && *p == '\0')
-		return false;
-	for (; *p != '\0' && *p != end; p++) {
-		if (is_quoted && *p == '\\' && (p[1] == end || p[1] == '\\'))
-			p++;
-		buf_put_char(arg, *p);
-	}
-	if (is_quoted && (*p++ != end || (*p != ' ' && *p != '\0')))
-		return false;
-	*at = p;
-	return true;
-}
-
 static bool read_keep(const char *text, bool *keep)
 {
 	static const char *const words[] = {"false", "true", "off",
@@ -99,19 +79,30 @@ static bool read_keep(const char *text, bool *keep)
 	return false;
 }
 
-/* On failure the rule may be half made: close_filter frees it. */
-static bool read_rule(struct rule *rule, struct buf args[static ARG_COUNT],
-		      const char *text, struct err *e)
+static bool split_rule(struct buf args[static ARG_COUNT],
+		       const struct conf_section *s, const char *text,
+		       struct err *e)
 {
 	const char *at = text;
 	size_t count = 0;
-	while (count < ARG_COUNT && next_arg(&at, &args[count]))
+	while (count < ARG_COUNT && args_next(&at, ARGS_DOUBLE, &args[count]))
 		count++;
-	if (count < ARG_COUNT || at[strspn(at, " ")] != '\0')
+	if (count < ARG_COUNT)
 		return err_set(e, "four parts are needed, KEY REGEX NEW_TAG "
 				  "KEEP, as in `Rule $level ^(error|warn) "
 				  "app.$1 false`; one with blanks in it stands "
 				  "in double quotes");
+	at = args_rest(at);
+	if (*at != '\0')
+		conf_warn(s, "Rule", "`%s` is ignored: a rule has four parts",
+			  at);
+	return true;
+}
+
+/* On failure the rule may be half made: close_filter frees it. */
+static bool read_rule(struct rule *rule, struct buf args[static ARG_COUNT],
+		      struct err *e)
+{
 	rule->key = accessor_new(buf_span(&args[ARG_KEY]), e);
 	if (rule->key == NULL)
 		return err_in(e, "KEY");
@@ -135,7 +126,7 @@ static bool add_rule(struct rewrite_tag *t, struct conf_section *s,
 	*rule = (struct rule){0};
 
 	struct buf args[ARG_COUNT] = {{0}};
-	bool ok = read_rule(rule, args, text, e);
+	bool ok = split_rule(args, s, text, e) && read_rule(rule, args, e);
 	for (size_t i = 0; i < ARG_COUNT; i++)
 		buf_fini(&args[i]);
 	if (!ok) {
@@ -162,9 +153,10 @@ static struct filter *open_filter(struct conf_section *s,
 				 "app.$1 false`");
 		goto fail;
 	}
+	if (!conf_get_text(s, "Emitter_Name", &t->filter.emitter, e))
+		goto fail;
 	static const char why[] = "a new tag starts over in the chain, there "
-				  "is no emitter between";
-	conf_ignore(s, "Emitter_Name", why);
+				  "is nothing to store between";
 	conf_ignore(s, "Emitter_Storage.type", why);
 	conf_ignore(s, "Emitter_Mem_Buf_Limit", why);
 	return &t->filter;

@@ -12,6 +12,9 @@
  * 6. Before each append to a file: journal_note.
  * 7. journal_commit stores tail = read (release): the room is free, step 2.
  *
+ * journal_offer is steps 2 to 4 for one message that is in no slot: it is there
+ * when head is stored, and until then its sender's connection has it to lose.
+ *
  * Each word has one writer, and a stale value of it is only cautious: the
  * producer sees less room, the consumer fewer entries, than there are.
  *
@@ -323,6 +326,19 @@ unsigned journal_append(struct journal *j, unsigned received, int64_t now_ns)
 	if (received == p->slots)
 		add_slots(j);
 	return appended;
+}
+
+bool journal_offer(struct journal *j, const struct journal_entry *message)
+{
+	struct journal_entry entry = *message;
+	CHECK(entry.bytes.len <= j->view.geometry.slot_bytes);
+	see_tail(j);
+	start_over(j);
+	entry.seq = j->producer.stats.appended_total;
+	if (!journal_put(j, &entry))
+		return false;
+	journal_publish(j);
+	return true;
 }
 
 const struct journal_stats *journal_stats(const struct journal *j)

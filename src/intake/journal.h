@@ -36,8 +36,8 @@
  * 2,000 kills while it was synced 2,000 times a second, else never).
  * One owner at a time: the file is locked (flock).
  *
- * One thread produces (journal_slots, journal_append, journal_room), one
- * consumes (journal_take, journal_note, journal_commit); journal_pending_bytes
+ * One thread produces (journal_slots, journal_append, journal_offer,
+ * journal_room), one consumes (journal_take, journal_note, journal_commit); journal_pending_bytes
  * may be called by both. */
 #ifndef INTAKE_JOURNAL_H
 #define INTAKE_JOURNAL_H
@@ -105,6 +105,11 @@ struct mmsghdr *journal_slots(struct journal *, uint16_t source,
  * the one in the control message, else now_ns.  What does not fit is counted
  * as refused; returns how many went in. */
 unsigned journal_append(struct journal *, unsigned received, int64_t now_ns);
+
+/* Append one message that is not in a slot; seq is given here.  False when
+ * there is no room: nothing is changed or counted, it may be offered again. */
+bool journal_offer(struct journal *, const struct journal_entry *) MUST_USE;
+
 const struct journal_stats *journal_stats(const struct journal *);
 
 /* The producer's: for how many messages of the largest size there is room in

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/sock_diag.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,14 +15,17 @@
 
 #include "base/mem.h"
 #include "base/say.h"
+#include "intake/inet.h"
 
 #define QUEUE_LENGTH_FILE "/proc/sys/net/unix/max_dgram_qlen"
 
 enum { QUEUE_LENGTH_LOW = 16 };
 
-struct dgram_socket {
+struct socket {
+	enum socket_kind kind;
 	int fd;
-	char *path;
+	char *path; /* of a network socket its address */
+	uint16_t port;
 	bool is_kept;  /* by systemd, when we are gone */
 	bool is_bound; /* the path is ours, as inode `dev`, `ino` */
 	dev_t dev;
@@ -147,7 +151,7 @@ static void write_queue_length(unsigned length)
 	close(fd);
 }
 
-static void raise_queue_length(struct dgram_socket *s, unsigned wanted)
+static void raise_queue_length(struct socket *s, unsigned wanted)
 {
 	if (!read_queue_length(&s->queue_length)) {
 		say(SAY_WARN, "socket",
@@ -179,7 +183,7 @@ static void raise_queue_length(struct dgram_socket *s, unsigned wanted)
 }
 
 /* Bind under the temporary name, and rename it when it is complete. */
-static bool appear(struct dgram_socket *s, mode_t mode, struct err *e)
+static bool appear(struct socket *s, mode_t mode, struct err *e)
 {
 	char temporary[PATH_MAX];
 	name_beside(s->path, temporary, sizeof temporary);
@@ -198,6 +202,8 @@ static bool appear(struct dgram_socket *s, mode_t mode, struct err *e)
 	if (bind(s->fd, (struct sockaddr *)&address, sizeof address) != 0)
 		return err_sys(e, errno, "socket %s: bind %s", s->path,
 			       temporary);
+	if (socket_kind_is_stream(s->kind) && listen(s->fd, SOMAXCONN) != 0)
+		return err_sys(e, errno, "socket %s: listen", s->path);
 	if (chmod(temporary, mode) != 0 || lstat(temporary, &st) != 0 ||
 	    rename(temporary, s->path) != 0) {
 		err_sys(e, errno, "socket %s: from %s", s->path, temporary);
@@ -210,8 +216,10 @@ static bool appear(struct dgram_socket *s, mode_t mode, struct err *e)
 	return true;
 }
 
-static bool ask_timestamps(const struct dgram_socket *s, struct err *e)
+static bool ask_timestamps(const struct socket *s, struct err *e)
 {
+	if (socket_kind_is_stream(s->kind))
+		return true;
 	if (setsockopt(s->fd, SOL_SOCKET, SO_TIMESTAMPNS, &(int){1},
 		       sizeof(int)) == 0)
 		return true;
@@ -224,61 +232,111 @@ bool socket_path_fits(const char *path, struct err *e)
 	return address_of(path, &address, e);
 }
 
-enum socket_try socket_try(const char *path, struct err *e)
+enum socket_try socket_try(const struct socket_opts *opts, struct err *e)
 {
-	if (!socket_path_fits(path, e))
+	if (!socket_kind_is_unix(opts->kind))
+		return inet_try(opts, e) ? SOCKET_TRY_GOOD : SOCKET_TRY_BAD;
+	if (!socket_path_fits(opts->path, e))
 		return SOCKET_TRY_BAD;
-	enum socket_try verdict = try_directory(path, e);
-	if (verdict == SOCKET_TRY_GOOD && !check_path_may_be_ours(path, e))
+	enum socket_try verdict = try_directory(opts->path, e);
+	if (verdict == SOCKET_TRY_GOOD &&
+	    !check_path_may_be_ours(opts->path, e))
 		return SOCKET_TRY_BAD;
 	return verdict;
 }
 
-struct dgram_socket *socket_open(const struct socket_opts *opts, struct err *e)
+static struct socket *new_socket(const struct socket_opts *opts)
 {
-	if (socket_try(opts->path, e) != SOCKET_TRY_GOOD ||
-	    !check_path_is_free(opts->path, e))
-		return NULL;
-
-	struct dgram_socket *s = mem_new(1, sizeof *s);
+	struct socket *s = mem_new(1, sizeof *s);
+	s->fd = -1;
+	s->kind = opts->kind;
 	s->path = mem_text(opts->path);
-	/* The kernel copies the limit when the socket is created. */
-	raise_queue_length(s, opts->queue_length);
-	s->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (s->fd < 0) {
-		err_sys(e, errno, "socket %s", s->path);
-		goto fail;
-	}
-	if (!ask_timestamps(s, e) || !appear(s, opts->mode, e))
-		goto fail;
+	s->port = opts->port;
 	return s;
-fail:
+}
+
+static bool open_unix(struct socket *s, const struct socket_opts *opts,
+		      struct err *e)
+{
+	bool is_stream = socket_kind_is_stream(opts->kind);
+	int type = is_stream ? SOCK_STREAM : SOCK_DGRAM;
+	if (socket_try(opts, e) != SOCKET_TRY_GOOD ||
+	    !check_path_is_free(opts->path, e))
+		return false;
+	/* The kernel copies the limit when the socket is created. */
+	if (!is_stream)
+		raise_queue_length(s, opts->queue_length);
+	s->fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (s->fd < 0)
+		return err_sys(e, errno, "socket %s", s->path);
+	return appear(s, opts->mode, e);
+}
+
+static bool open_inet(struct socket *s, const struct socket_opts *opts,
+		      struct err *e)
+{
+	s->fd = inet_open(opts, e);
+	return s->fd >= 0;
+}
+
+struct socket *socket_open(const struct socket_opts *opts, struct err *e)
+{
+	struct socket *s = new_socket(opts);
+	bool is_open = socket_kind_is_unix(opts->kind) ? open_unix(s, opts, e)
+						       : open_inet(s, opts, e);
+	if (is_open && ask_timestamps(s, e))
+		return s;
 	socket_close(s);
 	return NULL;
 }
 
-struct dgram_socket *socket_adopt(int fd, unsigned queue_length, bool is_kept,
-				  struct err *e)
+/* What somebody else has bound; `path` has room for any. */
+static bool describe(int fd, struct socket_opts *opts, char *path, size_t room,
+		     struct err *e)
 {
-	struct sockaddr_un address = {0};
+	union {
+		struct sockaddr_storage any;
+		struct sockaddr_un un;
+	} address = {0};
 	socklen_t length = sizeof address;
 	int type = 0;
 	socklen_t type_length = sizeof type;
 	if (getsockname(fd, (struct sockaddr *)&address, &length) != 0 ||
-	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) != 0) {
-		err_sys(e, errno, "descriptor %d", fd);
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) != 0)
+		return err_sys(e, errno, "descriptor %d", fd);
+	sa_family_t family = address.any.ss_family;
+	bool is_inet = family == AF_INET || family == AF_INET6;
+	if ((family != AF_UNIX && !is_inet) ||
+	    (type != SOCK_DGRAM && type != SOCK_STREAM))
+		return err_set(e,
+			       "descriptor %d is not a socket of a mode of "
+			       "syslog",
+			       fd);
+	if (is_inet)
+		inet_text(&address.any, path, room, &opts->port);
+	else
+		snprintf(path, room, "%.*s", (int)sizeof address.un.sun_path,
+			 address.un.sun_path);
+	opts->path = path;
+	if (type == SOCK_STREAM)
+		opts->kind = is_inet ? SOCKET_TCP : SOCKET_UNIX_TCP;
+	else
+		opts->kind = is_inet ? SOCKET_UDP : SOCKET_UNIX_UDP;
+	return true;
+}
+
+struct socket *socket_adopt(int fd, unsigned queue_length, bool is_kept,
+			    struct err *e)
+{
+	char path[sizeof((struct sockaddr_un *)NULL)->sun_path + 1];
+	struct socket_opts opts = {0};
+	if (!describe(fd, &opts, path, sizeof path, e))
 		return NULL;
-	}
-	if (address.sun_family != AF_UNIX || type != SOCK_DGRAM) {
-		err_set(e, "descriptor %d is not a Unix datagram socket", fd);
-		return NULL;
-	}
-	struct dgram_socket *s = mem_new(1, sizeof *s);
-	s->fd = fd;
-	s->path = mem_copy(address.sun_path, sizeof address.sun_path);
+	struct socket *s = new_socket(&opts);
 	s->is_kept = is_kept;
 	s->queue_length = queue_length;
-	if (queue_length == 0 && !read_queue_length(&s->queue_length))
+	if (opts.kind == SOCKET_UNIX_UDP && queue_length == 0 &&
+	    !read_queue_length(&s->queue_length))
 		s->queue_length = 0;
 	int flags = fcntl(fd, F_GETFL);
 	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
@@ -286,26 +344,45 @@ struct dgram_socket *socket_adopt(int fd, unsigned queue_length, bool is_kept,
 		err_sys(e, errno, "socket %s", s->path);
 		goto fail;
 	}
-	if (!ask_timestamps(s, e))
-		goto fail;
-	return s;
-fail:
+	s->fd = fd;
+	if (ask_timestamps(s, e))
+		return s;
 	s->fd = -1; /* the caller's, still */
+fail:
 	socket_close(s);
 	return NULL;
 }
 
-bool socket_is_kept(const struct dgram_socket *s)
+enum socket_kind socket_kind(const struct socket *s)
+{
+	return s->kind;
+}
+
+bool socket_is_at(const struct socket *s, const struct socket_opts *opts)
+{
+	if (s->kind != opts->kind)
+		return false;
+	if (strcmp(s->path, opts->path) == 0 && s->port == opts->port)
+		return true;
+	/* The same address may be written in several ways. */
+	struct sockaddr_storage address = {0};
+	socklen_t length = sizeof address;
+	return !socket_kind_is_unix(s->kind) && s->port == opts->port &&
+	       getsockname(s->fd, (struct sockaddr *)&address, &length) == 0 &&
+	       inet_is_at(&address, opts);
+}
+
+bool socket_is_kept(const struct socket *s)
 {
 	return s->is_kept;
 }
 
-void socket_disown(struct dgram_socket *s)
+void socket_disown(struct socket *s)
 {
 	s->is_bound = false;
 }
 
-void socket_close(struct dgram_socket *s)
+void socket_close(struct socket *s)
 {
 	if (s == NULL)
 		return;
@@ -321,18 +398,17 @@ void socket_close(struct dgram_socket *s)
 	free(s);
 }
 
-int socket_fd(const struct dgram_socket *s)
+int socket_fd(const struct socket *s)
 {
 	return s->fd;
 }
 
-unsigned socket_queue_length(const struct dgram_socket *s)
+unsigned socket_queue_length(const struct socket *s)
 {
 	return s->queue_length;
 }
 
-unsigned socket_receive(struct dgram_socket *s, struct mmsghdr *slots,
-			unsigned count)
+unsigned socket_receive(struct socket *s, struct mmsghdr *slots, unsigned count)
 {
 	int n;
 	do
@@ -354,13 +430,38 @@ unsigned socket_receive(struct dgram_socket *s, struct mmsghdr *slots,
 	return (unsigned)n;
 }
 
-void socket_refuse(struct dgram_socket *s)
+int socket_accept(struct socket *s, struct sockaddr_storage *peer)
 {
-	if (!s->is_kept)
+	socklen_t length = sizeof *peer;
+	*peer = (struct sockaddr_storage){0};
+	int fd;
+	do
+		fd = accept4(s->fd, (struct sockaddr *)peer, &length,
+			     SOCK_NONBLOCK | SOCK_CLOEXEC);
+	while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+	if (fd >= 0)
+		s->stats.connections_total++;
+	if (fd >= 0 && s->kind == SOCKET_TCP)
+		inet_keep_alive(fd);
+	return fd;
+}
+
+void socket_see_drops(struct socket *s)
+{
+	uint32_t figures[SK_MEMINFO_VARS] = {0};
+	socklen_t length = sizeof figures;
+	if (s->kind == SOCKET_UDP &&
+	    getsockopt(s->fd, SOL_SOCKET, SO_MEMINFO, figures, &length) == 0)
+		s->stats.kernel_dropped_total = figures[SK_MEMINFO_DROPS];
+}
+
+void socket_refuse(struct socket *s)
+{
+	if (!s->is_kept && s->kind != SOCKET_UDP)
 		shutdown(s->fd, SHUT_RD);
 }
 
-const struct socket_stats *socket_stats(const struct dgram_socket *s)
+struct socket_stats *socket_stats(struct socket *s)
 {
 	return &s->stats;
 }

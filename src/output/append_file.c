@@ -16,7 +16,6 @@
 #define UNKNOWN_BYTES UINT64_MAX
 
 enum {
-	FILE_MODE = 0666, /* as Fluent Bit; the umask applies */
 	LOCK_TRIES = 20,
 	LOCK_PAUSE_MS = 1,
 	PIECE_BYTES = 16 * 1024,
@@ -24,21 +23,33 @@ enum {
 
 /* --- opening */
 
+static size_t root_bytes(const struct append_file *f)
+{
+	struct span root = f->env->root;
+	bool is_below =
+		root.len > 0 && strncmp(f->path, root.ptr, root.len) == 0;
+	return is_below ? root.len : 0;
+}
+
+static int open_confined(const struct append_file *f, int flags)
+{
+	return file_path_open(f->path, root_bytes(f), flags);
+}
+
 /* O_RDWR, to look at what is there, only where a read can do no harm: it
  * would hold a FIFO open that nobody reads.  O_NONBLOCK does nothing to a
  * file; without it, such a FIFO would hold the thread for ever. */
 static int open_path(struct append_file *f, int *fd)
 {
-	const int flags = O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK;
+	const int flags = O_APPEND | O_CREAT | O_NONBLOCK;
 	struct stat st;
 	bool is_there = stat(f->path, &st) == 0;
 	f->is_new = f->is_new || !is_there;
 	f->can_read = !is_there || S_ISREG(st.st_mode);
-	*fd = open(f->path, flags | (f->can_read ? O_RDWR : O_WRONLY),
-		   FILE_MODE);
+	*fd = open_confined(f, flags | (f->can_read ? O_RDWR : O_WRONLY));
 	if (*fd < 0 && errno == EACCES && f->can_read) {
 		f->can_read = false;
-		*fd = open(f->path, flags | O_WRONLY, FILE_MODE);
+		*fd = open_confined(f, flags | O_WRONLY);
 	}
 	return *fd < 0 ? errno : 0;
 }
@@ -64,7 +75,7 @@ static int open_file(struct append_file *f)
 	int fd;
 	int error = open_path(f, &fd);
 	if (error == ENOENT && f->env->mkdir) {
-		error = file_path_make_parents(f->path);
+		error = file_path_make_parents(f->path, root_bytes(f));
 		if (error == 0)
 			error = open_path(f, &fd);
 	}
@@ -141,7 +152,7 @@ bool append_file_peek(struct append_file *f)
 		f->size_bytes = (uint64_t)st.st_size;
 		return true;
 	}
-	int fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = open_confined(f, O_RDONLY | O_NONBLOCK);
 	if (fd < 0)
 		return false;
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
@@ -255,6 +266,24 @@ static int close_line(struct append_file *f)
 	return 0;
 }
 
+/* It belongs to no batch, so it is not noted: a file that has it is not empty
+ * any more.  Half of it is taken back. */
+static int write_head(struct append_file *f)
+{
+	struct sink_stats *stats = f->env->stats;
+	ssize_t n = write(f->fd, f->head.ptr, f->head.len);
+	if (n < 0)
+		return errno;
+	if ((size_t)n < f->head.len)
+		return ftruncate(f->fd, 0) < 0 ? errno : ENOSPC;
+	f->size_bytes = f->end_bytes = (uint64_t)n;
+	f->is_torn = false;
+	f->is_dirty = true;
+	stats->writes_total++;
+	stats->bytes_written_total += (uint64_t)n;
+	return 0;
+}
+
 bool append_file_is_as_left(const struct append_file *f)
 {
 	return !f->is_regular || f->size_bytes == f->end_bytes;
@@ -265,6 +294,8 @@ int append_file_tail(struct append_file *f, int64_t now_ns)
 	char last = '\n';
 	if (!f->is_regular)
 		return 0;
+	if (f->size_bytes == 0 && f->head.len > 0)
+		return write_head(f);
 	if (f->size_bytes == f->end_bytes)
 		return f->is_torn ? close_line(f) : 0;
 	if (f->can_read && f->size_bytes > 0 &&

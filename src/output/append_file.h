@@ -23,6 +23,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/buf.h"
 #include "base/check.h"
 #include "base/say.h"
 #include "base/span.h"
@@ -36,7 +37,9 @@ struct spill_dir;
 /* What the files of one sink share. */
 struct appender_env {
 	struct sink_stats *stats;
-	bool mkdir;			  /* make missing directories */
+	bool mkdir;	  /* make missing directories */
+	struct span root; /* paths that begin so are confined */
+	bool has_others;  /* other outputs must not wait for this one */
 	const struct append_notes *notes; /* NULL: nothing is noted */
 	uint32_t sink;			  /* its number, for the notes */
 	enum sink_fsync fsync;
@@ -63,6 +66,7 @@ struct append_file {
 	uint64_t size_bytes; /* from begin to end: its size */
 	uint64_t end_bytes;  /* its size when it was last known how it ends */
 	struct append_note noted; /* what nothing was written of yet */
+	struct buf head; /* whole lines that an empty file begins with */
 	int64_t foreign_since_ns; /* somebody else's torn tail; 0: none */
 	uint64_t foreign_size_bytes;
 };
@@ -96,8 +100,9 @@ size_t append_file_found(struct append_file *, const struct append_note *,
 /* Whether it still ends with what we wrote last. */
 bool append_file_is_as_left(const struct append_file *);
 
-/* What is written next begins a line: see that it does.  0 or an errno; EBUSY
- * while somebody else has a line to complete. */
+/* What is written next begins a line: see that it does, and that an empty file
+ * gets its head.  0 or an errno; EBUSY while somebody else has a line to
+ * complete. */
 int append_file_tail(struct append_file *, int64_t now_ns) MUST_USE;
 
 /* Note and write.  `skip`: where the bytes lie in what the note speaks of;

@@ -210,13 +210,30 @@ static enum append judge(int error, bool is_open)
 	}
 }
 
+static const char *text_of(int error)
+{
+	if (error == EBUSY)
+		return "another process has it";
+	if (error == EXDEV)
+		return "a symbolic link leads out of Path";
+	return strerror(error);
+}
+
+/* The disk takes nothing, but what is spilled holds nobody up. */
+static bool can_spill(const struct appender *a)
+{
+	const struct appender_env *env = a->env;
+	return env->has_others && env->spills != NULL &&
+	       (a->lines.len == 0 ||
+		env->stats->spilled_bytes < env->spills->bytes_max);
+}
+
 static void say_failing(struct appender *a, int error)
 {
 	char room[SAY_QUOTED_BYTES];
 	say_rated(&a->env->failing_rate, error == EBUSY ? SAY_DEBUG : SAY_ERROR,
 		  "file_sink", "path=%s err=\"%s\" waiting=%zu",
-		  say_quoted(span_of(a->path), room),
-		  error == EBUSY ? "another process has it" : strerror(error),
+		  say_quoted(span_of(a->path), room), text_of(error),
 		  a->answers.len);
 }
 
@@ -249,6 +266,9 @@ static void put_off(struct appender *a, int error, int64_t now_ns)
 static enum append fail(struct appender *a, int error, int64_t now_ns)
 {
 	enum append verdict = judge(error, a->file.fd >= 0);
+	a->is_disk = verdict == APPEND_BLOCKED;
+	if (a->is_disk && can_spill(a))
+		verdict = APPEND_SET_ASIDE;
 	if (error != EBUSY)
 		a->env->stats->errors_total++;
 	if (a->failed_errno == 0) {
@@ -275,6 +295,7 @@ static void work_again(struct appender *a)
 		  "path=%s msg=\"works again\"",
 		  say_quoted(span_of(a->path), room));
 	a->failed_errno = 0;
+	a->is_disk = false;
 }
 
 /* --- setting aside */
@@ -312,10 +333,21 @@ static int spill_all(struct appender *a)
 	return error;
 }
 
+/* What waits for the disk is never given up: without room in the spill, or in
+ * memory, it blocks. */
 static enum append set_aside(struct appender *a)
 {
-	int error =
-		a->env->spills != NULL && a->lines.len > 0 ? spill_all(a) : 0;
+	if (a->is_disk && !can_spill(a))
+		return APPEND_BLOCKED;
+	/* For those that spill already, the sink takes no more. */
+	bool is_full = !a->is_disk && a->spill == NULL &&
+		       a->env->spills != NULL &&
+		       spill_dir_is_full(a->env->spills);
+	int error = 0;
+	if (a->env->spills != NULL && a->lines.len > 0)
+		error = is_full ? ENOSPC : spill_all(a);
+	if (error != 0 && a->is_disk)
+		return APPEND_BLOCKED;
 	if (error != 0) {
 		char room[SAY_QUOTED_BYTES];
 		say_rated(&a->env->spill_rate, SAY_ERROR, "file_sink",
@@ -348,6 +380,7 @@ void appender_free(struct appender *a)
 	spill_free(a->spill);
 	buf_fini(&a->lines);
 	buf_fini(&a->answers);
+	buf_fini(&a->file.head);
 	free(a->path);
 	free(a);
 }
@@ -402,6 +435,12 @@ bool appender_is_held(const struct appender *a)
 {
 	return a->failed_errno != 0 ||
 	       (a->spill != NULL && !spill_is_empty(a->spill));
+}
+
+bool appender_may_refuse(const struct appender *a)
+{
+	bool is_unknown = a->env->has_others && a->failed_errno == 0;
+	return appender_is_held(a) && !a->is_disk && !is_unknown;
 }
 
 void appender_give_up(struct appender *a, size_t keep_bytes)

@@ -11,7 +11,9 @@
  * What a failure does depends on whom it concerns:
  *  - the disk (ENOSPC, EDQUOT, EIO, ENOMEM, EMFILE, ENFILE; EROFS for a file
  *    that was open, since a remount concerns all of them): APPEND_BLOCKED,
- *    everything stays, the caller tries again when it likes;
+ *    everything stays, the caller tries again when it likes; with other
+ *    outputs, whose disk may be another, APPEND_SET_ASIDE as long as the spill
+ *    takes it;
  *  - this file (EACCES, ENOTDIR, EISDIR, EFBIG, EROFS when opening ...):
  *    APPEND_SET_ASIDE, the lines go to the file's spill (spill.h), without
  *    one they stay, and are tried again after 100 ms, doubling to 5 s; the
@@ -52,6 +54,7 @@ struct appender {
 	bool is_recovered;   /* asked whether some are there already */
 	struct spill *spill; /* older lines; NULL: none */
 	int failed_errno;    /* 0: it works */
+	bool is_disk;	     /* ... and it is the disk that takes nothing */
 	int64_t retry_ns;    /* when set aside: not to be tried before */
 	int64_t backoff_ns;
 	int64_t failing_since_ns;
@@ -76,6 +79,10 @@ bool appender_waits(const struct appender *);
 
 /* Whether a line that is put now will have to wait. */
 bool appender_is_held(const struct appender *);
+
+/* Whether such a line may be refused when too much waits: not when it waits
+ * for the disk, then the journal holds it. */
+bool appender_may_refuse(const struct appender *);
 
 /* Give up the lines in memory that do not lie within the first `keep_bytes`:
  * counted as DROP_write_failed. */

@@ -3,11 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-enum { DIRECTORY_MODE = 0755 }; /* as Fluent Bit's Mkdir; the umask applies */
+#include "base/buf.h"
+
+enum { /* as Fluent Bit's; the umask applies */
+       DIRECTORY_MODE = 0755,
+       FILE_MODE = 0666,
+};
 
 static const char *check_name(struct span name, bool trusted)
 {
@@ -44,6 +51,40 @@ const char *file_path_make(struct span root, struct span name, bool trusted,
 	return NULL;
 }
 
+static bool is_harmless(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= '0' && c <= '9') || c == '.' || c == '-';
+}
+
+static void put_sanitized(struct buf *out, struct span part)
+{
+	if (out->len > 0)
+		buf_put_char(out, '/');
+	if (span_equals(part, SPAN(".")) || span_equals(part, SPAN(".."))) {
+		buf_put_char(out, '_');
+		return;
+	}
+	for (size_t i = 0; i < part.len; i++)
+		buf_put_char(out, is_harmless(part.ptr[i]) ? part.ptr[i] : '_');
+}
+
+void file_path_sanitize(struct span tag, struct buf *out)
+{
+	buf_clear(out);
+	for (size_t at = 0; at < tag.len;) {
+		size_t end = at;
+		while (end < tag.len && tag.ptr[end] != '/' &&
+		       tag.ptr[end] != '\\')
+			end++;
+		if (end > at)
+			put_sanitized(out, span_make(tag.ptr + at, end - at));
+		at = end + 1;
+	}
+	if (out->len == 0)
+		buf_put_char(out, '_');
+}
+
 /* "/a/b" "/a" "a/b" "a" become "/a" "/" "a" "." */
 static void to_parent(char *path)
 {
@@ -61,7 +102,69 @@ static int can_write(const char *path, int mode)
 	return faccessat(AT_FDCWD, path, mode, AT_EACCESS) < 0 ? errno : 0;
 }
 
-int file_path_make_parents(const char *path)
+static int open_below(const char *path, size_t root_bytes, int flags)
+{
+	char root[PATH_MAX];
+	if (root_bytes >= sizeof root) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(root, path, root_bytes);
+	root[root_bytes] = '\0';
+	int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return -1;
+	const struct open_how how = {
+		.flags = (unsigned)(flags | O_CLOEXEC),
+		.mode = (flags & O_CREAT) != 0 ? FILE_MODE : 0,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+	};
+	int fd = (int)syscall(SYS_openat2, dir, path + root_bytes, &how,
+			      sizeof how);
+	int error = errno;
+	close(dir);
+	errno = error;
+	return fd;
+}
+
+int file_path_open(const char *path, size_t root_bytes, int flags)
+{
+	if (root_bytes > 0) {
+		int fd = open_below(path, root_bytes, flags);
+		/* An old container's seccomp filter says EPERM for what it
+		 * does not know. */
+		if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
+			return fd;
+	}
+	return open(path, flags | O_CLOEXEC, FILE_MODE);
+}
+
+/* The last component is no link that could be followed, so that only what
+ * leads to it has to be confined. */
+static int make_below(char *path, size_t root_bytes)
+{
+	char *name = strrchr(path, '/') + 1;
+	char first = *name;
+	if ((size_t)(name - path) <= root_bytes)
+		return mkdir(path, DIRECTORY_MODE) < 0 ? errno : 0;
+	*name = '\0';
+	int dir = file_path_open(path, root_bytes, O_PATH | O_DIRECTORY);
+	*name = first;
+	if (dir < 0)
+		return errno;
+	int error = mkdirat(dir, name, DIRECTORY_MODE) < 0 ? errno : 0;
+	close(dir);
+	return error;
+}
+
+static int make_one(char *path, size_t root_bytes)
+{
+	if (root_bytes > 0 && strlen(path) > root_bytes)
+		return make_below(path, root_bytes);
+	return mkdir(path, DIRECTORY_MODE) < 0 ? errno : 0;
+}
+
+int file_path_make_parents(const char *path, size_t root_bytes)
 {
 	char copy[PATH_MAX];
 	size_t len = strlen(path);
@@ -73,10 +176,11 @@ int file_path_make_parents(const char *path)
 		*at = '\0';
 		/* All are tried: some file systems answer otherwise than with
 		 * EEXIST for one that is there. */
-		if (mkdir(copy, DIRECTORY_MODE) == 0 || errno == EEXIST)
+		int its_error = make_one(copy, root_bytes);
+		if (its_error == 0 || its_error == EEXIST)
 			error = 0;
 		else if (error == 0)
-			error = errno;
+			error = its_error;
 		*at = '/';
 	}
 	return error;

@@ -31,6 +31,7 @@
 #include "conf/conf.h"
 #include "output/appender.h"
 #include "output/file_cache.h"
+#include "output/file_keys.h"
 #include "output/file_path.h"
 #include "output/format.h"
 #include "output/kinds.h"
@@ -43,12 +44,13 @@ struct file_sink {
 	struct sink sink;
 	struct appender_env env;
 	struct spill_dir spills;
-	size_t spill_bytes_max;
 	bool is_restored;
 	struct format *format;
 	struct file_cache *files;
-	struct buf root; /* Path with one '/' at its end, or nothing */
-	char *fixed;	 /* File below the root; NULL: the tag is the name */
+	struct buf root;   /* Path with one '/' at its end, or nothing */
+	char *fixed;	   /* File below the root; NULL: the tag is the name */
+	bool is_sanitized; /* Tag_Path sanitized */
+	struct buf tag;	   /* of the last record, sanitized */
 	size_t set_aside_bytes; /* in memory */
 	size_t full_lines;	/* dropped in this batch: too much waits */
 	int64_t sync_ns;	/* when to sync next */
@@ -65,9 +67,15 @@ static struct span below_root(const struct file_sink *fs, struct span name)
 	return name;
 }
 
-static struct span name_of(const struct file_sink *fs, const struct record *r)
+/* Valid until the next. */
+static struct span name_of(struct file_sink *fs, const struct record *r)
 {
-	return fs->fixed != NULL ? span_of(fs->fixed) : below_root(fs, r->tag);
+	if (fs->fixed != NULL)
+		return span_of(fs->fixed);
+	if (!fs->is_sanitized)
+		return below_root(fs, r->tag);
+	file_path_sanitize(r->tag, &fs->tag);
+	return buf_span(&fs->tag);
 }
 
 static bool refuse(struct sink_stats *stats, enum drop_reason why,
@@ -200,7 +208,22 @@ static bool is_full(const struct file_sink *fs)
 	if (fs->env.spills == NULL)
 		return fs->set_aside_bytes >= SET_ASIDE_BYTES_MAX;
 	return fs->sink.stats.spilled_bytes + fs->set_aside_bytes >=
-	       fs->spill_bytes_max;
+	       fs->spills.bytes_max;
+}
+
+/* Each line counts: one with a line break in it, which Escape off lets pass,
+ * is several, and the last of them answers. */
+static void take(const struct file_sink *fs, struct appender *a, size_t from,
+		 bool answers)
+{
+	const char *at = a->lines.ptr + from;
+	const char *end = a->lines.ptr + a->lines.len - 1;
+	while (fs->format->is_raw &&
+	       (at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+		appender_took(a, false);
+		at++;
+	}
+	appender_took(a, answers);
 }
 
 static bool put(struct sink *sink, const struct record *r, bool answers,
@@ -214,25 +237,33 @@ static bool put(struct sink *sink, const struct record *r, bool answers,
 		return refuse(&sink->stats, DROP_path_refused, reason);
 	struct appender *a = f->appender;
 	bool is_held = appender_is_held(a);
-	if (is_held && is_full(fs)) {
+	if (is_held && appender_may_refuse(a) && is_full(fs)) {
 		fs->full_lines++;
 		return refuse(&sink->stats, DROP_write_failed, reason);
 	}
 	size_t before_bytes = a->lines.len;
+	if (fs->format->has_head && !appender_waits(a)) {
+		buf_clear(&a->file.head);
+		fs->format->ops->render_head(fs->format, r, &a->file.head);
+	}
 	fs->format->ops->render(fs->format, r, &a->lines);
-	appender_took(a, answers);
+	take(fs, a, before_bytes, answers);
 	if (is_held)
 		fs->set_aside_bytes += a->lines.len - before_bytes;
 	file_cache_wait(fs->files, f);
 	return true;
 }
 
-/* What could not be spilled: as far as there is room for it in memory. */
+/* What could not be spilled: as far as there is room for it in memory, and the
+ * spill is not full.  Whoever can choose paths that cannot be written could
+ * else make any number of them wait. */
 static void set_aside(struct file_sink *fs, struct appender *a)
 {
 	size_t room_bytes = fs->set_aside_bytes < SET_ASIDE_BYTES_MAX
 				    ? SET_ASIDE_BYTES_MAX - fs->set_aside_bytes
 				    : 0;
+	if (fs->env.spills != NULL && spill_dir_is_full(fs->env.spills))
+		room_bytes = 0;
 	size_t lines = a->answers.len;
 	appender_give_up(a, room_bytes);
 	fs->full_lines += lines - a->answers.len;
@@ -324,23 +355,9 @@ static void close_sink(struct sink *sink)
 	buf_fini(&fs->spills.piece);
 	format_close(fs->format);
 	buf_fini(&fs->root);
+	buf_fini(&fs->tag);
 	free(fs->fixed);
 	free(fs);
-}
-
-struct file_keys { /* of the section */
-	const char *path;
-	const char *file;
-	bool mkdir;
-};
-
-static bool read_keys(struct conf_section *s, struct file_keys *keys,
-		      struct err *e)
-{
-	*keys = (struct file_keys){.mkdir = true};
-	return conf_get_text(s, "Path", &keys->path, e) &&
-	       conf_get_text(s, "File", &keys->file, e) &&
-	       conf_get_bool(s, "Mkdir", &keys->mkdir, e);
 }
 
 static bool set_target(struct file_sink *fs, const struct file_keys *keys,
@@ -353,6 +370,10 @@ static bool set_target(struct file_sink *fs, const struct file_keys *keys,
 			fs->root.len--;
 		buf_put_char(&fs->root, '/');
 	}
+	fs->is_sanitized = keys->is_sanitized;
+	/* The root directory has nothing around it. */
+	if (keys->file == NULL && !keys->follow_symlinks && fs->root.len > 1)
+		fs->env.root = buf_span(&fs->root);
 	if (keys->file == NULL)
 		return true;
 	struct span name = below_root(fs, span_of(keys->file));
@@ -381,7 +402,7 @@ static bool prepare(struct file_sink *fs, struct conf_section *s, bool dry_run,
 	if (*path != '\0') {
 		int error = 0;
 		if (!dry_run && fs->env.mkdir)
-			error = file_path_make_parents(path);
+			error = file_path_make_parents(path, 0);
 		if (error == 0)
 			error = file_path_try(path, dry_run && fs->env.mkdir);
 		if (error != 0 && dry_run)
@@ -404,10 +425,12 @@ static void read_env(struct file_sink *fs, const struct sink_env *env)
 		.notes = env->notes,
 		.sink = env->number,
 		.fsync = env->fsync,
+		.has_others = env->has_others,
 	};
 	fs->sync_interval_ns = (int64_t)(env->fsync_interval_s * NS_PER_S);
 	fs->spills = (struct spill_dir){
 		.path = env->spill_dir,
+		.bytes_max = env->spill_bytes_max,
 		.sink_name = env->name != NULL ? env->name : "",
 		.stats = &fs->sink.stats,
 		.env = {.stats = &fs->spills.own_stats,
@@ -417,7 +440,6 @@ static void read_env(struct file_sink *fs, const struct sink_env *env)
 					 ? SINK_FSYNC_BATCH
 					 : SINK_FSYNC_NEVER},
 	};
-	fs->spill_bytes_max = env->spill_bytes_max;
 	if (env->spill_dir != NULL)
 		fs->env.spills = &fs->spills;
 }
@@ -426,7 +448,7 @@ static struct sink *open_sink(struct conf_section *s,
 			      const struct sink_env *env, struct err *e)
 {
 	struct file_keys keys;
-	if (!read_keys(s, &keys, e))
+	if (!file_keys_read(s, &keys, e))
 		return NULL;
 	struct file_sink *fs = mem_new(1, sizeof *fs);
 	read_env(fs, env);

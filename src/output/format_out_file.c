@@ -3,33 +3,27 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/mem.h"
-#include "conf/conf.h"
 #include "output/format.h"
+#include "output/format_text.h"
 #include "output/kinds.h"
 #include "record/json.h"
 #include "record/record.h"
 
 static struct format *open_out_file(struct conf_section *s, struct err *e)
 {
+	(void)s;
 	(void)e;
-	conf_ignore(s, "Template", "only Format template uses it");
 	return mem_new(1, sizeof(struct format));
 }
 
 static void render_out_file(struct format *f, const struct record *r,
 			    struct buf *out)
 {
-	(void)f;
-	int64_t s = r->time_ns / NS_PER_S;
-	int64_t ns = r->time_ns % NS_PER_S;
-	if (ns < 0) { /* before 1970: the fraction still counts upwards */
-		ns += NS_PER_S;
-		s--;
-	}
-	format_put_escaped(out, r->tag);
-	buf_printf(out, ": [%lld.%09lld, ", (long long)s, (long long)ns);
+	format_put_text(out, r->tag, f->is_raw ? FORMAT_RAW : FORMAT_LINE);
+	buf_put(out, ": [", 3);
+	format_put_exact_time(out, r->time_ns);
+	buf_put(out, ", ", 2);
 	json_write_record(out, r);
 	buf_put(out, "]\n", 2);
 }

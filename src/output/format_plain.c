@@ -4,15 +4,14 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "conf/conf.h"
 #include "output/format.h"
 #include "output/kinds.h"
 #include "record/json.h"
 
 static struct format *open_plain(struct conf_section *s, struct err *e)
 {
+	(void)s;
 	(void)e;
-	conf_ignore(s, "Template", "only Format template uses it");
 	return mem_new(1, sizeof(struct format));
 }
 

@@ -7,17 +7,14 @@
  *     TIME | " " | KEY vhost | " \"" | KEY uri | "\""
  *
  * A key that the record has not is printed as it stands, braces included. */
-#include <math.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "output/format.h"
+#include "output/format_text.h"
 #include "output/kinds.h"
 #include "record/record.h"
 #include "record/value.h"
@@ -77,108 +74,16 @@ static void compile(struct template *t)
 	add_part(t, PART_TEXT, from, at);
 }
 
-static void put_int(struct buf *out, int64_t integer)
-{
-	char digits[24];
-	size_t at = sizeof digits;
-	uint64_t rest = integer < 0 ? -(uint64_t)integer : (uint64_t)integer;
-	do {
-		digits[--at] = (char)('0' + rest % 10);
-		rest /= 10;
-	} while (rest > 0);
-	if (integer < 0)
-		digits[--at] = '-';
-	buf_put(out, digits + at, sizeof digits - at);
-}
-
-/* printf's %f, in integers where that is sure to give the same digits: below
- * 2^50 the fraction is exact, and its product with 10^6 is off by far less
- * than the distance from a rounding edge that is asked for here. */
-static void put_float(struct buf *out, double real)
-{
-	if (!signbit(real) && real < 0x1p50) {
-		uint64_t whole = (uint64_t)real;
-		double scaled = (real - (double)whole) * 1e6 + 0.5;
-		uint32_t micro = (uint32_t)scaled;
-		double edge = scaled - micro;
-		if (edge > 1e-6 && edge < 1 - 1e-6) {
-			whole += micro / 1000000;
-			micro %= 1000000;
-			put_int(out, (int64_t)whole);
-			char digits[7] = ".";
-			for (size_t i = 6; i > 0; i--, micro /= 10)
-				digits[i] = (char)('0' + micro % 10);
-			buf_put(out, digits, sizeof digits);
-			return;
-		}
-	}
-	buf_printf(out, "%f", real);
-}
-
-/* By way of a double, because its rounding shows in the last digit. */
-static void put_time(struct buf *out, int64_t time_ns)
-{
-	put_float(out, (double)(time_ns / NS_PER_S) +
-			       (double)(time_ns % NS_PER_S) / NS_PER_S);
-}
-
-static void put_quoted(struct buf *out, struct span s)
-{
-	buf_put_char(out, '"');
-	format_put_escaped(out, s);
-	buf_put_char(out, '"');
-}
-
-/* As msgpack's printer writes it, which Fluent Bit uses.  As deep as the
- * value, and readers of values bound that (JSON_DEPTH_MAX). */
-static void put_value(struct buf *out, const struct value *v)
-{
-	switch (v->type) {
-	case VALUE_NULL:
-		buf_put(out, "nil", 3);
-		break;
-	case VALUE_BOOL:
-		buf_put_text(out, v->boolean ? "true" : "false");
-		break;
-	case VALUE_INT:
-		put_int(out, v->integer);
-		break;
-	case VALUE_FLOAT:
-		put_float(out, v->real);
-		break;
-	case VALUE_STRING:
-		put_quoted(out, v->string);
-		break;
-	case VALUE_ARRAY:
-		buf_put_char(out, '[');
-		for (uint32_t i = 0; i < v->count; i++) {
-			buf_put(out, ", ", i > 0 ? 2 : 0);
-			put_value(out, &v->items[i]);
-		}
-		buf_put_char(out, ']');
-		break;
-	case VALUE_MAP:
-		buf_put_char(out, '{');
-		for (uint32_t i = 0; i < v->count; i++) {
-			buf_put(out, ", ", i > 0 ? 2 : 0);
-			put_quoted(out, v->fields[i].key);
-			buf_put(out, "=>", 2);
-			put_value(out, &v->fields[i].value);
-		}
-		buf_put_char(out, '}');
-		break;
-	}
-}
-
-static void put_key(struct buf *out, const struct record *r, struct span key)
+static void put_key(struct buf *out, const struct record *r, struct span key,
+		    enum format_escape escape)
 {
 	const struct value *v = record_first(r, key);
 	if (v == NULL) /* with the braces, which stand around it */
 		buf_put(out, key.ptr - 1, key.len + 2);
 	else if (v->type == VALUE_STRING)
-		format_put_escaped(out, v->string);
+		format_put_text(out, v->string, escape);
 	else
-		put_value(out, v);
+		format_put_value(out, v, escape);
 }
 
 static struct format *open_template(struct conf_section *s, struct err *e)
@@ -202,6 +107,7 @@ static void render_template(struct format *f, const struct record *r,
 			    struct buf *out)
 {
 	const struct template *t = (const struct template *)f;
+	enum format_escape escape = f->is_raw ? FORMAT_RAW : FORMAT_LINE;
 	for (size_t i = 0; i < t->part_count; i++) {
 		const struct part *p = &t->parts[i];
 		switch (p->kind) {
@@ -209,10 +115,10 @@ static void render_template(struct format *f, const struct record *r,
 			buf_put_span(out, p->text);
 			break;
 		case PART_TIME:
-			put_time(out, r->time_ns);
+			format_put_time(out, r->time_ns);
 			break;
 		case PART_KEY:
-			put_key(out, r, p->text);
+			put_key(out, r, p->text, escape);
 			break;
 		}
 	}

@@ -10,19 +10,19 @@
 #include "conf/conf.h"
 #include "output/kinds.h"
 #include "record/record.h"
-#include "record/tag_glob.h"
+#include "record/tag_match.h"
 
 static const struct sink_ops *const kinds[] = {
 	&file_sink_ops,
+	&stdout_sink_ops,
+	&null_sink_ops,
 };
 
 enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
 
 struct route {
 	char *name;
-	char *match;
-	struct span glob; /* the text of match */
-	bool matches_all;
+	struct tag_match match;
 	struct sink *sink;
 };
 
@@ -46,7 +46,7 @@ static const struct sink_ops *find_kind(struct conf_section *s, struct err *e)
 		if (strcasecmp(name, names[i]) == 0)
 			return kinds[i];
 	}
-	conf_err_unknown(s, "Name", "output", names, e);
+	conf_err_plugin(s, "output", names, e);
 	return NULL;
 }
 
@@ -56,26 +56,44 @@ static char *name_sink(const struct router *router, const struct sink_ops *kind,
 {
 	if (alias != NULL)
 		return mem_text(alias);
-	size_t number = 0;
-	for (size_t i = 0; i < router->count; i++)
-		number += router->routes[i].sink->ops == kind;
 	struct buf name = {0};
-	buf_printf(&name, "%s.%zu", kind->name, number);
+	buf_printf(&name, "%s.%zu", kind->name, router->count);
 	buf_text(&name);
 	return name.ptr;
 }
 
-static bool check_name(const struct router *router, const char *name,
-		       const struct conf_section *s, struct err *e)
+static bool is_taken(const struct router *router, const char *name)
 {
-	for (size_t i = 0; i < router->count; i++)
-		if (strcmp(router->routes[i].name, name) == 0)
-			return conf_err_key(
-				s, "Alias", e,
-				"there is an output \"%s\" already; "
-				"give one of the two another Alias",
-				name);
-	return true;
+	size_t i = 0;
+	while (i < router->count && strcmp(router->routes[i].name, name) != 0)
+		i++;
+	return i < router->count;
+}
+
+/* NULL when there is no name for it. */
+static char *get_name(const struct router *router, struct conf_section *s,
+		      const struct sink_ops *kind, struct err *e)
+{
+	const char *alias = NULL;
+	if (!conf_get_text(s, "Alias", &alias, e))
+		return NULL;
+	char *name = name_sink(router, kind, alias);
+	if (alias != NULL && is_taken(router, name)) {
+		free(name);
+		name = name_sink(router, kind, NULL);
+		conf_warn(s, "Alias",
+			  "there is an output \"%s\" already: this one is "
+			  "called %s",
+			  alias, name);
+	}
+	if (!is_taken(router, name))
+		return name;
+	conf_err_key(s, "Alias", e,
+		     "there is an output \"%s\" already; give one of the two "
+		     "another Alias",
+		     name);
+	free(name);
+	return NULL;
 }
 
 /* What Fluent Bit knows for every output and what has another answer here. */
@@ -89,6 +107,9 @@ static void ignore_keys(struct conf_section *s)
 	conf_ignore(s, "Log_Level", "there is one, in [SERVICE]");
 	conf_ignore(s, "log_suppress_interval",
 		    "what is said again and again is held back");
+	conf_ignore(s, "host", "nothing goes over a network");
+	conf_ignore(s, "port", "nothing goes over a network");
+	conf_ignore(s, "ipv6", "nothing goes over a network");
 	conf_ignore(s, "net.*", "nothing goes over a network");
 	conf_ignore(s, "tls*", "nothing goes over a network");
 }
@@ -97,8 +118,23 @@ static void route_fini(struct route *route)
 {
 	if (route->sink != NULL)
 		route->sink->ops->close(route->sink);
-	free(route->match);
+	tag_match_fini(&route->match);
 	free(route->name);
+}
+
+/* As in Fluent Bit, where an output without a Match gets everything when it
+ * is the only one, of the only input, and else nothing. */
+static bool read_match(struct route *route, struct conf_section *s,
+		       const struct sink_env *env, struct err *e)
+{
+	const char *match = NULL, *regex = NULL;
+	if (!conf_get_text(s, "Match", &match, e) ||
+	    !conf_get_text(s, "Match_Regex", &regex, e))
+		return false;
+	if (match == NULL && regex == NULL && env->is_only_route)
+		match = "*";
+	return tag_match_init(&route->match, match, regex, e) ||
+	       conf_err_in(s, "Match_Regex", e);
 }
 
 struct router *router_new(void)
@@ -119,26 +155,19 @@ void router_free(struct router *router)
 bool router_add(struct router *router, struct conf_section *s,
 		const struct sink_env *env, struct err *e)
 {
-	const char *match = NULL, *alias = NULL;
 	const struct sink_ops *kind = find_kind(s, e);
-	if (kind == NULL || !conf_get_text(s, "Match", &match, e) ||
-	    !conf_get_text(s, "Alias", &alias, e))
+	if (kind == NULL)
 		return false;
-	if (match == NULL)
-		return conf_err_missing(s, "Match", e,
-					"the tags of the records to write, "
-					"`Match *` takes all");
 	ignore_keys(s);
 
-	char *name = name_sink(router, kind, alias);
-	if (!check_name(router, name, s, e)) {
+	char *name = get_name(router, s, kind, e);
+	if (name == NULL)
+		return false;
+	struct route route = {.name = name};
+	if (!read_match(&route, s, env, e)) {
 		free(name);
 		return false;
 	}
-	struct route route = {
-		.name = name,
-		.match = mem_text(match),
-	};
 	struct sink_env its_env = *env;
 	its_env.number = (uint32_t)router->count;
 	its_env.name = route.name;
@@ -149,8 +178,6 @@ bool router_add(struct router *router, struct conf_section *s,
 		route_fini(&route);
 		return false;
 	}
-	route.glob = span_of(route.match);
-	route.matches_all = span_equals(route.glob, SPAN("*"));
 	router->routes = mem_grow(router->routes, router->count + 1,
 				  sizeof *router->routes);
 	router->routes[router->count++] = route;
@@ -163,8 +190,7 @@ void router_put(struct router *router, struct record *r)
 	bool is_routed = false;
 	for (size_t i = 0; i < router->count; i++) {
 		const struct route *route = &router->routes[i];
-		if (!route->matches_all &&
-		    !tag_glob_matches(route->glob, r->tag))
+		if (!tag_match_takes(&route->match, r->tag))
 			continue;
 		is_routed = true;
 		if (route->sink->ops->put(route->sink, r, !m->is_answered,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* router - which outputs a record goes to, by its tag.
  *
- * Every output whose Match takes the tag gets the record.  Also settles who
+ * Every output whose Match or Match_Regex takes the tag gets the record.  Also settles who
  * answers for a message: the first sink that takes a line of it. */
 #ifndef OUTPUT_ROUTER_H
 #define OUTPUT_ROUTER_H
@@ -22,8 +22,8 @@ struct router *router_new(void);
 void router_free(struct router *);
 
 /* Open the sink that an [OUTPUT] section asks for and append it.  Reads Name,
- * Match and Alias, lets the kind read its keys, ends the section.  The sink is
- * called NAME.N, N counting the sinks of that name, or its Alias. */
+ * Match, Match_Regex and Alias, lets the kind read its keys, ends the section.  The sink is
+ * called NAME.N, N counting all sinks, or its Alias. */
 bool router_add(struct router *, struct conf_section *, const struct sink_env *,
 		struct err *) MUST_USE;
 

@@ -41,6 +41,8 @@ enum sink_fsync {
 struct sink_env {
 	const char *conf_dir;
 	bool dry_run; /* check all that can be checked, leave nothing behind */
+	bool is_only_route; /* one input, one output: Match may be missing */
+	bool has_others;    /* other outputs must not wait for this one */
 	const struct append_notes *notes; /* NULL: nothing is noted */
 	uint32_t number;  /* the sink's, for its notes; set by the router */
 	const char *name; /* NAME.N or its Alias; set by the router */

@@ -16,6 +16,7 @@ enum {
 	DIR_MODE = 0700,
 	FILE_MODE = 0600,
 	PIECE_BYTES = 1024 * 1024,
+	FILE_BYTES = 4096, /* at least, of its file system */
 };
 
 static void save_state(struct spill *s, int fd)
@@ -131,6 +132,12 @@ void spill_free(struct spill *s)
 	free(s);
 }
 
+bool spill_dir_is_full(const struct spill_dir *dir)
+{
+	return dir->stats->spilled_bytes + dir->files * FILE_BYTES >=
+	       dir->bytes_max;
+}
+
 struct spill *spill_new(struct spill_dir *dir, const char *target)
 {
 	struct spill *s = mem_new(1, sizeof *s);
@@ -155,6 +162,7 @@ struct spill *spill_new(struct spill_dir *dir, const char *target)
 		return NULL;
 	}
 	s->size_bytes = s->limit_bytes = s->chunk_bytes = s->start_bytes;
+	dir->files++;
 	return s;
 }
 
@@ -162,6 +170,7 @@ void spill_remove(struct spill *s)
 {
 	unlink(s->path);
 	s->dir->stats->spilled_bytes -= s->size_bytes - s->start_bytes;
+	s->dir->files--;
 	buf_fini(&s->dir->piece);
 	spill_free(s);
 }

@@ -39,6 +39,8 @@ struct spill;
 /* What the spills of one sink share. */
 struct spill_dir {
 	const char *path;
+	size_t bytes_max; /* of all spills together; a batch may exceed it */
+	size_t files;	  /* each needs a page at least */
 	const char *sink_name;
 	struct sink_stats *stats; /* the sink's */
 	struct sink_stats own_stats;
@@ -55,6 +57,9 @@ struct spill_lines {
 	bool is_old;	   /* of a batch that was committed before */
 	size_t torn_bytes; /* of the first line: the end of the target */
 };
+
+/* No room for one more spill. */
+bool spill_dir_is_full(const struct spill_dir *);
 
 /* A new one, for the lines of a file.  NULL on failure: errno says why. */
 struct spill *spill_new(struct spill_dir *, const char *target);

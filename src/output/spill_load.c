@@ -166,5 +166,6 @@ struct spill *spill_load(struct spill_dir *dir, const char *name)
 	}
 	s->limit_bytes = s->size_bytes;
 	dir->stats->spilled_bytes += s->size_bytes - s->start_bytes;
+	dir->files++;
 	return s;
 }

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/say.h"
 #include "record/pattern.h"
 #include "record/record.h"
 
@@ -41,6 +42,12 @@ struct composer {
 static bool starts_name(char c)
 {
 	return isalpha((unsigned char)c) || c == '_';
+}
+
+/* What may stand behind $name and its steps. */
+static bool separates(char c)
+{
+	return c == '.' || c == ' ' || c == ',' || c == '"';
 }
 
 static bool in_name(char c)
@@ -101,35 +108,48 @@ static bool read_steps(struct accessor *a, struct span text, size_t *at,
 	return true;
 }
 
+/* $name and steps; as in Fluent Bit what a separator cuts off is ignored. */
+static bool read_variable(struct accessor *a, struct span text, struct err *e)
+{
+	size_t at = 1;
+	while (at < text.len && text.ptr[at] != '[' && !separates(text.ptr[at]))
+		at++;
+	a->name = span_make(text.ptr + 1, at - 1);
+	if (a->name.len == 0 || !starts_name(a->name.ptr[0]) ||
+	    span_equals(a->name, SPAN("TAG")))
+		return err_set(e, "\"%s\": $name of a field is expected",
+			       text.ptr);
+	if (!read_steps(a, text, &at, e))
+		return false;
+	if (at == text.len)
+		return true;
+	if (!separates(text.ptr[at]))
+		return err_set(e, "\"%s\": nothing may follow the last ]",
+			       text.ptr);
+	say(SAY_WARN, "accessor",
+	    "text=\"%s\" msg=\"this is %.*s, what follows is ignored; a "
+	    "subscript is written $a['b']\"",
+	    text.ptr, (int)at, text.ptr);
+	return true;
+}
+
 struct accessor *accessor_new(struct span text, struct err *e)
 {
 	struct accessor *a = mem_new(1, sizeof *a);
 	a->text = mem_copy(text.ptr, text.len);
 	struct span own = span_make(a->text, text.len);
-	if (own.len == 0) {
-		err_set(e, "the name of a key is missing");
-		goto fail;
-	}
-	if (own.ptr[0] != '$') {
+	bool ok = true;
+	if (own.len == 0)
+		ok = err_set(e, "the name of a key is missing");
+	else if (own.ptr[0] == '$')
+		ok = read_variable(a, own, e);
+	else if (memchr(own.ptr, '$', own.len) != NULL)
+		ok = err_set(e, "\"%s\": a $ can only be the first character",
+			     a->text);
+	else
 		a->name = own;
+	if (ok)
 		return a;
-	}
-	const char *bracket = memchr(own.ptr, '[', own.len);
-	size_t at = bracket != NULL ? (size_t)(bracket - own.ptr) : own.len;
-	a->name = span_make(own.ptr + 1, at - 1);
-	if (a->name.len == 0 || !starts_name(a->name.ptr[0]) ||
-	    span_equals(a->name, SPAN("TAG"))) {
-		err_set(e, "\"%s\": $name of a field is expected", a->text);
-		goto fail;
-	}
-	if (!read_steps(a, own, &at, e))
-		goto fail;
-	if (at != own.len) {
-		err_set(e, "\"%s\": nothing may follow the last ]", a->text);
-		goto fail;
-	}
-	return a;
-fail:
 	accessor_free(a);
 	return NULL;
 }
@@ -147,6 +167,9 @@ const struct value *accessor_find(const struct accessor *a,
 				  const struct record *r)
 {
 	const struct value *v = record_last(r, a->name);
+	/* As in Fluent Bit: what has no parts is found with steps, too. */
+	if (v != NULL && v->type != VALUE_MAP && v->type != VALUE_ARRAY)
+		return v;
 	for (size_t i = 0; v != NULL && i < a->count; i++) {
 		const struct step *step = &a->steps[i];
 		if (!step->is_index && v->type == VALUE_MAP)
@@ -168,7 +191,20 @@ static struct part *add_part(struct composer *c, enum part_kind kind)
 	return p;
 }
 
-/* "$name..." at *at, which moves behind it. */
+static void put_text(struct composer *c, const char *at, size_t len)
+{
+	struct part *last = c->count > 0 ? &c->parts[c->count - 1] : NULL;
+	if (len == 0)
+		return;
+	if (last != NULL && last->kind == PART_TEXT &&
+	    last->text.ptr + last->text.len == at)
+		last->text.len += len;
+	else
+		add_part(c, PART_TEXT)->text = span_make(at, len);
+}
+
+/* "$name..." at *at, which moves behind it.  A separator that stands alone
+ * behind it, at the end, is lost as in Fluent Bit. */
 static bool add_field(struct composer *c, struct span text, size_t *at,
 		      struct err *e)
 {
@@ -179,39 +215,65 @@ static bool add_field(struct composer *c, struct span text, size_t *at,
 	a->name = span_make(text.ptr + *at + 1, end - *at - 1);
 	add_part(c, PART_FIELD)->field = a;
 	*at = end;
-	return read_steps(a, text, at, e);
+	if (!read_steps(a, text, at, e))
+		return false;
+	if (*at + 1 == text.len && separates(text.ptr[*at]))
+		*at = text.len;
+	return true;
 }
 
-/* "$TAG" or "$TAG[n]"; what follows is text, also a letter. */
+/* "$TAG" or "$TAG[n]"; what follows is text, also a letter or a $. */
 static bool add_tag(struct composer *c, struct span text, size_t *at,
 		    struct err *e)
 {
 	*at += strlen("$TAG");
 	if (*at == text.len || text.ptr[*at] != '[') {
 		add_part(c, PART_TAG);
-		return true;
+	} else {
+		struct part *p = add_part(c, PART_TAG_PART);
+		if (!read_index(text, at, &p->index))
+			return err_set(e, "\"%s\": $TAG[0] is expected",
+				       c->text);
 	}
-	struct part *p = add_part(c, PART_TAG_PART);
-	return read_index(text, at, &p->index) ||
-	       err_set(e, "\"%s\": $TAG[0] is expected", c->text);
+	if (*at < text.len)
+		put_text(c, text.ptr + (*at)++, 1);
+	return true;
 }
 
-/* Take one $... at *at, if it is one; else *at stays. */
+/* "$1"; of "$12" it is group 12, and the 2 stays as text. */
+static void add_group(struct composer *c, struct span text, size_t *at)
+{
+	size_t index = 0;
+	for (size_t i = *at + 1;
+	     i < text.len && i < *at + 4 && isdigit((unsigned char)text.ptr[i]);
+	     i++)
+		index = index * 10 + (size_t)(text.ptr[i] - '0');
+	add_part(c, PART_GROUP)->index = index;
+	*at += 2;
+}
+
+/* The $... at *at, which moves behind it. */
 static bool add_variable(struct composer *c, struct span text, size_t *at,
 			 struct err *e)
 {
 	size_t left = text.len - *at;
-	if (text.ptr[*at] != '$' || left < 2)
+	if (left == 1) { /* lost, as in Fluent Bit */
+		*at = text.len;
 		return true;
+	}
 	char next = text.ptr[*at + 1];
 	if (isdigit((unsigned char)next)) {
-		add_part(c, PART_GROUP)->index = (size_t)(next - '0');
-		*at += 2;
+		add_group(c, text, at);
 		return true;
 	}
 	if (left >= 4 && memcmp(text.ptr + *at, "$TAG", 4) == 0)
 		return add_tag(c, text, at, e);
-	return !starts_name(next) || add_field(c, text, at, e);
+	if (starts_name(next))
+		return add_field(c, text, at, e);
+	return err_set(e,
+		       "\"%s\": behind a $ the name of a field, TAG or a "
+		       "digit is expected",
+		       c->text);
 }
 
 struct composer *composer_new(struct span text, struct err *e)
@@ -219,24 +281,15 @@ struct composer *composer_new(struct span text, struct err *e)
 	struct composer *c = mem_new(1, sizeof *c);
 	c->text = mem_copy(text.ptr, text.len);
 	struct span own = span_make(c->text, text.len);
-	size_t at = 0;
-	bool in_text = false;
-	while (at < own.len) {
+	for (size_t at = 0; at < own.len;) {
 		size_t start = at;
-		if (!add_variable(c, own, &at, e)) {
+		while (at < own.len && own.ptr[at] != '$')
+			at++;
+		put_text(c, own.ptr + start, at - start);
+		if (at < own.len && !add_variable(c, own, &at, e)) {
 			composer_free(c);
 			return NULL;
 		}
-		if (at > start) {
-			in_text = false;
-			continue;
-		}
-		if (!in_text)
-			add_part(c, PART_TEXT)->text =
-				span_make(own.ptr + at, 0);
-		in_text = true;
-		c->parts[c->count - 1].text.len++;
-		at++;
 	}
 	return c;
 }

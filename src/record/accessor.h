@@ -18,19 +18,25 @@ struct composer;
 struct pattern;
 struct record;
 
-/* A bare text is a top-level key as a whole; $name reaches up to a [.  NULL on
- * a syntax error. */
+/* A bare text is a top-level key as a whole.  $name reaches up to a [ or one
+ * of `. ,"`, which ends the accessor: what is behind it is ignored, and that is
+ * said.  NULL on a syntax error. */
 struct accessor *accessor_new(struct span text, struct err *);
 void accessor_free(struct accessor *);
 
-/* NULL when the record has no such thing. */
+/* NULL when the record has no such thing.  As in Fluent Bit steps behind a key
+ * whose value is neither map nor array lead to that value. */
 const struct value *accessor_find(const struct accessor *,
 				  const struct record *);
 
 /* Text with $key.., $TAG, $TAG[n] (dot-separated part n, else nothing) and
  * $0..$9 (groups of the last match, nothing when the pattern has none).  A key
- * here is of letters, digits, _ and -, with subscripts; $TAGx is the tag and
- * an x; a $ before anything else is a $.  NULL on a broken subscript. */
+ * here is of letters, digits, _ and -, with subscripts.
+ * Oddities of Fluent Bit that hold here: the character right behind $TAG or
+ * $TAG[n] is text, also a $; one of `. ,"` right behind a key is lost when it
+ * is the last character; so is a $ at the end; of $12 the 2 stays as text,
+ * behind group 12.
+ * NULL on a broken subscript, or a $ before anything else. */
 struct composer *composer_new(struct span text, struct err *);
 void composer_free(struct composer *);
 

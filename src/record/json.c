@@ -18,21 +18,19 @@
 
 #include <math.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yajl/yajl_parse.h>
 
 #include "base/arena.h"
-#include "base/buf.h"
 #include "base/check.h"
 #include "base/mem.h"
 #include "record/record.h"
+#include "record/unescape.h"
 
 enum {
 	STACK_FIRST = 64,
 	STACK_KEEP_MAX = 4096, /* one huge text does not hold memory for ever */
-	SORT_FROM = 64,	       /* fields; below, comparing all is cheaper */
 	NUMBER_BYTES = 64,
 };
 
@@ -130,13 +128,51 @@ static int on_start_array(void *ctx)
 	return open_container(ctx, VALUE_ARRAY);
 }
 
-/* What was decoded lies in yajl's own buffer, only until the next string. */
+/* An odd number of backslashes before it: it is part of a string. */
+static bool is_escaped(const char *quote, const char *text)
+{
+	const char *start = quote;
+	while (start > text && start[-1] == '\\')
+		start--;
+	return (quote - start) % 2 == 1;
+}
+
+/* A string as it stands in the text, when its closing quote was read last. */
+static struct span raw_string(const struct json_reader *r)
+{
+	const char *text = r->text.ptr;
+	const char *end = text + yajl_get_bytes_consumed(r->yajl) - 1;
+	const char *start = end - 1;
+	while (*start != '"' || is_escaped(start, text))
+		start--;
+	return span_make(start + 1, (size_t)(end - start) - 1);
+}
+
+static bool has_surrogate(struct span s)
+{
+	const char *end = s.ptr + s.len;
+	while ((s.ptr = memmem(s.ptr, (size_t)(end - s.ptr), "\\u", 2)) !=
+	       NULL) {
+		s.ptr += 2;
+		if (end - s.ptr >= 2 && (s.ptr[0] | 0x20) == 'd' &&
+		    s.ptr[1] >= '8')
+			return true;
+	}
+	return false;
+}
+
+/* What was decoded lies in yajl's own buffer, only until the next string; and
+ * yajl makes no sense of half a surrogate pair. */
 static struct span lasting(struct json_reader *r, const unsigned char *ptr,
 			   size_t len)
 {
 	struct span s = {(const char *)ptr, len};
 	uintptr_t offset = (uintptr_t)s.ptr - (uintptr_t)r->text.ptr;
-	return offset < r->text.len ? s : arena_copy(r->arena, s);
+	if (offset < r->text.len)
+		return s;
+	struct span raw = raw_string(r);
+	return has_surrogate(raw) ? unescape_utf8(r->arena, raw)
+				  : arena_copy(r->arena, s);
 }
 
 static int on_key(void *ctx, const unsigned char *ptr, size_t len)
@@ -190,7 +226,9 @@ static int on_number(void *ctx, const char *text, size_t len)
 	char *copy = len < sizeof room ? room : arena_take(r->arena, len + 1);
 	memcpy(copy, text, len);
 	copy[len] = '\0';
-	return take(r, value_float(strtod(copy, NULL)));
+	double real = strtod(copy, NULL);
+	return isfinite(real) ? take(r, value_float(real))
+			      : refuse(r, JSON_BROKEN);
 }
 
 static const yajl_callbacks callbacks = {
@@ -261,259 +299,82 @@ void json_reader_free(struct json_reader *r)
 	free(r);
 }
 
-enum json_verdict json_read(struct json_reader *r, struct span text,
-			    struct record *into)
+static enum json_verdict read_once(struct json_reader *r, struct span text)
 {
-	if (text.len == 0)
-		return JSON_NO_OBJECT;
 	if (r->yajl == NULL)
 		r->yajl = handle_new(r);
 	r->text = text;
-	r->arena = into->arena;
 	r->key = (struct span){0};
 	r->count = r->depth = r->end = 0;
-
 	yajl_status status =
 		yajl_parse(r->yajl, (const unsigned char *)text.ptr, text.len);
 	enum json_verdict verdict = judge(r, status);
-	if (verdict == JSON_READ) {
-		/* stack[0] is the object itself. */
-		for (size_t i = 1; i < r->count; i++)
-			record_add(into, r->stack[i].key, r->stack[i].value);
-	} else {
+	if (verdict != JSON_READ) {
 		yajl_free(r->yajl);
 		r->yajl = NULL;
 	}
-	stack_shrink(r);
 	return verdict;
 }
 
-/* How many bytes from p on need no look: eight at a time, since nearly all of
- * a log is plain.  Each term sets the top bit of a byte that is not. */
-static size_t plain_length(const unsigned char *p, size_t left)
+/* Visit the text; *out, when there is one, gets it with the control characters
+ * of its strings escaped.  Returns how many there are. */
+static size_t escape_controls(struct span text, char *out)
 {
-	const uint64_t ones = UINT64_C(0x0101010101010101);
-	size_t i = 0;
-	for (; left - i >= 8; i += 8) {
-		uint64_t w;
-		memcpy(&w, p + i, sizeof w);
-		uint64_t quote = (w ^ (ones * '"')) - ones;
-		uint64_t slash = (w ^ (ones * '\\')) - ones;
-		uint64_t control = w - ones * ' ';
-		uint64_t above = w + ones;
-		if ((quote | slash | control | above | w) & (ones * 0x80))
-			break;
-	}
-	while (i < left && p[i] >= ' ' && p[i] < 0x7f && p[i] != '"' &&
-	       p[i] != '\\')
-		i++;
-	return i;
-}
-
-/* RFC 3629 4: the length of the sequence at p, 0 when it is not UTF-8.  The
- * second byte excludes what is overlong, a surrogate or above U+10FFFF. */
-static size_t utf8_length(const unsigned char *p, size_t left)
-{
-	unsigned char low = 0x80, high = 0xbf;
-	size_t len;
-	if (p[0] >= 0xc2 && p[0] <= 0xdf)
-		len = 2;
-	else if (p[0] >= 0xe0 && p[0] <= 0xef)
-		len = 3;
-	else if (p[0] >= 0xf0 && p[0] <= 0xf4)
-		len = 4;
-	else
-		return 0;
-	if (p[0] == 0xe0)
-		low = 0xa0;
-	else if (p[0] == 0xed)
-		high = 0x9f;
-	else if (p[0] == 0xf0)
-		low = 0x90;
-	else if (p[0] == 0xf4)
-		high = 0x8f;
-	if (left < len || p[1] < low || p[1] > high)
-		return 0;
-	for (size_t i = 2; i < len; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	return len;
-}
-
-static void write_escaped(struct buf *b, unsigned char c)
-{
-	static const char shorts[] = "\"\"\\\\\bb\ff\nn\rr\tt";
 	static const char hex[] = "0123456789abcdef";
-	if (c >= 0x80) {
-		buf_put(b, "\\ufffd", 6);
-		return;
-	}
-	for (const char *s = shorts; *s != '\0'; s += 2) {
-		if ((unsigned char)*s == c) {
-			buf_put(b, (char[]){'\\', s[1]}, 2);
-			return;
+	bool is_in_string = false;
+	size_t count = 0;
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.ptr[i];
+		if (c == '"')
+			is_in_string = !is_in_string;
+		bool is_control = is_in_string && (unsigned char)c < ' ';
+		count += is_control;
+		if (out != NULL && is_control) {
+			memcpy(out, "\\u00", 4);
+			out[4] = hex[c >> 4];
+			out[5] = hex[c & 15];
+			out += 6;
+		} else if (out != NULL) {
+			*out++ = c;
+		}
+		/* What is escaped ends no string, and is right or wrong. */
+		if (is_in_string && c == '\\' && i + 1 < text.len) {
+			i++;
+			if (out != NULL)
+				*out++ = text.ptr[i];
 		}
 	}
-	buf_put(b, (char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6);
+	return count;
 }
 
-static void write_float(struct buf *b, double real)
+/* yajl stops at a control character in a string, Fluent Bit does not. */
+static enum json_verdict read_with_controls(struct json_reader *r,
+					    struct span text)
 {
-	char text[NUMBER_BYTES];
-	int len;
-	if (!isfinite(real))
-		len = snprintf(text, sizeof text, "null");
-	else if (real == trunc(real) && fabs(real) < 0x1p63)
-		len = snprintf(text, sizeof text, "%.1f", real);
-	else
-		len = snprintf(text, sizeof text, "%.16g", real);
-	buf_put(b, text, (size_t)len);
+	size_t count = escape_controls(text, NULL);
+	if (count == 0)
+		return JSON_BROKEN;
+	size_t len = text.len + 5 * count;
+	char *escaped = arena_take(r->arena, len);
+	escape_controls(text, escaped);
+	return read_once(r, span_make(escaped, len));
 }
 
-static void write_integer(struct buf *b, int64_t integer)
+enum json_verdict json_read(struct json_reader *r, struct span text,
+			    struct record *into)
 {
-	char text[NUMBER_BYTES];
-	char *end = text + sizeof text;
-	char *p = end;
-	/* Of the smallest one there is no positive. */
-	uint64_t left = integer < 0 ? 0 - (uint64_t)integer : (uint64_t)integer;
-	do {
-		*--p = (char)('0' + left % 10);
-		left /= 10;
-	} while (left > 0);
-	if (integer < 0)
-		*--p = '-';
-	buf_put(b, p, (size_t)(end - p));
-}
-
-static void write_array(struct buf *b, const struct value *array)
-{
-	buf_put_char(b, '[');
-	for (size_t i = 0; i < array->count; i++) {
-		if (i > 0)
-			buf_put_char(b, ',');
-		json_write(b, &array->items[i]);
-	}
-	buf_put_char(b, ']');
-}
-
-static void write_field(struct buf *b, const struct field *f, bool is_first)
-{
-	if (!is_first)
-		buf_put_char(b, ',');
-	json_write_string(b, f->key);
-	buf_put_char(b, ':');
-	json_write(b, &f->value);
-}
-
-static void write_few(struct buf *b, const struct field *fields, size_t count)
-{
-	bool is_first = true;
-	for (size_t i = 0; i < count; i++) {
-		if (fields_last(fields + i + 1, count - i - 1, fields[i].key))
-			continue;
-		write_field(b, &fields[i], is_first);
-		is_first = false;
-	}
-}
-
-static int by_place(const void *left, const void *right)
-{
-	const struct field *a = *(const struct field *const *)left;
-	const struct field *b = *(const struct field *const *)right;
-	return (a > b) - (a < b);
-}
-
-static int by_key(const void *left, const void *right)
-{
-	const struct field *a = *(const struct field *const *)left;
-	const struct field *b = *(const struct field *const *)right;
-	if (a->key.len != b->key.len)
-		return a->key.len < b->key.len ? -1 : 1;
-	int order = 0;
-	if (a->key.len > 0)
-		order = memcmp(a->key.ptr, b->key.ptr, a->key.len);
-	return order != 0 ? order : by_place(left, right);
-}
-
-/* Comparing each with each would take seconds for a datagram full of keys. */
-static void write_many(struct buf *b, const struct field *fields, size_t count)
-{
-	const struct field **kept = mem_new(count, sizeof *kept);
-	for (size_t i = 0; i < count; i++)
-		kept[i] = &fields[i];
-	qsort(kept, count, sizeof *kept, by_key);
-	size_t kept_count = 0;
-	for (size_t i = 0; i < count; i++)
-		if (i + 1 == count ||
-		    !span_equals(kept[i]->key, kept[i + 1]->key))
-			kept[kept_count++] = kept[i];
-	qsort(kept, kept_count, sizeof *kept, by_place);
-	for (size_t i = 0; i < kept_count; i++)
-		write_field(b, kept[i], i == 0);
-	free(kept);
-}
-
-static void write_map(struct buf *b, const struct field *fields, size_t count)
-{
-	buf_put_char(b, '{');
-	if (count < SORT_FROM)
-		write_few(b, fields, count);
-	else
-		write_many(b, fields, count);
-	buf_put_char(b, '}');
-}
-
-void json_write(struct buf *b, const struct value *v)
-{
-	switch (v->type) {
-	case VALUE_NULL:
-		buf_put(b, "null", 4);
-		break;
-	case VALUE_BOOL:
-		buf_put_text(b, v->boolean ? "true" : "false");
-		break;
-	case VALUE_INT:
-		write_integer(b, v->integer);
-		break;
-	case VALUE_FLOAT:
-		write_float(b, v->real);
-		break;
-	case VALUE_STRING:
-		json_write_string(b, v->string);
-		break;
-	case VALUE_ARRAY:
-		write_array(b, v);
-		break;
-	case VALUE_MAP:
-		write_map(b, v->fields, v->count);
-		break;
-	}
-}
-
-void json_write_string(struct buf *b, struct span s)
-{
-	const unsigned char *p = (const unsigned char *)s.ptr;
-	size_t run = 0; /* where the bytes begin that go out as they are */
-	size_t i = 0;
-	buf_put_char(b, '"');
-	while (i < s.len) {
-		size_t good = plain_length(p + i, s.len - i);
-		if (good == 0)
-			good = utf8_length(p + i, s.len - i);
-		i += good;
-		if (good > 0)
-			continue;
-		buf_put(b, s.ptr + run, i - run);
-		write_escaped(b, p[i]);
-		run = ++i;
-	}
-	if (run < s.len)
-		buf_put(b, s.ptr + run, s.len - run);
-	buf_put_char(b, '"');
-}
-
-void json_write_record(struct buf *b, const struct record *r)
-{
-	write_map(b, r->fields, r->count);
+	/* What senders terminate their strings with. */
+	while (text.len > 0 && text.ptr[text.len - 1] == '\0')
+		text.len--;
+	if (text.len == 0)
+		return JSON_NO_OBJECT;
+	r->arena = into->arena;
+	enum json_verdict verdict = read_once(r, text);
+	if (verdict == JSON_BROKEN)
+		verdict = read_with_controls(r, text);
+	/* stack[0] is the object itself. */
+	for (size_t i = 1; verdict == JSON_READ && i < r->count; i++)
+		record_add(into, r->stack[i].key, r->stack[i].value);
+	stack_shrink(r);
+	return verdict;
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* json - JSON text (RFC 8259) to values and back; reading is yajl's work.
  *
- * Reading takes exactly one object, with blanks around it, and appends its
- * fields to a record in their order, doubles included.  Strings without an
- * escape stay spans into the text, the others are decoded into the arena.
- * Invalid UTF-8 passes as it is (nginx's escape=json lets it through).  A
- * number is an integer when it has no '.', 'e' or 'E' and fits an int64, else
- * a float.
+ * Reading takes exactly one object, with blanks around it and NULs behind it,
+ * and appends its fields to a record in their order, doubles included.  Strings
+ * without an escape stay spans into the text, the others are decoded into the
+ * arena; half a surrogate pair is U+FFFD.  Invalid UTF-8 passes as it is
+ * (nginx's escape=json lets it through), and so do control characters within
+ * strings, as in Fluent Bit.  A number is an integer when it has no
+ * '.', 'e' or 'E' and fits an int64, else a float; one that fits none is not
+ * JSON.
  * One reader serves any number of texts and allocates nothing for each. */
 #ifndef RECORD_JSON_H
 #define RECORD_JSON_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* message - one datagram's payload on its way, and who answers for it.
+/* message - what one sender sent at once, on its way, and who answers for it.
  *
  * A message may become no line, one line or several (copies of rewrite_tag,
  * records that a hook split, several outputs).  The law
@@ -39,6 +39,7 @@ const char *drop_reason_help(enum drop_reason);
 
 struct message {
 	struct span bytes;	 /* as received; in the journal's map */
+	struct span origin;	 /* its sender, for Source_Address_Key */
 	int64_t arrival_ns;	 /* the kernel's receive time, since 1970 */
 	bool is_answered;	 /* a sink took a line of it */
 	enum drop_reason reason; /* else: why not, as known so far */

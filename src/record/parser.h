@@ -2,7 +2,8 @@
 /* parser - a [PARSER] of the configuration: text to the fields of a record.
  *
  * Format regex: the named groups that took part and are not empty, in the
- * order of their definition.  Format json: one object (see json.h).
+ * order of their definition.  Format json: one object (see json.h).  Format
+ * ltsv and logfmt: the pairs of one line (ltsv.h, logfmt.h).
  * Used by inputs and by the parser filter; the pipeline thread only, since it
  * keeps the state of its last match. */
 #ifndef RECORD_PARSER_H
@@ -14,12 +15,19 @@
 
 #include "base/err.h"
 #include "base/span.h"
+#include "record/time_format.h"
 
+struct decode_rule;
 struct parser;
 struct parser_set;
 struct record;
 
-enum parser_format { PARSER_REGEX, PARSER_JSON };
+enum parser_format {
+	PARSER_REGEX,
+	PARSER_JSON,
+	PARSER_LTSV,
+	PARSER_LOGFMT,
+};
 
 enum parser_type {
 	PARSER_TYPE_STRING,
@@ -38,24 +46,27 @@ struct parser_typed { /* one entry of Types */
 struct parser_opts {
 	const char *name;
 	enum parser_format format;
-	const char *regex;	 /* PARSER_REGEX */
-	const char *time_key;	 /* NULL: "time" */
-	const char *time_format; /* NULL: the text has no time */
+	const char *regex;	      /* PARSER_REGEX */
+	bool keep_empty;	      /* PARSER_REGEX: empty groups too */
+	bool no_bare_keys;	      /* PARSER_LOGFMT: such a line is none */
+	const char *time_key;	      /* NULL: "time" */
+	struct time_format_opts time; /* .format NULL: there is no time */
 	bool time_keep;
-	bool has_time_offset;
-	int32_t time_offset_s;
-	const struct parser_typed *types; /* regex only, as in Fluent Bit */
+	const struct parser_typed *types; /* not of json, as in Fluent Bit */
 	size_t type_count;
+	const struct decode_rule *decode; /* see decode_field.h */
+	size_t decode_count;
 };
 
 /* X(name, help): what became of a text. */
-#define PARSER_VERDICTS(X)                                            \
-	X(parsed, "parsed")                                           \
-	X(no_match, "the regular expression does not match")          \
-	X(match_limit, "the regular expression gave up at its limit") \
-	X(json_cut, "JSON that ends too early")                       \
-	X(json_broken, "not JSON")                                    \
-	X(json_no_object, "JSON, but not one object")                 \
+#define PARSER_VERDICTS(X)                                               \
+	X(parsed, "parsed")                                              \
+	X(no_match, "the regular expression does not match, or no pair") \
+	X(bad_pair_time, "ltsv or logfmt whose time does not fit")       \
+	X(match_limit, "the regular expression gave up at its limit")    \
+	X(json_cut, "JSON that ends too early")                          \
+	X(json_broken, "not JSON")                                       \
+	X(json_no_object, "JSON, but not one object")                    \
 	X(json_too_deep, "JSON nested too deep")
 
 enum parser_verdict {
@@ -79,7 +90,9 @@ const char *parser_name(const struct parser *);
  * helps where the text has no year.  On any answer but PARSER_parsed `into`
  * is unchanged.  The text must stay valid as long as the record.
  * A time that does not fit its format: the record keeps its own, the time key
- * is left out, *bad_time is set (else it is untouched). */
+ * is left out (of json it stays), *bad_time is set (else it is untouched).  Of
+ * ltsv and logfmt it makes the text one for another parser, as in Fluent Bit:
+ * PARSER_bad_pair_time. */
 enum parser_verdict parser_apply(struct parser *, struct span text,
 				 int64_t now_ns, struct record *into,
 				 bool *bad_time);

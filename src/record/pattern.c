@@ -5,6 +5,7 @@
 #include <pcre2.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "record/ruby_regex.h"
@@ -17,45 +18,75 @@ enum {
 
 struct pattern {
 	pcre2_code *code;
+	pcre2_code *wide_code; /* for text beyond ASCII, or NULL: the same */
 	pcre2_match_data *match;
 	pcre2_match_context *context;
 	pcre2_jit_stack *stack; /* NULL: no JIT here, the interpreter works */
 	struct span text;	/* of the last match */
 	size_t groups;
-	struct span *names; /* [groups + 1], into the code */
+	char *all_names;    /* as ruby_regex has them */
+	struct span *names; /* [groups + 1], into all_names */
 	bool gave_up;
 };
 
-static bool compile(struct pattern *p, struct span source, struct err *e)
+static pcre2_code *compile(struct span source, const struct ruby_regex *regex,
+			   uint32_t options, struct err *e)
 {
-	struct ruby_regex regex;
 	int error;
 	PCRE2_SIZE error_at;
-	uint32_t options = PCRE2_MULTILINE | PCRE2_DUPNAMES;
+	options |= PCRE2_MULTILINE | PCRE2_DUPNAMES;
+	if (regex->has_names)
+		options |= PCRE2_NO_AUTO_CAPTURE;
+	if (regex->is_utf)
+		options |= PCRE2_UTF | PCRE2_UCP;
 	pcre2_compile_context *context = pcre2_compile_context_create(NULL);
 	CHECK(context != NULL);
 	pcre2_set_newline(context, PCRE2_NEWLINE_LF);
-
-	bool ok = ruby_regex_read(source, &regex, e);
-	if (regex.has_names)
-		options |= PCRE2_NO_AUTO_CAPTURE;
-	if (regex.is_utf)
-		options |= PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF;
-	if (ok) {
-		const char *text = buf_text(&regex.text);
-		p->code = pcre2_compile((PCRE2_SPTR)text, regex.text.len,
-					options, &error, &error_at, context);
-		ok = p->code != NULL;
-		if (!ok) {
-			char why[128];
-			pcre2_get_error_message(error, (PCRE2_UCHAR *)why,
-						sizeof why);
-			err_set(e, "regular expression: %s at %zu", why,
-				ruby_regex_source_at(source, error_at));
-		}
-	}
-	buf_fini(&regex.text);
+	pcre2_code *code =
+		pcre2_compile((PCRE2_SPTR)regex->text.ptr, regex->text.len,
+			      options, &error, &error_at, context);
 	pcre2_compile_context_free(context);
+	if (code == NULL) {
+		char why[128];
+		pcre2_get_error_message(error, (PCRE2_UCHAR *)why, sizeof why);
+		err_set(e, "regular expression: %s at %zu", why,
+			ruby_regex_source_at(source, error_at));
+	} else {
+		/* Where there is no JIT the interpreter works. */
+		pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
+	}
+	return code;
+}
+
+/* What it cannot say in characters it says in bytes all the same. */
+static void take_wide_code(struct pattern *p, struct span source)
+{
+	struct ruby_regex regex;
+	struct err ignored;
+	if (ruby_regex_read(source, true, &regex, &ignored)) {
+		buf_text(&regex.text);
+		p->wide_code = compile(source, &regex, 0, &ignored);
+	}
+	buf_fini(&regex.names);
+	buf_fini(&regex.text);
+}
+
+static bool take_code(struct pattern *p, struct span source, struct err *e)
+{
+	struct ruby_regex regex;
+	bool ok = ruby_regex_read(source, false, &regex, e);
+	if (ok) {
+		buf_text(&regex.text);
+		p->code =
+			compile(source, &regex,
+				regex.is_utf ? PCRE2_MATCH_INVALID_UTF : 0, e);
+		ok = p->code != NULL;
+	}
+	p->all_names = mem_copy(regex.names.ptr, regex.names.len);
+	buf_fini(&regex.names);
+	buf_fini(&regex.text);
+	if (ok && regex.tells_apart)
+		take_wide_code(p, source);
 	return ok;
 }
 
@@ -69,16 +100,20 @@ static void read_names(struct pattern *p)
 	pcre2_pattern_info(p->code, PCRE2_INFO_NAMETABLE, &entry);
 	p->groups = groups;
 	p->names = mem_new((size_t)groups + 1, sizeof *p->names);
-	/* An entry: u16 big-endian group, the name, NUL. */
-	for (; count > 0; count--, entry += entry_bytes)
-		p->names[entry[0] << 8 | entry[1]] =
-			span_of((const char *)entry + 2);
+	/* An entry: u16 big-endian group, "n" and an index, NUL. */
+	for (; count > 0; count--, entry += entry_bytes) {
+		const char *name = p->all_names;
+		unsigned long i = strtoul((const char *)entry + 3, NULL, 10);
+		for (; i > 0; i--)
+			name += strlen(name) + 1;
+		p->names[entry[0] << 8 | entry[1]] = span_of(name);
+	}
 }
 
 struct pattern *pattern_new(struct span text, struct err *e)
 {
 	struct pattern *p = mem_new(1, sizeof *p);
-	if (!compile(p, text, e)) {
+	if (!take_code(p, text, e)) {
 		pattern_free(p);
 		return NULL;
 	}
@@ -87,7 +122,9 @@ struct pattern *pattern_new(struct span text, struct err *e)
 	p->context = pcre2_match_context_create(NULL);
 	CHECK(p->match != NULL && p->context != NULL);
 	pcre2_set_match_limit(p->context, STEPS_MAX);
-	if (pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE) == 0) {
+	size_t jit_bytes = 0;
+	if (pcre2_pattern_info(p->code, PCRE2_INFO_JITSIZE, &jit_bytes) == 0 &&
+	    jit_bytes > 0) {
 		p->stack = pcre2_jit_stack_create(JIT_STACK_MIN_BYTES,
 						  JIT_STACK_MAX_BYTES, NULL);
 		CHECK(p->stack != NULL);
@@ -103,9 +140,26 @@ void pattern_free(struct pattern *p)
 	pcre2_match_context_free(p->context);
 	pcre2_match_data_free(p->match);
 	pcre2_jit_stack_free(p->stack);
+	pcre2_code_free(p->wide_code);
 	pcre2_code_free(p->code);
+	free(p->all_names);
 	free(p->names);
 	free(p);
+}
+
+static bool is_ascii(struct span s)
+{
+	size_t i = 0;
+	for (; i + 8 <= s.len; i += 8) {
+		uint64_t bytes;
+		memcpy(&bytes, s.ptr + i, sizeof bytes);
+		if ((bytes & UINT64_C(0x8080808080808080)) != 0)
+			return false;
+	}
+	for (; i < s.len; i++)
+		if ((unsigned char)s.ptr[i] >= 0x80)
+			return false;
+	return true;
 }
 
 bool pattern_matches(struct pattern *p, struct span text)
@@ -113,10 +167,19 @@ bool pattern_matches(struct pattern *p, struct span text)
 	if (text.ptr == NULL)
 		text.ptr = "";
 	PCRE2_SPTR subject = (PCRE2_SPTR)text.ptr;
-	int rc = p->stack != NULL ? pcre2_jit_match(p->code, subject, text.len,
-						    0, 0, p->match, p->context)
-				  : pcre2_match(p->code, subject, text.len, 0,
-						0, p->match, p->context);
+	int rc = PCRE2_ERROR_UTF8_ERR1;
+	if (p->wide_code != NULL &&
+	    !is_ascii(text)) /* looks whether it is UTF-8 */
+		rc = pcre2_match(p->wide_code, subject, text.len, 0, 0,
+				 p->match, p->context);
+	bool is_done =
+		rc > PCRE2_ERROR_UTF8_ERR1 || rc < PCRE2_ERROR_UTF8_ERR21;
+	if (!is_done)
+		rc = p->stack != NULL
+			     ? pcre2_jit_match(p->code, subject, text.len, 0, 0,
+					       p->match, p->context)
+			     : pcre2_match(p->code, subject, text.len, 0, 0,
+					   p->match, p->context);
 	p->text = text;
 	p->gave_up = rc < 0 && rc != PCRE2_ERROR_NOMATCH;
 	return rc >= 0;

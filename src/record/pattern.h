@@ -5,8 +5,9 @@
  * What differs is translated: ^ and $ match at every line, \h is a hex digit,
  * a class may nest ([(?<pid>[0-9]+)] is ONE class), with a named group the
  * plain ones do not capture, a name may occur twice.  What cannot be
- * translated is an error.  Matching is by byte unless the pattern itself has
- * non-ASCII characters: a cut or broken UTF-8 sequence never stops a match.
+ * translated is an error.  A character of UTF-8 is one, where that makes a
+ * difference; in text that is not UTF-8 each byte is: a cut or broken sequence
+ * never stops a match.
  * A match gives up after a bounded number of steps. */
 #ifndef RECORD_PATTERN_H
 #define RECORD_PATTERN_H

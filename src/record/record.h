@@ -29,7 +29,8 @@ struct record {
 	struct field *fields;
 	size_t count;
 	size_t cap;
-	unsigned restarts; /* how often it went back to the chain's head */
+	unsigned restarts;     /* how often it went back to the chain's head */
+	unsigned restarted_by; /* 1 + the filter that sent it there; 0: none */
 };
 
 /* An empty record in the arena. */

@@ -519,6 +519,22 @@ static bool read_class(struct ruby_cursor *c, unsigned depth, struct class *k,
 	return true;
 }
 
+bool ruby_names_characters(struct span text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		if ((unsigned char)text.ptr[i] >= 0x80)
+			return true;
+		if (text.ptr[i] != '\\' || ++i == text.len)
+			continue;
+		if (memchr("pPuX", text.ptr[i], 4) != NULL)
+			return true;
+		if (text.ptr[i] == 'x' && i + 1 < text.len &&
+		    text.ptr[i + 1] == '{')
+			return true;
+	}
+	return false;
+}
+
 bool ruby_put_class(struct ruby_cursor *c, bool is_caseless, struct buf *out)
 {
 	size_t start = c->at;

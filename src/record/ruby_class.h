@@ -39,6 +39,9 @@ bool ruby_fail_at(const struct ruby_cursor *, size_t offset, const char *what);
 /* The byte `ahead` of the cursor, 0 behind the end. */
 unsigned char ruby_peek(const struct ruby_cursor *, size_t ahead);
 
+/* Does the text name characters beyond ASCII, or their properties? */
+bool ruby_names_characters(struct span text);
+
 /* \d \w \s \h and their capitals; false for another letter. */
 bool ruby_letter_set(char letter, struct ruby_set *);
 

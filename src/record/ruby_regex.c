@@ -23,8 +23,11 @@ struct group {
 struct scan {
 	struct ruby_cursor in;
 	struct buf *out;
+	struct buf *names;
 	bool has_names;
+	bool tells_apart; /* see ruby_regex.h */
 	bool has_numbers; /* \1 and the like */
+	size_t captures;  /* groups with and without a name so far */
 	size_t number_at;
 	enum last last;
 	size_t last_text_at; /* where that begins in the text */
@@ -67,6 +70,22 @@ static bool source_has(const struct scan *s, const char *text)
 	       memcmp(s->in.text.ptr + s->in.at, text, len) == 0;
 }
 
+/* An atom was written that takes characters beyond ASCII: [^ ], \S or a dot.
+ * As many as there are, greedily, they are the same as their bytes. */
+static void note_wide(struct scan *s)
+{
+	unsigned char repeat = ruby_peek(&s->in, 0);
+	if ((repeat != '*' && repeat != '+') || ruby_peek(&s->in, 1) == '?')
+		s->tells_apart = true;
+}
+
+static void note_set(struct scan *s)
+{
+	const char *atom = buf_text(s->out) + s->last_text_at;
+	if (strncmp(atom, "[^", 2) == 0 || strncmp(atom, "(?s:.)", 6) == 0)
+		note_wide(s);
+}
+
 /* <name>, 'name', <1> or <-1> at the cursor. */
 static bool read_reference(struct scan *s, struct span *name)
 {
@@ -97,6 +116,22 @@ static bool is_number(struct span name)
 	return c == '-' || c == '+' || isdigit((unsigned char)c);
 }
 
+/* <n7>, what PCRE2 calls the group. */
+static void put_name(struct scan *s, struct span name)
+{
+	size_t index = 0, at = 0;
+	while (at < s->names->len &&
+	       !span_equals(span_of(s->names->ptr + at), name)) {
+		at += strlen(s->names->ptr + at) + 1;
+		index++;
+	}
+	if (at == s->names->len) {
+		buf_put_span(s->names, name);
+		buf_put_char(s->names, '\0');
+	}
+	buf_printf(s->out, "<n%zu>", index);
+}
+
 static void note_number(struct scan *s, size_t at)
 {
 	if (!s->has_numbers)
@@ -117,10 +152,28 @@ static bool put_reference(struct scan *s, char letter)
 		buf_printf(s->out, "\\g{%.*s}", (int)name.len, name.ptr);
 	else if (span_equals(name, SPAN("0")))
 		buf_put_text(s->out, "(?R)");
-	else
-		buf_printf(s->out, "\\%c<%.*s>", letter, (int)name.len,
-			   name.ptr);
+	else if (is_number(name))
+		buf_printf(s->out, "\\g<%.*s>", (int)name.len, name.ptr);
+	else {
+		buf_printf(s->out, "\\%c", letter);
+		put_name(s, name);
+	}
 	return true;
+}
+
+/* \1 to \9, and what is no more than the groups so far; else it is an octal
+ * number. */
+static bool at_back_reference(const struct scan *s)
+{
+	size_t number = 0;
+	unsigned char digit = ruby_peek(&s->in, 0);
+	if (digit < '1' || digit > '9')
+		return false;
+	for (size_t i = 1; isdigit(digit) && i < 10; i++) {
+		number = number * 10 + (digit - (unsigned)'0');
+		digit = ruby_peek(&s->in, i);
+	}
+	return number <= 9 || number <= s->captures;
 }
 
 static bool put_back_reference(struct scan *s)
@@ -146,13 +199,14 @@ static bool put_escape(struct scan *s)
 	if (ruby_letter_set((char)letter, &set)) {
 		s->in.at++;
 		ruby_put_set(s->out, &set);
+		note_set(s);
 		return true;
 	}
-	if (letter >= '1' && letter <= '9')
+	if (at_back_reference(s))
 		return put_back_reference(s);
 	bool is_code;
 	uint32_t code;
-	if (!ruby_read_code(&s->in, false, &is_code, &code))
+	if (!ruby_read_code(&s->in, true, &is_code, &code))
 		return false;
 	if (is_code) {
 		ruby_put_code(s->out, code);
@@ -167,6 +221,7 @@ static bool put_escape(struct scan *s)
 	case 'P':
 		return ruby_put_property(&s->in, false, s->out);
 	case 'R': /* PCRE2's would take the byte \x85 */
+		s->tells_apart = true;
 		buf_put_text(s->out,
 			     s->in.is_utf ? "\\R" : "(?>\\r\\n|[\\n-\\r])");
 		return true;
@@ -179,6 +234,8 @@ static bool put_escape(struct scan *s)
 	case 'Z':
 	case 'z':
 		s->last = letter == 'X' ? LAST_ATOM : LAST_NEEDS_GROUP;
+		if (letter == 'b' || letter == 'B')
+			s->tells_apart = true;
 		buf_put_char(s->out, '\\');
 		buf_put_char(s->out, (char)letter);
 		return true;
@@ -262,7 +319,7 @@ static bool open_condition(struct scan *s)
 		struct span name;
 		if (!read_reference(s, &name))
 			return false;
-		buf_printf(s->out, "<%.*s>", (int)name.len, name.ptr);
+		put_name(s, name);
 	}
 	if (ruby_peek(&s->in, 0) != ')')
 		return fail(s, "(?(<name>) expected");
@@ -278,7 +335,9 @@ static bool open_named(struct scan *s)
 		return false;
 	if (is_number(name))
 		return fail(s, "a name begins with a letter or _,");
-	buf_printf(s->out, "(?<%.*s>", (int)name.len, name.ptr);
+	buf_put_text(s->out, "(?");
+	put_name(s, name);
+	s->captures++;
 	s->has_names = true;
 	return true;
 }
@@ -308,6 +367,7 @@ static bool open_group(struct scan *s)
 	if (!source_has(s, "(?")) {
 		if (!push(s))
 			return false;
+		s->captures++;
 		copy(s, 1);
 		return true;
 	}
@@ -403,19 +463,19 @@ static void put_interval(struct scan *s)
 static bool put_class(struct scan *s)
 {
 	begin(s, LAST_ATOM);
-	s->in.at++;
-	return ruby_put_class(&s->in, top(s)->is_caseless, s->out);
-}
-
-static bool is_blank(unsigned char c)
-{
-	return c == ' ' || (c >= '\t' && c <= '\r');
+	size_t start = s->in.at++;
+	if (!ruby_put_class(&s->in, top(s)->is_caseless, s->out))
+		return false;
+	if (memmem(s->in.text.ptr + start, s->in.at - start, "[:", 2) != NULL)
+		s->tells_apart = true;
+	note_set(s);
+	return true;
 }
 
 static bool put_next(struct scan *s)
 {
 	unsigned char c = ruby_peek(&s->in, 0);
-	if (top(s)->is_extended && is_blank(c)) {
+	if (top(s)->is_extended && isspace(c)) {
 		s->in.at++;
 		return true;
 	}
@@ -446,6 +506,11 @@ static bool put_next(struct scan *s)
 		s->last = LAST_NOTHING;
 		copy(s, 1);
 		return true;
+	case '.':
+		begin(s, LAST_ATOM);
+		copy(s, 1);
+		note_wide(s);
+		return true;
 	case '^':
 	case '$':
 		begin(s, LAST_NEEDS_GROUP);
@@ -459,12 +524,12 @@ static bool put_next(struct scan *s)
 	}
 }
 
-/* "/re/imx": take the slashes off and the letters in. */
+/* "/re/imx": take the slashes off and the letters in; o has no meaning here. */
 static void strip_slashes(struct scan *s)
 {
 	struct span *text = &s->in.text;
 	size_t last = text->len;
-	while (last > 1 && memchr("imx", text->ptr[last - 1], 3) != NULL)
+	while (last > 1 && memchr("imox", text->ptr[last - 1], 4) != NULL)
 		last--;
 	if (last < 2 || text->ptr[0] != '/' || text->ptr[last - 1] != '/')
 		return;
@@ -482,27 +547,11 @@ static void strip_slashes(struct scan *s)
 	}
 }
 
-static bool speaks_of_characters(struct span text)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		if ((unsigned char)text.ptr[i] >= 0x80)
-			return true;
-		if (text.ptr[i] != '\\' || ++i == text.len)
-			continue;
-		if (memchr("pPuX", text.ptr[i], 4) != NULL)
-			return true;
-		if (text.ptr[i] == 'x' && i + 1 < text.len &&
-		    text.ptr[i + 1] == '{')
-			return true;
-	}
-	return false;
-}
-
 /* Up to the place where the text has grown to text_len. */
 static bool scan_run(struct scan *s, struct span source, size_t text_len)
 {
 	s->in.text = source;
-	s->in.is_utf = speaks_of_characters(source);
+	s->in.is_utf = s->in.is_utf || ruby_names_characters(source);
 	strip_slashes(s);
 	while (!at_end(s) && s->out->len < text_len)
 		if (!put_next(s))
@@ -512,14 +561,20 @@ static bool scan_run(struct scan *s, struct span source, size_t text_len)
 	return true;
 }
 
-bool ruby_regex_read(struct span source, struct ruby_regex *regex,
-		     struct err *e)
+bool ruby_regex_read(struct span source, bool in_characters,
+		     struct ruby_regex *regex, struct err *e)
 {
 	*regex = (struct ruby_regex){0};
-	struct scan s = {.in.err = e, .out = &regex->text};
+	struct scan s = {
+		.in.err = e,
+		.in.is_utf = in_characters,
+		.out = &regex->text,
+		.names = &regex->names,
+	};
 	bool ok = scan_run(&s, source, SIZE_MAX);
 	regex->is_utf = s.in.is_utf;
 	regex->has_names = s.has_names;
+	regex->tells_apart = s.tells_apart && !s.in.is_utf;
 	if (ok && s.has_names && s.has_numbers)
 		ok = ruby_fail_at(&s.in, s.number_at,
 				  "a number beside named groups");
@@ -531,10 +586,11 @@ bool ruby_regex_read(struct span source, struct ruby_regex *regex,
 size_t ruby_regex_source_at(struct span source, size_t text_at)
 {
 	struct err ignored;
-	struct buf text = {0};
-	struct scan s = {.in.err = &ignored, .out = &text};
+	struct buf text = {0}, names = {0};
+	struct scan s = {.in.err = &ignored, .out = &text, .names = &names};
 	bool ok = scan_run(&s, source, text_at);
 	(void)ok;
 	buf_fini(&text);
+	buf_fini(&names);
 	return s.in.at;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "record/time_format.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -9,282 +8,28 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "record/time_parts.h"
+#include "record/zone.h"
 
 enum {
-	TEXT_BYTES_MAX = 63, /* Fluent Bit's bound too */
+	CACHED_BYTES_MAX = 64,
 	S_PER_DAY = 86400,
 };
 
 struct time_format {
-	char *format; /* of the conversions in read_conversion alone */
+	char *format; /* as time_parts wants it */
 	bool has_offset;
 	bool is_local; /* the zone of TZ, when nothing else says which */
+	bool is_lenient;
+	bool skips_blanks; /* before the text */
 	int32_t offset_s;
+	struct zone *zone; /* or NULL */
 
 	size_t cached_len;   /* 0: nothing */
 	int64_t cached_hour; /* of now: its year and day are part of it */
 	int64_t cached_ns;
-	char cached_text[TEXT_BYTES_MAX];
+	char cached_text[CACHED_BYTES_MAX];
 };
-
-/* What the text says. */
-struct parts {
-	int year, month, day; /* month and day from 1; 0: not said */
-	int day_of_year;      /* from 1; 0: not said */
-	int hour, minute, second;
-	int hour_of_12; /* 1..12; 0: not said */
-	bool is_pm;
-	bool has_year;
-	bool has_offset;
-	bool has_epoch;
-	int32_t offset_s;
-	int64_t epoch_s;
-	int64_t fraction_ns;
-};
-
-struct cursor {
-	const char *at;
-	const char *end;
-};
-
-static bool at_digit(const struct cursor *c)
-{
-	return c->at < c->end && isdigit((unsigned char)*c->at);
-}
-
-static void skip_blanks(struct cursor *c)
-{
-	while (c->at < c->end && isspace((unsigned char)*c->at))
-		c->at++;
-}
-
-static bool take(struct cursor *c, char wanted)
-{
-	if (c->at == c->end || *c->at != wanted)
-		return false;
-	c->at++;
-	return true;
-}
-
-static bool take_word(struct cursor *c, const char *word)
-{
-	size_t len = strlen(word);
-	if ((size_t)(c->end - c->at) < len ||
-	    strncasecmp(c->at, word, len) != 0)
-		return false;
-	c->at += len;
-	return true;
-}
-
-/* At most `digits` of them, the value within low..high. */
-static bool read_number(struct cursor *c, int digits, int low, int high,
-			int *value)
-{
-	int v = 0, count = 0;
-	for (; count < digits && at_digit(c); count++)
-		v = v * 10 + (*c->at++ - '0');
-	*value = v;
-	return count > 0 && v >= low && v <= high;
-}
-
-/* The index of the name at the cursor, in full or its first three letters. */
-static bool read_name(struct cursor *c, const char *const names[], int count,
-		      int *index)
-{
-	for (int i = 0; i < count; i++) {
-		if (take_word(c, names[i])) {
-			*index = i;
-			return true;
-		}
-		if (c->end - c->at >= 3 &&
-		    strncasecmp(c->at, names[i], 3) == 0) {
-			c->at += 3;
-			*index = i;
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool read_month(struct cursor *c, int *month)
-{
-	static const char *const names[] = {
-		"January",   "February", "March",    "April",
-		"May",	     "June",	 "July",     "August",
-		"September", "October",	 "November", "December",
-	};
-	if (!read_name(c, names, 12, month))
-		return false;
-	++*month;
-	return true;
-}
-
-static bool read_weekday(struct cursor *c)
-{
-	static const char *const names[] = {
-		"Sunday",   "Monday", "Tuesday",  "Wednesday",
-		"Thursday", "Friday", "Saturday",
-	};
-	int ignored;
-	return read_name(c, names, 7, &ignored);
-}
-
-static bool read_fraction(struct cursor *c, int64_t *fraction_ns)
-{
-	int64_t unit_ns = NS_PER_S;
-	*fraction_ns = 0;
-	for (; at_digit(c) && unit_ns > 1; c->at++) {
-		unit_ns /= 10;
-		*fraction_ns += (*c->at - '0') * unit_ns;
-	}
-	return unit_ns < NS_PER_S && !at_digit(c);
-}
-
-static bool read_epoch(struct cursor *c, int64_t *epoch_s)
-{
-	int64_t v = 0;
-	int count = 0;
-	for (; count < 12 && at_digit(c); count++)
-		v = v * 10 + (*c->at++ - '0');
-	*epoch_s = v;
-	return count > 0 && !at_digit(c);
-}
-
-/* ISO 8601 and the names of RFC 2822. */
-static bool read_zone(struct cursor *c, int32_t *offset_s)
-{
-	static const struct {
-		const char *name;
-		int hours;
-	} zones[] = {
-		{"UTC", 0},  {"UT", 0},	  {"GMT", 0},  {"Z", 0},
-		{"EST", -5}, {"EDT", -4}, {"CST", -6}, {"CDT", -5},
-		{"MST", -7}, {"MDT", -6}, {"PST", -8}, {"PDT", -7},
-	};
-	for (size_t i = 0; i < sizeof zones / sizeof *zones; i++) {
-		if (take_word(c, zones[i].name)) {
-			*offset_s = zones[i].hours * 3600;
-			return true;
-		}
-	}
-	bool is_west = take(c, '-');
-	if (!is_west && !take(c, '+'))
-		return false;
-	const char *start = c->at;
-	int hours, minutes = 0;
-	if (!read_number(c, 2, 0, 23, &hours) || c->at - start != 2)
-		return false;
-	bool has_colon = take(c, ':');
-	start = c->at;
-	if ((has_colon || at_digit(c)) &&
-	    (!read_number(c, 2, 0, 59, &minutes) || c->at - start != 2))
-		return false;
-	*offset_s = (hours * 60 + minutes) * 60;
-	if (is_west)
-		*offset_s = -*offset_s;
-	return true;
-}
-
-/* A name that is not in the list says nothing by itself: it is taken where
- * the configuration says the offset, or when it is a name of TZ's zone. */
-static bool read_zone_name(const struct time_format *f, struct cursor *c,
-			   struct parts *p)
-{
-	const char *start = c->at;
-	if (read_zone(c, &p->offset_s) &&
-	    (c->at == c->end || !isalpha((unsigned char)*c->at))) {
-		p->has_offset = true;
-		return true;
-	}
-	c->at = start;
-	while (c->at < c->end && isalpha((unsigned char)*c->at))
-		c->at++;
-	size_t len = (size_t)(c->at - start);
-	if (f->has_offset)
-		return len > 0;
-	for (int i = 0; f->is_local && i < 2; i++)
-		if (strlen(tzname[i]) == len &&
-		    memcmp(tzname[i], start, len) == 0)
-			return true;
-	return false;
-}
-
-static bool read_year(struct cursor *c, bool is_full, struct parts *p)
-{
-	if (is_full) {
-		p->has_year = read_number(c, 4, 0, 9999, &p->year);
-		return p->has_year;
-	}
-	p->has_year = read_number(c, 2, 0, 99, &p->year);
-	p->year += p->year < 69 ? 2000 : 1900;
-	return p->has_year;
-}
-
-static bool read_half_day(struct cursor *c, bool *is_pm)
-{
-	*is_pm = take_word(c, "PM");
-	return *is_pm || take_word(c, "AM");
-}
-
-static bool read_conversion(const struct time_format *f, char conversion,
-			    struct cursor *c, struct parts *p)
-{
-	if (strchr("dHIzZ", conversion) != NULL)
-		skip_blanks(c);
-	switch (conversion) {
-	case 'Y':
-	case 'y':
-		return read_year(c, conversion == 'Y', p);
-	case 'm':
-		return read_number(c, 2, 1, 12, &p->month);
-	case 'b':
-		return read_month(c, &p->month);
-	case 'd':
-		return read_number(c, 2, 1, 31, &p->day);
-	case 'j':
-		return read_number(c, 3, 1, 366, &p->day_of_year);
-	case 'a':
-		return read_weekday(c);
-	case 'H':
-		return read_number(c, 2, 0, 23, &p->hour);
-	case 'I':
-		return read_number(c, 2, 1, 12, &p->hour_of_12);
-	case 'p':
-		return read_half_day(c, &p->is_pm);
-	case 'M':
-		return read_number(c, 2, 0, 59, &p->minute);
-	case 'S':
-		return read_number(c, 2, 0, 60, &p->second);
-	case 'L':
-		return read_fraction(c, &p->fraction_ns);
-	case 's':
-		p->has_epoch = read_epoch(c, &p->epoch_s);
-		return p->has_epoch;
-	case 'z':
-		p->has_offset = read_zone(c, &p->offset_s);
-		return p->has_offset;
-	case 'Z':
-		return read_zone_name(f, c, p);
-	default: /* %% */
-		return take(c, conversion);
-	}
-}
-
-static bool read_parts(const struct time_format *f, struct cursor *c,
-		       struct parts *p)
-{
-	for (const char *at = f->format; *at != '\0'; at++) {
-		if (isspace((unsigned char)*at))
-			skip_blanks(c);
-		else if (*at != '%' && !take(c, *at))
-			return false;
-		else if (*at == '%' && !read_conversion(f, *++at, c, p))
-			return false;
-	}
-	if (p->hour_of_12 != 0)
-		p->hour = p->hour_of_12 % 12 + (p->is_pm ? 12 : 0);
-	return true;
-}
 
 /* Days since 1970-01-01 of a proleptic Gregorian date; a year is counted from
  * March, so that the day that may be missing is its last. */
@@ -301,8 +46,8 @@ static int64_t days_of(int year, int month, int day)
 
 /* Seconds since 1970.  A day that its month lacks is one of the next month,
  * for mktime as for days_of. */
-static int64_t seconds_of(const struct time_format *f, const struct parts *p,
-			  int year)
+static int64_t seconds_of(const struct time_format *f,
+			  const struct time_parts *p, int year)
 {
 	int month = p->month, day = p->day;
 	if (p->day_of_year != 0) {
@@ -321,17 +66,19 @@ static int64_t seconds_of(const struct time_format *f, const struct parts *p,
 		};
 		return mktime(&tm);
 	}
-	return days_of(year, month, day) * S_PER_DAY + p->hour * 3600 +
-	       p->minute * 60 + p->second -
-	       (p->has_offset ? p->offset_s : f->offset_s);
+	int64_t wall_s = days_of(year, month, day) * S_PER_DAY +
+			 p->hour * 3600 + p->minute * 60 + p->second;
+	if (!p->has_offset && f->zone != NULL)
+		return zone_to_utc(f->zone, wall_s);
+	return wall_s - (p->has_offset ? p->offset_s : f->offset_s);
 }
 
 /* Without a year, or without any date, the nearest to now. */
-static int64_t resolve(const struct time_format *f, struct parts *p,
+static int64_t resolve(const struct time_format *f, struct time_parts *p,
 		       int64_t now_s)
 {
 	if (p->has_epoch)
-		return p->epoch_s;
+		return p->epoch_s - f->offset_s;
 	bool has_date = p->has_year || p->month != 0 || p->day != 0 ||
 			p->day_of_year != 0;
 	time_t now = (time_t)now_s;
@@ -369,8 +116,6 @@ static const char *expansion_of(char conversion)
 		return "%b";
 	case 'A':
 		return "%a";
-	case 'e':
-		return "%d";
 	case 'k':
 		return "%H";
 	case 'l':
@@ -385,6 +130,12 @@ static const char *expansion_of(char conversion)
 		return "%m/%d/%y";
 	case 'F':
 		return "%Y-%m-%d";
+	case 'c':
+		return "%a %b %e %H:%M:%S %Y";
+	case 'x':
+		return "%m/%d/%y";
+	case 'X':
+		return "%H:%M:%S";
 	case 'n':
 	case 't':
 		return " ";
@@ -401,20 +152,24 @@ static bool expand(const char *format, struct buf *out, struct err *e)
 			continue;
 		}
 		char conversion = *++at;
+		if (conversion == 'E' || conversion == 'O')
+			conversion = *++at; /* the locale's, which is C */
 		const char *expansion = expansion_of(conversion);
 		if (expansion != NULL) {
 			buf_put_text(out, expansion);
 		} else if (conversion != '\0' &&
-			   strchr("YymbdjaHIpMSLszZ%", conversion) != NULL) {
+			   strchr("YyCmbdejauwgGUVWHIpMSLszZ%", conversion) !=
+				   NULL) {
 			buf_put_char(out, '%');
 			buf_put_char(out, conversion);
 		} else {
 			return err_set(e,
 				       "time format \"%s\": %%%.1s is not "
-				       "known; there are %%Y %%y %%m %%b %%B "
-				       "%%h %%d %%e %%j %%a %%A %%H %%k %%I "
-				       "%%l %%p %%M %%S %%L %%s %%z %%Z %%T "
-				       "%%R %%r %%D %%F %%n %%t %%%%",
+				       "known; there are %%Y %%y %%C %%m %%b "
+				       "%%B %%h %%d %%e %%j %%a %%A %%u %%w "
+				       "%%H %%k %%I %%l %%p %%M %%S %%L %%s "
+				       "%%z %%Z %%T %%R %%r %%D %%F %%c %%x "
+				       "%%X %%g %%G %%U %%V %%W %%n %%t %%%%",
 				       format, at);
 		}
 	}
@@ -429,35 +184,70 @@ static bool ends_in_utc(const char *format)
 			    strcmp(format + len - 3, "%LZ") == 0);
 }
 
+/* Where the format does not, Fluent Bit writes "2026 " before the text, and so
+ * reads over blanks. */
+static bool says_year(const char *format)
+{
+	return strstr(format, "%Y") != NULL || strstr(format, "%y") != NULL ||
+	       strstr(format, "%s") != NULL;
+}
+
 struct time_format *time_format_new(const struct time_format_opts *opts,
 				    struct err *e)
 {
-	struct buf format = {0};
-	if (!expand(opts->format, &format, e)) {
-		buf_fini(&format);
-		return NULL;
-	}
 	struct time_format *f = mem_new(1, sizeof *f);
+	struct buf format = {0};
+	if (!expand(opts->format, &format, e))
+		goto fail;
 	f->format = mem_text(buf_text(&format));
-	buf_fini(&format);
 	f->has_offset = opts->has_offset;
 	f->offset_s = opts->has_offset ? opts->offset_s : 0;
+	f->is_lenient = opts->is_lenient;
+	f->skips_blanks = !says_year(opts->format);
 	if (ends_in_utc(f->format)) {
 		f->has_offset = true;
 		f->offset_s = 0;
+	} else if (opts->zone != NULL) {
+		f->zone = zone_new(opts->zone, e);
+		if (f->zone == NULL)
+			goto fail;
+	} else {
+		const char *tz = getenv("TZ");
+		f->is_local = opts->local == TIME_LOCAL_SYSTEM ||
+			      (opts->local == TIME_LOCAL_TZ && tz != NULL &&
+			       *tz != '\0');
+		tzset();
 	}
-	const char *tz = getenv("TZ");
-	f->is_local = tz != NULL && *tz != '\0';
-	tzset();
+	buf_fini(&format);
 	return f;
+fail:
+	buf_fini(&format);
+	time_format_free(f);
+	return NULL;
 }
 
 void time_format_free(struct time_format *f)
 {
 	if (f == NULL)
 		return;
+	zone_free(f->zone);
 	free(f->format);
 	free(f);
+}
+
+/* Up to its date or further? */
+static bool fits(const struct time_format *f, struct span text,
+		 struct time_parts *p)
+{
+	const struct time_parts_opts opts = {
+		.format = f->format,
+		.skips_blanks = f->skips_blanks,
+		.knows_tz_names = f->is_local,
+		.takes_any_name = f->has_offset,
+	};
+	bool ok = time_parts_read(&opts, text, p);
+	return ok || (f->is_lenient &&
+		      (p->has_epoch || (p->month != 0 && p->day != 0)));
 }
 
 bool time_format_read(struct time_format *f, struct span text, int64_t now_ns,
@@ -465,35 +255,34 @@ bool time_format_read(struct time_format *f, struct span text, int64_t now_ns,
 {
 	int64_t now_s = now_ns / NS_PER_S;
 	int64_t hour = now_s / 3600;
-	if (text.len == 0 || text.len > TEXT_BYTES_MAX)
+	if (text.len == 0)
 		return false;
 	if (text.len == f->cached_len && hour == f->cached_hour &&
 	    memcmp(text.ptr, f->cached_text, text.len) == 0) {
 		*time_ns = f->cached_ns;
 		return true;
 	}
-	struct cursor c = {text.ptr, text.ptr + text.len};
-	struct parts p = {0};
+	struct time_parts p = {0};
 	int64_t ns;
-	if (!read_parts(f, &c, &p) ||
+	if (!fits(f, text, &p) ||
 	    __builtin_mul_overflow(resolve(f, &p, now_s), NS_PER_S, &ns) ||
 	    __builtin_add_overflow(ns, p.fraction_ns, &ns))
 		return false;
-	memcpy(f->cached_text, text.ptr, text.len);
-	f->cached_len = text.len;
-	f->cached_hour = hour;
-	f->cached_ns = ns;
+	if (text.len <= CACHED_BYTES_MAX) {
+		memcpy(f->cached_text, text.ptr, text.len);
+		f->cached_len = text.len;
+		f->cached_hour = hour;
+		f->cached_ns = ns;
+	}
 	*time_ns = ns;
 	return true;
 }
 
 bool time_offset_read(struct span text, int32_t *offset_s)
 {
-	if (text.len == 0)
-		return false;
-	struct cursor c = {text.ptr, text.ptr + text.len};
 	int32_t s;
-	if (!read_zone(&c, &s) || c.at != c.end)
+	if (text.len == 0 || zone_read_offset(text, &s) != text.len ||
+	    abs(s) >= S_PER_DAY)
 		return false;
 	*offset_s = s;
 	return true;

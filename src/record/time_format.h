@@ -7,14 +7,12 @@
  * What the text does not say is decided here and nowhere else:
  * - no year: the year in which the time lies nearest to `now_ns` (a line of
  *   31 December read on 1 January is last year's); no date: the nearest day;
- * - no zone: the offset of the opts when given, else the zone of TZ as the
- *   process was started with, else (TZ unset or empty) UTC.
- * A format that ends in %SZ or %LZ says UTC.  %Z takes the names that %z
- * takes; another name only where the zone is known without it: with an offset
- * in the opts, or when it is a name of TZ's zone.
+ * - no zone: the offset or the zone of the opts when given, else the zone of
+ *   TZ as the process was started with, else (TZ unset or empty) UTC.
+ * A format that ends in %SZ or %LZ says UTC.  %Z takes a name of TZ's zone and
+ * the well-known ones; any other only where the opts have an offset.
  * Equal text in a row (a second's lines) is answered from a cache.
- * Text behind the format's end is ignored, and text of more than 63 bytes
- * does not fit, as in Fluent Bit. */
+ * Text behind the format's end is ignored, as in Fluent Bit. */
 #ifndef RECORD_TIME_FORMAT_H
 #define RECORD_TIME_FORMAT_H
 
@@ -27,13 +25,26 @@
 
 struct time_format;
 
+/* Where the text has no zone and the opts have none either. */
+enum time_local {
+	TIME_LOCAL_TZ,	   /* the zone of TZ when it is set, else UTC */
+	TIME_LOCAL_SYSTEM, /* the system's zone */
+	TIME_LOCAL_UTC,
+};
+
 struct time_format_opts {
 	const char *format;
 	bool has_offset;  /* Time_Offset was set */
 	int32_t offset_s; /* east of UTC */
+	const char *zone; /* Time_Zone, an IANA name, or NULL */
+	enum time_local local;
+	/* Time_Strict off: a text that fits up to its date or further is
+	 * taken as far as it fits. */
+	bool is_lenient;
 };
 
-/* NULL when the format has a conversion that is not known. */
+/* NULL when the format has a conversion that is not known, or the zone is
+ * not. */
 struct time_format *time_format_new(const struct time_format_opts *,
 				    struct err *);
 void time_format_free(struct time_format *);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "base/buf.h"
@@ -18,22 +19,27 @@
 #include "run/dead_letter.h"
 #include "run/decoder.h"
 #include "run/input_conf.h"
+#include "run/match_check.h"
 #include "run/parser_conf.h"
 
 #define JOURNAL_NAME ".sluiced.journal"
 
 #define DEAD_LETTER_SINK UINT32_MAX /* its number, for notes */
 
-static struct conf *add_conf(struct assembly *a, struct conf *conf)
+static struct conf *add_conf(struct assembly *a, struct conf *conf,
+			     const struct assemble_opts *opts)
 {
 	if (conf == NULL)
 		return NULL;
+	if (opts->allow_unknown)
+		conf_allow_unknown(conf);
 	a->confs = mem_grow(a->confs, a->conf_count + 1, sizeof *a->confs);
 	a->confs[a->conf_count++] = conf;
 	return conf;
 }
 
-static bool check_section_names(const struct conf *conf, struct err *e)
+static bool check_section_names(const struct conf *conf, bool allow_unknown,
+				struct err *e)
 {
 	static const char *const names[] = {"SERVICE", "INPUT",	 "PARSER",
 					    "FILTER",  "OUTPUT", NULL};
@@ -42,11 +48,19 @@ static bool check_section_names(const struct conf *conf, struct err *e)
 		size_t n = 0;
 		while (names[n] != NULL && !conf_is(s, names[n]))
 			n++;
-		if (names[n] == NULL)
-			return conf_err_unknown(s, NULL, "section", names, e);
+		if (names[n] != NULL)
+			continue;
+		if (conf_is(s, "MULTILINE_PARSER"))
+			conf_ignore_section(s, "a message is one record");
+		else if (allow_unknown)
+			conf_warn(s, NULL, "an unknown section is ignored");
+		else
+			return conf_err_section(s, names, e);
 	}
 	s = conf_section_named(conf, "SERVICE", 1);
-	return s == NULL || conf_err(s, e, "there can be only one [SERVICE]");
+	if (s != NULL)
+		conf_warn(s, NULL, "only the first [SERVICE] counts");
+	return true;
 }
 
 /* A dry run says everything on standard error, and looks only whether the
@@ -69,29 +83,50 @@ static bool read_service(struct assembly *a, const struct assemble_opts *opts,
 			 struct err *e)
 {
 	struct conf_section *s = conf_section_named(a->confs[0], "SERVICE", 0);
+	settings_init(&a->settings);
+	if (opts->options != NULL &&
+	    !settings_read(&a->settings, conf_section(opts->options, 0), e))
+		return false;
 	if (s != NULL && !settings_read(&a->settings, s, e))
 		return false;
 	return open_log(a, opts, e) || conf_err_in(s, "Log_File", e);
 }
 
-/* Those that [SERVICE] names, if there is one, and its end. */
-static bool read_parsers_files(struct assembly *a, struct parser_names *names,
-			       struct err *e)
+/* Those that a [SERVICE] names; beyond those it has only unknown keys left. */
+static bool read_parsers_files(struct assembly *a, struct conf_section *s,
+			       const struct assemble_opts *opts,
+			       struct parser_names *names, struct err *e)
 {
-	struct conf_section *s = conf_section_named(a->confs[0], "SERVICE", 0);
-	if (s == NULL)
-		return true;
 	const char *file;
 	for (size_t n = 0; (file = conf_get_each(s, "Parsers_File", n)); n++) {
 		char *path = conf_find_file(conf_dir(a->confs[0]), file);
-		struct conf *conf = add_conf(a, conf_read(path, e));
+		struct conf *conf = add_conf(a, conf_read(path, e), opts);
 		free(path);
 		if (conf == NULL)
 			return conf_err_in(s, "Parsers_File", e);
 		if (!parser_conf_read_file(a->parsers, conf, names, e))
 			return false;
 	}
-	return conf_section_end(s, e);
+	conf_section_warn(s);
+	return true;
+}
+
+/* An input without Parser has Fluent Bit's, where that is configured. */
+static void find_standard_parsers(struct assembly *a,
+				  const struct parser_names *names)
+{
+	static const char in_unix[] = "syslog-rfc3164-local";
+	static const char in_network[] = "syslog-rfc5424";
+	for (size_t i = 0; i < names->count; i++) {
+		const char *name = conf_get_each(names->sections[i], "Name", 0);
+		if (name == NULL)
+			continue;
+		if (strcmp(name, in_unix) == 0)
+			a->unix_parser = parser_set_find(a->parsers, in_unix);
+		if (strcmp(name, in_network) == 0)
+			a->network_parser =
+				parser_set_find(a->parsers, in_network);
+	}
 }
 
 /* The built-in ones first, so that a configured one takes their name. */
@@ -101,18 +136,32 @@ static bool read_parsers(struct assembly *a, const struct assemble_opts *opts,
 	a->parsers = parser_set_new();
 	struct span text = embedded_parsers_conf();
 	struct conf *conf = add_conf(
-		a, conf_read_text("built-in parsers", text.ptr, text.len, e));
+		a, conf_read_text("built-in parsers", text.ptr, text.len, e),
+		opts);
 	if (conf == NULL || !parser_conf_read(a->parsers, conf, NULL, e))
 		return false;
 
 	struct parser_names names = {0};
-	bool ok = opts->parsers_path == NULL ||
-		  ((conf = add_conf(a, conf_read(opts->parsers_path, e))) &&
-		   parser_conf_read_file(a->parsers, conf, &names, e));
-	ok = ok && read_parsers_files(a, &names, e) &&
+	struct conf_section *s = conf_section_named(a->confs[0], "SERVICE", 0);
+	bool ok = opts->options == NULL ||
+		  read_parsers_files(a, conf_section(opts->options, 0), opts,
+				     &names, e);
+	ok = ok && (s == NULL || read_parsers_files(a, s, opts, &names, e)) &&
 	     parser_conf_read(a->parsers, a->confs[0], &names, e);
+	if (ok)
+		find_standard_parsers(a, &names);
 	free(names.sections);
 	return ok;
+}
+
+static bool have_one_place(const struct socket_opts *a,
+			   const struct socket_opts *b)
+{
+	bool is_unix = socket_kind_is_unix(a->kind);
+	if (is_unix != socket_kind_is_unix(b->kind) ||
+	    (!is_unix && (a->kind != b->kind || a->port != b->port)))
+		return false;
+	return strcmp(a->path, b->path) == 0;
 }
 
 /* Of two inputs with one path the second would take the first one's place,
@@ -128,11 +177,13 @@ static bool check_unlike_others(const struct assembly *a, size_t index,
 					    "there is an input \"%s\" already; "
 					    "give one of the two another Alias",
 					    in->name);
-		if (strcmp(other->socket.path, in->socket.path) == 0)
-			return conf_err_key(s, "Path", e,
+		const char *key =
+			socket_kind_is_unix(in->socket.kind) ? "Path" : "Port";
+		if (have_one_place(&other->socket, &in->socket))
+			return conf_err_key(s, key, e,
 					    "the inputs %s and %s have one "
-					    "Path; each needs its own",
-					    other->name, in->name);
+					    "%s; each needs its own",
+					    other->name, in->name, key);
 	}
 	return true;
 }
@@ -143,7 +194,7 @@ static bool try_socket(const struct input *in, const struct conf_section *s,
 		       struct err *e)
 {
 	char room[SAY_QUOTED_BYTES];
-	switch (socket_try(in->socket.path, e)) {
+	switch (socket_try(&in->socket, e)) {
 	case SOCKET_TRY_GOOD:
 		return true;
 	case SOCKET_TRY_NO_DIRECTORY:
@@ -153,19 +204,22 @@ static bool try_socket(const struct input *in, const struct conf_section *s,
 	case SOCKET_TRY_BAD:
 		break;
 	}
-	return conf_err_in(s, "Path", e);
+	return conf_err_in(
+		s, socket_kind_is_unix(in->socket.kind) ? "Path" : "Listen", e);
 }
 
 static bool read_inputs(struct assembly *a, const struct assemble_opts *opts,
 			struct err *e)
 {
+	struct input_env env = {.parsers = a->parsers,
+				.unix_parser = a->unix_parser,
+				.network_parser = a->network_parser};
 	struct conf_section *s;
 	for (size_t n = 0; (s = conf_section_named(a->confs[0], "INPUT", n));
 	     n++) {
 		a->inputs = mem_grow(a->inputs, n + 1, sizeof *a->inputs);
 		a->decoders = mem_grow(a->decoders, n + 1, sizeof *a->decoders);
-		a->decoders[n] =
-			input_conf_read(s, n, a->parsers, &a->inputs[n], e);
+		a->decoders[n] = input_conf_read(s, n, &env, &a->inputs[n], e);
 		if (a->decoders[n] == NULL)
 			return false;
 		a->input_count++;
@@ -181,16 +235,32 @@ static bool read_inputs(struct assembly *a, const struct assemble_opts *opts,
 	return true;
 }
 
-/* A hidden file beside the first socket: an emptyDir outlives a container. */
+static const char *first_unix_path(const struct assembly *a)
+{
+	for (size_t i = 0; i < a->input_count; i++)
+		if (socket_kind_is_unix(a->inputs[i].socket.kind))
+			return a->inputs[i].socket.path;
+	return NULL;
+}
+
+/* A hidden file beside the first Unix socket: an emptyDir outlives a
+ * container. */
 static void place_storage(struct assembly *a)
 {
 	const char *path = a->settings.storage_path;
+	const char *beside = first_unix_path(a);
 	struct buf b = {0};
 	struct stat st;
+	if (path == NULL && beside == NULL && !a->settings.storage_in_memory) {
+		say(SAY_WARN, "assemble",
+		    "journal=memory err=\"without storage.path in [SERVICE] "
+		    "what is not yet written does not outlive a crash\"");
+		a->settings.storage_in_memory = true;
+	}
 	if (a->settings.storage_in_memory)
 		return;
 	if (path == NULL) {
-		path = a->inputs[0].socket.path;
+		path = beside;
 		const char *slash = strrchr(path, '/');
 		buf_put(&b, path,
 			slash != NULL ? (size_t)(slash + 1 - path) : 0);
@@ -233,12 +303,28 @@ static bool read_filters(struct assembly *a, struct err *e)
 	return true;
 }
 
+/* rewrite_tag counts as an input, as Fluent Bit's emitter does. */
+static bool is_only_route(const struct conf *conf)
+{
+	struct conf_section *s;
+	const char *name;
+	for (size_t i = 0; (s = conf_section_named(conf, "FILTER", i)); i++)
+		if ((name = conf_get_each(s, "Name", 0)) != NULL &&
+		    strcasecmp(name, "rewrite_tag") == 0)
+			return false;
+	return conf_section_named(conf, "INPUT", 1) == NULL &&
+	       conf_section_named(conf, "OUTPUT", 1) == NULL;
+}
+
 static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
 			 struct err *e)
 {
 	struct sink_env env = {
 		.conf_dir = conf_dir(a->confs[0]),
 		.dry_run = opts->dry_run,
+		.is_only_route = is_only_route(a->confs[0]),
+		.has_others =
+			conf_section_named(a->confs[0], "OUTPUT", 1) != NULL,
 		.notes = &a->notes,
 		.spill_dir = a->spill_dir,
 		.spill_bytes_max = a->settings.spill_bytes,
@@ -274,12 +360,11 @@ static bool open_dead_letter(struct assembly *a, bool dry_run, struct err *e)
 struct assembly *assemble(const struct assemble_opts *opts, struct err *e)
 {
 	struct assembly *a = mem_new(1, sizeof *a);
-	settings_init(&a->settings);
 	a->notes = (struct append_notes){.note = note, .find = find_note};
-	if (add_conf(a, conf_read(opts->conf_path, e)) == NULL)
+	if (add_conf(a, conf_read(opts->conf_path, e), opts) == NULL)
 		goto fail;
-	if (!check_section_names(a->confs[0], e) || !read_service(a, opts, e) ||
-	    !read_parsers(a, opts, e))
+	if (!check_section_names(a->confs[0], opts->allow_unknown, e) ||
+	    !read_service(a, opts, e) || !read_parsers(a, opts, e))
 		goto fail;
 	if (!read_inputs(a, opts, e))
 		goto fail;
@@ -287,6 +372,7 @@ struct assembly *assemble(const struct assemble_opts *opts, struct err *e)
 	if (!read_filters(a, e) || !read_outputs(a, opts, e) ||
 	    !open_dead_letter(a, opts->dry_run, e))
 		goto fail;
+	match_check(a->confs[0]);
 	return a;
 fail:
 	assembly_free(a);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "intake/framing.h"
 #include "intake/socket.h"
 #include "record/append_note.h"
 #include "run/settings.h"
@@ -15,14 +16,16 @@ struct chain;
 struct conf;
 struct dead_letter;
 struct decoder;
+struct parser;
 struct parser_set;
 struct router;
 
 struct assemble_opts {
 	const char *conf_path;
-	const char *parsers_path; /* -R, or NULL */
+	struct conf *options;	  /* the command line's [SERVICE], or NULL */
 	enum say_level log_level; /* unless Log_Level says otherwise */
 	bool dry_run;		  /* leave nothing behind */
+	bool allow_unknown;	  /* keys; they are warnings then */
 };
 
 /* An [INPUT]: what its socket shall be; its decoder has the same index. */
@@ -30,6 +33,8 @@ struct input {
 	const char *name; /* "syslog.0", or its Alias */
 	struct socket_opts socket;
 	size_t message_bytes_max;
+	enum framing_kind framing; /* of a stream */
+	bool keeps_origin;	   /* the sender's address, with each message */
 };
 
 struct assembly {
@@ -37,6 +42,8 @@ struct assembly {
 	struct conf **confs; /* the main file, then the Parsers_Files */
 	size_t conf_count;
 	struct parser_set *parsers;
+	struct parser *unix_parser;    /* of inputs without Parser, or NULL */
+	struct parser *network_parser; /* the same */
 	struct input *inputs;
 	struct decoder **decoders;
 	size_t input_count;

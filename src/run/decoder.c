@@ -14,6 +14,9 @@ struct decoder {
 	char *tag;
 	struct parser *parser; /* borrowed, or NULL */
 	struct syslog_parser *syslog;
+	const char *raw_message_key;	/* or NULL */
+	const char *source_address_key; /* or NULL */
+	const char *no_origin;
 	struct decoder_stats stats;
 	struct say_rate unparsed_rate;
 	struct say_rate time_rate;
@@ -45,6 +48,28 @@ void decoder_free(struct decoder *d)
 	free(d->name);
 	free(d->tag);
 	free(d);
+}
+
+void decoder_add_keys(struct decoder *d, const char *raw_message_key,
+		      const char *source_address_key, const char *no_origin)
+{
+	d->raw_message_key = raw_message_key;
+	d->source_address_key = source_address_key;
+	d->no_origin = no_origin;
+}
+
+static void add_keys(const struct decoder *d, const struct message *m,
+		     struct record *r)
+{
+	struct span origin = m->origin;
+	if (span_is_empty(origin))
+		origin = span_of(d->no_origin);
+	if (d->raw_message_key != NULL)
+		record_add(r, span_of(d->raw_message_key),
+			   value_string(m->bytes));
+	if (d->source_address_key != NULL)
+		record_add(r, span_of(d->source_address_key),
+			   value_string(origin));
 }
 
 static void say_unparsed(struct decoder *d, const struct message *m,
@@ -106,6 +131,8 @@ struct record *decoder_decode(struct decoder *d, struct message *m,
 		run_syslog(d, m, r);
 	else if (!run_parser(d, m, r))
 		return NULL;
+	if (d->no_origin != NULL)
+		add_keys(d, m, r);
 	d->stats.records_total++;
 	d->stats.bytes_total += m->bytes.len;
 	return r;

@@ -32,6 +32,12 @@ struct decoder *decoder_new(const char *name, const char *tag, struct parser *,
 			    struct err *);
 void decoder_free(struct decoder *);
 
+/* Append these keys to each record, in this order: the message as it was
+ * received, and its sender or `no_origin` where that is not known.  Each may
+ * be NULL; borrowed. */
+void decoder_add_keys(struct decoder *, const char *raw_message_key,
+		      const char *source_address_key, const char *no_origin);
+
 /* NULL when no parser takes the message: counted. */
 struct record *decoder_decode(struct decoder *, struct message *,
 			      struct arena *);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/endpoints.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/say.h"
@@ -18,12 +17,33 @@ void endpoints_init(struct endpoints *e)
 	*e = (struct endpoints){.http_fd = -1};
 }
 
-static struct dgram_socket *find(const struct endpoints *e, const char *path)
+static struct socket_opts opts_of(const struct socket_spec *spec)
+{
+	return (struct socket_opts){
+		.kind = (enum socket_kind)spec->kind,
+		.path = spec->path,
+		.port = spec->port,
+		.mode = (mode_t)spec->mode,
+		.queue_length = spec->queue_length,
+		.receive_bytes = spec->receive_bytes,
+	};
+}
+
+static struct socket *find(const struct endpoints *e,
+			   const struct socket_opts *opts)
 {
 	for (uint32_t i = 0; i < e->specs.socket_count; i++)
-		if (strcmp(e->specs.sockets[i].path, path) == 0)
+		if (e->sockets[i] != NULL && socket_is_at(e->sockets[i], opts))
 			return e->sockets[i];
 	return NULL;
+}
+
+static bool has(const struct endpoints *e, const struct socket *socket)
+{
+	for (uint32_t i = 0; i < e->specs.socket_count; i++)
+		if (e->sockets[i] == socket)
+			return true;
+	return false;
 }
 
 static bool same_http(const struct endpoint_specs *a,
@@ -37,16 +57,10 @@ static bool open_sockets(const struct endpoints *had, struct endpoints *next,
 			 struct err *e)
 {
 	for (uint32_t i = 0; i < next->specs.socket_count; i++) {
-		const struct socket_spec *spec = &next->specs.sockets[i];
-		next->sockets[i] = find(had, spec->path);
-		if (next->sockets[i] != NULL)
-			continue;
-		struct socket_opts opts = {
-			.path = spec->path,
-			.mode = (mode_t)spec->mode,
-			.queue_length = spec->queue_length,
-		};
-		next->sockets[i] = socket_open(&opts, e);
+		struct socket_opts opts = opts_of(&next->specs.sockets[i]);
+		next->sockets[i] = find(had, &opts);
+		if (next->sockets[i] == NULL)
+			next->sockets[i] = socket_open(&opts, e);
 		if (next->sockets[i] == NULL)
 			return false;
 	}
@@ -62,6 +76,15 @@ static bool open_http(const struct endpoints *had, struct endpoints *next,
 		next->http_fd = had->http_fd;
 		return true;
 	}
+	/* One of systemd's; the one of the list is closed. */
+	struct socket_opts opts = {.kind = SOCKET_TCP,
+				   .path = next->specs.http_listen,
+				   .port = next->specs.http_port};
+	struct socket *passed = find(had, &opts);
+	if (passed != NULL && !has(next, passed)) {
+		next->http_fd = fcntl(socket_fd(passed), F_DUPFD_CLOEXEC, 0);
+		return next->http_fd >= 0 || err_sys(e, errno, "HTTP listener");
+	}
 	next->http_fd =
 		http_listen(next->specs.http_listen, next->specs.http_port, e);
 	return next->http_fd >= 0;
@@ -72,8 +95,7 @@ static void close_others(const struct endpoints *of,
 			 const struct endpoints *but)
 {
 	for (uint32_t i = 0; i < of->specs.socket_count; i++)
-		if (of->sockets[i] != NULL &&
-		    find(but, of->specs.sockets[i].path) != of->sockets[i])
+		if (of->sockets[i] != NULL && !has(but, of->sockets[i]))
 			socket_close(of->sockets[i]);
 	if (of->http_fd >= 0 && of->http_fd != but->http_fd)
 		close(of->http_fd);
@@ -102,40 +124,17 @@ void endpoints_close(struct endpoints *e)
 	*e = none;
 }
 
-/* The path or the port of a descriptor becomes the spec that it serves. */
+/* What it is for is seen when the specs come: endpoints_set. */
 static bool adopt(struct endpoints *to, int fd, struct err *e)
 {
-	union {
-		struct sockaddr any;
-		struct sockaddr_un un;
-		struct sockaddr_in in;
-	} address = {0};
-	socklen_t length = sizeof address;
-	if (getsockname(fd, &address.any, &length) != 0)
-		return err_sys(e, errno, "LISTEN_FDS: descriptor %d", fd);
-	if (address.any.sa_family == AF_UNIX &&
-	    to->specs.socket_count < ENDPOINTS_MAX) {
-		uint32_t n = to->specs.socket_count;
-		to->sockets[n] = socket_adopt(fd, 0, true, e);
-		if (to->sockets[n] == NULL)
-			return err_in(e, "LISTEN_FDS");
-		strncpy(to->specs.sockets[n].path, address.un.sun_path,
-			ENDPOINT_PATH_BYTES - 1);
-		to->specs.socket_count++;
-		return true;
-	}
-	if (address.any.sa_family == AF_INET && to->http_fd < 0) {
-		to->http_fd = fd;
-		to->specs.has_http = true;
-		to->specs.http_port = ntohs(address.in.sin_port);
-		inet_ntop(AF_INET, &address.in.sin_addr, to->specs.http_listen,
-			  sizeof to->specs.http_listen);
-		return true;
-	}
-	return err_set(e,
-		       "LISTEN_FDS: descriptor %d is neither a Unix datagram "
-		       "socket nor the HTTP listener",
-		       fd);
+	if (to->specs.socket_count == ENDPOINTS_MAX)
+		return err_set(e, "LISTEN_FDS: more than %d descriptors",
+			       ENDPOINTS_MAX);
+	struct socket *socket = socket_adopt(fd, 0, true, e);
+	if (socket == NULL)
+		return err_in(e, "LISTEN_FDS");
+	to->sockets[to->specs.socket_count++] = socket;
+	return true;
 }
 
 bool endpoints_adopt_systemd(struct endpoints *to, struct err *e)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* endpoints - what the world talks to: the datagram sockets and the HTTP
+/* endpoints - what the world talks to: the inputs' sockets and the HTTP
  * listener.
  *
  * They outlive a worker: the supervisor opens them as a worker's specs ask,
@@ -18,10 +18,13 @@
 enum { ENDPOINTS_MAX = 16, ENDPOINT_PATH_BYTES = 128 };
 
 /* Plain data: it travels from process to process. */
-struct socket_spec {
+struct socket_spec { /* struct socket_opts */
+	uint32_t kind;
 	char path[ENDPOINT_PATH_BYTES];
+	uint16_t port;
 	uint32_t mode;
 	uint32_t queue_length;
+	uint64_t receive_bytes;
 };
 
 struct endpoint_specs {
@@ -34,7 +37,7 @@ struct endpoint_specs {
 
 struct endpoints {
 	struct endpoint_specs specs;
-	struct dgram_socket *sockets[ENDPOINTS_MAX];
+	struct socket *sockets[ENDPOINTS_MAX];
 	int http_fd; /* -1: none */
 };
 
@@ -47,8 +50,8 @@ bool endpoints_set(struct endpoints *e, const struct endpoint_specs *,
 void endpoints_close(struct endpoints *e);
 
 /* Sockets that systemd opened and passed (LISTEN_FDS, sd_listen_fds(3)): they
- * are used for the specs whose path or port they have.  Unsets the
- * environment variables. */
+ * are used for the specs whose path, or address and port, they have; the HTTP
+ * listener is one of them.  Unsets the environment variables. */
 bool endpoints_adopt_systemd(struct endpoints *e, struct err *) MUST_USE;
 
 #endif

@@ -2,238 +2,20 @@
 #include "run/fluentbit_api.h"
 
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <stddef.h>
 #include <string.h>
-#include <yajl/yajl_gen.h>
 
 #include "base/buf.h"
-#include "base/check.h"
-#include "base/mem.h"
+#include "record/json.h"
+#include "run/fluentbit_v1.h"
+#include "run/fluentbit_v2.h"
 #include "run/http.h"
 #include "run/metrics.h"
 #include "run/pipeline.h"
 
-/* Whose shapes these are. */
-#define COMPATIBLE_VERSION "1.8.13"
-
-struct figure {
-	const char *name;
-	uint64_t value;
-};
-
-enum { FIGURES_MAX = 8 };
-
-/* One thing that is counted: {"input"|"filter"|"output"} of a name. */
-struct block {
-	const char *kind;
-	char name[128];
-	struct figure figures[FIGURES_MAX];
-	size_t count;
-};
-
-static void add(struct block *b, const char *name, uint64_t value)
-{
-	b->figures[b->count++] = (struct figure){name, value};
-}
-
-static struct block block_of(const char *kind, const char *prefix,
-			     const char *name)
-{
-	struct block b = {.kind = kind};
-	snprintf(b.name, sizeof b.name, "%s%s", prefix, name);
-	return b;
-}
-
-/* Fluent Bit's hidden input for the copies that rewrite_tag makes. */
-static bool has_emitter(const struct filter_view *f)
-{
-	return strcmp(f->ops->name, "rewrite_tag") == 0;
-}
-
-static struct block block_of_filter(const struct filter_view *f)
-{
-	struct block b = block_of("filter", "", f->name);
-	add(&b, "drop_records", f->stats.dropped_total);
-	add(&b, "add_records", f->stats.added_total);
-	if (has_emitter(f))
-		add(&b, "emit_records", f->stats.restarted_total);
-	return b;
-}
-
-static struct block block_of_sink(const struct sink_view *s)
-{
-	uint64_t dropped = 0;
-	for (size_t r = 0; r < DROP_REASON_COUNT; r++)
-		dropped += s->stats.lines_dropped_total[r];
-	struct block b = block_of("output", "", s->name);
-	add(&b, "proc_records", s->stats.lines_written_total);
-	add(&b, "proc_bytes", s->stats.bytes_written_total);
-	add(&b, "errors", s->stats.errors_total);
-	add(&b, "retries", s->stats.retries_total);
-	add(&b, "retries_failed",
-	    s->stats.lines_dropped_total[DROP_write_failed]);
-	add(&b, "dropped_records", dropped);
-	add(&b, "retried_records", 0);
-	return b;
-}
-
-static struct block block_of_input(const struct decoder_view *d)
-{
-	struct block b = block_of("input", "", d->name);
-	add(&b, "records", d->stats.records_total);
-	add(&b, "bytes", d->stats.bytes_total);
-	return b;
-}
-
-static struct block block_of_emitter(const struct filter_view *f)
-{
-	struct block b = block_of("input", "emitter_for_", f->name);
-	add(&b, "records", f->stats.restarted_total);
-	add(&b, "bytes", 0);
-	return b;
-}
-
-static size_t blocks_of(const struct pipeline_view *v, struct block *blocks)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < v->decoder_count; i++)
-		blocks[n++] = block_of_input(&v->decoders[i]);
-	for (size_t i = 0; i < v->filter_count; i++)
-		if (has_emitter(&v->filters[i]))
-			blocks[n++] = block_of_emitter(&v->filters[i]);
-	for (size_t i = 0; i < v->filter_count; i++)
-		blocks[n++] = block_of_filter(&v->filters[i]);
-	for (size_t i = 0; i < v->sink_count; i++)
-		if (!v->sinks[i].is_dead_letter)
-			blocks[n++] = block_of_sink(&v->sinks[i]);
-	return n;
-}
-
-static struct block *blocks_new(const struct pipeline_view *v, size_t *count)
-{
-	struct block *blocks =
-		mem_new(v->decoder_count + v->filter_count * 2 + v->sink_count,
-			sizeof *blocks);
-	*count = blocks_of(v, blocks);
-	return blocks;
-}
-
-static void gen_text(yajl_gen g, const char *text)
-{
-	yajl_gen_string(g, (const unsigned char *)text, strlen(text));
-}
-
-static void gen_kind(yajl_gen g, const char *kind, const struct block *blocks,
-		     size_t count)
-{
-	gen_text(g, kind);
-	yajl_gen_map_open(g);
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(blocks[i].kind, kind) != 0)
-			continue;
-		gen_text(g, blocks[i].name);
-		yajl_gen_map_open(g);
-		for (size_t f = 0; f < blocks[i].count; f++) {
-			gen_text(g, blocks[i].figures[f].name);
-			yajl_gen_integer(g,
-					 (long long)blocks[i].figures[f].value);
-		}
-		yajl_gen_map_close(g);
-	}
-	yajl_gen_map_close(g);
-}
-
-static void put_metrics_json(struct buf *b, const struct metrics *m)
-{
-	size_t count;
-	struct block *blocks = blocks_new(m->view, &count);
-	yajl_gen g = yajl_gen_alloc(NULL);
-	CHECK(g != NULL);
-	yajl_gen_map_open(g);
-	gen_kind(g, "input", blocks, count);
-	gen_kind(g, "filter", blocks, count);
-	gen_kind(g, "output", blocks, count);
-	yajl_gen_map_close(g);
-	const unsigned char *text;
-	size_t len;
-	yajl_gen_get_buf(g, &text, &len);
-	buf_put(b, (const char *)text, len);
-	yajl_gen_free(g);
-	free(blocks);
-}
-
-static struct buf sample_of(const struct block *block,
-			    const struct figure *figure, int64_t now_ms)
-{
-	struct buf sample = {0};
-	buf_printf(&sample, "fluentbit_%s_%s_total{name=\"", block->kind,
-		   figure->name);
-	metrics_put_label(&sample, block->name);
-	buf_printf(&sample, "\"} %" PRIu64 " %" PRId64 "\n", figure->value,
-		   now_ms);
-	buf_text(&sample);
-	return sample;
-}
-
-static int compare_samples(const void *a, const void *b)
-{
-	return strcmp(((const struct buf *)a)->ptr,
-		      ((const struct buf *)b)->ptr);
-}
-
-/* The metric's name: a sample's text up to its label. */
-static size_t name_length(const struct buf *sample)
-{
-	return strcspn(sample->ptr, "{");
-}
-
-/* Sorted lines, # HELP and # TYPE in front of each metric's first. */
-static void put_samples(struct buf *b, struct buf *samples, size_t count)
-{
-	qsort(samples, count, sizeof *samples, compare_samples);
-	for (size_t i = 0; i < count; i++) {
-		const char *text = samples[i].ptr;
-		int len = (int)name_length(&samples[i]);
-		if (i == 0 || (size_t)len != name_length(&samples[i - 1]) ||
-		    strncmp(text, samples[i - 1].ptr, (size_t)len) != 0)
-			buf_printf(b,
-				   "# HELP %.*s Fluentbit metrics.\n"
-				   "# TYPE %.*s counter\n",
-				   len, text, len, text);
-		buf_put_text(b, text);
-	}
-}
-
-static void put_metrics_prometheus(struct buf *b, const struct metrics *m)
-{
-	size_t count, used = 0;
-	struct block *blocks = blocks_new(m->view, &count);
-	struct buf *samples = mem_new(count * FIGURES_MAX, sizeof *samples);
-	for (size_t i = 0; i < count; i++)
-		for (size_t f = 0; f < blocks[i].count; f++)
-			samples[used++] = sample_of(
-				&blocks[i], &blocks[i].figures[f], m->now_ms);
-	put_samples(b, samples, used);
-	for (size_t i = 0; i < used; i++)
-		buf_fini(&samples[i]);
-	free(samples);
-	free(blocks);
-	buf_printf(b,
-		   "# HELP fluentbit_uptime Number of seconds that Fluent Bit "
-		   "has been running.\n"
-		   "# TYPE fluentbit_uptime counter\n"
-		   "fluentbit_uptime %" PRId64 "\n"
-		   "# HELP process_start_time_seconds Start time of the "
-		   "process since unix epoch in seconds.\n"
-		   "# TYPE process_start_time_seconds gauge\n"
-		   "process_start_time_seconds %" PRId64 "\n"
-		   "# HELP fluentbit_build_info Build version information.\n"
-		   "# TYPE fluentbit_build_info gauge\n"
-		   "fluentbit_build_info{version=\"" COMPATIBLE_VERSION
-		   "\",edition=\"Community\"} 1\n",
-		   m->uptime_s, m->started_s);
-}
+static const char json_type[] = "application/json";
+static const char text_type[] = "text/plain";
+static const char prometheus_type[] = "text/plain; version=0.0.4";
 
 static const char *plural(int64_t n)
 {
@@ -253,33 +35,135 @@ static void put_uptime(struct buf *b, const struct metrics *m)
 		   plural(minutes), s % 60, plural(s % 60));
 }
 
-static void put_root(struct buf *b)
+static void put_plugins(struct buf *b, const struct metrics *m)
 {
+	(void)m;
+	buf_put_text(b, "{\"plugins\":{\"inputs\":[\"syslog\"],\"filters\":["
+			"\"record_modifier\",\"modify\",\"nest\",\"parser\","
+			"\"grep\",\"rewrite_tag\",\"lua\"],\"outputs\":["
+			"\"file\",\"null\",\"stdout\"]}}");
+}
+
+static void put_input_storage(struct buf *b, const char *prefix,
+			      const char *name)
+{
+	struct buf whole = {0};
+	buf_printf(&whole, "%s%s", prefix, name);
+	json_write_string(b, buf_span(&whole));
+	buf_fini(&whole);
+	buf_put_text(b, ":{\"status\":{\"overlimit\":false,"
+			"\"mem_size\":\"0b\",\"mem_limit\":\"0b\"},"
+			"\"chunks\":{\"total\":0,\"up\":0,\"down\":0,"
+			"\"busy\":0,\"busy_size\":\"0b\"}}");
+}
+
+/* There are no chunks.  What waits lies in the journal, which counts as one
+ * of them on the disk. */
+static void put_storage(struct buf *b, const struct metrics *m)
+{
+	int chunks = m->journal_pending_bytes > 0;
 	buf_printf(b,
-		   "{\"fluent-bit\":{\"version\":\"" COMPATIBLE_VERSION
+		   "{\"storage_layer\":{\"chunks\":{\"total_chunks\":%d,"
+		   "\"mem_chunks\":0,\"fs_chunks\":%d,\"fs_chunks_up\":%d,"
+		   "\"fs_chunks_down\":0}},\"input_chunks\":{",
+		   chunks, chunks, chunks);
+	const struct pipeline_view *v = m->view;
+	for (size_t i = 0; i < v->decoder_count; i++) {
+		buf_put(b, ",", i > 0);
+		put_input_storage(b, "", v->decoders[i].name);
+	}
+	for (size_t i = 0; i < v->filter_count; i++) {
+		if (!fluentbit_v1_has_emitter(&v->filters[i]))
+			continue;
+		buf_put_char(b, ',');
+		put_input_storage(b, "emitter_for_", v->filters[i].name);
+	}
+	buf_put_text(b, "}}");
+}
+
+static void put_root(struct buf *b, const struct metrics *m)
+{
+	(void)m;
+	buf_printf(b,
+		   "{\"fluent-bit\":{\"version\":\"" FLUENTBIT_V1_VERSION
 		   "\",\"edition\":\"Community\",\"flags\":[]},"
 		   "\"sluiced\":{\"version\":\"%s\"}}",
 		   metrics_version());
+}
+
+static void put_health(struct buf *b, const struct metrics *m)
+{
+	buf_put_text(b, m->health.is_good ? "ok\n" : "error\n");
+}
+
+static void put_health_v2(struct buf *b, const struct metrics *m)
+{
+	const struct metrics_health *h = &m->health;
+	buf_printf(b,
+		   "{\"status\":\"%s\",\"errors\":%" PRIu64
+		   ",\"retries_failed\":%" PRIu64 ",\"error_limit\":%" PRId64
+		   ",\"retry_failure_limit\":%" PRId64
+		   ",\"period_limit\":%" PRId64 "}",
+		   h->is_good ? "ok" : "error", h->errors, h->given_up,
+		   h->errors_max, h->given_up_max, h->period_s);
+}
+
+enum needs { ALWAYS, HEALTH_CHECK, STORAGE_METRICS };
+
+/* 1.8 takes a path that begins with one of its own for that one, 5.1 only the
+ * whole. */
+struct route {
+	const char *path;
+	bool is_beginning;
+	enum needs needs;
+	bool is_health; /* 500 when it is bad */
+	const char *type;
+	void (*put)(struct buf *, const struct metrics *);
+};
+
+static const struct route routes[] = {
+	{"/api/v1/metrics/prometheus", true, ALWAYS, false, prometheus_type,
+	 fluentbit_v1_put_prometheus},
+	{"/api/v1/metrics", true, ALWAYS, false, json_type,
+	 fluentbit_v1_put_json},
+	{"/api/v1/uptime", true, ALWAYS, false, json_type, put_uptime},
+	{"/api/v1/plugins", true, ALWAYS, false, json_type, put_plugins},
+	{"/api/v1/health", true, HEALTH_CHECK, true, text_type, put_health},
+	{"/api/v1/storage", true, STORAGE_METRICS, false, json_type,
+	 put_storage},
+	{"/api/v2/metrics/prometheus", false, ALWAYS, false, prometheus_type,
+	 fluentbit_v2_put_prometheus},
+	{"/api/v2/metrics", false, ALWAYS, false, text_type,
+	 fluentbit_v2_put_text},
+	{"/api/v2/health", false, ALWAYS, true, json_type, put_health_v2},
+	{"/", true, ALWAYS, false, json_type, put_root},
+};
+
+static bool is_for(const struct route *route, const char *path,
+		   const struct metrics *m)
+{
+	if (route->needs == HEALTH_CHECK && !m->health.is_checked)
+		return false;
+	if (route->needs == STORAGE_METRICS && !m->has_storage_metrics)
+		return false;
+	return route->is_beginning
+		       ? strncmp(path, route->path, strlen(route->path)) == 0
+		       : strcmp(path, route->path) == 0;
 }
 
 void fluentbit_api_answer(const struct metrics *m,
 			  const struct http_request *request,
 			  struct http_answer *answer)
 {
-	struct buf *b = &answer->body;
-	answer->content_type = "application/json";
-	if (strcmp(request->path, "/api/v1/metrics/prometheus") == 0) {
-		answer->content_type = "text/plain; version=0.0.4";
-		put_metrics_prometheus(b, m);
-	} else if (strcmp(request->path, "/api/v1/metrics") == 0) {
-		put_metrics_json(b, m);
-	} else if (strcmp(request->path, "/api/v1/uptime") == 0) {
-		put_uptime(b, m);
-	} else if (strcmp(request->path, "/api/v1/health") == 0) {
-		answer->content_type = "text/plain";
-		answer->status = m->is_healthy ? 200 : 500;
-		buf_put_text(b, m->is_healthy ? "ok\n" : "error\n");
-	} else {
-		put_root(b);
-	}
+	const char *path = request->path;
+	while (path[0] == '/' && path[1] == '/')
+		path++;
+	const struct route *route = routes;
+	while (!is_for(route, path, m) &&
+	       route < routes + sizeof routes / sizeof *routes - 1)
+		route++;
+	if (route->is_health && !m->health.is_good)
+		answer->status = 500;
+	answer->content_type = route->type;
+	route->put(&answer->body, m);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fluentbit_api - the HTTP answers of Fluent Bit 1.8, for what asks for them
- * today: the probes of a pod, dashboards, scripts. */
+/* fluentbit_api - the HTTP answers of Fluent Bit, for what asks for them today:
+ * the probes of a pod, dashboards, scripts.  Below /api/v1, and at every path
+ * that it does not know, as 1.8; below /api/v2 as 5.1. */
 #ifndef RUN_FLUENTBIT_API_H
 #define RUN_FLUENTBIT_API_H
 
@@ -8,7 +9,6 @@ struct http_answer;
 struct http_request;
 struct metrics;
 
-/* Answers every path: one that 1.8 does not know gets `/`, as there. */
 void fluentbit_api_answer(const struct metrics *, const struct http_request *,
 			  struct http_answer *);
 

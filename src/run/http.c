@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 
 enum {
-	CONNECTIONS_MAX = 128,
+	CONNECTIONS_MAX = 128, /* of one address half of it, the others are
+				* closed at once */
 	CONNECTION_BYTES = 8 * 1024,
 	IDLE_TIMEOUT_S = 15,
 	STOP_MS = 50,
@@ -26,6 +28,16 @@ struct http {
 	void (*on_stopped)(void *); /* set: it is stopping */
 	void *stopped_data;
 };
+
+/* Files need descriptors too. */
+static unsigned connections_max(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+	    limit.rlim_cur / 4 > CONNECTIONS_MAX)
+		return CONNECTIONS_MAX;
+	return (unsigned)limit.rlim_cur / 4;
+}
 
 static unsigned connections(struct http *h)
 {
@@ -140,6 +152,9 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
 	if (answer.content_type != NULL)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
 					answer.content_type);
+	if (answer.allow != NULL)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW,
+					answer.allow);
 	enum MHD_Result result =
 		MHD_queue_response(connection, answer.status, response);
 	MHD_destroy_response(response);
@@ -155,10 +170,12 @@ struct http *http_start(uv_loop_t *loop, const struct http_opts *opts,
 {
 	struct http *h = mem_new(1, sizeof *h);
 	h->opts = *opts;
+	unsigned count_max = connections_max();
 	h->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL, 0, NULL, NULL, on_request, h,
 		MHD_OPTION_LISTEN_SOCKET, opts->fd, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		count_max, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+		(count_max + 1) / 2, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		(size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
 		(unsigned)IDLE_TIMEOUT_S, MHD_OPTION_NOTIFY_CONNECTION,
 		on_connection, h, MHD_OPTION_END);

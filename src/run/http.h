@@ -3,7 +3,8 @@
  *
  * Its epoll descriptor is watched by the loop, so it has no thread of its
  * own: a request is answered between two batches of datagrams, and an answer
- * is a text that is ready at once. */
+ * is a text that is ready at once.  Nobody can keep others out: connections
+ * that say nothing are closed, and of one address there are only so many. */
 #ifndef RUN_HTTP_H
 #define RUN_HTTP_H
 
@@ -23,6 +24,7 @@ struct http_request {
 struct http_answer {
 	unsigned status;
 	const char *content_type; /* static, or NULL for none */
+	const char *allow;	  /* the same */
 	struct buf body;	  /* freed by http */
 };
 

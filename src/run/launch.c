@@ -37,10 +37,13 @@ static bool specs_of(const struct assembly *a, struct endpoint_specs *specs,
 	for (size_t i = 0; i < a->input_count; i++) {
 		const struct socket_opts *opts = &a->inputs[i].socket;
 		struct socket_spec *spec = &specs->sockets[i];
+		spec->kind = opts->kind;
+		spec->port = opts->port;
 		spec->mode = opts->mode;
 		spec->queue_length = opts->queue_length;
+		spec->receive_bytes = opts->receive_bytes;
 		if (!copy_text(spec->path, sizeof spec->path, opts->path, e))
-			return err_in(e, "input %s: Path", a->inputs[i].name);
+			return err_in(e, "input %s", a->inputs[i].name);
 	}
 	specs->has_http = a->settings.http_server;
 	specs->http_port = a->settings.http_port;
@@ -63,6 +66,9 @@ static bool take_endpoints(const struct link_message *go,
 					      go->are_kept[i], e);
 		if (to->sockets[i] == NULL)
 			return false;
+		if (socket_kind(to->sockets[i]) != specs->sockets[i].kind)
+			return err_set(e, "descriptor %d is of another kind",
+				       go->fds[i]);
 	}
 	if (specs->has_http)
 		to->http_fd = go->fds[specs->socket_count];

@@ -11,6 +11,8 @@
  *       |--- RELOAD: somebody asked over HTTP ------>|
  *       |<-- TALLY: reloads, deaths -----------------|
  *       |<-- LEAVE: finish the batch and end --------|
+ *       |--- STAY: not yet, I would lose lines ----->| for so long it is not
+ *       |                                            | killed
  *
  * Each message is one packet.  A closed link means that the other is gone. */
 #ifndef RUN_LINK_H
@@ -30,6 +32,7 @@ enum link_kind {
 	LINK_RELOAD,
 	LINK_TALLY,
 	LINK_LEAVE,
+	LINK_STAY,
 };
 
 /* Where the configuration wants our own lines. */

@@ -104,7 +104,7 @@ static void put_law(struct buf *b, const struct metrics *m)
 			   drop_reason_name((enum drop_reason)r),
 			   drop_reason_help((enum drop_reason)r));
 	head(b, "messages_received_total", "counter",
-	     "Datagrams received; = written + dropped + dead_lettered + queued.");
+	     "Messages received; = written + dropped + dead_lettered + queued.");
 	plain(b, "messages_received_total", law.received);
 	head(b, "messages_written_total", "counter",
 	     "Messages whose line is in its file.");

@@ -25,6 +25,17 @@ struct metrics_input {
 	unsigned queue_length;
 };
 
+/* Of the outputs, within the last HC_Period. */
+struct metrics_health {
+	bool is_checked; /* Health_Check */
+	bool is_good;
+	uint64_t errors;
+	uint64_t given_up; /* lines */
+	int64_t errors_max;
+	int64_t given_up_max;
+	int64_t period_s;
+};
+
 /* What is known at one moment; all borrowed. */
 struct metrics {
 	const struct pipeline_view *view;
@@ -37,7 +48,8 @@ struct metrics {
 	int64_t uptime_s;
 	int64_t started_s; /* since 1970 */
 	int64_t now_ms;
-	bool is_healthy;
+	struct metrics_health health;
+	bool has_storage_metrics; /* storage.metrics */
 };
 
 /* The law's terms, in messages. */

@@ -3,12 +3,23 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/mem.h"
 #include "base/span.h"
 #include "conf/conf.h"
+#include "record/decode_field.h"
 #include "record/parser.h"
 #include "record/time_format.h"
+
+/* A text that stands twice is the first, as in Fluent Bit, but not silently. */
+static const char *get_text(struct conf_section *s, const char *key)
+{
+	const char *text = conf_get_each(s, key, 0);
+	if (conf_get_each(s, key, 1) != NULL)
+		conf_warn(s, key, "%s stands twice: the first counts", key);
+	return text != NULL && *text != '\0' ? text : NULL;
+}
 
 static bool note_name(struct parser_names *names, struct conf_section *s,
 		      const char *name, struct err *e)
@@ -26,83 +37,113 @@ static bool note_name(struct parser_names *names, struct conf_section *s,
 	return true;
 }
 
-/* "key:type key:type"; the texts are cut in place in `room`. */
-static bool read_types(struct conf_section *s, char *room,
-		       struct parser_opts *opts, struct err *e)
+static bool read_type(const char *name, enum parser_type *type)
 {
 	static const char *const names[] = {"string", "integer", "float",
-					    "bool",   "hex",	 NULL};
+					    "bool", "hex"};
 	static const enum parser_type types[] = {
 		PARSER_TYPE_STRING, PARSER_TYPE_INTEGER, PARSER_TYPE_FLOAT,
 		PARSER_TYPE_BOOL, PARSER_TYPE_HEX};
-	struct parser_typed *typed = NULL;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if (strcasecmp(names[i], name) == 0) {
+			*type = types[i];
+			return true;
+		}
+	}
+	return false;
+}
+
+/* "key:type key:type"; the texts are cut in place in `room`.  Public files have
+ * commas between them, which make one long type that is none. */
+static void read_types(const struct conf_section *s, struct parser_opts *opts,
+		       char *room, struct parser_typed **types)
+{
 	char *rest = room;
 	char *item;
-	while ((item = strsep(&rest, " \t")) != NULL) {
+	while ((item = strsep(&rest, " ")) != NULL) {
+		char *colon = strchr(item, ':');
 		if (*item == '\0')
 			continue;
-		char *colon = strrchr(item, ':');
-		size_t n = 0;
-		while (colon != NULL && names[n] != NULL &&
-		       strcmp(colon + 1, names[n]) != 0)
-			n++;
-		if (colon == NULL || names[n] == NULL) {
-			free(typed);
-			return conf_err_key(
-				s, "Types", e,
-				"Types: \"%s\" should be key:type, type "
-				"one of string, integer, float, "
-				"bool, hex",
-				item);
-		}
+		enum parser_type type = PARSER_TYPE_STRING;
+		if (colon == NULL || !read_type(colon + 1, &type))
+			conf_warn(s, "Types",
+				  "Types: \"%s\" is not key:type with one of "
+				  "string, integer, float, bool, hex (blanks "
+				  "between them): it stays a string",
+				  item);
+		if (colon == NULL)
+			continue;
 		*colon = '\0';
-		typed = mem_grow(typed, opts->type_count + 1, sizeof *typed);
-		typed[opts->type_count++] =
-			(struct parser_typed){item, types[n]};
+		*types = mem_grow(*types, opts->type_count + 1, sizeof **types);
+		(*types)[opts->type_count++] =
+			(struct parser_typed){item, type};
 	}
-	opts->types = typed;
+}
+
+static bool read_zone(struct conf_section *s, struct time_format_opts *time,
+		      struct err *e)
+{
+	const char *offset = get_text(s, "Time_Offset");
+	bool is_system = false;
+	bool is_said = conf_get_each(s, "Time_System_Timezone", 0) != NULL;
+	time->zone = get_text(s, "Time_Zone");
+	if (!conf_get_bool(s, "Time_System_Timezone", &is_system, e))
+		return false;
+	if (is_said)
+		time->local = is_system ? TIME_LOCAL_SYSTEM : TIME_LOCAL_UTC;
+	if (time->zone != NULL && (is_system || offset != NULL))
+		return conf_err_key(s, "Time_Zone", e,
+				    "Time_Zone says where the clock stands: "
+				    "remove %s",
+				    is_system ? "Time_System_Timezone"
+					      : "Time_Offset");
+	if (time->zone != NULL && time->format == NULL)
+		return conf_err_key(s, "Time_Zone", e,
+				    "Time_Zone is of use only with a "
+				    "Time_Format");
+	if (is_system && offset != NULL)
+		conf_ignore(s, "Time_Offset", "Time_System_Timezone is on");
+	if (is_system || offset == NULL)
+		return true;
+	time->has_offset = true;
+	if (!time_offset_read(span_of(offset), &time->offset_s))
+		return conf_err_key(s, "Time_Offset", e,
+				    "Time_Offset \"%s\" is not one like "
+				    "+0900 or -05:30",
+				    offset);
 	return true;
 }
 
 static bool read_time(struct conf_section *s, struct parser_opts *opts,
 		      struct err *e)
 {
-	const char *offset = NULL;
 	bool is_strict = true;
-	if (!conf_get_text(s, "Time_Key", &opts->time_key, e) ||
-	    !conf_get_text(s, "Time_Format", &opts->time_format, e) ||
-	    !conf_get_bool(s, "Time_Keep", &opts->time_keep, e) ||
-	    !conf_get_bool(s, "Time_Strict", &is_strict, e) ||
-	    !conf_get_text(s, "Time_Offset", &offset, e))
+	opts->time_key = get_text(s, "Time_Key");
+	opts->time.format = get_text(s, "Time_Format");
+	if (!conf_get_bool(s, "Time_Keep", &opts->time_keep, e) ||
+	    !conf_get_bool(s, "Time_Strict", &is_strict, e))
 		return false;
-	if (!is_strict)
-		return conf_err_key(s, "Time_Strict", e,
-				    "Time_Strict off would make times of text "
-				    "that does not fit Time_Format: leave it "
-				    "on");
-	if (offset == NULL)
-		return true;
-	opts->has_time_offset = true;
-	if (!time_offset_read(span_of(offset), &opts->time_offset_s))
-		return conf_err_key(
-			s, "Time_Offset", e,
-			"Time_Offset \"%s\" is not one like +0900 or "
-			"-05:30",
-			offset);
-	return true;
+	opts->time.is_lenient = !is_strict;
+	return read_zone(s, &opts->time, e);
 }
 
 static bool read_format(struct conf_section *s, struct parser_opts *opts,
 			struct err *e)
 {
-	static const char *const formats[] = {"regex", "json", NULL};
-	size_t format = 2;
+	static const char *const formats[] = {"regex", "json", "ltsv", "logfmt",
+					      NULL};
+	size_t format = 4;
+	bool skip_empty = true;
+	opts->regex = get_text(s, "Regex");
 	if (!conf_get_choice(s, "Format", formats, &format, e) ||
-	    !conf_get_text(s, "Regex", &opts->regex, e))
+	    !conf_get_bool(s, "Skip_Empty_Values", &skip_empty, e) ||
+	    !conf_get_bool(s, "Logfmt_No_Bare_Keys", &opts->no_bare_keys, e))
 		return false;
-	if (format == 2)
-		return conf_err_missing(s, "Format", e, "regex or json");
-	opts->format = format == 0 ? PARSER_REGEX : PARSER_JSON;
+	if (format == 4)
+		return conf_err_missing(s, "Format", e,
+					"regex, json, ltsv or logfmt");
+	opts->format = (enum parser_format)format;
+	opts->keep_empty = !skip_empty;
 	if (opts->format == PARSER_REGEX && opts->regex == NULL)
 		return conf_err_missing(
 			s, "Regex", e,
@@ -111,32 +152,66 @@ static bool read_format(struct conf_section *s, struct parser_opts *opts,
 	return true;
 }
 
+static bool read_decoders(struct conf_section *s, struct decode_rule **rules,
+			  size_t *count, struct err *e)
+{
+	static const char *const keys[] = {"Decode_Field", "Decode_Field_As",
+					   NULL};
+	const char *text;
+	size_t which;
+	for (size_t i = 0; (text = conf_get_each_of(s, keys, i, &which)); i++) {
+		struct decode_rule rule;
+		if (!decode_rule_read(text, which == 1, &rule))
+			return conf_err_key(
+				s, keys[which], e,
+				"%s \"%s\" should be a decoder, one of json, "
+				"escaped, escaped_utf8, mysql_quoted, a field, "
+				"and try_next or do_next if need be",
+				keys[which], text);
+		*rules = mem_grow(*rules, *count + 1, sizeof **rules);
+		(*rules)[(*count)++] = rule;
+	}
+	return true;
+}
+
+static struct parser *make(struct conf_section *s, struct parser_opts *opts,
+			   struct err *e)
+{
+	struct parser_typed *types = NULL;
+	struct decode_rule *rules = NULL;
+	struct parser *parser = NULL;
+	const char *text = get_text(s, "Types");
+	char *room = mem_text(text != NULL ? text : "");
+	const char *wrong;
+	read_types(s, opts, room, &types);
+	opts->types = types;
+	if (read_decoders(s, &rules, &opts->decode_count, e) &&
+	    conf_section_end(s, e)) {
+		opts->decode = rules;
+		parser = parser_new(opts, &wrong, e);
+		if (parser == NULL)
+			conf_err_in(s, wrong, e);
+	}
+	for (size_t i = 0; i < opts->decode_count; i++)
+		free(rules[i].key);
+	free(rules);
+	free(types);
+	free(room);
+	return parser;
+}
+
 static bool read_parser(struct parser_set *set, struct conf_section *s,
 			struct parser_names *names, struct err *e)
 {
-	struct parser_opts opts = {0};
-	const char *types = NULL;
-	if (!conf_get_text(s, "Name", &opts.name, e))
-		return false;
+	struct parser_opts opts = {.name = get_text(s, "Name")};
 	if (opts.name == NULL)
 		return conf_err_missing(s, "Name", e,
 					"what a Parser shall call it");
 	if (names != NULL && !note_name(names, s, opts.name, e))
 		return false;
-	if (!read_format(s, &opts, e) || !read_time(s, &opts, e) ||
-	    !conf_get_text(s, "Types", &types, e) || !conf_section_end(s, e))
+	if (!read_format(s, &opts, e) || !read_time(s, &opts, e))
 		return false;
-
-	char *room = mem_text(types != NULL ? types : "");
-	struct parser *parser = NULL;
-	const char *wrong;
-	if (read_types(s, room, &opts, e)) {
-		parser = parser_new(&opts, &wrong, e);
-		if (parser == NULL)
-			conf_err_in(s, wrong, e);
-	}
-	free((void *)opts.types);
-	free(room);
+	struct parser *parser = make(s, &opts, e);
 	if (parser == NULL)
 		return false;
 	parser_set_give(set, parser);

@@ -27,6 +27,7 @@
 #include "base/say.h"
 #include "filter/chain.h"
 #include "intake/journal.h"
+#include "intake/origin.h"
 #include "output/router.h"
 #include "record/record.h"
 #include "run/counters.h"
@@ -244,10 +245,12 @@ static void settle_unanswered(struct pipeline *p, const struct message *message,
 		p->totals.dropped[message->reason]++;
 }
 
-static void run_message(struct pipeline *p, const struct journal_entry *entry)
+static void run_message(struct pipeline *p, struct journal_entry *entry)
 {
+	struct span origin = origin_take(entry);
 	struct message message = {
 		.bytes = entry->bytes,
+		.origin = origin,
 		.arrival_ns = entry->arrival_ns,
 		.reason = DROP_unrouted,
 	};

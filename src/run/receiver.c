@@ -10,7 +10,9 @@
 #include "base/mem.h"
 #include "base/say.h"
 #include "intake/journal.h"
+#include "intake/origin.h"
 #include "intake/socket.h"
+#include "run/connections.h"
 #include "run/endpoints.h"
 #include "run/pipeline.h"
 
@@ -19,10 +21,11 @@ enum {
 	RING_AT_BYTES = 256 * 1024, /* so much waits: no need for the timer */
 };
 
-struct source { /* one socket */
+struct source { /* one socket of datagrams */
 	struct receiver *receiver;
-	struct dgram_socket *socket;
+	struct socket *socket;
 	uint16_t number;
+	bool keeps_origin;
 	uv_poll_t poll;
 };
 
@@ -31,12 +34,16 @@ struct receiver {
 	struct pipeline *pipeline;
 	struct source *sources;
 	uint32_t source_count;
+	struct connections *connections;
+	struct sockaddr_storage *names; /* of senders; NULL: not asked for */
 	uv_timer_t ring_timer;
 	uv_async_t settled;
 	unsigned open_handles;
-	atomic_bool is_paused; /* no room: the kernel's queue holds */
-	bool is_dropping;      /* nor will there be: the disk is blocked */
+	atomic_bool is_waiting; /* somebody is, for room */
+	bool is_paused;		/* datagrams: the kernel's queue holds them */
+	bool is_dropping;	/* nor will there be: the disk is blocked */
 	bool is_finishing;
+	bool is_finished;
 	uint64_t arrivals;
 	void (*on_done)(void *);
 	void *done_data;
@@ -47,6 +54,8 @@ static void on_ring_timer(uv_timer_t *timer)
 {
 	struct receiver *r = timer->data;
 	pipeline_ring(r->pipeline);
+	for (uint32_t i = 0; i < r->source_count; i++)
+		socket_see_drops(r->sources[i].socket);
 }
 
 static void ring_in_time(struct receiver *r)
@@ -58,6 +67,12 @@ static void ring_in_time(struct receiver *r)
 		uv_timer_start(&r->ring_timer, on_ring_timer,
 			       r->opts.ring_after_ms, 0);
 	}
+}
+
+static void arrived(struct receiver *r)
+{
+	r->arrivals++;
+	ring_in_time(r);
 }
 
 static bool is_blocked(struct receiver *r)
@@ -73,15 +88,21 @@ static void stop_polls(struct receiver *r)
 		uv_poll_stop(&r->sources[i].poll);
 }
 
-/* The pipeline tells what it has settled while is_paused is set; what it
+/* The pipeline tells what it has settled while is_waiting is set; what it
  * settled before that is looked for here. */
-static void pause_all(struct receiver *r)
+static void wait_for_room(struct receiver *r)
 {
-	stop_polls(r);
-	atomic_store(&r->is_paused, true);
+	atomic_store(&r->is_waiting, true);
 	pipeline_ring(r->pipeline);
 	if (journal_room(r->opts.journal) > 0 || is_blocked(r))
 		uv_async_send(&r->settled);
+}
+
+static void pause_datagrams(struct receiver *r)
+{
+	stop_polls(r);
+	r->is_paused = true;
+	wait_for_room(r);
 }
 
 static unsigned room_for(struct receiver *r, unsigned count)
@@ -101,21 +122,67 @@ static void say_full(struct receiver *r)
 		  journal_stats(r->opts.journal)->refused_total);
 }
 
+/* Where the kernel shall write who sent each datagram. */
+static void ask_names(struct receiver *r, struct mmsghdr *slots, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		slots[i].msg_hdr.msg_name = &r->names[i];
+		slots[i].msg_hdr.msg_namelen = sizeof r->names[i];
+	}
+}
+
+/* A slot is longer than any datagram of UDP.  Its length is stored last: a
+ * process that is killed before leaves the message without its origin. */
+static void add_origins(struct receiver *r, struct mmsghdr *slots,
+			unsigned received)
+{
+	char text[ORIGIN_TEXT_BYTES];
+	for (unsigned i = 0; i < received; i++) {
+		char *bytes = slots[i].msg_hdr.msg_iov->iov_base;
+		origin_of_address(text, "udp", &r->names[i]);
+		size_t added = origin_put(bytes + slots[i].msg_len, text);
+		atomic_signal_fence(memory_order_seq_cst);
+		slots[i].msg_len += (unsigned)added;
+	}
+}
+
+static void forget_names(struct mmsghdr *slots, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		slots[i].msg_hdr.msg_name = NULL;
+		slots[i].msg_hdr.msg_namelen = 0;
+	}
+}
+
+static unsigned receive_with_origin(struct source *s, struct mmsghdr *slots,
+				    unsigned count)
+{
+	ask_names(s->receiver, slots, count);
+	unsigned received = socket_receive(s->socket, slots, count);
+	add_origins(s->receiver, slots, received);
+	forget_names(slots, count);
+	return received;
+}
+
 /* Receive what is there, as far as there is room.  Whether anything came. */
 static bool receive(struct source *s)
 {
 	struct receiver *r = s->receiver;
+	uint16_t mark = s->keeps_origin ? ORIGIN_MARK : 0;
 	bool any = false;
 	for (int round = 0; round < ROUNDS_MAX; round++) {
 		unsigned count;
-		struct mmsghdr *slots =
-			journal_slots(r->opts.journal, s->number, &count);
+		struct mmsghdr *slots = journal_slots(r->opts.journal,
+						      s->number | mark, &count);
 		unsigned room = room_for(r, count);
 		if (room == 0) {
-			pause_all(r);
+			pause_datagrams(r);
 			break;
 		}
-		unsigned received = socket_receive(s->socket, slots, room);
+		unsigned received =
+			s->keeps_origin
+				? receive_with_origin(s, slots, room)
+				: socket_receive(s->socket, slots, room);
 		if (received == 0)
 			break;
 		any = true;
@@ -125,10 +192,8 @@ static bool receive(struct source *s)
 		if (received < room)
 			break;
 	}
-	if (any) {
-		r->arrivals++;
-		ring_in_time(r);
-	}
+	if (any)
+		arrived(r);
 	return any;
 }
 
@@ -145,7 +210,9 @@ static void start_polls(struct receiver *r)
 		uv_poll_start(&r->sources[i].poll, UV_READABLE, on_readable);
 }
 
-/* When the journal has no room on the way, on_settled comes here again. */
+/* When the journal has no room on the way, on_settled comes here again.
+ * Datagrams are dropped when there will be none, and counted; a connection's
+ * sender is told by its end. */
 static void take_rest(struct receiver *r)
 {
 	for (uint32_t i = 0; i < r->source_count; i++)
@@ -153,40 +220,96 @@ static void take_rest(struct receiver *r)
 			;
 	if (r->is_paused)
 		return;
+	if (!connections_finish(r->connections)) {
+		if (!is_blocked(r)) {
+			wait_for_room(r);
+			return;
+		}
+		connections_leave(r->connections);
+	}
 	uv_timer_stop(&r->ring_timer);
+	r->is_finished = true;
 	r->on_done(r->done_data);
 }
 
 static void on_settled(uv_async_t *async)
 {
 	struct receiver *r = async->data;
-	if (!r->is_paused)
+	if (!atomic_load(&r->is_waiting) || r->is_finished)
 		return;
+	bool has_room = journal_room(r->opts.journal) > 0;
 	r->is_dropping = is_blocked(r);
-	if (!r->is_dropping && journal_room(r->opts.journal) == 0)
+	if (!r->is_dropping && !has_room)
 		return;
-	atomic_store(&r->is_paused, false);
-	if (r->is_finishing)
+	/* Streams are never dropped: they wait on. */
+	bool go_streams = has_room && connections_are_paused(r->connections);
+	atomic_store(&r->is_waiting,
+		     !has_room && connections_are_paused(r->connections));
+	bool go_datagrams = r->is_paused;
+	r->is_paused = false;
+	if (r->is_finishing) {
 		take_rest(r);
-	else
+		return;
+	}
+	if (go_datagrams)
 		start_polls(r);
+	if (go_streams)
+		connections_resume(r->connections);
+}
+
+static void on_stream_arrival(void *data)
+{
+	arrived(data);
+}
+
+static void on_stream_full(void *data)
+{
+	wait_for_room(data);
+}
+
+static void add_source(struct receiver *r, uint32_t number,
+		       const struct receiver_input *input)
+{
+	struct socket *socket = r->opts.endpoints->sockets[number];
+	if (socket_kind_is_stream(socket_kind(socket))) {
+		struct connections_input stream = {
+			.socket = socket,
+			.source = (uint16_t)number,
+			.framing = input->framing,
+			.message_bytes_max = input->message_bytes_max,
+			.keeps_origin = input->keeps_origin,
+		};
+		connections_add(r->connections, &stream);
+		return;
+	}
+	struct source *s = &r->sources[r->source_count++];
+	s->receiver = r;
+	s->number = (uint16_t)number;
+	s->socket = socket;
+	s->keeps_origin = input->keeps_origin;
+	if (s->keeps_origin && r->names == NULL)
+		r->names = mem_new(r->opts.slots, sizeof *r->names);
+	CHECK(uv_poll_init(r->opts.loop, &s->poll, socket_fd(socket)) == 0);
+	s->poll.data = s;
 }
 
 struct receiver *receiver_new(const struct receiver_opts *opts)
 {
 	struct receiver *r = mem_new(1, sizeof *r);
 	r->opts = *opts;
-	r->source_count = opts->endpoints->specs.socket_count;
-	r->sources = mem_new(r->source_count, sizeof *r->sources);
-	for (uint32_t i = 0; i < r->source_count; i++) {
-		struct source *s = &r->sources[i];
-		s->receiver = r;
-		s->number = (uint16_t)i;
-		s->socket = opts->endpoints->sockets[i];
-		CHECK(uv_poll_init(opts->loop, &s->poll,
-				   socket_fd(s->socket)) == 0);
-		s->poll.data = s;
-	}
+	struct connections_opts streams = {
+		.loop = opts->loop,
+		.journal = opts->journal,
+		.on_arrival = on_stream_arrival,
+		.on_full = on_stream_full,
+		.data = r,
+	};
+	r->connections = connections_new(&streams);
+	uint32_t count = opts->endpoints->specs.socket_count;
+	r->sources = mem_new(count, sizeof *r->sources);
+	for (uint32_t i = 0; i < count; i++)
+		add_source(r, i, &opts->inputs[i]);
+	r->opts.inputs = NULL; /* the caller's, until here */
 	CHECK(uv_timer_init(opts->loop, &r->ring_timer) == 0);
 	CHECK(uv_async_init(opts->loop, &r->settled, on_settled) == 0);
 	r->ring_timer.data = r->settled.data = r;
@@ -198,22 +321,25 @@ void receiver_start(struct receiver *r, struct pipeline *pipeline)
 {
 	r->pipeline = pipeline;
 	start_polls(r);
+	connections_resume(r->connections);
 	/* What the journal had already is due. */
 	pipeline_ring(pipeline);
 }
 
 void receiver_tell_settled(struct receiver *r)
 {
-	if (atomic_load(&r->is_paused))
+	if (atomic_load(&r->is_waiting))
 		uv_async_send(&r->settled);
 }
 
 void receiver_poll(struct receiver *r)
 {
-	if (r->is_paused) /* there is something, it only has no room */
+	/* There is something, it only has no room. */
+	if (r->is_paused || connections_are_paused(r->connections))
 		r->arrivals++;
 	for (uint32_t i = 0; i < r->source_count && !r->is_paused; i++)
 		receive(&r->sources[i]);
+	connections_poll(r->connections);
 }
 
 uint64_t receiver_arrivals(const struct receiver *r)
@@ -235,8 +361,10 @@ void receiver_finish(struct receiver *r, void (*on_done)(void *), void *data)
 
 void receiver_leave(struct receiver *r)
 {
-	atomic_store(&r->is_paused, false);
+	atomic_store(&r->is_waiting, false);
+	r->is_paused = false;
 	stop_polls(r);
+	connections_leave(r->connections);
 	uv_timer_stop(&r->ring_timer);
 }
 
@@ -246,6 +374,7 @@ static void on_closed(uv_handle_t *handle)
 	if (--r->open_handles > 0)
 		return;
 	free(r->sources);
+	free(r->names);
 	free(r);
 }
 
@@ -262,6 +391,7 @@ void receiver_stop(struct receiver *r)
 		return;
 	for (uint32_t i = 0; i < r->source_count; i++)
 		uv_close((uv_handle_t *)&r->sources[i].poll, on_poll_closed);
+	connections_stop(r->connections);
 	uv_close((uv_handle_t *)&r->ring_timer, on_closed);
 	uv_close((uv_handle_t *)&r->settled, on_closed);
 }

@@ -1,29 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* receiver - the sockets in the loop: from the kernel's queue to the journal.
  *
- * While the pipeline keeps writing but is behind, receiving pauses: the
+ * Datagrams here, streams in run/connections.h.  While the pipeline keeps writing but is behind, receiving pauses: the
  * kernel's queue is one more buffer, and a sender that may wait does.  While
  * the disk takes nothing that would only lose lines uncounted: then they are
- * received, and the newest dropped when the journal is full.
+ * received, and the newest dropped when the journal is full; streams wait.
  * The pipeline is rung once for a whole batch: when enough waits, or when the
  * oldest message has waited for half of Flush.
  * The intake thread only, but for receiver_tell_settled. */
 #ifndef RUN_RECEIVER_H
 #define RUN_RECEIVER_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
+
+#include "intake/framing.h"
 
 struct endpoints;
 struct journal;
 struct pipeline;
 struct receiver;
 
+struct receiver_input { /* beside its socket */
+	enum framing_kind framing;
+	size_t message_bytes_max;
+	bool keeps_origin;
+};
+
 struct receiver_opts { /* all borrowed */
 	uv_loop_t *loop;
 	struct journal *journal;
 	const struct endpoints *endpoints;
-	uint64_t ring_after_ms; /* half of Flush */
+	const struct receiver_input *inputs; /* one a socket; until _new */
+	unsigned slots;			     /* of the journal */
+	uint64_t ring_after_ms;		     /* half of Flush */
 };
 
 /* Not yet receiving: the pipeline comes with receiver_start. */
@@ -39,11 +51,12 @@ void receiver_poll(struct receiver *);
 /* Grows with everything that comes: to see whether anything does. */
 uint64_t receiver_arrivals(const struct receiver *);
 
-/* Refuse senders (they see EPIPE), take what the kernel still holds, however
+/* Refuse senders (of Unix sockets: they see EPIPE), take what the kernel still holds, however
  * long the journal needs to have room for it, then call on_done. */
 void receiver_finish(struct receiver *, void (*on_done)(void *), void *data);
 
-/* Receive no more; the kernel's queue keeps what is there. */
+/* Receive no more; the kernel's queues keep what is there.  Connections are
+ * ended, with what the kernel holds of them. */
 void receiver_leave(struct receiver *);
 
 /* Close the handles; freed once the loop has run once more. */

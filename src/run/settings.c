@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 #include "conf/conf.h"
@@ -18,17 +19,23 @@ static const struct {
 	{"DNS.Mode", "nothing is resolved"},
 	{"DNS.Resolver", "nothing is resolved"},
 	{"DNS.Prefer_IPv4", "nothing is resolved"},
+	{"DNS.Prefer_IPv6", "nothing is resolved"},
 	{"scheduler.*", "a failed write is tried again after 0.1 to 5 s"},
 	{"sp.*", "there is no stream processor"},
 	{"Plugins_File", "there are no plugins to load"},
-	{"flush.adaptive.*", "Flush is an upper bound already"},
+	{"flush.adaptive*", "Flush is an upper bound already"},
 	{"storage.inherit", "every input goes through the journal"},
-	{"storage.rejected.path", "there are no chunks"},
+	{"storage.rejected.*", "Dead_Letter keeps what cannot be written"},
+	{"storage.backlog.flush_on_shutdown", "a stop always writes all"},
+	{"security.fips_mode", "nothing is encrypted"},
+	{"multiline_buffer_limit", "a message is one record"},
+	{"Enable_Chunk_Trace", "there are no chunks"},
+	{"windows.maxstdio", "this is not Windows"},
+	{"telemetry*", "/metrics has the figures"},
 	{"storage.keep.rejected", "Dead_Letter keeps what cannot be written"},
 	{"storage.trim_files", "there are no chunks"},
 	{"storage.sync", "Fsync says when files are synced"},
 	{"storage.checksum", "the journal always has checksums"},
-	{"storage.metrics", "/metrics has the journal's figures"},
 	{"storage.backlog.mem_limit", "storage.max_size bounds the journal"},
 	{"storage.max_chunks_up", "storage.max_size bounds the journal"},
 	{"storage.delete_irrecoverable_chunks", "there are no chunks"},
@@ -55,6 +62,7 @@ void settings_init(struct settings *s)
 	};
 }
 
+/* As in Fluent Bit the environment has the last word, if it is a level. */
 static bool read_log(struct settings *s, struct conf_section *c, struct err *e)
 {
 	static const char *const names[] = {"off",  "error", "warn",  "warning",
@@ -66,6 +74,10 @@ static bool read_log(struct settings *s, struct conf_section *c, struct err *e)
 	if (!conf_get_choice(c, "Log_Level", names, &chosen, e) ||
 	    !conf_get_text(c, "Log_File", &s->log_file, e))
 		return false;
+	const char *wanted = getenv("FLB_LOG_LEVEL");
+	for (size_t i = 0; wanted != NULL && names[i] != NULL; i++)
+		if (strcasecmp(wanted, names[i]) == 0)
+			chosen = i;
 	if (chosen != sizeof levels) {
 		s->has_log_level = true;
 		s->log_level = levels[chosen];
@@ -138,6 +150,7 @@ static bool read_storage(struct settings *s, struct conf_section *c,
 	    !conf_get_choice(c, "storage.type", types, &type, e) ||
 	    !conf_get_size(c, "storage.max_size", &s->journal_bytes, e) ||
 	    !conf_get_size(c, "storage.spill_size", &s->spill_bytes, e) ||
+	    !conf_get_bool(c, "storage.metrics", &s->storage_metrics, e) ||
 	    !conf_get_text(c, "Dead_Letter", &s->dead_letter, e) ||
 	    !read_fsync(s, c, e))
 		return false;
@@ -145,10 +158,22 @@ static bool read_storage(struct settings *s, struct conf_section *c,
 	return true;
 }
 
+/* Fluent Bit's -1 is to wait for ever. */
+static bool read_grace(struct settings *s, struct conf_section *c,
+		       struct err *e)
+{
+	const double for_ever_s = 1e9;
+	const char *text = conf_get_each(c, "Grace", 0);
+	if (text == NULL || strcmp(text, "-1") != 0)
+		return conf_get_seconds(c, "Grace", &s->grace_s, e);
+	s->grace_s = for_ever_s;
+	return conf_get_text(c, "Grace", &text, e);
+}
+
 bool settings_read(struct settings *s, struct conf_section *c, struct err *e)
 {
 	if (!conf_get_seconds(c, "Flush", &s->flush_s, e) ||
-	    !conf_get_seconds(c, "Grace", &s->grace_s, e) ||
+	    !read_grace(s, c, e) ||
 	    !conf_get_bool(c, "Hot_Reload", &s->hot_reload, e) ||
 	    !read_storage(s, c, e) || !read_log(s, c, e) || !read_http(s, c, e))
 		return false;

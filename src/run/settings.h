@@ -30,6 +30,7 @@ struct settings {
 	bool hot_reload;	  /* over HTTP; SIGHUP always works */
 	const char *storage_path; /* NULL: beside the first socket */
 	bool storage_in_memory;
+	bool storage_metrics; /* /api/v1/storage answers */
 	size_t journal_bytes;
 	size_t spill_bytes;
 	enum sink_fsync fsync;

@@ -14,6 +14,8 @@
 #include "run/pipeline.h"
 #include "run/settings.h"
 
+enum { RELOAD_S = 30 };
+
 struct failures { /* of the outputs, so far */
 	uint64_t errors;
 	uint64_t given_up;
@@ -21,9 +23,12 @@ struct failures { /* of the outputs, so far */
 
 struct status {
 	struct status_opts opts;
-	struct failures before; /* as of the period's begin */
-	int64_t started_ns;	/* monotonic */
+	struct failures before[STATUS_STEPS]; /* a ring, a step apart */
+	size_t oldest;			      /* as of the period's begin */
+	int64_t started_ns;		      /* monotonic */
 	int64_t started_real_ns;
+	int64_t asked_ns;      /* when a reload was asked for; 0: never */
+	uint64_t asked_before; /* reloads until then */
 };
 
 static struct metrics begin(const struct status *s)
@@ -37,6 +42,7 @@ static struct metrics begin(const struct status *s)
 		.inputs = o->inputs,
 		.input_count = o->input_count,
 		.tally = o->tally,
+		.has_storage_metrics = o->settings->storage_metrics,
 		.uptime_s = (clock_mono_ns() - s->started_ns) / NS_PER_S,
 		.started_s = s->started_real_ns / NS_PER_S,
 		.now_ms = clock_real_ns() / NS_PER_MS,
@@ -54,16 +60,26 @@ static struct failures failures_in(const struct pipeline_view *v)
 	return now;
 }
 
-/* As Fluent Bit: errors grew by more than the limit within the period. */
-static bool is_healthy(const struct status *s, const struct pipeline_view *v)
+/* As Fluent Bit: bad when they grew by more than the limit within the last
+ * HC_Period. */
+static struct metrics_health health_of(const struct status *s,
+				       const struct pipeline_view *v)
 {
 	const struct settings *set = s->opts.settings;
+	const struct failures *before = &s->before[s->oldest];
 	struct failures now = failures_in(v);
-	return !set->health_check ||
-	       (now.errors - s->before.errors <=
-			(uint64_t)set->health_errors_max &&
-		now.given_up - s->before.given_up <=
-			(uint64_t)set->health_retries_max);
+	struct metrics_health health = {
+		.is_checked = set->health_check,
+		.errors = now.errors - before->errors,
+		.given_up = now.given_up - before->given_up,
+		.errors_max = set->health_errors_max,
+		.given_up_max = set->health_retries_max,
+		.period_s = (int64_t)set->health_period_s,
+	};
+	health.is_good = !set->health_check ||
+			 (health.errors <= (uint64_t)health.errors_max &&
+			  health.given_up <= (uint64_t)health.given_up_max);
+	return health;
 }
 
 struct status *status_new(const struct status_opts *opts)
@@ -72,7 +88,8 @@ struct status *status_new(const struct status_opts *opts)
 	s->opts = *opts;
 	s->started_ns = clock_mono_ns();
 	s->started_real_ns = clock_real_ns();
-	status_tick(s);
+	for (size_t i = 0; i < STATUS_STEPS; i++)
+		status_tick(s);
 	return s;
 }
 
@@ -83,8 +100,45 @@ void status_free(struct status *s)
 
 void status_tick(struct status *s)
 {
-	s->before = failures_in(pipeline_view_begin(s->opts.pipeline));
+	const struct pipeline_view *v = pipeline_view_begin(s->opts.pipeline);
+	s->before[s->oldest] = failures_in(v);
 	pipeline_view_end(s->opts.pipeline);
+	s->oldest = (s->oldest + 1) % STATUS_STEPS;
+}
+
+uint64_t status_tick_ms(const struct status *s)
+{
+	double ms = s->opts.settings->health_period_s * 1000 / STATUS_STEPS;
+	return ms < 1 ? 1 : (uint64_t)ms;
+}
+
+static uint64_t reloads(const struct status *s)
+{
+	const struct link_tally *t = s->opts.tally;
+	return t->reloads_done + t->reloads_failed;
+}
+
+/* Whether one was asked for and has neither come nor failed.  It ends within
+ * RELOAD_S, or was refused. */
+static bool is_reloading(const struct status *s)
+{
+	return s->asked_ns != 0 && s->asked_before == reloads(s) &&
+	       clock_mono_ns() - s->asked_ns < RELOAD_S * NS_PER_S;
+}
+
+static bool ask_reload(struct status *s)
+{
+	if (!s->opts.settings->hot_reload || !s->opts.on_reload(s->opts.data))
+		return false;
+	s->asked_ns = clock_mono_ns();
+	s->asked_before = reloads(s);
+	return true;
+}
+
+static void put_reload(struct http_answer *answer, const char *word, int status)
+{
+	buf_printf(&answer->body, "{\"reload\":\"%s\",\"status\":%d}", word,
+		   status);
 }
 
 /* Fluent Bit 5.1's answers. */
@@ -99,13 +153,15 @@ static void answer_reload(struct status *s, const struct http_request *request,
 			   s->opts.tally->reloads_done);
 	} else if (!is_asked) {
 		answer->status = 405;
-	} else if (!s->opts.settings->hot_reload) {
-		buf_put_text(&answer->body,
-			     "{\"reload\":\"not enabled\",\"status\":-1}");
+		answer->content_type = NULL;
+		answer->allow = "GET, POST, PUT";
+	} else if (is_reloading(s)) {
+		answer->status = 400;
+		put_reload(answer, "in progress", -2);
+	} else if (ask_reload(s)) {
+		put_reload(answer, "done", 0);
 	} else {
-		s->opts.on_reload(s->opts.data);
-		buf_put_text(&answer->body,
-			     "{\"reload\":\"done\",\"status\":0}");
+		put_reload(answer, "not enabled", -1);
 	}
 }
 
@@ -117,7 +173,7 @@ void status_answer(struct status *s, const struct http_request *request,
 		return;
 	}
 	struct metrics m = begin(s);
-	m.is_healthy = is_healthy(s, m.view);
+	m.health = health_of(s, m.view);
 	if (strcmp(request->path, "/metrics") == 0) {
 		answer->content_type = "text/plain; version=0.0.4";
 		metrics_put(&answer->body, &m);

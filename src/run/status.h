@@ -3,6 +3,7 @@
 #ifndef RUN_STATUS_H
 #define RUN_STATUS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "run/link.h"
@@ -20,7 +21,7 @@ struct status_opts {
 	const struct metrics_input *inputs;
 	size_t input_count;
 	const struct link_tally *tally;
-	void (*on_reload)(void *); /* asked for over HTTP */
+	bool (*on_reload)(void *); /* asked for over HTTP; false: it cannot */
 	void *data;
 };
 
@@ -29,8 +30,11 @@ struct status;
 struct status *status_new(const struct status_opts *);
 void status_free(struct status *);
 
-/* Health_Check: the period begins anew. */
+/* Health_Check: HC_Period goes on by a step, one of STATUS_STEPS.  To be called
+ * once in so many milliseconds. */
+enum { STATUS_STEPS = 60 };
 void status_tick(struct status *);
+uint64_t status_tick_ms(const struct status *);
 
 void status_answer(struct status *, const struct http_request *,
 		   struct http_answer *);

@@ -3,6 +3,8 @@
  *  1. a worker is forked; it assembles the configuration and says READY;
  *  2. the endpoints that it asks for are opened, and handed to it with GO;
  *  3. a signal to stop is forwarded; the worker drains, writes, exits 0.
+ *     One that comes before it works waits until it does, since the socket may
+ *     hold datagrams already; a second one ends it all at once.
  * Failures:
  *  - the first worker exits before it works: a bad configuration, a journal
  *    in use, which it has told; its exit code becomes ours;
@@ -66,6 +68,7 @@ struct supervisor {
 	int64_t restart_ns;    /* 0: no restart is due */
 	int64_t kill_ns;       /* 0: nobody is late to leave */
 	int64_t stop_ns;       /* when the signal to stop came */
+	int stop_signal;       /* that came before the first worker works */
 	unsigned quick_deaths; /* in a row */
 	bool is_over;
 	int exit_code;
@@ -258,6 +261,8 @@ static void on_link(struct supervisor *s, struct child *child)
 		s->state = RUNNING;
 	else if (m.kind == LINK_RELOAD)
 		reload(s);
+	else if (m.kind == LINK_STAY && s->kill_ns != 0)
+		s->kill_ns = clock_mono_ns() + LEAVE_MS * NS_PER_MS;
 }
 
 /* A worker that worked for a while and then died is replaced at once.  Those
@@ -325,8 +330,12 @@ static void reap(struct supervisor *s)
 static void stop(struct supervisor *s, int signum)
 {
 	if (s->state == STARTING) {
-		end(s, 0);
-	} else if (s->state == RUNNING) {
+		if (s->stop_signal != 0)
+			end(s, 0);
+		s->stop_signal = signum;
+		return;
+	}
+	if (s->state == RUNNING) {
 		say(SAY_INFO, "supervisor", "signal=%d stopping", signum);
 		s->stop_ns = clock_mono_ns();
 	}
@@ -401,6 +410,8 @@ static void wait_for_something(struct supervisor *s)
 	for (int i = 0; i < 2; i++)
 		if (fds[i + 1].revents != 0 && children[i]->pid != 0)
 			on_link(s, children[i]);
+	if (s->stop_signal != 0 && s->state == RUNNING)
+		stop(s, s->stop_signal);
 	if (fds[0].revents != 0)
 		on_signal(s);
 	on_time(s);

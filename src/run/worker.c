@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/say.h"
 #include "intake/journal.h"
+#include "intake/origin.h"
 #include "run/assemble.h"
 #include "run/counters.h"
 #include "run/endpoints.h"
@@ -43,7 +44,7 @@ struct worker {
 	struct metrics_input inputs[ENDPOINTS_MAX];
 	struct link_tally tally;
 	uv_poll_t link;
-	uv_timer_t idle_timer; /* draining: a tick */
+	uv_timer_t idle_timer; /* draining, or waiting to leave: a tick */
 	unsigned idle_ticks;   /* without a datagram */
 	uint64_t arrivals;     /* at the last tick */
 	uv_timer_t grace_timer;
@@ -111,6 +112,13 @@ static void drain(struct worker *w, int64_t grace_ms)
 	uv_timer_start(&w->grace_timer, on_grace_over, (uint64_t)grace_ms, 0);
 }
 
+static bool is_blocked(struct worker *w)
+{
+	bool blocked = pipeline_view_begin(w->pipeline)->is_blocked;
+	pipeline_view_end(w->pipeline);
+	return blocked;
+}
+
 static void leave(struct worker *w, const char *why)
 {
 	if (w->state == FINISHING || w->state == LEAVING)
@@ -125,6 +133,37 @@ static void leave(struct worker *w, const char *why)
 		pipeline_finish(w->pipeline);
 	else
 		pipeline_leave(w->pipeline);
+}
+
+static void on_stay_tick(uv_timer_t *timer)
+{
+	struct worker *w = timer->data;
+	struct link_message m = {.kind = LINK_STAY};
+	if (w->state != RUNNING && w->state != LEAVING)
+		return;
+	if (is_blocked(w)) {
+		if (!link_send(w->opts->link, &m))
+			uv_timer_stop(timer);
+	} else if (w->state == RUNNING) {
+		leave(w, "reload");
+		uv_timer_again(timer);
+	}
+}
+
+/* A journal in memory goes with us: as long as the disk takes nothing we go on
+ * receiving, and must not be killed. */
+static void leave_for_reload(struct worker *w)
+{
+	bool must_stay = w->settings->storage_in_memory && is_blocked(w);
+	if (must_stay && w->state == RUNNING)
+		say(SAY_WARN, "worker",
+		    "reload=waiting err=\"an output takes nothing, and the "
+		    "journal is in memory\"");
+	else
+		leave(w, "reload");
+	bool is_going = w->state == RUNNING || w->state == LEAVING;
+	if (w->settings->storage_in_memory && is_going)
+		uv_timer_start(&w->idle_timer, on_stay_tick, 0, IDLE_TICK_MS);
 }
 
 static void close_handle(uv_handle_t *handle, void *unused)
@@ -171,13 +210,15 @@ static void tell_finished(void *data)
 
 /* --- what comes from outside */
 
-static void ask_reload(void *data)
+static bool ask_reload(void *data)
 {
 	struct worker *w = data;
 	struct link_message m = {.kind = LINK_RELOAD};
-	if (w->opts->link < 0 || !link_send(w->opts->link, &m))
-		say(SAY_WARN, "worker",
-		    "reload=refused err=\"there is no supervisor\"");
+	if (w->opts->link >= 0 && link_send(w->opts->link, &m))
+		return true;
+	say(SAY_WARN, "worker",
+	    "reload=refused err=\"there is no supervisor\"");
+	return false;
 }
 
 static void on_link(uv_poll_t *poll, int status, int events)
@@ -190,7 +231,7 @@ static void on_link(uv_poll_t *poll, int status, int events)
 		uv_poll_stop(poll);
 		leave(w, "the supervisor is gone");
 	} else if (m.kind == LINK_LEAVE) {
-		leave(w, "reload");
+		leave_for_reload(w);
 	} else if (m.kind == LINK_TALLY) {
 		w->tally = m.tally;
 	}
@@ -281,9 +322,13 @@ static bool open_journal(struct worker *w, struct err *e)
 		.counters_bytes = COUNTERS_BYTES,
 		.wait_ms = JOURNAL_WAIT_MS,
 	};
-	for (size_t i = 0; i < a->input_count; i++)
-		if (a->inputs[i].message_bytes_max > opts.slot_bytes)
-			opts.slot_bytes = a->inputs[i].message_bytes_max;
+	for (size_t i = 0; i < a->input_count; i++) {
+		const struct input *in = &a->inputs[i];
+		size_t bytes = in->message_bytes_max +
+			       (in->keeps_origin ? ORIGIN_BYTES_MAX : 0);
+		if (bytes > opts.slot_bytes)
+			opts.slot_bytes = bytes;
+	}
 	struct journal_found found = {0};
 	w->journal = journal_open(&opts, &found, e);
 	if (w->journal == NULL)
@@ -315,21 +360,30 @@ static bool start_pipeline(struct worker *w, struct err *e)
 
 static void start_receiver(struct worker *w)
 {
+	struct receiver_input inputs[ENDPOINTS_MAX] = {0};
 	struct receiver_opts opts = {
 		.loop = &w->loop,
 		.journal = w->journal,
 		.endpoints = w->opts->endpoints,
+		.inputs = inputs,
+		.slots = SLOTS,
 		.ring_after_ms = (uint64_t)(w->settings->flush_s * 1000 / 2),
 	};
-	w->receiver = receiver_new(&opts);
 	for (uint32_t i = 0; i < opts.endpoints->specs.socket_count; i++) {
-		const struct dgram_socket *s = opts.endpoints->sockets[i];
+		const struct input *in = &w->opts->assembly->inputs[i];
+		struct socket *s = opts.endpoints->sockets[i];
+		inputs[i] = (struct receiver_input){
+			.framing = in->framing,
+			.message_bytes_max = in->message_bytes_max,
+			.keeps_origin = in->keeps_origin,
+		};
 		w->inputs[i] = (struct metrics_input){
-			.name = w->opts->assembly->inputs[i].name,
+			.name = in->name,
 			.socket = socket_stats(s),
 			.queue_length = socket_queue_length(s),
 		};
 	}
+	w->receiver = receiver_new(&opts);
 }
 
 static bool start_http(struct worker *w, struct err *e)
@@ -358,10 +412,10 @@ static void start_status(struct worker *w)
 		.data = w,
 	};
 	w->status = status_new(&opts);
-	uint64_t period_ms = (uint64_t)(w->settings->health_period_s * 1000);
-	if (w->settings->health_check && period_ms > 0)
-		uv_timer_start(&w->health_timer, on_health_timer, period_ms,
-			       period_ms);
+	uint64_t tick_ms = status_tick_ms(w->status);
+	if (w->settings->health_check)
+		uv_timer_start(&w->health_timer, on_health_timer, tick_ms,
+			       tick_ms);
 }
 
 /* The pipeline's thread comes last of what can fail: before it, nothing needs

@@ -74,17 +74,20 @@ static bool check_health(const struct settings *s, struct err *e)
 	return ok;
 }
 
-static bool read_settings(const struct conf *conf, struct settings *s,
-			  struct err *e)
+static bool read_settings(const struct conf *conf, const struct conf *options,
+			  struct settings *s, struct err *e)
 {
 	struct conf_section *c = conf_section_named(conf, "SERVICE", 0);
+	settings_init(s);
+	if ((options != NULL &&
+	     !settings_read(s, conf_section(options, 0), e)) ||
+	    (c != NULL && !settings_read(s, c, e)))
+		return false;
+	if (s->http_server)
+		return true;
 	if (c == NULL)
 		return err_set(e, "there is no [SERVICE] with HTTP_Server On");
-	settings_init(s);
-	if (!settings_read(s, c, e))
-		return false;
-	return s->http_server ||
-	       conf_err_key(c, "HTTP_Server", e,
+	return conf_err_key(c, "HTTP_Server", e,
 			    "HTTP_Server must be On for a healthcheck");
 }
 
@@ -97,7 +100,7 @@ int healthcheck(const struct assemble_opts *opts)
 		return EXIT_CODE_SYSTEM;
 	struct conf *conf = conf_read(opts->conf_path, &e);
 	if (conf != NULL)
-		ok = read_settings(conf, &settings, &e) &&
+		ok = read_settings(conf, opts->options, &settings, &e) &&
 		     check_health(&settings, &e);
 	conf_free(conf);
 	if (ok)

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/rfc3339.h"
 #include "intake/journal.h"
+#include "intake/origin.h"
 #include "record/json.h"
 
 struct show {
@@ -25,17 +26,23 @@ static void on_count(void *data, const struct journal_entry *entry)
 	show->count++;
 }
 
-static void on_print(void *data, const struct journal_entry *entry)
+static void on_print(void *data, const struct journal_entry *item)
 {
 	struct show *show = data;
+	struct journal_entry entry = *item;
+	struct span origin = origin_take(&entry);
 	struct buf *b = &show->line;
 	buf_clear(b);
-	buf_printf(b, "seq=%" PRIu64 " time=", entry->seq);
-	rfc3339_put(b, entry->arrival_ns);
-	buf_printf(b, " input=%u bytes=%zu", entry->source, entry->bytes.len);
+	buf_printf(b, "seq=%" PRIu64 " time=", entry.seq);
+	rfc3339_put(b, entry.arrival_ns);
+	buf_printf(b, " input=%u bytes=%zu", entry.source, entry.bytes.len);
+	if (!span_is_empty(origin)) {
+		buf_put_text(b, " from=");
+		buf_put_span(b, origin);
+	}
 	if (show->verbose) {
 		buf_put_text(b, " text=");
-		json_write_string(b, entry->bytes);
+		json_write_string(b, entry.bytes);
 	}
 	buf_put_char(b, '\n');
 	fwrite(b->ptr, 1, b->len, stdout);

@@ -2,8 +2,8 @@
 /* 1. The configuration says which inputs there are, and where.
  * 2. Each line of FILE, or each message in the journal, is sent to its input;
  *    a socket is connected when it is needed first.
- * 3. A line that is no letter, and a message too long for a datagram, is told
- *    and passed by.
+ * 3. A line that is no letter, and a message that does not fit into a datagram
+ *    or a line, is told and passed by.
  * 4. When a socket cannot be sent to, the rest stays unsent: the place is
  *    told, so that one can go on from there. */
 #include "tool/replay.h"
@@ -13,11 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
@@ -26,19 +23,15 @@
 #include "base/say.h"
 #include "conf/conf.h"
 #include "intake/journal.h"
+#include "intake/origin.h"
 #include "record/json.h"
 #include "record/record.h"
 #include "run/dead_letter.h"
+#include "tool/target.h"
 
-enum { ARENA_BYTES = 64 * 1024, SEND_BUFFER_BYTES = 32 * 1024 * 1024 };
+enum { ARENA_BYTES = 64 * 1024 };
 
 static const char journal_magic[] = "sluicedJ";
-
-struct target { /* an [INPUT] */
-	struct buf name;
-	const char *path; /* of the configuration */
-	int fd;		  /* -1: not yet connected */
-};
 
 struct replayer {
 	const struct replay_opts *opts;
@@ -56,23 +49,9 @@ struct replayer {
 static bool add_target(struct replayer *r, struct conf_section *s,
 		       struct err *e)
 {
-	const char *path = NULL, *alias = NULL;
-	if (!conf_get_text(s, "Path", &path, e) ||
-	    !conf_get_text(s, "Alias", &alias, e))
-		return false;
-	if (path == NULL)
-		return conf_err(s, e, "Path is missing: where its socket is");
-	if (strlen(path) >= sizeof((struct sockaddr_un *)NULL)->sun_path)
-		return conf_err_key(s, "Path", e,
-				    "it is too long for a socket");
 	size_t n = r->target_count++;
 	r->targets = mem_grow(r->targets, n + 1, sizeof *r->targets);
-	r->targets[n] = (struct target){.path = path, .fd = -1};
-	if (alias != NULL)
-		buf_put_text(&r->targets[n].name, alias);
-	else
-		buf_printf(&r->targets[n].name, "syslog.%zu", n);
-	return true;
+	return target_init(&r->targets[n], s, n, e);
 }
 
 static bool read_targets(struct replayer *r, const struct conf *conf,
@@ -93,28 +72,6 @@ static struct target *find_target(struct replayer *r, struct span name)
 		if (span_equals(buf_span(&r->targets[i].name), name))
 			return &r->targets[i];
 	return NULL;
-}
-
-static bool connect_target(struct target *t, struct err *e)
-{
-	if (t->fd >= 0)
-		return true;
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	memcpy(address.sun_path, t->path, strlen(t->path));
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return err_sys(e, errno, "socket");
-	/* The longest datagram that can be sent; the kernel gives what it
-	 * may (unix(7)). */
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){SEND_BUFFER_BYTES},
-		   sizeof(int));
-	if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
-		err_sys(e, errno, "connect to %s", t->path);
-		close(fd);
-		return false;
-	}
-	t->fd = fd;
-	return true;
 }
 
 /* --- one message */
@@ -139,18 +96,11 @@ static bool send_message(struct replayer *r, struct target *own,
 			 struct span raw, struct err *e)
 {
 	struct target *t = own != NULL ? own : &r->targets[0];
-	if (!connect_target(t, e)) {
-		r->is_stopped = true;
-		return false;
-	}
 	wait_turn(r);
-	while (send(t->fd, raw.ptr, raw.len, MSG_NOSIGNAL) < 0) {
-		if (errno == EINTR)
-			continue;
-		r->is_stopped = errno != EMSGSIZE;
-		return err_sys(e, errno, "send %zu bytes to %s", raw.len,
-			       t->path);
-	}
+	enum target_send answer = target_send(t, raw, e);
+	r->is_stopped = answer == TARGET_GONE;
+	if (answer != TARGET_SENT)
+		return false;
 	r->sent++;
 	r->elsewhere += own == NULL;
 	return true;
@@ -221,17 +171,19 @@ static void pass_by(void *data, const struct journal_entry *entry)
 	(void)data, (void)entry;
 }
 
-static void send_entry(void *data, const struct journal_entry *entry)
+static void send_entry(void *data, const struct journal_entry *item)
 {
 	struct replayer *r = data;
 	struct err e = {0};
-	struct target *own = entry->source < r->target_count
-				     ? &r->targets[entry->source]
+	struct journal_entry entry = *item;
+	(void)origin_take(&entry); /* we are the sender now */
+	struct target *own = entry.source < r->target_count
+				     ? &r->targets[entry.source]
 				     : NULL;
 	if (r->is_stopped)
 		r->unsent++;
-	else if (!send_message(r, own, entry->bytes, &e))
-		tell(r, " message ", entry->seq, e.text);
+	else if (!send_message(r, own, entry.bytes, &e))
+		tell(r, " message ", entry.seq, e.text);
 }
 
 /* What is good of a damaged one is sent too. */
@@ -266,11 +218,8 @@ static bool is_journal(const char *path)
 
 static void replayer_fini(struct replayer *r)
 {
-	for (size_t i = 0; i < r->target_count; i++) {
-		if (r->targets[i].fd >= 0)
-			close(r->targets[i].fd);
-		buf_fini(&r->targets[i].name);
-	}
+	for (size_t i = 0; i < r->target_count; i++)
+		target_fini(&r->targets[i]);
 	free(r->targets);
 }
 

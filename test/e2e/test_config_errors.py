@@ -71,8 +71,9 @@ MISTAKES = {
         changed(("Name parser", "Name prser")), "sluiced.conf:7:", "parser"),
     "an unknown output": (
         changed(("Name file", "Name flie")), "sluiced.conf:12:", "file"),
-    "an unknown key of SERVICE": (
-        changed(("Flush 1", "Flsh 1")), "sluiced.conf:2:", "Flsh", "Flush"),
+    "a plugin that only Fluent Bit has": (
+        changed(("Name file", "Name kafka")),
+        "sluiced.conf:12:", "kafka", "Fluent Bit", "file"),
     "an unknown key of INPUT": (
         changed(("Path @", "Unix_Prm 0666\n    Path @")),
         "sluiced.conf:5:", "Unix_Prm", "Unix_Perm"),
@@ -147,9 +148,6 @@ MISTAKES = {
     "a bad offset": (
         with_parser("Name p", "Format json", "Time_Offset nine"),
         "parsers.conf:4:", "Time_Offset", "+0900"),
-    "a bad type": (
-        with_parser("Name p", "Format regex", "Regex (?<a>x)", "Types a:int"),
-        "parsers.conf:5:", "Types", "integer"),
     "a rule of three words": (
         with_filter("Name rewrite_tag", "Match *", "Rule $a ^x$ new"),
         "sluiced.conf:14:", "Rule"),
@@ -167,6 +165,9 @@ MISTAKES = {
     "a script that fails": (
         with_hook("error('at once')\nfunction hook() end\n"),
         "sluiced.conf:", "at once"),
+    "a script that never ends": (
+        with_hook("while true do end\nfunction hook() end\n"),
+        "sluiced.conf:", "hook.lua:1: stopped, after 3000 ms of CPU"),
     "a hook of another name": (
         with_hook("function hook() end\n", "call hok"),
         "sluiced.conf:15:", "hok"),
@@ -205,6 +206,78 @@ def test_a_dry_run_says_that_all_is_well_and_leaves_nothing(room):
     assert result.code == 0, result.err
     assert "configuration" in (result.out + result.err)
     assert os.listdir(room.path) == ["sluiced.conf"]
+
+
+# What Fluent Bit says nothing of, and what would be right.
+WARNINGS = {
+    "an unknown key of SERVICE": (
+        changed(("Flush 1", "Flsh 1")), [], "sluiced.conf:2 ", "Flsh", "Flush"),
+    "a second SERVICE": (
+        GOOD + "[SERVICE]\n    Flush 1\n", [], "sluiced.conf:15 ", "first"),
+    "a filter without Match": (
+        changed(("    Match *\n", "")), [], "sluiced.conf:6 ", "Match"),
+    "a Match that nothing has": (
+        changed(("Match *\n", "Match nginx\n")), [],
+        "sluiced.conf:8 ", "nginx", "syslog.0"),
+    "a comment behind a value": (
+        changed(("Match *\n", "Match * # all\n")), [],
+        "sluiced.conf:8 ", "comment"),
+    "a bad type": (
+        with_parser("Name x", "Format regex", "Regex ^(?<a>.)",
+                    "Types a:int"), [], "parsers.conf:5 ", "a:int"),
+    "an unknown key that is allowed": (
+        changed(("Path @/log", "Paht x\n    Path @/log")),
+        ["--allow-unknown"], "sluiced.conf:5 ", "Paht", "Path"),
+    "an unknown section that is allowed": (
+        GOOD + "[FLITER]\n    Name x\n", ["-u"], "sluiced.conf:15 ", "FLITER"),
+}
+
+
+@pytest.mark.parametrize("name", WARNINGS)
+def test_it_warns_where_fluent_bit_is_silent(room, name):
+    files, options, *told = WARNINGS[name]
+    result = run("-c", lay_out(room, files), "--dry-run", *options,
+                 cwd=room.path)
+    assert result.code == 0, result.err
+    warned = "".join(line for line in result.err.splitlines(True)
+                     if "level=warn" in line and "mod=conf" in line)
+    for word in told:
+        assert word in warned, result.err
+
+
+@pytest.mark.parametrize("args", [
+    ["-d"], ["-i", "tail"], ["-o", "stdout"], ["-F", "grep"], ["-m", "*"],
+    ["-p", "a=b"], ["-t", "x"], ["-e", "x.so"], ["-S"], ["-J"], ["-T", "x"],
+    ["-C", "x"], ["-r", "x"], ["-Z"], ["--trace-input=x"], ["--enable-fips"],
+    ["--daemon"], ["--plugin", "x.so"]], ids=str)
+def test_an_option_that_only_fluent_bit_has_is_told(room, args):
+    result = run("-c", lay_out(room, GOOD), *args, cwd=room.path)
+    assert result.code == USAGE
+    assert "is not there: " in result.err and "usage" not in result.err
+
+
+@pytest.mark.parametrize("args", [
+    ["-f", "0.2"], ["--flush=2"], ["-l", "own.log"], ["-b", "store"], ["-H"],
+    ["-P", "2021"], ["-L", "127.0.0.1"], ["-Y"], ["-W"], ["-s", "24576"],
+    ["--supervisor"], ["--http", "--port", "0"], ["-f", "1", "-f", "2"]],
+    ids=str)
+def test_an_option_of_fluent_bit_is_taken(room, args):
+    result = run("-c", lay_out(room, GOOD), "-D", *args, cwd=room.path)
+    assert result.code == 0, result.err
+
+
+def test_a_wrong_value_of_an_option_is_told(room):
+    result = run("-c", lay_out(room, GOOD), "-D", "-P", "65536", cwd=room.path)
+    assert result.code == CONFIG
+    assert "command line: [SERVICE] HTTP_Port" in result.err
+
+
+def test_the_working_directory_is_that_of_the_option(room):
+    lay_out(room, GOOD)
+    assert run("-w", room.path, "-c", "sluiced.conf", "-D",
+               cwd="/").code == 0
+    assert run("-w", room.path / "nowhere", "-c", "sluiced.conf", "-D",
+               cwd="/").code == SYSTEM
 
 
 def test_a_dry_run_does_not_mind_a_running_daemon(room, start):
@@ -324,9 +397,9 @@ def test_a_log_file_that_cannot_be_opened_is_told(room):
 
 
 def test_quiet_does_not_hide_why_it_ends(room):
-    result = run("-c", lay_out(room, changed(("Flush", "Flsh"))), "-q",
+    result = run("-c", lay_out(room, changed(("file", "flie"))), "-q",
                  cwd=room.path)
-    assert result.code == CONFIG and "Flsh" in result.err
+    assert result.code == CONFIG and "flie" in result.err
 
 
 def test_a_socket_in_use_is_left_to_its_owner(room, out, start):

@@ -268,7 +268,7 @@ def test_the_command_lines_name_files_that_are_mounted(overlay):
     for path in copied:
         assert (ROOT / path).is_file(), path
     assert sorted(Path(path).name for path in copied) == sorted(
-        ["sluiced.conf", key_of("Parsers_File"), HOOK])
+        ["sluiced.conf", HOOK])
 
 
 def test_the_image_is_built_with_the_makefile_s_packages():

@@ -119,7 +119,13 @@ IDIOMS = {
     "math.pow": ("math.pow(2, 10)", b"1024"),
     "loadstring": ('loadstring("return 7")()', b"7"),
     "an integral number": ("10 / 2", b"5"),
-    "string.format": ('string.format("%d", 3.0)', b"3"),
+    "an integral text": ('"n" .. 10 / 2 .. 1.0', b"n51"),
+    "string.format": ('string.format("%d|%u", 1.5, 3)', b"1|3"),
+    "table.foreach": (
+        "table.foreach({k = 1}, function(k, v) return k .. v end)", b"k1"),
+    "bit": ("bit.band(255, bit.lshift(3, 2))", b"12"),
+    "string.gsub": ('(string.gsub("a-b", "-", "%-"))', b"a-b"),
+    "setfenv": ("setfenv(function() return x end, {x = 5})()", b"5"),
 }
 
 
@@ -158,6 +164,9 @@ MISBEHAVING = {
     "catches everything and never ends": (
         "while true do pcall(function() while true do end end) end",
         "time_limit"),
+    "takes its limit away": (
+        "coroutine.wrap(function() debug.sethook() "
+        "while true do end end)()", "error"),
     "takes all memory": (
         'local t = {}; while true do t[#t + 1] = '
         'string.rep("x", 1000000) .. #t end', "memory_limit"),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What probes and scrapers ask: Fluent Bit 1.8's paths and shapes, and
-/metrics from which the law can be computed."""
+"""What probes and scrapers ask: Fluent Bit's paths and shapes, and /metrics
+from which the law can be computed."""
 import http.client
 import json
 import re
@@ -54,12 +54,14 @@ def get_json(daemon, path):
 
 
 @pytest.mark.parametrize("path", ["/", "/api/v1/metrics/prometheus",
-                                  "/api/v1/health", "/metrics"])
+                                  "/api/v1/health", "/api/v2/health",
+                                  "/api/v2/metrics", "/metrics"])
 def test_the_probes_pass(daemon, path):
     assert daemon.get(path).status == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/whatever", "/api/v2/health"])
+@pytest.mark.parametrize("path", ["/", "/whatever", "/api/v2/reload/",
+                                  "/api/v1/health", "/api/v1/storage"])
 def test_the_root_and_what_is_unknown_tell_the_version(daemon, path):
     about = get_json(daemon, path)["fluent-bit"]
     assert re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", about["version"])
@@ -117,6 +119,37 @@ def test_metrics_for_prometheus(daemon):
                      r'"\} 1$', text, re.M)
 
 
+def test_metrics_of_5_1(daemon):
+    answer = daemon.get("/api/v2/metrics/prometheus")
+    metrics = Metrics(answer.body.decode())
+    assert metrics.sum("fluentbit_input_records_total", name="syslog.0") == 6
+    assert metrics.sum("fluentbit_input_records_total",
+                       name="emitter_for_rewrite_tag.2") == 5
+    assert metrics.sum("fluentbit_filter_records_total", name="lua.1") == 6
+    assert metrics.sum("fluentbit_output_proc_records_total",
+                       name="file.0") == 11
+    for name, labels in metrics.samples:
+        assert metrics.types[name] == (
+            "counter" if name.endswith(("_total", "_uptime", "_times"))
+            else "gauge"), name
+    text = daemon.get("/api/v2/metrics").body.decode()
+    pattern = re.compile(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z '
+                         r'fluentbit_[a-z_]+\{[a-z]+=".*"\} = \d+')
+    assert all(pattern.fullmatch(line) for line in text.splitlines())
+    assert len(text.splitlines()) == len(metrics.samples)
+
+
+def test_reload_is_not_enabled(daemon):
+    assert get_json(daemon, "/api/v2/reload") == {"hot_reload_count": 0}
+    for method in ("POST", "PUT"):
+        answer = daemon.get("/api/v2/reload", method=method)
+        assert json.loads(answer.body) == {"reload": "not enabled",
+                                           "status": -1}
+    answer = daemon.get("/api/v2/reload", method="DELETE")
+    assert answer.status == 405
+    assert answer.headers["Allow"] == "GET, POST, PUT"
+
+
 def test_the_law_can_be_computed(daemon):
     metrics = daemon.metrics()
     metrics.check_laws()
@@ -151,11 +184,26 @@ def test_other_methods_do_no_harm(daemon):
     assert daemon.metrics().received == 7
 
 
+def test_one_address_cannot_keep_the_others_out(daemon):
+    def client(host):
+        return http.client.HTTPConnection(*daemon.address, timeout=10,
+                                          source_address=(host, 0))
+    hogs = [client("127.0.0.9") for _ in range(200)]
+    for hog in hogs:
+        hog.connect()
+    probe = client("127.0.0.8")
+    probe.request("GET", "/")
+    assert probe.getresponse().status == 200
+    for each in hogs + [probe]:
+        each.close()
+
+
 @pytest.mark.parametrize("count", range(128, 136))
 def test_more_clients_than_it_serves_do_not_end_it(daemon, count):
     """Those above its limit, 128, wait; when the others go it answers."""
-    clients = [http.client.HTTPConnection(*daemon.address, timeout=0.1)
-               for _ in range(count)]
+    clients = [http.client.HTTPConnection(
+        *daemon.address, timeout=0.1,
+        source_address=(f"127.0.0.{2 + n // 50}", 0)) for n in range(count)]
     for client in clients:
         client.request("GET", "/metrics")
     for client in clients:
@@ -185,6 +233,8 @@ def test_names_with_quotes_do_not_break_the_text(room, start):
     assert counts.sum("sluiced_input_datagrams_total", input=escaped) == 1
     assert counts.labels("sluiced_lines_total", "output") == sorted(
         ["file.0", escaped])
+    for path in ("/api/v1/storage", "/api/v2/metrics/prometheus"):
+        assert daemon.get(path).status == 200
     text = daemon.get("/api/v1/metrics/prometheus").body.decode()
     assert Metrics(text).sum("fluentbit_input_records_total",
                              name=escaped) == 1
@@ -228,6 +278,34 @@ def test_health_is_of_the_last_period(room, start):
     wait_until(lambda: daemon.get("/api/v1/health").status == 200,
                "a period without an error")
     assert daemon.metrics().sum("sluiced_errors_total") > 0
+
+
+def test_health_of_5_1_has_its_figures(room, start):
+    daemon = start(service("Health_Check On", "HC_Errors_Count 0",
+                           "HC_Retry_Failure_Count 7", "HC_Period 3600")
+                   + syslog_input(room) + template("{message}", room))
+    assert get_json(daemon, "/api/v2/health") == {
+        "status": "ok", "errors": 0, "retries_failed": 0, "error_limit": 0,
+        "retry_failure_limit": 7, "period_limit": 3600}
+    (room.out / "lines.log").mkdir(parents=True)
+    with Sender(room.socket) as sender:
+        sender.send(datagram("x"))
+    wait_until(lambda: daemon.get("/api/v2/health").status == 500,
+               "bad health")
+    bad = json.loads(daemon.get("/api/v2/health").body)
+    assert bad["status"] == "error" and bad["errors"] >= 1
+    (room.out / "lines.log").rmdir()
+    daemon.settled(1)
+
+
+def test_storage_is_told_when_it_is_asked_for(room, start):
+    daemon = start(service("storage.metrics On") + syslog_input(room)
+                   + template("{message}", room))
+    chunks = {"total_chunks": 0, "mem_chunks": 0, "fs_chunks": 0,
+              "fs_chunks_up": 0, "fs_chunks_down": 0}
+    storage = get_json(daemon, "/api/v1/storage")
+    assert storage["storage_layer"] == {"chunks": chunks}
+    assert list(storage["input_chunks"]) == ["syslog.0"]
 
 
 def test_errors_up_to_the_limit_are_healthy(room, start):

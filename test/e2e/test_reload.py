@@ -13,7 +13,7 @@ from harness.wait import SAN, wait_until
 
 RATE = 1000 if SAN else 10000
 RELOADS = scaled("RELOADS", 20)
-BROKEN = {"an unknown key": "[SERVICE]\n    Flsh 1\n",
+BROKEN = {"an unknown key": "[OUTPUT]\n    Name null\n    Mtch *\n",
           "no section at all": "Flush 1\n",
           "a hook that is not there":
               "[FILTER]\n    Name lua\n    Match *\n    script no.lua\n"
@@ -167,6 +167,29 @@ def test_a_reload_while_the_disk_takes_nothing(room, out, start):
     (room.out / "lines.log").unlink()
     daemon.settled(100)
     assert out.lines() == [b"%d" % n for n in range(100)]
+
+
+def test_a_journal_in_memory_makes_a_reload_wait_for_the_disk(room, out,
+                                                               start):
+    """It goes with its worker, which goes on receiving until then."""
+    room.out.mkdir()
+    (room.out / "lines.log").symlink_to("/dev/full")
+    daemon = start(numbered(room, "storage.type memory", template="{n}"))
+    worker = daemon.worker()
+    with Sender(room.socket) as sender:
+        sender.send(*(datagram({"n": n}) for n in range(100)))
+        wait_until(lambda: daemon.metrics().sum("sluiced_pipeline_blocked"),
+                   "the disk to be full")
+        daemon.signal(signal.SIGHUP)
+        wait_until(lambda: "reload=waiting" in daemon.log(), "its answer")
+        sender.send(*(datagram({"n": n}) for n in range(100, 200)))
+        wait_until(lambda: daemon.metrics().received == 200, "all to be taken")
+    assert worker in daemon.workers()
+    (room.out / "lines.log").unlink()
+    daemon.signal(signal.SIGUSR1)
+    wait_for_reload(daemon, "done", 1)
+    assert daemon.worker() != worker
+    assert out.lines() == [b"%d" % n for n in range(200)]
 
 
 def test_sigterm_in_the_middle_of_a_reload_ends_it_well(room, out, start):

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as a configuration: read, then every question asked of it. */
+/* Any bytes as a configuration in either format: read, then every question
+ * asked of it. */
 #include "fuzz.h"
 
 #include "base/say.h"
@@ -26,14 +27,15 @@ static bool ask(struct conf_section *s, const char *key, struct err *e)
 	return ok;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void read_as(const char *name, const char *text, size_t size)
 {
 	static const char *const keys[] = {"Name", "Path", "Format", "Rule"};
 	struct err e = {0};
-	CHECK(say_open(NULL, SAY_OFF, &e));
-	struct conf *c = conf_read_text("fuzz", (const char *)data, size, &e);
-	if (c == NULL)
-		return 0;
+	struct conf *c = conf_read_text(name, text, size, &e);
+	if (c == NULL) {
+		CHECK(e.text[0] != '\0');
+		return;
+	}
 	struct conf_section *s;
 	for (size_t i = 0; (s = conf_section(c, i)) != NULL; i++) {
 		for (size_t j = 0; j < sizeof keys / sizeof *keys; j++)
@@ -43,5 +45,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		conf_err(s, &e, "%s", conf_section_name(s));
 	}
 	conf_free(c);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct err e = {0};
+	CHECK(say_open(NULL, SAY_OFF, &e));
+	read_as("fuzz", (const char *)data, size);
+	read_as("fuzz.yaml", (const char *)data, size);
 	return 0;
 }

@@ -86,6 +86,37 @@ static inline struct conf *read_text(const char *text)
 	return c;
 }
 
+static inline void write_bytes(const char *path, const char *bytes,
+			       size_t length)
+{
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(bytes, 1, length, f), length);
+	assert_int_equal(fclose(f), 0);
+}
+
+static inline void write_file(const char *path, const char *text)
+{
+	write_bytes(path, text, strlen(text));
+}
+
+static inline struct conf *read_path(const char *path)
+{
+	struct err e = {0};
+	struct conf *c = conf_read(path, &e);
+	if (c == NULL)
+		fail_msg("%s", e.text);
+	return c;
+}
+
+static inline void assert_refused(const char *path, const char *message)
+{
+	struct err e = {0};
+	assert_null(conf_read(path, &e));
+	assert_string_equal(e.text, message);
+	assert_int_equal(e.exit_code, EXIT_CODE_CONFIG);
+}
+
 /* NULL when the key is not there. */
 static inline const char *value_of(const struct conf *c, size_t index,
 				   const char *key)

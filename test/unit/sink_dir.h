@@ -27,6 +27,7 @@
 
 struct fixture {
 	char dir[64];
+	const char *format; /* its keys; NULL: the message alone */
 	struct sink_env env;
 	struct conf *conf;
 	struct sink *sink;
@@ -68,8 +69,10 @@ static inline bool open_in(struct fixture *f, const char *keys, bool dry_run,
 	f->env.name = "file.0";
 	f->env.dry_run = dry_run;
 	struct buf text = {0};
-	buf_printf(&text, "[OUTPUT]\n    Format template\n"
-			  "    Template {message}\n");
+	buf_printf(&text, "[OUTPUT]\n%s",
+		   f->format != NULL ? f->format
+				     : "    Format template\n"
+				       "    Template {message}\n");
 	for (; *keys != '\0'; keys++) /* @ is the directory */
 		if (*keys == '@')
 			buf_put_text(&text, f->dir);

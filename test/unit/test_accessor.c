@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/say.h"
 #include "record/accessor.h"
 #include "record/pattern.h"
 #include "record/record.h"
@@ -36,7 +37,7 @@ static struct record *make_record(struct arena *arena)
 	record_add(r, SPAN("l"), list);
 	record_add(r, SPAN("a.b"), value_string(SPAN("dotted")));
 	record_add(r, SPAN("user-agent"), value_string(SPAN("curl")));
-	record_add(r, SPAN("odd key$[0]"), value_string(SPAN("odd")));
+	record_add(r, SPAN("odd key[0]"), value_string(SPAN("odd")));
 	return r;
 }
 
@@ -49,8 +50,12 @@ static void an_accessor_finds_what_its_text_names(void **state)
 		{"a", "v1"},
 		{"$a", "v1"},
 		{"a.b", "dotted"},
-		{"$a.b", "dotted"},
-		{"odd key$[0]", "odd"},
+		/* A separator ends it, as in Fluent Bit. */
+		{"$a.b", "v1"},
+		{"$a b", "v1"},
+		{"$a,b", "v1"},
+		{"$m['app'].x", "web"},
+		{"odd key[0]", "odd"},
 		{"$user-agent", "curl"},
 		{"$m['app']", "web"},
 		{"$m[\"app\"]", "web"},
@@ -60,7 +65,9 @@ static void an_accessor_finds_what_its_text_names(void **state)
 		{"$l['app']", NULL},
 		{"$m[0]", NULL},
 		{"$m['none']", NULL},
-		{"$a['app']", NULL},
+		/* What has no parts is found with steps, too. */
+		{"$a['app']", "v1"},
+		{"$a[0]['app']", "v1"},
 		{"none", NULL},
 		{"$none['app'][0]", NULL},
 		{"m['app']", NULL},
@@ -106,6 +113,7 @@ static void an_accessor_that_is_wrong_is_refused(void **state)
 		"$m[-1]", "$m[0]x",   "$m['k']b",
 		"$TAG",	  "$m[0][",   "$m['",
 		"$m[",	  "$m['k'x]", "$m[9999999999]",
+		"a$b",	  "$.a",      "$ a",
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct err e = {0};
@@ -150,14 +158,21 @@ static void a_text_is_composed_of_fields_tag_and_groups(void **state)
 		{"T.$0.$1.$2", "^v(.)$", "T.v1.1."},
 		{"T.[$0]", "^v", "T.[]"},
 		{"T.[$0]", NULL, "T.[]"},
-		{"T.$0$1x$10", "^(?<x>v)(?<y>z)?", "T.vvxv0"},
+		/* Group 10, and the 0 stays. */
+		{"T.$0$1x$10", "^(?<x>v)(?<y>z)?", "T.vvx0"},
 		{"<$2>", "^(?<x>v)(?<y>z)?", "<>"},
 		{"$TAG[0]-$TAG[1]_$TAG[5].end", NULL, "kube-*_.end"},
 		{"n$n.f$f.b$b.nul$nul.x$miss.", NULL,
-		 "n5.f1.500000.btrue.nulnull.x."},
-		{"x.$a.", NULL, "x.v1."},
+		 "n5.f1.500000.btrue.nulnull.x"},
+		/* One separator at the end is lost behind a key. */
+		{"x.$a.", NULL, "x.v1"},
+		{"x.$a..", NULL, "x.v1.."},
+		{"x.$a:", NULL, "x.v1:"},
+		{"$a.$1.", "^v(.)$", "v1.1."},
 		{"$big", NULL, "-9223372036854775808"},
-		{"$TAG$a", NULL, "kube.*v1"},
+		/* Behind the tag a $ is text. */
+		{"$TAG$a", NULL, "kube.*$a"},
+		{"$TAG[0]$a.$a", NULL, "kube$a.v1"},
 		{"$TAG_copy", NULL, "kube.*_copy"},
 		{"$TAGGED", NULL, "kube.*GED"},
 		{"/log/$a/x.log", NULL, "/log/v1/x.log"},
@@ -166,9 +181,10 @@ static void a_text_is_composed_of_fields_tag_and_groups(void **state)
 		{"$user-agent.log", NULL, "curl.log"},
 		{"<$m><$l>", NULL, "<><>"},
 		{"$m['app'].$l[1]['p.q']/$l[0]x", NULL, "web.7/firstx"},
-		{"$", NULL, "$"},
-		{"$$a$.$-", NULL, "$v1$.$-"},
-		{"a$", NULL, "a$"},
+		/* At the end it is lost. */
+		{"$", NULL, ""},
+		{"a$", NULL, "a"},
+		{"$a.$", NULL, "v1."},
 		{"", NULL, ""},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -176,12 +192,12 @@ static void a_text_is_composed_of_fields_tag_and_groups(void **state)
 			       cases[i].expected);
 }
 
-static void a_text_with_a_broken_subscript_is_refused(void **state)
+static void a_text_with_a_broken_variable_is_refused(void **state)
 {
 	(void)state;
-	static const char *const cases[] = {"$a[x]",	"$a[",	   "$a['k'",
-					    "x.$a[]",	"$TAG[x]", "$TAG[",
-					    "$TAG['a']"};
+	static const char *const cases[] = {
+		"$a[x]",     "$a[", "$a['k'", "x.$a[]", "$TAG[x]", "$TAG[",
+		"$TAG['a']", "$$a", "a.$.b",  "$-",	"$ a"};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct err e = {0};
 		assert_null(composer_new(span_of(cases[i]), &e));
@@ -191,12 +207,15 @@ static void a_text_with_a_broken_subscript_is_refused(void **state)
 
 int main(void)
 {
+	struct err e;
+	if (!say_open(NULL, SAY_OFF, &e))
+		return 1;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_accessor_finds_what_its_text_names),
 		cmocka_unit_test(a_key_with_a_dot_is_one_key),
 		cmocka_unit_test(an_accessor_that_is_wrong_is_refused),
 		cmocka_unit_test(a_text_is_composed_of_fields_tag_and_groups),
-		cmocka_unit_test(a_text_with_a_broken_subscript_is_refused),
+		cmocka_unit_test(a_text_with_a_broken_variable_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -365,9 +365,8 @@ static void a_record_that_moves_to_its_own_tag_comes_out_once(void **state)
 	(void)state;
 	struct fixture f;
 	open_chain(&f, A "Match *\n Do move\n To a\n");
-	run(&f);
-	assert_int_equal(f.traced.out_count, 1);
-	assert_int_equal(stats(&f, 0)->restarted_total, CHAIN_RESTARTS_MAX);
+	assert_string_equal(run(&f), "A(r@a) A(r@a) r@a ");
+	assert_int_equal(stats(&f, 0)->restarted_total, 1);
 	assert_int_equal(stats(&f, 0)->refused_total, 1);
 	fini(&f);
 }
@@ -377,9 +376,23 @@ static void a_record_that_copies_itself_loses_no_copy(void **state)
 	(void)state;
 	struct fixture f;
 	open_chain(&f, A "Match *\n Do copy\n To a\n");
+	assert_string_equal(run(&f), "A(r@a) A(r@a) r@a r@a ");
+	assert_int_equal(stats(&f, 0)->restarted_total, 1);
+	assert_int_equal(stats(&f, 0)->refused_total, 1);
+	fini(&f);
+}
+
+static void records_that_move_to_and_fro_come_out_once(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_chain(&f, A "Match a\n Do move\n To b\n" B
+			 "Match b\n Do move\n To a\n");
 	run(&f);
-	assert_int_equal(f.traced.out_count, CHAIN_RESTARTS_MAX + 1);
-	assert_int_equal(stats(&f, 0)->restarted_total, CHAIN_RESTARTS_MAX);
+	assert_int_equal(f.traced.out_count, 1);
+	assert_int_equal(stats(&f, 0)->restarted_total +
+				 stats(&f, 1)->restarted_total,
+			 CHAIN_RESTARTS_MAX);
 	assert_int_equal(stats(&f, 0)->refused_total, 1);
 	fini(&f);
 }
@@ -391,7 +404,7 @@ static void a_record_made_anew_does_not_hide_a_loop(void **state)
 	open_chain(&f, A "Match *\n Do renew\n" B "Match *\n Do move\n To a\n");
 	run(&f);
 	assert_int_equal(f.traced.out_count, 1);
-	assert_int_equal(stats(&f, 1)->restarted_total, CHAIN_RESTARTS_MAX);
+	assert_int_equal(stats(&f, 1)->restarted_total, 1);
 	assert_int_equal(stats(&f, 1)->refused_total, 1);
 	fini(&f);
 }
@@ -440,6 +453,23 @@ static void filters_are_called_by_number_or_alias(void **state)
 	fini(&f);
 }
 
+static void a_filter_that_is_left_out_is_numbered(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_chain(&f,
+		   "[FILTER]\n Name lua\n Do drop\n"
+		   "[FILTER]\n Name lua\n Do drop\n Match *\n Active FALSE\n"
+		   "[FILTER]\n Name parser\n Match_Regex ^a\n");
+	const char *name;
+	const struct filter *filter;
+	assert_true(chain_filter(f.chain, 0, &name, &filter));
+	assert_string_equal(name, "parser.2");
+	assert_false(chain_filter(f.chain, 1, &name, &filter));
+	assert_string_equal(run(&f), "parser.2(r@a) r@a ");
+	fini(&f);
+}
+
 static void a_mistake_is_told_with_what_would_be_right(void **state)
 {
 	(void)state;
@@ -448,14 +478,16 @@ static void a_mistake_is_told_with_what_would_be_right(void **state)
 	} cases[] = {
 		{"[FILTER]\n Match *\n", "t.conf:1", "Name"},
 		{"[FILTER]\n Name pasrer\n Match *\n", "t.conf:2", "parser"},
-		{"[FILTER]\n Name grepp\n Match *\n", "t.conf:2",
-		 "rewrite_tag"},
-		{"[FILTER]\n Name lua\n", "t.conf:1", "Match *"},
+		{"[FILTER]\n Name xyz\n Match *\n", "t.conf:2", "rewrite_tag"},
+		{"[FILTER]\n Name lua\n Match_Regex (\n", "t.conf:3",
+		 "Match_Regex"},
 		{"[FILTER]\n Name lua\n Match *\n Doo pass\n", "t.conf:4",
 		 "Do"},
 		{"[FILTER]\n Name lua\n Match *\n Do jump\n", "t.conf:4",
 		 "pass"},
-		{A "Match *\n" A "Match *\n", "t.conf:7", "Alias"},
+		{"[FILTER]\n Name lua\n Alias parser.1\n Match *\n"
+		 "[FILTER]\n Name parser\n Match *\n",
+		 "t.conf:5", "Alias"},
 		{"[FILTER]\n Nane lua\n Match *\n", "t.conf:2", "\"Name\""},
 		{"[FILTER]\n Name lua\n Mach *\n", "t.conf:3", "\"Match\""},
 		{"[FILTER]\n Name grepp\n Match *\n", "t.conf:2",
@@ -490,11 +522,13 @@ int main(void)
 		cmocka_unit_test(
 			a_record_that_moves_to_its_own_tag_comes_out_once),
 		cmocka_unit_test(a_record_that_copies_itself_loses_no_copy),
+		cmocka_unit_test(records_that_move_to_and_fro_come_out_once),
 		cmocka_unit_test(a_record_made_anew_does_not_hide_a_loop),
 		cmocka_unit_test(
 			filters_that_copy_each_others_copies_do_not_multiply),
 		cmocka_unit_test(the_bounds_are_those_of_one_record),
 		cmocka_unit_test(filters_are_called_by_number_or_alias),
+		cmocka_unit_test(a_filter_that_is_left_out_is_numbered),
 		cmocka_unit_test(a_mistake_is_told_with_what_would_be_right),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

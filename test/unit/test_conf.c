@@ -118,6 +118,7 @@ static void typed_values_are_read(void **state)
 		     {SIZE, "1.005K", 1005},
 		     {SIZE, ".5k", 500},
 		     {SIZE, "212960", 212960},
+		     {SIZE, "False", 0},
 		     {SIZE, "9000000G", 9e15},
 		     {SECONDS, "1", 1},
 		     {SECONDS, "0.2", 0.2},
@@ -489,6 +490,66 @@ static void what_is_unknown_is_told_with_the_nearest_or_all(void **state)
 	conf_free(c);
 }
 
+static void an_unknown_key_may_be_allowed(void **state)
+{
+	struct conf *c = read_text("[FILTER]\n    scirpt x\n    zzz y\n"
+				   "    scirpt z\n");
+	struct err e = {0};
+	conf_allow_unknown(c);
+	conf_get_each(conf_section(c, 0), "script", 0);
+	assert_true(conf_section_end(conf_section(c, 0), &e));
+	assert_int_equal(times_said(state, "level=warn"), 2);
+	assert_said(state, "level=warn mod=conf at=x.conf:2 section=FILTER "
+			   "key=scirpt err=\"an unknown key is ignored; did "
+			   "you mean script\"\n");
+	assert_said(state, "at=x.conf:3 section=FILTER key=zzz err=\"an "
+			   "unknown key is ignored\"\n");
+	conf_free(c);
+}
+
+static void what_only_fluent_bit_has_is_no_mistake_of_spelling(void **state)
+{
+	(void)state;
+	static const char *const known[] = {"lua", "grep", NULL};
+	static const struct {
+		const char *text, *kind, *message;
+	} cases[] = {
+		{"[FILTER]\n    Match *\n    Name Kubernetes\n", "filter",
+		 "x.conf:3: [FILTER] \"Kubernetes\" is Fluent Bit's, not "
+		 "sluiced's, which takes syslog and writes files; of filters "
+		 "it has lua, grep"},
+		{"[INPUT]\n    Name kubernetes\n", "input",
+		 "x.conf:2: [INPUT] unknown input \"kubernetes\"; known: lua, "
+		 "grep"},
+		{"[INPUT]\n    Name tail\n", "input",
+		 "x.conf:2: [INPUT] \"tail\" is Fluent Bit's, not sluiced's, "
+		 "which takes syslog and writes files; of inputs it has lua, "
+		 "grep"},
+		{"[OUTPUT]\n    Name gerp\n", "output",
+		 "x.conf:2: [OUTPUT] unknown output \"gerp\"; did you mean "
+		 "\"grep\"?"},
+		{"\n[stream_task]\n", NULL,
+		 "x.conf:2: [stream_task] a section of Fluent Bit that sluiced "
+		 "does not have: there is no stream processor"},
+		{"[LUAA]\n", NULL,
+		 "x.conf:1: [LUAA] unknown section \"LUAA\"; did you mean "
+		 "\"lua\"?"},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct conf *c = read_text(cases[i].text);
+		struct conf_section *s = conf_section(c, 0);
+		struct err e = {0};
+		conf_get_each(s, "Name", 0);
+		if (cases[i].kind != NULL)
+			assert_false(
+				conf_err_plugin(s, cases[i].kind, known, &e));
+		else
+			assert_false(conf_err_section(s, known, &e));
+		assert_string_equal(e.text, cases[i].message);
+		conf_free(c);
+	}
+}
+
 static void an_overlong_name_does_not_overrun_the_error(void **state)
 {
 	(void)state;
@@ -584,6 +645,8 @@ int main(void)
 		T(sections_are_found_by_their_name),
 		T(a_missing_key_is_told_as_what_stands_there_instead),
 		T(what_is_unknown_is_told_with_the_nearest_or_all),
+		T(an_unknown_key_may_be_allowed),
+		T(what_only_fluent_bit_has_is_no_mistake_of_spelling),
 		T(an_overlong_name_does_not_overrun_the_error),
 		T(the_nearest_word_is_found),
 	};

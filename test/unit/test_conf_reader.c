@@ -6,36 +6,6 @@
 #include "base/buf.h"
 #include "conf_unit.h"
 
-static void write_bytes(const char *path, const char *bytes, size_t length)
-{
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	assert_int_equal(fwrite(bytes, 1, length, f), length);
-	assert_int_equal(fclose(f), 0);
-}
-
-static void write_file(const char *path, const char *text)
-{
-	write_bytes(path, text, strlen(text));
-}
-
-static struct conf *read_path(const char *path)
-{
-	struct err e = {0};
-	struct conf *c = conf_read(path, &e);
-	if (c == NULL)
-		fail_msg("%s", e.text);
-	return c;
-}
-
-static void assert_refused(const char *path, const char *message)
-{
-	struct err e = {0};
-	assert_null(conf_read(path, &e));
-	assert_string_equal(e.text, message);
-	assert_int_equal(e.exit_code, EXIT_CODE_CONFIG);
-}
-
 static void assert_one_value(const char *text, const char *value)
 {
 	struct conf *c = read_text(text);
@@ -314,6 +284,29 @@ static void what_has_no_effect_is_told(void **state)
 			   "in the value of @SET\"\n");
 }
 
+static void a_variable_may_be_what_is_in_a_file(void **state)
+{
+	(void)state;
+	write_file("secret", "a word\n");
+	write_file("two", "a\nb\n\n");
+	write_file("main.conf", "@SET A=file://secret\n@SET B=file://two\n"
+				"[S]\n    A ${A}\n    B ${B}\n");
+	struct conf *c = read_path("main.conf");
+	assert_string_equal(value_of(c, 0, "A"), "a word");
+	assert_string_equal(value_of(c, 0, "B"), "a\nb\n");
+	conf_free(c);
+
+	write_file("main.conf", "[S]\n@SET A=file://none\n");
+	assert_refused("main.conf", "main.conf:2: @SET: none: No such file or "
+				    "directory");
+	write_bytes("secret", "a\0b", 3);
+	write_file("main.conf", "@SET A=file://secret\n");
+	assert_refused("main.conf", "main.conf:1: @SET: secret: a NUL byte");
+	/* What came from no file reads none. */
+	assert_one_value("@SET A=file://two\n[S]\n    Key ${A}\n",
+			 "file://two");
+}
+
 static void included_sections_stand_at_the_place_of_the_include(void **state)
 {
 	(void)state;
@@ -488,6 +481,7 @@ int main(void)
 		T(an_unset_variable_is_told),
 		T(what_looks_like_a_comment_is_told_once_a_line),
 		T(what_has_no_effect_is_told),
+		T(a_variable_may_be_what_is_in_a_file),
 		T(included_sections_stand_at_the_place_of_the_include),
 		T(a_pattern_includes_all_that_match_in_their_order),
 		T(names_are_looked_for_beside_the_real_file),

@@ -10,7 +10,7 @@ static void a_full_disk_blocks_and_loses_nothing(void **state)
 {
 	(void)state;
 	struct fixture f;
-	open_with(&f, "    Path @\n");
+	open_with(&f, "    Path @\n    Follow_Symlinks on\n");
 	assert_int_equal(symlink("/dev/full", path(&f, "full")), 0);
 	put(&f, "full", "1");
 	put(&f, "other", "1");

@@ -22,6 +22,13 @@ static const struct target_case {
 	{"    File @/s/../all.log\n", "../tag", "all.log"},
 	{"    Path @\n", "..a/b..", "..a/b.."},
 	{"    Path @\n", "./a", "a"},
+	{"    Path @\n    Tag_Path sanitized\n", "/x/kube.*", "x/kube._"},
+	{"    Path @\n    Tag_Path sanitized\n", "../a b\\c//d", "_/a_b/c/d"},
+	{"    Path @\n    Tag_Path sanitized\n", "./\xc3\xa9-Z_9.log/",
+	 "_/__-Z_9.log"},
+	{"    Path @\n    Tag_Path sanitized\n", "", "_"},
+	{"    Path @\n    Tag_Path sanitized\n", "//", "_"},
+	{"    Path @\n    Tag_Path Verbatim\n", "a*", "a*"},
 };
 
 static void put_with_dir(struct fixture *f, const char *tag)
@@ -120,6 +127,112 @@ static void a_file_has_the_modes_of_fluent_bit(void **state)
 	assert_int_equal(st.st_mode & 07777, 0640);
 	assert_int_equal(stat(path(&f, "new/sub"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0750);
+	close_all(&f);
+}
+
+/* --- symbolic links below the root */
+
+static void a_link_that_stays_below_the_root_is_followed(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_with(&f, "    Path @/root\n");
+	assert_int_equal(mkdir(path(&f, "root/day"), 0755), 0);
+	assert_int_equal(symlink("day", path(&f, "root/today")), 0);
+	put(&f, "today/sub/a", "1");
+	flush_all(&f);
+	assert_string_equal(content(&f, "root/day/sub/a"), "1\n");
+	close_all(&f);
+}
+
+static void a_link_that_leads_out_of_the_root_is_not(void **state)
+{
+	(void)state;
+	static const char *const tags[] = {"file", "dir/a", "dir/new/a"};
+	for (int follow = 0; follow < 2; follow++) {
+		struct fixture f;
+		open_with(&f, follow ? "    Path @/root\n"
+				       "    Follow_Symlinks on\n"
+				     : "    Path @/root\n");
+		assert_int_equal(mkdir(path(&f, "outside"), 0755), 0);
+		assert_int_equal(symlink("../outside", path(&f, "root/dir")),
+				 0);
+		assert_int_equal(
+			symlink("../outside/file", path(&f, "root/file")), 0);
+		for (size_t i = 0; i < 3; i++)
+			put(&f, tags[i], "1");
+		assert_int_equal(flush(&f), SINK_FLUSHED);
+		assert_int_equal(f.sink->stats.lines_written_total,
+				 follow ? 3 : 0);
+		assert_int_equal(f.sink->stats.lines_queued, follow ? 0 : 3);
+		assert_int_equal(exists(&f, "outside/file"), follow);
+		assert_int_equal(exists(&f, "outside/a"), follow);
+		assert_int_equal(exists(&f, "outside/new"), follow);
+		abandon(&f);
+		close_all(&f);
+	}
+}
+
+static void the_root_itself_may_be_a_link(void **state)
+{
+	(void)state;
+	struct fixture f;
+	struct err e;
+	make_dir(&f);
+	assert_int_equal(mkdir(path(&f, "disk"), 0755), 0);
+	assert_int_equal(symlink("disk", path(&f, "root")), 0);
+	assert_true(open_in(&f, "    Path @/root\n", false, &e));
+	put(&f, "new/a", "1");
+	flush_all(&f);
+	assert_string_equal(content(&f, "disk/new/a"), "1\n");
+	close_all(&f);
+}
+
+/* --- what a file begins with */
+
+static void an_empty_file_begins_with_its_columns(void **state)
+{
+	(void)state;
+	struct fixture f;
+	struct err e;
+	make_dir(&f);
+	f.format = "    Format csv\n    csv_column_names on\n";
+	assert_true(open_in(&f, "    Path @\n", false, &e));
+	const char *row = "0.000000001,\"x\"\n";
+	write_file(&f, "old", row);
+	put(&f, "old", "x");
+	put(&f, "new", "x");
+	put(&f, "new", "x");
+	flush_all(&f);
+	put(&f, "new", "x");
+	flush_all(&f);
+	assert_string_equal(content(&f, "old"),
+			    "0.000000001,\"x\"\n0.000000001,\"x\"\n");
+	assert_string_equal(content(&f, "new"),
+			    "timestamp,\"message\"\n0.000000001,\"x\"\n"
+			    "0.000000001,\"x\"\n0.000000001,\"x\"\n");
+	/* Also one that took the place of another. */
+	move(&f, "new", "new.1");
+	put(&f, "new", "x");
+	flush_all(&f);
+	assert_string_equal(content(&f, "new"),
+			    "timestamp,\"message\"\n0.000000001,\"x\"\n");
+	assert_int_equal(f.sink->stats.lines_written_total, 5);
+	close_all(&f);
+}
+
+static void a_line_with_line_breaks_counts_as_several(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_with(&f, "    Path @\n    Escape off\n");
+	put(&f, "a", "1\n2\n3");
+	put(&f, "a", "4");
+	assert_int_equal(f.sink->stats.lines_queued, 4);
+	assert_int_equal(f.sink->stats.messages_queued, 2);
+	flush_all(&f);
+	assert_string_equal(content(&f, "a"), "1\n2\n3\n4\n");
+	assert_int_equal(f.sink->stats.messages_written_total, 2);
 	close_all(&f);
 }
 
@@ -322,6 +435,10 @@ static const struct mistake {
 	const char *said;
 } mistakes[] = {
 	{"    Mkdir maybe\n", "Mkdir"},
+	{"    Tag_Path clean\n", "sanitized"},
+	{"    rotate on\n", "logrotate"},
+	{"    enable_strftime on\n", "lua"},
+	{"    File $a\n    fallback_file x\n", "rewrite_tag"},
 	{"    File @/a/\n", "it ends in '/'"},
 	{"    Path @\n    File /\n", "empty"},
 	{"    Format template\n", "Format"},
@@ -367,6 +484,11 @@ int main(void)
 		cmocka_unit_test(a_relative_tag_lies_in_the_working_directory),
 		cmocka_unit_test(a_path_that_leaves_its_root_is_refused),
 		cmocka_unit_test(a_file_has_the_modes_of_fluent_bit),
+		cmocka_unit_test(a_link_that_stays_below_the_root_is_followed),
+		cmocka_unit_test(a_link_that_leads_out_of_the_root_is_not),
+		cmocka_unit_test(the_root_itself_may_be_a_link),
+		cmocka_unit_test(an_empty_file_begins_with_its_columns),
+		cmocka_unit_test(a_line_with_line_breaks_counts_as_several),
 		cmocka_unit_test(a_batch_is_one_write_for_each_file),
 		cmocka_unit_test(only_messages_that_it_answers_for_are_counted),
 		cmocka_unit_test(a_renamed_file_is_left_without_a_signal),

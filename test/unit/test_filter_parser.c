@@ -23,18 +23,18 @@ static const struct parser_opts parser_opts[] = {
 	{.name = "json_time",
 	 .format = PARSER_JSON,
 	 .time_key = "at",
-	 .time_format = "%Y-%m-%dT%H:%M:%S%z"},
+	 .time.format = "%Y-%m-%dT%H:%M:%S%z"},
 	{.name = "pair",
 	 .format = PARSER_REGEX,
 	 .regex = "^(?<key>[a-z]+)=(?<val>.*)$"},
 	{.name = "any_time",
 	 .format = PARSER_REGEX,
 	 .regex = "^(?<time>.*)$",
-	 .time_format = "%Y-%m-%d %H:%M:%S"},
+	 .time.format = "%Y-%m-%d %H:%M:%S"},
 	{.name = "month",
 	 .format = PARSER_REGEX,
 	 .regex = "^(?<time>.*)$",
-	 .time_format = "%b %d %H:%M:%S %z"},
+	 .time.format = "%b %d %H:%M:%S %z"},
 };
 
 struct fixture {
@@ -152,7 +152,9 @@ static void parsed_keys_come_first_then_what_is_reserved(void **state)
 		 "{\"a\":1," HEAD
 		 ",\"message\":\"{\\\"a\\\":1,\\\"ident\\\":\\\"I\\\"}\"}"},
 		{JSON " Reserve_Data on\n", "{\"a\":1," HEAD "}"},
-		{JSON " Preserve_Key on\n", "{\"a\":1,\"ident\":\"I\"}"},
+		{JSON " Preserve_Key on\n",
+		 "{\"a\":1,\"ident\":\"I\","
+		 "\"message\":\"{\\\"a\\\":1,\\\"ident\\\":\\\"I\\\"}\"}"},
 		{JSON, "{\"a\":1,\"ident\":\"I\"}"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -186,7 +188,7 @@ static void of_two_equal_keys_the_parsed_one_is_first(void **state)
 	fini(&f);
 }
 
-static void of_two_equal_keys_the_last_is_parsed_and_gives_way(void **state)
+static void of_two_equal_keys_both_are_parsed_and_the_last_counts(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -194,14 +196,51 @@ static void of_two_equal_keys_the_last_is_parsed_and_gives_way(void **state)
 	struct record *r = record_new(f.arena, NULL, SPAN("t"), TIME_NS);
 	record_add(r, SPAN("message"), value_string(SPAN("{\"a\":1}")));
 	record_add(r, SPAN("message"), value_string(SPAN("{\"b\":2}")));
+	record_add(r, SPAN("message"), value_string(SPAN("no json")));
 	record_add(r, SPAN("message"), value_int(3));
 	f.record = r;
 	assert_int_equal(filter_parser.apply(f.filter, r, NULL), FILTER_PASS);
 	assert_int_equal(r->count, 3);
 	assert_string_equal(json_of(&f), "{\"b\":2,\"message\":3}");
 	assert_true(span_equals(record_first(r, SPAN("message"))->string,
-				SPAN("{\"a\":1}")));
+				SPAN("no json")));
 	fini(&f);
+}
+
+static void a_key_within_the_record_is_found(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *keys, *json;
+	} cases[] = {
+		{" Key_Name $m['log']\n Parser json\n", "{\"a\":1}"},
+		{" Key_Name $m['log']\n Parser json\n Reserve_Data on\n",
+		 "{\"a\":1,\"x\":0,\"m\":{\"log\":\"{\\\"a\\\":1}\"}}"},
+		{" Key_Name $m['log']\n Parser json\n Preserve_Key on\n",
+		 "{\"a\":1}"},
+		{" Key_Name $m['none']\n Parser json\n",
+		 "{\"x\":0,\"m\":{\"log\":\"{\\\"a\\\":1}\"}}"},
+		{" Key_Name $x\n Parser json\n",
+		 "{\"x\":0,\"m\":{\"log\":\"{\\\"a\\\":1}\"}}"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct fixture f;
+		open_filter(&f, cases[i].keys);
+		struct field log = {SPAN("log"),
+				    value_string(SPAN("{\"a\":1}"))};
+		struct record *r =
+			record_new(f.arena, NULL, SPAN("t"), TIME_NS);
+		record_add(r, SPAN("x"), value_int(0));
+		record_add(r, SPAN("m"),
+			   (struct value){.type = VALUE_MAP,
+					  .count = 1,
+					  .fields = &log});
+		f.record = r;
+		filter_parser.apply(f.filter, r, NULL);
+		assert_string_equal(json_of(&f), cases[i].json);
+		assert_int_equal(failures(&f, "key_missing"), i >= 3);
+		fini(&f);
+	}
 }
 
 static void what_no_parser_takes_goes_on_as_it_was(void **state)
@@ -395,6 +434,7 @@ static void a_mistake_is_told_with_what_would_be_right(void **state)
 		{JSON " Parser nginx_x\n", "t.conf:4", "\"nginx_x\""},
 		{JSON " Preserve_Key maybe\n", "t.conf:4", "Preserve_Key"},
 		{JSON " Reserve_Dat on\n", "t.conf:4", "Reserve_Data"},
+		{" Key_Name $a['b\n Parser json\n", "t.conf:2", "Key_Name"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct fixture f;
@@ -424,7 +464,8 @@ int main(void)
 		cmocka_unit_test(parsed_keys_come_first_then_what_is_reserved),
 		cmocka_unit_test(of_two_equal_keys_the_parsed_one_is_first),
 		cmocka_unit_test(
-			of_two_equal_keys_the_last_is_parsed_and_gives_way),
+			of_two_equal_keys_both_are_parsed_and_the_last_counts),
+		cmocka_unit_test(a_key_within_the_record_is_found),
 		cmocka_unit_test(what_no_parser_takes_goes_on_as_it_was),
 		cmocka_unit_test(
 			a_key_that_is_absent_or_no_string_leaves_the_record),

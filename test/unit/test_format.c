@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "conf/conf.h"
 #include "output/format.h"
+#include "output/format_text.h"
 #include "record/json.h"
 #include "record/message.h"
 #include "record/record.h"
@@ -124,6 +125,109 @@ static void a_template_is_rendered_to_the_byte(void **state)
 	}
 }
 
+static const struct format_case {
+	const char *keys;
+	const char *json;
+	const char *line;
+} format_cases[] = {
+	/* Fluent Bit's own, and what was seen of it. */
+	{"    Format csv\n    Delimiter space\n",
+	 "{\"key1\":\"val1\",\"key2\":\"val2\"}",
+	 "1448403340.500000000 \"val1\" \"val2\"\n"},
+	{"    Format CSV\n",
+	 "{\"a\":\"x\",\"b\":1.5,\"c\":[1,\"q\"],\"d\":{\"k\":null,\"z\":true},"
+	 "\"f\":-3,\"g\":1.0,\"h\":\"\"}",
+	 "1448403340.500000000,\"x\",1.500000,[1, \"q\"],"
+	 "{\"k\"=>nil, \"z\"=>true},-3,1.000000,\"\"\n"},
+	{"    Format csv\n    Delimiter \\t\n", "{\"a\":1,\"a\":2}",
+	 "1448403340.500000000\t1\t2\n"},
+	{"    Format csv\n    Delimiter |\n", "{\"a\":1,\"b\":2}",
+	 "1448403340.500000000,1,2\n"},
+	{"    Format ltsv\n",
+	 "{\"a\":\"x\",\"b\":1.5,\"c\":[1,\"q\"],\"d\":null}",
+	 "\"time\":1448403340.500000\t\"a\":\"x\"\t\"b\":1.500000\t"
+	 "\"c\":[1, \"q\"]\t\"d\":nil\n"},
+	{"    Format ltsv\n    Delimiter space\n    Label_Delimiter space\n",
+	 "{\"key1\":\"val1\",\"key2\":\"val2\"}",
+	 "\"time\" 1448403340.500000 \"key1\" \"val1\" \"key2\" \"val2\"\n"},
+	{"    Format ltsv\n    Delimiter Comma\n    Label_Delimiter TAB\n",
+	 "{\"a\":1}", "\"time\"\t1448403340.500000,\"a\"\t1\n"},
+	/* The time alone: Fluent Bit writes nothing at all. */
+	{"    Format csv\n", "{}", "1448403340.500000000\n"},
+	{"    Format ltsv\n", "{}", "\"time\":1448403340.500000\n"},
+	/* Where a value must not forge a line or a column. */
+	{"    Format csv\n",
+	 "{\"a\":\"x\\\",\\\"y\\nz\",\"b\":\"\\\"\",\"c\":[\"\\\"\"]}",
+	 "1448403340.500000000,\"x\"\",\"\"y\\nz\",\"\"\"\",[\"\"\"\"]\n"},
+	{"    Format ltsv\n", "{\"a\\tb\":\"c\\td\\\"\"}",
+	 "\"time\":1448403340.500000\t\"a\\tb\":\"c\\td\"\"\n"},
+	/* What brings Fluent Bit's bytes back. */
+	{"    Format csv\n    Escape off\n", "{\"a\":\"x\\\"\\ny\\u0001\"}",
+	 "1448403340.500000000,\"x\"\ny\x01\"\n"},
+	{"    Format ltsv\n    Escape off\n", "{\"a\":\"x\\ty\"}",
+	 "\"time\":1448403340.500000\t\"a\":\"x\ty\"\n"},
+	{"    Format template\n    Template {a} {m}\n    Escape off\n",
+	 "{\"a\":\"x\\ny\",\"m\":{\"k\":\"\\r\"}}", "x\ny {\"k\"=>\"\r\"}\n"},
+	{"    Format plain\n    Escape off\n", "{\"a\":\"x\\ny\"}",
+	 "{\"a\":\"x\\ny\"}\n"},
+	{"    Format plain\n    Template x\n    Delimiter tab\n"
+	 "    Label_Delimiter tab\n    csv_column_names on\n",
+	 "{\"a\":1}", "{\"a\":1}\n"},
+	{"", "{\"a\":1}", "t.x: [1448403340.500000000, {\"a\":1}]\n"},
+};
+
+static void a_record_is_a_line_to_the_byte(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof format_cases / sizeof *format_cases;
+	     i++) {
+		const struct format_case *c = &format_cases[i];
+		struct fixture f;
+		open_with(&f, c->keys);
+		assert_string_equal(
+			render(&f, make(&f, c->json, TIME_NS + NS_PER_S / 2)),
+			c->line);
+		assert_false(f.format->has_head);
+		close_all(&f);
+	}
+}
+
+static void a_csv_file_can_begin_with_its_columns(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_with(&f, "    Format csv\n    csv_column_names on\n");
+	assert_true(f.format->has_head);
+	struct record *r = make(&f, "{\"a\":1,\"b\\\"\\nc\":2}", TIME_NS);
+	f.format->ops->render_head(f.format, r, &f.line);
+	assert_string_equal(buf_text(&f.line),
+			    "timestamp,\"a\",\"b\"\"\\nc\"\n");
+	close_all(&f);
+}
+
+static void a_format_that_is_not_there_is_told(void **state)
+{
+	(void)state;
+	static const char *const mistakes[][2] = {
+		{"    Format msgpack\n", "did you mean \"plain\""},
+		{"    Format cvs\n", "\"csv\""},
+		{"    Format csv\n    csv_column_names maybe\n", "maybe"},
+		{"    Escape some\n", "some"},
+	};
+	for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
+		struct err e;
+		struct buf text = {0};
+		buf_printf(&text, "[OUTPUT]\n%s", mistakes[i][0]);
+		struct conf *conf =
+			conf_read_text("t.conf", text.ptr, text.len, &e);
+		assert_null(format_open(conf_section(conf, 0), &e));
+		if (strstr(e.text, mistakes[i][1]) == NULL)
+			fail_msg("no '%s' in: %s", mistakes[i][1], e.text);
+		conf_free(conf);
+		buf_fini(&text);
+	}
+}
+
 static void the_default_template_is_time_and_message(void **state)
 {
 	(void)state;
@@ -206,7 +310,8 @@ static void every_control_character_is_escaped_wherever_it_stands(void **state)
 				memset(text, c < 128 ? 0xe3 : ' ', len);
 				text[at] = (char)c;
 				buf_clear(&out);
-				format_put_escaped(&out, span_make(text, len));
+				format_put_text(&out, span_make(text, len),
+						FORMAT_LINE);
 				bool is_control = c < 0x20 || c == 0x7f;
 				for (size_t i = 0; i < out.len; i++) {
 					unsigned char b =
@@ -292,6 +397,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_template_is_rendered_to_the_byte),
+		cmocka_unit_test(a_record_is_a_line_to_the_byte),
+		cmocka_unit_test(a_csv_file_can_begin_with_its_columns),
+		cmocka_unit_test(a_format_that_is_not_there_is_told),
 		cmocka_unit_test(the_default_template_is_time_and_message),
 		cmocka_unit_test(the_time_has_the_digits_of_a_double),
 		cmocka_unit_test(a_float_has_the_digits_of_printf),

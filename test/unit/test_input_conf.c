@@ -14,9 +14,10 @@ static struct decoder *read_input(const char *keys, struct conf **c,
 	char text[1024];
 	snprintf(text, sizeof text, "[INPUT]\n%s", keys);
 	struct parser_set *none = parser_set_new();
+	struct input_env env = {.parsers = none};
 	*c = read_text(text);
 	struct decoder *d =
-		input_conf_read(conf_section(*c, 0), 3, none, in, e);
+		input_conf_read(conf_section(*c, 0), 3, &env, in, e);
 	parser_set_free(none);
 	return d;
 }
@@ -34,9 +35,77 @@ static void what_is_not_set_has_its_default(void **state)
 	assert_string_equal(in.socket.path, "/a/b.sock");
 	assert_int_equal(in.socket.mode, 0666);
 	assert_int_equal(in.socket.queue_length, 4096);
+	assert_int_equal(in.socket.kind, SOCKET_UNIX_UDP);
 	assert_int_equal(in.message_bytes_max, 212992);
+	assert_false(in.keeps_origin);
 	decoder_free(d);
 	conf_free(c);
+}
+
+static void each_mode_has_its_keys(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *keys;
+		struct input is;
+	} cases[] = {
+		{"    Mode UNIX_TCP\n    Path /a\n    Unix_Perm 0600\n"
+		 "    Format octet_counting\n    Buffer_Max_Size 1M\n",
+		 {.socket = {.kind = SOCKET_UNIX_TCP,
+			     .path = "/a",
+			     .mode = 0600,
+			     .queue_length = 4096},
+		  .message_bytes_max = 1000000,
+		  .framing = FRAMING_OCTETS}},
+		{"    Mode tcp\n",
+		 {.socket = {.kind = SOCKET_TCP,
+			     .path = "0.0.0.0",
+			     .port = 5140},
+		  .message_bytes_max = 212992}},
+		{"    Mode tcp\n    Format octet\n    Listen ::\n"
+		 "    Source_Address_Key a\n    Buffer_Chunk_Size 300k\n"
+		 "    Buffer_Max_Size 10\n",
+		 {.socket = {.kind = SOCKET_TCP, .path = "::", .port = 5140},
+		  .message_bytes_max = 300000,
+		  .framing = FRAMING_OCTETS,
+		  .keeps_origin = true}},
+		{"    Mode udp\n    Port 514\n    Receive_Buffer_Size 2M\n"
+		 "    Buffer_Max_Size 1M\n    Source_Address_Key a\n",
+		 {.socket = {.kind = SOCKET_UDP,
+			     .path = "0.0.0.0",
+			     .port = 514,
+			     .receive_bytes = 2000000},
+		  .message_bytes_max = 212992,
+		  .keeps_origin = true}},
+		{"    Path /a\n    Source_Address_Key a\n    Format octet\n",
+		 {.socket = {.path = "/a", .mode = 0666, .queue_length = 4096},
+		  .message_bytes_max = 212992}},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char keys[512];
+		struct conf *c;
+		struct input in;
+		struct err e = {0};
+		snprintf(keys, sizeof keys, "    Name syslog\n%s",
+			 cases[i].keys);
+		struct decoder *d = read_input(keys, &c, &in, &e);
+		const struct input *is = &cases[i].is;
+		if (d == NULL)
+			fail_msg("case %zu: %s", i, e.text);
+		assert_int_equal(in.socket.kind, is->socket.kind);
+		assert_string_equal(in.socket.path, is->socket.path);
+		assert_int_equal(in.socket.port, is->socket.port);
+		assert_int_equal(in.socket.mode, is->socket.mode);
+		assert_int_equal(in.socket.queue_length,
+				 is->socket.queue_length);
+		assert_int_equal(in.socket.receive_bytes,
+				 is->socket.receive_bytes);
+		assert_int_equal(in.message_bytes_max, is->message_bytes_max);
+		assert_int_equal(in.framing, is->framing);
+		assert_int_equal(in.keeps_origin, is->keeps_origin);
+		decoder_free(d);
+		conf_free(c);
+	}
 }
 
 static void keys_of_fluent_bit_without_meaning_are_accepted(void **state)
@@ -52,7 +121,7 @@ static void keys_of_fluent_bit_without_meaning_are_accepted(void **state)
 		&c, &in, &e);
 	assert_string_equal(e.text, "");
 	assert_string_equal(in.name, "x");
-	assert_int_equal(times_said(state, "has no meaning here"), 7);
+	assert_int_equal(times_said(state, "has no meaning here"), 6);
 	decoder_free(d);
 	conf_free(c);
 }
@@ -67,15 +136,28 @@ static void a_mistake_is_told_at_its_key(void **state)
 	} cases[] = {
 		{"    Path /a\n", "x.conf:1: [INPUT] Name is missing: "},
 		{"    Name tail\n    Path /a\n",
-		 "x.conf:2: [INPUT] unknown input \"tail\"; known: syslog"},
+		 "x.conf:2: [INPUT] \"tail\" is Fluent Bit's, not sluiced's"},
 		{"    Name syslog\n", "x.conf:1: [INPUT] Path is missing: "},
 		{"    Name syslog\n    Pth /a\n",
 		 "x.conf:3: [INPUT] unknown key \"Pth\"; did you mean "
 		 "\"Path\"?"},
 		{"    Name syslog\n    Path " LONG_49 LONG_49 "/123456789\n",
 		 "x.conf:3: [INPUT] Path: socket "},
-		{"    Name syslog\n    Path /a\n    Mode tcp\n",
-		 "x.conf:4: [INPUT] Mode tcp"},
+		{"    Name syslog\n    Path /a\n    Mode unix\n",
+		 "x.conf:4: [INPUT] "},
+		{"    Name syslog\n    Mode tcp\n    Port 70000\n",
+		 "x.conf:4: [INPUT] Port"},
+		{"    Name syslog\n    Mode tcp\n    Format lines\n",
+		 "x.conf:4: [INPUT] "},
+		{"    Name syslog\n    Mode tcp\n    tls on\n",
+		 "x.conf:4: [INPUT] there is no tls"},
+		{"    Name syslog\n    Mode tcp\n    Buffer_Max_Size 17M\n",
+		 "x.conf:4: [INPUT] Buffer_Max_Size can be 16M at most"},
+		{"    Name syslog\n    Mode udp\n    Receive_Buffer_Size 2G\n",
+		 "x.conf:4: [INPUT] Receive_Buffer_Size"},
+		{"    Name syslog\n    Path /a\n    Source_Adress_Key a\n",
+		 "x.conf:4: [INPUT] unknown key \"Source_Adress_Key\"; did you "
+		 "mean \"Source_Address_Key\"?"},
 		{"    Name syslog\n    Path /a\n    Unix_Perm 1777\n",
 		 "x.conf:4: [INPUT] Unix_Perm"},
 		{"    Name syslog\n    Path /a\n    Parser json\n",
@@ -101,6 +183,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, enter, leave)
 	const struct CMUnitTest tests[] = {
 		T(what_is_not_set_has_its_default),
+		T(each_mode_has_its_keys),
 		T(keys_of_fluent_bit_without_meaning_are_accepted),
 		T(a_mistake_is_told_at_its_key),
 	};

@@ -527,9 +527,63 @@ static void two_threads_pass_every_message_in_order(void **state)
 	journal_close(j);
 }
 
+static bool offer(struct journal *j, struct span bytes)
+{
+	struct journal_entry entry = {
+		.bytes = bytes, .arrival_ns = NOW_NS, .source = 5};
+	return journal_offer(j, &entry);
+}
+
+static void what_is_offered_comes_between_what_is_received(void **state)
+{
+	(void)state;
+	struct journal *j = open_journal(SMALL_RING_BYTES, 64, 2);
+	assert_true(offer(j, SPAN("one")));
+	assert_int_equal(append(j, SPAN("two")), 1);
+	assert_true(offer(j, SPAN("three")));
+	const struct span expected[] = {SPAN("one"), SPAN("two"),
+					SPAN("three")};
+	for (unsigned i = 0; i < 3; i++) {
+		struct journal_entry entry;
+		assert_true(journal_take(j, &entry));
+		assert_true(span_equals(entry.bytes, expected[i]));
+		assert_int_equal(entry.seq, i);
+		assert_int_equal(entry.source, i == 1 ? 7 : 5);
+		assert_int_equal(entry.arrival_ns, NOW_NS);
+	}
+	assert_takes_nothing(j);
+	assert_int_equal(journal_stats(j)->appended_total, 3);
+	journal_close(j);
+}
+
+static void an_offer_without_room_changes_nothing(void **state)
+{
+	(void)state;
+	struct journal *j = open_journal(SMALL_RING_BYTES, 64, 1);
+	char room[64];
+	unsigned offered = 0;
+	while (offer(j, text_of(offered, sizeof room, room)))
+		offered++;
+	assert_int_equal(journal_room(j), 0);
+	for (int i = 0; i < 3; i++)
+		assert_false(offer(j, text_of(0, sizeof room, room)));
+	assert_int_equal(journal_stats(j)->appended_total, offered);
+	assert_int_equal(journal_stats(j)->refused_total, 0);
+	for (unsigned i = 0; i < offered; i++)
+		assert_takes(j, text_of(i, sizeof room, room));
+	assert_takes_nothing(j);
+	commit(j);
+	assert_true(offer(j, SPAN("again")));
+	assert_takes(j, SPAN("again"));
+	journal_close(j);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			what_is_offered_comes_between_what_is_received),
+		cmocka_unit_test(an_offer_without_room_changes_nothing),
 		cmocka_unit_test(messages_come_out_as_they_went_in),
 		cmocka_unit_test(the_kernels_receive_time_wins_over_now),
 		cmocka_unit_test(

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "record/decode_field.h"
 #include "record/json.h"
 #include "record/parser.h"
 #include "record/record.h"
@@ -26,7 +28,7 @@ static const int64_t arrival_ns = 1795229999 * NS_PER_S;
 #define SYSLOG(pid)                                                 \
 	{                                                           \
 		.name = "syslog", .regex = SYSLOG_REGEX(pid),       \
-		.time_format = "%b %d %H:%M:%S", .time_keep = true, \
+		.time.format = "%b %d %H:%M:%S", .time_keep = true, \
 	}
 
 static const struct parser_opts syslog = SYSLOG("(?:\\[(?<pid>[0-9]+)\\])?");
@@ -39,37 +41,37 @@ static const struct parser_opts json_time = {
 	.name = "json_time",
 	.format = PARSER_JSON,
 	.time_key = "t",
-	.time_format = "%Y-%m-%d %H:%M:%S",
+	.time.format = "%Y-%m-%d %H:%M:%S",
 };
 static const struct parser_opts json_time_kept = {
 	.name = "json_time_kept",
 	.format = PARSER_JSON,
 	.time_key = "t",
-	.time_format = "%Y-%m-%d %H:%M:%S",
+	.time.format = "%Y-%m-%d %H:%M:%S",
 	.time_keep = true,
 };
 static const struct parser_opts zone = {
 	.name = "zone",
 	.regex = "^(?<time>.*)$",
-	.time_format = "%m/%d/%Y %H:%M:%S %z",
+	.time.format = "%m/%d/%Y %H:%M:%S %z",
 };
 static const struct parser_opts offset = {
 	.name = "offset",
 	.regex = "^(?<time>.*)$",
-	.time_format = "%Y-%m-%d %H:%M:%S",
-	.has_time_offset = true,
-	.time_offset_s = 9 * 3600,
+	.time.format = "%Y-%m-%d %H:%M:%S",
+	.time.has_offset = true,
+	.time.offset_s = 9 * 3600,
 };
 static const struct parser_opts fraction = {
 	.name = "fraction",
 	.regex = "^(?<time>[^ ]*)(?<rest>.*)$",
-	.time_format = "%Y-%m-%dT%H:%M:%S.%LZ",
+	.time.format = "%Y-%m-%dT%H:%M:%S.%LZ",
 };
 static const struct parser_opts epoch = {
 	.name = "epoch",
 	.regex = "^(?<ts>[^ ]*) (?<m>.*)$",
 	.time_key = "ts",
-	.time_format = "%s",
+	.time.format = "%s",
 };
 static const struct parser_opts timeless = {
 	.name = "timeless",
@@ -264,10 +266,16 @@ static void json_becomes_fields(void **state)
 		{&json_time, "{\"t\":1767323045}",
 		 .json = "{\"t\":1767323045}"},
 		{&json_time, "{\"a\":1}", .json = "{\"a\":1}"},
-		{&json_time, "{\"a\":1,\"t\":\"soon\"}", .json = "{\"a\":1}",
-		 .bad_time = true},
+		/* what cannot be read is not thrown away */
+		{&json_time, "{\"a\":1,\"t\":\"soon\"}",
+		 .json = "{\"a\":1,\"t\":\"soon\"}", .bad_time = true},
 		{&json_time_kept, "{\"a\":1,\"t\":\"soon\"}",
-		 .json = "{\"a\":1}", .bad_time = true},
+		 .json = "{\"a\":1,\"t\":\"soon\"}", .bad_time = true},
+		/* of two only the first is the time */
+		{&json_time,
+		 "{\"t\":\"2026-01-02 03:04:05\",\"a\":1,\"t\":\"x\"}",
+		 .json = "{\"a\":1,\"t\":\"x\"}", .time_ns = AT(1767323045)},
+		{&json, "{\"a\":1}", .json = "{\"a\":1}"},
 	};
 	check_cases(*state, cases, sizeof cases / sizeof *cases);
 }
@@ -285,6 +293,8 @@ static void types_are_cast_by_what_leads(void **state)
 		{&typed, "f=1.5e3", .json = "{\"f\":1500.0}"},
 		{&typed, "f=0.25s", .json = "{\"f\":0.25}"},
 		{&typed, "f=-", .json = "{\"f\":0.0}"},
+		{&typed, "f=1e999", .json = "{\"f\":\"1e999\"}"},
+		{&typed, "f=nan", .json = "{\"f\":\"nan\"}"},
 		{&typed, "b=true", .json = "{\"b\":true}"},
 		{&typed, "b=TRUEish", .json = "{\"b\":true}"},
 		{&typed, "b=False", .json = "{\"b\":false}"},
@@ -302,11 +312,211 @@ static void types_are_cast_by_what_leads(void **state)
 	check_cases(*state, cases, sizeof cases / sizeof *cases);
 }
 
+static const struct parser_opts empty = {
+	.name = "empty",
+	.regex = "^(?<a>x)?(?<b>y*)(?:(?<c>z)|w)?$",
+};
+static const struct parser_opts empty_kept = {
+	.name = "empty_kept",
+	.regex = "^(?<a>x)?(?<b>y*)(?:(?<c>z)|w)?$",
+	.keep_empty = true,
+};
+static const struct parser_opts optional = {
+	.name = "optional",
+	.regex = "^(?<a>x)?(?:(?<b>y)|-)$",
+};
+
+static void empty_groups_are_left_out_or_kept(void **state)
+{
+	static const struct parse_case cases[] = {
+		{&empty, "x", .json = "{\"a\":\"x\"}"},
+		{&empty, "", .json = "{}"},
+		{&empty_kept, "x",
+		 .json = "{\"a\":\"x\",\"b\":\"\",\"c\":\"\"}"},
+		{&empty_kept, "", .json = "{\"a\":\"\",\"b\":\"\",\"c\":\"\"}"},
+		/* not one group takes part */
+		{&optional, "-", .verdict = PARSER_no_match},
+		{&optional, "y", .json = "{\"b\":\"y\"}"},
+	};
+	check_cases(*state, cases, sizeof cases / sizeof *cases);
+}
+
+static const struct parser_opts ltsv = {.name = "l", .format = PARSER_LTSV};
+static const struct parser_opts ltsv_time = {
+	.name = "l",
+	.format = PARSER_LTSV,
+	.time.format = "%Y-%m-%d %H:%M:%S",
+	.types = types,
+	.type_count = sizeof types / sizeof *types,
+};
+static const struct parser_opts logfmt = {.name = "f", .format = PARSER_LOGFMT};
+static const struct parser_opts logfmt_time = {
+	.name = "f",
+	.format = PARSER_LOGFMT,
+	.time_key = "ts",
+	.time.format = "%Y-%m-%dT%H:%M:%S",
+	.time_keep = true,
+};
+static const struct parser_opts logfmt_typed = {
+	.name = "f",
+	.format = PARSER_LOGFMT,
+	.types = types,
+	.type_count = sizeof types / sizeof *types,
+};
+static const struct parser_opts logfmt_strict = {
+	.name = "f",
+	.format = PARSER_LOGFMT,
+	.no_bare_keys = true,
+};
+
+static void ltsv_becomes_fields(void **state)
+{
+	static const struct parse_case cases[] = {
+		{&ltsv, "a:1\tb:x:y\tc:",
+		 .json = "{\"a\":\"1\",\"b\":\"x:y\",\"c\":\"\"}"},
+		{&ltsv, "no label", .verdict = PARSER_no_match},
+		{&ltsv, ":x", .verdict = PARSER_no_match},
+		{&ltsv, "", .verdict = PARSER_no_match},
+		{&ltsv_time, "a:1\ttime:2026-01-02 03:04:05\ti:7\tf:1",
+		 .json = "{\"a\":\"1\",\"i\":7,\"f\":1.0}",
+		 .time_ns = AT(1767323045)},
+		{&ltsv_time,
+		 "a:1\ttime:", .json = "{\"a\":\"1\",\"time\":\"\"}"},
+		{&ltsv_time, "a:1\ttime:soon", .verdict = PARSER_bad_pair_time},
+		{&ltsv_time, "time:2026-01-02 03:04:05",
+		 .verdict = PARSER_no_match},
+	};
+	check_cases(*state, cases, sizeof cases / sizeof *cases);
+}
+
+static void logfmt_becomes_fields(void **state)
+{
+	static const struct parse_case cases[] = {
+		{&logfmt, "a=1 b=\"x \\\"y\\n\" c d= e=\"\"",
+		 .json = "{\"a\":\"1\",\"b\":\"x \\\"y\\n\",\"c\":true,"
+			 "\"d\":true,\"e\":\"\"}"},
+		{&logfmt, "", .verdict = PARSER_no_match},
+		{&logfmt, " \"=\"", .verdict = PARSER_no_match},
+		{&logfmt_time, "ts=2026-01-02T03:04:05Z a=1",
+		 .json = "{\"ts\":\"2026-01-02T03:04:05Z\",\"a\":\"1\"}",
+		 .time_ns = AT(1767323045)},
+		{&logfmt_time, "a=1 ts=soon", .verdict = PARSER_bad_pair_time},
+		/* with Types values are as they stand there */
+		{&logfmt_typed, "i=7 b=true x=\"a\\n\" y",
+		 .json = "{\"i\":7,\"b\":true,\"x\":\"a\\\\n\",\"y\":\"\"}"},
+		{&logfmt_strict, "a=1 b=", .json = "{\"a\":\"1\",\"b\":true}"},
+		{&logfmt_strict, "a=1 b", .verdict = PARSER_no_match},
+	};
+	check_cases(*state, cases, sizeof cases / sizeof *cases);
+}
+
+/* The rules of a case, "as json a try_next, json b"; its field is a. */
+static void check_decoded(struct arena *arena, const char *rules,
+			  const char *text, const char *expected)
+{
+	struct decode_rule read[4];
+	size_t count = 0;
+	char room[200];
+	snprintf(room, sizeof room, "%s", rules);
+	char *rest = room, *rule;
+	while ((rule = strsep(&rest, ",")) != NULL) {
+		bool in_place = strncmp(rule, "as ", 3) == 0;
+		assert_true(decode_rule_read(rule + (in_place ? 3 : 0),
+					     in_place, &read[count++]));
+	}
+	const struct parser_opts opts = {
+		.name = "d",
+		.regex = "(?m)^(?<a>[^|]*)(?:\\|(?<b>.*))?$",
+		.decode = read,
+		.decode_count = count,
+	};
+	const struct parse_case c = {&opts, text, .json = expected};
+	check_case(arena, &c);
+	for (size_t i = 0; i < count; i++)
+		free(read[i].key);
+}
+
+static void a_field_is_decoded_by_its_rules(void **state)
+{
+	static const struct {
+		const char *rules, *text, *json;
+	} cases[] = {
+		{"as json a", "{\"x\":1}", "{\"a\":{\"x\":1}}"},
+		{"as json a", "  {\"x\":1}", "{\"a\":{\"x\":1}}"},
+		{"as json a", "[1]", "{\"a\":\"[1]\"}"},
+		{"as json a", "x", "{\"a\":\"x\"}"},
+		{"json a", "{\"x\":1}", "{\"a\":\"{\\\"x\\\":1}\",\"x\":1}"},
+		{"json a", "x", "{\"a\":\"x\"}"},
+		{"json a,json b", "{\"x\":1}|{\"y\":2}",
+		 "{\"a\":\"{\\\"x\\\":1}\",\"b\":\"{\\\"y\\\":2}\","
+		 "\"x\":1,\"y\":2}"},
+		{"json a", "{\"a\":1}", "{\"a\":1}"}, /* the last one */
+		{"as escaped a", "x\\ty\\q", "{\"a\":\"x\\tyq\"}"},
+		{"as escaped_utf8 a", "\\u00e9", "{\"a\":\"\xc3\xa9\"}"},
+		{"as mysql_quoted a", "'x\\'y'", "{\"a\":\"x'y\"}"},
+		{"as escaped a do_next,as json a", "{\\\"x\\\":1}",
+		 "{\"a\":{\"x\":1}}"},
+		{"as escaped a,as json a", "{\\\"x\\\":1}",
+		 "{\"a\":\"{\\\"x\\\":1}\"}"},
+		{"as json a try_next,as escaped a", "x\\ty",
+		 "{\"a\":\"x\\ty\"}"},
+		{"as json a,as escaped a", "x\\ty", "{\"a\":\"x\\\\ty\"}"},
+		{"as json a try_next,as escaped a", "{\"x\":1}",
+		 "{\"a\":{\"x\":1}}"},
+		{"as json a do_next,as escaped a", "{\"x\":1}",
+		 "{\"a\":{\"x\":1}}"},
+		{"as escaped a do_next,json a", "{\\\"x\\\":1}",
+		 "{\"a\":\"{\\\"x\\\":1}\",\"x\":1}"},
+		{"json a do_next,as json a", "{\"x\":1}",
+		 "{\"a\":{\"x\":1},\"x\":1}"},
+		{"as json b", "{\"x\":1}", "{\"a\":\"{\\\"x\\\":1}\"}"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		check_decoded(*state, cases[i].rules, cases[i].text,
+			      cases[i].json);
+}
+
+static void a_decoder_that_is_none_is_refused(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {"",		"json",	     "json ",
+					    "jso a",	"jsonx a",   "a json",
+					    "json a x", "json a do", ""};
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		struct decode_rule rule;
+		assert_false(decode_rule_read(texts[i], true, &rule));
+	}
+	struct decode_rule rule;
+	assert_true(decode_rule_read("JSON  log \tDo_Next", false, &rule));
+	assert_string_equal(rule.key, "log");
+	assert_int_equal(rule.then, DECODE_DO_NEXT);
+	free(rule.key);
+}
+
+static void json_is_decoded_before_its_time_is_looked_for(void **state)
+{
+	struct decode_rule rule = {
+		.key = (char[]){"log"}, .as = DECODE_JSON, .in_place = false};
+	const struct parser_opts opts = {
+		.name = "j",
+		.format = PARSER_JSON,
+		.time.format = "%Y-%m-%d",
+		.decode = &rule,
+		.decode_count = 1,
+	};
+	const struct parse_case c = {
+		&opts, "{\"log\":\"{\\\"time\\\":\\\"2026-01-02\\\"}\"}",
+		.json = "{\"log\":\"{\\\"time\\\":\\\"2026-01-02\\\"}\"}",
+		.time_ns = AT(1767312000)};
+	check_case(*state, &c);
+}
+
 static void fields_stand_in_the_order_of_their_groups(void **state)
 {
 	static const struct parse_case cases[] = {
 		{&twins, "zc", .json = "{\"a\":\"z\",\"c\":\"c\"}"},
-		{&twins, "xyyz", .json = "{\"b\":\"yy\",\"a\":\"z\"}"},
+		/* those of one name stand where the first does */
+		{&twins, "xyyz", .json = "{\"a\":\"z\",\"b\":\"yy\"}"},
 	};
 	check_cases(*state, cases, sizeof cases / sizeof *cases);
 }
@@ -373,7 +583,7 @@ static void what_could_never_work_is_refused(void **state)
 		{{.regex = "^(.*)$"}, "Regex", "named group"},
 		{{.regex = "x"}, "Regex", "named group"},
 		{{.regex = "(?<a>"}, "Regex", ")"},
-		{{.regex = "(?<a>.)", .time_format = "%Q"},
+		{{.regex = "(?<a>.)", .time.format = "%Q"},
 		 "Time_Format",
 		 "%Q"},
 	};
@@ -426,6 +636,12 @@ int main(void)
 		TEST(a_time_is_taken_or_told_to_be_bad),
 		TEST(json_becomes_fields),
 		TEST(types_are_cast_by_what_leads),
+		TEST(empty_groups_are_left_out_or_kept),
+		TEST(ltsv_becomes_fields),
+		TEST(logfmt_becomes_fields),
+		TEST(a_field_is_decoded_by_its_rules),
+		TEST(a_decoder_that_is_none_is_refused),
+		TEST(json_is_decoded_before_its_time_is_looked_for),
 		TEST(fields_stand_in_the_order_of_their_groups),
 		TEST(both_of_two_equal_names_are_fields),
 		TEST(fields_are_spans_into_the_text),

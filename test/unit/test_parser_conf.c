@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/clock.h"
 #include "conf_unit.h"
+#include "record/json.h"
 #include "record/parser.h"
+#include "record/record.h"
 #include "run/parser_conf.h"
 
 typedef bool (*read_fn)(struct parser_set *, const struct conf *,
@@ -72,6 +77,85 @@ static void a_file_of_parsers_has_nothing_else(void **state)
 				    "\"FILTER\"; known: PARSER");
 }
 
+static struct parser *read_one(const char *text, struct parser_set *set)
+{
+	struct err e = {0};
+	struct conf *c = read_text(text);
+	if (!parser_conf_read(set, c, NULL, &e))
+		fail_msg("%s", e.text);
+	conf_free(c);
+	return parser_set_find(set, "p");
+}
+
+/* What the parser makes of the text, as JSON. */
+static void check_parsed(const char *conf, const char *text, const char *json,
+			 int64_t time_s)
+{
+	struct arena *a = arena_new(4096);
+	struct buf written = {0};
+	struct parser_set *set = parser_set_new();
+	struct parser *p = read_one(conf, set);
+	struct record *r = record_new(a, NULL, SPAN("t"), 0);
+	bool bad_time = false;
+	assert_int_equal(parser_apply(p, span_of(text), 0, r, &bad_time),
+			 PARSER_parsed);
+	json_write_record(&written, r);
+	assert_string_equal(buf_text(&written), json);
+	assert_int_equal(r->time_ns / NS_PER_S, time_s);
+	parser_set_free(set);
+	buf_fini(&written);
+	arena_free(a);
+}
+
+static void every_key_has_its_effect(void **state)
+{
+	(void)state;
+	check_parsed(P "    Format LTSV\n    Types a:integer\n", "a:1\tb:1",
+		     "{\"a\":1,\"b\":\"1\"}", 0);
+	check_parsed(P "    Format logfmt\n    Time_Key t\n"
+		       "    Time_Format %F\n    Time_Offset -0100\n",
+		     "a t=2026-01-02", "{\"a\":true}", 1767315600);
+	check_parsed(P "    Format regex\n    Regex ^(?<a>x)?(?<b>.*)\n"
+		       "    Skip_Empty_Values off\n",
+		     "", "{\"a\":\"\",\"b\":\"\"}", 0);
+	check_parsed(P "    Format json\n    Time_Format %FT%T.%L\n"
+		       "    Time_Strict off\n    Time_Keep on\n"
+		       "    Time_Zone Asia/Tokyo\n",
+		     "{\"time\":\"2026-01-02T03:04:05\"}",
+		     "{\"time\":\"2026-01-02T03:04:05\"}", 1767290645);
+	check_parsed(P
+		     "    Format json\n    Decode_Field_As escaped a do_next\n"
+		     "    Decode_Field json a\n",
+		     "{\"a\":\"{\\\\\\\"b\\\\\\\":1}\"}",
+		     "{\"a\":\"{\\\"b\\\":1}\",\"b\":1}", 0);
+}
+
+static void the_zone_of_the_process_is_asked_unless_told_not_to(void **state)
+{
+	(void)state;
+	static const char text[] = "{\"time\":\"2026-01-02\"}";
+	setenv("TZ", "JST-9", 1);
+	check_parsed(P "    Format json\n    Time_Format %F\n", text, "{}",
+		     1767279600);
+	check_parsed(P "    Format json\n    Time_Format %F\n"
+		       "    Time_System_Timezone on\n    Time_Offset -0100\n",
+		     text, "{}", 1767279600);
+	check_parsed(P "    Format json\n    Time_Format %F\n"
+		       "    Time_System_Timezone off\n",
+		     text, "{}", 1767312000);
+	setenv("TZ", "UTC", 1);
+}
+
+static void what_fluent_bit_passes_over_is_told(void **state)
+{
+	check_parsed(P
+		     "    Format regex\n    Regex (?<a>x)\n    Regex (?<b>y)\n"
+		     "    Types a:integer,b:integer c\n",
+		     "x", "{\"a\":\"x\"}", 0);
+	assert_said(state, "Regex stands twice: the first counts");
+	assert_said(state, "a:integer,b:integer");
+}
+
 static void a_mistake_is_told_at_its_key(void **state)
 {
 	(void)state;
@@ -93,12 +177,22 @@ static void a_mistake_is_told_at_its_key(void **state)
 		 "x.conf:4:", "Regex: there is no named group"},
 		{P "    Format json\n    Time_Format %Q\n",
 		 "x.conf:4:", "Time_Format: "},
-		{P "    Format json\n    Time_Strict off\n",
-		 "x.conf:4:", "Time_Strict off"},
+		{P "    Format json\n    Time_Format %F\n"
+		   "    Time_Zone Europe/Berlni\n",
+		 "x.conf:5:", "Europe/Berlni"},
+		{P "    Format json\n    Time_Zone UTC\n",
+		 "x.conf:4:", "Time_Format"},
+		{P "    Format json\n    Time_Format %F\n"
+		   "    Time_Zone UTC\n    Time_Offset +0900\n",
+		 "x.conf:5:", "remove Time_Offset"},
+		{P "    Format json\n    Time_Format %F\n"
+		   "    Time_Zone UTC\n    Time_System_Timezone on\n",
+		 "x.conf:5:", "remove Time_System_Timezone"},
+		{P "    Format json\n    Decode_Field_As json a\n"
+		   "    Decode_Field jso a\n",
+		 "x.conf:5:", "mysql_quoted"},
 		{P "    Format json\n    Time_Offset nine\n",
 		 "x.conf:4:", "+0900"},
-		{P "    Format json\n    Types a:int\n",
-		 "x.conf:4:", "integer"},
 		{P "    Format json\n" P "    Format json\n",
 		 "x.conf:5:", "already"},
 	};
@@ -120,6 +214,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(parsers_are_read_from_among_other_sections),
 		T(a_file_of_parsers_has_nothing_else),
+		T(every_key_has_its_effect),
+		T(the_zone_of_the_process_is_asked_unless_told_not_to),
+		T(what_fluent_bit_passes_over_is_told),
 		T(a_mistake_is_told_at_its_key),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

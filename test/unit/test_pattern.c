@@ -196,6 +196,11 @@ static void escapes_mean_what_they_mean_in_ruby(void **state)
 		{"]{}{a}{,}", "]{}{a}{,}", "]{}{a}{,}"},
 		{"a\\Kb", "ab", "b"},
 		{"(a)\\1", "xaa", "aa|a"},
+		{"(a)\\101\\11\\60", "aA\t0", "aA\t0|a"},
+		{"(?<x>a)\\103", "aC", "aC|a"},
+		{"(a)(b)(c)(d)(e)(f)(g)(h)(i)(j)\\10", "abcdefghijj",
+		 "abcdefghijj|a|b|c|d|e|f|g|h|i|j"},
+		{"\\81", "81", "81"},
 		{"(?<q>['\"]).*\\k<q>", "x'a\"b'", "'a\"b'|'"},
 		{"(?<p>\\((?:[^()]|\\g<p>)*\\))", "x(a(b)c)",
 		 "(a(b)c)|(a(b)c)"},
@@ -217,6 +222,7 @@ static void options_reach_as_far_as_in_ruby(void **state)
 		{"/", "/", "/"},
 		{"//", "x", ""},
 		{"/a/u", "/a/u", "/a/u"},
+		{"/A/oi", "a", "a"},
 		{"a(?i)b", "aB", "aB"},
 		{"a(?i)b|c", "aC", "aC"}, /* a(?i:b|c) */
 		{"(?:a(?i)b)c", "aBC", "no"},
@@ -283,6 +289,48 @@ static void broken_utf8_never_stops_a_match(void **state)
 	};
 	CHECK_MATCHES(cases);
 	check_match("a(.)b", span_make("a\0b", 3), "a");
+}
+
+static void a_character_of_utf8_is_one(void **state)
+{
+	(void)state;
+	static const struct match_case cases[] = {
+		{"..$", "a\xc3\xa9", "a\xc3\xa9"},
+		{"^.{2}", "\xe3\x81\x82\xc3\xa9z", "\xe3\x81\x82\xc3\xa9"},
+		{"[^a]{2}", "\xc3\xa9", "no"},
+		{"\\S\\S", "\xc3\xa9 \xc3\xa9z", "\xc3\xa9z"},
+		{"^(.*).$", "a\xc3\xa9", "a\xc3\xa9|a"},
+		{"(.+?)(.)", "\xc3\xa9\xc3\xa9",
+		 "\xc3\xa9\xc3\xa9|\xc3\xa9|\xc3\xa9"},
+		{".?", "\xc3\xa9", "\xc3\xa9"},
+		{"[[:alpha:]]+", "1\xc3\xa9z", "\xc3\xa9z"},
+		{"[^[:alpha:]]+", "\xc3\xa9z", "no"},
+		{"\\bz", "\xc3\xa9z", "no"},
+		{"\\w+", "\xc3\xa9z", "z"},
+		{"(?<a>[^ ]*) (?<b>.*)", "\xc3\xa9 \xe3\x81\x82",
+		 "\xc3\xa9 \xe3\x81\x82|\xc3\xa9|\xe3\x81\x82"},
+		/* where it is broken each byte is one */
+		{"^.{2}", "\xff\xc3\xa9", "\xff\xc3"},
+		{"..$", "a\xe3\x81", "\xe3\x81"},
+		/* what cannot be said in characters */
+		{"[a[[:alpha:]]].",
+		 "\xc3\xa9"
+		 "a\xc3\xa9",
+		 "a\xc3"},
+		{"\\xff?.", "\xc3\xa9", "\xc3"},
+	};
+	CHECK_MATCHES(cases);
+}
+
+static void a_name_may_be_long_and_not_ascii(void **state)
+{
+	(void)state;
+	check_named("(?<upstream_transport_failure_reason_of_all>a)"
+		    "(?<\xc3\xa9>b)(?<a>c)(?<\xc3\xa9>d)\\k<a>"
+		    "\\g<upstream_transport_failure_reason_of_all>",
+		    "abcdca",
+		    "upstream_transport_failure_reason_of_all=a, \xc3\xa9=b, "
+		    "a=c, \xc3\xa9=d");
 }
 
 static void what_is_wrong_is_told_with_its_place(void **state)
@@ -380,6 +428,8 @@ int main(void)
 		cmocka_unit_test(
 			with_a_named_group_the_plain_ones_do_not_capture),
 		cmocka_unit_test(broken_utf8_never_stops_a_match),
+		cmocka_unit_test(a_character_of_utf8_is_one),
+		cmocka_unit_test(a_name_may_be_long_and_not_ascii),
 		cmocka_unit_test(what_is_wrong_is_told_with_its_place),
 		cmocka_unit_test(a_place_that_pcre2_tells_is_one_of_the_source),
 		cmocka_unit_test(a_match_without_end_gives_up),

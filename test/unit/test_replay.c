@@ -3,6 +3,7 @@
  * input for each (b's is called "edge"), and replays a file `letters`. */
 #include "tool_unit.h"
 
+#include <arpa/inet.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -305,6 +306,92 @@ static void what_is_good_of_a_damaged_journal_is_sent(void **state)
 	close(a);
 }
 
+/* What came over one connection, until it ended. */
+static void assert_stream(int listener, const char *want)
+{
+	char room[256];
+	size_t length = 0;
+	ssize_t n;
+	int fd = accept(listener, NULL, NULL);
+	assert_true(fd >= 0);
+	while ((n = recv(fd, room + length, sizeof room - length, 0)) > 0)
+		length += (size_t)n;
+	if (!span_equals(span_make(room, length), span_of(want)))
+		fail_msg("want %s, got %.*s", want, (int)length, room);
+	close(fd);
+}
+
+static int replay_to(struct place *p, const char *input, const char *letters)
+{
+	struct buf conf = {0};
+	buf_printf(&conf, "[INPUT]\n    Name syslog\n%s", input);
+	write_file(p, "conf", buf_span(&conf));
+	buf_fini(&conf);
+	write_file(p, "letters", span_of(letters));
+	return replay_at(p, "letters", 0);
+}
+
+static void a_stream_gets_messages_in_its_framing(void **state)
+{
+	struct place *p = *state;
+	static const char letters[] = LETTER("syslog.0", "one")
+		LETTER("syslog.0", "a\\nb") LETTER("syslog.0", "two");
+	static const struct {
+		const char *format, *want;
+		int code;
+	} cases[] = {
+		{"octet_counting", "3 one3 a\nb3 two", 0},
+		{"newline", "one\ntwo\n", EXIT_CODE_SYSTEM},
+	};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	snprintf(address.sun_path, sizeof address.sun_path, "%s", path(p, "s"));
+	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(s, (struct sockaddr *)&address, sizeof address),
+			 0);
+	assert_int_equal(listen(s, 5), 0);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char input[256];
+		snprintf(input, sizeof input,
+			 "    Mode unix_tcp\n    Path %s/s\n    Format %s\n",
+			 p->dir, cases[i].format);
+		assert_int_equal(replay_to(p, input, letters), cases[i].code);
+		assert_stream(s, cases[i].want);
+	}
+	assert_has(p, "err", "takes lines, and there is the end of one in it");
+	assert_has(p, "out", "sent: 2\n");
+	close(s);
+}
+
+static void a_network_input_is_found_by_its_port(void **state)
+{
+	struct place *p = *state;
+	static const struct {
+		const char *mode;
+		int type;
+	} cases[] = {{"udp", SOCK_DGRAM}, {"tcp", SOCK_STREAM}};
+	for (size_t i = 0; i < 2; i++) {
+		struct sockaddr_in at = {.sin_family = AF_INET,
+					 .sin_addr.s_addr =
+						 htonl(INADDR_LOOPBACK)};
+		socklen_t length = sizeof at;
+		int s = socket(AF_INET, cases[i].type | SOCK_CLOEXEC, 0);
+		assert_int_equal(bind(s, (struct sockaddr *)&at, length), 0);
+		getsockname(s, (struct sockaddr *)&at, &length);
+		if (cases[i].type == SOCK_STREAM)
+			assert_int_equal(listen(s, 5), 0);
+		char input[128];
+		snprintf(input, sizeof input, "    Mode %s\n    Port %u\n",
+			 cases[i].mode, ntohs(at.sin_port));
+		assert_int_equal(replay_to(p, input, LETTER("syslog.0", "one")),
+				 0);
+		if (cases[i].type == SOCK_STREAM)
+			assert_stream(s, "one\n");
+		else
+			assert_got(s, SPAN("one"));
+		close(s);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
 
 int main(void)
@@ -321,6 +408,8 @@ int main(void)
 		TEST(a_letter_that_comes_back_is_not_sent_again),
 		TEST(the_messages_of_a_journal_are_sent),
 		TEST(what_is_good_of_a_damaged_journal_is_sent),
+		TEST(a_stream_gets_messages_in_its_framing),
+		TEST(a_network_input_is_found_by_its_port),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,11 +93,13 @@ struct fixture {
 	struct router *router;
 	struct arena *arena;
 	struct message message;
+	bool is_only_route;
 };
 
 static bool open_with(struct fixture *f, const char *text, struct err *e)
 {
-	const struct sink_env env = {.conf_dir = "."};
+	const struct sink_env env = {.conf_dir = ".",
+				     .is_only_route = f->is_only_route};
 	*f = (struct fixture){.router = router_new(), .arena = arena_new(4096)};
 	f->conf = conf_read_text("t.conf", text, strlen(text), e);
 	assert_non_null(f->conf);
@@ -138,7 +140,7 @@ static void every_output_that_matches_gets_the_record(void **state)
 {
 	(void)state;
 	struct err e;
-	struct fixture f;
+	struct fixture f = {0};
 	assert_true(open_with(&f,
 			      "[OUTPUT]\n    Name file\n    Match *\n"
 			      "[OUTPUT]\n    Name FILE\n    Match a.*\n"
@@ -154,11 +156,44 @@ static void every_output_that_matches_gets_the_record(void **state)
 	close_all(&f);
 }
 
+static void a_regex_takes_tags_too(void **state)
+{
+	(void)state;
+	struct err e;
+	struct fixture f = {0};
+	assert_true(open_with(
+		&f,
+		"[OUTPUT]\n    Name file\n    Match_Regex ^a\\.[0-9]+\n"
+		"[OUTPUT]\n    Name file\n    Match b\n    Match_Regex a\n",
+		&e));
+	put(&f, "a.1x");
+	put(&f, "a.x");
+	put(&f, "b");
+	assert_int_equal(sink_at(&f, 0)->stats.lines_total, 1);
+	assert_int_equal(sink_at(&f, 1)->stats.lines_total, 3);
+	close_all(&f);
+}
+
+static void without_match_only_the_only_route_gets_all(void **state)
+{
+	(void)state;
+	for (int is_only = 0; is_only < 2; is_only++) {
+		struct err e;
+		struct fixture f = {0};
+		f.is_only_route = is_only == 1;
+		assert_true(open_with(&f, "[OUTPUT]\n    Name file\n", &e));
+		put(&f, "a");
+		assert_int_equal(sink_at(&f, 0)->stats.lines_total, is_only);
+		assert_int_equal(f.message.is_answered, is_only);
+		close_all(&f);
+	}
+}
+
 static void the_first_sink_that_takes_a_line_answers(void **state)
 {
 	(void)state;
 	struct err e;
-	struct fixture f;
+	struct fixture f = {0};
 	assert_true(open_with(
 		&f,
 		"[OUTPUT]\n    Name file\n    Match *\n    Refuses on\n"
@@ -179,7 +214,7 @@ static void a_refused_record_has_the_reason_of_the_sink(void **state)
 {
 	(void)state;
 	struct err e;
-	struct fixture f;
+	struct fixture f = {0};
 	assert_true(open_with(
 		&f, "[OUTPUT]\n    Name file\n    Match *\n    Refuses on\n",
 		&e));
@@ -193,7 +228,7 @@ static void a_tag_that_nothing_matches_is_unrouted(void **state)
 {
 	(void)state;
 	struct err e;
-	struct fixture f;
+	struct fixture f = {0};
 	assert_true(
 		open_with(&f, "[OUTPUT]\n    Name file\n    Match a.*\n", &e));
 	put(&f, "b");
@@ -206,7 +241,7 @@ static void one_blocked_sink_blocks_and_the_others_are_flushed(void **state)
 {
 	(void)state;
 	struct err e;
-	struct fixture f;
+	struct fixture f = {0};
 	assert_true(open_with(
 		&f,
 		"[OUTPUT]\n    Name file\n    Match *\n    Blocks on\n"
@@ -226,23 +261,26 @@ static void one_blocked_sink_blocks_and_the_others_are_flushed(void **state)
 static void sinks_are_named_by_kind_and_number_or_alias(void **state)
 {
 	(void)state;
-	static const char *const names[] = {"file.0", "errors", "file.2"};
+	static const char *const names[] = {"file.0", "errors", "null.2",
+					    "file.3"};
 	struct err e;
-	struct fixture f;
+	struct fixture f = {0};
 	assert_true(open_with(
 		&f,
 		"[OUTPUT]\n    Name file\n    Match *\n"
 		"[OUTPUT]\n    Name file\n    Match *\n    Alias errors\n"
-		"[OUTPUT]\n    Name file\n    Match *\n",
-		&e));
+		"[OUTPUT]\n    Name null\n    Match *\n"
+		"[OUTPUT]\n    Name file\n    Match *\n    Alias errors\n",
+		&e)); /* the second of a name is called as without */
 	const char *name;
 	const struct sink *sink;
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		assert_true(router_sink(f.router, i, &name, &sink));
 		assert_string_equal(name, names[i]);
-		assert_ptr_equal(sink->ops, &file_sink_ops);
+		assert_ptr_equal(sink->ops,
+				 i == 2 ? &null_sink_ops : &file_sink_ops);
 	}
-	assert_false(router_sink(f.router, 3, &name, &sink));
+	assert_false(router_sink(f.router, 4, &name, &sink));
 	close_all(&f);
 }
 
@@ -254,12 +292,8 @@ static const struct mistake {
 	{"[OUTPUT]\n    Name fil\n    Match *\n", {"t.conf:2", "\"file\""}},
 	{"[OUTPUT]\n    Name elasticsearch\n    Match *\n",
 	 {"t.conf:2", "elasticsearch", "known: file"}},
-	{"[OUTPUT]\n    Name file\n", {"t.conf:1", "Match *"}},
 	{"[OUTPUT]\n    Nmae file\n    Match *\n", {"t.conf:2", "\"Name\""}},
 	{"[OUTPUT]\n    Name file\n    Macth *\n", {"t.conf:3", "\"Match\""}},
-	{"[OUTPUT]\n    Name file\n    Match *\n"
-	 "[OUTPUT]\n    Name file\n    Match *\n    Alias file.0\n",
-	 {"t.conf:7", "\"file.0\" already", "Alias"}},
 	{"[OUTPUT]\n    Name file\n    Match *\n    Alias file.1\n"
 	 "[OUTPUT]\n    Name file\n    Match *\n",
 	 {"t.conf:5", "\"file.1\" already", "Alias"}},
@@ -273,7 +307,7 @@ static void a_mistake_is_told_with_place_and_remedy(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
 		struct err e = {0};
-		struct fixture f;
+		struct fixture f = {0};
 		assert_false(open_with(&f, mistakes[i].text, &e));
 		for (size_t j = 0; j < 3 && mistakes[i].said[j]; j++)
 			if (strstr(e.text, mistakes[i].said[j]) == NULL)
@@ -287,7 +321,7 @@ static void keys_of_fluent_bit_without_meaning_are_accepted(void **state)
 {
 	(void)state;
 	struct err e;
-	struct fixture f;
+	struct fixture f = {0};
 	assert_true(open_with(&f,
 			      "[OUTPUT]\n    Name file\n    Match *\n"
 			      "    Workers 1\n    Retry_Limit no_limits\n"
@@ -302,6 +336,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_output_that_matches_gets_the_record),
+		cmocka_unit_test(a_regex_takes_tags_too),
+		cmocka_unit_test(without_match_only_the_only_route_gets_all),
 		cmocka_unit_test(the_first_sink_that_takes_a_line_answers),
 		cmocka_unit_test(a_refused_record_has_the_reason_of_the_sink),
 		cmocka_unit_test(a_tag_that_nothing_matches_is_unrouted),

@@ -11,7 +11,8 @@ static bool read_keys(const char *keys, struct settings *s, struct err *e)
 	struct conf *c = read_text(text);
 	struct conf_section *section = conf_section(c, 0);
 	settings_init(s);
-	bool ok = settings_read(s, section, e) && conf_section_end(section, e);
+	bool ok = settings_read(s, section, e);
+	conf_section_warn(section);
 	conf_free(c);
 	return ok;
 }
@@ -63,9 +64,11 @@ static void a_mistake_is_told_at_its_key(void **state)
 		{"    Log_Level inof\n",
 		 "x.conf:2: [SERVICE] unknown Log_Level \"inof\"; did you "
 		 "mean \"info\"?"},
-		{"    Flsh 1\n",
-		 "x.conf:2: [SERVICE] unknown key \"Flsh\"; did "
-		 "you mean \"Flush\"?"},
+		{"    Grace -2\n",
+		 "x.conf:2: [SERVICE] Grace \"-2\" is not a time such as 1, "
+		 "0.2, 30s, 5m, 2h or 1d"},
+		{"    Grace -1\n    Grace -1\n",
+		 "x.conf:3: [SERVICE] Grace is set 2 times, in lines 2, 3"},
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct settings s;
@@ -84,6 +87,8 @@ static void keys_of_fluent_bit_without_meaning_are_told_once(void **state)
 		"scheduler.cap",    "sp.convert_from_str_to_num",
 		"storage.sync",	    "storage.keep.rejected",
 		"flush.adaptive.x", "json.escape_unicode",
+		"flush.adaptive",   "storage.rejected.limit",
+		"windows.maxstdio", "security.fips_mode",
 	};
 	char text[1024];
 	size_t used = 0;
@@ -100,6 +105,86 @@ static void keys_of_fluent_bit_without_meaning_are_told_once(void **state)
 	}
 }
 
+static void an_unknown_key_is_told_and_ignored(void **state)
+{
+	struct settings s;
+	struct err e = {0};
+	assert_true(read_keys("    Flsh 3\n    Log_Level warn\n", &s, &e));
+	assert_true(s.flush_s == 1);
+	assert_said(state, "level=warn mod=conf at=x.conf:2 section=SERVICE "
+			   "key=Flsh err=\"an unknown key is ignored; did you "
+			   "mean Flush\"\n");
+	assert_int_equal(times_said(state, "unknown"), 1);
+}
+
+static void a_grace_of_minus_one_is_for_ever(void **state)
+{
+	(void)state;
+	struct settings s;
+	struct err e = {0};
+	assert_true(read_keys("    Grace -1\n", &s, &e));
+	assert_true(s.grace_s >= 1e9);
+}
+
+static void the_environment_has_the_last_word_on_the_level(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *env, *keys;
+		bool has;
+		enum say_level level;
+	} cases[] = {
+		{"error", "    Log_Level info\n", true, SAY_ERROR},
+		{"DEBUG", "", true, SAY_DEBUG},
+		{"loud", "    Log_Level warn\n", true, SAY_WARN},
+		{"", "", false, SAY_INFO},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct settings s;
+		struct err e = {0};
+		setenv("FLB_LOG_LEVEL", cases[i].env, 1);
+		assert_true(read_keys(cases[i].keys, &s, &e));
+		assert_int_equal(s.has_log_level, cases[i].has);
+		assert_int_equal(s.log_level, cases[i].level);
+	}
+	unsetenv("FLB_LOG_LEVEL");
+}
+
+/* As main does: first what the command line says, then the file. */
+static void the_file_has_the_last_word_on_the_options(void **state)
+{
+	(void)state;
+	static const struct conf_option options[] = {{"Flush", "3"},
+						     {"HTTP_Port", "2021"}};
+	struct conf *c = conf_of_options("command line", "SERVICE", options,
+					 COUNT(options));
+	struct conf *file = read_text("[SERVICE]\n    Flush 4\n");
+	struct settings s;
+	struct err e = {0};
+	settings_init(&s);
+	assert_true(settings_read(&s, conf_section(c, 0), &e));
+	assert_true(settings_read(&s, conf_section(file, 0), &e));
+	assert_true(s.flush_s == 4);
+	assert_int_equal(s.http_port, 2021);
+	conf_free(file);
+	conf_free(c);
+}
+
+static void a_mistake_in_an_option_has_no_line(void **state)
+{
+	(void)state;
+	static const struct conf_option options[] = {{"Flush", "soon"}};
+	struct conf *c = conf_of_options("command line", "SERVICE", options, 1);
+	struct settings s;
+	struct err e = {0};
+	settings_init(&s);
+	assert_false(settings_read(&s, conf_section(c, 0), &e));
+	assert_string_equal(e.text,
+			    "command line: [SERVICE] Flush \"soon\" is not a "
+			    "time such as 1, 0.2, 30s, 5m, 2h or 1d");
+	conf_free(c);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, enter, leave)
@@ -108,6 +193,11 @@ int main(void)
 		T(an_address_is_one_of_either_kind),
 		T(a_mistake_is_told_at_its_key),
 		T(keys_of_fluent_bit_without_meaning_are_told_once),
+		T(an_unknown_key_is_told_and_ignored),
+		T(a_grace_of_minus_one_is_for_ever),
+		T(the_environment_has_the_last_word_on_the_level),
+		T(the_file_has_the_last_word_on_the_options),
+		T(a_mistake_in_an_option_has_no_line),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,17 +48,21 @@ static int tear_down(void **state)
 	return failed;
 }
 
-static struct dgram_socket *try_open(const char *path, mode_t mode,
-				     struct err *e)
+static struct socket *try_open(const char *path, mode_t mode, struct err *e)
 {
 	return socket_open(&(struct socket_opts){.path = path, .mode = mode},
 			   e);
 }
 
-static struct dgram_socket *open_socket(const char *path, mode_t mode)
+static enum socket_try try_at(const char *path, struct err *e)
+{
+	return socket_try(&(struct socket_opts){.path = path}, e);
+}
+
+static struct socket *open_socket(const char *path, mode_t mode)
 {
 	struct err e = {0};
-	struct dgram_socket *s = try_open(path, mode, &e);
+	struct socket *s = try_open(path, mode, &e);
 	if (s == NULL)
 		fail_msg("%s", e.text);
 	return s;
@@ -67,7 +71,7 @@ static struct dgram_socket *open_socket(const char *path, mode_t mode)
 static void assert_refused(const char *path, const char *says)
 {
 	struct err e = {0};
-	struct dgram_socket *s = try_open(path, 0666, &e);
+	struct socket *s = try_open(path, 0666, &e);
 	assert_null(s);
 	if (strstr(e.text, path) == NULL || strstr(e.text, says) == NULL)
 		fail_msg("\"%s\" lacks \"%s\"", e.text, says);
@@ -112,7 +116,7 @@ static bool exists(const char *path)
 static void datagrams_arrive_with_their_time(void **state)
 {
 	struct fixture *f = *state;
-	struct dgram_socket *s = open_socket(f->path, 0666);
+	struct socket *s = open_socket(f->path, 0666);
 	struct err e = {0};
 	struct journal_found found;
 	struct journal *j = journal_open(
@@ -155,7 +159,7 @@ static void the_largest_datagram_arrives_whole_and_a_larger_one_cut(
 	void **state)
 {
 	struct fixture *f = *state;
-	struct dgram_socket *s = open_socket(f->path, 0666);
+	struct socket *s = open_socket(f->path, 0666);
 	struct err e = {0};
 	struct journal_found found;
 	struct journal *j = journal_open(
@@ -203,7 +207,7 @@ static void a_stale_socket_is_replaced(void **state)
 	struct fixture *f = *state;
 	close(bind_foreign(f->path, SOCK_DGRAM));
 	assert_true(exists(f->path));
-	struct dgram_socket *s = open_socket(f->path, 0666);
+	struct socket *s = open_socket(f->path, 0666);
 	int sender = connect_to(f->path);
 	assert_true(sender >= 0);
 	close(sender);
@@ -223,7 +227,7 @@ static void a_socket_in_use_is_an_error_and_stays_in_use(void **state)
 		unlink(f->path);
 		close(fd);
 	}
-	struct dgram_socket *s = open_socket(f->path, 0666);
+	struct socket *s = open_socket(f->path, 0666);
 	assert_refused(f->path, "a running process holds it");
 	int sender = connect_to(f->path);
 	assert_true(sender >= 0);
@@ -256,7 +260,7 @@ static void the_mode_is_exact_whatever_the_umask(void **state)
 	for (size_t i = 0; i < 12; i++) {
 		mode_t mode = modes[i / 2];
 		mode_t before = umask(umasks[i % 2]);
-		struct dgram_socket *s = open_socket(f->path, mode);
+		struct socket *s = open_socket(f->path, mode);
 		umask(before);
 		struct stat st;
 		assert_int_equal(lstat(f->path, &st), 0);
@@ -276,7 +280,7 @@ static void closing_unlinks_the_path(void **state)
 static void closing_leaves_what_has_taken_the_path(void **state)
 {
 	struct fixture *f = *state;
-	struct dgram_socket *s = open_socket(f->path, 0666);
+	struct socket *s = open_socket(f->path, 0666);
 	unlink(f->path);
 	int fd = bind_foreign(f->path, SOCK_DGRAM);
 	socket_close(s);
@@ -314,30 +318,30 @@ static void a_path_can_be_tried_without_touching_it(void **state)
 	struct fixture *f = *state;
 	struct err e = {0};
 	char path[200];
-	assert_int_equal(socket_try(f->path, &e), SOCKET_TRY_GOOD);
-	assert_int_equal(socket_try("log.sock", &e), SOCKET_TRY_GOOD);
+	assert_int_equal(try_at(f->path, &e), SOCKET_TRY_GOOD);
+	assert_int_equal(try_at("log.sock", &e), SOCKET_TRY_GOOD);
 	assert_string_equal(e.text, "");
 	assert_false(exists(f->path));
 
-	struct dgram_socket *s = open_socket(f->path, 0666);
-	assert_int_equal(socket_try(f->path, &e), SOCKET_TRY_GOOD);
+	struct socket *s = open_socket(f->path, 0666);
+	assert_int_equal(try_at(f->path, &e), SOCKET_TRY_GOOD);
 	socket_close(s);
 
 	snprintf(path, sizeof path, "%s/none/log.sock", f->dir);
-	assert_int_equal(socket_try(path, &e), SOCKET_TRY_NO_DIRECTORY);
+	assert_int_equal(try_at(path, &e), SOCKET_TRY_NO_DIRECTORY);
 	assert_non_null(strstr(e.text, "No such file or directory"));
 
 	close(open(f->path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-	assert_int_equal(socket_try(f->path, &e), SOCKET_TRY_BAD);
+	assert_int_equal(try_at(f->path, &e), SOCKET_TRY_BAD);
 	assert_non_null(strstr(e.text, "not a socket"));
 	snprintf(path, sizeof path, "%s/log.sock", f->path);
-	assert_int_equal(socket_try(path, &e), SOCKET_TRY_BAD);
+	assert_int_equal(try_at(path, &e), SOCKET_TRY_BAD);
 	assert_non_null(strstr(e.text, "Not a directory"));
 	assert_true(exists(f->path));
 
 	memset(path, 'x', 108);
 	path[108] = '\0';
-	assert_int_equal(socket_try(path, &e), SOCKET_TRY_BAD);
+	assert_int_equal(try_at(path, &e), SOCKET_TRY_BAD);
 	assert_false(socket_path_fits(path, &e));
 	path[107] = '\0';
 	assert_true(socket_path_fits(path, &e));
@@ -379,7 +383,7 @@ static int check_queue(const char *path)
 	if (!say_open("/dev/null", SAY_DEBUG, &e))
 		return 1;
 	struct socket_opts opts = {.path = path, .mode = 0666};
-	struct dgram_socket *s = socket_open(&opts, &e);
+	struct socket *s = socket_open(&opts, &e);
 	if (s == NULL || socket_queue_length(s) != 10)
 		return 2;
 	socket_close(s);
@@ -419,7 +423,7 @@ static void the_queue_is_raised_before_the_socket_is_made(void **state)
 static void a_socket_that_refuses_still_gives_what_it_has(void **state)
 {
 	struct fixture *f = *state;
-	struct dgram_socket *s = open_socket(f->path, 0666);
+	struct socket *s = open_socket(f->path, 0666);
 	int sender = connect_to(f->path);
 	assert_int_equal(send(sender, "one", 3, 0), 3);
 	socket_refuse(s);
@@ -444,7 +448,7 @@ static void a_socket_that_refuses_still_gives_what_it_has(void **state)
 static void receive_errors_are_counted(void **state)
 {
 	struct fixture *f = *state;
-	struct dgram_socket *s = open_socket(f->path, 0666);
+	struct socket *s = open_socket(f->path, 0666);
 	int sender = connect_to(f->path);
 	assert_int_equal(send(sender, "x", 1, 0), 1);
 	struct mmsghdr broken = {.msg_hdr = {.msg_iov = NULL, .msg_iovlen = 1}};

@@ -22,7 +22,8 @@ enum { PAD_BYTES = 1024 };
 static void open_sink(struct spilling *s)
 {
 	struct err e;
-	assert_true(open_in(&s->f, "    Path @/out\n", false, &e));
+	assert_true(open_in(&s->f, "    Path @/out\n    Follow_Symlinks on\n",
+			    false, &e));
 }
 
 static void make_spilling(struct spilling *s)
@@ -249,6 +250,34 @@ static void when_it_is_full_the_newest_are_refused(void **state)
 	assert_all_written(&s, "line 1\nline 1\nline 1\nline 2\n");
 	assert_int_equal(s.f.sink->stats.lines_dropped_total[DROP_write_failed],
 			 2);
+	end(&s);
+}
+
+static void as_many_files_wait_as_there_is_room_for(void **state)
+{
+	(void)state;
+	struct spilling s;
+	enum { FILES = 100, ROOM = 8 };
+	make_spilling(&s);
+	close_sink(&s.f);
+	s.f.env.spill_bytes_max = ROOM * 4096;
+	open_sink(&s);
+	char name[16];
+	for (int i = 0; i < FILES; i++) {
+		snprintf(name, sizeof name, "f%d", i);
+		block(&s, name);
+		put(&s.f, name, "line");
+		flush_and_commit(&s);
+	}
+	const struct sink_stats *stats = &s.f.sink->stats;
+	assert_in_range(stats->lines_queued, 1, ROOM);
+	assert_int_equal(stats->lines_queued +
+				 stats->lines_dropped_total[DROP_write_failed],
+			 FILES);
+	for (int i = 0; i < FILES; i++) {
+		snprintf(name, sizeof name, "f%d", i);
+		unblock(&s, name);
+	}
 	end(&s);
 }
 
@@ -724,6 +753,7 @@ int main(void)
 		cmocka_unit_test(a_spill_is_not_drained_before_its_commit),
 		cmocka_unit_test(a_large_spill_comes_in_pieces_of_whole_lines),
 		cmocka_unit_test(when_it_is_full_the_newest_are_refused),
+		cmocka_unit_test(as_many_files_wait_as_there_is_room_for),
 		cmocka_unit_test(without_a_place_lines_wait_in_memory),
 		cmocka_unit_test(a_spill_that_was_removed_is_counted_as_lost),
 		cmocka_unit_test(a_torn_line_is_completed_from_the_spill),

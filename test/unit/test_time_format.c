@@ -97,6 +97,25 @@ static void a_time_is_read_as_its_format_says(void **state)
 		{"%Y%m%d", "20260102", 1767312000, 0},
 		{"%y", "69", -31536000, 0},
 		{"%T", "13:00:00", 1795179600, 0},
+		{"%b %d %T", "  Nov  1 01:02:03", 1793494923, 0},
+		{"%F %T", " 2026-01-02 03:04:05", 1767323045, 0},
+		/* ten digits: the last is behind the end */
+		{"%F %T.%L", "2026-01-02 03:04:05.0123456789", 1767323045,
+		 12345678},
+		{"%c", "Fri Jan  2 03:04:05 2026", 1767323045, 0},
+		{"%x %X", "01/02/26 03:04:05", 1767323045, 0},
+		{"%C%y-%m-%d", "1969-12-31", -86400, 0},
+		{"%Ey-%Om-%d", "26-01-02", 1767312000, 0},
+		{"%u %w %V %U %W %g %G %F", "5 5 01 00 00 26 2026 2026-01-02",
+		 1767312000, 0},
+		{"%H %p %F", "3 PM 2026-01-02", 1767366000, 0},
+		{"%I %p %F", "12 PM 2026-01-02", 1767355200, 0},
+		{"%F %T %Z", "2026-01-02 03:04:05 JST", 1767290645, 0},
+		{"%F %T %Z", "2026-01-02 03:04:05 nst", 1767335645, 0},
+		{"%F %T %Z", "2026-01-02 03:04:05 R", 1767341045, 0},
+		{"%F %T %Z", "2026-01-02 03:04:05 M", 1767279845, 0},
+		{"%F %T %Z", "2026-01-02 03:04:05 UTC+1", 1767323045, 0},
+		{"%F %T %z", "2026-01-02 03:04:05 +0960", 1767287045, 0},
 	};
 	use_zone(NULL);
 	check_readings(cases, sizeof cases / sizeof *cases);
@@ -118,15 +137,23 @@ static void a_text_that_does_not_fit_changes_nothing(void **state)
 		{"%b %d %T", "Nov 20 00:00:"},
 		{"%b %d %T", ""},
 		{"%b %d %T", "No"},
-		{"%T.%L", "01:02:03.0123456789"},
+		{"%T.%LZ", "01:02:03.0123456789Z"},
 		{"%T.%L", "01:02:03."},
 		{"%F %T %z", "2026-01-02 03:04:05"},
 		{"%F %T %z", "2026-01-02 03:04:05 JST"},
 		{"%F %T %z", "2026-01-02 03:04:05 +9"},
-		{"%F %T %z", "2026-01-02 03:04:05 +09:"},
-		{"%F %T %z", "2026-01-02 03:04:05 +0960"},
-		{"%F %T %Z", "2026-01-02 03:04:05 JST"},
+		{"%F %T %z", "2026-01-02 03:04:05 +096"},
+		{"%F %T %Z", "2026-01-02 03:04:05 XYZT"},
+		{"%F %T %Z", "2026-01-02 03:04:05 JSTX"},
+		{"%F %T %Z", "2026-01-02 03:04:05 J"},
 		{"%F %T %Z", "2026-01-02 03:04:05 "},
+		{"%FT%T", "2026-01-02T 3:04:05"},
+		{"%Y-%m-%d", " 2026-01-02"},
+		{"%s", " 1795219198"},
+		{"%H %p", "13 PM"},
+		{"%u %Y", "0 2026"},
+		{"%V %Y", "54 2026"},
+		{"%G %Y", "x 2026"},
 		{"%FT%T", "2026-01-02 03:04:05"},
 		{"%I %p", "13 PM"},
 		{"%I %p", "3 XM"},
@@ -135,8 +162,6 @@ static void a_text_that_does_not_fit_changes_nothing(void **state)
 		{"%s", "999999999999"}, /* no int64 of nanoseconds */
 		{"%Y", "9999"},
 		{"%Y %j", "2026 367"},
-		{"%s", "1795219198                                        "
-		       "              "},
 	};
 	use_zone(NULL);
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -150,16 +175,140 @@ static void a_text_that_does_not_fit_changes_nothing(void **state)
 	}
 }
 
-static void a_text_of_63_bytes_is_the_longest(void **state)
+static void a_text_of_any_length_is_read(void **state)
 {
 	(void)state;
-	char text[65] = "1795219198";
-	memset(text + 10, ' ', 54);
+	char text[200] = "1795219198";
+	memset(text + 10, ' ', sizeof text - 10);
 	struct time_format *f = make("%s");
-	int64_t ns;
-	assert_true(time_format_read(f, span_make(text, 63), 0, &ns));
-	assert_false(time_format_read(f, span_make(text, 64), 0, &ns));
+	for (size_t len = 60; len <= sizeof text; len++) {
+		int64_t ns;
+		text[9] = (char)('0' + len % 10);
+		assert_true(time_format_read(f, span_make(text, len), 0, &ns));
+		assert_int_equal(ns / NS_PER_S, 1795219190 + (int)len % 10);
+	}
 	time_format_free(f);
+}
+
+static struct time_format *make_with(struct time_format_opts opts)
+{
+	struct err e = {0};
+	struct time_format *f = time_format_new(&opts, &e);
+	if (f == NULL)
+		fail_msg("%s: %s", opts.format, e.text);
+	return f;
+}
+
+static void a_lenient_format_takes_what_fits_up_to_the_date(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *format, *text;
+		int64_t s; /* 0: it does not fit */
+	} cases[] = {
+		{"%FT%T.%L%z", "2026-01-02T03:04:05", 1767323045},
+		{"%FT%T.%L%z", "2026-01-02T03:04", 1767323040},
+		{"%FT%T.%L%z", "2026-01-02T03:x", 1767322800},
+		{"%FT%T.%L%z", "2026-01-02", 1767312000},
+		{"%FT%T.%L%z", "2026-01", 0},
+		{"%FT%T.%L%z", "soon", 0},
+		{"%b %d %T", "Nov 20", 1795132800},
+		{"%b %d %T", "Bad 99 01:02:03", 0},
+		{"%s.%L", "1795219198", 1795219198},
+		{"%T", "13:00", 0},
+	};
+	use_zone(NULL);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct time_format *f = make_with((struct time_format_opts){
+			.format = cases[i].format, .is_lenient = true});
+		int64_t ns = 0;
+		bool fits = time_format_read(f, span_of(cases[i].text),
+					     november_s * NS_PER_S, &ns);
+		if (fits != (cases[i].s != 0) || ns != cases[i].s * NS_PER_S)
+			fail_msg("%s as %s: %lld", cases[i].text,
+				 cases[i].format, (long long)ns);
+		time_format_free(f);
+	}
+}
+
+static void a_place_has_its_summer_times(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *zone, *format, *text;
+		int64_t s;
+	} cases[] = {
+		{"Europe/Berlin", "%F %T", "2026-01-02 03:04:05", 1767319445},
+		{"Europe/Berlin", "%F %T", "2026-07-02 03:04:05", 1782954245},
+		{"Europe/Berlin", "%F %T%z", "2026-07-02 03:04:05+0000",
+		 1782961445},
+		{"Europe/Berlin", "%F %TZ", "2026-07-02 03:04:05Z", 1782961445},
+		/* left out and repeated hours */
+		{"Europe/Berlin", "%F %T", "2026-03-29 02:30:00", 1774744200},
+		{"Europe/Berlin", "%F %T", "2026-10-25 02:30:00", 1792888200},
+		{"America/New_York", "%F %T", "2026-03-08 02:30:00",
+		 1772955000},
+		{"America/New_York", "%F %T", "2026-11-01 01:30:00",
+		 1793511000},
+		{"America/New_York", "%F %T", "2090-07-01 00:00:00",
+		 3802564800},
+		{"Asia/Tokyo", "%b %d %T", "Nov 20 23:59:58", 1795186798},
+		{"Asia/Kathmandu", "%F %T", "2026-01-02 03:04:05", 1767302345},
+		{"UTC", "%F %T", "2026-01-02 03:04:05", 1767323045},
+		{"Europe/Berlin", "%F %T", "1950-01-02 03:04:05", -631058155},
+	};
+	use_zone("JST-9");
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct time_format *f = make_with((struct time_format_opts){
+			.format = cases[i].format, .zone = cases[i].zone});
+		int64_t ns = read_ns(f, cases[i].text, november_s);
+		if (ns != cases[i].s * NS_PER_S)
+			fail_msg("%s in %s: %lld", cases[i].text, cases[i].zone,
+				 (long long)(ns / NS_PER_S));
+		time_format_free(f);
+	}
+	assert_string_equal(getenv("TZ"), "JST-9");
+	use_zone(NULL);
+}
+
+static void a_place_that_is_not_known_is_refused(void **state)
+{
+	(void)state;
+	static const char *const zones[] = {"Europe/Berlni", "", "Europe",
+					    "/etc/localtime", "Europe/../UTC"};
+	use_zone(NULL);
+	for (size_t i = 0; i < sizeof zones / sizeof *zones; i++) {
+		struct err e = {0};
+		struct time_format_opts opts = {.format = "%F",
+						.zone = zones[i]};
+		assert_null(time_format_new(&opts, &e));
+		assert_non_null(strstr(e.text, zones[i]));
+	}
+	assert_null(getenv("TZ"));
+}
+
+static void the_zone_of_the_process_can_be_left_out(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *tz;
+		enum time_local local;
+		int64_t s;
+	} cases[] = {
+		{"JST-9", TIME_LOCAL_TZ, 1767290645},
+		{"JST-9", TIME_LOCAL_SYSTEM, 1767290645},
+		{"JST-9", TIME_LOCAL_UTC, 1767323045},
+		{NULL, TIME_LOCAL_UTC, 1767323045},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		use_zone(cases[i].tz);
+		struct time_format *f = make_with((struct time_format_opts){
+			.format = "%F %T", .local = cases[i].local});
+		assert_int_equal(read_ns(f, "2026-01-02 03:04:05", november_s),
+				 cases[i].s * NS_PER_S);
+		time_format_free(f);
+	}
+	use_zone(NULL);
 }
 
 static void the_missing_year_is_the_nearest(void **state)
@@ -285,7 +434,7 @@ static void the_cache_knows_the_text_and_the_day(void **state)
 static void a_conversion_that_is_not_known_is_refused(void **state)
 {
 	(void)state;
-	static const char *const cases[] = {"%Q", "%H:%", "%c", "%Y %G"};
+	static const char *const cases[] = {"%Q", "%H:%", "%i", "%Y %E"};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct err e = {0};
 		struct time_format_opts opts = {.format = cases[i]};
@@ -324,7 +473,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_time_is_read_as_its_format_says),
 		cmocka_unit_test(a_text_that_does_not_fit_changes_nothing),
-		cmocka_unit_test(a_text_of_63_bytes_is_the_longest),
+		cmocka_unit_test(a_text_of_any_length_is_read),
+		cmocka_unit_test(
+			a_lenient_format_takes_what_fits_up_to_the_date),
+		cmocka_unit_test(a_place_has_its_summer_times),
+		cmocka_unit_test(a_place_that_is_not_known_is_refused),
+		cmocka_unit_test(the_zone_of_the_process_can_be_left_out),
 		cmocka_unit_test(the_missing_year_is_the_nearest),
 		cmocka_unit_test(the_missing_date_is_the_nearest),
 		cmocka_unit_test(without_a_zone_the_configured_offset_decides),

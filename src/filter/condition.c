@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "filter/condition.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "conf/nearest.h"
+#include "filter/args.h"
+#include "record/accessor.h"
+#include "record/pattern.h"
+#include "record/record.h"
+
+enum what { NOTHING, KEY, TEXT, REGEX };
+
+/* X(word, name, the first argument, the second); of each pair the second name
+ * is the contrary of the first. */
+#define KINDS(X)                                                             \
+	X("Key_exists", EXISTS, KEY, NOTHING)                                \
+	X("Key_does_not_exist", EXISTS_NOT, KEY, NOTHING)                    \
+	X("A_key_matches", KEY_MATCHES, REGEX, NOTHING)                      \
+	X("No_key_matches", KEY_MATCHES_NOT, REGEX, NOTHING)                 \
+	X("Key_value_equals", EQUALS, KEY, TEXT)                             \
+	X("Key_value_does_not_equal", EQUALS_NOT, KEY, TEXT)                 \
+	X("Key_value_matches", MATCHES, KEY, REGEX)                          \
+	X("Key_value_does_not_match", MATCHES_NOT, KEY, REGEX)               \
+	X("Matching_keys_have_matching_values", ALL_MATCH, REGEX, REGEX)     \
+	X("Matching_keys_do_not_have_matching_values", ALL_MATCH_NOT, REGEX, \
+	  REGEX)
+
+enum kind {
+#define X(word, name, first, second) name,
+	KINDS(X)
+#undef X
+		KIND_COUNT
+};
+
+/* clang-format off */
+static const char *const words[] = {
+#define X(word, name, first, second) word,
+	KINDS(X)
+#undef X
+	NULL,
+};
+
+static const enum what arguments[][2] = {
+#define X(word, name, first, second) {first, second},
+	KINDS(X)
+#undef X
+};
+/* clang-format on */
+
+struct condition {
+	enum kind kind;
+	struct accessor *key;	    /* the first argument .. */
+	struct pattern *key_regex;  /* .. is one of these two */
+	struct pattern *text_regex; /* the second one of these */
+	char *text;
+	size_t text_len;
+};
+
+static bool read_kind(struct condition *c, const char *word, struct err *e)
+{
+	for (unsigned i = 0; i < KIND_COUNT; i++)
+		if (strcasecmp(word, words[i]) == 0) {
+			c->kind = (enum kind)i;
+			return true;
+		}
+	struct buf hint = {0};
+	err_set(e, "unknown condition \"%s\"%s", word,
+		nearest_hint(word, words, &hint));
+	buf_fini(&hint);
+	return false;
+}
+
+static bool read_argument(struct condition *c, unsigned index, struct span text,
+			  struct err *e)
+{
+	enum what what = arguments[c->kind][index];
+	if (what == KEY) {
+		c->key = accessor_new(text, e);
+		return c->key != NULL;
+	}
+	if (what == TEXT) {
+		c->text = mem_copy(text.ptr, text.len);
+		c->text_len = text.len;
+		return true;
+	}
+	struct pattern *p = pattern_new(text, e);
+	*(index == 0 ? &c->key_regex : &c->text_regex) = p;
+	return p != NULL;
+}
+
+static bool read_all(struct condition *c, const char *at, struct buf *part,
+		     struct err *e)
+{
+	if (!args_next(&at, ARGS_BOTH, part))
+		return err_set(e, "a condition is expected, for example "
+				  "`Condition Key_exists level`");
+	if (!read_kind(c, buf_text(part), e))
+		return false;
+	for (unsigned i = 0; i < 2 && arguments[c->kind][i] != NOTHING; i++) {
+		if (!args_next(&at, ARGS_BOTH, part))
+			return err_set(
+				e, "%s needs %s behind it", words[c->kind],
+				arguments[c->kind][1] == NOTHING ? "one part"
+								 : "two parts");
+		if (!read_argument(c, i, buf_span(part), e))
+			return false;
+	}
+	if (*args_rest(at) != '\0')
+		return err_set(e,
+			       "\"%s\" is too much; a part with blanks in "
+			       "it stands in quotes",
+			       args_rest(at));
+	return true;
+}
+
+struct condition *condition_new(const char *text, struct err *e)
+{
+	struct condition *c = mem_new(1, sizeof *c);
+	struct buf part = {0};
+	bool ok = read_all(c, text, &part, e);
+	buf_fini(&part);
+	if (ok)
+		return c;
+	condition_free(c);
+	return NULL;
+}
+
+void condition_free(struct condition *c)
+{
+	if (c == NULL)
+		return;
+	accessor_free(c->key);
+	pattern_free(c->key_regex);
+	pattern_free(c->text_regex);
+	free(c->text);
+	free(c);
+}
+
+bool condition_matches(struct pattern *p, struct span text, uint64_t *gave_up)
+{
+	if (pattern_matches(p, text))
+		return true;
+	*gave_up += pattern_gave_up(p);
+	return false;
+}
+
+static bool value_matches(const struct condition *c, const struct value *v,
+			  uint64_t *gave_up)
+{
+	struct span text;
+	if (v->type == VALUE_STRING)
+		text = v->string;
+	else if (v->type == VALUE_BOOL)
+		text = v->boolean ? SPAN("true") : SPAN("false");
+	else
+		return false;
+	return condition_matches(c->text_regex, text, gave_up);
+}
+
+static bool value_equals(const struct condition *c, const struct value *v)
+{
+	return v->type == VALUE_STRING &&
+	       span_equals(v->string, span_make(c->text, c->text_len));
+}
+
+static bool some_key_matches(const struct condition *c, const struct record *r,
+			     uint64_t *gave_up)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (condition_matches(c->key_regex, r->fields[i].key, gave_up))
+			return true;
+	return false;
+}
+
+static bool all_match(const struct condition *c, const struct record *r,
+		      uint64_t *gave_up)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		const struct field *f = &r->fields[i];
+		if (condition_matches(c->key_regex, f->key, gave_up) &&
+		    !value_matches(c, &f->value, gave_up))
+			return false;
+	}
+	return true;
+}
+
+bool condition_holds(const struct condition *c, const struct record *r,
+		     uint64_t *gave_up)
+{
+	const struct value *v =
+		c->key != NULL ? accessor_find(c->key, r) : NULL;
+	switch (c->kind) {
+	case EXISTS:
+		return v != NULL;
+	case EXISTS_NOT:
+		return v == NULL;
+	case KEY_MATCHES:
+		return some_key_matches(c, r, gave_up);
+	case KEY_MATCHES_NOT:
+		return !some_key_matches(c, r, gave_up);
+	case EQUALS:
+		return v != NULL && value_equals(c, v);
+	case EQUALS_NOT:
+		return v != NULL && !value_equals(c, v);
+	case MATCHES:
+		return v != NULL && value_matches(c, v, gave_up);
+	case MATCHES_NOT:
+		return v != NULL && !value_matches(c, v, gave_up);
+	case ALL_MATCH:
+		return all_match(c, r, gave_up);
+	case ALL_MATCH_NOT:
+		return !all_match(c, r, gave_up);
+	case KIND_COUNT:
+		break;
+	}
+	CHECK(false);
+	return false;
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The filter "grep": which records go on.
+ *
+ *     Regex    KEY  REGEX        Exclude  KEY  REGEX
+ *
+ * Legacy, as nothing else is said: the rules in the order of their lines.  A
+ * Regex that does not match drops the record, one that matches keeps it
+ * whatever the rules behind it say; an Exclude that matches drops it.
+ * Logical_Op AND or OR: all rules are Regex or all are Exclude, and all or one
+ * of them must match for the record to be kept, or dropped.
+ * Only strings match.  A regex that gives up is counted and did not match. */
+#include "filter/kinds.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/say.h"
+#include "conf/conf.h"
+#include "record/accessor.h"
+#include "record/pattern.h"
+#include "record/record.h"
+
+enum { MATCH_LIMIT };
+
+static const char *const failures[] = {[MATCH_LIMIT] = "match_limit", NULL};
+
+enum logic { LEGACY, AND, OR };
+static const char *const logics[] = {"legacy", "AND", "OR", NULL};
+
+enum kind { REGEX, EXCLUDE };
+static const char *const kinds[] = {"Regex", "Exclude", NULL};
+
+struct rule {
+	size_t kind;
+	struct accessor *key;
+	struct pattern *regex;
+};
+
+struct grep {
+	struct filter filter;
+	size_t logic;
+	struct rule *rules;
+	size_t rule_count;
+	struct say_rate limit_rate;
+};
+
+static void close_filter(struct filter *filter)
+{
+	struct grep *g = (struct grep *)filter;
+	for (size_t i = 0; i < g->rule_count; i++) {
+		accessor_free(g->rules[i].key);
+		pattern_free(g->rules[i].regex);
+	}
+	free(g->rules);
+	free(g);
+}
+
+/* `level` is `$level`: also a bare key ends at a dot. */
+static struct accessor *read_key(const char *text, size_t len, struct err *e)
+{
+	struct buf key = {0};
+	if (*text != '$')
+		buf_put_char(&key, '$');
+	buf_put(&key, text, len);
+	struct accessor *a = accessor_new(buf_span(&key), e);
+	buf_fini(&key);
+	return a;
+}
+
+/* On failure the rule may be half made: close_filter frees it. */
+static bool read_rule(struct rule *rule, const char *text, struct err *e)
+{
+	size_t len = strcspn(text, " ");
+	if (text[len] == '\0')
+		return err_set(e, "KEY REGEX is expected");
+	/* The rest as it is: what looks like a quote is one. */
+	const char *regex = text + len + 1;
+	rule->key = read_key(text, len, e);
+	if (rule->key == NULL)
+		return false;
+	rule->regex = pattern_new(span_of(regex), e);
+	return rule->regex != NULL;
+}
+
+static bool add_rule(struct grep *g, struct conf_section *s, size_t kind,
+		     const char *text, struct err *e)
+{
+	g->rules = mem_grow(g->rules, g->rule_count + 1, sizeof *g->rules);
+	struct rule *rule = &g->rules[g->rule_count++];
+	*rule = (struct rule){.kind = kind};
+	if (g->logic != LEGACY && kind != g->rules[0].kind)
+		return conf_err_key(s, kinds[kind], e,
+				    "with Logical_Op %s all rules are Regex, "
+				    "or all are Exclude",
+				    logics[g->logic]);
+	if (strstr(text, "  ") == text + strcspn(text, " "))
+		conf_warn(s, kinds[kind],
+			  "of the blanks before the regular expression all but "
+			  "the first are part of it");
+	return read_rule(rule, text, e) || conf_err_in(s, kinds[kind], e);
+}
+
+static struct filter *open_filter(struct conf_section *s,
+				  const struct filter_env *env, struct err *e)
+{
+	(void)env;
+	struct grep *g = mem_new(1, sizeof *g);
+	g->filter.ops = &filter_grep;
+
+	if (!conf_get_choice(s, "Logical_Op", logics, &g->logic, e))
+		goto fail;
+	const char *text;
+	size_t kind;
+	while ((text = conf_get_each_of(s, kinds, g->rule_count, &kind)) !=
+	       NULL)
+		if (!add_rule(g, s, kind, text, e))
+			goto fail;
+	if (g->rule_count == 0) {
+		conf_err_missing(s, "Regex", e,
+				 "what is kept, for example `Regex level "
+				 "^(error|warn)`, or `Exclude level ^debug`");
+		goto fail;
+	}
+	return &g->filter;
+fail:
+	close_filter(&g->filter);
+	return NULL;
+}
+
+static bool matches(struct grep *g, const struct rule *rule,
+		    const struct record *r)
+{
+	const struct value *v = accessor_find(rule->key, r);
+	if (v == NULL || v->type != VALUE_STRING)
+		return false;
+	if (pattern_matches(rule->regex, v->string))
+		return true;
+	if (pattern_gave_up(rule->regex)) {
+		g->filter.stats.failures[MATCH_LIMIT]++;
+		say_rated(&g->limit_rate, SAY_WARN, "grep", "filter=%s err=%s",
+			  g->filter.name, failures[MATCH_LIMIT]);
+	}
+	return false;
+}
+
+static bool keeps(struct grep *g, const struct record *r)
+{
+	for (size_t i = 0; i < g->rule_count; i++) {
+		const struct rule *rule = &g->rules[i];
+		if (matches(g, rule, r))
+			return rule->kind == REGEX;
+		if (rule->kind == REGEX)
+			return false;
+	}
+	return true;
+}
+
+static bool keeps_by_logic(struct grep *g, const struct record *r)
+{
+	bool found = false;
+	for (size_t i = 0; i < g->rule_count; i++) {
+		found = matches(g, &g->rules[i], r);
+		if (found == (g->logic == OR))
+			break;
+	}
+	return found == (g->rules[0].kind == REGEX);
+}
+
+static enum filter_verdict apply(struct filter *filter, struct record *r,
+				 struct emit *emit)
+{
+	struct grep *g = (struct grep *)filter;
+	(void)emit;
+	bool kept = g->logic == LEGACY ? keeps(g, r) : keeps_by_logic(g, r);
+	return kept ? FILTER_PASS : FILTER_DROP;
+}
+
+const struct filter_ops filter_grep = {
+	.name = "grep",
+	.failures = failures,
+	.open = open_filter,
+	.apply = apply,
+	.close = close_filter,
+};

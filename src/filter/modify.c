@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The filter "modify": rules that set, move, copy and remove fields.
+ *
+ *     Condition  Key_value_matches  level  ^(error|warn)
+ *     Rename     msg  message
+ *     Set        env  production
+ *
+ * Scenario: when all conditions hold, the rules change the record in the order
+ * of their lines, each what the one before left.
+ * Of a key that is there several times, all fields are meant; what would be
+ * ambiguous (a copy of two) does nothing. */
+#include "filter/kinds.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/say.h"
+#include "conf/conf.h"
+#include "filter/args.h"
+#include "filter/condition.h"
+#include "record/pattern.h"
+#include "record/record.h"
+
+enum { MATCH_LIMIT };
+
+static const char *const failures[] = {[MATCH_LIMIT] = "match_limit", NULL};
+
+/* X(key, name, count of arguments) */
+#define OPERATIONS(X)                                  \
+	X("Set", SET, 2)                               \
+	X("Add", ADD, 2)                               \
+	X("Add_if_not_present", ADD_IF_NOT_PRESENT, 2) \
+	X("Remove", REMOVE, 1)                         \
+	X("Remove_wildcard", REMOVE_WILDCARD, 1)       \
+	X("Remove_regex", REMOVE_REGEX, 1)             \
+	X("Rename", RENAME, 2)                         \
+	X("Hard_rename", HARD_RENAME, 2)               \
+	X("Copy", COPY, 2)                             \
+	X("Hard_copy", HARD_COPY, 2)                   \
+	X("Move_to_start", MOVE_TO_START, 1)           \
+	X("Move_to_end", MOVE_TO_END, 1)
+
+/* clang-format off */
+enum operation {
+#define X(key, name, count) name,
+	OPERATIONS(X)
+#undef X
+	OPERATION_COUNT,
+};
+
+static const char *const keys[] = {
+#define X(key, name, count) key,
+	OPERATIONS(X)
+#undef X
+	NULL,
+};
+
+static const unsigned char arg_counts[] = {
+#define X(key, name, count) count,
+	OPERATIONS(X)
+#undef X
+};
+/* clang-format on */
+
+struct rule {
+	enum operation operation;
+	char *texts[2];
+	struct span key;   /* the first text */
+	struct span other; /* the second: a value, or another key */
+	struct pattern *regex;
+};
+
+struct modify {
+	struct filter filter;
+	struct rule *rules;
+	size_t rule_count;
+	struct condition **conditions;
+	size_t condition_count;
+	struct say_rate limit_rate;
+};
+
+static void close_filter(struct filter *filter)
+{
+	struct modify *m = (struct modify *)filter;
+	for (size_t i = 0; i < m->rule_count; i++) {
+		free(m->rules[i].texts[0]);
+		free(m->rules[i].texts[1]);
+		pattern_free(m->rules[i].regex);
+	}
+	for (size_t i = 0; i < m->condition_count; i++)
+		condition_free(m->conditions[i]);
+	free(m->rules);
+	free(m->conditions);
+	free(m);
+}
+
+static bool read_rule(struct rule *rule, const char *at, struct buf *part,
+		      struct err *e)
+{
+	struct span *spans[] = {&rule->key, &rule->other};
+	unsigned count = arg_counts[rule->operation];
+	for (unsigned i = 0; i < count; i++) {
+		if (!args_next(&at, ARGS_BOTH, part))
+			return err_set(e, "%s expected",
+				       count == 2 ? "two parts are"
+						  : "one part is");
+		rule->texts[i] = mem_copy(part->ptr, part->len);
+		*spans[i] = span_make(rule->texts[i], part->len);
+	}
+	if (*args_rest(at) != '\0')
+		return err_set(e,
+			       "`%s` is too much; what has blanks in it "
+			       "stands in quotes",
+			       args_rest(at));
+	if (rule->operation == REMOVE_REGEX)
+		rule->regex = pattern_new(rule->key, e);
+	return rule->operation != REMOVE_REGEX || rule->regex != NULL;
+}
+
+static bool add_rules(struct modify *m, struct conf_section *s, struct err *e)
+{
+	struct buf part = {0};
+	const char *text;
+	size_t which;
+	bool ok = true;
+	while (ok && (text = conf_get_each_of(s, keys, m->rule_count,
+					      &which)) != NULL) {
+		m->rules =
+			mem_grow(m->rules, m->rule_count + 1, sizeof *m->rules);
+		struct rule *rule = &m->rules[m->rule_count++];
+		*rule = (struct rule){.operation = (enum operation)which};
+		ok = read_rule(rule, text, &part, e) ||
+		     conf_err_in(s, keys[which], e);
+	}
+	buf_fini(&part);
+	return ok;
+}
+
+static bool add_conditions(struct modify *m, struct conf_section *s,
+			   struct err *e)
+{
+	const char *text;
+	while ((text = conf_get_each(s, "Condition", m->condition_count)) !=
+	       NULL) {
+		struct condition *c = condition_new(text, e);
+		if (c == NULL)
+			return conf_err_in(s, "Condition", e);
+		m->conditions = mem_grow(m->conditions, m->condition_count + 1,
+					 sizeof *m->conditions);
+		m->conditions[m->condition_count++] = c;
+	}
+	return true;
+}
+
+static struct filter *open_filter(struct conf_section *s,
+				  const struct filter_env *env, struct err *e)
+{
+	(void)env;
+	struct modify *m = mem_new(1, sizeof *m);
+	m->filter.ops = &filter_modify;
+
+	if (!add_conditions(m, s, e) || !add_rules(m, s, e))
+		goto fail;
+	if (m->rule_count == 0) {
+		conf_err_missing(s, "Set", e,
+				 "what is modified, for example `Set env "
+				 "production` or `Remove pid`");
+		goto fail;
+	}
+	return &m->filter;
+fail:
+	close_filter(&m->filter);
+	return NULL;
+}
+
+static size_t count_of(const struct record *r, struct span key)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < r->count; i++)
+		count += span_equals(r->fields[i].key, key);
+	return count;
+}
+
+static bool starts_with(struct span text, struct span start)
+{
+	return text.len >= start.len &&
+	       span_equals(span_make(text.ptr, start.len), start);
+}
+
+static void remove_wildcard(struct record *r, struct span start)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < r->count; i++)
+		if (!starts_with(r->fields[i].key, start))
+			r->fields[kept++] = r->fields[i];
+	r->count = kept;
+}
+
+static void remove_regex(struct record *r, struct pattern *regex,
+			 uint64_t *gave_up)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < r->count; i++)
+		if (!condition_matches(regex, r->fields[i].key, gave_up))
+			r->fields[kept++] = r->fields[i];
+	r->count = kept;
+}
+
+static void rename_all(struct record *r, struct span from, struct span to)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (span_equals(r->fields[i].key, from))
+			r->fields[i].key = to;
+}
+
+/* The copy stands behind the field. */
+static void copy(struct record *r, struct span from, struct span to)
+{
+	size_t at = 0;
+	while (!span_equals(r->fields[at].key, from))
+		at++;
+	struct field made = {to, r->fields[at].value};
+	record_add(r, made.key, made.value);
+	struct field *place = &r->fields[at + 1];
+	size_t behind = r->count - 1 - (at + 1);
+	memmove(place + 1, place, behind * sizeof *place);
+	*place = made;
+}
+
+/* The fields whose keys start so before or behind the others. */
+static void move(struct record *r, struct span start, bool to_front)
+{
+	const struct record *old = record_copy(r);
+	const struct field *end = old->fields + old->count;
+	r->count = 0;
+	for (const struct field *f = old->fields; f < end; f++)
+		if (starts_with(f->key, start) == to_front)
+			record_add(r, f->key, f->value);
+	for (const struct field *f = old->fields; f < end; f++)
+		if (starts_with(f->key, start) != to_front)
+			record_add(r, f->key, f->value);
+}
+
+static void change(const struct rule *rule, struct record *r, uint64_t *gave_up)
+{
+	struct span key = rule->key, other = rule->other;
+	switch (rule->operation) {
+	case SET:
+		record_remove(r, key);
+		record_add(r, key, value_string(other));
+		break;
+	case ADD:
+	case ADD_IF_NOT_PRESENT:
+		if (count_of(r, key) == 0)
+			record_add(r, key, value_string(other));
+		break;
+	case REMOVE:
+		record_remove(r, key);
+		break;
+	case REMOVE_WILDCARD:
+		remove_wildcard(r, key);
+		break;
+	case REMOVE_REGEX:
+		remove_regex(r, rule->regex, gave_up);
+		break;
+	case RENAME:
+		if (count_of(r, other) == 0)
+			rename_all(r, key, other);
+		break;
+	case HARD_RENAME:
+		if (count_of(r, key) == 0)
+			break;
+		record_remove(r, other);
+		rename_all(r, key, other);
+		break;
+	case COPY:
+		if (count_of(r, key) == 1 && count_of(r, other) == 0)
+			copy(r, key, other);
+		break;
+	case HARD_COPY:
+		if (span_equals(key, other) || count_of(r, key) != 1 ||
+		    count_of(r, other) > 1)
+			break;
+		record_remove(r, other);
+		copy(r, key, other);
+		break;
+	case MOVE_TO_START:
+	case MOVE_TO_END:
+		move(r, key, rule->operation == MOVE_TO_START);
+		break;
+	case OPERATION_COUNT:
+		CHECK(false);
+	}
+}
+
+static bool all_hold(const struct modify *m, const struct record *r,
+		     uint64_t *gave_up)
+{
+	for (size_t i = 0; i < m->condition_count; i++)
+		if (!condition_holds(m->conditions[i], r, gave_up))
+			return false;
+	return true;
+}
+
+static enum filter_verdict apply(struct filter *filter, struct record *r,
+				 struct emit *emit)
+{
+	struct modify *m = (struct modify *)filter;
+	(void)emit;
+	uint64_t gave_up = 0;
+	if (all_hold(m, r, &gave_up))
+		for (size_t i = 0; i < m->rule_count; i++)
+			change(&m->rules[i], r, &gave_up);
+	if (gave_up > 0) {
+		m->filter.stats.failures[MATCH_LIMIT] += gave_up;
+		say_rated(&m->limit_rate, SAY_WARN, "modify",
+			  "filter=%s err=%s", m->filter.name,
+			  failures[MATCH_LIMIT]);
+	}
+	return FILTER_PASS;
+}
+
+const struct filter_ops filter_modify = {
+	.name = "modify",
+	.failures = failures,
+	.open = open_filter,
+	.apply = apply,
+	.close = close_filter,
+};

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The filter "nest": fields into a map, or a map's fields out of it.
+ *
+ *     Operation nest, Wildcard m_*, Nest_under m, Remove_prefix m_
+ *     m_a=1 b=2 m_c=3   ->   b=2 m={a=1 c=3}
+ *
+ *     Operation lift, Nested_under m, Add_prefix m_
+ *     m={a=1 c=3} b=2   ->   b=2 m_a=1 m_c=3
+ *
+ * What is made stands at the end; the rest keeps its order, also what has the
+ * same key.  Nothing fits: the record goes on as it was.  What is to be lifted
+ * and is no map stays where it is, and is counted. */
+#include "filter/kinds.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/mem.h"
+#include "base/say.h"
+#include "conf/conf.h"
+#include "filter/wildcard.h"
+#include "record/record.h"
+
+enum { NOT_A_MAP };
+
+static const char *const failures[] = {[NOT_A_MAP] = "not_a_map", NULL};
+
+enum { NEST, LIFT, NONE };
+
+struct nest {
+	struct filter filter;
+	size_t operation;
+	struct wildcard *wildcards;
+	size_t wildcard_count;
+	struct span map; /* the name of it */
+	struct span add_prefix;
+	struct span remove_prefix;
+	struct say_rate rate;
+};
+
+static void close_filter(struct filter *filter)
+{
+	struct nest *n = (struct nest *)filter;
+	free(n->wildcards);
+	free(n);
+}
+
+static bool get_span(struct conf_section *s, const char *key, struct span *out,
+		     struct err *e)
+{
+	const char *text = NULL;
+	if (!conf_get_text(s, key, &text, e))
+		return false;
+	if (text != NULL)
+		*out = span_of(text);
+	return true;
+}
+
+static void get_wildcards(struct nest *n, struct conf_section *s)
+{
+	const char *text;
+	while ((text = conf_get_each(s, "Wildcard", n->wildcard_count)) !=
+	       NULL) {
+		n->wildcards = mem_grow(n->wildcards, n->wildcard_count + 1,
+					sizeof *n->wildcards);
+		n->wildcards[n->wildcard_count++] = wildcard_of(text);
+	}
+}
+
+static bool read_nest(struct nest *n, struct conf_section *s, struct err *e)
+{
+	get_wildcards(n, s);
+	if (!get_span(s, "Nest_under", &n->map, e))
+		return false;
+	if (n->map.len == 0)
+		return conf_err_missing(s, "Nest_under", e,
+					"the name of the map that is made");
+	if (n->wildcard_count == 0)
+		return conf_err_missing(s, "Wildcard", e,
+					"what is nested, for example "
+					"`Wildcard http_*`");
+	return true;
+}
+
+static bool read_lift(struct nest *n, struct conf_section *s, struct err *e)
+{
+	if (!get_span(s, "Nested_under", &n->map, e))
+		return false;
+	if (n->map.len == 0)
+		return conf_err_missing(s, "Nested_under", e,
+					"the name of the map to lift");
+	return true;
+}
+
+static bool read_prefixes(struct nest *n, struct conf_section *s, struct err *e)
+{
+	if (!get_span(s, "Prefix_with", &n->add_prefix, e) ||
+	    !get_span(s, "Add_prefix", &n->add_prefix, e) ||
+	    !get_span(s, "Remove_prefix", &n->remove_prefix, e))
+		return false;
+	if (n->add_prefix.len > 0 && n->remove_prefix.len > 0)
+		return conf_err_key(s, "Remove_prefix", e,
+				    "it does not go together with "
+				    "Add_prefix: use one");
+	return true;
+}
+
+static struct filter *open_filter(struct conf_section *s,
+				  const struct filter_env *env, struct err *e)
+{
+	(void)env;
+	static const char *const operations[] = {"nest", "lift", NULL};
+	struct nest *n = mem_new(1, sizeof *n);
+	n->filter.ops = &filter_nest;
+	n->operation = NONE;
+
+	if (!conf_get_choice(s, "Operation", operations, &n->operation, e))
+		goto fail;
+	if (n->operation == NONE) {
+		conf_err_missing(s, "Operation", e, "nest or lift");
+		goto fail;
+	}
+	if (!(n->operation == NEST ? read_nest : read_lift)(n, s, e) ||
+	    !read_prefixes(n, s, e))
+		goto fail;
+	return &n->filter;
+fail:
+	close_filter(&n->filter);
+	return NULL;
+}
+
+static struct span new_key(const struct nest *n, struct arena *a,
+			   struct span key)
+{
+	struct span prefix = n->remove_prefix;
+	if (n->add_prefix.len > 0) {
+		size_t len = n->add_prefix.len + key.len;
+		char *room = arena_take(a, len);
+		memcpy(room, n->add_prefix.ptr, n->add_prefix.len);
+		if (key.len > 0)
+			memcpy(room + n->add_prefix.len, key.ptr, key.len);
+		return span_make(room, len);
+	}
+	if (prefix.len > 0 && key.len >= prefix.len &&
+	    memcmp(key.ptr, prefix.ptr, prefix.len) == 0)
+		return span_make(key.ptr + prefix.len, key.len - prefix.len);
+	return key;
+}
+
+static bool is_to_nest(const struct nest *n, const struct field *f)
+{
+	for (size_t i = 0; i < n->wildcard_count; i++)
+		if (wildcard_fits(&n->wildcards[i], f->key))
+			return true;
+	return false;
+}
+
+static void nest(const struct nest *n, struct record *r)
+{
+	size_t count = 0, kept = 0;
+	for (size_t i = 0; i < r->count; i++)
+		count += is_to_nest(n, &r->fields[i]);
+	if (count == 0)
+		return;
+	struct value map = {
+		.type = VALUE_MAP,
+		.fields = arena_take(r->arena, count * sizeof(struct field)),
+	};
+	for (size_t i = 0; i < r->count; i++) {
+		struct field f = r->fields[i];
+		if (!is_to_nest(n, &f)) {
+			r->fields[kept++] = f;
+			continue;
+		}
+		f.key = new_key(n, r->arena, f.key);
+		map.fields[map.count++] = f;
+	}
+	r->count = kept;
+	record_add(r, n->map, map);
+}
+
+static bool is_to_lift(struct nest *n, const struct field *f)
+{
+	if (!span_equals(f->key, n->map))
+		return false;
+	if (f->value.type == VALUE_MAP)
+		return true;
+	n->filter.stats.failures[NOT_A_MAP]++;
+	say_rated(&n->rate, SAY_WARN, "nest", "filter=%s key=%.*s err=%s",
+		  n->filter.name, (int)n->map.len, n->map.ptr,
+		  failures[NOT_A_MAP]);
+	return false;
+}
+
+static void lift(struct nest *n, struct record *r)
+{
+	struct record *maps = NULL; /* the fields that are lifted */
+	size_t kept = 0;
+	for (size_t i = 0; i < r->count; i++) {
+		struct field f = r->fields[i];
+		if (!is_to_lift(n, &f)) {
+			r->fields[kept++] = f;
+			continue;
+		}
+		if (maps == NULL)
+			maps = record_new(r->arena, NULL, r->tag, 0);
+		record_add(maps, f.key, f.value);
+	}
+	r->count = kept;
+	for (size_t i = 0; maps != NULL && i < maps->count; i++) {
+		struct value map = maps->fields[i].value;
+		for (size_t k = 0; k < map.count; k++)
+			record_add(r, new_key(n, r->arena, map.fields[k].key),
+				   map.fields[k].value);
+	}
+}
+
+static enum filter_verdict apply(struct filter *filter, struct record *r,
+				 struct emit *emit)
+{
+	struct nest *n = (struct nest *)filter;
+	(void)emit;
+	if (n->operation == NEST)
+		nest(n, r);
+	else
+		lift(n, r);
+	return FILTER_PASS;
+}
+
+const struct filter_ops filter_nest = {
+	.name = "nest",
+	.failures = failures,
+	.open = open_filter,
+	.apply = apply,
+	.close = close_filter,
+};

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "intake/framing.h"
+
+enum {
+	LENGTH_DIGITS_MAX = 9, /* so that it fits into 32 bits */
+	LOOK_BYTES = 512,
+};
+
+static void pass(struct span *bytes, size_t count)
+{
+	*bytes = span_make(bytes->ptr + count, bytes->len - count);
+}
+
+/* The first newline or NUL behind the first `from` bytes; len if none.  Piece
+ * by piece, lest each of many NULs has all behind it searched for a newline. */
+static size_t find_end(struct span bytes, size_t from)
+{
+	while (from < bytes.len) {
+		const char *start = bytes.ptr + from;
+		size_t piece = bytes.len - from;
+		if (piece > LOOK_BYTES)
+			piece = LOOK_BYTES;
+		size_t len = piece;
+		const char *newline = memchr(start, '\n', len);
+		if (newline != NULL)
+			len = (size_t)(newline - start);
+		const char *nul = len > 0 ? memchr(start, '\0', len) : NULL;
+		if (nul != NULL)
+			len = (size_t)(nul - start);
+		from += len;
+		if (len < piece)
+			break;
+	}
+	return from;
+}
+
+static void pass_cut_line(struct framing *f, struct span *bytes)
+{
+	if (!f->is_in_cut_line)
+		return;
+	size_t end = find_end(*bytes, 0);
+	f->is_in_cut_line = end == bytes->len;
+	pass(bytes, f->is_in_cut_line ? end : end + 1);
+}
+
+static enum framing_what take_line(struct framing *f, struct span *bytes,
+				   struct span *message)
+{
+	while (bytes->len > 0) {
+		size_t end = find_end(*bytes, f->looked);
+		bool is_cut = end > f->bytes_max;
+		if (end == bytes->len && !is_cut) {
+			f->looked = end;
+			return FRAMING_MORE;
+		}
+		f->looked = 0;
+		f->is_in_cut_line = is_cut;
+		*message = span_make(bytes->ptr, is_cut ? f->bytes_max : end);
+		pass(bytes, is_cut ? f->bytes_max : end + 1);
+		if (end > 0)
+			return is_cut ? FRAMING_CUT : FRAMING_MESSAGE;
+	}
+	return FRAMING_MORE;
+}
+
+enum length_read { LENGTH_GOOD, LENGTH_CUT, LENGTH_BAD };
+
+/* "17 ": *used is 3. */
+static enum length_read read_length(struct span bytes, size_t *length,
+				    size_t *used)
+{
+	size_t i = 0;
+	*length = 0;
+	while (i < bytes.len && i <= LENGTH_DIGITS_MAX && bytes.ptr[i] >= '0' &&
+	       bytes.ptr[i] <= '9')
+		*length = *length * 10 + (size_t)(bytes.ptr[i++] - '0');
+	if (i > LENGTH_DIGITS_MAX)
+		return LENGTH_BAD;
+	if (i == bytes.len)
+		return LENGTH_CUT;
+	if (i == 0 || bytes.ptr[i] != ' ')
+		return LENGTH_BAD;
+	*used = i + 1;
+	return LENGTH_GOOD;
+}
+
+static void pass_cut_octets(struct framing *f, struct span *bytes)
+{
+	size_t count =
+		f->octets_left < bytes->len ? f->octets_left : bytes->len;
+	pass(bytes, count);
+	f->octets_left -= count;
+}
+
+static enum framing_what take_line_instead(struct framing *f,
+					   struct span *bytes,
+					   struct span *message)
+{
+	enum framing_what what = take_line(f, bytes, message);
+	return what == FRAMING_MESSAGE ? FRAMING_NO_LENGTH : what;
+}
+
+static enum framing_what take_octets(struct framing *f, struct span *bytes,
+				     struct span *message)
+{
+	pass_cut_octets(f, bytes);
+	while (bytes->len > 0) {
+		size_t length, used;
+		if (bytes->ptr[0] == '\n' || bytes->ptr[0] == '\0') {
+			pass(bytes, 1);
+			continue;
+		}
+		switch (read_length(*bytes, &length, &used)) {
+		case LENGTH_GOOD:
+			break;
+		case LENGTH_CUT:
+			return FRAMING_MORE;
+		case LENGTH_BAD:
+			return take_line_instead(f, bytes, message);
+		}
+		bool is_cut = length > f->bytes_max;
+		size_t taken = is_cut ? f->bytes_max : length;
+		if (bytes->len - used < taken)
+			return FRAMING_MORE;
+		*message = span_make(bytes->ptr + used, taken);
+		pass(bytes, used + taken);
+		f->octets_left = length - taken;
+		if (taken > 0)
+			return is_cut ? FRAMING_CUT : FRAMING_MESSAGE;
+	}
+	return FRAMING_MORE;
+}
+
+void framing_init(struct framing *f, enum framing_kind kind, size_t bytes_max)
+{
+	*f = (struct framing){.kind = kind, .bytes_max = bytes_max};
+}
+
+enum framing_what framing_take(struct framing *f, struct span *bytes,
+			       struct span *message)
+{
+	pass_cut_line(f, bytes);
+	if (f->kind == FRAMING_OCTETS)
+		return take_octets(f, bytes, message);
+	return take_line(f, bytes, message);
+}
+
+bool framing_end(struct framing *f, struct span rest, struct span *message)
+{
+	size_t length, used;
+	if (f->kind == FRAMING_OCTETS && rest.len > 0) {
+		enum length_read read = read_length(rest, &length, &used);
+		if (read == LENGTH_CUT)
+			return false;
+		if (read == LENGTH_GOOD)
+			pass(&rest, used);
+	}
+	*message = rest;
+	return rest.len > 0;
+}

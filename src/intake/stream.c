@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "intake/stream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "intake/journal.h"
+#include "intake/origin.h"
+#include "intake/socket.h"
+
+enum {
+	ROUNDS_MAX = 4, /* recv calls before others have a turn */
+	RECV_BYTES = 64 * 1024,
+	/* Two bytes, "a\n", become an entry of at most 128 in the journal. */
+	ENTRY_BYTES_PER_BYTE = 64,
+	IDLE_BYTES = 4096, /* kept by a stream that has nothing to do */
+};
+
+struct stream {
+	int fd;
+	struct stream_opts opts;
+	struct framing framing;
+	struct buf held;
+	struct buf entry; /* of one with its origin */
+	char *origin;	  /* or NULL */
+	bool is_ended;	  /* nothing more is received */
+	bool is_settled;  /* nor is anything held */
+};
+
+static bool offer(struct stream *s, struct journal *j, struct span message,
+		  int64_t now_ns)
+{
+	struct journal_entry entry = {
+		.bytes = message,
+		.arrival_ns = now_ns,
+		.source = s->opts.source,
+	};
+	if (s->origin != NULL) {
+		buf_clear(&s->entry);
+		buf_put_span(&s->entry, message);
+		s->entry.len += origin_put(
+			buf_reserve(&s->entry, ORIGIN_BYTES_MAX), s->origin);
+		entry.bytes = buf_span(&s->entry);
+		entry.source |= ORIGIN_MARK;
+	}
+	return journal_offer(j, &entry);
+}
+
+static void count(struct socket_stats *stats, enum framing_what what)
+{
+	stats->stream_messages_total++;
+	if (what == FRAMING_CUT)
+		stats->cut_total++;
+	else if (what == FRAMING_NO_LENGTH)
+		stats->no_length_total++;
+}
+
+/* Only `rest` is held any more. */
+static void hold(struct stream *s, struct span rest)
+{
+	if (rest.len > 0 && rest.ptr != s->held.ptr)
+		memmove(s->held.ptr, rest.ptr, rest.len);
+	s->held.len = rest.len;
+}
+
+/* False when the journal has no room for the next one. */
+static bool put_messages(struct stream *s, struct journal *j, int64_t now_ns)
+{
+	struct span rest = buf_span(&s->held);
+	bool has_room = true;
+	while (has_room) {
+		struct framing before = s->framing;
+		struct span from = rest, message;
+		enum framing_what what =
+			framing_take(&s->framing, &rest, &message);
+		if (what == FRAMING_MORE)
+			break;
+		has_room = offer(s, j, message, now_ns);
+		if (has_room) {
+			count(s->opts.stats, what);
+		} else {
+			s->framing = before;
+			rest = from;
+		}
+	}
+	hold(s, rest);
+	return has_room;
+}
+
+/* The same of what is without its end. */
+static bool put_rest(struct stream *s, struct journal *j, int64_t now_ns)
+{
+	struct span message;
+	if (s->is_settled ||
+	    !framing_end(&s->framing, buf_span(&s->held), &message)) {
+		s->is_settled = true;
+		s->held.len = 0;
+		return true;
+	}
+	if (!offer(s, j, message, now_ns))
+		return false;
+	s->opts.stats->stream_messages_total++;
+	s->opts.stats->unended_total++;
+	s->is_settled = true;
+	s->held.len = 0;
+	return true;
+}
+
+static enum stream_state put_held(struct stream *s, struct journal *j,
+				  int64_t now_ns)
+{
+	if (!put_messages(s, j, now_ns))
+		return STREAM_FULL;
+	if (!s->is_ended)
+		return STREAM_BUSY;
+	return put_rest(s, j, now_ns) ? STREAM_ENDED : STREAM_FULL;
+}
+
+/* As much as the journal has room for in any case: 0 when it is full.  A
+ * stream with little to say needs only a little memory. */
+static size_t bytes_to_receive(const struct stream *s, struct journal *j,
+			       bool is_first)
+{
+	size_t room = journal_room(j) * s->opts.message_bytes_max /
+		      ENTRY_BYTES_PER_BYTE / 2;
+	size_t wanted = is_first ? IDLE_BYTES : RECV_BYTES;
+	return room < wanted ? room : wanted;
+}
+
+/* Whether something came. */
+static bool receive(struct stream *s, size_t bytes)
+{
+	struct socket_stats *stats = s->opts.stats;
+	ssize_t n;
+	char *to = buf_reserve(&s->held, bytes);
+	do
+		n = recv(s->fd, to, bytes, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n > 0) {
+		s->held.len += (size_t)n;
+		stats->bytes_total += (uint64_t)n;
+		stats->receives_total++;
+		return true;
+	}
+	if (n < 0 && errno == EAGAIN)
+		return false;
+	if (n < 0) /* ECONNRESET, ETIMEDOUT */
+		stats->errors_total++;
+	s->is_ended = true;
+	return false;
+}
+
+static void give_memory_back(struct stream *s)
+{
+	struct buf *b = &s->held;
+	size_t needed = b->len + IDLE_BYTES;
+	if (b->cap > 2 * needed) {
+		b->ptr = mem_grow(b->ptr, needed, 1);
+		b->cap = needed;
+	}
+	if (s->entry.cap > IDLE_BYTES)
+		buf_fini(&s->entry);
+}
+
+struct stream *stream_open(int fd, const struct stream_opts *opts)
+{
+	struct stream *s = mem_new(1, sizeof *s);
+	s->fd = fd;
+	s->opts = *opts;
+	framing_init(&s->framing, opts->framing, opts->message_bytes_max);
+	if (opts->origin != NULL)
+		s->origin = mem_text(opts->origin);
+	return s;
+}
+
+size_t stream_close(struct stream *s)
+{
+	if (s == NULL)
+		return 0;
+	size_t lost = s->held.len;
+	close(s->fd);
+	buf_fini(&s->held);
+	buf_fini(&s->entry);
+	free(s->origin);
+	free(s);
+	return lost;
+}
+
+int stream_fd(const struct stream *s)
+{
+	return s->fd;
+}
+
+enum stream_state stream_receive(struct stream *s, struct journal *j,
+				 int64_t now_ns)
+{
+	for (int round = 0;; round++) {
+		enum stream_state state = put_held(s, j, now_ns);
+		if (state != STREAM_BUSY || round == ROUNDS_MAX)
+			return state;
+		size_t bytes = bytes_to_receive(s, j, round == 0);
+		if (bytes == 0)
+			return STREAM_FULL;
+		if (!receive(s, bytes) && !s->is_ended) {
+			give_memory_back(s);
+			return STREAM_IDLE;
+		}
+	}
+}
+
+void stream_refuse(struct stream *s)
+{
+	shutdown(s->fd, SHUT_RD);
+}
+
+void stream_end(struct stream *s)
+{
+	s->is_ended = true;
+}

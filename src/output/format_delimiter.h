@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* format_delimiter - the delimiters that Fluent Bit knows by name. */
+#ifndef OUTPUT_FORMAT_DELIMITER_H
+#define OUTPUT_FORMAT_DELIMITER_H
+
+#include <stdbool.h>
+
+#include "base/check.h"
+#include "base/err.h"
+
+struct conf_section;
+
+/* `\t`, tab, space or comma.  As in Fluent Bit any other value leaves the
+ * default in *out, but it is told. */
+bool format_delimiter_get(struct conf_section *, const char *key, char *out,
+			  struct err *) MUST_USE;
+
+#endif

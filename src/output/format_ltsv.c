@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Format ltsv: "time":SECONDS.MICROSECONDS<TAB>"key":"value"<TAB>"key":5...
+ * with the quotes that Fluent Bit writes, which ltsv itself has not. */
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "output/format.h"
+#include "output/format_delimiter.h"
+#include "output/format_text.h"
+#include "output/kinds.h"
+#include "record/record.h"
+
+struct ltsv {
+	struct format format;
+	char delimiter;
+	char label_delimiter;
+};
+
+static struct format *open_ltsv(struct conf_section *s, struct err *e)
+{
+	char delimiter = '\t', label_delimiter = ':';
+	if (!format_delimiter_get(s, "Delimiter", &delimiter, e) ||
+	    !format_delimiter_get(s, "Label_Delimiter", &label_delimiter, e))
+		return NULL;
+	struct ltsv *ltsv = mem_new(1, sizeof *ltsv);
+	ltsv->delimiter = delimiter;
+	ltsv->label_delimiter = label_delimiter;
+	return &ltsv->format;
+}
+
+static void render_ltsv(struct format *f, const struct record *r,
+			struct buf *out)
+{
+	const struct ltsv *ltsv = (const struct ltsv *)f;
+	enum format_escape escape = f->is_raw ? FORMAT_RAW : FORMAT_LINE;
+	buf_put_text(out, "\"time\"");
+	buf_put_char(out, ltsv->label_delimiter);
+	format_put_time(out, r->time_ns);
+	for (size_t i = 0; i < r->count; i++) {
+		buf_put_char(out, ltsv->delimiter);
+		format_put_quoted(out, r->fields[i].key, escape);
+		buf_put_char(out, ltsv->label_delimiter);
+		format_put_value(out, &r->fields[i].value, escape);
+	}
+	buf_put_char(out, '\n');
+}
+
+static void close_ltsv(struct format *f)
+{
+	free(f);
+}
+
+const struct format_ops format_ltsv_ops = {
+	.name = "ltsv",
+	.open = open_ltsv,
+	.render = render_ltsv,
+	.close = close_ltsv,
+};

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "output/format_text.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "record/value.h"
+
+/* --- strings */
+
+static bool is_control(unsigned char c)
+{
+	return c < 0x20 || c == 0x7f;
+}
+
+/* Whether any of eight bytes is a control character.  The usual arithmetic
+ * on all bytes at once: a borrow can only come from a byte that is one. */
+static bool has_control(uint64_t bytes)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t del = bytes ^ (ones * 0x7f);
+	uint64_t below_20 = (bytes - ones * 0x20) & ~bytes;
+	uint64_t equals_7f = (del - ones) & ~del;
+	return ((below_20 | equals_7f) & (ones * 0x80)) != 0;
+}
+
+/* How many bytes from the start need no escape. */
+static size_t plain_length(const char *bytes, size_t len)
+{
+	size_t at = 0;
+	for (; len - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
+		uint64_t eight;
+		memcpy(&eight, bytes + at, sizeof eight);
+		if (has_control(eight))
+			break;
+	}
+	while (at < len && !is_control((unsigned char)bytes[at]))
+		at++;
+	return at;
+}
+
+static void put_control(struct buf *out, unsigned char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	static const char letters[0x20] = {['\b'] = 'b',
+					   ['\f'] = 'f',
+					   ['\n'] = 'n',
+					   ['\r'] = 'r',
+					   ['\t'] = 't'};
+	if (c < sizeof letters && letters[c] != '\0') {
+		const char escape[] = {'\\', letters[c]};
+		buf_put(out, escape, sizeof escape);
+		return;
+	}
+	const char escape[] = {'\\',	       'u',	      '0', '0',
+			       digits[c >> 4], digits[c & 15]};
+	buf_put(out, escape, sizeof escape);
+}
+
+static void put_escaped(struct buf *out, struct span s)
+{
+	while (s.len > 0) {
+		size_t plain = plain_length(s.ptr, s.len);
+		buf_put(out, s.ptr, plain);
+		if (plain == s.len)
+			return;
+		put_control(out, (unsigned char)s.ptr[plain]);
+		s = span_make(s.ptr + plain + 1, s.len - plain - 1);
+	}
+}
+
+/* Up to each quote and with it, then the quote once more. */
+static void put_column(struct buf *out, struct span s)
+{
+	const char *quote;
+	while (s.len > 0 && (quote = memchr(s.ptr, '"', s.len)) != NULL) {
+		size_t len = (size_t)(quote + 1 - s.ptr);
+		put_escaped(out, span_make(s.ptr, len));
+		buf_put_char(out, '"');
+		s = span_make(quote + 1, s.len - len);
+	}
+	put_escaped(out, s);
+}
+
+void format_put_text(struct buf *out, struct span s, enum format_escape escape)
+{
+	if (escape == FORMAT_LINE)
+		put_escaped(out, s);
+	else if (escape == FORMAT_COLUMN)
+		put_column(out, s);
+	else
+		buf_put_span(out, s);
+}
+
+void format_put_quoted(struct buf *out, struct span s,
+		       enum format_escape escape)
+{
+	buf_put_char(out, '"');
+	format_put_text(out, s, escape);
+	buf_put_char(out, '"');
+}
+
+/* --- numbers */
+
+static void put_int(struct buf *out, int64_t integer)
+{
+	char digits[24];
+	size_t at = sizeof digits;
+	uint64_t rest = integer < 0 ? -(uint64_t)integer : (uint64_t)integer;
+	do {
+		digits[--at] = (char)('0' + rest % 10);
+		rest /= 10;
+	} while (rest > 0);
+	if (integer < 0)
+		digits[--at] = '-';
+	buf_put(out, digits + at, sizeof digits - at);
+}
+
+/* printf's %f, in integers where that is sure to give the same digits: below
+ * 2^50 the fraction is exact, and its product with 10^6 is off by far less
+ * than the distance from a rounding edge that is asked for here. */
+static void put_float(struct buf *out, double real)
+{
+	if (!signbit(real) && real < 0x1p50) {
+		uint64_t whole = (uint64_t)real;
+		double scaled = (real - (double)whole) * 1e6 + 0.5;
+		uint32_t micro = (uint32_t)scaled;
+		double edge = scaled - micro;
+		if (edge > 1e-6 && edge < 1 - 1e-6) {
+			whole += micro / 1000000;
+			micro %= 1000000;
+			put_int(out, (int64_t)whole);
+			char digits[7] = ".";
+			for (size_t i = 6; i > 0; i--, micro /= 10)
+				digits[i] = (char)('0' + micro % 10);
+			buf_put(out, digits, sizeof digits);
+			return;
+		}
+	}
+	buf_printf(out, "%f", real);
+}
+
+/* As deep as the value, and readers of values bound that (JSON_DEPTH_MAX). */
+static void put_array(struct buf *out, const struct value *v,
+		      enum format_escape escape)
+{
+	buf_put_char(out, '[');
+	for (uint32_t i = 0; i < v->count; i++) {
+		buf_put(out, ", ", i > 0 ? 2 : 0);
+		format_put_value(out, &v->items[i], escape);
+	}
+	buf_put_char(out, ']');
+}
+
+static void put_map(struct buf *out, const struct value *v,
+		    enum format_escape escape)
+{
+	buf_put_char(out, '{');
+	for (uint32_t i = 0; i < v->count; i++) {
+		buf_put(out, ", ", i > 0 ? 2 : 0);
+		format_put_quoted(out, v->fields[i].key, escape);
+		buf_put(out, "=>", 2);
+		format_put_value(out, &v->fields[i].value, escape);
+	}
+	buf_put_char(out, '}');
+}
+
+void format_put_value(struct buf *out, const struct value *v,
+		      enum format_escape escape)
+{
+	switch (v->type) {
+	case VALUE_NULL:
+		buf_put(out, "nil", 3);
+		break;
+	case VALUE_BOOL:
+		buf_put_text(out, v->boolean ? "true" : "false");
+		break;
+	case VALUE_INT:
+		put_int(out, v->integer);
+		break;
+	case VALUE_FLOAT:
+		put_float(out, v->real);
+		break;
+	case VALUE_STRING:
+		format_put_quoted(out, v->string, escape);
+		break;
+	case VALUE_ARRAY:
+		put_array(out, v, escape);
+		break;
+	case VALUE_MAP:
+		put_map(out, v, escape);
+		break;
+	}
+}
+
+/* By way of a double, because its rounding shows in the last digit. */
+void format_put_time(struct buf *out, int64_t time_ns)
+{
+	put_float(out, (double)(time_ns / NS_PER_S) +
+			       (double)(time_ns % NS_PER_S) / NS_PER_S);
+}
+
+void format_put_exact_time(struct buf *out, int64_t time_ns)
+{
+	int64_t s = time_ns / NS_PER_S;
+	int64_t ns = time_ns % NS_PER_S;
+	if (ns < 0) { /* before 1970: the fraction still counts upwards */
+		ns += NS_PER_S;
+		s--;
+	}
+	put_int(out, s);
+	char digits[10] = ".";
+	for (size_t i = 9; i > 0; i--, ns /= 10)
+		digits[i] = (char)('0' + ns % 10);
+	buf_put(out, digits, sizeof digits);
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "record/json.h"
+#include "record/record.h"
+
+enum {
+	SORT_FROM = 64, /* fields; below, comparing all is cheaper */
+	NUMBER_BYTES = 64,
+};
+
+/* How many bytes from p on need no look: eight at a time, since nearly all of
+ * a log is plain.  Each term sets the top bit of a byte that is not. */
+static size_t plain_length(const unsigned char *p, size_t left)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	size_t i = 0;
+	for (; left - i >= 8; i += 8) {
+		uint64_t w;
+		memcpy(&w, p + i, sizeof w);
+		uint64_t quote = (w ^ (ones * '"')) - ones;
+		uint64_t slash = (w ^ (ones * '\\')) - ones;
+		uint64_t control = w - ones * ' ';
+		uint64_t above = w + ones;
+		if ((quote | slash | control | above | w) & (ones * 0x80))
+			break;
+	}
+	while (i < left && p[i] >= ' ' && p[i] < 0x7f && p[i] != '"' &&
+	       p[i] != '\\')
+		i++;
+	return i;
+}
+
+/* RFC 3629 4: the length of the sequence at p, 0 when it is not UTF-8.  The
+ * second byte excludes what is overlong, a surrogate or above U+10FFFF. */
+static size_t utf8_length(const unsigned char *p, size_t left)
+{
+	unsigned char low = 0x80, high = 0xbf;
+	size_t len;
+	if (p[0] >= 0xc2 && p[0] <= 0xdf)
+		len = 2;
+	else if (p[0] >= 0xe0 && p[0] <= 0xef)
+		len = 3;
+	else if (p[0] >= 0xf0 && p[0] <= 0xf4)
+		len = 4;
+	else
+		return 0;
+	if (p[0] == 0xe0)
+		low = 0xa0;
+	else if (p[0] == 0xed)
+		high = 0x9f;
+	else if (p[0] == 0xf0)
+		low = 0x90;
+	else if (p[0] == 0xf4)
+		high = 0x8f;
+	if (left < len || p[1] < low || p[1] > high)
+		return 0;
+	for (size_t i = 2; i < len; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return len;
+}
+
+static void write_escaped(struct buf *b, unsigned char c)
+{
+	static const char shorts[] = "\"\"\\\\\bb\ff\nn\rr\tt";
+	static const char hex[] = "0123456789abcdef";
+	if (c >= 0x80) {
+		buf_put(b, "\\ufffd", 6);
+		return;
+	}
+	for (const char *s = shorts; *s != '\0'; s += 2) {
+		if ((unsigned char)*s == c) {
+			buf_put(b, (char[]){'\\', s[1]}, 2);
+			return;
+		}
+	}
+	buf_put(b, (char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6);
+}
+
+static void write_float(struct buf *b, double real)
+{
+	char text[NUMBER_BYTES];
+	int len;
+	if (!isfinite(real))
+		len = snprintf(text, sizeof text, "null");
+	else if (real == trunc(real) && fabs(real) < 0x1p63)
+		len = snprintf(text, sizeof text, "%.1f", real);
+	else
+		len = snprintf(text, sizeof text, "%.16g", real);
+	buf_put(b, text, (size_t)len);
+}
+
+static void write_integer(struct buf *b, int64_t integer)
+{
+	char text[NUMBER_BYTES];
+	char *end = text + sizeof text;
+	char *p = end;
+	/* Of the smallest one there is no positive. */
+	uint64_t left = integer < 0 ? 0 - (uint64_t)integer : (uint64_t)integer;
+	do {
+		*--p = (char)('0' + left % 10);
+		left /= 10;
+	} while (left > 0);
+	if (integer < 0)
+		*--p = '-';
+	buf_put(b, p, (size_t)(end - p));
+}
+
+static void write_array(struct buf *b, const struct value *array)
+{
+	buf_put_char(b, '[');
+	for (size_t i = 0; i < array->count; i++) {
+		if (i > 0)
+			buf_put_char(b, ',');
+		json_write(b, &array->items[i]);
+	}
+	buf_put_char(b, ']');
+}
+
+static void write_field(struct buf *b, const struct field *f, bool is_first)
+{
+	if (!is_first)
+		buf_put_char(b, ',');
+	json_write_string(b, f->key);
+	buf_put_char(b, ':');
+	json_write(b, &f->value);
+}
+
+static void write_few(struct buf *b, const struct field *fields, size_t count)
+{
+	bool is_first = true;
+	for (size_t i = 0; i < count; i++) {
+		if (fields_last(fields + i + 1, count - i - 1, fields[i].key))
+			continue;
+		write_field(b, &fields[i], is_first);
+		is_first = false;
+	}
+}
+
+static int by_place(const void *left, const void *right)
+{
+	const struct field *a = *(const struct field *const *)left;
+	const struct field *b = *(const struct field *const *)right;
+	return (a > b) - (a < b);
+}
+
+static int by_key(const void *left, const void *right)
+{
+	const struct field *a = *(const struct field *const *)left;
+	const struct field *b = *(const struct field *const *)right;
+	if (a->key.len != b->key.len)
+		return a->key.len < b->key.len ? -1 : 1;
+	int order = 0;
+	if (a->key.len > 0)
+		order = memcmp(a->key.ptr, b->key.ptr, a->key.len);
+	return order != 0 ? order : by_place(left, right);
+}
+
+/* Comparing each with each would take seconds for a datagram full of keys. */
+static void write_many(struct buf *b, const struct field *fields, size_t count)
+{
+	const struct field **kept = mem_new(count, sizeof *kept);
+	for (size_t i = 0; i < count; i++)
+		kept[i] = &fields[i];
+	qsort(kept, count, sizeof *kept, by_key);
+	size_t kept_count = 0;
+	for (size_t i = 0; i < count; i++)
+		if (i + 1 == count ||
+		    !span_equals(kept[i]->key, kept[i + 1]->key))
+			kept[kept_count++] = kept[i];
+	qsort(kept, kept_count, sizeof *kept, by_place);
+	for (size_t i = 0; i < kept_count; i++)
+		write_field(b, kept[i], i == 0);
+	free(kept);
+}
+
+static void write_map(struct buf *b, const struct field *fields, size_t count)
+{
+	buf_put_char(b, '{');
+	if (count < SORT_FROM)
+		write_few(b, fields, count);
+	else
+		write_many(b, fields, count);
+	buf_put_char(b, '}');
+}
+
+void json_write(struct buf *b, const struct value *v)
+{
+	switch (v->type) {
+	case VALUE_NULL:
+		buf_put(b, "null", 4);
+		break;
+	case VALUE_BOOL:
+		buf_put_text(b, v->boolean ? "true" : "false");
+		break;
+	case VALUE_INT:
+		write_integer(b, v->integer);
+		break;
+	case VALUE_FLOAT:
+		write_float(b, v->real);
+		break;
+	case VALUE_STRING:
+		json_write_string(b, v->string);
+		break;
+	case VALUE_ARRAY:
+		write_array(b, v);
+		break;
+	case VALUE_MAP:
+		write_map(b, v->fields, v->count);
+		break;
+	}
+}
+
+void json_write_string(struct buf *b, struct span s)
+{
+	const unsigned char *p = (const unsigned char *)s.ptr;
+	size_t run = 0; /* where the bytes begin that go out as they are */
+	size_t i = 0;
+	buf_put_char(b, '"');
+	while (i < s.len) {
+		size_t good = plain_length(p + i, s.len - i);
+		if (good == 0)
+			good = utf8_length(p + i, s.len - i);
+		i += good;
+		if (good > 0)
+			continue;
+		buf_put(b, s.ptr + run, i - run);
+		write_escaped(b, p[i]);
+		run = ++i;
+	}
+	if (run < s.len)
+		buf_put(b, s.ptr + run, s.len - run);
+	buf_put_char(b, '"');
+}
+
+void json_write_record(struct buf *b, const struct record *r)
+{
+	write_map(b, r->fields, r->count);
+}

@@ -1,0 +1,123 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes conf/mistakes.md: what Fluent Bit and sluiced say of the mistakes in
+cases/mistakes.yaml, by running each of them.
+
+    SLUICED=build/sluiced test/compat/mistakes.py FLUENT_BIT... > conf/mistakes.md
+"""
+import os
+import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import case as cases  # noqa: E402
+from program import FluentBit, Run, Sluiced, Stuck  # noqa: E402
+
+HERE = Path(__file__).resolve().parent
+JOBS = 4
+TRIES = 3
+GOOD = {"out/x": b"line\n"}
+# What each of them says when nothing is wrong, and what only repeats it.
+USUAL = re.compile(
+    r"\[ ?(info|help|debug)\]|level=info|Fluent Bit v|Copyright|CNCF|https?://"
+    r"|^\* |^\s*$|__|caught signal|service will shutdown|backend failed"
+    r"|[Ff]ailed initialize|initialization failed|yaml error"
+    r"|contains errors, aborting|grace=over|on a disk: receiving waits")
+STAMP = re.compile(
+    r"^\[\d{4}/\S+ [\d:.]+\] |^\S+Z |^sluiced: |\x1b\[[0-9;]*m")
+SOURCE = re.compile(r"\[\S+:\d+ (errno=\d+)\]")
+INTRO = """\
+# Mistakes in the configuration, and who says what
+
+Written by `test/compat/mistakes.py`, which makes each mistake of
+`test/compat/cases/mistakes.yaml` and runs {programs}.  Each
+configuration is right but for what stands below its name, and would write
+`line`.  "-": it says nothing.  (1.8.13 has no YAML.)
+"""
+
+
+def changed_lines(case, right):
+    """What is in the case and in no configuration that is right."""
+    texts = [cases.joined(case.raw["conf"]), *case.raw.get("extra", {}).values()]
+    return [line.strip() for text in texts for line in text.splitlines()
+            if line not in right and line.strip()]
+
+
+def said(result, place):
+    lines = []
+    for line in result.stderr.splitlines():
+        if not USUAL.search(line):
+            line = STAMP.sub("", line).replace(f"{place}/", "")
+            line = SOURCE.sub(r"\1", line)
+            lines.append(re.sub(r"level=(\w+) mod=\w+ ", r"\1: ", line).strip())
+    return lines
+
+
+def ran(program, case):
+    """The result and what was said.  1.8 loses its last words sometimes."""
+    mine = cases.Case(case.path, case.as_for(program.name))
+    best = None
+    for _ in range(TRIES):
+        run = Run(program, mine)
+        result = run.result()
+        lines = said(result, run.dir)
+        if best is None or len(lines) > len(best[1]):
+            best = result, lines
+        if result.exit == 0:
+            break
+    return best
+
+
+def outcome(program, case):
+    """One cell: how it ends, what became of the line, what it says."""
+    try:
+        result, lines = ran(program, case)
+    except (Stuck, OSError):
+        return "does not run"
+    if result.exit < 0:
+        what = "**crashes**"
+    elif result.exit > 0:
+        what = f"exit {result.exit}"
+    elif result.files == GOOD or "send" not in case.raw:
+        what = "works"
+    elif not result.files:
+        what = "**the line is lost**"
+    else:
+        wrong = b"".join(result.files.values()).decode(errors="replace")
+        what = f"writes `{wrong.strip()}`"
+        if set(result.files) != set(GOOD):
+            what += " to " + ", ".join(f"`{name}`" for name in result.files)
+    return "<br>".join([what, *(escaped(line) for line in lines or ["-"])])
+
+
+def escaped(text):
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("*", "\\*") \
+        .replace("<", "&lt;").replace("_", "\\_").replace("`", "\\`")
+
+
+def main():
+    programs = [*map(FluentBit, sys.argv[1:]), Sluiced(
+        os.environ.get("SLUICED", HERE.parent.parent / "build/sluiced"))]
+    names = [f"Fluent Bit {p.name}" for p in programs[:-1]] + ["sluiced"]
+    path = HERE / "cases/mistakes.yaml"
+    some = [c for c in cases.load(HERE / "cases") if c.path == path]
+    parts = cases.yaml.load(path.read_text(), Loader=cases.yaml.CSafeLoader)[0]
+    right = {line for text in parts["parts"].values()
+             for line in str(text).splitlines()}
+    with ThreadPoolExecutor(JOBS) as pool:
+        rows = [(case, [pool.submit(outcome, program, case)
+                        for program in programs]) for case in some]
+        print(INTRO.format(programs=", ".join(names[:-1]) + " and sluiced"))
+        print("| mistake |", " | ".join(names), "|")
+        print("|---" * (len(names) + 1) + "|")
+        for case, cells in rows:
+            lines = [f"`{line}`".replace("|", "\\|")
+                     for line in changed_lines(case, right)]
+            print("|", "<br>".join([case.title, *lines[:3]]), "|",
+                  " | ".join(cell.result() for cell in cells), "|")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the cases of cases/*.yaml: that sluiced does what Fluent Bit does.
+
+    SLUICED=build/sluiced test/compat/run.py          all cases with sluiced
+    FLUENT_BIT=fluent-bit test/compat/run.py          with the real program
+    run.py csv "lua: a hook"                          those named so
+    run.py --show csv                                 print what comes out
+    run.py --rows                                     check conf/compat.md
+    run.py --unconfirmed                              list what nobody confirmed
+    FLUENT_BIT=... run.py --confirm                   write the version into
+                                                      `confirmed` of each case
+                                                      that is as it says
+
+A file is an area, a list of cases.  A case:
+
+    - name: csv quotes a delimiter  # a sentence, unique in the file
+      confirmed: [1.8.13, 5.1.1]    # the versions that did exactly this
+      env: {TZ: UTC}                # else there is only PATH and HOME
+      time: "2026-11-21 02:50:00"   # in UTC: its clock starts there
+      conf: |                       # written to @DIR@/fluent-bit.conf
+        ...
+      main: fluent-bit.yaml         # if it is to have another name
+      extra: {hook.lua: "...", link.conf: {link: ../other}}  # more files
+             # {data: hooks/x.lua}: a copy of one of test/data
+      args: ["-D"]                  # behind -c CONF; without conf, all of it
+      cwd: out                      # below @DIR@; out unless told otherwise
+      send: ["<190>...", ...]       # in order, each one datagram
+      http: [{path: /, json: {}}]   # asked after what was sent was received
+      perm: "0644"                  # the mode of the socket at @SOCKET@
+      files: {out/name: "text"}     # all files below @DIR@/out at the end
+      stdout: text                  # in it; a list: all of them
+      stderr: text                  # the same; looked at only with sluiced
+      exit: 0                       # else it does not start, or, where
+                                    # something is sent, dies (-11) of it
+      differs:                      # what replaces the above
+        "5.1.1": {files: {...}}
+        sluiced: {files: {...}, row: name of the row in conf/compat.md}
+
+conf may be a list of texts, joined; an item {parts: ...} in place of a case
+holds what other cases take by YAML anchors.
+
+`differs: {sluiced: {as: 5.1.1, row: ...}}` is: as that version does.
+
+In all texts @DIR@ is the case's directory, @SOCKET@ and @SOCKET2@ are two
+socket paths, @TCP@, @UDP@ and @PORT@ (HTTP) are ports, @PARSERS@ is our
+conf/parsers.conf, and @x*400@ is 400 times x.  What of these the configuration mentions is waited for.
+
+Sent: a text, {text: ...} or {base64: ...}, with {via: unix_tcp, to:
+"@SOCKET2@"} otherwise than to @SOCKET@ by unix_udp (udp, tcp, unix_tcp): a
+stream is one connection, closed at the end.  {signal: HUP} sends a signal,
+{wait: 2} gives it up to two seconds to end.
+
+A file: a text, {base64: ...}, {re: ...} for all of it, or {any_order: text}:
+each line, keys of its JSON in any order.
+
+HTTP: path, method, status (200), and of the body: is (all of it), has (list of
+texts), re (all of it), json (equal).  Asked again until it fits, 7 s long.
+"""
+import argparse
+import os
+import re
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import case as cases  # noqa: E402
+import table  # noqa: E402
+from expect import problems  # noqa: E402
+from program import (FluentBit, Run, Sluiced,  # noqa: E402
+                     Stuck, moved_clock)
+
+HERE = Path(__file__).resolve().parent
+DEFAULT = HERE.parent.parent / "build/sluiced"
+
+
+def the_program():
+    if "FLUENT_BIT" in os.environ:
+        return FluentBit(os.environ["FLUENT_BIT"])
+    return Sluiced(os.environ.get("SLUICED", DEFAULT))
+
+
+def outcome(program, case):
+    """What is wrong (sentences) and what came out, None if it got stuck."""
+    run = Run(program, case)
+    try:
+        result = run.result()
+    except (Stuck, OSError) as e:
+        return [str(e)], None
+    return problems(run, result), result
+
+
+def outcomes(program, some, jobs):
+    """Of each case, in their order, as they come in."""
+    moved_clock()
+    with ThreadPoolExecutor(jobs) as pool:
+        todo = [pool.submit(outcome, program, case) for case in some]
+        for case, one in zip(some, todo):
+            yield case, *one.result()
+
+
+def show(case, result):
+    print(f"=== {case.name}")
+    if result is None:
+        return
+    print(f"exit: {result.exit}")
+    for name, data in result.files.items():
+        print(f"--- {name}\n{data.decode(errors='backslashreplace')}")
+    for answer in result.http:
+        print(f"--- http {answer.status}\n{answer.body}")
+    for stream in ("stdout", "stderr"):
+        print(f"--- {stream}\n{getattr(result, stream)}")
+
+
+def confirm(case, version):
+    """Write the version into the case, leaving the rest as it stands."""
+    text = case.path.read_text()
+    start = re.search(r"^(\s*)- name: *[\"']?" + re.escape(case.title)
+                      + r"[\"']?\s*$", text, re.M)
+    if not start:
+        print(f"{case.name}: its line is not found, confirm it by hand")
+        return
+    end = re.compile(r"^\s*- name:", re.M).search(text, start.end())
+    end = end.start() if end else len(text)
+    body = text[start.end():end]
+    said = re.search(r"^\s*confirmed: *\[(.*)\] *$", body, re.M)
+    if said:
+        body = (body[:said.start(1)] + said[1]
+                + (", " if said[1].strip() else "") + version
+                + body[said.end(1):])
+    elif re.search(r"^\s*confirmed:", body, re.M):
+        print(f"{case.name}: confirm it by hand")
+        return
+    else:
+        body = f"\n{start[1]}  confirmed: [{version}]" + body
+    case.path.write_text(text[:start.end()] + body + text[end:])
+
+
+def check_sluiced(program, some, jobs):
+    failed = 0
+    for case, wrong, _ in outcomes(program, some, jobs):
+        if wrong:
+            failed += 1
+            print(f"FAIL {case.name}\n  " + "\n  ".join(wrong))
+    return failed
+
+
+def check_fluent_bit(program, some, jobs, write):
+    """A case fails where its `confirmed` is not true."""
+    failed = 0
+    for case, wrong, _ in outcomes(program, some, jobs):
+        says = program.name in case.confirmed
+        if wrong:
+            failed += says
+            print(f"{'FAIL' if says else 'not confirmed'} {case.name}\n  "
+                  + "\n  ".join(wrong))
+        elif not says and write:
+            confirm(case, program.name)
+        elif not says:
+            print(f"could be confirmed: {case.name}")
+    return failed
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("names", nargs="*", help="parts of names of cases")
+    parser.add_argument("-j", "--jobs", type=int, default=16)
+    parser.add_argument("--show", action="store_true")
+    parser.add_argument("--rows", action="store_true")
+    parser.add_argument("--unconfirmed", action="store_true")
+    parser.add_argument("--confirm", action="store_true")
+    args = parser.parse_args()
+    some = [case for case in cases.load(HERE / "cases") if not args.names
+            or any(name in case.name for name in args.names)]
+    if args.rows:
+        found = table.problems(some)
+        print("\n".join(found))
+        return 1 if found else 0
+    if args.unconfirmed:
+        for case in some:
+            if not case.confirmed:
+                print(case.name)
+        return 0
+    program = the_program()
+    start = time.monotonic()
+    if args.show:
+        for case, wrong, result in outcomes(program, some, args.jobs):
+            show(case, result)
+            print("\n".join(["--- wrong", *wrong] if wrong else ["--- good"]))
+        return 0
+    if program.name == "sluiced":
+        failed = check_sluiced(program, some, args.jobs)
+    else:
+        failed = check_fluent_bit(program, some, args.jobs, args.confirm)
+    print(f"{program.name}: {len(some)} cases, {failed} failed, "
+          f"{time.monotonic() - start:.1f} s")
+    return 1 if failed or not some else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except cases.Wrong as e:
+        sys.exit(str(e))

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of differences in conf/compat.md, beside the cases."""
+from pathlib import Path
+
+TABLE = Path(__file__).resolve().parents[2] / "conf/compat.md"
+COLUMNS = ["what", "Fluent Bit 1.8.13", "5.1.1", "sluiced", "why",
+           "key that brings the old way back"]
+
+
+def rows():
+    """The first column of each row of each table with those columns."""
+    names, is_inside = [], False
+    for line in TABLE.read_text().splitlines():
+        cells = [cell.strip() for cell in
+                 line.replace("\\|", "\0").split("|")[1:-1]]
+        if cells == COLUMNS:
+            is_inside = True
+        elif not cells:
+            is_inside = False
+        elif is_inside and set(cells[0]) != {"-"}:
+            if len(cells) != len(COLUMNS):
+                raise ValueError(f"{len(cells)} columns: {line}")
+            names.append(cells[0])
+    return names
+
+
+def problems(cases):
+    """Sentences, none where each row is named by a case, and vice versa."""
+    named = {case.row for case in cases if case.row}
+    there = rows()
+    found = [f"{case.name}: there is no row {case.row!r}"
+             for case in cases if case.row and case.row not in there]
+    found += [f"no case names the row {row!r}" for row in there
+              if row not in named]
+    found += [f"there twice: {row!r}" for row in set(there)
+              if there.count(row) > 1]
+    return found

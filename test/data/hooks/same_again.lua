@@ -1,0 +1,18 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Lines that are the same as the one before are counted, not written.
+local last, repeated = nil, 0
+
+function hook(tag, timestamp, record)
+	if last and last["message"] == record["message"] then
+		repeated = repeated + 1
+		return -1, timestamp, record
+	end
+	local before = last
+	last = record
+	if repeated > 0 then
+		local note = { message = before["message"] .. " (" .. repeated .. " more)" }
+		repeated = 0
+		return 2, timestamp, { note, record }
+	end
+	return 2, timestamp, record
+end

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Fluent Bit does, sluiced does, or conf/compat.md says why not: each
+case of test/compat is a test here.  They run side by side, all at once."""
+import re
+import sys
+
+import pytest
+
+from harness.config import ROOT
+from harness.daemon import SLUICED
+
+sys.path.insert(0, str(ROOT / "test/compat"))
+import case as cases  # noqa: E402
+import table  # noqa: E402
+from program import Sluiced  # noqa: E402
+from run import outcomes  # noqa: E402
+
+CASES = cases.load(ROOT / "test/compat/cases")
+
+
+@pytest.fixture(scope="module")
+def wrong(request):
+    """What is wrong with each case that is asked for."""
+    asked = {item.callspec.params["case"] for item in request.session.items
+             if item.module is request.module and hasattr(item, "callspec")}
+    some = [case for case in CASES if case in asked]
+    return {case: problems for case, problems, _ in
+            outcomes(Sluiced(SLUICED), some, jobs=16)}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: re.sub(
+    "[^a-z0-9]+", "-", case.name.lower()))
+def test_case(case, wrong):
+    assert not wrong[case], "\n".join(wrong[case])
+
+
+def test_every_case_was_confirmed():
+    assert not [case.name for case in CASES if not case.confirmed]
+
+
+def test_every_difference_has_a_case_and_every_case_its_row():
+    assert not table.problems(CASES)

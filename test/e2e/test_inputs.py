@@ -1,0 +1,348 @@
+# SPDX-License-Identifier: Apache-2.0
+"""syslog in its four modes: what a stream's sender may rely on, and what
+outlives what."""
+import errno
+import signal
+import socket
+
+import pytest
+
+from harness.config import section, service, syslog_input, template
+from harness.faults import Faults
+from harness.sender import Sender
+from harness.wait import SAN, wait_until
+
+CONNECTIONS_MAX = 256
+PARSER = section("PARSER", "Name all", "Format regex",
+                 "Regex ^(?<message>.*)$")
+
+
+def free_port(kind=socket.SOCK_STREAM):
+    with socket.socket(socket.AF_INET, kind) as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def network_input(mode, port, *lines):
+    return section("INPUT", "Name syslog", f"Mode {mode}", "Tag in",
+                   "Listen 127.0.0.1", f"Port {port}", "Parser all", *lines)
+
+
+def unix_input(room, *lines):
+    return syslog_input(room, "Mode unix_tcp", "Parser all", *lines)
+
+
+def config(room, *inputs, lines=(), text="{message}", **more):
+    return (service(f"storage.path {room.path}", *lines, **more) + PARSER
+            + "".join(inputs) + template(text, room))
+
+
+def connected(to):
+    family = socket.AF_INET if isinstance(to, tuple) else socket.AF_UNIX
+    s = socket.socket(family, socket.SOCK_STREAM)
+    s.settimeout(20)
+    s.connect(to if isinstance(to, tuple) else str(to))
+    return s
+
+
+def numbered(n, upto):
+    return b"".join(b"line %d\n" % i for i in range(n, upto))
+
+
+def is_cut(s):
+    """The other end was closed; what it sent does not matter."""
+    try:
+        return s.recv(1) == b""
+    except (ConnectionResetError, BrokenPipeError):
+        return True
+
+
+def test_all_modes_at_once(room, out, start):
+    tcp, udp = free_port(), free_port(socket.SOCK_DGRAM)
+    second = room.path / "second.sock"
+    daemon = start(config(
+        room,
+        section("INPUT", "Name syslog", "Tag a", f"Path {room.socket}",
+                "Parser all"),
+        section("INPUT", "Name syslog", "Mode unix_tcp", "Tag b",
+                f"Path {second}", "Parser all", "Alias second"),
+        network_input("udp", udp), network_input("tcp", tcp)))
+    with Sender(room.socket) as sender:
+        sender.send(b"by unix_udp")
+    with connected(second) as s:
+        s.sendall(b"by unix_tcp\nand again\n")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.sendto(b"by udp", ("127.0.0.1", udp))
+    with connected(("127.0.0.1", tcp)) as s:
+        s.sendall(b"by tcp\n")
+    counts = daemon.settled(5)
+    assert sorted(out.lines()) == [b"and again", b"by tcp", b"by udp",
+                                   b"by unix_tcp", b"by unix_udp"]
+    assert counts.labels("sluiced_input_connections_total", "input") == [
+        "second", "syslog.0", "syslog.2", "syslog.3"]
+    for name, what in (("connections_total", 2), ("datagrams_total", 2),
+                       ("stream_messages_total", 3)):
+        assert counts.sum(f"sluiced_input_{name}") == what, name
+    wait_until(lambda: daemon.metrics().sum("sluiced_input_connections") == 0,
+               "the connections to be ended")
+
+
+def test_lines_of_many_connections_do_not_mix(room, out, start):
+    daemon = start(config(room, unix_input(room)))
+    senders = [connected(room.socket) for _ in range(50)]
+    text = [b"".join(b"%d %d\n" % (n, i) for i in range(40))
+            for n in range(len(senders))]
+    # In pieces that end anywhere in a line.
+    for at in range(0, max(map(len, text)), 37):
+        for s, t in zip(senders, text):
+            s.sendall(t[at:at + 37])
+    for s in senders:
+        s.close()
+    daemon.settled(40 * len(senders))
+    lines = [tuple(map(int, line.split())) for line in out.lines()]
+    assert sorted(lines) == [(n, i) for n in range(len(senders))
+                             for i in range(40)]
+    for n in range(len(senders)):
+        assert [i for m, i in lines if m == n] == list(range(40))
+
+
+def test_no_more_than_so_many_connections(room, out, start):
+    daemon = start(config(room, unix_input(room)))
+    senders = [connected(room.socket) for _ in range(CONNECTIONS_MAX)]
+    wait_until(lambda: daemon.metrics().sum("sluiced_input_connections")
+               == CONNECTIONS_MAX, "all to be accepted")
+    with connected(room.socket) as one_more:
+        one_more.sendall(b"late\n")
+        senders[0].sendall(b"early\n")
+        daemon.settled(1)
+        assert out.lines() == [b"early"]
+        senders[0].close()
+        daemon.settled(2)
+        assert out.lines() == [b"early", b"late"]
+    for s in senders:
+        s.close()
+    assert "no more are accepted" in daemon.log()
+
+
+def test_connections_leave_descriptors_for_the_rest(room, out, start):
+    daemon = start(config(room, unix_input(room)),
+                   wrapper=("prlimit", "--nofile=80"))
+    senders = [connected(room.socket) for _ in range(100)]
+    senders[0].sendall(b"early\n")
+    daemon.settled(1)
+    assert daemon.metrics().sum("sluiced_input_connections") == 40
+    for s in senders[:90]:
+        s.close()
+    senders[-1].sendall(b"late\n")
+    daemon.settled(2)
+    assert out.lines() == [b"early", b"late"]
+    for s in senders:
+        s.close()
+
+
+def test_a_full_journal_makes_a_stream_wait(room, out, small_disk, start):
+    """Other than a datagram, no line of it is dropped."""
+    daemon = start(config(room, unix_input(room),
+                          lines=["storage.max_size 1M"]))
+    filler = room.out / "filler"
+    with open(filler, "wb") as f:
+        f.write(b"x" * small_disk.free_bytes())
+    with connected(room.socket) as s:
+        s.setblocking(False)
+        sent = 0
+        line = b"%08d " + b"x" * 500 + b"\n"
+        pending = b""
+
+        def is_stuck():
+            """Sent as much as possible, and nobody takes more."""
+            nonlocal sent, pending
+            try:
+                while True:
+                    if not pending:
+                        pending = line % sent
+                        sent += 1
+                    pending = pending[s.send(pending):]
+            except BlockingIOError:
+                m = daemon.metrics()
+                return (m.sum("sluiced_pipeline_blocked") == 1
+                        and m.received < sent - 50
+                        and m.sum("sluiced_journal_pending_bytes") > 500_000)
+        wait_until(is_stuck, "the sender to wait", 30)
+        filler.unlink()
+        s.setblocking(True)
+        s.sendall(pending)
+    counts = daemon.settled(sent, 30)
+    assert counts.received == counts.written == sent
+    assert [int(line[:8]) for line in out.lines()] == list(range(sent))
+
+
+def test_a_dead_worker_costs_its_connections_only(room, out, start):
+    """The sockets live on; what was taken is written, once."""
+    port = free_port()
+    daemon = start(config(room, unix_input(room), network_input("tcp", port)))
+    places = (room.socket, ("127.0.0.1", port))
+    total = 0
+    for turn in range(3):
+        senders = [connected(place) for place in places]
+        for s in senders:
+            s.sendall(numbered(total, total + 10))
+            total += 10
+        daemon.settled(total)
+        before = daemon.ready_count()
+        daemon.kill_worker()
+        assert all(map(is_cut, senders))
+        # At once, whoever answers.
+        senders = [connected(place) for place in places]
+        daemon.wait_for_worker(before)
+        for s in senders:
+            s.sendall(numbered(total, total + 10))
+            total += 10
+            s.close()
+        daemon.settled(total)
+    assert out.lines() == numbered(0, total).splitlines()
+
+
+def test_a_reload_takes_what_a_connection_has_sent(room, out, start):
+    daemon = start(config(room, unix_input(room)))
+    total = 0
+    for turn in range(5):
+        before = daemon.ready_count()
+        with connected(room.socket) as s:
+            s.sendall(numbered(total, total + 500) + b"half a line")
+            daemon.signal(signal.SIGHUP)
+            assert is_cut(s)
+            total += 500
+        with connected(room.socket) as s:
+            s.sendall(b"next\n")
+        daemon.wait_for_worker(before)
+        daemon.settled(total + 2 * (turn + 1))
+    lines = out.lines()
+    assert [x for x in lines if x.startswith(b"line")] == (
+        numbered(0, total).splitlines())
+    assert lines.count(b"half a line") == lines.count(b"next") == 5
+
+
+def test_a_reload_may_open_and_close_ports(room, out, start):
+    one, two = free_port(), free_port()
+    daemon = start(config(room, network_input("tcp", one)))
+    room.write("sluiced.conf", config(room, network_input("tcp", two)))
+    before = daemon.ready_count()
+    daemon.signal(signal.SIGHUP)
+    daemon.wait_for_worker(before)
+    with connected(("127.0.0.1", two)) as s:
+        s.sendall(b"one\n")
+    daemon.settled(1)
+    with pytest.raises(ConnectionRefusedError):
+        connected(("127.0.0.1", one))
+    assert out.lines() == [b"one"]
+
+
+def test_a_port_that_is_taken_leaves_the_old_configuration(room, out, start):
+    port = free_port()
+    daemon = start(config(room, network_input("tcp", port)))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        room.write("sluiced.conf", config(room, network_input(
+            "tcp", taken.getsockname()[1])))
+        daemon.signal(signal.SIGHUP)
+        wait_until(lambda: "reload=failed" in daemon.log(), "its failure")
+    assert "Address already in use" in daemon.log()
+    with connected(("127.0.0.1", port)) as s:
+        s.sendall(b"one\n")
+    daemon.settled(1)
+    assert out.lines() == [b"one"]
+
+
+@pytest.mark.parametrize("mode", ["unix_tcp", "tcp"])
+def test_the_end_takes_what_was_sent(room, out, start, mode):
+    """Also what is without its end."""
+    port = free_port()
+    if mode == "tcp":
+        daemon = start(config(room, network_input("tcp", port)))
+        s = connected(("127.0.0.1", port))
+    else:
+        daemon = start(config(room, unix_input(room)))
+        s = connected(room.socket)
+    s.sendall(numbered(0, 5000) + b"and half a")
+    daemon.signal(signal.SIGTERM)
+    daemon.check_end()
+    assert is_cut(s)
+    s.close()
+    assert daemon.last_word()[0] == 5001
+    assert out.lines() == numbered(0, 5000).splitlines() + [b"and half a"]
+
+
+@pytest.mark.parametrize("args", [(), ("--no-supervisor",)])
+def test_a_listening_socket_of_systemd(room, out, start, args):
+    """It is there before and after."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        where = held.getsockname()
+        with connected(where) as s:
+            s.sendall(b"early\n")
+            daemon = start(config(room, network_input("tcp", where[1])),
+                           listen=held, args=args)
+            daemon.settled(1)
+        daemon.stop()
+        connected(where).close()
+    assert out.lines() == [b"early"]
+
+
+def test_a_listener_of_systemd_for_http(room, start):
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        host, port = held.getsockname()
+        text = config(room, unix_input(room)).replace(
+            "HTTP_Port 0", f"HTTP_Port {port}")
+        daemon = start(text, listen=held)
+        daemon.address = (host, port)
+        assert daemon.get("/").status == 200
+
+
+def test_a_senders_address_outlives_a_crash(room, out, start):
+    """As long as its message, also where that was not yet written."""
+    faults = Faults(room, room.out)
+    port = free_port(socket.SOCK_DGRAM)
+    tcp = free_port()
+    text = config(
+        room, network_input("udp", port, "Source_Address_Key from"),
+        network_input("tcp", tcp, "Source_Address_Key from"),
+        text="{message} {from}")
+    daemon = start(text, env=faults.env)
+    faults.order(errno.ENOSPC)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u, \
+            connected(("127.0.0.1", tcp)) as s:
+        u.bind(("127.0.0.1", 0))
+        for n in range(100):
+            u.sendto(b"udp %d" % n, ("127.0.0.1", port))
+        s.sendall(b"tcp 0\ntcp 1\n")
+        wait_until(lambda: daemon.metrics().received == 102, "all")
+        udp_from = b"udp://127.0.0.1:%d" % u.getsockname()[1]
+        tcp_from = b"tcp://127.0.0.1:%d" % s.getsockname()[1]
+        daemon.kill_tree()
+    daemon = start(text)
+    daemon.settled(102)
+    lines = out.lines()
+    assert [x for x in lines if x.startswith(b"udp")] == [
+        b"udp %d " % n + udp_from for n in range(100)]
+    assert [x for x in lines if x.startswith(b"tcp")] == [
+        b"tcp 0 " + tcp_from, b"tcp 1 " + tcp_from]
+
+
+@pytest.mark.skipif(SAN != "", reason="memory is not as large without")
+def test_a_line_without_end_costs_bounded_memory(room, out, start):
+    """It is cut, and the next line is whole."""
+    daemon = start(config(room, unix_input(room)))
+    with connected(room.socket) as s:
+        for _ in range(640):
+            s.sendall(b"x" * 100_000)
+        s.sendall(b"\nnext\n")
+        daemon.settled(2)
+        status = open(f"/proc/{daemon.worker()}/status").read()
+    peak_kib = int(status.split("RssAnon:")[1].split()[0])
+    assert peak_kib < 16 * 1024, status
+    assert out.lines() == [b"x" * 212992, b"next"]
+    assert daemon.metrics().sum("sluiced_input_cut_total") == 1

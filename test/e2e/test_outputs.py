@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several outputs: each goes on when another one cannot."""
+from harness.config import section, service, syslog_input, template
+from harness.sender import Sender, datagram
+from harness.wait import wait_until
+
+
+def numbers(room, name):
+    path = room.out / name
+    return ([int(line) for line in path.read_text().splitlines()]
+            if path.exists() else [])
+
+
+def send(room, which):
+    with Sender(room.socket) as sender:
+        for n in which:
+            sender.send(datagram(str(n)))
+
+
+def config(room):
+    return (service() + syslog_input(room)
+            + template("{message}", room, file="full.log")
+            + template("{message}", room, file="good.log"))
+
+
+def test_a_full_disk_holds_only_its_own_output(room, start):
+    full = room.out / "full.log"
+    room.out.mkdir(exist_ok=True)
+    full.symlink_to("/dev/full")
+    daemon = start(config(room))
+    for first in range(0, 100, 10):
+        send(room, range(first, first + 10))
+        wait_until(lambda: numbers(room, "good.log")
+                   == list(range(first + 10)), "the other output")
+    counts = daemon.metrics()
+    assert counts.sum("sluiced_pipeline_blocked") == 0
+    assert counts.sum("sluiced_lines_spilled", output="file.0") == 100
+    full.unlink()
+    daemon.settled(100, 30)
+    assert numbers(room, "full.log") == list(range(100))
+
+
+def test_what_waits_for_a_full_disk_survives_a_kill(room, start):
+    full = room.out / "full.log"
+    room.out.mkdir(exist_ok=True)
+    full.symlink_to("/dev/full")
+    daemon = start(config(room))
+    send(room, range(50))
+    wait_until(lambda: len(numbers(room, "good.log")) == 50, "the lines")
+    daemon.kill_tree()
+    full.unlink()
+    start(config(room)).settled(50, 30)
+    assert numbers(room, "full.log") == list(range(50))
+    assert numbers(room, "good.log") == list(range(50))
+
+
+def test_one_line_for_each_output_that_matches(room, start):
+    daemon = start(service() + syslog_input(room)
+                   + section("OUTPUT", "Name null", "Match none")
+                   + section("OUTPUT", "Name null", "Match_Regex ^i")
+                   + template("{message}", room))
+    send(room, range(3))
+    counts = daemon.settled(3)
+    assert counts.sum("sluiced_lines_total", output="null.0") == 0
+    assert counts.sum("sluiced_lines_total", output="null.1") == 3
+    assert counts.sum("sluiced_lines_total", output="file.2") == 3

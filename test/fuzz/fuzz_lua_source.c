@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What compiles still does when it was rewritten, on the same lines; nothing
+ * is written beyond the room. */
+#include "fuzz.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "filter/lua_source.h"
+
+static size_t count_lines(const char *text, size_t length)
+{
+	size_t lines = 0;
+	for (size_t i = 0; i < length; i++)
+		lines += text[i] == '\n';
+	return lines;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const char *script = (const char *)data;
+	char *out = malloc(size * LUA_SOURCE_GROWTH + 64);
+	size_t n = lua_source_write(span_make(script, size), out);
+	CHECK(n <= size * LUA_SOURCE_GROWTH + 64);
+	lua_State *L = luaL_newstate();
+	CHECK(L != NULL);
+	if (luaL_loadbufferx(L, script, size, "=t", "t") == LUA_OK) {
+		CHECK(luaL_loadbufferx(L, out, n, "=t", "t") == LUA_OK);
+		CHECK(count_lines(out, n) == count_lines(script, size));
+	}
+	lua_close(L);
+	free(out);
+	return 0;
+}

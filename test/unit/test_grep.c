@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "filter_unit.h"
+
+#include "base/say.h"
+
+#define COUNT(table) (sizeof(table) / sizeof *(table))
+
+static void regex_keeps_and_exclude_drops(void **state)
+{
+	(void)state;
+	static const struct filter_case cases[] = {
+		{" Regex l ^e\n", "{\"l\":\"err\"}", "{\"l\":\"err\"}"},
+		{" Regex l ^e\n", "{\"l\":\"debug\"}", ""},
+		{" Regex l ^e\n", "{\"m\":\"err\"}", ""},
+		{" Exclude $l ^e\n", "{\"l\":\"err\"}", ""},
+		{" Exclude $l ^e\n", "{\"m\":\"err\"}", "{\"m\":\"err\"}"},
+		{" Regex a x\n Exclude b y\n", "{\"a\":\"x\",\"b\":\"y\"}",
+		 "{\"a\":\"x\",\"b\":\"y\"}"},
+		{" Exclude b y\n Regex a x\n", "{\"a\":\"x\",\"b\":\"y\"}", ""},
+		{" Exclude b y\n Regex a x\n", "{\"a\":\"x\"}",
+		 "{\"a\":\"x\"}"},
+		{" Regex a x\n Regex b y\n", "{\"a\":\"z\",\"b\":\"y\"}", ""},
+	};
+	filter_unit_check("grep", cases, COUNT(cases));
+}
+
+static void a_logical_op_joins_all_rules(void **state)
+{
+	(void)state;
+#define AND " Logical_Op and\n"
+#define OR " Logical_Op OR\n"
+	static const struct filter_case cases[] = {
+		{AND " Regex a x\n Regex b y\n", "{\"a\":\"x\",\"b\":\"y\"}",
+		 "{\"a\":\"x\",\"b\":\"y\"}"},
+		{AND " Regex a x\n Regex b y\n", "{\"a\":\"x\"}", ""},
+		{AND " Regex a x\n Regex b y\n", "{\"b\":\"y\"}", ""},
+		{OR " Regex a x\n Regex b y\n", "{\"a\":\"x\"}",
+		 "{\"a\":\"x\"}"},
+		{OR " Regex a x\n Regex b y\n", "{\"b\":\"y\"}",
+		 "{\"b\":\"y\"}"},
+		{OR " Regex a x\n Regex b y\n", "{\"a\":\"y\"}", ""},
+		{AND " Exclude a x\n Exclude b y\n",
+		 "{\"a\":\"x\",\"b\":\"y\"}", ""},
+		{AND " Exclude a x\n Exclude b y\n", "{\"a\":\"x\"}",
+		 "{\"a\":\"x\"}"},
+		{OR " Exclude a x\n Exclude b y\n", "{\"b\":\"y\"}", ""},
+		{OR " Exclude a x\n Exclude b y\n", "{}", "{}"},
+	};
+	filter_unit_check("grep", cases, COUNT(cases));
+}
+
+static void only_strings_match(void **state)
+{
+	(void)state;
+	static const struct filter_case cases[] = {
+		{" Regex a .\n", "{\"a\":5}", ""},
+		{" Regex a .\n", "{\"a\":true}", ""},
+		{" Regex a .\n", "{\"a\":{\"b\":\"x\"}}", ""},
+		{" Regex $a['b'] .\n", "{\"a\":{\"b\":\"x\"}}",
+		 "{\"a\":{\"b\":\"x\"}}"},
+		{" Regex $a[1] x\n", "{\"a\":[0,\"x\"]}", "{\"a\":[0,\"x\"]}"},
+	};
+	filter_unit_check("grep", cases, COUNT(cases));
+}
+
+static void a_regex_that_gives_up_is_counted(void **state)
+{
+	(void)state;
+	struct filter_unit u;
+	struct err e;
+	assert_true(filter_unit_init(&u, "grep", " Regex a ^(a+)+$\n", &e));
+	filter_unit_run(&u,
+			"{\"a\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\"}");
+	assert_int_equal(filter_unit_stats(&u)->failures[0], 1);
+	assert_int_equal(filter_unit_stats(&u)->dropped_total, 1);
+	filter_unit_fini(&u);
+}
+
+static void a_mistake_is_told_with_what_would_be_right(void **state)
+{
+	(void)state;
+	static const struct mistake_case cases[] = {
+		{"", "t.conf:1", "Regex level"},
+		{" Regex a\n", "t.conf:4", "KEY REGEX"},
+		{" Regex a x\n Exclude a (\n", "t.conf:5", "Exclude"},
+		{" Regex $a[ x\n", "t.conf:4", "$a"},
+		{" Regex 1a x\n", "t.conf:4", "$name"},
+		{" Regexp a x\n", "t.conf:4", "\"Regex\""},
+		{" Regex a x\n Logical_Op xor\n", "t.conf:5", "OR"},
+		{" Regex a x\n Logical_Op OR\n Exclude a y\n", "t.conf:6",
+		 "all are Exclude"},
+	};
+	filter_unit_mistakes("grep", cases, COUNT(cases));
+}
+
+int main(void)
+{
+	struct err e;
+	if (!say_open(NULL, SAY_OFF, &e))
+		return 1;
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(regex_keeps_and_exclude_drops),
+		cmocka_unit_test(a_logical_op_joins_all_rules),
+		cmocka_unit_test(only_strings_match),
+		cmocka_unit_test(a_regex_that_gives_up_is_counted),
+		cmocka_unit_test(a_mistake_is_told_with_what_would_be_right),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The record as a hook sees it, in its own call and later. */
+#include "lua_unit.h"
+
+static void the_record_is_a_table(void **state)
+{
+	static const struct hook_case cases[] = {
+		{"return 1, ts, {t=type(record), n=record.none, a=record.a, "
+		 "s=record['s'], i=record[1]}",
+		 "{\"a\":1,\"s\":\"x\",\"1\":2}",
+		 T_TEXT "{\"a\":1,\"s\":\"x\",\"t\":\"table\"}"},
+		/* assigned, in place and behind */
+		{"record.b = 'B' record.z = true record.y = 1.5 "
+		 "return 1, ts, record",
+		 "{\"a\":1,\"b\":2,\"c\":3}",
+		 T_TEXT "{\"a\":1,\"b\":\"B\",\"c\":3,\"y\":1.5,\"z\":true}"},
+		/* read again after it was written */
+		{"record.a = 2 record.n = record.a + 1 record.n = record.n+1 "
+		 "return 1, ts, record",
+		 "{\"a\":1}", T_TEXT "{\"a\":2,\"n\":4}"},
+		/* removed, also after it was written */
+		{"record.a = nil record.b = 5 record.b = nil record.x = 1 "
+		 "record.x = nil record.c2 = record.a == nil and "
+		 "record.b == nil return 1, ts, record",
+		 "{\"a\":1,\"b\":2,\"c\":3}", T_TEXT "{\"c\":3,\"c2\":true}"},
+		/* removed and put back: in its place */
+		{"record.a = nil record.a = 9 return 1, ts, record",
+		 "{\"a\":1,\"b\":2}", T_TEXT "{\"a\":9,\"b\":2}"},
+		/* nested */
+		{"record.m.x = 2 record.m.l[2] = 'q' return 1, ts, record",
+		 "{\"m\":{\"x\":1,\"l\":[1,2,3]},\"b\":1}",
+		 T_TEXT "{\"m\":{\"l\":[1,\"q\",3],\"x\":2},\"b\":1}"},
+		{"local m = record.m m.x = nil return 1, ts, record",
+		 "{\"m\":{\"x\":1}}", T_TEXT "{\"m\":{}}"},
+		{"local t = {} record.t = t t.x = 1 return 1, ts, record", "{}",
+		 T_TEXT "{\"t\":{\"x\":1}}"},
+		{"record.l[#record.l + 1] = 4 return 1, ts, record",
+		 "{\"l\":[1,2,3]}", T_TEXT "{\"l\":[1,2,3,4]}"},
+		/* the last of two equal keys */
+		{"record.c = record.a return 1, ts, record",
+		 "{\"a\":1,\"b\":2,\"a\":3}",
+		 T_TEXT "{\"b\":2,\"a\":3,\"c\":3}"},
+		{"record.a = nil return 1, ts, record",
+		 "{\"a\":1,\"b\":2,\"a\":3}", T_TEXT "{\"b\":2}"},
+		/* pairs, next, rawget, rawset */
+		{"local s = '' for k, v in pairs(record) do "
+		 "s = s .. k .. '=' .. tostring(v) .. ';' end "
+		 "return 1, ts, {s = s}",
+		 "{\"b\":1,\"a\":\"x\",\"b\":2,\"n\":null,\"f\":1.0}",
+		 T_TEXT "{\"s\":\"a=x;b=2;f=1;\"}"},
+		{"record.c = nil record.a = 'A' record.z = 'Z' local s = '' "
+		 "for k, v in pairs(record) do s = s .. k .. v end "
+		 "return 1, ts, {s = s}",
+		 "{\"a\":1,\"b\":2,\"c\":3}", T_TEXT "{\"s\":\"aAb2zZ\"}"},
+		{"for k, v in pairs(record) do record[k] = v .. '!' end "
+		 "return 1, ts, record",
+		 "{\"a\":\"1\",\"b\":\"2\"}",
+		 T_TEXT "{\"a\":\"1!\",\"b\":\"2!\"}"},
+		{"for k, v in pairs(record) do record[k] = nil end "
+		 "return 1, ts, record",
+		 "{\"a\":\"1\",\"b\":{\"c\":1}}", T_TEXT "{}"},
+		{"for k, v in next, record do if k == 'a' then v.x = 2 end "
+		 "end return 1, ts, record",
+		 "{\"a\":{\"x\":1},\"b\":2}",
+		 T_TEXT "{\"a\":{\"x\":2},\"b\":2}"},
+		{"rawset(record, 'a', rawget(record, 'a') + 1) "
+		 "rawset(record, 'b', nil) record.e = next({}) == nil "
+		 "return 1, ts, record",
+		 "{\"a\":1,\"b\":2}", T_TEXT "{\"a\":2,\"e\":true}"},
+		{"return 1, ts, {e = next(record) == nil}", "{\"n\":null}",
+		 T_TEXT "{\"e\":true}"},
+		{"local n = 0 for i, v in ipairs(record) do n = n + 1 end "
+		 "return 1, ts, {n = n, len = #record}",
+		 "{\"a\":1}", T_TEXT "{\"len\":0,\"n\":0}"},
+		/* a metatable of its own */
+		{"setmetatable(record, {__index = function(t, k) "
+		 "return 'no ' .. k end}) record.r = record.zz .. record.a "
+		 "return 1, ts, record",
+		 "{\"a\":1,\"n\":null}", T_TEXT "{\"a\":1,\"r\":\"no zz1\"}"},
+		{"return 1, ts, {g = getmetatable(record) == nil and "
+		 "getmetatable(record.l) == nil and "
+		 "type(getmetatable('')) == 'table'}",
+		 "{\"l\":[]}", T_TEXT "{\"g\":true}"},
+		{"local m = setmetatable({}, {__metatable = 'mine'}) "
+		 "return 1, ts, {g = getmetatable(m), "
+		 "s = pcall(setmetatable, m, {})}",
+		 "{}", T_TEXT "{\"g\":\"mine\",\"s\":false}"},
+		/* functions of the tables */
+		{"return 1, ts, {m = table.maxn(record), "
+		 "g = table.getn(record), u = select('#', unpack(record)), "
+		 "f = table.foreach(record, function(k, v) "
+		 "return k .. v end)}",
+		 "{\"a\":1}", T_TEXT "{\"f\":\"a1\",\"g\":0,\"m\":0,\"u\":0}"},
+		{"record[-1] = 'm' record[true] = 't' return 1, ts, record",
+		 "{\"a\":1}", T_TEXT "{\"a\":1,\"-1\":\"m\",\"true\":\"t\"}"},
+	};
+	check_cases(*state, cases, COUNT(cases), NULL);
+}
+
+/* Whatever looks at it first. */
+static void an_earlier_record_can_be_looked_at(void **state)
+{
+	static const char *const uses[] = {
+		"old.v",
+		"rawget(old, 'v')",
+		"next(old) and old.v",
+		"(function(t) for k, v in pairs(old) do t[k] = v end return t end)({}).v",
+		"(rawset(old, 'w', 1) and old.v)",
+		"(function() old.w = 1 return old.v end)()",
+		"getmetatable(setmetatable(old, {v = old.v})).v",
+	};
+	struct fixture *f = *state;
+	for (size_t i = 0; i < COUNT(uses); i++) {
+		char body[200];
+		snprintf(body, sizeof body,
+			 "local last = old and %s old = record "
+			 "record.last = last return 2, 0, record",
+			 uses[i]);
+		open_body(f, body, KEYS);
+		give(f, "{\"v\":[1],\"gone\":1}");
+		assert_string_equal(give(f, "{\"v\":2}"),
+				    T_TEXT "{\"v\":2,\"last\":[1]}");
+		assert_string_equal(give(f, "{\"v\":3}"),
+				    T_TEXT "{\"v\":3,\"last\":2}");
+		assert_string_equal(give(f, "{\"v\":4}"),
+				    T_TEXT "{\"v\":4,\"last\":3}");
+		assert_int_equal(all_failures(f), 0);
+	}
+}
+
+static void records_can_be_kept_and_returned_later(void **state)
+{
+	struct fixture *f = *state;
+	open_script(f, "kept = {}\n"
+		       "function hook(tag, ts, record)\n"
+		       "  record.seen = true\n"
+		       "  record.b = nil\n"
+		       "  kept[#kept + 1] = record\n"
+		       "  if #kept < 3 then return -1, 0, 0 end\n"
+		       "  local all = kept\n"
+		       "  kept = {}\n"
+		       "  return 2, 0, all\n"
+		       "end\n");
+	for (int round = 0; round < 2; round++) {
+		assert_string_equal(give(f, "{\"a\":1,\"b\":1}"), "dropped");
+		assert_string_equal(give(f, "{\"a\":2}"), "dropped");
+		assert_string_equal(give(f, "{\"a\":3,\"b\":{\"c\":1}}"),
+				    T_TEXT "{\"a\":1,\"seen\":true} | " T_TEXT
+					   "{\"a\":2,\"seen\":true} | " T_TEXT
+					   "{\"a\":3,\"seen\":true}");
+	}
+	assert_int_equal(all_failures(f), 0);
+	/* Within another one. */
+	open_body(f, "local r = old or {} old = record return 2, 0, {r = r}",
+		  KEYS);
+	give(f, "{\"a\":1}");
+	assert_string_equal(give(f, "{\"a\":2}"), T_TEXT "{\"r\":{\"a\":1}}");
+	assert_string_equal(give(f, "{\"a\":3}"), T_TEXT "{\"r\":{\"a\":2}}");
+}
+
+/* Nobody looked at one for so long that they are not set aside any more. */
+static void an_earlier_record_may_be_looked_at_too_late(void **state)
+{
+	struct fixture *f = *state;
+	open_body(f,
+		  "local last = record.look and old.v old = record "
+		  "record.last = last return 2, 0, record",
+		  KEYS);
+	for (int i = 0; i < 1010; i++)
+		give(f, "{\"v\":1}");
+	assert_string_equal(give(f, "{\"v\":2,\"look\":1}"),
+			    T_TEXT "{\"v\":2,\"look\":1}");
+	assert_int_equal(failures(f, "error"), 1);
+	/* Once; and records are kept from now on. */
+	give(f, "{\"v\":3}");
+	assert_string_equal(give(f, "{\"v\":4,\"look\":1}"),
+			    T_TEXT "{\"v\":4,\"look\":1,\"last\":3}");
+	assert_int_equal(all_failures(f), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(the_record_is_a_table),
+		TEST(an_earlier_record_can_be_looked_at),
+		TEST(records_can_be_kept_and_returned_later),
+		TEST(an_earlier_record_may_be_looked_at_too_late),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

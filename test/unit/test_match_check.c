@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include "conf_unit.h"
+#include "run/match_check.h"
+
+/* An input with that Tag line, a rewrite_tag with that rule (or NULL) and an
+ * output with that Match line; a second input makes no pair of it. */
+static size_t warnings(void **state, const char *tag, const char *rule,
+		       const char *match)
+{
+	char text[1024];
+	size_t before = times_said(state, "level=warn");
+	snprintf(
+		text, sizeof text,
+		"[INPUT]\n    Name syslog\n%s[INPUT]\n    Name syslog\n"
+		"    Tag other\n[FILTER]\n    Name %s\n    Match *\n    Rule %s\n"
+		"[OUTPUT]\n    Name file\n%s",
+		tag, rule != NULL ? "Rewrite_Tag" : "grep",
+		rule != NULL ? rule : "$a ^a lost.$TAG true", match);
+	struct conf *c = read_text(text);
+	match_check(c);
+	conf_free(c);
+	return times_said(state, "level=warn") - before;
+}
+
+static void a_match_that_fits_no_tag_is_told(void **state)
+{
+	static const struct {
+		const char *tag, *rule, *match;
+		size_t told;
+	} cases[] = {
+		{"    Tag nginx\n", NULL, "nginx", 0},
+		{"    Tag nginx\n", NULL, "ngnix", 1},
+		{"    Tag nginx\n", NULL, "Nginx", 1},
+		{"    Tag nginx\n", NULL, "nginx # all", 1},
+		{"    Tag nginx\n", NULL, "n*x", 0},
+		{"    Tag nginx\n", NULL, "n*y", 1},
+		{"    Tag nginx\n", NULL, "o**r", 0},
+		{"", NULL, "syslog.0", 0},
+		{"", NULL, "syslog.1", 1},
+		{"", NULL, "lost.*", 1},
+		{"    Tag kube.*\n", NULL, "kube.*", 0},
+		{"", "$a ^a new.$TAG true", "new.syslog.0", 0},
+		{"", "$a ^a new.$TAG true", "new.*", 0},
+		{"", "$a ^a new.$TAG true", "*.0", 0},
+		{"", "$a ^a new.$TAG true", "ne", 1},
+		{"", "$a ^a new.$TAG true", "old.*", 1},
+		{"", "$a ^a new true", "new", 0},
+		{"", "$a ^a new true", "new.*", 1},
+		{"", "$a   ^a    $b   true", "anything", 0},
+		{"", "$a \"^a b\" new true", "anything", 0},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char match[64];
+		snprintf(match, sizeof match, "    Match %s\n", cases[i].match);
+		size_t told =
+			warnings(state, cases[i].tag, cases[i].rule, match);
+		if (told != cases[i].told + (strchr(match, '#') != NULL))
+			fail_msg("case %zu: %zu", i, told);
+	}
+	assert_said(
+		state,
+		"at=x.conf:13 section=OUTPUT key=Match err=\"ngnix fits no tag, so nothing comes here; there can be nginx, other\"\n");
+}
+
+static void a_missing_match_is_told(void **state)
+{
+	assert_int_equal(warnings(state, "", NULL, ""), 1);
+	assert_said(state, "at=x.conf:11 section=OUTPUT key=Name err=\"without "
+			   "Match nothing comes here; `Match *` takes all\"\n");
+	assert_int_equal(warnings(state, "", NULL, "    Match_Regex ^x\n"), 0);
+}
+
+static void one_output_of_one_input_needs_no_match(void **state)
+{
+	struct conf *c = read_text("[INPUT]\n    Name syslog\n[FILTER]\n"
+				   "    Name lua\n[OUTPUT]\n    Name file\n");
+	match_check(c);
+	assert_int_equal(times_said(state, "level=warn"), 0);
+	conf_free(c);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+	const struct CMUnitTest tests[] = {
+		T(a_match_that_fits_no_tag_is_told),
+		T(a_missing_match_is_told),
+		T(one_output_of_one_input_needs_no_match),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

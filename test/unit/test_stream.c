@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "intake/journal.h"
+#include "intake/origin.h"
+#include "intake/socket.h"
+#include "intake/stream.h"
+
+enum { SLOT_BYTES = 4096, MESSAGE_BYTES = SLOT_BYTES - ORIGIN_BYTES_MAX };
+
+struct fixture {
+	struct journal *journal;
+	struct socket_stats stats;
+	struct stream *stream;
+	int sender;
+};
+
+static void open_stream(struct fixture *f, const char *origin)
+{
+	int ends[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	struct stream_opts opts = {
+		.framing = FRAMING_NEWLINE,
+		.message_bytes_max = MESSAGE_BYTES,
+		.source = 3,
+		.origin = origin,
+		.stats = &f->stats,
+	};
+	f->sender = ends[0];
+	f->stream = stream_open(ends[1], &opts);
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof *f);
+	struct journal_opts opts = {.ring_bytes = 8 * SLOT_BYTES,
+				    .slot_bytes = SLOT_BYTES,
+				    .slots = 2};
+	struct journal_found found;
+	struct err e;
+	f->journal = journal_open(&opts, &found, &e);
+	f->sender = -1;
+	*state = f;
+	return f->journal == NULL ? -1 : 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	stream_close(f->stream);
+	if (f->sender >= 0)
+		close(f->sender);
+	journal_close(f->journal);
+	free(f);
+	return 0;
+}
+
+static void send_text(const struct fixture *f, const char *text)
+{
+	assert_int_equal(send(f->sender, text, strlen(text), 0), strlen(text));
+}
+
+static void end_sender(struct fixture *f)
+{
+	close(f->sender);
+	f->sender = -1;
+}
+
+static void assert_receives(struct fixture *f, enum stream_state state)
+{
+	assert_int_equal(stream_receive(f->stream, f->journal, 7), state);
+}
+
+static void assert_next(struct fixture *f, const char *text)
+{
+	struct journal_entry entry;
+	assert_true(journal_take(f->journal, &entry));
+	assert_int_equal(entry.source, 3);
+	assert_int_equal(entry.arrival_ns, 7);
+	if (!span_equals(entry.bytes, span_of(text)))
+		fail_msg("%.*s instead of %s", (int)entry.bytes.len,
+			 entry.bytes.ptr, text);
+}
+
+static void assert_no_more(struct fixture *f)
+{
+	struct journal_entry entry;
+	assert_false(journal_take(f->journal, &entry));
+}
+
+static void whole_messages_are_in_the_journal_the_rest_waits(void **state)
+{
+	struct fixture *f = *state;
+	open_stream(f, NULL);
+	assert_receives(f, STREAM_IDLE);
+	send_text(f, "one\ntwo\nth");
+	assert_receives(f, STREAM_IDLE);
+	assert_next(f, "one");
+	assert_next(f, "two");
+	assert_no_more(f);
+	send_text(f, "ree\n");
+	assert_receives(f, STREAM_IDLE);
+	assert_next(f, "three");
+	assert_no_more(f);
+	assert_int_equal(f->stats.stream_messages_total, 3);
+	assert_int_equal(f->stats.bytes_total, 14);
+}
+
+static void a_message_without_its_end_is_kept_when_the_sender_ends(void **state)
+{
+	struct fixture *f = *state;
+	open_stream(f, NULL);
+	send_text(f, "one\ntwo");
+	end_sender(f);
+	assert_receives(f, STREAM_ENDED);
+	assert_next(f, "one");
+	assert_next(f, "two");
+	assert_no_more(f);
+	assert_int_equal(f->stats.unended_total, 1);
+	assert_int_equal(stream_close(f->stream), 0);
+	f->stream = NULL;
+}
+
+static void a_sender_that_ends_between_messages_leaves_nothing(void **state)
+{
+	struct fixture *f = *state;
+	open_stream(f, NULL);
+	send_text(f, "one\n");
+	end_sender(f);
+	assert_receives(f, STREAM_ENDED);
+	assert_next(f, "one");
+	assert_no_more(f);
+	assert_int_equal(f->stats.unended_total, 0);
+}
+
+static void a_message_that_is_too_long_is_cut_and_counted(void **state)
+{
+	struct fixture *f = *state;
+	char *text = malloc(2 * MESSAGE_BYTES + 1);
+	memset(text, 'x', 2 * MESSAGE_BYTES);
+	text[2 * MESSAGE_BYTES] = '\0';
+	open_stream(f, NULL);
+	send_text(f, text);
+	send_text(f, "\nnext\n");
+	while (stream_receive(f->stream, f->journal, 7) == STREAM_BUSY)
+		;
+	text[MESSAGE_BYTES] = '\0';
+	assert_next(f, text);
+	assert_next(f, "next");
+	assert_no_more(f);
+	assert_int_equal(f->stats.cut_total, 1);
+	free(text);
+}
+
+/* The kernel has nothing more to tell, so nothing else would wake it. */
+static void nothing_whole_is_held_when_others_have_a_turn(void **state)
+{
+	struct fixture *f = *state;
+	struct buf all = {0};
+	struct journal_entry entry;
+	open_stream(f, NULL);
+	for (int i = 0; i < 100; i++)
+		buf_printf(&all, "a line that is as long as others are %d\n",
+			   i);
+	send_text(f, buf_text(&all));
+	size_t sent = all.len;
+	buf_fini(&all);
+	assert_receives(f, STREAM_BUSY);
+	/* Only the last line may be without its end. */
+	size_t taken = 0;
+	while (journal_take(f->journal, &entry))
+		taken += entry.bytes.len + 1;
+	assert_true(taken + 41 > f->stats.bytes_total);
+	assert_true(f->stats.bytes_total < sent);
+}
+
+/* What is sent is more than the journal holds: nothing of it is lost, and
+ * what waits is in the kernel. */
+static void a_full_journal_makes_the_sender_wait(void **state)
+{
+	struct fixture *f = *state;
+	enum { LINES = 2000 };
+	open_stream(f, NULL);
+	char text[32];
+	struct buf all = {0};
+	for (int i = 0; i < LINES; i++)
+		buf_printf(&all, "message number %d\n", i);
+	send_text(f, buf_text(&all));
+	buf_fini(&all);
+	end_sender(f);
+	int taken = 0, times_full = 0;
+	enum stream_state now;
+	while ((now = stream_receive(f->stream, f->journal, 7)) !=
+	       STREAM_ENDED) {
+		struct journal_entry entry;
+		if (now != STREAM_FULL)
+			continue;
+		times_full++;
+		while (journal_take(f->journal, &entry)) {
+			snprintf(text, sizeof text, "message number %d",
+				 taken++);
+			assert_true(span_equals(entry.bytes, span_of(text)));
+		}
+		journal_commit(f->journal, NULL, 0);
+	}
+	while (taken < LINES) {
+		snprintf(text, sizeof text, "message number %d", taken++);
+		assert_next(f, text);
+	}
+	assert_no_more(f);
+	assert_true(times_full > 0);
+	assert_int_equal(journal_stats(f->journal)->refused_total, 0);
+}
+
+static void a_full_journal_takes_a_last_message_later(void **state)
+{
+	struct fixture *f = *state;
+	open_stream(f, NULL);
+	struct journal_entry filler = {.bytes = SPAN("filler")};
+	while (journal_offer(f->journal, &filler))
+		;
+	send_text(f, "last");
+	end_sender(f);
+	assert_receives(f, STREAM_FULL);
+	while (journal_take(f->journal, &filler))
+		;
+	journal_commit(f->journal, NULL, 0);
+	assert_receives(f, STREAM_ENDED);
+	assert_next(f, "last");
+	assert_no_more(f);
+}
+
+static void a_message_takes_its_origin_along(void **state)
+{
+	struct fixture *f = *state;
+	struct journal_entry entry;
+	open_stream(f, "tcp://127.0.0.1:514");
+	send_text(f, "one\n");
+	assert_receives(f, STREAM_IDLE);
+	assert_true(journal_take(f->journal, &entry));
+	assert_int_equal(entry.source, 3 | ORIGIN_MARK);
+	struct span origin = origin_take(&entry);
+	assert_int_equal(entry.source, 3);
+	assert_true(span_equals(entry.bytes, SPAN("one")));
+	assert_true(span_equals(origin, SPAN("tcp://127.0.0.1:514")));
+}
+
+static void an_origin_is_only_where_the_entry_says_so(void **state)
+{
+	(void)state;
+	const struct {
+		struct span bytes;
+		uint16_t source;
+		struct span message, origin;
+	} cases[] = {
+		{SPAN("m"
+		      "u\1\xF5src"),
+		 1,
+		 SPAN("m"
+		      "u\1\xF5src"),
+		 SPAN("")},
+		{SPAN("m"
+		      "u\1\xF5src"),
+		 1 | ORIGIN_MARK, SPAN("m"), SPAN("u")},
+		{SPAN("u\1\xF5src"), 1 | ORIGIN_MARK, SPAN(""), SPAN("u")},
+		/* Killed before it was written. */
+		{SPAN("m"), 1 | ORIGIN_MARK, SPAN("m"), SPAN("")},
+		{SPAN(""), 1 | ORIGIN_MARK, SPAN(""), SPAN("")},
+		/* A length that cannot be. */
+		{SPAN("m\2\xF5src"), 1 | ORIGIN_MARK, SPAN("m\2\xF5src"),
+		 SPAN("")},
+		{SPAN("m\xFF\xF5src"), 1 | ORIGIN_MARK, SPAN("m\xFF\xF5src"),
+		 SPAN("")},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct journal_entry entry = {.bytes = cases[i].bytes,
+					      .source = cases[i].source};
+		struct span origin = origin_take(&entry);
+		if (entry.source != 1 ||
+		    !span_equals(entry.bytes, cases[i].message) ||
+		    !span_equals(origin, cases[i].origin))
+			fail_msg("case %zu", i);
+	}
+}
+
+static void the_longest_address_has_room(void **state)
+{
+	(void)state;
+	char text[ORIGIN_TEXT_BYTES], room[ORIGIN_BYTES_MAX];
+	struct sockaddr_storage address = {0};
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&address;
+	v6->sin6_family = AF_INET6;
+	v6->sin6_port = htons(65535);
+	memset(&v6->sin6_addr, 0xAB, sizeof v6->sin6_addr);
+	origin_of_address(text, "tcp", &address);
+	assert_string_equal(
+		text, "tcp://abab:abab:abab:abab:abab:abab:abab:abab:65535");
+	assert_int_equal(origin_put(room, text), strlen(text) + 5);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		T(whole_messages_are_in_the_journal_the_rest_waits),
+		T(a_message_without_its_end_is_kept_when_the_sender_ends),
+		T(a_sender_that_ends_between_messages_leaves_nothing),
+		T(a_message_that_is_too_long_is_cut_and_counted),
+		T(nothing_whole_is_held_when_others_have_a_turn),
+		T(a_full_journal_makes_the_sender_wait),
+		T(a_full_journal_takes_a_last_message_later),
+		T(a_message_takes_its_origin_along),
+		T(an_origin_is_only_where_the_entry_says_so),
+		T(the_longest_address_has_room),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

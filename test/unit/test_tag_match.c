@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include "record/tag_match.h"
+
+static void a_tag_is_taken_by_either_text(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *match, *regex, *tag;
+		bool taken;
+	} cases[] = {
+		{"*", NULL, "kube.a", true},
+		{"*", NULL, "", true},
+		{"kube.*", NULL, "kube.a", true},
+		{"kube.*", NULL, "cube.a", false},
+		{NULL, NULL, "kube.a", false},
+		{"", NULL, "kube.a", false},
+		{"", NULL, "", true},
+		/* At the start, not in the middle; the end is free. */
+		{NULL, "kube", "kube.a", true},
+		{NULL, "^kube\\.", "kube.a", true},
+		{NULL, "ube", "kube.a", false},
+		{NULL, "a$", "kube.a", false},
+		{NULL, ".*a$", "kube.a", true},
+		{NULL, "b|kube", "kube.b", true},
+		/* A match of nothing is none. */
+		{NULL, "^", "kube.a", false},
+		{NULL, "x*", "kube.a", false},
+		{NULL, ".*", "", false},
+		/* The second text when the first does not take it. */
+		{"cube.*", "^kube", "kube.a", true},
+		{"kube.*", "^cube", "kube.a", true},
+		{"cube.*", "^cube", "kube.a", false},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct tag_match m;
+		struct err e;
+		assert_true(
+			tag_match_init(&m, cases[i].match, cases[i].regex, &e));
+		assert_int_equal(tag_match_is_there(&m),
+				 cases[i].match != NULL ||
+					 cases[i].regex != NULL);
+		if (tag_match_takes(&m, span_of(cases[i].tag)) !=
+		    cases[i].taken)
+			fail_msg("case %zu", i);
+		tag_match_fini(&m);
+	}
+}
+
+static void a_regex_that_is_wrong_is_told(void **state)
+{
+	(void)state;
+	struct tag_match m;
+	struct err e = {0};
+	assert_false(tag_match_init(&m, "*", "(", &e));
+	assert_true(e.text[0] != '\0');
+	assert_null(m.text);
+	assert_null(m.regex);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_tag_is_taken_by_either_text),
+		cmocka_unit_test(a_regex_that_is_wrong_is_told),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
