@@ -26,6 +26,10 @@ DEPS_BUILD := gcc libc6-dev pkg-config git \
 DEPS_TEST  := $(DEPS_BUILD) libcmocka-dev nginx-light python3 \
               python3-pytest python3-yaml clang clang-format libclang-rt-dev \
               curl procps util-linux strace
+# To measure: the peers' libraries, not the peers, which exclude each other;
+# test/bench/peers.py unpacks those beside.
+DEPS_BENCH := $(DEPS_BUILD) python3 util-linux valgrind linux-perf libestr0 \
+              libfastjson4 libivykis0 libjson-c5 libnet1 libwrap0
 
 VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
 # Not asked for before they are installed: = instead of :=
@@ -53,8 +57,9 @@ REPLAYS   := $(FUZZ:%=$(BUILD)/replay/%)
 FUZZERS   := $(FUZZ:%=$(BUILD)/fuzzer/%)
 
 .DELETE_ON_ERROR:
-.PHONY: all demo check test e2e compat torture lint warnings fuzz format install \
-        clean help programs unit replay test-lint fuzzers deps deps-test need
+.PHONY: all demo check test e2e compat bench bench-quick bench-baseline torture \
+        lint warnings fuzz format install clean help programs unit replay \
+        test-lint fuzzers deps deps-test deps-bench need
 
 all: need $(BIN) ## build build/sluiced
 
@@ -84,6 +89,18 @@ torture: deps-test ## the tests of faults for long: KILLS=3000 RELOADS=200 ...
 	    SLUICED=$(abspath $(BIN)) SAN=$(SAN) $(PYTHON) -m pytest $(PYTEST) \
 	    -p no:cacheprovider $(TORTURE:%=test/e2e/test_%.py)
 
+bench: deps-bench ## what a line costs, beside the peers (root): POINTS=1,2 FLUENT_BIT=path
+	@$(MAKE) all
+	@$(PYTHON) -B test/bench/bench.py --points $${POINTS:-1,2,3,4,5,6,7} $(BUILD)
+
+bench-quick: deps-bench ## the same in two minutes; fails when a line costs 10 % more instructions
+	@$(MAKE) all
+	@$(PYTHON) -B test/bench/bench.py --quick $(BUILD)
+
+bench-baseline: deps-bench ## record the instructions of a line in test/bench/BASELINE
+	@$(MAKE) all
+	@$(PYTHON) -B test/bench/bench.py --record $(BUILD)
+
 lint: need ## layers, includes, headers that compile alone, banned functions
 	@test/lint/lint.sh "$(CC)" "-std=c11 -D_GNU_SOURCE -iquote src $(WARN) $(PKG_CFLAGS)"
 
@@ -107,13 +124,15 @@ clean: ## remove build/
 	rm -rf build
 
 help: ## this list
-	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 # --- what must be there -----------------------------------------------------
 deps:
 	@test/install.sh $(DEPS_BUILD)
 deps-test:
 	@test/install.sh $(DEPS_TEST)
+deps-bench:
+	@test/install.sh $(DEPS_BENCH)
 need:
 	@missing=$$(command -v pkg-config >/dev/null || echo pkg-config; \
 	for lib in $(LIBS); do pkg-config --exists $${lib%:*} 2>/dev/null || echo $${lib#*:}; done); \

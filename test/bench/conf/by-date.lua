@@ -1,0 +1,7 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- As people write it: a date for each line, nothing remembered.
+function create_log_file_path(tag, timestamp, record)
+	local new_record = record
+	new_record["log_file_path"] = os.date("%Y-%m%d", timestamp) .. "/access.log"
+	return 1, timestamp, new_record
+end
