@@ -12,6 +12,7 @@
 #include "base/say.h"
 #include "conf/conf.h"
 #include "run/assemble.h"
+#include "run/descriptors.h"
 #include "run/launch.h"
 #include "run/metrics.h"
 #include "run/supervisor.h"
@@ -214,6 +215,7 @@ static int run(const struct arguments *a)
 		return usage_error("-c FILE is needed", "");
 	if (a->assemble.dry_run)
 		return launch_dry(&a->assemble);
+	descriptors_raise();
 	return a->no_supervisor ? launch_alone(&a->assemble)
 				: supervisor_run(&a->assemble);
 }

@@ -473,6 +473,13 @@ void appender_sync(struct appender *a)
 		spill_sync(a->spill);
 }
 
+void appender_free_buffers(struct appender *a)
+{
+	CHECK(!appender_waits(a));
+	buf_fini(&a->lines);
+	buf_fini(&a->answers);
+}
+
 void appender_reopen(struct appender *a)
 {
 	if (a->torn_bytes == 0)

@@ -91,6 +91,9 @@ void appender_give_up(struct appender *, size_t keep_bytes);
 /* Have what was written reach the disk, when the policy is not never. */
 void appender_sync(struct appender *);
 
+/* Nothing waits: give the memory for lines back. */
+void appender_free_buffers(struct appender *);
+
 /* Close the file, but for a torn line's sake; what waits is tried again at
  * the next flush. */
 void appender_reopen(struct appender *);

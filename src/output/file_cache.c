@@ -15,6 +15,7 @@ struct file_cache {
 	struct cached_file waiting; /* heads of the rings */
 	struct cached_file resting;
 	size_t resting_count;
+	size_t resting_max;
 	struct cached_file *buckets[BUCKET_COUNT];
 };
 
@@ -78,10 +79,11 @@ static struct cached_file *list_after(struct cached_file *head,
 	return f != head ? f : NULL;
 }
 
-struct file_cache *file_cache_new(struct appender_env *env)
+struct file_cache *file_cache_new(struct appender_env *env, size_t resting_max)
 {
 	struct file_cache *c = mem_new(1, sizeof *c);
 	c->env = env;
+	c->resting_max = resting_max;
 	list_init(&c->waiting);
 	list_init(&c->resting);
 	return c;
@@ -146,7 +148,9 @@ void file_cache_rest(struct file_cache *c, struct cached_file *f,
 	f->used_ns = now_ns;
 	list_remove(f);
 	list_append(&c->resting, f);
-	if (++c->resting_count > FILES_RESTING_MAX)
+	if (++c->resting_count > FILES_BUFFERED_MAX)
+		appender_free_buffers(f->appender);
+	if (c->resting_count > c->resting_max)
 		forget_first_resting(c);
 }
 

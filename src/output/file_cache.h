@@ -4,9 +4,11 @@
  *     waiting:  lines wait for them, in the order of the first line
  *     resting:  nothing waits, the longest unused first
  *
- * A file is in one of the two lists.  A resting one keeps its descriptor and
- * buffer, so that a steady stream opens and allocates nothing, until
- * FILES_RESTING_MAX others were used after it or FILE_IDLE_S have passed. */
+ * A file is in one of the two lists.  A resting one keeps its descriptor, so
+ * that a steady stream opens nothing, until `resting_max` others were used
+ * after it or FILE_IDLE_S have passed.  FILES_BUFFERED_MAX also keep their
+ * buffers, so that it allocates nothing; of a thousand files these would take
+ * more memory than all else. */
 #ifndef OUTPUT_FILE_CACHE_H
 #define OUTPUT_FILE_CACHE_H
 
@@ -17,7 +19,7 @@
 #include "base/span.h"
 #include "output/appender.h"
 
-enum { FILES_RESTING_MAX = 64, FILE_IDLE_S = 60 };
+enum { FILES_BUFFERED_MAX = 64, FILE_IDLE_S = 60 };
 
 struct file_cache;
 
@@ -32,7 +34,7 @@ struct cached_file {
 };
 
 /* The env is borrowed. */
-struct file_cache *file_cache_new(struct appender_env *);
+struct file_cache *file_cache_new(struct appender_env *, size_t resting_max);
 
 /* Gives up what waits.  NULL is fine. */
 void file_cache_free(struct file_cache *);

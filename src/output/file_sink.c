@@ -38,7 +38,7 @@
 #include "output/spill.h"
 #include "record/record.h"
 
-enum { SET_ASIDE_BYTES_MAX = 8 * 1024 * 1024 };
+enum { SET_ASIDE_BYTES_MAX = 8 * 1024 * 1024, FILES_MAX = 64 };
 
 struct file_sink {
 	struct sink sink;
@@ -453,7 +453,8 @@ static struct sink *open_sink(struct conf_section *s,
 	struct file_sink *fs = mem_new(1, sizeof *fs);
 	read_env(fs, env);
 	fs->env.mkdir = keys.mkdir;
-	fs->files = file_cache_new(&fs->env);
+	fs->files = file_cache_new(&fs->env, env->files_max > 0 ? env->files_max
+								: FILES_MAX);
 	if (!set_target(fs, &keys, s, e))
 		goto fail;
 	fs->format = format_open(s, e);

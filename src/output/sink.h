@@ -48,6 +48,7 @@ struct sink_env {
 	const char *name; /* NAME.N or its Alias; set by the router */
 	const char *spill_dir;	/* for lines set aside; NULL: in memory */
 	size_t spill_bytes_max; /* of each sink; a batch may exceed it */
+	size_t files_max;	/* open while nothing waits for them; 0: 64 */
 	enum sink_fsync fsync;
 	double fsync_interval_s;
 };

@@ -18,6 +18,7 @@
 #include "record/parser.h"
 #include "run/dead_letter.h"
 #include "run/decoder.h"
+#include "run/descriptors.h"
 #include "run/input_conf.h"
 #include "run/match_check.h"
 #include "run/parser_conf.h"
@@ -319,15 +320,18 @@ static bool is_only_route(const struct conf *conf)
 static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
 			 struct err *e)
 {
+	size_t outputs = 0;
+	while (conf_section_named(a->confs[0], "OUTPUT", outputs) != NULL)
+		outputs++;
 	struct sink_env env = {
 		.conf_dir = conf_dir(a->confs[0]),
 		.dry_run = opts->dry_run,
 		.is_only_route = is_only_route(a->confs[0]),
-		.has_others =
-			conf_section_named(a->confs[0], "OUTPUT", 1) != NULL,
+		.has_others = outputs > 1,
 		.notes = &a->notes,
 		.spill_dir = a->spill_dir,
 		.spill_bytes_max = a->settings.spill_bytes,
+		.files_max = descriptors_for_files(outputs),
 		.fsync = a->settings.fsync,
 		.fsync_interval_s = a->settings.fsync_interval_s,
 	};
@@ -337,7 +341,7 @@ static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
 	     i++)
 		if (!router_add(a->router, s, &env, e))
 			return false;
-	if (conf_section_named(a->confs[0], "OUTPUT", 0) == NULL)
+	if (outputs == 0)
 		return err_set(e,
 			       "%s: there is no [OUTPUT]; one with Name file "
 			       "and a Match is needed",

@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -23,6 +22,7 @@
 #include "intake/origin.h"
 #include "intake/socket.h"
 #include "intake/stream.h"
+#include "run/descriptors.h"
 
 enum {
 	SHORT_RETRY_MS = 1000,
@@ -267,21 +267,11 @@ static void accept_all(struct connections *c)
 			;
 }
 
-/* Files and HTTP need descriptors too. */
-static size_t count_max(void)
-{
-	struct rlimit limit;
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
-	    limit.rlim_cur / 2 > CONNECTIONS_MAX)
-		return CONNECTIONS_MAX;
-	return (size_t)limit.rlim_cur / 2;
-}
-
 struct connections *connections_new(const struct connections_opts *opts)
 {
 	struct connections *c = mem_new(1, sizeof *c);
 	c->opts = *opts;
-	c->count_max = count_max();
+	c->count_max = descriptors_for_connections();
 	c->is_paused = true;
 	c->on_connect = on_connect;
 	c->on_readable = on_readable;

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* descriptors - who may hold how many of those that the process may have.
+ *
+ *     half: connections | a quarter: output files | the rest: all others */
+#ifndef RUN_DESCRIPTORS_H
+#define RUN_DESCRIPTORS_H
+
+#include <stddef.h>
+
+/* Have as many as the hard limit allows, as far as they are of use. */
+void descriptors_raise(void);
+
+size_t descriptors_for_connections(void);
+
+/* Of each of so many outputs: those that rest between two batches. */
+size_t descriptors_for_files(size_t outputs);
+
+#endif
