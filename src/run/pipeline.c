@@ -37,6 +37,10 @@ enum {
 	ARENA_BYTES = 64 * 1024,
 	BATCH_MESSAGES_MAX = 4096,
 	BATCH_BYTES_MAX = 1024 * 1024,
+	/* When many files were written: then it is their number that costs,
+	 * and a larger batch has more lines for each. */
+	MANY_WRITES = 64,
+	WIDE_BATCH_BYTES_MAX = 4 * BATCH_BYTES_MAX,
 	BACKOFF_MIN_MS = 100,
 	BACKOFF_MAX_MS = 5000,
 	IDLE_SLEEP_MS = 30000, /* sinks close idle files then */
@@ -50,6 +54,7 @@ struct pipeline {
 	struct pipeline_totals totals;
 	char *counters; /* COUNTERS_BYTES, for the journal */
 	struct say_rate blocked_rate;
+	size_t batch_bytes_max;
 
 	pthread_mutex_t bell_lock; /* the six below */
 	pthread_cond_t bell;
@@ -278,7 +283,7 @@ static bool take_batch(struct pipeline *p)
 {
 	struct journal_entry entry;
 	size_t messages = 0, bytes = 0;
-	while (messages < BATCH_MESSAGES_MAX && bytes < BATCH_BYTES_MAX &&
+	while (messages < BATCH_MESSAGES_MAX && bytes < p->batch_bytes_max &&
 	       journal_take(p->opts.journal, &entry)) {
 		run_message(p, &entry);
 		messages++;
@@ -296,13 +301,27 @@ static void say_blocked(struct pipeline *p, int64_t wait_ms)
 		  journal_ring_bytes(p->opts.journal), (long long)wait_ms);
 }
 
+static uint64_t count_writes(const struct pipeline *p)
+{
+	const char *name;
+	const struct sink *sink;
+	uint64_t writes = 0;
+	for (size_t i = 0; router_sink(p->opts.router, i, &name, &sink); i++)
+		writes += sink->stats.writes_total;
+	return writes;
+}
+
 static enum sink_flush flush_all(struct pipeline *p)
 {
 	int64_t now_ns = clock_mono_ns();
+	uint64_t before = count_writes(p);
 	enum sink_flush answer = router_flush(p->opts.router, now_ns);
 	if (p->opts.dead_letter != NULL &&
 	    dead_letter_flush(p->opts.dead_letter, now_ns) == SINK_BLOCKED)
 		answer = SINK_BLOCKED;
+	p->batch_bytes_max = count_writes(p) - before >= MANY_WRITES
+				     ? WIDE_BATCH_BYTES_MAX
+				     : BATCH_BYTES_MAX;
 	return answer;
 }
 
@@ -410,6 +429,7 @@ struct pipeline *pipeline_start(const struct pipeline_opts *opts, struct err *e)
 	struct pipeline *p = mem_new(1, sizeof *p);
 	p->opts = *opts;
 	p->arena = arena_new(ARENA_BYTES);
+	p->batch_bytes_max = BATCH_BYTES_MAX;
 	pthread_condattr_t attr;
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
