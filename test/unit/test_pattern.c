@@ -132,6 +132,28 @@ static void lines_begin_and_end_as_in_ruby(void **state)
 	CHECK_MATCHES(cases);
 }
 
+/* With and without one the pattern is another program. */
+static void a_dot_takes_no_newline(void **state)
+{
+	(void)state;
+	const struct match_case cases[] = {
+		{"^(.*)$", "abc", "abc|abc"},
+		{"^(.*)$", "a\nbc", "a|a"},
+		{"^(.*)$", "\nbc", "|"},
+		{"a(.)c", "abc", "abc|b"},
+		{"a(.)c", "a\nc", "no"},
+		{"a(.*?)c(.*)", "abcd", "abcd|b|d"},
+		{"a(.*?)c(.*)", "abcd\ne", "abcd|b|d"},
+		{"/a(.*)/m", "ab\nc", "ab\nc|b\nc"},
+		{"/a(.*)/m", "abc", "abc|bc"},
+		{"(?m:a.)b.", "a\nbc", "a\nbc"},
+		{"(?m:a.)b.", "a\nb\n", "no"},
+		{"(?<=.)b", "ab", "b"},
+		{"(?<=.)b", "\nb", "no"},
+	};
+	CHECK_MATCHES(cases);
+}
+
 static void classes_nest_intersect_and_negate(void **state)
 {
 	(void)state;
@@ -421,6 +443,7 @@ int main(void)
 			the_published_regex_reads_its_class_as_onigmo_does),
 		cmocka_unit_test(the_stock_regex_has_a_pid),
 		cmocka_unit_test(lines_begin_and_end_as_in_ruby),
+		cmocka_unit_test(a_dot_takes_no_newline),
 		cmocka_unit_test(classes_nest_intersect_and_negate),
 		cmocka_unit_test(escapes_mean_what_they_mean_in_ruby),
 		cmocka_unit_test(options_reach_as_far_as_in_ruby),
