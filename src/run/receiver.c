@@ -14,6 +14,7 @@
 #include "intake/socket.h"
 #include "run/connections.h"
 #include "run/endpoints.h"
+#include "run/pace.h"
 #include "run/pipeline.h"
 
 enum {
@@ -26,7 +27,9 @@ struct source { /* one socket of datagrams */
 	struct socket *socket;
 	uint16_t number;
 	bool keeps_origin;
+	struct pace pace;
 	uv_poll_t poll;
+	uv_timer_t look; /* instead of poll, while there is no hurry */
 };
 
 struct receiver {
@@ -84,8 +87,10 @@ static bool is_blocked(struct receiver *r)
 
 static void stop_polls(struct receiver *r)
 {
-	for (uint32_t i = 0; i < r->source_count; i++)
+	for (uint32_t i = 0; i < r->source_count; i++) {
 		uv_poll_stop(&r->sources[i].poll);
+		uv_timer_stop(&r->sources[i].look);
+	}
 }
 
 /* The pipeline tells what it has settled while is_waiting is set; what it
@@ -164,12 +169,12 @@ static unsigned receive_with_origin(struct source *s, struct mmsghdr *slots,
 	return received;
 }
 
-/* Receive what is there, as far as there is room.  Whether anything came. */
-static bool receive(struct source *s)
+/* Receive what is there, as far as there is room.  How many came. */
+static uint64_t receive(struct source *s)
 {
 	struct receiver *r = s->receiver;
 	uint16_t mark = s->keeps_origin ? ORIGIN_MARK : 0;
-	bool any = false;
+	uint64_t all = 0;
 	for (int round = 0; round < ROUNDS_MAX; round++) {
 		unsigned count;
 		struct mmsghdr *slots = journal_slots(r->opts.journal,
@@ -185,29 +190,57 @@ static bool receive(struct source *s)
 				: socket_receive(s->socket, slots, room);
 		if (received == 0)
 			break;
-		any = true;
+		all += received;
 		if (journal_append(r->opts.journal, received, clock_real_ns()) <
 		    received)
 			say_full(r);
 		if (received < room)
 			break;
 	}
-	if (any)
+	if (all > 0)
 		arrived(r);
-	return any;
+	return all;
 }
+
+static void on_look(uv_timer_t *timer);
 
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
 	(void)status;
 	(void)events;
-	receive(poll->data);
+	struct source *s = poll->data;
+	uint64_t received = receive(s);
+	uint64_t wait_ms = pace_wait_ms(
+		&s->pace, uv_now(s->receiver->opts.loop), received);
+	if (wait_ms == 0 || s->receiver->is_paused)
+		return;
+	uv_poll_stop(poll);
+	uv_timer_start(&s->look, on_look, wait_ms, 0);
+}
+
+static void start_poll(struct source *s)
+{
+	uv_poll_start(&s->poll, UV_READABLE, on_readable);
+}
+
+static void on_look(uv_timer_t *timer)
+{
+	struct source *s = timer->data;
+	uint64_t received = receive(s);
+	uint64_t wait_ms = pace_wait_ms(
+		&s->pace, uv_now(s->receiver->opts.loop), received);
+	if (s->receiver->is_paused)
+		return;
+	if (wait_ms == 0)
+		start_poll(s);
+	else
+		uv_timer_start(timer, on_look, wait_ms, 0);
 }
 
 static void start_polls(struct receiver *r)
 {
 	for (uint32_t i = 0; i < r->source_count; i++)
-		uv_poll_start(&r->sources[i].poll, UV_READABLE, on_readable);
+		start_poll(&r->sources[i]);
 }
 
 /* When the journal has no room on the way, on_settled comes here again.
@@ -216,7 +249,7 @@ static void start_polls(struct receiver *r)
 static void take_rest(struct receiver *r)
 {
 	for (uint32_t i = 0; i < r->source_count; i++)
-		while (receive(&r->sources[i]) && !r->is_paused)
+		while (receive(&r->sources[i]) > 0 && !r->is_paused)
 			;
 	if (r->is_paused)
 		return;
@@ -290,7 +323,9 @@ static void add_source(struct receiver *r, uint32_t number,
 	if (s->keeps_origin && r->names == NULL)
 		r->names = mem_new(r->opts.slots, sizeof *r->names);
 	CHECK(uv_poll_init(r->opts.loop, &s->poll, socket_fd(socket)) == 0);
-	s->poll.data = s;
+	CHECK(uv_timer_init(r->opts.loop, &s->look) == 0);
+	s->poll.data = s->look.data = s;
+	s->pace.queue_length = socket_queue_length(socket);
 }
 
 struct receiver *receiver_new(const struct receiver_opts *opts)
@@ -313,7 +348,7 @@ struct receiver *receiver_new(const struct receiver_opts *opts)
 	CHECK(uv_timer_init(opts->loop, &r->ring_timer) == 0);
 	CHECK(uv_async_init(opts->loop, &r->settled, on_settled) == 0);
 	r->ring_timer.data = r->settled.data = r;
-	r->open_handles = r->source_count + 2;
+	r->open_handles = 2 * r->source_count + 2;
 	return r;
 }
 
@@ -378,7 +413,7 @@ static void on_closed(uv_handle_t *handle)
 	free(r);
 }
 
-static void on_poll_closed(uv_handle_t *handle)
+static void on_source_closed(uv_handle_t *handle)
 {
 	struct source *s = handle->data;
 	handle->data = s->receiver;
@@ -389,8 +424,11 @@ void receiver_stop(struct receiver *r)
 {
 	if (r == NULL)
 		return;
-	for (uint32_t i = 0; i < r->source_count; i++)
-		uv_close((uv_handle_t *)&r->sources[i].poll, on_poll_closed);
+	for (uint32_t i = 0; i < r->source_count; i++) {
+		struct source *s = &r->sources[i];
+		uv_close((uv_handle_t *)&s->poll, on_source_closed);
+		uv_close((uv_handle_t *)&s->look, on_source_closed);
+	}
 	connections_stop(r->connections);
 	uv_close((uv_handle_t *)&r->ring_timer, on_closed);
 	uv_close((uv_handle_t *)&r->settled, on_closed);
