@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How a text is read:
+/* How a text is read that json_flat.c has left over:
  * 1. yajl calls back for each token.  Values are collected on one stack; an
  *    open container is a field on it, with its children behind it:
  *
@@ -25,6 +25,7 @@
 #include "base/arena.h"
 #include "base/check.h"
 #include "base/mem.h"
+#include "record/json_flat.h"
 #include "record/record.h"
 #include "record/unescape.h"
 
@@ -299,6 +300,14 @@ void json_reader_free(struct json_reader *r)
 	free(r);
 }
 
+/* What senders terminate their strings with. */
+static struct span without_nuls(struct span text)
+{
+	while (text.len > 0 && text.ptr[text.len - 1] == '\0')
+		text.len--;
+	return text;
+}
+
 static enum json_verdict read_once(struct json_reader *r, struct span text)
 {
 	if (r->yajl == NULL)
@@ -360,12 +369,10 @@ static enum json_verdict read_with_controls(struct json_reader *r,
 	return read_once(r, span_make(escaped, len));
 }
 
-enum json_verdict json_read(struct json_reader *r, struct span text,
-			    struct record *into)
+enum json_verdict json_read_any(struct json_reader *r, struct span text,
+				struct record *into)
 {
-	/* What senders terminate their strings with. */
-	while (text.len > 0 && text.ptr[text.len - 1] == '\0')
-		text.len--;
+	text = without_nuls(text);
 	if (text.len == 0)
 		return JSON_NO_OBJECT;
 	r->arena = into->arena;
@@ -377,4 +384,12 @@ enum json_verdict json_read(struct json_reader *r, struct span text,
 		record_add(into, r->stack[i].key, r->stack[i].value);
 	stack_shrink(r);
 	return verdict;
+}
+
+enum json_verdict json_read(struct json_reader *r, struct span text,
+			    struct record *into)
+{
+	return json_flat_read(without_nuls(text), into)
+		       ? JSON_READ
+		       : json_read_any(r, text, into);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* json - JSON text (RFC 8259) to values and back; reading is yajl's work.
+/* json - JSON text (RFC 8259) to values and back; json_flat.h reads what nginx
+ * writes, yajl the rest.
  *
  * Reading takes exactly one object, with blanks around it and NULs behind it,
  * and appends its fields to a record in their order, doubles included.  Strings
@@ -37,6 +38,11 @@ void json_reader_free(struct json_reader *);
  * The text must stay valid as long as the record. */
 enum json_verdict json_read(struct json_reader *, struct span text,
 			    struct record *into);
+
+/* The same, without the short way of json_flat.h, which json_read tries first:
+ * what the tests hold that against. */
+enum json_verdict json_read_any(struct json_reader *, struct span text,
+				struct record *into);
 
 /* Append the value as JSON without blanks.  Of a key that occurs twice in a
  * map the last is written.  Control characters are escaped, a byte that is

@@ -37,15 +37,12 @@ struct record *record_copy(const struct record *from)
 	return r;
 }
 
-void record_add(struct record *r, struct span key, struct value value)
+void record_grow(struct record *r)
 {
-	if (r->count == r->cap) {
-		struct field *old = r->fields;
-		r->cap = r->cap * 2 + FIRST_CAP;
-		r->fields = fields_new(r->arena, r->cap);
-		memcpy(r->fields, old, r->count * sizeof *old);
-	}
-	r->fields[r->count++] = (struct field){key, value};
+	struct field *old = r->fields;
+	r->cap = r->cap * 2 + FIRST_CAP;
+	r->fields = fields_new(r->arena, r->cap);
+	memcpy(r->fields, old, r->count * sizeof *old);
 }
 
 static struct field *find_last(struct field *fields, size_t count,

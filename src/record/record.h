@@ -40,8 +40,17 @@ struct record *record_new(struct arena *, struct message *, struct span tag,
 /* A copy with fields of its own (values are shared, they never change). */
 struct record *record_copy(const struct record *);
 
+/* Make room for more fields. */
+void record_grow(struct record *);
+
 /* Append, also when the key is there already. */
-void record_add(struct record *, struct span key, struct value);
+static inline void record_add(struct record *r, struct span key,
+			      struct value value)
+{
+	if (r->count == r->cap)
+		record_grow(r);
+	r->fields[r->count++] = (struct field){key, value};
+}
 
 /* Replace the last field of that key in its place, or append. */
 void record_set(struct record *, struct span key, struct value);

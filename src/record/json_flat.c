@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The last byte of the text is known to be the closing brace.  It ends every
+ * blank, number, word and escape, so that only strings look for the end.
+ * Each function that reads takes the place where it begins, and returns the
+ * place behind what it read: NULL when that is not for here. */
+#include "record/json_flat.h"
+
+#include <endian.h>
+#include <float.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include "record/record.h"
+#include "record/unescape.h"
+
+struct arena;
+
+enum {
+	/* More might not fit an int64, or the 53 bits of a double. */
+	INTEGER_BYTES_MAX = 18,
+	REAL_BYTES_MAX = 16, /* the point is one of them */
+};
+
+/* The first byte from `at` on that ends a string or needs a look: a quote, a
+ * backslash, a control character; `end` when there is none. */
+static inline const char *find_special(const char *at, const char *end)
+{
+#ifdef __SSE2__
+	const __m128i quote = _mm_set1_epi8('"');
+	const __m128i slash = _mm_set1_epi8('\\');
+	const __m128i control = _mm_set1_epi8(0x1f);
+	for (; end - at >= 16; at += 16) {
+		__m128i b = _mm_loadu_si128((const __m128i *)at);
+		__m128i is_special = _mm_or_si128(
+			_mm_or_si128(_mm_cmpeq_epi8(b, quote),
+				     _mm_cmpeq_epi8(b, slash)),
+			_mm_cmpeq_epi8(_mm_max_epu8(b, control), control));
+		int mask = _mm_movemask_epi8(is_special);
+		if (mask != 0)
+			return at + __builtin_ctz((unsigned)mask);
+	}
+#else
+	/* Each term sets the top bit of the first byte that it is about, and
+	 * perhaps of some behind it. */
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	for (; end - at >= 8; at += 8) {
+		uint64_t w;
+		memcpy(&w, at, sizeof w);
+		w = le64toh(w);
+		uint64_t quote = w ^ (ones * '"');
+		uint64_t slash = w ^ (ones * '\\');
+		uint64_t is_special = ((quote - ones) & ~quote) |
+				      ((slash - ones) & ~slash) |
+				      ((w - ones * ' ') & ~w);
+		is_special &= ones * 0x80;
+		if (is_special != 0)
+			return at + __builtin_ctzll(is_special) / 8;
+	}
+#endif
+	while (at < end && *at != '"' && *at != '\\' &&
+	       (unsigned char)*at >= ' ')
+		at++;
+	return at;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r'); /* as to yajl */
+}
+
+static inline const char *skip_blanks(const char *at)
+{
+	while ((unsigned char)*at <= ' ' && is_blank(*at))
+		at++;
+	return at;
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool is_hex(char c)
+{
+	return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
+}
+
+/* From a backslash on; only what JSON has. */
+static const char *skip_escape(const char *at)
+{
+	char letter = *++at;
+	if (letter == '\0' || strchr("\"\\/bfnrtu", letter) == NULL)
+		return NULL;
+	at++;
+	for (int i = 0; letter == 'u' && i < 4; i++)
+		if (!is_hex(*at++))
+			return NULL;
+	return at;
+}
+
+/* The rest of a string that has an escape at `at`. */
+static const char *read_escaped(const char *start, const char *at,
+				const char *end, struct arena *a,
+				struct span *s)
+{
+	while (at < end && *at == '\\') {
+		at = skip_escape(at);
+		if (at == NULL)
+			return NULL;
+		at = find_special(at, end);
+	}
+	if (at == end || *at != '"')
+		return NULL;
+	*s = unescape_utf8(a, span_make(start, (size_t)(at - start)));
+	return at + 1;
+}
+
+/* From behind its first quote on. */
+static inline const char *read_string(const char *start, const char *end,
+				      struct arena *a, struct span *s)
+{
+	const char *at = find_special(start, end);
+	if (at == end)
+		return NULL;
+	if (*at != '"')
+		return read_escaped(start, at, end, a, s);
+	*s = span_make(start, (size_t)(at - start));
+	return at + 1;
+}
+
+static const char *read_digits(const char *at, uint64_t *n)
+{
+	for (; is_digit(*at); at++)
+		*n = *n * 10 + (uint64_t)(*at - '0');
+	return at;
+}
+
+/* From the point on.  Up to 15 digits and a power of ten up to 10^14 are exact
+ * as doubles, and so their quotient is rounded once: it is strtod's. */
+static const char *read_fraction(const char *point, const char *number,
+				 uint64_t n, struct value *v)
+{
+	static const double powers[] = {1e0,  1e1,  1e2,  1e3,	1e4,
+					1e5,  1e6,  1e7,  1e8,	1e9,
+					1e10, 1e11, 1e12, 1e13, 1e14};
+	const char *at = read_digits(point + 1, &n);
+	if (at == point + 1 || at - number > REAL_BYTES_MAX ||
+	    FLT_EVAL_METHOD != 0)
+		return NULL;
+	double real = (double)n / powers[at - point - 1];
+	*v = value_float(*number == '-' ? -real : real);
+	return at;
+}
+
+/* What has an exponent or more digits is left to strtod. */
+static const char *read_number(const char *number, struct value *v)
+{
+	bool is_negative = *number == '-';
+	const char *first = number + is_negative;
+	uint64_t n = 0;
+	const char *at = read_digits(first, &n);
+	if (at == first || at - number > INTEGER_BYTES_MAX ||
+	    (*first == '0' && at - first > 1))
+		return NULL;
+	if (*at == '.')
+		return read_fraction(at, number, n, v);
+	*v = value_int(is_negative ? -(int64_t)n : (int64_t)n);
+	return at;
+}
+
+static const char *read_word(const char *at, const char *end, struct span word)
+{
+	bool is_it = (size_t)(end - at) >= word.len &&
+		     memcmp(at, word.ptr, word.len) == 0;
+	return is_it ? at + word.len : NULL;
+}
+
+/* Anything but a string. */
+static const char *read_plain(const char *at, const char *end, struct value *v)
+{
+	switch (*at) {
+	case 't':
+		*v = value_bool(true);
+		return read_word(at, end, SPAN("true"));
+	case 'f':
+		*v = value_bool(false);
+		return read_word(at, end, SPAN("false"));
+	case 'n':
+		*v = value_null();
+		return read_word(at, end, SPAN("null"));
+	default:
+		return read_number(at, v);
+	}
+}
+
+static const char *read_member(const char *at, const char *end, struct arena *a,
+			       struct field *f)
+{
+	if (*at != '"')
+		return NULL;
+	at = read_string(at + 1, end, a, &f->key);
+	if (at == NULL)
+		return NULL;
+	at = skip_blanks(at);
+	if (*at != ':')
+		return NULL;
+	at = skip_blanks(at + 1);
+	if (*at != '"')
+		return read_plain(at, end, &f->value);
+	f->value.type = VALUE_STRING;
+	f->value.count = 0;
+	return read_string(at + 1, end, a, &f->value.string);
+}
+
+/* Behind the opening brace; whether the text ends with the closing one. */
+static bool read_members(const char *at, const char *end, struct record *into)
+{
+	at = skip_blanks(at);
+	if (*at == '}')
+		return at + 1 == end;
+	for (;;) {
+		if (into->count == into->cap)
+			record_grow(into);
+		/* Filled in its place, without a copy. */
+		at = read_member(at, end, into->arena,
+				 &into->fields[into->count]);
+		if (at == NULL)
+			return false;
+		into->count++;
+		at = skip_blanks(at);
+		if (*at != ',')
+			return *at == '}' && at + 1 == end;
+		at = skip_blanks(at + 1);
+	}
+}
+
+bool json_flat_read(struct span text, struct record *into)
+{
+	while (text.len > 0 && is_blank(text.ptr[text.len - 1]))
+		text.len--;
+	if (text.len < 2 || text.ptr[text.len - 1] != '}')
+		return false;
+	const char *at = skip_blanks(text.ptr);
+	size_t count = into->count;
+	if (*at == '{' && read_members(at + 1, text.ptr + text.len, into))
+		return true;
+	into->count = count;
+	return false;
+}
