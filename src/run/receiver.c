@@ -169,6 +169,14 @@ static unsigned receive_with_origin(struct source *s, struct mmsghdr *slots,
 	return received;
 }
 
+static uint64_t bytes_of(const struct mmsghdr *slots, unsigned count)
+{
+	uint64_t bytes = 0;
+	for (unsigned i = 0; i < count; i++)
+		bytes += slots[i].msg_len;
+	return bytes;
+}
+
 /* Receive what is there, as far as there is room.  How many came. */
 static uint64_t receive(struct source *s)
 {
@@ -191,6 +199,7 @@ static uint64_t receive(struct source *s)
 		if (received == 0)
 			break;
 		all += received;
+		pace_received(&s->pace, received, bytes_of(slots, received));
 		if (journal_append(r->opts.journal, received, clock_real_ns()) <
 		    received)
 			say_full(r);
@@ -209,9 +218,9 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	(void)status;
 	(void)events;
 	struct source *s = poll->data;
-	uint64_t received = receive(s);
-	uint64_t wait_ms = pace_wait_ms(
-		&s->pace, uv_now(s->receiver->opts.loop), received);
+	receive(s);
+	uint64_t wait_ms =
+		pace_wait_ms(&s->pace, uv_now(s->receiver->opts.loop));
 	if (wait_ms == 0 || s->receiver->is_paused)
 		return;
 	uv_poll_stop(poll);
@@ -226,9 +235,9 @@ static void start_poll(struct source *s)
 static void on_look(uv_timer_t *timer)
 {
 	struct source *s = timer->data;
-	uint64_t received = receive(s);
-	uint64_t wait_ms = pace_wait_ms(
-		&s->pace, uv_now(s->receiver->opts.loop), received);
+	receive(s);
+	uint64_t wait_ms =
+		pace_wait_ms(&s->pace, uv_now(s->receiver->opts.loop));
 	if (s->receiver->is_paused)
 		return;
 	if (wait_ms == 0)
