@@ -19,10 +19,14 @@ def _mount(source, target, kind, flags, data):
 
 
 def enter_new():
-    """This process, and what it starts from now on.  False: not permitted."""
+    """This process, and what it starts from now on.  False: not permitted,
+    or not possible."""
     if libc.unshare(CLONE_NEWNS) != 0:
         return False
-    _mount("none", "/", "none", MS_REC | MS_PRIVATE, "")
+    try:
+        _mount("none", "/", "none", MS_REC | MS_PRIVATE, "")
+    except OSError:  # chroot: what is mounted would be seen outside
+        return False
     return True
 
 
