@@ -8,6 +8,7 @@ import pytest
 
 from harness.config import ROOT
 from harness.daemon import SLUICED
+from harness.wait import SAN
 
 sys.path.insert(0, str(ROOT / "test/compat"))
 import case as cases  # noqa: E402
@@ -15,6 +16,8 @@ import table  # noqa: E402
 from program import Sluiced  # noqa: E402
 from run import outcomes  # noqa: E402
 
+# One message after the other: nothing in them is about threads.
+pytestmark = pytest.mark.skipif(SAN == "thread", reason="no threads in it")
 CASES = cases.load(ROOT / "test/compat/cases")
 
 
