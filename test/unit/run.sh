@@ -1,16 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Run the unit test programs; their output only when one fails.
+# Run the unit test programs side by side; their output only when one fails.
 set -u
-passed=0 failed=0
-for t in "$@"; do
-	if out=$("$t" 2>&1); then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		printf '%s\n' "$out"
-		echo "FAILED: $t"
-	fi
-done
-echo "unit: $passed passed, $failed failed"
+failures=$(mktemp)
+trap 'rm -f "$failures"' EXIT
+printf '%s\n' "$@" | FAILURES=$failures xargs -P "$(nproc)" -n 1 sh -c '
+	out=$("$1" 2>&1) && exit
+	echo "$1" >>"$FAILURES"
+	printf "%s\nFAILED: %s\n" "$out" "$1"' run
+failed=$(wc -l <"$failures")
+echo "unit: $(($# - failed)) passed, $failed failed"
 [ "$failed" = 0 ]
