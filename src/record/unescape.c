@@ -13,14 +13,19 @@ static bool has_escape(struct span s)
 	return s.len > 0 && memchr(s.ptr, '\\', s.len) != NULL;
 }
 
-/* What stands for a control character in C; 0 for other letters. */
-static char control_of(char letter)
+/* What a letter stands for, by pairs of the two; 0 for others. */
+static char meaning_of(char letter, const char *pairs)
 {
-	static const char pairs[] = "n\nt\tr\ra\ab\bv\vf\f";
 	for (const char *p = pairs; *p != '\0'; p += 2)
 		if (*p == letter)
 			return p[1];
 	return '\0';
+}
+
+/* C's letters for control characters. */
+static char control_of(char letter)
+{
+	return meaning_of(letter, "n\nt\tr\ra\ab\bv\vf\f");
 }
 
 static int digit_of(char c)
@@ -162,11 +167,7 @@ struct span unescape_utf8(struct arena *a, struct span s)
 
 static char mysql_meaning(char letter)
 {
-	static const char pairs[] = "n\nr\rt\t\\\\''\"\"Z\x1a";
-	for (const char *p = pairs; *p != '\0'; p += 2)
-		if (*p == letter)
-			return p[1];
-	return '\0';
+	return meaning_of(letter, "n\nr\rt\t\\\\''\"\"Z\x1a");
 }
 
 struct span unescape_mysql(struct arena *a, struct span s)

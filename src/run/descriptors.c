@@ -7,6 +7,7 @@
 
 enum {
 	USEFUL_MAX = 8192,
+	HTTP_MAX = 128,
 	FILES_MAX = 2048,
 	FILES_MIN = 8,
 };
@@ -36,6 +37,12 @@ size_t descriptors_for_connections(void)
 {
 	size_t half = count_all() / 2;
 	return half < CONNECTIONS_MAX ? half : CONNECTIONS_MAX;
+}
+
+size_t descriptors_for_http(void)
+{
+	size_t eighth = count_all() / 8;
+	return eighth < HTTP_MAX ? eighth : HTTP_MAX;
 }
 
 size_t descriptors_for_files(size_t outputs)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* descriptors - who may hold how many of those that the process may have.
  *
- *     half: connections | a quarter: output files | the rest: all others */
+ *     half: connections of inputs | a quarter: output files
+ *     an eighth: connections of HTTP | the rest: all others */
 #ifndef RUN_DESCRIPTORS_H
 #define RUN_DESCRIPTORS_H
 
@@ -11,6 +12,7 @@
 void descriptors_raise(void);
 
 size_t descriptors_for_connections(void);
+size_t descriptors_for_http(void);
 
 /* Of each of so many outputs: those that rest between two batches. */
 size_t descriptors_for_files(size_t outputs);

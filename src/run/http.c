@@ -4,14 +4,12 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "run/descriptors.h"
 
 enum {
-	CONNECTIONS_MAX = 128, /* of one address half of it, the others are
-				* closed at once */
 	CONNECTION_BYTES = 8 * 1024,
 	IDLE_TIMEOUT_S = 15,
 	STOP_MS = 50,
@@ -28,16 +26,6 @@ struct http {
 	void (*on_stopped)(void *); /* set: it is stopping */
 	void *stopped_data;
 };
-
-/* Files need descriptors too. */
-static unsigned connections_max(void)
-{
-	struct rlimit limit;
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
-	    limit.rlim_cur / 4 > CONNECTIONS_MAX)
-		return CONNECTIONS_MAX;
-	return (unsigned)limit.rlim_cur / 4;
-}
 
 static unsigned connections(struct http *h)
 {
@@ -170,7 +158,8 @@ struct http *http_start(uv_loop_t *loop, const struct http_opts *opts,
 {
 	struct http *h = mem_new(1, sizeof *h);
 	h->opts = *opts;
-	unsigned count_max = connections_max();
+	/* Of one address half of it; the others are closed at once. */
+	unsigned count_max = (unsigned)descriptors_for_http();
 	h->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL, 0, NULL, NULL, on_request, h,
 		MHD_OPTION_LISTEN_SOCKET, opts->fd, MHD_OPTION_CONNECTION_LIMIT,
