@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -16,6 +17,8 @@
 #include "run/endpoints.h"
 #include "run/pace.h"
 #include "run/pipeline.h"
+
+#define NO_NAP UINT64_MAX
 
 enum {
 	ROUNDS_MAX = 64, /* recvmmsg calls before timers have a turn */
@@ -29,7 +32,6 @@ struct source { /* one socket of datagrams */
 	bool keeps_origin;
 	struct pace pace;
 	uv_poll_t poll;
-	uv_timer_t look; /* instead of poll, while there is no hurry */
 };
 
 struct receiver {
@@ -40,6 +42,8 @@ struct receiver {
 	struct connections *connections;
 	struct sockaddr_storage *names; /* of senders; NULL: not asked for */
 	uv_timer_t ring_timer;
+	uv_prepare_t nap;
+	uint64_t nap_us; /* the shortest that a source asked for in this turn */
 	uv_async_t settled;
 	unsigned open_handles;
 	atomic_bool is_waiting; /* somebody is, for room */
@@ -87,10 +91,9 @@ static bool is_blocked(struct receiver *r)
 
 static void stop_polls(struct receiver *r)
 {
-	for (uint32_t i = 0; i < r->source_count; i++) {
+	for (uint32_t i = 0; i < r->source_count; i++)
 		uv_poll_stop(&r->sources[i].poll);
-		uv_timer_stop(&r->sources[i].look);
-	}
+	r->nap_us = 0;
 }
 
 /* The pipeline tells what it has settled while is_waiting is set; what it
@@ -211,45 +214,33 @@ static uint64_t receive(struct source *s)
 	return all;
 }
 
-static void on_look(uv_timer_t *timer);
-
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
 	(void)status;
 	(void)events;
 	struct source *s = poll->data;
 	receive(s);
-	uint64_t wait_ms =
-		pace_wait_ms(&s->pace, uv_now(s->receiver->opts.loop));
-	if (wait_ms == 0 || s->receiver->is_paused)
-		return;
-	uv_poll_stop(poll);
-	uv_timer_start(&s->look, on_look, wait_ms, 0);
+	uint64_t wait_us = pace_wait_us(&s->pace, clock_mono_ns());
+	if (wait_us < s->receiver->nap_us)
+		s->receiver->nap_us = wait_us;
 }
 
-static void start_poll(struct source *s)
+/* Before the loop looks at its descriptors again, when datagrams were all that
+ * it found: whatever else comes meanwhile waits for these 2 ms, too. */
+static void on_nap(uv_prepare_t *prepare)
 {
-	uv_poll_start(&s->poll, UV_READABLE, on_readable);
-}
-
-static void on_look(uv_timer_t *timer)
-{
-	struct source *s = timer->data;
-	receive(s);
-	uint64_t wait_ms =
-		pace_wait_ms(&s->pace, uv_now(s->receiver->opts.loop));
-	if (s->receiver->is_paused)
+	struct receiver *r = prepare->data;
+	uint64_t nap_us = r->nap_us;
+	r->nap_us = NO_NAP;
+	if (nap_us == NO_NAP || nap_us == 0)
 		return;
-	if (wait_ms == 0)
-		start_poll(s);
-	else
-		uv_timer_start(timer, on_look, wait_ms, 0);
+	nanosleep(&(struct timespec){.tv_nsec = (long)nap_us * 1000}, NULL);
 }
 
 static void start_polls(struct receiver *r)
 {
 	for (uint32_t i = 0; i < r->source_count; i++)
-		start_poll(&r->sources[i]);
+		uv_poll_start(&r->sources[i].poll, UV_READABLE, on_readable);
 }
 
 /* When the journal has no room on the way, on_settled comes here again.
@@ -301,7 +292,9 @@ static void on_settled(uv_async_t *async)
 
 static void on_stream_arrival(void *data)
 {
-	arrived(data);
+	struct receiver *r = data;
+	r->nap_us = 0;
+	arrived(r);
 }
 
 static void on_stream_full(void *data)
@@ -332,8 +325,7 @@ static void add_source(struct receiver *r, uint32_t number,
 	if (s->keeps_origin && r->names == NULL)
 		r->names = mem_new(r->opts.slots, sizeof *r->names);
 	CHECK(uv_poll_init(r->opts.loop, &s->poll, socket_fd(socket)) == 0);
-	CHECK(uv_timer_init(r->opts.loop, &s->look) == 0);
-	s->poll.data = s->look.data = s;
+	s->poll.data = s;
 	s->pace.queue_length = socket_queue_length(socket);
 }
 
@@ -356,8 +348,10 @@ struct receiver *receiver_new(const struct receiver_opts *opts)
 	r->opts.inputs = NULL; /* the caller's, until here */
 	CHECK(uv_timer_init(opts->loop, &r->ring_timer) == 0);
 	CHECK(uv_async_init(opts->loop, &r->settled, on_settled) == 0);
-	r->ring_timer.data = r->settled.data = r;
-	r->open_handles = 2 * r->source_count + 2;
+	CHECK(uv_prepare_init(opts->loop, &r->nap) == 0);
+	r->ring_timer.data = r->settled.data = r->nap.data = r;
+	r->nap_us = NO_NAP;
+	r->open_handles = r->source_count + 3;
 	return r;
 }
 
@@ -365,6 +359,7 @@ void receiver_start(struct receiver *r, struct pipeline *pipeline)
 {
 	r->pipeline = pipeline;
 	start_polls(r);
+	uv_prepare_start(&r->nap, on_nap);
 	connections_resume(r->connections);
 	/* What the journal had already is due. */
 	pipeline_ring(pipeline);
@@ -436,9 +431,9 @@ void receiver_stop(struct receiver *r)
 	for (uint32_t i = 0; i < r->source_count; i++) {
 		struct source *s = &r->sources[i];
 		uv_close((uv_handle_t *)&s->poll, on_source_closed);
-		uv_close((uv_handle_t *)&s->look, on_source_closed);
 	}
 	connections_stop(r->connections);
 	uv_close((uv_handle_t *)&r->ring_timer, on_closed);
+	uv_close((uv_handle_t *)&r->nap, on_closed);
 	uv_close((uv_handle_t *)&r->settled, on_closed);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* receiver - the sockets in the loop: from the kernel's queue to the journal.
  *
- * Datagrams here, streams in run/connections.h.  While the pipeline keeps writing but is behind, receiving pauses: the
- * kernel's queue is one more buffer, and a sender that may wait does.  While
- * the disk takes nothing that would only lose lines uncounted: then they are
- * received, and the newest dropped when the journal is full; streams wait.
- * A long queue that fills steadily is looked into a few hundred times a second
- * only, see run/pace.h.
+ * Datagrams here, streams in run/connections.h.  While the pipeline keeps
+ * writing but is behind, receiving pauses: the kernel's queue is one more
+ * buffer, and a sender that may wait does.  While the disk takes nothing that
+ * would only lose lines uncounted: then they are received, and the newest
+ * dropped when the journal is full; streams wait.
+ * While a long queue fills steadily the whole loop sleeps between two looks,
+ * see run/pace.h.
  * The pipeline is rung once for a whole batch: when enough waits, or when the
  * oldest message has waited for half of Flush.
  * The intake thread only, but for receiver_tell_settled. */

@@ -1,65 +1,67 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
+#include "base/clock.h"
 #include "run/pace.h"
 
 enum { QUEUE = 512, LINE_BYTES = 800 };
 
-static uint64_t wait_ms_after(struct pace *p, uint64_t now_ms,
-			      uint64_t received, uint64_t bytes)
+static uint64_t wait_us_after(struct pace *p, int64_t now_ns, uint64_t received,
+			      uint64_t bytes)
 {
 	pace_received(p, received, received * bytes);
-	return pace_wait_ms(p, now_ms);
+	return pace_wait_us(p, now_ns);
 }
 
 /* So many a second, looked for each time as the pace says, or for each one,
  * until a second has passed.  The last wait. */
-static uint64_t run_with(struct pace *p, uint64_t *now_ms, uint64_t per_s,
+static uint64_t run_with(struct pace *p, int64_t *now_ns, uint64_t per_s,
 			 uint64_t bytes)
 {
-	uint64_t wait_ms = 0;
+	uint64_t wait_us = 0;
 	double owed = 0;
-	for (uint64_t end_ms = *now_ms + 1000; *now_ms < end_ms;) {
-		uint64_t step_ms = wait_ms > 0 ? wait_ms : 1;
-		owed += (double)(per_s * step_ms) / 1000;
+	for (int64_t end_ns = *now_ns + NS_PER_S; *now_ns < end_ns;) {
+		uint64_t step_us = wait_us > 0 ? wait_us : 50;
+		owed += (double)(per_s * step_us) / 1e6;
 		uint64_t received = (uint64_t)owed;
 		owed -= (double)received;
-		*now_ms += step_ms;
-		wait_ms = received > 0 || wait_ms > 0
-				  ? wait_ms_after(p, *now_ms, received, bytes)
+		*now_ns += (int64_t)step_us * 1000;
+		wait_us = received > 0 || wait_us > 0
+				  ? wait_us_after(p, *now_ns, received, bytes)
 				  : 0;
-		assert_in_range(wait_ms, 0, PACE_WAIT_MAX_MS);
+		assert_in_range(wait_us, 0, PACE_WAIT_MAX_US);
 	}
-	assert_true(per_s * wait_ms / 1000 <= p->queue_length / 16);
-	assert_true(per_s * wait_ms / 1000 <= PACE_GATHER_MAX);
-	assert_true(per_s * wait_ms / 1000 * bytes <= PACE_GATHER_BYTES_MAX);
-	return wait_ms;
+	uint64_t gathered = per_s * wait_us / 1000000;
+	assert_true(gathered <= p->queue_length / 16);
+	assert_true(gathered <= PACE_GATHER_MAX);
+	assert_true(gathered * bytes <= PACE_GATHER_BYTES_MAX);
+	return wait_us;
 }
 
-static uint64_t run(struct pace *p, uint64_t *now_ms, uint64_t per_s)
+static uint64_t run(struct pace *p, int64_t *now_ns, uint64_t per_s)
 {
-	return run_with(p, now_ms, per_s, LINE_BYTES);
+	return run_with(p, now_ns, per_s, LINE_BYTES);
 }
 
 static void a_steady_rate_is_gathered(void **state)
 {
 	(void)state;
 	struct pace p = {.queue_length = QUEUE};
-	uint64_t now_ms = 1000000;
-	assert_int_equal(run(&p, &now_ms, 2000), PACE_WAIT_MAX_MS);
-	assert_int_equal(run(&p, &now_ms, 20000), 1);
-	assert_int_equal(run(&p, &now_ms, 200000), 0);
-	assert_int_equal(run(&p, &now_ms, 2000), PACE_WAIT_MAX_MS);
+	int64_t now_ns = 1000 * NS_PER_S;
+	assert_int_equal(run(&p, &now_ns, 2000), PACE_WAIT_MAX_US);
+	assert_in_range(run(&p, &now_ns, 20000), 1500, 1700);
+	assert_in_range(run(&p, &now_ns, 200000), 150, 170);
+	assert_int_equal(run(&p, &now_ns, 2000), PACE_WAIT_MAX_US);
 }
 
 static void a_low_rate_is_taken_at_once(void **state)
 {
 	(void)state;
 	struct pace p = {.queue_length = QUEUE};
-	uint64_t now_ms = 1000000;
-	assert_int_equal(run(&p, &now_ms, 1), 0);
-	assert_int_equal(run(&p, &now_ms, 200), 0);
-	assert_int_equal(run(&p, &now_ms, 500), 0);
+	int64_t now_ns = 1000 * NS_PER_S;
+	assert_int_equal(run(&p, &now_ns, 1), 0);
+	assert_int_equal(run(&p, &now_ns, 200), 0);
+	assert_int_equal(run(&p, &now_ns, 500), 0);
 }
 
 static void a_short_queue_is_never_waited_for(void **state)
@@ -67,9 +69,9 @@ static void a_short_queue_is_never_waited_for(void **state)
 	(void)state;
 	for (unsigned length = 0; length < 32; length++) {
 		struct pace p = {.queue_length = length};
-		uint64_t now_ms = 1000000;
-		assert_int_equal(run(&p, &now_ms, 2000), 0);
-		assert_int_equal(run(&p, &now_ms, 20000), 0);
+		int64_t now_ns = 1000 * NS_PER_S;
+		assert_int_equal(run(&p, &now_ns, 2000), 0);
+		assert_int_equal(run(&p, &now_ns, 20000), 0);
 	}
 }
 
@@ -78,22 +80,24 @@ static void long_lines_are_not_waited_for(void **state)
 {
 	(void)state;
 	struct pace p = {.queue_length = 4096};
-	uint64_t now_ms = 1000000;
-	assert_int_equal(run_with(&p, &now_ms, 2000, 4096), PACE_WAIT_MAX_MS);
-	assert_int_equal(run_with(&p, &now_ms, 8000, 4096), 1);
-	assert_int_equal(run_with(&p, &now_ms, 20000, 4096), 0);
-	assert_int_equal(run_with(&p, &now_ms, 2000, 60000), 0);
+	int64_t now_ns = 1000 * NS_PER_S;
+	assert_int_equal(run_with(&p, &now_ns, 2000, 4096), PACE_WAIT_MAX_US);
+	assert_in_range(run_with(&p, &now_ns, 8000, 4096), 900, 1100);
+	assert_in_range(run_with(&p, &now_ns, 20000, 4096), 350, 450);
+	assert_int_equal(run_with(&p, &now_ns, 2000, 60000), 0);
 }
 
 static void behind_a_burst_is_looked_at_once(void **state)
 {
 	(void)state;
 	struct pace p = {.queue_length = QUEUE};
-	uint64_t now_ms = 1000000;
-	assert_int_equal(run(&p, &now_ms, 2000), PACE_WAIT_MAX_MS);
-	assert_int_equal(wait_ms_after(&p, ++now_ms, QUEUE, LINE_BYTES), 0);
+	int64_t now_ns = 1000 * NS_PER_S;
+	assert_int_equal(run(&p, &now_ns, 2000), PACE_WAIT_MAX_US);
+	now_ns += NS_PER_MS;
+	assert_int_equal(wait_us_after(&p, now_ns, QUEUE, LINE_BYTES), 0);
 	/* After a pause the rate of before means nothing. */
-	assert_int_equal(wait_ms_after(&p, now_ms + 60000, 1, LINE_BYTES), 0);
+	now_ns += 60 * NS_PER_S;
+	assert_int_equal(wait_us_after(&p, now_ns, 1, LINE_BYTES), 0);
 }
 
 int main(void)
