@@ -14,4 +14,7 @@ int64_t clock_real_ns(void);
 /* Nanoseconds since some moment; never goes back.  For intervals. */
 int64_t clock_mono_ns(void);
 
+/* Nanoseconds of CPU that the process has used, all threads. */
+int64_t clock_cpu_ns(void);
+
 #endif

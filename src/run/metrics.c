@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "intake/journal.h"
 #include "intake/socket.h"
 #include "run/link.h"
@@ -125,6 +126,22 @@ static void put_law(struct buf *b, const struct metrics *m)
 	plain(b, "messages_queued", law.queued);
 }
 
+static void put_cpu(struct buf *b, const struct pipeline_view *v)
+{
+	const struct cpu_limit *limit = &v->cpu_limit;
+	head(b, "cpu_limit_millicores", "gauge",
+	     "CPU that the container may use; 0 when there is no limit.");
+	plain(b, "cpu_limit_millicores",
+	      limit->quota_ns == 0
+		      ? 0
+		      : (uint64_t)(limit->quota_ns * 1000 / limit->period_ns));
+	head(b, "pipeline_rested_milliseconds_total", "counter",
+	     "Time for which the pipeline held back so that receiving has CPU; "
+	     "when it grows all the time the limit is too low.");
+	plain(b, "pipeline_rested_milliseconds_total",
+	      (uint64_t)(v->rested_ns / NS_PER_MS));
+}
+
 static void put_journal(struct buf *b, const struct metrics *m)
 {
 	head(b, "journal_pending_bytes", "gauge",
@@ -140,6 +157,7 @@ static void put_journal(struct buf *b, const struct metrics *m)
 	head(b, "pipeline_blocked", "gauge",
 	     "1 while an output's disk takes nothing.");
 	plain(b, "pipeline_blocked", m->view->is_blocked);
+	put_cpu(b, m->view);
 }
 
 static void put_tally(struct buf *b, const struct link_tally *t)

@@ -20,6 +20,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
@@ -31,6 +32,7 @@
 #include "output/router.h"
 #include "record/record.h"
 #include "run/counters.h"
+#include "run/cpu_share.h"
 #include "run/dead_letter.h"
 
 enum {
@@ -44,7 +46,10 @@ enum {
 	BACKOFF_MIN_MS = 100,
 	BACKOFF_MAX_MS = 5000,
 	IDLE_SLEEP_MS = 30000, /* sinks close idle files then */
+	SHARE_MESSAGES = 64, /* from one look at the CPU's share to the next */
 };
+
+#define LIMIT_AGE_NS (10 * NS_PER_S) /* a pod may be resized while it runs */
 
 struct pipeline {
 	struct pipeline_opts opts;
@@ -55,6 +60,9 @@ struct pipeline {
 	char *counters; /* COUNTERS_BYTES, for the journal */
 	struct say_rate blocked_rate;
 	size_t batch_bytes_max;
+	struct cpu_share share;
+	int64_t limit_read_ns;
+	int64_t rested_ns;
 
 	pthread_mutex_t bell_lock; /* the six below */
 	pthread_cond_t bell;
@@ -151,6 +159,8 @@ static void publish(struct pipeline *p, bool is_blocked)
 	struct pipeline_view *v = &p->view;
 	v->totals = p->totals;
 	v->is_blocked = is_blocked;
+	v->cpu_limit = p->share.limit;
+	v->rested_ns = p->rested_ns;
 	for (size_t i = 0; i < v->decoder_count; i++)
 		v->decoders[i].stats = *decoder_stats(p->opts.decoders[i]);
 	const char *name;
@@ -278,6 +288,24 @@ static void run_message(struct pipeline *p, struct journal_entry *entry)
 	arena_reset(p->arena);
 }
 
+/* Receiving goes before: see run/cpu_share.h. */
+static void rest(struct pipeline *p)
+{
+	int64_t now_ns = clock_mono_ns();
+	if (p->limit_read_ns == 0 ||
+	    now_ns - p->limit_read_ns >= LIMIT_AGE_NS) {
+		p->share.limit = cpu_limit_read("");
+		p->limit_read_ns = now_ns;
+	}
+	int64_t rest_ns = cpu_share_rest_ns(&p->share, now_ns, clock_cpu_ns());
+	if (rest_ns == 0)
+		return;
+	p->rested_ns += rest_ns;
+	nanosleep(&(struct timespec){.tv_sec = rest_ns / NS_PER_S,
+				     .tv_nsec = rest_ns % NS_PER_S},
+		  NULL);
+}
+
 /* False when there was nothing. */
 static bool take_batch(struct pipeline *p)
 {
@@ -285,6 +313,8 @@ static bool take_batch(struct pipeline *p)
 	size_t messages = 0, bytes = 0;
 	while (messages < BATCH_MESSAGES_MAX && bytes < p->batch_bytes_max &&
 	       journal_take(p->opts.journal, &entry)) {
+		if (messages % SHARE_MESSAGES == 0)
+			rest(p);
 		run_message(p, &entry);
 		messages++;
 		bytes += entry.bytes.len;

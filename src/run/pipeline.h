@@ -8,6 +8,8 @@
  * touches the output disk.  It sleeps until it is rung.  A batch is committed
  * only when its lines are written: while the disk takes nothing the journal
  * holds the rest, and flushing is tried again after 100 ms, doubling to 5 s.
+ * Under a CPU limit it rests now and then, so that receiving does not (see
+ * run/cpu_share.h).
  *
  * Its counters are published as one consistent copy at the end of each batch:
  *     taken = written + dropped{reason} + dead_lettered + queued in the sinks
@@ -25,6 +27,7 @@
 #include "filter/filter.h"
 #include "output/sink.h"
 #include "record/message.h"
+#include "run/cpu_limit.h"
 #include "run/decoder.h"
 
 struct chain;
@@ -83,6 +86,8 @@ struct pipeline_totals {
 struct pipeline_view {
 	struct pipeline_totals totals;
 	bool is_blocked; /* the disk takes nothing */
+	struct cpu_limit cpu_limit;
+	int64_t rested_ns; /* to leave the CPU to receiving */
 	struct decoder_view *decoders;
 	size_t decoder_count;
 	struct filter_view *filters;

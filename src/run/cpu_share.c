@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/cpu_share.h"
+
+enum { THREADS = 2 };
+
+int64_t cpu_share_rest_ns(struct cpu_share *s, int64_t now_ns, int64_t used_ns)
+{
+	double quota_ns = (double)s->limit.quota_ns;
+	if (s->limit.quota_ns == 0 ||
+	    s->limit.quota_ns >= THREADS * s->limit.period_ns)
+		return 0;
+	double rate = CPU_SHARE_RATE * quota_ns / (double)s->limit.period_ns;
+	double full_ns = CPU_SHARE_BURST * quota_ns;
+	s->level_ns += rate * (double)(now_ns - s->at_ns) -
+		       (double)(used_ns - s->used_ns);
+	if (s->level_ns > full_ns)
+		s->level_ns = full_ns;
+	s->at_ns = now_ns;
+	s->used_ns = used_ns;
+	return s->level_ns > 0 ? 0 : (int64_t)((full_ns - s->level_ns) / rate);
+}
