@@ -28,11 +28,16 @@
 #define CPU_SHARE_RATE 0.85
 #define CPU_SHARE_BURST 0.05
 
+/* A look costs as much as a tenth of a message: one after so many, or earlier
+ * when they are dear, as with a slow hook. */
+enum { CPU_SHARE_MESSAGES_MAX = 64 };
+
 struct cpu_share {
 	struct cpu_limit limit;
 	double level_ns; /* may be used now; less than 0: was too much */
 	int64_t at_ns;
 	int64_t used_ns;
+	unsigned messages; /* until the next look; set by each */
 };
 
 /* For how long to rest now, given clock_mono_ns and clock_cpu_ns. */

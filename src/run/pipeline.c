@@ -20,7 +20,6 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
@@ -86,9 +85,9 @@ struct orders { /* what the intake thread wants, as of one moment */
 	bool abandon;
 };
 
-static struct timespec deadline_in(int64_t ms)
+static struct timespec deadline_in(int64_t ns)
 {
-	int64_t at_ns = clock_mono_ns() + ms * NS_PER_MS;
+	int64_t at_ns = clock_mono_ns() + ns;
 	return (struct timespec){
 		.tv_sec = (time_t)(at_ns / NS_PER_S),
 		.tv_nsec = (long)(at_ns % NS_PER_S),
@@ -100,7 +99,7 @@ static struct timespec deadline_in(int64_t ms)
  * full disk again. */
 static struct orders listen_for(struct pipeline *p, int64_t ms, bool calm)
 {
-	struct timespec until = deadline_in(ms);
+	struct timespec until = deadline_in(ms * NS_PER_MS);
 	pthread_mutex_lock(&p->bell_lock);
 	while (!p->is_ordered && (calm || !p->is_rung) && ms > 0)
 		if (pthread_cond_timedwait(&p->bell, &p->bell_lock, &until) ==
@@ -288,7 +287,8 @@ static void run_message(struct pipeline *p, struct journal_entry *entry)
 	arena_reset(p->arena);
 }
 
-/* Receiving goes before: see run/cpu_share.h. */
+/* Receiving goes before: see run/cpu_share.h.  An order ends the rest; it is
+ * carried out when the batch is. */
 static void rest(struct pipeline *p)
 {
 	int64_t now_ns = clock_mono_ns();
@@ -301,9 +301,12 @@ static void rest(struct pipeline *p)
 	if (rest_ns == 0)
 		return;
 	p->rested_ns += rest_ns;
-	nanosleep(&(struct timespec){.tv_sec = rest_ns / NS_PER_S,
-				     .tv_nsec = rest_ns % NS_PER_S},
-		  NULL);
+	struct timespec until = deadline_in(rest_ns);
+	pthread_mutex_lock(&p->bell_lock);
+	while (!p->is_ordered && pthread_cond_timedwait(&p->bell, &p->bell_lock,
+							&until) != ETIMEDOUT)
+		;
+	pthread_mutex_unlock(&p->bell_lock);
 }
 
 /* False when there was nothing. */
@@ -311,10 +314,13 @@ static bool take_batch(struct pipeline *p)
 {
 	struct journal_entry entry;
 	size_t messages = 0, bytes = 0;
+	unsigned until_look = 0;
 	while (messages < BATCH_MESSAGES_MAX && bytes < p->batch_bytes_max &&
 	       journal_take(p->opts.journal, &entry)) {
-		if (messages % SHARE_MESSAGES == 0)
+		if (until_look-- == 0) {
 			rest(p);
+			until_look = p->share.messages - 1;
+		}
 		run_message(p, &entry);
 		messages++;
 		bytes += entry.bytes.len;

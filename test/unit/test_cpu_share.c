@@ -126,6 +126,26 @@ static void a_pause_saves_nothing_up(void **state)
 	assert_true(cpu_share_rest_ns(&s, 60 * NS_PER_S, NS_PER_MS) > 0);
 }
 
+/* So dear a message, 200 of them: how many until the next look at last. */
+static unsigned look_after(double each_ms)
+{
+	struct cpu_share s = {.limit = {15 * NS_PER_MS, 100 * NS_PER_MS}};
+	double used_ns = 0;
+	for (int i = 0; i < 200; i++) {
+		used_ns += s.messages * each_ms * NS_PER_MS;
+		cpu_share_rest_ns(&s, i * NS_PER_S, (int64_t)used_ns);
+	}
+	return s.messages;
+}
+
+static void dear_messages_are_looked_at_sooner(void **state)
+{
+	(void)state;
+	assert_int_equal(look_after(0.001), CPU_SHARE_MESSAGES_MAX);
+	assert_in_range(look_after(0.01), 15, 20);
+	assert_int_equal(look_after(20), 1);
+}
+
 /* --- the limit */
 
 static char root[PATH_MAX];
@@ -254,6 +274,7 @@ int main(void)
 		cmocka_unit_test(other_limits_work_as_well),
 		cmocka_unit_test(without_a_limit_there_is_no_rest),
 		cmocka_unit_test(a_pause_saves_nothing_up),
+		cmocka_unit_test(dear_messages_are_looked_at_sooner),
 		WITH_ROOT(version_2_in_a_container),
 		WITH_ROOT(version_2_of_a_unit),
 		WITH_ROOT(version_1_in_a_container),
