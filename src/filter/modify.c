@@ -210,6 +210,7 @@ static void remove_regex(struct record *r, struct pattern *regex,
 
 static void rename_all(struct record *r, struct span from, struct span to)
 {
+	r->has_unique_keys = false;
 	for (size_t i = 0; i < r->count; i++)
 		if (span_equals(r->fields[i].key, from))
 			r->fields[i].key = to;

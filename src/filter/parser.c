@@ -187,6 +187,7 @@ static void take_over(struct record *r, struct record *parsed,
 	r->fields = parsed->fields;
 	r->count = parsed->count;
 	r->cap = parsed->cap;
+	r->has_unique_keys = parsed->has_unique_keys;
 	if (parsed->time_ns != 0)
 		r->time_ns = parsed->time_ns;
 }

@@ -222,6 +222,7 @@ static bool read_members(const char *at, const char *end, struct record *into)
 	at = skip_blanks(at);
 	if (*at == '}')
 		return at + 1 == end;
+	into->has_unique_keys = false;
 	for (;;) {
 		if (into->count == into->cap)
 			record_grow(into);

@@ -57,10 +57,13 @@ static struct field *find_last(struct field *fields, size_t count,
 void record_set(struct record *r, struct span key, struct value value)
 {
 	struct field *f = find_last(r->fields, r->count, key);
-	if (f != NULL)
+	if (f != NULL) {
 		f->value = value;
-	else
-		record_add(r, key, value);
+		return;
+	}
+	bool has_unique_keys = r->has_unique_keys;
+	record_add(r, key, value);
+	r->has_unique_keys = has_unique_keys;
 }
 
 void record_remove(struct record *r, struct span key)
@@ -159,9 +162,12 @@ static size_t keep_last_of_many(struct record *r)
 
 void record_keep_last(struct record *r)
 {
+	if (r->has_unique_keys)
+		return;
 	size_t kept =
 		r->count <= FEW ? keep_last_of_few(r) : keep_last_of_many(r);
 	r->fields += kept;
 	r->cap -= kept;
 	r->count -= kept;
+	r->has_unique_keys = true;
 }

@@ -12,6 +12,7 @@
 #ifndef RECORD_RECORD_H
 #define RECORD_RECORD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,9 @@ struct record {
 	struct field *fields;
 	size_t count;
 	size_t cap;
+	/* True: no key occurs twice.  False: nobody has looked.  Who puts a
+	 * key into `fields` by hand makes it false. */
+	bool has_unique_keys;
 	unsigned restarts;     /* how often it went back to the chain's head */
 	unsigned restarted_by; /* 1 + the filter that sent it there; 0: none */
 };
@@ -49,6 +53,7 @@ static inline void record_add(struct record *r, struct span key,
 {
 	if (r->count == r->cap)
 		record_grow(r);
+	r->has_unique_keys = false;
 	r->fields[r->count++] = (struct field){key, value};
 }
 
@@ -63,7 +68,8 @@ void record_remove(struct record *, struct span key);
 const struct value *record_first(const struct record *, struct span key);
 const struct value *record_last(const struct record *, struct span key);
 
-/* Where a key occurs twice, leave only the last field of it. */
+/* Where a key occurs twice, leave only the last field of it.  Costs nothing
+ * when it is known that none does. */
 void record_keep_last(struct record *);
 
 /* The same look-up in the fields of a VALUE_MAP. */

@@ -188,6 +188,28 @@ static void of_two_equal_keys_the_parsed_one_is_first(void **state)
 	fini(&f);
 }
 
+static void what_was_known_of_the_keys_ends_with_the_parsed_ones(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_filter(&f, JSON " Reserve_Data on\n");
+	struct record *r = record_new(f.arena, NULL, SPAN("t"), TIME_NS);
+	record_add(r, SPAN("ident"), value_string(SPAN("h")));
+	record_add(r, SPAN("message"),
+		   value_string(SPAN("{\"a\":1,\"a\":2,\"ident\":3}")));
+	record_keep_last(r);
+	assert_true(r->has_unique_keys);
+	assert_int_equal(filter_parser.apply(f.filter, r, NULL), FILTER_PASS);
+	assert_false(r->has_unique_keys);
+	assert_int_equal(r->count, 4);
+	assert_int_equal(record_first(r, SPAN("a"))->integer, 1);
+	assert_int_equal(record_last(r, SPAN("a"))->integer, 2);
+	assert_int_equal(record_first(r, SPAN("ident"))->integer, 3);
+	record_keep_last(r);
+	assert_int_equal(r->count, 2);
+	fini(&f);
+}
+
 static void of_two_equal_keys_both_are_parsed_and_the_last_counts(void **state)
 {
 	(void)state;
@@ -463,6 +485,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parsed_keys_come_first_then_what_is_reserved),
 		cmocka_unit_test(of_two_equal_keys_the_parsed_one_is_first),
+		cmocka_unit_test(
+			what_was_known_of_the_keys_ends_with_the_parsed_ones),
 		cmocka_unit_test(
 			of_two_equal_keys_both_are_parsed_and_the_last_counts),
 		cmocka_unit_test(a_key_within_the_record_is_found),

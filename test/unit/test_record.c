@@ -92,6 +92,36 @@ static void a_copy_has_fields_of_its_own(void **state)
 	assert_int_equal(copy->count, 101);
 }
 
+/* A key that was added later is seen all the same: the first by a template,
+ * the last by the others. */
+static void what_is_known_of_the_keys_ends_where_one_may_come_again(
+	void **state)
+{
+	const char *const keys[] = {"a", "b", "a", NULL};
+	struct record *r = record_of(*state, keys);
+	assert_false(r->has_unique_keys);
+	record_keep_last(r);
+	assert_true(r->has_unique_keys);
+	assert_int_equal(r->count, 2);
+
+	record_set(r, SPAN("b"), value_int(7));
+	record_set(r, SPAN("c"), value_int(8));
+	record_remove(r, SPAN("b"));
+	assert_true(r->has_unique_keys);
+	assert_true(record_copy(r)->has_unique_keys);
+
+	record_add(r, SPAN("a"), value_int(9));
+	assert_false(r->has_unique_keys);
+	assert_int_equal(record_first(r, SPAN("a"))->integer, 2);
+	assert_int_equal(record_last(r, SPAN("a"))->integer, 9);
+	record_set(r, SPAN("d"), value_int(10));
+	assert_false(r->has_unique_keys);
+	assert_false(record_copy(r)->has_unique_keys);
+	record_keep_last(r);
+	assert_int_equal(r->count, 3);
+	assert_int_equal(record_first(r, SPAN("a"))->integer, 9);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -102,6 +132,8 @@ int main(void)
 		cmocka_unit_test(keep_last_is_right_for_thousands_of_keys),
 		cmocka_unit_test(set_replaces_in_place_and_remove_takes_all),
 		cmocka_unit_test(a_copy_has_fields_of_its_own),
+		cmocka_unit_test(
+			what_is_known_of_the_keys_ends_where_one_may_come_again),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
