@@ -13,16 +13,13 @@ void buf_fini(struct buf *b)
 	*b = (struct buf){0};
 }
 
-char *buf_reserve(struct buf *b, size_t more_bytes)
+void buf_grow(struct buf *b, size_t more_bytes)
 {
-	if (b->cap - b->len < more_bytes) {
-		size_t cap = b->cap ? b->cap : 256;
-		while (cap - b->len < more_bytes)
-			cap *= 2;
-		b->ptr = mem_grow(b->ptr, cap, 1);
-		b->cap = cap;
-	}
-	return b->ptr + b->len;
+	size_t cap = b->cap ? b->cap : 256;
+	while (cap - b->len < more_bytes)
+		cap *= 2;
+	b->ptr = mem_grow(b->ptr, cap, 1);
+	b->cap = cap;
 }
 
 void buf_printf(struct buf *b, const char *format, ...)

@@ -21,8 +21,16 @@ struct buf {
 /* Free the memory; the buffer is empty and valid again. */
 void buf_fini(struct buf *);
 
+/* For buf_reserve, when there is no room. */
+void buf_grow(struct buf *, size_t more_bytes);
+
 /* Make room for `more_bytes` behind what is there; returns the place. */
-char *buf_reserve(struct buf *, size_t more_bytes);
+static inline char *buf_reserve(struct buf *b, size_t more_bytes)
+{
+	if (b->cap - b->len < more_bytes)
+		buf_grow(b, more_bytes);
+	return b->ptr + b->len;
+}
 
 void buf_printf(struct buf *, const char *format, ...) PRINTF_LIKE(2, 3);
 
@@ -37,7 +45,7 @@ static inline void buf_clear(struct buf *b)
 static inline void buf_put(struct buf *b, const char *bytes, size_t len)
 {
 	if (b->cap - b->len < len)
-		buf_reserve(b, len);
+		buf_grow(b, len);
 	if (len > 0)
 		memcpy(b->ptr + b->len, bytes, len);
 	b->len += len;
@@ -55,9 +63,8 @@ static inline void buf_put_text(struct buf *b, const char *text)
 
 static inline void buf_put_char(struct buf *b, char c)
 {
-	if (b->cap == b->len)
-		buf_reserve(b, 1);
-	b->ptr[b->len++] = c;
+	*buf_reserve(b, 1) = c;
+	b->len++;
 }
 
 static inline struct span buf_span(const struct buf *b)

@@ -3,6 +3,9 @@
 
 #include <math.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -15,30 +18,74 @@ static bool is_control(unsigned char c)
 	return c < 0x20 || c == 0x7f;
 }
 
-/* Whether any of eight bytes is a control character.  The usual arithmetic
+/* Not 0 when one of eight bytes is a control character.  The usual arithmetic
  * on all bytes at once: a borrow can only come from a byte that is one. */
-static bool has_control(uint64_t bytes)
+static uint64_t controls_of(uint64_t bytes)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);
 	uint64_t del = bytes ^ (ones * 0x7f);
 	uint64_t below_20 = (bytes - ones * 0x20) & ~bytes;
 	uint64_t equals_7f = (del - ones) & ~del;
-	return ((below_20 | equals_7f) & (ones * 0x80)) != 0;
+	return (below_20 | equals_7f) & (ones * 0x80);
 }
 
-/* How many bytes from the start need no escape. */
-static size_t plain_length(const char *bytes, size_t len)
+/* Each of these copies and returns not 0 when there is a control character.
+ * Overlapping copies of a fixed size make any length without a loop over
+ * bytes, and the bytes are touched once. */
+static inline uint64_t copy_16(char *to, const char *from)
 {
-	size_t at = 0;
-	for (; len - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
-		uint64_t eight;
-		memcpy(&eight, bytes + at, sizeof eight);
-		if (has_control(eight))
-			break;
+#ifdef __SSE2__
+	__m128i b = _mm_loadu_si128((const __m128i *)from);
+	const __m128i last = _mm_set1_epi8(0x1f), del = _mm_set1_epi8(0x7f);
+	_mm_storeu_si128((__m128i *)to, b);
+	return (unsigned)_mm_movemask_epi8(
+		_mm_or_si128(_mm_cmpeq_epi8(_mm_max_epu8(b, last), last),
+			     _mm_cmpeq_epi8(b, del)));
+#else
+	uint64_t bytes[2];
+	memcpy(bytes, from, sizeof bytes);
+	memcpy(to, bytes, sizeof bytes);
+	return controls_of(bytes[0]) | controls_of(bytes[1]);
+#endif
+}
+
+static inline uint64_t copy_8_to_15(char *to, const char *from, size_t len)
+{
+	uint64_t first, last;
+	memcpy(&first, from, sizeof first);
+	memcpy(&last, from + len - sizeof last, sizeof last);
+	memcpy(to, &first, sizeof first);
+	memcpy(to + len - sizeof last, &last, sizeof last);
+	return controls_of(first) | controls_of(last);
+}
+
+static inline uint64_t copy_4_to_7(char *to, const char *from, size_t len)
+{
+	uint32_t first, last;
+	memcpy(&first, from, sizeof first);
+	memcpy(&last, from + len - sizeof last, sizeof last);
+	memcpy(to, &first, sizeof first);
+	memcpy(to + len - sizeof last, &last, sizeof last);
+	return controls_of((uint64_t)first << 32 | last);
+}
+
+static uint64_t copy(char *to, const char *from, size_t len)
+{
+	uint64_t controls = 0;
+	if (len >= 16) {
+		for (size_t at = 0; at < len - 16; at += 16)
+			controls |= copy_16(to + at, from + at);
+		return controls | copy_16(to + len - 16, from + len - 16);
 	}
-	while (at < len && !is_control((unsigned char)bytes[at]))
-		at++;
-	return at;
+	if (len >= 8)
+		return copy_8_to_15(to, from, len);
+	if (len >= 4)
+		return copy_4_to_7(to, from, len);
+	for (size_t i = 0; i < len; i++) {
+		to[i] = from[i];
+		controls |= is_control((unsigned char)from[i]);
+	}
+	return controls;
 }
 
 static void put_control(struct buf *out, unsigned char c)
@@ -59,16 +106,24 @@ static void put_control(struct buf *out, unsigned char c)
 	buf_put(out, escape, sizeof escape);
 }
 
+/* A control character is rare: what was copied with one is written anew. */
 static void put_escaped(struct buf *out, struct span s)
 {
-	while (s.len > 0) {
-		size_t plain = plain_length(s.ptr, s.len);
-		buf_put(out, s.ptr, plain);
-		if (plain == s.len)
-			return;
-		put_control(out, (unsigned char)s.ptr[plain]);
-		s = span_make(s.ptr + plain + 1, s.len - plain - 1);
+	if (s.len == 0)
+		return;
+	if (copy(buf_reserve(out, s.len), s.ptr, s.len) == 0) {
+		out->len += s.len;
+		return;
 	}
+	size_t from = 0;
+	for (size_t at = 0; at < s.len; at++) {
+		if (!is_control((unsigned char)s.ptr[at]))
+			continue;
+		buf_put(out, s.ptr + from, at - from);
+		put_control(out, (unsigned char)s.ptr[at]);
+		from = at + 1;
+	}
+	buf_put(out, s.ptr + from, s.len - from);
 }
 
 /* Up to each quote and with it, then the quote once more. */

@@ -125,6 +125,45 @@ static void a_template_is_rendered_to_the_byte(void **state)
 	}
 }
 
+/* Of every length, plain, and with a control character at every place. */
+static void a_value_of_any_length_is_copied_or_escaped(void **state)
+{
+	(void)state;
+	static const char controls[] = {'\0', '\x1f', '\x7f', '\n'};
+	static const char *const escapes[] = {"\\u0000", "\\u001f", "\\u007f",
+					      "\\n"};
+	char bytes[70];
+	for (size_t i = 0; i < sizeof bytes; i++)
+		bytes[i] = (char)(' ' + i * 37 % 95);
+	bytes[3] = bytes[20] = '\xff';
+	bytes[5] = bytes[40] = '\x80';
+	for (size_t len = 0; len <= sizeof bytes; len++) {
+		char *value = malloc(len + 1); /* nothing readable behind it */
+		memcpy(value, bytes, len);
+		value = realloc(value, len ? len : 1);
+		struct buf out = {0}, wanted = {0};
+		format_put_text(&out, span_make(value, len), FORMAT_LINE);
+		assert_int_equal(out.len, len);
+		assert_memory_equal(buf_text(&out), bytes, len);
+		for (size_t at = 0; at < len * 4; at++) {
+			value[at / 4] = controls[at % 4];
+			buf_clear(&out);
+			buf_clear(&wanted);
+			format_put_text(&out, span_make(value, len),
+					FORMAT_LINE);
+			buf_put(&wanted, bytes, at / 4);
+			buf_put_text(&wanted, escapes[at % 4]);
+			buf_put(&wanted, bytes + at / 4 + 1, len - at / 4 - 1);
+			assert_int_equal(out.len, wanted.len);
+			assert_memory_equal(out.ptr, wanted.ptr, out.len);
+			value[at / 4] = bytes[at / 4];
+		}
+		free(value);
+		buf_fini(&out);
+		buf_fini(&wanted);
+	}
+}
+
 static const struct format_case {
 	const char *keys;
 	const char *json;
@@ -397,6 +436,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_template_is_rendered_to_the_byte),
+		cmocka_unit_test(a_value_of_any_length_is_copied_or_escaped),
 		cmocka_unit_test(a_record_is_a_line_to_the_byte),
 		cmocka_unit_test(a_csv_file_can_begin_with_its_columns),
 		cmocka_unit_test(a_format_that_is_not_there_is_told),
