@@ -4,7 +4,7 @@
  * escaped.
  *
  *     {time} {vhost} "{uri}"     compiled at open into a list of parts:
- *     TIME | " " | KEY vhost | " \"" | KEY uri | "\""
+ *     "" TIME | " " KEY vhost | " \"" KEY uri | "\""
  *
  * A key that the record has not is printed as it stands, braces included. */
 #include <stdlib.h>
@@ -21,9 +21,11 @@
 
 enum part_kind { PART_TEXT, PART_TIME, PART_KEY };
 
-struct part {
+struct part {		  /* the spans point into the template */
+	struct span text; /* that stands before the rest */
 	enum part_kind kind;
-	struct span text; /* into the template; a key without its braces */
+	struct span key; /* PART_KEY, without its braces */
+	size_t place;	 /* see record_first_at */
 };
 
 struct template
@@ -34,24 +36,25 @@ struct template
 	size_t part_count;
 };
 
-static void add_part(struct template *t, enum part_kind kind, const char *from,
-		     const char *end)
+static struct span span_between(const char *from, const char *end)
 {
-	if (kind == PART_TEXT && from == end)
-		return;
+	return span_make(from, (size_t)(end - from));
+}
+
+static struct part *add_part(struct template *t, struct span text)
+{
 	t->parts = mem_grow(t->parts, t->part_count + 1, sizeof *t->parts);
-	t->parts[t->part_count++] = (struct part){
-		.kind = kind,
-		.text = span_make(from, (size_t)(end - from)),
-	};
+	struct part *p = &t->parts[t->part_count++];
+	*p = (struct part){.text = text};
+	return p;
 }
 
 /* Fluent Bit compares with strncmp(key, "time", length of key), so that every
  * beginning of the word, {} included, is the time too. */
-static bool is_time(const char *key, const char *end)
+static bool is_time(struct span key)
 {
-	size_t len = (size_t)(end - key);
-	return len <= strlen("time") && memcmp(key, "time", len) == 0;
+	return key.len <= strlen("time") &&
+	       memcmp(key.ptr, "time", key.len) == 0;
 }
 
 /* A brace that is opened twice starts anew ("{a{b}" is the text "{a" and the
@@ -63,23 +66,32 @@ static void compile(struct template *t)
 		if (*at == '{') {
 			brace = at;
 		} else if (*at == '}' && brace != NULL) {
-			const char *key = brace + 1;
-			add_part(t, PART_TEXT, from, brace);
-			add_part(t, is_time(key, at) ? PART_TIME : PART_KEY,
-				 key, at);
+			struct part *p = add_part(t, span_between(from, brace));
+			p->key = span_between(brace + 1, at);
+			p->kind = is_time(p->key) ? PART_TIME : PART_KEY;
 			from = at + 1;
 			brace = NULL;
 		}
 	}
-	add_part(t, PART_TEXT, from, at);
+	add_part(t, span_between(from, at));
 }
 
-static void put_key(struct buf *out, const struct record *r, struct span key,
+/* It is a blank or two mostly, which is less than a call. */
+static void put_text(struct buf *out, struct span text)
+{
+	if (text.len > 4)
+		buf_put_span(out, text);
+	else
+		for (size_t i = 0; i < text.len; i++)
+			buf_put_char(out, text.ptr[i]);
+}
+
+static void put_key(struct buf *out, const struct record *r, struct part *p,
 		    enum format_escape escape)
 {
-	const struct value *v = record_first(r, key);
+	const struct value *v = record_first_at(r, p->key, &p->place);
 	if (v == NULL) /* with the braces, which stand around it */
-		buf_put(out, key.ptr - 1, key.len + 2);
+		buf_put(out, p->key.ptr - 1, p->key.len + 2);
 	else if (v->type == VALUE_STRING)
 		format_put_text(out, v->string, escape);
 	else
@@ -106,21 +118,15 @@ static struct format *open_template(struct conf_section *s, struct err *e)
 static void render_template(struct format *f, const struct record *r,
 			    struct buf *out)
 {
-	const struct template *t = (const struct template *)f;
+	struct template *t = (struct template *)f;
 	enum format_escape escape = f->is_raw ? FORMAT_RAW : FORMAT_LINE;
 	for (size_t i = 0; i < t->part_count; i++) {
-		const struct part *p = &t->parts[i];
-		switch (p->kind) {
-		case PART_TEXT:
-			buf_put_span(out, p->text);
-			break;
-		case PART_TIME:
+		struct part *p = &t->parts[i];
+		put_text(out, p->text);
+		if (p->kind == PART_TIME)
 			format_put_time(out, r->time_ns);
-			break;
-		case PART_KEY:
-			put_key(out, r, p->text, escape);
-			break;
-		}
+		else if (p->kind == PART_KEY)
+			put_key(out, r, p, escape);
 	}
 	buf_put_char(out, '\n');
 }

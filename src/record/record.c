@@ -45,11 +45,47 @@ void record_grow(struct record *r)
 	memcpy(r->fields, old, r->count * sizeof *old);
 }
 
+static uint64_t eight_at(const char *bytes)
+{
+	uint64_t eight;
+	memcpy(&eight, bytes, sizeof eight);
+	return eight;
+}
+
+static uint32_t four_at(const char *bytes)
+{
+	uint32_t four;
+	memcpy(&four, bytes, sizeof four);
+	return four;
+}
+
+/* span_equals for keys, which are short: a call of memcmp costs more than they
+ * do.  Those of one length often begin alike, seldom end so: from the end. */
+static inline bool is_key(struct span a, struct span b)
+{
+	size_t len = a.len;
+	if (len != b.len)
+		return false;
+	if (len >= 8) {
+		for (size_t end = len; end > 8; end -= 8)
+			if (eight_at(a.ptr + end - 8) !=
+			    eight_at(b.ptr + end - 8))
+				return false;
+		return eight_at(a.ptr) == eight_at(b.ptr);
+	}
+	if (len >= 4)
+		return four_at(a.ptr + len - 4) == four_at(b.ptr + len - 4) &&
+		       four_at(a.ptr) == four_at(b.ptr);
+	while (len > 0 && a.ptr[len - 1] == b.ptr[len - 1])
+		len--;
+	return len == 0;
+}
+
 static struct field *find_last(struct field *fields, size_t count,
 			       struct span key)
 {
 	for (size_t i = count; i-- > 0;)
-		if (span_equals(fields[i].key, key))
+		if (is_key(fields[i].key, key))
 			return &fields[i];
 	return NULL;
 }
@@ -78,8 +114,22 @@ void record_remove(struct record *r, struct span key)
 const struct value *record_first(const struct record *r, struct span key)
 {
 	for (size_t i = 0; i < r->count; i++)
-		if (span_equals(r->fields[i].key, key))
+		if (is_key(r->fields[i].key, key))
 			return &r->fields[i].value;
+	return NULL;
+}
+
+const struct value *record_first_at(const struct record *r, struct span key,
+				    size_t *place)
+{
+	size_t i = *place;
+	if (r->has_unique_keys && i < r->count && is_key(r->fields[i].key, key))
+		return &r->fields[i].value;
+	for (i = 0; i < r->count; i++)
+		if (is_key(r->fields[i].key, key)) {
+			*place = i;
+			return &r->fields[i].value;
+		}
 	return NULL;
 }
 
@@ -87,7 +137,7 @@ const struct value *fields_last(const struct field *fields, size_t count,
 				struct span key)
 {
 	for (size_t i = count; i-- > 0;)
-		if (span_equals(fields[i].key, key))
+		if (is_key(fields[i].key, key))
 			return &fields[i].value;
 	return NULL;
 }

@@ -68,6 +68,11 @@ void record_remove(struct record *, struct span key);
 const struct value *record_first(const struct record *, struct span key);
 const struct value *record_last(const struct record *, struct span key);
 
+/* record_first, for one who asks record after record: *place, at first 0, is
+ * where the key was last time.  Records of one input are alike. */
+const struct value *record_first_at(const struct record *, struct span key,
+				    size_t *place);
+
 /* Where a key occurs twice, leave only the last field of it.  Costs nothing
  * when it is known that none does. */
 void record_keep_last(struct record *);

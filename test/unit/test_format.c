@@ -164,6 +164,36 @@ static void a_value_of_any_length_is_copied_or_escaped(void **state)
 	}
 }
 
+/* It remembers where a key was in the record before. */
+static void a_template_finds_the_first_of_a_key_in_records_of_any_shape(
+	void **state)
+{
+	(void)state;
+	static const struct {
+		const char *json, *line;
+		bool is_unique;
+	} cases[] = {
+		{"{\"a\":1,\"b\":2}", "1 2\n", true},
+		{"{\"a\":1,\"b\":2}", "1 2\n", false},
+		{"{\"b\":2,\"a\":1}", "1 2\n", true},
+		{"{\"b\":3,\"a\":1,\"b\":2}", "1 3\n", false},
+		{"{\"a\":0,\"b\":3,\"a\":1,\"b\":2}", "0 3\n", false},
+		{"{\"c\":5,\"x\":7,\"b\":2,\"a\":1}", "1 2\n", true},
+		{"{\"b\":2}", "{a} 2\n", true},
+		{"{}", "{a} {b}\n", true},
+		{"{\"a\":1,\"b\":2,\"c\":3}", "1 2\n", true},
+	};
+	struct fixture f;
+	open_with(&f, "    Format template\n    Template {a} {b}\n");
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct record *r = make(&f, cases[i].json, TIME_NS);
+		if (cases[i].is_unique)
+			record_keep_last(r);
+		assert_string_equal(render(&f, r), cases[i].line);
+	}
+	close_all(&f);
+}
+
 static const struct format_case {
 	const char *keys;
 	const char *json;
@@ -437,6 +467,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_template_is_rendered_to_the_byte),
 		cmocka_unit_test(a_value_of_any_length_is_copied_or_escaped),
+		cmocka_unit_test(
+			a_template_finds_the_first_of_a_key_in_records_of_any_shape),
 		cmocka_unit_test(a_record_is_a_line_to_the_byte),
 		cmocka_unit_test(a_csv_file_can_begin_with_its_columns),
 		cmocka_unit_test(a_format_that_is_not_there_is_told),

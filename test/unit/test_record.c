@@ -122,6 +122,63 @@ static void what_is_known_of_the_keys_ends_where_one_may_come_again(
 	assert_int_equal(record_first(r, SPAN("a"))->integer, 9);
 }
 
+/* Keys of every length that differ in one byte only. */
+static void keys_that_are_nearly_equal_are_told_apart(void **state)
+{
+	enum { LEN = 40 };
+	for (size_t len = 1; len <= LEN; len++) {
+		char same[LEN], other[LEN];
+		memset(same, 'k', LEN);
+		memset(other, 'k', LEN);
+		struct record *r = record_new(*state, NULL, SPAN("t"), 0);
+		for (size_t i = 0; i < len; i++) {
+			other[i] = 'x';
+			record_add(r, arena_copy(*state, span_make(other, len)),
+				   value_int((int64_t)i));
+			other[i] = 'k';
+		}
+		assert_null(record_first(r, span_make(same, len)));
+		assert_null(record_last(r, span_make(same, len)));
+		for (size_t i = 0; i < len; i++) {
+			size_t place = len / 2;
+			other[i] = 'x';
+			const struct value *v =
+				record_first(r, span_make(other, len));
+			assert_int_equal(v->integer, i);
+			assert_ptr_equal(v,
+					 record_last(r, span_make(other, len)));
+			assert_ptr_equal(
+				v, record_first_at(r, span_make(other, len),
+						   &place));
+			assert_int_equal(place, i);
+			other[i] = 'k';
+		}
+		record_keep_last(r);
+		assert_int_equal(r->count, len);
+		record_add(r, span_make(same, len), value_null());
+		record_add(r, span_make(same, len), value_null());
+		record_keep_last(r);
+		assert_int_equal(r->count, len + 1);
+	}
+}
+
+static void the_first_is_found_where_it_was_or_elsewhere(void **state)
+{
+	const char *const keys[] = {"a", "b", "a", "c", NULL};
+	struct record *r = record_of(*state, keys);
+	size_t place = 2; /* the key, but not the first of it */
+	assert_int_equal(record_first_at(r, SPAN("a"), &place)->integer, 0);
+	assert_int_equal(place, 0);
+	assert_null(record_first_at(r, SPAN("d"), &place));
+	record_keep_last(r); /* b, a, c */
+	place = 99;
+	assert_int_equal(record_first_at(r, SPAN("a"), &place)->integer, 2);
+	assert_int_equal(place, 1);
+	assert_int_equal(record_first_at(r, SPAN("a"), &place)->integer, 2);
+	assert_int_equal(record_first_at(r, SPAN("b"), &place)->integer, 1);
+	assert_null(record_first_at(r, SPAN(""), &place));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -132,6 +189,8 @@ int main(void)
 		cmocka_unit_test(keep_last_is_right_for_thousands_of_keys),
 		cmocka_unit_test(set_replaces_in_place_and_remove_takes_all),
 		cmocka_unit_test(a_copy_has_fields_of_its_own),
+		cmocka_unit_test(keys_that_are_nearly_equal_are_told_apart),
+		cmocka_unit_test(the_first_is_found_where_it_was_or_elsewhere),
 		cmocka_unit_test(
 			what_is_known_of_the_keys_ends_where_one_may_come_again),
 	};
