@@ -5,7 +5,7 @@
 
 #include "base/arena.h"
 
-enum { FIRST_CAP = 32, FEW = 64 };
+enum { FIRST_CAP = 32, FEW = 64, MARKS = 256, MARK_SHIFT = 64 - 8 };
 
 static struct field *fields_new(struct arena *a, size_t cap)
 {
@@ -155,33 +155,37 @@ static uint32_t hash_of(struct span key)
 	return hash;
 }
 
-/* Keys of one record mostly differ in these, so that a mark rarely lies. */
-static unsigned mark_of(struct span key)
+/* From both ends of the key: those of one record mostly differ there, so that
+ * a mark rarely lies. */
+static size_t mark_of(struct span key)
 {
-	if (key.len == 0)
-		return 0;
-	unsigned first = (unsigned char)key.ptr[0];
-	unsigned middle = (unsigned char)key.ptr[key.len / 2];
-	unsigned last = (unsigned char)key.ptr[key.len - 1];
-	return (first * 31 + middle * 17 + last * 7 + (unsigned)key.len) & 255;
+	uint64_t ends = 0;
+	if (key.len >= 8)
+		ends = eight_at(key.ptr) + eight_at(key.ptr + key.len - 8);
+	else if (key.len >= 4)
+		ends = (uint64_t)four_at(key.ptr) << 32 |
+		       four_at(key.ptr + key.len - 4);
+	else if (key.len > 0)
+		ends = (unsigned char)key.ptr[0] +
+		       256 * (uint64_t)(unsigned char)key.ptr[key.len - 1];
+	return (ends + key.len) * UINT64_C(0x9e3779b97f4a7c15) >> MARK_SHIFT;
 }
 
-/* Where the kept fields begin.  For the few fields of an access log: 100 ns
- * less for 26 of them than with the table below. */
+/* Where the kept fields begin.  For the few fields of an access log: a third
+ * of what the table below costs for 27 of them. */
 static size_t keep_last_of_few(struct record *r)
 {
-	uint64_t marks[4] = {0};
+	bool is_marked[MARKS] = {false};
 	size_t kept = r->count;
 	for (size_t i = r->count; i-- > 0;) {
-		struct field f = r->fields[i];
-		unsigned mark = mark_of(f.key);
-		uint64_t bit = UINT64_C(1) << (mark & 63);
-		if ((marks[mark >> 6] & bit) != 0 &&
-		    find_last(r->fields + kept, r->count - kept, f.key))
+		size_t mark = mark_of(r->fields[i].key);
+		if (is_marked[mark] &&
+		    find_last(r->fields + kept, r->count - kept,
+			      r->fields[i].key) != NULL)
 			continue;
-		marks[mark >> 6] |= bit;
+		is_marked[mark] = true;
 		if (--kept != i)
-			r->fields[kept] = f;
+			r->fields[kept] = r->fields[i];
 	}
 	return kept;
 }

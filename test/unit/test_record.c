@@ -179,6 +179,39 @@ static void the_first_is_found_where_it_was_or_elsewhere(void **state)
 	assert_null(record_first_at(r, SPAN(""), &place));
 }
 
+/* Against the plain way, from a few short keys, so that many are equal. */
+static void keep_last_is_right_for_any_keys(void **state)
+{
+	unsigned random = 1;
+	for (int round = 0; round < 2000; round++) {
+		arena_reset(*state);
+		struct record *r = record_new(*state, NULL, SPAN("t"), 0);
+		size_t count = (size_t)round % 70, left = 0;
+		for (size_t i = 0; i < count; i++) {
+			char text[24];
+			random = random * 1103515245 + 12345;
+			int len = snprintf(text, sizeof text, "%.*s%u",
+					   (int)(random >> 28),
+					   "a_long_beginning",
+					   (random >> 16) % 40);
+			record_add(r,
+				   arena_copy(*state,
+					      span_make(text, (size_t)len)),
+				   value_int((int64_t)i));
+		}
+		struct record *all = record_copy(r);
+		record_keep_last(r);
+		for (size_t i = 0; i < count; i++) {
+			const struct field *f = &all->fields[i];
+			if (record_last(all, f->key) != &f->value)
+				continue;
+			assert_true(left < r->count);
+			assert_int_equal(r->fields[left++].value.integer, i);
+		}
+		assert_int_equal(left, r->count);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +224,7 @@ int main(void)
 		cmocka_unit_test(a_copy_has_fields_of_its_own),
 		cmocka_unit_test(keys_that_are_nearly_equal_are_told_apart),
 		cmocka_unit_test(the_first_is_found_where_it_was_or_elsewhere),
+		cmocka_unit_test(keep_last_is_right_for_any_keys),
 		cmocka_unit_test(
 			what_is_known_of_the_keys_ends_where_one_may_come_again),
 	};
