@@ -30,6 +30,7 @@ bool tag_match_init(struct tag_match *m, const char *match,
 		m->text = mem_text(match);
 		m->glob = span_of(m->text);
 		m->takes_all = span_equals(m->glob, SPAN("*"));
+		m->is_plain = m->regex == NULL && strchr(match, '*') == NULL;
 	}
 	return true;
 }
@@ -46,9 +47,8 @@ bool tag_match_is_there(const struct tag_match *m)
 	return m->text != NULL || m->regex != NULL;
 }
 
-bool tag_match_takes(const struct tag_match *m, struct span tag)
+bool tag_match_looks(const struct tag_match *m, struct span tag)
 {
-	return m->takes_all ||
-	       (m->text != NULL && tag_glob_matches(m->glob, tag)) ||
+	return (m->text != NULL && tag_glob_matches(m->glob, tag)) ||
 	       (m->regex != NULL && regex_takes(m->regex, tag));
 }

@@ -20,6 +20,7 @@ struct tag_match { /* zero-initialised it takes nothing */
 	struct span glob;      /* of the text; without one NULL */
 	struct pattern *regex; /* or NULL */
 	bool takes_all;	       /* `Match *` */
+	bool is_plain;	       /* the text without a star, no regex */
 };
 
 /* Either text may be NULL.  On failure the regex is wrong, and there is
@@ -31,6 +32,15 @@ void tag_match_fini(struct tag_match *);
 /* Either of the two texts was there. */
 bool tag_match_is_there(const struct tag_match *);
 
-bool tag_match_takes(const struct tag_match *, struct span tag);
+/* For tag_match_takes, where there is more to do. */
+bool tag_match_looks(const struct tag_match *, struct span tag);
+
+/* Each filter asks for each record, mostly with `Match *` or one name. */
+static inline bool tag_match_takes(const struct tag_match *m, struct span tag)
+{
+	if (m->is_plain)
+		return span_equals(m->glob, tag);
+	return m->takes_all || tag_match_looks(m, tag);
+}
 
 #endif

@@ -15,6 +15,11 @@ static void a_tag_is_taken_by_either_text(void **state)
 		{"kube.*", NULL, "kube.a", true},
 		{"kube.*", NULL, "cube.a", false},
 		{NULL, NULL, "kube.a", false},
+		{"kube.a", NULL, "kube.a", true},
+		{"kube.a", NULL, "kube.ab", false},
+		{"kube.a", NULL, "kube.", false},
+		{"kube.b", "^kube", "kube.a", true},
+		{"kube.b", "^cube", "kube.b", true},
 		{"", NULL, "kube.a", false},
 		{"", NULL, "", true},
 		/* At the start, not in the middle; the end is free. */
