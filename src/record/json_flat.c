@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The last byte of the text is known to be the closing brace.  It ends every
- * blank, number, word and escape, so that only strings look for the end.
+/* The last byte of the text is known to be the closing brace, and is what `end`
+ * points to.  It ends every blank, number, word and escape, so that only strings
+ * look for it.
  * Each function that reads takes the place where it begins, and returns the
  * place behind what it read: NULL when that is not for here. */
 #include "record/json_flat.h"
@@ -41,7 +42,7 @@ static inline const char *find_special(const char *at, const char *end)
 			_mm_cmpeq_epi8(_mm_max_epu8(b, control), control));
 		int mask = _mm_movemask_epi8(is_special);
 		if (mask != 0)
-			return at + __builtin_ctz((unsigned)mask);
+			return at + (unsigned)__builtin_ctz((unsigned)mask);
 	}
 #else
 	/* Each term sets the top bit of the first byte that it is about, and
@@ -113,7 +114,7 @@ static const char *read_escaped(const char *start, const char *at,
 			return NULL;
 		at = find_special(at, end);
 	}
-	if (at == end || *at != '"')
+	if (*at != '"')
 		return NULL;
 	*s = unescape_utf8(a, span_make(start, (size_t)(at - start)));
 	return at + 1;
@@ -124,8 +125,6 @@ static inline const char *read_string(const char *start, const char *end,
 				      struct arena *a, struct span *s)
 {
 	const char *at = find_special(start, end);
-	if (at == end)
-		return NULL;
 	if (*at != '"')
 		return read_escaped(start, at, end, a, s);
 	*s = span_make(start, (size_t)(at - start));
@@ -197,6 +196,16 @@ static const char *read_plain(const char *at, const char *end, struct value *v)
 	}
 }
 
+/* To what stands behind the `mark`, blanks around it; NULL when there is no
+ * mark.  First what nginx writes: no blanks, and a string. */
+static inline const char *skip_mark(const char *at, char mark)
+{
+	if (at[0] == mark && at[1] == '"')
+		return at + 1;
+	at = skip_blanks(at);
+	return *at == mark ? skip_blanks(at + 1) : NULL;
+}
+
 static const char *read_member(const char *at, const char *end, struct arena *a,
 			       struct field *f)
 {
@@ -205,10 +214,9 @@ static const char *read_member(const char *at, const char *end, struct arena *a,
 	at = read_string(at + 1, end, a, &f->key);
 	if (at == NULL)
 		return NULL;
-	at = skip_blanks(at);
-	if (*at != ':')
+	at = skip_mark(at, ':');
+	if (at == NULL)
 		return NULL;
-	at = skip_blanks(at + 1);
 	if (*at != '"')
 		return read_plain(at, end, &f->value);
 	f->value.type = VALUE_STRING;
@@ -221,7 +229,7 @@ static bool read_members(const char *at, const char *end, struct record *into)
 {
 	at = skip_blanks(at);
 	if (*at == '}')
-		return at + 1 == end;
+		return at == end;
 	into->has_unique_keys = false;
 	for (;;) {
 		if (into->count == into->cap)
@@ -232,10 +240,12 @@ static bool read_members(const char *at, const char *end, struct record *into)
 		if (at == NULL)
 			return false;
 		into->count++;
-		at = skip_blanks(at);
-		if (*at != ',')
-			return *at == '}' && at + 1 == end;
-		at = skip_blanks(at + 1);
+		const char *next = skip_mark(at, ',');
+		if (next == NULL) {
+			at = skip_blanks(at);
+			return at == end;
+		}
+		at = next;
 	}
 }
 
@@ -247,7 +257,8 @@ bool json_flat_read(struct span text, struct record *into)
 		return false;
 	const char *at = skip_blanks(text.ptr);
 	size_t count = into->count;
-	if (*at == '{' && read_members(at + 1, text.ptr + text.len, into))
+	const char *end = text.ptr + text.len - 1;
+	if (*at == '{' && read_members(at + 1, end, into))
 		return true;
 	into->count = count;
 	return false;
