@@ -413,6 +413,11 @@ bool journal_take(struct journal *j, struct journal_entry *out)
 	return true;
 }
 
+bool journal_is_repeating(const struct journal *j)
+{
+	return j->consumer.hold_seq != UINT64_MAX;
+}
+
 void journal_note(struct journal *j, const struct append_note *note)
 {
 	struct journal_consumer *c = &j->consumer;

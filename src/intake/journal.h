@@ -122,6 +122,10 @@ size_t journal_room(struct journal *);
  * make the same lines. */
 bool journal_take(struct journal *, struct journal_entry *) MUST_USE;
 
+/* Whether that batch is to come, or under way: it must be taken to its end,
+ * for the commit forgets the notes. */
+bool journal_is_repeating(const struct journal *);
+
 /* Everything taken since the last commit is a batch now, and this is about to
  * be appended for it.  Beyond JOURNAL_NOTES_MAX a batch is at least once. */
 enum { JOURNAL_NOTES_MAX = 8192 };

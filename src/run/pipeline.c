@@ -309,13 +309,22 @@ static void rest(struct pipeline *p)
 	pthread_mutex_unlock(&p->bell_lock);
 }
 
+/* What a killed process had begun is taken whole, however large its batch was:
+ * a part would be committed, and the rest be written a second time. */
+static bool is_full(const struct pipeline *p, size_t messages, size_t bytes)
+{
+	return (messages >= BATCH_MESSAGES_MAX ||
+		bytes >= p->batch_bytes_max) &&
+	       !journal_is_repeating(p->opts.journal);
+}
+
 /* False when there was nothing. */
 static bool take_batch(struct pipeline *p)
 {
 	struct journal_entry entry;
 	size_t messages = 0, bytes = 0;
 	unsigned until_look = 0;
-	while (messages < BATCH_MESSAGES_MAX && bytes < p->batch_bytes_max &&
+	while (!is_full(p, messages, bytes) &&
 	       journal_take(p->opts.journal, &entry)) {
 		if (until_look-- == 0) {
 			rest(p);

@@ -133,6 +133,23 @@ def test_a_kill_in_the_middle_of_the_recovery_costs_no_line(
     check_numbers(numbers_in(out.bytes()), lines.accepted())
 
 
+def test_a_kill_in_a_batch_for_many_files_writes_no_line_twice(
+        room, start, stream, held_socket):
+    """Such a batch is larger than others, and the next worker, which does not
+    know yet that there are many files, must take the whole of it again."""
+    kinds = 200
+    faults = Faults(room, room.out)
+    daemon = start(numbered_in_files(room), listen=held_socket, env=faults.env)
+    lines = stream(10 * RATE, "-w", "-k", str(kinds))
+    # The first batch has a few lines, the next what came meanwhile.
+    faults.strike(2 * kinds + kinds // 2, delay_ms=2)
+    daemon.kill_worker()
+    faults.end()
+    lines.stop()
+    daemon.settled(lines.sent)
+    check_files(room, lines.accepted(), kinds)
+
+
 needs_strace = pytest.mark.skipif(bool(why_not()), reason=why_not())
 BURST = 12
 
