@@ -22,6 +22,13 @@ void buf_grow(struct buf *b, size_t more_bytes)
 	b->cap = cap;
 }
 
+void buf_cut_front(struct buf *b, size_t bytes)
+{
+	b->len -= bytes;
+	if (b->len > 0)
+		memmove(b->ptr, b->ptr + bytes, b->len);
+}
+
 void buf_printf(struct buf *b, const char *format, ...)
 {
 	va_list args, again;

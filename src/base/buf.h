@@ -32,6 +32,9 @@ static inline char *buf_reserve(struct buf *b, size_t more_bytes)
 	return b->ptr + b->len;
 }
 
+/* Cut off the first `bytes`; keeps the memory. */
+void buf_cut_front(struct buf *, size_t bytes);
+
 void buf_printf(struct buf *, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* NUL-terminate (the NUL is not counted) and return the text. */
@@ -40,6 +43,13 @@ const char *buf_text(struct buf *);
 static inline void buf_clear(struct buf *b)
 {
 	b->len = 0;
+}
+
+static inline void buf_swap(struct buf *a, struct buf *b)
+{
+	struct buf was = *a;
+	*a = *b;
+	*b = was;
 }
 
 static inline void buf_put(struct buf *b, const char *bytes, size_t len)

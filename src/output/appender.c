@@ -42,21 +42,11 @@ static size_t count_lines(struct span bytes)
 	return lines;
 }
 
-/* A burst's buffer goes back when a quarter of it would have done. */
-static void cut_front(struct buf *b, size_t bytes)
-{
-	b->len -= bytes;
-	if (b->len > 0)
-		memmove(b->ptr, b->ptr + bytes, b->len);
-	else if (b->cap > KEEP_BYTES && bytes < b->cap / 4)
-		buf_fini(b);
-}
-
 /* They are somewhere else now. */
 static void cut_lines(struct appender *a, size_t lines, size_t bytes)
 {
-	cut_front(&a->lines, bytes);
-	cut_front(&a->answers, lines);
+	buf_cut_front(&a->lines, bytes);
+	buf_cut_front(&a->answers, lines);
 	a->batch_at += (int64_t)bytes;
 	if (a->lines.len == 0)
 		a->batch_at = 0;
@@ -387,8 +377,13 @@ void appender_free(struct appender *a)
 
 void appender_took(struct appender *a, bool answers)
 {
-	struct sink_stats *stats = a->env->stats;
 	buf_put_char(&a->answers, answers);
+	appender_count(a, answers);
+}
+
+void appender_count(struct appender *a, bool answers)
+{
+	struct sink_stats *stats = a->env->stats;
 	stats->lines_total++;
 	stats->lines_queued++;
 	stats->messages_total += answers;
@@ -422,6 +417,10 @@ void appender_settled(struct appender *a)
 {
 	a->batch_at = -(int64_t)a->lines.len;
 	append_file_settled(&a->file);
+	if (a->lines.len == 0 && a->lines.cap > KEEP_BYTES) {
+		buf_fini(&a->lines);
+		buf_fini(&a->answers);
+	}
 	if (a->spill == NULL)
 		return;
 	spill_settled(a->spill);
@@ -471,13 +470,6 @@ void appender_sync(struct appender *a)
 	append_file_sync(&a->file);
 	if (a->spill != NULL)
 		spill_sync(a->spill);
-}
-
-void appender_free_buffers(struct appender *a)
-{
-	CHECK(!appender_waits(a));
-	buf_fini(&a->lines);
-	buf_fini(&a->answers);
 }
 
 void appender_reopen(struct appender *a)

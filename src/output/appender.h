@@ -46,7 +46,7 @@ struct appender {
 	struct appender_env *env;
 	char *path;
 	struct append_file file;
-	struct buf lines;
+	struct buf lines;    /* while none wait, their memory may be taken */
 	struct buf answers;  /* for each line: is the message answered for? */
 	size_t torn_bytes;   /* of the first line */
 	int64_t batch_at;    /* where in the batch's lines these begin; less
@@ -64,6 +64,10 @@ struct appender *appender_new(const char *path, struct appender_env *);
 
 /* Gives up what waits in memory, closes.  NULL is fine. */
 void appender_free(struct appender *);
+
+/* A line counts from now on that is put to `lines` and `answers` later, before
+ * the next flush. */
+void appender_count(struct appender *, bool answers);
 
 /* The line that was just put at the end of `lines` counts from now on. */
 void appender_took(struct appender *, bool answers);
@@ -90,9 +94,6 @@ void appender_give_up(struct appender *, size_t keep_bytes);
 
 /* Have what was written reach the disk, when the policy is not never. */
 void appender_sync(struct appender *);
-
-/* Nothing waits: give the memory for lines back. */
-void appender_free_buffers(struct appender *);
 
 /* Close the file, but for a torn line's sake; what waits is tried again at
  * the next flush. */

@@ -148,9 +148,7 @@ void file_cache_rest(struct file_cache *c, struct cached_file *f,
 	f->used_ns = now_ns;
 	list_remove(f);
 	list_append(&c->resting, f);
-	if (++c->resting_count > FILES_BUFFERED_MAX)
-		appender_free_buffers(f->appender);
-	if (c->resting_count > c->resting_max)
+	if (++c->resting_count > c->resting_max)
 		forget_first_resting(c);
 }
 

@@ -6,9 +6,7 @@
  *
  * A file is in one of the two lists.  A resting one keeps its descriptor, so
  * that a steady stream opens nothing, until `resting_max` others were used
- * after it or FILE_IDLE_S have passed.  FILES_BUFFERED_MAX also keep their
- * buffers, so that it allocates nothing; of a thousand files these would take
- * more memory than all else. */
+ * after it or FILE_IDLE_S have passed. */
 #ifndef OUTPUT_FILE_CACHE_H
 #define OUTPUT_FILE_CACHE_H
 
@@ -18,14 +16,16 @@
 
 #include "base/span.h"
 #include "output/appender.h"
+#include "output/batch.h"
 
-enum { FILES_BUFFERED_MAX = 64, FILE_IDLE_S = 60 };
+enum { FILE_IDLE_S = 60 };
 
 struct file_cache;
 
 struct cached_file {
 	struct appender *appender;
-	struct span name; /* the end of its path */
+	struct batch_chain chain; /* what it gets with the next flush */
+	struct span name;	  /* the end of its path */
 	bool is_waiting;
 	uint64_t hash;
 	int64_t used_ns;

@@ -5,8 +5,9 @@
  *
  * The happy path:
  *  1. put finds the file of the record's tag, or notes a new one, and renders
- *     the line straight into that file's buffer;
- *  2. flush has each file that got lines write them with one write();
+ *     the line behind all others of the batch (batch.h);
+ *  2. flush hands each file the lines that it got, and it writes them with one
+ *     write();
  *  3. a file that nobody used for a minute is closed.
  * Failures:
  *  - a tag that is no path, or would lead out of its root: put refuses the
@@ -30,6 +31,7 @@
 #include "base/say.h"
 #include "conf/conf.h"
 #include "output/appender.h"
+#include "output/batch.h"
 #include "output/file_cache.h"
 #include "output/file_keys.h"
 #include "output/file_path.h"
@@ -47,6 +49,7 @@ struct file_sink {
 	bool is_restored;
 	struct format *format;
 	struct file_cache *files;
+	struct batch batch;
 	struct buf root;   /* Path with one '/' at its end, or nothing */
 	char *fixed;	   /* File below the root; NULL: the tag is the name */
 	bool is_sanitized; /* Tag_Path sanitized */
@@ -213,17 +216,21 @@ static bool is_full(const struct file_sink *fs)
 
 /* Each line counts: one with a line break in it, which Escape off lets pass,
  * is several, and the last of them answers. */
-static void take(const struct file_sink *fs, struct appender *a, size_t from,
+static void take(struct file_sink *fs, struct cached_file *f, size_t from,
 		 bool answers)
 {
-	const char *at = a->lines.ptr + from;
-	const char *end = a->lines.ptr + a->lines.len - 1;
+	const struct buf *bytes = &fs->batch.bytes;
+	const char *at;
 	while (fs->format->is_raw &&
-	       (at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
-		appender_took(a, false);
-		at++;
+	       (at = memchr(bytes->ptr + from, '\n', bytes->len - 1 - from)) !=
+		       NULL) {
+		size_t length = (size_t)(at + 1 - bytes->ptr) - from;
+		batch_took(&fs->batch, &f->chain, from, length, false);
+		appender_count(f->appender, false);
+		from += length;
 	}
-	appender_took(a, answers);
+	batch_took(&fs->batch, &f->chain, from, bytes->len - from, answers);
+	appender_count(f->appender, answers);
 }
 
 static bool put(struct sink *sink, const struct record *r, bool answers,
@@ -241,15 +248,18 @@ static bool put(struct sink *sink, const struct record *r, bool answers,
 		fs->full_lines++;
 		return refuse(&sink->stats, DROP_write_failed, reason);
 	}
-	size_t before_bytes = a->lines.len;
-	if (fs->format->has_head && !appender_waits(a)) {
+	struct buf *bytes = &fs->batch.bytes;
+	size_t from = bytes->len;
+	if (fs->format->has_head && f->chain.first == 0 && !appender_waits(a)) {
 		buf_clear(&a->file.head);
 		fs->format->ops->render_head(fs->format, r, &a->file.head);
 	}
-	fs->format->ops->render(fs->format, r, &a->lines);
-	take(fs, a, before_bytes, answers);
+	fs->format->ops->render(fs->format, r, bytes);
+	take(fs, f, from, answers);
+	sink->batch_bytes = fs->batch.used_bytes;
+	sink->batch_files = fs->batch.chains;
 	if (is_held)
-		fs->set_aside_bytes += a->lines.len - before_bytes;
+		fs->set_aside_bytes += bytes->len - from;
 	file_cache_wait(fs->files, f);
 	return true;
 }
@@ -295,6 +305,15 @@ static void sync_all(struct file_sink *fs, int64_t now_ns)
 		appender_sync(f->appender);
 }
 
+static void end_batch(struct file_sink *fs, enum sink_flush answer)
+{
+	fs->sink.batch_bytes = fs->sink.batch_files = 0;
+	batch_end(&fs->batch);
+	/* What waits for the disk is in the files' own memory now. */
+	if (answer == SINK_BLOCKED)
+		batch_fini(&fs->batch);
+}
+
 static enum sink_flush flush(struct sink *sink, int64_t now_ns)
 {
 	struct file_sink *fs = (struct file_sink *)sink;
@@ -306,14 +325,18 @@ static enum sink_flush flush(struct sink *sink, int64_t now_ns)
 	for (; f != NULL; f = next) {
 		next = file_cache_waiting(fs->files, f);
 		struct appender *a = f->appender;
+		batch_hand_over(&fs->batch, &f->chain, f->appender);
 		enum append verdict = appender_flush(a, now_ns);
 		if (verdict == APPEND_BLOCKED)
 			answer = SINK_BLOCKED;
 		else if (verdict == APPEND_SET_ASIDE)
 			set_aside(fs, a);
-		if (!appender_waits(a))
-			file_cache_rest(fs->files, f, now_ns);
+		if (appender_waits(a))
+			continue;
+		batch_take_back(&fs->batch, a);
+		file_cache_rest(fs->files, f, now_ns);
 	}
+	end_batch(fs, answer);
 	if (fs->full_lines > 0)
 		say_full(fs);
 	sync_all(fs, now_ns);
@@ -333,8 +356,11 @@ static void abandon(struct sink *sink)
 {
 	struct file_sink *fs = (struct file_sink *)sink;
 	struct cached_file *f = NULL;
-	while ((f = file_cache_waiting(fs->files, f)) != NULL)
+	while ((f = file_cache_waiting(fs->files, f)) != NULL) {
+		batch_hand_over(&fs->batch, &f->chain, f->appender);
 		appender_give_up(f->appender, 0);
+	}
+	end_batch(fs, SINK_BLOCKED);
 	fs->set_aside_bytes = 0;
 }
 
@@ -352,6 +378,7 @@ static void close_sink(struct sink *sink)
 {
 	struct file_sink *fs = (struct file_sink *)sink;
 	file_cache_free(fs->files);
+	batch_fini(&fs->batch);
 	buf_fini(&fs->spills.piece);
 	format_close(fs->format);
 	buf_fini(&fs->root);

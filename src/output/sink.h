@@ -104,6 +104,10 @@ struct sink_ops {
 struct sink {
 	const struct sink_ops *ops;
 	struct sink_stats stats;
+	/* What was put since the last flush, in how many files; 0 of a kind
+	 * for which a larger batch saves nothing. */
+	size_t batch_bytes;
+	size_t batch_files;
 };
 
 #endif

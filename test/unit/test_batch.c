@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "output/batch.h"
+
+#include "output/appender.h"
+#include "unit.h"
+
+enum { FILES = 3, MUCH_BYTES = 1024 * 1024, MANY = 100 };
+
+struct fixture {
+	struct sink_stats stats;
+	struct appender_env env;
+	struct appender *files[FILES];
+	struct batch_chain chains[FILES];
+	struct batch batch;
+};
+
+static void make(struct fixture *f)
+{
+	*f = (struct fixture){.env.stats = &f->stats};
+	for (size_t i = 0; i < FILES; i++)
+		f->files[i] = appender_new("/nowhere/file", &f->env);
+}
+
+static void end(struct fixture *f)
+{
+	for (size_t i = 0; i < FILES; i++)
+		appender_free(f->files[i]);
+	batch_fini(&f->batch);
+}
+
+static void put(struct fixture *f, size_t file, const char *line, bool answers)
+{
+	size_t at = f->batch.bytes.len;
+	buf_put_text(&f->batch.bytes, line);
+	batch_took(&f->batch, &f->chains[file], at, f->batch.bytes.len - at,
+		   answers);
+	appender_count(f->files[file], answers);
+}
+
+static void assert_handed_over(struct fixture *f, size_t file,
+			       const char *lines, const char *answers)
+{
+	struct appender *a = f->files[file];
+	batch_hand_over(&f->batch, &f->chains[file], a);
+	assert_int_equal(f->chains[file].first, 0);
+	assert_string_equal(buf_text(&a->lines), lines);
+	assert_int_equal(a->answers.len, strlen(answers));
+	for (size_t i = 0; i < a->answers.len; i++)
+		assert_int_equal(a->answers.ptr[i], answers[i] - '0');
+}
+
+/* As if they were written. */
+static void take_back(struct fixture *f, size_t file)
+{
+	struct appender *a = f->files[file];
+	buf_clear(&a->lines);
+	buf_clear(&a->answers);
+	batch_take_back(&f->batch, a);
+	assert_int_equal(a->lines.cap, 0);
+	assert_int_equal(a->answers.cap, 0);
+}
+
+static void each_file_gets_its_own_in_order(void **state)
+{
+	(void)state;
+	struct fixture f;
+	make(&f);
+	for (int i = 0; i < 2; i++) {
+		put(&f, 0, "a1\n", true);
+		put(&f, 1, "b1\n", true);
+		put(&f, 0, "a2\n", false);
+		put(&f, 0, "a3\n", true);
+		put(&f, 1, "b2\n", false);
+		assert_int_equal(f.batch.chains, 2);
+		assert_int_equal(f.batch.used_bytes, 15);
+		assert_handed_over(&f, 0, "a1\na2\na3\n", "101");
+		take_back(&f, 0);
+		assert_handed_over(&f, 1, "b1\nb2\n", "10");
+		take_back(&f, 1);
+		assert_handed_over(&f, 2, "", "");
+		batch_end(&f.batch);
+		assert_int_equal(f.batch.chains, 0);
+	}
+	end(&f);
+}
+
+static void the_only_one_gets_the_memory_and_gives_it_back(void **state)
+{
+	(void)state;
+	struct fixture f;
+	make(&f);
+	put(&f, 1, "b1\n", true);
+	put(&f, 1, "b2\n", true);
+	const char *memory = f.batch.bytes.ptr;
+	assert_handed_over(&f, 1, "b1\nb2\n", "11");
+	assert_ptr_equal(f.files[1]->lines.ptr, memory);
+	take_back(&f, 1);
+	assert_ptr_equal(f.batch.bytes.ptr, memory);
+	end(&f);
+}
+
+static void what_was_left_comes_first(void **state)
+{
+	(void)state;
+	struct fixture f;
+	make(&f);
+	for (size_t others = 0; others < 2; others++) {
+		put(&f, 0, "a1\n", true);
+		assert_handed_over(&f, 0, "a1\n", "1");
+		batch_end(&f.batch);
+		put(&f, 0, "a2\n", false);
+		if (others > 0)
+			put(&f, 1, "b1\n", true);
+		assert_handed_over(&f, 0, "a1\na2\n", "10");
+		take_back(&f, 0);
+		if (others > 0) {
+			assert_handed_over(&f, 1, "b1\n", "1");
+			take_back(&f, 1);
+		}
+		batch_end(&f.batch);
+	}
+	end(&f);
+}
+
+static void a_bursts_memory_goes_back_after_many_small_ones(void **state)
+{
+	(void)state;
+	struct fixture f;
+	make(&f);
+	buf_reserve(&f.batch.bytes, MUCH_BYTES);
+	int count = 0;
+	for (; f.batch.bytes.cap >= MUCH_BYTES && count < MANY; count++) {
+		put(&f, 0, "a1\n", true);
+		assert_handed_over(&f, 0, "a1\n", "1");
+		take_back(&f, 0);
+		batch_end(&f.batch);
+	}
+	assert_in_range(count, 2, MANY - 1);
+	end(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_file_gets_its_own_in_order),
+		cmocka_unit_test(
+			the_only_one_gets_the_memory_and_gives_it_back),
+		cmocka_unit_test(what_was_left_comes_first),
+		cmocka_unit_test(
+			a_bursts_memory_goes_back_after_many_small_ones),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
