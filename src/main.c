@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/mem.h"
 #include "base/say.h"
 #include "conf/conf.h"
 #include "run/assemble.h"
@@ -216,6 +217,7 @@ static int run(const struct arguments *a)
 	if (a->assemble.dry_run)
 		return launch_dry(&a->assemble);
 	descriptors_raise();
+	mem_map_large();
 	return a->no_supervisor ? launch_alone(&a->assemble)
 				: supervisor_run(&a->assemble);
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
+
+enum { LARGE_BYTES = 128 * 1024 };
 
 void *mem_new(size_t count, size_t size_bytes)
 {
@@ -20,6 +23,11 @@ void *mem_grow(void *old, size_t count, size_t size_bytes)
 	void *p = realloc(old, total_bytes ? total_bytes : 1);
 	CHECK(p != NULL);
 	return p;
+}
+
+void mem_map_large(void)
+{
+	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 }
 
 char *mem_copy(const char *bytes, size_t length)
