@@ -202,6 +202,15 @@ void router_put(struct router *router, struct record *r)
 		m->reason = DROP_unrouted;
 }
 
+void router_batch(const struct router *router, size_t *bytes, size_t *files)
+{
+	*bytes = *files = 0;
+	for (size_t i = 0; i < router->count; i++) {
+		*bytes += router->routes[i].sink->batch_bytes;
+		*files += router->routes[i].sink->batch_files;
+	}
+}
+
 enum sink_flush router_flush(struct router *router, int64_t now_mono_ns)
 {
 	enum sink_flush answer = SINK_FLUSHED;

@@ -32,6 +32,10 @@ bool router_add(struct router *, struct conf_section *, const struct sink_env *,
  * is_answered is set by the first sink that takes it. */
 void router_put(struct router *, struct record *);
 
+/* What was put since the last flush: the bytes of the lines, and the files
+ * that they are for. */
+void router_batch(const struct router *, size_t *bytes, size_t *files);
+
 /* Flush all sinks.  SINK_BLOCKED when any is. */
 enum sink_flush router_flush(struct router *, int64_t now_mono_ns);
 void router_abandon(struct router *);

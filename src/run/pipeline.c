@@ -38,10 +38,16 @@ enum {
 	ARENA_BYTES = 64 * 1024,
 	BATCH_MESSAGES_MAX = 4096,
 	BATCH_BYTES_MAX = 1024 * 1024,
-	/* When many files were written: then it is their number that costs,
-	 * and a larger batch has more lines for each. */
-	MANY_WRITES = 64,
-	WIDE_BATCH_BYTES_MAX = 4 * BATCH_BYTES_MAX,
+	/* With many files it is their number that costs, and a wide batch has
+	 * more lines for each.  It ends when so many bytes of lines wait in
+	 * memory, or a part of the journal is taken, since none of that gets
+	 * free before; its files leave half of the journal's notes for a
+	 * process that is killed in it a second time. */
+	MANY_FILES = 64,
+	WIDE_MESSAGES_MAX = 4 * BATCH_MESSAGES_MAX,
+	WIDE_LINES_BYTES_MAX = 7 * BATCH_BYTES_MAX / 2,
+	WIDE_FILES_MAX = JOURNAL_NOTES_MAX / 2,
+	WIDE_JOURNAL_PART = 4,
 	BACKOFF_MIN_MS = 100,
 	BACKOFF_MAX_MS = 5000,
 	IDLE_SLEEP_MS = 30000, /* sinks close idle files then */
@@ -58,7 +64,6 @@ struct pipeline {
 	struct pipeline_totals totals;
 	char *counters; /* COUNTERS_BYTES, for the journal */
 	struct say_rate blocked_rate;
-	size_t batch_bytes_max;
 	struct cpu_share share;
 	int64_t limit_read_ns;
 	int64_t rested_ns;
@@ -313,9 +318,16 @@ static void rest(struct pipeline *p)
  * a part would be committed, and the rest be written a second time. */
 static bool is_full(const struct pipeline *p, size_t messages, size_t bytes)
 {
-	return (messages >= BATCH_MESSAGES_MAX ||
-		bytes >= p->batch_bytes_max) &&
-	       !journal_is_repeating(p->opts.journal);
+	if (messages < BATCH_MESSAGES_MAX && bytes < BATCH_BYTES_MAX)
+		return false;
+	if (journal_is_repeating(p->opts.journal))
+		return false;
+	size_t lines_bytes, files;
+	router_batch(p->opts.router, &lines_bytes, &files);
+	return files < MANY_FILES || files >= WIDE_FILES_MAX ||
+	       lines_bytes >= WIDE_LINES_BYTES_MAX ||
+	       messages >= WIDE_MESSAGES_MAX ||
+	       bytes >= journal_ring_bytes(p->opts.journal) / WIDE_JOURNAL_PART;
 }
 
 /* False when there was nothing. */
@@ -346,27 +358,13 @@ static void say_blocked(struct pipeline *p, int64_t wait_ms)
 		  journal_ring_bytes(p->opts.journal), (long long)wait_ms);
 }
 
-static uint64_t count_writes(const struct pipeline *p)
-{
-	const char *name;
-	const struct sink *sink;
-	uint64_t writes = 0;
-	for (size_t i = 0; router_sink(p->opts.router, i, &name, &sink); i++)
-		writes += sink->stats.writes_total;
-	return writes;
-}
-
 static enum sink_flush flush_all(struct pipeline *p)
 {
 	int64_t now_ns = clock_mono_ns();
-	uint64_t before = count_writes(p);
 	enum sink_flush answer = router_flush(p->opts.router, now_ns);
 	if (p->opts.dead_letter != NULL &&
 	    dead_letter_flush(p->opts.dead_letter, now_ns) == SINK_BLOCKED)
 		answer = SINK_BLOCKED;
-	p->batch_bytes_max = count_writes(p) - before >= MANY_WRITES
-				     ? WIDE_BATCH_BYTES_MAX
-				     : BATCH_BYTES_MAX;
 	return answer;
 }
 
@@ -474,7 +472,6 @@ struct pipeline *pipeline_start(const struct pipeline_opts *opts, struct err *e)
 	struct pipeline *p = mem_new(1, sizeof *p);
 	p->opts = *opts;
 	p->arena = arena_new(ARENA_BYTES);
-	p->batch_bytes_max = BATCH_BYTES_MAX;
 	pthread_condattr_t attr;
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
