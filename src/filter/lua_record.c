@@ -329,27 +329,6 @@ static bool on_table(struct lua_reader *reader, lua_State *L, int index)
 	return true;
 }
 
-/* The values that were not in Lua are made as if they had been; those that
- * were do not change by it. */
-static void settle(const struct lua_reader *reader, struct record *r)
-{
-	size_t kept = 0;
-	for (size_t i = 0; i < r->count; i++) {
-		struct field *f = &r->fields[i];
-		if (lua_value_is_gone(f->value))
-			continue;
-		if (f->value.type == VALUE_FLOAT ||
-		    f->value.type == VALUE_ARRAY || f->value.type == VALUE_MAP)
-			f->value = lua_value_settled(reader, f->value);
-		if (reader->has_casts)
-			lua_value_cast(reader, f);
-		if (kept != i)
-			r->fields[kept] = *f;
-		kept++;
-	}
-	r->count = kept;
-}
-
 /* A table to a record.  The one given has all that has not moved; another
  * one has only the order of the names from it.  `is_only`: nobody looks at
  * the view after this. */
@@ -385,7 +364,7 @@ static bool read_record(struct lua_record *rs, lua_State *L, int table,
 			record_add(out, f.key, f.value);
 	}
 	lua_value_sort(out->fields + known, out->count - known);
-	settle(&rs->reader, out);
+	lua_value_settle(&rs->reader, out);
 	return true;
 }
 

@@ -255,6 +255,8 @@ void lua_value_cast(const struct lua_reader *reader, struct field *f)
 	}
 }
 
+static struct value settled(const struct lua_reader *, struct value);
+
 static struct value settled_map(const struct lua_reader *reader, struct value v)
 {
 	struct record map = {
@@ -265,7 +267,7 @@ static struct value settled_map(const struct lua_reader *reader, struct value v)
 	v.count = 0;
 	for (size_t i = 0; i < copy->count; i++) {
 		struct field f = copy->fields[i];
-		f.value = lua_value_settled(reader, f.value);
+		f.value = settled(reader, f.value);
 		if (f.value.type == VALUE_NULL && !reader->has_null)
 			continue;
 		if (reader->has_casts)
@@ -275,7 +277,7 @@ static struct value settled_map(const struct lua_reader *reader, struct value v)
 	return v;
 }
 
-struct value lua_value_settled(const struct lua_reader *reader, struct value v)
+static struct value settled(const struct lua_reader *reader, struct value v)
 {
 	lua_Integer integer;
 	if (v.type == VALUE_FLOAT && is_whole(v.real, &integer)) {
@@ -287,11 +289,38 @@ struct value lua_value_settled(const struct lua_reader *reader, struct value v)
 		const struct value *from = v.items;
 		v.items = arena_take(reader->arena, v.count * sizeof *v.items);
 		for (uint32_t i = 0; i < v.count; i++)
-			v.items[i] = lua_value_settled(reader, from[i]);
+			v.items[i] = settled(reader, from[i]);
 	} else if (v.type == VALUE_MAP && v.count > 0) {
 		v = settled_map(reader, v);
 	}
 	return v;
+}
+
+/* Settled in any case. */
+static bool is_plain(const struct field *f)
+{
+	const unsigned plain =
+		1u << VALUE_STRING | 1u << VALUE_INT | 1u << VALUE_BOOL;
+	return (plain >> f->value.type & 1) != 0;
+}
+
+void lua_value_settle(const struct lua_reader *reader, struct record *r)
+{
+	struct field *f = r->fields, *end = f + r->count, *to;
+	/* Mostly this is all. */
+	while (f < end && is_plain(f))
+		f++;
+	for (to = f; f < end; f++) {
+		if (!is_plain(f)) {
+			if (lua_value_is_gone(f->value))
+				continue;
+			f->value = settled(reader, f->value);
+			if (reader->has_casts)
+				lua_value_cast(reader, f);
+		}
+		*to++ = *f;
+	}
+	r->count = (size_t)(to - r->fields);
 }
 
 static int by_key(const void *a, const void *b)

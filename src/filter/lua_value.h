@@ -28,6 +28,7 @@
 #include "record/value.h"
 
 struct arena;
+struct record;
 
 /* Names of fields, for which something holds. */
 struct lua_keys {
@@ -86,10 +87,11 @@ bool lua_value_take_room(struct lua_reader *, uint64_t count,
 /* What int_keys and array_keys say about a field; only with has_casts. */
 void lua_value_cast(const struct lua_reader *, struct field *);
 
-/* A value that never was in Lua, as it would be after the way there and back:
- * without nulls (but for those inside of arrays), each key once, floats that
- * are whole as integers.  Into the reader's arena. */
-struct value lua_value_settled(const struct lua_reader *, struct value);
+/* The values that never were in Lua become what they would be after the way
+ * there and back: without nulls (but for those inside of arrays), each key of a
+ * map once, floats that are whole as integers; in the reader's arena.  Those
+ * that were do not change by it; fields that are gone leave the record. */
+void lua_value_settle(const struct lua_reader *, struct record *);
 
 /* flb_null in a record, to be told from a field that is gone. */
 static inline struct value lua_value_null(void)
