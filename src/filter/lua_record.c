@@ -16,6 +16,8 @@ enum {
 	 * datagram.  Also for {[1e9]=1}, and for tables that are in many
 	 * tables that are in many tables. */
 	RESULT_BYTES_MAX = 8 * 1024 * 1024,
+	/* What one call may assign in the view, again and again too. */
+	VIEW_BYTES_MAX = 64 * 1024,
 };
 
 struct lua_record {
@@ -25,8 +27,10 @@ struct lua_record {
 			    * long as somebody refers to the proxy */
 	const void *metatable;
 	int metatable_ref;
+	size_t given;	/* so many fields are the record's, then new ones */
 	size_t cursor;	/* the field that next gave last */
 	unsigned calls; /* up to WATCHED_CALLS */
+	bool is_walked; /* new fields go into the table */
 	bool is_kept;	/* the script keeps records: no proxies any more */
 };
 
@@ -118,10 +122,10 @@ static struct record *view_of(struct lua_record *rs, lua_State *L)
 	return NULL;
 }
 
-/* All that is still in the view moves into the table. */
-static void move_all(struct lua_record *rs, lua_State *L, int table)
+/* What is still in the view, from that field on, moves into the table. */
+static void move_all(struct lua_record *rs, lua_State *L, int table, size_t i)
 {
-	for (size_t i = 0; i < rs->view->count; i++) {
+	for (; i < rs->view->count; i++) {
 		struct field *f = &rs->view->fields[i];
 		if (lua_value_is_gone(f->value))
 			continue;
@@ -163,17 +167,56 @@ static int index_record(lua_State *L)
 	return 1;
 }
 
+/* For a key that is not in the record: what is known of the keys stays. */
+static void add_unique(struct record *r, struct field f)
+{
+	bool has_unique_keys = r->has_unique_keys;
+	record_add(r, f.key, f.value);
+	r->has_unique_keys = has_unique_keys;
+}
+
+/* The text, number or boolean at 3 becomes the value of the field, or, with
+ * the key at 2, a new field of the view.  False: it belongs into the table.
+ * So does a float that would be an integer when it is read again, a new field
+ * while the record is walked, see next_field, and what there is no room for:
+ * the view does not grow, so that it stays where it is. */
+static bool assign(struct lua_record *rs, lua_State *L, size_t at)
+{
+	struct record *view = rs->view;
+	struct field f;
+	int type = lua_type(L, 3);
+	bool is_new = at == view->count;
+	if ((type != LUA_TSTRING && type != LUA_TNUMBER &&
+	     type != LUA_TBOOLEAN) ||
+	    (is_new && (rs->is_walked || view->count == view->cap)) ||
+	    !lua_value_read(&rs->reader, L, &f.value) ||
+	    (f.value.type == VALUE_INT) != lua_isinteger(L, 3))
+		return false;
+	if (!is_new) {
+		view->fields[at].value = f.value;
+		return true;
+	}
+	if (!lua_value_read_key(&rs->reader, L, 2, &f.key))
+		return false;
+	add_unique(view, f);
+	return true;
+}
+
 static int newindex_record(lua_State *L)
 {
-	struct record *view = view_of(records_of(L), L);
+	struct lua_record *rs = records_of(L);
+	struct record *view = view_of(rs, L);
 	lua_settop(L, 3);
 	if (view == NULL) {
 		lua_rawset(L, 1);
 		return 0;
 	}
 	size_t at = view->count;
-	if (lua_type(L, 2) == LUA_TSTRING)
+	if (lua_type(L, 2) == LUA_TSTRING) {
 		at = find(view, view->count, lua_value_text(L, 2));
+		if (assign(rs, L, at))
+			return 0;
+	}
 	if (!lua_isnil(L, 3))
 		lua_rawset(L, 1);
 	if (at < view->count)
@@ -187,6 +230,13 @@ static int next_field(struct lua_record *rs, lua_State *L)
 {
 	struct record *view = rs->view;
 	size_t at = 0;
+	/* New fields move, and from now on begin, in the table: who adds one at
+	 * each step would go on for ever in the view. */
+	if (!rs->is_walked) {
+		move_all(rs, L, 1, rs->given);
+		view->count = rs->given;
+		rs->is_walked = true;
+	}
 	if (lua_type(L, 2) == LUA_TSTRING) {
 		struct span key = lua_value_text(L, 2);
 		at = rs->cursor;
@@ -300,7 +350,7 @@ static int set_metatable(lua_State *L)
 	lua_settop(L, 2);
 	if (is_proxy(rs, L, 1)) {
 		if (view_of(rs, L) != NULL)
-			move_all(rs, L, 1);
+			move_all(rs, L, 1, 0);
 	} else if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL) {
 		return luaL_error(L, "cannot change a protected metatable");
 	}
@@ -325,7 +375,7 @@ static bool on_table(struct lua_reader *reader, lua_State *L, int index)
 	if (lua_topointer(L, index) != rs->proxy)
 		return revive(rs, L, index) || refuse(rs, earlier);
 	if (reader->depth > 0)
-		move_all(rs, L, index);
+		move_all(rs, L, index, 0);
 	return true;
 }
 
@@ -357,13 +407,17 @@ static bool read_record(struct lua_record *rs, lua_State *L, int table,
 		    lua_tointeger(L, -1) > 0)
 			return refuse(rs, "the record has a key that makes it "
 					  "an array");
-		size_t at = find(out, known, f.key);
-		if (at < known)
+		bool is_text = lua_type(L, -1) == LUA_TSTRING;
+		size_t end = is_text ? known : rs->given;
+		size_t at = find(out, end, f.key);
+		if (at < end)
 			out->fields[at].value = f.value;
+		else if (is_text)
+			add_unique(out, f);
 		else
 			record_add(out, f.key, f.value);
 	}
-	lua_value_sort(out->fields + known, out->count - known);
+	lua_value_sort(out->fields + rs->given, out->count - rs->given);
 	lua_value_settle(&rs->reader, out);
 	return true;
 }
@@ -412,7 +466,6 @@ bool lua_record_take(struct lua_record *rs, lua_State *L, int index,
 		     struct lua_records *out)
 {
 	*out = (struct lua_records){0};
-	rs->reader.arena = rs->view->arena;
 	rs->reader.room_bytes = RESULT_BYTES_MAX;
 	rs->reader.depth = 0;
 	if (read_result(rs, L, lua_absindex(L, index), out))
@@ -426,14 +479,19 @@ void lua_record_push(struct lua_record *rs, lua_State *L,
 {
 	rs->view = record_copy(record);
 	record_keep_last(rs->view);
+	rs->given = rs->view->count;
 	rs->cursor = 0;
+	rs->is_walked = false;
+	rs->reader.arena = rs->view->arena;
+	rs->reader.room_bytes = VIEW_BYTES_MAX;
+	rs->reader.depth = 0;
 	for (size_t i = 0; rs->reader.has_null && i < rs->view->count; i++)
 		if (rs->view->fields[i].value.type == VALUE_NULL)
 			rs->view->fields[i].value = lua_value_null();
-	lua_createtable(L, 0, 1); /* most hooks assign one field */
+	lua_createtable(L, 0, rs->is_kept ? (int)rs->given : 0);
 	rs->proxy = lua_topointer(L, -1);
 	if (rs->is_kept) {
-		move_all(rs, L, lua_gettop(L));
+		move_all(rs, L, lua_gettop(L), 0);
 		return;
 	}
 	lua_rawgeti(L, LUA_REGISTRYINDEX, rs->metatable_ref);
@@ -444,7 +502,7 @@ void lua_record_set_aside(struct lua_record *rs, lua_State *L, int index)
 {
 	if (!can_be_kept(rs) || !is_proxy(rs, L, index))
 		return;
-	move_all(rs, L, index);
+	move_all(rs, L, index, 0);
 	if (rs->is_kept) {
 		lua_pushnil(L);
 		lua_setmetatable(L, index);

@@ -97,6 +97,91 @@ static void the_record_is_a_table(void **state)
 	check_cases(*state, cases, COUNT(cases), NULL);
 }
 
+/* Where an assigned value lives, and that it moved, is not to be seen. */
+static void what_is_assigned_is_there_in_any_case(void **state)
+{
+	static const struct hook_case cases[] = {
+		/* of each type, in the order of the names: in the view, behind
+		 * its end and in the table */
+		{"record.k = true record.j = 1.5 record.i = 'i' record.h = {1} "
+		 "record.g = 7 record.f = 'f' record.e = 'e' record.d = 'd' "
+		 "record.c = 2.0 record.b = 'b' return 1, ts, record",
+		 "{\"z\":1,\"b\":2}",
+		 T_TEXT "{\"z\":1,\"b\":\"b\",\"c\":2,\"d\":\"d\",\"e\":\"e\","
+			"\"f\":\"f\",\"g\":7,\"h\":[1],\"i\":\"i\",\"j\":1.5,"
+			"\"k\":true}"},
+		/* from one type to another and back */
+		{"record.n = 'x' record.n = 2.5 record.n = {} record.n = 3 "
+		 "record.a = 2.5 record.a = 'x' record.a = {1} record.a = 4 "
+		 "return 1, ts, record",
+		 "{\"a\":1,\"b\":2}", T_TEXT "{\"a\":4,\"b\":2,\"n\":3}"},
+		{"record.n = 'x' record.n = {} record.n = nil record.m = 2.5 "
+		 "record.m = nil record.m = 'm' record.a = {} record.a = nil "
+		 "return 1, ts, record",
+		 "{\"a\":1,\"b\":2}", T_TEXT "{\"b\":2,\"m\":\"m\"}"},
+		/* a float stays one */
+		{"record.a = 2^60 record.n = 2^60 record.s = "
+		 "string.format('%.0f %.0f', record.a / 3, record.n / 3) "
+		 "return 1, ts, record",
+		 "{\"a\":1}",
+		 T_TEXT "{\"a\":1152921504606846976,\"n\":1152921504606846976,"
+			"\"s\":\"384307168202282304 384307168202282304\"}"},
+		/* more than the view takes: one long text, many short ones */
+		{"record.n = ('x'):rep(70000) record.n = record.n:len() "
+		 "record.a = ('x'):rep(70000) record.a = #record.a "
+		 "return 1, ts, record",
+		 "{\"a\":1}", T_TEXT "{\"a\":70000,\"n\":70000}"},
+		{"for i = 1, 9999 do record.n = 'number ' .. i end "
+		 "for i = 1, 9999 do record.a = 'number ' .. i end "
+		 "record.b = true return 1, ts, record",
+		 "{\"a\":1}",
+		 T_TEXT "{\"a\":\"number 9999\",\"b\":true,"
+			"\"n\":\"number 9999\"}"},
+		/* seen by those who walk, who may add some on the way */
+		{"record.n = 'n' record.gone = 1 record.gone = nil local s = '' "
+		 "for k, v in pairs(record) do s = s .. k .. v end "
+		 "record.n = s record.o = next(record) return 1, ts, record",
+		 "{\"a\":1}", T_TEXT "{\"a\":1,\"n\":\"a1nn\",\"o\":\"a\"}"},
+		{"local n = 0 for k in pairs(record) do n = n + 1 "
+		 "if k == 'a' or k == 'b' then record['x_' .. k] = n end end "
+		 "record.more = 'm' return 1, ts, record",
+		 "{\"a\":1,\"b\":2}",
+		 T_TEXT "{\"a\":1,\"b\":2,\"more\":\"m\",\"x_a\":1,\"x_b\":2}"},
+		/* in other tables, in a list, with a metatable */
+		{"record.n = 'n' return 1, ts, {r = record, n = record.n}",
+		 "{\"a\":1}",
+		 T_TEXT "{\"n\":\"n\",\"r\":{\"a\":1,\"n\":\"n\"}}"},
+		{"record.n = 'n' return 1, ts, {record, {n = 1, a = 2, m = 3}}",
+		 "{\"a\":1}",
+		 T_TEXT "{\"a\":1,\"n\":\"n\"} | " T_TEXT
+			"{\"a\":2,\"m\":3,\"n\":1}"},
+		{"record.n = 'n' setmetatable(record, {}) "
+		 "record.m = rawget(record, 'n') return 1, ts, record",
+		 "{\"a\":1}", T_TEXT "{\"a\":1,\"m\":\"n\",\"n\":\"n\"}"},
+		/* it is a copy */
+		{"record.a = 'x' record.n = 'n' return 0, 0, record",
+		 "{\"a\":1}", T_TEXT "{\"a\":1}"},
+	};
+	check_cases(*state, cases, COUNT(cases), NULL);
+}
+
+/* Not as in the first calls, after which they are set aside. */
+static void after_many_calls_records_are_the_same(void **state)
+{
+	static const char body[] =
+		"record.n = record.a record.m = 1.5 record.a = 'x' "
+		"record.l = {record.l[2]} record.b = nil return 1, ts, record";
+	static const char in[] =
+		"{\"l\":[1,2],\"a\":1,\"f\":1.0,\"b\":1,\"0\":null}";
+	static const char out[] =
+		T_TEXT "{\"l\":[2],\"a\":\"x\",\"f\":1,\"m\":1.5,\"n\":1}";
+	struct fixture *f = *state;
+	open_body(f, body, KEYS);
+	for (int i = 0; i < 1100; i++)
+		assert_string_equal(give(f, in), out);
+	assert_int_equal(all_failures(f), 0);
+}
+
 /* Whatever looks at it first. */
 static void an_earlier_record_can_be_looked_at(void **state)
 {
@@ -182,6 +267,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(the_record_is_a_table),
+		TEST(what_is_assigned_is_there_in_any_case),
+		TEST(after_many_calls_records_are_the_same),
 		TEST(an_earlier_record_can_be_looked_at),
 		TEST(records_can_be_kept_and_returned_later),
 		TEST(an_earlier_record_may_be_looked_at_too_late),
