@@ -502,23 +502,24 @@ void lua_record_set_aside(struct lua_record *rs, lua_State *L, int index)
 {
 	if (!can_be_kept(rs) || !is_proxy(rs, L, index))
 		return;
-	move_all(rs, L, index, 0);
 	if (rs->is_kept) {
+		move_all(rs, L, index, 0);
 		lua_pushnil(L);
 		lua_setmetatable(L, index);
 		return;
 	}
 	rs->calls++;
-	lua_newtable(L);
+	lua_createtable(L, 0, (int)rs->view->count);
 	int aside = lua_gettop(L);
 	copy_table(L, index, aside);
 	lua_pushnil(L);
-	while (lua_next(L, aside)) {
+	while (lua_next(L, index)) {
 		lua_pop(L, 1);
 		lua_pushvalue(L, -1);
 		lua_pushnil(L);
 		lua_rawset(L, index);
 	}
+	move_all(rs, L, aside, 0);
 	lua_rawsetp(L, index, &aside_key);
 }
 
