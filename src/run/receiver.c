@@ -21,6 +21,7 @@
 #define NO_NAP UINT64_MAX
 
 enum {
+	NAPS_MAX = 8,
 	ROUNDS_MAX = 64, /* recvmmsg calls before timers have a turn */
 	RING_AT_BYTES = 256 * 1024, /* so much waits: no need for the timer */
 };
@@ -31,6 +32,7 @@ struct source { /* one socket of datagrams */
 	uint16_t number;
 	bool keeps_origin;
 	struct pace pace;
+	bool is_calm;
 	uv_poll_t poll;
 };
 
@@ -214,27 +216,40 @@ static uint64_t receive(struct source *s)
 	return all;
 }
 
+/* Who has nothing and waits for nothing has no say in the others' nap. */
+static void look(struct source *s)
+{
+	struct receiver *r = s->receiver;
+	bool has_say = receive(s) > 0 || s->is_calm;
+	uint64_t wait_us = pace_wait_us(&s->pace, clock_mono_ns());
+	s->is_calm = wait_us > 0;
+	if (has_say && wait_us < r->nap_us)
+		r->nap_us = wait_us;
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
 	(void)status;
 	(void)events;
-	struct source *s = poll->data;
-	receive(s);
-	uint64_t wait_us = pace_wait_us(&s->pace, clock_mono_ns());
-	if (wait_us < s->receiver->nap_us)
-		s->receiver->nap_us = wait_us;
+	look(poll->data);
 }
 
-/* Before the loop looks at its descriptors again, when datagrams were all that
- * it found: whatever else comes meanwhile waits for these 2 ms, too. */
+/* Before the loop looks at its descriptors again, when calm datagrams were all
+ * that it found.  Datagrams wait for one nap, whatever else comes for NAPS_MAX:
+ * 16 ms.  For the loop's own way between two naps a line would cost 1 us more
+ * at 2,000 a second. */
 static void on_nap(uv_prepare_t *prepare)
 {
 	struct receiver *r = prepare->data;
-	uint64_t nap_us = r->nap_us;
+	for (int i = 0; i < NAPS_MAX && r->nap_us > 0 && r->nap_us != NO_NAP;
+	     i++) {
+		struct timespec nap = {.tv_nsec = (long)r->nap_us * 1000};
+		nanosleep(&nap, NULL);
+		r->nap_us = NO_NAP;
+		for (uint32_t n = 0; n < r->source_count && !r->is_paused; n++)
+			look(&r->sources[n]);
+	}
 	r->nap_us = NO_NAP;
-	if (nap_us == NO_NAP || nap_us == 0)
-		return;
-	nanosleep(&(struct timespec){.tv_nsec = (long)nap_us * 1000}, NULL);
 }
 
 static void start_polls(struct receiver *r)
