@@ -25,8 +25,8 @@
 
 #include "run/cpu_limit.h"
 
-#define CPU_SHARE_RATE 0.85
-#define CPU_SHARE_BURST 0.05
+#define CPU_SHARE_RATE 0.92
+#define CPU_SHARE_BURST 0.03
 
 /* A look costs as much as a tenth of a message: one after so many, or earlier
  * when they are dear, as with a slow hook. */

@@ -9,16 +9,17 @@
  *
  * The queue is not the only bound: what one sender has in flight may take
  * 212,992 bytes of the kernel's memory (net.core.wmem_default), about 90 lines
- * of an nginx worker.  So no more than PACE_GATHER_MAX of them are gathered,
- * nor more than PACE_GATHER_BYTES_MAX, and one worker would have to write 90
- * within the 2 ms to be refused: a log line each 22 us, less than it takes to
- * proxy a request.
+ * of an nginx worker, 2,304 bytes each; half as many of 2 kB.  So no more than
+ * PACE_GATHER_MAX of them are gathered, nor more than PACE_GATHER_BYTES_MAX:
+ * half of that, should all be one worker's.  And to be refused within the 2 ms
+ * one worker would have to write a line each 22 us, which is less than it
+ * takes to proxy a request.
  *
  *     rate, per s    queue 10    queue 512    queue 4096
  *             500    at once     at once      at once     (too few gather)
  *           2,000    at once     2 ms         2 ms
- *          20,000    at once     1.6 ms       1.6 ms
- *          50,000    at once     0.6 ms       0.6 ms
+ *          20,000    at once     1.6 ms       2 ms
+ *          50,000    at once     0.6 ms       0.9 ms
  *         200,000    at once     0.2 ms       0.2 ms */
 #ifndef RUN_PACE_H
 #define RUN_PACE_H
@@ -28,8 +29,8 @@
 enum {
 	PACE_WAIT_MAX_US = 2000,
 	PACE_GATHER_MIN = 2,
-	PACE_GATHER_MAX = 32,
-	PACE_GATHER_BYTES_MAX = 32 * 1024,
+	PACE_GATHER_MAX = 45,
+	PACE_GATHER_BYTES_MAX = 45 * 1024,
 };
 
 struct pace {

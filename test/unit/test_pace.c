@@ -82,8 +82,8 @@ static void long_lines_are_not_waited_for(void **state)
 	struct pace p = {.queue_length = 4096};
 	int64_t now_ns = 1000 * NS_PER_S;
 	assert_int_equal(run_with(&p, &now_ns, 2000, 4096), PACE_WAIT_MAX_US);
-	assert_in_range(run_with(&p, &now_ns, 8000, 4096), 900, 1100);
-	assert_in_range(run_with(&p, &now_ns, 20000, 4096), 350, 450);
+	assert_in_range(run_with(&p, &now_ns, 8000, 4096), 1300, 1500);
+	assert_in_range(run_with(&p, &now_ns, 20000, 4096), 500, 600);
 	assert_int_equal(run_with(&p, &now_ns, 2000, 60000), 0);
 }
 
