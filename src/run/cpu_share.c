@@ -19,7 +19,13 @@ int64_t cpu_share_rest_ns(struct cpu_share *s, int64_t now_ns, int64_t used_ns)
 	double quota_ns = (double)s->limit.quota_ns;
 	if (s->limit.quota_ns == 0 ||
 	    s->limit.quota_ns >= THREADS * s->limit.period_ns) {
-		s->messages = CPU_SHARE_MESSAGES_MAX;
+		/* Nobody's debt when there is a limit again. */
+		*s = (struct cpu_share){
+			.limit = s->limit,
+			.at_ns = now_ns,
+			.used_ns = used_ns,
+			.messages = CPU_SHARE_MESSAGES_MAX,
+		};
 		return 0;
 	}
 	double rate = CPU_SHARE_RATE * quota_ns / (double)s->limit.period_ns;

@@ -126,6 +126,26 @@ static void a_pause_saves_nothing_up(void **state)
 	assert_true(cpu_share_rest_ns(&s, 60 * NS_PER_S, NS_PER_MS) > 0);
 }
 
+/* A pod is resized while it runs: what was used without a limit is nobody's
+ * debt when there is one again. */
+static void what_was_used_without_a_limit_is_no_debt(void **state)
+{
+	(void)state;
+	const struct cpu_limit limit = {15 * NS_PER_MS, 100 * NS_PER_MS};
+	struct cpu_share s = {.limit = limit};
+	int64_t used_ns = 0, now_ns = NS_PER_S;
+	assert_int_equal(cpu_share_rest_ns(&s, now_ns, used_ns), 0);
+	s.limit = (struct cpu_limit){0};
+	for (int i = 0; i < 3600; i++)
+		assert_int_equal(cpu_share_rest_ns(&s, now_ns += NS_PER_S,
+						   used_ns += NS_PER_S),
+				 0);
+	s.limit = limit;
+	assert_in_range(cpu_share_rest_ns(&s, now_ns += NS_PER_MS,
+					  used_ns += NS_PER_MS),
+			0, 100 * NS_PER_MS);
+}
+
 /* So dear a message, 200 of them: how many until the next look at last. */
 static unsigned look_after(double each_ms)
 {
@@ -274,6 +294,7 @@ int main(void)
 		cmocka_unit_test(other_limits_work_as_well),
 		cmocka_unit_test(without_a_limit_there_is_no_rest),
 		cmocka_unit_test(a_pause_saves_nothing_up),
+		cmocka_unit_test(what_was_used_without_a_limit_is_no_debt),
 		cmocka_unit_test(dear_messages_are_looked_at_sooner),
 		WITH_ROOT(version_2_in_a_container),
 		WITH_ROOT(version_2_of_a_unit),
