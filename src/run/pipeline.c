@@ -51,7 +51,6 @@ enum {
 	BACKOFF_MIN_MS = 100,
 	BACKOFF_MAX_MS = 5000,
 	IDLE_SLEEP_MS = 30000, /* sinks close idle files then */
-	SHARE_MESSAGES = 64, /* from one look at the CPU's share to the next */
 };
 
 #define LIMIT_AGE_NS (10 * NS_PER_S) /* a pod may be resized while it runs */
@@ -305,13 +304,13 @@ static void rest(struct pipeline *p)
 	int64_t rest_ns = cpu_share_rest_ns(&p->share, now_ns, clock_cpu_ns());
 	if (rest_ns == 0)
 		return;
-	p->rested_ns += rest_ns;
 	struct timespec until = deadline_in(rest_ns);
 	pthread_mutex_lock(&p->bell_lock);
 	while (!p->is_ordered && pthread_cond_timedwait(&p->bell, &p->bell_lock,
 							&until) != ETIMEDOUT)
 		;
 	pthread_mutex_unlock(&p->bell_lock);
+	p->rested_ns += clock_mono_ns() - now_ns;
 }
 
 /* What a killed process had begun is taken whole, however large its batch was:

@@ -2,7 +2,9 @@
 """Under a pod's CPU limit: the pipeline holds back, by the limit that the
 kernel keeps, and all lines are there."""
 import os
+import time
 from pathlib import Path
+from signal import SIGUSR1
 
 import pytest
 
@@ -61,4 +63,30 @@ def test_the_pipeline_holds_back_so_that_receiving_never_stops(
     assert counts.sum("sluiced_pipeline_rested_milliseconds_total") > 0
     assert counts.written == 500 and counts.dropped() == 0
     assert out.lines() == [f"{n} 2001000".encode() for n in range(500)]
+    daemon.stop()
+
+
+def test_only_the_time_that_it_rested_counts(group, room, start):
+    """An order ends a rest, and all others of that batch."""
+    daemon = start(
+        service(flush="1") + syslog_input(room) + json_filter()
+        + lua_filter(room, """
+            function hook(tag, timestamp, record)
+                local sum = 0
+                for i = 1, 50000 do
+                    sum = sum + i
+                end
+                return 0, timestamp, record
+            end""")
+        + template("{n}", room))
+    (group / "cgroup.procs").write_text(str(daemon.worker()))
+    began_s = time.monotonic()
+    with Sender(room.socket) as sender:
+        for n in range(300):
+            sender.send(datagram({"n": n}))
+    time.sleep(1)
+    daemon.signal(SIGUSR1)
+    counts = daemon.settled(300, timeout_s=60)
+    rested_ms = counts.sum("sluiced_pipeline_rested_milliseconds_total")
+    assert 0 < rested_ms <= (time.monotonic() - began_s) * 1000
     daemon.stop()
