@@ -104,10 +104,9 @@ struct sink_ops {
 struct sink {
 	const struct sink_ops *ops;
 	struct sink_stats stats;
-	/* What was put since the last flush, in how many files; 0 of a kind
-	 * for which a larger batch saves nothing. */
+	/* What was put since the last flush and waits in memory. */
 	size_t batch_bytes;
-	size_t batch_files;
+	size_t batch_files; /* 0 of a kind for which more for each save nothing */
 };
 
 #endif

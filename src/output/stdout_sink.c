@@ -155,6 +155,7 @@ static bool put(struct sink *sink, const struct record *r, bool answers,
 	sink->stats.lines_queued++;
 	sink->stats.messages_total += answers;
 	sink->stats.messages_queued += answers;
+	sink->batch_bytes = ss->batch.len;
 	return true;
 }
 
@@ -178,6 +179,7 @@ static void begin_anew(struct stdout_sink *ss)
 	s->messages_queued = 0;
 	buf_clear(&ss->batch);
 	buf_clear(&ss->tag);
+	ss->sink.batch_bytes = 0;
 	ss->done_bytes = 0;
 	ss->number = 0;
 	ss->is_complete = false;

@@ -38,15 +38,16 @@ enum {
 	ARENA_BYTES = 64 * 1024,
 	BATCH_MESSAGES_MAX = 4096,
 	BATCH_BYTES_MAX = 1024 * 1024,
+	/* A hook may make any number of lines of a message.  They wait in
+	 * memory, with a note for each file; half of the notes is left for a
+	 * process that is killed in the batch a second time. */
+	LINES_BYTES_MAX = 7 * BATCH_BYTES_MAX / 2,
+	FILES_MAX = JOURNAL_NOTES_MAX / 2,
 	/* With many files it is their number that costs, and a wide batch has
-	 * more lines for each.  It ends when so many bytes of lines wait in
-	 * memory, or a part of the journal is taken, since none of that gets
-	 * free before; its files leave half of the journal's notes for a
-	 * process that is killed in it a second time. */
+	 * more lines for each.  It ends also when a part of the journal is
+	 * taken, since none of that gets free before. */
 	MANY_FILES = 64,
 	WIDE_MESSAGES_MAX = 4 * BATCH_MESSAGES_MAX,
-	WIDE_LINES_BYTES_MAX = 7 * BATCH_BYTES_MAX / 2,
-	WIDE_FILES_MAX = JOURNAL_NOTES_MAX / 2,
 	WIDE_JOURNAL_PART = 4,
 	BACKOFF_MIN_MS = 100,
 	BACKOFF_MAX_MS = 5000,
@@ -317,15 +318,15 @@ static void rest(struct pipeline *p)
  * a part would be committed, and the rest be written a second time. */
 static bool is_full(const struct pipeline *p, size_t messages, size_t bytes)
 {
-	if (messages < BATCH_MESSAGES_MAX && bytes < BATCH_BYTES_MAX)
-		return false;
 	if (journal_is_repeating(p->opts.journal))
 		return false;
 	size_t lines_bytes, files;
 	router_batch(p->opts.router, &lines_bytes, &files);
-	return files < MANY_FILES || files >= WIDE_FILES_MAX ||
-	       lines_bytes >= WIDE_LINES_BYTES_MAX ||
-	       messages >= WIDE_MESSAGES_MAX ||
+	if (lines_bytes >= LINES_BYTES_MAX || files >= FILES_MAX)
+		return true;
+	if (messages < BATCH_MESSAGES_MAX && bytes < BATCH_BYTES_MAX)
+		return false;
+	return files < MANY_FILES || messages >= WIDE_MESSAGES_MAX ||
 	       bytes >= journal_ring_bytes(p->opts.journal) / WIDE_JOURNAL_PART;
 }
 

@@ -5,6 +5,7 @@ import pytest
 from harness.config import (LUA, file_output, json_filter, lua_filter,
                             service, syslog_input, template)
 from harness.sender import Sender, datagram
+from harness.wait import SAN
 
 AT = 1795219198  # Nov 20 23:59:58 2026 UTC
 
@@ -69,6 +70,28 @@ def test_an_array_of_records_splits(room, out, start):
     assert out.lines() == [b"1 a", b"2 b", b"3 c"]
     assert counts.received == counts.written == 1
     assert counts.sum("sluiced_lines_written_total", output="file.0") == 3
+
+
+@pytest.mark.skipif(SAN != "", reason="memory is not as large without")
+def test_many_lines_of_a_message_cost_bounded_memory(room, start):
+    """A batch ends by what waits in memory, not only by what was taken."""
+    daemon = start(service(flush="1") + syslog_input(room) + json_filter()
+                   + lua_filter(room, """
+                       function hook(tag, timestamp, record)
+                           local lines = {}
+                           for i = 1, 100 do
+                               lines[i] = {s = string.rep("x", 1000)}
+                           end
+                           return 1, timestamp, lines
+                       end""")
+                   + template("{s}", room))
+    with Sender(room.socket) as sender:
+        for n in range(2000):
+            sender.send(datagram({"n": n}))
+    daemon.settled(2000)
+    status = open(f"/proc/{daemon.worker()}/status").read()
+    peak_kib = int(status.split("VmHWM:")[1].split()[0])
+    assert peak_kib < 32 * 1024, status
 
 
 def test_the_record_is_like_a_table(room, out, start):
