@@ -54,6 +54,8 @@ enum {
 	IDLE_SLEEP_MS = 30000, /* sinks close idle files then */
 };
 
+/* Slow hooks keep no line, and no order, waiting for a whole batch. */
+#define BATCH_NS_MAX (NS_PER_S / 2)
 #define LIMIT_AGE_NS (10 * NS_PER_S) /* a pod may be resized while it runs */
 
 struct pipeline {
@@ -66,6 +68,8 @@ struct pipeline {
 	struct say_rate blocked_rate;
 	struct cpu_share share;
 	int64_t limit_read_ns;
+	int64_t looked_ns; /* at the clock, last */
+	int64_t began_ns;  /* the batch */
 	int64_t rested_ns;
 
 	pthread_mutex_t bell_lock; /* the six below */
@@ -302,6 +306,7 @@ static void rest(struct pipeline *p)
 		p->share.limit = cpu_limit_read("");
 		p->limit_read_ns = now_ns;
 	}
+	p->looked_ns = now_ns;
 	int64_t rest_ns = cpu_share_rest_ns(&p->share, now_ns, clock_cpu_ns());
 	if (rest_ns == 0)
 		return;
@@ -311,15 +316,18 @@ static void rest(struct pipeline *p)
 							&until) != ETIMEDOUT)
 		;
 	pthread_mutex_unlock(&p->bell_lock);
-	p->rested_ns += clock_mono_ns() - now_ns;
+	p->looked_ns = clock_mono_ns();
+	p->rested_ns += p->looked_ns - now_ns;
 }
 
 /* What a killed process had begun is taken whole, however large its batch was:
  * a part would be committed, and the rest be written a second time. */
 static bool is_full(const struct pipeline *p, size_t messages, size_t bytes)
 {
-	if (journal_is_repeating(p->opts.journal))
+	if (messages == 0 || journal_is_repeating(p->opts.journal))
 		return false;
+	if (p->looked_ns - p->began_ns >= BATCH_NS_MAX)
+		return true;
 	size_t lines_bytes, files;
 	router_batch(p->opts.router, &lines_bytes, &files);
 	if (lines_bytes >= LINES_BYTES_MAX || files >= FILES_MAX)
@@ -336,6 +344,7 @@ static bool take_batch(struct pipeline *p)
 	struct journal_entry entry;
 	size_t messages = 0, bytes = 0;
 	unsigned until_look = 0;
+	p->began_ns = p->looked_ns = clock_mono_ns();
 	while (!is_full(p, messages, bytes) &&
 	       journal_take(p->opts.journal, &entry)) {
 		if (until_look-- == 0) {

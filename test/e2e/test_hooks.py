@@ -267,3 +267,26 @@ def test_the_date_hook_of_this_repository(room, out, start):
         b"0 %d.750000 2026-1120" % AT + name,
         b"1 %d.000000 2026-1121" % (AT + 2) + name,
         b"2 %d.000000 2026-1120" % (AT + 1) + name]
+
+
+def test_slow_hooks_keep_no_line_waiting_for_all_of_a_batch(
+        room, out, start):
+    """The last call finds lines of earlier ones in the file already."""
+    count = 400
+    daemon = start(
+        service(flush="1") + syslog_input(room) + json_filter()
+        + lua_filter(room, f"""
+            function hook(tag, timestamp, record)
+                local start = os.clock()
+                repeat until os.clock() - start > 0.005
+                if record.n == {count - 1} then
+                    record.found = io.open("{room.out}/lines.log") ~= nil
+                end
+                return 1, timestamp, record
+            end""")
+        + template("{n} {found}", room))
+    with Sender(room.socket) as sender:
+        for n in range(count):
+            sender.send(datagram({"n": n}))
+    daemon.settled(count)
+    assert out.lines()[-1] == f"{count - 1} true".encode()
