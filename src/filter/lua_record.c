@@ -31,6 +31,7 @@ struct lua_record {
 	size_t cursor;	/* the field that next gave last */
 	unsigned calls; /* up to WATCHED_CALLS */
 	bool is_walked; /* new fields go into the table */
+	bool is_taken;	/* the view itself is what came back */
 	bool is_kept;	/* the script keeps records: no proxies any more */
 };
 
@@ -390,8 +391,8 @@ static bool read_record(struct lua_record *rs, lua_State *L, int table,
 	if (!is_only && !lua_value_take_room(&rs->reader, rs->view->count,
 					     sizeof(struct field)))
 		return false;
-	*out = is_given && is_only && !can_be_kept(rs) ? *rs->view
-						       : *record_copy(rs->view);
+	rs->is_taken = is_given && is_only && !can_be_kept(rs);
+	*out = rs->is_taken ? *rs->view : *record_copy(rs->view);
 	for (size_t i = 0; !is_given && i < out->count; i++)
 		out->fields[i].value = value_null();
 	size_t known = out->count;
@@ -482,6 +483,7 @@ void lua_record_push(struct lua_record *rs, lua_State *L,
 	rs->given = rs->view->count;
 	rs->cursor = 0;
 	rs->is_walked = false;
+	rs->is_taken = false;
 	rs->reader.arena = rs->view->arena;
 	rs->reader.room_bytes = VIEW_BYTES_MAX;
 	rs->reader.depth = 0;
@@ -500,7 +502,9 @@ void lua_record_push(struct lua_record *rs, lua_State *L,
 
 void lua_record_set_aside(struct lua_record *rs, lua_State *L, int index)
 {
-	if (!can_be_kept(rs) || !is_proxy(rs, L, index))
+	/* Taken, also when an earlier record in it was looked at since: what
+	 * moves would be missing in the result. */
+	if (rs->is_taken || !can_be_kept(rs) || !is_proxy(rs, L, index))
 		return;
 	if (rs->is_kept) {
 		move_all(rs, L, index, 0);

@@ -263,6 +263,25 @@ static void an_earlier_record_may_be_looked_at_too_late(void **state)
 	assert_int_equal(all_failures(f), 1);
 }
 
+/* An earlier record that is first looked at as a part of a late result leaves
+ * that result as it is. */
+static void an_earlier_record_may_come_in_a_late_result(void **state)
+{
+	struct fixture *f = *state;
+	open_body(f,
+		  "old = old or record record.last = record.v == 2 and old "
+		  "return 2, 0, record",
+		  KEYS);
+	for (int i = 0; i < 1010; i++)
+		give(f, "{\"v\":1}");
+	assert_string_equal(give(f, "{\"v\":2}"),
+			    T_TEXT "{\"v\":2,\"last\":{\"last\":false,"
+				   "\"v\":1}}");
+	assert_string_equal(give(f, "{\"v\":3}"),
+			    T_TEXT "{\"v\":3,\"last\":false}");
+	assert_int_equal(all_failures(f), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +291,7 @@ int main(void)
 		TEST(an_earlier_record_can_be_looked_at),
 		TEST(records_can_be_kept_and_returned_later),
 		TEST(an_earlier_record_may_be_looked_at_too_late),
+		TEST(an_earlier_record_may_come_in_a_late_result),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
