@@ -46,25 +46,6 @@ static struct lua_record *records_of(lua_State *L)
 	return lua_touserdata(L, lua_upvalueindex(1));
 }
 
-/* The place of the key among the first `count` fields, else `count`. */
-static size_t find(const struct record *r, size_t count, struct span key)
-{
-	if (key.len == 0)
-		key.ptr = ""; /* so that it may be compared */
-	for (size_t i = count; i-- > 0;) {
-		struct span other = r->fields[i].key;
-		if (other.len != key.len)
-			continue;
-		/* Keys of one length often begin alike, seldom end so. */
-		if (key.len > 0 &&
-		    other.ptr[key.len - 1] != key.ptr[key.len - 1])
-			continue;
-		if (span_equals(other, key))
-			return i;
-	}
-	return count;
-}
-
 static bool is_proxy(const struct lua_record *rs, lua_State *L, int index)
 {
 	if (!lua_getmetatable(L, index))
@@ -161,19 +142,12 @@ static int index_record(lua_State *L)
 	}
 	if (lua_type(L, 2) != LUA_TSTRING)
 		return 0;
-	size_t at = find(view, view->count, lua_value_text(L, 2));
+	size_t at =
+		fields_place(view->fields, view->count, lua_value_text(L, 2));
 	if (at == view->count || lua_value_is_gone(view->fields[at].value))
 		return 0;
 	push_field(rs, L, 1, &view->fields[at]);
 	return 1;
-}
-
-/* For a key that is not in the record: what is known of the keys stays. */
-static void add_unique(struct record *r, struct field f)
-{
-	bool has_unique_keys = r->has_unique_keys;
-	record_add(r, f.key, f.value);
-	r->has_unique_keys = has_unique_keys;
 }
 
 /* The text, number or boolean at 3 becomes the value of the field, or, with
@@ -199,7 +173,7 @@ static bool assign(struct lua_record *rs, lua_State *L, size_t at)
 	}
 	if (!lua_value_read_key(&rs->reader, L, 2, &f.key))
 		return false;
-	add_unique(view, f);
+	record_add_new(view, f.key, f.value);
 	return true;
 }
 
@@ -214,7 +188,8 @@ static int newindex_record(lua_State *L)
 	}
 	size_t at = view->count;
 	if (lua_type(L, 2) == LUA_TSTRING) {
-		at = find(view, view->count, lua_value_text(L, 2));
+		at = fields_place(view->fields, view->count,
+				  lua_value_text(L, 2));
 		if (assign(rs, L, at))
 			return 0;
 	}
@@ -243,7 +218,7 @@ static int next_field(struct lua_record *rs, lua_State *L)
 		at = rs->cursor;
 		if (at >= view->count ||
 		    !span_equals(view->fields[at].key, key))
-			at = find(view, view->count, key);
+			at = fields_place(view->fields, view->count, key);
 		at++;
 	} else if (!lua_isnil(L, 2)) {
 		at = view->count + 1;
@@ -269,8 +244,8 @@ static int next_field(struct lua_record *rs, lua_State *L)
 	}
 	while (lua_next(L, 1)) {
 		if (lua_type(L, -2) != LUA_TSTRING ||
-		    find(view, view->count, lua_value_text(L, -2)) ==
-			    view->count)
+		    fields_place(view->fields, view->count,
+				 lua_value_text(L, -2)) == view->count)
 			return 2;
 		lua_pop(L, 1);
 	}
@@ -410,11 +385,11 @@ static bool read_record(struct lua_record *rs, lua_State *L, int table,
 					  "an array");
 		bool is_text = lua_type(L, -1) == LUA_TSTRING;
 		size_t end = is_text ? known : rs->given;
-		size_t at = find(out, end, f.key);
+		size_t at = fields_place(out->fields, end, f.key);
 		if (at < end)
 			out->fields[at].value = f.value;
 		else if (is_text)
-			add_unique(out, f);
+			record_add_new(out, f.key, f.value);
 		else
 			record_add(out, f.key, f.value);
 	}

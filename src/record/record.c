@@ -81,25 +81,21 @@ static inline bool is_key(struct span a, struct span b)
 	return len == 0;
 }
 
-static struct field *find_last(struct field *fields, size_t count,
-			       struct span key)
+size_t fields_place(const struct field *fields, size_t count, struct span key)
 {
 	for (size_t i = count; i-- > 0;)
 		if (is_key(fields[i].key, key))
-			return &fields[i];
-	return NULL;
+			return i;
+	return count;
 }
 
 void record_set(struct record *r, struct span key, struct value value)
 {
-	struct field *f = find_last(r->fields, r->count, key);
-	if (f != NULL) {
-		f->value = value;
-		return;
-	}
-	bool has_unique_keys = r->has_unique_keys;
-	record_add(r, key, value);
-	r->has_unique_keys = has_unique_keys;
+	size_t at = fields_place(r->fields, r->count, key);
+	if (at < r->count)
+		r->fields[at].value = value;
+	else
+		record_add_new(r, key, value);
 }
 
 void record_remove(struct record *r, struct span key)
@@ -113,10 +109,8 @@ void record_remove(struct record *r, struct span key)
 
 const struct value *record_first(const struct record *r, struct span key)
 {
-	for (size_t i = 0; i < r->count; i++)
-		if (is_key(r->fields[i].key, key))
-			return &r->fields[i].value;
-	return NULL;
+	size_t nowhere = r->count;
+	return record_first_at(r, key, &nowhere);
 }
 
 const struct value *record_first_at(const struct record *r, struct span key,
@@ -136,10 +130,8 @@ const struct value *record_first_at(const struct record *r, struct span key,
 const struct value *fields_last(const struct field *fields, size_t count,
 				struct span key)
 {
-	for (size_t i = count; i-- > 0;)
-		if (is_key(fields[i].key, key))
-			return &fields[i].value;
-	return NULL;
+	size_t at = fields_place(fields, count, key);
+	return at < count ? &fields[at].value : NULL;
 }
 
 const struct value *record_last(const struct record *r, struct span key)
@@ -180,8 +172,8 @@ static size_t keep_last_of_few(struct record *r)
 	for (size_t i = r->count; i-- > 0;) {
 		size_t mark = mark_of(r->fields[i].key);
 		if (is_marked[mark] &&
-		    find_last(r->fields + kept, r->count - kept,
-			      r->fields[i].key) != NULL)
+		    fields_place(r->fields + kept, r->count - kept,
+				 r->fields[i].key) < r->count - kept)
 			continue;
 		is_marked[mark] = true;
 		if (--kept != i)

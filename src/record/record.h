@@ -47,14 +47,21 @@ struct record *record_copy(const struct record *);
 /* Make room for more fields. */
 void record_grow(struct record *);
 
+/* Append; the key must not be there. */
+static inline void record_add_new(struct record *r, struct span key,
+				  struct value value)
+{
+	if (r->count == r->cap)
+		record_grow(r);
+	r->fields[r->count++] = (struct field){key, value};
+}
+
 /* Append, also when the key is there already. */
 static inline void record_add(struct record *r, struct span key,
 			      struct value value)
 {
-	if (r->count == r->cap)
-		record_grow(r);
 	r->has_unique_keys = false;
-	r->fields[r->count++] = (struct field){key, value};
+	record_add_new(r, key, value);
 }
 
 /* Replace the last field of that key in its place, or append. */
@@ -76,6 +83,9 @@ const struct value *record_first_at(const struct record *, struct span key,
 /* Where a key occurs twice, leave only the last field of it.  Costs nothing
  * when it is known that none does. */
 void record_keep_last(struct record *);
+
+/* Where the last field of that key is; count when there is none. */
+size_t fields_place(const struct field *, size_t count, struct span key);
 
 /* The same look-up in the fields of a VALUE_MAP. */
 const struct value *fields_last(const struct field *, size_t count,

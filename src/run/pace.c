@@ -36,6 +36,14 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* Of an unknown length is UDP's, which counts bytes and has room for thousands
+ * of datagrams. */
+bool pace_forbids(const struct pace *p)
+{
+	return p->queue_length > 0 &&
+	       p->queue_length / QUEUE_PART < PACE_GATHER_MIN;
+}
+
 uint64_t pace_wait_us(struct pace *p, int64_t now_ns)
 {
 	uint64_t gather = least(p->queue_length / QUEUE_PART, PACE_GATHER_MAX);

@@ -24,6 +24,7 @@
 #ifndef RUN_PACE_H
 #define RUN_PACE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -46,6 +47,9 @@ struct pace {
 /* So many were received just now, all that there were, of so many bytes
  * together. */
 void pace_received(struct pace *, uint64_t messages, uint64_t bytes);
+
+/* Whether it is never to be waited for, not even while others are. */
+bool pace_forbids(const struct pace *);
 
 /* For how long not to look; 0: until there is something.  By clock_mono_ns. */
 uint64_t pace_wait_us(struct pace *, int64_t now_ns);

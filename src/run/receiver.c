@@ -45,6 +45,7 @@ struct receiver {
 	struct sockaddr_storage *names; /* of senders; NULL: not asked for */
 	uv_timer_t ring_timer;
 	uv_prepare_t nap;
+	bool never_naps; /* one of the queues is too short for it */
 	uint64_t nap_us; /* the shortest that a source asked for in this turn */
 	uv_async_t settled;
 	unsigned open_handles;
@@ -224,7 +225,7 @@ static void look(struct source *s)
 	uint64_t wait_us = pace_wait_us(&s->pace, clock_mono_ns());
 	s->is_calm = wait_us > 0;
 	if (has_say && wait_us < r->nap_us)
-		r->nap_us = wait_us;
+		r->nap_us = r->never_naps ? 0 : wait_us;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -342,6 +343,7 @@ static void add_source(struct receiver *r, uint32_t number,
 	CHECK(uv_poll_init(r->opts.loop, &s->poll, socket_fd(socket)) == 0);
 	s->poll.data = s;
 	s->pace.queue_length = socket_queue_length(socket);
+	r->never_naps = r->never_naps || pace_forbids(&s->pace);
 }
 
 struct receiver *receiver_new(const struct receiver_opts *opts)

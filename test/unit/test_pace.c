@@ -48,6 +48,7 @@ static void a_steady_rate_is_gathered(void **state)
 	(void)state;
 	struct pace p = {.queue_length = QUEUE};
 	int64_t now_ns = 1000 * NS_PER_S;
+	assert_false(pace_forbids(&p));
 	assert_int_equal(run(&p, &now_ns, 2000), PACE_WAIT_MAX_US);
 	assert_in_range(run(&p, &now_ns, 20000), 1500, 1700);
 	assert_in_range(run(&p, &now_ns, 200000), 150, 170);
@@ -70,6 +71,7 @@ static void a_short_queue_is_never_waited_for(void **state)
 	for (unsigned length = 0; length < 32; length++) {
 		struct pace p = {.queue_length = length};
 		int64_t now_ns = 1000 * NS_PER_S;
+		assert_int_equal(pace_forbids(&p), length > 0);
 		assert_int_equal(run(&p, &now_ns, 2000), 0);
 		assert_int_equal(run(&p, &now_ns, 20000), 0);
 	}
