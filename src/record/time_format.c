@@ -13,7 +13,16 @@
 
 enum {
 	CACHED_BYTES_MAX = 64,
+	/* Lines of several dates or seconds come in turns. */
+	CACHED_TEXTS = 8,
 	S_PER_DAY = 86400,
+};
+
+struct cached {
+	size_t len;   /* 0: nothing */
+	int64_t hour; /* of now: its year and day are part of it */
+	int64_t ns;
+	char text[CACHED_BYTES_MAX];
 };
 
 struct time_format {
@@ -25,10 +34,9 @@ struct time_format {
 	int32_t offset_s;
 	struct zone *zone; /* or NULL */
 
-	size_t cached_len;   /* 0: nothing */
-	int64_t cached_hour; /* of now: its year and day are part of it */
-	int64_t cached_ns;
-	char cached_text[CACHED_BYTES_MAX];
+	struct cached cached[CACHED_TEXTS];
+	unsigned last; /* that was asked for */
+	unsigned next; /* to be forgotten */
 };
 
 /* Days since 1970-01-01 of a proleptic Gregorian date; a year is counted from
@@ -250,6 +258,40 @@ static bool fits(const struct time_format *f, struct span text,
 		      (p->has_epoch || (p->month != 0 && p->day != 0)));
 }
 
+static bool is_cached(const struct cached *c, struct span text, int64_t hour)
+{
+	return text.len == c->len && hour == c->hour &&
+	       memcmp(text.ptr, c->text, text.len) == 0;
+}
+
+/* From the last one on: mostly it is the same again. */
+static const struct cached *recall(struct time_format *f, struct span text,
+				   int64_t hour)
+{
+	for (unsigned i = 0; i < CACHED_TEXTS; i++) {
+		unsigned at = (f->last + i) % CACHED_TEXTS;
+		if (is_cached(&f->cached[at], text, hour)) {
+			f->last = at;
+			return &f->cached[at];
+		}
+	}
+	return NULL;
+}
+
+static void remember(struct time_format *f, struct span text, int64_t hour,
+		     int64_t ns)
+{
+	if (text.len > CACHED_BYTES_MAX)
+		return;
+	struct cached *c = &f->cached[f->next];
+	memcpy(c->text, text.ptr, text.len);
+	c->len = text.len;
+	c->hour = hour;
+	c->ns = ns;
+	f->last = f->next;
+	f->next = (f->next + 1) % CACHED_TEXTS;
+}
+
 bool time_format_read(struct time_format *f, struct span text, int64_t now_ns,
 		      int64_t *time_ns)
 {
@@ -257,9 +299,9 @@ bool time_format_read(struct time_format *f, struct span text, int64_t now_ns,
 	int64_t hour = now_s / 3600;
 	if (text.len == 0)
 		return false;
-	if (text.len == f->cached_len && hour == f->cached_hour &&
-	    memcmp(text.ptr, f->cached_text, text.len) == 0) {
-		*time_ns = f->cached_ns;
+	const struct cached *known = recall(f, text, hour);
+	if (known != NULL) {
+		*time_ns = known->ns;
 		return true;
 	}
 	struct time_parts p = {0};
@@ -268,12 +310,7 @@ bool time_format_read(struct time_format *f, struct span text, int64_t now_ns,
 	    __builtin_mul_overflow(resolve(f, &p, now_s), NS_PER_S, &ns) ||
 	    __builtin_add_overflow(ns, p.fraction_ns, &ns))
 		return false;
-	if (text.len <= CACHED_BYTES_MAX) {
-		memcpy(f->cached_text, text.ptr, text.len);
-		f->cached_len = text.len;
-		f->cached_hour = hour;
-		f->cached_ns = ns;
-	}
+	remember(f, text, hour, ns);
 	*time_ns = ns;
 	return true;
 }

@@ -11,7 +11,8 @@
  *   TZ as the process was started with, else (TZ unset or empty) UTC.
  * A format that ends in %SZ or %LZ says UTC.  %Z takes a name of TZ's zone and
  * the well-known ones; any other only where the opts have an offset.
- * Equal text in a row (a second's lines) is answered from a cache.
+ * The last few texts (the lines of a second, of some dates) are answered from
+ * a cache.
  * Text behind the format's end is ignored, as in Fluent Bit. */
 #ifndef RECORD_TIME_FORMAT_H
 #define RECORD_TIME_FORMAT_H

@@ -431,6 +431,25 @@ static void the_cache_knows_the_text_and_the_day(void **state)
 	time_format_free(f);
 }
 
+/* Twenty of them are more than are remembered, three are less. */
+static void texts_in_turns_are_read_as_each_alone(void **state)
+{
+	(void)state;
+	use_zone(NULL);
+	struct time_format *f = make(syslog_format);
+	for (int count = 3; count <= 20; count += 17)
+		for (int i = 0; i < 100; i++) {
+			char text[32];
+			snprintf(text, sizeof text, "Nov %2d 10:00:00",
+				 1 + i * 7 % count);
+			struct time_format *fresh = make(syslog_format);
+			assert_int_equal(read_ns(f, text, november_s),
+					 read_ns(fresh, text, november_s));
+			time_format_free(fresh);
+		}
+	time_format_free(f);
+}
+
 static void a_conversion_that_is_not_known_is_refused(void **state)
 {
 	(void)state;
@@ -484,6 +503,7 @@ int main(void)
 		cmocka_unit_test(without_a_zone_the_configured_offset_decides),
 		cmocka_unit_test(without_a_zone_and_an_offset_tz_decides),
 		cmocka_unit_test(the_cache_knows_the_text_and_the_day),
+		cmocka_unit_test(texts_in_turns_are_read_as_each_alone),
 		cmocka_unit_test(a_conversion_that_is_not_known_is_refused),
 		cmocka_unit_test(an_offset_is_read_whole_or_not_at_all),
 	};
