@@ -16,7 +16,6 @@
  *    gets one more try and is then given up, and counted. */
 #include "run/pipeline.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -30,6 +29,7 @@
 #include "intake/origin.h"
 #include "output/router.h"
 #include "record/record.h"
+#include "run/bell.h"
 #include "run/counters.h"
 #include "run/cpu_share.h"
 #include "run/dead_letter.h"
@@ -72,91 +72,37 @@ struct pipeline {
 	int64_t began_ns;  /* the batch */
 	int64_t rested_ns;
 
-	pthread_mutex_t bell_lock; /* the six below */
-	pthread_cond_t bell;
-	bool is_rung;
-	bool is_ordered; /* rung with one of those below */
-	bool is_reopening;
-	bool is_finishing;
-	bool is_leaving;
-	bool is_abandoning;
+	struct bell bell;
 
 	pthread_mutex_t view_lock;
 	struct pipeline_view view;
 };
 
-/* --- the bell */
-
-struct orders { /* what the intake thread wants, as of one moment */
-	bool reopen;
-	bool finish;
-	bool leave;
-	bool abandon;
-};
-
-static struct timespec deadline_in(int64_t ns)
-{
-	int64_t at_ns = clock_mono_ns() + ns;
-	return (struct timespec){
-		.tv_sec = (time_t)(at_ns / NS_PER_S),
-		.tv_nsec = (long)(at_ns % NS_PER_S),
-	};
-}
-
-/* Sleep until rung or for `ms`, which may be 0; then read the orders.  With
- * `calm` only an order ends the sleep: more datagrams are no reason to try a
- * full disk again. */
-static struct orders listen_for(struct pipeline *p, int64_t ms, bool calm)
-{
-	struct timespec until = deadline_in(ms * NS_PER_MS);
-	pthread_mutex_lock(&p->bell_lock);
-	while (!p->is_ordered && (calm || !p->is_rung) && ms > 0)
-		if (pthread_cond_timedwait(&p->bell, &p->bell_lock, &until) ==
-		    ETIMEDOUT)
-			break;
-	p->is_rung = p->is_ordered = false;
-	struct orders orders = {p->is_reopening, p->is_finishing, p->is_leaving,
-				p->is_abandoning};
-	p->is_reopening = false;
-	pthread_mutex_unlock(&p->bell_lock);
-	return orders;
-}
-
-static void order(struct pipeline *p, bool *what)
-{
-	pthread_mutex_lock(&p->bell_lock);
-	bool was_rung = p->is_rung && (what == NULL || p->is_ordered);
-	p->is_rung = true;
-	if (what != NULL)
-		*what = p->is_ordered = true;
-	if (!was_rung)
-		pthread_cond_signal(&p->bell);
-	pthread_mutex_unlock(&p->bell_lock);
-}
+/* --- the intake thread's */
 
 void pipeline_ring(struct pipeline *p)
 {
-	order(p, NULL);
+	bell_ring(&p->bell);
 }
 
 void pipeline_reopen(struct pipeline *p)
 {
-	order(p, &p->is_reopening);
+	bell_order(&p->bell, ORDER_REOPEN);
 }
 
 void pipeline_finish(struct pipeline *p)
 {
-	order(p, &p->is_finishing);
+	bell_order(&p->bell, ORDER_FINISH);
 }
 
 void pipeline_leave(struct pipeline *p)
 {
-	order(p, &p->is_leaving);
+	bell_order(&p->bell, ORDER_LEAVE);
 }
 
 void pipeline_abandon(struct pipeline *p)
 {
-	order(p, &p->is_abandoning);
+	bell_order(&p->bell, ORDER_ABANDON);
 }
 
 /* --- the counters */
@@ -310,12 +256,7 @@ static void rest(struct pipeline *p)
 	int64_t rest_ns = cpu_share_rest_ns(&p->share, now_ns, clock_cpu_ns());
 	if (rest_ns == 0)
 		return;
-	struct timespec until = deadline_in(rest_ns);
-	pthread_mutex_lock(&p->bell_lock);
-	while (!p->is_ordered && pthread_cond_timedwait(&p->bell, &p->bell_lock,
-							&until) != ETIMEDOUT)
-		;
-	pthread_mutex_unlock(&p->bell_lock);
+	bell_rest(&p->bell, rest_ns);
 	p->looked_ns = clock_mono_ns();
 	p->rested_ns += p->looked_ns - now_ns;
 }
@@ -407,7 +348,7 @@ static bool flush(struct pipeline *p, struct orders *orders)
 		publish(p, true);
 		p->opts.on_settled(p->opts.data);
 		say_blocked(p, wait_ms);
-		*orders = listen_for(p, wait_ms, true);
+		*orders = bell_listen(&p->bell, wait_ms, true);
 		if (orders->reopen)
 			reopen_all(p);
 		wait_ms = wait_ms * 2 < BACKOFF_MAX_MS ? wait_ms * 2
@@ -435,7 +376,7 @@ static bool run_batches(struct pipeline *p, struct orders *orders)
 		p->totals.batches++;
 		if (!flush(p, orders))
 			return false;
-		*orders = listen_for(p, 0, false);
+		*orders = bell_listen(&p->bell, 0, false);
 		if (orders->reopen)
 			reopen_all(p);
 	}
@@ -462,9 +403,9 @@ static void *run_thread(void *data)
 			end_well(p, &orders);
 			break;
 		}
-		orders = listen_for(
-			p, has_set_aside(p) ? BACKOFF_MIN_MS : IDLE_SLEEP_MS,
-			false);
+		int64_t sleep_ms =
+			has_set_aside(p) ? BACKOFF_MIN_MS : IDLE_SLEEP_MS;
+		orders = bell_listen(&p->bell, sleep_ms, false);
 		if (orders.reopen)
 			reopen_all(p);
 		/* Idle files are closed, lines set aside are tried again. */
@@ -481,12 +422,7 @@ struct pipeline *pipeline_start(const struct pipeline_opts *opts, struct err *e)
 	struct pipeline *p = mem_new(1, sizeof *p);
 	p->opts = *opts;
 	p->arena = arena_new(ARENA_BYTES);
-	pthread_condattr_t attr;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&p->bell, &attr);
-	pthread_condattr_destroy(&attr);
-	pthread_mutex_init(&p->bell_lock, NULL);
+	bell_init(&p->bell);
 	pthread_mutex_init(&p->view_lock, NULL);
 	p->counters = mem_new(1, COUNTERS_BYTES);
 	view_init(p);
@@ -511,8 +447,7 @@ void pipeline_free(struct pipeline *p)
 		return;
 	if (p->has_thread)
 		pthread_join(p->thread, NULL);
-	pthread_cond_destroy(&p->bell);
-	pthread_mutex_destroy(&p->bell_lock);
+	bell_fini(&p->bell);
 	pthread_mutex_destroy(&p->view_lock);
 	free(p->counters);
 	free(p->view.decoders);
