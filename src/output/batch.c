@@ -54,6 +54,9 @@ void batch_took(struct batch *b, struct batch_chain *chain, size_t at,
 {
 	CHECK(b->bytes.len <= UINT32_MAX);
 	b->used_bytes = b->bytes.len;
+	chain->bytes += (uint32_t)bytes;
+	if (chain->bytes > b->longest_bytes)
+		b->longest_bytes = chain->bytes;
 	size_t runs = b->runs.len / sizeof(struct run);
 	struct run *last = runs > 0 ? run_at(b, (uint32_t)runs) : NULL;
 	if (last != NULL && chain->last == runs && last->answers == answers) {
@@ -68,6 +71,11 @@ void batch_took(struct batch *b, struct batch_chain *chain, size_t at,
 			   .lines = 1,
 			   .answers = answers,
 		   });
+}
+
+size_t batch_memory_bytes(const struct batch *b)
+{
+	return b->used_bytes + (b->chains > 1 ? b->longest_bytes : 0);
 }
 
 /* The only one has all the bytes as they lie: it gets them without a copy. */
@@ -114,7 +122,7 @@ void batch_end(struct batch *b)
 		b->bytes.cap > KEEP_BYTES && b->used_bytes < b->bytes.cap / 4;
 	b->small = is_small ? b->small + 1 : 0;
 	b->chains = 0;
-	b->used_bytes = 0;
+	b->used_bytes = b->longest_bytes = 0;
 	buf_clear(&b->bytes);
 	buf_clear(&b->runs);
 	if (b->small >= SMALL_MAX)

@@ -27,14 +27,16 @@ struct batch {
 	size_t chains;	  /* that have lines, or had them in this batch */
 	struct buf lines; /* what is lent */
 	struct buf answers;
-	size_t used_bytes; /* by this one */
-	unsigned small;	   /* so many since one that needed its memory */
+	size_t used_bytes;    /* by this one */
+	size_t longest_bytes; /* of its chains */
+	unsigned small;	      /* so many since one that needed its memory */
 };
 
 /* A file's lines; zero-initialised it has none. */
 struct batch_chain {
 	uint32_t first; /* places in runs, from 1; 0: none */
 	uint32_t last;
+	uint32_t bytes;
 };
 
 void batch_fini(struct batch *);
@@ -42,6 +44,10 @@ void batch_fini(struct batch *);
 /* The next line, so many bytes from `at` on, is the chain's. */
 void batch_took(struct batch *, struct batch_chain *, size_t at, size_t bytes,
 		bool answers);
+
+/* The memory that it takes until it is written: a chain that is not the only
+ * one is copied when it is handed over. */
+size_t batch_memory_bytes(const struct batch *);
 
 /* Put the chain's lines, which were counted, behind those that the appender
  * has. */

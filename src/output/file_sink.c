@@ -256,7 +256,7 @@ static bool put(struct sink *sink, const struct record *r, bool answers,
 	}
 	fs->format->ops->render(fs->format, r, bytes);
 	take(fs, f, from, answers);
-	sink->batch_bytes = fs->batch.used_bytes;
+	sink->batch_bytes = batch_memory_bytes(&fs->batch);
 	sink->batch_files = fs->batch.chains;
 	if (is_held)
 		fs->set_aside_bytes += bytes->len - from;

@@ -139,6 +139,30 @@ static void a_bursts_memory_goes_back_after_many_small_ones(void **state)
 	end(&f);
 }
 
+static void what_will_be_copied_counts_as_memory(void **state)
+{
+	(void)state;
+	struct fixture f;
+	make(&f);
+	for (int i = 0; i < 2; i++) {
+		put(&f, 0, "a1\n", true);
+		put(&f, 0, "a2\n", true);
+		assert_int_equal(batch_memory_bytes(&f.batch), 6);
+		put(&f, 1, "b1\n", true);
+		assert_int_equal(batch_memory_bytes(&f.batch), 9 + 6);
+		put(&f, 1, "b2, longer\n", true);
+		assert_int_equal(batch_memory_bytes(&f.batch), 20 + 14);
+		for (size_t file = 0; file < 2; file++) {
+			batch_hand_over(&f.batch, &f.chains[file],
+					f.files[file]);
+			take_back(&f, file);
+		}
+		batch_end(&f.batch);
+		assert_int_equal(batch_memory_bytes(&f.batch), 0);
+	}
+	end(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +172,7 @@ int main(void)
 		cmocka_unit_test(what_was_left_comes_first),
 		cmocka_unit_test(
 			a_bursts_memory_goes_back_after_many_small_ones),
+		cmocka_unit_test(what_will_be_copied_counts_as_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
