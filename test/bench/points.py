@@ -76,9 +76,7 @@ def steady(bench):
     """2: 2,000 lines a second."""
     names = ["floor", "sluiced"] if bench.is_quick else list(bench.collectors)
     seconds = 3 if bench.is_quick else 5
-    # Warm: what a start costs is not what a steady line costs.
-    load = Load(2000 * seconds, rate=2000, queue=512, blocking=False,
-                warm=2000)
+    load = Load(2000 * seconds, rate=2000, queue=512, blocking=False)
     bench.at_steady = results = interleaved(
         bench, {name: (bench.collectors[name], load) for name in names})
     return [_at_most(2, "at 2,000 a second, queue 512, of the floor's CPU",
