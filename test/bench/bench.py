@@ -110,8 +110,7 @@ def main():
     if args.quick or "0" in args.points.split(","):
         told, is_good = instructions.compare(bench)
     report.write(bench, rows)
-    if any(row.met is False for row in rows):
-        where.write(bench)
+    where.write(bench, rows)
     print(f"\nInstructions a line, worker, user space: {told}")
     if not is_good:
         print("FAILED: more than 10 % above test/bench/BASELINE")

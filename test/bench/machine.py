@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import time
+from collections import Counter, namedtuple
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
 
@@ -13,6 +14,11 @@ CLONE_NEWNET = 0x40000000
 QUEUE_LENGTH = "/proc/sys/net/unix/max_dgram_qlen"
 CGROUPS = Path("/sys/fs/cgroup")
 PERIOD_US = 100000
+
+# periods: of the CPU limit, those in which it ran; throttled: those of them in
+# which it had to wait for the next one; waited_ns: for a processor, for whatever
+# reason, by the processes' main threads, which receive.
+Counters = namedtuple("Counters", "cpu_ns waited_ns periods throttled")
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -72,10 +78,14 @@ class Cgroup:
             for name in ("usage_user", "usage_sys"))
         return kernel / max(1, user + kernel)
 
-    def throttled(self):
-        """In how many periods it had to wait for the next one."""
+    def counters(self):
         stat = (self.paths["cpu"] / "cpu.stat").read_text()
-        return int(re.search(r"nr_throttled (\d+)", stat)[1])
+        return Counters(
+            self.cpu_ns(),
+            sum(int(Path(f"/proc/{pid}/schedstat").read_text().split()[1])
+                for pid in self.pids()),
+            *(int(re.search(rf"{name} (\d+)", stat)[1])
+              for name in ("nr_periods", "nr_throttled")))
 
     def pids(self):
         return [int(pid) for pid in
@@ -146,9 +156,15 @@ class Process:
         """The most that it had resident at any time, all its processes."""
         return sum(_peak_kb(pid) for pid in self.cgroup.pids())
 
+    def maps_kb(self):
+        return maps_kb(self.cgroup.pids())
+
     def resident_kb(self):
         """Now, and apart from that the journal's pages."""
-        return resident_kb(self.cgroup.pids(), ".sluiced.journal")
+        maps = self.maps_kb()
+        journal = sum(kb for name, kb in maps.items()
+                      if ".sluiced.journal" in name)
+        return maps.total() - journal, journal
 
     def stop(self):
         """As Kubernetes does; a second time does nothing."""
@@ -176,19 +192,20 @@ def _peak_kb(pid):
     return int(found[1]) if found else 0
 
 
-def resident_kb(pids, apart):
-    """What processes have in memory now, a page that they share counted once:
-    (all but the maps of files whose name contains `apart`, those maps)."""
-    once, private = {}, 0
+def maps_kb(pids):
+    """{name: kB}: what processes have in memory now, a page that they share
+    counted once."""
+    once, found = {}, Counter()
     for pid in pids:
         for name, is_file, key, fields in _maps(pid):
             if is_file:
                 once[key] = (name, max(fields["Rss"],
                                        once.get(key, (name, 0))[1]))
             else:
-                private += fields["Pss"]
-    theirs = sum(kb for name, kb in once.values() if apart in name)
-    return private + sum(kb for _, kb in once.values()) - theirs, theirs
+                found[name or "anonymous"] += fields["Pss"]
+    for name, kb in once.values():
+        found[name] += kb
+    return found
 
 
 def _maps(pid):

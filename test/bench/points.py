@@ -1,24 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """The six things that are promised of sluiced's cost, each measured.
 
-Each function returns rows (point, goal, measured, met); met is None where
-the run cannot tell."""
+Each function returns rows (point, goal, measured, met, whys); met is None
+where the run cannot tell, whys say what stands in the way where it is not."""
 import statistics
 import subprocess
 import threading
 import time
 from collections import namedtuple
+from pathlib import Path
 from signal import SIGUSR1, SIGKILL
 
 from collectors import Sluiced
 from run import Load, Room, Running, is_bound, measure
 
-Row = namedtuple("Row", "point goal measured met")
+Row = namedtuple("Row", "point goal measured met whys", defaults=[()])
+# told: in words; run: (collector, load), whose profile tells more; the load
+# None: its start.
+Why = namedtuple("Why", "title told run", defaults=["", None])
 
 MIB = 1024 * 1024
 POD = {"cpu_millicores": 150, "memory_bytes": 128 * MIB}
 # What a sender has to reach of its rate for a run to count.
 PACE = 0.97
+# Of 800 bytes, what the 64 MB of sluiced's journal hold.
+JOURNAL_LINES = 76000
 
 
 def interleaved(bench, runs):
@@ -50,11 +56,11 @@ def ratio(mine, theirs):
     return statistics.median(both) if both else None
 
 
-def _at_most(point, what, value, limit, unit=""):
-    goal = f"{what}: at most {limit:g}{unit}"
+def _at_most(point, what, value, limit, why):
+    goal = f"{what}: at most {limit:g} times"
     if value is None:
         return Row(point, goal, "not measured", None)
-    return Row(point, goal, f"{value:.3g}{unit}", value <= limit)
+    return Row(point, goal, f"{value:.3g} times", value <= limit, [why])
 
 
 def saturation(bench):
@@ -66,10 +72,11 @@ def saturation(bench):
         runs[name] = (collector, usual if rate is None else
                       usual.but(rate=rate, count=rate * 3))
     bench.at_saturation = results = interleaved(bench, runs)
+    why = Why("saturation", run=runs["sluiced"])
     limits = {"rsyslog": 0.1, "syslog-ng": 0.1, "Fluent Bit": 0.05, "floor": 3}
     return [_at_most(1, f"at saturation, of {bench.title(name)}'s CPU",
                      ratio(results["sluiced"], results.get(name, [])), limit,
-                     " times") for name, limit in limits.items()]
+                     why) for name, limit in limits.items()]
 
 
 def steady(bench):
@@ -77,11 +84,11 @@ def steady(bench):
     names = ["floor", "sluiced"] if bench.is_quick else list(bench.collectors)
     seconds = 3 if bench.is_quick else 5
     load = Load(2000 * seconds, rate=2000, queue=512, blocking=False)
-    bench.at_steady = results = interleaved(
-        bench, {name: (bench.collectors[name], load) for name in names})
+    runs = {name: (bench.collectors[name], load) for name in names}
+    bench.at_steady = results = interleaved(bench, runs)
     return [_at_most(2, "at 2,000 a second, queue 512, of the floor's CPU",
                      ratio(results["sluiced"], results["floor"]), 1,
-                     " times")]
+                     Why("2,000 a second", run=runs["sluiced"]))]
 
 
 def _pod(rate, queue, seconds=5):
@@ -95,23 +102,42 @@ def under_limit(bench):
     rows = []
     for rate, queue in ((50000, 4096), (20000, 512), (4000, 10)):
         load = _pod(rate, queue, 2 if bench.is_quick else 5)
-        results = interleaved(bench, {
-            name: (bench.collectors[name], load)
-            for name in ("floor", "sluiced")})
-        rows.append(_refused_row(load, results["sluiced"], results["floor"]))
+        runs = {name: (bench.collectors[name], load)
+                for name in ("floor", "sluiced")}
+        results = interleaved(bench, runs)
+        rows.append(_refused_row(runs["sluiced"], results["sluiced"],
+                                 results["floor"]))
     return rows
 
 
-def _refused_row(load, mine, floor):
-    goal = (f"150m, 128Mi, {load.rate:,} a second, queue {load.queue}: "
-            "none refused")
+def _what_was_short(load, mine, floor):
+    """CPU, or room in the journal: of the worst round."""
+    worst = max(mine, key=lambda r: r.refused)
+    sending = worst.sending
+    seconds = load.count / worst.rate
+    allowed_ns = seconds * load.cpu_millicores * 1000000
+    beside = f" (floor: {median_us(floor):.2f})" if floor else ""
+    return (f"the worst round: {worst.refused:,} refused, "
+            f"{sending.cpu_ns / allowed_ns:.0%} of the CPU limit used, "
+            f"throttled in {sending.throttled} of {sending.periods} periods,\n"
+            f"  waited {sending.waited_ns / 1e9:.2f} of {seconds:.2f} s for a "
+            f"processor, {worst.behind:,} lines not yet written at the end\n"
+            f"  (the journal has room for {JOURNAL_LINES:,}), "
+            f"{worst.us:.2f} us a line{beside}")
+
+
+def _refused_row(run, mine, floor):
+    load = run[1]
+    title = f"150m, 128Mi, {load.rate:,} a second, queue {load.queue}"
+    goal = f"{title}: none refused"
     if not mine:
         return Row(3, goal, "not measured", None)
     refused = ", ".join(f"{r.refused:,}" for r in mine)
     beside = ", ".join(f"{r.refused:,}" for r in floor)
     told = f"{refused} of {load.count:,} (floor: {beside})"
     if any(r.refused for r in mine):
-        return Row(3, goal, told, False)
+        return Row(3, goal, told, False,
+                   [Why(title, _what_was_short(load, mine, floor), run)])
     # None of too few shows nothing; some of too few would.
     slowest = min(r.rate for r in mine)
     if slowest < load.rate * PACE:
@@ -140,12 +166,14 @@ def peers_under_limit(bench):
 
 
 class _Watch(threading.Thread):
-    """What a process has resident, every half second; the most."""
+    """What a process has resident, every half second; the most, and where
+    it was then."""
 
     def __init__(self, process):
         super().__init__(daemon=True)
         self.process = process
         self.most = self.journal = 0
+        self.largest = []
         self.is_over = threading.Event()
         self.start()
 
@@ -154,7 +182,9 @@ class _Watch(threading.Thread):
             resident, journal = self.process.resident_kb()
         except (FileNotFoundError, ProcessLookupError):
             return 0
-        self.most = max(self.most, resident)
+        if resident > self.most:
+            self.most = resident
+            self.largest = self.process.maps_kb().most_common(6)
         self.journal = max(self.journal, journal)
         return resident
 
@@ -188,13 +218,15 @@ def memory(bench):
         watch.end()
     # A buffer that has found its size is no leak: half against half.
     middle = len(at_end) // 2
+    whys = [Why("resident memory", ", ".join(
+        f"{Path(name).name} {kb:,} kB" for name, kb in watch.largest))]
     growth = max(at_end[middle:]) - max(at_end[:middle])
     return [
         Row(4, "resident, without the journal's pages: under 12 MB",
             f"{watch.most / 1024:.1f} MB (journal {watch.journal / 1024:.1f})",
-            watch.most < 12 * 1024),
+            watch.most < 12 * 1024, whys),
         Row(4, f"no growth over {total:,} lines (256 kB is none)",
-            f"{growth:+} kB in its second half", growth <= 256)]
+            f"{growth:+} kB in its second half", growth <= 256, whys)]
 
 
 def _costs(bench, runs):
@@ -206,16 +238,16 @@ def partitions(bench, count):
     by_vhost = Sluiced(bench.sluiced, files="vhost")
     kinds = {"one file": (1, 1), "1,000 vhosts": (1000, 1),
              "125 vhosts on 8 dates": (125, 8)}
-    costs = _costs(bench, {
-        name: (by_vhost, Load(count, vhosts=vhosts, days=days, warm=4000))
-        for name, (vhosts, days) in kinds.items()})
+    runs = {name: (by_vhost, Load(count, vhosts=vhosts, days=days, warm=4000))
+            for name, (vhosts, days) in kinds.items()}
+    costs = _costs(bench, runs)
     goal = "the same from 1 to 1,000 partitions and vhosts: within 10 %"
     if None in costs.values():
         return Row(5, goal, "not measured", None)
-    least = costs["one file"]
+    dear = [name for name, us in costs.items() if us > costs["one file"] * 1.1]
     return Row(5, goal, "; ".join(f"{name}: {us:.2f} us" for name, us in
-                                  costs.items()),
-               max(costs.values()) <= least * 1.1)
+                                  costs.items()), not dear,
+               [Why(name, run=runs[name]) for name in dear])
 
 
 def _fit(points):
@@ -227,25 +259,27 @@ def _fit(points):
 
 def sizes(bench, count):
     sluiced = bench.collectors["sluiced"]
-    costs = _costs(bench, {
-        size: (sluiced, Load(count, size=size, fields=4, written=4))
-        for size in (200, 400, 800, 1600, 3200, 4096)})
+    runs = {size: (sluiced, Load(count, size=size, fields=4, written=4))
+            for size in (200, 400, 800, 1600, 3200, 4096)}
+    costs = _costs(bench, runs)
     goal = "linear from 200 to 4,096 bytes: within 15 % of a straight line"
     if None in costs.values():
         return Row(5, goal, "not measured", None)
     at_0, slope = _fit(list(costs.items()))
     off = max(abs(us / (at_0 + slope * size) - 1)
               for size, us in costs.items())
+    dearest = max(costs, key=costs.get)
     return Row(5, goal, f"{at_0:.2f} us + {slope * 1000:.2f} us a kB, "
-                        f"{off * 100:.0f} % off at most", off <= 0.15)
+                        f"{off * 100:.0f} % off at most", off <= 0.15,
+               [Why(f"lines of {dearest} bytes", run=runs[dearest])])
 
 
 def fields(bench, count):
     """As many bytes, in 12 fields or in 48; two of them are touched."""
-    costs = _costs(bench, {
-        (hooks, n): (Sluiced(bench.sluiced, hooks=hooks),
-                     Load(count, size=2400, fields=n))
-        for hooks in (1, 3, 10) for n in (12, 48)})
+    runs = {(hooks, n): (Sluiced(bench.sluiced, hooks=hooks),
+                         Load(count, size=2400, fields=n))
+            for hooks in (1, 3, 10) for n in (12, 48)}
+    costs = _costs(bench, runs)
     more = (48 - 2) / (12 - 2)
     goal = (f"1, 3, 10 filters, {more:g} times the untouched fields: a filter "
             f"more costs at most {more / 2:g} times as much")
@@ -255,8 +289,10 @@ def fields(bench, count):
     told = ", ".join(f"{hooks}: {costs[hooks, 12]:.1f} and "
                      f"{costs[hooks, 48]:.1f} us" for hooks in (1, 3, 10))
     growth = each[48] / max(each[12], 0.001)
+    dearest = max(costs, key=costs.get)
     return Row(5, goal, f"{told}; a filter {each[12]:.2f} and {each[48]:.2f} "
-                        f"us, {growth:.1f} times", growth <= more / 2)
+                        f"us, {growth:.1f} times", growth <= more / 2,
+               [Why("%d filters, %d fields" % dearest, run=runs[dearest])])
 
 
 def shape(bench):
@@ -289,11 +325,13 @@ def _start_once(bench, collector):
 
 def start(bench):
     """6: from the start of the process to the bound socket."""
-    took = [_start_once(bench, bench.collectors["sluiced"])
+    sluiced = bench.collectors["sluiced"]
+    took = [_start_once(bench, sluiced)
             for _ in range(5 if bench.is_quick else 11)]
     value = statistics.median(took)
     return [Row(6, "start to socket bound: under 20 ms",
-                f"{value:.1f} ms (at most {max(took):.1f})", value < 20)]
+                f"{value:.1f} ms (at most {max(took):.1f})", value < 20,
+                [Why("start", run=(sluiced, None))])]
 
 
 ALL = {1: saturation, 2: steady, 3: under_limit, 4: memory, 5: shape, 6: start,

@@ -10,14 +10,15 @@ from collections import namedtuple
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from machine import Process, wait_until
+from machine import Counters, Process, wait_until
 
 Sent = namedtuple("Sent", "sent refused bytes us")
 # us: CPU a line, of the whole cgroup; kernel: which part of it in the kernel;
 # rate: offered a second; peak_kb: resident at most, without a journal's pages;
-# throttled: in how many periods; wrong: "" or what is.
+# sending: its Counters, while lines were sent; behind: lines that were not yet
+# written then; wrong: "" or what is.
 Result = namedtuple("Result", "us kernel sent refused rate peak_kb journal_kb "
-                              "throttled wrong")
+                              "sending behind wrong")
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,10 @@ class Room:
                           *["-b"] * load.blocking, self.socket, load.count)
 
     def warm_up(self):
-        """Numbers behind those that count, so that all files are open."""
+        """Numbers behind those that count, so that all files are open; how
+        many bytes of them were written."""
+        if not self.load.warm:
+            return 0
         sent = self._send("-o", self.load.count, "-b", self.socket,
                           self.load.warm)
         self.wait_written(sent.bytes)
@@ -193,15 +197,19 @@ def measure(bench, collector, load):
     """Start it, send, wait, check; its Result."""
     with Running(bench, collector, load) as running:
         room, cgroup = running.room, running.cgroup
-        warm_bytes = room.warm_up() if load.warm else 0
-        before = cgroup.cpu_ns()
+        warm_bytes = room.warm_up()
+        before = cgroup.counters()
         sent = room.send()
+        sending = Counters(*(now - then for now, then in
+                             zip(cgroup.counters(), before)))
+        behind = warm_bytes + sent.bytes - room.written_bytes()
         room.wait_written(warm_bytes + sent.bytes)
-        cpu_us = (cgroup.cpu_ns() - before) / 1000
-        kernel, throttled = cgroup.kernel_share(), cgroup.throttled()
+        cpu_us = (cgroup.cpu_ns() - before.cpu_ns) / 1000
+        kernel = cgroup.kernel_share()
         journal_kb = running.process.resident_kb()[1]
         peak_kb = running.process.peak_kb() - journal_kb
         running.process.stop()
         return Result(cpu_us / max(1, sent.sent), kernel, sent.sent,
                       sent.refused, load.count * 1000000 // max(1, sent.us),
-                      peak_kb, journal_kb, throttled, room.check())
+                      peak_kb, journal_kb, sending,
+                      behind * sent.sent // max(1, sent.bytes), room.check())

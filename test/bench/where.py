@@ -1,60 +1,102 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a line's time goes, user and kernel: perf's samples of sluiced at
-saturation, by the clock, which every machine has."""
+"""What stands in the way of a goal that is not met: of the run that shows it,
+perf's samples of sluiced, user and kernel, by the clock, which every machine
+has.  What the kernel does with interrupts off is sampled where it allows them
+again: finish_task_switch, _raw_spin_unlock_irqrestore."""
 import re
 import shutil
 import subprocess
 import time
-from collections import Counter
+from collections import Counter, namedtuple
 
 from run import Load, Running
 
-# A line of perf report, fields apart by "|".
-SAMPLE = re.compile(r"^\s*([\d.]+)%\s*\|\s*(.*?)\s*\|\s*(.*?)\s*\|"
-                    r"\s*\[(.)\]\s+([^\s|]+)")
+Sample = namedtuple("Sample", "thread function caller")
+
+# What the kernel does is done for a system call or for a fault.
+CALLER = r"^((__(x64|arm64|do|se)_|k)sys|asm_exc)_"
+# A line of perf report.
+FOUND = re.compile(r"\s*(\d+)\s*\|\s*(.*?)\s*\|\s*(.*?)\s*\|"
+                   r"\s*\[(.)\]\s+([^\s|]+)\s*\|\s*([^\s|]+)")
 
 
-def samples(bench, count):
-    """{(thread, function or library): per cent}; {} without perf."""
-    data = bench.disk / "perf.data"
-    if not shutil.which("perf"):
-        return {}
-    with Running(bench, bench.collectors["sluiced"], Load(count)) as running:
-        perf = subprocess.Popen(
-            ["perf", "record", "-q", "-e", "cpu-clock", "-F", "5000",
-             "-o", data, "-p", ",".join(map(str, running.cgroup.pids()))],
-            stderr=subprocess.DEVNULL)
+def _record(bench, collector, load, data):
+    record = ["perf", "record", "-q", "-e", "cpu-clock", "-g",
+              "--kernel-callchains", "-o", data, "-F"]
+    if load is None:
+        with Running(bench, collector, Load(0), [*record, "20000"]):
+            return
+    with Running(bench, collector, load) as running:
+        warm_bytes = running.room.warm_up()
+        pids = ",".join(map(str, running.cgroup.pids()))
+        perf = subprocess.Popen([*record, "5000", "-p", pids],
+                                stderr=subprocess.DEVNULL)
         time.sleep(0.5)
         sent = running.room.send()
-        running.room.wait_written(sent.bytes)
+        running.room.wait_written(warm_bytes + sent.bytes)
         perf.terminate()
         perf.wait()
+
+
+def samples(bench, collector, load):
+    """A Counter of Samples, their caller "" outside the kernel; of the start
+    when there is no load."""
+    assert shutil.which("perf"), "perf is not here"
+    data = bench.disk / "perf.data"
+    _record(bench, collector, load, data)
     told = subprocess.run(
-        ["perf", "report", "-i", data, "--stdio", "-t", "|",
-         "--sort", "comm,dso,symbol"], capture_output=True, text=True).stdout
+        ["perf", "report", "-i", data, "--stdio", "-t", "|", "-g", "none",
+         "--no-children", "-F", "sample,comm,dso,symbol,parent",
+         "-p", CALLER], capture_output=True, text=True).stdout
     data.unlink(missing_ok=True)
     found = Counter()
-    for line in told.splitlines():
-        if sample := SAMPLE.match(line):
-            share, thread, library, ring, name = sample.groups()
-            # Without symbols, as code made at run time: the library's name.
-            if name.startswith("0x"):
-                name = re.sub(r" tid.*|\.so.*", "", library)
-            found[thread, name + " (kernel)" * (ring == "k")] += float(share)
+    for match in filter(None, map(FOUND.match, told.splitlines())):
+        count, thread, library, ring, name, caller = match.groups()
+        # Without symbols, as code made at run time: the library's name.
+        if name.startswith("0x"):
+            name = re.sub(r" tid.*|\.so.*", "", library)
+        caller = re.sub(CALLER, "", caller).strip("[]") * (ring == "k")
+        found[Sample(thread, name, caller)] += int(count)
+    assert found, "perf recorded nothing"
     return found
 
 
-def write(bench):
-    found = Counter(samples(bench, 100000 if bench.is_quick else 300000))
-    if not found:
-        return
-    threads = Counter()
-    for (thread, _), share in found.items():
-        threads[thread] += share
-    kernel = sum(share for (_, name), share in found.items()
-                 if name.endswith("(kernel)"))
-    print("\nWhere sluiced's time goes at saturation: " + ", ".join(
-        f"{thread} {share:.0f} %" for thread, share in threads.most_common(3))
-        + f"; the kernel {kernel:.0f} % of all.\n")
-    for (thread, name), share in found.most_common(16):
+def _shares(found, key):
+    """[(key, per cent of all samples), ...], the largest first."""
+    shares = Counter()
+    for sample, count in found.items():
+        shares[key(sample)] += 100 * count / found.total()
+    return shares.most_common()
+
+
+def _listed(shares):
+    return ", ".join(f"{name} {share:.0f} %" for name, share in shares[:9]
+                     if name and share >= 0.5)
+
+
+def _write_profile(found, most):
+    threads = _shares(found, lambda sample: sample.thread)
+    callers = _shares(found, lambda sample: sample.caller)
+    kernel = sum(share for name, share in callers if name)
+    functions = _shares(found, lambda sample: (
+        sample.thread, sample.function + " (kernel)" * bool(sample.caller)))
+    print(f"  {found.total():,} samples: {_listed(threads)}\n"
+          f"  the kernel {kernel:.0f} %: {_listed(callers)}\n")
+    for (thread, name), share in functions[:most]:
         print(f"  {share:5.1f} %  {thread:16} {name}")
+
+
+def write(bench, rows):
+    """Once for each run that shows why a goal is not met."""
+    shown = dict.fromkeys((row.point, why) for row in rows
+                          if row.met is False for why in row.whys)
+    for number, (point, why) in enumerate(shown):
+        bench.say(f"what stands in the way: {why.title}")
+        print(f"\nWhat stands in the way of point {point}, {why.title}:")
+        if why.told:
+            print(f"  {why.told}")
+        try:
+            if why.run:
+                _write_profile(samples(bench, *why.run), 10 if number else 16)
+        except AssertionError as failure:
+            print(f"  (no profile: {failure})")
