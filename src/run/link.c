@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/link.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <string.h>
 #include <sys/socket.h>
 
-enum { FDS_MAX = ENDPOINTS_MAX + 1 };
+#include "run/packet.h"
 
-union fd_room {
-	struct cmsghdr align;
-	char bytes[CMSG_SPACE(sizeof(int) * FDS_MAX)];
-};
+static_assert(ENDPOINTS_MAX + 1 <= PACKET_FDS_MAX, "of GO");
 
 bool link_pair(int ends[2], struct err *e)
 {
@@ -21,52 +18,26 @@ bool link_pair(int ends[2], struct err *e)
 
 bool link_send(int fd, const struct link_message *message)
 {
-	union fd_room room;
-	struct iovec iov = {.iov_base = (void *)(uintptr_t)message,
-			    .iov_len = sizeof *message};
-	struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1};
-	if (message->fd_count > 0) {
-		size_t bytes = message->fd_count * sizeof(int);
-		memset(&room, 0, sizeof room);
-		header.msg_control = room.bytes;
-		header.msg_controllen = CMSG_SPACE(bytes);
-		struct cmsghdr *c = CMSG_FIRSTHDR(&header);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(bytes);
-		memcpy(CMSG_DATA(c), message->fds, bytes);
-	}
-	ssize_t n;
-	do
-		n = sendmsg(fd, &header, MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
-	return n == (ssize_t)sizeof *message;
+	struct link_message m = *message;
+	struct packet packet = {.bytes = &m,
+				.size_bytes = sizeof m,
+				.fds = m.fds,
+				.fd_count = m.fd_count};
+	return packet_send(fd, &packet);
 }
 
 bool link_receive(int fd, struct link_message *message)
 {
-	union fd_room room;
-	struct iovec iov = {.iov_base = message, .iov_len = sizeof *message};
-	struct msghdr header = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = room.bytes,
-		.msg_controllen = sizeof room.bytes,
-	};
-	ssize_t n;
-	do
-		n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	if (n != (ssize_t)sizeof *message)
-		return false;
 	/* The numbers in the packet are the sender's; ours are beside it. */
-	message->fd_count = 0;
-	struct cmsghdr *c = CMSG_FIRSTHDR(&header);
-	if (c != NULL && c->cmsg_level == SOL_SOCKET &&
-	    c->cmsg_type == SCM_RIGHTS) {
-		size_t bytes = c->cmsg_len - CMSG_LEN(0);
-		memcpy(message->fds, CMSG_DATA(c), bytes);
-		message->fd_count = (uint32_t)(bytes / sizeof(int));
-	}
+	int fds[ENDPOINTS_MAX + 1];
+	struct packet packet = {.bytes = message,
+				.size_bytes = sizeof *message,
+				.fds = fds,
+				.fd_count = ENDPOINTS_MAX + 1};
+	if (!packet_receive(fd, &packet))
+		return false;
+	message->fd_count = packet.fd_count;
+	for (uint32_t i = 0; i < packet.fd_count; i++)
+		message->fds[i] = fds[i];
 	return true;
 }
