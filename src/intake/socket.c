@@ -403,6 +403,13 @@ int socket_fd(const struct socket *s)
 	return s->fd;
 }
 
+ino_t socket_inode(const struct socket *s)
+{
+	struct stat st = {0};
+	CHECK(fstat(s->fd, &st) == 0);
+	return st.st_ino;
+}
+
 unsigned socket_queue_length(const struct socket *s)
 {
 	return s->queue_length;

@@ -121,6 +121,10 @@ void socket_close(struct socket *);
 
 int socket_fd(const struct socket *);
 
+/* Of the socket itself, the same in every process that has it open; as long as
+ * one has, no other socket's. */
+ino_t socket_inode(const struct socket *);
+
 /* unix_udp: what max_dgram_qlen was when the socket was created; else 0. */
 unsigned socket_queue_length(const struct socket *);
 

@@ -195,6 +195,24 @@ int stream_fd(const struct stream *s)
 	return s->fd;
 }
 
+struct span stream_held(const struct stream *s)
+{
+	return buf_span(&s->held);
+}
+
+const struct framing *stream_framing(const struct stream *s)
+{
+	return &s->framing;
+}
+
+void stream_restore(struct stream *s, const struct framing *was,
+		    struct span held)
+{
+	s->framing.octets_left = was->octets_left;
+	s->framing.is_in_cut_line = was->is_in_cut_line;
+	buf_put_span(&s->held, held);
+}
+
 enum stream_state stream_receive(struct stream *s, struct journal *j,
 				 int64_t now_ns)
 {

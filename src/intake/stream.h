@@ -44,6 +44,16 @@ size_t stream_close(struct stream *);
 
 int stream_fd(const struct stream *);
 
+/* What is held of a message that is not yet whole, or for which the journal
+ * has no room, and how far into the stream that is: with both another one goes
+ * on, here or in another process.  Valid until the next stream_receive. */
+struct span stream_held(const struct stream *);
+const struct framing *stream_framing(const struct stream *);
+
+/* Go on where that one was; before the first stream_receive.  Its kind and its
+ * longest message may be others: they are from the next message on. */
+void stream_restore(struct stream *, const struct framing *, struct span held);
+
 /* Take what is there. */
 enum stream_state stream_receive(struct stream *, struct journal *,
 				 int64_t now_ns) MUST_USE;

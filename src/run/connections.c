@@ -2,7 +2,8 @@
 /* The happy path:
  *  1. somebody connects: accepted, a stream and a handle of its own;
  *  2. its bytes come: whole messages go into the journal;
- *  3. it ends: what it left without an end is a message too; closed.
+ *  3. it ends: what it left without an end is a message too; closed;
+ *  4. or this worker leaves: the next one takes it, with what it holds.
  * Failures:
  *  - the journal is full: everybody is paused until connections_resume;
  *  - there are as many as may be: nobody is accepted until one ends;
@@ -12,9 +13,12 @@
 #include "run/connections.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/buf.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -23,6 +27,7 @@
 #include "intake/socket.h"
 #include "intake/stream.h"
 #include "run/descriptors.h"
+#include "run/handover.h"
 
 enum {
 	SHORT_RETRY_MS = 1000,
@@ -43,6 +48,7 @@ struct connection {
 	struct listener *from;
 	struct stream *stream;
 	uv_poll_t poll;
+	char origin[ORIGIN_TEXT_BYTES];
 	struct connection *next;
 	struct connection **link; /* what points to this one */
 };
@@ -85,22 +91,30 @@ static void on_connection_closed(uv_handle_t *handle)
 	on_closed(c);
 }
 
-/* Close it; what it still holds found no room in the journal. */
-static void end(struct connection *connection)
+/* Returns how many bytes it still held. */
+static size_t close_one(struct connection *connection)
 {
 	struct connections *c = connection->all;
 	uv_close((uv_handle_t *)&connection->poll, on_connection_closed);
-	size_t lost = stream_close(connection->stream);
-	if (lost > 0)
-		say_rated(&c->lost_rate, SAY_ERROR, "connections",
-			  "err=\"a connection was ended while the journal was "
-			  "full\" lost_bytes=%zu",
-			  lost);
+	size_t held_bytes = stream_close(connection->stream);
 	*connection->link = connection->next;
 	if (connection->next != NULL)
 		connection->next->link = connection->link;
 	c->count--;
 	socket_stats(connection->from->input.socket)->connections--;
+	return held_bytes;
+}
+
+/* What it still holds found no room in the journal. */
+static void end(struct connection *connection)
+{
+	struct connections *c = connection->all;
+	size_t lost = close_one(connection);
+	if (lost > 0)
+		say_rated(&c->lost_rate, SAY_ERROR, "connections",
+			  "err=\"a connection was ended while the journal was "
+			  "full\" lost_bytes=%zu",
+			  lost);
 }
 
 static void start_listening(struct connections *c)
@@ -164,16 +178,11 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	}
 }
 
-static void open_connection(struct listener *from, int fd,
-			    const struct sockaddr_storage *peer)
+static struct connection *open_connection(struct listener *from, int fd,
+					  const char *origin)
 {
 	struct connections *c = from->all;
 	const struct connections_input *input = &from->input;
-	char origin[ORIGIN_TEXT_BYTES];
-	if (socket_kind(input->socket) == SOCKET_TCP)
-		origin_of_address(origin, "tcp", peer);
-	else
-		origin_of_process(origin, fd);
 	struct stream_opts opts = {
 		.framing = input->framing,
 		.message_bytes_max = input->message_bytes_max,
@@ -184,6 +193,7 @@ static void open_connection(struct listener *from, int fd,
 	struct connection *connection = mem_new(1, sizeof *connection);
 	connection->all = c;
 	connection->from = from;
+	snprintf(connection->origin, sizeof connection->origin, "%s", origin);
 	connection->stream = stream_open(fd, &opts);
 	CHECK(uv_poll_init(c->opts.loop, &connection->poll, fd) == 0);
 	connection->poll.data = connection;
@@ -196,6 +206,18 @@ static void open_connection(struct listener *from, int fd,
 	c->count++;
 	opts.stats->connections++;
 	uv_poll_start(&connection->poll, UV_READABLE, c->on_readable);
+	return connection;
+}
+
+static void open_accepted(struct listener *from, int fd,
+			  const struct sockaddr_storage *peer)
+{
+	char origin[ORIGIN_TEXT_BYTES] = "";
+	if (socket_kind(from->input.socket) == SOCKET_TCP)
+		origin_of_address(origin, "tcp", peer);
+	else
+		origin_of_process(origin, fd);
+	open_connection(from, fd, origin);
 }
 
 static void on_retry(uv_timer_t *timer)
@@ -230,7 +252,7 @@ static bool accept_one(struct listener *from)
 	}
 	int fd = socket_accept(from->input.socket, &peer);
 	if (fd >= 0) {
-		open_connection(from, fd, &peer);
+		open_accepted(from, fd, &peer);
 		return true;
 	}
 	switch (errno) {
@@ -310,6 +332,41 @@ static void receive_all(struct connections *c)
 	}
 }
 
+static struct listener *find_listener(struct connections *c, ino_t inode)
+{
+	for (size_t i = 0; i < c->listener_count; i++)
+		if (socket_inode(c->listeners[i]->input.socket) == inode)
+			return c->listeners[i];
+	return NULL;
+}
+
+void connections_take_over(struct connections *c)
+{
+	struct buf held = {0};
+	struct handed handed;
+	int fd;
+	if (c->opts.handover == NULL)
+		return;
+	while ((fd = handover_take(c->opts.handover, &handed, &held)) >= 0) {
+		struct listener *from = find_listener(c, handed.listener);
+		if (from == NULL) { /* LEAVE was for another configuration */
+			say(SAY_ERROR, "connections",
+			    "err=\"the input of a connection is gone\" "
+			    "lost_bytes=%zu",
+			    held.len);
+			close(fd);
+			continue;
+		}
+		struct connection *connection =
+			open_connection(from, fd, handed.origin);
+		stream_restore(connection->stream, &handed.framing,
+			       buf_span(&held));
+	}
+	buf_fini(&held);
+	if (c->count > 0)
+		say(SAY_INFO, "connections", "taken_over=%zu", c->count);
+}
+
 void connections_resume(struct connections *c)
 {
 	c->is_paused = false;
@@ -367,14 +424,36 @@ bool connections_finish(struct connections *c)
 	return true;
 }
 
-void connections_leave(struct connections *c)
+/* False when it stays here. */
+static bool give(struct connection *connection)
+{
+	const struct stream *stream = connection->stream;
+	struct span held = stream_held(stream);
+	struct handed handed = {
+		.listener = socket_inode(connection->from->input.socket),
+		.framing = *stream_framing(stream),
+		.held_bytes = held.len,
+	};
+	memcpy(handed.origin, connection->origin, sizeof handed.origin);
+	if (!handover_give(connection->all->opts.handover, stream_fd(stream),
+			   &handed, held.ptr))
+		return false;
+	close_one(connection);
+	return true;
+}
+
+void connections_leave(struct connections *c, const bool *live_on)
 {
 	stop_listening(c);
 	uv_timer_stop(&c->retry);
 	c->is_paused = true;
-	while (c->first != NULL)
+	while (c->first != NULL) {
+		uint16_t source = c->first->from->input.source;
+		if (live_on != NULL && live_on[source] && give(c->first))
+			continue;
 		if (!take_rest(c->first))
 			end(c->first);
+	}
 }
 
 static void on_listener_closed(uv_handle_t *handle)

@@ -5,6 +5,8 @@
  * that the process may have; who connects beyond that waits in the kernel until
  * one ends.  While the journal has no room nothing
  * is accepted or received: the senders wait, and nothing is dropped.
+ * A worker that leaves gives them to the next one (run/handover.h), whose
+ * senders notice nothing.
  * The intake thread only. */
 #ifndef RUN_CONNECTIONS_H
 #define RUN_CONNECTIONS_H
@@ -17,6 +19,7 @@
 #include "intake/framing.h"
 
 struct connections;
+struct handover;
 struct journal;
 struct socket;
 
@@ -25,8 +28,9 @@ enum { CONNECTIONS_MAX = 256 };
 struct connections_opts { /* all borrowed */
 	uv_loop_t *loop;
 	struct journal *journal;
-	void (*on_arrival)(void *); /* something is in the journal */
-	void (*on_full)(void *);    /* paused now: call connections_resume */
+	const struct handover *handover; /* or NULL */
+	void (*on_arrival)(void *);	 /* something is in the journal */
+	void (*on_full)(void *); /* paused now: call connections_resume */
 	void *data;
 };
 
@@ -43,6 +47,9 @@ struct connections *connections_new(const struct connections_opts *);
 /* Before connections_resume. */
 void connections_add(struct connections *, const struct connections_input *);
 
+/* Take what the worker before has given; before connections_resume. */
+void connections_take_over(struct connections *);
+
 /* Accept and receive, from the beginning or after on_full. */
 void connections_resume(struct connections *);
 bool connections_are_paused(const struct connections *);
@@ -54,9 +61,11 @@ void connections_poll(struct connections *);
  * them all.  False when the journal has no room for it yet: call again. */
 bool connections_finish(struct connections *);
 
-/* The same without refusing, for the next worker goes on listening; as far as
- * the journal has room. */
-void connections_leave(struct connections *);
+/* Give to the next worker the connections of those inputs whose sockets live
+ * on: live_on[source], or NULL when there is no next worker.  With the others
+ * the same as connections_finish but for refusing, as far as the journal has
+ * room. */
+void connections_leave(struct connections *, const bool *live_on);
 
 /* Close the handles; freed once the loop has run once more. */
 void connections_stop(struct connections *);

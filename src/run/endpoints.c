@@ -124,6 +124,12 @@ void endpoints_close(struct endpoints *e)
 	*e = none;
 }
 
+bool endpoints_have(const struct endpoints *e, const struct socket_spec *spec)
+{
+	struct socket_opts opts = opts_of(spec);
+	return find(e, &opts) != NULL;
+}
+
 /* What it is for is seen when the specs come: endpoints_set. */
 static bool adopt(struct endpoints *to, int fd, struct err *e)
 {

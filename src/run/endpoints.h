@@ -49,6 +49,9 @@ bool endpoints_set(struct endpoints *e, const struct endpoint_specs *,
 		   struct err *) MUST_USE;
 void endpoints_close(struct endpoints *e);
 
+/* Whether it is open. */
+bool endpoints_have(const struct endpoints *, const struct socket_spec *);
+
 /* Sockets that systemd opened and passed (LISTEN_FDS, sd_listen_fds(3)): they
  * are used for the specs whose path, or address and port, they have; the HTTP
  * listener is one of them.  Unsets the environment variables. */

@@ -75,7 +75,8 @@ static bool take_endpoints(const struct link_message *go,
 	return true;
 }
 
-int launch_worker(const struct assemble_opts *opts, int link)
+int launch_worker(const struct assemble_opts *opts, int link,
+		  const struct handover *handover)
 {
 	struct err e = {0};
 	struct endpoints endpoints;
@@ -104,6 +105,7 @@ int launch_worker(const struct assemble_opts *opts, int link)
 		.assembly = assembly,
 		.endpoints = &endpoints,
 		.link = link,
+		.handover = handover,
 		.tally = m.tally,
 		.is_draining = m.is_draining,
 		.grace_left_ms = m.grace_left_ms,

@@ -5,9 +5,12 @@
 
 #include "run/assemble.h"
 
+struct handover;
+
 /* In the child: assemble, say READY over the link, wait for GO, work.  The
  * process's exit code; errors have been printed. */
-int launch_worker(const struct assemble_opts *, int link);
+int launch_worker(const struct assemble_opts *, int link,
+		  const struct handover *);
 
 /* --no-supervisor: open the endpoints and work. */
 int launch_alone(const struct assemble_opts *);

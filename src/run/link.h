@@ -10,7 +10,7 @@
  *       |--- WORKING ------------------------------->|
  *       |--- RELOAD: somebody asked over HTTP ------>|
  *       |<-- TALLY: reloads, deaths -----------------|
- *       |<-- LEAVE: finish the batch and end --------|
+ *       |<-- LEAVE: hand over, finish the batch, end |
  *       |--- STAY: not yet, I would lose lines ----->| for so long it is not
  *       |                                            | killed
  *
@@ -57,6 +57,7 @@ struct link_message {
 	int64_t grace_left_ms;	     /* GO, when draining */
 	uint32_t queue_lengths[ENDPOINTS_MAX]; /* GO */
 	bool are_kept[ENDPOINTS_MAX];	       /* GO, see socket_adopt */
+	bool live_on[ENDPOINTS_MAX];	       /* LEAVE: the next has it too */
 	/* GO: sockets, then HTTP.  Of a message that was received, the
 	 * receiver's to close. */
 	int fds[ENDPOINTS_MAX + 1];

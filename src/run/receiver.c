@@ -274,7 +274,7 @@ static void take_rest(struct receiver *r)
 			wait_for_room(r);
 			return;
 		}
-		connections_leave(r->connections);
+		connections_leave(r->connections, NULL);
 	}
 	uv_timer_stop(&r->ring_timer);
 	r->is_finished = true;
@@ -353,6 +353,7 @@ struct receiver *receiver_new(const struct receiver_opts *opts)
 	struct connections_opts streams = {
 		.loop = opts->loop,
 		.journal = opts->journal,
+		.handover = opts->handover,
 		.on_arrival = on_stream_arrival,
 		.on_full = on_stream_full,
 		.data = r,
@@ -377,6 +378,7 @@ void receiver_start(struct receiver *r, struct pipeline *pipeline)
 	r->pipeline = pipeline;
 	start_polls(r);
 	uv_prepare_start(&r->nap, on_nap);
+	connections_take_over(r->connections);
 	connections_resume(r->connections);
 	/* What the journal had already is due. */
 	pipeline_ring(pipeline);
@@ -415,12 +417,12 @@ void receiver_finish(struct receiver *r, void (*on_done)(void *), void *data)
 		take_rest(r);
 }
 
-void receiver_leave(struct receiver *r)
+void receiver_leave(struct receiver *r, const bool *live_on)
 {
 	atomic_store(&r->is_waiting, false);
 	r->is_paused = false;
 	stop_polls(r);
-	connections_leave(r->connections);
+	connections_leave(r->connections, live_on);
 	uv_timer_stop(&r->ring_timer);
 }
 

@@ -22,6 +22,7 @@
 #include "intake/framing.h"
 
 struct endpoints;
+struct handover;
 struct journal;
 struct pipeline;
 struct receiver;
@@ -36,6 +37,7 @@ struct receiver_opts { /* all borrowed */
 	uv_loop_t *loop;
 	struct journal *journal;
 	const struct endpoints *endpoints;
+	const struct handover *handover;     /* or NULL */
 	const struct receiver_input *inputs; /* one a socket; until _new */
 	unsigned slots;			     /* of the journal */
 	uint64_t ring_after_ms;		     /* half of Flush */
@@ -59,8 +61,9 @@ uint64_t receiver_arrivals(const struct receiver *);
 void receiver_finish(struct receiver *, void (*on_done)(void *), void *data);
 
 /* Receive no more; the kernel's queues keep what is there.  Connections are
- * ended, with what the kernel holds of them. */
-void receiver_leave(struct receiver *);
+ * given to the next worker where live_on[input] says so; the others, or all
+ * when it is NULL, are ended, with what the kernel holds of them. */
+void receiver_leave(struct receiver *, const bool *live_on);
 
 /* Close the handles; freed once the loop has run once more. */
 void receiver_stop(struct receiver *);

@@ -15,7 +15,7 @@
  *  - the worker of a reload exits before it is ready, or asks for endpoints
  *    that cannot be opened: the old one has never been disturbed;
  *  - the old one of a reload does not leave in time: it is killed, which costs
- *    nothing (intake/journal.h);
+ *    nothing (intake/journal.h) but connections that it could not give;
  *  - the supervisor is killed: the worker sees its link closed, and leaves. */
 #include "run/supervisor.h"
 
@@ -33,6 +33,7 @@
 #include "base/clock.h"
 #include "base/say.h"
 #include "run/endpoints.h"
+#include "run/handover.h"
 #include "run/launch.h"
 #include "run/link.h"
 
@@ -60,6 +61,7 @@ struct supervisor {
 	const struct assemble_opts *opts;
 	enum state state;
 	struct endpoints endpoints;
+	struct handover handover; /* the workers' */
 	struct child worker;
 	struct child next; /* of a reload */
 	struct link_tally tally;
@@ -93,7 +95,7 @@ static _Noreturn void be_worker(struct supervisor *s, int link)
 		close(s->worker.link);
 	close(s->signals);
 	sigprocmask(SIG_SETMASK, &s->mask_before, NULL);
-	exit(launch_worker(s->opts, link));
+	exit(launch_worker(s->opts, link, &s->handover));
 }
 
 static bool spawn(struct supervisor *s, struct child *child)
@@ -206,6 +208,9 @@ static void hand_over(struct supervisor *s)
 		return;
 	}
 	struct link_message m = {.kind = LINK_LEAVE};
+	const struct endpoint_specs *its = &s->worker.specs;
+	for (uint32_t i = 0; i < its->socket_count; i++)
+		m.live_on[i] = endpoints_have(&s->endpoints, &its->sockets[i]);
 	if (!link_send(s->worker.link, &m))
 		kill(s->worker.pid, SIGKILL);
 	s->kill_ns = clock_mono_ns() + LEAVE_MS * NS_PER_MS;
@@ -437,7 +442,8 @@ int supervisor_run(const struct assemble_opts *opts)
 	struct err e = {0};
 	endpoints_init(&s.endpoints);
 	if (!say_open(NULL, opts->log_level, &e) || !watch_signals(&s, &e) ||
-	    !endpoints_adopt_systemd(&s.endpoints, &e)) {
+	    !endpoints_adopt_systemd(&s.endpoints, &e) ||
+	    !handover_open(&s.handover, &e)) {
 		fprintf(stderr, "sluiced: %s\n", e.text);
 		return e.exit_code;
 	}
@@ -448,6 +454,7 @@ int supervisor_run(const struct assemble_opts *opts)
 	if (s.worker.pid != 0)
 		kill(s.worker.pid, SIGKILL);
 	endpoints_close(&s.endpoints);
+	handover_close(&s.handover);
 	close(s.signals);
 	return s.exit_code;
 }

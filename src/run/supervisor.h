@@ -8,9 +8,11 @@
  *                                     | one is ready, the old one leaves
  *
  * It owns the sockets and the HTTP listener; with the worker dead, datagrams
- * wait in the kernel's queue and the journal waits in its file.  It reads no
- * configuration, receives no datagram, has one thread and no loop library:
- * what does nothing cannot fail.  As PID 1 it reaps whoever is left to it. */
+ * wait in the kernel's queue and the journal waits in its file.  It keeps open
+ * the way by which a worker that leaves gives its connections to the next one.
+ * It reads no configuration, receives no datagram, has one thread and no loop
+ * library: what does nothing cannot fail.  As PID 1 it reaps whoever is left to
+ * it. */
 #ifndef RUN_SUPERVISOR_H
 #define RUN_SUPERVISOR_H
 

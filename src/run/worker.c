@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -43,6 +44,7 @@ struct worker {
 	struct status *status;
 	struct metrics_input inputs[ENDPOINTS_MAX];
 	struct link_tally tally;
+	bool live_on[ENDPOINTS_MAX]; /* of LEAVE */
 	uv_poll_t link;
 	uv_timer_t idle_timer; /* draining, or waiting to leave: a tick */
 	unsigned idle_ticks;   /* without a datagram */
@@ -119,7 +121,8 @@ static bool is_blocked(struct worker *w)
 	return blocked;
 }
 
-static void leave(struct worker *w, const char *why)
+/* `live_on`: NULL when there is no next worker. */
+static void leave(struct worker *w, const char *why, const bool *live_on)
 {
 	if (w->state == FINISHING || w->state == LEAVING)
 		return;
@@ -127,7 +130,7 @@ static void leave(struct worker *w, const char *why)
 	w->state = LEAVING;
 	uv_timer_stop(&w->idle_timer);
 	uv_timer_stop(&w->grace_timer);
-	receiver_leave(w->receiver);
+	receiver_leave(w->receiver, live_on);
 	/* A journal in memory does not wait for the next worker. */
 	if (w->settings->storage_in_memory)
 		pipeline_finish(w->pipeline);
@@ -145,7 +148,7 @@ static void on_stay_tick(uv_timer_t *timer)
 		if (!link_send(w->opts->link, &m))
 			uv_timer_stop(timer);
 	} else if (w->state == RUNNING) {
-		leave(w, "reload");
+		leave(w, "reload", w->live_on);
 		uv_timer_again(timer);
 	}
 }
@@ -160,7 +163,7 @@ static void leave_for_reload(struct worker *w)
 		    "reload=waiting err=\"an output takes nothing, and the "
 		    "journal is in memory\"");
 	else
-		leave(w, "reload");
+		leave(w, "reload", w->live_on);
 	bool is_going = w->state == RUNNING || w->state == LEAVING;
 	if (w->settings->storage_in_memory && is_going)
 		uv_timer_start(&w->idle_timer, on_stay_tick, 0, IDLE_TICK_MS);
@@ -229,8 +232,9 @@ static void on_link(uv_poll_t *poll, int status, int events)
 	(void)events;
 	if (!link_receive(w->opts->link, &m)) {
 		uv_poll_stop(poll);
-		leave(w, "the supervisor is gone");
+		leave(w, "the supervisor is gone", NULL);
 	} else if (m.kind == LINK_LEAVE) {
+		memcpy(w->live_on, m.live_on, sizeof w->live_on);
 		leave_for_reload(w);
 	} else if (m.kind == LINK_TALLY) {
 		w->tally = m.tally;
@@ -365,6 +369,7 @@ static void start_receiver(struct worker *w)
 		.loop = &w->loop,
 		.journal = w->journal,
 		.endpoints = w->opts->endpoints,
+		.handover = w->opts->handover,
 		.inputs = inputs,
 		.slots = SLOTS,
 		.ring_after_ms = (uint64_t)(w->settings->flush_s * 1000 / 2),

@@ -14,7 +14,7 @@
  * Finishing refuses senders first (they see EPIPE) and then takes what the
  * kernel still holds, so that no datagram is accepted and thrown away.
  * Leaving makes room for the next worker, which finds the rest in the kernel's
- * queue and in the journal. */
+ * queue and in the journal, and the connections in the handover. */
 #ifndef RUN_WORKER_H
 #define RUN_WORKER_H
 
@@ -27,11 +27,13 @@
 
 struct assembly;
 struct endpoints;
+struct handover;
 
 struct worker_opts { /* all borrowed */
 	struct assembly *assembly;
 	struct endpoints *endpoints; /* open; http_fd is taken over */
 	int link;		     /* to the supervisor; -1: there is none */
+	const struct handover *handover; /* NULL without a supervisor */
 	struct link_tally tally;
 	bool is_draining; /* a signal has come already */
 	int64_t grace_left_ms;

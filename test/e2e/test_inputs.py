@@ -7,54 +7,14 @@ import socket
 
 import pytest
 
-from harness.config import section, service, syslog_input, template
+from harness.config import section
 from harness.faults import Faults
+from harness.inputs import (config, connected, free_port, is_cut, network_input,
+                            numbered, unix_input)
 from harness.sender import Sender
 from harness.wait import SAN, wait_until
 
 CONNECTIONS_MAX = 256
-PARSER = section("PARSER", "Name all", "Format regex",
-                 "Regex ^(?<message>.*)$")
-
-
-def free_port(kind=socket.SOCK_STREAM):
-    with socket.socket(socket.AF_INET, kind) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def network_input(mode, port, *lines):
-    return section("INPUT", "Name syslog", f"Mode {mode}", "Tag in",
-                   "Listen 127.0.0.1", f"Port {port}", "Parser all", *lines)
-
-
-def unix_input(room, *lines):
-    return syslog_input(room, "Mode unix_tcp", "Parser all", *lines)
-
-
-def config(room, *inputs, lines=(), text="{message}", **more):
-    return (service(f"storage.path {room.path}", *lines, **more) + PARSER
-            + "".join(inputs) + template(text, room))
-
-
-def connected(to):
-    family = socket.AF_INET if isinstance(to, tuple) else socket.AF_UNIX
-    s = socket.socket(family, socket.SOCK_STREAM)
-    s.settimeout(20)
-    s.connect(to if isinstance(to, tuple) else str(to))
-    return s
-
-
-def numbered(n, upto):
-    return b"".join(b"line %d\n" % i for i in range(n, upto))
-
-
-def is_cut(s):
-    """The other end was closed; what it sent does not matter."""
-    try:
-        return s.recv(1) == b""
-    except (ConnectionResetError, BrokenPipeError):
-        return True
 
 
 def test_all_modes_at_once(room, out, start):
@@ -200,26 +160,6 @@ def test_a_dead_worker_costs_its_connections_only(room, out, start):
             s.close()
         daemon.settled(total)
     assert out.lines() == numbered(0, total).splitlines()
-
-
-def test_a_reload_takes_what_a_connection_has_sent(room, out, start):
-    daemon = start(config(room, unix_input(room)))
-    total = 0
-    for turn in range(5):
-        before = daemon.ready_count()
-        with connected(room.socket) as s:
-            s.sendall(numbered(total, total + 500) + b"half a line")
-            daemon.signal(signal.SIGHUP)
-            assert is_cut(s)
-            total += 500
-        with connected(room.socket) as s:
-            s.sendall(b"next\n")
-        daemon.wait_for_worker(before)
-        daemon.settled(total + 2 * (turn + 1))
-    lines = out.lines()
-    assert [x for x in lines if x.startswith(b"line")] == (
-        numbered(0, total).splitlines())
-    assert lines.count(b"half a line") == lines.count(b"next") == 5
 
 
 def test_a_reload_may_open_and_close_ports(room, out, start):

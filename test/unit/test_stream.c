@@ -24,19 +24,41 @@ struct fixture {
 	int sender;
 };
 
-static void open_stream(struct fixture *f, const char *origin)
+static struct stream *stream_of(struct fixture *f, int fd,
+				enum framing_kind framing, const char *origin)
 {
-	int ends[2];
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
 	struct stream_opts opts = {
-		.framing = FRAMING_NEWLINE,
+		.framing = framing,
 		.message_bytes_max = MESSAGE_BYTES,
 		.source = 3,
 		.origin = origin,
 		.stats = &f->stats,
 	};
+	return stream_open(fd, &opts);
+}
+
+static void open_framed(struct fixture *f, enum framing_kind framing,
+			const char *origin)
+{
+	int ends[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
 	f->sender = ends[0];
-	f->stream = stream_open(ends[1], &opts);
+	f->stream = stream_of(f, ends[1], framing, origin);
+}
+
+static void open_stream(struct fixture *f, const char *origin)
+{
+	open_framed(f, FRAMING_NEWLINE, origin);
+}
+
+/* As it is handed over, to one with that framing. */
+static void go_on_in_another(struct fixture *f, enum framing_kind framing)
+{
+	int fd = dup(stream_fd(f->stream));
+	struct stream *next = stream_of(f, fd, framing, NULL);
+	stream_restore(next, stream_framing(f->stream), stream_held(f->stream));
+	stream_close(f->stream);
+	f->stream = next;
 }
 
 static int set_up(void **state)
@@ -78,6 +100,15 @@ static void end_sender(struct fixture *f)
 static void assert_receives(struct fixture *f, enum stream_state state)
 {
 	assert_int_equal(stream_receive(f->stream, f->journal, 7), state);
+}
+
+static void receive_all(struct fixture *f)
+{
+	enum stream_state state;
+	do
+		state = stream_receive(f->stream, f->journal, 7);
+	while (state == STREAM_BUSY);
+	assert_int_equal(state, STREAM_IDLE);
 }
 
 static void assert_next(struct fixture *f, const char *text)
@@ -159,6 +190,88 @@ static void a_message_that_is_too_long_is_cut_and_counted(void **state)
 	assert_no_more(f);
 	assert_int_equal(f->stats.cut_total, 1);
 	free(text);
+}
+
+static void another_goes_on_where_one_was(void **state)
+{
+	struct fixture *f = *state;
+	open_stream(f, NULL);
+	send_text(f, "one\ntw");
+	assert_receives(f, STREAM_IDLE);
+	go_on_in_another(f, FRAMING_NEWLINE);
+	send_text(f, "o\nthree\n");
+	assert_receives(f, STREAM_IDLE);
+	assert_next(f, "one");
+	assert_next(f, "two");
+	assert_next(f, "three");
+	assert_no_more(f);
+}
+
+/* What found no room is whole already: the kernel will not tell of it. */
+static void another_puts_first_what_is_held(void **state)
+{
+	struct fixture *f = *state;
+	open_stream(f, NULL);
+	struct journal_entry filler = {.bytes = SPAN("filler")};
+	stream_restore(f->stream, &(struct framing){0}, SPAN("one\ntwo\nth"));
+	while (journal_offer(f->journal, &filler))
+		;
+	assert_receives(f, STREAM_FULL);
+	go_on_in_another(f, FRAMING_NEWLINE);
+	while (journal_take(f->journal, &filler))
+		;
+	journal_commit(f->journal, NULL, 0);
+	assert_receives(f, STREAM_IDLE);
+	assert_next(f, "one");
+	assert_next(f, "two");
+	assert_no_more(f);
+}
+
+static void another_passes_over_the_rest_of_what_was_cut(void **state)
+{
+	struct fixture *f = *state;
+	static const enum framing_kind kinds[] = {FRAMING_NEWLINE,
+						  FRAMING_OCTETS};
+	static const char *const begins[] = {"", "6000 "};
+	static const char *const ends[] = {"\nnext\n", "4 next"};
+	char text[3001];
+	memset(text, 'x', 3000);
+	text[3000] = '\0';
+	for (int i = 0; i < 2; i++) {
+		open_framed(f, kinds[i], NULL);
+		send_text(f, begins[i]);
+		send_text(f, text);
+		send_text(f, text + 1500); /* longer than MESSAGE_BYTES */
+		receive_all(f);
+		struct journal_entry entry;
+		assert_true(journal_take(f->journal, &entry));
+		assert_int_equal(entry.bytes.len, MESSAGE_BYTES);
+		go_on_in_another(f, kinds[i]);
+		send_text(f, text + 1500);
+		send_text(f, ends[i]);
+		receive_all(f);
+		assert_next(f, "next");
+		assert_no_more(f);
+		journal_commit(f->journal, NULL, 0);
+		stream_close(f->stream);
+		close(f->sender);
+	}
+	f->stream = NULL;
+	f->sender = -1;
+}
+
+/* The sender has been told before the configuration. */
+static void another_may_count_octets(void **state)
+{
+	struct fixture *f = *state;
+	open_stream(f, NULL);
+	send_text(f, "10 two");
+	assert_receives(f, STREAM_IDLE);
+	go_on_in_another(f, FRAMING_OCTETS);
+	send_text(f, "\nthree!");
+	assert_receives(f, STREAM_IDLE);
+	assert_next(f, "two\nthree!");
+	assert_no_more(f);
 }
 
 /* The kernel has nothing more to tell, so nothing else would wake it. */
@@ -315,6 +428,10 @@ int main(void)
 		T(a_message_without_its_end_is_kept_when_the_sender_ends),
 		T(a_sender_that_ends_between_messages_leaves_nothing),
 		T(a_message_that_is_too_long_is_cut_and_counted),
+		T(another_goes_on_where_one_was),
+		T(another_puts_first_what_is_held),
+		T(another_passes_over_the_rest_of_what_was_cut),
+		T(another_may_count_octets),
 		T(nothing_whole_is_held_when_others_have_a_turn),
 		T(a_full_journal_makes_the_sender_wait),
 		T(a_full_journal_takes_a_last_message_later),

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whoever is connected notices nothing of a reload: no connection is closed,
+no line of it is lost, torn or there twice."""
+import os
+import signal
+import threading
+
+import pytest
+
+from harness.inputs import (config, connected, free_port, is_cut, network_input,
+                            numbered, unix_input)
+from harness.stream import wait_for_lines
+from harness.wait import wait_until
+
+CONNECTIONS_MAX = 256
+RELOADS = 5
+
+
+def reload(daemon):
+    before = daemon.ready_count()
+    daemon.signal(signal.SIGHUP)
+    daemon.wait_for_worker(before)
+
+
+def framed(framing, text):
+    return (text + b"\n" if framing == "newline"
+            else b"%d %s" % (len(text), text))
+
+
+def place(room, mode, *lines):
+    """An input, and where it is."""
+    if mode == "unix_tcp":
+        return unix_input(room, *lines), room.socket
+    port = free_port()
+    return network_input(mode, port, *lines), ("127.0.0.1", port)
+
+
+def bytes_received(daemon):
+    return daemon.metrics().sum("sluiced_input_bytes_total")
+
+
+def connections(daemon):
+    return daemon.metrics().sum("sluiced_input_connections")
+
+
+def begin_reload(daemon):
+    """Ask for one while the worker cannot answer: it will find that it shall
+    leave.  Its number and the next one's."""
+    old = daemon.worker()
+    os.kill(old, signal.SIGSTOP)
+    started = daemon.log().count("started")
+    daemon.signal(signal.SIGHUP)
+    wait_until(lambda: daemon.log().count("started") > started + 1,
+               "the next worker to be ready")
+    [new] = set(daemon.workers()) - {old}
+    return old, new
+
+
+@pytest.mark.parametrize("storage", ["filesystem", "memory"])
+@pytest.mark.parametrize("framing", ["newline", "octet_counting"])
+@pytest.mark.parametrize("mode", ["unix_tcp", "tcp"])
+def test_a_reload_in_the_middle_of_a_message(room, out, start, mode, framing,
+                                             storage):
+    """Its first half is the old worker's already."""
+    one, where = place(room, mode, f"Format {framing}")
+    daemon = start(config(room, one, lines=[f"storage.type {storage}"]))
+    texts = [b"line %d" % n for n in range(100 * RELOADS)]
+    with connected(where) as s:
+        sent = 0
+        for turn in range(RELOADS):
+            data = b"".join(framed(framing, text) for text in
+                            texts[100 * turn:100 * turn + 100])
+            half = len(data) - 3 - turn
+            s.sendall(data[:half])
+            wait_until(lambda: bytes_received(daemon) == sent + half,
+                       "the half to be taken")
+            reload(daemon)
+            assert connections(daemon) == 1
+            s.sendall(data[half:])
+            sent = len(data) - half
+        wait_for_lines(out, len(texts))
+    assert out.lines() == texts
+
+
+@pytest.mark.parametrize("framing", ["newline", "octet_counting"])
+def test_reloads_while_a_sender_goes_on(room, out, start, framing):
+    """In pieces that end anywhere, at no agreed moment."""
+    daemon = start(config(room, unix_input(room, f"Format {framing}")))
+    is_over = threading.Event()
+    sent = []
+
+    def send(s):
+        while not is_over.is_set():
+            data = b""
+            for _ in range(20):
+                sent.append(b"%d %s" % (len(sent), b"x" * (len(sent) % 300)))
+                data += framed(framing, sent[-1])
+            for at in range(0, len(data), 997):
+                s.sendall(data[at:at + 997])
+    with connected(room.socket) as s:
+        sender = threading.Thread(target=send, args=[s])
+        sender.start()
+        try:
+            for _ in range(RELOADS):
+                reload(daemon)
+                before = bytes_received(daemon)
+                wait_until(lambda: bytes_received(daemon) > before, "more")
+        finally:
+            is_over.set()
+            sender.join()
+        daemon.settled(len(sent))
+    assert out.lines() == sent
+
+
+def test_reloads_while_the_journal_is_full(room, out, start):
+    """What the kernel and the worker hold of a connection finds no room until
+    the third worker."""
+    room.out.mkdir()
+    (room.out / "lines.log").symlink_to("/dev/full")
+    daemon = start(config(room, unix_input(room),
+                          lines=["storage.max_size 1M"]))
+    line = b"%08d " + b"x" * 500 + b"\n"
+    sent = 0
+    pending = b""
+    with connected(room.socket) as s:
+        s.setblocking(False)
+
+        def is_stuck():
+            """Sent as much as possible, and nobody takes more."""
+            nonlocal sent, pending
+            try:
+                while True:
+                    if not pending:
+                        pending = line % sent
+                        sent += 1
+                    pending = pending[s.send(pending):]
+            except BlockingIOError:
+                m = daemon.metrics()
+                return (m.sum("sluiced_pipeline_blocked") == 1
+                        and m.received < sent - 50
+                        and m.sum("sluiced_journal_pending_bytes") > 500_000)
+        wait_until(is_stuck, "the sender to wait", 30)
+        received = daemon.metrics().received
+        for _ in range(2):
+            reload(daemon)
+            assert connections(daemon) == 1
+        assert sent > daemon.metrics().received >= received
+        (room.out / "lines.log").unlink()
+        s.setblocking(True)
+        s.sendall(pending)
+        daemon.settled(sent, 30)
+    assert [int(x[:8]) for x in out.lines()] == list(range(sent))
+
+
+def test_as_many_as_may_be_each_within_a_message(room, out, start):
+    """One of them with more than a packet takes."""
+    daemon = start(config(room, unix_input(room)))
+    senders = [connected(room.socket) for _ in range(CONNECTIONS_MAX)]
+    firsts = [b"%d " % n for n in range(CONNECTIONS_MAX)]
+    firsts[7] += b"y" * 200_000
+    for s, first in zip(senders, firsts):
+        s.sendall(first)
+    wait_until(lambda: bytes_received(daemon) == sum(map(len, firsts)), "all")
+    reload(daemon)
+    assert connections(daemon) == CONNECTIONS_MAX
+    for s in senders:
+        s.sendall(b"z\n")
+    daemon.settled(CONNECTIONS_MAX)
+    assert sorted(out.lines()) == sorted(first + b"z" for first in firsts)
+    for s in senders:
+        s.close()
+
+
+def test_a_message_that_was_cut_stays_cut(room, out, start):
+    """What is passed over of it is on both sides of a reload."""
+    tcp = free_port()
+    daemon = start(config(
+        room, unix_input(room, "Buffer_Max_Size 1000"),
+        network_input("tcp", tcp, "Format octet_counting",
+                      "Buffer_Max_Size 1000")))
+    with connected(room.socket) as lines, \
+            connected(("127.0.0.1", tcp)) as octets:
+        long = b"x" * 600_000
+        lines.sendall(long)
+        octets.sendall(b"1200000 " + long)
+        daemon.settled(2)
+        wait_until(lambda: bytes_received(daemon) == 1_200_008, "all")
+        reload(daemon)
+        lines.sendall(long + b"\nby lines\n")
+        octets.sendall(long + b"9 by octets")
+        daemon.settled(4)
+    got = out.lines()
+    assert sorted(x for x in got if x.startswith(b"by")) == [
+        b"by lines", b"by octets"]
+    assert len(got) == 4
+
+
+def test_the_senders_address_stays(room, out, start):
+    tcp = free_port()
+    daemon = start(config(
+        room, network_input("tcp", tcp, "Source_Address_Key from"),
+        text="{message} {from}"))
+    with connected(("127.0.0.1", tcp)) as s:
+        s.sendall(b"one\ntw")
+        daemon.settled(1)
+        reload(daemon)
+        s.sendall(b"o\n")
+        daemon.settled(2)
+        name = b" tcp://127.0.0.1:%d" % s.getsockname()[1]
+    assert out.lines() == [b"one" + name, b"two" + name]
+
+
+def test_a_reload_that_takes_the_input_away_takes_what_was_sent(
+        room, out, start):
+    """Also what is without its end; the other input's connections stay,
+    though they have another number now."""
+    one, two = free_port(), free_port()
+    inputs = [network_input("tcp", port) for port in (one, two)]
+    daemon = start(config(room, *inputs))
+    with connected(("127.0.0.1", one)) as goes, \
+            connected(("127.0.0.1", two)) as stays:
+        goes.sendall(numbered(0, 500) + b"half a line")
+        stays.sendall(b"another")
+        room.write("sluiced.conf", config(room, inputs[1]))
+        reload(daemon)
+        assert is_cut(goes)
+        stays.sendall(b" one\n")
+        daemon.settled(502)
+    lines = out.lines()
+    assert [x for x in lines if x != b"another one"] == (
+        numbered(0, 500).splitlines() + [b"half a line"])
+    assert lines.count(b"another one") == 1
+
+
+def test_they_wait_for_the_worker_after_next(room, out, start):
+    """The next one is killed before it takes them."""
+    daemon = start(config(room, unix_input(room)))
+    with connected(room.socket) as s:
+        s.sendall(b"one\ntw")
+        daemon.settled(1)
+        before = daemon.ready_count()
+        old, new = begin_reload(daemon)
+        os.kill(new, signal.SIGKILL)
+        os.kill(old, signal.SIGCONT)
+        daemon.wait_for_worker(before)
+        assert daemon.worker() not in (old, new)
+        s.sendall(b"o\n")
+        daemon.settled(2)
+    assert out.lines() == [b"one", b"two"]
+
+
+def test_a_worker_that_is_killed_on_its_way_takes_them_along(room, out, start):
+    """As one that is killed at any other time: those that it has not given."""
+    daemon = start(config(room, unix_input(room)))
+    with connected(room.socket) as s:
+        s.sendall(b"one\n")
+        daemon.settled(1)
+        before = daemon.ready_count()
+        old, new = begin_reload(daemon)
+        os.kill(old, signal.SIGKILL)
+        daemon.wait_for_worker(before)
+        assert daemon.worker() == new
+        assert is_cut(s)
+    with connected(room.socket) as s:
+        s.sendall(b"two\n")
+        daemon.settled(2)
+    assert out.lines() == [b"one", b"two"]
