@@ -11,7 +11,8 @@
  *  - a worker dies: the next one starts at once; when several in a row die as
  *    soon as they go, after 100 ms, doubling to 5 s; after QUICK_DEATHS_MAX
  *    nothing is to be hoped for, and it gives up;
- *  - a worker is killed while stopping: the next one goes on draining;
+ *  - a worker is killed while stopping, or leaves for a reload: the next one
+ *    goes on draining;
  *  - the worker of a reload exits before it is ready, or asks for endpoints
  *    that cannot be opened: the old one has never been disturbed;
  *  - the old one of a reload does not leave in time: it is killed, which costs
@@ -184,7 +185,6 @@ static void reload_failed(struct supervisor *s, const char *why)
 /* The old one of a reload has left: the next is the worker now. */
 static void take_over(struct supervisor *s)
 {
-	s->kill_ns = 0;
 	s->worker = s->next;
 	s->next = (struct child){0};
 	s->tally.reloads_done++;
@@ -296,6 +296,8 @@ static void on_worker_end(struct supervisor *s, int status)
 {
 	struct child was = s->worker;
 	bool is_good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	bool was_leaving = s->kill_ns != 0;
+	s->kill_ns = 0;
 	forget(&s->worker);
 	if (s->state == STARTING) {
 		end(s,
@@ -311,7 +313,7 @@ static void on_worker_end(struct supervisor *s, int status)
 	}
 	if (s->next.is_ready)
 		take_over(s);
-	else if (s->state == STOPPING && WIFEXITED(status))
+	else if (s->state == STOPPING && WIFEXITED(status) && !was_leaving)
 		end(s, WEXITSTATUS(status)); /* Grace is over, or all done */
 	else
 		restart_later(s, clock_mono_ns() - was.started_ns <

@@ -9,6 +9,7 @@ import pytest
 
 from harness.inputs import (config, connected, free_port, is_cut, network_input,
                             numbered, unix_input)
+from harness.sender import Sender
 from harness.stream import wait_for_lines
 from harness.wait import wait_until
 
@@ -265,3 +266,19 @@ def test_a_worker_that_is_killed_on_its_way_takes_them_along(room, out, start):
         s.sendall(b"two\n")
         daemon.settled(2)
     assert out.lines() == [b"one", b"two"]
+
+
+def test_the_end_while_a_worker_leaves_takes_what_was_sent(room, out, start):
+    """Of datagrams and of connections: a third one does it."""
+    second = room.path / "second.sock"
+    daemon = start(config(room, unix_input(room), unix_input(room).replace(
+        str(room.socket), str(second)).replace("unix_tcp", "unix_udp")))
+    with connected(room.socket) as s, Sender(second) as sender:
+        begin_reload(daemon)
+        s.sendall(b"by stream\nand half a")
+        sender.send(b"by datagram")
+        daemon.signal(signal.SIGTERM)
+        wait_until(lambda: "stopping" in daemon.log(), "the signal's answer")
+        os.kill(daemon.workers()[0], signal.SIGCONT)
+        daemon.check_end()
+    assert sorted(out.lines()) == [b"and half a", b"by datagram", b"by stream"]
