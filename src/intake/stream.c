@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -181,13 +182,16 @@ size_t stream_close(struct stream *s)
 {
 	if (s == NULL)
 		return 0;
-	size_t lost = s->held.len;
+	int unread = 0;
+	if (ioctl(s->fd, FIONREAD, &unread) != 0)
+		unread = 0;
+	size_t left = s->held.len + (size_t)unread;
 	close(s->fd);
 	buf_fini(&s->held);
 	buf_fini(&s->entry);
 	free(s->origin);
 	free(s);
-	return lost;
+	return left;
 }
 
 int stream_fd(const struct stream *s)

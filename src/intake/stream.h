@@ -39,7 +39,8 @@ enum stream_state {
 
 struct stream *stream_open(int fd, const struct stream_opts *);
 
-/* Close; what is still held is lost.  Returns how many bytes that is. */
+/* Close; what is still held, here and in the kernel, is lost, unless another
+ * one has the descriptor too.  Returns how many bytes that is. */
 size_t stream_close(struct stream *);
 
 int stream_fd(const struct stream *);

@@ -91,21 +91,21 @@ static void on_connection_closed(uv_handle_t *handle)
 	on_closed(c);
 }
 
-/* Returns how many bytes it still held. */
+/* Returns how many bytes of it were left. */
 static size_t close_one(struct connection *connection)
 {
 	struct connections *c = connection->all;
 	uv_close((uv_handle_t *)&connection->poll, on_connection_closed);
-	size_t held_bytes = stream_close(connection->stream);
+	size_t left = stream_close(connection->stream);
 	*connection->link = connection->next;
 	if (connection->next != NULL)
 		connection->next->link = connection->link;
 	c->count--;
 	socket_stats(connection->from->input.socket)->connections--;
-	return held_bytes;
+	return left;
 }
 
-/* What it still holds found no room in the journal. */
+/* What is left of it found no room in the journal. */
 static void end(struct connection *connection)
 {
 	struct connections *c = connection->all;

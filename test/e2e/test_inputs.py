@@ -9,7 +9,8 @@ import pytest
 
 from harness.config import section
 from harness.faults import Faults
-from harness.inputs import (config, connected, free_port, is_cut, network_input,
+from harness.inputs import (LINE_BYTES, config, connected, fill_journal,
+                            free_port, is_cut, long_line, network_input,
                             numbered, unix_input)
 from harness.sender import Sender
 from harness.wait import SAN, wait_until
@@ -211,6 +212,28 @@ def test_the_end_takes_what_was_sent(room, out, start, mode):
     s.close()
     assert daemon.last_word()[0] == 5001
     assert out.lines() == numbered(0, 5000).splitlines() + [b"and half a"]
+
+
+def test_the_end_with_a_full_journal_tells_what_is_lost(room, out, start):
+    """It takes what there is room for, which the next one writes."""
+    room.out.mkdir()
+    (room.out / "lines.log").symlink_to("/dev/full")
+    text = config(room, unix_input(room), lines=["storage.max_size 1M"])
+    daemon = start(text)
+    with connected(room.socket) as s:
+        sent = fill_journal(daemon, s)
+        daemon.signal(signal.SIGTERM)
+        daemon.wait()
+        assert is_cut(s)
+    queued = daemon.last_word()[4]
+    daemon.check_end(queued=queued)
+    lost = sent - queued * LINE_BYTES
+    assert lost > 0
+    assert f"lost_bytes={lost}\n" in daemon.log()
+    (room.out / "lines.log").unlink()
+    start(text).settled(queued)
+    assert [x + b"\n" for x in out.lines()] == [
+        long_line(n) for n in range(queued)]
 
 
 @pytest.mark.parametrize("args", [(), ("--no-supervisor",)])

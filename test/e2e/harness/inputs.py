@@ -3,6 +3,7 @@
 import socket
 
 from .config import section, service, syslog_input, template
+from .wait import wait_until
 
 PARSER = section("PARSER", "Name all", "Format regex",
                  "Regex ^(?<message>.*)$")
@@ -46,3 +47,33 @@ def is_cut(s):
         return s.recv(1) == b""
     except (ConnectionResetError, BrokenPipeError):
         return True
+
+
+LINE_BYTES = 510
+
+
+def long_line(n):
+    return b"%08d %s\n" % (n, b"x" * (LINE_BYTES - 10))
+
+
+def fill_journal(daemon, s):
+    """Send long_line(0) and so on over a connection until the journal has no
+    room, since the disk takes nothing, nor has the kernel.  The bytes sent."""
+    sent = 0
+    s.setblocking(False)
+
+    def is_stuck():
+        nonlocal sent
+        try:
+            while True:
+                line = long_line(sent // LINE_BYTES)
+                sent += s.send(line[sent % LINE_BYTES:])
+        except BlockingIOError:
+            m = daemon.metrics()
+            # Less is left than the largest message needs.
+            return (m.sum("sluiced_pipeline_blocked") == 1
+                    and m.sum("sluiced_journal_pending_bytes")
+                    > m.sum("sluiced_journal_size_bytes") - 213_000)
+    wait_until(is_stuck, "the sender to wait", 30)
+    s.setblocking(True)
+    return sent
