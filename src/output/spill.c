@@ -254,6 +254,11 @@ int spill_add(struct spill *s, const struct spill_lines *lines,
 
 /* --- draining */
 
+bool spill_can_drain(const struct spill *s)
+{
+	return s->state.position_bytes < s->limit_bytes;
+}
+
 /* Read whole lines from the position on, about a piece. */
 static bool read_piece(const struct spill *s, int fd, struct buf *piece)
 {
@@ -381,6 +386,8 @@ static int drain(struct spill *s, int fd, struct append_file *target,
 	if (fstat(fd, &st) < 0 || (uint64_t)st.st_size < s->size_bytes ||
 	    !(s->is_recovered || recover(s, fd, target)))
 		goto lost;
+	if (!spill_can_drain(s)) /* all of it was found there */
+		return 0;
 	int error = find_line(s, target, now_ns);
 	if (error != 0)
 		return error;
@@ -414,11 +421,6 @@ int spill_drain(struct spill *s, struct append_file *target, int64_t now_ns)
 const char *spill_target(const struct spill *s)
 {
 	return s->target;
-}
-
-bool spill_can_drain(const struct spill *s)
-{
-	return s->state.position_bytes < s->limit_bytes;
 }
 
 bool spill_is_empty(const struct spill *s)

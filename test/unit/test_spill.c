@@ -591,6 +591,76 @@ static void killed_behind_everything_but_the_commit(void **state)
 	}
 }
 
+/* Killed between the write of all that was spilled and the saving of the
+ * position. */
+static void kill_behind_the_write(struct spilling *s)
+{
+	spill_three_for_a_long_file(s);
+	struct spill_state old = read_position(s);
+	struct batch b = {s, NULL, RLIM_INFINITY, 0};
+	run_and_kill(run_batch, &b);
+	forget_position(s, &old);
+	restart(s);
+}
+
+static void assert_nothing_called_lost(struct spilling *s)
+{
+	char name[64];
+	assert_string_equal(only(s, ".damaged", name), "");
+	assert_int_equal(
+		s->f.sink->stats.lines_dropped_total[DROP_write_failed], 0);
+}
+
+static void a_spill_that_proves_to_be_drained_is_not_called_lost(void **state)
+{
+	(void)state;
+	struct spilling s;
+	kill_behind_the_write(&s);
+	assert_all_written(&s, three);
+	assert_nothing_called_lost(&s);
+	end(&s);
+}
+
+/* The limit concerns the file alone. */
+static void a_spill_that_proves_to_be_drained_takes_lines(void **state)
+{
+	(void)state;
+	struct spilling s;
+	kill_behind_the_write(&s);
+	put(&s.f, "a", "line 4");
+	limit_file_size(PAD_BYTES + sizeof three - 1);
+	flush_only(&s.f);
+	limit_file_size(RLIM_INFINITY);
+	assert_int_equal(s.f.sink->stats.lines_spilled, 1);
+	commit_all(&s);
+	restart(&s);
+	assert_all_written(&s, "line 1\nline 2\nline 3\nline 4\n");
+	assert_nothing_called_lost(&s);
+	end(&s);
+}
+
+/* What the new batch spilled is not there to be drained yet. */
+static void what_is_spilled_behind_what_was_drained_is_kept(void **state)
+{
+	(void)state;
+	struct spilling s;
+	kill_behind_the_write(&s);
+	move(&s.f, "out/a", "out/away");
+	block(&s, "a");
+	assert_int_equal(symlink("/dev/full", path(&s.f, "out/full")), 0);
+	put(&s.f, "a", "line 4");
+	put(&s.f, "full", "x");
+	assert_int_equal(flush_only(&s.f), SINK_BLOCKED);
+	assert_int_equal(s.f.sink->stats.lines_spilled, 4);
+	unblock(&s, "a");
+	move(&s.f, "out/away", "out/a");
+	assert_int_equal(flush_only(&s.f), SINK_BLOCKED);
+	assert_int_equal(unlink(path(&s.f, "out/full")), 0);
+	assert_all_written(&s, "line 1\nline 2\nline 3\nline 4\n");
+	assert_nothing_called_lost(&s);
+	end(&s);
+}
+
 /* The first `cut` bytes of it are there, and that was committed. */
 static void drain_torn(struct spilling *s, rlim_t cut)
 {
@@ -763,6 +833,11 @@ int main(void)
 		cmocka_unit_test(killed_while_it_drains),
 		cmocka_unit_test(killed_and_then_the_file_is_locked),
 		cmocka_unit_test(killed_behind_everything_but_the_commit),
+		cmocka_unit_test(
+			a_spill_that_proves_to_be_drained_is_not_called_lost),
+		cmocka_unit_test(a_spill_that_proves_to_be_drained_takes_lines),
+		cmocka_unit_test(
+			what_is_spilled_behind_what_was_drained_is_kept),
 		cmocka_unit_test(
 			a_line_torn_while_draining_comes_whole_to_a_new_file),
 		cmocka_unit_test(
