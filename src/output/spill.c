@@ -199,6 +199,19 @@ static int start_over(struct spill *s, const struct append_file *target,
 	return 0;
 }
 
+/* Behind its last chunk there may be what could not be cut off. */
+static int cut_rest(struct spill *s)
+{
+	struct append_file *f = &s->file;
+	if (f->size_bytes < s->size_bytes)
+		return ESTALE;
+	if (f->size_bytes > s->size_bytes &&
+	    ftruncate(f->fd, (off_t)s->size_bytes) < 0)
+		return errno;
+	f->size_bytes = s->size_bytes;
+	return 0;
+}
+
 static int write_chunk(struct spill *s, const struct spill_lines *lines)
 {
 	struct append_file *f = &s->file;
@@ -216,9 +229,9 @@ static int write_chunk(struct spill *s, const struct spill_lines *lines)
 	size_t done = 0;
 	int64_t skip = lines->is_old ? -(int64_t)b->len : 0;
 	int error = append_file_begin(f);
-	if (error == 0 && f->size_bytes != s->size_bytes)
-		error = ESTALE;
-	else if (error == 0)
+	if (error == 0)
+		error = cut_rest(s);
+	if (error == 0)
 		error = append_file_write(f, APPEND_LINES, skip, buf_span(b),
 					  &done);
 	if (error != 0 && done > 0 &&

@@ -46,7 +46,8 @@ static bool read_head(struct spill *s, int fd, bool *is_ours)
 	       s->state.check == spill_state_check(s);
 }
 
-/* What came with the batch that was not committed comes again. */
+/* What came with the batch that was not committed comes again.  If it cannot be
+ * cut off now, it is before the next chunk. */
 static bool cut_uncommitted(struct spill *s, int fd)
 {
 	struct stat st;
@@ -62,7 +63,10 @@ static bool cut_uncommitted(struct spill *s, int fd)
 	    n->offset_bytes >= s->size_bytes)
 		return true;
 	s->size_bytes = n->offset_bytes;
-	return ftruncate(fd, (off_t)s->size_bytes) == 0;
+	if (ftruncate(fd, (off_t)s->size_bytes) < 0)
+		say(SAY_ERROR, "spill", "path=\"%s\" err=\"%s\"", s->path,
+		    strerror(errno));
+	return true;
 }
 
 /* Find the position's chunk, count what is to come.  Returns where the good
@@ -85,6 +89,7 @@ static uint64_t walk(struct spill *s, int fd)
 	}
 	if (s->chunk_bytes == UINT64_MAX) { /* all of it is drained */
 		s->chunk_bytes = s->state.position_bytes = at;
+		s->state.torn_bytes = 0;
 	}
 	return at;
 }

@@ -4,7 +4,7 @@ order, and no alarm is raised."""
 import pytest
 
 from harness.sender import Sender, datagram
-from harness.strace import Strace, threads, why_not
+from harness.strace import STRACE, Strace, threads, why_not
 from harness.stream import check_numbers, numbered_in_files, numbers_in
 from harness.wait import wait_until
 
@@ -72,6 +72,15 @@ class Spilling:
             daemon.kill()
         return strace
 
+    def settle_with(self, what):
+        """A process that meets these faults from its first instruction."""
+        log = self.room.new_file("strace", ".txt")
+        daemon = self.begin(wrapper=[STRACE, "-f", "-qq", "-o", str(log),
+                                     "-e", what])
+        daemon.settled(self.sent)
+        daemon.kill()
+        return log.read_text().count("(INJECTED)")
+
     def check(self):
         """The next process finishes it."""
         daemon = self.begin()
@@ -113,3 +122,14 @@ def test_a_kill_behind_a_system_call_of_a_spill_costs_no_line(spilling, call):
     for number in range(1, 8):
         spilling.run(f"inject={call}:delay_exit=3600s:when={number}")
         spilling.check()
+
+
+def test_what_cannot_be_cut_off_a_spill_comes_once(spilling):
+    """A batch that was not committed is spilled when the process is killed;
+    the next one has it again, but cannot shorten the file."""
+    struck = 0
+    for number in range(1, 5):
+        spilling.run(f"inject=write:delay_exit=3600s:when={number}")
+        struck += spilling.settle_with("inject=ftruncate:error=EIO")
+        spilling.check()
+    assert struck > 0
