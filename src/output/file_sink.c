@@ -380,6 +380,7 @@ static void close_sink(struct sink *sink)
 	file_cache_free(fs->files);
 	batch_fini(&fs->batch);
 	buf_fini(&fs->spills.piece);
+	buf_fini(&fs->spills.piece_chunks);
 	format_close(fs->format);
 	buf_fini(&fs->root);
 	buf_fini(&fs->tag);

@@ -17,6 +17,7 @@ enum {
 	FILE_MODE = 0600,
 	PIECE_BYTES = 1024 * 1024,
 	FILE_BYTES = 4096, /* at least, of its file system */
+	READ_TRIES = 10,   /* with the back-off of a file: half a minute */
 };
 
 static void save_state(struct spill *s, int fd)
@@ -172,6 +173,7 @@ void spill_remove(struct spill *s)
 	s->dir->stats->spilled_bytes -= s->size_bytes - s->start_bytes;
 	s->dir->files--;
 	buf_fini(&s->dir->piece);
+	buf_fini(&s->dir->piece_chunks);
 	spill_free(s);
 }
 
@@ -272,28 +274,35 @@ bool spill_can_drain(const struct spill *s)
 	return s->state.position_bytes < s->limit_bytes;
 }
 
-/* Read whole lines from the position on, about a piece. */
-static bool read_piece(const struct spill *s, int fd, struct buf *piece)
+/* Read whole lines from the position on, about a piece, and the headers of
+ * their chunks. */
+static int read_piece(const struct spill *s, int fd)
 {
-	uint64_t chunk = s->chunk_bytes, at = s->state.position_bytes;
+	struct buf *piece = &s->dir->piece, *chunks = &s->dir->piece_chunks;
+	uint64_t end = s->chunk_bytes, at = s->state.position_bytes;
 	size_t whole_bytes = 0;
-	struct spill_chunk c;
 	buf_clear(piece);
+	buf_clear(chunks);
 	while (at < s->limit_bytes && whole_bytes == 0) {
-		if (!spill_read_chunk(s, fd, chunk, &c))
-			return false;
-		uint64_t end = chunk + sizeof c + c.bytes;
-		if (at == chunk)
-			at += sizeof c;
+		if (at >= end) {
+			struct spill_chunk c;
+			int error = spill_read_chunk(s, fd, end, &c);
+			if (error != 0)
+				return error;
+			buf_put(chunks, (const char *)&c, sizeof c);
+			if (at == end)
+				at += sizeof c;
+			end += sizeof c + c.bytes;
+		}
 		size_t bytes = PIECE_BYTES - piece->len % PIECE_BYTES;
 		if (bytes > end - at)
 			bytes = (size_t)(end - at);
-		if (!spill_read_at(fd, buf_reserve(piece, bytes), bytes, at))
-			return false;
+		int error =
+			spill_read_at(fd, buf_reserve(piece, bytes), bytes, at);
+		if (error != 0)
+			return error;
 		piece->len += bytes;
 		at += bytes;
-		if (at == end)
-			chunk = end;
 		if (piece->len < PIECE_BYTES)
 			continue;
 		const char *last = memrchr(piece->ptr, '\n', piece->len);
@@ -302,68 +311,67 @@ static bool read_piece(const struct spill *s, int fd, struct buf *piece)
 	}
 	if (whole_bytes > 0)
 		piece->len = whole_bytes;
-	return true;
+	return 0;
 }
 
 /* So much more of the piece is at the end of the target. */
-static bool advance(struct spill *s, int fd, struct span piece, size_t bytes)
+static void advance(struct spill *s, size_t bytes)
 {
 	struct spill_state *state = &s->state;
-	const char *last = bytes > 0 ? memrchr(piece.ptr, '\n', bytes) : NULL;
-	state->torn_bytes = last == NULL
-				    ? state->torn_bytes + bytes
-				    : (size_t)(piece.ptr + bytes - last - 1);
-	while (bytes > 0) {
-		struct spill_chunk c;
-		if (!spill_read_chunk(s, fd, s->chunk_bytes, &c))
-			return false;
+	const struct spill_chunk *c = (const void *)s->dir->piece_chunks.ptr;
+	const char *piece = s->dir->piece.ptr;
+	const char *last = bytes > 0 ? memrchr(piece, '\n', bytes) : NULL;
+	state->torn_bytes = last == NULL ? state->torn_bytes + bytes
+					 : (size_t)(piece + bytes - last - 1);
+	for (; bytes > 0; c++) {
 		if (state->position_bytes == s->chunk_bytes)
-			state->position_bytes += sizeof c;
-		uint64_t end = s->chunk_bytes + sizeof c + c.bytes;
+			state->position_bytes += sizeof *c;
+		uint64_t end = s->chunk_bytes + sizeof *c + c->bytes;
 		size_t step = end - state->position_bytes < bytes
 				      ? (size_t)(end - state->position_bytes)
 				      : bytes;
 		state->position_bytes += step;
 		bytes -= step;
 		if (state->position_bytes < end)
-			continue;
+			break;
 		s->chunk_bytes = end;
-		count_written(s, &c);
+		count_written(s, c);
 	}
-	return true;
 }
 
-static bool arrive(struct spill *s, int fd, const struct append_file *target,
+static void arrive(struct spill *s, int fd, const struct append_file *target,
 		   size_t bytes)
 {
-	bool is_good = advance(s, fd, buf_span(&s->dir->piece), bytes);
+	advance(s, bytes);
 	s->state.device = target->device;
 	s->state.inode = target->inode;
 	s->state.end_bytes = target->size_bytes;
 	save_state(s, fd);
-	return is_good;
 }
 
-/* A process that was killed behind its write could not save the position. */
-static bool recover(struct spill *s, int fd, struct append_file *target)
+/* A process that was killed behind its write could not save the position.
+ * After an error it may be tried again. */
+static int recover(struct spill *s, int fd, struct append_file *target)
 {
 	struct spill_state *state = &s->state;
 	const struct append_note *n = append_file_noted(target, APPEND_SPILL);
 	uint64_t line_bytes = state->position_bytes - state->torn_bytes;
-	s->is_recovered = true;
-	if (n == NULL || (n->skip_bytes != state->position_bytes &&
-			  n->skip_bytes != line_bytes))
-		return true;
-	if (n->skip_bytes == line_bytes) {
+	if (n != NULL && n->skip_bytes == line_bytes) {
 		state->position_bytes = line_bytes;
 		state->torn_bytes = 0;
 	}
-	if (!read_piece(s, fd, &s->dir->piece))
-		return false;
-	size_t found =
-		append_file_found(target, n, buf_span(&s->dir->piece), 0);
-	s->dir->stats->recovered_bytes_total += found;
-	return found == 0 || arrive(s, fd, target, found);
+	if (n != NULL && n->skip_bytes == state->position_bytes) {
+		int error = read_piece(s, fd);
+		if (error != 0)
+			return error;
+		size_t found = append_file_found(target, n,
+						 buf_span(&s->dir->piece), 0);
+		s->dir->stats->recovered_bytes_total += found;
+		if (found > 0)
+			arrive(s, fd, target, found);
+	}
+	s->is_recovered = true;
+	return 0;
 }
 
 /* The torn line goes on where it ends, else it comes whole. */
@@ -385,47 +393,66 @@ void spill_recover(struct spill *s, struct append_file *target)
 	int fd = s->is_recovered ? -1 : open(s->path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	if (!recover(s, fd, target))
+	if (recover(s, fd, target) == SPILL_CUT)
 		count_lost(s);
 	close(fd);
+}
+
+/* A disk that fails may give it back later. */
+static int unreadable(struct spill *s, int error)
+{
+	if (error == SPILL_CUT || ++s->failed_reads == READ_TRIES) {
+		count_lost(s);
+		return 0;
+	}
+	if (s->failed_reads == 1)
+		say(SAY_ERROR, "spill",
+		    "path=\"%s\" err=\"read: %s\" msg=\"is tried again\"",
+		    s->path, strerror(error));
+	return error;
+}
+
+static int find_start(struct spill *s, int fd, struct append_file *target)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return errno;
+	if ((uint64_t)st.st_size < s->size_bytes)
+		return SPILL_CUT;
+	return s->is_recovered ? 0 : recover(s, fd, target);
 }
 
 static int drain(struct spill *s, int fd, struct append_file *target,
 		 int64_t now_ns)
 {
-	struct span piece;
-	struct stat st;
 	size_t done;
-	if (fstat(fd, &st) < 0 || (uint64_t)st.st_size < s->size_bytes ||
-	    !(s->is_recovered || recover(s, fd, target)))
-		goto lost;
+	int error = find_start(s, fd, target);
+	if (error != 0)
+		return unreadable(s, error);
 	if (!spill_can_drain(s)) /* all of it was found there */
 		return 0;
-	int error = find_line(s, target, now_ns);
+	error = find_line(s, target, now_ns);
 	if (error != 0)
 		return error;
-	if (!read_piece(s, fd, &s->dir->piece) || s->dir->piece.len == 0)
-		goto lost;
-	piece = buf_span(&s->dir->piece);
+	error = read_piece(s, fd);
+	if (error != 0)
+		return unreadable(s, error);
+	s->failed_reads = 0;
 	error = append_file_write(target, APPEND_SPILL,
-				  (int64_t)s->state.position_bytes, piece,
-				  &done);
-	if (done > 0 && !arrive(s, fd, target, done))
-		goto lost;
+				  (int64_t)s->state.position_bytes,
+				  buf_span(&s->dir->piece), &done);
+	if (done > 0)
+		arrive(s, fd, target, done);
 	return error;
-lost:
-	count_lost(s);
-	return 0;
 }
 
 int spill_drain(struct spill *s, struct append_file *target, int64_t now_ns)
 {
 	int fd = open(s->path, O_RDWR | O_CLOEXEC);
-	if (fd < 0 && errno != ENOENT)
-		return errno;
+	if (fd < 0)
+		return errno == ENOENT ? unreadable(s, SPILL_CUT) : errno;
 	int error = drain(s, fd, target, now_ns);
-	if (fd >= 0)
-		close(fd);
+	close(fd);
 	return error;
 }
 

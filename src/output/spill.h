@@ -45,8 +45,9 @@ struct spill_dir {
 	struct sink_stats *stats; /* the sink's */
 	struct sink_stats own_stats;
 	struct appender_env env; /* of the spills' files */
-	struct buf piece;
-	bool is_damaged; /* lines were lost with the end of a spill */
+	struct buf piece;	 /* whole lines */
+	struct buf piece_chunks; /* the headers of its chunks */
+	bool is_damaged;	 /* lines were lost with the end of a spill */
 	struct say_rate damaged_rate;
 };
 

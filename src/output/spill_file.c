@@ -6,13 +6,17 @@
 
 enum { PIECE_BYTES = 16 * 1024 };
 
-bool spill_read_chunk(const struct spill *s, int fd, uint64_t at,
-		      struct spill_chunk *c)
+int spill_read_chunk(const struct spill *s, int fd, uint64_t at,
+		     struct spill_chunk *c)
 {
-	return s->size_bytes - at >= sizeof *c &&
-	       spill_read_at(fd, c, sizeof *c, at) &&
-	       c->magic == SPILL_CHUNK_MAGIC && c->bytes > 0 &&
-	       c->bytes <= s->size_bytes - at - sizeof *c;
+	if (s->size_bytes - at < sizeof *c)
+		return SPILL_CUT;
+	int error = spill_read_at(fd, c, sizeof *c, at);
+	if (error != 0)
+		return error;
+	bool is_good = c->magic == SPILL_CHUNK_MAGIC && c->bytes > 0 &&
+		       c->bytes <= s->size_bytes - at - sizeof *c;
+	return is_good ? 0 : SPILL_CUT;
 }
 
 uint64_t spill_check(struct span bytes)
@@ -32,7 +36,7 @@ uint64_t spill_chunk_check(const struct spill_chunk *c, uint64_t lines_check)
 				    lines_check);
 }
 
-bool spill_is_chunk_good(const struct spill_chunk *c, int fd, uint64_t at)
+int spill_check_chunk(const struct spill_chunk *c, int fd, uint64_t at)
 {
 	XXH3_state_t state;
 	char piece[PIECE_BYTES];
@@ -41,12 +45,14 @@ bool spill_is_chunk_good(const struct spill_chunk *c, int fd, uint64_t at)
 	for (at += sizeof *c; at < end;) {
 		size_t bytes = end - at < sizeof piece ? (size_t)(end - at)
 						       : sizeof piece;
-		if (!spill_read_at(fd, piece, bytes, at))
-			return false;
+		int error = spill_read_at(fd, piece, bytes, at);
+		if (error != 0)
+			return error;
 		XXH3_64bits_update(&state, piece, bytes);
 		at += bytes;
 	}
-	return c->check == spill_chunk_check(c, XXH3_64bits_digest(&state));
+	uint64_t check = spill_chunk_check(c, XXH3_64bits_digest(&state));
+	return c->check == check ? 0 : SPILL_CUT;
 }
 
 void spill_name_damaged(const struct spill *s, struct buf *name)

@@ -5,6 +5,7 @@
 #define OUTPUT_SPILL_FILE_H
 
 #include <assert.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -57,26 +58,32 @@ struct spill {
 	uint64_t size_bytes;
 	uint64_t lines; /* in the chunks from the position on */
 	uint64_t messages;
+	unsigned failed_reads; /* in a row */
 	bool is_recovered;
 	bool is_dirty; /* not synced */
 };
 
-static inline bool spill_read_at(int fd, void *to, size_t bytes, uint64_t at)
+/* What reads answers 0, an errno, or SPILL_CUT when it is not there. */
+enum { SPILL_CUT = -1 };
+
+static inline int spill_read_at(int fd, void *to, size_t bytes, uint64_t at)
 {
-	return pread(fd, to, bytes, (off_t)at) == (ssize_t)bytes;
+	ssize_t n = pread(fd, to, bytes, (off_t)at);
+	return n == (ssize_t)bytes ? 0 : n < 0 ? errno : SPILL_CUT;
 }
 
-/* The header of the chunk at that place; false when there is none. */
-bool spill_read_chunk(const struct spill *, int fd, uint64_t at,
-		      struct spill_chunk *) MUST_USE;
+/* The header of the chunk at that place. */
+int spill_read_chunk(const struct spill *, int fd, uint64_t at,
+		     struct spill_chunk *) MUST_USE;
 
 /* XXH3; a chunk's is made of that of its lines. */
 uint64_t spill_check(struct span);
 uint64_t spill_state_check(const struct spill *);
 uint64_t spill_chunk_check(const struct spill_chunk *, uint64_t lines_check);
 
-/* Whether the lines of the chunk at that place are as they were written. */
-bool spill_is_chunk_good(const struct spill_chunk *, int fd, uint64_t at);
+/* Read the lines of the chunk at that place: SPILL_CUT when they are not as
+ * they were written. */
+int spill_check_chunk(const struct spill_chunk *, int fd, uint64_t at) MUST_USE;
 
 /* NAME.spill to NAME.damaged */
 void spill_name_damaged(const struct spill *, struct buf *name);

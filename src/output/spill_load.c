@@ -38,7 +38,7 @@ static bool read_head(struct spill *s, int fd, bool *is_ours)
 	len += (SPILL_ALIGN_BYTES - len % SPILL_ALIGN_BYTES) %
 	       SPILL_ALIGN_BYTES;
 	if (len > (size_t)n ||
-	    !spill_read_at(fd, &s->state, sizeof s->state, len))
+	    spill_read_at(fd, &s->state, sizeof s->state, len) != 0)
 		return false;
 	s->start_bytes = len + sizeof s->state;
 	s->head_check = spill_check(span_make(head, len));
@@ -76,8 +76,8 @@ static uint64_t walk(struct spill *s, int fd)
 	uint64_t at = s->start_bytes;
 	struct spill_chunk c;
 	s->chunk_bytes = UINT64_MAX;
-	while (at < s->size_bytes && spill_read_chunk(s, fd, at, &c) &&
-	       spill_is_chunk_good(&c, fd, at)) {
+	while (at < s->size_bytes && spill_read_chunk(s, fd, at, &c) == 0 &&
+	       spill_check_chunk(&c, fd, at) == 0) {
 		uint64_t end = at + sizeof c + c.bytes;
 		if (end > s->state.position_bytes) {
 			s->lines += c.lines;

@@ -133,3 +133,15 @@ def test_what_cannot_be_cut_off_a_spill_comes_once(spilling):
         struck += spilling.settle_with("inject=ftruncate:error=EIO")
         spilling.check()
     assert struck > 0
+
+
+def test_a_spill_that_cannot_be_read_for_a_moment_costs_no_line(spilling):
+    """Each read of it fails once."""
+    calls = spilling.run().numbered_calls()
+    reads = [number for name, number in calls if name == "pread64"]
+    spilling.check()
+    for number in reads:
+        strace = spilling.run(f"inject=pread64:error=EIO:when={number}")
+        assert any("(INJECTED)" in call for call in strace.calls())
+        spilling.check()
+    assert len(reads) >= 2
