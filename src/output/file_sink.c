@@ -20,7 +20,6 @@
  *    by SET_ASIDE_BYTES_MAX, and a killed process loses it;
  *  - the process is killed: the next one finds the spills (restore), and the
  *    appenders what stands in the files already. */
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +34,7 @@
 #include "output/file_cache.h"
 #include "output/file_keys.h"
 #include "output/file_path.h"
+#include "output/file_restore.h"
 #include "output/format.h"
 #include "output/kinds.h"
 #include "output/spill.h"
@@ -46,7 +46,7 @@ struct file_sink {
 	struct sink sink;
 	struct appender_env env;
 	struct spill_dir spills;
-	bool is_restored;
+	struct file_restore restore;
 	struct format *format;
 	struct file_cache *files;
 	struct batch batch;
@@ -107,101 +107,9 @@ static struct cached_file *find_file(struct file_sink *fs, struct span name)
 	return NULL;
 }
 
-/* --- what a process before left */
-
-static bool ends_with(const char *text, const char *end)
-{
-	size_t len = strlen(text), end_len = strlen(end);
-	return len >= end_len && strcmp(text + len - end_len, end) == 0;
-}
-
-/* A path below the root has the name that its tag has, any other one its
- * whole, which begins with '/' and is no tag's there. */
-static void adopt(struct file_sink *fs, struct spill *spill)
-{
-	const char *path = spill_target(spill);
-	size_t len = strlen(path), skip = fs->root.len;
-	if (len <= skip ||
-	    !span_equals(span_make(path, skip), buf_span(&fs->root)))
-		skip = 0;
-	struct span name = span_make(path + skip, len - skip);
-	struct cached_file *f = file_cache_find(fs->files, name);
-	if (f == NULL)
-		f = file_cache_add(fs->files, path, name.len);
-	if (f->appender->spill == NULL)
-		f->appender->spill = spill;
-	else
-		spill_free(spill); /* the other one first; it stays */
-}
-
-static void load_spills(struct file_sink *fs)
-{
-	DIR *dir = fs->env.spills != NULL ? opendir(fs->spills.path) : NULL;
-	if (dir == NULL)
-		return;
-	struct dirent *entry;
-	while ((entry = readdir(dir)) != NULL) {
-		if (!ends_with(entry->d_name, ".spill"))
-			continue;
-		struct spill *spill = spill_load(&fs->spills, entry->d_name);
-		if (spill != NULL)
-			adopt(fs, spill);
-	}
-	closedir(dir);
-}
-
-struct law { /* one of the two */
-	uint64_t *total, *written, *dropped, *queued, *spilled;
-};
-
-/* What waited in memory is gone.  What was spilled and is no more has been
- * written, but when a spill was damaged. */
-static void reconcile(const struct law *law, uint64_t left, bool is_damaged)
-{
-	uint64_t spilled =
-		*law->spilled < *law->queued ? *law->spilled : *law->queued;
-	*law->dropped += *law->queued - spilled;
-	if (left > spilled)
-		*law->total += left - spilled;
-	else if (is_damaged)
-		*law->dropped += spilled - left;
-	else
-		*law->written += spilled - left;
-	*law->queued = *law->spilled = left;
-}
-
 static void restore(struct sink *sink, const struct sink_stats *before)
 {
-	struct file_sink *fs = (struct file_sink *)sink;
-	struct sink_stats *s = &sink->stats;
-	if (fs->is_restored)
-		return;
-	fs->is_restored = true;
-	if (before != NULL)
-		*s = *before;
-	s->files_open = 0;
-	s->spilled_bytes = 0;
-	load_spills(fs);
-	uint64_t lines = 0, messages = 0;
-	struct cached_file *f = NULL;
-	while ((f = file_cache_waiting(fs->files, f)) != NULL) {
-		lines += spill_lines_left(f->appender->spill);
-		messages += spill_messages_left(f->appender->spill);
-	}
-	const struct law of_lines = {&s->lines_total, &s->lines_written_total,
-				     &s->lines_dropped_total[DROP_write_failed],
-				     &s->lines_queued, &s->lines_spilled};
-	const struct law of_messages = {
-		&s->messages_total, &s->messages_written_total,
-		&s->messages_dropped_total[DROP_write_failed],
-		&s->messages_queued, &s->messages_spilled};
-	reconcile(&of_lines, lines, fs->spills.is_damaged);
-	reconcile(&of_messages, messages, fs->spills.is_damaged);
-	if (lines > 0)
-		say(SAY_INFO, "file_sink",
-		    "output=%s msg=\"goes on with what was spilled\" "
-		    "lines=%llu",
-		    fs->spills.sink_name, (unsigned long long)lines);
+	file_restore(&((struct file_sink *)sink)->restore, before);
 }
 
 /* --- the lines */
@@ -237,8 +145,7 @@ static bool put(struct sink *sink, const struct record *r, bool answers,
 		enum drop_reason *reason)
 {
 	struct file_sink *fs = (struct file_sink *)sink;
-	if (!fs->is_restored)
-		restore(sink, NULL);
+	restore(sink, NULL);
 	struct cached_file *f = find_file(fs, name_of(fs, r));
 	if (f == NULL)
 		return refuse(&sink->stats, DROP_path_refused, reason);
@@ -318,8 +225,8 @@ static enum sink_flush flush(struct sink *sink, int64_t now_ns)
 {
 	struct file_sink *fs = (struct file_sink *)sink;
 	enum sink_flush answer = SINK_FLUSHED;
-	if (!fs->is_restored)
-		restore(sink, NULL);
+	restore(sink, NULL);
+	file_restore_rest(&fs->restore, now_ns);
 	fs->set_aside_bytes = 0;
 	struct cached_file *f = file_cache_waiting(fs->files, NULL), *next;
 	for (; f != NULL; f = next) {
@@ -485,6 +392,9 @@ static struct sink *open_sink(struct conf_section *s,
 								: FILES_MAX);
 	if (!set_target(fs, &keys, s, e))
 		goto fail;
+	fs->restore = (struct file_restore){.files = fs->files,
+					    .spills = &fs->spills,
+					    .root = buf_span(&fs->root)};
 	fs->format = format_open(s, e);
 	if (fs->format == NULL || !prepare(fs, s, env->dry_run, e))
 		goto fail;

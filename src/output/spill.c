@@ -79,7 +79,8 @@ static uint64_t hash_of(const char *text, uint64_t hash)
 	return hash;
 }
 
-/* Two paths of one hash: the second gets another number. */
+/* Two paths of one hash: the second gets another number; so does a second one
+ * for a file whose first could not be loaded yet. */
 static int create(struct spill *s, int *fd)
 {
 	uint64_t hash =
@@ -167,14 +168,19 @@ struct spill *spill_new(struct spill_dir *dir, const char *target)
 	return s;
 }
 
-void spill_remove(struct spill *s)
+void spill_unload(struct spill *s)
 {
-	unlink(s->path);
 	s->dir->stats->spilled_bytes -= s->size_bytes - s->start_bytes;
 	s->dir->files--;
 	buf_fini(&s->dir->piece);
 	buf_fini(&s->dir->piece_chunks);
 	spill_free(s);
+}
+
+void spill_remove(struct spill *s)
+{
+	unlink(s->path);
+	spill_unload(s);
 }
 
 /* --- adding */
@@ -461,6 +467,11 @@ int spill_drain(struct spill *s, struct append_file *target, int64_t now_ns)
 const char *spill_target(const struct spill *s)
 {
 	return s->target;
+}
+
+bool spill_is_called(const struct spill *s, const char *name)
+{
+	return strcmp(strrchr(s->path, '/') + 1, name) == 0;
 }
 
 bool spill_is_empty(const struct spill *s)

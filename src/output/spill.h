@@ -17,6 +17,10 @@
  * target had come stands in the state and, for the last piece, in its note.
  * After a power cut the end may be damaged: it is put aside beside the spill,
  * as NAME.damaged, and said.
+ * An error of the disk that has it is tried again, when it is loaded for ever
+ * (file_restore.h); only what cannot be read ten times while it is drained is
+ * given up, and counted.  A position that cannot be saved, and one that could
+ * not be loaded before the first commit, may cost lines that come twice.
  *
  * In the directory (0700) each spill (0600) is NAME.spill, NAME being a hash
  * of output and path.  It is held open only while it is used, and private:
@@ -48,7 +52,8 @@ struct spill_dir {
 	struct buf piece;	 /* whole lines */
 	struct buf piece_chunks; /* the headers of its chunks */
 	bool is_damaged;	 /* lines were lost with the end of a spill */
-	struct say_rate damaged_rate;
+	bool is_partial;	 /* not all could be loaded */
+	struct say_rate load_rate;
 };
 
 struct spill_lines {
@@ -65,9 +70,16 @@ bool spill_dir_is_full(const struct spill_dir *);
 /* A new one, for the lines of a file.  NULL on failure: errno says why. */
 struct spill *spill_new(struct spill_dir *, const char *target);
 
-/* Load NAME from the directory.  NULL when it is none of this sink, or
- * unreadable: then it was renamed to NAME.damaged, and this said. */
+/* Load NAME from the directory.  NULL when it is none of this sink; when it is
+ * damaged: then it was renamed to NAME.damaged; when it cannot be read now:
+ * then the directory is partial.  The latter two are said. */
 struct spill *spill_load(struct spill_dir *, const char *name);
+
+/* Loaded, but not used: the file stays. */
+void spill_unload(struct spill *);
+
+/* Whether that is the file's name in the directory. */
+bool spill_is_called(const struct spill *, const char *name);
 
 /* The file stays.  NULL is fine. */
 void spill_free(struct spill *);

@@ -15,44 +15,51 @@
 
 enum { FILE_MODE = 0600, HEAD_BYTES_MAX = 2 * PATH_MAX };
 
+static int read_state(struct spill *s, int fd, struct span head)
+{
+	int error = spill_read_at(fd, &s->state, sizeof s->state, head.len);
+	if (error != 0)
+		return error;
+	s->start_bytes = head.len + sizeof s->state;
+	s->head_check = spill_check(head);
+	bool is_good = s->state.magic == SPILL_STATE_MAGIC &&
+		       s->state.check == spill_state_check(s);
+	return is_good ? 0 : SPILL_CUT;
+}
+
 /* "sluiced spill 1 6 8 file.0 /a/b.log\n" */
-static bool read_head(struct spill *s, int fd, bool *is_ours)
+static int read_head(struct spill *s, int fd, bool *is_ours)
 {
 	char head[HEAD_BYTES_MAX + 1];
 	ssize_t n = pread(fd, head, sizeof head - 1, 0);
 	size_t name_bytes, path_bytes;
 	int at = 0;
-	if (n <= 0)
-		return false;
+	if (n < 0)
+		return errno;
 	head[n] = '\0';
 	if (sscanf(head, "sluiced spill 1 %zu %zu%n", &name_bytes, &path_bytes,
 		   &at) != 2 ||
 	    at++ == 0 || name_bytes >= PATH_MAX || path_bytes >= PATH_MAX)
-		return false;
+		return SPILL_CUT;
 	size_t len = (size_t)at + name_bytes + 1 + path_bytes + 1;
 	if (len > (size_t)n || head[len - 1] != '\n')
-		return false;
+		return SPILL_CUT;
 	*is_ours = span_equals(span_make(head + at, name_bytes),
 			       span_of(s->dir->sink_name));
 	s->target = mem_copy(head + (size_t)at + name_bytes + 1, path_bytes);
 	len += (SPILL_ALIGN_BYTES - len % SPILL_ALIGN_BYTES) %
 	       SPILL_ALIGN_BYTES;
-	if (len > (size_t)n ||
-	    spill_read_at(fd, &s->state, sizeof s->state, len) != 0)
-		return false;
-	s->start_bytes = len + sizeof s->state;
-	s->head_check = spill_check(span_make(head, len));
-	return s->state.magic == SPILL_STATE_MAGIC &&
-	       s->state.check == spill_state_check(s);
+	return len > (size_t)n ? SPILL_CUT
+			       : read_state(s, fd, span_make(head, len));
 }
 
 /* What came with the batch that was not committed comes again.  If it cannot be
  * cut off now, it is before the next chunk. */
-static bool cut_uncommitted(struct spill *s, int fd)
+static int cut_uncommitted(struct spill *s, int fd)
 {
 	struct stat st;
 	if (fstat(fd, &st) < 0)
-		return false;
+		return errno;
 	s->size_bytes = (uint64_t)st.st_size;
 	const struct append_notes *notes = s->dir->env.notes;
 	const struct append_note *n =
@@ -61,23 +68,28 @@ static bool cut_uncommitted(struct spill *s, int fd)
 					    st.st_dev, st.st_ino, 0);
 	if (n == NULL || n->offset_bytes < s->start_bytes ||
 	    n->offset_bytes >= s->size_bytes)
-		return true;
+		return 0;
 	s->size_bytes = n->offset_bytes;
 	if (ftruncate(fd, (off_t)s->size_bytes) < 0)
 		say(SAY_ERROR, "spill", "path=\"%s\" err=\"%s\"", s->path,
 		    strerror(errno));
-	return true;
+	return 0;
 }
 
-/* Find the position's chunk, count what is to come.  Returns where the good
- * chunks end. */
-static uint64_t walk(struct spill *s, int fd)
+/* Find the position's chunk, count what is to come.  SPILL_CUT when the good
+ * chunks end before the end. */
+static int walk(struct spill *s, int fd, uint64_t *good_bytes)
 {
 	uint64_t at = s->start_bytes;
 	struct spill_chunk c;
+	int error = 0;
 	s->chunk_bytes = UINT64_MAX;
-	while (at < s->size_bytes && spill_read_chunk(s, fd, at, &c) == 0 &&
-	       spill_check_chunk(&c, fd, at) == 0) {
+	while (at < s->size_bytes) {
+		error = spill_read_chunk(s, fd, at, &c);
+		if (error == 0)
+			error = spill_check_chunk(&c, fd, at);
+		if (error != 0)
+			break;
 		uint64_t end = at + sizeof c + c.bytes;
 		if (end > s->state.position_bytes) {
 			s->lines += c.lines;
@@ -91,11 +103,13 @@ static uint64_t walk(struct spill *s, int fd)
 		s->chunk_bytes = s->state.position_bytes = at;
 		s->state.torn_bytes = 0;
 	}
-	return at;
+	*good_bytes = at;
+	return error;
 }
 
-/* Put what lies behind the good chunks aside. */
-static bool cut_damaged(struct spill *s, int fd, uint64_t good_bytes)
+/* Put what lies behind the good chunks aside.  If it cannot be cut off now, it
+ * is before the next chunk. */
+static void cut_damaged(struct spill *s, int fd, uint64_t good_bytes)
 {
 	struct buf name = {0};
 	char piece[16 * 1024];
@@ -119,7 +133,7 @@ static bool cut_damaged(struct spill *s, int fd, uint64_t good_bytes)
 	buf_fini(&name);
 	s->dir->is_damaged = true;
 	s->size_bytes = good_bytes;
-	return ftruncate(fd, (off_t)good_bytes) == 0;
+	(void)!ftruncate(fd, (off_t)good_bytes);
 }
 
 /* An empty one was being made. */
@@ -141,6 +155,24 @@ static void set_aside_whole(struct spill *s, int fd)
 	s->dir->is_damaged = true;
 }
 
+static int load(struct spill *s, int fd, bool *is_ours)
+{
+	uint64_t good_bytes;
+	int error = read_head(s, fd, is_ours);
+	if (error == SPILL_CUT)
+		set_aside_whole(s, fd);
+	if (error == 0 && *is_ours)
+		error = cut_uncommitted(s, fd);
+	if (error == 0 && *is_ours) {
+		error = walk(s, fd, &good_bytes);
+		if (error == SPILL_CUT) {
+			cut_damaged(s, fd, good_bytes);
+			error = 0;
+		}
+	}
+	return error;
+}
+
 struct spill *spill_load(struct spill_dir *dir, const char *name)
 {
 	struct spill *s = mem_new(1, sizeof *s);
@@ -151,21 +183,17 @@ struct spill *spill_load(struct spill_dir *dir, const char *name)
 	s->path = path.ptr;
 	append_file_init(&s->file, s->path, &dir->env);
 	int fd = open(s->path, O_RDWR | O_CLOEXEC);
-	bool is_ours = true, is_good = false;
-	if (fd < 0) {
-		say(SAY_ERROR, "spill", "path=\"%s\" err=\"%s\"", s->path,
-		    strerror(errno));
-		dir->is_damaged = true;
-	} else if (!read_head(s, fd, &is_ours)) {
-		set_aside_whole(s, fd);
-	} else if (is_ours && cut_uncommitted(s, fd)) {
-		uint64_t good_bytes = walk(s, fd);
-		is_good = good_bytes >= s->size_bytes ||
-			  cut_damaged(s, fd, good_bytes);
-	}
+	bool is_ours = true;
+	int error = fd < 0 ? errno : load(s, fd, &is_ours);
 	if (fd >= 0)
 		close(fd);
-	if (!is_good) {
+	if (error > 0) {
+		say_rated(&dir->load_rate, SAY_ERROR, "spill",
+			  "path=\"%s\" err=\"%s\" msg=\"is tried again\"",
+			  s->path, strerror(error));
+		dir->is_partial = true;
+	}
+	if (error != 0 || !is_ours) {
 		spill_free(s);
 		return NULL;
 	}

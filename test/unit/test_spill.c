@@ -732,6 +732,93 @@ static void lines_in_memory_are_lost_and_counted(void **state)
 	end(&s);
 }
 
+/* As one that the disk does not give back: open() fails. */
+static void hide(struct spilling *s, const char *name)
+{
+	move(&s->f, name, "hidden");
+	assert_int_equal(mkdir(path(&s->f, name), 0755), 0);
+}
+
+static void show(struct spilling *s, const char *name)
+{
+	assert_int_equal(rmdir(path(&s->f, name)), 0);
+	move(&s->f, "hidden", name);
+	wait_s(&s->f, 1);
+}
+
+static void a_spill_that_cannot_be_opened_now_is_drained_later(void **state)
+{
+	(void)state;
+	struct spilling s;
+	char name[64];
+	spill_three(&s);
+	only(&s, ".spill", name);
+	hide(&s, name);
+	for (int i = 0; i < 3; i++) {
+		restart(&s);
+		flush_and_commit(&s);
+		assert_int_equal(s.f.sink->stats.lines_queued, 3);
+		assert_int_equal(s.f.sink->stats.lines_written_total, 0);
+	}
+	show(&s, name);
+	assert_all_written(&s, three);
+	assert_int_equal(s.f.sink->stats.lines_written_total, 3);
+	assert_int_equal(s.f.sink->stats.lines_total, 3);
+	assert_nothing_called_lost(&s);
+	end(&s);
+}
+
+static void behind_a_spill_that_cannot_be_opened_lines_are_spilled(void **state)
+{
+	(void)state;
+	struct spilling s;
+	char name[64];
+	spill_three(&s);
+	only(&s, ".spill", name);
+	hide(&s, name);
+	restart(&s);
+	block(&s, "a");
+	put(&s.f, "a", "line 4");
+	flush_and_commit(&s);
+	assert_int_equal(s.f.sink->stats.lines_spilled, 4);
+	assert_int_equal(s.f.sink->stats.lines_queued, 4);
+	unblock(&s, "a");
+	flush_and_commit(&s);
+	assert_string_equal(content(&s.f, "out/a"), "line 4\n");
+	assert_int_equal(s.f.sink->stats.lines_queued, 3);
+	show(&s, name);
+	assert_all_written(&s, "line 4\nline 1\nline 2\nline 3\n");
+	assert_int_equal(s.f.sink->stats.lines_total, 4);
+	assert_nothing_called_lost(&s);
+	end(&s);
+}
+
+static void of_two_spills_for_a_file_both_are_drained(void **state)
+{
+	(void)state;
+	struct spilling s;
+	char name[64];
+	make_spilling(&s);
+	block(&s, "a");
+	put(&s.f, "a", "line 1");
+	flush_and_commit(&s);
+	move(&s.f, only(&s, ".spill", name), "hidden");
+	restart(&s);
+	put(&s.f, "a", "line 2");
+	flush_and_commit(&s);
+	close_sink(&s.f);
+	move(&s.f, "hidden", "spill/0.spill");
+	restart(&s);
+	unblock(&s, "a");
+	flush_and_commit(&s);
+	assert_int_equal(strlen(content(&s.f, "out/a")), 7);
+	wait_s(&s.f, 1);
+	bool is_older_first = strcmp(content(&s.f, "out/a"), "line 1\n") == 0;
+	assert_all_written(&s, is_older_first ? "line 1\nline 2\n"
+					      : "line 2\nline 1\n");
+	end(&s);
+}
+
 /* --- damage */
 
 static void copy_file(struct spilling *s, const char *from, const char *to)
@@ -843,6 +930,11 @@ int main(void)
 		cmocka_unit_test(
 			a_line_that_another_process_closed_comes_whole),
 		cmocka_unit_test(lines_in_memory_are_lost_and_counted),
+		cmocka_unit_test(
+			a_spill_that_cannot_be_opened_now_is_drained_later),
+		cmocka_unit_test(
+			behind_a_spill_that_cannot_be_opened_lines_are_spilled),
+		cmocka_unit_test(of_two_spills_for_a_file_both_are_drained),
 		cmocka_unit_test(
 			a_spill_cut_at_each_length_gives_what_is_whole),
 		cmocka_unit_test(a_spill_with_any_byte_changed_is_survived),
