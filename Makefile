@@ -55,6 +55,8 @@ TESTS     := $(patsubst test/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard test/uni
 FUZZ      := $(patsubst test/fuzz/fuzz_%.c,%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
 REPLAYS   := $(FUZZ:%=$(BUILD)/replay/%)
 FUZZERS   := $(FUZZ:%=$(BUILD)/fuzzer/%)
+# Every warning an error, in a tree where nothing was ever built otherwise.
+GCC_BUILD := CC=gcc BUILD=$(BUILD)/gcc WERROR=-Werror
 
 .DELETE_ON_ERROR:
 .PHONY: all demo check test e2e compat bench bench-quick bench-baseline torture \
@@ -69,11 +71,15 @@ demo: deps-test ## install what is missing, build, run with a real nginx
 
 check: unit replay lint test-lint ## unit tests, fuzz regressions, lint: no root, no network
 
+# One after the other, so that nothing is compiled beside a test.  What gcc
+# warns of is an error in the build that is tested; lint reads the sources, to
+# which a sanitizer adds nothing.
 test: deps-test ## everything, on a machine that may have nothing yet
-	@$(MAKE) check warnings WERROR=-Werror
-	@$(MAKE) e2e
-	@$(MAKE) check e2e SAN=address,undefined
-	@$(MAKE) check e2e SAN=thread
+	@$(MAKE) warnings
+	@$(MAKE) check $(GCC_BUILD)
+	@$(MAKE) e2e $(GCC_BUILD)
+	@for san in address,undefined thread; do \
+	    $(MAKE) unit replay SAN=$$san && $(MAKE) e2e SAN=$$san || exit; done
 
 e2e: need $(BIN) ## end to end: real nginx, real files, real faults
 	@SLUICED=$(abspath $(BIN)) SAN=$(SAN) $(PYTHON) -m pytest $(PYTEST) \
@@ -104,9 +110,10 @@ bench-baseline: deps-bench ## record the instructions of a line in test/bench/BA
 lint: need ## layers, includes, headers that compile alone, banned functions
 	@test/lint/lint.sh "$(CC)" "-std=c11 -D_GNU_SOURCE -iquote src $(WARN) $(PKG_CFLAGS)"
 
+# Clang, unlike gcc, needs no optimizer for its warnings.
 warnings: ## gcc and clang, every warning an error
-	@$(MAKE) programs CC=gcc BUILD=$(BUILD)/gcc WERROR=-Werror
-	@$(MAKE) programs CC=clang BUILD=$(BUILD)/clang WERROR=-Werror
+	@$(MAKE) programs $(GCC_BUILD)
+	@$(MAKE) programs CC=clang BUILD=$(BUILD)/clang WERROR=-Werror OPT=-O0
 
 fuzz: ## each fuzz target for SECONDS (60) with clang's libFuzzer
 	@$(MAKE) fuzzers CC=clang BUILD=$(BUILD)/libfuzzer SAN=fuzzer-no-link,address,undefined
