@@ -68,12 +68,11 @@ own_header_comes_first() {
 
 # Each header compiles alone.
 headers_compile() {
-	for header in src/*/*.h; do
-		# shellcheck disable=SC2086
-		echo "#include \"${header#src/}\"" |
-			$cc $flags -fsyntax-only -x c - 2>&1 ||
-			echo "$header: does not compile alone"
-	done
+	for header in src/*/*.h; do echo "$header"; done |
+		xargs -P "$(nproc)" -I '{}' sh -c '
+		echo "#include \"$(echo {} | sed s,^src/,,)\"" |
+			$1 $2 -fsyntax-only -x c - 2>&1 ||
+			echo "{}: does not compile alone"' sh "$cc" "$flags"
 }
 
 # No mutable state but in base/say.c, at file scope or in a function: what the
@@ -82,11 +81,11 @@ no_mutable_state() {
 	for source in src/*.c src/*/*.c; do
 		[ "$source" = src/base/say.c ] || echo "$source"
 	done | xargs -P "$(nproc)" -I '{}' sh -c '
-		object=$1/$(echo {} | tr / _).o
-		$2 $3 -DSLUICED_VERSION=\"\" -O0 -w -c -o "$object" {} || exit
-		nm -f sysv "$object" | sed -nE \
-			"s,^([^ |]+) *\|.*\|(\.t?(data|bss)|\*COM\*)$,{}: \1 is mutable state,p"
+		mkdir -p "$1/$(dirname {})" &&
+			$2 $3 -DSLUICED_VERSION=\"\" -O0 -w -c -o "$1/{}.o" {}
 		' sh "$objects" "$cc" "$flags" 2>&1
+	(cd "$objects" && find src -name '*.o' | xargs nm -A -f sysv) | sed -nE \
+		"s,^(.*)\.o:([^ |]+) *\|.*\|(\.t?(data|bss)|\*COM\*)$,\1: \2 is mutable state,p"
 }
 
 # What has a better way; a note without an issue.
