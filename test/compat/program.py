@@ -14,6 +14,7 @@ import socket
 import subprocess
 import tempfile
 import termios
+import threading
 import time
 from calendar import timegm
 from collections import namedtuple
@@ -29,6 +30,8 @@ SLOWNESS = {"": 1, "thread": 8}.get(SAN, 4)
 TIMEOUT_S = 30 * SLOWNESS
 LISTEN = "0A"
 PORTS = set()
+# So many are started and sent to at once; more may wait for their ends.
+AT_WORK = threading.BoundedSemaphore(8)
 
 Result = namedtuple("Result", "exit files stdout stderr http perm")
 Answer = namedtuple("Answer", "status body")
@@ -166,6 +169,7 @@ class Run:
             if self._mentions(port):
                 self.places[port] = str(free_port())
         self.case = filled(self.case, self.places)
+        self.process = None
         self.peers = {}
         self.is_told_to_end = False
         self.http = []
@@ -177,10 +181,11 @@ class Run:
 
     def result(self):
         try:
-            self._lay_out()
-            self._start()
             try:
-                self._go()
+                with AT_WORK:
+                    self._lay_out()
+                    self._start()
+                    self._go()
                 code = self._end()
             finally:
                 self._kill()
@@ -346,6 +351,8 @@ class Run:
         return self.process.returncode
 
     def _kill(self):
+        if self.process is None:
+            return
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:

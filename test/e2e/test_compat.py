@@ -28,7 +28,7 @@ def wrong(request):
              if item.module is request.module and hasattr(item, "callspec")}
     some = [case for case in CASES if case in asked]
     return {case: problems for case, problems, _ in
-            outcomes(Sluiced(SLUICED), some, jobs=16)}
+            outcomes(Sluiced(SLUICED), some, jobs=64)}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: re.sub(
