@@ -43,7 +43,7 @@ def environment(extra=None):
     return {**kept, **(extra or {})}
 
 
-def run(*args, cwd=None, env=None, timeout_s=20):
+def run(*args, cwd=None, env=None, timeout_s=60):
     """sluiced as a command that ends by itself."""
     done = subprocess.run([SLUICED, *map(str, args)], cwd=cwd,
                           env=environment(env), stdin=subprocess.DEVNULL,
