@@ -82,8 +82,7 @@ test: deps-test ## everything, on a machine that may have nothing yet
 	    $(MAKE) unit replay SAN=$$san && $(MAKE) e2e SAN=$$san || exit; done
 
 e2e: need $(BIN) ## end to end: real nginx, real files, real faults
-	@SLUICED=$(abspath $(BIN)) SAN=$(SAN) $(PYTHON) -m pytest $(PYTEST) \
-	    -p no:cacheprovider test/e2e
+	@SLUICED=$(abspath $(BIN)) SAN=$(SAN) test/e2e/run.sh $(PYTHON) $(PYTEST)
 
 compat: need $(BIN) ## the cases of test/compat; FLUENT_BIT=PATH: with the real one
 	@SLUICED=$(abspath $(BIN)) SAN=$(SAN) $(PYTHON) test/compat/run.py $(CASES)
