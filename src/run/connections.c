@@ -257,6 +257,7 @@ static bool accept_one(struct listener *from)
 	}
 	switch (errno) {
 	case EAGAIN:
+	case EINVAL: /* it was shut down */
 		break;
 	case EMFILE:
 	case ENFILE:
@@ -409,18 +410,34 @@ static bool take_rest(struct connection *connection)
 	return receive(connection) == STREAM_ENDED;
 }
 
+/* Whoever has connected is taken in, as many as there may be; when that is
+ * everybody, nobody else can connect. */
+static void take_in(struct listener *l)
+{
+	struct connections *c = l->all;
+	while (accept_one(l))
+		;
+	if (l->is_shut || c->count >= c->count_max)
+		return;
+	socket_refuse(l->input.socket);
+	l->is_shut = true;
+	while (accept_one(l)) /* who came in between */
+		;
+}
+
 bool connections_finish(struct connections *c)
 {
-	if (!c->is_finishing) {
-		accept_all(c);
-		stop_listening(c);
+	bool may_others_wait;
+	c->is_finishing = true;
+	stop_listening(c);
+	do {
 		for (size_t i = 0; i < c->listener_count; i++)
-			socket_refuse(c->listeners[i]->input.socket);
-		c->is_finishing = true;
-	}
-	while (c->first != NULL)
-		if (!take_rest(c->first))
-			return false;
+			take_in(c->listeners[i]);
+		may_others_wait = c->count >= c->count_max;
+		while (c->first != NULL)
+			if (!take_rest(c->first))
+				return false;
+	} while (may_others_wait);
 	return true;
 }
 
@@ -442,18 +459,29 @@ static bool give(struct connection *connection)
 	return true;
 }
 
+static bool lives_on(const struct listener *l, const bool *live_on)
+{
+	return live_on != NULL && live_on[l->input.source];
+}
+
 void connections_leave(struct connections *c, const bool *live_on)
 {
+	bool may_others_wait;
 	stop_listening(c);
 	uv_timer_stop(&c->retry);
 	c->is_paused = true;
-	while (c->first != NULL) {
-		uint16_t source = c->first->from->input.source;
-		if (live_on != NULL && live_on[source] && give(c->first))
-			continue;
-		if (!take_rest(c->first))
-			end(c->first);
-	}
+	do {
+		for (size_t i = 0; i < c->listener_count; i++)
+			if (!lives_on(c->listeners[i], live_on))
+				take_in(c->listeners[i]);
+		may_others_wait = c->count >= c->count_max;
+		while (c->first != NULL) {
+			if (lives_on(c->first->from, live_on) && give(c->first))
+				continue;
+			if (!take_rest(c->first))
+				end(c->first);
+		}
+	} while (may_others_wait);
 }
 
 static void on_listener_closed(uv_handle_t *handle)

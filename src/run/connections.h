@@ -57,14 +57,14 @@ bool connections_are_paused(const struct connections *);
 /* Accept and receive what is there now. */
 void connections_poll(struct connections *);
 
-/* Accept whoever has connected, refuse others, take what the kernel holds, end
- * them all.  False when the journal has no room for it yet: call again. */
+/* Accept whoever has connected, however many, refuse others, take what the
+ * kernel holds, end them all.  False when the journal has no room for it yet:
+ * call again. */
 bool connections_finish(struct connections *);
 
 /* Give to the next worker the connections of those inputs whose sockets live
  * on: live_on[source], or NULL when there is no next worker.  With the others
- * the same as connections_finish but for refusing, as far as the journal has
- * room. */
+ * the same as connections_finish, as far as the journal has room. */
 void connections_leave(struct connections *, const bool *live_on);
 
 /* Close the handles; freed once the loop has run once more. */

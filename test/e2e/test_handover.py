@@ -216,6 +216,29 @@ def test_a_reload_that_takes_the_input_away_takes_what_was_sent(
     assert lines.count(b"another one") == 1
 
 
+@pytest.mark.parametrize("how", ["a reload", "the end"])
+def test_who_waits_until_another_connection_ends_is_heard_too(
+        room, out, start, how):
+    """He has connected, and may have sent: he knows of no limit."""
+    daemon = start(config(room, unix_input(room)))
+    count = CONNECTIONS_MAX + 40
+    senders = [connected(room.socket) for _ in range(count)]
+    for n, s in enumerate(senders):
+        s.sendall(b"line %d\n" % n)
+    daemon.settled(CONNECTIONS_MAX)
+    if how == "a reload":
+        room.write("sluiced.conf",
+                   config(room, network_input("tcp", free_port())))
+        reload(daemon)
+        daemon.settled(count)
+    else:
+        daemon.signal(signal.SIGTERM)
+        daemon.check_end()
+    for s in senders:
+        s.close()
+    assert sorted(out.lines()) == sorted(b"line %d" % n for n in range(count))
+
+
 def test_they_wait_for_the_worker_after_next(room, out, start):
     """The next one is killed before it takes them."""
     daemon = start(config(room, unix_input(room)))
