@@ -23,6 +23,8 @@
 enum {
 	NAPS_MAX = 8,
 	ROUNDS_MAX = 64, /* recvmmsg calls before timers have a turn */
+	/* More than a receive buffer holds.  Who sends by UDP need not stop. */
+	REST_ROUNDS_MAX = 16,
 	RING_AT_BYTES = 256 * 1024, /* so much waits: no need for the timer */
 };
 
@@ -54,6 +56,7 @@ struct receiver {
 	bool is_dropping;	/* nor will there be: the disk is blocked */
 	bool is_finishing;
 	bool is_finished;
+	bool is_leaving; /* what finds no room is dropped, and counted */
 	uint64_t arrivals;
 	void (*on_done)(void *);
 	void *done_data;
@@ -121,7 +124,8 @@ static unsigned room_for(struct receiver *r, unsigned count)
 	if (r->is_dropping)
 		r->is_dropping = is_blocked(r);
 	size_t room = journal_room(r->opts.journal);
-	return r->is_dropping || room > count ? count : (unsigned)room;
+	bool may_drop = r->is_dropping || r->is_leaving;
+	return may_drop || room > count ? count : (unsigned)room;
 }
 
 static void say_full(struct receiver *r)
@@ -417,11 +421,23 @@ void receiver_finish(struct receiver *r, void (*on_done)(void *), void *data)
 		take_rest(r);
 }
 
+/* Nobody else will take what the kernel holds of it. */
+static void take_last(struct source *s)
+{
+	socket_refuse(s->socket);
+	for (int round = 0; round < REST_ROUNDS_MAX && receive(s) > 0; round++)
+		;
+}
+
 void receiver_leave(struct receiver *r, const bool *live_on)
 {
 	atomic_store(&r->is_waiting, false);
 	r->is_paused = false;
+	r->is_leaving = true;
 	stop_polls(r);
+	for (uint32_t i = 0; i < r->source_count; i++)
+		if (live_on == NULL || !live_on[r->sources[i].number])
+			take_last(&r->sources[i]);
 	connections_leave(r->connections, live_on);
 	uv_timer_stop(&r->ring_timer);
 }

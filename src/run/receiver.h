@@ -60,9 +60,11 @@ uint64_t receiver_arrivals(const struct receiver *);
  * long the journal needs to have room for it, then call on_done. */
 void receiver_finish(struct receiver *, void (*on_done)(void *), void *data);
 
-/* Receive no more; the kernel's queues keep what is there.  Connections are
- * given to the next worker where live_on[input] says so; the others, or all
- * when it is NULL, are ended, with what the kernel holds of them. */
+/* Make room for the next worker, which has the sockets where live_on[input]
+ * says so; NULL when there is none.  What the kernel holds of their datagrams
+ * stays there, and their connections are given to it.  Senders to the others
+ * are refused; what the kernel holds of them is taken, as far as the journal
+ * has room; datagrams beyond that are dropped and counted. */
 void receiver_leave(struct receiver *, const bool *live_on);
 
 /* Close the handles; freed once the loop has run once more. */

@@ -14,7 +14,8 @@
  * Finishing refuses senders first (they see EPIPE) and then takes what the
  * kernel still holds, so that no datagram is accepted and thrown away.
  * Leaving makes room for the next worker, which finds the rest in the kernel's
- * queue and in the journal, and the connections in the handover. */
+ * queue and in the journal, and the connections in the handover.  What the next
+ * one does not listen on is finished as above. */
 #ifndef RUN_WORKER_H
 #define RUN_WORKER_H
 

@@ -3,6 +3,7 @@
 no line of it is lost, torn or there twice."""
 import os
 import signal
+import socket
 import threading
 
 import pytest
@@ -216,6 +217,39 @@ def test_a_reload_that_takes_the_input_away_takes_what_was_sent(
     assert lines.count(b"another one") == 1
 
 
+@pytest.mark.parametrize("mode", ["unix_udp", "udp", "tcp"])
+def test_what_comes_last_to_an_input_that_goes_is_taken(
+        room, out, start, mode):
+    """When the worker has been told already that it shall leave."""
+    here = room.path / "goes.sock"
+    if mode == "unix_udp":
+        goes = unix_input(room).replace(str(room.socket), str(here)).replace(
+            "unix_tcp", mode)
+    else:
+        kind = socket.SOCK_STREAM if mode == "tcp" else socket.SOCK_DGRAM
+        here = ("127.0.0.1", free_port(kind))
+        goes = network_input(mode, here[1])
+    daemon = start(config(room, unix_input(room), goes))
+    texts = [b"line %d" % n for n in range(10)]
+    room.write("sluiced.conf", config(room, unix_input(room)))
+    before = daemon.ready_count()
+    if mode == "tcp":
+        old, _ = begin_reload(daemon)
+        with connected(here) as s:
+            s.sendall(b"\n".join(texts))
+    else:
+        family = socket.AF_INET if mode == "udp" else socket.AF_UNIX
+        with socket.socket(family, socket.SOCK_DGRAM) as s:
+            s.connect(here if mode == "udp" else str(here))
+            old, _ = begin_reload(daemon)
+            for text in texts:
+                s.send(text)
+    os.kill(old, signal.SIGCONT)
+    daemon.wait_for_worker(before)
+    daemon.settled(len(texts))
+    assert out.lines() == texts
+
+
 @pytest.mark.parametrize("how", ["a reload", "the end"])
 def test_who_waits_until_another_connection_ends_is_heard_too(
         room, out, start, how):
@@ -237,6 +271,29 @@ def test_who_waits_until_another_connection_ends_is_heard_too(
     for s in senders:
         s.close()
     assert sorted(out.lines()) == sorted(b"line %d" % n for n in range(count))
+
+
+def test_a_worker_whose_supervisor_is_gone_takes_what_was_sent(
+        room, out, start):
+    """No other process has the sockets then."""
+    second = room.path / "second.sock"
+    conf = config(room, unix_input(room), unix_input(room).replace(
+        str(room.socket), str(second)).replace("unix_tcp", "unix_udp"))
+    daemon = start(conf)
+    with connected(room.socket) as s, Sender(second) as sender:
+        worker = daemon.worker()
+        os.kill(worker, signal.SIGSTOP)
+        daemon.signal(signal.SIGKILL)
+        daemon.wait()
+        daemon.has_ended = True
+        s.sendall(b"by stream\n")
+        sender.send(b"by datagram")
+        os.kill(worker, signal.SIGCONT)
+        assert is_cut(s)
+        with pytest.raises(OSError):
+            sender.send(b"refused")
+    start(conf).settled(2)
+    assert sorted(out.lines()) == [b"by datagram", b"by stream"]
 
 
 def test_they_wait_for_the_worker_after_next(room, out, start):
