@@ -394,20 +394,25 @@ static void end_well(struct pipeline *p, struct orders *orders)
 	commit(p);
 }
 
+static struct orders sleep_until_rung(struct pipeline *p)
+{
+	int64_t sleep_ms = has_set_aside(p) ? BACKOFF_MIN_MS : IDLE_SLEEP_MS;
+	struct orders orders = bell_listen(&p->bell, sleep_ms, false);
+	if (orders.reopen)
+		reopen_all(p);
+	return orders;
+}
+
 static void *run_thread(void *data)
 {
 	struct pipeline *p = data;
-	struct orders orders = {0};
+	struct orders orders = sleep_until_rung(p);
 	while (run_batches(p, &orders)) {
 		if (orders.finish) {
 			end_well(p, &orders);
 			break;
 		}
-		int64_t sleep_ms =
-			has_set_aside(p) ? BACKOFF_MIN_MS : IDLE_SLEEP_MS;
-		orders = bell_listen(&p->bell, sleep_ms, false);
-		if (orders.reopen)
-			reopen_all(p);
+		orders = sleep_until_rung(p);
 		/* Idle files are closed, lines set aside are tried again. */
 		if (!flush(p, &orders))
 			break;

@@ -96,7 +96,7 @@ struct pipeline_view {
 	size_t sink_count;
 };
 
-/* Start the thread.  NULL on failure. */
+/* Start the thread, which sleeps until it is rung.  NULL on failure. */
 struct pipeline *pipeline_start(const struct pipeline_opts *, struct err *);
 
 /* There is something to do; cheap when it is awake already. */

@@ -380,12 +380,13 @@ struct receiver *receiver_new(const struct receiver_opts *opts)
 void receiver_start(struct receiver *r, struct pipeline *pipeline)
 {
 	r->pipeline = pipeline;
+	/* What the journal had already is due.  What comes now is not. */
+	if (journal_pending_bytes(r->opts.journal) > 0)
+		pipeline_ring(pipeline);
 	start_polls(r);
 	uv_prepare_start(&r->nap, on_nap);
 	connections_take_over(r->connections);
 	connections_resume(r->connections);
-	/* What the journal had already is due. */
-	pipeline_ring(pipeline);
 }
 
 void receiver_tell_settled(struct receiver *r)
