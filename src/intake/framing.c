@@ -86,6 +86,8 @@ static enum length_read read_length(struct span bytes, size_t *length,
 
 static void pass_cut_octets(struct framing *f, struct span *bytes)
 {
+	if (f->octets_left == 0)
+		return;
 	size_t count =
 		f->octets_left < bytes->len ? f->octets_left : bytes->len;
 	pass(bytes, count);
@@ -103,7 +105,6 @@ static enum framing_what take_line_instead(struct framing *f,
 static enum framing_what take_octets(struct framing *f, struct span *bytes,
 				     struct span *message)
 {
-	pass_cut_octets(f, bytes);
 	while (bytes->len > 0) {
 		size_t length, used;
 		if (bytes->ptr[0] == '\n' || bytes->ptr[0] == '\0') {
@@ -139,6 +140,8 @@ void framing_init(struct framing *f, enum framing_kind kind, size_t bytes_max)
 enum framing_what framing_take(struct framing *f, struct span *bytes,
 			       struct span *message)
 {
+	/* Whatever the kind is now: a reload may have changed it. */
+	pass_cut_octets(f, bytes);
 	pass_cut_line(f, bytes);
 	if (f->kind == FRAMING_OCTETS)
 		return take_octets(f, bytes, message);

@@ -274,6 +274,33 @@ static void another_may_count_octets(void **state)
 	assert_no_more(f);
 }
 
+/* Nor are octets of one kind's message left over for a reload back to it. */
+static void another_kind_passes_over_the_rest_of_what_was_cut(void **state)
+{
+	struct fixture *f = *state;
+	char text[3001];
+	memset(text, 'x', 3000);
+	text[3000] = '\0';
+	open_framed(f, FRAMING_OCTETS, NULL);
+	send_text(f, "6000 ");
+	send_text(f, text);
+	send_text(f, text + 1500);
+	receive_all(f);
+	struct journal_entry entry;
+	assert_true(journal_take(f->journal, &entry));
+	assert_int_equal(entry.bytes.len, MESSAGE_BYTES);
+	go_on_in_another(f, FRAMING_NEWLINE);
+	send_text(f, text + 1500);
+	send_text(f, "next\n");
+	receive_all(f);
+	assert_next(f, "next");
+	go_on_in_another(f, FRAMING_OCTETS);
+	send_text(f, "4 last");
+	receive_all(f);
+	assert_next(f, "last");
+	assert_no_more(f);
+}
+
 /* The kernel has nothing more to tell, so nothing else would wake it. */
 static void nothing_whole_is_held_when_others_have_a_turn(void **state)
 {
@@ -432,6 +459,7 @@ int main(void)
 		T(another_puts_first_what_is_held),
 		T(another_passes_over_the_rest_of_what_was_cut),
 		T(another_may_count_octets),
+		T(another_kind_passes_over_the_rest_of_what_was_cut),
 		T(nothing_whole_is_held_when_others_have_a_turn),
 		T(a_full_journal_makes_the_sender_wait),
 		T(a_full_journal_takes_a_last_message_later),
