@@ -52,8 +52,9 @@ enum state { STARTING, RUNNING, STOPPING };
 struct child {
 	pid_t pid; /* 0: none */
 	int link;
-	bool is_ready; /* it has said READY */
-	bool has_gone; /* GO was sent */
+	bool is_ready;	 /* it has said READY */
+	bool has_gone;	 /* GO was sent */
+	bool is_leaving; /* LEAVE was sent */
 	struct endpoint_specs specs;
 	int64_t started_ns;
 };
@@ -213,6 +214,7 @@ static void hand_over(struct supervisor *s)
 		m.live_on[i] = endpoints_have(&s->endpoints, &its->sockets[i]);
 	if (!link_send(s->worker.link, &m))
 		kill(s->worker.pid, SIGKILL);
+	s->worker.is_leaving = true;
 	s->kill_ns = clock_mono_ns() + LEAVE_MS * NS_PER_MS;
 }
 
@@ -221,6 +223,9 @@ static void hand_over(struct supervisor *s)
 static void on_ready(struct supervisor *s, struct child *child,
 		     const struct link_message *m)
 {
+	/* LEAVE came before: the endpoints are the next one's already. */
+	if (child->is_leaving)
+		return;
 	struct err log_error;
 	const char *log_path = m->log.path[0] != '\0' ? m->log.path : NULL;
 	/* The worker has it open already: that it fails here is its news. */
@@ -296,7 +301,6 @@ static void on_worker_end(struct supervisor *s, int status)
 {
 	struct child was = s->worker;
 	bool is_good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-	bool was_leaving = s->kill_ns != 0;
 	s->kill_ns = 0;
 	forget(&s->worker);
 	if (s->state == STARTING) {
@@ -313,7 +317,7 @@ static void on_worker_end(struct supervisor *s, int status)
 	}
 	if (s->next.is_ready)
 		take_over(s);
-	else if (s->state == STOPPING && WIFEXITED(status) && !was_leaving)
+	else if (s->state == STOPPING && WIFEXITED(status) && !was.is_leaving)
 		end(s, WEXITSTATUS(status)); /* Grace is over, or all done */
 	else
 		restart_later(s, clock_mono_ns() - was.started_ns <

@@ -2,6 +2,7 @@
 """A new configuration without a line lost: the old worker leaves only when
 the new one is ready, and stays when the new one never is."""
 import json
+import os
 import signal
 
 import pytest
@@ -146,6 +147,31 @@ def test_another_socket_after_a_reload(room, out, start):
     daemon.signal(signal.SIGHUP)
     wait_for_reload(daemon, "done", 1)
     assert not room.socket.exists()
+    with Sender(other) as sender:
+        sender.send(datagram({"n": 1}))
+        daemon.settled(1)
+    assert out.lines() == [b"1"]
+
+
+def test_a_worker_that_starts_late_does_not_undo_a_reload(room, out, start):
+    """It came for one that died, and has read the configuration before."""
+    daemon = start(numbered(room, template="{n}"))
+    other = room.path / "other.sock"
+    config = room.path / "sluiced.conf"
+    old = config.read_text()
+    before = daemon.ready_count()
+    config.unlink()
+    os.mkfifo(config)
+    daemon.kill_worker()
+    late = daemon.worker()
+    with open(config, "w") as writer:  # returns when it has opened it too
+        config.unlink()
+        config.write_text(old.replace(str(room.socket), str(other)))
+        daemon.signal(signal.SIGHUP)
+        wait_until(other.exists, "the next worker to be ready")
+        assert late in daemon.workers()
+        writer.write(old)
+    daemon.wait_for_worker(before)
     with Sender(other) as sender:
         sender.send(datagram({"n": 1}))
         daemon.settled(1)
