@@ -250,6 +250,35 @@ def test_what_comes_last_to_an_input_that_goes_is_taken(
     assert out.lines() == texts
 
 
+def test_what_finds_no_room_of_an_input_that_goes_is_counted(
+        room, out, start):
+    """The journal is full, and nobody else would receive it."""
+    room.out.mkdir()
+    (room.out / "lines.log").symlink_to("/dev/full")
+    here = room.path / "goes.sock"
+    goes = unix_input(room).replace(str(room.socket), str(here)).replace(
+        "unix_tcp", "unix_udp")
+    small = ["storage.max_size 1M"]
+    daemon = start(config(room, unix_input(room), goes, lines=small))
+    with connected(room.socket) as s:
+        senders = [Sender(here) for _ in range(9)]
+        fill_journal(daemon, s)
+        received = daemon.metrics().received
+        room.write("sluiced.conf", config(room, unix_input(room), lines=small))
+        before = daemon.ready_count()
+        old, _ = begin_reload(daemon)
+        for sender in senders:  # more in all than there is room for
+            sender.send(b"y" * 50_000)
+            sender.close()
+        os.kill(old, signal.SIGCONT)
+        daemon.wait_for_worker(before)
+        counts = daemon.metrics()
+        assert counts.received == received + 9
+        assert 0 < counts.dropped() < 9
+        (room.out / "lines.log").unlink()
+        daemon.settled(0)
+
+
 @pytest.mark.parametrize("how", ["a reload", "the end"])
 def test_who_waits_until_another_connection_ends_is_heard_too(
         room, out, start, how):
