@@ -1,132 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lines of a file that cannot be written, in a file beside the journal. */
-#include "sink_dir.h"
+#include "spilling.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
 
-#include "crash_notes.h"
 #include "output/spill_file.h"
-
-struct spilling {
-	struct fixture f;
-	struct append_notes notes;
-	struct crash_notes *left;
-	struct sink_stats *committed; /* as of the last commit; shared */
-	char dir[96];
-	size_t pad_bytes; /* what the file out/a had from the start */
-};
-
-enum { PAD_BYTES = 1024 };
-
-static void open_sink(struct spilling *s)
-{
-	struct err e;
-	assert_true(open_in(&s->f, "    Path @/out\n    Follow_Symlinks on\n",
-			    false, &e));
-}
-
-static void make_spilling(struct spilling *s)
-{
-	*s = (struct spilling){.left = share(sizeof *s->left),
-			       .committed = share(sizeof *s->committed)};
-	make_dir(&s->f);
-	s->notes = (struct append_notes){s->left, crash_note, crash_find};
-	s->f.env.notes = &s->notes;
-	snprintf(s->dir, sizeof s->dir, "%s", path(&s->f, "spill"));
-	s->f.env.spill_dir = s->dir;
-	s->f.env.spill_bytes_max = 64 * 1024 * 1024;
-	open_sink(s);
-}
-
-static void end(struct spilling *s)
-{
-	munmap(s->left, sizeof *s->left);
-	munmap(s->committed, sizeof *s->committed);
-	close_all(&s->f);
-}
-
-static void commit_all(struct spilling *s)
-{
-	*s->committed = s->f.sink->stats;
-	crash_notes_commit(s->left);
-	commit(&s->f);
-}
-
-static void flush_and_commit(struct spilling *s)
-{
-	assert_int_equal(flush_only(&s->f), SINK_FLUSHED);
-	commit_all(s);
-}
-
-/* The next process, with the counters of the last commit. */
-static void restart(struct spilling *s)
-{
-	if (s->f.sink != NULL)
-		close_sink(&s->f);
-	crash_notes_restart(s->left);
-	open_sink(s);
-	s->f.sink->ops->restore(s->f.sink, s->committed);
-	assert_laws(s->f.sink);
-}
-
-static void block(struct spilling *s, const char *name)
-{
-	char below[64];
-	snprintf(below, sizeof below, "out/%s", name);
-	assert_int_equal(mkdir(path(&s->f, below), 0755), 0);
-}
-
-static void unblock(struct spilling *s, const char *name)
-{
-	char below[64];
-	snprintf(below, sizeof below, "out/%s", name);
-	assert_int_equal(rmdir(path(&s->f, below)), 0);
-	wait_s(&s->f, 10);
-}
-
-/* The name of the only spill, below the directory; "" when there is none. */
-static const char *only(struct spilling *s, const char *end_of_name,
-			char name[64])
-{
-	DIR *dir = opendir(s->dir);
-	struct dirent *entry;
-	*name = '\0';
-	while (dir != NULL && (entry = readdir(dir)) != NULL)
-		if (strstr(entry->d_name, end_of_name) != NULL) {
-			assert_string_equal(name, "");
-			snprintf(name, 64, "spill/%.50s", entry->d_name);
-		}
-	if (dir != NULL)
-		closedir(dir);
-	return name;
-}
-
-static bool has_spill(struct spilling *s)
-{
-	char name[64];
-	return *only(s, ".spill", name) != '\0';
-}
-
-static uint64_t size_of(struct spilling *s, const char *name)
-{
-	struct stat st;
-	assert_int_equal(stat(path(&s->f, name), &st), 0);
-	return (uint64_t)st.st_size;
-}
-
-static void assert_all_written(struct spilling *s, const char *lines)
-{
-	flush_and_commit(s); /* a spill of this batch is drained behind it */
-	flush_and_commit(s);
-	assert_string_equal(content(&s->f, "out/a") + s->pad_bytes, lines);
-	assert_int_equal(s->f.sink->stats.lines_queued, 0);
-	assert_int_equal(s->f.sink->stats.messages_queued, 0);
-	assert_int_equal(s->f.sink->stats.lines_spilled, 0);
-	assert_int_equal(s->f.sink->stats.messages_spilled, 0);
-	assert_int_equal(s->f.sink->stats.spilled_bytes, 0);
-	assert_false(has_spill(s));
-}
 
 /* --- aside and back */
 
@@ -411,23 +290,6 @@ static void a_spill_of_another_output_is_left_alone(void **state)
 	end(&s);
 }
 
-struct batch {
-	struct spilling *s;
-	const char *line;
-	rlim_t cut_bytes;
-	size_t kill_in;
-};
-
-static void run_batch(void *data)
-{
-	struct batch *b = data;
-	if (b->line != NULL)
-		put(&b->s->f, "a", b->line);
-	b->s->left->kill_in = b->kill_in;
-	limit_file_size(b->cut_bytes);
-	flush_only(&b->s->f);
-}
-
 static void a_batch_that_was_spilled_is_spilled_once(void **state)
 {
 	(void)state;
@@ -487,20 +349,6 @@ static struct spill_state read_position(struct spilling *s)
 				 sizeof state);
 	close(fd);
 	return state;
-}
-
-static const char three[] = "line 1\nline 2\nline 3\n";
-
-static void spill_three(struct spilling *s)
-{
-	make_spilling(s);
-	block(s, "a");
-	put(&s->f, "a", "line 1");
-	flush_and_commit(s);
-	put(&s->f, "a", "line 2");
-	put(&s->f, "a", "line 3");
-	flush_and_commit(s);
-	unblock(s, "a");
 }
 
 /* A limit for the size of the file must not concern the spill, which is
@@ -730,20 +578,6 @@ static void lines_in_memory_are_lost_and_counted(void **state)
 	assert_int_equal(stats->lines_queued, 0);
 	assert_int_equal(stats->lines_dropped_total[DROP_write_failed], 1);
 	end(&s);
-}
-
-/* As one that the disk does not give back: open() fails. */
-static void hide(struct spilling *s, const char *name)
-{
-	move(&s->f, name, "hidden");
-	assert_int_equal(mkdir(path(&s->f, name), 0755), 0);
-}
-
-static void show(struct spilling *s, const char *name)
-{
-	assert_int_equal(rmdir(path(&s->f, name)), 0);
-	move(&s->f, "hidden", name);
-	wait_s(&s->f, 1);
 }
 
 static void a_spill_that_cannot_be_opened_now_is_drained_later(void **state)
