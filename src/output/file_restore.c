@@ -48,16 +48,17 @@ static struct cached_file *file_of(struct file_restore *r, const char *path)
 static void adopt(struct file_restore *r, struct spill *spill)
 {
 	struct appender *a = file_of(r, spill_target(spill))->appender;
-	if (a->spill == NULL && a->torn_bytes == 0) {
+	bool is_first = a->spill == NULL && a->torn_bytes == 0;
+	if (!is_first && !spill_is_empty(spill)) {
+		spill_unload(spill);
+		r->spills->is_partial = true;
+		return;
+	}
+	spill_drained_before(spill, &r->drained_lines, &r->drained_messages);
+	if (is_first)
 		a->spill = spill;
-		return;
-	}
-	if (spill_is_empty(spill)) {
+	else
 		spill_remove(spill);
-		return;
-	}
-	spill_unload(spill);
-	r->spills->is_partial = true;
 }
 
 static void load_spills(struct file_restore *r)
@@ -88,31 +89,40 @@ struct law { /* one of the two */
 	uint64_t *total, *written, *dropped, *queued, *spilled;
 };
 
-/* What waited in memory is gone. */
-static void settle_memory(const struct law *law)
+/* What waited in memory is gone, but for what was spilled since. */
+static void settle_memory(const struct law *law, uint64_t left)
 {
+	if (left > *law->spilled)
+		*law->spilled = left;
 	if (*law->spilled > *law->queued)
 		*law->spilled = *law->queued;
 	*law->dropped += *law->queued - *law->spilled;
 	*law->queued = *law->spilled;
 }
 
-/* What was spilled and is no more has been written, but when a spill was
- * damaged; of one that cannot be read now nothing is known yet. */
-static void settle_spilled(const struct law *law, uint64_t left,
-			   const struct spill_dir *spills)
+/* What was spilled and is no more has been written, as far as spills say that
+ * they were drained and none was damaged: a spill is removed only when this
+ * was committed.  Of one that cannot be read now nothing is known yet.  The
+ * answer is what is lost. */
+static uint64_t settle_spilled(const struct law *law, uint64_t left,
+			       uint64_t drained, const struct spill_dir *spills)
 {
-	uint64_t spilled = *law->spilled;
-	if (left > spilled)
+	uint64_t spilled = *law->spilled, lost = 0;
+	if (left > spilled) {
 		*law->total += left - spilled;
-	else if (spills->is_partial)
-		return;
-	else if (spills->is_damaged)
-		*law->dropped += spilled - left;
-	else
-		*law->written += spilled - left;
+	} else if (spills->is_partial) {
+		return 0;
+	} else {
+		uint64_t gone = spilled - left;
+		lost = gone;
+		if (!spills->is_damaged)
+			lost = gone > drained ? gone - drained : 0;
+		*law->dropped += lost;
+		*law->written += gone - lost;
+	}
 	*law->queued = *law->queued - spilled + left;
 	*law->spilled = left;
+	return lost;
 }
 
 static void settle(struct file_restore *r, bool is_first)
@@ -134,11 +144,17 @@ static void settle(struct file_restore *r, bool is_first)
 		&s->messages_dropped_total[DROP_write_failed],
 		&s->messages_queued, &s->messages_spilled};
 	if (is_first) {
-		settle_memory(&of_lines);
-		settle_memory(&of_messages);
+		settle_memory(&of_lines, lines);
+		settle_memory(&of_messages, messages);
 	}
-	settle_spilled(&of_lines, lines, r->spills);
-	settle_spilled(&of_messages, messages, r->spills);
+	uint64_t lost =
+		settle_spilled(&of_lines, lines, r->drained_lines, r->spills);
+	settle_spilled(&of_messages, messages, r->drained_messages, r->spills);
+	if (lost > 0)
+		say(SAY_ERROR, "file_sink",
+		    "output=%s err=\"spilled lines are not there any more\" "
+		    "lost=%llu",
+		    r->spills->sink_name, (unsigned long long)lost);
 	if (lines > 0 && is_first)
 		say(SAY_INFO, "file_sink",
 		    "output=%s msg=\"goes on with what was spilled\" "

@@ -21,6 +21,8 @@ struct file_restore {
 	struct file_cache *files;
 	struct spill_dir *spills; /* its path may be NULL: there are none */
 	struct span root;	  /* names of files are below it */
+	uint64_t drained_lines;	  /* of the spills that were found */
+	uint64_t drained_messages;
 	bool is_done;
 	int64_t retry_ns;
 };

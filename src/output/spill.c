@@ -489,6 +489,13 @@ uint64_t spill_messages_left(const struct spill *s)
 	return s->messages;
 }
 
+void spill_drained_before(const struct spill *s, uint64_t *lines,
+			  uint64_t *messages)
+{
+	*lines += s->drained_lines;
+	*messages += s->drained_messages;
+}
+
 void spill_sync(struct spill *s)
 {
 	int fd = s->is_dirty ? open(s->path, O_RDONLY | O_CLOEXEC) : -1;

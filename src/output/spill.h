@@ -108,6 +108,10 @@ bool spill_is_empty(const struct spill *);
 uint64_t spill_lines_left(const struct spill *);
 uint64_t spill_messages_left(const struct spill *);
 
+/* Add what was in the target already when it was loaded. */
+void spill_drained_before(const struct spill *, uint64_t *lines,
+			  uint64_t *messages);
+
 /* Have what was added reach the disk. */
 void spill_sync(struct spill *);
 

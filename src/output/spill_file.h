@@ -58,6 +58,8 @@ struct spill {
 	uint64_t size_bytes;
 	uint64_t lines; /* in the chunks from the position on */
 	uint64_t messages;
+	uint64_t drained_lines; /* when it was loaded: in those before it */
+	uint64_t drained_messages;
 	unsigned failed_reads; /* in a row */
 	bool is_recovered;
 	bool is_dirty; /* not synced */

@@ -96,6 +96,9 @@ static int walk(struct spill *s, int fd, uint64_t *good_bytes)
 			s->messages += c.messages;
 			if (s->chunk_bytes == UINT64_MAX)
 				s->chunk_bytes = at;
+		} else {
+			s->drained_lines += c.lines;
+			s->drained_messages += c.messages;
 		}
 		at = end;
 	}
