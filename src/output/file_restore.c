@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/say.h"
@@ -73,6 +74,8 @@ static void load_spills(struct file_restore *r)
 	}
 	struct dirent *entry;
 	while ((entry = readdir(dir)) != NULL) {
+		if (ends_with(entry->d_name, ".spill.new"))
+			unlinkat(dirfd(dir), entry->d_name, 0);
 		if (!ends_with(entry->d_name, ".spill") ||
 		    is_loaded(r, entry->d_name))
 			continue;

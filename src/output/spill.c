@@ -57,7 +57,7 @@ static void count_lost(struct spill *s)
 	struct sink_stats *stats = s->dir->stats;
 	struct buf name = {0};
 	spill_name_damaged(s, &name);
-	bool is_kept = rename(s->path, buf_text(&name)) == 0;
+	bool is_kept = rename(s->path, name.ptr) == 0;
 	say(SAY_ERROR, "spill",
 	    "path=\"%s\" err=\"cannot be read again\" lost=%llu "
 	    "kept_in=\"%s\"",
@@ -81,7 +81,7 @@ static uint64_t hash_of(const char *text, uint64_t hash)
 
 /* Two paths of one hash: the second gets another number; so does a second one
  * for a file whose first could not be loaded yet. */
-static int create(struct spill *s, int *fd)
+static int choose_path(struct spill *s)
 {
 	uint64_t hash =
 		hash_of(s->dir->sink_name, UINT64_C(14695981039346656037));
@@ -91,12 +91,9 @@ static int create(struct spill *s, int *fd)
 		buf_clear(&path);
 		buf_printf(&path, "%s/%016llx.spill", s->dir->path,
 			   (unsigned long long)hash++);
-		*fd = open(buf_text(&path),
-			   O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
-	} while (*fd < 0 && errno == EEXIST);
-	int error = *fd < 0 ? errno : 0;
+	} while (access(buf_text(&path), F_OK) == 0);
 	s->path = path.ptr;
-	return error;
+	return errno == ENOENT ? 0 : errno;
 }
 
 static void put_head(struct spill *s, struct buf *head)
@@ -124,6 +121,25 @@ static int write_head(struct spill *s, int fd)
 	return error;
 }
 
+/* It gets its name when its head is there: what has the name and no head is
+ * damage. */
+static int create(struct spill *s)
+{
+	struct buf name = {0};
+	buf_printf(&name, "%s.new", s->path);
+	int fd = open(buf_text(&name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+		      FILE_MODE);
+	int error = fd < 0 ? errno : write_head(s, fd);
+	if (fd >= 0)
+		close(fd);
+	if (error == 0 && rename(name.ptr, s->path) < 0)
+		error = errno;
+	if (error != 0)
+		unlink(name.ptr);
+	buf_fini(&name);
+	return error;
+}
+
 void spill_free(struct spill *s)
 {
 	if (s == NULL)
@@ -145,19 +161,14 @@ struct spill *spill_new(struct spill_dir *dir, const char *target)
 	struct spill *s = mem_new(1, sizeof *s);
 	s->dir = dir;
 	s->target = mem_text(target);
-	int fd = -1;
 	int error =
 		mkdir(dir->path, DIR_MODE) < 0 && errno != EEXIST ? errno : 0;
 	if (error == 0)
-		error = create(s, &fd);
+		error = choose_path(s);
 	append_file_init(&s->file, s->path, &dir->env);
 	s->file.is_new = true;
-	if (error == 0) {
-		error = write_head(s, fd);
-		close(fd);
-		if (error != 0)
-			unlink(s->path);
-	}
+	if (error == 0)
+		error = create(s);
 	if (error != 0) {
 		spill_free(s);
 		errno = error;

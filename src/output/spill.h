@@ -16,7 +16,7 @@
  * same reason it is not appended to the target before the commit.  How far the
  * target had come stands in the state and, for the last piece, in its note.
  * After a power cut the end may be damaged: it is put aside beside the spill,
- * as NAME.damaged, and said.
+ * as NAME.damaged, and said.  One that is being made is NAME.spill.new.
  * An error of the disk that has it is tried again, when it is loaded for ever
  * (file_restore.h); only what cannot be read ten times while it is drained is
  * given up, and counted.  A position that cannot be saved, and one that could

@@ -57,6 +57,10 @@ int spill_check_chunk(const struct spill_chunk *c, int fd, uint64_t at)
 
 void spill_name_damaged(const struct spill *s, struct buf *name)
 {
-	size_t stem = strlen(s->path) - strlen(".spill");
-	buf_printf(name, "%.*s.damaged", (int)stem, s->path);
+	int stem = (int)(strlen(s->path) - strlen(".spill"));
+	buf_printf(name, "%.*s.damaged", stem, s->path);
+	for (unsigned i = 2; access(buf_text(name), F_OK) == 0; i++) {
+		buf_clear(name);
+		buf_printf(name, "%.*s.%u.damaged", stem, s->path, i);
+	}
 }

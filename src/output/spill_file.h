@@ -87,7 +87,8 @@ uint64_t spill_chunk_check(const struct spill_chunk *, uint64_t lines_check);
  * they were written. */
 int spill_check_chunk(const struct spill_chunk *, int fd, uint64_t at) MUST_USE;
 
-/* NAME.spill to NAME.damaged */
+/* NAME.spill to NAME.damaged, or NAME.2.damaged ... when that is there; ends
+ * with a NUL. */
 void spill_name_damaged(const struct spill *, struct buf *name);
 
 #endif

@@ -110,46 +110,51 @@ static int walk(struct spill *s, int fd, uint64_t *good_bytes)
 	return error;
 }
 
-/* Put what lies behind the good chunks aside.  If it cannot be cut off now, it
- * is before the next chunk. */
-static void cut_damaged(struct spill *s, int fd, uint64_t good_bytes)
+static int copy_from(int fd, uint64_t at, int to)
 {
-	struct buf name = {0};
 	char piece[16 * 1024];
-	spill_name_damaged(s, &name);
-	int to = open(buf_text(&name),
-		      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, FILE_MODE);
-	bool is_kept = to >= 0;
 	ssize_t n;
-	for (uint64_t at = good_bytes;
-	     is_kept && (n = pread(fd, piece, sizeof piece, (off_t)at)) > 0;
-	     at += (uint64_t)n)
-		is_kept = write(to, piece, (size_t)n) == n;
-	if (to >= 0)
-		close(to);
-	say(SAY_ERROR, "spill",
-	    "path=\"%s\" err=\"damaged behind byte %llu\" bytes=%llu "
-	    "kept_in=\"%s\"",
-	    s->path, (unsigned long long)good_bytes,
-	    (unsigned long long)(s->size_bytes - good_bytes),
-	    is_kept ? name.ptr : "");
-	buf_fini(&name);
-	s->dir->is_damaged = true;
-	s->size_bytes = good_bytes;
-	(void)!ftruncate(fd, (off_t)good_bytes);
+	while ((n = pread(fd, piece, sizeof piece, (off_t)at)) > 0) {
+		ssize_t written = write(to, piece, (size_t)n);
+		if (written != n)
+			return written < 0 ? errno : ENOSPC;
+		at += (uint64_t)n;
+	}
+	return n < 0 ? errno : 0;
 }
 
-/* An empty one was being made. */
-static void set_aside_whole(struct spill *s, int fd)
+/* Put what lies behind the good chunks aside.  If it cannot be cut off now, it
+ * is before the next chunk; what cannot be put aside now stays. */
+static int cut_damaged(struct spill *s, int fd, uint64_t good_bytes)
 {
-	struct stat st;
-	if (fstat(fd, &st) == 0 && st.st_size == 0) {
-		unlink(s->path);
-		return;
-	}
 	struct buf name = {0};
 	spill_name_damaged(s, &name);
-	bool is_moved = rename(s->path, buf_text(&name)) == 0;
+	int to = open(name.ptr, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+		      FILE_MODE);
+	int error = to < 0 ? errno : copy_from(fd, good_bytes, to);
+	if (to >= 0)
+		close(to);
+	if (to >= 0 && error != 0)
+		unlink(name.ptr);
+	if (error == 0) {
+		say(SAY_ERROR, "spill",
+		    "path=\"%s\" err=\"damaged behind byte %llu\" bytes=%llu "
+		    "kept_in=\"%s\"",
+		    s->path, (unsigned long long)good_bytes,
+		    (unsigned long long)(s->size_bytes - good_bytes), name.ptr);
+		s->dir->is_damaged = true;
+		s->size_bytes = good_bytes;
+		(void)!ftruncate(fd, (off_t)good_bytes);
+	}
+	buf_fini(&name);
+	return error;
+}
+
+static void set_aside_whole(struct spill *s)
+{
+	struct buf name = {0};
+	spill_name_damaged(s, &name);
+	bool is_moved = rename(s->path, name.ptr) == 0;
 	say(SAY_ERROR, "spill",
 	    "path=\"%s\" err=\"damaged, or of another version\" "
 	    "kept_in=\"%s\"",
@@ -163,15 +168,13 @@ static int load(struct spill *s, int fd, bool *is_ours)
 	uint64_t good_bytes;
 	int error = read_head(s, fd, is_ours);
 	if (error == SPILL_CUT)
-		set_aside_whole(s, fd);
+		set_aside_whole(s);
 	if (error == 0 && *is_ours)
 		error = cut_uncommitted(s, fd);
 	if (error == 0 && *is_ours) {
 		error = walk(s, fd, &good_bytes);
-		if (error == SPILL_CUT) {
-			cut_damaged(s, fd, good_bytes);
-			error = 0;
-		}
+		if (error == SPILL_CUT)
+			error = cut_damaged(s, fd, good_bytes);
 	}
 	return error;
 }

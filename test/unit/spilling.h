@@ -175,4 +175,21 @@ static inline void show(struct spilling *s, const char *name)
 	wait_s(&s->f, 1);
 }
 
+static inline void copy_file(struct spilling *s, const char *from,
+			     const char *to)
+{
+	struct buf command = {0};
+	buf_printf(&command, "cp %s/%s %s/%s", s->f.dir, from, s->f.dir, to);
+	assert_int_equal(system(buf_text(&command)), 0);
+	buf_fini(&command);
+}
+
+static inline void assert_nothing_called_lost(struct spilling *s)
+{
+	char name[64];
+	assert_string_equal(only(s, ".damaged", name), "");
+	assert_int_equal(
+		s->f.sink->stats.lines_dropped_total[DROP_write_failed], 0);
+}
+
 #endif

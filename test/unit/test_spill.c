@@ -451,14 +451,6 @@ static void kill_behind_the_write(struct spilling *s)
 	restart(s);
 }
 
-static void assert_nothing_called_lost(struct spilling *s)
-{
-	char name[64];
-	assert_string_equal(only(s, ".damaged", name), "");
-	assert_int_equal(
-		s->f.sink->stats.lines_dropped_total[DROP_write_failed], 0);
-}
-
 static void a_spill_that_proves_to_be_drained_is_not_called_lost(void **state)
 {
 	(void)state;
@@ -654,14 +646,6 @@ static void of_two_spills_for_a_file_both_are_drained(void **state)
 }
 
 /* --- damage */
-
-static void copy_file(struct spilling *s, const char *from, const char *to)
-{
-	struct buf command = {0};
-	buf_printf(&command, "cp %s/%s %s/%s", s->f.dir, from, s->f.dir, to);
-	assert_int_equal(system(buf_text(&command)), 0);
-	buf_fini(&command);
-}
 
 static void is_whole_lines(const char *text, size_t *count)
 {

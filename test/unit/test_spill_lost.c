@@ -4,9 +4,23 @@
 
 #include <fcntl.h>
 
+#include "output/spill_file.h"
+
 static uint64_t lost(const struct spilling *s)
 {
 	return s->f.sink->stats.lines_dropped_total[DROP_write_failed];
+}
+
+static int count_files(const struct spilling *s, const char *end_of_name)
+{
+	DIR *dir = opendir(s->dir);
+	struct dirent *entry;
+	int count = 0;
+	assert_non_null(dir);
+	while ((entry = readdir(dir)) != NULL)
+		count += strstr(entry->d_name, end_of_name) != NULL;
+	closedir(dir);
+	return count;
 }
 
 static void change_last_byte(struct spilling *s, const char *name)
@@ -94,6 +108,81 @@ static void what_was_spilled_since_the_commit_counts_once(void **state)
 	end(&s);
 }
 
+/* --- what is put aside */
+
+static void what_is_put_aside_takes_nobodys_place(void **state)
+{
+	(void)state;
+	struct spilling s;
+	char name[64];
+	spill_three(&s);
+	move(&s.f, only(&s, ".spill", name), "first");
+	copy_file(&s, "first", name);
+	change_last_byte(&s, name);
+	restart(&s);
+	flush_and_commit(&s);
+	close_sink(&s.f);
+	move(&s.f, "first", name);
+	assert_int_equal(truncate(path(&s.f, name), 70), 0);
+	restart(&s);
+	assert_int_equal(count_files(&s, ".damaged"), 2);
+	end(&s);
+}
+
+/* Neither is there room for it, nor may it be lost. */
+static void damage_that_cannot_be_put_aside_stays(void **state)
+{
+	(void)state;
+	struct spilling s;
+	char name[64], damaged[64];
+	spill_three(&s);
+	only(&s, ".spill", name);
+	change_last_byte(&s, name);
+	uint64_t size = size_of(&s, name);
+	limit_file_size(1);
+	restart(&s);
+	flush_and_commit(&s);
+	limit_file_size(RLIM_INFINITY);
+	assert_int_equal(size_of(&s, name), size);
+	assert_string_equal(only(&s, ".damaged", damaged), "");
+	assert_int_equal(s.f.sink->stats.lines_queued, 3);
+	wait_s(&s.f, 1);
+	assert_all_written(&s, "line 1\n");
+	assert_int_equal(lost(&s), 2);
+	assert_int_equal(size_of(&s, only(&s, ".damaged", damaged)),
+			 sizeof(struct spill_chunk) + 14);
+	end(&s);
+}
+
+/* Its name comes when its head is there. */
+static void one_that_was_being_made_is_no_damage(void **state)
+{
+	(void)state;
+	struct spilling s;
+	spill_three(&s);
+	write_file(&s.f, "spill/0.spill.new", "sluiced spi");
+	restart(&s);
+	assert_false(exists(&s.f, "spill/0.spill.new"));
+	assert_all_written(&s, three);
+	assert_nothing_called_lost(&s);
+	end(&s);
+}
+
+/* As the end of a file is after a power cut. */
+static void an_empty_one_is_damage(void **state)
+{
+	(void)state;
+	struct spilling s;
+	char name[64];
+	spill_three(&s);
+	assert_int_equal(truncate(path(&s.f, only(&s, ".spill", name)), 0), 0);
+	restart(&s);
+	flush_and_commit(&s);
+	assert_int_equal(lost(&s), 3);
+	assert_int_equal(count_files(&s, ".damaged"), 1);
+	end(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -102,6 +191,10 @@ int main(void)
 		cmocka_unit_test(
 			damage_that_was_put_aside_before_was_not_written),
 		cmocka_unit_test(what_was_spilled_since_the_commit_counts_once),
+		cmocka_unit_test(what_is_put_aside_takes_nobodys_place),
+		cmocka_unit_test(damage_that_cannot_be_put_aside_stays),
+		cmocka_unit_test(one_that_was_being_made_is_no_damage),
+		cmocka_unit_test(an_empty_one_is_damage),
 	};
 	return cmocka_run_group_tests(tests, be_quiet, NULL);
 }
