@@ -70,6 +70,11 @@ static void load_spills(struct file_restore *r)
 	DIR *dir = opendir(r->spills->path);
 	if (dir == NULL) {
 		r->spills->is_partial = errno != ENOENT && errno != ENOTDIR;
+		if (r->spills->is_partial)
+			say_rated(&r->spills->load_rate, SAY_ERROR, "spill",
+				  "path=\"%s\" err=\"%s\" msg=\"is tried "
+				  "again\"",
+				  r->spills->path, strerror(errno));
 		return;
 	}
 	struct dirent *entry;

@@ -53,6 +53,22 @@ static int read_head(struct spill *s, int fd, bool *is_ours)
 			       : read_state(s, fd, span_make(head, len));
 }
 
+/* The last one: a file that was deleted in the same batch may have had the
+ * inode before. */
+static const struct append_note *find_note(const struct spill_dir *dir,
+					   const struct stat *st)
+{
+	const struct append_notes *notes = dir->env.notes;
+	const struct append_note *n, *last = NULL;
+	if (notes == NULL)
+		return NULL;
+	for (size_t i = 0; (n = notes->find(notes->data, dir->env.sink,
+					    st->st_dev, st->st_ino, i)) != NULL;
+	     i++)
+		last = n;
+	return last;
+}
+
 /* What came with the batch that was not committed comes again.  If it cannot be
  * cut off now, it is before the next chunk. */
 static int cut_uncommitted(struct spill *s, int fd)
@@ -61,11 +77,7 @@ static int cut_uncommitted(struct spill *s, int fd)
 	if (fstat(fd, &st) < 0)
 		return errno;
 	s->size_bytes = (uint64_t)st.st_size;
-	const struct append_notes *notes = s->dir->env.notes;
-	const struct append_note *n =
-		notes == NULL ? NULL
-			      : notes->find(notes->data, s->dir->env.sink,
-					    st.st_dev, st.st_ino, 0);
+	const struct append_note *n = find_note(s->dir, &st);
 	if (n == NULL || n->offset_bytes < s->start_bytes ||
 	    n->offset_bytes >= s->size_bytes)
 		return 0;

@@ -183,6 +183,35 @@ static void an_empty_one_is_damage(void **state)
 	end(&s);
 }
 
+/* --- an inode that was something else before */
+
+/* The file was deleted in the batch; the spill of its lines has its inode. */
+static void a_note_of_a_file_before_cuts_no_spill(void **state)
+{
+	(void)state;
+	struct spilling s;
+	struct stat st;
+	char name[64];
+	make_spilling(&s);
+	block(&s, "a");
+	put(&s.f, "a", "line 1");
+	flush_and_commit(&s);
+	put(&s.f, "a", "line 2");
+	flush_only(&s.f);
+	assert_int_equal(stat(path(&s.f, only(&s, ".spill", name)), &st), 0);
+	assert_int_equal(s.left->count, 1);
+	s.left->notes[1] = s.left->notes[0];
+	s.left->notes[0].offset_bytes = (uint64_t)st.st_size - 3;
+	s.left->count = 2;
+	restart(&s);
+	assert_int_equal(s.f.sink->stats.lines_queued, 1);
+	put(&s.f, "a", "line 2");
+	unblock(&s, "a");
+	assert_all_written(&s, "line 1\nline 2\n");
+	assert_nothing_called_lost(&s);
+	end(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +224,7 @@ int main(void)
 		cmocka_unit_test(damage_that_cannot_be_put_aside_stays),
 		cmocka_unit_test(one_that_was_being_made_is_no_damage),
 		cmocka_unit_test(an_empty_one_is_damage),
+		cmocka_unit_test(a_note_of_a_file_before_cuts_no_spill),
 	};
 	return cmocka_run_group_tests(tests, be_quiet, NULL);
 }
