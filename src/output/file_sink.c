@@ -367,6 +367,8 @@ static void read_env(struct file_sink *fs, const struct sink_env *env)
 		.path = env->spill_dir,
 		.bytes_max = env->spill_bytes_max,
 		.sink_name = env->name != NULL ? env->name : "",
+		.inherits = env->inherits,
+		.router = env->router,
 		.stats = &fs->sink.stats,
 		.env = {.stats = &fs->spills.own_stats,
 			.notes = env->notes,

@@ -152,6 +152,26 @@ void router_free(struct router *router)
 	free(router);
 }
 
+/* What a file output has spilled is written by the one that has its name now;
+ * when there is none, because it was renamed or removed, by the first: a spill
+ * knows the paths of its files, and its lines are as they were. */
+static bool inherits(const void *data, uint32_t number, struct span name)
+{
+	const struct router *router = data;
+	const struct route *heir = NULL;
+	for (size_t i = 0; i < router->count; i++) {
+		const struct route *route = &router->routes[i];
+		if (route->sink->ops != &file_sink_ops)
+			continue;
+		bool is_its = span_equals(span_of(route->name), name);
+		if (heir == NULL || is_its)
+			heir = route;
+		if (is_its)
+			break;
+	}
+	return heir == &router->routes[number];
+}
+
 bool router_add(struct router *router, struct conf_section *s,
 		const struct sink_env *env, struct err *e)
 {
@@ -171,6 +191,8 @@ bool router_add(struct router *router, struct conf_section *s,
 	struct sink_env its_env = *env;
 	its_env.number = (uint32_t)router->count;
 	its_env.name = route.name;
+	its_env.inherits = inherits;
+	its_env.router = router;
 	route.sink = kind->open(s, &its_env, e);
 	if (route.sink != NULL)
 		route.sink->ops = kind;

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/span.h"
 #include "record/message.h"
 
 struct conf_section;
@@ -46,6 +47,10 @@ struct sink_env {
 	const struct append_notes *notes; /* NULL: nothing is noted */
 	uint32_t number;  /* the sink's, for its notes; set by the router */
 	const char *name; /* NAME.N or its Alias; set by the router */
+	/* Whether what an output of that name has spilled is this one's to
+	 * write; NULL: when the name is its own; set by the router. */
+	bool (*inherits)(const void *router, uint32_t number, struct span name);
+	const void *router;
 	const char *spill_dir;	/* for lines set aside; NULL: in memory */
 	size_t spill_bytes_max; /* of each sink; a batch may exceed it */
 	size_t files_max;	/* open while nothing waits for them; 0: 64 */

@@ -46,6 +46,8 @@ struct spill_dir {
 	size_t bytes_max; /* of all spills together; a batch may exceed it */
 	size_t files;	  /* each needs a page at least */
 	const char *sink_name;
+	bool (*inherits)(const void *router, uint32_t number, struct span name);
+	const void *router;
 	struct sink_stats *stats; /* the sink's */
 	struct sink_stats own_stats;
 	struct appender_env env; /* of the spills' files */
@@ -70,7 +72,8 @@ bool spill_dir_is_full(const struct spill_dir *);
 /* A new one, for the lines of a file.  NULL on failure: errno says why. */
 struct spill *spill_new(struct spill_dir *, const char *target);
 
-/* Load NAME from the directory.  NULL when it is none of this sink; when it is
+/* Load NAME from the directory.  NULL when it is none of this sink, nor of one
+ * that is no more and whose heir this one is; when it is
  * damaged: then it was renamed to NAME.damaged; when it cannot be read now:
  * then the directory is partial.  The latter two are said. */
 struct spill *spill_load(struct spill_dir *, const char *name);

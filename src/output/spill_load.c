@@ -27,6 +27,13 @@ static int read_state(struct spill *s, int fd, struct span head)
 	return is_good ? 0 : SPILL_CUT;
 }
 
+static bool is_ours_by(const struct spill_dir *dir, struct span sink_name)
+{
+	if (dir->inherits == NULL)
+		return span_equals(sink_name, span_of(dir->sink_name));
+	return dir->inherits(dir->router, dir->env.sink, sink_name);
+}
+
 /* "sluiced spill 1 6 8 file.0 /a/b.log\n" */
 static int read_head(struct spill *s, int fd, bool *is_ours)
 {
@@ -44,8 +51,7 @@ static int read_head(struct spill *s, int fd, bool *is_ours)
 	size_t len = (size_t)at + name_bytes + 1 + path_bytes + 1;
 	if (len > (size_t)n || head[len - 1] != '\n')
 		return SPILL_CUT;
-	*is_ours = span_equals(span_make(head + at, name_bytes),
-			       span_of(s->dir->sink_name));
+	*is_ours = is_ours_by(s->dir, span_make(head + at, name_bytes));
 	s->target = mem_copy(head + (size_t)at + name_bytes + 1, path_bytes);
 	len += (SPILL_ALIGN_BYTES - len % SPILL_ALIGN_BYTES) %
 	       SPILL_ALIGN_BYTES;

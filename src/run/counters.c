@@ -35,10 +35,16 @@ struct cursor {
 	char *end;
 };
 
-static void pack(struct cursor *c, enum kind kind, const char *name,
+/* Of another kind it is another one, whatever its Alias. */
+static uint64_t hash_of_sink(const struct sink_view *s)
+{
+	return hash_of(s->name) ^ (s->ops != NULL ? hash_of(s->ops->name) : 0);
+}
+
+static void pack(struct cursor *c, enum kind kind, uint64_t name,
 		 const void *counters, size_t bytes)
 {
-	struct item item = {kind, (uint32_t)bytes, hash_of(name)};
+	struct item item = {kind, (uint32_t)bytes, name};
 	/* Behind the last one there is room for an END. */
 	if ((size_t)(c->end - c->at) < 2 * sizeof item + bytes)
 		return;
@@ -55,14 +61,14 @@ void counters_pack(const struct pipeline_view *v, void *bytes)
 	block->totals = v->totals;
 	/* Sinks first: the law needs them. */
 	for (size_t i = 0; i < v->sink_count; i++)
-		pack(&c, SINK, v->sinks[i].name, &v->sinks[i].stats,
+		pack(&c, SINK, hash_of_sink(&v->sinks[i]), &v->sinks[i].stats,
 		     sizeof v->sinks[i].stats);
 	for (size_t i = 0; i < v->decoder_count; i++)
-		pack(&c, DECODER, v->decoders[i].name, &v->decoders[i].stats,
-		     sizeof v->decoders[i].stats);
+		pack(&c, DECODER, hash_of(v->decoders[i].name),
+		     &v->decoders[i].stats, sizeof v->decoders[i].stats);
 	for (size_t i = 0; i < v->filter_count; i++)
-		pack(&c, FILTER, v->filters[i].name, &v->filters[i].stats,
-		     sizeof v->filters[i].stats);
+		pack(&c, FILTER, hash_of(v->filters[i].name),
+		     &v->filters[i].stats, sizeof v->filters[i].stats);
 	memset(c.at, 0, sizeof(struct item));
 }
 
@@ -71,7 +77,7 @@ static void *find(struct pipeline_view *v, const struct item *item)
 {
 	if (item->kind == SINK && item->bytes == sizeof v->sinks->stats)
 		for (size_t i = 0; i < v->sink_count; i++)
-			if (hash_of(v->sinks[i].name) == item->name) {
+			if (hash_of_sink(&v->sinks[i]) == item->name) {
 				v->sinks[i].is_restored = true;
 				return &v->sinks[i].stats;
 			}
@@ -86,11 +92,16 @@ static void *find(struct pipeline_view *v, const struct item *item)
 	return NULL;
 }
 
+/* Of an output that is no more.  What waited in its memory is gone. */
 static void keep_law(struct pipeline_totals *totals,
 		     const struct sink_stats *stats)
 {
+	uint64_t spilled = stats->messages_spilled < stats->messages_queued
+				   ? stats->messages_spilled
+				   : stats->messages_queued;
 	totals->written += stats->messages_written_total;
-	totals->queued += stats->messages_queued;
+	totals->queued += spilled;
+	totals->dropped[DROP_write_failed] += stats->messages_queued - spilled;
 	for (size_t r = 0; r < DROP_REASON_COUNT; r++)
 		totals->dropped[r] += stats->messages_dropped_total[r];
 }

@@ -159,6 +159,20 @@ static void view_init(struct pipeline *p)
 			.name = "dead_letter", .is_dead_letter = true};
 }
 
+/* What an output that is no more has spilled, and another one found, is
+ * queued there. */
+static void move_queued(struct pipeline *p)
+{
+	const struct pipeline_view *v = &p->view;
+	const char *name;
+	const struct sink *sink;
+	uint64_t found = 0;
+	for (size_t i = 0; router_sink(p->opts.router, i, &name, &sink); i++)
+		found += sink->stats.messages_total -
+			 v->sinks[i].stats.messages_total;
+	p->totals.queued -= found < p->totals.queued ? found : p->totals.queued;
+}
+
 /* Go on with what the process before has counted. */
 static void restore(struct pipeline *p)
 {
@@ -179,6 +193,7 @@ static void restore(struct pipeline *p)
 		else if (stats != NULL)
 			dead_letter_restore(p->opts.dead_letter, stats);
 	}
+	move_queued(p);
 }
 
 static void commit(struct pipeline *p)
