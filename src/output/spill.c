@@ -15,18 +15,26 @@
 enum {
 	PIECE_BYTES = 1024 * 1024,
 	FILE_BYTES = 4096, /* at least, of its file system */
-	READ_TRIES = 10,   /* with the back-off of a file: half a minute */
+	TRIES = 10,	   /* with the back-off of a file: half a minute */
 };
+
+static int try_to_save_state(struct spill *s, int fd)
+{
+	s->state.check = spill_state_check(s);
+	return pwrite(fd, &s->state, sizeof s->state,
+		      (off_t)(s->start_bytes - sizeof s->state)) < 0
+		       ? errno
+		       : 0;
+}
 
 static void save_state(struct spill *s, int fd)
 {
-	s->state.check = spill_state_check(s);
-	if (pwrite(fd, &s->state, sizeof s->state,
-		   (off_t)(s->start_bytes - sizeof s->state)) < 0)
+	int error = try_to_save_state(s, fd);
+	if (error != 0)
 		say(SAY_ERROR, "spill",
 		    "path=\"%s\" err=\"%s\" msg=\"after a restart some lines "
 		    "may come twice\"",
-		    s->path, strerror(errno));
+		    s->path, strerror(error));
 }
 
 /* --- counting */
@@ -117,6 +125,7 @@ static int start_over(struct spill *s, const struct append_file *target,
 	s->state.device = target->device;
 	s->state.inode = target->inode;
 	s->state.end_bytes = target->end_bytes;
+	s->state.piece_bytes = 0;
 	if (torn_bytes > 0)
 		s->state.position_bytes +=
 			sizeof(struct spill_chunk) + torn_bytes;
@@ -263,14 +272,32 @@ static void advance(struct spill *s, size_t bytes)
 	}
 }
 
+static void stand_at(struct spill *s, const struct append_file *target,
+		     size_t piece_bytes)
+{
+	s->state.device = target->device;
+	s->state.inode = target->inode;
+	s->state.end_bytes = target->size_bytes;
+	s->state.piece_bytes = piece_bytes;
+}
+
 static void arrive(struct spill *s, int fd, const struct append_file *target,
 		   size_t bytes)
 {
 	advance(s, bytes);
-	s->state.device = target->device;
-	s->state.inode = target->inode;
-	s->state.end_bytes = target->size_bytes;
+	stand_at(s, target, 0);
 	save_state(s, fd);
+}
+
+/* Before the piece is written, so that it is found there whenever the process
+ * is killed and however late the file can be looked into.  Until this can be
+ * saved nothing is written; what can never be saved holds nothing up. */
+static int announce(struct spill *s, int fd, const struct append_file *target)
+{
+	stand_at(s, target, s->dir->piece.len);
+	int error = try_to_save_state(s, fd);
+	s->failed_saves = error != 0 ? s->failed_saves + 1 : 0;
+	return s->failed_saves < TRIES ? error : 0;
 }
 
 /* A process that was killed behind its write could not save the position.
@@ -279,6 +306,14 @@ static int recover(struct spill *s, int fd, struct append_file *target)
 {
 	struct spill_state *state = &s->state;
 	const struct append_note *n = append_file_noted(target, APPEND_SPILL);
+	const struct append_note announced = {
+		.offset_bytes = state->end_bytes,
+		.skip_bytes = state->position_bytes,
+		.length_bytes = state->piece_bytes,
+	};
+	if (state->piece_bytes > 0 && state->device == target->device &&
+	    state->inode == target->inode)
+		n = &announced;
 	uint64_t line_bytes = state->position_bytes - state->torn_bytes;
 	if (n != NULL && n->skip_bytes == line_bytes) {
 		state->position_bytes = line_bytes;
@@ -325,7 +360,7 @@ void spill_recover(struct spill *s, struct append_file *target)
 /* A disk that fails may give it back later. */
 static int unreadable(struct spill *s, int error)
 {
-	if (error == SPILL_CUT || ++s->failed_reads == READ_TRIES) {
+	if (error == SPILL_CUT || ++s->failed_reads == TRIES) {
 		count_lost(s);
 		return 0;
 	}
@@ -362,6 +397,9 @@ static int drain(struct spill *s, int fd, struct append_file *target,
 	if (error != 0)
 		return unreadable(s, error);
 	s->failed_reads = 0;
+	error = announce(s, fd, target);
+	if (error != 0)
+		return error;
 	error = append_file_write(target, APPEND_SPILL,
 				  (int64_t)s->state.position_bytes,
 				  buf_span(&s->dir->piece), &done);

@@ -14,13 +14,13 @@
  * What survives a killed process: everything.  A chunk that came with a batch
  * that was not committed is cut off again, since its lines come again; for the
  * same reason it is not appended to the target before the commit.  How far the
- * target had come stands in the state and, for the last piece, in its note.
+ * target had come stands in the state, and before each piece that it comes.
  * After a power cut the end may be damaged: it is put aside beside the spill,
  * as NAME.damaged, and said.  One that is being made is NAME.spill.new.
  * An error of the disk that has it is tried again, when it is loaded for ever
  * (file_restore.h); only what cannot be read ten times while it is drained is
- * given up, and counted.  A position that cannot be saved, and one that could
- * not be loaded before the first commit, may cost lines that come twice.
+ * given up, and counted.  A position that cannot be saved ten times, and a spill
+ * that cannot be loaded before the first commit, may cost lines that come twice.
  *
  * In the directory (0700) each spill (0600) is NAME.spill, NAME being a hash
  * of output and path.  It is held open only while it is used, and private:

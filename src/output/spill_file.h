@@ -29,9 +29,9 @@ struct spill_state {
 	uint64_t torn_bytes; /* of the line that the position is in: there */
 	uint64_t device;     /* where: in this file, */
 	uint64_t inode;
-	uint64_t end_bytes; /* up to here, its size */
-	uint64_t unused;
-	uint64_t check; /* of all that and the head */
+	uint64_t end_bytes;   /* up to here, its size */
+	uint64_t piece_bytes; /* so much was about to come there; 0: nothing */
+	uint64_t check;	      /* of all that and the head */
 };
 
 struct spill_chunk {
@@ -61,6 +61,7 @@ struct spill {
 	uint64_t drained_lines; /* when it was loaded: in those before it */
 	uint64_t drained_messages;
 	unsigned failed_reads; /* in a row */
+	unsigned failed_saves;
 	bool is_recovered;
 	bool is_dirty; /* not synced */
 };

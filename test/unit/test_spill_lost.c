@@ -108,6 +108,71 @@ static void what_was_spilled_since_the_commit_counts_once(void **state)
 	end(&s);
 }
 
+/* --- how far it was drained */
+
+static void append_to(struct spilling *s, const char *name, const char *text,
+		      size_t bytes)
+{
+	int fd = open(path(&s->f, name), O_WRONLY | O_APPEND | O_CREAT, 0644);
+	assert_int_equal(write(fd, text, bytes), bytes);
+	close(fd);
+}
+
+/* Killed in the write; the next process could not open the file before its
+ * first commit, which takes the notes away. */
+static void what_was_drained_is_found_without_a_note(void **state)
+{
+	(void)state;
+	for (size_t cut = 0; cut < sizeof three; cut++) {
+		struct spilling s;
+		spill_three(&s);
+		s.left->kill_in = 1;
+		run_and_kill(run_flush, &s);
+		append_to(&s, "out/a", three, cut);
+		crash_notes_commit(s.left);
+		restart(&s);
+		assert_all_written(&s, three);
+		assert_int_equal(s.f.sink->stats.lines_written_total, 3);
+		end(&s);
+	}
+}
+
+/* The limit lets the first lines into the file, and the spill's position not
+ * be saved. */
+static void what_cannot_be_saved_is_not_drained(void **state)
+{
+	(void)state;
+	struct spilling s;
+	char pad[] = "0123456789012345678901234567890123456789012345678\n";
+	spill_three(&s);
+	s.pad_bytes = strlen(pad);
+	write_file(&s.f, "out/a", pad);
+	limit_file_size(64);
+	flush_and_commit(&s);
+	limit_file_size(RLIM_INFINITY);
+	restart(&s);
+	wait_s(&s.f, 10);
+	assert_all_written(&s, three);
+	assert_int_equal(s.f.sink->stats.lines_written_total, 3);
+	end(&s);
+}
+
+/* It is as it is with a position that can never be saved. */
+static void what_can_never_be_saved_is_drained_at_last(void **state)
+{
+	(void)state;
+	struct spilling s;
+	spill_three(&s);
+	limit_file_size(64);
+	for (int i = 0; i < 12; i++) {
+		flush_and_commit(&s);
+		wait_s(&s.f, 10);
+	}
+	limit_file_size(RLIM_INFINITY);
+	assert_all_written(&s, three);
+	end(&s);
+}
+
 /* --- what is put aside */
 
 static void what_is_put_aside_takes_nobodys_place(void **state)
@@ -220,6 +285,9 @@ int main(void)
 		cmocka_unit_test(
 			damage_that_was_put_aside_before_was_not_written),
 		cmocka_unit_test(what_was_spilled_since_the_commit_counts_once),
+		cmocka_unit_test(what_was_drained_is_found_without_a_note),
+		cmocka_unit_test(what_cannot_be_saved_is_not_drained),
+		cmocka_unit_test(what_can_never_be_saved_is_drained_at_last),
 		cmocka_unit_test(what_is_put_aside_takes_nobodys_place),
 		cmocka_unit_test(damage_that_cannot_be_put_aside_stays),
 		cmocka_unit_test(one_that_was_being_made_is_no_damage),
