@@ -424,7 +424,7 @@ void appender_settled(struct appender *a)
 	if (a->spill == NULL)
 		return;
 	spill_settled(a->spill);
-	if (spill_is_empty(a->spill)) {
+	if (spill_is_done(a->spill)) {
 		spill_remove(a->spill);
 		a->spill = NULL;
 	}

@@ -49,22 +49,21 @@ static struct cached_file *file_of(struct file_restore *r, const char *path)
 static void adopt(struct file_restore *r, struct spill *spill)
 {
 	struct appender *a = file_of(r, spill_target(spill))->appender;
-	bool is_first = a->spill == NULL && a->torn_bytes == 0;
-	if (!is_first && !spill_is_empty(spill)) {
+	spill_drained_before(spill, &r->drained_lines, &r->drained_messages);
+	if (a->spill != NULL || a->torn_bytes > 0) {
+		r->second_lines += spill_lines_left(spill);
+		r->second_messages += spill_messages_left(spill);
+		r->has_second = true;
 		spill_unload(spill);
-		r->spills->is_partial = true;
 		return;
 	}
-	spill_drained_before(spill, &r->drained_lines, &r->drained_messages);
-	if (is_first)
-		a->spill = spill;
-	else
-		spill_remove(spill);
+	a->spill = spill;
 }
 
 static void load_spills(struct file_restore *r)
 {
-	r->spills->is_partial = false;
+	r->spills->is_partial = r->has_second = false;
+	r->second_lines = r->second_messages = 0;
 	if (r->spills->path == NULL)
 		return;
 	DIR *dir = opendir(r->spills->path);
@@ -136,7 +135,7 @@ static uint64_t settle_spilled(const struct law *law, uint64_t left,
 static void settle(struct file_restore *r, bool is_first)
 {
 	struct sink_stats *s = r->spills->stats;
-	uint64_t lines = 0, messages = 0;
+	uint64_t lines = r->second_lines, messages = r->second_messages;
 	struct cached_file *f = NULL;
 	while ((f = file_cache_waiting(r->files, f)) != NULL) {
 		if (f->appender->spill == NULL)
@@ -186,7 +185,7 @@ void file_restore(struct file_restore *r, const struct sink_stats *before)
 
 void file_restore_rest(struct file_restore *r, int64_t now_ns)
 {
-	if (!r->spills->is_partial || now_ns < r->retry_ns)
+	if (!(r->spills->is_partial || r->has_second) || now_ns < r->retry_ns)
 		return;
 	r->retry_ns = now_ns + NS_PER_S;
 	load_spills(r);

@@ -23,6 +23,9 @@ struct file_restore {
 	struct span root;	  /* names of files are below it */
 	uint64_t drained_lines;	  /* of the spills that were found */
 	uint64_t drained_messages;
+	bool has_second; /* for a file that has one: that comes first */
+	uint64_t second_lines;
+	uint64_t second_messages;
 	bool is_done;
 	int64_t retry_ns;
 };

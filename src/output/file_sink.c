@@ -288,6 +288,7 @@ static void close_sink(struct sink *sink)
 	batch_fini(&fs->batch);
 	buf_fini(&fs->spills.piece);
 	buf_fini(&fs->spills.piece_chunks);
+	buf_fini(&fs->spills.notes);
 	format_close(fs->format);
 	buf_fini(&fs->root);
 	buf_fini(&fs->tag);

@@ -435,6 +435,12 @@ bool spill_is_empty(const struct spill *s)
 	return s->state.position_bytes >= s->size_bytes;
 }
 
+bool spill_is_done(const struct spill *s)
+{
+	bool is_counted = s->drained_lines == 0 || !s->dir->is_partial;
+	return spill_is_empty(s) && is_counted;
+}
+
 uint64_t spill_lines_left(const struct spill *s)
 {
 	return s->lines;

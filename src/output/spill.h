@@ -19,8 +19,9 @@
  * as NAME.damaged, and said.  One that is being made is NAME.spill.new.
  * An error of the disk that has it is tried again, when it is loaded for ever
  * (file_restore.h); only what cannot be read ten times while it is drained is
- * given up, and counted.  A position that cannot be saved ten times, and a spill
- * that cannot be loaded before the first commit, may cost lines that come twice.
+ * given up, and counted.  A position that cannot be saved ten times, and a
+ * directory that cannot be read before the first commit, may cost lines that come
+ * twice.
  *
  * In the directory (0700) each spill (0600) is NAME.spill, NAME being a hash
  * of output and path.  It is held open only while it is used, and private:
@@ -55,6 +56,7 @@ struct spill_dir {
 	struct buf piece_chunks; /* the headers of its chunks */
 	bool is_damaged;	 /* lines were lost with the end of a spill */
 	bool is_partial;	 /* not all could be loaded */
+	struct buf notes;	 /* of spills that could not be loaded yet */
 	struct say_rate load_rate;
 };
 
@@ -106,6 +108,10 @@ int spill_drain(struct spill *, struct append_file *target,
 /* Whether something is there to drain; whether there is anything at all. */
 bool spill_can_drain(const struct spill *);
 bool spill_is_empty(const struct spill *);
+
+/* Empty, and what was drained before it was loaded was counted: that is done
+ * when all spills are loaded. */
+bool spill_is_done(const struct spill *);
 
 /* What is not in the target yet; a chunk counts until all of it is there. */
 uint64_t spill_lines_left(const struct spill *);

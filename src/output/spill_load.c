@@ -72,7 +72,27 @@ static const struct append_note *find_note(const struct spill_dir *dir,
 					    st->st_dev, st->st_ino, i)) != NULL;
 	     i++)
 		last = n;
-	return last;
+	if (last != NULL)
+		return last;
+	n = (const void *)dir->notes.ptr;
+	for (size_t i = 0; i < dir->notes.len / sizeof *n; i++)
+		if (n[i].device == st->st_dev && n[i].inode == st->st_ino)
+			return &n[i];
+	return NULL;
+}
+
+/* The first commit takes the notes away. */
+static void keep_note(struct spill_dir *dir, const char *path)
+{
+	struct stat st;
+	const struct append_note *n =
+		stat(path, &st) < 0 ? NULL : find_note(dir, &st);
+	const char *kept = dir->notes.ptr;
+	bool is_kept = n != NULL && dir->notes.len > 0 &&
+		       (const char *)n >= kept &&
+		       (const char *)n < kept + dir->notes.len;
+	if (n != NULL && !is_kept)
+		buf_put(&dir->notes, (const char *)n, sizeof *n);
 }
 
 /* What came with the batch that was not committed comes again.  If it cannot be
@@ -216,6 +236,7 @@ struct spill *spill_load(struct spill_dir *dir, const char *name)
 			  "path=\"%s\" err=\"%s\" msg=\"is tried again\"",
 			  s->path, strerror(error));
 		dir->is_partial = true;
+		keep_note(dir, s->path);
 	}
 	if (error != 0 || !is_ours) {
 		spill_free(s);

@@ -23,6 +23,12 @@ static int count_files(const struct spilling *s, const char *end_of_name)
 	return count;
 }
 
+static void run_flush(void *data)
+{
+	struct spilling *s = data;
+	flush_only(&s->f);
+}
+
 static void change_last_byte(struct spilling *s, const char *name)
 {
 	off_t at = (off_t)size_of(s, name) - 1;
@@ -61,6 +67,38 @@ static void spills_that_are_gone_were_not_written(void **state)
 	end(&s);
 }
 
+/* All of one is drained before a kill; the next process finds that, but not
+ * yet another one, and is killed too. */
+static void what_was_drained_counts_when_all_are_loaded(void **state)
+{
+	(void)state;
+	struct spilling s;
+	char name[64];
+	make_spilling(&s);
+	block(&s, "b");
+	put(&s.f, "b", "line 1");
+	flush_and_commit(&s);
+	move(&s.f, only(&s, ".spill", name), "hidden");
+	block(&s, "a");
+	put(&s.f, "a", "line 1");
+	flush_and_commit(&s);
+	assert_int_equal(rmdir(path(&s.f, "out/a")), 0);
+	wait_s(&s.f, 10);
+	run_and_kill(run_flush, &s);
+	assert_int_equal(mkdir(path(&s.f, name), 0755), 0);
+	restart(&s);
+	for (int i = 0; i < 2; i++)
+		flush_and_commit(&s);
+	restart(&s);
+	show(&s, name);
+	unblock(&s, "b");
+	flush_and_commit(&s);
+	assert_all_written(&s, "line 1\n");
+	assert_int_equal(s.f.sink->stats.lines_written_total, 2);
+	assert_int_equal(lost(&s), 0);
+	end(&s);
+}
+
 /* The first process that finds the damage does not live until its commit. */
 static void damage_that_was_put_aside_before_was_not_written(void **state)
 {
@@ -77,12 +115,6 @@ static void damage_that_was_put_aside_before_was_not_written(void **state)
 	assert_all_written(&s, "line 1\n");
 	assert_int_equal(s.f.sink->stats.lines_written_total, 1);
 	end(&s);
-}
-
-static void run_flush(void *data)
-{
-	struct spilling *s = data;
-	flush_only(&s->f);
 }
 
 /* At the commit it waited in memory. */
@@ -170,6 +202,53 @@ static void what_can_never_be_saved_is_drained_at_last(void **state)
 	}
 	limit_file_size(RLIM_INFINITY);
 	assert_all_written(&s, three);
+	end(&s);
+}
+
+static void restart_with_one_descriptor(struct spilling *s)
+{
+	struct rlimit limit, few;
+	close_sink(&s->f);
+	crash_notes_restart(s->left);
+	open_sink(s);
+	int next = open("/dev/null", O_RDONLY);
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	few = limit;
+	few.rlim_cur = (rlim_t)next + 1;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	s->f.sink->ops->restore(s->f.sink, s->committed);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_laws(s->f.sink);
+}
+
+static void run_line_2(void *data)
+{
+	struct spilling *s = data;
+	put(&s->f, "a", "line 2");
+	flush_only(&s->f);
+}
+
+/* The directory can be read, the spill only behind the first commit: the batch
+ * that was spilled into it comes again. */
+static void a_batch_is_cut_off_a_spill_that_is_loaded_late(void **state)
+{
+	(void)state;
+	struct spilling s;
+	make_spilling(&s);
+	block(&s, "a");
+	put(&s.f, "a", "line 1");
+	flush_and_commit(&s);
+	run_and_kill(run_line_2, &s);
+	unblock(&s, "a");
+	restart_with_one_descriptor(&s);
+	put(&s.f, "a", "line 2");
+	s.f.now_ns = -1; /* not to be tried yet */
+	flush_and_commit(&s);
+	assert_string_equal(content(&s.f, "out/a"), "line 2\n");
+	s.f.now_ns = START_NS;
+	assert_all_written(&s, "line 2\nline 1\n");
+	assert_int_equal(s.f.sink->stats.lines_total, 2);
 	end(&s);
 }
 
@@ -282,12 +361,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_spill_that_is_gone_was_not_written),
 		cmocka_unit_test(spills_that_are_gone_were_not_written),
+		cmocka_unit_test(what_was_drained_counts_when_all_are_loaded),
 		cmocka_unit_test(
 			damage_that_was_put_aside_before_was_not_written),
 		cmocka_unit_test(what_was_spilled_since_the_commit_counts_once),
 		cmocka_unit_test(what_was_drained_is_found_without_a_note),
 		cmocka_unit_test(what_cannot_be_saved_is_not_drained),
 		cmocka_unit_test(what_can_never_be_saved_is_drained_at_last),
+		cmocka_unit_test(
+			a_batch_is_cut_off_a_spill_that_is_loaded_late),
 		cmocka_unit_test(what_is_put_aside_takes_nobodys_place),
 		cmocka_unit_test(damage_that_cannot_be_put_aside_stays),
 		cmocka_unit_test(one_that_was_being_made_is_no_damage),
