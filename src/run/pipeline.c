@@ -422,15 +422,18 @@ static void *run_thread(void *data)
 {
 	struct pipeline *p = data;
 	struct orders orders = sleep_until_rung(p);
-	while (run_batches(p, &orders)) {
+	/* A batch that is to be repeated comes first: to flush is to commit,
+	 * which would forget its notes. */
+	bool goes_on =
+		journal_is_repeating(p->opts.journal) || flush(p, &orders);
+	while (goes_on && run_batches(p, &orders)) {
 		if (orders.finish) {
 			end_well(p, &orders);
 			break;
 		}
 		orders = sleep_until_rung(p);
 		/* Idle files are closed, lines set aside are tried again. */
-		if (!flush(p, &orders))
-			break;
+		goes_on = flush(p, &orders);
 	}
 	publish(p, false);
 	p->opts.on_finished(p->opts.data);

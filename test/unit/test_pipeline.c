@@ -114,7 +114,9 @@ static void rung_it_takes_what_is_there(void **state)
 {
 	struct fixture *f = *state;
 	pipeline_ring(f->pipeline);
-	sem_wait(&f->settled);
+	do /* the first flush has nothing */
+		sem_wait(&f->settled);
+	while (taken(f) == 0);
 	assert_int_equal(taken(f), 1);
 	append_one(f);
 	pipeline_finish(f->pipeline);
