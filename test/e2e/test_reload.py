@@ -162,8 +162,9 @@ def test_a_worker_that_starts_late_does_not_undo_a_reload(room, out, start):
     before = daemon.ready_count()
     config.unlink()
     os.mkfifo(config)
-    daemon.kill_worker()
-    late = daemon.worker()
+    killed = daemon.kill_worker()
+    late = wait_until(lambda: (w := daemon.worker()) != killed and w,
+                      "the worker that comes for it")
     with open(config, "w") as writer:  # returns when it has opened it too
         config.unlink()
         config.write_text(old.replace(str(room.socket), str(other)))

@@ -123,10 +123,12 @@ class Daemon:
 
     def kill_worker(self, number=SIGKILL):
         """As soon as there is one, and see that it is dead; the supervisor
-        starts the next."""
+        starts the next.  Which one it was: a thread of it that ends may be
+        seen for a moment longer."""
         worker = self.worker()
         os.kill(worker, number)
         wait_until(lambda: not _is_alive(worker), "its death")
+        return worker
 
     def kill_tree(self):
         """Supervisor and worker in one stroke, and see that they are dead."""
