@@ -264,10 +264,15 @@ static void rest(struct pipeline *p)
 	int64_t now_ns = clock_mono_ns();
 	if (p->limit_read_ns == 0 ||
 	    now_ns - p->limit_read_ns >= LIMIT_AGE_NS) {
+		/* What was used until now is none of the new one's. */
+		cpu_share_rest_ns(&p->share, now_ns, clock_cpu_ns());
 		p->share.limit = cpu_limit_read("");
 		p->limit_read_ns = now_ns;
 	}
 	p->looked_ns = now_ns;
+	/* The clock of used CPU is a system call, a hundredth of all time. */
+	if (p->share.limit.quota_ns == 0)
+		return;
 	int64_t rest_ns = cpu_share_rest_ns(&p->share, now_ns, clock_cpu_ns());
 	if (rest_ns == 0)
 		return;

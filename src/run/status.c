@@ -199,5 +199,6 @@ void status_say_last_word(struct status *s)
 	    "stopped received=%" PRIu64 " written=%" PRIu64 " dropped=%" PRIu64
 	    " dead_lettered=%" PRIu64 " queued=%" PRIu64 "%s",
 	    law.received, law.written, dropped, law.dead_lettered, law.queued,
-	    law.queued > 0 ? " msg=\"they stay in the journal\"" : "");
+	    law.queued > 0 ? " msg=\"they stay in the journal or in a spill\""
+			   : "");
 }
