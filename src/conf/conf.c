@@ -11,8 +11,8 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "base/span.h"
 #include "conf/nearest.h"
 #include "conf/tree.h"

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "conf/tree.h"
 
 /* NULL when the name is not set.  `host` is room for the host's name. */

@@ -12,8 +12,8 @@
 #include <yaml.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "base/span.h"
 #include "conf/conf.h"
 #include "conf/nearest.h"

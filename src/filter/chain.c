@@ -6,8 +6,8 @@
 #include <strings.h>
 
 #include "base/arena.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "conf/conf.h"
 #include "filter/kinds.h"
 #include "record/message.h"

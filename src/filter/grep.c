@@ -15,12 +15,12 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "conf/conf.h"
 #include "record/accessor.h"
-#include "record/pattern.h"
 #include "record/record.h"
+#include "regex/pattern.h"
 
 enum { MATCH_LIMIT };
 

@@ -31,12 +31,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "conf/conf.h"
-#include "filter/lua_record.h"
-#include "filter/lua_state.h"
-#include "filter/lua_value.h"
+#include "hook/lua_record.h"
+#include "hook/lua_state.h"
+#include "hook/lua_value.h"
 #include "record/record.h"
 
 /* X(name) */

@@ -15,13 +15,13 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "conf/conf.h"
 #include "filter/args.h"
 #include "filter/condition.h"
-#include "record/pattern.h"
 #include "record/record.h"
+#include "regex/pattern.h"
 
 enum { MATCH_LIMIT };
 

@@ -16,8 +16,8 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "conf/conf.h"
 #include "filter/wildcard.h"
 #include "record/record.h"

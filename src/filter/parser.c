@@ -17,12 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "conf/conf.h"
+#include "parse/parser.h"
 #include "record/accessor.h"
 #include "record/message.h"
-#include "record/parser.h"
 #include "record/record.h"
 
 /* The parser's verdicts, and what may go wrong around them. */

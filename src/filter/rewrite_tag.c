@@ -18,13 +18,13 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "conf/conf.h"
 #include "filter/args.h"
 #include "record/accessor.h"
-#include "record/pattern.h"
 #include "record/record.h"
+#include "regex/pattern.h"
 
 enum { EMPTY_TAG, MATCH_LIMIT, FAILURE_COUNT };
 

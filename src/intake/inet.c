@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/say.h"
+#include "base/log.h"
 #include "intake/socket.h"
 
 enum {

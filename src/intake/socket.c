@@ -13,8 +13,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "intake/inet.h"
 
 #define QUEUE_LENGTH_FILE "/proc/sys/net/unix/max_dgram_qlen"

@@ -9,9 +9,9 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "intake/journal.h"
-#include "intake/origin.h"
 #include "intake/socket.h"
+#include "journal/journal.h"
+#include "journal/peer_address.h"
 
 enum {
 	ROUNDS_MAX = 4, /* recv calls before others have a turn */

@@ -22,8 +22,8 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "conf/conf.h"
 #include "output/format_text.h"
 #include "output/kinds.h"

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
-#include "record/pattern.h"
 #include "record/record.h"
+#include "regex/pattern.h"
 
 struct step { /* ['key'] or [index] */
 	bool is_index;

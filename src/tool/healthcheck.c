@@ -10,7 +10,7 @@
 
 #include "base/check.h"
 #include "conf/conf.h"
-#include "run/settings.h"
+#include "setup/settings.h"
 
 enum { TIMEOUT_S = 3 };
 

@@ -9,8 +9,8 @@
 
 #include "base/buf.h"
 #include "base/rfc3339.h"
-#include "intake/journal.h"
-#include "intake/origin.h"
+#include "journal/journal.h"
+#include "journal/peer_address.h"
 #include "record/json.h"
 
 struct show {

@@ -19,14 +19,14 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "conf/conf.h"
-#include "intake/journal.h"
-#include "intake/origin.h"
+#include "file/dead_letter.h"
+#include "journal/journal.h"
+#include "journal/peer_address.h"
 #include "record/json.h"
 #include "record/record.h"
-#include "run/dead_letter.h"
 #include "tool/target.h"
 
 enum { ARENA_BYTES = 64 * 1024 };

@@ -3,7 +3,7 @@
  * asked of it. */
 #include "fuzz.h"
 
-#include "base/say.h"
+#include "base/log.h"
 #include "conf/conf.h"
 
 static bool ask(struct conf_section *s, const char *key, struct err *e)

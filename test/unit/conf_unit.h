@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/say.h"
+#include "base/log.h"
 #include "conf/conf.h"
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))

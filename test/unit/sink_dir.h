@@ -18,7 +18,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/say.h"
+#include "base/log.h"
 #include "conf/conf.h"
 #include "output/kinds.h"
 #include "record/record.h"

@@ -5,10 +5,10 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "base/say.h"
+#include "base/log.h"
 #include "record/accessor.h"
-#include "record/pattern.h"
 #include "record/record.h"
+#include "regex/pattern.h"
 
 static struct field labels[] = {
 	{{"app", 3}, {.type = VALUE_STRING, .string = {"old", 3}}},

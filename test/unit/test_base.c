@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/say.h"
+#include "base/log.h"
 
 /* --- err */
 

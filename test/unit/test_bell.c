@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "run/bell.h"
+#include "pipeline/wakeup.h"
 
 /* A sleep that nobody ends is ended by main's alarm, and fails. */
 enum { FOREVER_MS = 24 * 3600 * 1000, ALARM_S = 60 };

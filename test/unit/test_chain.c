@@ -8,8 +8,8 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "conf/conf.h"
 #include "filter/chain.h"
 #include "filter/kinds.h"

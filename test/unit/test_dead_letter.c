@@ -11,12 +11,12 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/say.h"
-#include "record/append_note.h"
+#include "base/log.h"
+#include "file/dead_letter.h"
+#include "journal/append_note.h"
 #include "record/json.h"
 #include "record/message.h"
 #include "record/record.h"
-#include "run/dead_letter.h"
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 

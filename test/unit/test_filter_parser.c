@@ -8,12 +8,12 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/say.h"
+#include "base/log.h"
 #include "conf/conf.h"
 #include "filter/kinds.h"
+#include "parse/parser.h"
 #include "record/json.h"
 #include "record/message.h"
-#include "record/parser.h"
 #include "record/record.h"
 
 enum { TIME_NS = 12345 };

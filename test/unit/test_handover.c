@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "run/connections.h"
-#include "run/handover.h"
+#include "base/descriptors.h"
+#include "intake/handover.h"
 
 struct fixture {
 	struct handover handover;

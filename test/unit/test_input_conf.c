@@ -2,10 +2,10 @@
 #include "unit.h"
 
 #include "conf_unit.h"
-#include "record/parser.h"
-#include "run/assemble.h"
-#include "run/decoder.h"
-#include "run/input_conf.h"
+#include "parse/parser.h"
+#include "pipeline/decoder.h"
+#include "setup/assemble.h"
+#include "setup/input_conf.h"
 
 /* The caller frees the configuration, to which the input's texts belong. */
 static struct decoder *read_input(const char *keys, struct conf **c,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "filter_unit.h"
 
-#include "base/say.h"
+#include "base/log.h"
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 #define NEST " Operation nest\n Nest_under n\n"

@@ -6,11 +6,11 @@
 
 #include "base/span.h"
 #include "filter/chain.h"
-#include "intake/journal.h"
+#include "journal/journal.h"
 #include "output/router.h"
-#include "run/counters.h"
-#include "run/decoder.h"
-#include "run/pipeline.h"
+#include "pipeline/counters.h"
+#include "pipeline/decoder.h"
+#include "pipeline/pipeline.h"
 
 /* Empty messages, which need neither filters nor outputs. */
 struct fixture {

@@ -5,7 +5,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "base/say.h"
+#include "base/log.h"
 #include "conf/conf.h"
 #include "filter/chain.h"
 #include "filter/kinds.h"

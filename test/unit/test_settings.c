@@ -2,7 +2,7 @@
 #include "unit.h"
 
 #include "conf_unit.h"
-#include "run/settings.h"
+#include "setup/settings.h"
 
 static bool read_keys(const char *keys, struct settings *s, struct err *e)
 {

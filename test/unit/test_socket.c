@@ -13,9 +13,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/say.h"
-#include "intake/journal.h"
+#include "base/log.h"
 #include "intake/socket.h"
+#include "journal/journal.h"
 
 /* The largest datagram of a sender with the usual wmem_default. */
 enum { DATAGRAM_BYTES_MAX = 212960 };

@@ -12,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/say.h"
+#include "base/log.h"
 #include "intake/socket.h"
 
 /* The modes beside unix_udp, for which see test_socket.c. */

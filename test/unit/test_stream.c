@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "intake/journal.h"
-#include "intake/origin.h"
 #include "intake/socket.h"
 #include "intake/stream.h"
+#include "journal/journal.h"
+#include "journal/peer_address.h"
 
 enum { SLOT_BYTES = 4096, MESSAGE_BYTES = SLOT_BYTES - ORIGIN_BYTES_MAX };
 
