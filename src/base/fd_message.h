@@ -10,22 +10,22 @@
 
 #include "base/check.h"
 
-enum { PACKET_FDS_MAX = 32 };
+enum { FD_MESSAGE_FDS_MAX = 32 };
 
-struct packet {
+struct fd_message {
 	void *bytes;
 	size_t size_bytes;
 	int *fds;
-	uint32_t fd_count; /* at most PACKET_FDS_MAX */
+	uint32_t fd_count; /* at most FD_MESSAGE_FDS_MAX */
 };
 
 /* False when the other end is gone, or would have to be waited for. */
-bool packet_send(int fd, const struct packet *) MUST_USE;
+bool fd_message_send(int fd, const struct fd_message *) MUST_USE;
 
 /* The same; of exactly size_bytes.  fd_count is how many descriptors there is
  * room for, and becomes how many came; they are the caller's to close, and
  * close-on-exec.  There are fewer than were sent when the process may have no
  * more. */
-bool packet_receive(int fd, struct packet *) MUST_USE;
+bool fd_message_receive(int fd, struct fd_message *) MUST_USE;
 
 #endif

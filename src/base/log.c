@@ -15,15 +15,15 @@ enum { LINE_BYTES_MAX = 2048 };
 
 static struct {
 	int fd;
-	enum say_level level;
-} out = {.fd = STDERR_FILENO, .level = SAY_INFO};
+	enum log_level level;
+} out = {.fd = STDERR_FILENO, .level = LOG_INFO};
 
 static const char *const level_names[] = {
-	[SAY_OFF] = "off",   [SAY_ERROR] = "error", [SAY_WARN] = "warn",
-	[SAY_INFO] = "info", [SAY_DEBUG] = "debug",
+	[LOG_OFF] = "off",   [LOG_ERROR] = "error", [LOG_WARN] = "warn",
+	[LOG_INFO] = "info", [LOG_DEBUG] = "debug",
 };
 
-bool say_open(const char *path, enum say_level level, struct err *e)
+bool log_open(const char *path, enum log_level level, struct err *e)
 {
 	if (path != NULL) {
 		int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
@@ -38,12 +38,12 @@ bool say_open(const char *path, enum say_level level, struct err *e)
 	return true;
 }
 
-bool say_is_on(enum say_level level)
+bool log_is_on(enum log_level level)
 {
-	return level <= out.level && level != SAY_OFF;
+	return level <= out.level && level != LOG_OFF;
 }
 
-static size_t put_head(char *line, enum say_level level, const char *mod)
+static size_t put_head(char *line, enum log_level level, const char *mod)
 {
 	int64_t now_ns = clock_real_ns();
 	time_t now_s = (time_t)(now_ns / NS_PER_S);
@@ -57,7 +57,7 @@ static size_t put_head(char *line, enum say_level level, const char *mod)
 }
 
 PRINTF_LIKE(4, 0)
-static void put_line(enum say_level level, const char *mod, uint64_t repeated,
+static void put_line(enum log_level level, const char *mod, uint64_t repeated,
 		     const char *format, va_list args)
 {
 	char line[LINE_BYTES_MAX];
@@ -77,9 +77,9 @@ static void put_line(enum say_level level, const char *mod, uint64_t repeated,
 	(void)ignored;
 }
 
-void say(enum say_level level, const char *mod, const char *format, ...)
+void log_line(enum log_level level, const char *mod, const char *format, ...)
 {
-	if (!say_is_on(level))
+	if (!log_is_on(level))
 		return;
 	va_list args;
 	va_start(args, format);
@@ -87,10 +87,10 @@ void say(enum say_level level, const char *mod, const char *format, ...)
 	va_end(args);
 }
 
-void say_rated(struct say_rate *rate, enum say_level level, const char *mod,
+void log_rated(struct log_rate *rate, enum log_level level, const char *mod,
 	       const char *format, ...)
 {
-	if (!say_is_on(level))
+	if (!log_is_on(level))
 		return;
 	int64_t now_ns = clock_mono_ns();
 	if (now_ns < rate->next_ns) {
@@ -105,7 +105,7 @@ void say_rated(struct say_rate *rate, enum say_level level, const char *mod,
 	rate->held = 0;
 }
 
-const char *say_quoted(struct span s, char room[static SAY_QUOTED_BYTES])
+const char *log_quoted(struct span s, char room[static LOG_QUOTED_BYTES])
 {
 	size_t at = 0;
 	room[at++] = '"';

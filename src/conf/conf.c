@@ -83,9 +83,9 @@ static PRINTF_LIKE(4, 5) bool err_key(const struct conf_section *s,
 static bool err_value(const struct conf_section *s, const struct conf_key *k,
 		      struct err *e, const char *what)
 {
-	char room[SAY_QUOTED_BYTES];
+	char room[LOG_QUOTED_BYTES];
 	return err_key(s, k, e, "%s %s is not %s", k->name,
-		       say_quoted(span_of(k->value), room), what);
+		       log_quoted(span_of(k->value), room), what);
 }
 
 static bool err_twice(const struct conf_section *s, const char *key,
@@ -161,9 +161,9 @@ static bool err_unknown_key(const struct conf_section *s,
 			    const struct conf_key *k, const char *const *known,
 			    struct err *e)
 {
-	char room[SAY_QUOTED_BYTES];
+	char room[LOG_QUOTED_BYTES];
 	struct buf hint = {0};
-	err_key(s, k, e, "unknown key %s%s", say_quoted(span_of(k->name), room),
+	err_key(s, k, e, "unknown key %s%s", log_quoted(span_of(k->name), room),
 		nearest_hint(k->name, known, &hint));
 	buf_fini(&hint);
 	return false;
@@ -237,9 +237,9 @@ bool conf_err_unknown(const struct conf_section *s, const char *key,
 {
 	const struct conf_key *k = key != NULL ? key_at(s, key) : NULL;
 	const char *word = k != NULL ? k->value : s->name;
-	char room[SAY_QUOTED_BYTES];
+	char room[LOG_QUOTED_BYTES];
 	struct buf hint = {0};
-	err_set(e, "unknown %s %s%s", what, say_quoted(span_of(word), room),
+	err_set(e, "unknown %s %s%s", what, log_quoted(span_of(word), room),
 		nearest_hint(word, known, &hint));
 	buf_fini(&hint);
 	return put_place(s, k != NULL ? k->line : s->line, e);
@@ -265,9 +265,9 @@ void conf_warn(const struct conf_section *s, const char *key,
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	say(SAY_WARN, "conf", "at=%s:%zu section=%s%s%.100s err=\"%s\"",
-	    s->file, k != NULL ? k->line : s->line, s->name,
-	    k != NULL ? " key=" : "", k != NULL ? k->name : "", text);
+	log_line(LOG_WARN, "conf", "at=%s:%zu section=%s%s%.100s err=\"%s\"",
+		 s->file, k != NULL ? k->line : s->line, s->name,
+		 k != NULL ? " key=" : "", k != NULL ? k->name : "", text);
 }
 
 bool conf_get_text(struct conf_section *s, const char *key, const char **out,
@@ -433,18 +433,19 @@ void conf_ignore(struct conf_section *s, const char *key, const char *why)
 		if (k->is_known || !fits(key, k->name))
 			continue;
 		if (k->value[0] != '\0')
-			say(SAY_INFO, "conf",
-			    "at=%s:%zu key=%s msg=\"has no meaning here: %s\"",
-			    s->file, k->line, k->name, why);
+			log_line(
+				LOG_INFO, "conf",
+				"at=%s:%zu key=%s msg=\"has no meaning here: %s\"",
+				s->file, k->line, k->name, why);
 		note_known(s, k->name);
 	}
 }
 
 void conf_ignore_section(const struct conf_section *s, const char *why)
 {
-	say(SAY_INFO, "conf",
-	    "at=%s:%zu section=%s msg=\"has no meaning here: %s\"", s->file,
-	    s->line, s->name, why);
+	log_line(LOG_INFO, "conf",
+		 "at=%s:%zu section=%s msg=\"has no meaning here: %s\"",
+		 s->file, s->line, s->name, why);
 }
 
 void conf_section_warn(struct conf_section *s)

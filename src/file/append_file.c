@@ -252,7 +252,7 @@ size_t append_file_found(struct append_file *f, const struct append_note *n,
 
 static int close_line(struct append_file *f)
 {
-	char room[SAY_QUOTED_BYTES];
+	char room[LOG_QUOTED_BYTES];
 	if (write(f->fd, "\n", 1) != 1)
 		return errno;
 	f->size_bytes++;
@@ -260,9 +260,9 @@ static int close_line(struct append_file *f)
 	f->is_torn = false;
 	f->is_dirty = true;
 	f->foreign_since_ns = 0;
-	say_rated(&f->env->tail_rate, SAY_WARN, "file_sink",
+	log_rated(&f->env->tail_rate, LOG_WARN, "file_sink",
 		  "path=%s msg=\"closed a torn line with a newline\"",
-		  say_quoted(span_of(f->path), room));
+		  log_quoted(span_of(f->path), room));
 	return 0;
 }
 
@@ -403,10 +403,10 @@ void append_file_sync(struct append_file *f)
 	f->env->stats->fsyncs_total++;
 	if (error == 0)
 		return;
-	char room[SAY_QUOTED_BYTES];
+	char room[LOG_QUOTED_BYTES];
 	f->env->stats->errors_total++;
-	say_rated(&f->env->sync_rate, SAY_ERROR, "file_sink",
+	log_rated(&f->env->sync_rate, LOG_ERROR, "file_sink",
 		  "path=%s err=\"sync: %s\" msg=\"a power cut may cost what "
 		  "was written\"",
-		  say_quoted(span_of(f->path), room), strerror(error));
+		  log_quoted(span_of(f->path), room), strerror(error));
 }

@@ -44,12 +44,12 @@ struct appender_env {
 	uint32_t sink;			  /* its number, for the notes */
 	enum sink_fsync fsync;
 	struct spill_dir *spills; /* NULL: set aside in memory */
-	struct say_rate failing_rate;
-	struct say_rate busy_rate;
-	struct say_rate working_rate;
-	struct say_rate tail_rate;
-	struct say_rate sync_rate;
-	struct say_rate spill_rate;
+	struct log_rate failing_rate;
+	struct log_rate busy_rate;
+	struct log_rate working_rate;
+	struct log_rate tail_rate;
+	struct log_rate sync_rate;
+	struct log_rate spill_rate;
 };
 
 struct append_file {

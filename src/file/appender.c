@@ -220,10 +220,10 @@ static bool can_spill(const struct appender *a)
 
 static void say_failing(struct appender *a, int error)
 {
-	char room[SAY_QUOTED_BYTES];
-	say_rated(&a->env->failing_rate, error == EBUSY ? SAY_DEBUG : SAY_ERROR,
+	char room[LOG_QUOTED_BYTES];
+	log_rated(&a->env->failing_rate, error == EBUSY ? LOG_DEBUG : LOG_ERROR,
 		  "file_sink", "path=%s err=\"%s\" waiting=%zu",
-		  say_quoted(span_of(a->path), room), text_of(error),
+		  log_quoted(span_of(a->path), room), text_of(error),
 		  a->answers.len);
 }
 
@@ -233,11 +233,11 @@ static void put_off_busy(struct appender *a, int64_t now_ns)
 {
 	a->retry_ns = now_ns + BACKOFF_MIN_NS;
 	if (now_ns - a->failing_since_ns >= BACKOFF_MAX_NS) {
-		char room[SAY_QUOTED_BYTES];
-		say_rated(&a->env->busy_rate, SAY_WARN, "file_sink",
+		char room[LOG_QUOTED_BYTES];
+		log_rated(&a->env->busy_rate, LOG_WARN, "file_sink",
 			  "path=%s err=\"another process has held it for a "
 			  "long time\"",
-			  say_quoted(span_of(a->path), room));
+			  log_quoted(span_of(a->path), room));
 	}
 }
 
@@ -279,11 +279,11 @@ static void work_again(struct appender *a)
 {
 	if (a->failed_errno == 0)
 		return;
-	char room[SAY_QUOTED_BYTES];
-	say_rated(&a->env->working_rate,
-		  a->failed_errno == EBUSY ? SAY_DEBUG : SAY_INFO, "file_sink",
+	char room[LOG_QUOTED_BYTES];
+	log_rated(&a->env->working_rate,
+		  a->failed_errno == EBUSY ? LOG_DEBUG : LOG_INFO, "file_sink",
 		  "path=%s msg=\"works again\"",
-		  say_quoted(span_of(a->path), room));
+		  log_quoted(span_of(a->path), room));
 	a->failed_errno = 0;
 	a->is_disk = false;
 }
@@ -339,11 +339,11 @@ static enum append set_aside(struct appender *a)
 	if (error != 0 && a->is_disk)
 		return APPEND_BLOCKED;
 	if (error != 0) {
-		char room[SAY_QUOTED_BYTES];
-		say_rated(&a->env->spill_rate, SAY_ERROR, "file_sink",
+		char room[LOG_QUOTED_BYTES];
+		log_rated(&a->env->spill_rate, LOG_ERROR, "file_sink",
 			  "path=%s err=\"its lines cannot be spilled, they "
 			  "wait in memory: %s\"",
-			  say_quoted(span_of(a->path), room), strerror(error));
+			  log_quoted(span_of(a->path), room), strerror(error));
 	}
 	if (a->torn_bytes == 0 && a->failed_errno != EBUSY)
 		append_file_close(&a->file);

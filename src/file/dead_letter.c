@@ -24,7 +24,7 @@ struct dead_letter {
 	struct appender *appender;
 	bool is_failing;	  /* at the last flush */
 	int64_t blocked_since_ns; /* 0: it is not */
-	struct say_rate full_rate;
+	struct log_rate full_rate;
 };
 
 static bool check_path(const char *path, char good[static PATH_MAX],
@@ -53,7 +53,7 @@ struct dead_letter *dead_letter_open(const char *path,
 	if (!check_path(path, good, e))
 		return NULL;
 	if (!dead_letter_try(path, &why))
-		say(SAY_WARN, "dead_letter", "err=\"%s\"", why.text);
+		log_line(LOG_WARN, "dead_letter", "err=\"%s\"", why.text);
 	struct dead_letter *d = mem_new(1, sizeof *d);
 	d->env = (struct appender_env){
 		.stats = &d->stats,
@@ -106,7 +106,7 @@ static bool refuse(struct dead_letter *d)
 {
 	d->stats.lines_total++;
 	d->stats.lines_dropped_total[DROP_write_failed]++;
-	say_rated(&d->full_rate, SAY_ERROR, "dead_letter",
+	log_rated(&d->full_rate, LOG_ERROR, "dead_letter",
 		  "path=\"%s\" err=\"it cannot be written, and too much "
 		  "waits\" waiting_bytes=%zu lost=%llu",
 		  d->appender->path, d->appender->lines.len,

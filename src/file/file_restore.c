@@ -70,7 +70,7 @@ static void load_spills(struct file_restore *r)
 	if (dir == NULL) {
 		r->spills->is_partial = errno != ENOENT && errno != ENOTDIR;
 		if (r->spills->is_partial)
-			say_rated(&r->spills->load_rate, SAY_ERROR, "spill",
+			log_rated(&r->spills->load_rate, LOG_ERROR, "spill",
 				  "path=\"%s\" err=\"%s\" msg=\"is tried "
 				  "again\"",
 				  r->spills->path, strerror(errno));
@@ -158,15 +158,16 @@ static void settle(struct file_restore *r, bool is_first)
 		settle_spilled(&of_lines, lines, r->drained_lines, r->spills);
 	settle_spilled(&of_messages, messages, r->drained_messages, r->spills);
 	if (lost > 0)
-		say(SAY_ERROR, "file_sink",
-		    "output=%s err=\"spilled lines are not there any more\" "
-		    "lost=%llu",
-		    r->spills->sink_name, (unsigned long long)lost);
+		log_line(
+			LOG_ERROR, "file_sink",
+			"output=%s err=\"spilled lines are not there any more\" "
+			"lost=%llu",
+			r->spills->sink_name, (unsigned long long)lost);
 	if (lines > 0 && is_first)
-		say(SAY_INFO, "file_sink",
-		    "output=%s msg=\"goes on with what was spilled\" "
-		    "lines=%llu",
-		    r->spills->sink_name, (unsigned long long)lines);
+		log_line(LOG_INFO, "file_sink",
+			 "output=%s msg=\"goes on with what was spilled\" "
+			 "lines=%llu",
+			 r->spills->sink_name, (unsigned long long)lines);
 }
 
 void file_restore(struct file_restore *r, const struct sink_stats *before)

@@ -58,8 +58,8 @@ struct file_sink {
 	size_t full_lines;	/* dropped in this batch: too much waits */
 	int64_t sync_ns;	/* when to sync next */
 	int64_t sync_interval_ns;
-	struct say_rate refused_rate;
-	struct say_rate full_rate;
+	struct log_rate refused_rate;
+	struct log_rate full_rate;
 };
 
 /* Below a root an absolute name is a relative one. */
@@ -101,9 +101,9 @@ static struct cached_file *find_file(struct file_sink *fs, struct span name)
 					   fs->fixed != NULL, path);
 	if (wrong == NULL)
 		return file_cache_add(fs->files, path, name.len);
-	char room[SAY_QUOTED_BYTES];
-	say_rated(&fs->refused_rate, SAY_WARN, "file_sink",
-		  "path=%s err=\"refused: %s\"", say_quoted(name, room), wrong);
+	char room[LOG_QUOTED_BYTES];
+	log_rated(&fs->refused_rate, LOG_WARN, "file_sink",
+		  "path=%s err=\"refused: %s\"", log_quoted(name, room), wrong);
 	return NULL;
 }
 
@@ -190,7 +190,7 @@ static void set_aside(struct file_sink *fs, struct appender *a)
 /* Once a batch. */
 static void say_full(struct file_sink *fs)
 {
-	say_rated(&fs->full_rate, SAY_ERROR, "file_sink",
+	log_rated(&fs->full_rate, LOG_ERROR, "file_sink",
 		  "output=%s err=\"too much waits for files that cannot be "
 		  "written\" spilled_bytes=%llu in_memory_bytes=%zu "
 		  "refused=%zu",
@@ -347,8 +347,9 @@ static bool prepare(struct file_sink *fs, struct conf_section *s, bool dry_run,
 				"%s cannot be written: %s", path,
 				strerror(error));
 		else if (error != 0)
-			say(SAY_WARN, "file_sink", "path=\"%s\" err=\"%s\"",
-			    path, strerror(error));
+			log_line(LOG_WARN, "file_sink",
+				 "path=\"%s\" err=\"%s\"", path,
+				 strerror(error));
 	}
 	buf_fini(&known);
 	return is_good;

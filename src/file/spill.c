@@ -31,10 +31,11 @@ static void save_state(struct spill *s, int fd)
 {
 	int error = try_to_save_state(s, fd);
 	if (error != 0)
-		say(SAY_ERROR, "spill",
-		    "path=\"%s\" err=\"%s\" msg=\"after a restart some lines "
-		    "may come twice\"",
-		    s->path, strerror(error));
+		log_line(
+			LOG_ERROR, "spill",
+			"path=\"%s\" err=\"%s\" msg=\"after a restart some lines "
+			"may come twice\"",
+			s->path, strerror(error));
 }
 
 /* --- counting */
@@ -64,10 +65,11 @@ static void count_lost(struct spill *s)
 	struct buf name = {0};
 	spill_name_damaged(s, &name);
 	bool is_kept = rename(s->path, name.ptr) == 0;
-	say(SAY_ERROR, "spill",
-	    "path=\"%s\" err=\"cannot be read again\" lost=%llu "
-	    "kept_in=\"%s\"",
-	    s->path, (unsigned long long)s->lines, is_kept ? name.ptr : "");
+	log_line(LOG_ERROR, "spill",
+		 "path=\"%s\" err=\"cannot be read again\" lost=%llu "
+		 "kept_in=\"%s\"",
+		 s->path, (unsigned long long)s->lines,
+		 is_kept ? name.ptr : "");
 	buf_fini(&name);
 	stats->lines_dropped_total[DROP_write_failed] += s->lines;
 	stats->messages_dropped_total[DROP_write_failed] += s->messages;
@@ -171,8 +173,8 @@ static int write_chunk(struct spill *s, const struct spill_lines *lines)
 					  &done);
 	if (error != 0 && done > 0 &&
 	    ftruncate(f->fd, (off_t)s->size_bytes) < 0)
-		say(SAY_ERROR, "spill", "path=\"%s\" err=\"%s\"", s->path,
-		    strerror(errno));
+		log_line(LOG_ERROR, "spill", "path=\"%s\" err=\"%s\"", s->path,
+			 strerror(errno));
 	append_file_end(f);
 	append_file_close(f);
 	return error;
@@ -365,9 +367,9 @@ static int unreadable(struct spill *s, int error)
 		return 0;
 	}
 	if (s->failed_reads == 1)
-		say(SAY_ERROR, "spill",
-		    "path=\"%s\" err=\"read: %s\" msg=\"is tried again\"",
-		    s->path, strerror(error));
+		log_line(LOG_ERROR, "spill",
+			 "path=\"%s\" err=\"read: %s\" msg=\"is tried again\"",
+			 s->path, strerror(error));
 	return error;
 }
 
@@ -464,8 +466,8 @@ void spill_sync(struct spill *s)
 	if (fd < 0)
 		return;
 	if (fdatasync(fd) < 0)
-		say(SAY_ERROR, "spill", "path=\"%s\" err=\"sync: %s\"", s->path,
-		    strerror(errno));
+		log_line(LOG_ERROR, "spill", "path=\"%s\" err=\"sync: %s\"",
+			 s->path, strerror(errno));
 	close(fd);
 	s->is_dirty = false;
 }

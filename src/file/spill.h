@@ -57,7 +57,7 @@ struct spill_dir {
 	bool is_damaged;	 /* lines were lost with the end of a spill */
 	bool is_partial;	 /* not all could be loaded */
 	struct buf notes;	 /* of spills that could not be loaded yet */
-	struct say_rate load_rate;
+	struct log_rate load_rate;
 };
 
 struct spill_lines {

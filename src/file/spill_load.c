@@ -109,8 +109,8 @@ static int cut_uncommitted(struct spill *s, int fd)
 		return 0;
 	s->size_bytes = n->offset_bytes;
 	if (ftruncate(fd, (off_t)s->size_bytes) < 0)
-		say(SAY_ERROR, "spill", "path=\"%s\" err=\"%s\"", s->path,
-		    strerror(errno));
+		log_line(LOG_ERROR, "spill", "path=\"%s\" err=\"%s\"", s->path,
+			 strerror(errno));
 	return 0;
 }
 
@@ -175,11 +175,13 @@ static int cut_damaged(struct spill *s, int fd, uint64_t good_bytes)
 	if (to >= 0 && error != 0)
 		unlink(name.ptr);
 	if (error == 0) {
-		say(SAY_ERROR, "spill",
-		    "path=\"%s\" err=\"damaged behind byte %llu\" bytes=%llu "
-		    "kept_in=\"%s\"",
-		    s->path, (unsigned long long)good_bytes,
-		    (unsigned long long)(s->size_bytes - good_bytes), name.ptr);
+		log_line(
+			LOG_ERROR, "spill",
+			"path=\"%s\" err=\"damaged behind byte %llu\" bytes=%llu "
+			"kept_in=\"%s\"",
+			s->path, (unsigned long long)good_bytes,
+			(unsigned long long)(s->size_bytes - good_bytes),
+			name.ptr);
 		s->dir->is_damaged = true;
 		s->size_bytes = good_bytes;
 		(void)!ftruncate(fd, (off_t)good_bytes);
@@ -193,10 +195,10 @@ static void set_aside_whole(struct spill *s)
 	struct buf name = {0};
 	spill_name_damaged(s, &name);
 	bool is_moved = rename(s->path, name.ptr) == 0;
-	say(SAY_ERROR, "spill",
-	    "path=\"%s\" err=\"damaged, or of another version\" "
-	    "kept_in=\"%s\"",
-	    s->path, is_moved ? name.ptr : s->path);
+	log_line(LOG_ERROR, "spill",
+		 "path=\"%s\" err=\"damaged, or of another version\" "
+		 "kept_in=\"%s\"",
+		 s->path, is_moved ? name.ptr : s->path);
 	buf_fini(&name);
 	s->dir->is_damaged = true;
 }
@@ -232,7 +234,7 @@ struct spill *spill_load(struct spill_dir *dir, const char *name)
 	if (fd >= 0)
 		close(fd);
 	if (error > 0) {
-		say_rated(&dir->load_rate, SAY_ERROR, "spill",
+		log_rated(&dir->load_rate, LOG_ERROR, "spill",
 			  "path=\"%s\" err=\"%s\" msg=\"is tried again\"",
 			  s->path, strerror(error));
 		dir->is_partial = true;

@@ -139,8 +139,9 @@ static void start_timer(struct lua_state *s)
 	if (sigaction(SIGRTMIN, &action, NULL) != 0 ||
 	    pthread_sigmask(SIG_UNBLOCK, &set, NULL) != 0 ||
 	    timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &s->timer) != 0) {
-		say(SAY_WARN, "lua", "err=\"no timer: %s\" time_limit=none",
-		    strerror(errno));
+		log_line(LOG_WARN, "lua",
+			 "err=\"no timer: %s\" time_limit=none",
+			 strerror(errno));
 		return;
 	}
 	s->is_timed = timer_settime(s->timer, 0, &every, NULL) == 0;

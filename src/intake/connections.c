@@ -48,7 +48,7 @@ struct connection {
 	struct listener *from;
 	struct stream *stream;
 	uv_poll_t poll;
-	char origin[ORIGIN_TEXT_BYTES];
+	char peer_address[PEER_ADDRESS_TEXT_BYTES];
 	struct connection *next;
 	struct connection **link; /* what points to this one */
 };
@@ -68,9 +68,9 @@ struct connections {
 	bool is_stopping;
 	uv_poll_cb on_connect; /* polls are started further up than these */
 	uv_poll_cb on_readable;
-	struct say_rate short_rate;
-	struct say_rate many_rate;
-	struct say_rate lost_rate;
+	struct log_rate short_rate;
+	struct log_rate many_rate;
+	struct log_rate lost_rate;
 };
 
 static void on_closed(struct connections *c)
@@ -111,7 +111,7 @@ static void end(struct connection *connection)
 	struct connections *c = connection->all;
 	size_t lost = close_one(connection);
 	if (lost > 0)
-		say_rated(&c->lost_rate, SAY_ERROR, "connections",
+		log_rated(&c->lost_rate, LOG_ERROR, "connections",
 			  "err=\"a connection was ended while the journal was "
 			  "full\" lost_bytes=%zu",
 			  lost);
@@ -179,7 +179,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 }
 
 static struct connection *open_connection(struct listener *from, int fd,
-					  const char *origin)
+					  const char *peer_address)
 {
 	struct connections *c = from->all;
 	const struct connections_input *input = &from->input;
@@ -187,13 +187,14 @@ static struct connection *open_connection(struct listener *from, int fd,
 		.framing = input->framing,
 		.message_bytes_max = input->message_bytes_max,
 		.source = input->source,
-		.origin = input->keeps_origin ? origin : NULL,
+		.peer_address = input->keeps_peer_address ? peer_address : NULL,
 		.stats = socket_stats(input->socket),
 	};
 	struct connection *connection = mem_new(1, sizeof *connection);
 	connection->all = c;
 	connection->from = from;
-	snprintf(connection->origin, sizeof connection->origin, "%s", origin);
+	snprintf(connection->peer_address, sizeof connection->peer_address,
+		 "%s", peer_address);
 	connection->stream = stream_open(fd, &opts);
 	CHECK(uv_poll_init(c->opts.loop, &connection->poll, fd) == 0);
 	connection->poll.data = connection;
@@ -212,12 +213,12 @@ static struct connection *open_connection(struct listener *from, int fd,
 static void open_accepted(struct listener *from, int fd,
 			  const struct sockaddr_storage *peer)
 {
-	char origin[ORIGIN_TEXT_BYTES] = "";
+	char peer_address[PEER_ADDRESS_TEXT_BYTES] = "";
 	if (socket_kind(from->input.socket) == SOCKET_TCP)
-		origin_of_address(origin, "tcp", peer);
+		peer_address_of_address(peer_address, "tcp", peer);
 	else
-		origin_of_process(origin, fd);
-	open_connection(from, fd, origin);
+		peer_address_of_process(peer_address, fd);
+	open_connection(from, fd, peer_address);
 }
 
 static void on_retry(uv_timer_t *timer)
@@ -232,7 +233,7 @@ static void be_short(struct connections *c, int why)
 	c->is_short = true;
 	stop_listening(c);
 	uv_timer_start(&c->retry, on_retry, SHORT_RETRY_MS, 0);
-	say_rated(&c->short_rate, SAY_ERROR, "connections",
+	log_rated(&c->short_rate, LOG_ERROR, "connections",
 		  "err=\"accept: %s\" connections=%zu", strerror(why),
 		  c->count);
 }
@@ -244,7 +245,7 @@ static bool accept_one(struct listener *from)
 	struct sockaddr_storage peer;
 	if (c->count >= c->count_max) {
 		stop_listening(c);
-		say_rated(&c->many_rate, SAY_WARN, "connections",
+		log_rated(&c->many_rate, LOG_WARN, "connections",
 			  "connections=%zu err=\"no more are accepted until "
 			  "one ends\"",
 			  c->count);
@@ -351,21 +352,21 @@ void connections_take_over(struct connections *c)
 	while ((fd = handover_take(c->opts.handover, &handed, &held)) >= 0) {
 		struct listener *from = find_listener(c, handed.listener);
 		if (from == NULL) { /* LEAVE was for another configuration */
-			say(SAY_ERROR, "connections",
-			    "err=\"the input of a connection is gone\" "
-			    "lost_bytes=%zu",
-			    held.len);
+			log_line(LOG_ERROR, "connections",
+				 "err=\"the input of a connection is gone\" "
+				 "lost_bytes=%zu",
+				 held.len);
 			close(fd);
 			continue;
 		}
 		struct connection *connection =
-			open_connection(from, fd, handed.origin);
+			open_connection(from, fd, handed.peer_address);
 		stream_restore(connection->stream, &handed.framing,
 			       buf_span(&held));
 	}
 	buf_fini(&held);
 	if (c->count > 0)
-		say(SAY_INFO, "connections", "taken_over=%zu", c->count);
+		log_line(LOG_INFO, "connections", "taken_over=%zu", c->count);
 }
 
 void connections_resume(struct connections *c)
@@ -451,7 +452,8 @@ static bool give(struct connection *connection)
 		.framing = *stream_framing(stream),
 		.held_bytes = held.len,
 	};
-	memcpy(handed.origin, connection->origin, sizeof handed.origin);
+	memcpy(handed.peer_address, connection->peer_address,
+	       sizeof handed.peer_address);
 	if (!handover_give(connection->all->opts.handover, stream_fd(stream),
 			   &handed, held.ptr))
 		return false;

@@ -37,7 +37,7 @@ struct connections_input {
 	uint16_t source;
 	enum framing_kind framing;
 	size_t message_bytes_max;
-	bool keeps_origin;
+	bool keeps_peer_address;
 };
 
 struct connections *connections_new(const struct connections_opts *);

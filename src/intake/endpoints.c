@@ -157,6 +157,6 @@ bool endpoints_adopt_systemd(struct endpoints *to, struct err *e)
 	for (long i = 0; i < fds; i++)
 		if (!adopt(to, LISTEN_FDS_START + (int)i, e))
 			return false;
-	say(SAY_INFO, "endpoints", "listen_fds=%ld from=systemd", fds);
+	log_line(LOG_INFO, "endpoints", "listen_fds=%ld from=systemd", fds);
 	return true;
 }

@@ -69,16 +69,16 @@ bool handover_give(const struct handover *h, int fd,
 {
 	struct handed copy = *handed;
 	int fds[2] = {fd, -1};
-	struct packet packet = {.bytes = &copy,
-				.size_bytes = sizeof copy,
-				.fds = fds,
-				.fd_count = 1};
+	struct fd_message packet = {.bytes = &copy,
+				    .size_bytes = sizeof copy,
+				    .fds = fds,
+				    .fd_count = 1};
 	if (handed->held_bytes > 0) {
 		fds[packet.fd_count++] = file_of(held, handed->held_bytes);
 		if (fds[1] < 0)
 			return false;
 	}
-	bool is_sent = packet_send(h->ends[0], &packet);
+	bool is_sent = fd_message_send(h->ends[0], &packet);
 	if (fds[1] >= 0)
 		close(fds[1]);
 	return is_sent;
@@ -86,7 +86,7 @@ bool handover_give(const struct handover *h, int fd,
 
 /* With what it holds, or not at all: without that the next message of it would
  * be half a one.  -1 when there are no descriptors for it. */
-static int accept_packet(const struct packet *packet,
+static int accept_packet(const struct fd_message *packet,
 			 const struct handed *handed, struct buf *held)
 {
 	uint32_t wanted = handed->held_bytes > 0 ? 2 : 1;
@@ -103,19 +103,19 @@ int handover_take(const struct handover *h, struct handed *handed,
 {
 	for (;;) {
 		int fds[2];
-		struct packet packet = {.bytes = handed,
-					.size_bytes = sizeof *handed,
-					.fds = fds,
-					.fd_count = 2};
+		struct fd_message packet = {.bytes = handed,
+					    .size_bytes = sizeof *handed,
+					    .fds = fds,
+					    .fd_count = 2};
 		buf_clear(held);
-		if (!packet_receive(h->ends[1], &packet))
+		if (!fd_message_receive(h->ends[1], &packet))
 			return -1;
 		int fd = accept_packet(&packet, handed, held);
 		if (fd >= 0)
 			return fd;
-		say(SAY_ERROR, "handover",
-		    "err=\"a connection could not be taken over\" "
-		    "lost_bytes=%zu",
-		    handed->held_bytes);
+		log_line(LOG_ERROR, "handover",
+			 "err=\"a connection could not be taken over\" "
+			 "lost_bytes=%zu",
+			 handed->held_bytes);
 	}
 }

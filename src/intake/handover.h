@@ -35,7 +35,7 @@ struct handover {
 struct handed {
 	ino_t listener; /* socket_inode() of where it was accepted */
 	struct framing framing;
-	char origin[ORIGIN_TEXT_BYTES];
+	char peer_address[PEER_ADDRESS_TEXT_BYTES];
 	size_t held_bytes;
 };
 

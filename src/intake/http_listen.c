@@ -49,8 +49,8 @@ int http_listen(const char *text, uint16_t port, struct err *e)
 	    getsockname(fd, (struct sockaddr *)&address, &length) < 0)
 		goto fail;
 	/* The port stands at the same place in both kinds of address. */
-	say(SAY_INFO, "http", "listening=%s:%u", text,
-	    ntohs(((struct sockaddr_in *)&address)->sin_port));
+	log_line(LOG_INFO, "http", "listening=%s:%u", text,
+		 ntohs(((struct sockaddr_in *)&address)->sin_port));
 	return fd;
 fail:
 	err_sys(e, errno, "HTTP server on %s port %u", text, port);

@@ -24,14 +24,14 @@ enum {
 	ROUNDS_MAX = 64, /* recvmmsg calls before timers have a turn */
 	/* More than a receive buffer holds.  Who sends by UDP need not stop. */
 	REST_ROUNDS_MAX = 16,
-	RING_AT_BYTES = 256 * 1024, /* so much waits: no need for the timer */
+	WAKE_AT_BYTES = 256 * 1024, /* so much waits: no need for the timer */
 };
 
 struct source { /* one socket of datagrams */
 	struct receiver *receiver;
 	struct socket *socket;
 	uint16_t number;
-	bool keeps_origin;
+	bool keeps_peer_address;
 	struct pace pace;
 	bool is_calm;
 	uv_poll_t poll;
@@ -43,7 +43,7 @@ struct receiver {
 	uint32_t source_count;
 	struct connections *connections;
 	struct sockaddr_storage *names; /* of senders; NULL: not asked for */
-	uv_timer_t ring_timer;
+	uv_timer_t wake_timer;
 	uv_prepare_t nap;
 	bool never_naps; /* one of the queues is too short for it */
 	uint64_t nap_us; /* the shortest that a source asked for in this turn */
@@ -58,10 +58,10 @@ struct receiver {
 	uint64_t arrivals;
 	void (*on_done)(void *);
 	void *done_data;
-	struct say_rate full_rate;
+	struct log_rate full_rate;
 };
 
-static void on_ring_timer(uv_timer_t *timer)
+static void on_wake_timer(uv_timer_t *timer)
 {
 	struct receiver *r = timer->data;
 	r->opts.wake(r->opts.data);
@@ -71,12 +71,12 @@ static void on_ring_timer(uv_timer_t *timer)
 
 static void ring_in_time(struct receiver *r)
 {
-	if (journal_pending_bytes(r->opts.journal) >= RING_AT_BYTES) {
-		uv_timer_stop(&r->ring_timer);
+	if (journal_pending_bytes(r->opts.journal) >= WAKE_AT_BYTES) {
+		uv_timer_stop(&r->wake_timer);
 		r->opts.wake(r->opts.data);
-	} else if (!uv_is_active((uv_handle_t *)&r->ring_timer)) {
-		uv_timer_start(&r->ring_timer, on_ring_timer,
-			       r->opts.ring_after_ms, 0);
+	} else if (!uv_is_active((uv_handle_t *)&r->wake_timer)) {
+		uv_timer_start(&r->wake_timer, on_wake_timer,
+			       r->opts.wake_after_ms, 0);
 	}
 }
 
@@ -126,7 +126,7 @@ static unsigned room_for(struct receiver *r, unsigned count)
 
 static void say_full(struct receiver *r)
 {
-	say_rated(&r->full_rate, SAY_ERROR, "journal",
+	log_rated(&r->full_rate, LOG_ERROR, "journal",
 		  "err=\"journal full, the newest messages are dropped\" "
 		  "size_bytes=%zu refused_total=%" PRIu64,
 		  journal_ring_bytes(r->opts.journal),
@@ -143,15 +143,15 @@ static void ask_names(struct receiver *r, struct mmsghdr *slots, unsigned count)
 }
 
 /* A slot is longer than any datagram of UDP.  Its length is stored last: a
- * process that is killed before leaves the message without its origin. */
+ * process that is killed before leaves the message without its peer_address. */
 static void add_origins(struct receiver *r, struct mmsghdr *slots,
 			unsigned received)
 {
-	char text[ORIGIN_TEXT_BYTES];
+	char text[PEER_ADDRESS_TEXT_BYTES];
 	for (unsigned i = 0; i < received; i++) {
 		char *bytes = slots[i].msg_hdr.msg_iov->iov_base;
-		origin_of_address(text, "udp", &r->names[i]);
-		size_t added = origin_put(bytes + slots[i].msg_len, text);
+		peer_address_of_address(text, "udp", &r->names[i]);
+		size_t added = peer_address_put(bytes + slots[i].msg_len, text);
 		atomic_signal_fence(memory_order_seq_cst);
 		slots[i].msg_len += (unsigned)added;
 	}
@@ -187,7 +187,7 @@ static uint64_t bytes_of(const struct mmsghdr *slots, unsigned count)
 static uint64_t receive(struct source *s)
 {
 	struct receiver *r = s->receiver;
-	uint16_t mark = s->keeps_origin ? ORIGIN_MARK : 0;
+	uint16_t mark = s->keeps_peer_address ? PEER_ADDRESS_MARK : 0;
 	uint64_t all = 0;
 	for (int round = 0; round < ROUNDS_MAX; round++) {
 		unsigned count;
@@ -199,7 +199,7 @@ static uint64_t receive(struct source *s)
 			break;
 		}
 		unsigned received =
-			s->keeps_origin
+			s->keeps_peer_address
 				? receive_with_origin(s, slots, room)
 				: socket_receive(s->socket, slots, room);
 		if (received == 0)
@@ -276,7 +276,7 @@ static void take_rest(struct receiver *r)
 		}
 		connections_leave(r->connections, NULL);
 	}
-	uv_timer_stop(&r->ring_timer);
+	uv_timer_stop(&r->wake_timer);
 	r->is_finished = true;
 	r->on_done(r->done_data);
 }
@@ -328,7 +328,7 @@ static void add_source(struct receiver *r, uint32_t number,
 			.source = (uint16_t)number,
 			.framing = input->framing,
 			.message_bytes_max = input->message_bytes_max,
-			.keeps_origin = input->keeps_origin,
+			.keeps_peer_address = input->keeps_peer_address,
 		};
 		connections_add(r->connections, &stream);
 		return;
@@ -337,8 +337,8 @@ static void add_source(struct receiver *r, uint32_t number,
 	s->receiver = r;
 	s->number = (uint16_t)number;
 	s->socket = socket;
-	s->keeps_origin = input->keeps_origin;
-	if (s->keeps_origin && r->names == NULL)
+	s->keeps_peer_address = input->keeps_peer_address;
+	if (s->keeps_peer_address && r->names == NULL)
 		r->names = mem_new(r->opts.slots, sizeof *r->names);
 	CHECK(uv_poll_init(r->opts.loop, &s->poll, socket_fd(socket)) == 0);
 	s->poll.data = s;
@@ -364,10 +364,10 @@ struct receiver *receiver_new(const struct receiver_opts *opts)
 	for (uint32_t i = 0; i < count; i++)
 		add_source(r, i, &opts->inputs[i]);
 	r->opts.inputs = NULL; /* the caller's, until here */
-	CHECK(uv_timer_init(opts->loop, &r->ring_timer) == 0);
+	CHECK(uv_timer_init(opts->loop, &r->wake_timer) == 0);
 	CHECK(uv_async_init(opts->loop, &r->settled, on_settled) == 0);
 	CHECK(uv_prepare_init(opts->loop, &r->nap) == 0);
-	r->ring_timer.data = r->settled.data = r->nap.data = r;
+	r->wake_timer.data = r->settled.data = r->nap.data = r;
 	r->nap_us = NO_NAP;
 	r->open_handles = r->source_count + 3;
 	return r;
@@ -435,7 +435,7 @@ void receiver_leave(struct receiver *r, const bool *live_on)
 		if (live_on == NULL || !live_on[r->sources[i].number])
 			take_last(&r->sources[i]);
 	connections_leave(r->connections, live_on);
-	uv_timer_stop(&r->ring_timer);
+	uv_timer_stop(&r->wake_timer);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -464,7 +464,7 @@ void receiver_stop(struct receiver *r)
 		uv_close((uv_handle_t *)&s->poll, on_source_closed);
 	}
 	connections_stop(r->connections);
-	uv_close((uv_handle_t *)&r->ring_timer, on_closed);
+	uv_close((uv_handle_t *)&r->wake_timer, on_closed);
 	uv_close((uv_handle_t *)&r->nap, on_closed);
 	uv_close((uv_handle_t *)&r->settled, on_closed);
 }

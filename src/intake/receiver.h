@@ -29,7 +29,7 @@ struct receiver;
 struct receiver_input { /* beside its socket */
 	enum framing_kind framing;
 	size_t message_bytes_max;
-	bool keeps_origin;
+	bool keeps_peer_address;
 };
 
 struct receiver_opts { /* all borrowed */
@@ -39,7 +39,7 @@ struct receiver_opts { /* all borrowed */
 	const struct handover *handover;     /* or NULL */
 	const struct receiver_input *inputs; /* one a socket; until _new */
 	unsigned slots;			     /* of the journal */
-	uint64_t ring_after_ms;		     /* half of Flush */
+	uint64_t wake_after_ms;		     /* half of Flush */
 	/* Messages wait in the journal for whoever consumes them. */
 	void (*wake)(void *);
 	/* Whether the consumer cannot write at present. */

@@ -12,8 +12,9 @@ static const char magic[] = {'\xF5', 's', 'r', 'c'};
 
 enum { TAIL_BYTES = 1 + sizeof magic };
 
-void origin_of_address(char text[static ORIGIN_TEXT_BYTES], const char *scheme,
-		       const struct sockaddr_storage *address)
+void peer_address_of_address(char text[static PEER_ADDRESS_TEXT_BYTES],
+			     const char *scheme,
+			     const struct sockaddr_storage *address)
 {
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
@@ -26,19 +27,20 @@ void origin_of_address(char text[static ORIGIN_TEXT_BYTES], const char *scheme,
 		inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
 		port = v6->sin6_port;
 	}
-	snprintf(text, ORIGIN_TEXT_BYTES, "%s://%s:%u", scheme, host,
+	snprintf(text, PEER_ADDRESS_TEXT_BYTES, "%s://%s:%u", scheme, host,
 		 ntohs(port));
 }
 
-void origin_of_process(char text[static ORIGIN_TEXT_BYTES], int fd)
+void peer_address_of_process(char text[static PEER_ADDRESS_TEXT_BYTES], int fd)
 {
 	struct ucred peer = {0};
 	socklen_t length = sizeof peer;
 	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length);
-	snprintf(text, ORIGIN_TEXT_BYTES, "unix://pid_%ld", (long)peer.pid);
+	snprintf(text, PEER_ADDRESS_TEXT_BYTES, "unix://pid_%ld",
+		 (long)peer.pid);
 }
 
-size_t origin_put(char *end, const char *text)
+size_t peer_address_put(char *end, const char *text)
 {
 	size_t length = strlen(text);
 	memcpy(end, text, length);
@@ -47,12 +49,12 @@ size_t origin_put(char *end, const char *text)
 	return length + TAIL_BYTES;
 }
 
-struct span origin_take(struct journal_entry *entry)
+struct span peer_address_take(struct journal_entry *entry)
 {
 	struct span none = span_make(NULL, 0);
-	if ((entry->source & ORIGIN_MARK) == 0)
+	if ((entry->source & PEER_ADDRESS_MARK) == 0)
 		return none;
-	entry->source &= (uint16_t)~ORIGIN_MARK;
+	entry->source &= (uint16_t)~PEER_ADDRESS_MARK;
 	struct span bytes = entry->bytes;
 	if (bytes.len < TAIL_BYTES ||
 	    memcmp(bytes.ptr + bytes.len - sizeof magic, magic, sizeof magic) !=
@@ -60,7 +62,7 @@ struct span origin_take(struct journal_entry *entry)
 		return none;
 	bytes.len -= TAIL_BYTES;
 	size_t length = (unsigned char)bytes.ptr[bytes.len];
-	if (length >= ORIGIN_TEXT_BYTES || length > bytes.len)
+	if (length >= PEER_ADDRESS_TEXT_BYTES || length > bytes.len)
 		return none;
 	bytes.len -= length;
 	entry->bytes = bytes;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* origin - who sent a message, on its way through the journal.
  *
- * Only for inputs with Source_Address_Key: their entries have ORIGIN_MARK in
+ * Only for inputs with Source_Address_Key: their entries have PEER_ADDRESS_MARK in
  * `source` and the sender's address behind the bytes,
  *
  *     message | "udp://10.0.0.7:51234" | u8 its length | "\xF5src"
@@ -21,24 +21,25 @@
 struct journal_entry;
 
 enum {
-	ORIGIN_MARK = 0x8000,	/* beside the input's number */
-	ORIGIN_TEXT_BYTES = 64, /* the longest, with its NUL */
-	ORIGIN_BYTES_MAX = ORIGIN_TEXT_BYTES + 5,
+	PEER_ADDRESS_MARK = 0x8000,   /* beside the input's number */
+	PEER_ADDRESS_TEXT_BYTES = 64, /* the longest, with its NUL */
+	PEER_ADDRESS_BYTES_MAX = PEER_ADDRESS_TEXT_BYTES + 5,
 };
 
 /* "tcp://10.0.0.7:51234"; `scheme` is tcp or udp. */
-void origin_of_address(char text[static ORIGIN_TEXT_BYTES], const char *scheme,
-		       const struct sockaddr_storage *);
+void peer_address_of_address(char text[static PEER_ADDRESS_TEXT_BYTES],
+			     const char *scheme,
+			     const struct sockaddr_storage *);
 
 /* "unix://pid_4711", of a connection. */
-void origin_of_process(char text[static ORIGIN_TEXT_BYTES], int fd);
+void peer_address_of_process(char text[static PEER_ADDRESS_TEXT_BYTES], int fd);
 
-/* Write it to `end`, where the message ends and ORIGIN_BYTES_MAX bytes are
+/* Write it to `end`, where the message ends and PEER_ADDRESS_BYTES_MAX bytes are
  * free; returns how many were used. */
-size_t origin_put(char *end, const char *text);
+size_t peer_address_put(char *end, const char *text);
 
 /* Leave only the message's bytes and the input's number in the entry; the
  * address, empty if there is none, is valid as long as the bytes. */
-struct span origin_take(struct journal_entry *);
+struct span peer_address_take(struct journal_entry *);
 
 #endif

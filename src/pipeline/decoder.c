@@ -18,8 +18,8 @@ struct decoder {
 	const char *source_address_key; /* or NULL */
 	const char *no_origin;
 	struct decoder_stats stats;
-	struct say_rate unparsed_rate;
-	struct say_rate time_rate;
+	struct log_rate unparsed_rate;
+	struct log_rate time_rate;
 };
 
 struct decoder *decoder_new(const char *name, const char *tag,
@@ -61,34 +61,34 @@ void decoder_add_keys(struct decoder *d, const char *raw_message_key,
 static void add_keys(const struct decoder *d, const struct message *m,
 		     struct record *r)
 {
-	struct span origin = m->origin;
-	if (span_is_empty(origin))
-		origin = span_of(d->no_origin);
+	struct span peer_address = m->peer_address;
+	if (span_is_empty(peer_address))
+		peer_address = span_of(d->no_origin);
 	if (d->raw_message_key != NULL)
 		record_add(r, span_of(d->raw_message_key),
 			   value_string(m->bytes));
 	if (d->source_address_key != NULL)
 		record_add(r, span_of(d->source_address_key),
-			   value_string(origin));
+			   value_string(peer_address));
 }
 
 static void say_unparsed(struct decoder *d, const struct message *m,
 			 enum parser_verdict verdict)
 {
-	char quoted[SAY_QUOTED_BYTES];
-	say_rated(&d->unparsed_rate, SAY_WARN, "input",
+	char quoted[LOG_QUOTED_BYTES];
+	log_rated(&d->unparsed_rate, LOG_WARN, "input",
 		  "input=%s parser=%s reason=%s err=\"message dropped\"",
 		  d->name, parser_name(d->parser),
 		  parser_verdict_name(verdict));
-	if (say_is_on(SAY_DEBUG))
-		say(SAY_DEBUG, "input", "input=%s unparsed=%s", d->name,
-		    say_quoted(m->bytes, quoted));
+	if (log_is_on(LOG_DEBUG))
+		log_line(LOG_DEBUG, "input", "input=%s unparsed=%s", d->name,
+			 log_quoted(m->bytes, quoted));
 }
 
 static void count_bad_time(struct decoder *d)
 {
 	d->stats.bad_time_total++;
-	say_rated(&d->time_rate, SAY_WARN, "input",
+	log_rated(&d->time_rate, LOG_WARN, "input",
 		  "input=%s err=\"time does not fit its format, "
 		  "the arrival time stands in\"",
 		  d->name);

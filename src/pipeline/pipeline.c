@@ -65,14 +65,14 @@ struct pipeline {
 	struct arena *arena;
 	struct pipeline_totals totals;
 	char *counters; /* COUNTERS_BYTES, for the journal */
-	struct say_rate blocked_rate;
+	struct log_rate blocked_rate;
 	struct cpu_share share;
 	int64_t limit_read_ns;
 	int64_t looked_ns; /* at the clock, last */
 	int64_t began_ns;  /* the batch */
 	int64_t rested_ns;
 
-	struct bell bell;
+	struct wakeup wakeup;
 
 	pthread_mutex_t view_lock;
 	struct pipeline_view view;
@@ -80,29 +80,29 @@ struct pipeline {
 
 /* --- the intake thread's */
 
-void pipeline_ring(struct pipeline *p)
+void pipeline_wake(struct pipeline *p)
 {
-	bell_ring(&p->bell);
+	wakeup_notify(&p->wakeup);
 }
 
 void pipeline_reopen(struct pipeline *p)
 {
-	bell_order(&p->bell, ORDER_REOPEN);
+	wakeup_order(&p->wakeup, ORDER_REOPEN);
 }
 
 void pipeline_finish(struct pipeline *p)
 {
-	bell_order(&p->bell, ORDER_FINISH);
+	wakeup_order(&p->wakeup, ORDER_FINISH);
 }
 
 void pipeline_leave(struct pipeline *p)
 {
-	bell_order(&p->bell, ORDER_LEAVE);
+	wakeup_order(&p->wakeup, ORDER_LEAVE);
 }
 
 void pipeline_abandon(struct pipeline *p)
 {
-	bell_order(&p->bell, ORDER_ABANDON);
+	wakeup_order(&p->wakeup, ORDER_ABANDON);
 }
 
 /* --- the counters */
@@ -231,10 +231,10 @@ static void settle_unanswered(struct pipeline *p, const struct message *message,
 
 static void run_message(struct pipeline *p, struct journal_entry *entry)
 {
-	struct span origin = origin_take(entry);
+	struct span peer_address = peer_address_take(entry);
 	struct message message = {
 		.bytes = entry->bytes,
-		.origin = origin,
+		.peer_address = peer_address,
 		.arrival_ns = entry->arrival_ns,
 		.reason = DROP_unrouted,
 	};
@@ -276,7 +276,7 @@ static void rest(struct pipeline *p)
 	int64_t rest_ns = cpu_share_rest_ns(&p->share, now_ns, clock_cpu_ns());
 	if (rest_ns == 0)
 		return;
-	bell_rest(&p->bell, rest_ns);
+	wakeup_sleep(&p->wakeup, rest_ns);
 	p->looked_ns = clock_mono_ns();
 	p->rested_ns += p->looked_ns - now_ns;
 }
@@ -321,7 +321,7 @@ static bool take_batch(struct pipeline *p)
 
 static void say_blocked(struct pipeline *p, int64_t wait_ms)
 {
-	say_rated(&p->blocked_rate, SAY_ERROR, "pipeline",
+	log_rated(&p->blocked_rate, LOG_ERROR, "pipeline",
 		  "err=\"an output takes nothing, the journal holds\" "
 		  "journal_bytes=%zu of=%zu retry_ms=%lld",
 		  journal_pending_bytes(p->opts.journal),
@@ -368,7 +368,7 @@ static bool flush(struct pipeline *p, struct orders *orders)
 		publish(p, true);
 		p->opts.on_settled(p->opts.data);
 		say_blocked(p, wait_ms);
-		*orders = bell_listen(&p->bell, wait_ms, true);
+		*orders = wakeup_wait(&p->wakeup, wait_ms, true);
 		if (orders->reopen)
 			reopen_all(p);
 		wait_ms = wait_ms * 2 < BACKOFF_MAX_MS ? wait_ms * 2
@@ -396,7 +396,7 @@ static bool run_batches(struct pipeline *p, struct orders *orders)
 		p->totals.batches++;
 		if (!flush(p, orders))
 			return false;
-		*orders = bell_listen(&p->bell, 0, false);
+		*orders = wakeup_wait(&p->wakeup, 0, false);
 		if (orders->reopen)
 			reopen_all(p);
 	}
@@ -417,7 +417,7 @@ static void end_well(struct pipeline *p, struct orders *orders)
 static struct orders sleep_until_rung(struct pipeline *p)
 {
 	int64_t sleep_ms = has_set_aside(p) ? BACKOFF_MIN_MS : IDLE_SLEEP_MS;
-	struct orders orders = bell_listen(&p->bell, sleep_ms, false);
+	struct orders orders = wakeup_wait(&p->wakeup, sleep_ms, false);
 	if (orders.reopen)
 		reopen_all(p);
 	return orders;
@@ -450,7 +450,7 @@ struct pipeline *pipeline_start(const struct pipeline_opts *opts, struct err *e)
 	struct pipeline *p = mem_new(1, sizeof *p);
 	p->opts = *opts;
 	p->arena = arena_new(ARENA_BYTES);
-	bell_init(&p->bell);
+	wakeup_init(&p->wakeup);
 	pthread_mutex_init(&p->view_lock, NULL);
 	p->counters = mem_new(1, COUNTERS_BYTES);
 	view_init(p);
@@ -475,7 +475,7 @@ void pipeline_free(struct pipeline *p)
 		return;
 	if (p->has_thread)
 		pthread_join(p->thread, NULL);
-	bell_fini(&p->bell);
+	wakeup_fini(&p->wakeup);
 	pthread_mutex_destroy(&p->view_lock);
 	free(p->counters);
 	free(p->view.decoders);

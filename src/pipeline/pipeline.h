@@ -100,7 +100,7 @@ struct pipeline_view {
 struct pipeline *pipeline_start(const struct pipeline_opts *, struct err *);
 
 /* There is something to do; cheap when it is awake already. */
-void pipeline_ring(struct pipeline *);
+void pipeline_wake(struct pipeline *);
 
 /* Before its next batch: close the files, so that they are opened anew. */
 void pipeline_reopen(struct pipeline *);

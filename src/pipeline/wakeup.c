@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 
-void bell_init(struct bell *b)
+void wakeup_init(struct wakeup *b)
 {
 	pthread_condattr_t attr;
 	pthread_condattr_init(&attr);
@@ -16,18 +16,18 @@ void bell_init(struct bell *b)
 	pthread_mutex_init(&b->lock, NULL);
 }
 
-void bell_fini(struct bell *b)
+void wakeup_fini(struct wakeup *b)
 {
 	pthread_cond_destroy(&b->cond);
 	pthread_mutex_destroy(&b->lock);
 }
 
-void bell_ring(struct bell *b)
+void wakeup_notify(struct wakeup *b)
 {
 	pthread_mutex_lock(&b->lock);
-	if (!b->is_rung)
+	if (!b->is_notified)
 		pthread_cond_signal(&b->cond);
-	b->is_rung = true;
+	b->is_notified = true;
 	pthread_mutex_unlock(&b->lock);
 }
 
@@ -46,12 +46,12 @@ static bool *flag_of(struct orders *o, enum order order)
 	return &o->abandon;
 }
 
-void bell_order(struct bell *b, enum order order)
+void wakeup_order(struct wakeup *b, enum order order)
 {
 	pthread_mutex_lock(&b->lock);
 	if (!b->is_ordered)
 		pthread_cond_signal(&b->cond);
-	b->is_rung = b->is_ordered = true;
+	b->is_notified = b->is_ordered = true;
 	*flag_of(&b->orders, order) = true;
 	pthread_mutex_unlock(&b->lock);
 }
@@ -66,28 +66,28 @@ static struct timespec deadline_in(int64_t ns)
 }
 
 /* Locked.  A ring ends the sleep too, unless calm. */
-static void sleep_for(struct bell *b, int64_t ns, bool calm)
+static void sleep_for(struct wakeup *b, int64_t ns, bool calm)
 {
 	struct timespec until = deadline_in(ns);
-	while (!b->is_ordered && (calm || !b->is_rung))
+	while (!b->is_ordered && (calm || !b->is_notified))
 		if (pthread_cond_timedwait(&b->cond, &b->lock, &until) ==
 		    ETIMEDOUT)
 			break;
 }
 
-struct orders bell_listen(struct bell *b, int64_t ms, bool calm)
+struct orders wakeup_wait(struct wakeup *b, int64_t ms, bool calm)
 {
 	pthread_mutex_lock(&b->lock);
 	if (ms > 0)
 		sleep_for(b, ms * NS_PER_MS, calm);
-	b->is_rung = b->is_ordered = false;
+	b->is_notified = b->is_ordered = false;
 	struct orders orders = b->orders;
 	b->orders.reopen = false;
 	pthread_mutex_unlock(&b->lock);
 	return orders;
 }
 
-void bell_rest(struct bell *b, int64_t ns)
+void wakeup_sleep(struct wakeup *b, int64_t ns)
 {
 	pthread_mutex_lock(&b->lock);
 	sleep_for(b, ns, true);

@@ -18,29 +18,29 @@ struct orders { /* as of one moment */
 	bool abandon;
 };
 
-struct bell {
+struct wakeup {
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
-	bool is_rung;
+	bool is_notified;
 	bool is_ordered;
 	struct orders orders;
 };
 
 enum order { ORDER_REOPEN, ORDER_FINISH, ORDER_LEAVE, ORDER_ABANDON };
 
-void bell_init(struct bell *);
-void bell_fini(struct bell *);
+void wakeup_init(struct wakeup *);
+void wakeup_fini(struct wakeup *);
 
 /* Cheap when it has been heard of already. */
-void bell_ring(struct bell *);
-void bell_order(struct bell *, enum order);
+void wakeup_notify(struct wakeup *);
+void wakeup_order(struct wakeup *, enum order);
 
 /* Sleep until rung or for `ms`, which may be 0; then read the orders.  With
  * `calm` only an order ends the sleep: more datagrams are no reason to try a
  * full disk again. */
-struct orders bell_listen(struct bell *, int64_t ms, bool calm);
+struct orders wakeup_wait(struct wakeup *, int64_t ms, bool calm);
 
-/* Sleep for so long or until an order, which is left for bell_listen. */
-void bell_rest(struct bell *, int64_t ns);
+/* Sleep for so long or until an order, which is left for wakeup_wait. */
+void wakeup_sleep(struct wakeup *, int64_t ns);
 
 #endif

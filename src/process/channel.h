@@ -26,29 +26,29 @@
 #include "intake/endpoints.h"
 #include "status/worker_counts.h"
 
-enum link_kind {
-	LINK_READY = 1,
-	LINK_GO,
-	LINK_WORKING,
-	LINK_RELOAD,
-	LINK_TALLY,
-	LINK_LEAVE,
-	LINK_STAY,
+enum channel_kind {
+	CHANNEL_READY = 1,
+	CHANNEL_GO,
+	CHANNEL_WORKING,
+	CHANNEL_RELOAD,
+	CHANNEL_COUNTS,
+	CHANNEL_LEAVE,
+	CHANNEL_STAY,
 };
 
 /* Where the configuration wants our own lines. */
-struct link_log {
+struct channel_log {
 	char path[ENDPOINT_PATH_BYTES]; /* empty: standard error */
-	int level;			/* enum say_level */
+	int level;			/* enum log_level */
 };
 
-struct link_message {
-	enum link_kind kind;
-	struct endpoint_specs specs; /* READY */
-	struct link_log log;	     /* READY */
-	struct link_tally tally;     /* GO, TALLY */
-	bool is_draining;	     /* GO: a signal has come already */
-	int64_t grace_left_ms;	     /* GO, when draining */
+struct channel_message {
+	enum channel_kind kind;
+	struct endpoint_specs specs;	    /* READY */
+	struct channel_log log;		    /* READY */
+	struct worker_counts worker_counts; /* GO, TALLY */
+	bool is_draining;		    /* GO: a signal has come already */
+	int64_t grace_left_ms;		    /* GO, when draining */
 	uint32_t queue_lengths[ENDPOINTS_MAX]; /* GO */
 	bool are_kept[ENDPOINTS_MAX];	       /* GO, see socket_adopt */
 	bool live_on[ENDPOINTS_MAX];	       /* LEAVE: the next has it too */
@@ -59,12 +59,12 @@ struct link_message {
 };
 
 /* Two ends, close-on-exec. */
-bool link_pair(int ends[2], struct err *) MUST_USE;
+bool channel_pair(int ends[2], struct err *) MUST_USE;
 
 /* False when the other end is gone. */
-bool link_send(int fd, const struct link_message *) MUST_USE;
+bool channel_send(int fd, const struct channel_message *) MUST_USE;
 
 /* Wait for a message.  False when the other end is gone. */
-bool link_receive(int fd, struct link_message *) MUST_USE;
+bool channel_receive(int fd, struct channel_message *) MUST_USE;
 
 #endif

@@ -51,7 +51,7 @@ enum state { STARTING, RUNNING, STOPPING };
 
 struct child {
 	pid_t pid; /* 0: none */
-	int link;
+	int channel;
 	bool is_ready;	 /* it has said READY */
 	bool has_gone;	 /* GO was sent */
 	bool is_leaving; /* LEAVE was sent */
@@ -66,7 +66,7 @@ struct supervisor {
 	struct handover handover; /* the workers' */
 	struct child worker;
 	struct child next; /* of a reload */
-	struct link_tally tally;
+	struct worker_counts worker_counts;
 	int signals; /* signalfd */
 	sigset_t mask_before;
 	int64_t restart_ns;    /* 0: no restart is due */
@@ -86,7 +86,7 @@ static void end(struct supervisor *s, int exit_code)
 
 /* --- children */
 
-static _Noreturn void be_worker(struct supervisor *s, int link)
+static _Noreturn void be_worker(struct supervisor *s, int channel)
 {
 	/* Descriptors of other workers and of the endpoints stay with the
 	 * parent: a closed link must mean that the parent is gone. */
@@ -94,18 +94,18 @@ static _Noreturn void be_worker(struct supervisor *s, int link)
 		socket_disown(s->endpoints.sockets[i]);
 	endpoints_close(&s->endpoints);
 	if (s->worker.pid != 0)
-		close(s->worker.link);
+		close(s->worker.channel);
 	close(s->signals);
 	sigprocmask(SIG_SETMASK, &s->mask_before, NULL);
-	exit(launch_worker(s->opts, link, &s->handover));
+	exit(worker_main_supervised(s->opts, channel, &s->handover));
 }
 
 static bool spawn(struct supervisor *s, struct child *child)
 {
 	struct err e;
 	int ends[2];
-	if (!link_pair(ends, &e)) {
-		say(SAY_ERROR, "supervisor", "err=\"%s\"", e.text);
+	if (!channel_pair(ends, &e)) {
+		log_line(LOG_ERROR, "supervisor", "err=\"%s\"", e.text);
 		return false;
 	}
 	pid_t pid = fork();
@@ -115,29 +115,29 @@ static bool spawn(struct supervisor *s, struct child *child)
 	}
 	close(ends[1]);
 	if (pid < 0) {
-		say(SAY_ERROR, "supervisor", "err=\"fork: %s\"",
-		    strerror(errno));
+		log_line(LOG_ERROR, "supervisor", "err=\"fork: %s\"",
+			 strerror(errno));
 		close(ends[0]);
 		return false;
 	}
 	*child = (struct child){
-		.pid = pid, .link = ends[0], .started_ns = clock_mono_ns()};
+		.pid = pid, .channel = ends[0], .started_ns = clock_mono_ns()};
 	return true;
 }
 
 static void forget(struct child *child)
 {
-	if (child->link >= 0)
-		close(child->link);
+	if (child->channel >= 0)
+		close(child->channel);
 	*child = (struct child){0};
 }
 
 /* Sends the endpoints' descriptors and all that has happened so far. */
 static void go(struct supervisor *s, struct child *child, int64_t grace_ms)
 {
-	struct link_message m = {
-		.kind = LINK_GO,
-		.tally = s->tally,
+	struct channel_message m = {
+		.kind = CHANNEL_GO,
+		.worker_counts = s->worker_counts,
 		.is_draining = s->state == STOPPING,
 		.grace_left_ms = grace_ms,
 	};
@@ -150,15 +150,16 @@ static void go(struct supervisor *s, struct child *child, int64_t grace_ms)
 	if (e->http_fd >= 0)
 		m.fds[m.fd_count++] = e->http_fd;
 	/* When it is gone already, its death is about to be told. */
-	child->has_gone = link_send(child->link, &m);
+	child->has_gone = channel_send(child->channel, &m);
 }
 
-static void tell_tally(struct supervisor *s)
+static void send_counts(struct supervisor *s)
 {
-	struct link_message m = {.kind = LINK_TALLY, .tally = s->tally};
-	if (s->worker.has_gone && !link_send(s->worker.link, &m))
-		say(SAY_DEBUG, "supervisor", "worker=%d is gone",
-		    (int)s->worker.pid);
+	struct channel_message m = {.kind = CHANNEL_COUNTS,
+				    .worker_counts = s->worker_counts};
+	if (s->worker.has_gone && !channel_send(s->worker.channel, &m))
+		log_line(LOG_DEBUG, "supervisor", "worker=%d is gone",
+			 (int)s->worker.pid);
 }
 
 /* --- reload */
@@ -166,21 +167,21 @@ static void tell_tally(struct supervisor *s)
 static void reload(struct supervisor *s)
 {
 	if (s->state != RUNNING || s->next.pid != 0 || s->worker.pid == 0) {
-		say(SAY_WARN, "supervisor", "reload=refused state=%s",
-		    s->next.pid != 0 ? "reloading" : "not running");
+		log_line(LOG_WARN, "supervisor", "reload=refused state=%s",
+			 s->next.pid != 0 ? "reloading" : "not running");
 		return;
 	}
-	say(SAY_INFO, "supervisor", "reload=started");
+	log_line(LOG_INFO, "supervisor", "reload=started");
 	if (!spawn(s, &s->next))
-		s->tally.reloads_failed++;
+		s->worker_counts.reloads_failed++;
 }
 
 static void reload_failed(struct supervisor *s, const char *why)
 {
-	s->tally.reloads_failed++;
-	say(SAY_ERROR, "supervisor",
-	    "reload=failed err=\"%s, the old configuration stays\"", why);
-	tell_tally(s);
+	s->worker_counts.reloads_failed++;
+	log_line(LOG_ERROR, "supervisor",
+		 "reload=failed err=\"%s, the old configuration stays\"", why);
+	send_counts(s);
 }
 
 /* The old one of a reload has left: the next is the worker now. */
@@ -188,9 +189,9 @@ static void take_over(struct supervisor *s)
 {
 	s->worker = s->next;
 	s->next = (struct child){0};
-	s->tally.reloads_done++;
-	say(SAY_INFO, "supervisor", "reload=done worker=%d",
-	    (int)s->worker.pid);
+	s->worker_counts.reloads_done++;
+	log_line(LOG_INFO, "supervisor", "reload=done worker=%d",
+		 (int)s->worker.pid);
 	go(s, &s->worker, 0);
 }
 
@@ -200,7 +201,7 @@ static void hand_over(struct supervisor *s)
 	struct err e;
 	if (!endpoints_set(&s->endpoints, &s->next.specs, &e)) {
 		kill(s->next.pid, SIGKILL);
-		say(SAY_ERROR, "supervisor", "err=\"%s\"", e.text);
+		log_line(LOG_ERROR, "supervisor", "err=\"%s\"", e.text);
 		return; /* its death counts the failure */
 	}
 	if (s->worker.pid == 0) {
@@ -208,11 +209,11 @@ static void hand_over(struct supervisor *s)
 		take_over(s);
 		return;
 	}
-	struct link_message m = {.kind = LINK_LEAVE};
+	struct channel_message m = {.kind = CHANNEL_LEAVE};
 	const struct endpoint_specs *its = &s->worker.specs;
 	for (uint32_t i = 0; i < its->socket_count; i++)
 		m.live_on[i] = endpoints_have(&s->endpoints, &its->sockets[i]);
-	if (!link_send(s->worker.link, &m))
+	if (!channel_send(s->worker.channel, &m))
 		kill(s->worker.pid, SIGKILL);
 	s->worker.is_leaving = true;
 	s->kill_ns = clock_mono_ns() + LEAVE_MS * NS_PER_MS;
@@ -221,7 +222,7 @@ static void hand_over(struct supervisor *s)
 /* --- what happens */
 
 static void on_ready(struct supervisor *s, struct child *child,
-		     const struct link_message *m)
+		     const struct channel_message *m)
 {
 	/* LEAVE came before: the endpoints are the next one's already. */
 	if (child->is_leaving)
@@ -229,9 +230,9 @@ static void on_ready(struct supervisor *s, struct child *child,
 	struct err log_error;
 	const char *log_path = m->log.path[0] != '\0' ? m->log.path : NULL;
 	/* The worker has it open already: that it fails here is its news. */
-	if (!say_open(log_path, (enum say_level)m->log.level, &log_error))
-		say(SAY_WARN, "supervisor", "err=\"%s\"", log_error.text);
-	say(SAY_INFO, "supervisor", "worker=%d started", (int)child->pid);
+	if (!log_open(log_path, (enum log_level)m->log.level, &log_error))
+		log_line(LOG_WARN, "supervisor", "err=\"%s\"", log_error.text);
+	log_line(LOG_INFO, "supervisor", "worker=%d started", (int)child->pid);
 	child->is_ready = true;
 	child->specs = m->specs;
 	if (child == &s->next) {
@@ -246,7 +247,7 @@ static void on_ready(struct supervisor *s, struct child *child,
 			end(s, e.exit_code);
 			return;
 		}
-		say(SAY_ERROR, "supervisor", "err=\"%s\"", e.text);
+		log_line(LOG_ERROR, "supervisor", "err=\"%s\"", e.text);
 		return;
 	}
 	int64_t grace_ms = 0;
@@ -256,22 +257,22 @@ static void on_ready(struct supervisor *s, struct child *child,
 	go(s, child, grace_ms > 0 ? grace_ms : 0);
 }
 
-static void on_link(struct supervisor *s, struct child *child)
+static void on_channel(struct supervisor *s, struct child *child)
 {
-	struct link_message m;
-	if (!link_receive(child->link, &m)) {
+	struct channel_message m;
+	if (!channel_receive(child->channel, &m)) {
 		/* Its end is told by SIGCHLD. */
-		close(child->link);
-		child->link = -1;
+		close(child->channel);
+		child->channel = -1;
 		return;
 	}
-	if (m.kind == LINK_READY)
+	if (m.kind == CHANNEL_READY)
 		on_ready(s, child, &m);
-	else if (m.kind == LINK_WORKING && s->state == STARTING)
+	else if (m.kind == CHANNEL_WORKING && s->state == STARTING)
 		s->state = RUNNING;
-	else if (m.kind == LINK_RELOAD)
+	else if (m.kind == CHANNEL_RELOAD)
 		reload(s);
-	else if (m.kind == LINK_STAY && s->kill_ns != 0)
+	else if (m.kind == CHANNEL_STAY && s->kill_ns != 0)
 		s->kill_ns = clock_mono_ns() + LEAVE_MS * NS_PER_MS;
 }
 
@@ -281,10 +282,11 @@ static void restart_later(struct supervisor *s, bool was_quick)
 {
 	s->quick_deaths = was_quick ? s->quick_deaths + 1 : 0;
 	if (s->quick_deaths >= QUICK_DEATHS_MAX) {
-		say(SAY_ERROR, "supervisor",
-		    "err=\"%d workers in a row died at once, giving up; what "
-		    "was received is in the journal\"",
-		    QUICK_DEATHS_MAX);
+		log_line(
+			LOG_ERROR, "supervisor",
+			"err=\"%d workers in a row died at once, giving up; what "
+			"was received is in the journal\"",
+			QUICK_DEATHS_MAX);
 		end(s, EXIT_CODE_SYSTEM);
 		return;
 	}
@@ -309,11 +311,12 @@ static void on_worker_end(struct supervisor *s, int status)
 		return;
 	}
 	if (!is_good) {
-		s->tally.deaths++;
-		say(SAY_ERROR, "supervisor", "worker=%d died %s=%d",
-		    (int)was.pid, WIFSIGNALED(status) ? "signal" : "exit_code",
-		    WIFSIGNALED(status) ? WTERMSIG(status)
-					: WEXITSTATUS(status));
+		s->worker_counts.deaths++;
+		log_line(LOG_ERROR, "supervisor", "worker=%d died %s=%d",
+			 (int)was.pid,
+			 WIFSIGNALED(status) ? "signal" : "exit_code",
+			 WIFSIGNALED(status) ? WTERMSIG(status)
+					     : WEXITSTATUS(status));
 	}
 	if (s->next.is_ready)
 		take_over(s);
@@ -347,7 +350,7 @@ static void stop(struct supervisor *s, int signum)
 		return;
 	}
 	if (s->state == RUNNING) {
-		say(SAY_INFO, "supervisor", "signal=%d stopping", signum);
+		log_line(LOG_INFO, "supervisor", "signal=%d stopping", signum);
 		s->stop_ns = clock_mono_ns();
 	}
 	s->state = STOPPING;
@@ -377,8 +380,9 @@ static void on_time(struct supervisor *s)
 {
 	int64_t now_ns = clock_mono_ns();
 	if (s->kill_ns != 0 && now_ns >= s->kill_ns) {
-		say(SAY_WARN, "supervisor", "worker=%d does not leave, killed",
-		    (int)s->worker.pid);
+		log_line(LOG_WARN, "supervisor",
+			 "worker=%d does not leave, killed",
+			 (int)s->worker.pid);
 		s->kill_ns = 0;
 		kill(s->worker.pid, SIGKILL);
 	}
@@ -408,19 +412,19 @@ static void wait_for_something(struct supervisor *s)
 	struct pollfd fds[3] = {{.fd = s->signals, .events = POLLIN}};
 	for (int i = 0; i < 2; i++)
 		fds[i + 1] = (struct pollfd){
-			.fd = children[i]->pid != 0 ? children[i]->link : -1,
+			.fd = children[i]->pid != 0 ? children[i]->channel : -1,
 			.events = POLLIN,
 		};
 	if (poll(fds, 3, wait_ms(s)) < 0 && errno != EINTR) {
-		say(SAY_ERROR, "supervisor", "err=\"poll: %s\"",
-		    strerror(errno));
+		log_line(LOG_ERROR, "supervisor", "err=\"poll: %s\"",
+			 strerror(errno));
 		end(s, EXIT_CODE_SYSTEM);
 		return;
 	}
 	/* Messages first: READY and the end may come together. */
 	for (int i = 0; i < 2; i++)
 		if (fds[i + 1].revents != 0 && children[i]->pid != 0)
-			on_link(s, children[i]);
+			on_channel(s, children[i]);
 	if (s->stop_signal != 0 && s->state == RUNNING)
 		stop(s, s->stop_signal);
 	if (fds[0].revents != 0)
@@ -447,7 +451,7 @@ int supervisor_run(const struct assemble_opts *opts)
 	struct supervisor s = {.opts = opts};
 	struct err e = {0};
 	endpoints_init(&s.endpoints);
-	if (!say_open(NULL, opts->log_level, &e) || !watch_signals(&s, &e) ||
+	if (!log_open(NULL, opts->log_level, &e) || !watch_signals(&s, &e) ||
 	    !endpoints_adopt_systemd(&s.endpoints, &e) ||
 	    !handover_open(&s.handover, &e)) {
 		fprintf(stderr, "sluiced: %s\n", e.text);

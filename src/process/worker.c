@@ -43,9 +43,9 @@ struct worker {
 	struct http *http;
 	struct status *status;
 	struct metrics_input inputs[ENDPOINTS_MAX];
-	struct link_tally tally;
+	struct worker_counts worker_counts;
 	bool live_on[ENDPOINTS_MAX]; /* of LEAVE */
-	uv_poll_t link;
+	uv_poll_t channel;
 	uv_timer_t idle_timer; /* draining, or waiting to leave: a tick */
 	unsigned idle_ticks;   /* without a datagram */
 	uint64_t arrivals;     /* at the last tick */
@@ -87,8 +87,8 @@ static void on_idle_tick(uv_timer_t *timer)
 static void on_stuck(uv_timer_t *timer)
 {
 	struct worker *w = timer->data;
-	say(SAY_ERROR, "worker",
-	    "err=\"the pipeline does not end: a hook or a disk hangs\"");
+	log_line(LOG_ERROR, "worker",
+		 "err=\"the pipeline does not end: a hook or a disk hangs\"");
 	status_say_last_word(w->status);
 	_exit(EXIT_CODE_SYSTEM);
 }
@@ -96,8 +96,8 @@ static void on_stuck(uv_timer_t *timer)
 static void on_grace_over(uv_timer_t *timer)
 {
 	struct worker *w = timer->data;
-	say(SAY_WARN, "worker", "grace=over state=%s",
-	    w->state == DRAINING ? "draining" : "finishing");
+	log_line(LOG_WARN, "worker", "grace=over state=%s",
+		 w->state == DRAINING ? "draining" : "finishing");
 	if (w->state == DRAINING)
 		finish(w);
 	pipeline_abandon(w->pipeline);
@@ -106,7 +106,7 @@ static void on_grace_over(uv_timer_t *timer)
 
 static void drain(struct worker *w, int64_t grace_ms)
 {
-	say(SAY_INFO, "worker", "draining grace_ms=%" PRId64, grace_ms);
+	log_line(LOG_INFO, "worker", "draining grace_ms=%" PRId64, grace_ms);
 	w->state = DRAINING;
 	w->arrivals = receiver_arrivals(w->receiver);
 	uv_timer_start(&w->idle_timer, on_idle_tick, IDLE_TICK_MS,
@@ -129,7 +129,7 @@ static bool is_output_blocked(void *data)
 static void wake_pipeline(void *data)
 {
 	struct worker *w = data;
-	pipeline_ring(w->pipeline);
+	pipeline_wake(w->pipeline);
 }
 
 /* `live_on`: NULL when there is no next worker. */
@@ -137,7 +137,7 @@ static void leave(struct worker *w, const char *why, const bool *live_on)
 {
 	if (w->state == FINISHING || w->state == LEAVING)
 		return;
-	say(SAY_INFO, "worker", "leaving why=\"%s\"", why);
+	log_line(LOG_INFO, "worker", "leaving why=\"%s\"", why);
 	w->state = LEAVING;
 	uv_timer_stop(&w->idle_timer);
 	uv_timer_stop(&w->grace_timer);
@@ -152,11 +152,11 @@ static void leave(struct worker *w, const char *why, const bool *live_on)
 static void on_stay_tick(uv_timer_t *timer)
 {
 	struct worker *w = timer->data;
-	struct link_message m = {.kind = LINK_STAY};
+	struct channel_message m = {.kind = CHANNEL_STAY};
 	if (w->state != RUNNING && w->state != LEAVING)
 		return;
 	if (is_blocked(w)) {
-		if (!link_send(w->opts->link, &m))
+		if (!channel_send(w->opts->channel, &m))
 			uv_timer_stop(timer);
 	} else if (w->state == RUNNING) {
 		leave(w, "reload", w->live_on);
@@ -170,9 +170,10 @@ static void leave_for_reload(struct worker *w)
 {
 	bool must_stay = w->settings->storage_in_memory && is_blocked(w);
 	if (must_stay && w->state == RUNNING)
-		say(SAY_WARN, "worker",
-		    "reload=waiting err=\"an output takes nothing, and the "
-		    "journal is in memory\"");
+		log_line(
+			LOG_WARN, "worker",
+			"reload=waiting err=\"an output takes nothing, and the "
+			"journal is in memory\"");
 	else
 		leave(w, "reload", w->live_on);
 	bool is_going = w->state == RUNNING || w->state == LEAVING;
@@ -227,28 +228,28 @@ static void tell_finished(void *data)
 static bool ask_reload(void *data)
 {
 	struct worker *w = data;
-	struct link_message m = {.kind = LINK_RELOAD};
-	if (w->opts->link >= 0 && link_send(w->opts->link, &m))
+	struct channel_message m = {.kind = CHANNEL_RELOAD};
+	if (w->opts->channel >= 0 && channel_send(w->opts->channel, &m))
 		return true;
-	say(SAY_WARN, "worker",
-	    "reload=refused err=\"there is no supervisor\"");
+	log_line(LOG_WARN, "worker",
+		 "reload=refused err=\"there is no supervisor\"");
 	return false;
 }
 
-static void on_link(uv_poll_t *poll, int status, int events)
+static void on_channel(uv_poll_t *poll, int status, int events)
 {
 	struct worker *w = poll->data;
-	struct link_message m;
+	struct channel_message m;
 	(void)status;
 	(void)events;
-	if (!link_receive(w->opts->link, &m)) {
+	if (!channel_receive(w->opts->channel, &m)) {
 		uv_poll_stop(poll);
 		leave(w, "the supervisor is gone", NULL);
-	} else if (m.kind == LINK_LEAVE) {
+	} else if (m.kind == CHANNEL_LEAVE) {
 		memcpy(w->live_on, m.live_on, sizeof w->live_on);
 		leave_for_reload(w);
-	} else if (m.kind == LINK_TALLY) {
-		w->tally = m.tally;
+	} else if (m.kind == CHANNEL_COUNTS) {
+		w->worker_counts = m.worker_counts;
 	}
 }
 
@@ -256,13 +257,14 @@ static void on_signal(uv_signal_t *signal, int signum)
 {
 	struct worker *w = signal->data;
 	if (signum == SIGUSR1) {
-		say(SAY_INFO, "worker", "signal=SIGUSR1 files are reopened");
+		log_line(LOG_INFO, "worker",
+			 "signal=SIGUSR1 files are reopened");
 		pipeline_reopen(w->pipeline);
 	} else if (signum == SIGHUP) {
-		if (w->opts->link < 0) /* else the supervisor's to answer */
+		if (w->opts->channel < 0) /* else the supervisor's to answer */
 			ask_reload(w);
 	} else if (w->state == RUNNING) {
-		say(SAY_INFO, "worker", "signal=%d", signum);
+		log_line(LOG_INFO, "worker", "signal=%d", signum);
 		drain(w, (int64_t)(w->settings->grace_s * 1000));
 	}
 }
@@ -310,21 +312,24 @@ static void start_signals(struct worker *w)
 static void say_found(const struct journal_found *found, const char *path)
 {
 	if (found->damaged[0] != '\0')
-		say(SAY_ERROR, "journal",
-		    "path=%s err=\"%s\" set_aside=%s msg=\"sluiced replay %s "
-		    "sends what is good in it\"",
-		    path, found->why, found->damaged, found->damaged);
+		log_line(
+			LOG_ERROR, "journal",
+			"path=%s err=\"%s\" set_aside=%s msg=\"sluiced replay %s "
+			"sends what is good in it\"",
+			path, found->why, found->damaged, found->damaged);
 	if (found->is_written_back)
-		say(SAY_WARN, "journal",
-		    "path=%s msg=\"on a disk: receiving waits while the kernel "
-		    "writes it back; better on a tmpfs (emptyDir with medium: "
-		    "Memory)\"",
-		    path);
+		log_line(
+			LOG_WARN, "journal",
+			"path=%s msg=\"on a disk: receiving waits while the kernel "
+			"writes it back; better on a tmpfs (emptyDir with medium: "
+			"Memory)\"",
+			path);
 	if (found->messages > 0)
-		say(SAY_INFO, "journal",
-		    "path=%s recovered=%" PRIu64 " from_slots=%" PRIu64
-		    " noted=%" PRIu64,
-		    path, found->messages, found->from_slots, found->noted);
+		log_line(LOG_INFO, "journal",
+			 "path=%s recovered=%" PRIu64 " from_slots=%" PRIu64
+			 " noted=%" PRIu64,
+			 path, found->messages, found->from_slots,
+			 found->noted);
 }
 
 static bool open_journal(struct worker *w, struct err *e)
@@ -339,8 +344,9 @@ static bool open_journal(struct worker *w, struct err *e)
 	};
 	for (size_t i = 0; i < a->input_count; i++) {
 		const struct input *in = &a->inputs[i];
-		size_t bytes = in->message_bytes_max +
-			       (in->keeps_origin ? ORIGIN_BYTES_MAX : 0);
+		size_t bytes =
+			in->message_bytes_max +
+			(in->keeps_peer_address ? PEER_ADDRESS_BYTES_MAX : 0);
 		if (bytes > opts.slot_bytes)
 			opts.slot_bytes = bytes;
 	}
@@ -383,7 +389,7 @@ static void start_receiver(struct worker *w)
 		.handover = w->opts->handover,
 		.inputs = inputs,
 		.slots = SLOTS,
-		.ring_after_ms = (uint64_t)(w->settings->flush_s * 1000 / 2),
+		.wake_after_ms = (uint64_t)(w->settings->flush_s * 1000 / 2),
 		.wake = wake_pipeline,
 		.is_output_blocked = is_output_blocked,
 		.data = w,
@@ -394,7 +400,7 @@ static void start_receiver(struct worker *w)
 		inputs[i] = (struct receiver_input){
 			.framing = in->framing,
 			.message_bytes_max = in->message_bytes_max,
-			.keeps_origin = in->keeps_origin,
+			.keeps_peer_address = in->keeps_peer_address,
 		};
 		w->inputs[i] = (struct metrics_input){
 			.name = in->name,
@@ -426,7 +432,7 @@ static void start_status(struct worker *w)
 		.pipeline = w->pipeline,
 		.inputs = w->inputs,
 		.input_count = w->opts->endpoints->specs.socket_count,
-		.tally = &w->tally,
+		.worker_counts = &w->worker_counts,
 		.on_reload = ask_reload,
 		.data = w,
 	};
@@ -448,14 +454,15 @@ static bool start(struct worker *w, struct err *e)
 	if (!start_pipeline(w, e))
 		return false;
 	start_status(w);
-	if (w->opts->link >= 0) {
-		CHECK(uv_poll_init(&w->loop, &w->link, w->opts->link) == 0);
-		w->link.data = w;
-		uv_poll_start(&w->link, UV_READABLE, on_link);
+	if (w->opts->channel >= 0) {
+		CHECK(uv_poll_init(&w->loop, &w->channel, w->opts->channel) ==
+		      0);
+		w->channel.data = w;
+		uv_poll_start(&w->channel, UV_READABLE, on_channel);
 	}
-	struct link_message working = {.kind = LINK_WORKING};
-	if (w->opts->link >= 0 && !link_send(w->opts->link, &working))
-		say(SAY_DEBUG, "worker", "the supervisor is gone");
+	struct channel_message working = {.kind = CHANNEL_WORKING};
+	if (w->opts->channel >= 0 && !channel_send(w->opts->channel, &working))
+		log_line(LOG_DEBUG, "worker", "the supervisor is gone");
 	receiver_start(w->receiver);
 	if (w->opts->is_draining)
 		drain(w, w->opts->grace_left_ms);
@@ -467,12 +474,13 @@ bool worker_run(const struct worker_opts *opts, struct err *e)
 	struct worker *w = mem_new(1, sizeof *w);
 	w->opts = opts;
 	w->settings = &opts->assembly->settings;
-	w->tally = opts->tally;
+	w->worker_counts = opts->worker_counts;
 	CHECK(uv_loop_init(&w->loop) == 0);
 	init_handles(w);
 	bool started = start(w, e);
 	if (started)
-		say(SAY_INFO, "worker", "ready version=%s", metrics_version());
+		log_line(LOG_INFO, "worker", "ready version=%s",
+			 metrics_version());
 	else
 		close_all(w);
 	uv_run(&w->loop, UV_RUN_DEFAULT);

@@ -33,9 +33,9 @@ struct handover;
 struct worker_opts { /* all borrowed */
 	struct assembly *assembly;
 	struct endpoints *endpoints; /* open; http_fd is taken over */
-	int link;		     /* to the supervisor; -1: there is none */
+	int channel;		     /* to the supervisor; -1: there is none */
 	const struct handover *handover; /* NULL without a supervisor */
-	struct link_tally tally;
+	struct worker_counts worker_counts;
 	bool is_draining; /* a signal has come already */
 	int64_t grace_left_ms;
 };

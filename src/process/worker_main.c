@@ -53,12 +53,12 @@ static bool specs_of(const struct assembly *a, struct endpoint_specs *specs,
 }
 
 /* The descriptors of GO: sockets in the order of the specs, then HTTP. */
-static bool take_endpoints(const struct link_message *go,
+static bool take_endpoints(const struct channel_message *go,
 			   const struct endpoint_specs *specs,
 			   struct endpoints *to, struct err *e)
 {
 	uint32_t wanted = specs->socket_count + (specs->has_http ? 1 : 0);
-	if (go->kind != LINK_GO || go->fd_count != wanted)
+	if (go->kind != CHANNEL_GO || go->fd_count != wanted)
 		return err_set(e, "%s", "the supervisor sent no endpoints");
 	to->specs = *specs;
 	for (uint32_t i = 0; i < specs->socket_count; i++) {
@@ -75,12 +75,12 @@ static bool take_endpoints(const struct link_message *go,
 	return true;
 }
 
-int launch_worker(const struct assemble_opts *opts, int link,
-		  const struct handover *handover)
+int worker_main_supervised(const struct assemble_opts *opts, int channel,
+			   const struct handover *handover)
 {
 	struct err e = {0};
 	struct endpoints endpoints;
-	struct link_message m = {.kind = LINK_READY};
+	struct channel_message m = {.kind = CHANNEL_READY};
 	endpoints_init(&endpoints);
 	prctl(PR_SET_NAME, "sluiced-worker");
 	struct assembly *assembly = assemble(opts, &e);
@@ -96,17 +96,17 @@ int launch_worker(const struct assemble_opts *opts, int link,
 		goto fail;
 	}
 	m.grace_left_ms = (int64_t)(assembly->settings.grace_s * 1000);
-	if (!link_send(link, &m) || !link_receive(link, &m) ||
-	    m.kind == LINK_LEAVE) {
+	if (!channel_send(channel, &m) || !channel_receive(channel, &m) ||
+	    m.kind == CHANNEL_LEAVE) {
 		assembly_free(assembly); /* not needed, or nobody is there */
 		return 0;
 	}
 	struct worker_opts worker = {
 		.assembly = assembly,
 		.endpoints = &endpoints,
-		.link = link,
+		.channel = channel,
 		.handover = handover,
-		.tally = m.tally,
+		.worker_counts = m.worker_counts,
 		.is_draining = m.is_draining,
 		.grace_left_ms = m.grace_left_ms,
 	};
@@ -122,7 +122,7 @@ fail:
 	return failed(&e);
 }
 
-int launch_alone(const struct assemble_opts *opts)
+int worker_main_alone(const struct assemble_opts *opts)
 {
 	struct err e = {0};
 	struct endpoints endpoints;
@@ -130,7 +130,7 @@ int launch_alone(const struct assemble_opts *opts)
 	endpoints_init(&endpoints);
 	struct assembly *assembly = assemble(opts, &e);
 	struct worker_opts worker = {
-		.assembly = assembly, .endpoints = &endpoints, .link = -1};
+		.assembly = assembly, .endpoints = &endpoints, .channel = -1};
 	bool ok = assembly != NULL && specs_of(assembly, &specs, &e) &&
 		  endpoints_adopt_systemd(&endpoints, &e) &&
 		  endpoints_set(&endpoints, &specs, &e) &&
@@ -140,7 +140,7 @@ int launch_alone(const struct assemble_opts *opts)
 	return ok ? 0 : failed(&e);
 }
 
-int launch_dry(const struct assemble_opts *opts)
+int worker_main_dry_run(const struct assemble_opts *opts)
 {
 	struct err e = {0};
 	struct assembly *assembly = assemble(opts, &e);

@@ -9,13 +9,13 @@ struct handover;
 
 /* In the child: assemble, say READY over the link, wait for GO, work.  The
  * process's exit code; errors have been printed. */
-int launch_worker(const struct assemble_opts *, int link,
-		  const struct handover *);
+int worker_main_supervised(const struct assemble_opts *, int channel,
+			   const struct handover *);
 
 /* --no-supervisor: open the endpoints and work. */
-int launch_alone(const struct assemble_opts *);
+int worker_main_alone(const struct assemble_opts *);
 
 /* --dry-run: assemble, say so. */
-int launch_dry(const struct assemble_opts *);
+int worker_main_dry_run(const struct assemble_opts *);
 
 #endif

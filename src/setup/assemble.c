@@ -76,7 +76,7 @@ static bool open_log(const struct assembly *a, const struct assemble_opts *opts,
 		if (error != 0)
 			return err_sys(e, error, "open %s", s->log_file);
 	}
-	return say_open(path, s->has_log_level ? s->log_level : opts->log_level,
+	return log_open(path, s->has_log_level ? s->log_level : opts->log_level,
 			e);
 }
 
@@ -194,13 +194,13 @@ static bool check_unlike_others(const struct assembly *a, size_t index,
 static bool try_socket(const struct input *in, const struct conf_section *s,
 		       struct err *e)
 {
-	char room[SAY_QUOTED_BYTES];
+	char room[LOG_QUOTED_BYTES];
 	switch (socket_try(&in->socket, e)) {
 	case SOCKET_TRY_GOOD:
 		return true;
 	case SOCKET_TRY_NO_DIRECTORY:
-		say(SAY_WARN, "assemble", "input=%s err=%s", in->name,
-		    say_quoted(span_of(e->text), room));
+		log_line(LOG_WARN, "assemble", "input=%s err=%s", in->name,
+			 log_quoted(span_of(e->text), room));
 		return true;
 	case SOCKET_TRY_BAD:
 		break;
@@ -253,9 +253,10 @@ static void place_storage(struct assembly *a)
 	struct buf b = {0};
 	struct stat st;
 	if (path == NULL && beside == NULL && !a->settings.storage_in_memory) {
-		say(SAY_WARN, "assemble",
-		    "journal=memory err=\"without storage.path in [SERVICE] "
-		    "what is not yet written does not outlive a crash\"");
+		log_line(
+			LOG_WARN, "assemble",
+			"journal=memory err=\"without storage.path in [SERVICE] "
+			"what is not yet written does not outlive a crash\"");
 		a->settings.storage_in_memory = true;
 	}
 	if (a->settings.storage_in_memory)

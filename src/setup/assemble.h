@@ -23,7 +23,7 @@ struct router;
 struct assemble_opts {
 	const char *conf_path;
 	struct conf *options;	  /* the command line's [SERVICE], or NULL */
-	enum say_level log_level; /* unless Log_Level says otherwise */
+	enum log_level log_level; /* unless Log_Level says otherwise */
 	bool dry_run;		  /* leave nothing behind */
 	bool allow_unknown;	  /* keys; they are warnings then */
 };
@@ -34,7 +34,7 @@ struct input {
 	struct socket_opts socket;
 	size_t message_bytes_max;
 	enum framing_kind framing; /* of a stream */
-	bool keeps_origin;	   /* the sender's address, with each message */
+	bool keeps_peer_address;   /* the sender's address, with each message */
 };
 
 struct assembly {

@@ -226,7 +226,8 @@ static bool read_keys(struct conf_section *s, struct input *in,
 	if (!conf_get_text(s, "Raw_Message_Key", &raw, e) ||
 	    !conf_get_text(s, "Source_Address_Key", &source, e))
 		return false;
-	in->keeps_origin = source != NULL && in->socket.kind != SOCKET_UNIX_UDP;
+	in->keeps_peer_address =
+		source != NULL && in->socket.kind != SOCKET_UNIX_UDP;
 	if (raw != NULL || source != NULL)
 		decoder_add_keys(d, raw, source, no_origin(in));
 	return true;

@@ -50,7 +50,7 @@ void settings_init(struct settings *s)
 	*s = (struct settings){
 		.flush_s = 1,
 		.grace_s = 5,
-		.log_level = SAY_INFO,
+		.log_level = LOG_INFO,
 		.http_listen = "0.0.0.0",
 		.http_port = 2020,
 		.health_errors_max = 5,
@@ -67,9 +67,9 @@ static bool read_log(struct settings *s, struct conf_section *c, struct err *e)
 {
 	static const char *const names[] = {"off",  "error", "warn",  "warning",
 					    "info", "debug", "trace", NULL};
-	static const enum say_level levels[] = {SAY_OFF,  SAY_ERROR, SAY_WARN,
-						SAY_WARN, SAY_INFO,  SAY_DEBUG,
-						SAY_DEBUG};
+	static const enum log_level levels[] = {LOG_OFF,  LOG_ERROR, LOG_WARN,
+						LOG_WARN, LOG_INFO,  LOG_DEBUG,
+						LOG_DEBUG};
 	size_t chosen = sizeof levels;
 	if (!conf_get_choice(c, "Log_Level", names, &chosen, e) ||
 	    !conf_get_text(c, "Log_File", &s->log_file, e))

@@ -18,7 +18,7 @@ struct settings {
 	double flush_s; /* a line is on disk at most so long after its arrival */
 	double grace_s; /* after SIGTERM */
 	bool has_log_level;
-	enum say_level log_level;
+	enum log_level log_level;
 	const char *log_file; /* NULL: standard error */
 	bool http_server;
 	const char *http_listen; /* an address, IPv4 or IPv6 */

@@ -38,7 +38,7 @@ static uint64_t started(const struct subject *s)
 
 static uint64_t reloads(const struct subject *s)
 {
-	return s->metrics->tally->reloads_done;
+	return s->metrics->worker_counts->reloads_done;
 }
 
 static uint64_t input_bytes(const struct subject *s)

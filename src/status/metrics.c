@@ -160,7 +160,7 @@ static void put_journal(struct buf *b, const struct metrics *m)
 	put_cpu(b, m->view);
 }
 
-static void put_tally(struct buf *b, const struct link_tally *t)
+static void put_worker_counts(struct buf *b, const struct worker_counts *t)
 {
 	head(b, "reloads_total", "counter",
 	     "Reloads of the configuration; a failed one left the old one.");
@@ -312,7 +312,7 @@ void metrics_put(struct buf *b, const struct metrics *m)
 	put_decoders(b, m->view);
 	put_filters(b, m->view);
 	put_sinks(b, m->view);
-	put_tally(b, m->tally);
+	put_worker_counts(b, m->worker_counts);
 	head(b, "uptime_seconds", "gauge", "Seconds since the start.");
 	plain(b, "uptime_seconds", (uint64_t)m->uptime_s);
 	head(b, "build_info", "gauge", "The version that runs.");

@@ -15,7 +15,7 @@
 
 struct buf;
 struct journal_stats;
-struct link_tally;
+struct worker_counts;
 struct pipeline_view;
 struct socket_stats;
 
@@ -44,7 +44,7 @@ struct metrics {
 	size_t journal_ring_bytes;
 	const struct metrics_input *inputs;
 	size_t input_count;
-	const struct link_tally *tally;
+	const struct worker_counts *worker_counts;
 	int64_t uptime_s;
 	int64_t started_s; /* since 1970 */
 	int64_t now_ms;

@@ -41,7 +41,7 @@ static struct metrics begin(const struct status *s)
 		.journal_ring_bytes = journal_ring_bytes(o->journal),
 		.inputs = o->inputs,
 		.input_count = o->input_count,
-		.tally = o->tally,
+		.worker_counts = o->worker_counts,
 		.has_storage_metrics = o->settings->storage_metrics,
 		.uptime_s = (clock_mono_ns() - s->started_ns) / NS_PER_S,
 		.started_s = s->started_real_ns / NS_PER_S,
@@ -114,7 +114,7 @@ uint64_t status_tick_ms(const struct status *s)
 
 static uint64_t reloads(const struct status *s)
 {
-	const struct link_tally *t = s->opts.tally;
+	const struct worker_counts *t = s->opts.worker_counts;
 	return t->reloads_done + t->reloads_failed;
 }
 
@@ -150,7 +150,7 @@ static void answer_reload(struct status *s, const struct http_request *request,
 	answer->content_type = "application/json";
 	if (strcmp(request->method, "GET") == 0) {
 		buf_printf(&answer->body, "{\"hot_reload_count\":%" PRIu64 "}",
-			   s->opts.tally->reloads_done);
+			   s->opts.worker_counts->reloads_done);
 	} else if (!is_asked) {
 		answer->status = 405;
 		answer->content_type = NULL;
@@ -192,13 +192,16 @@ void status_say_last_word(struct status *s)
 	for (size_t i = 0; i < DROP_REASON_COUNT; i++)
 		dropped += law.dropped[i];
 	bool is_loss = law.dropped[DROP_write_failed] > 0;
-	say(is_loss	     ? SAY_ERROR
-	    : law.queued > 0 ? SAY_WARN
-			     : SAY_INFO,
-	    "worker",
-	    "stopped received=%" PRIu64 " written=%" PRIu64 " dropped=%" PRIu64
-	    " dead_lettered=%" PRIu64 " queued=%" PRIu64 "%s",
-	    law.received, law.written, dropped, law.dead_lettered, law.queued,
-	    law.queued > 0 ? " msg=\"they stay in the journal or in a spill\""
-			   : "");
+	log_line(is_loss	  ? LOG_ERROR
+		 : law.queued > 0 ? LOG_WARN
+				  : LOG_INFO,
+		 "worker",
+		 "stopped received=%" PRIu64 " written=%" PRIu64
+		 " dropped=%" PRIu64 " dead_lettered=%" PRIu64
+		 " queued=%" PRIu64 "%s",
+		 law.received, law.written, dropped, law.dead_lettered,
+		 law.queued,
+		 law.queued > 0
+			 ? " msg=\"they stay in the journal or in a spill\""
+			 : "");
 }

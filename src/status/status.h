@@ -20,7 +20,7 @@ struct status_opts {
 	struct pipeline *pipeline;
 	const struct metrics_input *inputs;
 	size_t input_count;
-	const struct link_tally *tally;
+	const struct worker_counts *worker_counts;
 	bool (*on_reload)(void *); /* asked for over HTTP; false: it cannot */
 	void *data;
 };

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-struct link_tally {
+struct worker_counts {
 	uint64_t reloads_done;
 	uint64_t reloads_failed;
 	uint64_t deaths; /* of workers */

@@ -50,7 +50,7 @@ static void read_as(const char *name, const char *text, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct err e = {0};
-	CHECK(say_open(NULL, SAY_OFF, &e));
+	CHECK(log_open(NULL, LOG_OFF, &e));
 	read_as("fuzz", (const char *)data, size);
 	read_as("fuzz.yaml", (const char *)data, size);
 	return 0;

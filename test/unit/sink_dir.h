@@ -241,7 +241,7 @@ static inline int be_quiet(void **state)
 {
 	(void)state;
 	struct err e;
-	return say_open(NULL, SAY_OFF, &e) ? 0 : -1;
+	return log_open(NULL, LOG_OFF, &e) ? 0 : -1;
 }
 
 #endif

@@ -208,7 +208,7 @@ static void a_text_with_a_broken_variable_is_refused(void **state)
 int main(void)
 {
 	struct err e;
-	if (!say_open(NULL, SAY_OFF, &e))
+	if (!log_open(NULL, LOG_OFF, &e))
 		return 1;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_accessor_finds_what_its_text_names),

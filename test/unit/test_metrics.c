@@ -42,9 +42,9 @@ static struct metrics metrics_of(struct pipeline_view *view)
 		.sinks = &sink,
 		.sink_count = 1,
 	};
-	static const struct link_tally tally = {1, 2, 3};
+	static const struct worker_counts worker_counts = {1, 2, 3};
 	return (struct metrics){.view = view,
-				.tally = &tally,
+				.worker_counts = &worker_counts,
 				.journal = &journal,
 				.inputs = inputs,
 				.input_count = 1};

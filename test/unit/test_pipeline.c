@@ -113,7 +113,7 @@ static void nothing_is_taken_before_it_is_rung(void **state)
 static void rung_it_takes_what_is_there(void **state)
 {
 	struct fixture *f = *state;
-	pipeline_ring(f->pipeline);
+	pipeline_wake(f->pipeline);
 	do /* the first flush has nothing */
 		sem_wait(&f->settled);
 	while (taken(f) == 0);

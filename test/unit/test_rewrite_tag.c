@@ -326,7 +326,7 @@ static void keys_of_the_emitter_are_accepted(void **state)
 int main(void)
 {
 	struct err e;
-	if (!say_open(NULL, SAY_OFF, &e))
+	if (!log_open(NULL, LOG_OFF, &e))
 		return 1;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_record_that_matches_gets_the_new_tag),

@@ -380,7 +380,7 @@ static int check_queue(const char *path)
 	close(fd);
 	/* Only what is said goes there; nobody reads it. */
 	struct err e = {0};
-	if (!say_open("/dev/null", SAY_DEBUG, &e))
+	if (!log_open("/dev/null", LOG_DEBUG, &e))
 		return 1;
 	struct socket_opts opts = {.path = path, .mode = 0666};
 	struct socket *s = socket_open(&opts, &e);
@@ -464,7 +464,7 @@ static void receive_errors_are_counted(void **state)
 int main(void)
 {
 	struct err e = {0};
-	if (!say_open(NULL, SAY_ERROR, &e))
+	if (!log_open(NULL, LOG_ERROR, &e))
 		return 1;
 	const struct CMUnitTest tests[] = {
 		TEST(datagrams_arrive_with_their_time),

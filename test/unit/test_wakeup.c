@@ -12,81 +12,81 @@ enum { FOREVER_MS = 24 * 3600 * 1000, ALARM_S = 60 };
 static void a_ring_ends_one_sleep(void **state)
 {
 	(void)state;
-	struct bell b = {0};
-	bell_init(&b);
-	bell_ring(&b);
-	bell_ring(&b);
-	struct orders o = bell_listen(&b, FOREVER_MS, false);
+	struct wakeup b = {0};
+	wakeup_init(&b);
+	wakeup_notify(&b);
+	wakeup_notify(&b);
+	struct orders o = wakeup_wait(&b, FOREVER_MS, false);
 	assert_false(o.reopen || o.finish || o.leave || o.abandon);
-	assert_false(b.is_rung);
+	assert_false(b.is_notified);
 	/* Not heard twice: this one sleeps its millisecond. */
 	int64_t before_ns = clock_mono_ns();
-	bell_listen(&b, 1, false);
+	wakeup_wait(&b, 1, false);
 	assert_true(clock_mono_ns() - before_ns >= NS_PER_MS);
-	bell_fini(&b);
+	wakeup_fini(&b);
 }
 
 static void who_is_calm_hears_orders_only(void **state)
 {
 	(void)state;
-	struct bell b = {0};
-	bell_init(&b);
-	bell_ring(&b);
+	struct wakeup b = {0};
+	wakeup_init(&b);
+	wakeup_notify(&b);
 	int64_t before_ns = clock_mono_ns();
-	bell_listen(&b, 1, true);
+	wakeup_wait(&b, 1, true);
 	assert_true(clock_mono_ns() - before_ns >= NS_PER_MS);
-	bell_order(&b, ORDER_LEAVE);
-	assert_true(bell_listen(&b, FOREVER_MS, true).leave);
-	bell_fini(&b);
+	wakeup_order(&b, ORDER_LEAVE);
+	assert_true(wakeup_wait(&b, FOREVER_MS, true).leave);
+	wakeup_fini(&b);
 }
 
 static void a_rest_leaves_the_order_to_be_read(void **state)
 {
 	(void)state;
-	struct bell b = {0};
-	bell_init(&b);
-	bell_ring(&b);
+	struct wakeup b = {0};
+	wakeup_init(&b);
+	wakeup_notify(&b);
 	int64_t before_ns = clock_mono_ns();
-	bell_rest(&b, NS_PER_MS);
+	wakeup_sleep(&b, NS_PER_MS);
 	assert_true(clock_mono_ns() - before_ns >= NS_PER_MS);
-	assert_true(b.is_rung);
-	bell_order(&b, ORDER_FINISH);
-	bell_rest(&b, FOREVER_MS * NS_PER_MS);
-	assert_true(bell_listen(&b, FOREVER_MS, true).finish);
-	bell_fini(&b);
+	assert_true(b.is_notified);
+	wakeup_order(&b, ORDER_FINISH);
+	wakeup_sleep(&b, FOREVER_MS * NS_PER_MS);
+	assert_true(wakeup_wait(&b, FOREVER_MS, true).finish);
+	wakeup_fini(&b);
 }
 
 static void only_to_reopen_is_said_once(void **state)
 {
 	(void)state;
-	struct bell b = {0};
-	bell_init(&b);
-	bell_order(&b, ORDER_REOPEN);
-	bell_order(&b, ORDER_ABANDON);
-	struct orders o = bell_listen(&b, 0, false);
+	struct wakeup b = {0};
+	wakeup_init(&b);
+	wakeup_order(&b, ORDER_REOPEN);
+	wakeup_order(&b, ORDER_ABANDON);
+	struct orders o = wakeup_wait(&b, 0, false);
 	assert_true(o.reopen && o.abandon);
 	assert_false(o.finish || o.leave);
-	o = bell_listen(&b, 0, false);
+	o = wakeup_wait(&b, 0, false);
 	assert_true(o.abandon && !o.reopen);
-	bell_fini(&b);
+	wakeup_fini(&b);
 }
 
 static void *order_to_leave(void *data)
 {
-	bell_order(data, ORDER_LEAVE);
+	wakeup_order(data, ORDER_LEAVE);
 	return NULL;
 }
 
 static void an_order_wakes_who_sleeps(void **state)
 {
 	(void)state;
-	struct bell b = {0};
+	struct wakeup b = {0};
 	pthread_t other;
-	bell_init(&b);
+	wakeup_init(&b);
 	assert_int_equal(pthread_create(&other, NULL, order_to_leave, &b), 0);
-	assert_true(bell_listen(&b, FOREVER_MS, true).leave);
+	assert_true(wakeup_wait(&b, FOREVER_MS, true).leave);
 	pthread_join(other, NULL);
-	bell_fini(&b);
+	wakeup_fini(&b);
 }
 
 int main(void)
