@@ -87,9 +87,10 @@ def items(path):
 
 
 def parts(path):
-    """The named parts that the cases of a file may use."""
+    """The named parts that the cases of a file use."""
+    used = set(re.findall(r"\*(\w+)", path.read_text()))
     return {name: part for item in items(path) if "parts" in item
-            for name, part in item["parts"].items()}
+            for name, part in item["parts"].items() if name in used}
 
 
 def load(folder):
