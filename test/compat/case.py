@@ -87,8 +87,8 @@ def items(path):
 
 
 def parts(path):
-    """The named parts that the cases of a file use."""
-    used = set(re.findall(r"\*(\w+)", path.read_text()))
+    """The named parts of a file, and those of common.yaml that it uses."""
+    used = set(re.findall(r"[*&](\w+)", path.read_text()))
     return {name: part for item in items(path) if "parts" in item
             for name, part in item["parts"].items() if name in used}
 
