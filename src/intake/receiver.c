@@ -367,7 +367,7 @@ static void add_input(struct receiver *r, uint32_t number,
 	if (socket_kind_is_stream(socket_kind(socket))) {
 		struct connections_input stream = {
 			.socket = socket,
-			.source = (uint16_t)number,
+			.number = (uint16_t)number,
 			.framing = input->framing,
 			.message_bytes_max = input->message_bytes_max,
 			.keeps_peer_address = input->keeps_peer_address,
