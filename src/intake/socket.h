@@ -65,7 +65,7 @@ struct socket_opts {
 	X(connections_total, counter, "connections accepted")              \
 	X(connections, gauge, "connections open")                          \
 	X(stream_messages_total, counter, "messages out of streams")       \
-	X(cut_total, counter,                                              \
+	X(truncated_total, counter,                                        \
 	  "messages out of streams that were too long, cut")               \
 	X(unended_total, counter,                                          \
 	  "messages whose connection ended before they did")               \
