@@ -22,7 +22,7 @@ static const struct filter_ops *const kinds[] = {
 
 enum { KIND_COUNT = sizeof kinds / sizeof kinds[0] };
 
-struct link {
+struct chained_filter {
 	struct filter *filter;
 	char *name;
 	struct tag_match match;
@@ -30,35 +30,36 @@ struct link {
 };
 
 struct chain {
-	struct link *links;
+	struct chained_filter *filters;
 	size_t count;
 	size_t number; /* of the next filter; more than count, see chain_add */
 };
 
 /* A record that is not out yet, and the filter that it goes on at. */
-struct waiting {
-	struct waiting *next;
+struct waiting_record {
+	struct waiting_record *next;
 	struct record *record;
 	size_t at;
 };
 
 /* One call of chain_run. */
-struct run {
+struct chain_run {
 	struct emit emit; /* first: the filters hand it back */
 	struct chain *chain;
 	chain_out_fn out;
 	void *out_data;
-	struct waiting *first; /* what goes on next, in this order */
+	struct waiting_record *first; /* what goes on next, in this order */
 	unsigned restarts;
 
 	/* The filter at work: */
 	size_t at;
-	struct record *record;	/* what it was given */
-	struct waiting **place; /* where in the list its next record goes */
+	struct record *record; /* what it was given */
+	struct waiting_record *
+		*place; /* where in the list its next record goes */
 	unsigned next_count;
 };
 
-static void link_fini(struct link *l)
+static void chained_filter_fini(struct chained_filter *l)
 {
 	if (l->filter != NULL)
 		l->filter->ops->close(l->filter);
@@ -76,8 +77,8 @@ void chain_free(struct chain *c)
 	if (c == NULL)
 		return;
 	for (size_t i = 0; i < c->count; i++)
-		link_fini(&c->links[i]);
-	free(c->links);
+		chained_filter_fini(&c->filters[i]);
+	free(c->filters);
 	free(c);
 }
 
@@ -125,7 +126,7 @@ static bool get_active(struct conf_section *s, bool *is_active, struct err *e)
 static bool is_taken(const struct chain *c, const char *name)
 {
 	size_t i = 0;
-	while (i < c->count && strcmp(c->links[i].name, name) != 0)
+	while (i < c->count && strcmp(c->filters[i].name, name) != 0)
 		i++;
 	return i < c->count;
 }
@@ -159,7 +160,7 @@ static bool check_emitter(const struct chain *c, struct conf_section *s,
 			  const struct filter *f, struct err *e)
 {
 	for (size_t i = 0; f->emitter != NULL && i < c->count; i++) {
-		const char *other = c->links[i].filter->emitter;
+		const char *other = c->filters[i].filter->emitter;
 		if (other != NULL && strcmp(other, f->emitter) == 0)
 			return conf_err_key(s, "Emitter_Name", e,
 					    "there is an emitter \"%s\" "
@@ -188,36 +189,36 @@ bool chain_add(struct chain *c, struct conf_section *s,
 	       const struct filter_env *env, struct err *e)
 {
 	const struct filter_ops *kind = NULL;
-	struct link link = {0};
+	struct chained_filter added = {0};
 	bool is_active = true;
 	if (!get_kind(s, &kind, e) || !get_active(s, &is_active, e) ||
-	    !get_match(s, &link.match, e) ||
-	    !get_name(c, s, kind, &link.name, e))
+	    !get_match(s, &added.match, e) ||
+	    !get_name(c, s, kind, &added.name, e))
 		goto fail;
 	conf_ignore(s, "Log_Level", "the level of [SERVICE] holds for all");
 	conf_ignore(s, "log_suppress_interval",
 		    "what is said again and again is held back");
 
-	link.filter = open_one(c, s, kind, env, e);
-	if (link.filter == NULL)
+	added.filter = open_one(c, s, kind, env, e);
+	if (added.filter == NULL)
 		goto fail;
 	c->number++;
-	if (is_active && !tag_match_is_there(&link.match)) {
+	if (is_active && !tag_match_is_set(&added.match)) {
 		is_active = false;
 		conf_warn(s, NULL,
 			  "Match is missing: no record comes to the filter, it "
 			  "is left out; `Match *` takes all");
 	}
 	if (!is_active) {
-		link_fini(&link);
+		chained_filter_fini(&added);
 		return true;
 	}
-	link.filter->name = link.name;
-	c->links = mem_grow(c->links, c->count + 1, sizeof *c->links);
-	c->links[c->count++] = link;
+	added.filter->name = added.name;
+	c->filters = mem_grow(c->filters, c->count + 1, sizeof *c->filters);
+	c->filters[c->count++] = added;
 	return true;
 fail:
-	link_fini(&link);
+	chained_filter_fini(&added);
 	return false;
 }
 
@@ -226,8 +227,8 @@ bool chain_filter(const struct chain *c, size_t index, const char **name,
 {
 	if (index >= c->count)
 		return false;
-	*name = c->links[index].name;
-	*filter = c->links[index].filter;
+	*name = c->filters[index].name;
+	*filter = c->filters[index].filter;
 	return true;
 }
 
@@ -235,22 +236,23 @@ void chain_restore(struct chain *c, size_t index,
 		   const struct filter_stats *stats)
 {
 	CHECK(index < c->count);
-	c->links[index].filter->stats = *stats;
+	c->filters[index].filter->stats = *stats;
 }
 
 /* The record goes on at filter `at`, behind what was put before by the filter
  * at work and before all that waited already. */
-static void put(struct run *r, struct record *record, size_t at)
+static void put(struct chain_run *r, struct record *record, size_t at)
 {
-	struct waiting *w = arena_take(record->arena, sizeof *w);
-	*w = (struct waiting){.next = *r->place, .record = record, .at = at};
+	struct waiting_record *w = arena_take(record->arena, sizeof *w);
+	*w = (struct waiting_record){
+		.next = *r->place, .record = record, .at = at};
 	*r->place = w;
 	r->place = &w->next;
 }
 
 static void on_next(struct emit *emit, struct record *record)
 {
-	struct run *r = (struct run *)emit;
+	struct chain_run *r = (struct chain_run *)emit;
 	/* Else a filter that builds its records anew would hide a loop. */
 	record->restarts = r->record->restarts;
 	record->restarted_by = r->record->restarted_by;
@@ -260,8 +262,8 @@ static void on_next(struct emit *emit, struct record *record)
 
 static bool on_restart(struct emit *emit, struct record *record)
 {
-	struct run *r = (struct run *)emit;
-	struct link *l = &r->chain->links[r->at];
+	struct chain_run *r = (struct chain_run *)emit;
+	struct chained_filter *l = &r->chain->filters[r->at];
 	unsigned by = (unsigned)r->at + 1;
 	if (r->record->restarted_by == by ||
 	    r->record->restarts >= CHAIN_RESTARTS_MAX ||
@@ -290,7 +292,7 @@ static void end(struct record *record, enum drop_reason why)
 }
 
 /* True when the record goes on at once. */
-static bool apply(struct run *r, struct filter *f)
+static bool apply(struct chain_run *r, struct filter *f)
 {
 	r->place = &r->first;
 	r->next_count = 0;
@@ -317,12 +319,12 @@ static bool apply(struct run *r, struct filter *f)
 }
 
 /* Until the record is out, gone, or has to wait for what it caused. */
-static void go_on(struct run *r, struct record *record, size_t at)
+static void go_on(struct chain_run *r, struct record *record, size_t at)
 {
 	const struct chain *c = r->chain;
 	r->record = record;
 	for (r->at = at; r->at < c->count; r->at++) {
-		const struct link *l = &c->links[r->at];
+		const struct chained_filter *l = &c->filters[r->at];
 		if (tag_match_takes(&l->match, record->tag) &&
 		    !apply(r, l->filter))
 			return;
@@ -333,7 +335,7 @@ static void go_on(struct run *r, struct record *record, size_t at)
 void chain_run(struct chain *c, struct record *record, chain_out_fn out,
 	       void *out_data)
 {
-	struct run r = {
+	struct chain_run r = {
 		.emit = {.next = on_next, .restart = on_restart},
 		.chain = c,
 		.out = out,
@@ -341,7 +343,7 @@ void chain_run(struct chain *c, struct record *record, chain_out_fn out,
 	};
 	go_on(&r, record, 0);
 	while (r.first != NULL) {
-		struct waiting *w = r.first;
+		struct waiting_record *w = r.first;
 		r.first = w->next;
 		go_on(&r, w->record, w->at);
 	}

@@ -7,12 +7,12 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "conf/nearest.h"
-#include "filter/args.h"
+#include "filter/quoted_words.h"
 #include "record/accessor.h"
 #include "record/record.h"
 #include "regex/pattern.h"
 
-enum what { NOTHING, KEY, TEXT, REGEX };
+enum condition_argument { NOTHING, KEY, TEXT, REGEX };
 
 /* X(word, name, the first argument, the second); of each pair the second name
  * is the contrary of the first. */
@@ -29,7 +29,7 @@ enum what { NOTHING, KEY, TEXT, REGEX };
 	X("Matching_keys_do_not_have_matching_values", ALL_MATCH_NOT, REGEX, \
 	  REGEX)
 
-enum kind {
+enum condition_kind {
 #define X(word, name, first, second) name,
 	KINDS(X)
 #undef X
@@ -44,7 +44,7 @@ static const char *const words[] = {
 	NULL,
 };
 
-static const enum what arguments[][2] = {
+static const enum condition_argument arguments[][2] = {
 #define X(word, name, first, second) {first, second},
 	KINDS(X)
 #undef X
@@ -52,7 +52,7 @@ static const enum what arguments[][2] = {
 /* clang-format on */
 
 struct condition {
-	enum kind kind;
+	enum condition_kind kind;
 	struct accessor *key;	    /* the first argument .. */
 	struct pattern *key_regex;  /* .. is one of these two */
 	struct pattern *text_regex; /* the second one of these */
@@ -64,7 +64,7 @@ static bool read_kind(struct condition *c, const char *word, struct err *e)
 {
 	for (unsigned i = 0; i < KIND_COUNT; i++)
 		if (strcasecmp(word, words[i]) == 0) {
-			c->kind = (enum kind)i;
+			c->kind = (enum condition_kind)i;
 			return true;
 		}
 	struct buf hint = {0};
@@ -77,7 +77,7 @@ static bool read_kind(struct condition *c, const char *word, struct err *e)
 static bool read_argument(struct condition *c, unsigned index, struct span text,
 			  struct err *e)
 {
-	enum what what = arguments[c->kind][index];
+	enum condition_argument what = arguments[c->kind][index];
 	if (what == KEY) {
 		c->key = accessor_new(text, e);
 		return c->key != NULL;
@@ -95,13 +95,13 @@ static bool read_argument(struct condition *c, unsigned index, struct span text,
 static bool read_all(struct condition *c, const char *at, struct buf *part,
 		     struct err *e)
 {
-	if (!args_next(&at, ARGS_BOTH, part))
+	if (!quoted_words_next(&at, QUOTED_WORDS_BOTH, part))
 		return err_set(e, "a condition is expected, for example "
 				  "`Condition Key_exists level`");
 	if (!read_kind(c, buf_text(part), e))
 		return false;
 	for (unsigned i = 0; i < 2 && arguments[c->kind][i] != NOTHING; i++) {
-		if (!args_next(&at, ARGS_BOTH, part))
+		if (!quoted_words_next(&at, QUOTED_WORDS_BOTH, part))
 			return err_set(
 				e, "%s needs %s behind it", words[c->kind],
 				arguments[c->kind][1] == NOTHING ? "one part"
@@ -109,11 +109,11 @@ static bool read_all(struct condition *c, const char *at, struct buf *part,
 		if (!read_argument(c, i, buf_span(part), e))
 			return false;
 	}
-	if (*args_rest(at) != '\0')
+	if (*quoted_words_rest(at) != '\0')
 		return err_set(e,
 			       "\"%s\" is too much; a part with blanks in "
 			       "it stands in quotes",
-			       args_rest(at));
+			       quoted_words_rest(at));
 	return true;
 }
 

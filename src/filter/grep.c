@@ -26,13 +26,13 @@ enum { MATCH_LIMIT };
 
 static const char *const failures[] = {[MATCH_LIMIT] = "match_limit", NULL};
 
-enum logic { LEGACY, AND, OR };
+enum grep_logic { LEGACY, AND, OR };
 static const char *const logics[] = {"legacy", "AND", "OR", NULL};
 
-enum kind { REGEX, EXCLUDE };
+enum grep_kind { REGEX, EXCLUDE };
 static const char *const kinds[] = {"Regex", "Exclude", NULL};
 
-struct rule {
+struct grep_rule {
 	size_t kind;
 	struct accessor *key;
 	struct pattern *regex;
@@ -41,7 +41,7 @@ struct rule {
 struct grep {
 	struct filter filter;
 	size_t logic;
-	struct rule *rules;
+	struct grep_rule *rules;
 	size_t rule_count;
 	struct log_rate limit_rate;
 };
@@ -70,7 +70,7 @@ static struct accessor *read_key(const char *text, size_t len, struct err *e)
 }
 
 /* On failure the rule may be half made: close_filter frees it. */
-static bool read_rule(struct rule *rule, const char *text, struct err *e)
+static bool read_rule(struct grep_rule *rule, const char *text, struct err *e)
 {
 	size_t len = strcspn(text, " ");
 	if (text[len] == '\0')
@@ -88,8 +88,8 @@ static bool add_rule(struct grep *g, struct conf_section *s, size_t kind,
 		     const char *text, struct err *e)
 {
 	g->rules = mem_grow(g->rules, g->rule_count + 1, sizeof *g->rules);
-	struct rule *rule = &g->rules[g->rule_count++];
-	*rule = (struct rule){.kind = kind};
+	struct grep_rule *rule = &g->rules[g->rule_count++];
+	*rule = (struct grep_rule){.kind = kind};
 	if (g->logic != LEGACY && kind != g->rules[0].kind)
 		return conf_err_key(s, kinds[kind], e,
 				    "with Logical_Op %s all rules are Regex, "
@@ -129,7 +129,7 @@ fail:
 	return NULL;
 }
 
-static bool matches(struct grep *g, const struct rule *rule,
+static bool matches(struct grep *g, const struct grep_rule *rule,
 		    const struct record *r)
 {
 	const struct value *v = accessor_find(rule->key, r);
@@ -148,7 +148,7 @@ static bool matches(struct grep *g, const struct rule *rule,
 static bool keeps(struct grep *g, const struct record *r)
 {
 	for (size_t i = 0; i < g->rule_count; i++) {
-		const struct rule *rule = &g->rules[i];
+		const struct grep_rule *rule = &g->rules[i];
 		if (matches(g, rule, r))
 			return rule->kind == REGEX;
 		if (rule->kind == REGEX)

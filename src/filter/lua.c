@@ -48,7 +48,7 @@
 	X(bad_code)       \
 	X(bad_time)
 
-enum failure {
+enum lua_failure {
 #define X(name) FAILURE_##name,
 	FAILURES(X)
 #undef X
@@ -97,7 +97,7 @@ struct lua_filter {
 };
 
 /* Count it; what becomes of the record. */
-static enum filter_verdict fail(struct lua_filter *f, enum failure failure,
+static enum filter_verdict fail(struct lua_filter *f, enum lua_failure failure,
 				const char *message)
 {
 	char room[LOG_QUOTED_BYTES];
@@ -198,7 +198,7 @@ static int call_hook(lua_State *L)
 	lua_pushvalue(L, RECORD);
 	lua_call(L, f->has_groups ? 5 : 3, f->has_groups ? 4 : 3);
 	read_answer(f, L);
-	lua_record_set_aside(f->proxies, L, RECORD);
+	lua_record_save(f->proxies, L, RECORD);
 	return 0;
 }
 
@@ -254,7 +254,7 @@ static enum filter_verdict apply(struct filter *filter, struct record *r,
 	return hand_on(f, r, emit);
 }
 
-struct set_up {
+struct lua_set_up {
 	struct lua_record *proxies;
 	const struct conf_section *section;
 };
@@ -282,7 +282,7 @@ static void set_env(lua_State *L, const struct conf_section *s)
 
 static int set_up(lua_State *L)
 {
-	const struct set_up *with = lua_touserdata(L, 1);
+	const struct lua_set_up *with = lua_touserdata(L, 1);
 	lua_record_setup(with->proxies, L);
 	set_env(L, with->section);
 	return 0;
@@ -377,7 +377,7 @@ static bool read_keys(struct lua_filter *f, struct conf_section *s,
 static bool run_script(struct lua_filter *f, struct conf_section *s,
 		       struct err *e)
 {
-	struct set_up with = {f->proxies, s};
+	struct lua_set_up with = {f->proxies, s};
 	f->state = lua_state_open(e);
 	if (f->state == NULL || !lua_state_setup(f->state, set_up, &with, e))
 		return false;

@@ -18,8 +18,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "filter/args.h"
 #include "filter/condition.h"
+#include "filter/quoted_words.h"
 #include "record/record.h"
 #include "regex/pattern.h"
 
@@ -43,7 +43,7 @@ static const char *const failures[] = {[MATCH_LIMIT] = "match_limit", NULL};
 	X("Move_to_end", MOVE_TO_END, 1)
 
 /* clang-format off */
-enum operation {
+enum modify_operation {
 #define X(key, name, count) name,
 	OPERATIONS(X)
 #undef X
@@ -64,8 +64,8 @@ static const unsigned char arg_counts[] = {
 };
 /* clang-format on */
 
-struct rule {
-	enum operation operation;
+struct modify_rule {
+	enum modify_operation operation;
 	char *texts[2];
 	struct span key;   /* the first text */
 	struct span other; /* the second: a value, or another key */
@@ -74,7 +74,7 @@ struct rule {
 
 struct modify {
 	struct filter filter;
-	struct rule *rules;
+	struct modify_rule *rules;
 	size_t rule_count;
 	struct condition **conditions;
 	size_t condition_count;
@@ -96,24 +96,24 @@ static void close_filter(struct filter *filter)
 	free(m);
 }
 
-static bool read_rule(struct rule *rule, const char *at, struct buf *part,
-		      struct err *e)
+static bool read_rule(struct modify_rule *rule, const char *at,
+		      struct buf *part, struct err *e)
 {
 	struct span *spans[] = {&rule->key, &rule->other};
 	unsigned count = arg_counts[rule->operation];
 	for (unsigned i = 0; i < count; i++) {
-		if (!args_next(&at, ARGS_BOTH, part))
+		if (!quoted_words_next(&at, QUOTED_WORDS_BOTH, part))
 			return err_set(e, "%s expected",
 				       count == 2 ? "two parts are"
 						  : "one part is");
 		rule->texts[i] = mem_copy(part->ptr, part->len);
 		*spans[i] = span_make(rule->texts[i], part->len);
 	}
-	if (*args_rest(at) != '\0')
+	if (*quoted_words_rest(at) != '\0')
 		return err_set(e,
 			       "`%s` is too much; what has blanks in it "
 			       "stands in quotes",
-			       args_rest(at));
+			       quoted_words_rest(at));
 	if (rule->operation == REMOVE_REGEX)
 		rule->regex = pattern_new(rule->key, e);
 	return rule->operation != REMOVE_REGEX || rule->regex != NULL;
@@ -129,8 +129,9 @@ static bool add_rules(struct modify *m, struct conf_section *s, struct err *e)
 					      &which)) != NULL) {
 		m->rules =
 			mem_grow(m->rules, m->rule_count + 1, sizeof *m->rules);
-		struct rule *rule = &m->rules[m->rule_count++];
-		*rule = (struct rule){.operation = (enum operation)which};
+		struct modify_rule *rule = &m->rules[m->rule_count++];
+		*rule = (struct modify_rule){
+			.operation = (enum modify_operation)which};
 		ok = read_rule(rule, text, &part, e) ||
 		     conf_err_in(s, keys[which], e);
 	}
@@ -244,7 +245,8 @@ static void move(struct record *r, struct span start, bool to_front)
 			record_add(r, f->key, f->value);
 }
 
-static void change(const struct rule *rule, struct record *r, uint64_t *gave_up)
+static void change(const struct modify_rule *rule, struct record *r,
+		   uint64_t *gave_up)
 {
 	struct span key = rule->key, other = rule->other;
 	switch (rule->operation) {

@@ -18,11 +18,11 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "filter/args.h"
+#include "filter/quoted_words.h"
 #include "filter/wildcard.h"
 #include "record/record.h"
 
-struct added {
+struct added_field {
 	char *key_text, *value_text;
 	struct field field;
 };
@@ -32,7 +32,7 @@ struct record_modifier {
 	bool keeps; /* what is listed; else it goes */
 	struct wildcard *listed;
 	size_t listed_count;
-	struct added *added;
+	struct added_field *added;
 	size_t added_count;
 	const char *uuid_key; /* or NULL */
 };
@@ -72,17 +72,19 @@ static bool read_list(struct record_modifier *m, struct conf_section *s,
 }
 
 /* Quotes around the value are none of it, if it is all in them. */
-static bool read_record(struct added *a, const char *at, struct buf *part,
+static bool read_record(struct added_field *a, const char *at, struct buf *part,
 			struct err *e)
 {
-	if (!args_next(&at, ARGS_DOUBLE, part) || *args_rest(at) == '\0')
+	if (!quoted_words_next(&at, QUOTED_WORDS_DOUBLE, part) ||
+	    *quoted_words_rest(at) == '\0')
 		return err_set(e, "KEY VALUE is expected, for example `Record "
 				  "env production`");
 	a->key_text = mem_copy(part->ptr, part->len);
 	a->field.key = span_make(a->key_text, part->len);
-	at = args_rest(at);
+	at = quoted_words_rest(at);
 	struct span value = span_of(at);
-	if (args_next(&at, ARGS_DOUBLE, part) && *args_rest(at) == '\0')
+	if (quoted_words_next(&at, QUOTED_WORDS_DOUBLE, part) &&
+	    *quoted_words_rest(at) == '\0')
 		value = buf_span(part);
 	a->value_text = mem_copy(value.ptr, value.len);
 	a->field.value = value_string(span_make(a->value_text, value.len));
@@ -99,8 +101,8 @@ static bool read_records(struct record_modifier *m, struct conf_section *s,
 	       (text = conf_get_each(s, "Record", m->added_count)) != NULL) {
 		m->added = mem_grow(m->added, m->added_count + 1,
 				    sizeof *m->added);
-		struct added *a = &m->added[m->added_count++];
-		*a = (struct added){0};
+		struct added_field *a = &m->added[m->added_count++];
+		*a = (struct added_field){0};
 		ok = read_record(a, text, &part, e) ||
 		     conf_err_in(s, "Record", e);
 	}

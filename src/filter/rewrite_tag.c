@@ -21,7 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "filter/args.h"
+#include "filter/quoted_words.h"
 #include "record/accessor.h"
 #include "record/record.h"
 #include "regex/pattern.h"
@@ -39,7 +39,7 @@ static_assert(sizeof failures / sizeof failures[0] <= FILTER_FAILURES_MAX + 1,
 
 enum { ARG_KEY, ARG_REGEX, ARG_NEW_TAG, ARG_KEEP, ARG_COUNT };
 
-struct rule {
+struct rewrite_rule {
 	struct accessor *key;
 	struct pattern *regex;
 	struct composer *new_tag;
@@ -48,7 +48,7 @@ struct rule {
 
 struct rewrite_tag {
 	struct filter filter;
-	struct rule *rules;
+	struct rewrite_rule *rules;
 	size_t rule_count;
 	struct buf tag; /* being composed */
 	struct log_rate rates[FAILURE_COUNT];
@@ -85,14 +85,15 @@ static bool split_rule(struct buf args[static ARG_COUNT],
 {
 	const char *at = text;
 	size_t count = 0;
-	while (count < ARG_COUNT && args_next(&at, ARGS_DOUBLE, &args[count]))
+	while (count < ARG_COUNT &&
+	       quoted_words_next(&at, QUOTED_WORDS_DOUBLE, &args[count]))
 		count++;
 	if (count < ARG_COUNT)
 		return err_set(e, "four parts are needed, KEY REGEX NEW_TAG "
 				  "KEEP, as in `Rule $level ^(error|warn) "
 				  "app.$1 false`; one with blanks in it stands "
 				  "in double quotes");
-	at = args_rest(at);
+	at = quoted_words_rest(at);
 	if (*at != '\0')
 		conf_warn(s, "Rule", "`%s` is ignored: a rule has four parts",
 			  at);
@@ -100,8 +101,8 @@ static bool split_rule(struct buf args[static ARG_COUNT],
 }
 
 /* On failure the rule may be half made: close_filter frees it. */
-static bool read_rule(struct rule *rule, struct buf args[static ARG_COUNT],
-		      struct err *e)
+static bool read_rule(struct rewrite_rule *rule,
+		      struct buf args[static ARG_COUNT], struct err *e)
 {
 	rule->key = accessor_new(buf_span(&args[ARG_KEY]), e);
 	if (rule->key == NULL)
@@ -121,9 +122,10 @@ static bool read_rule(struct rule *rule, struct buf args[static ARG_COUNT],
 static bool add_rule(struct rewrite_tag *t, struct conf_section *s,
 		     const char *text, struct err *e)
 {
-	t->rules = mem_grow(t->rules, t->rule_count + 1, sizeof(struct rule));
-	struct rule *rule = &t->rules[t->rule_count++];
-	*rule = (struct rule){0};
+	t->rules = mem_grow(t->rules, t->rule_count + 1,
+			    sizeof(struct rewrite_rule));
+	struct rewrite_rule *rule = &t->rules[t->rule_count++];
+	*rule = (struct rewrite_rule){0};
 
 	struct buf args[ARG_COUNT] = {{0}};
 	bool ok = split_rule(args, s, text, e) && read_rule(rule, args, e);
@@ -173,8 +175,8 @@ static void count_failure(struct rewrite_tag *t, size_t failure)
 }
 
 static enum filter_verdict rewrite(struct rewrite_tag *t,
-				   const struct rule *rule, struct record *r,
-				   struct emit *emit)
+				   const struct rewrite_rule *rule,
+				   struct record *r, struct emit *emit)
 {
 	buf_clear(&t->tag);
 	composer_put(rule->new_tag, r, rule->regex, &t->tag);
@@ -194,7 +196,7 @@ static enum filter_verdict apply(struct filter *filter, struct record *r,
 {
 	struct rewrite_tag *t = (struct rewrite_tag *)filter;
 	for (size_t i = 0; i < t->rule_count; i++) {
-		const struct rule *rule = &t->rules[i];
+		const struct rewrite_rule *rule = &t->rules[i];
 		const struct value *v = accessor_find(rule->key, r);
 		if (v == NULL || v->type != VALUE_STRING)
 			continue;

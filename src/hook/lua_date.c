@@ -17,8 +17,8 @@ enum {
 	TEXTS,
 };
 
-struct lately {
-	struct date {
+struct date_cache {
+	struct cached_date {
 		const char *format;
 		lua_Integer second;
 	} dates[DATES];
@@ -59,13 +59,13 @@ static void push_formatted(lua_State *L, const char *format, time_t second)
 
 static int date(lua_State *L)
 {
-	struct lately *lately = lua_touserdata(L, lua_upvalueindex(LATELY));
+	struct date_cache *lately = lua_touserdata(L, lua_upvalueindex(LATELY));
 	lua_Integer second = whole_second(L);
 	bool is_kept = lua_type(L, 1) == LUA_TSTRING;
 	const char *format =
 		is_kept ? lua_tostring(L, 1) : luaL_optstring(L, 1, "%c");
 	for (int i = 0; is_kept && i < DATES; i++) {
-		struct date *d = &lately->dates[i];
+		struct cached_date *d = &lately->dates[i];
 		if (d->second == second && d->format == format) {
 			lua_pushvalue(L, lua_upvalueindex(TEXTS + 1 + 2 * i));
 			return 1;
@@ -81,7 +81,7 @@ static int date(lua_State *L)
 	}
 	if (is_kept && lua_type(L, -1) == LUA_TSTRING) {
 		int i = (int)(lately->next++ % DATES);
-		lately->dates[i] = (struct date){format, second};
+		lately->dates[i] = (struct cached_date){format, second};
 		lua_pushvalue(L, 1);
 		lua_replace(L, lua_upvalueindex(TEXTS + 2 * i));
 		lua_pushvalue(L, -1);
@@ -94,8 +94,8 @@ void lua_date_open(lua_State *L)
 {
 	lua_getglobal(L, "os");
 	lua_getfield(L, -1, "date");
-	struct lately *lately = lua_newuserdatauv(L, sizeof *lately, 0);
-	*lately = (struct lately){0};
+	struct date_cache *lately = lua_newuserdatauv(L, sizeof *lately, 0);
+	*lately = (struct date_cache){0};
 	for (int i = 0; i < 2 * DATES; i++)
 		lua_pushnil(L);
 	lua_pushcclosure(L, date, TEXTS - 1 + 2 * DATES);

@@ -9,8 +9,8 @@
 #include <strings.h>
 
 #include "base/embedded.h"
+#include "hook/lua51_source.h"
 #include "hook/lua_date.h"
-#include "hook/lua_source.h"
 #include "hook/lua_string.h"
 #include "hook/lua_wrap.h"
 
@@ -24,12 +24,12 @@ static int with_whole_arguments(lua_State *L)
 	int i = (int)lua_tointeger(L, lua_upvalueindex(2));
 	for (int top = lua_gettop(L); i <= last && i <= top; i++)
 		if (!lua_isinteger(L, i))
-			lua_wrap_cut(L, i);
+			lua_wrap_truncate(L, i);
 	return lua_wrap_original(L);
 }
 
 /* As the only kind of number would be: 5.0 is 5, and NaN has no sign. */
-static void settle(lua_State *L, int index)
+static void normalize(lua_State *L, int index)
 {
 	lua_Integer whole;
 	if (lua_type(L, index) != LUA_TNUMBER || lua_isinteger(L, index))
@@ -54,15 +54,15 @@ static int with_whole_results(lua_State *L)
 			lua_replace(L, i);
 	int count = lua_wrap_original(L);
 	for (int i = lua_gettop(L) - count + 1; i <= lua_gettop(L); i++)
-		settle(L, i);
+		normalize(L, i);
 	return count;
 }
 
-/* The `|` of the numbers, where it is none of integers: see lua_source. */
+/* The `|` of the numbers, where it is none of integers: see lua51_source. */
 static int left_side(lua_State *L)
 {
 	lua_settop(L, 1);
-	settle(L, 1);
+	normalize(L, 1);
 	return 1;
 }
 
@@ -91,7 +91,7 @@ static int to_number(lua_State *L)
 	if (has_base)
 		lua_tostring(L, 1); /* a number becomes a text in its place */
 	int count = lua_wrap_original(L);
-	settle(L, -1);
+	normalize(L, -1);
 	if (lua_isnil(L, -1) && !has_base && lua_type(L, 1) == LUA_TSTRING)
 		push_unusual(L, lua_tostring(L, 1));
 	return count;
@@ -103,7 +103,7 @@ static int insert_item(lua_State *L)
 	if (lua_gettop(L) != 3)
 		return lua_wrap_original(L);
 	luaL_checkany(L, 1);
-	lua_wrap_cut(L, 2);
+	lua_wrap_truncate(L, 2);
 	lua_Integer place = luaL_checkinteger(L, 2);
 	/* As Lua does it: a length may be any number, its __len says. */
 	lua_Integer end = (lua_Integer)((lua_Unsigned)luaL_len(L, 1) + 1);
@@ -119,7 +119,7 @@ static int remove_item(lua_State *L)
 {
 	if (lua_gettop(L) < 2)
 		return luaL_len(L, 1) > 0 ? lua_wrap_original(L) : 0;
-	lua_wrap_cut(L, 2);
+	lua_wrap_truncate(L, 2);
 	lua_Integer place = luaL_checkinteger(L, 2);
 	return place >= 1 && place <= luaL_len(L, 1) ? lua_wrap_original(L) : 0;
 }
@@ -133,8 +133,8 @@ static int push_chunk(lua_State *L, struct span script, const char *name)
 	if (status != LUA_OK)
 		return status;
 	char *text =
-		lua_newuserdatauv(L, script.len * LUA_SOURCE_GROWTH + 64, 0);
-	size_t length = lua_source_write(script, text);
+		lua_newuserdatauv(L, script.len * LUA51_SOURCE_GROWTH + 64, 0);
+	size_t length = lua51_source_translate(script, text);
 	status = luaL_loadbufferx(L, text, length, name, "t");
 	lua_replace(L, -3);
 	lua_pop(L, 1);
@@ -201,8 +201,8 @@ static void open_arguments(lua_State *L)
 	for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
 		lua_pushinteger(L, functions[i].first);
 		lua_pushinteger(L, functions[i].last);
-		lua_wrap_set(L, functions[i].library, functions[i].name,
-			     with_whole_arguments, 2);
+		lua_wrap_replace(L, functions[i].library, functions[i].name,
+				 with_whole_arguments, 2);
 	}
 }
 
@@ -217,8 +217,8 @@ static void open_results(lua_State *L)
 		{"math", "min"},  {"os", "difftime"}, {"os", "clock"},
 	};
 	for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
-		lua_wrap_set(L, functions[i][0], functions[i][1],
-			     with_whole_results, 0);
+		lua_wrap_replace(L, functions[i][0], functions[i][1],
+				 with_whole_results, 0);
 }
 
 static void open_numbers(lua_State *L)
@@ -249,10 +249,10 @@ void lua_library_open(lua_State *L)
 	open_numbers(L);
 	open_arguments(L);
 	open_results(L);
-	lua_wrap_set(L, LUA_GNAME, "tonumber", to_number, 0);
-	lua_wrap_set(L, LUA_GNAME, "load", load, 0);
-	lua_wrap_set(L, "table", "insert", insert_item, 0);
-	lua_wrap_set(L, "table", "remove", remove_item, 0);
+	lua_wrap_replace(L, LUA_GNAME, "tonumber", to_number, 0);
+	lua_wrap_replace(L, LUA_GNAME, "load", load, 0);
+	lua_wrap_replace(L, "table", "insert", insert_item, 0);
+	lua_wrap_replace(L, "table", "remove", remove_item, 0);
 	open_prelude(L);
 }
 

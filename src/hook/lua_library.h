@@ -4,7 +4,7 @@
  * Numbers: a whole result is an integer, whatever computed it, so that its
  * text has no ".0"; where a place or a count is asked for, a fraction is cut
  * off instead of refused; NaN is "nan".  load and what uses it sends a script
- * through lua_source.
+ * through lua51_source.
  * Strings: patterns that match nothing are found where Lua 5.1 finds them,
  * also directly behind a match; a replacement may have a needless %.
  * os.date takes what the C library takes, fractions too, and remembers what it

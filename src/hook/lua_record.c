@@ -55,7 +55,7 @@ static bool is_proxy(const struct lua_record *rs, lua_State *L, int index)
 	return is;
 }
 
-/* The script may look at this record later, see lua_record_set_aside. */
+/* The script may look at this record later, see lua_record_save. */
 static bool can_be_kept(const struct lua_record *rs)
 {
 	return rs->is_kept || rs->calls < WATCHED_CALLS;
@@ -109,7 +109,7 @@ static void move_all(struct lua_record *rs, lua_State *L, int table, size_t i)
 {
 	for (; i < rs->view->count; i++) {
 		struct field *f = &rs->view->fields[i];
-		if (lua_value_is_gone(f->value))
+		if (lua_value_is_absent(f->value))
 			continue;
 		lua_pushlstring(L, f->key.ptr, f->key.len);
 		lua_value_push(&rs->reader, L, &f->value);
@@ -142,9 +142,9 @@ static int index_record(lua_State *L)
 	}
 	if (lua_type(L, 2) != LUA_TSTRING)
 		return 0;
-	size_t at =
-		fields_place(view->fields, view->count, lua_value_text(L, 2));
-	if (at == view->count || lua_value_is_gone(view->fields[at].value))
+	size_t at = fields_index_of_last(view->fields, view->count,
+					 lua_value_text(L, 2));
+	if (at == view->count || lua_value_is_absent(view->fields[at].value))
 		return 0;
 	push_field(rs, L, 1, &view->fields[at]);
 	return 1;
@@ -188,8 +188,8 @@ static int newindex_record(lua_State *L)
 	}
 	size_t at = view->count;
 	if (lua_type(L, 2) == LUA_TSTRING) {
-		at = fields_place(view->fields, view->count,
-				  lua_value_text(L, 2));
+		at = fields_index_of_last(view->fields, view->count,
+					  lua_value_text(L, 2));
 		if (assign(rs, L, at))
 			return 0;
 	}
@@ -218,7 +218,8 @@ static int next_field(struct lua_record *rs, lua_State *L)
 		at = rs->cursor;
 		if (at >= view->count ||
 		    !span_equals(view->fields[at].key, key))
-			at = fields_place(view->fields, view->count, key);
+			at = fields_index_of_last(view->fields, view->count,
+						  key);
 		at++;
 	} else if (!lua_isnil(L, 2)) {
 		at = view->count + 1;
@@ -226,7 +227,7 @@ static int next_field(struct lua_record *rs, lua_State *L)
 	for (; at < view->count; at++) {
 		struct field *f = &view->fields[at];
 		lua_pushlstring(L, f->key.ptr, f->key.len);
-		if (lua_value_is_gone(f->value)) {
+		if (lua_value_is_absent(f->value)) {
 			lua_pushvalue(L, -1);
 			lua_rawget(L, 1);
 		} else {
@@ -244,8 +245,8 @@ static int next_field(struct lua_record *rs, lua_State *L)
 	}
 	while (lua_next(L, 1)) {
 		if (lua_type(L, -2) != LUA_TSTRING ||
-		    fields_place(view->fields, view->count,
-				 lua_value_text(L, -2)) == view->count)
+		    fields_index_of_last(view->fields, view->count,
+					 lua_value_text(L, -2)) == view->count)
 			return 2;
 		lua_pop(L, 1);
 	}
@@ -385,7 +386,7 @@ static bool read_record(struct lua_record *rs, lua_State *L, int table,
 					  "an array");
 		bool is_text = lua_type(L, -1) == LUA_TSTRING;
 		size_t end = is_text ? known : rs->given;
-		size_t at = fields_place(out->fields, end, f.key);
+		size_t at = fields_index_of_last(out->fields, end, f.key);
 		if (at < end)
 			out->fields[at].value = f.value;
 		else if (is_text)
@@ -394,7 +395,7 @@ static bool read_record(struct lua_record *rs, lua_State *L, int table,
 			record_add(out, f.key, f.value);
 	}
 	lua_value_sort(out->fields + rs->given, out->count - rs->given);
-	lua_value_settle(&rs->reader, out);
+	lua_value_normalize(&rs->reader, out);
 	return true;
 }
 
@@ -475,7 +476,7 @@ void lua_record_push(struct lua_record *rs, lua_State *L,
 	lua_setmetatable(L, -2);
 }
 
-void lua_record_set_aside(struct lua_record *rs, lua_State *L, int index)
+void lua_record_save(struct lua_record *rs, lua_State *L, int index)
 {
 	/* Taken, also when an earlier record in it was looked at since: what
 	 * moves would be missing in the result. */

@@ -76,7 +76,7 @@ bool lua_record_take(struct lua_record *, lua_State *, int index,
 
 /* The hook has ended, and what it returned was taken: the proxy at `index` may
  * be looked at later. */
-void lua_record_set_aside(struct lua_record *, lua_State *, int index);
+void lua_record_save(struct lua_record *, lua_State *, int index);
 
 /* The call is over, however it ended: its proxy is an earlier one from now
  * on.  Does not raise. */

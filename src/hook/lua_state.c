@@ -198,13 +198,13 @@ static int limited_xpcall(lua_State *L)
 static int open_libraries(lua_State *L)
 {
 	lua_library_open(L);
-	lua_wrap_set(L, LUA_GNAME, "xpcall", limited_xpcall, 0);
+	lua_wrap_replace(L, LUA_GNAME, "xpcall", limited_xpcall, 0);
 	limit_coroutines(L, "create");
 	limit_coroutines(L, "wrap");
 	return 0;
 }
 
-struct script {
+struct lua_script {
 	const char *path; /* or what it is called in messages */
 	const char *text; /* or NULL: it is in the file */
 	const char *call;
@@ -227,7 +227,7 @@ static void add_path(lua_State *L, const char *script)
 
 static int load_script(lua_State *L)
 {
-	const struct script *script = lua_touserdata(L, 1);
+	const struct lua_script *script = lua_touserdata(L, 1);
 	if (script->text != NULL) {
 		lua_pushfstring(L, "=%s", script->path);
 		lua_library_load_text(L, script->text, lua_tostring(L, -1));
@@ -241,7 +241,7 @@ static int load_script(lua_State *L)
 
 static int find_call(lua_State *L)
 {
-	const struct script *script = lua_touserdata(L, 1);
+	const struct lua_script *script = lua_touserdata(L, 1);
 	if (lua_getglobal(L, script->call) == LUA_TFUNCTION)
 		return 0;
 	const char *names = lua_library_functions(L);
@@ -327,14 +327,14 @@ bool lua_state_setup(struct lua_state *s, lua_CFunction function, void *data,
 bool lua_state_load(struct lua_state *s, const char *path, const char *text,
 		    struct err *e)
 {
-	struct script script = {.path = path, .text = text};
+	struct lua_script script = {.path = path, .text = text};
 	return lua_state_setup(s, load_script, &script, e);
 }
 
 bool lua_state_find(struct lua_state *s, const char *path, const char *call,
 		    struct err *e)
 {
-	struct script script = {.path = path, .call = call};
+	struct lua_script script = {.path = path, .call = call};
 	return lua_state_setup(s, find_call, &script, e);
 }
 

@@ -15,7 +15,7 @@ static int with_start(lua_State *L)
 	if (lua_gettop(L) < 3 || lua_isnil(L, 3))
 		return lua_wrap_original(L);
 	if (!lua_isinteger(L, 3))
-		lua_wrap_cut(L, 3);
+		lua_wrap_truncate(L, 3);
 	lua_Integer start = lua_tointeger(L, 3);
 	if (start > 1 && lua_type(L, 1) == LUA_TSTRING &&
 	    (lua_Unsigned)start > lua_rawlen(L, 1)) {
@@ -34,7 +34,7 @@ static size_t conversion_length(const char *format)
 /* For %d: what is too large for it, and NaN, becomes the least there is. */
 static void make_integer(lua_State *L, int index)
 {
-	lua_wrap_cut(L, index);
+	lua_wrap_truncate(L, index);
 	if (lua_type(L, index) != LUA_TNUMBER || lua_isinteger(L, index))
 		return;
 	lua_pushinteger(L, LUA_MININTEGER);
@@ -227,7 +227,7 @@ static void mend_replacement(lua_State *L, int index)
 static int gsub(lua_State *L)
 {
 	if (lua_gettop(L) >= 4)
-		lua_wrap_cut(L, 4);
+		lua_wrap_truncate(L, 4);
 	if (is_pattern_slow(L))
 		return in_lua(L);
 	if (lua_type(L, 3) == LUA_TSTRING)
@@ -238,13 +238,13 @@ static int gsub(lua_State *L)
 void lua_string_open(lua_State *L, int slow)
 {
 	slow = lua_absindex(L, slow);
-	lua_wrap_set(L, "string", "find", with_start, 0);
-	lua_wrap_set(L, "string", "match", with_start, 0);
-	lua_wrap_set(L, "string", "format", format_text, 0);
+	lua_wrap_replace(L, "string", "find", with_start, 0);
+	lua_wrap_replace(L, "string", "match", with_start, 0);
+	lua_wrap_replace(L, "string", "format", format_text, 0);
 	lua_getfield(L, slow, "gsub");
-	lua_wrap_set(L, "string", "gsub", gsub, 1);
+	lua_wrap_replace(L, "string", "gsub", gsub, 1);
 	lua_getfield(L, slow, "gmatch");
-	lua_wrap_set(L, "string", "gmatch", gmatch, 1);
+	lua_wrap_replace(L, "string", "gmatch", gmatch, 1);
 	lua_getglobal(L, "string");
 	lua_getfield(L, -1, "gmatch");
 	lua_setfield(L, -2, "gfind");

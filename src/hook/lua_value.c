@@ -255,9 +255,10 @@ void lua_value_cast(const struct lua_reader *reader, struct field *f)
 	}
 }
 
-static struct value settled(const struct lua_reader *, struct value);
+static struct value normalized(const struct lua_reader *, struct value);
 
-static struct value settled_map(const struct lua_reader *reader, struct value v)
+static struct value normalized_map(const struct lua_reader *reader,
+				   struct value v)
 {
 	struct record map = {
 		.arena = reader->arena, .fields = v.fields, .count = v.count};
@@ -267,7 +268,7 @@ static struct value settled_map(const struct lua_reader *reader, struct value v)
 	v.count = 0;
 	for (size_t i = 0; i < copy->count; i++) {
 		struct field f = copy->fields[i];
-		f.value = settled(reader, f.value);
+		f.value = normalized(reader, f.value);
 		if (f.value.type == VALUE_NULL && !reader->has_null)
 			continue;
 		if (reader->has_casts)
@@ -277,7 +278,7 @@ static struct value settled_map(const struct lua_reader *reader, struct value v)
 	return v;
 }
 
-static struct value settled(const struct lua_reader *reader, struct value v)
+static struct value normalized(const struct lua_reader *reader, struct value v)
 {
 	lua_Integer integer;
 	if (v.type == VALUE_FLOAT && is_whole(v.real, &integer)) {
@@ -289,9 +290,9 @@ static struct value settled(const struct lua_reader *reader, struct value v)
 		const struct value *from = v.items;
 		v.items = arena_take(reader->arena, v.count * sizeof *v.items);
 		for (uint32_t i = 0; i < v.count; i++)
-			v.items[i] = settled(reader, from[i]);
+			v.items[i] = normalized(reader, from[i]);
 	} else if (v.type == VALUE_MAP && v.count > 0) {
-		v = settled_map(reader, v);
+		v = normalized_map(reader, v);
 	}
 	return v;
 }
@@ -304,7 +305,7 @@ static bool is_plain(const struct field *f)
 	return (plain >> f->value.type & 1) != 0;
 }
 
-void lua_value_settle(const struct lua_reader *reader, struct record *r)
+void lua_value_normalize(const struct lua_reader *reader, struct record *r)
 {
 	struct field *f = r->fields, *end = f + r->count, *to;
 	/* Mostly this is all. */
@@ -312,9 +313,9 @@ void lua_value_settle(const struct lua_reader *reader, struct record *r)
 		f++;
 	for (to = f; f < end; f++) {
 		if (!is_plain(f)) {
-			if (lua_value_is_gone(f->value))
+			if (lua_value_is_absent(f->value))
 				continue;
-			f->value = settled(reader, f->value);
+			f->value = normalized(reader, f->value);
 			if (reader->has_casts)
 				lua_value_cast(reader, f);
 		}

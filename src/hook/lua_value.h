@@ -91,7 +91,7 @@ void lua_value_cast(const struct lua_reader *, struct field *);
  * there and back: without nulls (but for those inside of arrays), each key of a
  * map once, floats that are whole as integers; in the reader's arena.  Those
  * that were do not change by it; fields that are gone leave the record. */
-void lua_value_settle(const struct lua_reader *, struct record *);
+void lua_value_normalize(const struct lua_reader *, struct record *);
 
 /* flb_null in a record, to be told from a field that is gone. */
 static inline struct value lua_value_null(void)
@@ -99,7 +99,7 @@ static inline struct value lua_value_null(void)
 	return (struct value){.type = VALUE_NULL, .count = 1};
 }
 
-static inline bool lua_value_is_gone(struct value v)
+static inline bool lua_value_is_absent(struct value v)
 {
 	return v.type == VALUE_NULL && v.count == 0;
 }

@@ -11,11 +11,11 @@
 
 /* library.name = function, with what was there as its first upvalue and, behind
  * it, the `more` values on top of the stack, which it takes. */
-void lua_wrap_set(lua_State *, const char *library, const char *name,
-		  lua_CFunction, int more);
+void lua_wrap_replace(lua_State *, const char *library, const char *name,
+		      lua_CFunction, int more);
 
 /* Cut the fraction off the number or numeric text at `index`, from 1. */
-void lua_wrap_cut(lua_State *, int index);
+void lua_wrap_truncate(lua_State *, int index);
 
 /* The function that the running one replaces; only for functions of C that
  * have no upvalues. */

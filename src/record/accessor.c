@@ -11,7 +11,7 @@
 #include "record/record.h"
 #include "regex/pattern.h"
 
-struct step { /* ['key'] or [index] */
+struct accessor_step { /* ['key'] or [index] */
 	bool is_index;
 	struct span key;
 	size_t index;
@@ -20,14 +20,20 @@ struct step { /* ['key'] or [index] */
 struct accessor {
 	char *text; /* the spans point into it */
 	struct span name;
-	struct step *steps;
+	struct accessor_step *steps;
 	size_t count;
 };
 
-enum part_kind { PART_TEXT, PART_FIELD, PART_TAG, PART_TAG_PART, PART_GROUP };
+enum composer_part_kind {
+	PART_TEXT,
+	PART_FIELD,
+	PART_TAG,
+	PART_TAG_PART,
+	PART_GROUP
+};
 
-struct part {
-	enum part_kind kind;
+struct composer_part {
+	enum composer_part_kind kind;
 	struct span text;	/* PART_TEXT */
 	struct accessor *field; /* PART_FIELD */
 	size_t index;		/* PART_TAG_PART, PART_GROUP */
@@ -35,7 +41,7 @@ struct part {
 
 struct composer {
 	char *text; /* the spans point into it */
-	struct part *parts;
+	struct composer_part *parts;
 	size_t count;
 };
 
@@ -94,7 +100,7 @@ static bool read_steps(struct accessor *a, struct span text, size_t *at,
 		       struct err *e)
 {
 	while (*at < text.len && text.ptr[*at] == '[') {
-		struct step step = {0};
+		struct accessor_step step = {0};
 		step.is_index = read_index(text, at, &step.index);
 		if (!step.is_index && !read_key(text, at, &step.key))
 			return err_set(e,
@@ -171,7 +177,7 @@ const struct value *accessor_find(const struct accessor *a,
 	if (v != NULL && v->type != VALUE_MAP && v->type != VALUE_ARRAY)
 		return v;
 	for (size_t i = 0; v != NULL && i < a->count; i++) {
-		const struct step *step = &a->steps[i];
+		const struct accessor_step *step = &a->steps[i];
 		if (!step->is_index && v->type == VALUE_MAP)
 			v = fields_last(v->fields, v->count, step->key);
 		else if (step->is_index && v->type == VALUE_ARRAY &&
@@ -183,17 +189,19 @@ const struct value *accessor_find(const struct accessor *a,
 	return v;
 }
 
-static struct part *add_part(struct composer *c, enum part_kind kind)
+static struct composer_part *add_part(struct composer *c,
+				      enum composer_part_kind kind)
 {
 	c->parts = mem_grow(c->parts, c->count + 1, sizeof *c->parts);
-	struct part *p = &c->parts[c->count++];
-	*p = (struct part){.kind = kind};
+	struct composer_part *p = &c->parts[c->count++];
+	*p = (struct composer_part){.kind = kind};
 	return p;
 }
 
 static void put_text(struct composer *c, const char *at, size_t len)
 {
-	struct part *last = c->count > 0 ? &c->parts[c->count - 1] : NULL;
+	struct composer_part *last =
+		c->count > 0 ? &c->parts[c->count - 1] : NULL;
 	if (len == 0)
 		return;
 	if (last != NULL && last->kind == PART_TEXT &&
@@ -230,7 +238,7 @@ static bool add_tag(struct composer *c, struct span text, size_t *at,
 	if (*at == text.len || text.ptr[*at] != '[') {
 		add_part(c, PART_TAG);
 	} else {
-		struct part *p = add_part(c, PART_TAG_PART);
+		struct composer_part *p = add_part(c, PART_TAG_PART);
 		if (!read_index(text, at, &p->index))
 			return err_set(e, "\"%s\": $TAG[0] is expected",
 				       c->text);
@@ -352,7 +360,7 @@ void composer_put(const struct composer *c, const struct record *r,
 		  const struct pattern *groups, struct buf *out)
 {
 	for (size_t i = 0; i < c->count; i++) {
-		const struct part *p = &c->parts[i];
+		const struct composer_part *p = &c->parts[i];
 		const struct value *v;
 		switch (p->kind) {
 		case PART_TEXT:

@@ -81,7 +81,8 @@ static inline bool is_key(struct span a, struct span b)
 	return len == 0;
 }
 
-size_t fields_place(const struct field *fields, size_t count, struct span key)
+size_t fields_index_of_last(const struct field *fields, size_t count,
+			    struct span key)
 {
 	for (size_t i = count; i-- > 0;)
 		if (is_key(fields[i].key, key))
@@ -91,7 +92,7 @@ size_t fields_place(const struct field *fields, size_t count, struct span key)
 
 void record_set(struct record *r, struct span key, struct value value)
 {
-	size_t at = fields_place(r->fields, r->count, key);
+	size_t at = fields_index_of_last(r->fields, r->count, key);
 	if (at < r->count)
 		r->fields[at].value = value;
 	else
@@ -130,7 +131,7 @@ const struct value *record_first_at(const struct record *r, struct span key,
 const struct value *fields_last(const struct field *fields, size_t count,
 				struct span key)
 {
-	size_t at = fields_place(fields, count, key);
+	size_t at = fields_index_of_last(fields, count, key);
 	return at < count ? &fields[at].value : NULL;
 }
 
@@ -172,8 +173,8 @@ static size_t keep_last_of_few(struct record *r)
 	for (size_t i = r->count; i-- > 0;) {
 		size_t mark = mark_of(r->fields[i].key);
 		if (is_marked[mark] &&
-		    fields_place(r->fields + kept, r->count - kept,
-				 r->fields[i].key) < r->count - kept)
+		    fields_index_of_last(r->fields + kept, r->count - kept,
+					 r->fields[i].key) < r->count - kept)
 			continue;
 		is_marked[mark] = true;
 		if (--kept != i)

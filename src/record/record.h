@@ -85,7 +85,8 @@ const struct value *record_first_at(const struct record *, struct span key,
 void record_keep_last(struct record *);
 
 /* Where the last field of that key is; count when there is none. */
-size_t fields_place(const struct field *, size_t count, struct span key);
+size_t fields_index_of_last(const struct field *, size_t count,
+			    struct span key);
 
 /* The same look-up in the fields of a VALUE_MAP. */
 const struct value *fields_last(const struct field *, size_t count,

@@ -42,12 +42,12 @@ void tag_match_fini(struct tag_match *m)
 	*m = (struct tag_match){0};
 }
 
-bool tag_match_is_there(const struct tag_match *m)
+bool tag_match_is_set(const struct tag_match *m)
 {
 	return m->text != NULL || m->regex != NULL;
 }
 
-bool tag_match_looks(const struct tag_match *m, struct span tag)
+bool tag_match_takes_slow(const struct tag_match *m, struct span tag)
 {
 	return (m->text != NULL && tag_glob_matches(m->glob, tag)) ||
 	       (m->regex != NULL && regex_takes(m->regex, tag));

@@ -30,17 +30,17 @@ bool tag_match_init(struct tag_match *, const char *match,
 void tag_match_fini(struct tag_match *);
 
 /* Either of the two texts was there. */
-bool tag_match_is_there(const struct tag_match *);
+bool tag_match_is_set(const struct tag_match *);
 
 /* For tag_match_takes, where there is more to do. */
-bool tag_match_looks(const struct tag_match *, struct span tag);
+bool tag_match_takes_slow(const struct tag_match *, struct span tag);
 
 /* Each filter asks for each record, mostly with `Match *` or one name. */
 static inline bool tag_match_takes(const struct tag_match *m, struct span tag)
 {
 	if (m->is_plain)
 		return span_equals(m->glob, tag);
-	return m->takes_all || tag_match_looks(m, tag);
+	return m->takes_all || tag_match_takes_slow(m, tag);
 }
 
 #endif

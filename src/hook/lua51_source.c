@@ -3,7 +3,7 @@
  * together: operands with their prefixes and suffixes, a*f(x)[i] - #t.  Each
  * level of brackets has one under way.  A chain ends at any token that does
  * not go on with it; if it had an operator it is put into parentheses. */
-#include "hook/lua_source.h"
+#include "hook/lua51_source.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -20,7 +20,7 @@ enum {
 static const double exact_max = 9007199254740992.0;	 /* 2^53 */
 static const double integer_max = 9223372036854775808.0; /* 2^63 */
 
-enum token {
+enum lua51_token {
 	TOKEN_END,
 	TOKEN_OPERAND, /* a name, a number, nil, ... */
 	TOKEN_STRING,
@@ -33,43 +33,43 @@ enum token {
 	TOKEN_OTHER,	  /* all others: they end a chain */
 };
 
-struct chain {
+struct calculation {
 	size_t start; /* in `out` */
 	bool is_open;
 	bool calculates;
 };
 
-struct scanner {
+struct lua51_scanner {
 	const char *at;
 	const char *end;
 	char *out;
 	size_t length;	 /* of what is in `out` */
 	size_t last_end; /* there, behind the last token */
 	bool is_operand; /* the last token ends one */
-	struct chain chains[LEVELS_MAX];
+	struct calculation chains[LEVELS_MAX];
 	size_t level;
 };
 
-static bool starts(const struct scanner *s, const char *text)
+static bool starts(const struct lua51_scanner *s, const char *text)
 {
 	size_t length = strlen(text);
 	return (size_t)(s->end - s->at) >= length &&
 	       memcmp(s->at, text, length) == 0;
 }
 
-static char peek(const struct scanner *s, size_t ahead)
+static char peek(const struct lua51_scanner *s, size_t ahead)
 {
 	return (size_t)(s->end - s->at) > ahead ? s->at[ahead] : '\0';
 }
 
-static void put(struct scanner *s, const char *bytes, size_t length)
+static void put(struct lua51_scanner *s, const char *bytes, size_t length)
 {
 	memcpy(s->out + s->length, bytes, length);
 	s->length += length;
 }
 
 /* Copy what is next. */
-static void take(struct scanner *s, size_t length)
+static void take(struct lua51_scanner *s, size_t length)
 {
 	size_t left = (size_t)(s->end - s->at);
 	if (length > left)
@@ -78,7 +78,7 @@ static void take(struct scanner *s, size_t length)
 	s->at += length;
 }
 
-static void insert(struct scanner *s, size_t at, const char *text)
+static void insert(struct lua51_scanner *s, size_t at, const char *text)
 {
 	size_t length = strlen(text);
 	memmove(s->out + at + length, s->out + at, s->length - at);
@@ -87,7 +87,7 @@ static void insert(struct scanner *s, size_t at, const char *text)
 }
 
 /* [[ or [=[ and so on: the length of what opens it, else 0. */
-static size_t long_bracket(const struct scanner *s)
+static size_t long_bracket(const struct lua51_scanner *s)
 {
 	size_t length = 1;
 	if (peek(s, 0) != '[')
@@ -97,7 +97,7 @@ static size_t long_bracket(const struct scanner *s)
 	return peek(s, length) == '[' ? length + 1 : 0;
 }
 
-static void take_long(struct scanner *s, size_t open)
+static void take_long(struct lua51_scanner *s, size_t open)
 {
 	take(s, open);
 	for (; s->at < s->end; take(s, 1)) {
@@ -113,7 +113,7 @@ static void take_long(struct scanner *s, size_t open)
 	}
 }
 
-static void take_quoted(struct scanner *s)
+static void take_quoted(struct lua51_scanner *s)
 {
 	char quote = peek(s, 0);
 	take(s, 1);
@@ -122,7 +122,7 @@ static void take_quoted(struct scanner *s)
 	take(s, 1);
 }
 
-static void take_blanks(struct scanner *s)
+static void take_blanks(struct lua51_scanner *s)
 {
 	for (;;) {
 		if (starts(s, "--")) {
@@ -141,7 +141,7 @@ static void take_blanks(struct scanner *s)
 	}
 }
 
-static size_t numeral_length(const struct scanner *s)
+static size_t numeral_length(const struct lua51_scanner *s)
 {
 	const char *exponents =
 		starts(s, "0x") || starts(s, "0X") ? "Pp" : "Ee";
@@ -155,7 +155,7 @@ static size_t numeral_length(const struct scanner *s)
 }
 
 /* 1.0 and 1e3 become integers; 0xffffffffffffffff must not be -1. */
-static void take_numeral(struct scanner *s)
+static void take_numeral(struct lua51_scanner *s)
 {
 	char text[NUMERAL_BYTES];
 	size_t length = numeral_length(s);
@@ -181,7 +181,7 @@ static void take_numeral(struct scanner *s)
 	s->at += length;
 }
 
-static enum token take_word(struct scanner *s)
+static enum lua51_token take_word(struct lua51_scanner *s)
 {
 	static const char *const words[] = {
 		"and", "break",	   "do",     "else", "elseif", "end",
@@ -202,11 +202,11 @@ static enum token take_word(struct scanner *s)
 	return TOKEN_OPERAND;
 }
 
-static enum token take_symbol(struct scanner *s)
+static enum lua51_token take_symbol(struct lua51_scanner *s)
 {
 	static const struct {
 		const char *text; /* a longer one before those it starts with */
-		enum token token;
+		enum lua51_token token;
 	} symbols[] = {
 		{"...", TOKEN_OPERAND},	 {"..", TOKEN_OTHER},
 		{".", TOKEN_MEMBER},	 {"::", TOKEN_OTHER},
@@ -229,7 +229,7 @@ static enum token take_symbol(struct scanner *s)
 	return TOKEN_OTHER;
 }
 
-static enum token take_token(struct scanner *s)
+static enum lua51_token take_token(struct lua51_scanner *s)
 {
 	unsigned char c = (unsigned char)peek(s, 0);
 	if (s->at == s->end)
@@ -252,17 +252,17 @@ static enum token take_token(struct scanner *s)
 	return take_symbol(s);
 }
 
-static void begin_chain(struct scanner *s, size_t start)
+static void begin_calculation(struct lua51_scanner *s, size_t start)
 {
-	struct chain *chain = &s->chains[s->level];
+	struct calculation *chain = &s->chains[s->level];
 	if (!chain->is_open)
-		*chain = (struct chain){.start = start, .is_open = true};
+		*chain = (struct calculation){.start = start, .is_open = true};
 }
 
 /* What was inserted before the token that begins at `start`. */
-static size_t end_chain(struct scanner *s)
+static size_t end_calculation(struct lua51_scanner *s)
 {
-	struct chain *chain = &s->chains[s->level];
+	struct calculation *chain = &s->chains[s->level];
 	bool calculates = chain->is_open && chain->calculates;
 	chain->is_open = false;
 	s->is_operand = false;
@@ -274,30 +274,31 @@ static size_t end_chain(struct scanner *s)
 }
 
 /* False when there are too many levels. */
-static bool on_token(struct scanner *s, enum token token, size_t start)
+static bool on_token(struct lua51_scanner *s, enum lua51_token token,
+		     size_t start)
 {
-	struct chain *chain = &s->chains[s->level];
+	struct calculation *chain = &s->chains[s->level];
 	bool was_operand = s->is_operand;
 	switch (token) {
 	case TOKEN_OPERAND:
 		if (was_operand) /* the next statement */
-			start += end_chain(s);
-		begin_chain(s, start);
+			start += end_calculation(s);
+		begin_calculation(s, start);
 		s->is_operand = true;
 		return true;
 	case TOKEN_STRING: /* behind an operand: f"text" */
-		begin_chain(s, start);
+		begin_calculation(s, start);
 		s->is_operand = true;
 		return true;
 	case TOKEN_OPEN:
-		begin_chain(s, start);
+		begin_calculation(s, start);
 		if (++s->level == LEVELS_MAX)
 			return false;
-		s->chains[s->level] = (struct chain){0};
+		s->chains[s->level] = (struct calculation){0};
 		s->is_operand = false;
 		return true;
 	case TOKEN_CLOSE:
-		end_chain(s);
+		end_calculation(s);
 		if (s->level > 0)
 			s->level--;
 		s->is_operand = true;
@@ -310,29 +311,29 @@ static bool on_token(struct scanner *s, enum token token, size_t start)
 		if (was_operand)
 			chain->calculates = true;
 		else
-			begin_chain(s, start);
+			begin_calculation(s, start);
 		s->is_operand = false;
 		return true;
 	case TOKEN_PREFIX:
 		if (was_operand)
-			end_chain(s);
+			end_calculation(s);
 		else
-			begin_chain(s, start);
+			begin_calculation(s, start);
 		s->is_operand = false;
 		return true;
 	case TOKEN_OTHER:
 	case TOKEN_END:
-		end_chain(s);
+		end_calculation(s);
 		return true;
 	}
 	return true;
 }
 
-size_t lua_source_write(struct span script, char *out)
+size_t lua51_source_translate(struct span script, char *out)
 {
-	struct scanner s = {
+	struct lua51_scanner s = {
 		.at = script.ptr, .end = script.ptr + script.len, .out = out};
-	enum token token;
+	enum lua51_token token;
 	do {
 		take_blanks(&s);
 		size_t start = s.length;
