@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/span.h"
 
 struct conf_section;
 struct filter;
@@ -40,7 +41,8 @@ struct emit {
 /* What a filter may use of the configuration; outlives the filters. */
 struct filter_env {
 	struct parser_set *parsers;
-	const char *conf_dir; /* for conf_find_file */
+	struct span lua_prelude; /* lua/prelude.lua, for hooks */
+	const char *conf_dir;	 /* for conf_find_file */
 	/* Where a hook fails the record is FILTER_UNDECIDED, since there are
 	 * dead letters; else it goes on as it was, as in Fluent Bit. */
 	bool dead_letters;

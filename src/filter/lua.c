@@ -375,10 +375,10 @@ static bool read_keys(struct lua_filter *f, struct conf_section *s,
 }
 
 static bool run_script(struct lua_filter *f, struct conf_section *s,
-		       struct err *e)
+		       struct span prelude, struct err *e)
 {
 	struct lua_set_up with = {f->proxies, s};
-	f->state = lua_state_open(e);
+	f->state = lua_state_open(prelude, e);
 	if (f->state == NULL || !lua_state_setup(f->state, set_up, &with, e))
 		return false;
 	if (!lua_state_load(f->state, f->script, f->text, e))
@@ -396,7 +396,7 @@ static struct filter *open_filter(struct conf_section *s,
 	f->dead_letters = env->dead_letters;
 	f->proxies = lua_record_new();
 	f->reader = lua_record_reader(f->proxies);
-	if (read_keys(f, s, env, e) && run_script(f, s, e))
+	if (read_keys(f, s, env, e) && run_script(f, s, env->lua_prelude, e))
 		return &f->filter;
 	close_filter(&f->filter);
 	return NULL;

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/embedded.h"
 #include "hook/lua51_source.h"
 #include "hook/lua_date.h"
 #include "hook/lua_string.h"
@@ -231,9 +230,8 @@ static void open_numbers(lua_State *L)
 	lua_pop(L, 1);
 }
 
-static void open_prelude(lua_State *L)
+static void open_prelude(lua_State *L, struct span prelude)
 {
-	struct span prelude = embedded_prelude_lua();
 	if (luaL_loadbufferx(L, prelude.ptr, prelude.len, "=prelude", "t") !=
 	    LUA_OK)
 		lua_error(L);
@@ -242,7 +240,7 @@ static void open_prelude(lua_State *L)
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &prelude_key);
 }
 
-void lua_library_open(lua_State *L)
+void lua_library_open(lua_State *L, struct span prelude)
 {
 	luaL_openlibs(L);
 	lua_date_open(L);
@@ -253,7 +251,7 @@ void lua_library_open(lua_State *L)
 	lua_wrap_replace(L, LUA_GNAME, "load", load, 0);
 	lua_wrap_replace(L, "table", "insert", insert_item, 0);
 	lua_wrap_replace(L, "table", "remove", remove_item, 0);
-	open_prelude(L);
+	open_prelude(L, prelude);
 }
 
 void lua_library_load_file(lua_State *L, const char *path)

@@ -15,8 +15,10 @@
 
 #include <lua.h>
 
+#include "base/span.h"
+
 /* Once for a state: the standard libraries, then what is different. */
-void lua_library_open(lua_State *);
+void lua_library_open(lua_State *, struct span prelude);
 
 /* Load the script as a function.  Raises when it does not compile. */
 void lua_library_load_file(lua_State *, const char *path);

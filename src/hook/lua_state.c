@@ -197,7 +197,8 @@ static int limited_xpcall(lua_State *L)
 
 static int open_libraries(lua_State *L)
 {
-	lua_library_open(L);
+	const struct span *prelude = lua_touserdata(L, 1);
+	lua_library_open(L, *prelude);
 	lua_wrap_replace(L, LUA_GNAME, "xpcall", limited_xpcall, 0);
 	limit_coroutines(L, "create");
 	limit_coroutines(L, "wrap");
@@ -338,13 +339,13 @@ bool lua_state_find(struct lua_state *s, const char *path, const char *call,
 	return lua_state_setup(s, find_call, &script, e);
 }
 
-struct lua_state *lua_state_open(struct err *e)
+struct lua_state *lua_state_open(struct span prelude, struct err *e)
 {
 	struct lua_state *s = mem_new(1, sizeof *s);
 	s->L = lua_newstate(alloc, s);
 	CHECK(s->L != NULL);
 	*(struct lua_state **)lua_getextraspace(s->L) = s;
-	if (lua_state_setup(s, open_libraries, NULL, e))
+	if (lua_state_setup(s, open_libraries, &prelude, e))
 		return s;
 	lua_state_close(s);
 	return NULL;

@@ -25,6 +25,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "base/span.h"
 
 struct lua_state;
 
@@ -36,7 +37,7 @@ enum lua_outcome {
 };
 
 /* With the libraries and the prelude, without a script. */
-struct lua_state *lua_state_open(struct err *);
+struct lua_state *lua_state_open(struct span prelude, struct err *);
 void lua_state_close(struct lua_state *);
 
 /* Run the script, which is in the file, or, when `text` is not NULL, is that

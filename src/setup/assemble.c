@@ -8,7 +8,6 @@
 
 #include "base/buf.h"
 #include "base/descriptors.h"
-#include "base/embedded.h"
 #include "base/mem.h"
 #include "base/span.h"
 #include "conf/conf.h"
@@ -19,6 +18,7 @@
 #include "output/router.h"
 #include "parse/parser.h"
 #include "pipeline/decoder.h"
+#include "setup/embedded.h"
 #include "setup/input_conf.h"
 #include "setup/match_check.h"
 #include "setup/parser_conf.h"
@@ -293,6 +293,7 @@ static const struct append_note *find_note(void *journal, uint32_t sink,
 static bool read_filters(struct assembly *a, struct err *e)
 {
 	struct filter_env env = {.parsers = a->parsers,
+				 .lua_prelude = embedded_prelude_lua(),
 				 .conf_dir = conf_dir(a->confs[0]),
 				 .dead_letters =
 					 a->settings.dead_letter != NULL};
