@@ -5,23 +5,23 @@
 
 #include "base/buf.h"
 
-bool quoted_words_next(const char **at, enum quoted_words_style quotes,
-		       struct buf *part)
+bool quoted_words_next(const char **at, enum quoted_words_style style,
+		       struct buf *word)
 {
 	const char *p = quoted_words_rest(*at);
 	if (*p == '\0')
 		return false;
 	bool is_quoted =
-		*p == '"' || (*p == '\'' && quotes == QUOTED_WORDS_BOTH);
+		*p == '"' || (*p == '\'' && style == QUOTED_WORDS_BOTH);
 	char end = is_quoted ? *p++ : ' ';
-	buf_clear(part);
+	buf_clear(word);
 	for (; *p != '\0' && *p != end; p++) {
 		bool is_escape = is_quoted && *p == '\\' &&
-				 (p[1] == end || (p[1] == '\\' &&
-						  quotes == QUOTED_WORDS_BOTH));
+				 (p[1] == end ||
+				  (p[1] == '\\' && style == QUOTED_WORDS_BOTH));
 		if (is_escape)
 			p++;
-		buf_put_char(part, *p);
+		buf_put_char(word, *p);
 	}
 	if (is_quoted && *p++ != end)
 		return false;

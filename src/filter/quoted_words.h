@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* args - the parts of a value, as of `Rule $key ^(a|b) "a tag" false`.
+/* quoted_words - split a value such as `Rule $key ^(a|b) "a tag" false`.
  *
- * Parts are apart by spaces; a tab is a character like others.  Quotes count
- * only at the start of a part, and are no part of it. */
+ * Words are separated by spaces; a tab is an ordinary character.  A quote only
+ * counts at the start of a word, and is not part of the word. */
 #ifndef FILTER_QUOTED_WORDS_H
 #define FILTER_QUOTED_WORDS_H
 
@@ -12,18 +12,19 @@
 
 struct buf;
 
-/* Fluent Bit's filters have two manners. */
+/* Fluent Bit's filters use two styles. */
 enum quoted_words_style {
-	QUOTED_WORDS_DOUBLE, /* "..", with \" for a quote in it */
-	QUOTED_WORDS_BOTH, /* ".." or '..', with \ before the quote or another \ */
+	QUOTED_WORDS_DOUBLE, /* "..", where \" is a quote */
+	QUOTED_WORDS_BOTH,   /* ".." or '..', where \ escapes the quote and \ */
 };
 
-/* The next part into the cleared buffer; *at moves behind it.  False when
- * there is none, or a quote that does not end. */
+/* Read the next word into the buffer, which is cleared first, and move *at
+ * after it.  False if there is no word, or if its quote is never closed. */
 bool quoted_words_next(const char **at, enum quoted_words_style,
-		       struct buf *part) MUST_USE;
+		       struct buf *word) MUST_USE;
 
-/* Where the next part begins; empty when there is none. */
+/* The text from the next word on, without leading spaces; empty if there is no
+ * further word. */
 const char *quoted_words_rest(const char *at);
 
 #endif

@@ -115,6 +115,7 @@ static inline bool open_with(struct fixture *f, const char *script,
 	const struct filter_env env = {.conf_dir = f->dir,
 				       .lua_prelude = embedded_prelude_lua(),
 				       .dead_letters = f->dead_letters};
+	conf_declare(s, filter_lua.keys);
 	f->filter = filter_lua.open(s, &env, e);
 	if (f->filter == NULL)
 		return false;

@@ -68,6 +68,7 @@ static bool open_with(struct fixture *f, const char *keys, struct err *e)
 		fail_msg("%s", e->text);
 	struct conf_section *s = conf_section(f->conf, 0);
 	const struct filter_env env = {.parsers = f->parsers, .conf_dir = "."};
+	conf_declare(s, filter_parser.keys);
 	f->filter = filter_parser.open(s, &env, e);
 	if (f->filter == NULL)
 		return false;
