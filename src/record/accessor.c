@@ -50,7 +50,7 @@ static bool starts_name(char c)
 	return isalpha((unsigned char)c) || c == '_';
 }
 
-/* What may stand behind $name and its steps. */
+/* The characters that end $name or its steps. */
 static bool separates(char c)
 {
 	return c == '.' || c == ' ' || c == ',' || c == '"';
@@ -61,7 +61,7 @@ static bool in_name(char c)
 	return isalnum((unsigned char)c) || c == '_' || c == '-';
 }
 
-/* "[12]" at *at, which moves behind it. */
+/* Read "[12]" at *at, and move *at after it. */
 static bool read_index(struct span text, size_t *at, size_t *index)
 {
 	size_t i = *at + 1, value = 0;
@@ -77,7 +77,7 @@ static bool read_index(struct span text, size_t *at, size_t *index)
 	return true;
 }
 
-/* "['key']", with either quote, at *at, which moves behind it. */
+/* Read "['key']" or "["key"]" at *at, and move *at after it. */
 static bool read_key(struct span text, size_t *at, struct span *key)
 {
 	if (text.len - *at < 2)
@@ -95,7 +95,7 @@ static bool read_key(struct span text, size_t *at, struct span *key)
 	return true;
 }
 
-/* The steps at *at, which moves behind them. */
+/* Read all steps at *at, and move *at after them. */
 static bool read_steps(struct accessor *a, struct span text, size_t *at,
 		       struct err *e)
 {
@@ -104,8 +104,8 @@ static bool read_steps(struct accessor *a, struct span text, size_t *at,
 		step.is_index = read_index(text, at, &step.index);
 		if (!step.is_index && !read_key(text, at, &step.key))
 			return err_set(e,
-				       "\"%.*s\": behind $%.*s ['key'] or [0] "
-				       "is expected",
+				       "\"%.*s\": ['key'] or [0] is expected "
+				       "after $%.*s",
 				       (int)text.len, text.ptr,
 				       (int)a->name.len, a->name.ptr);
 		a->steps = mem_grow(a->steps, a->count + 1, sizeof step);
@@ -114,7 +114,8 @@ static bool read_steps(struct accessor *a, struct span text, size_t *at,
 	return true;
 }
 
-/* $name and steps; as in Fluent Bit what a separator cuts off is ignored. */
+/* Read $name and steps.  As in Fluent Bit, the text after a separator is
+ * ignored. */
 static bool read_variable(struct accessor *a, struct span text, struct err *e)
 {
 	size_t at = 1;
@@ -123,19 +124,20 @@ static bool read_variable(struct accessor *a, struct span text, struct err *e)
 	a->name = span_make(text.ptr + 1, at - 1);
 	if (a->name.len == 0 || !starts_name(a->name.ptr[0]) ||
 	    span_equals(a->name, SPAN("TAG")))
-		return err_set(e, "\"%s\": $name of a field is expected",
+		return err_set(e, "\"%s\": the $name of a field is expected",
 			       text.ptr);
 	if (!read_steps(a, text, &at, e))
 		return false;
 	if (at == text.len)
 		return true;
 	if (!separates(text.ptr[at]))
-		return err_set(e, "\"%s\": nothing may follow the last ]",
+		return err_set(e, "\"%s\": unexpected text after the last ]",
 			       text.ptr);
-	log_line(LOG_WARN, "accessor",
-		 "text=\"%s\" msg=\"this is %.*s, what follows is ignored; a "
-		 "subscript is written $a['b']\"",
-		 text.ptr, (int)at, text.ptr);
+	log_line(
+		LOG_WARN, "accessor",
+		"text=\"%s\" err=\"text after the accessor\" action=\"using only "
+		"%.*s; write a subscript as $a['b']\"",
+		text.ptr, (int)at, text.ptr);
 	return true;
 }
 
@@ -146,11 +148,11 @@ struct accessor *accessor_new(struct span text, struct err *e)
 	struct span own = span_make(a->text, text.len);
 	bool ok = true;
 	if (own.len == 0)
-		ok = err_set(e, "the name of a key is missing");
+		ok = err_set(e, "the key is empty");
 	else if (own.ptr[0] == '$')
 		ok = read_variable(a, own, e);
 	else if (memchr(own.ptr, '$', own.len) != NULL)
-		ok = err_set(e, "\"%s\": a $ can only be the first character",
+		ok = err_set(e, "\"%s\": only the first character may be a $",
 			     a->text);
 	else
 		a->name = own;
@@ -173,7 +175,7 @@ const struct value *accessor_find(const struct accessor *a,
 				  const struct record *r)
 {
 	const struct value *v = record_last(r, a->name);
-	/* As in Fluent Bit: what has no parts is found with steps, too. */
+	/* As in Fluent Bit, steps after a plain value are ignored. */
 	if (v != NULL && v->type != VALUE_MAP && v->type != VALUE_ARRAY)
 		return v;
 	for (size_t i = 0; v != NULL && i < a->count; i++) {
@@ -211,8 +213,8 @@ static void put_text(struct composer *c, const char *at, size_t len)
 		add_part(c, PART_TEXT)->text = span_make(at, len);
 }
 
-/* "$name..." at *at, which moves behind it.  A separator that stands alone
- * behind it, at the end, is lost as in Fluent Bit. */
+/* Read "$name..." at *at, and move *at after it.  As in Fluent Bit, a separator
+ * directly after it is lost if it is the last character of the text. */
 static bool add_field(struct composer *c, struct span text, size_t *at,
 		      struct err *e)
 {
@@ -230,7 +232,7 @@ static bool add_field(struct composer *c, struct span text, size_t *at,
 	return true;
 }
 
-/* "$TAG" or "$TAG[n]"; what follows is text, also a letter or a $. */
+/* Read "$TAG" or "$TAG[n]".  The next character is text, even a letter or $. */
 static bool add_tag(struct composer *c, struct span text, size_t *at,
 		    struct err *e)
 {
@@ -248,7 +250,7 @@ static bool add_tag(struct composer *c, struct span text, size_t *at,
 	return true;
 }
 
-/* "$1"; of "$12" it is group 12, and the 2 stays as text. */
+/* Read "$1".  As in Fluent Bit, "$12" is group 12 followed by the text 2. */
 static void add_group(struct composer *c, struct span text, size_t *at)
 {
 	size_t index = 0;
@@ -260,7 +262,7 @@ static void add_group(struct composer *c, struct span text, size_t *at)
 	*at += 2;
 }
 
-/* The $... at *at, which moves behind it. */
+/* Read the $... at *at, and move *at after it. */
 static bool add_variable(struct composer *c, struct span text, size_t *at,
 			 struct err *e)
 {
@@ -279,8 +281,8 @@ static bool add_variable(struct composer *c, struct span text, size_t *at,
 	if (starts_name(next))
 		return add_field(c, text, at, e);
 	return err_set(e,
-		       "\"%s\": behind a $ the name of a field, TAG or a "
-		       "digit is expected",
+		       "\"%s\": the name of a field, TAG or a digit is "
+		       "expected after $",
 		       c->text);
 }
 

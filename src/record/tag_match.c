@@ -12,7 +12,8 @@ static bool regex_takes(struct pattern *regex, struct span tag)
 	bool present;
 	if (!pattern_matches(regex, tag))
 		return false;
-	/* The leftmost match is the one at the start, if there is one. */
+	/* If any match starts at the first character, this is it: the regex
+	 * engine reports the leftmost match. */
 	struct span match = pattern_group(regex, 0, &present);
 	return match.ptr == tag.ptr && match.len > 0;
 }
