@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One pass over the tokens.  A chain is what the arithmetic operators hold
- * together: operands with their prefixes and suffixes, a*f(x)[i] - #t.  Each
- * level of brackets has one under way.  A chain ends at any token that does
- * not go on with it; if it had an operator it is put into parentheses. */
+/* One pass over the tokens.  A calculation is a sequence of operands, with their
+ * prefixes and suffixes, that arithmetic operators join: a*f(x)[i] - #t.  Each
+ * level of brackets has at most one calculation at a time.  A calculation ends
+ * at the first token that does not continue it; if it contains an operator, it
+ * is put into parentheses. */
 #include "hook/lua51_source.h"
 
 #include <ctype.h>
@@ -13,7 +14,7 @@
 #include <string.h>
 
 enum {
-	LEVELS_MAX = 256, /* more than the compiler takes */
+	LEVELS_MAX = 256, /* more than the compiler accepts */
 	NUMERAL_BYTES = 64,
 };
 
@@ -29,24 +30,24 @@ enum lua51_token {
 	TOKEN_MEMBER,	  /* . and : */
 	TOKEN_ARITHMETIC, /* + * / % ^ // */
 	TOKEN_SIGN,	  /* - */
-	TOKEN_PREFIX,	  /* # not, and ~, which is binary as well */
-	TOKEN_OTHER,	  /* all others: they end a chain */
+	TOKEN_PREFIX,	  /* # not, and ~, which is also binary */
+	TOKEN_OTHER,	  /* any other token; it ends a calculation */
 };
 
 struct calculation {
-	size_t start; /* in `out` */
+	size_t start; /* index in `out` */
 	bool is_open;
-	bool calculates;
+	bool has_operator;
 };
 
 struct lua51_scanner {
 	const char *at;
 	const char *end;
 	char *out;
-	size_t length;	 /* of what is in `out` */
-	size_t last_end; /* there, behind the last token */
-	bool is_operand; /* the last token ends one */
-	struct calculation chains[LEVELS_MAX];
+	size_t length;	 /* of the text in `out` */
+	size_t last_end; /* index in `out` after the last token */
+	bool is_operand; /* the last token ends an operand */
+	struct calculation calculations[LEVELS_MAX];
 	size_t level;
 };
 
@@ -68,7 +69,7 @@ static void put(struct lua51_scanner *s, const char *bytes, size_t length)
 	s->length += length;
 }
 
-/* Copy what is next. */
+/* Copy the next `length` bytes of the script. */
 static void take(struct lua51_scanner *s, size_t length)
 {
 	size_t left = (size_t)(s->end - s->at);
@@ -86,7 +87,7 @@ static void insert(struct lua51_scanner *s, size_t at, const char *text)
 	s->length += length;
 }
 
-/* [[ or [=[ and so on: the length of what opens it, else 0. */
+/* The length of [[, [=[ and so on; 0 if the script does not continue so. */
 static size_t long_bracket(const struct lua51_scanner *s)
 {
 	size_t length = 1;
@@ -154,7 +155,7 @@ static size_t numeral_length(const struct lua51_scanner *s)
 	}
 }
 
-/* 1.0 and 1e3 become integers; 0xffffffffffffffff must not be -1. */
+/* 1.0 and 1e3 become integers; 0xffffffffffffffff must not become -1. */
 static void take_numeral(struct lua51_scanner *s)
 {
 	char text[NUMERAL_BYTES];
@@ -205,7 +206,7 @@ static enum lua51_token take_word(struct lua51_scanner *s)
 static enum lua51_token take_symbol(struct lua51_scanner *s)
 {
 	static const struct {
-		const char *text; /* a longer one before those it starts with */
+		const char *text; /* a longer symbol before its prefixes */
 		enum lua51_token token;
 	} symbols[] = {
 		{"...", TOKEN_OPERAND},	 {"..", TOKEN_OTHER},
@@ -254,39 +255,41 @@ static enum lua51_token take_token(struct lua51_scanner *s)
 
 static void begin_calculation(struct lua51_scanner *s, size_t start)
 {
-	struct calculation *chain = &s->chains[s->level];
-	if (!chain->is_open)
-		*chain = (struct calculation){.start = start, .is_open = true};
+	struct calculation *c = &s->calculations[s->level];
+	if (!c->is_open)
+		*c = (struct calculation){.start = start, .is_open = true};
 }
 
-/* What was inserted before the token that begins at `start`. */
+/* End the calculation of this level.  Returns how many bytes were inserted
+ * before the current token. */
 static size_t end_calculation(struct lua51_scanner *s)
 {
-	struct calculation *chain = &s->chains[s->level];
-	bool calculates = chain->is_open && chain->calculates;
-	chain->is_open = false;
+	struct calculation *c = &s->calculations[s->level];
+	bool has_operator = c->is_open && c->has_operator;
+	c->is_open = false;
 	s->is_operand = false;
-	if (!calculates)
+	if (!has_operator)
 		return 0;
 	insert(s, s->last_end, "|0)");
-	insert(s, chain->start, "(");
+	insert(s, c->start, "(");
 	return sizeof "(|0)" - 1;
 }
 
-/* False when there are too many levels. */
+/* Process the token that starts at `start` in `out`.  False if there are too
+ * many levels of brackets. */
 static bool on_token(struct lua51_scanner *s, enum lua51_token token,
 		     size_t start)
 {
-	struct calculation *chain = &s->chains[s->level];
+	struct calculation *c = &s->calculations[s->level];
 	bool was_operand = s->is_operand;
 	switch (token) {
 	case TOKEN_OPERAND:
-		if (was_operand) /* the next statement */
+		if (was_operand) /* a new statement starts here */
 			start += end_calculation(s);
 		begin_calculation(s, start);
 		s->is_operand = true;
 		return true;
-	case TOKEN_STRING: /* behind an operand: f"text" */
+	case TOKEN_STRING: /* after an operand it is a call: f"text" */
 		begin_calculation(s, start);
 		s->is_operand = true;
 		return true;
@@ -294,7 +297,7 @@ static bool on_token(struct lua51_scanner *s, enum lua51_token token,
 		begin_calculation(s, start);
 		if (++s->level == LEVELS_MAX)
 			return false;
-		s->chains[s->level] = (struct calculation){0};
+		s->calculations[s->level] = (struct calculation){0};
 		s->is_operand = false;
 		return true;
 	case TOKEN_CLOSE:
@@ -309,7 +312,7 @@ static bool on_token(struct lua51_scanner *s, enum lua51_token token,
 	case TOKEN_SIGN:
 	case TOKEN_ARITHMETIC:
 		if (was_operand)
-			chain->calculates = true;
+			c->has_operator = true;
 		else
 			begin_calculation(s, start);
 		s->is_operand = false;

@@ -13,10 +13,11 @@
 #include "hook/lua_string.h"
 #include "hook/lua_wrap.h"
 
-/* What the prelude gives back is in the registry, under this address. */
+/* The registry holds the table that the prelude returns under this address. */
 static const char prelude_key;
 
-/* Upvalues 2 and 3: the first and last argument that is a place or a count. */
+/* Upvalues 2 and 3 are the first and last argument that is a position or a
+ * count. */
 static int with_whole_arguments(lua_State *L)
 {
 	int last = (int)lua_tointeger(L, lua_upvalueindex(3));
@@ -27,7 +28,8 @@ static int with_whole_arguments(lua_State *L)
 	return lua_wrap_original(L);
 }
 
-/* As the only kind of number would be: 5.0 is 5, and NaN has no sign. */
+/* Make the number what it would be in LuaJIT: 5.0 becomes 5, and NaN loses its
+ * sign. */
 static void normalize(lua_State *L, int index)
 {
 	lua_Integer whole;
@@ -44,7 +46,7 @@ static void normalize(lua_State *L, int index)
 	lua_replace(L, index);
 }
 
-/* Texts count as numbers, also for comparisons. */
+/* Numeric texts count as numbers, even in comparisons. */
 static int with_whole_results(lua_State *L)
 {
 	for (int i = lua_gettop(L); i > 0; i--)
@@ -57,7 +59,8 @@ static int with_whole_results(lua_State *L)
 	return count;
 }
 
-/* The `|` of the numbers, where it is none of integers: see lua51_source. */
+/* The `|` in the metatable of numbers, for operands that are not integers: see
+ * lua51_source. */
 static int left_side(lua_State *L)
 {
 	lua_settop(L, 1);
@@ -65,7 +68,8 @@ static int left_side(lua_State *L)
 	return 1;
 }
 
-/* "nan" and "inf", which LuaJIT takes; pushes it. */
+/* Push the number of a "nan" or "inf", which LuaJIT accepts.  False if the text
+ * is neither. */
 static bool push_unusual(lua_State *L, const char *text)
 {
 	static const char blanks[] = " \f\n\r\t\v";
@@ -88,7 +92,7 @@ static int to_number(lua_State *L)
 {
 	bool has_base = !lua_isnoneornil(L, 2);
 	if (has_base)
-		lua_tostring(L, 1); /* a number becomes a text in its place */
+		lua_tostring(L, 1); /* converts a number to a text in place */
 	int count = lua_wrap_original(L);
 	normalize(L, -1);
 	if (lua_isnil(L, -1) && !has_base && lua_type(L, 1) == LUA_TSTRING)
@@ -96,7 +100,7 @@ static int to_number(lua_State *L)
 	return count;
 }
 
-/* Any place will do: behind the end there are holes. */
+/* Any position is accepted: after the end, holes appear. */
 static int insert_item(lua_State *L)
 {
 	if (lua_gettop(L) != 3)
@@ -104,7 +108,7 @@ static int insert_item(lua_State *L)
 	luaL_checkany(L, 1);
 	lua_wrap_truncate(L, 2);
 	lua_Integer place = luaL_checkinteger(L, 2);
-	/* As Lua does it: a length may be any number, its __len says. */
+	/* Computed as Lua does, because __len may return any number. */
 	lua_Integer end = (lua_Integer)((lua_Unsigned)luaL_len(L, 1) + 1);
 	for (lua_Integer i = place > end ? place : end; i > place; i--) {
 		lua_geti(L, 1, i - 1);
@@ -123,11 +127,11 @@ static int remove_item(lua_State *L)
 	return place >= 1 && place <= luaL_len(L, 1) ? lua_wrap_original(L) : 0;
 }
 
-/* Push the script as a function, or a message. */
+/* Push the script as a function, or an error message. */
 static int push_chunk(lua_State *L, struct span script, const char *name)
 {
-	/* As it is, for messages about nothing but its own.  Text only:
-	 * bytecode is not verified and could do anything. */
+	/* First the original, so that messages quote the user's own text.  Text
+	 * only: Lua does not verify bytecode, which could do anything. */
 	int status = luaL_loadbufferx(L, script.ptr, script.len, name, "t");
 	if (status != LUA_OK)
 		return status;
@@ -140,7 +144,7 @@ static int push_chunk(lua_State *L, struct span script, const char *name)
 	return status;
 }
 
-/* The pieces that a function gives, as a text. */
+/* Push the concatenation of the pieces that the function returns. */
 static void push_pieces(lua_State *L, int function)
 {
 	luaL_Buffer b;
