@@ -18,8 +18,6 @@
 #include "record/message.h"
 #include "record/record.h"
 
-#define COUNT(table) (sizeof(table) / sizeof *(table))
-
 static const int64_t T = 1795229400 * NS_PER_S + 123456789;
 #define HEAD                                                        \
 	"{\"time\":\"2026-11-21T02:50:00.123456789Z\",\"input\":\"" \

@@ -8,8 +8,6 @@
 #include "base/buf.h"
 #include "intake/framing.h"
 
-#define COUNT(table) (sizeof(table) / sizeof *(table))
-
 enum { BYTES_MAX = 8 };
 
 static const char mark_of[] = {[FRAMING_MESSAGE] = '|',

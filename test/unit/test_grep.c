@@ -3,8 +3,6 @@
 
 #include "base/log.h"
 
-#define COUNT(table) (sizeof(table) / sizeof *(table))
-
 static void regex_keeps_and_exclude_drops(void **state)
 {
 	(void)state;

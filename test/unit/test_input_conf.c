@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "conf_dir.h"
 #include "unit.h"
 
-#include "conf_unit.h"
+#include <stdio.h>
+#include <string.h>
+
 #include "parse/parser.h"
 #include "pipeline/decoder.h"
 #include "setup/assemble.h"
@@ -15,7 +18,7 @@ static struct decoder *read_input(const char *keys, struct conf **c,
 	snprintf(text, sizeof text, "[INPUT]\n%s", keys);
 	struct parser_set *none = parser_set_new();
 	struct input_env env = {.parsers = none};
-	*c = read_text(text);
+	*c = conf_from_text(text);
 	struct decoder *d =
 		input_conf_read(conf_section(*c, 0), 3, &env, in, e);
 	parser_set_free(none);
@@ -121,7 +124,7 @@ static void keys_of_fluent_bit_without_meaning_are_accepted(void **state)
 		&c, &in, &e);
 	assert_string_equal(e.text, "");
 	assert_string_equal(in.name, "x");
-	assert_int_equal(times_said(state, "has no meaning here"), 6);
+	assert_int_equal(times_logged(state, "has no meaning here"), 6);
 	decoder_free(d);
 	conf_free(c);
 }
@@ -180,7 +183,9 @@ static void a_mistake_is_told_at_its_key(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+#define T(name)                                                \
+	cmocka_unit_test_setup_teardown(name, conf_dir_set_up, \
+					conf_dir_tear_down)
 	const struct CMUnitTest tests[] = {
 		T(what_is_not_set_has_its_default),
 		T(each_mode_has_its_keys),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "journal_unit.h"
+#include "journal_dir.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -16,20 +16,21 @@ static struct journal *open_journal(size_t ring_bytes, size_t slot_bytes,
 				    unsigned slots)
 {
 	struct journal_found found;
-	return open_found(&(struct journal_opts){.ring_bytes = ring_bytes,
-						 .slot_bytes = slot_bytes,
-						 .slots = slots,
-						 .counters_bytes = 64},
-			  &found);
+	return must_open_journal(
+		&(struct journal_opts){.ring_bytes = ring_bytes,
+				       .slot_bytes = slot_bytes,
+				       .slots = slots,
+				       .counters_bytes = 64},
+		&found);
 }
 
 static void messages_come_out_as_they_went_in(void **state)
 {
 	(void)state;
 	struct journal *j = open_journal(SMALL_RING_BYTES, 64, 3);
-	receive(j, 0, SPAN("one"));
-	receive(j, 1, SPAN(""));
-	receive(j, 2, SPAN("three\0!"));
+	slot_receive(j, 0, SPAN("one"));
+	slot_receive(j, 1, SPAN(""));
+	slot_receive(j, 2, SPAN("three\0!"));
 	assert_int_equal(journal_append(j, 3, NOW_NS), 3);
 
 	const struct span expected[] = {SPAN("one"), SPAN(""),
@@ -51,7 +52,7 @@ static void the_kernels_receive_time_wins_over_now(void **state)
 {
 	(void)state;
 	struct journal *j = open_journal(SMALL_RING_BYTES, 64, 1);
-	receive(j, 0, SPAN("x"));
+	slot_receive(j, 0, SPAN("x"));
 	unsigned count;
 	struct msghdr *m = &journal_slots(j, 7, &count)[0].msg_hdr;
 	struct timespec ts = {.tv_sec = 1795219198, .tv_nsec = 123456789};
@@ -67,7 +68,7 @@ static void the_kernels_receive_time_wins_over_now(void **state)
 	assert_int_equal(entry.arrival_ns, INT64_C(1795219198123456789));
 
 	/* The time of the message before is not taken for the next one. */
-	assert_int_equal(append(j, SPAN("y")), 1);
+	assert_int_equal(append_bytes(j, SPAN("y")), 1);
 	assert_true(journal_take(j, &entry));
 	assert_int_equal(entry.arrival_ns, NOW_NS);
 	journal_close(j);
@@ -77,9 +78,9 @@ static void a_datagram_longer_than_a_slot_is_cut_and_counted(void **state)
 {
 	(void)state;
 	struct journal *j = open_journal(SMALL_RING_BYTES, 4, 1);
-	assert_int_equal(append(j, SPAN("1234")), 1);
+	assert_int_equal(append_bytes(j, SPAN("1234")), 1);
 	assert_int_equal(journal_stats(j)->truncated_total, 0);
-	assert_int_equal(append(j, SPAN("12345")), 1);
+	assert_int_equal(append_bytes(j, SPAN("12345")), 1);
 	assert_int_equal(journal_stats(j)->truncated_total, 1);
 	assert_takes(j, SPAN("1234"));
 	assert_takes(j, SPAN("1234"));
@@ -90,8 +91,8 @@ static void used_slots_are_made_ready_again(void **state)
 {
 	(void)state;
 	struct journal *j = open_journal(SMALL_RING_BYTES, 4, 2);
-	receive(j, 0, SPAN("12345"));
-	receive(j, 1, SPAN("67890"));
+	slot_receive(j, 0, SPAN("12345"));
+	slot_receive(j, 1, SPAN("67890"));
 	journal_append(j, 1, NOW_NS);
 	unsigned count;
 	struct mmsghdr *m = journal_slots(j, 7, &count);
@@ -112,22 +113,25 @@ static void a_full_ring_refuses_the_newest(void **state)
 	struct journal *j = open_journal(SMALL_RING_BYTES, 1000, 5);
 	char room[992];
 	for (unsigned i = 0; i < 5; i++)
-		receive(j, i, text_of(i, sizeof room, room));
+		slot_receive(j, i, numbered_text(i, sizeof room, room));
 	assert_int_equal(journal_append(j, 5, NOW_NS), 4);
 	assert_int_equal(journal_stats(j)->appended_total, 4);
 	assert_int_equal(journal_stats(j)->refused_total, 1);
 	assert_int_equal(journal_pending_bytes(j), SMALL_RING_BYTES);
 
 	/* Taken alone does not make room, committed does. */
-	assert_takes(j, text_of(0, sizeof room, room));
-	assert_int_equal(append(j, text_of(9, sizeof room, room)), 0);
-	commit(j);
-	assert_int_equal(append(j, text_of(5, sizeof room, room)), 1);
+	assert_takes(j, numbered_text(0, sizeof room, room));
+	assert_int_equal(append_bytes(j, numbered_text(9, sizeof room, room)),
+			 0);
+	commit_taken(j);
+	assert_int_equal(append_bytes(j, numbered_text(5, sizeof room, room)),
+			 1);
 	for (unsigned i = 1; i < 4; i++)
-		assert_takes(j, text_of(i, sizeof room, room));
+		assert_takes(j, numbered_text(i, sizeof room, room));
 	struct journal_entry entry;
 	assert_true(journal_take(j, &entry));
-	assert_true(span_equals(entry.bytes, text_of(5, sizeof room, room)));
+	assert_true(
+		span_equals(entry.bytes, numbered_text(5, sizeof room, room)));
 	assert_int_equal(entry.seq, 4); /* the refused have no number */
 	assert_takes_nothing(j);
 	journal_close(j);
@@ -136,18 +140,18 @@ static void a_full_ring_refuses_the_newest(void **state)
 /* At every offset, empty or not: what journal_room promises goes in. */
 static void there_is_the_room_that_was_promised(void **state)
 {
-	enum { SLOT_BYTES = 1000, SLOTS = 5 };
-	char room[SLOT_BYTES] = {0};
+	enum { LENGTH = 1000, COUNT_MAX = 5 };
+	char room[LENGTH] = {0};
 	(void)state;
-	for (size_t before = 1; before < SLOT_BYTES; before += 7) {
+	for (size_t before = 1; before < LENGTH; before += 7) {
 		struct journal *j =
-			open_journal(SMALL_RING_BYTES, SLOT_BYTES, SLOTS);
+			open_journal(SMALL_RING_BYTES, LENGTH, COUNT_MAX);
 		for (unsigned i = 0; i < 40; i++) {
 			struct journal_entry entry;
 			size_t promised = journal_room(j);
 			assert_true(promised <= 4);
 			for (unsigned n = 0; n < promised; n++)
-				receive(j, n, span_make(room, SLOT_BYTES));
+				slot_receive(j, n, span_make(room, LENGTH));
 			assert_int_equal(
 				journal_append(j, (unsigned)promised, 1),
 				promised);
@@ -155,7 +159,7 @@ static void there_is_the_room_that_was_promised(void **state)
 				;
 			journal_commit(j, NULL, 0);
 			assert_true(journal_room(j) > 0);
-			append(j, span_make(room, before));
+			append_bytes(j, span_make(room, before));
 			if (i % 2 == 0) /* else it is not empty next time */
 				assert_true(journal_take(j, &entry));
 			journal_commit(j, NULL, 0);
@@ -169,20 +173,20 @@ static void what_is_taken_stays_until_it_is_committed(void **state)
 	(void)state;
 	struct journal *j = open_journal(SMALL_RING_BYTES, 1000, 1);
 	char room[992];
-	append(j, text_of(1, 992, room));
-	append(j, text_of(2, 992, room));
+	append_bytes(j, numbered_text(1, 992, room));
+	append_bytes(j, numbered_text(2, 992, room));
 	struct journal_entry first;
 	assert_true(journal_take(j, &first));
-	assert_takes(j, text_of(2, 992, room));
+	assert_takes(j, numbered_text(2, 992, room));
 	assert_int_equal(journal_pending_bytes(j), 2048);
-	while (append(j, SPAN("")))
+	while (append_bytes(j, SPAN("")))
 		;
-	assert_true(span_equals(first.bytes, text_of(1, 992, room)));
-	commit(j);
+	assert_true(span_equals(first.bytes, numbered_text(1, 992, room)));
+	commit_taken(j);
 	assert_int_equal(journal_pending_bytes(j), 2048);
 	while (journal_take(j, &first))
 		;
-	commit(j);
+	commit_taken(j);
 	assert_int_equal(journal_pending_bytes(j), 0);
 	journal_close(j);
 }
@@ -198,20 +202,21 @@ static void check_end_of_ring(size_t left)
 			    SMALL_RING_BYTES - 2072 - 1024 - left -
 				    ITEM_HEAD_BYTES};
 	for (unsigned i = 0; i < 3; i++)
-		assert_int_equal(append(j, text_of(i, lengths[i], room)), 1);
-	assert_takes(j, text_of(0, lengths[0], room));
-	commit(j);
+		assert_int_equal(
+			append_bytes(j, numbered_text(i, lengths[i], room)), 1);
+	assert_takes(j, numbered_text(0, lengths[0], room));
+	commit_taken(j);
 	assert_true(journal_take(j, &entry));
 	const char *beginning = entry.bytes.ptr - 2072;
 
 	size_t length = left < 32 ? 32 : left;
-	assert_int_equal(append(j, text_of(3, length, room)), 1);
-	assert_takes(j, text_of(2, lengths[2], room));
+	assert_int_equal(append_bytes(j, numbered_text(3, length, room)), 1);
+	assert_takes(j, numbered_text(2, lengths[2], room));
 	assert_true(journal_take(j, &entry));
-	assert_true(span_equals(entry.bytes, text_of(3, length, room)));
+	assert_true(span_equals(entry.bytes, numbered_text(3, length, room)));
 	assert_ptr_equal(entry.bytes.ptr, beginning);
 	assert_takes_nothing(j);
-	commit(j);
+	commit_taken(j);
 	assert_int_equal(journal_pending_bytes(j), 0);
 	journal_close(j);
 }
@@ -228,19 +233,19 @@ static void a_skip_without_room_behind_it_is_not_written(void **state)
 	(void)state;
 	struct journal *j = open_journal(SMALL_RING_BYTES, 2048, 1);
 	char room[2048];
-	append(j, text_of(0, 992, room));
-	append(j, text_of(1, 2016, room));
-	assert_takes(j, text_of(0, 992, room));
-	commit(j);
+	append_bytes(j, numbered_text(0, 992, room));
+	append_bytes(j, numbered_text(1, 2016, room));
+	assert_takes(j, numbered_text(0, 992, room));
+	commit_taken(j);
 	/* 1024 free before the end and 1024 at the beginning. */
-	assert_int_equal(append(j, text_of(2, 993, room)), 0);
+	assert_int_equal(append_bytes(j, numbered_text(2, 993, room)), 0);
 	assert_int_equal(journal_pending_bytes(j), 2048);
-	assert_int_equal(append(j, text_of(3, 992, room)), 1);
-	assert_int_equal(append(j, text_of(4, 992, room)), 1);
-	assert_int_equal(append(j, SPAN("")), 0);
-	assert_takes(j, text_of(1, 2016, room));
-	assert_takes(j, text_of(3, 992, room));
-	assert_takes(j, text_of(4, 992, room));
+	assert_int_equal(append_bytes(j, numbered_text(3, 992, room)), 1);
+	assert_int_equal(append_bytes(j, numbered_text(4, 992, room)), 1);
+	assert_int_equal(append_bytes(j, SPAN("")), 0);
+	assert_takes(j, numbered_text(1, 2016, room));
+	assert_takes(j, numbered_text(3, 992, room));
+	assert_takes(j, numbered_text(4, 992, room));
 	journal_close(j);
 }
 
@@ -249,15 +254,15 @@ static void an_empty_ring_starts_over_at_its_beginning(void **state)
 	(void)state;
 	struct journal *j = open_journal(SMALL_RING_BYTES, 64, 1);
 	struct journal_entry first, later;
-	append(j, SPAN("first"));
+	append_bytes(j, SPAN("first"));
 	assert_true(journal_take(j, &first));
-	commit(j);
+	commit_taken(j);
 	for (int i = 0; i < 1000; i++) {
-		append(j, SPAN("later"));
+		append_bytes(j, SPAN("later"));
 		assert_true(journal_take(j, &later));
 		assert_ptr_equal(later.bytes.ptr, first.bytes.ptr);
 		assert_takes_nothing(j);
-		commit(j);
+		commit_taken(j);
 	}
 	journal_close(j);
 }
@@ -266,15 +271,15 @@ static void a_commit_of_nothing_leaves_a_ring_that_started_over(void **state)
 {
 	(void)state;
 	struct journal *j = open_journal(SMALL_RING_BYTES, 64, 1);
-	append(j, SPAN("one"));
+	append_bytes(j, SPAN("one"));
 	assert_takes(j, SPAN("one"));
-	commit(j);
-	append(j, SPAN("two")); /* starts over, moves tail */
-	commit(j);		/* nothing was taken: tail is not ours */
+	commit_taken(j);
+	append_bytes(j, SPAN("two")); /* starts over, moves tail */
+	commit_taken(j);	      /* nothing was taken: tail is not ours */
 	assert_int_equal(journal_pending_bytes(j), 40);
 	assert_takes(j, SPAN("two"));
-	commit(j);
-	commit(j);
+	commit_taken(j);
+	commit_taken(j);
 	assert_int_equal(journal_pending_bytes(j), 0);
 	assert_takes_nothing(j);
 	journal_close(j);
@@ -289,17 +294,17 @@ static void there_is_as_much_room_as_is_said(void **state)
 		struct journal *j = open_journal(SMALL_RING_BYTES, 300, 1);
 		for (unsigned i = 0; i < start; i++) {
 			struct journal_entry entry;
-			append(j, text_of(i, i * 37 % 300, room));
+			append_bytes(j, numbered_text(i, i * 37 % 300, room));
 			if (i % 3 != 0)
 				continue;
 			while (journal_take(j, &entry))
 				;
-			commit(j);
+			commit_taken(j);
 		}
 		for (size_t n = journal_room(j); n > 0; n--) {
 			size_t length = n % 2 == 0 ? 300 : 300 - start;
-			struct span text = text_of(start, length, room);
-			assert_int_equal(append(j, text), 1);
+			struct span text = numbered_text(start, length, room);
+			assert_int_equal(append_bytes(j, text), 1);
 		}
 		assert_int_equal(journal_stats(j)->refused_total, 0);
 		journal_close(j);
@@ -313,13 +318,13 @@ static void an_empty_ring_has_room_for_the_largest_message(void **state)
 	struct journal *j = open_journal(RING, LARGEST, 1);
 	char *room = calloc(LARGEST, 1);
 	assert_non_null(room);
-	append(j, SPAN("little: not yet worth starting over"));
+	append_bytes(j, SPAN("little: not yet worth starting over"));
 	assert_int_equal(journal_room(j), 0);
 	assert_takes(j, SPAN("little: not yet worth starting over"));
-	commit(j);
+	commit_taken(j);
 	assert_int_equal(journal_room(j), 1);
-	assert_int_equal(append(j, text_of(1, LARGEST, room)), 1);
-	assert_takes(j, text_of(1, LARGEST, room));
+	assert_int_equal(append_bytes(j, numbered_text(1, LARGEST, room)), 1);
+	assert_takes(j, numbered_text(1, LARGEST, room));
 	free(room);
 	journal_close(j);
 }
@@ -345,16 +350,16 @@ static void a_calm_journal_touches_few_of_its_pages(void **state)
 	struct journal *j = open_journal(64 << 20, 212960, 8);
 	char room[800];
 	struct journal_entry entry;
-	append(j, text_of(0, sizeof room, room));
+	append_bytes(j, numbered_text(0, sizeof room, room));
 	assert_true(journal_take(j, &entry));
 	const char *ring = entry.bytes.ptr;
 	for (unsigned i = 0; i < 20000; i++) {
 		for (unsigned k = 0; k < 8; k++)
-			receive(j, k, span_make(room, sizeof room));
+			slot_receive(j, k, span_make(room, sizeof room));
 		assert_int_equal(journal_append(j, 8, NOW_NS), 8);
 		while (journal_take(j, &entry))
 			;
-		commit(j);
+		commit_taken(j);
 	}
 	/* 20,000 x 8 x 832 is the ring twice over; a 256th part is used. */
 	assert_in_range(resident_pages(ring, 64 << 20), 1, 70);
@@ -401,9 +406,10 @@ static void a_ring_that_cannot_hold_the_largest_message_is_an_error(
 	assert_int_equal(journal_ring_bytes(j), 4096);
 	char room[4064];
 	for (unsigned i = 0; i < 3; i++) {
-		assert_int_equal(append(j, text_of(i, 4064, room)), 1);
-		assert_takes(j, text_of(i, 4064, room));
-		commit(j);
+		assert_int_equal(append_bytes(j, numbered_text(i, 4064, room)),
+				 1);
+		assert_takes(j, numbered_text(i, 4064, room));
+		commit_taken(j);
 	}
 	journal_close(j);
 	journal_close(NULL);
@@ -419,7 +425,7 @@ static unsigned next_random(unsigned *seed)
 static void any_order_of_calls_keeps_every_message(void **state)
 {
 	(void)state;
-	enum { SLOTS = 4, LENGTH_MAX = 700 };
+	enum { LENGTH_MAX = 700 };
 	struct journal *j = open_journal(SMALL_RING_BYTES, LENGTH_MAX, SLOTS);
 	unsigned seed = 1, sent = 0, taken = 0;
 	char room[LENGTH_MAX];
@@ -429,7 +435,9 @@ static void any_order_of_calls_keeps_every_message(void **state)
 			size_t length = next_random(&seed) % (LENGTH_MAX + 1);
 			unsigned n = what + 1;
 			for (unsigned i = 0; i < n; i++)
-				receive(j, i, text_of(sent + i, length, room));
+				slot_receive(
+					j, i,
+					numbered_text(sent + i, length, room));
 			sent += journal_append(j, n, NOW_NS);
 		} else if (what < 7) {
 			struct journal_entry entry;
@@ -440,10 +448,10 @@ static void any_order_of_calls_keeps_every_message(void **state)
 			assert_int_equal(entry.seq, taken);
 			assert_true(span_equals(
 				entry.bytes,
-				text_of(taken, entry.bytes.len, room)));
+				numbered_text(taken, entry.bytes.len, room)));
 			taken++;
 		} else {
-			commit(j);
+			commit_taken(j);
 		}
 		assert_in_range(journal_pending_bytes(j), 0, SMALL_RING_BYTES);
 	}
@@ -483,7 +491,7 @@ static void *produce(void *journal)
 		if (n > missing)
 			n = (unsigned)missing;
 		for (unsigned i = 0; i < n; i++)
-			receive(j, i, numbered(number++, room));
+			slot_receive(j, i, numbered(number++, room));
 		if (journal_append(j, n, NOW_NS) < n)
 			sched_yield();
 		if (journal_pending_bytes(j) > journal_ring_bytes(j))
@@ -503,7 +511,7 @@ static void two_threads_pass_every_message_in_order(void **state)
 	while (taken < MESSAGES) {
 		struct journal_entry entry;
 		if (!journal_take(j, &entry)) {
-			commit(j);
+			commit_taken(j);
 			sched_yield();
 			continue;
 		}
@@ -515,13 +523,13 @@ static void two_threads_pass_every_message_in_order(void **state)
 		assert_true(span_equals(entry.bytes, numbered(number, room)));
 		next_number = number + 1;
 		if (++taken % 5 == 0)
-			commit(j);
+			commit_taken(j);
 		assert_in_range(journal_pending_bytes(j), 0,
 				journal_ring_bytes(j));
 	}
 	assert_int_equal(pthread_join(producer, NULL), 0);
 	assert_takes_nothing(j);
-	commit(j);
+	commit_taken(j);
 	assert_int_equal(journal_pending_bytes(j), 0);
 	assert_int_equal(journal_stats(j)->appended_total, MESSAGES);
 	journal_close(j);
@@ -539,7 +547,7 @@ static void what_is_offered_comes_between_what_is_received(void **state)
 	(void)state;
 	struct journal *j = open_journal(SMALL_RING_BYTES, 64, 2);
 	assert_true(offer(j, SPAN("one")));
-	assert_int_equal(append(j, SPAN("two")), 1);
+	assert_int_equal(append_bytes(j, SPAN("two")), 1);
 	assert_true(offer(j, SPAN("three")));
 	const struct span expected[] = {SPAN("one"), SPAN("two"),
 					SPAN("three")};
@@ -562,17 +570,17 @@ static void an_offer_without_room_changes_nothing(void **state)
 	struct journal *j = open_journal(SMALL_RING_BYTES, 64, 1);
 	char room[64];
 	unsigned offered = 0;
-	while (offer(j, text_of(offered, sizeof room, room)))
+	while (offer(j, numbered_text(offered, sizeof room, room)))
 		offered++;
 	assert_int_equal(journal_room(j), 0);
 	for (int i = 0; i < 3; i++)
-		assert_false(offer(j, text_of(0, sizeof room, room)));
+		assert_false(offer(j, numbered_text(0, sizeof room, room)));
 	assert_int_equal(journal_stats(j)->appended_total, offered);
 	assert_int_equal(journal_stats(j)->refused_total, 0);
 	for (unsigned i = 0; i < offered; i++)
-		assert_takes(j, text_of(i, sizeof room, room));
+		assert_takes(j, numbered_text(i, sizeof room, room));
 	assert_takes_nothing(j);
-	commit(j);
+	commit_taken(j);
 	assert_true(offer(j, SPAN("again")));
 	assert_takes(j, SPAN("again"));
 	journal_close(j);

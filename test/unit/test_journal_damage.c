@@ -6,8 +6,14 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/mem.h"
 #include "journal/journal_format.h"
 
 enum { FIRST = 3, MESSAGES = 9 };
@@ -15,13 +21,14 @@ enum { FIRST = 3, MESSAGES = 9 };
 static int set_up_good(void **state)
 {
 	/* Many files; in memory where that is possible. */
-	if (set_up_in("/dev/shm", state) != 0 && set_up(state) != 0)
+	if (journal_dir_set_up_in("/dev/shm", state) != 0 &&
+	    journal_dir_set_up(state) != 0)
 		return -1;
-	const struct dir *d = *state;
-	struct journal *j = open_good(d);
+	const struct journal_dir *d = *state;
+	struct journal *j = journal_dir_open_good(d);
 	append_texts(j, 0, MESSAGES);
 	assert_texts(j, 0, FIRST);
-	commit_count(j, FIRST);
+	commit_counter(j, FIRST);
 	assert_texts(j, FIRST, 2);
 	for (uint64_t i = 0; i < 3; i++)
 		journal_note(j, &(struct append_note){.inode = i});
@@ -62,7 +69,8 @@ static void check_entry(void *data, const struct journal_entry *entry)
 	assert_true(entry->seq >= FIRST && entry->seq < MESSAGES);
 	assert_true(entry->seq == seen->next);
 	unsigned n = (unsigned)entry->seq;
-	assert_true(span_equals(entry->bytes, text_of(n, n * 31 % 100, room)));
+	assert_true(span_equals(entry->bytes,
+				numbered_text(n, n * 31 % 100, room)));
 	seen->next++;
 	seen->count++;
 }
@@ -85,17 +93,18 @@ static bool inspect(const char *path)
 
 /* The file as it is now is opened: what was good goes on, else it is set
  * aside, byte for byte. */
-static bool open_damaged(struct dir *d, const char *content, size_t bytes)
+static bool open_damaged(struct journal_dir *d, const char *content,
+			 size_t bytes)
 {
 	struct journal_found found;
-	struct journal *j = open_in(d, &found);
+	struct journal *j = journal_dir_open(d, &found);
 	bool is_good = found.why[0] == '\0';
 	struct seen seen = {.next = FIRST};
 	struct journal_entry entry;
 	while (journal_take(j, &entry))
 		check_entry(&seen, &entry);
 	if (is_good) {
-		commit(j); /* the end of the first batch */
+		commit_taken(j); /* the end of the first batch */
 		while (journal_take(j, &entry))
 			check_entry(&seen, &entry);
 		assert_int_equal(seen.count, MESSAGES - FIRST);
@@ -104,7 +113,8 @@ static bool open_damaged(struct dir *d, const char *content, size_t bytes)
 		size_t kept_bytes;
 		assert_int_equal(seen.count, 0);
 		assert_int_equal(found.messages, 0);
-		assert_string_equal(found.damaged, beside(d, ".damaged.1"));
+		assert_string_equal(found.damaged,
+				    journal_dir_beside(d, ".damaged.1"));
 		char *kept = read_file(d->other, &kept_bytes);
 		assert_int_equal(kept_bytes, bytes);
 		assert_memory_equal(kept, content, bytes);
@@ -119,7 +129,7 @@ static bool open_damaged(struct dir *d, const char *content, size_t bytes)
 
 static void a_good_file_is_good(void **state)
 {
-	struct dir *d = *state;
+	struct journal_dir *d = *state;
 	size_t bytes;
 	char *content = read_file(d->path, &bytes);
 	assert_true(inspect(d->path));
@@ -132,7 +142,7 @@ static void a_good_file_is_good(void **state)
 
 static void a_cut_file_is_set_aside(void **state)
 {
-	struct dir *d = *state;
+	struct journal_dir *d = *state;
 	size_t bytes;
 	char *content = read_file(d->path, &bytes);
 	for (size_t cut = bytes; cut > 0;) {
@@ -167,7 +177,7 @@ static char *map_file(const char *path, size_t *bytes)
 /* The part of a file that a file system wrote back, and zeros. */
 static void a_file_of_which_a_part_is_missing_is_set_aside(void **state)
 {
-	struct dir *d = *state;
+	struct journal_dir *d = *state;
 	size_t bytes;
 	char *content = read_file(d->path, &bytes);
 	char *map = map_file(d->path, &bytes);
@@ -190,7 +200,7 @@ static void a_file_of_which_a_part_is_missing_is_set_aside(void **state)
 }
 
 /* Every byte of these, changed in three ways. */
-static void flip(struct dir *d, char *map, size_t from, size_t bytes,
+static void flip(struct journal_dir *d, char *map, size_t from, size_t bytes,
 		 bool is_caught)
 {
 	static const unsigned char masks[] = {0x01, 0x80, 0xff};
@@ -206,7 +216,7 @@ static void flip(struct dir *d, char *map, size_t from, size_t bytes,
 
 static void a_changed_byte_invents_nothing(void **state)
 {
-	struct dir *d = *state;
+	struct journal_dir *d = *state;
 	int fd = open(d->path, O_RDWR);
 	struct stat st;
 	assert_int_equal(fstat(fd, &st), 0);
@@ -266,7 +276,7 @@ static void mend(struct journal_view *v)
 
 static void a_header_that_lies_is_survived(void **state)
 {
-	struct dir *d = *state;
+	struct journal_dir *d = *state;
 	unsigned seed = 7;
 	size_t bytes;
 	char *good = read_file(d->path, &bytes);
@@ -288,9 +298,9 @@ static void a_header_that_lies_is_survived(void **state)
 		}
 		mend(&v);
 		write_file(d->path, content, bytes);
-		struct journal_opts opts = opts_of(d);
+		struct journal_opts opts = journal_dir_opts(d);
 		struct journal_found found;
-		struct journal *j = open_found(&opts, &found);
+		struct journal *j = must_open_journal(&opts, &found);
 		struct journal_entry entry;
 		while (journal_take(j, &entry))
 			assert_true(entry.bytes.len <= SMALL_RING_BYTES);
@@ -308,7 +318,7 @@ static void a_header_that_lies_is_survived(void **state)
 
 static void what_is_no_journal_of_ours_is_set_aside(void **state)
 {
-	struct dir *d = *state;
+	struct journal_dir *d = *state;
 	size_t bytes;
 	char *content = read_file(d->path, &bytes);
 	struct journal_header *h = (void *)content;
@@ -316,31 +326,31 @@ static void what_is_no_journal_of_ours_is_set_aside(void **state)
 
 	h->version = 99;
 	write_file(d->path, content, bytes);
-	journal_close(open_in(d, &found));
+	journal_close(journal_dir_open(d, &found));
 	assert_string_equal(found.why, "of version 99, not 1");
-	assert_string_equal(found.damaged, beside(d, ".damaged.1"));
+	assert_string_equal(found.damaged, journal_dir_beside(d, ".damaged.1"));
 
 	write_file(d->path, "my letters to her", 17);
-	journal_close(open_in(d, &found));
+	journal_close(journal_dir_open(d, &found));
 	assert_string_equal(found.why, "cut: 17 bytes");
-	assert_string_equal(found.damaged, beside(d, ".damaged.2"));
+	assert_string_equal(found.damaged, journal_dir_beside(d, ".damaged.2"));
 
 	h->magic[0] = 'S';
 	write_file(d->path, content, bytes);
-	journal_close(open_in(d, &found));
+	journal_close(journal_dir_open(d, &found));
 	assert_string_equal(found.why, "not a journal");
-	assert_string_equal(found.damaged, beside(d, ".damaged.3"));
+	assert_string_equal(found.damaged, journal_dir_beside(d, ".damaged.3"));
 
 	write_file(d->path, "", 0);
-	journal_close(open_in(d, &found));
+	journal_close(journal_dir_open(d, &found));
 	assert_string_equal(found.why, "empty");
 	free(content);
 }
 
 static void a_journal_is_looked_at_while_it_is_in_use(void **state)
 {
-	const struct dir *d = *state;
-	struct journal *j = open_good(d);
+	const struct journal_dir *d = *state;
+	struct journal *j = journal_dir_open_good(d);
 	struct seen seen = {.next = FIRST};
 	struct journal_summary summary;
 	struct err e = {0};
@@ -352,7 +362,7 @@ static void a_journal_is_looked_at_while_it_is_in_use(void **state)
 	assert_int_equal(summary.slot_bytes, SLOT_BYTES);
 	assert_int_equal(summary.head - summary.tail, journal_pending_bytes(j));
 	/* Received, and not appended: of a dead process only. */
-	receive(j, 0, SPAN("x"));
+	slot_receive(j, 0, SPAN("x"));
 	seen = (struct seen){.next = FIRST};
 	assert_true(journal_inspect(d->path, &summary, check_entry, &seen, &e));
 	journal_close(j);
@@ -369,10 +379,10 @@ static void count_entry(void *data, const struct journal_entry *entry)
 
 static void what_a_dead_process_received_last_is_seen(void **state)
 {
-	const struct dir *d = *state;
-	struct journal *j = open_good(d);
-	receive(j, 0, SPAN("x"));
-	receive(j, 1, SPAN(""));
+	const struct journal_dir *d = *state;
+	struct journal *j = journal_dir_open_good(d);
+	slot_receive(j, 0, SPAN("x"));
+	slot_receive(j, 1, SPAN(""));
 	journal_close(j);
 	unsigned count = 0;
 	struct journal_summary summary;
@@ -386,7 +396,9 @@ static void what_a_dead_process_received_last_is_seen(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_good, tear_down)
+#define TEST(name)                                         \
+	cmocka_unit_test_setup_teardown(name, set_up_good, \
+					journal_dir_tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(a_good_file_is_good),
 		TEST(a_cut_file_is_set_aside),

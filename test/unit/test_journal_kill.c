@@ -5,11 +5,17 @@
 #include "journal_dir.h"
 
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/check.h"
+#include "base/mem.h"
 #include "journal/journal_format.h"
 
 /* What the process has surely done. */
@@ -32,7 +38,7 @@ static void send_texts(int socket, unsigned from, unsigned count)
 {
 	char room[SLOT_BYTES];
 	for (unsigned i = from; i < from + count; i++) {
-		struct span text = text_of(i, length_of(i), room);
+		struct span text = numbered_text(i, length_of(i), room);
 		CHECK(send(socket, text.ptr, text.len, 0) == (ssize_t)text.len);
 	}
 }
@@ -80,10 +86,10 @@ static void stop_here(volatile struct progress *p)
 	raise(SIGSTOP);
 }
 
-static void live(const struct dir *d, volatile struct progress *p,
+static void live(const struct journal_dir *d, volatile struct progress *p,
 		 int sockets[2])
 {
-	struct journal_opts opts = opts_of(d);
+	struct journal_opts opts = journal_dir_opts(d);
 	struct journal_found found;
 	struct err e;
 	struct journal *j = journal_open(&opts, &found, &e);
@@ -110,10 +116,10 @@ static void live(const struct dir *d, volatile struct progress *p,
 }
 
 /* The next one, who finds slots that were not appended, and notes. */
-static void live_again(const struct dir *d, volatile struct progress *p,
+static void live_again(const struct journal_dir *d, volatile struct progress *p,
 		       int sockets[2])
 {
-	struct journal_opts opts = opts_of(d);
+	struct journal_opts opts = journal_dir_opts(d);
 	struct journal_found found;
 	struct err e;
 	struct journal *j = journal_open(&opts, &found, &e);
@@ -171,7 +177,7 @@ static void take_rest(struct journal *j, uint64_t *seq)
 		unsigned n = (unsigned)*seq;
 		assert_true(entry.seq == *seq);
 		assert_true(span_equals(entry.bytes,
-					text_of(n, length_of(n), room)));
+					numbered_text(n, length_of(n), room)));
 		assert_int_equal(entry.source, 7);
 		(*seq)++;
 	}
@@ -197,11 +203,11 @@ static void check_notes(const struct journal *j, uint64_t committed,
 static void die_here(struct watch *w, const struct progress *p)
 {
 	struct journal_found found;
-	struct journal *j = open_found(&w->copy_opts, &found);
+	struct journal *j = must_open_journal(&w->copy_opts, &found);
 	assert_string_equal(found.why, "");
 	uint64_t committed = 0;
 	if (journal_counters(j, COUNTERS * sizeof(uint64_t)) != NULL)
-		committed = count_of(j);
+		committed = committed_counter(j);
 	assert_in_range(committed, p->committed, p->taken);
 	assert_true(committed >= w->committed);
 	check_notes(j, committed, p, &found);
@@ -217,7 +223,7 @@ static void die_here(struct watch *w, const struct progress *p)
 	take_rest(j, &seq);
 	if (found.noted > 0) {
 		assert_int_equal(seq, committed + found.noted);
-		commit(j);
+		commit_taken(j);
 		take_rest(j, &seq);
 	}
 	assert_int_equal(seq, stats->appended_total);
@@ -238,12 +244,13 @@ static char *map_file(const char *path, size_t bytes)
 	return map;
 }
 
-static void watch_files(struct watch *w, struct dir *d)
+static void watch_files(struct watch *w, struct journal_dir *d)
 {
-	w->copy_opts = opts_of(d);
-	w->copy_opts.path = beside(d, ".damaged.1"); /* is removed at the end */
+	w->copy_opts = journal_dir_opts(d);
+	w->copy_opts.path =
+		journal_dir_beside(d, ".damaged.1"); /* is removed at the end */
 	struct journal_found found;
-	struct journal *j = open_found(&w->copy_opts, &found);
+	struct journal *j = must_open_journal(&w->copy_opts, &found);
 	journal_close(j);
 	struct stat st;
 	assert_int_equal(stat(w->copy_opts.path, &st), 0);
@@ -276,8 +283,8 @@ static void step_through(struct watch *w, pid_t child,
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-static void check_all_deaths(struct dir *d,
-			     void (*run)(const struct dir *,
+static void check_all_deaths(struct journal_dir *d,
+			     void (*run)(const struct journal_dir *,
 					 volatile struct progress *, int[2]),
 			     const struct progress *expected)
 {
@@ -328,7 +335,9 @@ static void nothing_is_lost_when_recovery_dies(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name)                                                \
+	cmocka_unit_test_setup_teardown(name, journal_dir_set_up, \
+					journal_dir_tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(nothing_is_lost_at_any_instant),
 		TEST(nothing_is_lost_when_recovery_dies),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The record as a hook sees it, in its own call and later. */
-#include "lua_unit.h"
+#include "hook_unit.h"
+
+#include <stdio.h>
 
 static void the_record_is_a_table(void **state)
 {
@@ -94,7 +96,7 @@ static void the_record_is_a_table(void **state)
 		{"record[-1] = 'm' record[true] = 't' return 1, ts, record",
 		 "{\"a\":1}", T_TEXT "{\"a\":1,\"-1\":\"m\",\"true\":\"t\"}"},
 	};
-	check_cases(*state, cases, COUNT(cases), NULL);
+	hook_unit_check(*state, cases, COUNT(cases), NULL);
 }
 
 /* Where an assigned value lives, and that it moved, is not to be seen. */
@@ -162,7 +164,7 @@ static void what_is_assigned_is_there_in_any_case(void **state)
 		{"record.a = 'x' record.n = 'n' return 0, 0, record",
 		 "{\"a\":1}", T_TEXT "{\"a\":1}"},
 	};
-	check_cases(*state, cases, COUNT(cases), NULL);
+	hook_unit_check(*state, cases, COUNT(cases), NULL);
 }
 
 /* Not as in the first calls, after which they are set aside. */
@@ -175,11 +177,11 @@ static void after_many_calls_records_are_the_same(void **state)
 		"{\"l\":[1,2],\"a\":1,\"f\":1.0,\"b\":1,\"0\":null}";
 	static const char out[] =
 		T_TEXT "{\"l\":[2],\"a\":\"x\",\"f\":1,\"m\":1.5,\"n\":1}";
-	struct fixture *f = *state;
-	open_body(f, body, KEYS);
+	struct hook_unit *f = *state;
+	hook_unit_open_body(f, body, KEYS);
 	for (int i = 0; i < 1100; i++)
-		assert_string_equal(give(f, in), out);
-	assert_int_equal(all_failures(f), 0);
+		assert_string_equal(hook_unit_give(f, in), out);
+	assert_int_equal(hook_unit_all_failures(f), 0);
 }
 
 /* Whatever looks at it first. */
@@ -194,92 +196,98 @@ static void an_earlier_record_can_be_looked_at(void **state)
 		"(function() old.w = 1 return old.v end)()",
 		"getmetatable(setmetatable(old, {v = old.v})).v",
 	};
-	struct fixture *f = *state;
+	struct hook_unit *f = *state;
 	for (size_t i = 0; i < COUNT(uses); i++) {
 		char body[200];
 		snprintf(body, sizeof body,
 			 "local last = old and %s old = record "
 			 "record.last = last return 2, 0, record",
 			 uses[i]);
-		open_body(f, body, KEYS);
-		give(f, "{\"v\":[1],\"gone\":1}");
-		assert_string_equal(give(f, "{\"v\":2}"),
+		hook_unit_open_body(f, body, KEYS);
+		hook_unit_give(f, "{\"v\":[1],\"gone\":1}");
+		assert_string_equal(hook_unit_give(f, "{\"v\":2}"),
 				    T_TEXT "{\"v\":2,\"last\":[1]}");
-		assert_string_equal(give(f, "{\"v\":3}"),
+		assert_string_equal(hook_unit_give(f, "{\"v\":3}"),
 				    T_TEXT "{\"v\":3,\"last\":2}");
-		assert_string_equal(give(f, "{\"v\":4}"),
+		assert_string_equal(hook_unit_give(f, "{\"v\":4}"),
 				    T_TEXT "{\"v\":4,\"last\":3}");
-		assert_int_equal(all_failures(f), 0);
+		assert_int_equal(hook_unit_all_failures(f), 0);
 	}
 }
 
 static void records_can_be_kept_and_returned_later(void **state)
 {
-	struct fixture *f = *state;
-	open_script(f, "kept = {}\n"
-		       "function hook(tag, ts, record)\n"
-		       "  record.seen = true\n"
-		       "  record.b = nil\n"
-		       "  kept[#kept + 1] = record\n"
-		       "  if #kept < 3 then return -1, 0, 0 end\n"
-		       "  local all = kept\n"
-		       "  kept = {}\n"
-		       "  return 2, 0, all\n"
-		       "end\n");
+	struct hook_unit *f = *state;
+	hook_unit_open(f, "kept = {}\n"
+			  "function hook(tag, ts, record)\n"
+			  "  record.seen = true\n"
+			  "  record.b = nil\n"
+			  "  kept[#kept + 1] = record\n"
+			  "  if #kept < 3 then return -1, 0, 0 end\n"
+			  "  local all = kept\n"
+			  "  kept = {}\n"
+			  "  return 2, 0, all\n"
+			  "end\n");
 	for (int round = 0; round < 2; round++) {
-		assert_string_equal(give(f, "{\"a\":1,\"b\":1}"), "dropped");
-		assert_string_equal(give(f, "{\"a\":2}"), "dropped");
-		assert_string_equal(give(f, "{\"a\":3,\"b\":{\"c\":1}}"),
-				    T_TEXT "{\"a\":1,\"seen\":true} | " T_TEXT
-					   "{\"a\":2,\"seen\":true} | " T_TEXT
-					   "{\"a\":3,\"seen\":true}");
+		assert_string_equal(hook_unit_give(f, "{\"a\":1,\"b\":1}"),
+				    "dropped");
+		assert_string_equal(hook_unit_give(f, "{\"a\":2}"), "dropped");
+		assert_string_equal(
+			hook_unit_give(f, "{\"a\":3,\"b\":{\"c\":1}}"),
+			T_TEXT "{\"a\":1,\"seen\":true} | " T_TEXT
+			       "{\"a\":2,\"seen\":true} | " T_TEXT
+			       "{\"a\":3,\"seen\":true}");
 	}
-	assert_int_equal(all_failures(f), 0);
+	assert_int_equal(hook_unit_all_failures(f), 0);
 	/* Within another one. */
-	open_body(f, "local r = old or {} old = record return 2, 0, {r = r}",
-		  KEYS);
-	give(f, "{\"a\":1}");
-	assert_string_equal(give(f, "{\"a\":2}"), T_TEXT "{\"r\":{\"a\":1}}");
-	assert_string_equal(give(f, "{\"a\":3}"), T_TEXT "{\"r\":{\"a\":2}}");
+	hook_unit_open_body(
+		f, "local r = old or {} old = record return 2, 0, {r = r}",
+		KEYS);
+	hook_unit_give(f, "{\"a\":1}");
+	assert_string_equal(hook_unit_give(f, "{\"a\":2}"),
+			    T_TEXT "{\"r\":{\"a\":1}}");
+	assert_string_equal(hook_unit_give(f, "{\"a\":3}"),
+			    T_TEXT "{\"r\":{\"a\":2}}");
 }
 
 /* Nobody looked at one for so long that they are not set aside any more. */
 static void an_earlier_record_may_be_looked_at_too_late(void **state)
 {
-	struct fixture *f = *state;
-	open_body(f,
-		  "local last = record.look and old.v old = record "
-		  "record.last = last return 2, 0, record",
-		  KEYS);
+	struct hook_unit *f = *state;
+	hook_unit_open_body(f,
+			    "local last = record.look and old.v old = record "
+			    "record.last = last return 2, 0, record",
+			    KEYS);
 	for (int i = 0; i < 1010; i++)
-		give(f, "{\"v\":1}");
-	assert_string_equal(give(f, "{\"v\":2,\"look\":1}"),
+		hook_unit_give(f, "{\"v\":1}");
+	assert_string_equal(hook_unit_give(f, "{\"v\":2,\"look\":1}"),
 			    T_TEXT "{\"v\":2,\"look\":1}");
-	assert_int_equal(failures(f, "error"), 1);
+	assert_int_equal(hook_unit_failures(f, "error"), 1);
 	/* Once; and records are kept from now on. */
-	give(f, "{\"v\":3}");
-	assert_string_equal(give(f, "{\"v\":4,\"look\":1}"),
+	hook_unit_give(f, "{\"v\":3}");
+	assert_string_equal(hook_unit_give(f, "{\"v\":4,\"look\":1}"),
 			    T_TEXT "{\"v\":4,\"look\":1,\"last\":3}");
-	assert_int_equal(all_failures(f), 1);
+	assert_int_equal(hook_unit_all_failures(f), 1);
 }
 
 /* An earlier record that is first looked at as a part of a late result leaves
  * that result as it is. */
 static void an_earlier_record_may_come_in_a_late_result(void **state)
 {
-	struct fixture *f = *state;
-	open_body(f,
-		  "old = old or record record.last = record.v == 2 and old "
-		  "return 2, 0, record",
-		  KEYS);
+	struct hook_unit *f = *state;
+	hook_unit_open_body(
+		f,
+		"old = old or record record.last = record.v == 2 and old "
+		"return 2, 0, record",
+		KEYS);
 	for (int i = 0; i < 1010; i++)
-		give(f, "{\"v\":1}");
-	assert_string_equal(give(f, "{\"v\":2}"),
+		hook_unit_give(f, "{\"v\":1}");
+	assert_string_equal(hook_unit_give(f, "{\"v\":2}"),
 			    T_TEXT "{\"v\":2,\"last\":{\"last\":false,"
 				   "\"v\":1}}");
-	assert_string_equal(give(f, "{\"v\":3}"),
+	assert_string_equal(hook_unit_give(f, "{\"v\":3}"),
 			    T_TEXT "{\"v\":3,\"last\":false}");
-	assert_int_equal(all_failures(f), 0);
+	assert_int_equal(hook_unit_all_failures(f), 0);
 }
 
 int main(void)

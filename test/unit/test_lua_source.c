@@ -6,8 +6,6 @@
 
 #include "hook/lua_source.h"
 
-#define COUNT(table) (sizeof(table) / sizeof *(table))
-
 static void check(const char *script, const char *want)
 {
 	size_t length = strlen(script);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "filter_unit.h"
 
-#include "base/log.h"
+#include <string.h>
 
-#define COUNT(table) (sizeof(table) / sizeof *(table))
+#include "base/log.h"
 
 static void every_rule_changes_the_record_its_way(void **state)
 {

@@ -3,7 +3,6 @@
 
 #include "base/log.h"
 
-#define COUNT(table) (sizeof(table) / sizeof *(table))
 #define NEST " Operation nest\n Nest_under n\n"
 #define LIFT " Operation lift\n Nested_under m\n"
 

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "conf_dir.h"
 #include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
-#include "conf_unit.h"
 #include "parse/parser.h"
 #include "record/json.h"
 #include "record/record.h"
@@ -17,7 +22,7 @@ typedef bool (*read_fn)(struct parser_set *, const struct conf *,
 static const char *read_names(read_fn read, const char *text, char *room,
 			      size_t size, struct err *e)
 {
-	struct conf *c = read_text(text);
+	struct conf *c = conf_from_text(text);
 	struct parser_set *set = parser_set_new();
 	struct parser_names names = {0};
 	bool ok = read(set, c, &names, e);
@@ -64,8 +69,9 @@ static void a_file_of_parsers_has_nothing_else(void **state)
 		room, sizeof room, &e);
 	assert_string_equal(e.text, "");
 	assert_string_equal(names, "p ");
-	assert_said(state, "at=x.conf:4 section=MULTILINE_PARSER msg=\"has no "
-			   "meaning here");
+	assert_logged(state,
+		      "at=x.conf:4 section=MULTILINE_PARSER msg=\"has no "
+		      "meaning here");
 	assert_null(read_names(parser_conf_read_file,
 			       P "    Format json\n[PRASER]\n    Name x\n",
 			       room, sizeof room, &e));
@@ -80,7 +86,7 @@ static void a_file_of_parsers_has_nothing_else(void **state)
 static struct parser *read_one(const char *text, struct parser_set *set)
 {
 	struct err e = {0};
-	struct conf *c = read_text(text);
+	struct conf *c = conf_from_text(text);
 	if (!parser_conf_read(set, c, NULL, &e))
 		fail_msg("%s", e.text);
 	conf_free(c);
@@ -152,8 +158,8 @@ static void what_fluent_bit_passes_over_is_told(void **state)
 		     "    Format regex\n    Regex (?<a>x)\n    Regex (?<b>y)\n"
 		     "    Types a:integer,b:integer c\n",
 		     "x", "{\"a\":\"x\"}", 0);
-	assert_said(state, "Regex stands twice: the first counts");
-	assert_said(state, "a:integer,b:integer");
+	assert_logged(state, "Regex stands twice: the first counts");
+	assert_logged(state, "a:integer,b:integer");
 }
 
 static void a_mistake_is_told_at_its_key(void **state)
@@ -210,7 +216,9 @@ static void a_mistake_is_told_at_its_key(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+#define T(name)                                                \
+	cmocka_unit_test_setup_teardown(name, conf_dir_set_up, \
+					conf_dir_tear_down)
 	const struct CMUnitTest tests[] = {
 		T(parsers_are_read_from_among_other_sections),
 		T(a_file_of_parsers_has_nothing_else),

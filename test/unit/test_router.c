@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "fake_sink.h"
 #include "unit.h"
 
 #include <stdlib.h>
@@ -11,80 +12,8 @@
 #include "output/router.h"
 #include "record/record.h"
 
-/* --- a sink that does what its keys say, in the place of the file sink */
-
-struct fake {
-	struct sink sink;
-	bool refuses;
-	bool blocks;
-	unsigned flushed, abandoned, reopened;
-};
-
-static struct sink *fake_open(struct conf_section *s,
-			      const struct sink_env *env, struct err *e)
-{
-	(void)env;
-	bool refuses = false, blocks = false, fails = false;
-	if (!conf_get_bool(s, "Refuses", &refuses, e) ||
-	    !conf_get_bool(s, "Blocks", &blocks, e) ||
-	    !conf_get_bool(s, "Fails", &fails, e))
-		return NULL;
-	if (fails) {
-		err_set(e, "as asked");
-		return NULL;
-	}
-	struct fake *fake = mem_new(1, sizeof *fake);
-	fake->refuses = refuses;
-	fake->blocks = blocks;
-	return &fake->sink;
-}
-
-static bool fake_put(struct sink *sink, const struct record *r, bool answers,
-		     enum drop_reason *reason)
-{
-	(void)r;
-	struct fake *fake = (struct fake *)sink;
-	sink->stats.lines_total++;
-	if (fake->refuses) {
-		*reason = DROP_path_refused;
-		return false;
-	}
-	sink->stats.messages_total += answers;
-	return true;
-}
-
-static enum sink_flush fake_flush(struct sink *sink, int64_t now_ns)
-{
-	(void)now_ns;
-	struct fake *fake = (struct fake *)sink;
-	fake->flushed++;
-	return fake->blocks ? SINK_BLOCKED : SINK_FLUSHED;
-}
-
-static void fake_abandon(struct sink *sink)
-{
-	((struct fake *)sink)->abandoned++;
-}
-
-static void fake_reopen(struct sink *sink)
-{
-	((struct fake *)sink)->reopened++;
-}
-
-static void fake_close(struct sink *sink)
-{
-	free(sink);
-}
-
-const struct sink_ops file_sink_ops = {
-	.name = "file",
-	.open = fake_open,
-	.put = fake_put,
-	.flush = fake_flush,
-	.abandon = fake_abandon,
-	.reopen = fake_reopen,
-	.close = fake_close,
-};
+/* The router opens these in the place of the file sink. */
+const struct sink_ops file_sink_ops = FAKE_SINK_OPS("file");
 
 /* --- a router from a configuration */
 
@@ -131,9 +60,9 @@ static const struct sink *sink_at(const struct fixture *f, size_t index)
 	return sink;
 }
 
-static const struct fake *fake_at(const struct fixture *f, size_t index)
+static const struct fake_sink *fake_at(const struct fixture *f, size_t index)
 {
-	return (const struct fake *)sink_at(f, index);
+	return (const struct fake_sink *)sink_at(f, index);
 }
 
 static void every_output_that_matches_gets_the_record(void **state)

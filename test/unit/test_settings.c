@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "conf_dir.h"
 #include "unit.h"
 
-#include "conf_unit.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
 #include "setup/settings.h"
 
 static bool read_keys(const char *keys, struct settings *s, struct err *e)
 {
 	char text[1024];
 	snprintf(text, sizeof text, "[SERVICE]\n%s", keys);
-	struct conf *c = read_text(text);
+	struct conf *c = conf_from_text(text);
 	struct conf_section *section = conf_section(c, 0);
 	settings_init(s);
 	bool ok = settings_read(s, section, e);
@@ -101,7 +105,7 @@ static void keys_of_fluent_bit_without_meaning_are_told_once(void **state)
 		fail_msg("%s", e.text);
 	for (size_t i = 0; i < COUNT(keys); i++) {
 		snprintf(text, sizeof text, "key=%s msg=", keys[i]);
-		assert_int_equal(times_said(state, text), 1);
+		assert_int_equal(times_logged(state, text), 1);
 	}
 }
 
@@ -111,10 +115,11 @@ static void an_unknown_key_is_told_and_ignored(void **state)
 	struct err e = {0};
 	assert_true(read_keys("    Flsh 3\n    Log_Level warn\n", &s, &e));
 	assert_true(s.flush_s == 1);
-	assert_said(state, "level=warn mod=conf at=x.conf:2 section=SERVICE "
-			   "key=Flsh err=\"an unknown key is ignored; did you "
-			   "mean Flush\"\n");
-	assert_int_equal(times_said(state, "unknown"), 1);
+	assert_logged(state,
+		      "level=warn mod=conf at=x.conf:2 section=SERVICE "
+		      "key=Flsh err=\"an unknown key is ignored; did you "
+		      "mean Flush\"\n");
+	assert_int_equal(times_logged(state, "unknown"), 1);
 }
 
 static void a_grace_of_minus_one_is_for_ever(void **state)
@@ -158,7 +163,7 @@ static void the_file_has_the_last_word_on_the_options(void **state)
 						     {"HTTP_Port", "2021"}};
 	struct conf *c = conf_of_options("command line", "SERVICE", options,
 					 COUNT(options));
-	struct conf *file = read_text("[SERVICE]\n    Flush 4\n");
+	struct conf *file = conf_from_text("[SERVICE]\n    Flush 4\n");
 	struct settings s;
 	struct err e = {0};
 	settings_init(&s);
@@ -187,7 +192,9 @@ static void a_mistake_in_an_option_has_no_line(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+#define T(name)                                                \
+	cmocka_unit_test_setup_teardown(name, conf_dir_set_up, \
+					conf_dir_tear_down)
 	const struct CMUnitTest tests[] = {
 		T(what_is_not_set_has_its_default),
 		T(an_address_is_one_of_either_kind),
