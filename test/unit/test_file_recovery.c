@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A process that is killed while it appends, and others on the same file. */
 #include "crash_notes.h"
+#include "random.h"
 #include "sink_dir.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -470,36 +473,56 @@ static void a_file_that_may_only_be_written_is(void **state)
 
 enum { SHARED_LINES = 10000, BATCH_LINES = 25 };
 
-struct shared { /* what the journal keeps, for a writer's next process */
+/* What a writer's next process finds: the journal's part, and the clock. */
+struct shared {
 	struct crash_notes notes;
 	struct sink_stats counters;
 	unsigned lines;
 	unsigned starts;
+	int64_t now_ns;
+	atomic_ulong flushes; /* by all its processes */
+	atomic_bool is_finished;
 };
 
 struct writer {
 	struct sink_dir f;
 	struct append_notes notes;
-	struct shared *shared;
+	struct shared *shared, *other;
+	unsigned long seen_flushes; /* of the other writer */
 	char spill_dir[96];
 	char who;
+	struct random random; /* one sequence for each start */
 	bool is_mortal;
 	bool is_cut; /* its writes, from now on */
 };
 
-/* A process whose writes fail would go on with its lines in memory. */
-static void maybe_die(const struct writer *w)
+/* A process whose writes are cut must die: otherwise it would keep its lines
+ * in memory and write them later. */
+static void maybe_die(struct writer *w)
 {
-	if (w->is_cut || (w->is_mortal && rand() % 4 == 0))
+	if (w->is_cut || (w->is_mortal && random_below(&w->random, 4) == 0))
 		kill(getpid(), SIGKILL);
 }
 
-/* As the journal's commit, this is one instant.  Real time: a torn tail must
- * be waited for. */
+/* The clock advances only when the other writer does, so that the machine's
+ * speed does not decide whether its torn tail is repaired or closed. */
+static int64_t tick(struct writer *w)
+{
+	unsigned long flushes = atomic_load(&w->other->flushes);
+	if (flushes != w->seen_flushes || atomic_load(&w->other->is_finished))
+		w->shared->now_ns += 100 * NS_PER_MS;
+	else
+		sched_yield();
+	w->seen_flushes = flushes;
+	atomic_fetch_add(&w->shared->flushes, 1);
+	return w->shared->now_ns;
+}
+
+/* The commit is one instant, as the journal's is. */
 static void flush_and_commit(struct writer *w, unsigned lines)
 {
 	do {
-		w->f.now_ns = clock_mono_ns();
+		w->f.now_ns = tick(w);
 		assert_int_equal(sink_dir_flush_only(&w->f), SINK_FLUSHED);
 		maybe_die(w);
 	} while (w->f.env.spill_dir == NULL &&
@@ -527,12 +550,13 @@ static void note_and_die(void *data, const struct append_note *n)
 {
 	struct writer *w = data;
 	crash_notes_write(&w->shared->notes, n);
-	int what = w->is_mortal ? rand() % 8 : 7;
+	uint32_t what = w->is_mortal ? random_below(&w->random, 8) : 7;
 	if (what == 0)
 		kill(getpid(), SIGKILL);
 	if (what != 1)
 		return;
-	limit_file_size(n->offset_bytes + (rlim_t)rand() % n->length_bytes);
+	limit_file_size(n->offset_bytes +
+			random_below(&w->random, (uint32_t)n->length_bytes));
 	w->is_cut = true;
 }
 
@@ -551,7 +575,8 @@ static void write_all(struct writer *w)
 	w->f.env.notes = &w->notes;
 	w->f.env.number = (uint32_t)w->who;
 	crash_notes_restart(&w->shared->notes);
-	srand(++w->shared->starts * 2 + (w->who == 'A'));
+	w->random = random_seed("file_recovery", 1);
+	w->random.state += ++w->shared->starts * 2 + (w->who == 'A');
 	assert_true(sink_dir_try_open(&w->f, "    Path @\n", false, &e));
 	w->f.sink->ops->restore(w->f.sink, &w->shared->counters);
 	while (w->shared->lines < SHARED_LINES)
@@ -560,6 +585,7 @@ static void write_all(struct writer *w)
 		flush_and_commit(w, 0);
 	assert_int_equal(w->f.sink->stats.lines_written_total, SHARED_LINES);
 	sink_dir_close(&w->f);
+	atomic_store(&w->shared->is_finished, true);
 	_exit(0);
 }
 
@@ -628,6 +654,8 @@ static void append_as_two(bool spills)
 		struct writer *w = &writers[i];
 		w->f = writers[0].f;
 		w->shared = share(sizeof *w->shared);
+		w->shared->now_ns = START_NS;
+		writers[1 - i].other = w->shared;
 		if (!spills)
 			continue;
 		snprintf(w->spill_dir, sizeof w->spill_dir, "%.64s/spill.%c",

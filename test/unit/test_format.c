@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "random.h"
 #include "unit.h"
 
 #include <math.h>
@@ -358,10 +359,12 @@ static void a_float_has_the_digits_of_printf(void **state)
 		INFINITY,  -INFINITY, NAN,	 0.1234565};
 	for (size_t i = 0; i < sizeof edges / sizeof *edges; i++)
 		assert_as_printf(&f, edges[i]);
-	srandom(7);
+	struct random random = random_seed("format", 7);
 	for (size_t i = 0; i < 20000; i++) {
-		double numerator = (double)random();
-		assert_as_printf(&f, numerator / (double)(random() % 9999 + 1));
+		double numerator = (double)random_next(&random);
+		assert_as_printf(
+			&f,
+			numerator / (double)(random_below(&random, 9999) + 1));
 		assert_as_printf(&f, numerator / 0x1p24);
 		assert_as_printf(&f, numerator / 1e7);
 	}

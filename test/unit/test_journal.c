@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "journal_dir.h"
+#include "random.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -415,24 +416,19 @@ static void a_ring_that_cannot_hold_the_largest_message_is_an_error(
 	journal_close(NULL);
 }
 
-static unsigned next_random(unsigned *seed)
-{
-	*seed = *seed * 1103515245 + 12345;
-	return *seed >> 16 & 0x7fff;
-}
-
 /* Batches, takes and commits in any order, against what must come out. */
 static void any_order_of_calls_keeps_every_message(void **state)
 {
 	(void)state;
 	enum { LENGTH_MAX = 700 };
 	struct journal *j = open_journal(SMALL_RING_BYTES, LENGTH_MAX, SLOTS);
-	unsigned seed = 1, sent = 0, taken = 0;
+	struct random random = random_seed("journal", 1);
+	unsigned sent = 0, taken = 0;
 	char room[LENGTH_MAX];
 	for (unsigned step = 0; step < 100000; step++) {
-		unsigned what = next_random(&seed) % 8;
+		unsigned what = random_below(&random, 8);
 		if (what < 3) { /* all of one length: the refused come last */
-			size_t length = next_random(&seed) % (LENGTH_MAX + 1);
+			size_t length = random_below(&random, LENGTH_MAX + 1);
 			unsigned n = what + 1;
 			for (unsigned i = 0; i < n; i++)
 				slot_receive(

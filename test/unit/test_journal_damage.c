@@ -3,6 +3,7 @@
  * all ways.  Whatever is in the file: no crash, and what comes out was put in,
  * in its order, or the file is set aside as it was. */
 #include "journal_dir.h"
+#include "random.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -251,12 +252,6 @@ static void a_changed_byte_invents_nothing(void **state)
 	munmap(map, bytes);
 }
 
-static unsigned next_random(unsigned *seed)
-{
-	*seed = *seed * 1103515245 + 12345;
-	return *seed >> 16 & 0x7fff;
-}
-
 /* Not a checksum's business alone: the words that it protects are right. */
 static void mend(struct journal_view *v)
 {
@@ -277,7 +272,7 @@ static void mend(struct journal_view *v)
 static void a_header_that_lies_is_survived(void **state)
 {
 	struct journal_dir *d = *state;
-	unsigned seed = 7;
+	struct random random = random_seed("journal_damage", 7);
 	size_t bytes;
 	char *good = read_file(d->path, &bytes);
 	char *content = mem_copy(good, bytes);
@@ -287,14 +282,15 @@ static void a_header_that_lies_is_survived(void **state)
 		struct journal_view v;
 		char why[JOURNAL_WHY_BYTES];
 		assert_true(journal_view_read(&v, content, bytes, why));
-		for (unsigned n = next_random(&seed) % 4 + 1; n > 0; n--) {
-			size_t at = next_random(&seed) %
-				    sizeof(struct journal_header);
-			if (next_random(&seed) % 2 == 0)
+		for (unsigned n = random_below(&random, 4) + 1; n > 0; n--) {
+			size_t at = random_below(&random,
+						 sizeof(struct journal_header));
+			if (random_below(&random, 2) == 0)
 				at = v.at.tails +
-				     next_random(&seed) %
-					     (2 * v.at.tail_stride);
-			content[at] = (char)next_random(&seed);
+				     random_below(
+					     &random,
+					     (uint32_t)(2 * v.at.tail_stride));
+			content[at] = (char)random_next(&random);
 		}
 		mend(&v);
 		write_file(d->path, content, bytes);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "journal_dir.h"
+#include "random.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -290,24 +291,19 @@ static void notes_beyond_the_most_are_not_kept(void **state)
 	journal_close(j);
 }
 
-static unsigned next_random(unsigned *seed)
-{
-	*seed = *seed * 1103515245 + 12345;
-	return *seed >> 16 & 0x7fff;
-}
-
 /* Everything in any order, and a new process now and then. */
 static void any_order_of_calls_and_deaths_keeps_every_message(void **state)
 {
 	const struct journal_dir *d = *state;
 	struct journal *j = journal_dir_open_good(d);
-	unsigned seed = 1, sent = 0, taken = 0, committed = 0;
+	struct random random = random_seed("journal_file", 1);
+	unsigned sent = 0, taken = 0, committed = 0;
 	char room[SLOT_BYTES];
 	for (unsigned step = 0; step < 20000; step++) {
-		unsigned what = next_random(&seed) % 16;
+		unsigned what = random_below(&random, 16);
 		struct journal_entry entry;
 		if (what < 5) {
-			size_t length = next_random(&seed) % SLOT_BYTES;
+			size_t length = random_below(&random, SLOT_BYTES);
 			unsigned n = 1 + what % SLOTS;
 			for (unsigned i = 0; i < n; i++)
 				slot_receive(

@@ -152,7 +152,7 @@ static void a_greedy_hook_is_refused_memory(void **state)
 	hook_unit_open_body(
 		f,
 		"record.x = 1 if record.go then local t = {} for i = 1, 1e9 "
-		"do t[i] = {i} end end return 1, ts, record",
+		"do t[i] = {('x'):rep(65536)} end end return 1, ts, record",
 		KEYS);
 	for (int i = 0; i < 2; i++) {
 		assert_string_equal(hook_unit_give(f, "{\"go\":1}"),

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "random.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -182,18 +183,17 @@ static void the_first_is_found_where_it_was_or_elsewhere(void **state)
 /* Against the plain way, from a few short keys, so that many are equal. */
 static void keep_last_is_right_for_any_keys(void **state)
 {
-	unsigned random = 1;
+	struct random random = random_seed("record", 1);
 	for (int round = 0; round < 2000; round++) {
 		arena_reset(*state);
 		struct record *r = record_new(*state, NULL, SPAN("t"), 0);
 		size_t count = (size_t)round % 70, left = 0;
 		for (size_t i = 0; i < count; i++) {
 			char text[24];
-			random = random * 1103515245 + 12345;
 			int len = snprintf(text, sizeof text, "%.*s%u",
-					   (int)(random >> 28),
+					   (int)random_below(&random, 16),
 					   "a_long_beginning",
-					   (random >> 16) % 40);
+					   random_below(&random, 40));
 			record_add(r,
 				   arena_copy(*state,
 					      span_make(text, (size_t)len)),
