@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/span.h"
@@ -44,8 +45,19 @@ static void note_known(struct conf_section *s, const char *key)
 			k->is_known = true;
 }
 
+static bool is_declared(const struct conf_section *s, const char *key)
+{
+	for (size_t i = 0; i < s->table_count; i++)
+		for (const struct conf_key_spec *k = s->tables[i];
+		     k->name != NULL; k++)
+			if (conf_key_covers(k, key))
+				return true;
+	return s->table_count == 0;
+}
+
 static void note_asked(struct conf_section *s, const char *key)
 {
+	CHECK(is_declared(s, key));
 	for (size_t i = 0; i < s->asked_count; i++)
 		if (strcasecmp(s->asked[i], key) == 0)
 			return;
@@ -461,8 +473,18 @@ void conf_section_warn(struct conf_section *s)
 	}
 }
 
+static void ignore_declared(struct conf_section *s)
+{
+	for (size_t i = 0; i < s->table_count; i++)
+		for (const struct conf_key_spec *k = s->tables[i];
+		     k->name != NULL; k++)
+			if (k->ignored != NULL)
+				conf_ignore(s, k->name, k->ignored);
+}
+
 bool conf_section_end(struct conf_section *s, struct err *e)
 {
+	ignore_declared(s);
 	if (s->conf->allows_unknown)
 		conf_section_warn(s);
 	const struct conf_key *k = s->keys;
