@@ -108,8 +108,9 @@ bench-baseline: deps-bench ## record the instructions of a line in test/bench/BA
 	@$(MAKE) all
 	@$(PYTHON) -B test/bench/bench.py --record $(BUILD)
 
-lint: need ## layers, includes, headers that compile alone, banned functions
-	@test/lint/lint.sh "$(CC)" "-std=c11 -D_GNU_SOURCE -iquote src $(WARN) $(PKG_CFLAGS)"
+# A sanitizer adds mutable state to the objects.
+lint: need $(OBJ) $(BUILD)/src/main.o ## layers, includes, sizes, contracts, banned functions
+	@PYTHON=$(PYTHON) test/lint/lint.sh "$(CC)" "-std=c11 -D_GNU_SOURCE -iquote src $(WARN) $(PKG_CFLAGS)" $(if $(SAN),,$(BUILD))
 
 # Clang, unlike gcc, needs no optimizer for its warnings.
 warnings: ## gcc and clang, every warning an error
