@@ -103,7 +103,7 @@ static void a_key_with_a_dot_is_one_key(void **state)
 	arena_free(arena);
 }
 
-static void an_accessor_that_is_wrong_is_refused(void **state)
+static void a_malformed_accessor_is_refused(void **state)
 {
 	(void)state;
 	static const char *const cases[] = {
@@ -148,7 +148,7 @@ static void check_composed(const char *text, const char *regex,
 	arena_free(arena);
 }
 
-static void a_text_is_composed_of_fields_tag_and_groups(void **state)
+static void a_template_inserts_fields_tag_and_groups(void **state)
 {
 	(void)state;
 	static const struct {
@@ -213,8 +213,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_accessor_finds_what_its_text_names),
 		cmocka_unit_test(a_key_with_a_dot_is_one_key),
-		cmocka_unit_test(an_accessor_that_is_wrong_is_refused),
-		cmocka_unit_test(a_text_is_composed_of_fields_tag_and_groups),
+		cmocka_unit_test(a_malformed_accessor_is_refused),
+		cmocka_unit_test(a_template_inserts_fields_tag_and_groups),
 		cmocka_unit_test(a_text_with_a_broken_variable_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,8 @@
 
 /* --- err */
 
-static void err_set_says_it_and_means_the_configuration(void **state)
+static void err_set_keeps_the_message_and_means_a_configuration_error(
+	void **state)
 {
 	(void)state;
 	struct err e;
@@ -24,7 +25,7 @@ static void err_set_says_it_and_means_the_configuration(void **state)
 	assert_int_equal(e.exit_code, EXIT_CODE_CONFIG);
 }
 
-static void err_sys_adds_the_reason_and_means_the_system(void **state)
+static void err_sys_adds_the_errno_text_and_means_a_system_error(void **state)
 {
 	(void)state;
 	struct err e;
@@ -33,7 +34,7 @@ static void err_sys_adds_the_reason_and_means_the_system(void **state)
 	assert_int_equal(e.exit_code, EXIT_CODE_SYSTEM);
 }
 
-static void err_in_puts_context_in_front_and_keeps_the_code(void **state)
+static void err_in_prepends_context_and_keeps_the_exit_code(void **state)
 {
 	(void)state;
 	struct err e;
@@ -47,7 +48,7 @@ static void err_in_puts_context_in_front_and_keeps_the_code(void **state)
 	assert_int_equal(e.exit_code, EXIT_CODE_CONFIG);
 }
 
-static void a_sentence_that_is_too_long_is_cut(void **state)
+static void an_error_text_that_is_too_long_is_cut(void **state)
 {
 	(void)state;
 	struct err e;
@@ -65,7 +66,7 @@ static void a_sentence_that_is_too_long_is_cut(void **state)
 
 /* --- arena */
 
-static void what_is_taken_is_aligned_and_apart(void **state)
+static void allocations_are_aligned_and_do_not_overlap(void **state)
 {
 	(void)state;
 	struct arena *a = arena_new(64);
@@ -82,7 +83,7 @@ static void what_is_taken_is_aligned_and_apart(void **state)
 	arena_free(a);
 }
 
-static void a_reset_arena_holds_as_much_in_one_block(void **state)
+static void a_reset_arena_holds_the_same_amount_in_one_block(void **state)
 {
 	(void)state;
 	struct arena *a = arena_new(64);
@@ -95,7 +96,7 @@ static void a_reset_arena_holds_as_much_in_one_block(void **state)
 	arena_free(a);
 }
 
-static void a_huge_message_does_not_hold_its_memory(void **state)
+static void the_memory_of_a_huge_message_is_released(void **state)
 {
 	(void)state;
 	struct arena *a = arena_new(64);
@@ -112,7 +113,7 @@ static void a_huge_message_does_not_hold_its_memory(void **state)
 	arena_free(NULL);
 }
 
-static void a_copy_is_the_callers_own(void **state)
+static void a_copy_belongs_to_the_caller(void **state)
 {
 	(void)state;
 	struct arena *a = arena_new(64);
@@ -126,7 +127,7 @@ static void a_copy_is_the_callers_own(void **state)
 
 /* --- buf */
 
-static void a_buf_grows_and_keeps_what_is_there(void **state)
+static void a_buf_grows_and_keeps_its_content(void **state)
 {
 	(void)state;
 	struct buf b = {0};
@@ -146,7 +147,7 @@ static void a_buf_grows_and_keeps_what_is_there(void **state)
 	assert_int_equal(b.cap, 0);
 }
 
-static void one_reservation_can_be_larger_than_a_doubling(void **state)
+static void a_reservation_may_be_larger_than_a_doubling(void **state)
 {
 	(void)state;
 	struct buf b = {0};
@@ -189,7 +190,7 @@ static void printing_appends_texts_of_any_length(void **state)
 	buf_fini(&b);
 }
 
-static void the_end_of_a_text_is_not_counted(void **state)
+static void the_terminating_nul_is_not_counted(void **state)
 {
 	(void)state;
 	struct buf b = {0};
@@ -253,14 +254,14 @@ static void assert_silent(void)
 	buf_fini(&text);
 }
 
-static void a_line_has_its_time_level_and_module(void **state)
+static void a_log_line_has_time_level_and_module(void **state)
 {
 	(void)state;
 	log_line(LOG_WARN, "journal", "size=%d", 5);
 	assert_said("level=warn mod=journal size=5\n");
 }
 
-static void what_is_below_the_level_is_not_said(void **state)
+static void a_line_below_the_level_is_not_logged(void **state)
 {
 	(void)state;
 	struct err e;
@@ -279,7 +280,7 @@ static void what_is_below_the_level_is_not_said(void **state)
 	assert_true(log_open(NULL, LOG_INFO, &e));
 }
 
-static void a_long_line_is_cut_and_is_one_line(void **state)
+static void a_long_log_line_is_cut_and_stays_one_line(void **state)
 {
 	(void)state;
 	log_line(LOG_INFO, "m", "%05000d", 1);
@@ -289,7 +290,7 @@ static void a_long_line_is_cut_and_is_one_line(void **state)
 	buf_fini(&text);
 }
 
-static void a_log_that_cannot_be_opened_leaves_the_one_before(void **state)
+static void if_a_log_cannot_be_opened_the_previous_one_stays_open(void **state)
 {
 	(void)state;
 	struct err e;
@@ -301,7 +302,7 @@ static void a_log_that_cannot_be_opened_leaves_the_one_before(void **state)
 	assert_said("level=info mod=m yes\n");
 }
 
-static void what_repeats_is_held_back_and_counted(void **state)
+static void repeated_log_lines_are_held_back_and_counted(void **state)
 {
 	(void)state;
 	struct log_rate rate = {0}, other = {0};
@@ -324,7 +325,7 @@ static void what_repeats_is_held_back_and_counted(void **state)
 	assert_said("level=warn mod=m n=5\n");
 }
 
-static void quoted_text_shows_what_it_is_made_of(void **state)
+static void quoted_text_shows_unprintable_bytes_as_escapes(void **state)
 {
 	(void)state;
 	const struct {
@@ -373,27 +374,31 @@ static void quoted_text_is_cut_at_200_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(err_set_says_it_and_means_the_configuration),
-		cmocka_unit_test(err_sys_adds_the_reason_and_means_the_system),
 		cmocka_unit_test(
-			err_in_puts_context_in_front_and_keeps_the_code),
-		cmocka_unit_test(a_sentence_that_is_too_long_is_cut),
-		cmocka_unit_test(what_is_taken_is_aligned_and_apart),
-		cmocka_unit_test(a_reset_arena_holds_as_much_in_one_block),
-		cmocka_unit_test(a_huge_message_does_not_hold_its_memory),
-		cmocka_unit_test(a_copy_is_the_callers_own),
-		cmocka_unit_test(a_buf_grows_and_keeps_what_is_there),
-		cmocka_unit_test(one_reservation_can_be_larger_than_a_doubling),
+			err_set_keeps_the_message_and_means_a_configuration_error),
+		cmocka_unit_test(
+			err_sys_adds_the_errno_text_and_means_a_system_error),
+		cmocka_unit_test(
+			err_in_prepends_context_and_keeps_the_exit_code),
+		cmocka_unit_test(an_error_text_that_is_too_long_is_cut),
+		cmocka_unit_test(allocations_are_aligned_and_do_not_overlap),
+		cmocka_unit_test(
+			a_reset_arena_holds_the_same_amount_in_one_block),
+		cmocka_unit_test(the_memory_of_a_huge_message_is_released),
+		cmocka_unit_test(a_copy_belongs_to_the_caller),
+		cmocka_unit_test(a_buf_grows_and_keeps_its_content),
+		cmocka_unit_test(a_reservation_may_be_larger_than_a_doubling),
 		cmocka_unit_test(a_cleared_buf_keeps_its_memory),
 		cmocka_unit_test(printing_appends_texts_of_any_length),
-		cmocka_unit_test(the_end_of_a_text_is_not_counted),
-		cmocka_unit_test(a_line_has_its_time_level_and_module),
-		cmocka_unit_test(what_is_below_the_level_is_not_said),
-		cmocka_unit_test(a_long_line_is_cut_and_is_one_line),
+		cmocka_unit_test(the_terminating_nul_is_not_counted),
+		cmocka_unit_test(a_log_line_has_time_level_and_module),
+		cmocka_unit_test(a_line_below_the_level_is_not_logged),
+		cmocka_unit_test(a_long_log_line_is_cut_and_stays_one_line),
 		cmocka_unit_test(
-			a_log_that_cannot_be_opened_leaves_the_one_before),
-		cmocka_unit_test(what_repeats_is_held_back_and_counted),
-		cmocka_unit_test(quoted_text_shows_what_it_is_made_of),
+			if_a_log_cannot_be_opened_the_previous_one_stays_open),
+		cmocka_unit_test(repeated_log_lines_are_held_back_and_counted),
+		cmocka_unit_test(
+			quoted_text_shows_unprintable_bytes_as_escapes),
 		cmocka_unit_test(quoted_text_is_cut_at_200_bytes),
 	};
 	return cmocka_run_group_tests(tests, open_log, close_log);

@@ -213,7 +213,7 @@ static const struct filter_stats *stats(const struct fixture *f, size_t index)
 #define B "[FILTER]\n Name lua\n Alias B\n "
 #define C "[FILTER]\n Name rewrite_tag\n Alias C\n "
 
-static void every_record_takes_its_way(void **state)
+static void every_record_takes_the_path_its_filters_choose(void **state)
 {
 	(void)state;
 	static const struct {
@@ -260,7 +260,7 @@ static void every_record_takes_its_way(void **state)
 	}
 }
 
-static void what_is_dropped_says_why(void **state)
+static void a_dropped_record_carries_its_reason(void **state)
 {
 	(void)state;
 	static const char *const deeds[] = {A "Match *\n Do drop\n",
@@ -277,7 +277,7 @@ static void what_is_dropped_says_why(void **state)
 	}
 }
 
-static void what_is_undecided_is_no_drop(void **state)
+static void an_undecided_record_is_not_dropped(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -290,7 +290,8 @@ static void what_is_undecided_is_no_drop(void **state)
 	fini(&f);
 }
 
-static void a_message_stays_undecided_when_another_part_is_dropped(void **state)
+static void a_message_stays_undecided_if_another_part_of_it_is_dropped(
+	void **state)
 {
 	(void)state;
 	static const char *const chains[] = {
@@ -309,7 +310,7 @@ static void a_message_stays_undecided_when_another_part_is_dropped(void **state)
 	}
 }
 
-static void a_filter_goes_on_counting(void **state)
+static void a_filter_continues_the_counts_it_is_given(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -326,7 +327,7 @@ static void a_filter_goes_on_counting(void **state)
 	fini(&f);
 }
 
-static void a_record_that_passes_leaves_the_reason_alone(void **state)
+static void a_record_that_passes_does_not_change_the_reason(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -337,7 +338,7 @@ static void a_record_that_passes_leaves_the_reason_alone(void **state)
 	fini(&f);
 }
 
-static void records_are_counted_by_what_became_of_them(void **state)
+static void records_are_counted_by_their_outcome(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -371,7 +372,7 @@ static void a_record_that_moves_to_its_own_tag_comes_out_once(void **state)
 	fini(&f);
 }
 
-static void a_record_that_copies_itself_loses_no_copy(void **state)
+static void no_copy_is_lost_when_a_record_copies_itself(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -382,7 +383,7 @@ static void a_record_that_copies_itself_loses_no_copy(void **state)
 	fini(&f);
 }
 
-static void records_that_move_to_and_fro_come_out_once(void **state)
+static void records_retagged_back_and_forth_come_out_once(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -397,7 +398,7 @@ static void records_that_move_to_and_fro_come_out_once(void **state)
 	fini(&f);
 }
 
-static void a_record_made_anew_does_not_hide_a_loop(void **state)
+static void replacing_the_record_does_not_hide_a_loop(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -421,7 +422,7 @@ static void filters_that_copy_each_others_copies_do_not_multiply(void **state)
 	fini(&f);
 }
 
-static void the_bounds_are_those_of_one_record(void **state)
+static void the_limits_apply_to_each_record_separately(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -435,7 +436,7 @@ static void the_bounds_are_those_of_one_record(void **state)
 
 /* --- set-up */
 
-static void filters_are_called_by_number_or_alias(void **state)
+static void filters_are_named_by_number_or_alias(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -453,7 +454,7 @@ static void filters_are_called_by_number_or_alias(void **state)
 	fini(&f);
 }
 
-static void a_filter_that_is_left_out_is_numbered(void **state)
+static void a_skipped_filter_still_has_a_number(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -470,7 +471,7 @@ static void a_filter_that_is_left_out_is_numbered(void **state)
 	fini(&f);
 }
 
-static void a_mistake_is_told_with_what_would_be_right(void **state)
+static void a_mistake_is_reported_with_the_correct_form(void **state)
 {
 	(void)state;
 	static const struct {
@@ -511,25 +512,27 @@ int main(void)
 	if (!log_open(NULL, LOG_OFF, &e))
 		return 1;
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_record_takes_its_way),
-		cmocka_unit_test(what_is_dropped_says_why),
-		cmocka_unit_test(what_is_undecided_is_no_drop),
 		cmocka_unit_test(
-			a_message_stays_undecided_when_another_part_is_dropped),
-		cmocka_unit_test(a_filter_goes_on_counting),
-		cmocka_unit_test(a_record_that_passes_leaves_the_reason_alone),
-		cmocka_unit_test(records_are_counted_by_what_became_of_them),
+			every_record_takes_the_path_its_filters_choose),
+		cmocka_unit_test(a_dropped_record_carries_its_reason),
+		cmocka_unit_test(an_undecided_record_is_not_dropped),
+		cmocka_unit_test(
+			a_message_stays_undecided_if_another_part_of_it_is_dropped),
+		cmocka_unit_test(a_filter_continues_the_counts_it_is_given),
+		cmocka_unit_test(
+			a_record_that_passes_does_not_change_the_reason),
+		cmocka_unit_test(records_are_counted_by_their_outcome),
 		cmocka_unit_test(
 			a_record_that_moves_to_its_own_tag_comes_out_once),
-		cmocka_unit_test(a_record_that_copies_itself_loses_no_copy),
-		cmocka_unit_test(records_that_move_to_and_fro_come_out_once),
-		cmocka_unit_test(a_record_made_anew_does_not_hide_a_loop),
+		cmocka_unit_test(no_copy_is_lost_when_a_record_copies_itself),
+		cmocka_unit_test(records_retagged_back_and_forth_come_out_once),
+		cmocka_unit_test(replacing_the_record_does_not_hide_a_loop),
 		cmocka_unit_test(
 			filters_that_copy_each_others_copies_do_not_multiply),
-		cmocka_unit_test(the_bounds_are_those_of_one_record),
-		cmocka_unit_test(filters_are_called_by_number_or_alias),
-		cmocka_unit_test(a_filter_that_is_left_out_is_numbered),
-		cmocka_unit_test(a_mistake_is_told_with_what_would_be_right),
+		cmocka_unit_test(the_limits_apply_to_each_record_separately),
+		cmocka_unit_test(filters_are_named_by_number_or_alias),
+		cmocka_unit_test(a_skipped_filter_still_has_a_number),
+		cmocka_unit_test(a_mistake_is_reported_with_the_correct_form),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

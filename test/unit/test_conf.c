@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "conf/nearest.h"
 
-static void an_empty_value_counts_as_not_there(void **state)
+static void an_empty_value_counts_as_absent(void **state)
 {
 	(void)state;
 	unsetenv("CONF_UNSET");
@@ -30,7 +30,7 @@ static void an_empty_value_counts_as_not_there(void **state)
 	conf_free(c);
 }
 
-static void an_empty_unknown_key_is_an_error_all_the_same(void **state)
+static void an_unknown_key_is_an_error_even_if_it_is_empty(void **state)
 {
 	(void)state;
 	unsetenv("CONF_UNSET");
@@ -144,7 +144,7 @@ static void typed_values_are_read(void **state)
 	}
 }
 
-static void a_bad_value_is_told_with_what_would_be_right(void **state)
+static void a_bad_value_is_reported_with_the_correct_form(void **state)
 {
 	(void)state;
 	static const char *const right[] = {
@@ -212,7 +212,7 @@ static void a_bad_value_is_told_with_what_would_be_right(void **state)
 	}
 }
 
-static void a_number_that_no_int64_holds_is_refused(void **state)
+static void a_number_outside_int64_is_refused(void **state)
 {
 	(void)state;
 	struct conf *c = conf_from_text("[S]\n    A 9223372036854775807\n"
@@ -227,7 +227,7 @@ static void a_number_that_no_int64_holds_is_refused(void **state)
 	conf_free(c);
 }
 
-static void an_unknown_choice_is_told_with_the_nearest_or_all(void **state)
+static void an_unknown_choice_is_reported_with_the_nearest_or_all(void **state)
 {
 	(void)state;
 	struct err e = {0};
@@ -240,7 +240,7 @@ static void an_unknown_choice_is_told_with_the_nearest_or_all(void **state)
 				    "known: template, plain, out_file");
 }
 
-static void a_getter_leaves_the_default_of_an_absent_key(void **state)
+static void a_getter_keeps_the_default_if_the_key_is_absent(void **state)
 {
 	(void)state;
 	static const char *const choices[] = {"a", NULL};
@@ -268,7 +268,7 @@ static void a_getter_leaves_the_default_of_an_absent_key(void **state)
 	conf_free(c);
 }
 
-static void a_getter_leaves_the_default_on_a_bad_value(void **state)
+static void a_getter_keeps_the_default_if_the_value_is_bad(void **state)
 {
 	(void)state;
 	struct conf *c = conf_from_text("[S]\n    Key x\n");
@@ -283,7 +283,7 @@ static void a_getter_leaves_the_default_on_a_bad_value(void **state)
 	conf_free(c);
 }
 
-static void a_key_given_twice_is_told_with_its_lines(void **state)
+static void a_key_given_twice_is_reported_with_both_lines(void **state)
 {
 	(void)state;
 	struct conf *c =
@@ -346,7 +346,7 @@ static void errors_point_at_the_section_or_at_the_key(void **state)
 	conf_free(c);
 }
 
-static void a_place_is_put_in_front_of_an_error(void **state)
+static void the_place_is_prepended_to_an_error(void **state)
 {
 	(void)state;
 	struct conf *c = conf_from_text("[S]\n    Path x\n");
@@ -365,7 +365,7 @@ static void a_place_is_put_in_front_of_an_error(void **state)
 	conf_free(c);
 }
 
-static void a_key_that_nobody_asked_for_is_an_error(void **state)
+static void a_key_that_no_getter_read_is_an_error(void **state)
 {
 	(void)state;
 	struct conf *c = conf_from_text("[FILTER]\n    Name lua\n    scirpt x\n"
@@ -395,7 +395,7 @@ static void a_key_that_nobody_asked_for_is_an_error(void **state)
 	conf_free(c);
 }
 
-static void a_key_without_meaning_is_known_and_told_once(void **state)
+static void an_ignored_key_is_accepted_and_reported_once(void **state)
 {
 	unsetenv("CONF_UNSET");
 	struct conf *c =
@@ -415,7 +415,7 @@ static void a_key_without_meaning_is_known_and_told_once(void **state)
 	conf_free(c);
 }
 
-static void keys_without_meaning_may_be_told_by_their_start(void **state)
+static void ignored_keys_may_be_given_by_their_prefix(void **state)
 {
 	struct conf *c = conf_from_text("[OUTPUT]\n    Net.a 1\n    net.b 2\n"
 					"    net.b 3\n    network 4\n");
@@ -444,7 +444,7 @@ static void sections_are_found_by_their_name(void **state)
 	conf_free(c);
 }
 
-static void a_missing_key_is_told_as_what_stands_there_instead(void **state)
+static void a_missing_key_is_reported_with_the_misspelt_key_found(void **state)
 {
 	(void)state;
 	unsetenv("CONF_UNSET");
@@ -475,7 +475,7 @@ static void a_missing_key_is_told_as_what_stands_there_instead(void **state)
 	}
 }
 
-static void what_is_unknown_is_told_with_the_nearest_or_all(void **state)
+static void an_unknown_word_is_reported_with_the_nearest_or_all(void **state)
 {
 	(void)state;
 	static const char *const known[] = {"json", "nginx", NULL};
@@ -513,7 +513,8 @@ static void an_unknown_key_may_be_allowed(void **state)
 	conf_free(c);
 }
 
-static void what_only_fluent_bit_has_is_no_mistake_of_spelling(void **state)
+static void a_plugin_only_fluent_bit_has_is_not_called_a_misspelling(
+	void **state)
 {
 	(void)state;
 	static const char *const known[] = {"lua", "grep", NULL};
@@ -635,26 +636,26 @@ int main(void)
 	cmocka_unit_test_setup_teardown(name, conf_dir_set_up, \
 					conf_dir_tear_down)
 	const struct CMUnitTest tests[] = {
-		T(an_empty_value_counts_as_not_there),
-		T(an_empty_unknown_key_is_an_error_all_the_same),
+		T(an_empty_value_counts_as_absent),
+		T(an_unknown_key_is_an_error_even_if_it_is_empty),
 		T(typed_values_are_read),
-		T(a_bad_value_is_told_with_what_would_be_right),
-		T(a_number_that_no_int64_holds_is_refused),
-		T(an_unknown_choice_is_told_with_the_nearest_or_all),
-		T(a_getter_leaves_the_default_of_an_absent_key),
-		T(a_getter_leaves_the_default_on_a_bad_value),
-		T(a_key_given_twice_is_told_with_its_lines),
+		T(a_bad_value_is_reported_with_the_correct_form),
+		T(a_number_outside_int64_is_refused),
+		T(an_unknown_choice_is_reported_with_the_nearest_or_all),
+		T(a_getter_keeps_the_default_if_the_key_is_absent),
+		T(a_getter_keeps_the_default_if_the_value_is_bad),
+		T(a_key_given_twice_is_reported_with_both_lines),
 		T(a_key_may_have_several_values),
 		T(errors_point_at_the_section_or_at_the_key),
-		T(a_place_is_put_in_front_of_an_error),
-		T(a_key_that_nobody_asked_for_is_an_error),
-		T(a_key_without_meaning_is_known_and_told_once),
-		T(keys_without_meaning_may_be_told_by_their_start),
+		T(the_place_is_prepended_to_an_error),
+		T(a_key_that_no_getter_read_is_an_error),
+		T(an_ignored_key_is_accepted_and_reported_once),
+		T(ignored_keys_may_be_given_by_their_prefix),
 		T(sections_are_found_by_their_name),
-		T(a_missing_key_is_told_as_what_stands_there_instead),
-		T(what_is_unknown_is_told_with_the_nearest_or_all),
+		T(a_missing_key_is_reported_with_the_misspelt_key_found),
+		T(an_unknown_word_is_reported_with_the_nearest_or_all),
 		T(an_unknown_key_may_be_allowed),
-		T(what_only_fluent_bit_has_is_no_mistake_of_spelling),
+		T(a_plugin_only_fluent_bit_has_is_not_called_a_misspelling),
 		T(an_overlong_name_does_not_overrun_the_error),
 		T(the_nearest_word_is_found),
 	};

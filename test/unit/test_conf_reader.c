@@ -46,7 +46,8 @@ static void sections_come_in_order_with_their_names_as_written(void **state)
 	conf_free(NULL);
 }
 
-static void a_value_goes_from_the_first_space_to_the_end(void **state)
+static void a_value_reaches_from_the_first_space_to_the_end_of_the_line(
+	void **state)
 {
 	(void)state;
 	static const struct {
@@ -92,7 +93,7 @@ static void an_empty_text_has_no_section(void **state)
 	conf_free(c);
 }
 
-static void a_text_that_breaks_the_format_is_refused(void **state)
+static void a_malformed_text_is_refused(void **state)
 {
 	(void)state;
 	static const struct {
@@ -256,7 +257,7 @@ static void variables_are_replaced_once_everywhere(void **state)
 	unsetenv("HOSTNAME");
 }
 
-static void an_unset_variable_is_told(void **state)
+static void an_unset_variable_is_reported(void **state)
 {
 	unsetenv("CONF_UNSET");
 	assert_one_value("[S]\n    Key a${CONF_UNSET}${CONF_UNSET:-b}\n", "ab");
@@ -266,7 +267,8 @@ static void an_unset_variable_is_told(void **state)
 			     "set\"\n");
 }
 
-static void what_looks_like_a_comment_is_told_once_a_line(void **state)
+static void text_that_looks_like_a_comment_is_reported_once_per_line(
+	void **state)
 {
 	assert_one_value("[S]\n    Key * # all # of it\n", "* # all # of it");
 	assert_int_equal(times_logged(state, "level="), 1);
@@ -280,7 +282,7 @@ static void what_looks_like_a_comment_is_told_once_a_line(void **state)
 	assert_int_equal(times_logged(state, "level="), 2);
 }
 
-static void what_has_no_effect_is_told(void **state)
+static void lines_without_effect_are_reported(void **state)
 {
 	conf_free(conf_from_text("[S] # fine\n[T]   \n"));
 	assert_string_equal(conf_dir_log(state), "");
@@ -292,7 +294,7 @@ static void what_has_no_effect_is_told(void **state)
 		      "in the value of @SET\"\n");
 }
 
-static void a_variable_may_be_what_is_in_a_file(void **state)
+static void a_variable_may_take_its_value_from_a_file(void **state)
 {
 	(void)state;
 	file_write_text("secret", "a word\n");
@@ -317,7 +319,7 @@ static void a_variable_may_be_what_is_in_a_file(void **state)
 			 "file://two");
 }
 
-static void included_sections_stand_at_the_place_of_the_include(void **state)
+static void included_sections_take_the_place_of_the_include(void **state)
 {
 	(void)state;
 	file_write_text("main.conf", "[A]\n"
@@ -347,7 +349,7 @@ static void included_sections_stand_at_the_place_of_the_include(void **state)
 	conf_free(c);
 }
 
-static void a_pattern_includes_all_that_match_in_their_order(void **state)
+static void a_pattern_includes_all_matching_files_in_order(void **state)
 {
 	(void)state;
 	assert_int_equal(mkdir("d[1]", 0755), 0);
@@ -372,7 +374,7 @@ static void a_pattern_includes_all_that_match_in_their_order(void **state)
 	conf_free(c);
 }
 
-static void names_are_looked_for_beside_the_real_file(void **state)
+static void relative_names_are_searched_beside_the_real_file(void **state)
 {
 	struct conf_dir *p = *state;
 	assert_int_equal(mkdir("data", 0755), 0);
@@ -401,7 +403,7 @@ static void names_are_looked_for_beside_the_real_file(void **state)
 	conf_free(c);
 }
 
-static void a_file_that_cannot_be_included_is_fatal(void **state)
+static void an_include_that_cannot_be_read_is_fatal(void **state)
 {
 	(void)state;
 	static const struct {
@@ -452,7 +454,7 @@ static void a_file_that_cannot_be_included_is_fatal(void **state)
 	}
 }
 
-static void a_missing_configuration_is_told(void **state)
+static void a_missing_configuration_is_reported(void **state)
 {
 	(void)state;
 	assert_conf_refused("none.conf",
@@ -484,22 +486,22 @@ int main(void)
 					conf_dir_tear_down)
 	const struct CMUnitTest tests[] = {
 		T(sections_come_in_order_with_their_names_as_written),
-		T(a_value_goes_from_the_first_space_to_the_end),
+		T(a_value_reaches_from_the_first_space_to_the_end_of_the_line),
 		T(an_empty_text_has_no_section),
-		T(a_text_that_breaks_the_format_is_refused),
+		T(a_malformed_text_is_refused),
 		T(a_nul_byte_is_refused),
 		T(a_line_may_have_32_mib_and_no_byte_more),
 		T(a_file_that_is_far_too_large_is_refused),
 		T(variables_are_replaced_once_everywhere),
-		T(an_unset_variable_is_told),
-		T(what_looks_like_a_comment_is_told_once_a_line),
-		T(what_has_no_effect_is_told),
-		T(a_variable_may_be_what_is_in_a_file),
-		T(included_sections_stand_at_the_place_of_the_include),
-		T(a_pattern_includes_all_that_match_in_their_order),
-		T(names_are_looked_for_beside_the_real_file),
-		T(a_file_that_cannot_be_included_is_fatal),
-		T(a_missing_configuration_is_told),
+		T(an_unset_variable_is_reported),
+		T(text_that_looks_like_a_comment_is_reported_once_per_line),
+		T(lines_without_effect_are_reported),
+		T(a_variable_may_take_its_value_from_a_file),
+		T(included_sections_take_the_place_of_the_include),
+		T(a_pattern_includes_all_matching_files_in_order),
+		T(relative_names_are_searched_beside_the_real_file),
+		T(an_include_that_cannot_be_read_is_fatal),
+		T(a_missing_configuration_is_reported),
 		T(a_long_chain_of_includes_is_read),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,7 +77,7 @@ static struct machine run(int64_t quota_ms, int64_t offset_us,
 	return m;
 }
 
-static void receiving_is_never_stopped(void **state)
+static void with_a_cpu_share_the_kernel_never_stops_receiving(void **state)
 {
 	(void)state;
 	for (int64_t offset_us = 0; offset_us < 100000; offset_us += 7010)
@@ -93,14 +93,14 @@ static void receiving_is_never_stopped(void **state)
 }
 
 /* What the test above would not see if the machine were none. */
-static void without_a_share_it_is(void **state)
+static void without_a_cpu_share_the_kernel_stops_receiving(void **state)
 {
 	(void)state;
 	struct machine m = run(15, 0, 30, 150, false);
 	assert_true(m.stopped_ns > SECONDS * NS_PER_S / 2);
 }
 
-static void other_limits_work_as_well(void **state)
+static void other_cpu_limits_work_as_well(void **state)
 {
 	(void)state;
 	assert_int_equal(run(5, 0, 10, 150, true).stopped_ns, 0);
@@ -108,7 +108,7 @@ static void other_limits_work_as_well(void **state)
 	assert_int_equal(run(100, 0, 90, 150, true).stopped_ns, 0);
 }
 
-static void without_a_limit_there_is_no_rest(void **state)
+static void without_a_limit_the_pipeline_never_pauses(void **state)
 {
 	(void)state;
 	struct cpu_share none = {0};
@@ -118,7 +118,7 @@ static void without_a_limit_there_is_no_rest(void **state)
 }
 
 /* After a pause as after none: what was not used then is not used now. */
-static void a_pause_saves_nothing_up(void **state)
+static void unused_time_cannot_be_saved_up(void **state)
 {
 	(void)state;
 	struct cpu_share s = {.limit = {15 * NS_PER_MS, 100 * NS_PER_MS}};
@@ -128,7 +128,7 @@ static void a_pause_saves_nothing_up(void **state)
 
 /* A pod is resized while it runs: what was used without a limit is nobody's
  * debt when there is one again. */
-static void what_was_used_without_a_limit_is_no_debt(void **state)
+static void cpu_used_without_a_limit_is_not_charged_later(void **state)
 {
 	(void)state;
 	const struct cpu_limit limit = {15 * NS_PER_MS, 100 * NS_PER_MS};
@@ -158,7 +158,7 @@ static unsigned look_after(double each_ms)
 	return s.messages;
 }
 
-static void dear_messages_are_looked_at_sooner(void **state)
+static void with_expensive_messages_the_share_is_checked_sooner(void **state)
 {
 	(void)state;
 	assert_int_equal(look_after(0.001), CPU_SHARE_MESSAGES_MAX);
@@ -213,7 +213,7 @@ static void assert_limit(int64_t quota_us, int64_t period_us)
 	assert_int_equal(limit.period_ns, period_us * 1000);
 }
 
-static void version_2_in_a_container(void **state)
+static void a_cgroup_v2_limit_in_a_container_is_read(void **state)
 {
 	(void)state;
 	assert_limit(0, 0);
@@ -232,7 +232,7 @@ static void version_2_in_a_container(void **state)
 	assert_limit(0, 0);
 }
 
-static void version_2_of_a_unit(void **state)
+static void a_cgroup_v2_limit_of_a_systemd_unit_is_read(void **state)
 {
 	(void)state;
 	put("/proc/self/cgroup", "0::/system.slice/sluiced.service\n");
@@ -244,7 +244,7 @@ static void version_2_of_a_unit(void **state)
 }
 
 /* A container without a namespace of control groups sees its host's path. */
-static void version_1_in_a_container(void **state)
+static void a_cgroup_v1_limit_in_a_container_is_read(void **state)
 {
 	(void)state;
 	put("/proc/self/cgroup", "11:memory:/kubepods/burstable/pod1/c2\n"
@@ -263,7 +263,7 @@ static void version_1_in_a_container(void **state)
 	assert_limit(0, 0);
 }
 
-static void version_1_of_a_host(void **state)
+static void a_cgroup_v1_limit_of_a_host_is_read(void **state)
 {
 	(void)state;
 	put("/proc/self/cgroup", "4:cpu,cpuacct:/a\n");
@@ -274,7 +274,7 @@ static void version_1_of_a_host(void **state)
 	assert_limit(10000, 50000);
 }
 
-static void nonsense_is_no_limit(void **state)
+static void malformed_cgroup_files_mean_no_limit(void **state)
 {
 	(void)state;
 	put("/proc/self/cgroup", "\n:\n::\n0:\n0::\n");
@@ -289,18 +289,21 @@ static void nonsense_is_no_limit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(receiving_is_never_stopped),
-		cmocka_unit_test(without_a_share_it_is),
-		cmocka_unit_test(other_limits_work_as_well),
-		cmocka_unit_test(without_a_limit_there_is_no_rest),
-		cmocka_unit_test(a_pause_saves_nothing_up),
-		cmocka_unit_test(what_was_used_without_a_limit_is_no_debt),
-		cmocka_unit_test(dear_messages_are_looked_at_sooner),
-		WITH_ROOT(version_2_in_a_container),
-		WITH_ROOT(version_2_of_a_unit),
-		WITH_ROOT(version_1_in_a_container),
-		WITH_ROOT(version_1_of_a_host),
-		WITH_ROOT(nonsense_is_no_limit),
+		cmocka_unit_test(
+			with_a_cpu_share_the_kernel_never_stops_receiving),
+		cmocka_unit_test(
+			without_a_cpu_share_the_kernel_stops_receiving),
+		cmocka_unit_test(other_cpu_limits_work_as_well),
+		cmocka_unit_test(without_a_limit_the_pipeline_never_pauses),
+		cmocka_unit_test(unused_time_cannot_be_saved_up),
+		cmocka_unit_test(cpu_used_without_a_limit_is_not_charged_later),
+		cmocka_unit_test(
+			with_expensive_messages_the_share_is_checked_sooner),
+		WITH_ROOT(a_cgroup_v2_limit_in_a_container_is_read),
+		WITH_ROOT(a_cgroup_v2_limit_of_a_systemd_unit_is_read),
+		WITH_ROOT(a_cgroup_v1_limit_in_a_container_is_read),
+		WITH_ROOT(a_cgroup_v1_limit_of_a_host_is_read),
+		WITH_ROOT(malformed_cgroup_files_mean_no_limit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

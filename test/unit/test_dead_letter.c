@@ -143,7 +143,7 @@ static const char *read_line(struct fixture *f, struct span line,
 
 /* --- the line */
 
-static void a_letter_tells_when_where_why_and_what(void **state)
+static void a_dead_letter_holds_time_input_reason_and_message(void **state)
 {
 	struct fixture *f = *state;
 	open_at(f, f->path, NULL);
@@ -154,7 +154,7 @@ static void a_letter_tells_when_where_why_and_what(void **state)
 	assert_int_equal(stats(f)->messages_written_total, 1);
 }
 
-static void what_is_no_text_is_base64(void **state)
+static void bytes_that_are_not_text_are_encoded_in_base64(void **state)
 {
 	struct fixture *f = *state;
 	const struct {
@@ -200,7 +200,7 @@ static void assert_comes_back(struct fixture *f, struct span bytes)
 		fail_msg("changed: %.*s", (int)line.len, line.ptr);
 }
 
-static void the_bytes_come_back_exactly(void **state)
+static void a_dead_letter_gives_back_the_exact_bytes(void **state)
 {
 	struct fixture *f = *state;
 	char bytes[300];
@@ -222,7 +222,8 @@ static void the_bytes_come_back_exactly(void **state)
 	}
 }
 
-static void what_is_no_letter_is_told(void **state)
+static void a_line_that_is_not_a_dead_letter_is_refused_with_a_reason(
+	void **state)
 {
 	struct fixture *f = *state;
 	const struct {
@@ -257,7 +258,7 @@ static void what_is_no_letter_is_told(void **state)
 
 /* --- the file */
 
-static void the_file_is_made_by_the_first_letter(void **state)
+static void the_first_dead_letter_creates_the_file(void **state)
 {
 	struct fixture *f = *state;
 	char path[128];
@@ -273,7 +274,7 @@ static void the_file_is_made_by_the_first_letter(void **state)
 				SPAN(HEAD "\"raw\":\"x\"}\n")));
 }
 
-static void a_path_that_is_none_is_refused(void **state)
+static void an_unusable_path_is_refused(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = {0};
@@ -290,7 +291,7 @@ static void a_path_that_is_none_is_refused(void **state)
 	assert_int_equal(access(f->path, F_OK), -1);
 }
 
-static void letters_wait_for_their_file_in_order(void **state)
+static void dead_letters_wait_in_order_until_their_file_opens(void **state)
 {
 	struct fixture *f = *state;
 	assert_int_equal(mkdir(f->path, 0755), 0);
@@ -312,7 +313,7 @@ static void letters_wait_for_their_file_in_order(void **state)
 	assert_int_equal(stats(f)->messages_queued, 0);
 }
 
-static void what_waits_is_bounded(void **state)
+static void waiting_dead_letters_are_bounded(void **state)
 {
 	struct fixture *f = *state;
 	static char big[1024 * 1024];
@@ -335,7 +336,7 @@ static void what_waits_is_bounded(void **state)
 	assert_null(strstr(log.ptr, "s3cret"));
 }
 
-static void a_full_disk_holds_the_batch_only_for_a_while(void **state)
+static void a_full_disk_blocks_the_batch_only_for_a_limited_time(void **state)
 {
 	struct fixture *f = *state;
 	open_at(f, "/dev/full", NULL);
@@ -357,7 +358,7 @@ static void a_full_disk_holds_the_batch_only_for_a_while(void **state)
 			 4);
 }
 
-static void a_reopened_file_is_another_one(void **state)
+static void after_reopen_letters_go_to_a_new_file(void **state)
 {
 	struct fixture *f = *state;
 	open_at(f, f->path, NULL);
@@ -388,7 +389,7 @@ static const struct append_note *find_none(void *data, uint32_t sink,
 	return NULL;
 }
 
-static void what_is_appended_is_noted(void **state)
+static void every_append_is_noted_first(void **state)
 {
 	struct fixture *f = *state;
 	struct noted noted = {0};
@@ -405,7 +406,7 @@ static void what_is_appended_is_noted(void **state)
 	assert_int_equal(noted.note.length_bytes, st.st_size);
 }
 
-static void counting_goes_on(void **state)
+static void counting_continues_from_the_restored_counters(void **state)
 {
 	struct fixture *f = *state;
 	const struct sink_stats before = {
@@ -437,18 +438,18 @@ static void counting_goes_on(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_letter_tells_when_where_why_and_what),
-		TEST(what_is_no_text_is_base64),
-		TEST(the_bytes_come_back_exactly),
-		TEST(what_is_no_letter_is_told),
-		TEST(the_file_is_made_by_the_first_letter),
-		TEST(a_path_that_is_none_is_refused),
-		TEST(letters_wait_for_their_file_in_order),
-		TEST(what_waits_is_bounded),
-		TEST(a_full_disk_holds_the_batch_only_for_a_while),
-		TEST(a_reopened_file_is_another_one),
-		TEST(what_is_appended_is_noted),
-		TEST(counting_goes_on),
+		TEST(a_dead_letter_holds_time_input_reason_and_message),
+		TEST(bytes_that_are_not_text_are_encoded_in_base64),
+		TEST(a_dead_letter_gives_back_the_exact_bytes),
+		TEST(a_line_that_is_not_a_dead_letter_is_refused_with_a_reason),
+		TEST(the_first_dead_letter_creates_the_file),
+		TEST(an_unusable_path_is_refused),
+		TEST(dead_letters_wait_in_order_until_their_file_opens),
+		TEST(waiting_dead_letters_are_bounded),
+		TEST(a_full_disk_blocks_the_batch_only_for_a_limited_time),
+		TEST(after_reopen_letters_go_to_a_new_file),
+		TEST(every_append_is_noted_first),
+		TEST(counting_continues_from_the_restored_counters),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,7 +37,7 @@ static void a_full_disk_blocks_and_loses_nothing(void **state)
 	sink_dir_fini(&f);
 }
 
-static void what_is_abandoned_is_counted(void **state)
+static void abandoned_lines_are_counted_as_dropped(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -55,7 +55,7 @@ static void what_is_abandoned_is_counted(void **state)
 	sink_dir_fini(&f);
 }
 
-static void no_descriptor_left_blocks(void **state)
+static void running_out_of_descriptors_blocks_the_sink(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -148,7 +148,7 @@ static void a_torn_line_is_completed_in_the_file_that_was_renamed(void **state)
 	sink_dir_fini(&f);
 }
 
-static void a_torn_line_whose_file_is_gone_is_written_whole(void **state)
+static void a_torn_line_is_written_whole_if_its_file_is_gone(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -161,7 +161,7 @@ static void a_torn_line_whose_file_is_gone_is_written_whole(void **state)
 	sink_dir_fini(&f);
 }
 
-static void of_a_torn_batch_what_is_written_counts_as_written(void **state)
+static void the_written_lines_of_a_torn_batch_count_as_written(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -200,7 +200,7 @@ static void assert_written_again(struct sink_dir *f)
 	assert_int_equal(f->sink->stats.lines_written_total, 5);
 }
 
-static void a_directory_in_the_place_of_the_file_sets_aside(void **state)
+static void lines_wait_if_a_directory_has_the_place_of_the_file(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -213,7 +213,7 @@ static void a_directory_in_the_place_of_the_file_sets_aside(void **state)
 	sink_dir_fini(&f);
 }
 
-static void a_file_in_the_place_of_a_directory_sets_aside(void **state)
+static void lines_wait_if_a_file_has_the_place_of_a_directory(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -225,7 +225,8 @@ static void a_file_in_the_place_of_a_directory_sets_aside(void **state)
 	sink_dir_fini(&f);
 }
 
-static void without_mkdir_a_missing_directory_sets_aside(void **state)
+static void lines_wait_if_the_directory_is_missing_and_mkdir_is_off(
+	void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -237,7 +238,7 @@ static void without_mkdir_a_missing_directory_sets_aside(void **state)
 	sink_dir_fini(&f);
 }
 
-static void a_loop_of_symlinks_sets_aside(void **state)
+static void lines_wait_if_symlinks_form_a_loop(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -249,7 +250,7 @@ static void a_loop_of_symlinks_sets_aside(void **state)
 	sink_dir_fini(&f);
 }
 
-static void a_fifo_without_a_reader_sets_aside(void **state)
+static void lines_wait_if_a_fifo_has_no_reader(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -262,7 +263,7 @@ static void a_fifo_without_a_reader_sets_aside(void **state)
 	sink_dir_fini(&f);
 }
 
-static void a_directory_without_permission_sets_aside(void **state)
+static void lines_wait_if_the_directory_denies_access(void **state)
 {
 	(void)state;
 	enum { NOBODY = 65534 };
@@ -283,7 +284,7 @@ static void a_directory_without_permission_sets_aside(void **state)
 	sink_dir_fini(&f);
 }
 
-static void opening_is_tried_again_at_growing_intervals(void **state)
+static void opening_is_retried_with_exponential_back_off(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -306,7 +307,7 @@ static void opening_is_tried_again_at_growing_intervals(void **state)
 	sink_dir_fini(&f);
 }
 
-static void what_is_set_aside_is_bounded(void **state)
+static void lines_that_wait_are_bounded(void **state)
 {
 	(void)state;
 	enum { BOUND = 8 * 1024 * 1024, LINE = 65536 };
@@ -363,24 +364,26 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_full_disk_blocks_and_loses_nothing),
-		cmocka_unit_test(what_is_abandoned_is_counted),
-		cmocka_unit_test(no_descriptor_left_blocks),
+		cmocka_unit_test(abandoned_lines_are_counted_as_dropped),
+		cmocka_unit_test(running_out_of_descriptors_blocks_the_sink),
 		cmocka_unit_test(a_torn_line_is_completed_and_never_doubled),
 		cmocka_unit_test(
 			a_torn_line_is_completed_in_the_file_that_was_renamed),
 		cmocka_unit_test(
-			a_torn_line_whose_file_is_gone_is_written_whole),
+			a_torn_line_is_written_whole_if_its_file_is_gone),
 		cmocka_unit_test(
-			of_a_torn_batch_what_is_written_counts_as_written),
+			the_written_lines_of_a_torn_batch_count_as_written),
 		cmocka_unit_test(
-			a_directory_in_the_place_of_the_file_sets_aside),
-		cmocka_unit_test(a_file_in_the_place_of_a_directory_sets_aside),
-		cmocka_unit_test(without_mkdir_a_missing_directory_sets_aside),
-		cmocka_unit_test(a_loop_of_symlinks_sets_aside),
-		cmocka_unit_test(a_fifo_without_a_reader_sets_aside),
-		cmocka_unit_test(a_directory_without_permission_sets_aside),
-		cmocka_unit_test(opening_is_tried_again_at_growing_intervals),
-		cmocka_unit_test(what_is_set_aside_is_bounded),
+			lines_wait_if_a_directory_has_the_place_of_the_file),
+		cmocka_unit_test(
+			lines_wait_if_a_file_has_the_place_of_a_directory),
+		cmocka_unit_test(
+			lines_wait_if_the_directory_is_missing_and_mkdir_is_off),
+		cmocka_unit_test(lines_wait_if_symlinks_form_a_loop),
+		cmocka_unit_test(lines_wait_if_a_fifo_has_no_reader),
+		cmocka_unit_test(lines_wait_if_the_directory_denies_access),
+		cmocka_unit_test(opening_is_retried_with_exponential_back_off),
+		cmocka_unit_test(lines_that_wait_are_bounded),
 	};
 	return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -86,7 +86,8 @@ static void append(struct sink_dir *f, const char *name, const char *text)
 
 /* --- killed */
 
-static void killed_between_note_and_write(void **state)
+static void after_a_kill_between_note_and_write_each_line_is_written_once(
+	void **state)
 {
 	(void)state;
 	struct crash c;
@@ -102,7 +103,8 @@ static void killed_between_note_and_write(void **state)
 	tear_down_crash(&c);
 }
 
-static void killed_behind_the_write(void **state)
+static void after_a_kill_following_the_write_each_line_is_written_once(
+	void **state)
 {
 	(void)state;
 	struct crash c;
@@ -122,7 +124,8 @@ static void killed_behind_the_write(void **state)
 	tear_down_crash(&c);
 }
 
-static void killed_inside_the_write_at_each_byte(void **state)
+static void after_a_kill_at_any_byte_of_the_write_each_line_is_written_once(
+	void **state)
 {
 	(void)state;
 	for (rlim_t cut = 0; cut <= LINES_BYTES; cut++) {
@@ -140,7 +143,8 @@ static void killed_inside_the_write_at_each_byte(void **state)
 	}
 }
 
-static void killed_again_while_recovering(void **state)
+static void after_a_second_kill_during_recovery_each_line_is_written_once(
+	void **state)
 {
 	(void)state;
 	for (rlim_t cut = 0; cut <= LINES_BYTES; cut++) {
@@ -161,7 +165,7 @@ static void killed_again_while_recovering(void **state)
 	}
 }
 
-static void a_torn_write_is_noted_again_before_it_goes_on(void **state)
+static void a_torn_write_is_noted_again_before_it_is_completed(void **state)
 {
 	(void)state;
 	for (rlim_t cut = 1; cut < LINES_BYTES; cut++) {
@@ -185,7 +189,7 @@ static void a_torn_write_is_noted_again_before_it_goes_on(void **state)
 	}
 }
 
-static void what_got_nowhere_is_noted_once(void **state)
+static void lines_that_reached_no_file_are_noted_once(void **state)
 {
 	(void)state;
 	struct crash c;
@@ -204,7 +208,7 @@ static void what_got_nowhere_is_noted_once(void **state)
 	tear_down_crash(&c);
 }
 
-static void a_renamed_file_gets_nothing_and_the_new_one_all(void **state)
+static void if_the_file_was_renamed_the_new_one_gets_all_lines(void **state)
 {
 	(void)state;
 	struct crash c;
@@ -218,7 +222,7 @@ static void a_renamed_file_gets_nothing_and_the_new_one_all(void **state)
 	tear_down_crash(&c);
 }
 
-static void a_file_that_was_cut_meanwhile_gets_all(void **state)
+static void a_file_that_was_truncated_meanwhile_gets_all_lines(void **state)
 {
 	(void)state;
 	struct crash c;
@@ -263,7 +267,8 @@ static void older_lines_are_not_noted(void **state)
 
 /* What was written must be found in the first batch, also when nothing can be
  * written then. */
-static void a_file_that_is_locked_then_is_looked_into(void **state)
+static void a_file_that_is_locked_during_recovery_is_still_examined(
+	void **state)
 {
 	(void)state;
 	for (rlim_t cut = 0; cut < 2 * LINES_BYTES; cut++) {
@@ -293,7 +298,8 @@ static void a_file_that_is_locked_then_is_looked_into(void **state)
 	}
 }
 
-static void a_file_that_may_only_be_read_then_is_too(void **state)
+static void a_file_that_is_read_only_during_recovery_is_still_examined(
+	void **state)
 {
 	(void)state;
 	enum { NOBODY = 65534 };
@@ -325,7 +331,7 @@ static void a_file_that_may_only_be_read_then_is_too(void **state)
 
 /* --- others on the same file */
 
-static void what_another_process_wrote_there_is_not_ours(void **state)
+static void lines_of_another_process_are_not_taken_for_ours(void **state)
 {
 	(void)state;
 	struct crash c;
@@ -339,7 +345,8 @@ static void what_another_process_wrote_there_is_not_ours(void **state)
 	tear_down_crash(&c);
 }
 
-static void a_line_that_another_process_closed_comes_again_whole(void **state)
+static void a_torn_line_that_another_process_closed_is_written_again_whole(
+	void **state)
 {
 	(void)state;
 	struct crash c;
@@ -353,7 +360,9 @@ static void a_line_that_another_process_closed_comes_again_whole(void **state)
 	tear_down_crash(&c);
 }
 
-static void the_same_while_alive(void **state)
+static void
+a_torn_line_that_another_process_closed_is_written_again_without_a_restart(
+	void **state)
 {
 	(void)state;
 	struct crash c;
@@ -391,7 +400,8 @@ static void a_torn_tail_of_another_process_is_waited_for(void **state)
 	sink_dir_fini(&f);
 }
 
-static void and_closed_after_ten_seconds(void **state)
+static void a_torn_tail_of_another_process_is_closed_after_ten_seconds(
+	void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -409,7 +419,7 @@ static void and_closed_after_ten_seconds(void **state)
 	sink_dir_fini(&f);
 }
 
-static void what_was_given_up_is_closed_at_once(void **state)
+static void a_torn_line_whose_rest_was_dropped_is_closed_at_once(void **state)
 {
 	(void)state;
 	struct crash c;
@@ -425,7 +435,7 @@ static void what_was_given_up_is_closed_at_once(void **state)
 	tear_down_crash(&c);
 }
 
-static void a_locked_file_holds_up_no_other(void **state)
+static void a_locked_file_delays_no_other_file(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -447,7 +457,7 @@ static void a_locked_file_holds_up_no_other(void **state)
 	sink_dir_fini(&f);
 }
 
-static void a_file_that_may_only_be_written_is(void **state)
+static void a_file_that_is_write_only_is_appended_to(void **state)
 {
 	(void)state;
 	enum { NOBODY = 65534 };
@@ -671,13 +681,14 @@ static void append_as_two(bool spills)
 	sink_dir_fini(&writers[0].f);
 }
 
-static void two_processes_append_and_one_is_killed_all_the_time(void **state)
+static void two_processes_append_while_one_is_killed_repeatedly(void **state)
 {
 	(void)state;
 	append_as_two(false);
 }
 
-static void the_same_with_spills(void **state)
+static void two_processes_append_and_spill_while_one_is_killed_repeatedly(
+	void **state)
 {
 	(void)state;
 	append_as_two(true);
@@ -685,7 +696,7 @@ static void the_same_with_spills(void **state)
 
 /* --- syncing */
 
-static void the_policy_says_when_to_sync(void **state)
+static void the_fsync_policy_decides_when_to_sync(void **state)
 {
 	(void)state;
 	static const struct {
@@ -722,31 +733,44 @@ static void the_policy_says_when_to_sync(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(killed_between_note_and_write),
-		cmocka_unit_test(killed_behind_the_write),
-		cmocka_unit_test(killed_inside_the_write_at_each_byte),
-		cmocka_unit_test(killed_again_while_recovering),
-		cmocka_unit_test(a_torn_write_is_noted_again_before_it_goes_on),
-		cmocka_unit_test(what_got_nowhere_is_noted_once),
 		cmocka_unit_test(
-			a_renamed_file_gets_nothing_and_the_new_one_all),
-		cmocka_unit_test(a_file_that_was_cut_meanwhile_gets_all),
-		cmocka_unit_test(a_file_that_is_locked_then_is_looked_into),
-		cmocka_unit_test(a_file_that_may_only_be_read_then_is_too),
+			after_a_kill_between_note_and_write_each_line_is_written_once),
+		cmocka_unit_test(
+			after_a_kill_following_the_write_each_line_is_written_once),
+		cmocka_unit_test(
+			after_a_kill_at_any_byte_of_the_write_each_line_is_written_once),
+		cmocka_unit_test(
+			after_a_second_kill_during_recovery_each_line_is_written_once),
+		cmocka_unit_test(
+			a_torn_write_is_noted_again_before_it_is_completed),
+		cmocka_unit_test(lines_that_reached_no_file_are_noted_once),
+		cmocka_unit_test(
+			if_the_file_was_renamed_the_new_one_gets_all_lines),
+		cmocka_unit_test(
+			a_file_that_was_truncated_meanwhile_gets_all_lines),
+		cmocka_unit_test(
+			a_file_that_is_locked_during_recovery_is_still_examined),
+		cmocka_unit_test(
+			a_file_that_is_read_only_during_recovery_is_still_examined),
 		cmocka_unit_test(older_lines_are_not_noted),
-		cmocka_unit_test(what_another_process_wrote_there_is_not_ours),
 		cmocka_unit_test(
-			a_line_that_another_process_closed_comes_again_whole),
-		cmocka_unit_test(the_same_while_alive),
+			lines_of_another_process_are_not_taken_for_ours),
+		cmocka_unit_test(
+			a_torn_line_that_another_process_closed_is_written_again_whole),
+		cmocka_unit_test(
+			a_torn_line_that_another_process_closed_is_written_again_without_a_restart),
 		cmocka_unit_test(a_torn_tail_of_another_process_is_waited_for),
-		cmocka_unit_test(and_closed_after_ten_seconds),
-		cmocka_unit_test(what_was_given_up_is_closed_at_once),
-		cmocka_unit_test(a_locked_file_holds_up_no_other),
-		cmocka_unit_test(a_file_that_may_only_be_written_is),
 		cmocka_unit_test(
-			two_processes_append_and_one_is_killed_all_the_time),
-		cmocka_unit_test(the_same_with_spills),
-		cmocka_unit_test(the_policy_says_when_to_sync),
+			a_torn_tail_of_another_process_is_closed_after_ten_seconds),
+		cmocka_unit_test(
+			a_torn_line_whose_rest_was_dropped_is_closed_at_once),
+		cmocka_unit_test(a_locked_file_delays_no_other_file),
+		cmocka_unit_test(a_file_that_is_write_only_is_appended_to),
+		cmocka_unit_test(
+			two_processes_append_while_one_is_killed_repeatedly),
+		cmocka_unit_test(
+			two_processes_append_and_spill_while_one_is_killed_repeatedly),
+		cmocka_unit_test(the_fsync_policy_decides_when_to_sync),
 	};
 	return cmocka_run_group_tests(tests, turn_log_off, NULL);
 }

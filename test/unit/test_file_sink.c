@@ -64,7 +64,7 @@ static void a_line_goes_where_path_file_and_tag_say(void **state)
 	}
 }
 
-static void a_relative_tag_lies_in_the_working_directory(void **state)
+static void a_relative_tag_is_below_the_working_directory(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -121,7 +121,7 @@ static void a_path_that_leaves_its_root_is_refused(void **state)
 	}
 }
 
-static void a_file_has_the_modes_of_fluent_bit(void **state)
+static void a_file_has_the_permissions_fluent_bit_gives_it(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -140,7 +140,7 @@ static void a_file_has_the_modes_of_fluent_bit(void **state)
 
 /* --- symbolic links below the root */
 
-static void a_link_that_stays_below_the_root_is_followed(void **state)
+static void a_symlink_that_stays_below_the_root_is_followed(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -153,7 +153,7 @@ static void a_link_that_stays_below_the_root_is_followed(void **state)
 	sink_dir_fini(&f);
 }
 
-static void a_link_that_leads_out_of_the_root_is_not(void **state)
+static void a_symlink_that_leads_out_of_the_root_is_not_followed(void **state)
 {
 	(void)state;
 	static const char *const tags[] = {"file", "dir/a", "dir/new/a"};
@@ -183,7 +183,7 @@ static void a_link_that_leads_out_of_the_root_is_not(void **state)
 	}
 }
 
-static void the_root_itself_may_be_a_link(void **state)
+static void the_root_itself_may_be_a_symlink(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -200,7 +200,7 @@ static void the_root_itself_may_be_a_link(void **state)
 
 /* --- what a file begins with */
 
-static void an_empty_file_begins_with_its_columns(void **state)
+static void an_empty_file_begins_with_the_column_names(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -231,7 +231,7 @@ static void an_empty_file_begins_with_its_columns(void **state)
 	sink_dir_fini(&f);
 }
 
-static void a_line_with_line_breaks_counts_as_several(void **state)
+static void a_line_with_line_breaks_counts_as_several_lines(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -248,7 +248,7 @@ static void a_line_with_line_breaks_counts_as_several(void **state)
 
 /* --- batches */
 
-static void a_batch_is_one_write_for_each_file(void **state)
+static void a_batch_takes_one_write_per_file(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -271,7 +271,7 @@ static void a_batch_is_one_write_for_each_file(void **state)
 	sink_dir_fini(&f);
 }
 
-static void only_messages_that_it_answers_for_are_counted(void **state)
+static void only_messages_the_sink_answers_for_are_counted(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -287,7 +287,7 @@ static void only_messages_that_it_answers_for_are_counted(void **state)
 	sink_dir_fini(&f);
 }
 
-static void a_renamed_file_is_left_without_a_signal(void **state)
+static void a_renamed_file_is_noticed_without_a_signal(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -307,7 +307,7 @@ static void a_renamed_file_is_left_without_a_signal(void **state)
 	sink_dir_fini(&f);
 }
 
-static void a_removed_directory_is_made_again(void **state)
+static void a_removed_directory_is_created_again(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -323,7 +323,7 @@ static void a_removed_directory_is_made_again(void **state)
 	sink_dir_fini(&f);
 }
 
-static void reopen_closes_and_the_next_line_opens(void **state)
+static void reopen_closes_the_files_and_the_next_line_opens_them(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -391,7 +391,7 @@ static void an_idle_file_is_closed(void **state)
 
 /* --- opening the sink */
 
-static void the_directory_is_there_from_the_start(void **state)
+static void the_directory_is_created_at_start_up(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -421,7 +421,7 @@ static const struct dry_case {
 	{"    Path @\n    File file/x\n", "Not a directory"},
 };
 
-static void a_dry_run_tells_and_makes_nothing(void **state)
+static void a_dry_run_reports_mistakes_and_creates_nothing(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof dry_cases / sizeof *dry_cases; i++) {
@@ -456,7 +456,7 @@ static const struct mistake {
 	{"    Paht @\n", "Path"},
 };
 
-static void a_mistake_is_told(void **state)
+static void a_mistake_is_reported(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
@@ -471,7 +471,7 @@ static void a_mistake_is_told(void **state)
 	}
 }
 
-static void a_directory_that_cannot_be_made_is_no_error_yet(void **state)
+static void a_directory_that_cannot_be_created_is_not_an_error_yet(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -493,27 +493,34 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_line_goes_where_path_file_and_tag_say),
-		cmocka_unit_test(a_relative_tag_lies_in_the_working_directory),
+		cmocka_unit_test(a_relative_tag_is_below_the_working_directory),
 		cmocka_unit_test(a_path_that_leaves_its_root_is_refused),
-		cmocka_unit_test(a_file_has_the_modes_of_fluent_bit),
-		cmocka_unit_test(a_link_that_stays_below_the_root_is_followed),
-		cmocka_unit_test(a_link_that_leads_out_of_the_root_is_not),
-		cmocka_unit_test(the_root_itself_may_be_a_link),
-		cmocka_unit_test(an_empty_file_begins_with_its_columns),
-		cmocka_unit_test(a_line_with_line_breaks_counts_as_several),
-		cmocka_unit_test(a_batch_is_one_write_for_each_file),
-		cmocka_unit_test(only_messages_that_it_answers_for_are_counted),
-		cmocka_unit_test(a_renamed_file_is_left_without_a_signal),
-		cmocka_unit_test(a_removed_directory_is_made_again),
-		cmocka_unit_test(reopen_closes_and_the_next_line_opens),
+		cmocka_unit_test(
+			a_file_has_the_permissions_fluent_bit_gives_it),
+		cmocka_unit_test(
+			a_symlink_that_stays_below_the_root_is_followed),
+		cmocka_unit_test(
+			a_symlink_that_leads_out_of_the_root_is_not_followed),
+		cmocka_unit_test(the_root_itself_may_be_a_symlink),
+		cmocka_unit_test(an_empty_file_begins_with_the_column_names),
+		cmocka_unit_test(
+			a_line_with_line_breaks_counts_as_several_lines),
+		cmocka_unit_test(a_batch_takes_one_write_per_file),
+		cmocka_unit_test(
+			only_messages_the_sink_answers_for_are_counted),
+		cmocka_unit_test(a_renamed_file_is_noticed_without_a_signal),
+		cmocka_unit_test(a_removed_directory_is_created_again),
+		cmocka_unit_test(
+			reopen_closes_the_files_and_the_next_line_opens_them),
 		cmocka_unit_test(
 			many_files_share_a_bounded_number_of_descriptors),
 		cmocka_unit_test(an_idle_file_is_closed),
-		cmocka_unit_test(the_directory_is_there_from_the_start),
-		cmocka_unit_test(a_dry_run_tells_and_makes_nothing),
-		cmocka_unit_test(a_mistake_is_told),
+		cmocka_unit_test(the_directory_is_created_at_start_up),
 		cmocka_unit_test(
-			a_directory_that_cannot_be_made_is_no_error_yet),
+			a_dry_run_reports_mistakes_and_creates_nothing),
+		cmocka_unit_test(a_mistake_is_reported),
+		cmocka_unit_test(
+			a_directory_that_cannot_be_created_is_not_an_error_yet),
 	};
 	return cmocka_run_group_tests(tests, turn_log_off, NULL);
 }

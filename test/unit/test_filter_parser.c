@@ -142,7 +142,7 @@ static uint64_t all_failures(const struct fixture *f)
 #define JSON " Key_Name message\n Parser json\n"
 #define HEAD "\"pri\":\"190\",\"time\":\"Nov 20 23:59:58\",\"ident\":\"h\""
 
-static void parsed_keys_come_first_then_what_is_reserved(void **state)
+static void parsed_keys_come_first_then_the_reserved_fields(void **state)
 {
 	(void)state;
 	static const struct {
@@ -188,7 +188,7 @@ static void of_two_equal_keys_the_parsed_one_is_first(void **state)
 	fini(&f);
 }
 
-static void what_was_known_of_the_keys_ends_with_the_parsed_ones(void **state)
+static void parsed_keys_end_the_knowledge_that_keys_are_unique(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -210,7 +210,8 @@ static void what_was_known_of_the_keys_ends_with_the_parsed_ones(void **state)
 	fini(&f);
 }
 
-static void of_two_equal_keys_both_are_parsed_and_the_last_counts(void **state)
+static void of_two_equal_keys_both_are_parsed_and_the_last_one_wins(
+	void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -229,7 +230,7 @@ static void of_two_equal_keys_both_are_parsed_and_the_last_counts(void **state)
 	fini(&f);
 }
 
-static void a_key_within_the_record_is_found(void **state)
+static void a_nested_key_is_found(void **state)
 {
 	(void)state;
 	static const struct {
@@ -265,7 +266,7 @@ static void a_key_within_the_record_is_found(void **state)
 	}
 }
 
-static void what_no_parser_takes_goes_on_as_it_was(void **state)
+static void a_record_that_no_parser_matches_passes_unchanged(void **state)
 {
 	(void)state;
 	static const struct {
@@ -296,7 +297,8 @@ static void what_no_parser_takes_goes_on_as_it_was(void **state)
 	}
 }
 
-static void a_key_that_is_absent_or_no_string_leaves_the_record(void **state)
+static void an_absent_or_non_string_key_leaves_the_record_unchanged(
+	void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -330,7 +332,7 @@ static void parsers_are_tried_in_their_order(void **state)
 	fini(&f);
 }
 
-static void the_time_is_the_parsers_when_it_has_one(void **state)
+static void a_parsed_time_becomes_the_time_of_the_record(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -345,7 +347,7 @@ static void the_time_is_the_parsers_when_it_has_one(void **state)
 	fini(&f);
 }
 
-static void a_time_that_cannot_be_read_is_counted_and_changes_none(void **state)
+static void an_unreadable_time_is_counted_and_changes_nothing(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -358,7 +360,7 @@ static void a_time_that_cannot_be_read_is_counted_and_changes_none(void **state)
 	fini(&f);
 }
 
-static void a_year_that_is_missing_is_that_of_the_arrival(void **state)
+static void a_missing_year_is_taken_from_the_arrival(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -402,7 +404,7 @@ static size_t read_said(const char *path, char *room, size_t size)
 	return len;
 }
 
-static void content_is_said_at_level_debug_only(void **state)
+static void content_is_logged_only_at_level_debug(void **state)
 {
 	(void)state;
 	static const enum log_level levels[] = {LOG_WARN, LOG_DEBUG};
@@ -439,7 +441,7 @@ static void content_is_said_at_level_debug_only(void **state)
 
 /* --- set-up */
 
-static void a_mistake_is_told_with_what_would_be_right(void **state)
+static void a_mistake_is_reported_with_the_correct_form(void **state)
 {
 	(void)state;
 	static const struct {
@@ -469,7 +471,7 @@ static void a_mistake_is_told_with_what_would_be_right(void **state)
 	}
 }
 
-static void a_key_without_meaning_here_is_accepted(void **state)
+static void a_key_without_effect_here_is_accepted(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -483,26 +485,28 @@ int main(void)
 	if (!log_open(NULL, LOG_OFF, &e))
 		return 1;
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(parsed_keys_come_first_then_what_is_reserved),
+		cmocka_unit_test(
+			parsed_keys_come_first_then_the_reserved_fields),
 		cmocka_unit_test(of_two_equal_keys_the_parsed_one_is_first),
 		cmocka_unit_test(
-			what_was_known_of_the_keys_ends_with_the_parsed_ones),
+			parsed_keys_end_the_knowledge_that_keys_are_unique),
 		cmocka_unit_test(
-			of_two_equal_keys_both_are_parsed_and_the_last_counts),
-		cmocka_unit_test(a_key_within_the_record_is_found),
-		cmocka_unit_test(what_no_parser_takes_goes_on_as_it_was),
+			of_two_equal_keys_both_are_parsed_and_the_last_one_wins),
+		cmocka_unit_test(a_nested_key_is_found),
 		cmocka_unit_test(
-			a_key_that_is_absent_or_no_string_leaves_the_record),
+			a_record_that_no_parser_matches_passes_unchanged),
+		cmocka_unit_test(
+			an_absent_or_non_string_key_leaves_the_record_unchanged),
 		cmocka_unit_test(parsers_are_tried_in_their_order),
-		cmocka_unit_test(the_time_is_the_parsers_when_it_has_one),
+		cmocka_unit_test(a_parsed_time_becomes_the_time_of_the_record),
 		cmocka_unit_test(
-			a_time_that_cannot_be_read_is_counted_and_changes_none),
-		cmocka_unit_test(a_year_that_is_missing_is_that_of_the_arrival),
+			an_unreadable_time_is_counted_and_changes_nothing),
+		cmocka_unit_test(a_missing_year_is_taken_from_the_arrival),
 		cmocka_unit_test(
 			more_fields_than_a_record_starts_with_are_kept),
-		cmocka_unit_test(content_is_said_at_level_debug_only),
-		cmocka_unit_test(a_mistake_is_told_with_what_would_be_right),
-		cmocka_unit_test(a_key_without_meaning_here_is_accepted),
+		cmocka_unit_test(content_is_logged_only_at_level_debug),
+		cmocka_unit_test(a_mistake_is_reported_with_the_correct_form),
+		cmocka_unit_test(a_key_without_effect_here_is_accepted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -262,7 +262,7 @@ static void a_record_is_a_line_to_the_byte(void **state)
 	}
 }
 
-static void a_csv_file_can_begin_with_its_columns(void **state)
+static void a_csv_file_can_begin_with_the_column_names(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -275,7 +275,7 @@ static void a_csv_file_can_begin_with_its_columns(void **state)
 	close_all(&f);
 }
 
-static void a_format_that_is_not_there_is_told(void **state)
+static void an_unknown_format_is_reported(void **state)
 {
 	(void)state;
 	static const char *const mistakes[][2] = {
@@ -371,7 +371,7 @@ static void a_float_has_the_digits_of_printf(void **state)
 	close_all(&f);
 }
 
-static void every_control_character_is_escaped_wherever_it_stands(void **state)
+static void every_control_character_is_escaped_at_every_position(void **state)
 {
 	(void)state;
 	char text[24];
@@ -450,7 +450,7 @@ static void assert_refused(const char *keys, const char *why)
 	buf_fini(&text);
 }
 
-static void an_unknown_format_names_the_nearest(void **state)
+static void an_unknown_format_is_reported_with_the_nearest(void **state)
 {
 	(void)state;
 	assert_refused("    Format templat\n", "template");
@@ -473,16 +473,17 @@ int main(void)
 		cmocka_unit_test(
 			a_template_finds_the_first_of_a_key_in_records_of_any_shape),
 		cmocka_unit_test(a_record_is_a_line_to_the_byte),
-		cmocka_unit_test(a_csv_file_can_begin_with_its_columns),
-		cmocka_unit_test(a_format_that_is_not_there_is_told),
+		cmocka_unit_test(a_csv_file_can_begin_with_the_column_names),
+		cmocka_unit_test(an_unknown_format_is_reported),
 		cmocka_unit_test(the_default_template_is_time_and_message),
 		cmocka_unit_test(the_time_has_the_digits_of_a_double),
 		cmocka_unit_test(a_float_has_the_digits_of_printf),
 		cmocka_unit_test(
-			every_control_character_is_escaped_wherever_it_stands),
+			every_control_character_is_escaped_at_every_position),
 		cmocka_unit_test(the_json_formats_write_an_object),
 		cmocka_unit_test(a_tag_cannot_forge_a_line),
-		cmocka_unit_test(an_unknown_format_names_the_nearest),
+		cmocka_unit_test(
+			an_unknown_format_is_reported_with_the_nearest),
 		cmocka_unit_test(a_template_with_a_line_break_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

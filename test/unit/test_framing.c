@@ -70,7 +70,7 @@ static void check(enum framing_kind kind, const struct framed *cases,
 	buf_fini(&out);
 }
 
-static void a_line_is_a_message_however_it_comes(void **state)
+static void a_line_is_one_message_however_it_is_split(void **state)
 {
 	(void)state;
 	const struct framed cases[] = {
@@ -96,7 +96,7 @@ static void a_line_that_is_too_long_is_cut_and_the_next_is_whole(void **state)
 	check(FRAMING_NEWLINE, cases, COUNT(cases));
 }
 
-static void octets_are_counted_however_they_come(void **state)
+static void counted_octets_are_one_message_however_they_are_split(void **state)
 {
 	(void)state;
 	const struct framed cases[] = {
@@ -115,7 +115,7 @@ static void octets_are_counted_however_they_come(void **state)
 	check(FRAMING_OCTETS, cases, COUNT(cases));
 }
 
-static void what_has_no_length_is_a_line(void **state)
+static void a_message_without_a_length_is_a_line(void **state)
 {
 	(void)state;
 	const struct framed cases[] = {
@@ -135,11 +135,12 @@ static void what_has_no_length_is_a_line(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_line_is_a_message_however_it_comes),
+		cmocka_unit_test(a_line_is_one_message_however_it_is_split),
 		cmocka_unit_test(
 			a_line_that_is_too_long_is_cut_and_the_next_is_whole),
-		cmocka_unit_test(octets_are_counted_however_they_come),
-		cmocka_unit_test(what_has_no_length_is_a_line),
+		cmocka_unit_test(
+			counted_octets_are_one_message_however_they_are_split),
+		cmocka_unit_test(a_message_without_a_length_is_a_line),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

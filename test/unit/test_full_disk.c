@@ -32,7 +32,7 @@ static void nothing_was_dropped(struct sink_dir *f)
 		assert_int_equal(f->sink->stats.lines_dropped_total[i], 0);
 }
 
-static void others_do_not_wait_for_it(void **state)
+static void other_outputs_do_not_wait_for_a_full_disk(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -54,7 +54,7 @@ static void others_do_not_wait_for_it(void **state)
 	sink_dir_fini(&f);
 }
 
-static void a_full_spill_blocks(void **state)
+static void a_full_spill_blocks_the_output(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -73,7 +73,7 @@ static void a_full_spill_blocks(void **state)
 	sink_dir_fini(&f);
 }
 
-static void where_nothing_can_be_spilled_it_blocks(void **state)
+static void an_output_that_cannot_spill_blocks(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -88,7 +88,7 @@ static void where_nothing_can_be_spilled_it_blocks(void **state)
 	sink_dir_fini(&f);
 }
 
-static void what_was_spilled_blocks_nobody(void **state)
+static void spilled_lines_block_no_output(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -110,10 +110,10 @@ static void what_was_spilled_blocks_nobody(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(others_do_not_wait_for_it),
-		cmocka_unit_test(a_full_spill_blocks),
-		cmocka_unit_test(where_nothing_can_be_spilled_it_blocks),
-		cmocka_unit_test(what_was_spilled_blocks_nobody),
+		cmocka_unit_test(other_outputs_do_not_wait_for_a_full_disk),
+		cmocka_unit_test(a_full_spill_blocks_the_output),
+		cmocka_unit_test(an_output_that_cannot_spill_blocks),
+		cmocka_unit_test(spilled_lines_block_no_output),
 	};
 	return cmocka_run_group_tests(tests, turn_log_off, NULL);
 }

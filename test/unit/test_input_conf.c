@@ -25,7 +25,7 @@ static struct decoder *read_input(const char *keys, struct conf **c,
 	return d;
 }
 
-static void what_is_not_set_has_its_default(void **state)
+static void a_key_that_is_not_set_has_its_default(void **state)
 {
 	(void)state;
 	struct conf *c;
@@ -111,7 +111,7 @@ static void each_mode_has_its_keys(void **state)
 	}
 }
 
-static void keys_of_fluent_bit_without_meaning_are_accepted(void **state)
+static void ignored_keys_of_fluent_bit_are_accepted(void **state)
 {
 	struct conf *c;
 	struct input in;
@@ -131,7 +131,7 @@ static void keys_of_fluent_bit_without_meaning_are_accepted(void **state)
 
 #define LONG_49 "/234567890123456789012345678901234567890123456789"
 
-static void a_mistake_is_told_at_its_key(void **state)
+static void a_mistake_is_reported_at_its_key(void **state)
 {
 	(void)state;
 	static const struct {
@@ -187,10 +187,10 @@ int main(void)
 	cmocka_unit_test_setup_teardown(name, conf_dir_set_up, \
 					conf_dir_tear_down)
 	const struct CMUnitTest tests[] = {
-		T(what_is_not_set_has_its_default),
+		T(a_key_that_is_not_set_has_its_default),
 		T(each_mode_has_its_keys),
-		T(keys_of_fluent_bit_without_meaning_are_accepted),
-		T(a_mistake_is_told_at_its_key),
+		T(ignored_keys_of_fluent_bit_are_accepted),
+		T(a_mistake_is_reported_at_its_key),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

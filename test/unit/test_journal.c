@@ -25,7 +25,7 @@ static struct journal *open_journal(size_t ring_bytes, size_t slot_bytes,
 		&found);
 }
 
-static void messages_come_out_as_they_went_in(void **state)
+static void messages_are_taken_exactly_as_they_were_appended(void **state)
 {
 	(void)state;
 	struct journal *j = open_journal(SMALL_RING_BYTES, 64, 3);
@@ -88,7 +88,7 @@ static void a_datagram_longer_than_a_slot_is_cut_and_counted(void **state)
 	journal_close(j);
 }
 
-static void used_slots_are_made_ready_again(void **state)
+static void used_slots_are_prepared_for_the_next_datagram(void **state)
 {
 	(void)state;
 	struct journal *j = open_journal(SMALL_RING_BYTES, 4, 2);
@@ -108,7 +108,7 @@ static void used_slots_are_made_ready_again(void **state)
 	journal_close(j);
 }
 
-static void a_full_ring_refuses_the_newest(void **state)
+static void a_full_ring_refuses_the_newest_message(void **state)
 {
 	(void)state;
 	struct journal *j = open_journal(SMALL_RING_BYTES, 1000, 5);
@@ -139,7 +139,7 @@ static void a_full_ring_refuses_the_newest(void **state)
 }
 
 /* At every offset, empty or not: what journal_room promises goes in. */
-static void there_is_the_room_that_was_promised(void **state)
+static void the_journal_has_the_room_it_promises(void **state)
 {
 	enum { LENGTH = 1000, COUNT_MAX = 5 };
 	char room[LENGTH] = {0};
@@ -169,7 +169,7 @@ static void there_is_the_room_that_was_promised(void **state)
 	}
 }
 
-static void what_is_taken_stays_until_it_is_committed(void **state)
+static void a_taken_message_stays_valid_until_it_is_committed(void **state)
 {
 	(void)state;
 	struct journal *j = open_journal(SMALL_RING_BYTES, 1000, 1);
@@ -229,7 +229,7 @@ static void an_entry_never_wraps_at_the_end_of_the_ring(void **state)
 		check_end_of_ring(left);
 }
 
-static void a_skip_without_room_behind_it_is_not_written(void **state)
+static void a_skip_is_not_written_without_room_following_it(void **state)
 {
 	(void)state;
 	struct journal *j = open_journal(SMALL_RING_BYTES, 2048, 1);
@@ -268,7 +268,7 @@ static void an_empty_ring_starts_over_at_its_beginning(void **state)
 	journal_close(j);
 }
 
-static void a_commit_of_nothing_leaves_a_ring_that_started_over(void **state)
+static void committing_nothing_leaves_a_restarted_ring_alone(void **state)
 {
 	(void)state;
 	struct journal *j = open_journal(SMALL_RING_BYTES, 64, 1);
@@ -287,7 +287,7 @@ static void a_commit_of_nothing_leaves_a_ring_that_started_over(void **state)
 }
 
 /* What room promises is kept, whatever the lengths. */
-static void there_is_as_much_room_as_is_said(void **state)
+static void journal_room_never_promises_too_much(void **state)
 {
 	(void)state;
 	char room[300];
@@ -345,7 +345,7 @@ static size_t resident_pages(const char *from, size_t bytes)
 	return resident;
 }
 
-static void a_calm_journal_touches_few_of_its_pages(void **state)
+static void a_journal_with_little_traffic_touches_few_pages(void **state)
 {
 	(void)state;
 	struct journal *j = open_journal(64 << 20, 212960, 8);
@@ -538,7 +538,7 @@ static bool offer(struct journal *j, struct span bytes)
 	return journal_offer(j, &entry);
 }
 
-static void what_is_offered_comes_between_what_is_received(void **state)
+static void offered_messages_are_queued_among_received_ones(void **state)
 {
 	(void)state;
 	struct journal *j = open_journal(SMALL_RING_BYTES, 64, 2);
@@ -586,25 +586,29 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
-			what_is_offered_comes_between_what_is_received),
+			offered_messages_are_queued_among_received_ones),
 		cmocka_unit_test(an_offer_without_room_changes_nothing),
-		cmocka_unit_test(messages_come_out_as_they_went_in),
+		cmocka_unit_test(
+			messages_are_taken_exactly_as_they_were_appended),
 		cmocka_unit_test(the_kernels_receive_time_wins_over_now),
 		cmocka_unit_test(
 			a_datagram_longer_than_a_slot_is_cut_and_counted),
-		cmocka_unit_test(used_slots_are_made_ready_again),
-		cmocka_unit_test(a_full_ring_refuses_the_newest),
-		cmocka_unit_test(there_is_the_room_that_was_promised),
-		cmocka_unit_test(what_is_taken_stays_until_it_is_committed),
+		cmocka_unit_test(used_slots_are_prepared_for_the_next_datagram),
+		cmocka_unit_test(a_full_ring_refuses_the_newest_message),
+		cmocka_unit_test(the_journal_has_the_room_it_promises),
+		cmocka_unit_test(
+			a_taken_message_stays_valid_until_it_is_committed),
 		cmocka_unit_test(an_entry_never_wraps_at_the_end_of_the_ring),
-		cmocka_unit_test(a_skip_without_room_behind_it_is_not_written),
+		cmocka_unit_test(
+			a_skip_is_not_written_without_room_following_it),
 		cmocka_unit_test(an_empty_ring_starts_over_at_its_beginning),
 		cmocka_unit_test(
-			a_commit_of_nothing_leaves_a_ring_that_started_over),
-		cmocka_unit_test(there_is_as_much_room_as_is_said),
+			committing_nothing_leaves_a_restarted_ring_alone),
+		cmocka_unit_test(journal_room_never_promises_too_much),
 		cmocka_unit_test(
 			an_empty_ring_has_room_for_the_largest_message),
-		cmocka_unit_test(a_calm_journal_touches_few_of_its_pages),
+		cmocka_unit_test(
+			a_journal_with_little_traffic_touches_few_pages),
 		cmocka_unit_test(
 			a_ring_that_cannot_hold_the_largest_message_is_an_error),
 		cmocka_unit_test(any_order_of_calls_keeps_every_message),

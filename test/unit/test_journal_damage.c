@@ -128,7 +128,7 @@ static bool open_damaged(struct journal_dir *d, const char *content,
 	return is_good;
 }
 
-static void a_good_file_is_good(void **state)
+static void an_undamaged_file_is_accepted(void **state)
 {
 	struct journal_dir *d = *state;
 	size_t bytes;
@@ -141,7 +141,7 @@ static void a_good_file_is_good(void **state)
 	free(content);
 }
 
-static void a_cut_file_is_set_aside(void **state)
+static void a_truncated_file_is_renamed_to_damaged(void **state)
 {
 	struct journal_dir *d = *state;
 	size_t bytes;
@@ -176,7 +176,7 @@ static char *map_file(const char *path, size_t *bytes)
 }
 
 /* The part of a file that a file system wrote back, and zeros. */
-static void a_file_of_which_a_part_is_missing_is_set_aside(void **state)
+static void a_file_with_a_missing_part_is_renamed_to_damaged(void **state)
 {
 	struct journal_dir *d = *state;
 	size_t bytes;
@@ -215,7 +215,7 @@ static void flip(struct journal_dir *d, char *map, size_t from, size_t bytes,
 	}
 }
 
-static void a_changed_byte_invents_nothing(void **state)
+static void a_changed_byte_never_invents_a_message(void **state)
 {
 	struct journal_dir *d = *state;
 	int fd = open(d->path, O_RDWR);
@@ -269,7 +269,7 @@ static void mend(struct journal_view *v)
 		journal_head_check(&h->heads[h->head & 1]);
 }
 
-static void a_header_that_lies_is_survived(void **state)
+static void a_corrupt_header_is_survived(void **state)
 {
 	struct journal_dir *d = *state;
 	struct random random = random_seed("journal_damage", 7);
@@ -312,7 +312,7 @@ static void a_header_that_lies_is_survived(void **state)
 	free(good);
 }
 
-static void what_is_no_journal_of_ours_is_set_aside(void **state)
+static void a_file_that_is_not_our_journal_is_renamed_to_damaged(void **state)
 {
 	struct journal_dir *d = *state;
 	size_t bytes;
@@ -343,7 +343,7 @@ static void what_is_no_journal_of_ours_is_set_aside(void **state)
 	free(content);
 }
 
-static void a_journal_is_looked_at_while_it_is_in_use(void **state)
+static void a_journal_can_be_inspected_while_it_is_in_use(void **state)
 {
 	const struct journal_dir *d = *state;
 	struct journal *j = journal_dir_open_good(d);
@@ -373,7 +373,7 @@ static void count_entry(void *data, const struct journal_entry *entry)
 	assert_int_equal(entry->seq, FIRST + (*count)++);
 }
 
-static void what_a_dead_process_received_last_is_seen(void **state)
+static void the_last_datagrams_of_a_dead_process_are_listed(void **state)
 {
 	const struct journal_dir *d = *state;
 	struct journal *j = journal_dir_open_good(d);
@@ -396,14 +396,14 @@ int main(void)
 	cmocka_unit_test_setup_teardown(name, set_up_good, \
 					journal_dir_tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(a_good_file_is_good),
-		TEST(a_cut_file_is_set_aside),
-		TEST(a_file_of_which_a_part_is_missing_is_set_aside),
-		TEST(a_changed_byte_invents_nothing),
-		TEST(a_header_that_lies_is_survived),
-		TEST(what_is_no_journal_of_ours_is_set_aside),
-		TEST(a_journal_is_looked_at_while_it_is_in_use),
-		TEST(what_a_dead_process_received_last_is_seen),
+		TEST(an_undamaged_file_is_accepted),
+		TEST(a_truncated_file_is_renamed_to_damaged),
+		TEST(a_file_with_a_missing_part_is_renamed_to_damaged),
+		TEST(a_changed_byte_never_invents_a_message),
+		TEST(a_corrupt_header_is_survived),
+		TEST(a_file_that_is_not_our_journal_is_renamed_to_damaged),
+		TEST(a_journal_can_be_inspected_while_it_is_in_use),
+		TEST(the_last_datagrams_of_a_dead_process_are_listed),
 	};
 #undef TEST
 	return cmocka_run_group_tests(tests, NULL, NULL);

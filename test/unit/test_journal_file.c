@@ -44,7 +44,7 @@ static void assert_not_noted(const struct journal *j, uint64_t inode,
 	assert_null(journal_noted(j, 1, 3, inode, nth));
 }
 
-static void what_is_not_committed_is_there_again(void **state)
+static void uncommitted_messages_are_delivered_again(void **state)
 {
 	const struct journal_dir *d = *state;
 	struct journal_found found;
@@ -112,7 +112,7 @@ static void counters_alone_are_committed_too(void **state)
 	journal_close(j);
 }
 
-static void refused_and_cut_messages_stay_counted(void **state)
+static void refused_and_truncated_messages_stay_counted(void **state)
 {
 	const struct journal_dir *d = *state;
 	struct journal *j = journal_dir_open_good(d);
@@ -156,7 +156,7 @@ static struct journal *receive_only(struct journal *j, unsigned sent)
 	return j;
 }
 
-static void datagrams_that_were_not_appended_are_found(void **state)
+static void datagrams_left_in_slots_are_recovered(void **state)
 {
 	const struct journal_dir *d = *state;
 	for (unsigned sent = 1; sent <= SLOTS; sent++) {
@@ -190,7 +190,7 @@ static void datagrams_that_were_not_appended_are_found(void **state)
 	}
 }
 
-static void slots_that_were_appended_are_not_found_again(void **state)
+static void slots_that_were_appended_are_not_recovered_again(void **state)
 {
 	const struct journal_dir *d = *state;
 	struct journal *j = receive_only(journal_dir_open_good(d), 3);
@@ -205,7 +205,7 @@ static void slots_that_were_appended_are_not_found_again(void **state)
 	journal_close(j);
 }
 
-static void the_first_batch_ends_where_it_ended(void **state)
+static void the_repeated_batch_ends_where_it_ended_before(void **state)
 {
 	const struct journal_dir *d = *state;
 	struct journal *j = journal_dir_open_good(d);
@@ -261,7 +261,7 @@ static void the_first_batch_ends_where_it_ended(void **state)
 	journal_close(j);
 }
 
-static void a_batch_of_notes_alone_holds_nothing_back(void **state)
+static void a_batch_with_only_notes_holds_nothing_back(void **state)
 {
 	const struct journal_dir *d = *state;
 	struct journal *j = journal_dir_open_good(d);
@@ -276,7 +276,7 @@ static void a_batch_of_notes_alone_holds_nothing_back(void **state)
 	journal_close(j);
 }
 
-static void notes_beyond_the_most_are_not_kept(void **state)
+static void notes_beyond_the_maximum_are_not_kept(void **state)
 {
 	const struct journal_dir *d = *state;
 	struct journal *j = journal_dir_open_good(d);
@@ -292,7 +292,7 @@ static void notes_beyond_the_most_are_not_kept(void **state)
 }
 
 /* Everything in any order, and a new process now and then. */
-static void any_order_of_calls_and_deaths_keeps_every_message(void **state)
+static void any_order_of_calls_and_kills_keeps_every_message(void **state)
 {
 	const struct journal_dir *d = *state;
 	struct journal *j = journal_dir_open_good(d);
@@ -370,7 +370,7 @@ static void a_journal_has_one_owner(void **state)
 	journal_close(j);
 }
 
-static void the_next_owner_waits_for_the_one_before(void **state)
+static void the_next_owner_waits_for_the_previous_one(void **state)
 {
 	const struct journal_dir *d = *state;
 	struct journal_opts opts = journal_dir_opts(d);
@@ -397,7 +397,7 @@ static void the_next_owner_waits_for_the_one_before(void **state)
 	close(ready[1]);
 }
 
-static void a_file_that_was_replaced_is_not_the_one(void **state)
+static void a_replaced_file_has_a_lock_of_its_own(void **state)
 {
 	struct journal_dir *d = *state;
 	struct journal *old = journal_dir_open_good(d);
@@ -411,7 +411,7 @@ static void a_file_that_was_replaced_is_not_the_one(void **state)
 	journal_close(j);
 }
 
-static void a_half_made_file_is_made_anew(void **state)
+static void a_half_created_file_is_created_again(void **state)
 {
 	struct journal_dir *d = *state;
 	FILE *f = fopen(journal_dir_beside(d, ".new"), "w");
@@ -427,7 +427,7 @@ static void a_half_made_file_is_made_anew(void **state)
 	journal_close(j);
 }
 
-static void what_is_no_file_is_an_error(void **state)
+static void a_path_that_is_not_a_file_is_an_error(void **state)
 {
 	struct journal_dir *d = *state;
 	static const struct {
@@ -458,7 +458,7 @@ static void what_is_no_file_is_an_error(void **state)
 	}
 }
 
-static void another_size_takes_everything_along(void **state)
+static void changing_the_size_keeps_all_messages(void **state)
 {
 	const struct journal_dir *d = *state;
 	static const struct {
@@ -508,7 +508,8 @@ static void another_size_takes_everything_along(void **state)
 	journal_close(j);
 }
 
-static void what_does_not_fit_is_set_aside(void **state)
+static void a_journal_that_does_not_fit_the_new_size_is_renamed_to_damaged(
+	void **state)
 {
 	struct journal_dir *d = *state;
 	struct journal_opts opts = journal_dir_opts(d);
@@ -539,22 +540,22 @@ int main(void)
 	cmocka_unit_test_setup_teardown(name, journal_dir_set_up, \
 					journal_dir_tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(what_is_not_committed_is_there_again),
+		TEST(uncommitted_messages_are_delivered_again),
 		TEST(counters_alone_are_committed_too),
-		TEST(refused_and_cut_messages_stay_counted),
-		TEST(datagrams_that_were_not_appended_are_found),
-		TEST(slots_that_were_appended_are_not_found_again),
-		TEST(the_first_batch_ends_where_it_ended),
-		TEST(a_batch_of_notes_alone_holds_nothing_back),
-		TEST(notes_beyond_the_most_are_not_kept),
-		TEST(any_order_of_calls_and_deaths_keeps_every_message),
+		TEST(refused_and_truncated_messages_stay_counted),
+		TEST(datagrams_left_in_slots_are_recovered),
+		TEST(slots_that_were_appended_are_not_recovered_again),
+		TEST(the_repeated_batch_ends_where_it_ended_before),
+		TEST(a_batch_with_only_notes_holds_nothing_back),
+		TEST(notes_beyond_the_maximum_are_not_kept),
+		TEST(any_order_of_calls_and_kills_keeps_every_message),
 		TEST(a_journal_has_one_owner),
-		TEST(the_next_owner_waits_for_the_one_before),
-		TEST(a_file_that_was_replaced_is_not_the_one),
-		TEST(a_half_made_file_is_made_anew),
-		TEST(what_is_no_file_is_an_error),
-		TEST(another_size_takes_everything_along),
-		TEST(what_does_not_fit_is_set_aside),
+		TEST(the_next_owner_waits_for_the_previous_one),
+		TEST(a_replaced_file_has_a_lock_of_its_own),
+		TEST(a_half_created_file_is_created_again),
+		TEST(a_path_that_is_not_a_file_is_an_error),
+		TEST(changing_the_size_keeps_all_messages),
+		TEST(a_journal_that_does_not_fit_the_new_size_is_renamed_to_damaged),
 	};
 #undef TEST
 	return cmocka_run_group_tests(tests, NULL, NULL);

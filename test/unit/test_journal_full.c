@@ -108,7 +108,7 @@ static void use_small_file_system(struct journal_dir *d)
 	journal_close(j);
 }
 
-static void a_full_file_system_is_a_smaller_ring(void **state)
+static void a_full_file_system_makes_the_ring_smaller(void **state)
 {
 	struct journal_dir *d = *state;
 	pid_t child = fork();
@@ -132,7 +132,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			a_full_file_system_is_a_smaller_ring,
+			a_full_file_system_makes_the_ring_smaller,
 			journal_dir_set_up, journal_dir_tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

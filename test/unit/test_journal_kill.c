@@ -321,13 +321,13 @@ static void check_all_deaths(struct journal_dir *d,
 	close(sockets[1]);
 }
 
-static void nothing_is_lost_at_any_instant(void **state)
+static void a_kill_at_any_instant_loses_nothing(void **state)
 {
 	check_all_deaths(*state, live,
 			 &(struct progress){.received = 13, .committed = 11});
 }
 
-static void nothing_is_lost_when_recovery_dies(void **state)
+static void a_kill_during_recovery_loses_nothing(void **state)
 {
 	check_all_deaths(*state, live_again,
 			 &(struct progress){.received = 5, .committed = 0});
@@ -339,8 +339,8 @@ int main(void)
 	cmocka_unit_test_setup_teardown(name, journal_dir_set_up, \
 					journal_dir_tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(nothing_is_lost_at_any_instant),
-		TEST(nothing_is_lost_when_recovery_dies),
+		TEST(a_kill_at_any_instant_loses_nothing),
+		TEST(a_kill_during_recovery_loses_nothing),
 	};
 #undef TEST
 	return cmocka_run_group_tests(tests, NULL, NULL);

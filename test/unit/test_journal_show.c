@@ -32,7 +32,7 @@ static void make(struct tool_dir *p)
 	journal_close(j);
 }
 
-static void what_is_not_settled_is_listed(void **state)
+static void uncommitted_messages_are_listed(void **state)
 {
 	struct tool_dir *p = *state;
 	make(p);
@@ -61,7 +61,7 @@ static void contents_are_shown_on_request(void **state)
 	tool_dir_assert_has(p, "out", " bytes=4 text=\"two\\n\"\n");
 }
 
-static void a_journal_in_use_can_be_looked_at(void **state)
+static void a_journal_in_use_can_be_listed(void **state)
 {
 	struct tool_dir *p = *state;
 	struct journal *j = tool_dir_open_journal(p, "journal");
@@ -72,7 +72,7 @@ static void a_journal_in_use_can_be_looked_at(void **state)
 	journal_close(j);
 }
 
-static void what_was_good_before_the_damage_is_shown(void **state)
+static void messages_before_the_damage_are_listed(void **state)
 {
 	struct tool_dir *p = *state;
 	make(p);
@@ -83,7 +83,7 @@ static void what_was_good_before_the_damage_is_shown(void **state)
 	tool_dir_assert_has(p, "err", "/journal: ");
 }
 
-static void what_is_no_journal_is_told(void **state)
+static void a_file_that_is_not_a_journal_is_reported(void **state)
 {
 	struct tool_dir *p = *state;
 	assert_int_equal(show(p, "none", false), EXIT_CODE_SYSTEM);
@@ -101,11 +101,11 @@ static void what_is_no_journal_is_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(what_is_not_settled_is_listed),
+		TEST(uncommitted_messages_are_listed),
 		TEST(contents_are_shown_on_request),
-		TEST(a_journal_in_use_can_be_looked_at),
-		TEST(what_was_good_before_the_damage_is_shown),
-		TEST(what_is_no_journal_is_told),
+		TEST(a_journal_in_use_can_be_listed),
+		TEST(messages_before_the_damage_are_listed),
+		TEST(a_file_that_is_not_a_journal_is_reported),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

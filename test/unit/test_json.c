@@ -81,7 +81,7 @@ static const char *written_string(struct fixture *f, struct span s)
 
 #define FFFD "\xef\xbf\xbd"
 
-static void what_is_read_can_be_written(void **state)
+static void a_record_that_was_read_can_be_written(void **state)
 {
 	static const struct {
 		const char *text;
@@ -148,7 +148,7 @@ static void what_is_read_can_be_written(void **state)
 	}
 }
 
-static void what_is_no_object_is_told_apart(void **state)
+static void each_text_that_is_not_an_object_has_its_verdict(void **state)
 {
 	static const struct {
 		const char *text;
@@ -212,7 +212,8 @@ static void what_is_no_object_is_told_apart(void **state)
 	}
 }
 
-static void an_object_cut_at_any_byte_is_cut(void **state)
+static void an_object_truncated_at_any_byte_is_reported_as_truncated(
+	void **state)
 {
 	struct span whole =
 		SPAN("{\"a\":\"x\\n\\u00e9\\ud83d\\ude00\xe3\x81\x82\","
@@ -226,7 +227,7 @@ static void an_object_cut_at_any_byte_is_cut(void **state)
 	assert_int_equal(read_bytes(f, whole), JSON_READ);
 }
 
-static void a_failure_leaves_the_record_as_it_was(void **state)
+static void a_failed_read_leaves_the_record_unchanged(void **state)
 {
 	struct fixture *f = *state;
 	record_add(f->record, SPAN("before"), value_int(1));
@@ -263,7 +264,7 @@ static void a_plain_string_is_a_span_into_the_text(void **state)
 	}
 }
 
-static void decoded_strings_do_not_share_their_place(void **state)
+static void decoded_strings_do_not_share_memory(void **state)
 {
 	struct fixture *f = *state;
 	const struct value *v =
@@ -274,7 +275,7 @@ static void decoded_strings_do_not_share_their_place(void **state)
 	assert_true(span_equals(v->string, SPAN("\t4")));
 }
 
-static void a_number_is_an_integer_when_it_can_be(void **state)
+static void a_number_is_an_integer_if_possible(void **state)
 {
 	struct fixture *f = *state;
 	assert_int_equal(read_value(f, "{\"a\":1}")->type, VALUE_INT);
@@ -287,7 +288,7 @@ static void a_number_is_an_integer_when_it_can_be(void **state)
 		    -0x1p63);
 }
 
-static void nuls_behind_it_are_no_part_of_it(void **state)
+static void nul_bytes_following_the_object_are_ignored(void **state)
 {
 	struct fixture *f = *state;
 	static const struct {
@@ -309,7 +310,7 @@ static void nuls_behind_it_are_no_part_of_it(void **state)
 }
 
 /* Looking for the start of a string is not quadratic. */
-static void a_text_full_of_backslashes_is_read_at_once(void **state)
+static void a_text_full_of_backslashes_is_read_in_linear_time(void **state)
 {
 	struct fixture *f = *state;
 	buf_put_text(&f->text, "{\"a\":\"\\ud800");
@@ -320,7 +321,7 @@ static void a_text_full_of_backslashes_is_read_at_once(void **state)
 	assert_int_equal(v->string.len, 3 + 200000);
 }
 
-static void a_long_number_keeps_its_size(void **state)
+static void a_long_number_keeps_its_magnitude(void **state)
 {
 	struct fixture *f = *state;
 	buf_put_text(&f->text, "{\"a\":1");
@@ -361,7 +362,7 @@ static void nesting_is_bounded(void **state)
 			 JSON_NO_OBJECT);
 }
 
-static void a_text_full_of_keys_is_written_once_each(void **state)
+static void each_of_many_repeated_keys_is_written_once(void **state)
 {
 	struct fixture *f = *state;
 	buf_put_char(&f->text, '{');
@@ -379,7 +380,8 @@ static void a_text_full_of_keys_is_written_once_each(void **state)
 	assert_memory_equal(w.ptr + w.len - strlen(tail), tail, strlen(tail));
 }
 
-static void few_and_many_fields_are_written_alike(void **state)
+static void records_with_few_and_many_fields_are_written_the_same_way(
+	void **state)
 {
 	struct fixture *f = *state;
 	for (int count = 1; count < 200; count++) {
@@ -433,7 +435,7 @@ static void floats_are_written_as_fluent_bit_does(void **state)
 				    cases[i].json);
 }
 
-static void integers_are_written_whole(void **state)
+static void integers_are_written_exactly(void **state)
 {
 	assert_string_equal(written(*state, value_int(0)), "0");
 	assert_string_equal(written(*state, value_int(INT64_MAX)),
@@ -442,7 +444,7 @@ static void integers_are_written_whole(void **state)
 			    "-9223372036854775808");
 }
 
-static void every_single_byte_is_written_as_json(void **state)
+static void every_byte_value_is_written_as_json(void **state)
 {
 	struct fixture *f = *state;
 	static const char *const shorts[256] = {
@@ -476,7 +478,7 @@ static void every_single_byte_is_written_as_json(void **state)
 	}
 }
 
-static void utf8_is_checked_as_rfc_3629_says(void **state)
+static void utf8_is_validated_according_to_rfc_3629(void **state)
 {
 	static const struct {
 		const char *bytes;
@@ -531,24 +533,24 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-		TEST(what_is_read_can_be_written),
-		TEST(what_is_no_object_is_told_apart),
-		TEST(an_object_cut_at_any_byte_is_cut),
-		TEST(a_failure_leaves_the_record_as_it_was),
+		TEST(a_record_that_was_read_can_be_written),
+		TEST(each_text_that_is_not_an_object_has_its_verdict),
+		TEST(an_object_truncated_at_any_byte_is_reported_as_truncated),
+		TEST(a_failed_read_leaves_the_record_unchanged),
 		TEST(both_of_two_equal_keys_are_read),
 		TEST(a_plain_string_is_a_span_into_the_text),
-		TEST(decoded_strings_do_not_share_their_place),
-		TEST(a_number_is_an_integer_when_it_can_be),
-		TEST(nuls_behind_it_are_no_part_of_it),
-		TEST(a_text_full_of_backslashes_is_read_at_once),
-		TEST(a_long_number_keeps_its_size),
+		TEST(decoded_strings_do_not_share_memory),
+		TEST(a_number_is_an_integer_if_possible),
+		TEST(nul_bytes_following_the_object_are_ignored),
+		TEST(a_text_full_of_backslashes_is_read_in_linear_time),
+		TEST(a_long_number_keeps_its_magnitude),
 		TEST(nesting_is_bounded),
-		TEST(a_text_full_of_keys_is_written_once_each),
-		TEST(few_and_many_fields_are_written_alike),
+		TEST(each_of_many_repeated_keys_is_written_once),
+		TEST(records_with_few_and_many_fields_are_written_the_same_way),
 		TEST(floats_are_written_as_fluent_bit_does),
-		TEST(integers_are_written_whole),
-		TEST(every_single_byte_is_written_as_json),
-		TEST(utf8_is_checked_as_rfc_3629_says),
+		TEST(integers_are_written_exactly),
+		TEST(every_byte_value_is_written_as_json),
+		TEST(utf8_is_validated_according_to_rfc_3629),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 
-static void the_code_says_what_becomes_of_the_record(void **state)
+static void the_return_code_decides_what_happens_to_the_record(void **state)
 {
 	static const struct hook_case cases[] = {
 		{"record.a = 2 return 0, ts, record", "{\"a\":1}",
@@ -41,7 +41,7 @@ static void the_code_says_what_becomes_of_the_record(void **state)
 	hook_unit_check(*state, cases, COUNT(cases), NULL);
 }
 
-static void what_comes_back_is_as_after_a_round_trip(void **state)
+static void a_returned_record_equals_one_after_a_round_trip(void **state)
 {
 	static const struct hook_case cases[] = {
 		{"return 1, ts, record",
@@ -87,7 +87,7 @@ static void what_comes_back_is_as_after_a_round_trip(void **state)
 #define IN "{\"a\":1,\"a\":2,\"f\":1.0,\"n\":null}"
 #define KEPT T_TEXT "{\"a\":2,\"f\":1.0,\"n\":null}"
 
-static void an_invalid_result_leaves_the_record_as_it_was(void **state)
+static void an_invalid_result_leaves_the_record_unchanged(void **state)
 {
 	static const struct hook_case cases[] = {
 		{"return 1, ts, 'x'", IN, KEPT},
@@ -140,7 +140,7 @@ static void a_list_of_records_with_many_names_is_bounded(void **state)
 	buf_fini(&json);
 }
 
-static void a_failing_call_leaves_the_record_as_it_was(void **state)
+static void a_failing_call_leaves_the_record_unchanged(void **state)
 {
 	static const struct hook_case errors[] = {
 		{"record.a = 3 record.b = 4 error('no')", IN, KEPT},
@@ -169,7 +169,8 @@ static void a_failing_call_leaves_the_record_as_it_was(void **state)
 	hook_unit_check(*state, times, COUNT(times), "bad_time");
 }
 
-static void with_dead_letters_a_failing_call_decides_nothing(void **state)
+static void with_dead_letters_a_failing_call_leaves_the_record_undecided(
+	void **state)
 {
 	struct hook_unit *f = *state;
 	static const struct {
@@ -211,7 +212,7 @@ static void a_hook_that_failed_is_called_again(void **state)
 	assert_int_equal(hook_unit_failures(f, "error"), 1);
 }
 
-static void the_message_of_an_error_is_told(void **state)
+static void the_message_of_an_error_is_logged(void **state)
 {
 	struct hook_unit *f = *state;
 	char log[128], text[1024] = {0};
@@ -260,7 +261,7 @@ static void the_time_may_be_a_table(void **state)
 	assert_int_equal(hook_unit_failures(f, "bad_time"), 2);
 }
 
-static void the_time_is_a_whole_number_when_it_is_one(void **state)
+static void a_whole_time_is_an_integer(void **state)
 {
 	struct hook_unit *f = *state;
 	hook_unit_open_body(f, "return 2, 0, {t = tostring(ts)}", KEYS);
@@ -270,7 +271,7 @@ static void the_time_is_a_whole_number_when_it_is_one(void **state)
 			    "1795219198.250000000 {\"t\":\"1795219198.25\"}");
 }
 
-static void a_deep_record_comes_through(void **state)
+static void a_deeply_nested_record_passes(void **state)
 {
 	struct hook_unit *f = *state;
 	struct buf json = {0}, want = {0};
@@ -291,7 +292,7 @@ static void a_deep_record_comes_through(void **state)
 	buf_fini(&want);
 }
 
-static void what_is_wrong_is_told_at_set_up(void **state)
+static void mistakes_are_reported_at_set_up(void **state)
 {
 	static const struct {
 		const char *script;
@@ -336,7 +337,7 @@ static void protected_mode_off_does_not_end_the_process(void **state)
 	assert_int_equal(hook_unit_failures(f, "error"), 1);
 }
 
-static void numbers_are_cut_where_told(void **state)
+static void listed_fields_become_integers(void **state)
 {
 	struct hook_unit *f = *state;
 	hook_unit_open_body(f,
@@ -358,7 +359,7 @@ static void numbers_are_cut_where_told(void **state)
 	}
 }
 
-static void empty_tables_are_arrays_where_told(void **state)
+static void listed_empty_tables_become_arrays(void **state)
 {
 	struct hook_unit *f = *state;
 	hook_unit_open_body(f,
@@ -416,7 +417,7 @@ static void the_script_may_be_in_the_configuration(void **state)
 	assert_string_equal(hook_unit_give(f, "{}"), T_TEXT "{\"a\":3}");
 }
 
-static void variables_are_in_a_table(void **state)
+static void variables_of_the_configuration_are_in_a_table(void **state)
 {
 	struct hook_unit *f = *state;
 	setenv("HOSTNAME", "box", 1);
@@ -429,7 +430,7 @@ static void variables_are_in_a_table(void **state)
 			    T_TEXT "{\"r\":\"newybox\"}");
 }
 
-static void a_hook_of_five_parameters_has_metadata(void **state)
+static void a_hook_with_five_parameters_gets_metadata(void **state)
 {
 	struct hook_unit *f = *state;
 	hook_unit_open(f, "function hook(tag, ts, group, metadata, record)\n"
@@ -450,25 +451,25 @@ static void a_hook_of_five_parameters_has_metadata(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(the_code_says_what_becomes_of_the_record),
-		TEST(what_comes_back_is_as_after_a_round_trip),
-		TEST(an_invalid_result_leaves_the_record_as_it_was),
+		TEST(the_return_code_decides_what_happens_to_the_record),
+		TEST(a_returned_record_equals_one_after_a_round_trip),
+		TEST(an_invalid_result_leaves_the_record_unchanged),
 		TEST(a_list_of_records_with_many_names_is_bounded),
-		TEST(a_failing_call_leaves_the_record_as_it_was),
-		TEST(with_dead_letters_a_failing_call_decides_nothing),
+		TEST(a_failing_call_leaves_the_record_unchanged),
+		TEST(with_dead_letters_a_failing_call_leaves_the_record_undecided),
 		TEST(a_hook_that_failed_is_called_again),
-		TEST(the_message_of_an_error_is_told),
+		TEST(the_message_of_an_error_is_logged),
 		TEST(the_time_may_be_a_table),
-		TEST(the_time_is_a_whole_number_when_it_is_one),
-		TEST(a_deep_record_comes_through),
-		TEST(what_is_wrong_is_told_at_set_up),
+		TEST(a_whole_time_is_an_integer),
+		TEST(a_deeply_nested_record_passes),
+		TEST(mistakes_are_reported_at_set_up),
 		TEST(protected_mode_off_does_not_end_the_process),
-		TEST(numbers_are_cut_where_told),
-		TEST(empty_tables_are_arrays_where_told),
+		TEST(listed_fields_become_integers),
+		TEST(listed_empty_tables_become_arrays),
 		TEST(nulls_can_be_kept),
 		TEST(the_script_may_be_in_the_configuration),
-		TEST(variables_are_in_a_table),
-		TEST(a_hook_of_five_parameters_has_metadata),
+		TEST(variables_of_the_configuration_are_in_a_table),
+		TEST(a_hook_with_five_parameters_gets_metadata),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

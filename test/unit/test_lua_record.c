@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-static void the_record_is_a_table(void **state)
+static void the_record_behaves_like_a_table(void **state)
 {
 	static const struct hook_case cases[] = {
 		{"return 1, ts, {t=type(record), n=record.none, a=record.a, "
@@ -100,7 +100,7 @@ static void the_record_is_a_table(void **state)
 }
 
 /* Where an assigned value lives, and that it moved, is not to be seen. */
-static void what_is_assigned_is_there_in_any_case(void **state)
+static void assigned_values_are_found_wherever_they_are_stored(void **state)
 {
 	static const struct hook_case cases[] = {
 		/* of each type, in the order of the names: in the view, behind
@@ -168,7 +168,7 @@ static void what_is_assigned_is_there_in_any_case(void **state)
 }
 
 /* Not as in the first calls, after which they are set aside. */
-static void after_many_calls_records_are_the_same(void **state)
+static void records_behave_the_same_after_many_calls(void **state)
 {
 	static const char body[] =
 		"record.n = record.a record.m = 1.5 record.a = 'x' "
@@ -185,7 +185,7 @@ static void after_many_calls_records_are_the_same(void **state)
 }
 
 /* Whatever looks at it first. */
-static void an_earlier_record_can_be_looked_at(void **state)
+static void a_record_of_an_earlier_call_can_be_read(void **state)
 {
 	static const char *const uses[] = {
 		"old.v",
@@ -251,7 +251,7 @@ static void records_can_be_kept_and_returned_later(void **state)
 }
 
 /* Nobody looked at one for so long that they are not set aside any more. */
-static void an_earlier_record_may_be_looked_at_too_late(void **state)
+static void a_record_of_an_earlier_call_may_be_read_too_late(void **state)
 {
 	struct hook_unit *f = *state;
 	hook_unit_open_body(f,
@@ -272,7 +272,8 @@ static void an_earlier_record_may_be_looked_at_too_late(void **state)
 
 /* An earlier record that is first looked at as a part of a late result leaves
  * that result as it is. */
-static void an_earlier_record_may_come_in_a_late_result(void **state)
+static void a_record_of_an_earlier_call_may_be_part_of_a_late_result(
+	void **state)
 {
 	struct hook_unit *f = *state;
 	hook_unit_open_body(
@@ -293,13 +294,13 @@ static void an_earlier_record_may_come_in_a_late_result(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(the_record_is_a_table),
-		TEST(what_is_assigned_is_there_in_any_case),
-		TEST(after_many_calls_records_are_the_same),
-		TEST(an_earlier_record_can_be_looked_at),
+		TEST(the_record_behaves_like_a_table),
+		TEST(assigned_values_are_found_wherever_they_are_stored),
+		TEST(records_behave_the_same_after_many_calls),
+		TEST(a_record_of_an_earlier_call_can_be_read),
 		TEST(records_can_be_kept_and_returned_later),
-		TEST(an_earlier_record_may_be_looked_at_too_late),
-		TEST(an_earlier_record_may_come_in_a_late_result),
+		TEST(a_record_of_an_earlier_call_may_be_read_too_late),
+		TEST(a_record_of_an_earlier_call_may_be_part_of_a_late_result),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,7 @@
 #define KEPT T_TEXT IN
 
 /* The script as it is, and the time zone in which it runs. */
-static void the_date_hook_routes_by_the_day(void **state)
+static void the_date_hook_routes_by_day(void **state)
 {
 	static const char script[] =
 		"-- create-log-file-path.lua\n"
@@ -205,7 +205,7 @@ static void a_script_requires_what_lies_beside_it(void **state)
 }
 
 /* What Lua 5.4 has besides is not what the hook gave. */
-static void what_stops_a_hook_is_out_of_its_reach(void **state)
+static void a_hook_cannot_disable_its_limits(void **state)
 {
 	static const struct hook_case cases[] = {
 		{"debug.sethook()", IN, KEPT},
@@ -331,13 +331,13 @@ static void functions_have_environments(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(the_date_hook_routes_by_the_day),
+		TEST(the_date_hook_routes_by_day),
 		TEST(dates_follow_time_and_format),
 		TEST(an_endless_hook_is_stopped),
 		TEST(a_greedy_hook_is_refused_memory),
 		TEST(scripts_of_lua_5_1_find_their_functions),
 		TEST(a_script_requires_what_lies_beside_it),
-		TEST(what_stops_a_hook_is_out_of_its_reach),
+		TEST(a_hook_cannot_disable_its_limits),
 		TEST(there_is_one_kind_of_number),
 		TEST(patterns_find_what_lua_5_1_finds),
 		TEST(functions_have_environments),

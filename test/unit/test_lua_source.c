@@ -18,7 +18,7 @@ static void check(const char *script, const char *want)
 	free(out);
 }
 
-static void calculations_get_a_whole_result(void **state)
+static void arithmetic_results_are_made_whole_numbers(void **state)
 {
 	(void)state;
 	static const char *const pairs[][2] = {
@@ -51,7 +51,7 @@ static void calculations_get_a_whole_result(void **state)
 		check(pairs[i][0], pairs[i][1]);
 }
 
-static void all_else_stays(void **state)
+static void all_other_text_stays_unchanged(void **state)
 {
 	(void)state;
 	static const char *const scripts[] = {
@@ -88,7 +88,7 @@ static void whole_numerals_are_integers(void **state)
 }
 
 /* What opens more brackets than Lua would take is left as it is. */
-static void depth_has_a_bound(void **state)
+static void nesting_depth_is_bounded(void **state)
 {
 	(void)state;
 	char script[1024];
@@ -100,10 +100,10 @@ static void depth_has_a_bound(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(calculations_get_a_whole_result),
-		cmocka_unit_test(all_else_stays),
+		cmocka_unit_test(arithmetic_results_are_made_whole_numbers),
+		cmocka_unit_test(all_other_text_stays_unchanged),
 		cmocka_unit_test(whole_numerals_are_integers),
-		cmocka_unit_test(depth_has_a_bound),
+		cmocka_unit_test(nesting_depth_is_bounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,7 @@ static size_t warnings(void **state, const char *tag, const char *rule,
 	return times_logged(state, "level=warn") - before;
 }
 
-static void a_match_that_fits_no_tag_is_told(void **state)
+static void a_match_that_matches_no_tag_is_reported(void **state)
 {
 	static const struct {
 		const char *tag, *rule, *match;
@@ -67,7 +67,7 @@ static void a_match_that_fits_no_tag_is_told(void **state)
 		"at=x.conf:13 section=OUTPUT key=Match err=\"ngnix fits no tag, so nothing comes here; there can be nginx, other\"\n");
 }
 
-static void a_missing_match_is_told(void **state)
+static void a_missing_match_is_reported(void **state)
 {
 	assert_int_equal(warnings(state, "", NULL, ""), 1);
 	assert_logged(state,
@@ -76,7 +76,7 @@ static void a_missing_match_is_told(void **state)
 	assert_int_equal(warnings(state, "", NULL, "    Match_Regex ^x\n"), 0);
 }
 
-static void one_output_of_one_input_needs_no_match(void **state)
+static void a_single_output_of_a_single_input_needs_no_match(void **state)
 {
 	struct conf *c =
 		conf_from_text("[INPUT]\n    Name syslog\n[FILTER]\n"
@@ -92,9 +92,9 @@ int main(void)
 	cmocka_unit_test_setup_teardown(name, conf_dir_set_up, \
 					conf_dir_tear_down)
 	const struct CMUnitTest tests[] = {
-		T(a_match_that_fits_no_tag_is_told),
-		T(a_missing_match_is_told),
-		T(one_output_of_one_input_needs_no_match),
+		T(a_match_that_matches_no_tag_is_reported),
+		T(a_missing_match_is_reported),
+		T(a_single_output_of_a_single_input_needs_no_match),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,7 +50,7 @@ static struct metrics metrics_of(struct pipeline_view *view)
 				.input_count = 1};
 }
 
-static void the_law_can_be_computed(void **state)
+static void the_metrics_satisfy_the_conservation_law(void **state)
 {
 	(void)state;
 	struct pipeline_view view;
@@ -89,7 +89,7 @@ static void assert_lines_are_whole(struct buf *b)
 	}
 }
 
-static void every_reason_is_explained(void **state)
+static void every_drop_reason_has_help_text(void **state)
 {
 	(void)state;
 	struct pipeline_view view;
@@ -131,8 +131,8 @@ static void a_name_is_escaped_in_both_kinds_of_metrics(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_law_can_be_computed),
-		cmocka_unit_test(every_reason_is_explained),
+		cmocka_unit_test(the_metrics_satisfy_the_conservation_law),
+		cmocka_unit_test(every_drop_reason_has_help_text),
 		cmocka_unit_test(a_name_is_escaped_in_both_kinds_of_metrics),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

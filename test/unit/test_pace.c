@@ -43,7 +43,7 @@ static uint64_t run(struct pace *p, int64_t *now_ns, uint64_t per_s)
 	return run_with(p, now_ns, per_s, LINE_BYTES);
 }
 
-static void a_steady_rate_is_gathered(void **state)
+static void datagrams_at_a_steady_rate_are_gathered(void **state)
 {
 	(void)state;
 	struct pace p = {.queue_length = QUEUE};
@@ -55,7 +55,7 @@ static void a_steady_rate_is_gathered(void **state)
 	assert_int_equal(run(&p, &now_ns, 2000), PACE_WAIT_MAX_US);
 }
 
-static void a_low_rate_is_taken_at_once(void **state)
+static void datagrams_at_a_low_rate_are_taken_at_once(void **state)
 {
 	(void)state;
 	struct pace p = {.queue_length = QUEUE};
@@ -65,7 +65,7 @@ static void a_low_rate_is_taken_at_once(void **state)
 	assert_int_equal(run(&p, &now_ns, 500), 0);
 }
 
-static void a_short_queue_is_never_waited_for(void **state)
+static void with_a_short_queue_receiving_never_waits(void **state)
 {
 	(void)state;
 	for (unsigned length = 0; length < 32; length++) {
@@ -78,7 +78,7 @@ static void a_short_queue_is_never_waited_for(void **state)
 }
 
 /* A sender may have few long lines in flight, whatever the queue. */
-static void long_lines_are_not_waited_for(void **state)
+static void with_long_lines_receiving_does_not_wait(void **state)
 {
 	(void)state;
 	struct pace p = {.queue_length = 4096};
@@ -89,7 +89,7 @@ static void long_lines_are_not_waited_for(void **state)
 	assert_int_equal(run_with(&p, &now_ns, 2000, 60000), 0);
 }
 
-static void behind_a_burst_is_looked_at_once(void **state)
+static void after_a_burst_receiving_looks_again_at_once(void **state)
 {
 	(void)state;
 	struct pace p = {.queue_length = QUEUE};
@@ -105,11 +105,11 @@ static void behind_a_burst_is_looked_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_steady_rate_is_gathered),
-		cmocka_unit_test(a_low_rate_is_taken_at_once),
-		cmocka_unit_test(a_short_queue_is_never_waited_for),
-		cmocka_unit_test(long_lines_are_not_waited_for),
-		cmocka_unit_test(behind_a_burst_is_looked_at_once),
+		cmocka_unit_test(datagrams_at_a_steady_rate_are_gathered),
+		cmocka_unit_test(datagrams_at_a_low_rate_are_taken_at_once),
+		cmocka_unit_test(with_a_short_queue_receiving_never_waits),
+		cmocka_unit_test(with_long_lines_receiving_does_not_wait),
+		cmocka_unit_test(after_a_burst_receiving_looks_again_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -204,7 +204,7 @@ static void a_syslog_line_becomes_fields(void **state)
 	check_cases(*state, cases, sizeof cases / sizeof *cases);
 }
 
-static void a_time_is_taken_or_told_to_be_bad(void **state)
+static void a_time_is_read_or_reported_as_bad(void **state)
 {
 	static const struct parse_case cases[] = {
 		{&syslog, "<190>Nov 20 01:02:60 h n: a",
@@ -280,7 +280,7 @@ static void json_becomes_fields(void **state)
 	check_cases(*state, cases, sizeof cases / sizeof *cases);
 }
 
-static void types_are_cast_by_what_leads(void **state)
+static void a_cast_uses_the_leading_part_of_the_text(void **state)
 {
 	static const struct parse_case cases[] = {
 		{&typed, "i=12abc", .json = "{\"i\":12}"},
@@ -476,7 +476,7 @@ static void a_field_is_decoded_by_its_rules(void **state)
 			      cases[i].json);
 }
 
-static void a_decoder_that_is_none_is_refused(void **state)
+static void an_unknown_decoder_is_refused(void **state)
 {
 	(void)state;
 	static const char *const texts[] = {"",		"json",	     "json ",
@@ -493,7 +493,7 @@ static void a_decoder_that_is_none_is_refused(void **state)
 	free(rule.key);
 }
 
-static void json_is_decoded_before_its_time_is_looked_for(void **state)
+static void json_is_decoded_before_the_time_is_read(void **state)
 {
 	struct decode_rule rule = {
 		.key = (char[]){"log"}, .as = DECODE_JSON, .in_place = false};
@@ -511,7 +511,7 @@ static void json_is_decoded_before_its_time_is_looked_for(void **state)
 	check_case(*state, &c);
 }
 
-static void fields_stand_in_the_order_of_their_groups(void **state)
+static void fields_follow_the_order_of_their_groups(void **state)
 {
 	static const struct parse_case cases[] = {
 		{&twins, "zc", .json = "{\"a\":\"z\",\"c\":\"c\"}"},
@@ -521,7 +521,7 @@ static void fields_stand_in_the_order_of_their_groups(void **state)
 	check_cases(*state, cases, sizeof cases / sizeof *cases);
 }
 
-static void both_of_two_equal_names_are_fields(void **state)
+static void two_groups_of_the_same_name_are_two_fields(void **state)
 {
 	struct parser *p = parser_of(&twins);
 	struct record *r = record_new(*state, NULL, SPAN("t"), arrival_ns);
@@ -562,7 +562,7 @@ static void raw_bytes_of_json_are_kept(void **state)
 	parser_free(p);
 }
 
-static void a_match_that_takes_too_long_is_given_up(void **state)
+static void a_match_that_takes_too_long_is_stopped(void **state)
 {
 	static const struct parser_opts slow = {
 		.name = "slow",
@@ -574,7 +574,7 @@ static void a_match_that_takes_too_long_is_given_up(void **state)
 	check_case(*state, &c);
 }
 
-static void what_could_never_work_is_refused(void **state)
+static void a_parser_that_cannot_work_is_refused(void **state)
 {
 	static const struct {
 		struct parser_opts opts;
@@ -599,7 +599,7 @@ static void what_could_never_work_is_refused(void **state)
 	}
 }
 
-static void a_parser_of_the_same_name_replaces(void **state)
+static void a_later_parser_replaces_one_of_the_same_name(void **state)
 {
 	struct parser_set *set = parser_set_new();
 	struct parser *first = parser_of(&syslog);
@@ -633,22 +633,22 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		TEST(a_syslog_line_becomes_fields),
-		TEST(a_time_is_taken_or_told_to_be_bad),
+		TEST(a_time_is_read_or_reported_as_bad),
 		TEST(json_becomes_fields),
-		TEST(types_are_cast_by_what_leads),
+		TEST(a_cast_uses_the_leading_part_of_the_text),
 		TEST(empty_groups_are_left_out_or_kept),
 		TEST(ltsv_becomes_fields),
 		TEST(logfmt_becomes_fields),
 		TEST(a_field_is_decoded_by_its_rules),
-		TEST(a_decoder_that_is_none_is_refused),
-		TEST(json_is_decoded_before_its_time_is_looked_for),
-		TEST(fields_stand_in_the_order_of_their_groups),
-		TEST(both_of_two_equal_names_are_fields),
+		TEST(an_unknown_decoder_is_refused),
+		TEST(json_is_decoded_before_the_time_is_read),
+		TEST(fields_follow_the_order_of_their_groups),
+		TEST(two_groups_of_the_same_name_are_two_fields),
 		TEST(fields_are_spans_into_the_text),
 		TEST(raw_bytes_of_json_are_kept),
-		TEST(a_match_that_takes_too_long_is_given_up),
-		TEST(what_could_never_work_is_refused),
-		TEST(a_parser_of_the_same_name_replaces),
+		TEST(a_match_that_takes_too_long_is_stopped),
+		TEST(a_parser_that_cannot_work_is_refused),
+		TEST(a_later_parser_replaces_one_of_the_same_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

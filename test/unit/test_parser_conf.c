@@ -42,7 +42,7 @@ static const char *read_names(read_fn read, const char *text, char *room,
 #define P "[PARSER]\n    Name p\n"
 #define FILTER "[FILTER]\n    Name x\n"
 
-static void parsers_are_read_from_among_other_sections(void **state)
+static void parsers_are_found_among_other_sections(void **state)
 {
 	(void)state;
 	char room[64];
@@ -58,7 +58,7 @@ static void parsers_are_read_from_among_other_sections(void **state)
 	assert_string_equal(names, "p q ");
 }
 
-static void a_file_of_parsers_has_nothing_else(void **state)
+static void a_parsers_file_may_hold_only_parsers(void **state)
 {
 	char room[64];
 	struct err e = {0};
@@ -136,7 +136,7 @@ static void every_key_has_its_effect(void **state)
 		     "{\"a\":\"{\\\"b\\\":1}\",\"b\":1}", 0);
 }
 
-static void the_zone_of_the_process_is_asked_unless_told_not_to(void **state)
+static void the_time_zone_of_the_process_applies_unless_disabled(void **state)
 {
 	(void)state;
 	static const char text[] = "{\"time\":\"2026-01-02\"}";
@@ -152,7 +152,7 @@ static void the_zone_of_the_process_is_asked_unless_told_not_to(void **state)
 	setenv("TZ", "UTC", 1);
 }
 
-static void what_fluent_bit_passes_over_is_told(void **state)
+static void keys_that_fluent_bit_ignores_are_reported(void **state)
 {
 	check_parsed(P
 		     "    Format regex\n    Regex (?<a>x)\n    Regex (?<b>y)\n"
@@ -162,7 +162,7 @@ static void what_fluent_bit_passes_over_is_told(void **state)
 	assert_logged(state, "a:integer,b:integer");
 }
 
-static void a_mistake_is_told_at_its_key(void **state)
+static void a_mistake_is_reported_at_its_key(void **state)
 {
 	(void)state;
 	static const struct {
@@ -220,12 +220,12 @@ int main(void)
 	cmocka_unit_test_setup_teardown(name, conf_dir_set_up, \
 					conf_dir_tear_down)
 	const struct CMUnitTest tests[] = {
-		T(parsers_are_read_from_among_other_sections),
-		T(a_file_of_parsers_has_nothing_else),
+		T(parsers_are_found_among_other_sections),
+		T(a_parsers_file_may_hold_only_parsers),
 		T(every_key_has_its_effect),
-		T(the_zone_of_the_process_is_asked_unless_told_not_to),
-		T(what_fluent_bit_passes_over_is_told),
-		T(a_mistake_is_told_at_its_key),
+		T(the_time_zone_of_the_process_applies_unless_disabled),
+		T(keys_that_fluent_bit_ignores_are_reported),
+		T(a_mistake_is_reported_at_its_key),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -102,7 +102,7 @@ static uint64_t taken(struct fixture *f)
 }
 
 /* Else what comes first would not wait for its Flush. */
-static void nothing_is_taken_before_it_is_rung(void **state)
+static void the_pipeline_takes_nothing_before_it_is_woken(void **state)
 {
 	struct fixture *f = *state;
 	leave(f);
@@ -110,7 +110,7 @@ static void nothing_is_taken_before_it_is_rung(void **state)
 	assert_true(journal_pending_bytes(f->journal) > 0);
 }
 
-static void rung_it_takes_what_is_there(void **state)
+static void a_woken_pipeline_takes_all_messages(void **state)
 {
 	struct fixture *f = *state;
 	pipeline_wake(f->pipeline);
@@ -129,9 +129,10 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			nothing_is_taken_before_it_is_rung, start, end),
-		cmocka_unit_test_setup_teardown(rung_it_takes_what_is_there,
-						start, end),
+			the_pipeline_takes_nothing_before_it_is_woken, start,
+			end),
+		cmocka_unit_test_setup_teardown(
+			a_woken_pipeline_takes_all_messages, start, end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

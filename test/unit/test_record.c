@@ -38,7 +38,7 @@ static void the_first_and_the_last_of_equal_keys_are_found(void **state)
 	assert_null(record_last(r, SPAN("")));
 }
 
-static void keep_last_leaves_each_key_once_at_its_last_place(void **state)
+static void keep_last_leaves_each_key_once_at_its_last_position(void **state)
 {
 	const char *const keys[] = {"a", "b", "a", "", "c", "b", "", NULL};
 	struct record *r = record_of(*state, keys);
@@ -51,7 +51,7 @@ static void keep_last_leaves_each_key_once_at_its_last_place(void **state)
 	assert_int_equal(r->count, 5);
 }
 
-static void keep_last_is_right_for_thousands_of_keys(void **state)
+static void keep_last_is_correct_for_thousands_of_keys(void **state)
 {
 	enum { KEYS = 20000 };
 	struct record *r = record_new(*state, NULL, SPAN("t"), 0);
@@ -67,7 +67,7 @@ static void keep_last_is_right_for_thousands_of_keys(void **state)
 		assert_int_equal(r->fields[i].value.integer, KEYS + i);
 }
 
-static void set_replaces_in_place_and_remove_takes_all(void **state)
+static void set_replaces_in_place_and_remove_removes_all(void **state)
 {
 	const char *const keys[] = {"a", "b", "a", NULL};
 	struct record *r = record_of(*state, keys);
@@ -95,8 +95,7 @@ static void a_copy_has_fields_of_its_own(void **state)
 
 /* A key that was added later is seen all the same: the first by a template,
  * the last by the others. */
-static void what_is_known_of_the_keys_ends_where_one_may_come_again(
-	void **state)
+static void adding_a_field_ends_the_knowledge_that_keys_are_unique(void **state)
 {
 	const char *const keys[] = {"a", "b", "a", NULL};
 	struct record *r = record_of(*state, keys);
@@ -124,7 +123,7 @@ static void what_is_known_of_the_keys_ends_where_one_may_come_again(
 }
 
 /* Keys of every length that differ in one byte only. */
-static void keys_that_are_nearly_equal_are_told_apart(void **state)
+static void keys_that_are_nearly_equal_are_distinguished(void **state)
 {
 	enum { LEN = 40 };
 	for (size_t len = 1; len <= LEN; len++) {
@@ -163,7 +162,8 @@ static void keys_that_are_nearly_equal_are_told_apart(void **state)
 	}
 }
 
-static void the_first_is_found_where_it_was_or_elsewhere(void **state)
+static void a_field_is_found_at_the_remembered_position_or_elsewhere(
+	void **state)
 {
 	const char *const keys[] = {"a", "b", "a", "c", NULL};
 	struct record *r = record_of(*state, keys);
@@ -181,7 +181,7 @@ static void the_first_is_found_where_it_was_or_elsewhere(void **state)
 }
 
 /* Against the plain way, from a few short keys, so that many are equal. */
-static void keep_last_is_right_for_any_keys(void **state)
+static void keep_last_is_correct_for_any_keys(void **state)
 {
 	struct random random = random_seed("record", 1);
 	for (int round = 0; round < 2000; round++) {
@@ -218,15 +218,16 @@ int main(void)
 		cmocka_unit_test(
 			the_first_and_the_last_of_equal_keys_are_found),
 		cmocka_unit_test(
-			keep_last_leaves_each_key_once_at_its_last_place),
-		cmocka_unit_test(keep_last_is_right_for_thousands_of_keys),
-		cmocka_unit_test(set_replaces_in_place_and_remove_takes_all),
+			keep_last_leaves_each_key_once_at_its_last_position),
+		cmocka_unit_test(keep_last_is_correct_for_thousands_of_keys),
+		cmocka_unit_test(set_replaces_in_place_and_remove_removes_all),
 		cmocka_unit_test(a_copy_has_fields_of_its_own),
-		cmocka_unit_test(keys_that_are_nearly_equal_are_told_apart),
-		cmocka_unit_test(the_first_is_found_where_it_was_or_elsewhere),
-		cmocka_unit_test(keep_last_is_right_for_any_keys),
+		cmocka_unit_test(keys_that_are_nearly_equal_are_distinguished),
 		cmocka_unit_test(
-			what_is_known_of_the_keys_ends_where_one_may_come_again),
+			a_field_is_found_at_the_remembered_position_or_elsewhere),
+		cmocka_unit_test(keep_last_is_correct_for_any_keys),
+		cmocka_unit_test(
+			adding_a_field_ends_the_knowledge_that_keys_are_unique),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -5,7 +5,8 @@
 
 #include "base/log.h"
 
-static void fields_are_listed_and_recorded(void **state)
+static void listed_fields_are_kept_or_removed_and_records_are_added(
+	void **state)
 {
 	(void)state;
 	static const struct filter_case cases[] = {
@@ -55,7 +56,7 @@ static void every_record_gets_an_id_of_its_own(void **state)
 	filter_unit_fini(&u);
 }
 
-static void a_mistake_is_told_with_what_would_be_right(void **state)
+static void a_mistake_is_reported_with_the_correct_form(void **state)
 {
 	(void)state;
 	static const struct mistake_case cases[] = {
@@ -76,9 +77,10 @@ int main(void)
 	if (!log_open(NULL, LOG_OFF, &e))
 		return 1;
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(fields_are_listed_and_recorded),
+		cmocka_unit_test(
+			listed_fields_are_kept_or_removed_and_records_are_added),
 		cmocka_unit_test(every_record_gets_an_id_of_its_own),
-		cmocka_unit_test(a_mistake_is_told_with_what_would_be_right),
+		cmocka_unit_test(a_mistake_is_reported_with_the_correct_form),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

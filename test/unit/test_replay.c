@@ -77,7 +77,7 @@ static void assert_nothing_more(int fd)
 	assert_int_equal(recv(fd, room, sizeof room, MSG_DONTWAIT), -1);
 }
 
-static void letters_go_to_their_inputs(void **state)
+static void dead_letters_are_sent_to_their_inputs(void **state)
 {
 	struct tool_dir *p = *state;
 	int a = bind_socket(p, "a"), b = bind_socket(p, "b");
@@ -98,7 +98,7 @@ static void letters_go_to_their_inputs(void **state)
 	close(b);
 }
 
-static void the_bytes_are_those_that_came(void **state)
+static void the_replayed_bytes_equal_the_received_ones(void **state)
 {
 	struct tool_dir *p = *state;
 	int a = bind_socket(p, "a");
@@ -115,7 +115,8 @@ static void the_bytes_are_those_that_came(void **state)
 	close(a);
 }
 
-static void what_is_no_letter_is_told_and_passed_by(void **state)
+static void a_line_that_is_not_a_dead_letter_is_reported_and_skipped(
+	void **state)
 {
 	struct tool_dir *p = *state;
 	int a = bind_socket(p, "a");
@@ -135,7 +136,7 @@ static void what_is_no_letter_is_told_and_passed_by(void **state)
 	close(a);
 }
 
-static void a_message_too_long_is_told_and_passed_by(void **state)
+static void a_message_that_is_too_long_is_reported_and_skipped(void **state)
 {
 	struct tool_dir *p = *state;
 	int a = bind_socket(p, "a");
@@ -156,7 +157,7 @@ static void a_message_too_long_is_told_and_passed_by(void **state)
 	close(a);
 }
 
-static void without_a_socket_the_place_is_told(void **state)
+static void without_a_socket_the_position_is_reported(void **state)
 {
 	struct tool_dir *p = *state;
 	int a = bind_socket(p, "a");
@@ -171,7 +172,7 @@ static void without_a_socket_the_place_is_told(void **state)
 	close(a);
 }
 
-static void what_cannot_begin_says_why(void **state)
+static void a_replay_that_cannot_begin_says_why(void **state)
 {
 	struct tool_dir *p = *state;
 	assert_int_equal(replay_at(p, "letters", 0), EXIT_CODE_CONFIG);
@@ -254,12 +255,12 @@ static void sending_waits_for_the_receiver(void **state)
 	replay_many(*state, false, 0);
 }
 
-static void a_rate_loses_nothing(void **state)
+static void replaying_at_a_rate_loses_nothing(void **state)
 {
 	replay_many(*state, false, 1000000);
 }
 
-static void a_letter_that_comes_back_is_not_sent_again(void **state)
+static void a_dead_letter_that_comes_back_is_not_sent_again(void **state)
 {
 	replay_many(*state, true, 0);
 }
@@ -294,7 +295,7 @@ static void the_messages_of_a_journal_are_sent(void **state)
 	close(b);
 }
 
-static void what_is_good_of_a_damaged_journal_is_sent(void **state)
+static void the_undamaged_messages_of_a_journal_are_sent(void **state)
 {
 	struct tool_dir *p = *state;
 	int a = bind_socket(p, "a");
@@ -407,17 +408,17 @@ static void a_network_input_is_found_by_its_port(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(letters_go_to_their_inputs),
-		TEST(the_bytes_are_those_that_came),
-		TEST(what_is_no_letter_is_told_and_passed_by),
-		TEST(a_message_too_long_is_told_and_passed_by),
-		TEST(without_a_socket_the_place_is_told),
-		TEST(what_cannot_begin_says_why),
+		TEST(dead_letters_are_sent_to_their_inputs),
+		TEST(the_replayed_bytes_equal_the_received_ones),
+		TEST(a_line_that_is_not_a_dead_letter_is_reported_and_skipped),
+		TEST(a_message_that_is_too_long_is_reported_and_skipped),
+		TEST(without_a_socket_the_position_is_reported),
+		TEST(a_replay_that_cannot_begin_says_why),
 		TEST(sending_waits_for_the_receiver),
-		TEST(a_rate_loses_nothing),
-		TEST(a_letter_that_comes_back_is_not_sent_again),
+		TEST(replaying_at_a_rate_loses_nothing),
+		TEST(a_dead_letter_that_comes_back_is_not_sent_again),
 		TEST(the_messages_of_a_journal_are_sent),
-		TEST(what_is_good_of_a_damaged_journal_is_sent),
+		TEST(the_undamaged_messages_of_a_journal_are_sent),
 		TEST(a_stream_gets_messages_in_its_framing),
 		TEST(a_network_input_is_found_by_its_port),
 	};

@@ -140,7 +140,7 @@ static void a_record_that_matches_gets_the_new_tag(void **state)
 	check(cases, sizeof cases / sizeof cases[0]);
 }
 
-static void only_strings_match_the_empty_one_too(void **state)
+static void only_string_values_match_including_the_empty_one(void **state)
 {
 	(void)state;
 	static const struct tag_case cases[] = {
@@ -174,7 +174,7 @@ static void the_new_tag_is_composed(void **state)
 	check(cases, sizeof cases / sizeof cases[0]);
 }
 
-static void an_argument_with_blanks_stands_in_quotes(void **state)
+static void an_argument_with_blanks_is_quoted(void **state)
 {
 	(void)state;
 	static const struct tag_case cases[] = {
@@ -214,7 +214,7 @@ static void each_copy_keeps_its_own_tag(void **state)
 	fini(&f);
 }
 
-static void an_empty_new_tag_leaves_the_record_and_is_counted(void **state)
+static void an_empty_new_tag_is_counted_and_changes_nothing(void **state)
 {
 	(void)state;
 	static const char *const keeps[] = {
@@ -232,7 +232,8 @@ static void an_empty_new_tag_leaves_the_record_and_is_counted(void **state)
 	}
 }
 
-static void a_regex_that_gives_up_is_counted_and_the_next_tried(void **state)
+static void a_regex_that_exceeds_its_limit_is_counted_and_the_next_rule_tried(
+	void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -245,7 +246,8 @@ static void a_regex_that_gives_up_is_counted_and_the_next_tried(void **state)
 	fini(&f);
 }
 
-static void a_rule_that_matches_its_own_tag_ends_and_loses_nothing(void **state)
+static void a_rule_that_matches_its_own_tag_stops_and_loses_nothing(
+	void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -263,7 +265,7 @@ static void a_rule_that_matches_its_own_tag_ends_and_loses_nothing(void **state)
 	fini(&f);
 }
 
-static void two_rules_that_match_each_others_tags_end_too(void **state)
+static void two_rules_that_match_each_others_tags_stop_too(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -278,7 +280,7 @@ static void two_rules_that_match_each_others_tags_end_too(void **state)
 
 /* --- set-up */
 
-static void a_mistake_is_told_with_what_would_be_right(void **state)
+static void a_mistake_is_reported_with_the_correct_form(void **state)
 {
 	(void)state;
 	static const struct {
@@ -330,18 +332,20 @@ int main(void)
 		return 1;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_record_that_matches_gets_the_new_tag),
-		cmocka_unit_test(only_strings_match_the_empty_one_too),
+		cmocka_unit_test(
+			only_string_values_match_including_the_empty_one),
 		cmocka_unit_test(the_new_tag_is_composed),
-		cmocka_unit_test(an_argument_with_blanks_stands_in_quotes),
+		cmocka_unit_test(an_argument_with_blanks_is_quoted),
 		cmocka_unit_test(each_copy_keeps_its_own_tag),
 		cmocka_unit_test(
-			an_empty_new_tag_leaves_the_record_and_is_counted),
+			an_empty_new_tag_is_counted_and_changes_nothing),
 		cmocka_unit_test(
-			a_regex_that_gives_up_is_counted_and_the_next_tried),
+			a_regex_that_exceeds_its_limit_is_counted_and_the_next_rule_tried),
 		cmocka_unit_test(
-			a_rule_that_matches_its_own_tag_ends_and_loses_nothing),
-		cmocka_unit_test(two_rules_that_match_each_others_tags_end_too),
-		cmocka_unit_test(a_mistake_is_told_with_what_would_be_right),
+			a_rule_that_matches_its_own_tag_stops_and_loses_nothing),
+		cmocka_unit_test(
+			two_rules_that_match_each_others_tags_stop_too),
+		cmocka_unit_test(a_mistake_is_reported_with_the_correct_form),
 		cmocka_unit_test(keys_of_the_emitter_are_accepted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

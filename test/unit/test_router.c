@@ -85,7 +85,7 @@ static void every_output_that_matches_gets_the_record(void **state)
 	close_all(&f);
 }
 
-static void a_regex_takes_tags_too(void **state)
+static void a_match_regex_selects_tags(void **state)
 {
 	(void)state;
 	struct err e;
@@ -103,7 +103,7 @@ static void a_regex_takes_tags_too(void **state)
 	close_all(&f);
 }
 
-static void without_match_only_the_only_route_gets_all(void **state)
+static void without_match_a_single_route_gets_all_records(void **state)
 {
 	(void)state;
 	for (int is_only = 0; is_only < 2; is_only++) {
@@ -118,7 +118,8 @@ static void without_match_only_the_only_route_gets_all(void **state)
 	}
 }
 
-static void the_first_sink_that_takes_a_line_answers(void **state)
+static void the_first_sink_that_accepts_a_line_answers_for_its_message(
+	void **state)
 {
 	(void)state;
 	struct err e;
@@ -139,7 +140,7 @@ static void the_first_sink_that_takes_a_line_answers(void **state)
 	close_all(&f);
 }
 
-static void a_refused_record_has_the_reason_of_the_sink(void **state)
+static void a_refused_record_carries_the_reason_of_the_sink(void **state)
 {
 	(void)state;
 	struct err e;
@@ -231,7 +232,7 @@ static const struct mistake {
 	{"[OUTPUT]\n    Name file\n    Match *\n    Fails on\n", {"as asked"}},
 };
 
-static void a_mistake_is_told_with_place_and_remedy(void **state)
+static void a_mistake_is_reported_with_place_and_remedy(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
@@ -246,7 +247,7 @@ static void a_mistake_is_told_with_place_and_remedy(void **state)
 	}
 }
 
-static void keys_of_fluent_bit_without_meaning_are_accepted(void **state)
+static void ignored_keys_of_fluent_bit_are_accepted(void **state)
 {
 	(void)state;
 	struct err e;
@@ -265,17 +266,18 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_output_that_matches_gets_the_record),
-		cmocka_unit_test(a_regex_takes_tags_too),
-		cmocka_unit_test(without_match_only_the_only_route_gets_all),
-		cmocka_unit_test(the_first_sink_that_takes_a_line_answers),
-		cmocka_unit_test(a_refused_record_has_the_reason_of_the_sink),
+		cmocka_unit_test(a_match_regex_selects_tags),
+		cmocka_unit_test(without_match_a_single_route_gets_all_records),
+		cmocka_unit_test(
+			the_first_sink_that_accepts_a_line_answers_for_its_message),
+		cmocka_unit_test(
+			a_refused_record_carries_the_reason_of_the_sink),
 		cmocka_unit_test(a_tag_that_nothing_matches_is_unrouted),
 		cmocka_unit_test(
 			one_blocked_sink_blocks_and_the_others_are_flushed),
 		cmocka_unit_test(sinks_are_named_by_kind_and_number_or_alias),
-		cmocka_unit_test(a_mistake_is_told_with_place_and_remedy),
-		cmocka_unit_test(
-			keys_of_fluent_bit_without_meaning_are_accepted),
+		cmocka_unit_test(a_mistake_is_reported_with_place_and_remedy),
+		cmocka_unit_test(ignored_keys_of_fluent_bit_are_accepted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -113,7 +113,7 @@ static bool exists(const char *path)
 	return lstat(path, &st) == 0;
 }
 
-static void datagrams_arrive_with_their_time(void **state)
+static void datagrams_arrive_with_their_receive_time(void **state)
 {
 	struct fixture *f = *state;
 	struct socket *s = open_socket(f->path, 0666);
@@ -235,7 +235,7 @@ static void a_socket_in_use_is_an_error_and_stays_in_use(void **state)
 	socket_close(s);
 }
 
-static void what_is_not_a_socket_is_an_error_and_stays(void **state)
+static void a_file_that_is_not_a_socket_is_an_error_and_stays(void **state)
 {
 	struct fixture *f = *state;
 	int fd = open(f->path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
@@ -252,7 +252,7 @@ static void what_is_not_a_socket_is_an_error_and_stays(void **state)
 	rmdir(f->path);
 }
 
-static void the_mode_is_exact_whatever_the_umask(void **state)
+static void the_permissions_are_exact_whatever_the_umask(void **state)
 {
 	struct fixture *f = *state;
 	static const mode_t modes[] = {0666, 0660, 0600, 0644, 0777, 0};
@@ -277,7 +277,8 @@ static void closing_unlinks_the_path(void **state)
 	socket_close(NULL);
 }
 
-static void closing_leaves_what_has_taken_the_path(void **state)
+static void closing_does_not_unlink_a_file_that_replaced_the_socket(
+	void **state)
 {
 	struct fixture *f = *state;
 	struct socket *s = open_socket(f->path, 0666);
@@ -293,7 +294,7 @@ static void closing_leaves_what_has_taken_the_path(void **state)
 	socket_close(s); /* nothing there: no harm */
 }
 
-static void a_path_that_cannot_be_is_an_error_that_says_why(void **state)
+static void an_impossible_path_is_an_error_that_says_why(void **state)
 {
 	struct fixture *f = *state;
 	char path[200];
@@ -313,7 +314,7 @@ static void a_path_that_cannot_be_is_an_error_that_says_why(void **state)
 	assert_refused(path, "Not a directory");
 }
 
-static void a_path_can_be_tried_without_touching_it(void **state)
+static void a_path_can_be_checked_without_touching_it(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = {0};
@@ -405,7 +406,8 @@ static int check_queue(const char *path)
 	return 0;
 }
 
-static void the_queue_is_raised_before_the_socket_is_made(void **state)
+static void the_queue_length_is_raised_before_the_socket_is_created(
+	void **state)
 {
 	struct fixture *f = *state;
 	pid_t child = fork();
@@ -420,7 +422,7 @@ static void the_queue_is_raised_before_the_socket_is_made(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-static void a_socket_that_refuses_still_gives_what_it_has(void **state)
+static void a_socket_that_refuses_senders_still_delivers_its_queue(void **state)
 {
 	struct fixture *f = *state;
 	struct socket *s = open_socket(f->path, 0666);
@@ -467,20 +469,20 @@ int main(void)
 	if (!log_open(NULL, LOG_ERROR, &e))
 		return 1;
 	const struct CMUnitTest tests[] = {
-		TEST(datagrams_arrive_with_their_time),
+		TEST(datagrams_arrive_with_their_receive_time),
 		TEST(the_largest_datagram_arrives_whole_and_a_larger_one_cut),
 		TEST(a_stale_socket_is_replaced),
 		TEST(a_socket_in_use_is_an_error_and_stays_in_use),
-		TEST(what_is_not_a_socket_is_an_error_and_stays),
-		TEST(the_mode_is_exact_whatever_the_umask),
+		TEST(a_file_that_is_not_a_socket_is_an_error_and_stays),
+		TEST(the_permissions_are_exact_whatever_the_umask),
 		TEST(closing_unlinks_the_path),
-		TEST(closing_leaves_what_has_taken_the_path),
-		TEST(a_path_that_cannot_be_is_an_error_that_says_why),
-		TEST(a_path_can_be_tried_without_touching_it),
+		TEST(closing_does_not_unlink_a_file_that_replaced_the_socket),
+		TEST(an_impossible_path_is_an_error_that_says_why),
+		TEST(a_path_can_be_checked_without_touching_it),
 		TEST(a_temporary_name_left_behind_is_no_obstacle),
-		TEST(a_socket_that_refuses_still_gives_what_it_has),
+		TEST(a_socket_that_refuses_senders_still_delivers_its_queue),
 		TEST(receive_errors_are_counted),
-		TEST(the_queue_is_raised_before_the_socket_is_made),
+		TEST(the_queue_length_is_raised_before_the_socket_is_created),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

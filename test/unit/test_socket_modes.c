@@ -71,7 +71,7 @@ static void connect_inet(int fd, uint16_t port)
 	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
 }
 
-static void udp_is_received_with_its_sender(void **state)
+static void udp_datagrams_arrive_with_their_peer_address(void **state)
 {
 	(void)state;
 	struct socket *s = open_inet(SOCKET_UDP, "127.0.0.1", 0);
@@ -93,7 +93,7 @@ static void udp_is_received_with_its_sender(void **state)
 	socket_close(s);
 }
 
-static void what_udp_had_no_room_for_is_counted(void **state)
+static void datagrams_lost_by_udp_are_counted(void **state)
 {
 	(void)state;
 	struct err e = {0};
@@ -122,7 +122,7 @@ static void what_udp_had_no_room_for_is_counted(void **state)
 	socket_close(s);
 }
 
-static void a_connection_is_accepted_until_refused(void **state)
+static void connections_are_accepted_until_they_are_refused(void **state)
 {
 	struct fixture *f = *state;
 	struct sockaddr_storage peer;
@@ -161,7 +161,7 @@ static void a_connection_is_accepted_until_refused(void **state)
 	socket_close(s);
 }
 
-static void what_is_adopted_is_known_by_its_place(void **state)
+static void an_adopted_socket_is_recognized_by_its_address(void **state)
 {
 	(void)state;
 	struct socket *s = open_inet(SOCKET_TCP, "0.0.0.0", 0);
@@ -193,7 +193,7 @@ static void what_is_adopted_is_known_by_its_place(void **state)
 	socket_close(s);
 }
 
-static void a_port_in_use_is_told(void **state)
+static void a_port_in_use_is_reported(void **state)
 {
 	(void)state;
 	struct socket *s = open_inet(SOCKET_TCP, "127.0.0.1", 0);
@@ -217,11 +217,11 @@ int main(void)
 		return 1;
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		T(udp_is_received_with_its_sender),
-		T(what_udp_had_no_room_for_is_counted),
-		T(a_connection_is_accepted_until_refused),
-		T(what_is_adopted_is_known_by_its_place),
-		T(a_port_in_use_is_told),
+		T(udp_datagrams_arrive_with_their_peer_address),
+		T(datagrams_lost_by_udp_are_counted),
+		T(connections_are_accepted_until_they_are_refused),
+		T(an_adopted_socket_is_recognized_by_its_address),
+		T(a_port_in_use_is_reported),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,7 @@
 
 /* --- aside and back */
 
-static void lines_are_spilled_and_come_back_in_order(void **state)
+static void lines_are_spilled_and_drained_in_order(void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -78,7 +78,7 @@ static void a_spill_is_not_drained_before_its_commit(void **state)
 	spill_dir_fini(&s);
 }
 
-static void a_large_spill_comes_in_pieces_of_whole_lines(void **state)
+static void a_large_spill_is_drained_in_pieces_of_whole_lines(void **state)
 {
 	(void)state;
 	enum { LINE = 100003, LINES = 55 };
@@ -114,7 +114,7 @@ static void a_large_spill_comes_in_pieces_of_whole_lines(void **state)
 	spill_dir_fini(&s);
 }
 
-static void when_it_is_full_the_newest_are_refused(void **state)
+static void a_full_spill_refuses_the_newest_lines(void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -147,7 +147,7 @@ static void when_it_is_full_the_newest_are_refused(void **state)
 	spill_dir_fini(&s);
 }
 
-static void as_many_files_wait_as_there_is_room_for(void **state)
+static void as_many_files_spill_as_there_is_room_for(void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -175,7 +175,7 @@ static void as_many_files_wait_as_there_is_room_for(void **state)
 	spill_dir_fini(&s);
 }
 
-static void without_a_place_lines_wait_in_memory(void **state)
+static void without_a_spill_directory_lines_wait_in_memory(void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -202,7 +202,7 @@ static void without_a_place_lines_wait_in_memory(void **state)
 	spill_dir_fini(&s);
 }
 
-static void a_spill_that_was_removed_is_counted_as_lost(void **state)
+static void lines_of_a_removed_spill_are_counted_as_dropped(void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -253,7 +253,7 @@ static void a_torn_line_is_completed_from_the_spill(void **state)
 
 /* --- a process that is killed, or just ends */
 
-static void the_next_process_goes_on(void **state)
+static void the_next_process_continues_to_drain(void **state)
 {
 	(void)state;
 	for (int has_counters = 0; has_counters < 2; has_counters++) {
@@ -308,7 +308,7 @@ static void a_spill_of_another_output_is_left_alone(void **state)
 	spill_dir_fini(&s);
 }
 
-static void a_batch_that_was_spilled_is_spilled_once(void **state)
+static void a_repeated_batch_is_spilled_once(void **state)
 {
 	(void)state;
 	/* Killed at the note of the chunk, or behind it; the file works again
@@ -386,7 +386,7 @@ static void spill_three_for_a_long_file(struct spill_dir *s)
 
 /* Cut in the write at each byte.  With and without the saved position; with a
  * batch behind it. */
-static void killed_while_it_drains(void **state)
+static void after_a_kill_while_draining_each_line_is_written_once(void **state)
 {
 	(void)state;
 	enum { BYTES = sizeof THREE_LINES - 1 };
@@ -418,7 +418,7 @@ static void killed_while_it_drains(void **state)
 	}
 }
 
-static void killed_and_then_the_file_is_locked(void **state)
+static void after_a_kill_a_locked_file_gets_each_line_once(void **state)
 {
 	(void)state;
 	for (rlim_t cut = 0; cut <= sizeof THREE_LINES - 1; cut++) {
@@ -442,7 +442,8 @@ static void killed_and_then_the_file_is_locked(void **state)
 	}
 }
 
-static void killed_behind_everything_but_the_commit(void **state)
+static void after_a_kill_right_before_the_commit_each_line_is_written_once(
+	void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
@@ -475,7 +476,8 @@ static void kill_behind_the_write(struct spill_dir *s)
 	spill_dir_restart(s);
 }
 
-static void a_spill_that_proves_to_be_drained_is_not_called_lost(void **state)
+static void a_spill_that_proves_to_be_drained_is_not_reported_as_lost(
+	void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -486,7 +488,7 @@ static void a_spill_that_proves_to_be_drained_is_not_called_lost(void **state)
 }
 
 /* The limit concerns the file alone. */
-static void a_spill_that_proves_to_be_drained_takes_lines(void **state)
+static void a_spill_that_proves_to_be_drained_accepts_new_lines(void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -504,7 +506,7 @@ static void a_spill_that_proves_to_be_drained_takes_lines(void **state)
 }
 
 /* What the new batch spilled is not there to be drained yet. */
-static void what_is_spilled_behind_what_was_drained_is_kept(void **state)
+static void lines_spilled_after_the_drained_ones_are_kept(void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -536,7 +538,8 @@ static void drain_torn(struct spill_dir *s, rlim_t cut)
 	spill_dir_commit(s);
 }
 
-static void a_line_torn_while_draining_comes_whole_to_a_new_file(void **state)
+static void a_line_torn_while_draining_is_written_whole_to_a_new_file(
+	void **state)
 {
 	(void)state;
 	for (rlim_t cut = 1; cut < sizeof THREE_LINES - 1; cut++) {
@@ -555,7 +558,8 @@ static void a_line_torn_while_draining_comes_whole_to_a_new_file(void **state)
 	}
 }
 
-static void a_line_that_another_process_closed_comes_whole(void **state)
+static void a_drained_line_that_another_process_closed_is_written_whole(
+	void **state)
 {
 	(void)state;
 	for (rlim_t cut = 1; cut < sizeof THREE_LINES - 1; cut++) {
@@ -582,7 +586,7 @@ static void a_line_that_another_process_closed_comes_whole(void **state)
 	}
 }
 
-static void lines_in_memory_are_lost_and_counted(void **state)
+static void lines_lost_with_the_memory_of_a_process_are_counted(void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -598,7 +602,7 @@ static void lines_in_memory_are_lost_and_counted(void **state)
 	spill_dir_fini(&s);
 }
 
-static void a_spill_that_cannot_be_opened_now_is_drained_later(void **state)
+static void an_unreadable_spill_is_drained_once_it_can_be_opened(void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -620,7 +624,7 @@ static void a_spill_that_cannot_be_opened_now_is_drained_later(void **state)
 	spill_dir_fini(&s);
 }
 
-static void behind_a_spill_that_cannot_be_opened_lines_are_spilled(void **state)
+static void lines_following_an_unreadable_spill_are_spilled_too(void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -645,7 +649,7 @@ static void behind_a_spill_that_cannot_be_opened_lines_are_spilled(void **state)
 	spill_dir_fini(&s);
 }
 
-static void of_two_spills_for_a_file_both_are_drained(void **state)
+static void two_spills_for_one_file_are_both_drained(void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -681,7 +685,8 @@ static void is_whole_lines(const char *text, size_t *count)
 		assert_int_equal(strncmp(text, &THREE_LINES[*count * 7], 7), 0);
 }
 
-static void a_spill_cut_at_each_length_gives_what_is_whole(void **state)
+static void a_spill_truncated_at_any_length_delivers_its_whole_lines(
+	void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -754,37 +759,44 @@ static void a_spill_with_any_byte_changed_is_survived(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lines_are_spilled_and_come_back_in_order),
+		cmocka_unit_test(lines_are_spilled_and_drained_in_order),
 		cmocka_unit_test(a_spill_is_not_drained_before_its_commit),
-		cmocka_unit_test(a_large_spill_comes_in_pieces_of_whole_lines),
-		cmocka_unit_test(when_it_is_full_the_newest_are_refused),
-		cmocka_unit_test(as_many_files_wait_as_there_is_room_for),
-		cmocka_unit_test(without_a_place_lines_wait_in_memory),
-		cmocka_unit_test(a_spill_that_was_removed_is_counted_as_lost),
+		cmocka_unit_test(
+			a_large_spill_is_drained_in_pieces_of_whole_lines),
+		cmocka_unit_test(a_full_spill_refuses_the_newest_lines),
+		cmocka_unit_test(as_many_files_spill_as_there_is_room_for),
+		cmocka_unit_test(
+			without_a_spill_directory_lines_wait_in_memory),
+		cmocka_unit_test(
+			lines_of_a_removed_spill_are_counted_as_dropped),
 		cmocka_unit_test(a_torn_line_is_completed_from_the_spill),
-		cmocka_unit_test(the_next_process_goes_on),
+		cmocka_unit_test(the_next_process_continues_to_drain),
 		cmocka_unit_test(a_spill_of_another_output_is_left_alone),
-		cmocka_unit_test(a_batch_that_was_spilled_is_spilled_once),
-		cmocka_unit_test(killed_while_it_drains),
-		cmocka_unit_test(killed_and_then_the_file_is_locked),
-		cmocka_unit_test(killed_behind_everything_but_the_commit),
+		cmocka_unit_test(a_repeated_batch_is_spilled_once),
 		cmocka_unit_test(
-			a_spill_that_proves_to_be_drained_is_not_called_lost),
-		cmocka_unit_test(a_spill_that_proves_to_be_drained_takes_lines),
+			after_a_kill_while_draining_each_line_is_written_once),
 		cmocka_unit_test(
-			what_is_spilled_behind_what_was_drained_is_kept),
+			after_a_kill_a_locked_file_gets_each_line_once),
 		cmocka_unit_test(
-			a_line_torn_while_draining_comes_whole_to_a_new_file),
+			after_a_kill_right_before_the_commit_each_line_is_written_once),
 		cmocka_unit_test(
-			a_line_that_another_process_closed_comes_whole),
-		cmocka_unit_test(lines_in_memory_are_lost_and_counted),
+			a_spill_that_proves_to_be_drained_is_not_reported_as_lost),
 		cmocka_unit_test(
-			a_spill_that_cannot_be_opened_now_is_drained_later),
+			a_spill_that_proves_to_be_drained_accepts_new_lines),
+		cmocka_unit_test(lines_spilled_after_the_drained_ones_are_kept),
 		cmocka_unit_test(
-			behind_a_spill_that_cannot_be_opened_lines_are_spilled),
-		cmocka_unit_test(of_two_spills_for_a_file_both_are_drained),
+			a_line_torn_while_draining_is_written_whole_to_a_new_file),
 		cmocka_unit_test(
-			a_spill_cut_at_each_length_gives_what_is_whole),
+			a_drained_line_that_another_process_closed_is_written_whole),
+		cmocka_unit_test(
+			lines_lost_with_the_memory_of_a_process_are_counted),
+		cmocka_unit_test(
+			an_unreadable_spill_is_drained_once_it_can_be_opened),
+		cmocka_unit_test(
+			lines_following_an_unreadable_spill_are_spilled_too),
+		cmocka_unit_test(two_spills_for_one_file_are_both_drained),
+		cmocka_unit_test(
+			a_spill_truncated_at_any_length_delivers_its_whole_lines),
 		cmocka_unit_test(a_spill_with_any_byte_changed_is_survived),
 	};
 	return cmocka_run_group_tests(tests, turn_log_off, NULL);

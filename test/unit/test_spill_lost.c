@@ -42,7 +42,7 @@ static void change_last_byte(struct spill_dir *s, const char *name)
 	close(fd);
 }
 
-static void a_spill_that_is_gone_was_not_written(void **state)
+static void lines_of_a_missing_spill_are_counted_as_dropped(void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -61,7 +61,7 @@ static void a_spill_that_is_gone_was_not_written(void **state)
 }
 
 /* Or its directory. */
-static void spills_that_are_gone_were_not_written(void **state)
+static void lines_of_several_missing_spills_are_counted_as_dropped(void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -76,7 +76,7 @@ static void spills_that_are_gone_were_not_written(void **state)
 
 /* All of one is drained before a kill; the next process finds that, but not
  * yet another one, and is killed too. */
-static void what_was_drained_counts_when_all_are_loaded(void **state)
+static void drained_lines_count_once_all_spills_are_loaded(void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -107,7 +107,8 @@ static void what_was_drained_counts_when_all_are_loaded(void **state)
 }
 
 /* The first process that finds the damage does not live until its commit. */
-static void damage_that_was_put_aside_before_was_not_written(void **state)
+static void lines_of_a_spill_renamed_to_damaged_are_counted_as_dropped(
+	void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -125,7 +126,7 @@ static void damage_that_was_put_aside_before_was_not_written(void **state)
 }
 
 /* At the commit it waited in memory. */
-static void what_was_spilled_since_the_commit_counts_once(void **state)
+static void lines_spilled_since_the_commit_count_once(void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -160,7 +161,7 @@ static void append_to(struct spill_dir *s, const char *name, const char *text,
 
 /* Killed in the write; the next process could not open the file before its
  * first commit, which takes the notes away. */
-static void what_was_drained_is_found_without_a_note(void **state)
+static void drained_lines_are_recognized_without_a_note(void **state)
 {
 	(void)state;
 	for (size_t cut = 0; cut < sizeof THREE_LINES; cut++) {
@@ -179,7 +180,7 @@ static void what_was_drained_is_found_without_a_note(void **state)
 
 /* The limit lets the first lines into the file, and the spill's position not
  * be saved. */
-static void what_cannot_be_saved_is_not_drained(void **state)
+static void a_spill_whose_position_cannot_be_saved_is_not_drained(void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -198,7 +199,8 @@ static void what_cannot_be_saved_is_not_drained(void **state)
 }
 
 /* It is as it is with a position that can never be saved. */
-static void what_can_never_be_saved_is_drained_at_last(void **state)
+static void a_spill_whose_position_can_never_be_saved_is_drained_in_the_end(
+	void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -239,7 +241,8 @@ static void run_line_2(void *data)
 
 /* The directory can be read, the spill only behind the first commit: the batch
  * that was spilled into it comes again. */
-static void a_batch_is_cut_off_a_spill_that_is_loaded_late(void **state)
+static void a_repeated_batch_is_removed_from_a_spill_that_is_loaded_late(
+	void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -262,7 +265,7 @@ static void a_batch_is_cut_off_a_spill_that_is_loaded_late(void **state)
 
 /* --- what is put aside */
 
-static void what_is_put_aside_takes_nobodys_place(void **state)
+static void a_damaged_spill_is_renamed_to_a_free_name(void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -282,7 +285,7 @@ static void what_is_put_aside_takes_nobodys_place(void **state)
 }
 
 /* Neither is there room for it, nor may it be lost. */
-static void damage_that_cannot_be_put_aside_stays(void **state)
+static void a_damaged_spill_that_cannot_be_renamed_stays(void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -308,7 +311,7 @@ static void damage_that_cannot_be_put_aside_stays(void **state)
 }
 
 /* Its name comes when its head is there. */
-static void one_that_was_being_made_is_no_damage(void **state)
+static void a_half_created_spill_is_not_damage(void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -322,7 +325,7 @@ static void one_that_was_being_made_is_no_damage(void **state)
 }
 
 /* As the end of a file is after a power cut. */
-static void an_empty_one_is_damage(void **state)
+static void an_empty_spill_is_damage(void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -343,7 +346,7 @@ static void an_empty_one_is_damage(void **state)
 /* --- an inode that was something else before */
 
 /* The file was deleted in the batch; the spill of its lines has its inode. */
-static void a_note_of_a_file_before_cuts_no_spill(void **state)
+static void a_note_about_a_previous_file_cuts_no_spill(void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -375,22 +378,27 @@ static void a_note_of_a_file_before_cuts_no_spill(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_spill_that_is_gone_was_not_written),
-		cmocka_unit_test(spills_that_are_gone_were_not_written),
-		cmocka_unit_test(what_was_drained_counts_when_all_are_loaded),
 		cmocka_unit_test(
-			damage_that_was_put_aside_before_was_not_written),
-		cmocka_unit_test(what_was_spilled_since_the_commit_counts_once),
-		cmocka_unit_test(what_was_drained_is_found_without_a_note),
-		cmocka_unit_test(what_cannot_be_saved_is_not_drained),
-		cmocka_unit_test(what_can_never_be_saved_is_drained_at_last),
+			lines_of_a_missing_spill_are_counted_as_dropped),
 		cmocka_unit_test(
-			a_batch_is_cut_off_a_spill_that_is_loaded_late),
-		cmocka_unit_test(what_is_put_aside_takes_nobodys_place),
-		cmocka_unit_test(damage_that_cannot_be_put_aside_stays),
-		cmocka_unit_test(one_that_was_being_made_is_no_damage),
-		cmocka_unit_test(an_empty_one_is_damage),
-		cmocka_unit_test(a_note_of_a_file_before_cuts_no_spill),
+			lines_of_several_missing_spills_are_counted_as_dropped),
+		cmocka_unit_test(
+			drained_lines_count_once_all_spills_are_loaded),
+		cmocka_unit_test(
+			lines_of_a_spill_renamed_to_damaged_are_counted_as_dropped),
+		cmocka_unit_test(lines_spilled_since_the_commit_count_once),
+		cmocka_unit_test(drained_lines_are_recognized_without_a_note),
+		cmocka_unit_test(
+			a_spill_whose_position_cannot_be_saved_is_not_drained),
+		cmocka_unit_test(
+			a_spill_whose_position_can_never_be_saved_is_drained_in_the_end),
+		cmocka_unit_test(
+			a_repeated_batch_is_removed_from_a_spill_that_is_loaded_late),
+		cmocka_unit_test(a_damaged_spill_is_renamed_to_a_free_name),
+		cmocka_unit_test(a_damaged_spill_that_cannot_be_renamed_stays),
+		cmocka_unit_test(a_half_created_spill_is_not_damage),
+		cmocka_unit_test(an_empty_spill_is_damage),
+		cmocka_unit_test(a_note_about_a_previous_file_cuts_no_spill),
 	};
 	return cmocka_run_group_tests(tests, turn_log_off, NULL);
 }

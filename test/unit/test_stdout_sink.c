@@ -146,7 +146,7 @@ static void records_are_printed_in_each_style(void **state)
 	}
 }
 
-static void the_records_of_a_tag_are_numbered(void **state)
+static void the_records_of_each_tag_are_numbered(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -162,7 +162,7 @@ static void the_records_of_a_tag_are_numbered(void **state)
 	close_all(&f);
 }
 
-static void a_full_pipe_blocks_and_goes_on(void **state)
+static void a_full_pipe_blocks_and_later_continues(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -202,7 +202,7 @@ static void a_closed_pipe_drops_and_counts(void **state)
 	close_all(&f);
 }
 
-static void a_mistake_is_told(void **state)
+static void a_mistake_is_reported(void **state)
 {
 	(void)state;
 	static const char *const mistakes[][2] = {
@@ -224,10 +224,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(records_are_printed_in_each_style),
-		cmocka_unit_test(the_records_of_a_tag_are_numbered),
-		cmocka_unit_test(a_full_pipe_blocks_and_goes_on),
+		cmocka_unit_test(the_records_of_each_tag_are_numbered),
+		cmocka_unit_test(a_full_pipe_blocks_and_later_continues),
 		cmocka_unit_test(a_closed_pipe_drops_and_counts),
-		cmocka_unit_test(a_mistake_is_told),
+		cmocka_unit_test(a_mistake_is_reported),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -129,7 +129,7 @@ static void assert_no_more(struct fixture *f)
 	assert_false(journal_take(f->journal, &entry));
 }
 
-static void whole_messages_are_in_the_journal_the_rest_waits(void **state)
+static void whole_messages_go_to_the_journal_and_the_rest_waits(void **state)
 {
 	struct fixture *f = *state;
 	open_stream(f, NULL);
@@ -147,7 +147,7 @@ static void whole_messages_are_in_the_journal_the_rest_waits(void **state)
 	assert_int_equal(f->stats.bytes_total, 14);
 }
 
-static void a_message_without_its_end_is_kept_when_the_sender_ends(void **state)
+static void an_unfinished_message_is_kept_when_the_sender_closes(void **state)
 {
 	struct fixture *f = *state;
 	open_stream(f, NULL);
@@ -162,7 +162,7 @@ static void a_message_without_its_end_is_kept_when_the_sender_ends(void **state)
 	f->stream = NULL;
 }
 
-static void a_sender_that_ends_between_messages_leaves_nothing(void **state)
+static void a_sender_that_closes_between_messages_leaves_nothing(void **state)
 {
 	struct fixture *f = *state;
 	open_stream(f, NULL);
@@ -193,7 +193,7 @@ static void a_message_that_is_too_long_is_cut_and_counted(void **state)
 	free(text);
 }
 
-static void another_goes_on_where_one_was(void **state)
+static void the_next_process_continues_an_unfinished_message(void **state)
 {
 	struct fixture *f = *state;
 	open_stream(f, NULL);
@@ -209,7 +209,7 @@ static void another_goes_on_where_one_was(void **state)
 }
 
 /* What found no room is whole already: the kernel will not tell of it. */
-static void another_puts_first_what_is_held(void **state)
+static void the_next_process_appends_held_messages_first(void **state)
 {
 	struct fixture *f = *state;
 	open_stream(f, NULL);
@@ -228,7 +228,7 @@ static void another_puts_first_what_is_held(void **state)
 	assert_no_more(f);
 }
 
-static void another_passes_over_the_rest_of_what_was_cut(void **state)
+static void the_next_process_skips_the_rest_of_a_truncated_message(void **state)
 {
 	struct fixture *f = *state;
 	static const enum framing_kind kinds[] = {FRAMING_NEWLINE,
@@ -262,7 +262,7 @@ static void another_passes_over_the_rest_of_what_was_cut(void **state)
 }
 
 /* The sender has been told before the configuration. */
-static void another_may_count_octets(void **state)
+static void the_next_process_may_use_octet_counting(void **state)
 {
 	struct fixture *f = *state;
 	open_stream(f, NULL);
@@ -276,7 +276,7 @@ static void another_may_count_octets(void **state)
 }
 
 /* Nor are octets of one kind's message left over for a reload back to it. */
-static void another_kind_passes_over_the_rest_of_what_was_cut(void **state)
+static void another_framing_skips_the_rest_of_a_truncated_message(void **state)
 {
 	struct fixture *f = *state;
 	char text[3001];
@@ -303,7 +303,8 @@ static void another_kind_passes_over_the_rest_of_what_was_cut(void **state)
 }
 
 /* The kernel has nothing more to tell, so nothing else would wake it. */
-static void nothing_whole_is_held_when_others_have_a_turn(void **state)
+static void no_whole_message_is_held_when_other_connections_have_a_turn(
+	void **state)
 {
 	struct fixture *f = *state;
 	struct buf all = {0};
@@ -362,7 +363,7 @@ static void a_full_journal_makes_the_sender_wait(void **state)
 	assert_int_equal(journal_stats(f->journal)->refused_total, 0);
 }
 
-static void a_full_journal_takes_a_last_message_later(void **state)
+static void a_full_journal_accepts_the_last_message_later(void **state)
 {
 	struct fixture *f = *state;
 	open_stream(f, NULL);
@@ -380,7 +381,7 @@ static void a_full_journal_takes_a_last_message_later(void **state)
 	assert_no_more(f);
 }
 
-static void a_message_takes_its_origin_along(void **state)
+static void a_message_carries_its_peer_address(void **state)
 {
 	struct fixture *f = *state;
 	struct journal_entry entry;
@@ -395,7 +396,7 @@ static void a_message_takes_its_origin_along(void **state)
 	assert_true(span_equals(peer_address, SPAN("tcp://127.0.0.1:514")));
 }
 
-static void an_origin_is_only_where_the_entry_says_so(void **state)
+static void only_entries_marked_so_carry_a_peer_address(void **state)
 {
 	(void)state;
 	const struct {
@@ -434,7 +435,7 @@ static void an_origin_is_only_where_the_entry_says_so(void **state)
 	}
 }
 
-static void the_longest_address_has_room(void **state)
+static void the_longest_peer_address_fits(void **state)
 {
 	(void)state;
 	char text[PEER_ADDRESS_TEXT_BYTES], room[PEER_ADDRESS_BYTES_MAX];
@@ -453,21 +454,21 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		T(whole_messages_are_in_the_journal_the_rest_waits),
-		T(a_message_without_its_end_is_kept_when_the_sender_ends),
-		T(a_sender_that_ends_between_messages_leaves_nothing),
+		T(whole_messages_go_to_the_journal_and_the_rest_waits),
+		T(an_unfinished_message_is_kept_when_the_sender_closes),
+		T(a_sender_that_closes_between_messages_leaves_nothing),
 		T(a_message_that_is_too_long_is_cut_and_counted),
-		T(another_goes_on_where_one_was),
-		T(another_puts_first_what_is_held),
-		T(another_passes_over_the_rest_of_what_was_cut),
-		T(another_may_count_octets),
-		T(another_kind_passes_over_the_rest_of_what_was_cut),
-		T(nothing_whole_is_held_when_others_have_a_turn),
+		T(the_next_process_continues_an_unfinished_message),
+		T(the_next_process_appends_held_messages_first),
+		T(the_next_process_skips_the_rest_of_a_truncated_message),
+		T(the_next_process_may_use_octet_counting),
+		T(another_framing_skips_the_rest_of_a_truncated_message),
+		T(no_whole_message_is_held_when_other_connections_have_a_turn),
 		T(a_full_journal_makes_the_sender_wait),
-		T(a_full_journal_takes_a_last_message_later),
-		T(a_message_takes_its_origin_along),
-		T(an_origin_is_only_where_the_entry_says_so),
-		T(the_longest_address_has_room),
+		T(a_full_journal_accepts_the_last_message_later),
+		T(a_message_carries_its_peer_address),
+		T(only_entries_marked_so_carry_a_peer_address),
+		T(the_longest_peer_address_fits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
 
 #include "record/tag_match.h"
 
-static void a_tag_is_taken_by_either_text(void **state)
+static void a_tag_matches_either_the_glob_or_the_regex(void **state)
 {
 	(void)state;
 	static const struct {
@@ -53,7 +53,7 @@ static void a_tag_is_taken_by_either_text(void **state)
 	}
 }
 
-static void a_regex_that_is_wrong_is_told(void **state)
+static void a_malformed_regex_is_reported(void **state)
 {
 	(void)state;
 	struct tag_match m;
@@ -67,8 +67,8 @@ static void a_regex_that_is_wrong_is_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_tag_is_taken_by_either_text),
-		cmocka_unit_test(a_regex_that_is_wrong_is_told),
+		cmocka_unit_test(a_tag_matches_either_the_glob_or_the_regex),
+		cmocka_unit_test(a_malformed_regex_is_reported),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

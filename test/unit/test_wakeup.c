@@ -9,7 +9,7 @@
 /* A sleep that nobody ends is ended by main's alarm, and fails. */
 enum { FOREVER_MS = 24 * 3600 * 1000, ALARM_S = 60 };
 
-static void a_ring_ends_one_sleep(void **state)
+static void a_notification_ends_one_sleep(void **state)
 {
 	(void)state;
 	struct wakeup b = {0};
@@ -26,7 +26,7 @@ static void a_ring_ends_one_sleep(void **state)
 	wakeup_fini(&b);
 }
 
-static void who_is_calm_hears_orders_only(void **state)
+static void a_throttled_sleeper_is_woken_by_orders_only(void **state)
 {
 	(void)state;
 	struct wakeup b = {0};
@@ -40,7 +40,7 @@ static void who_is_calm_hears_orders_only(void **state)
 	wakeup_fini(&b);
 }
 
-static void a_rest_leaves_the_order_to_be_read(void **state)
+static void a_pause_leaves_the_order_unread(void **state)
 {
 	(void)state;
 	struct wakeup b = {0};
@@ -56,7 +56,7 @@ static void a_rest_leaves_the_order_to_be_read(void **state)
 	wakeup_fini(&b);
 }
 
-static void only_to_reopen_is_said_once(void **state)
+static void only_the_order_to_reopen_is_delivered_once(void **state)
 {
 	(void)state;
 	struct wakeup b = {0};
@@ -77,7 +77,7 @@ static void *order_to_leave(void *data)
 	return NULL;
 }
 
-static void an_order_wakes_who_sleeps(void **state)
+static void an_order_wakes_a_sleeper(void **state)
 {
 	(void)state;
 	struct wakeup b = {0};
@@ -92,11 +92,11 @@ static void an_order_wakes_who_sleeps(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_ring_ends_one_sleep),
-		cmocka_unit_test(who_is_calm_hears_orders_only),
-		cmocka_unit_test(a_rest_leaves_the_order_to_be_read),
-		cmocka_unit_test(only_to_reopen_is_said_once),
-		cmocka_unit_test(an_order_wakes_who_sleeps),
+		cmocka_unit_test(a_notification_ends_one_sleep),
+		cmocka_unit_test(a_throttled_sleeper_is_woken_by_orders_only),
+		cmocka_unit_test(a_pause_leaves_the_order_unread),
+		cmocka_unit_test(only_the_order_to_reopen_is_delivered_once),
+		cmocka_unit_test(an_order_wakes_a_sleeper),
 	};
 	alarm(ALARM_S);
 	return cmocka_run_group_tests(tests, NULL, NULL);

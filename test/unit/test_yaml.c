@@ -14,7 +14,7 @@ static struct conf *read_yaml(const char *text)
 	return conf_from_file("x.yaml");
 }
 
-static void sections_are_those_of_the_classic_format(void **state)
+static void yaml_sections_equal_those_of_the_classic_format(void **state)
 {
 	(void)state;
 	struct conf *c = read_yaml("service:\n"
@@ -86,7 +86,7 @@ static void a_value_is_its_text_whatever_its_type(void **state)
 	}
 }
 
-static void a_list_is_the_key_several_times(void **state)
+static void a_list_means_the_key_is_given_several_times(void **state)
 {
 	(void)state;
 	struct conf *c = read_yaml("pipeline:\n"
@@ -159,7 +159,7 @@ static void variables_are_set_as_a_map_or_a_list(void **state)
 	}
 }
 
-static void included_sections_stand_where_the_include_does(void **state)
+static void included_sections_take_the_place_of_the_include(void **state)
 {
 	struct conf_dir *p = *state;
 	char path[96];
@@ -200,14 +200,14 @@ static void included_sections_stand_where_the_include_does(void **state)
 	}
 }
 
-static void a_pattern_that_matches_nothing_is_told(void **state)
+static void a_pattern_that_matches_nothing_is_reported(void **state)
 {
 	conf_free(read_yaml("\nincludes: [none/*.yaml]\n"));
 	assert_logged(state, "at=x.yaml:2 key=includes err=\"no file matches\" "
 			     "path=none/*.yaml\n");
 }
 
-static void names_are_looked_for_beside_the_real_file_too(void **state)
+static void relative_names_are_searched_beside_the_real_file_too(void **state)
 {
 	(void)state;
 	assert_int_equal(mkdir("data", 0755), 0);
@@ -220,7 +220,7 @@ static void names_are_looked_for_beside_the_real_file_too(void **state)
 	conf_free(c);
 }
 
-static void what_sluiced_does_not_have_is_a_section_without_keys(void **state)
+static void an_unsupported_section_is_read_without_keys(void **state)
 {
 	(void)state;
 	struct conf *c = read_yaml("customs: [{name: x}]\n"
@@ -235,7 +235,7 @@ static void what_sluiced_does_not_have_is_a_section_without_keys(void **state)
 	conf_free(c);
 }
 
-static void nothing_is_an_empty_configuration(void **state)
+static void an_empty_file_is_an_empty_configuration(void **state)
 {
 	(void)state;
 	static const char *const texts[] = {
@@ -248,7 +248,7 @@ static void nothing_is_an_empty_configuration(void **state)
 	}
 }
 
-static void what_is_not_the_format_is_refused_with_its_line(void **state)
+static void malformed_yaml_is_refused_with_its_line(void **state)
 {
 	(void)state;
 	static const struct {
@@ -304,7 +304,7 @@ static void what_is_not_the_format_is_refused_with_its_line(void **state)
 	}
 }
 
-static void what_came_from_no_file_includes_none(void **state)
+static void text_that_came_from_no_file_cannot_include_files(void **state)
 {
 	(void)state;
 	static const char text[] = "includes: [x.yaml]\n";
@@ -314,7 +314,7 @@ static void what_came_from_no_file_includes_none(void **state)
 				    "file");
 }
 
-static void a_long_chain_of_includes_ends(void **state)
+static void a_long_chain_of_includes_stops_at_a_limit(void **state)
 {
 	(void)state;
 	char name[32], text[64];
@@ -334,19 +334,19 @@ int main(void)
 	cmocka_unit_test_setup_teardown(name, conf_dir_set_up, \
 					conf_dir_tear_down)
 	const struct CMUnitTest tests[] = {
-		T(sections_are_those_of_the_classic_format),
+		T(yaml_sections_equal_those_of_the_classic_format),
 		T(a_value_is_its_text_whatever_its_type),
-		T(a_list_is_the_key_several_times),
+		T(a_list_means_the_key_is_given_several_times),
 		T(keys_may_be_in_camel_case),
 		T(variables_are_set_as_a_map_or_a_list),
-		T(included_sections_stand_where_the_include_does),
-		T(a_pattern_that_matches_nothing_is_told),
-		T(names_are_looked_for_beside_the_real_file_too),
-		T(what_sluiced_does_not_have_is_a_section_without_keys),
-		T(nothing_is_an_empty_configuration),
-		T(what_is_not_the_format_is_refused_with_its_line),
-		T(what_came_from_no_file_includes_none),
-		T(a_long_chain_of_includes_ends),
+		T(included_sections_take_the_place_of_the_include),
+		T(a_pattern_that_matches_nothing_is_reported),
+		T(relative_names_are_searched_beside_the_real_file_too),
+		T(an_unsupported_section_is_read_without_keys),
+		T(an_empty_file_is_an_empty_configuration),
+		T(malformed_yaml_is_refused_with_its_line),
+		T(text_that_came_from_no_file_cannot_include_files),
+		T(a_long_chain_of_includes_stops_at_a_limit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
