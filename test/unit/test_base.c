@@ -15,8 +15,7 @@
 
 /* --- err */
 
-static void err_set_keeps_the_message_and_means_a_configuration_error(
-	void **state)
+static void err_set_keeps_the_message_and_means_exit_code_config(void **state)
 {
 	(void)state;
 	struct err e;
@@ -103,7 +102,8 @@ static void the_memory_of_a_huge_message_is_released(void **state)
 	char *huge = arena_take(a, 2 * 1024 * 1024);
 	memset(huge, 1, 2 * 1024 * 1024);
 	arena_reset(a);
-	/* It begins with a small block again: the second does not fit. */
+	/* The arena starts with a small block again, so the second allocation
+	 * does not fit into it. */
 	char *first = arena_take(a, 48);
 	char *second = arena_take(a, 48);
 	assert_ptr_not_equal(second, first + 48);
@@ -179,7 +179,8 @@ static void printing_appends_texts_of_any_length(void **state)
 {
 	(void)state;
 	struct buf b = {0};
-	for (size_t len = 250; len < 260; len++) { /* around the first size */
+	for (size_t len = 250; len < 260;
+	     len++) { /* lengths around the initial capacity */
 		buf_clear(&b);
 		buf_put_text(&b, ">");
 		buf_printf(&b, "%0*d", (int)len, 7);
@@ -194,7 +195,7 @@ static void the_terminating_nul_is_not_counted(void **state)
 {
 	(void)state;
 	struct buf b = {0};
-	while (b.len < 256) /* full to the last byte */
+	while (b.len < 256) /* until the buffer is full to the last byte */
 		buf_put_char(&b, 'x');
 	assert_int_equal(strlen(buf_text(&b)), 256);
 	buf_put_char(&b, 'y');
@@ -203,7 +204,7 @@ static void the_terminating_nul_is_not_counted(void **state)
 	buf_fini(&b);
 }
 
-/* --- say */
+/* --- log */
 
 static char log_path[] = "/tmp/test_base.XXXXXX";
 
@@ -224,8 +225,8 @@ static int close_log(void **state)
 	return unlink(log_path);
 }
 
-/* What was said since the last call; the caller frees the buffer. */
-static struct buf said(void)
+/* What was logged since the last call; the caller frees the buffer. */
+static struct buf logged(void)
 {
 	struct buf text = {0};
 	FILE *f = fopen(log_path, "r+");
@@ -237,9 +238,9 @@ static struct buf said(void)
 	return text;
 }
 
-static void assert_said(const char *pattern_end)
+static void assert_logged(const char *pattern_end)
 {
-	struct buf text = said();
+	struct buf text = logged();
 	const char *head = strstr(text.ptr, "Z level=");
 	assert_non_null(head);
 	assert_int_equal(head - text.ptr, strlen("2026-11-21T02:50:00.123"));
@@ -249,7 +250,7 @@ static void assert_said(const char *pattern_end)
 
 static void assert_silent(void)
 {
-	struct buf text = said();
+	struct buf text = logged();
 	assert_string_equal(text.ptr, "");
 	buf_fini(&text);
 }
@@ -258,7 +259,7 @@ static void a_log_line_has_time_level_and_module(void **state)
 {
 	(void)state;
 	log_line(LOG_WARN, "journal", "size=%d", 5);
-	assert_said("level=warn mod=journal size=5\n");
+	assert_logged("level=warn mod=journal size=5\n");
 }
 
 static void a_line_below_the_level_is_not_logged(void **state)
@@ -272,7 +273,7 @@ static void a_line_below_the_level_is_not_logged(void **state)
 	log_line(LOG_WARN, "m", "no");
 	assert_silent();
 	log_line(LOG_ERROR, "m", "yes");
-	assert_said("level=error mod=m yes\n");
+	assert_logged("level=error mod=m yes\n");
 	assert_true(log_open(NULL, LOG_OFF, &e));
 	assert_false(log_is_on(LOG_OFF));
 	log_line(LOG_ERROR, "m", "no");
@@ -284,7 +285,7 @@ static void a_long_log_line_is_cut_and_stays_one_line(void **state)
 {
 	(void)state;
 	log_line(LOG_INFO, "m", "%05000d", 1);
-	struct buf text = said();
+	struct buf text = logged();
 	assert_in_range(text.len, 1000, 4096);
 	assert_ptr_equal(strchr(text.ptr, '\n'), text.ptr + text.len - 1);
 	buf_fini(&text);
@@ -299,7 +300,7 @@ static void if_a_log_cannot_be_opened_the_previous_one_stays_open(void **state)
 	assert_non_null(strstr(e.text, "/nowhere/log"));
 	log_line(LOG_DEBUG, "m", "no");
 	log_line(LOG_INFO, "m", "yes");
-	assert_said("level=info mod=m yes\n");
+	assert_logged("level=info mod=m yes\n");
 }
 
 static void repeated_log_lines_are_held_back_and_counted(void **state)
@@ -308,7 +309,7 @@ static void repeated_log_lines_are_held_back_and_counted(void **state)
 	struct log_rate rate = {0}, other = {0};
 	int64_t before_ns = clock_mono_ns();
 	log_rated(&rate, LOG_WARN, "m", "n=%d", 1);
-	assert_said("level=warn mod=m n=1\n");
+	assert_logged("level=warn mod=m n=1\n");
 	assert_in_range(rate.next_ns, before_ns + 10 * NS_PER_S,
 			clock_mono_ns() + 10 * NS_PER_S);
 	log_rated(&rate, LOG_WARN, "m", "n=%d", 2);
@@ -316,13 +317,13 @@ static void repeated_log_lines_are_held_back_and_counted(void **state)
 	log_rated(&rate, LOG_DEBUG, "m", "not on: not counted");
 	assert_silent();
 	log_rated(&other, LOG_WARN, "m", "another place");
-	assert_said("level=warn mod=m another place\n");
+	assert_logged("level=warn mod=m another place\n");
 	rate.next_ns = 0; /* as if ten seconds had passed */
 	log_rated(&rate, LOG_WARN, "m", "n=%d", 4);
-	assert_said("level=warn mod=m n=4 repeated=2\n");
+	assert_logged("level=warn mod=m n=4 repeated=2\n");
 	rate.next_ns = 0;
 	log_rated(&rate, LOG_WARN, "m", "n=%d", 5);
-	assert_said("level=warn mod=m n=5\n");
+	assert_logged("level=warn mod=m n=5\n");
 }
 
 static void quoted_text_shows_unprintable_bytes_as_escapes(void **state)
@@ -344,7 +345,7 @@ static void quoted_text_shows_unprintable_bytes_as_escapes(void **state)
 				    cases[i].quoted);
 }
 
-/* The cut is at 200; what begins before it may reach a little beyond. */
+/* An escape that begins within the 200 bytes may end a little after them. */
 static void quoted_text_is_cut_at_200_bytes(void **state)
 {
 	(void)state;
@@ -355,7 +356,8 @@ static void quoted_text_is_cut_at_200_bytes(void **state)
 	char raw[1000];
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		memset(raw, cases[i].byte, sizeof raw);
-		/* Bytes behind the room would be seen by the sanitizers. */
+		/* The sanitizers notice a byte written past the end of the
+		 * room. */
 		char *room = malloc(LOG_QUOTED_BYTES);
 		assert_non_null(room);
 		assert_ptr_equal(log_quoted(span_make(raw, sizeof raw), room),
@@ -375,7 +377,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
-			err_set_keeps_the_message_and_means_a_configuration_error),
+			err_set_keeps_the_message_and_means_exit_code_config),
 		cmocka_unit_test(
 			err_sys_adds_the_errno_text_and_means_a_system_error),
 		cmocka_unit_test(

@@ -49,7 +49,7 @@ static void assert_handed_over(struct fixture *f, size_t file,
 		assert_int_equal(a->answers.ptr[i], answers[i] - '0');
 }
 
-/* As if they were written. */
+/* Return the memory to the batch, as if the lines had been written. */
 static void take_back(struct fixture *f, size_t file)
 {
 	struct appender *a = f->files[file];
@@ -84,8 +84,7 @@ static void each_file_gets_its_own_lines_in_order(void **state)
 	end(&f);
 }
 
-static void the_only_file_borrows_the_memory_of_the_batch_and_returns_it(
-	void **state)
+static void a_single_file_borrows_the_memory_of_the_batch(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -168,8 +167,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_file_gets_its_own_lines_in_order),
-		cmocka_unit_test(
-			the_only_file_borrows_the_memory_of_the_batch_and_returns_it),
+		cmocka_unit_test(a_single_file_borrows_the_memory_of_the_batch),
 		cmocka_unit_test(lines_left_from_the_previous_batch_come_first),
 		cmocka_unit_test(
 			memory_of_a_burst_is_released_after_many_small_batches),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The chain with kinds of its own: each does what its key "Do" says, so that
- * only the order, the counting and the bounds are looked at. */
+/* The chain with filters that exist only here: each does what its key "Do"
+ * says, so that these tests cover only the order of the filters, the counting
+ * and the limits. */
 #include "unit.h"
 
 #include <stdio.h>
@@ -16,9 +17,9 @@
 #include "record/message.h"
 #include "record/record.h"
 
-/* A message that remembers what became of it:
+/* A message that remembers what happened to it:
  *     A(r@a)  filter A was given record r with tag a
- *     r@a     it came out */
+ *     r@a     the record came out of the chain */
 struct traced {
 	struct message message;
 	struct buf trace;
@@ -45,7 +46,7 @@ static void put_record(struct buf *b, const struct record *r)
 	buf_put_span(b, r->tag);
 }
 
-/* --- the kinds */
+/* --- the filters */
 
 enum deed { PASS, DROP, DONE, SPLIT, ADD, COPY, MOVE, RENEW, UNDECIDED };
 
@@ -220,32 +221,34 @@ static void every_record_takes_the_path_its_filters_choose(void **state)
 		const char *what, *conf, *trace;
 	} cases[] = {
 		{"no filter", "", "r@a "},
-		{"in their order", A "Match a\n" B "Match *\n",
+		{"filters run in order", A "Match a\n" B "Match *\n",
 		 "A(r@a) B(r@a) r@a "},
-		{"passed by", A "Match b\n" B "Match a\n", "B(r@a) r@a "},
+		{"a filter that does not match is skipped",
+		 A "Match b\n" B "Match a\n", "B(r@a) r@a "},
 		{"dropped", A "Match a\n Do drop\n" B "Match a\n", "A(r@a) "},
 		{"undecided", A "Match a\n Do undecided\n" B "Match a\n",
 		 "A(r@a) "},
-		{"became nothing", A "Match a\n Do done\n" B "Match a\n",
-		 "A(r@a) "},
-		{"split goes on behind, in order",
+		{"the filter took the record",
+		 A "Match a\n Do done\n" B "Match a\n", "A(r@a) "},
+		{"the parts of a split continue in order",
 		 A "Match a\n Do split\n" B "Match a\n",
 		 "A(r@a) B(r1@a) r1@a B(r2@a) r2@a "},
-		{"added goes before", A "Match a\n Do add\n" B "Match a\n",
+		{"an added record comes first",
+		 A "Match a\n Do add\n" B "Match a\n",
 		 "A(r@a) B(r+@a) r+@a B(r@a) r@a "},
 		{"split twice",
 		 A "Match a\n Do split\n" B "Match a\n Do split\n",
 		 "A(r@a) B(r1@a) r11@a r12@a B(r2@a) r21@a r22@a "},
-		{"a copy starts over and is out first",
+		{"a copy restarts the chain and comes out first",
 		 A "Match b\n" B "Match a\n Do copy\n To b\n" C "Match *\n",
 		 "B(r@a) A(r@b) C(r@b) r@b C(r@a) r@a "},
 		{"moved",
 		 A "Match b\n" B "Match a\n Do move\n To b\n" C "Match *\n",
 		 "B(r@a) A(r@b) C(r@b) r@b "},
-		{"restarted while restarted",
+		{"a restart within a restart",
 		 A "Match b\n Do copy\n To c\n" B "Match a\n Do copy\n To b\n",
 		 "B(r@a) A(r@b) r@c r@b r@a "},
-		{"each part of a split starts over",
+		{"each part of a split restarts the chain",
 		 A "Match b\n" B "Match a\n Do split\n" C
 		   "Match a\n Do move\n To b\n",
 		 "B(r@a) C(r1@a) A(r1@b) r1@b C(r2@a) A(r2@b) r2@b "},
@@ -290,8 +293,7 @@ static void an_undecided_record_is_not_dropped(void **state)
 	fini(&f);
 }
 
-static void a_message_stays_undecided_if_another_part_of_it_is_dropped(
-	void **state)
+static void a_message_stays_undecided_if_a_part_is_dropped(void **state)
 {
 	(void)state;
 	static const char *const chains[] = {
@@ -517,7 +519,7 @@ int main(void)
 		cmocka_unit_test(a_dropped_record_carries_its_reason),
 		cmocka_unit_test(an_undecided_record_is_not_dropped),
 		cmocka_unit_test(
-			a_message_stays_undecided_if_another_part_of_it_is_dropped),
+			a_message_stays_undecided_if_a_part_is_dropped),
 		cmocka_unit_test(a_filter_continues_the_counts_it_is_given),
 		cmocka_unit_test(
 			a_record_that_passes_does_not_change_the_reason),

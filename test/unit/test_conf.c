@@ -334,7 +334,8 @@ static void errors_point_at_the_section_or_at_the_key(void **state)
 	assert_false(conf_err_key(s, "None", &e, "2"));
 	assert_string_equal(e.text, "x.conf:2: [Filter] 2");
 
-	/* Of several, the one that was got last; at first the first. */
+	/* If a key is given several times, the error points at the value that
+	 * was read last; before any is read, at the first one. */
 	conf_err_key(s, "Rule", &e, "3");
 	assert_string_equal(e.text, "x.conf:3: [Filter] 3");
 	conf_get_each(s, "Rule", 1);
@@ -465,7 +466,7 @@ static void a_missing_key_is_reported_with_the_misspelt_key_found(void **state)
 		snprintf(text, sizeof text, "[S]\n%s", cases[i].keys);
 		struct conf *c = conf_from_text(text);
 		struct err e = {0};
-		conf_value(c, 0, "Bath"); /* known: not meant to be Path */
+		conf_value(c, 0, "Bath"); /* a known key */
 		assert_null(conf_value(c, 0, "Path"));
 		assert_false(conf_err_missing(conf_section(c, 0), "Path", &e,
 					      "a file"));

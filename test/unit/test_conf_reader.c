@@ -314,7 +314,7 @@ static void a_variable_may_take_its_value_from_a_file(void **state)
 	file_write_text("main.conf", "@SET A=file://secret\n");
 	assert_conf_refused("main.conf",
 			    "main.conf:1: @SET: secret: a NUL byte");
-	/* What came from no file reads none. */
+	/* A text that came from no file cannot read files. */
 	assert_one_value("@SET A=file://two\n[S]\n    Key ${A}\n",
 			 "file://two");
 }
@@ -365,7 +365,7 @@ static void a_pattern_includes_all_matching_files_in_order(void **state)
 	assert_null(conf_section(c, 3));
 	conf_free(c);
 
-	/* The working directory comes first. */
+	/* The working directory is searched first. */
 	assert_int_equal(mkdir("more", 0755), 0);
 	file_write_text("more/x.conf", "[X]\n");
 	c = conf_from_file("d[1]/main.conf");

@@ -20,17 +20,18 @@ enum {
 	SECONDS = 3,
 };
 
-/* Two threads under a limit as the kernel keeps it, in steps of 10 us. */
+/* Two threads under a CPU limit that is enforced as the kernel does it, in
+ * steps of 10 us. */
 struct machine {
 	struct cpu_limit limit;
 	int64_t now_ns;
 	int64_t used_ns;
-	int64_t left_ns; /* of the period */
+	int64_t left_ns; /* of the quota in this period */
 	int64_t stopped_ns;
 	int64_t pipeline_ns;
 };
 
-/* False when the kernel lets nobody run. */
+/* False if the quota of the period is used up. */
 static bool may_run(struct machine *m, int64_t ns)
 {
 	if (m->left_ns <= 0)
@@ -40,8 +41,9 @@ static bool may_run(struct machine *m, int64_t ns)
 	return true;
 }
 
-/* A pipeline that always has work, beside an intake that needs so much of each
- * millisecond; it looks at its share after so much work. */
+/* A pipeline that always has work runs beside an intake thread that needs
+ * intake_us of each millisecond.  The pipeline checks its share after every
+ * look_us of work. */
 static struct machine run(int64_t quota_ms, int64_t offset_us,
 			  int64_t intake_us, int64_t look_us, bool shares)
 {
@@ -85,14 +87,15 @@ static void with_a_cpu_share_the_kernel_never_stops_receiving(void **state)
 			struct machine m =
 				run(15, offset_us, intake_us, 150, true);
 			assert_int_equal(m.stopped_ns, 0);
-			/* And the pipeline has what is left. */
+			/* The pipeline gets the rest. */
 			int64_t all_ms = m.used_ns / NS_PER_MS;
 			assert_in_range(all_ms, SECONDS * 150 * 85 / 100,
 					SECONDS * 150 * 95 / 100);
 		}
 }
 
-/* What the test above would not see if the machine were none. */
+/* Without this test, a machine model that never stops anyone would pass the
+ * test above. */
 static void without_a_cpu_share_the_kernel_stops_receiving(void **state)
 {
 	(void)state;
@@ -117,7 +120,8 @@ static void without_a_limit_the_pipeline_never_pauses(void **state)
 	assert_int_equal(cpu_share_rest_ns(&two, 1000, NS_PER_S), 0);
 }
 
-/* After a pause as after none: what was not used then is not used now. */
+/* After an idle minute the share allows no more than without it: time that was
+ * not used then is lost. */
 static void unused_time_cannot_be_saved_up(void **state)
 {
 	(void)state;
@@ -126,8 +130,8 @@ static void unused_time_cannot_be_saved_up(void **state)
 	assert_true(cpu_share_rest_ns(&s, 60 * NS_PER_S, NS_PER_MS) > 0);
 }
 
-/* A pod is resized while it runs: what was used without a limit is nobody's
- * debt when there is one again. */
+/* A pod can be resized while it runs.  CPU that was used without a limit does
+ * not count against a later limit. */
 static void cpu_used_without_a_limit_is_not_charged_later(void **state)
 {
 	(void)state;
@@ -146,7 +150,8 @@ static void cpu_used_without_a_limit_is_not_charged_later(void **state)
 			0, 100 * NS_PER_MS);
 }
 
-/* So dear a message, 200 of them: how many until the next look at last. */
+/* Process 200 messages that each cost each_ms.  The answer is how many messages
+ * the share then allows before the next check. */
 static unsigned look_after(double each_ms)
 {
 	struct cpu_share s = {.limit = {15 * NS_PER_MS, 100 * NS_PER_MS}};
@@ -243,7 +248,7 @@ static void a_cgroup_v2_limit_of_a_systemd_unit_is_read(void **state)
 	assert_limit(50000, 100000);
 }
 
-/* A container without a namespace of control groups sees its host's path. */
+/* A container without a cgroup namespace sees the path of its host. */
 static void a_cgroup_v1_limit_in_a_container_is_read(void **state)
 {
 	(void)state;

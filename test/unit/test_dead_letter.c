@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Each test has a directory of its own, with the dead letters in `letters`,
- * and what is said in `log`. */
+/* Each test has a directory of its own, with the dead letters in `letters` and
+ * the log in `log`. */
 #include "random.h"
 #include "unit.h"
 
@@ -141,7 +141,7 @@ static const char *read_line(struct fixture *f, struct span line,
 	return dead_letter_read(f->json, line, room, letter);
 }
 
-/* --- the line */
+/* --- the line of a dead letter */
 
 static void a_dead_letter_holds_time_input_reason_and_message(void **state)
 {
@@ -215,7 +215,8 @@ static void a_dead_letter_gives_back_the_exact_bytes(void **state)
 		for (size_t i = 0; i < len; i++)
 			bytes[i] = (char)random_next(&random);
 		assert_comes_back(f, span_make(bytes, len));
-		for (size_t i = 0; i < len; i++) /* text, with escapes */
+		for (size_t i = 0; i < len;
+		     i++) /* text with characters that need escapes */
 			bytes[i] = " \"\\/\n\tuf0d{}:,a"[random_below(&random,
 								      16)];
 		assert_comes_back(f, span_make(bytes, len));

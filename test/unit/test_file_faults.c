@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 
-/* --- the disk takes nothing */
+/* --- a full disk */
 
 static void a_full_disk_blocks_and_loses_nothing(void **state)
 {
@@ -74,7 +74,7 @@ static void running_out_of_descriptors_blocks_the_sink(void **state)
 	sink_dir_fini(&f);
 }
 
-/* --- a write that is short: the kernel cuts it at RLIMIT_FSIZE */
+/* --- a short write: the kernel cuts it at RLIMIT_FSIZE */
 
 static void limit_file_size(rlim_t bytes)
 {
@@ -84,7 +84,7 @@ static void limit_file_size(rlim_t bytes)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
-/* Three lines of seven bytes, cut at `bytes`. */
+/* Write three lines of seven bytes; the kernel cuts the write at `bytes`. */
 static void tear(struct sink_dir *f, rlim_t bytes)
 {
 	enum drop_reason reason;
@@ -110,7 +110,7 @@ static void a_torn_line_is_completed_and_never_doubled(void **state)
 		assert_int_equal(s->lines_queued, 3 - bytes / 7);
 		assert_int_equal(s->messages_queued, 2 - (bytes + 7) / 14);
 		assert_int_equal(sink_dir_flush(&f),
-				 SINK_FLUSHED); /* too early */
+				 SINK_FLUSHED); /* too early for a retry */
 		assert_int_equal(strlen(sink_dir_content(&f, "a")), bytes);
 		sink_dir_put(&f, "a", "line 4");
 		if (bytes % 2)
@@ -137,7 +137,7 @@ static void a_torn_line_is_completed_in_the_file_that_was_renamed(void **state)
 	assert_string_equal(sink_dir_content(&f, "a"), "line 3\n");
 	sink_dir_fini(&f);
 
-	tear(&f, 17); /* nothing is left for a new file */
+	tear(&f, 17); /* no line is left for a new file */
 	sink_dir_move(&f, "a", "a.1");
 	f.sink->ops->reopen(f.sink);
 	sink_dir_wait_s(&f, 1);
@@ -176,8 +176,8 @@ static void the_written_lines_of_a_torn_batch_count_as_written(void **state)
 
 /* --- one file that cannot be opened */
 
-/* Lines for "bad" wait, those for "good" do not. */
-static void assert_set_aside(struct sink_dir *f)
+/* Assert that lines for "bad" wait and that lines for "good" do not. */
+static void assert_lines_wait(struct sink_dir *f)
 {
 	sink_dir_put_at(f, "d/bad", "1");
 	sink_dir_put_at(f, "good", "1");
@@ -207,7 +207,7 @@ static void lines_wait_if_a_directory_has_the_place_of_the_file(void **state)
 	sink_dir_open(&f, "");
 	assert_int_equal(mkdir(sink_dir_path(&f, "d"), 0755), 0);
 	assert_int_equal(mkdir(sink_dir_path(&f, "d/bad"), 0755), 0);
-	assert_set_aside(&f);
+	assert_lines_wait(&f);
 	assert_int_equal(rmdir(sink_dir_path(&f, "d/bad")), 0);
 	assert_written_again(&f);
 	sink_dir_fini(&f);
@@ -219,19 +219,18 @@ static void lines_wait_if_a_file_has_the_place_of_a_directory(void **state)
 	struct sink_dir f;
 	sink_dir_open(&f, "");
 	sink_dir_write(&f, "d", "");
-	assert_set_aside(&f);
+	assert_lines_wait(&f);
 	assert_int_equal(unlink(sink_dir_path(&f, "d")), 0);
 	assert_written_again(&f);
 	sink_dir_fini(&f);
 }
 
-static void lines_wait_if_the_directory_is_missing_and_mkdir_is_off(
-	void **state)
+static void without_mkdir_lines_wait_for_a_missing_directory(void **state)
 {
 	(void)state;
 	struct sink_dir f;
 	sink_dir_open(&f, "    Mkdir off\n");
-	assert_set_aside(&f);
+	assert_lines_wait(&f);
 	assert_false(sink_dir_exists(&f, "d"));
 	assert_int_equal(mkdir(sink_dir_path(&f, "d"), 0755), 0);
 	assert_written_again(&f);
@@ -244,7 +243,7 @@ static void lines_wait_if_symlinks_form_a_loop(void **state)
 	struct sink_dir f;
 	sink_dir_open(&f, "");
 	assert_int_equal(symlink("d", sink_dir_path(&f, "d")), 0);
-	assert_set_aside(&f);
+	assert_lines_wait(&f);
 	assert_int_equal(unlink(sink_dir_path(&f, "d")), 0);
 	assert_written_again(&f);
 	sink_dir_fini(&f);
@@ -257,7 +256,7 @@ static void lines_wait_if_a_fifo_has_no_reader(void **state)
 	sink_dir_open(&f, "");
 	assert_int_equal(mkdir(sink_dir_path(&f, "d"), 0755), 0);
 	assert_int_equal(mkfifo(sink_dir_path(&f, "d/bad"), 0644), 0);
-	assert_set_aside(&f);
+	assert_lines_wait(&f);
 	assert_int_equal(unlink(sink_dir_path(&f, "d/bad")), 0);
 	assert_written_again(&f);
 	sink_dir_fini(&f);
@@ -277,7 +276,7 @@ static void lines_wait_if_the_directory_denies_access(void **state)
 		sink_dir_fini(&f);
 		skip();
 	}
-	assert_set_aside(&f);
+	assert_lines_wait(&f);
 	assert_int_equal(seteuid(user), 0);
 	assert_int_equal(chmod(sink_dir_path(&f, "d"), 0777), 0);
 	assert_written_again(&f);
@@ -291,7 +290,8 @@ static void opening_is_retried_with_exponential_back_off(void **state)
 	sink_dir_open(&f, "    Path @\n");
 	assert_int_equal(mkdir(sink_dir_path(&f, "a"), 0755), 0);
 	sink_dir_put(&f, "a", "1");
-	/* A try at 0, 0.1, 0.3, 0.7, 1.5, 3.1, 6.3, then every 5 s. */
+	/* The sink tries at 0, 0.1, 0.3, 0.7, 1.5, 3.1 and 6.3 s, then every 5
+	 * s. */
 	static const uint64_t errors_at_s[] = {1, 4, 5, 5, 6, 6, 6, 7};
 	for (int ds = 0; ds < 80; ds++) {
 		assert_int_equal(sink_dir_flush(&f), SINK_FLUSHED);
@@ -301,7 +301,7 @@ static void opening_is_retried_with_exponential_back_off(void **state)
 		f.now_ns += NS_PER_S / 10;
 	}
 	assert_int_equal(f.sink->stats.retries_total, 6);
-	f.sink->ops->reopen(f.sink); /* asked for: at once */
+	f.sink->ops->reopen(f.sink); /* reopen retries at once */
 	assert_int_equal(sink_dir_flush(&f), SINK_FLUSHED);
 	assert_int_equal(f.sink->stats.retries_total, 7);
 	sink_dir_fini(&f);
@@ -319,7 +319,7 @@ static void lines_that_wait_are_bounded(void **state)
 	assert_int_equal(mkdir(sink_dir_path(&f, "b"), 0755), 0);
 	enum drop_reason reason = DROP_unrouted;
 	const struct sink_stats *s = &f.sink->stats;
-	/* One batch may be larger than the bound. */
+	/* A single batch may exceed the bound. */
 	for (int i = 0; i < BOUND / LINE + 5; i++)
 		assert_true(sink_dir_put_span(&f, SPAN("a"), message, true,
 					      &reason));
@@ -328,13 +328,13 @@ static void lines_that_wait_are_bounded(void **state)
 	assert_int_equal(s->lines_dropped_total[DROP_write_failed], 5);
 	assert_false(sink_dir_put_span(&f, SPAN("a"), message, true, &reason));
 	assert_int_equal(reason, DROP_write_failed);
-	/* It holds for all files together, */
+	/* The bound applies to all failing files together, */
 	sink_dir_put(&f, "b", "m");
 	sink_dir_flush(&f);
 	assert_int_equal(s->lines_dropped_total[DROP_write_failed], 7);
 	assert_false(
 		sink_dir_put_span(&f, SPAN("b"), SPAN("m"), true, &reason));
-	/* and concerns no file that works. */
+	/* but not to a file that works. */
 	assert_true(sink_dir_put_span(&f, SPAN("c"), SPAN("m"), true, &reason));
 	sink_dir_flush(&f);
 	assert_string_equal(sink_dir_content(&f, "c"), "m\n");
@@ -353,7 +353,8 @@ static void lines_that_wait_are_bounded(void **state)
 	sink_dir_fini(&f);
 }
 
-/* The kernel's signal for a file over its limit must not end the test. */
+/* SIGXFSZ, which the kernel sends for a file over its limit, must not end the
+ * test. */
 static int set_up(void **state)
 {
 	signal(SIGXFSZ, SIG_IGN);
@@ -378,7 +379,7 @@ int main(void)
 		cmocka_unit_test(
 			lines_wait_if_a_file_has_the_place_of_a_directory),
 		cmocka_unit_test(
-			lines_wait_if_the_directory_is_missing_and_mkdir_is_off),
+			without_mkdir_lines_wait_for_a_missing_directory),
 		cmocka_unit_test(lines_wait_if_symlinks_form_a_loop),
 		cmocka_unit_test(lines_wait_if_a_fifo_has_no_reader),
 		cmocka_unit_test(lines_wait_if_the_directory_denies_access),

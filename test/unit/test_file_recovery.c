@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A process that is killed while it appends, and others on the same file. */
+/* A process that is killed while it appends, and other processes that append to
+ * the same file. */
 #include "crash_notes.h"
 #include "random.h"
 #include "sink_dir.h"
@@ -26,7 +27,7 @@ struct crash {
 	struct sink_dir f;
 	struct append_notes notes;
 	struct crash_notes *left;
-	rlim_t cut_bytes; /* the file's size at which the write is cut */
+	rlim_t cut_bytes; /* the file size at which the kernel cuts the write */
 };
 
 static void set_up_crash(struct crash *c)
@@ -64,7 +65,7 @@ static void run_batch(void *data)
 	sink_dir_flush_only(&c->f);
 }
 
-/* The next process gets the same lines and goes on. */
+/* Start the next process, which gets the same lines again. */
 static void restart(struct crash *c)
 {
 	crash_notes_restart(c->left);
@@ -84,10 +85,9 @@ static void append(struct sink_dir *f, const char *name, const char *text)
 	fclose(file);
 }
 
-/* --- killed */
+/* --- a process that is killed */
 
-static void after_a_kill_between_note_and_write_each_line_is_written_once(
-	void **state)
+static void a_kill_between_note_and_write_doubles_no_line(void **state)
 {
 	(void)state;
 	struct crash c;
@@ -103,8 +103,7 @@ static void after_a_kill_between_note_and_write_each_line_is_written_once(
 	tear_down_crash(&c);
 }
 
-static void after_a_kill_following_the_write_each_line_is_written_once(
-	void **state)
+static void a_kill_after_the_write_doubles_no_line(void **state)
 {
 	(void)state;
 	struct crash c;
@@ -116,7 +115,7 @@ static void after_a_kill_following_the_write_each_line_is_written_once(
 	const struct sink_stats *s = &c.f.sink->stats;
 	assert_int_equal(s->recovered_bytes_total, LINES_BYTES);
 	assert_int_equal(s->bytes_written_total, 0);
-	/* What is written next is new. */
+	/* The line that is written next is a new one. */
 	sink_dir_put(&c.f, "a", "line 1");
 	sink_dir_flush_all(&c.f);
 	assert_int_equal(strlen(sink_dir_content(&c.f, "a")),
@@ -124,8 +123,7 @@ static void after_a_kill_following_the_write_each_line_is_written_once(
 	tear_down_crash(&c);
 }
 
-static void after_a_kill_at_any_byte_of_the_write_each_line_is_written_once(
-	void **state)
+static void a_kill_at_any_byte_of_the_write_doubles_no_line(void **state)
 {
 	(void)state;
 	for (rlim_t cut = 0; cut <= LINES_BYTES; cut++) {
@@ -143,8 +141,7 @@ static void after_a_kill_at_any_byte_of_the_write_each_line_is_written_once(
 	}
 }
 
-static void after_a_second_kill_during_recovery_each_line_is_written_once(
-	void **state)
+static void a_second_kill_during_recovery_doubles_no_line(void **state)
 {
 	(void)state;
 	for (rlim_t cut = 0; cut <= LINES_BYTES; cut++) {
@@ -172,7 +169,7 @@ static void a_torn_write_is_noted_again_before_it_is_completed(void **state)
 		struct crash c;
 		set_up_crash(&c);
 		c.cut_bytes = cut;
-		run_batch(&c); /* in this process, which lives on */
+		run_batch(&c); /* this process goes on without a restart */
 		limit_file_size(RLIM_INFINITY);
 		assert_int_equal(c.left->count, 1);
 		sink_dir_wait_s(&c.f, 1);
@@ -182,7 +179,7 @@ static void a_torn_write_is_noted_again_before_it_is_completed(void **state)
 		assert_int_equal(n->offset_bytes, cut);
 		assert_int_equal(n->skip_bytes, cut);
 		assert_int_equal(n->length_bytes, LINES_BYTES - cut);
-		sink_dir_close(&c.f); /* not committed: it comes again */
+		sink_dir_close(&c.f); /* not committed: the batch is repeated */
 		restart(&c);
 		assert_string_equal(sink_dir_content(&c.f, "a"), all_lines);
 		tear_down_crash(&c);
@@ -236,8 +233,8 @@ static void a_file_that_was_truncated_meanwhile_gets_all_lines(void **state)
 	tear_down_crash(&c);
 }
 
-/* Without a spill what is set aside waits in memory, over batches; a note
- * speaks of the new lines alone. */
+/* Without a spill, lines that cannot be written wait in memory over several
+ * batches.  A note describes only the lines of its own batch. */
 static void older_lines_are_not_noted(void **state)
 {
 	(void)state;
@@ -265,10 +262,9 @@ static void older_lines_are_not_noted(void **state)
 	tear_down_crash(&c);
 }
 
-/* What was written must be found in the first batch, also when nothing can be
- * written then. */
-static void a_file_that_is_locked_during_recovery_is_still_examined(
-	void **state)
+/* The sink must recognize the lines that were written during the first batch,
+ * even if it can write nothing then. */
+static void recovery_examines_a_file_that_is_locked(void **state)
 {
 	(void)state;
 	for (rlim_t cut = 0; cut < 2 * LINES_BYTES; cut++) {
@@ -298,8 +294,7 @@ static void a_file_that_is_locked_during_recovery_is_still_examined(
 	}
 }
 
-static void a_file_that_is_read_only_during_recovery_is_still_examined(
-	void **state)
+static void recovery_examines_a_file_that_is_read_only(void **state)
 {
 	(void)state;
 	enum { NOBODY = 65534 };
@@ -329,7 +324,7 @@ static void a_file_that_is_read_only_during_recovery_is_still_examined(
 	}
 }
 
-/* --- others on the same file */
+/* --- other processes that append to the same file */
 
 static void lines_of_another_process_are_not_taken_for_ours(void **state)
 {
@@ -338,15 +333,14 @@ static void lines_of_another_process_are_not_taken_for_ours(void **state)
 	set_up_crash(&c);
 	c.left->kill_in = 1;
 	run_and_kill(run_batch, &c);
-	append(&c.f, "a", "line of another\n"); /* begins as ours */
+	append(&c.f, "a", "line of another\n"); /* begins like our line */
 	restart(&c);
 	assert_string_equal(sink_dir_content(&c.f, "a"),
 			    "line of another\nline 1\nline 2\nline 3\n");
 	tear_down_crash(&c);
 }
 
-static void a_torn_line_that_another_process_closed_is_written_again_whole(
-	void **state)
+static void a_line_closed_by_another_process_is_written_again(void **state)
 {
 	(void)state;
 	struct crash c;
@@ -360,9 +354,7 @@ static void a_torn_line_that_another_process_closed_is_written_again_whole(
 	tear_down_crash(&c);
 }
 
-static void
-a_torn_line_that_another_process_closed_is_written_again_without_a_restart(
-	void **state)
+static void a_closed_line_is_written_again_without_a_restart(void **state)
 {
 	(void)state;
 	struct crash c;
@@ -400,8 +392,7 @@ static void a_torn_tail_of_another_process_is_waited_for(void **state)
 	sink_dir_fini(&f);
 }
 
-static void a_torn_tail_of_another_process_is_closed_after_ten_seconds(
-	void **state)
+static void a_foreign_torn_tail_is_closed_after_ten_seconds(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -479,18 +470,19 @@ static void a_file_that_is_write_only_is_appended_to(void **state)
 	sink_dir_fini(&f);
 }
 
-/* --- two processes, one of them killed again and again */
+/* --- two processes, one of which is killed again and again */
 
 enum { SHARED_LINES = 10000, BATCH_LINES = 25 };
 
-/* What a writer's next process finds: the journal's part, and the clock. */
+/* What a writer's next process finds: its part of the journal, and the
+ * clock. */
 struct shared {
 	struct crash_notes notes;
 	struct sink_stats counters;
 	unsigned lines;
 	unsigned starts;
 	int64_t now_ns;
-	atomic_ulong flushes; /* by all its processes */
+	atomic_ulong flushes; /* by all processes of this writer */
 	atomic_bool is_finished;
 };
 
@@ -503,7 +495,7 @@ struct writer {
 	char who;
 	struct random random; /* one sequence for each start */
 	bool is_mortal;
-	bool is_cut; /* its writes, from now on */
+	bool is_cut; /* its writes are cut from now on */
 };
 
 /* A process whose writes are cut must die: otherwise it would keep its lines
@@ -528,7 +520,7 @@ static int64_t tick(struct writer *w)
 	return w->shared->now_ns;
 }
 
-/* The commit is one instant, as the journal's is. */
+/* The commit is atomic, as the journal's commit is. */
 static void flush_and_commit(struct writer *w, unsigned lines)
 {
 	do {
@@ -555,7 +547,7 @@ static void write_batch(struct writer *w)
 	flush_and_commit(w, BATCH_LINES);
 }
 
-/* Before a write: nothing, death, or a cut inside it. */
+/* Before a write, at random: do nothing, die, or cut the write short. */
 static void note_and_die(void *data, const struct append_note *n)
 {
 	struct writer *w = data;
@@ -634,7 +626,7 @@ static void assert_each_line_once(struct sink_dir *f)
 	free(seen);
 }
 
-/* Restart A as often as it dies.  How often that was. */
+/* Restart A whenever it dies.  The answer is how often it died. */
 static unsigned run_writers(struct writer writers[static 2])
 {
 	pid_t pids[2] = {start(&writers[0]), start(&writers[1])};
@@ -687,8 +679,7 @@ static void two_processes_append_while_one_is_killed_repeatedly(void **state)
 	append_as_two(false);
 }
 
-static void two_processes_append_and_spill_while_one_is_killed_repeatedly(
-	void **state)
+static void two_processes_spill_while_one_is_killed_repeatedly(void **state)
 {
 	(void)state;
 	append_as_two(true);
@@ -733,14 +724,11 @@ static void the_fsync_policy_decides_when_to_sync(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_kill_between_note_and_write_doubles_no_line),
+		cmocka_unit_test(a_kill_after_the_write_doubles_no_line),
 		cmocka_unit_test(
-			after_a_kill_between_note_and_write_each_line_is_written_once),
-		cmocka_unit_test(
-			after_a_kill_following_the_write_each_line_is_written_once),
-		cmocka_unit_test(
-			after_a_kill_at_any_byte_of_the_write_each_line_is_written_once),
-		cmocka_unit_test(
-			after_a_second_kill_during_recovery_each_line_is_written_once),
+			a_kill_at_any_byte_of_the_write_doubles_no_line),
+		cmocka_unit_test(a_second_kill_during_recovery_doubles_no_line),
 		cmocka_unit_test(
 			a_torn_write_is_noted_again_before_it_is_completed),
 		cmocka_unit_test(lines_that_reached_no_file_are_noted_once),
@@ -748,20 +736,18 @@ int main(void)
 			if_the_file_was_renamed_the_new_one_gets_all_lines),
 		cmocka_unit_test(
 			a_file_that_was_truncated_meanwhile_gets_all_lines),
-		cmocka_unit_test(
-			a_file_that_is_locked_during_recovery_is_still_examined),
-		cmocka_unit_test(
-			a_file_that_is_read_only_during_recovery_is_still_examined),
+		cmocka_unit_test(recovery_examines_a_file_that_is_locked),
+		cmocka_unit_test(recovery_examines_a_file_that_is_read_only),
 		cmocka_unit_test(older_lines_are_not_noted),
 		cmocka_unit_test(
 			lines_of_another_process_are_not_taken_for_ours),
 		cmocka_unit_test(
-			a_torn_line_that_another_process_closed_is_written_again_whole),
+			a_line_closed_by_another_process_is_written_again),
 		cmocka_unit_test(
-			a_torn_line_that_another_process_closed_is_written_again_without_a_restart),
+			a_closed_line_is_written_again_without_a_restart),
 		cmocka_unit_test(a_torn_tail_of_another_process_is_waited_for),
 		cmocka_unit_test(
-			a_torn_tail_of_another_process_is_closed_after_ten_seconds),
+			a_foreign_torn_tail_is_closed_after_ten_seconds),
 		cmocka_unit_test(
 			a_torn_line_whose_rest_was_dropped_is_closed_at_once),
 		cmocka_unit_test(a_locked_file_delays_no_other_file),
@@ -769,7 +755,7 @@ int main(void)
 		cmocka_unit_test(
 			two_processes_append_while_one_is_killed_repeatedly),
 		cmocka_unit_test(
-			two_processes_append_and_spill_while_one_is_killed_repeatedly),
+			two_processes_spill_while_one_is_killed_repeatedly),
 		cmocka_unit_test(the_fsync_policy_decides_when_to_sync),
 	};
 	return cmocka_run_group_tests(tests, turn_log_off, NULL);

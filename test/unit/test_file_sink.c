@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where lines go, when everything works; the failures are in
- * test_file_faults.c. */
+/* To which files lines go if everything works; test_file_faults.c tests
+ * failures. */
 #include "sink_dir.h"
 
 #include <limits.h>
@@ -11,12 +11,12 @@
 
 #include "base/buf.h"
 
-/* --- where lines go */
+/* --- the path of a line */
 
 static const struct target_case {
-	const char *keys; /* @ is the directory */
-	const char *tag;  /* the same */
-	const char *name; /* below the directory */
+	const char *keys; /* @ stands for the directory */
+	const char *tag;  /* in it, @ stands for the directory, too */
+	const char *name; /* in the directory */
 } target_cases[] = {
 	{"", "@/a.log", "a.log"},
 	{"", "@/2026-1120/a.log", "2026-1120/a.log"},
@@ -198,7 +198,7 @@ static void the_root_itself_may_be_a_symlink(void **state)
 	sink_dir_fini(&f);
 }
 
-/* --- what a file begins with */
+/* --- the first line of a file */
 
 static void an_empty_file_begins_with_the_column_names(void **state)
 {
@@ -221,7 +221,7 @@ static void an_empty_file_begins_with_the_column_names(void **state)
 	assert_string_equal(sink_dir_content(&f, "new"),
 			    "timestamp,\"message\"\n0.000000001,\"x\"\n"
 			    "0.000000001,\"x\"\n0.000000001,\"x\"\n");
-	/* Also one that took the place of another. */
+	/* A file that replaces another one begins with them, too. */
 	sink_dir_move(&f, "new", "new.1");
 	sink_dir_put(&f, "new", "x");
 	sink_dir_flush_all(&f);
@@ -406,7 +406,7 @@ static void the_directory_is_created_at_start_up(void **state)
 
 static const struct dry_case {
 	const char *keys;
-	const char *said; /* NULL: all is well */
+	const char *message; /* NULL: no mistake is reported */
 } dry_cases[] = {
 	{"", NULL},
 	{"    Path @\n", NULL},
@@ -432,10 +432,10 @@ static void a_dry_run_reports_mistakes_and_creates_nothing(void **state)
 		sink_dir_write(&f, "file", "");
 		assert_int_equal(mkdir(sink_dir_path(&f, "dir"), 0755), 0);
 		assert_int_equal(sink_dir_try_open(&f, c->keys, true, &e),
-				 c->said == NULL);
-		if (c->said != NULL && (strstr(e.text, c->said) == NULL ||
-					strstr(e.text, "t.conf:4") == NULL))
-			fail_msg("no '%s' in: %s", c->said, e.text);
+				 c->message == NULL);
+		if (c->message != NULL && (strstr(e.text, c->message) == NULL ||
+					   strstr(e.text, "t.conf:4") == NULL))
+			fail_msg("no '%s' in: %s", c->message, e.text);
 		assert_false(sink_dir_exists(&f, "x"));
 		sink_dir_fini(&f);
 	}
@@ -443,7 +443,7 @@ static void a_dry_run_reports_mistakes_and_creates_nothing(void **state)
 
 static const struct mistake {
 	const char *keys;
-	const char *said;
+	const char *message;
 } mistakes[] = {
 	{"    Mkdir maybe\n", "Mkdir"},
 	{"    Tag_Path clean\n", "sanitized"},
@@ -465,8 +465,8 @@ static void a_mistake_is_reported(void **state)
 		sink_dir_init(&f);
 		assert_false(
 			sink_dir_try_open(&f, mistakes[i].keys, false, &e));
-		if (strstr(e.text, mistakes[i].said) == NULL)
-			fail_msg("no '%s' in: %s", mistakes[i].said, e.text);
+		if (strstr(e.text, mistakes[i].message) == NULL)
+			fail_msg("no '%s' in: %s", mistakes[i].message, e.text);
 		sink_dir_fini(&f);
 	}
 }

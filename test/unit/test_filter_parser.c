@@ -92,7 +92,8 @@ static void fini(struct fixture *f)
 	buf_fini(&f->json);
 }
 
-/* What the syslog parser leaves: pri, time, ident and the message. */
+/* Give the filter a record as the syslog parser produces it: pri, time, ident
+ * and message. */
 static void give(struct fixture *f, struct value message)
 {
 	struct record *r =
@@ -104,7 +105,7 @@ static void give(struct fixture *f, struct value message)
 	r->restarts = 3;
 	f->record = r;
 	assert_int_equal(filter_parser.apply(f->filter, r, NULL), FILTER_PASS);
-	/* Only fields and time are the parser's. */
+	/* The filter may change only the fields and the time. */
 	assert_ptr_equal(r->message, &f->message);
 	assert_true(span_equals(r->tag, SPAN("kube.*")));
 	assert_int_equal(r->restarts, 3);
@@ -210,8 +211,7 @@ static void parsed_keys_end_the_knowledge_that_keys_are_unique(void **state)
 	fini(&f);
 }
 
-static void of_two_equal_keys_both_are_parsed_and_the_last_one_wins(
-	void **state)
+static void both_of_two_equal_keys_are_parsed_and_the_last_wins(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -297,8 +297,7 @@ static void a_record_that_no_parser_matches_passes_unchanged(void **state)
 	}
 }
 
-static void an_absent_or_non_string_key_leaves_the_record_unchanged(
-	void **state)
+static void without_a_string_to_parse_the_record_is_unchanged(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -392,9 +391,9 @@ static void more_fields_than_a_record_starts_with_are_kept(void **state)
 	fini(&f);
 }
 
-/* --- what is said */
+/* --- what is logged */
 
-static size_t read_said(const char *path, char *room, size_t size)
+static size_t read_log(const char *path, char *room, size_t size)
 {
 	FILE *file = fopen(path, "r");
 	assert_non_null(file);
@@ -422,18 +421,18 @@ static void content_is_logged_only_at_level_debug(void **state)
 		give(&f, value_int(5));
 		assert_true(log_open(NULL, LOG_OFF, &e));
 
-		char said[4096];
-		read_said(path, said, sizeof said);
+		char logged[4096];
+		read_log(path, logged, sizeof logged);
 		unlink(path);
-		const char *line = strstr(said, "level=warn mod=parser "
-						"filter=parser.0");
+		const char *line = strstr(logged, "level=warn mod=parser "
+						  "filter=parser.0");
 		assert_non_null(line);
 		assert_non_null(strstr(line, "json_cut"));
-		/* Rate-limited: the second is held back. */
+		/* The log is rate-limited: it holds the second line back. */
 		assert_null(strstr(line + 1, "level=warn"));
-		assert_int_equal(strstr(said, "secret") != NULL,
+		assert_int_equal(strstr(logged, "secret") != NULL,
 				 levels[i] == LOG_DEBUG);
-		assert_int_equal(strstr(said, "key_missing") != NULL,
+		assert_int_equal(strstr(logged, "key_missing") != NULL,
 				 levels[i] == LOG_DEBUG);
 		fini(&f);
 	}
@@ -491,12 +490,12 @@ int main(void)
 		cmocka_unit_test(
 			parsed_keys_end_the_knowledge_that_keys_are_unique),
 		cmocka_unit_test(
-			of_two_equal_keys_both_are_parsed_and_the_last_one_wins),
+			both_of_two_equal_keys_are_parsed_and_the_last_wins),
 		cmocka_unit_test(a_nested_key_is_found),
 		cmocka_unit_test(
 			a_record_that_no_parser_matches_passes_unchanged),
 		cmocka_unit_test(
-			an_absent_or_non_string_key_leaves_the_record_unchanged),
+			without_a_string_to_parse_the_record_is_unchanged),
 		cmocka_unit_test(parsers_are_tried_in_their_order),
 		cmocka_unit_test(a_parsed_time_becomes_the_time_of_the_record),
 		cmocka_unit_test(

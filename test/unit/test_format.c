@@ -72,7 +72,8 @@ static const struct template_case {
 	const char *json;
 	const char *line;
 } template_cases[] = {
-	/* Fluent Bit's own, and what was seen of it. */
+	/* Examples from Fluent Bit's documentation, and output observed from
+	 * it. */
 	{"{time} KEY1={key1} KEY2={key2}",
 	 "{\"key1\":\"val1\",\"key2\":\"val2\"}",
 	 "1448403340.000000 KEY1=val1 KEY2=val2\n"},
@@ -98,7 +99,7 @@ static const struct template_case {
 	{"{f}", "{\"f\":false}", "false\n"},
 	{"{s}{s}", "{\"s\":\"\"}", "\n"},
 	{"a\tb\t{s}", "{\"s\":\"x\"}", "a\tb\tx\n"},
-	/* Where a value must not forge a line or a column. */
+	/* A value must not be able to forge a line or a column. */
 	{"<{s}>", "{\"s\":\"l1\\nl2\"}", "<l1\\nl2>\n"},
 	{"<{s}>", "{\"s\":\"\\b\\f\\n\\r\\t\"}", "<\\b\\f\\n\\r\\t>\n"},
 	{"<{s}>", "{\"s\":\"\\u0000\\u0001\\u001b\\u001f\\u007f\"}",
@@ -126,7 +127,8 @@ static void a_template_is_rendered_to_the_byte(void **state)
 	}
 }
 
-/* Of every length, plain, and with a control character at every place. */
+/* Values of every length: plain, and with a control character at every
+ * position. */
 static void a_value_of_any_length_is_copied_or_escaped(void **state)
 {
 	(void)state;
@@ -139,7 +141,7 @@ static void a_value_of_any_length_is_copied_or_escaped(void **state)
 	bytes[3] = bytes[20] = '\xff';
 	bytes[5] = bytes[40] = '\x80';
 	for (size_t len = 0; len <= sizeof bytes; len++) {
-		char *value = malloc(len + 1); /* nothing readable behind it */
+		char *value = malloc(len + 1); /* nothing readable follows it */
 		memcpy(value, bytes, len);
 		value = realloc(value, len ? len : 1);
 		struct buf out = {0}, wanted = {0};
@@ -165,9 +167,8 @@ static void a_value_of_any_length_is_copied_or_escaped(void **state)
 	}
 }
 
-/* It remembers where a key was in the record before. */
-static void a_template_finds_the_first_of_a_key_in_records_of_any_shape(
-	void **state)
+/* The template remembers the position that a key had in the previous record. */
+static void a_template_finds_the_first_key_in_any_record(void **state)
 {
 	(void)state;
 	static const struct {
@@ -200,7 +201,8 @@ static const struct format_case {
 	const char *json;
 	const char *line;
 } format_cases[] = {
-	/* Fluent Bit's own, and what was seen of it. */
+	/* Examples from Fluent Bit's documentation, and output observed from
+	 * it. */
 	{"    Format csv\n    Delimiter space\n",
 	 "{\"key1\":\"val1\",\"key2\":\"val2\"}",
 	 "1448403340.500000000 \"val1\" \"val2\"\n"},
@@ -222,16 +224,16 @@ static const struct format_case {
 	 "\"time\" 1448403340.500000 \"key1\" \"val1\" \"key2\" \"val2\"\n"},
 	{"    Format ltsv\n    Delimiter Comma\n    Label_Delimiter TAB\n",
 	 "{\"a\":1}", "\"time\"\t1448403340.500000,\"a\"\t1\n"},
-	/* The time alone: Fluent Bit writes nothing at all. */
+	/* Only the time; Fluent Bit writes nothing at all. */
 	{"    Format csv\n", "{}", "1448403340.500000000\n"},
 	{"    Format ltsv\n", "{}", "\"time\":1448403340.500000\n"},
-	/* Where a value must not forge a line or a column. */
+	/* A value must not be able to forge a line or a column. */
 	{"    Format csv\n",
 	 "{\"a\":\"x\\\",\\\"y\\nz\",\"b\":\"\\\"\",\"c\":[\"\\\"\"]}",
 	 "1448403340.500000000,\"x\"\",\"\"y\\nz\",\"\"\"\",[\"\"\"\"]\n"},
 	{"    Format ltsv\n", "{\"a\\tb\":\"c\\td\\\"\"}",
 	 "\"time\":1448403340.500000\t\"a\\tb\":\"c\\td\"\"\n"},
-	/* What brings Fluent Bit's bytes back. */
+	/* With these keys the output equals that of Fluent Bit. */
 	{"    Format csv\n    Escape off\n", "{\"a\":\"x\\\"\\ny\\u0001\"}",
 	 "1448403340.500000000,\"x\"\ny\x01\"\n"},
 	{"    Format ltsv\n    Escape off\n", "{\"a\":\"x\\ty\"}",
@@ -309,7 +311,8 @@ static void the_default_template_is_time_and_message(void **state)
 	close_all(&f);
 }
 
-/* What {time} was before it went through a double must not matter. */
+/* Which nanoseconds {time} had before the conversion to a double must not
+ * matter. */
 static void the_time_has_the_digits_of_a_double(void **state)
 {
 	(void)state;
@@ -470,8 +473,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_template_is_rendered_to_the_byte),
 		cmocka_unit_test(a_value_of_any_length_is_copied_or_escaped),
-		cmocka_unit_test(
-			a_template_finds_the_first_of_a_key_in_records_of_any_shape),
+		cmocka_unit_test(a_template_finds_the_first_key_in_any_record),
 		cmocka_unit_test(a_record_is_a_line_to_the_byte),
 		cmocka_unit_test(a_csv_file_can_begin_with_the_column_names),
 		cmocka_unit_test(an_unknown_format_is_reported),

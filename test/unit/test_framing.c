@@ -14,9 +14,9 @@ static const char mark_of[] = {[FRAMING_MESSAGE] = '|',
 			       [FRAMING_CUT] = '~',
 			       [FRAMING_NO_LENGTH] = '?'};
 
-/* Give the text in pieces of so many bytes, keeping what is left as a stream
- * does; write down each message, '|' behind it, or '$' when the stream ended
- * within it. */
+/* Feed the text in pieces of `piece` bytes and keep unread bytes as a stream
+ * does.  Write down each message with '|' after it, or with '$' if the stream
+ * ended within it. */
 static void run(enum framing_kind kind, struct span text, size_t piece,
 		struct buf *out)
 {
@@ -28,7 +28,8 @@ static void run(enum framing_kind kind, struct span text, size_t piece,
 	for (size_t at = 0; at < text.len; at += piece) {
 		size_t n = text.len - at < piece ? text.len - at : piece;
 		buf_put(&held, text.ptr + at, n);
-		/* A copy of just that size, for the sanitizer. */
+		/* An exact copy, so that the sanitizer notices a read past its
+		 * end. */
 		char *exact = malloc(held.len);
 		memcpy(exact, held.ptr, held.len);
 		struct span rest = span_make(exact, held.len);
@@ -103,7 +104,8 @@ static void counted_octets_are_one_message_however_they_are_split(void **state)
 		{SPAN("1 a"), "a|"},
 		{SPAN("1 a2 bc"), "a|bc|"},
 		{SPAN("1 a\n2 bc\n\n1 d"), "a|bc|d|"},
-		{SPAN("3 a\nb2 c\0"), "a\nb|c"}, /* ends here, for strcmp */
+		{SPAN("3 a\nb2 c\0"),
+		 "a\nb|c"}, /* the NUL ends it for strcmp */
 		{SPAN("0 1 a0 0 1 b"), "a|b|"},
 		{SPAN("008 12345678"), "12345678|"},
 		{SPAN("9 1234567891 x"), "12345678~x|"},

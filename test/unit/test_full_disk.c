@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A disk that takes nothing, when there are other outputs: its lines are
- * spilled as far as there is room, and then it blocks; nothing is dropped. */
+/* A full disk beside other outputs.  The sink spills its lines as long as there
+ * is room and then blocks; it drops nothing. */
 #include "sink_dir.h"
 
 #include <stdio.h>

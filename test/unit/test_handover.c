@@ -33,7 +33,8 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* Give one end of a new pair, close it here, return the other. */
+/* Give away one end of a new socket pair and close it here; return the other
+ * end. */
 static int give(struct fixture *f, const struct handed *handed,
 		const char *held)
 {
@@ -89,7 +90,7 @@ static void given_connections_are_taken_in_order(void **state)
 	free(text);
 }
 
-/* While nobody takes any. */
+/* All of them fit even if nobody takes any. */
 static void all_connections_fit_into_the_hand_over(void **state)
 {
 	struct fixture *f = *state;
@@ -108,7 +109,8 @@ static void all_connections_fit_into_the_hand_over(void **state)
 		close(senders[i]);
 }
 
-/* The giver then ends the connection himself, as without a next worker. */
+/* The giver then closes the connection itself, as it does without a next
+ * worker. */
 static void a_connection_that_does_not_fit_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -126,7 +128,7 @@ static void a_connection_that_does_not_fit_is_refused(void **state)
 	assert_int_equal(taken, given);
 }
 
-/* Nobody has it any more: its sender sees the end. */
+/* Nobody holds the connection any more, so its sender sees it closed. */
 static void connections_nobody_takes_are_closed_with_the_pair(void **state)
 {
 	struct fixture *f = *state;

@@ -10,7 +10,8 @@
 #include "setup/assemble.h"
 #include "setup/input_conf.h"
 
-/* The caller frees the configuration, to which the input's texts belong. */
+/* Read an input section.  The caller frees the configuration, which owns the
+ * texts of the input. */
 static struct decoder *read_input(const char *keys, struct conf **c,
 				  struct input *in, struct err *e)
 {

@@ -68,7 +68,7 @@ static void the_kernels_receive_time_wins_over_now(void **state)
 	assert_true(journal_take(j, &entry));
 	assert_int_equal(entry.arrival_ns, INT64_C(1795219198123456789));
 
-	/* The time of the message before is not taken for the next one. */
+	/* The time of the previous message is not used for the next one. */
 	assert_int_equal(append_bytes(j, SPAN("y")), 1);
 	assert_true(journal_take(j, &entry));
 	assert_int_equal(entry.arrival_ns, NOW_NS);
@@ -102,7 +102,7 @@ static void used_slots_are_prepared_for_the_next_datagram(void **state)
 	assert_int_equal(m[0].msg_hdr.msg_flags, 0);
 	assert_int_equal(m[0].msg_hdr.msg_controllen,
 			 CMSG_SPACE(sizeof(struct timespec)));
-	/* The other one was not appended and is left alone. */
+	/* The other slot was not appended and stays unchanged. */
 	assert_int_equal(m[1].msg_len, 4);
 	assert_int_equal(m[1].msg_hdr.msg_flags, MSG_TRUNC);
 	journal_close(j);
@@ -120,7 +120,7 @@ static void a_full_ring_refuses_the_newest_message(void **state)
 	assert_int_equal(journal_stats(j)->refused_total, 1);
 	assert_int_equal(journal_pending_bytes(j), SMALL_RING_BYTES);
 
-	/* Taken alone does not make room, committed does. */
+	/* Taking a message does not make room; committing it does. */
 	assert_takes(j, numbered_text(0, sizeof room, room));
 	assert_int_equal(append_bytes(j, numbered_text(9, sizeof room, room)),
 			 0);
@@ -133,12 +133,13 @@ static void a_full_ring_refuses_the_newest_message(void **state)
 	assert_true(journal_take(j, &entry));
 	assert_true(
 		span_equals(entry.bytes, numbered_text(5, sizeof room, room)));
-	assert_int_equal(entry.seq, 4); /* the refused have no number */
+	assert_int_equal(entry.seq, 4); /* refused messages have no number */
 	assert_takes_nothing(j);
 	journal_close(j);
 }
 
-/* At every offset, empty or not: what journal_room promises goes in. */
+/* At every offset, whether the ring is empty or not, journal_room() messages
+ * can be appended. */
 static void the_journal_has_the_room_it_promises(void **state)
 {
 	enum { LENGTH = 1000, COUNT_MAX = 5 };
@@ -161,7 +162,8 @@ static void the_journal_has_the_room_it_promises(void **state)
 			journal_commit(j, NULL, 0);
 			assert_true(journal_room(j) > 0);
 			append_bytes(j, span_make(room, before));
-			if (i % 2 == 0) /* else it is not empty next time */
+			if (i % 2 ==
+			    0) /* otherwise the ring is not empty next time */
 				assert_true(journal_take(j, &entry));
 			journal_commit(j, NULL, 0);
 		}
@@ -192,8 +194,9 @@ static void a_taken_message_stays_valid_until_it_is_committed(void **state)
 	journal_close(j);
 }
 
-/* Three entries, so that `left` bytes stay before the end of the ring, and
- * only the second and third are in use: then one that does not fit there. */
+/* Append three entries so that `left` bytes stay free before the end of the
+ * ring, and commit the first.  Then append an entry that does not fit at the
+ * end. */
 static void check_end_of_ring(size_t left)
 {
 	struct journal *j = open_journal(SMALL_RING_BYTES, 2048, 1);
@@ -238,7 +241,7 @@ static void a_skip_is_not_written_without_room_following_it(void **state)
 	append_bytes(j, numbered_text(1, 2016, room));
 	assert_takes(j, numbered_text(0, 992, room));
 	commit_taken(j);
-	/* 1024 free before the end and 1024 at the beginning. */
+	/* 1024 bytes are free before the end, and 1024 at the beginning. */
 	assert_int_equal(append_bytes(j, numbered_text(2, 993, room)), 0);
 	assert_int_equal(journal_pending_bytes(j), 2048);
 	assert_int_equal(append_bytes(j, numbered_text(3, 992, room)), 1);
@@ -275,8 +278,8 @@ static void committing_nothing_leaves_a_restarted_ring_alone(void **state)
 	append_bytes(j, SPAN("one"));
 	assert_takes(j, SPAN("one"));
 	commit_taken(j);
-	append_bytes(j, SPAN("two")); /* starts over, moves tail */
-	commit_taken(j);	      /* nothing was taken: tail is not ours */
+	append_bytes(j, SPAN("two")); /* starts over and moves tail */
+	commit_taken(j); /* nothing was taken: it must not move tail */
 	assert_int_equal(journal_pending_bytes(j), 40);
 	assert_takes(j, SPAN("two"));
 	commit_taken(j);
@@ -286,7 +289,7 @@ static void committing_nothing_leaves_a_restarted_ring_alone(void **state)
 	journal_close(j);
 }
 
-/* What room promises is kept, whatever the lengths. */
+/* journal_room() keeps its promise for messages of any length. */
 static void journal_room_never_promises_too_much(void **state)
 {
 	(void)state;
@@ -362,7 +365,8 @@ static void a_journal_with_little_traffic_touches_few_pages(void **state)
 			;
 		commit_taken(j);
 	}
-	/* 20,000 x 8 x 832 is the ring twice over; a 256th part is used. */
+	/* 20,000 x 8 x 832 bytes fill the ring twice, but only a 256th of its
+	 * pages is used. */
 	assert_in_range(resident_pages(ring, 64 << 20), 1, 70);
 	unsigned count;
 	const struct mmsghdr *slots = journal_slots(j, 7, &count);
@@ -372,8 +376,7 @@ static void a_journal_with_little_traffic_touches_few_pages(void **state)
 	journal_close(j);
 }
 
-static void a_ring_that_cannot_hold_the_largest_message_is_an_error(
-	void **state)
+static void a_ring_smaller_than_a_message_is_an_error(void **state)
 {
 	(void)state;
 	static const struct {
@@ -416,7 +419,8 @@ static void a_ring_that_cannot_hold_the_largest_message_is_an_error(
 	journal_close(NULL);
 }
 
-/* Batches, takes and commits in any order, against what must come out. */
+/* Append batches, take and commit in random order; compare with what must come
+ * out. */
 static void any_order_of_calls_keeps_every_message(void **state)
 {
 	(void)state;
@@ -427,7 +431,7 @@ static void any_order_of_calls_keeps_every_message(void **state)
 	char room[LENGTH_MAX];
 	for (unsigned step = 0; step < 100000; step++) {
 		unsigned what = random_below(&random, 8);
-		if (what < 3) { /* all of one length: the refused come last */
+		if (what < 3) { /* all have one length */
 			size_t length = random_below(&random, LENGTH_MAX + 1);
 			unsigned n = what + 1;
 			for (unsigned i = 0; i < n; i++)
@@ -465,7 +469,7 @@ static size_t length_of(unsigned number)
 	return sizeof number + number * 7919u % (THREAD_LENGTH_MAX - 3);
 }
 
-/* The number, and bytes that follow from it. */
+/* A message that holds its number, followed by bytes that depend on it. */
 static struct span numbered(unsigned number, char *room)
 {
 	size_t length = length_of(number);
@@ -474,8 +478,8 @@ static struct span numbered(unsigned number, char *room)
 	return span_make(room, length);
 }
 
-/* A refused message is lost, and the next one has the next number: what comes
- * out has gaps, but each appended one is there, in order. */
+/* A refused message is lost, but its number is used.  So the consumer sees
+ * gaps, but every appended message is there, in order. */
 static void *produce(void *journal)
 {
 	struct journal *j = journal;
@@ -609,8 +613,7 @@ int main(void)
 			an_empty_ring_has_room_for_the_largest_message),
 		cmocka_unit_test(
 			a_journal_with_little_traffic_touches_few_pages),
-		cmocka_unit_test(
-			a_ring_that_cannot_hold_the_largest_message_is_an_error),
+		cmocka_unit_test(a_ring_smaller_than_a_message_is_an_error),
 		cmocka_unit_test(any_order_of_calls_keeps_every_message),
 		cmocka_unit_test(two_threads_pass_every_message_in_order),
 	};

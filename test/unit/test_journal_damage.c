@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A journal with a few messages, some committed, and notes; then damaged in
- * all ways.  Whatever is in the file: no crash, and what comes out was put in,
- * in its order, or the file is set aside as it was. */
+/* A journal with a few messages, some committed, and notes, which is then
+ * damaged in every way.  Opening it never crashes.  Either every message that
+ * comes out was appended, in that order, or the file is renamed unchanged to
+ * PATH.damaged.N. */
 #include "journal_dir.h"
 #include "random.h"
 
@@ -21,7 +22,7 @@ enum { FIRST = 3, MESSAGES = 9 };
 
 static int set_up_good(void **state)
 {
-	/* Many files; in memory where that is possible. */
+	/* The tests create many files: in memory, if possible. */
 	if (journal_dir_set_up_in("/dev/shm", state) != 0 &&
 	    journal_dir_set_up(state) != 0)
 		return -1;
@@ -76,7 +77,7 @@ static void check_entry(void *data, const struct journal_entry *entry)
 	seen->count++;
 }
 
-/* Whether it is good; then it is complete. */
+/* True if the journal is undamaged; then assert that it is complete. */
 static bool inspect(const char *path)
 {
 	struct seen seen = {.next = FIRST};
@@ -92,8 +93,8 @@ static bool inspect(const char *path)
 	return false;
 }
 
-/* The file as it is now is opened: what was good goes on, else it is set
- * aside, byte for byte. */
+/* Open the file as it is now.  True if it is accepted; otherwise assert that it
+ * was renamed, byte for byte. */
 static bool open_damaged(struct journal_dir *d, const char *content,
 			 size_t bytes)
 {
@@ -105,7 +106,7 @@ static bool open_damaged(struct journal_dir *d, const char *content,
 	while (journal_take(j, &entry))
 		check_entry(&seen, &entry);
 	if (is_good) {
-		commit_taken(j); /* the end of the first batch */
+		commit_taken(j); /* the first batch ends here */
 		while (journal_take(j, &entry))
 			check_entry(&seen, &entry);
 		assert_int_equal(seen.count, MESSAGES - FIRST);
@@ -122,7 +123,7 @@ static bool open_damaged(struct journal_dir *d, const char *content,
 		free(kept);
 		assert_int_equal(unlink(d->other), 0);
 	}
-	append_texts(j, 1, 1); /* and it works */
+	append_texts(j, 1, 1); /* the new journal works */
 	assert_texts(j, 1, 1);
 	journal_close(j);
 	return is_good;
@@ -135,7 +136,8 @@ static void an_undamaged_file_is_accepted(void **state)
 	char *content = read_file(d->path, &bytes);
 	assert_true(inspect(d->path));
 	char *after = read_file(d->path, &bytes);
-	assert_memory_equal(after, content, bytes); /* nothing is changed */
+	assert_memory_equal(after, content,
+			    bytes); /* the renamed file is unchanged */
 	free(after);
 	assert_true(open_damaged(d, content, bytes));
 	free(content);
@@ -175,14 +177,15 @@ static char *map_file(const char *path, size_t *bytes)
 	return map;
 }
 
-/* The part of a file that a file system wrote back, and zeros. */
+/* After a power cut, a file holds the part that the file system wrote back, and
+ * zeros. */
 static void a_file_with_a_missing_part_is_renamed_to_damaged(void **state)
 {
 	struct journal_dir *d = *state;
 	size_t bytes;
 	char *content = read_file(d->path, &bytes);
 	char *map = map_file(d->path, &bytes);
-	size_t last = bytes; /* what is behind is zero anyway */
+	size_t last = bytes; /* the rest is zero anyway */
 	while (content[last - 1] == '\0')
 		last--;
 	for (size_t from = 0; from < last;) {
@@ -200,7 +203,8 @@ static void a_file_with_a_missing_part_is_renamed_to_damaged(void **state)
 	free(content);
 }
 
-/* Every byte of these, changed in three ways. */
+/* Change each byte of the range in three ways; is_caught tells whether the
+ * journal must notice. */
 static void flip(struct journal_dir *d, char *map, size_t from, size_t bytes,
 		 bool is_caught)
 {
@@ -243,7 +247,7 @@ static void a_changed_byte_never_invents_a_message(void **state)
 	flip(d, map, v.at.ring, s.begin, false);
 	for (uint64_t at = s.begin; at < s.end;) {
 		size_t length = journal_item_at(&v, at)->length;
-		/* But for the padding. */
+		/* The padding is not covered by the checksum. */
 		flip(d, map, v.at.ring + at, ITEM_HEAD_BYTES + length, true);
 		at += journal_item_bytes(length);
 	}
@@ -252,7 +256,8 @@ static void a_changed_byte_never_invents_a_message(void **state)
 	munmap(map, bytes);
 }
 
-/* Not a checksum's business alone: the words that it protects are right. */
+/* Make the checksums right again, so that the test reaches the code that they
+ * protect. */
 static void mend(struct journal_view *v)
 {
 	struct journal_header *h = v->header;
@@ -357,7 +362,8 @@ static void a_journal_can_be_inspected_while_it_is_in_use(void **state)
 	assert_int_equal(summary.ring_bytes, SMALL_RING_BYTES);
 	assert_int_equal(summary.slot_bytes, SLOT_BYTES);
 	assert_int_equal(summary.head - summary.tail, journal_pending_bytes(j));
-	/* Received, and not appended: of a dead process only. */
+	/* Datagrams that were received but not appended are listed only for a
+	 * dead process. */
 	slot_receive(j, 0, SPAN("x"));
 	seen = (struct seen){.next = FIRST};
 	assert_true(journal_inspect(d->path, &summary, check_entry, &seen, &e));

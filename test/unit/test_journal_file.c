@@ -97,7 +97,8 @@ static void counters_alone_are_committed_too(void **state)
 		j = journal_dir_open_good(d);
 		assert_int_equal(committed_counter(j), i);
 	}
-	/* Also when the producer has started over, and the tail is behind. */
+	/* The same if the producer has started over and the tail is behind
+	 * it. */
 	append_texts(j, 3, 1);
 	assert_texts(j, 3, 1);
 	commit_counter(j, 7);
@@ -129,7 +130,8 @@ static void refused_and_truncated_messages_stay_counted(void **state)
 	journal_close(j);
 }
 
-/* Messages in a socket, received into the journal, and nothing more. */
+/* Receive messages from a socket into the journal's slots without appending
+ * them. */
 static struct journal *receive_only(struct journal *j, unsigned sent)
 {
 	int sockets[2], one = 1;
@@ -138,7 +140,7 @@ static struct journal *receive_only(struct journal *j, unsigned sent)
 	assert_int_equal(setsockopt(sockets[1], SOL_SOCKET, SO_TIMESTAMPNS,
 				    &one, sizeof one),
 			 0);
-	for (unsigned i = 0; i < sent; i++) { /* the second one is empty */
+	for (unsigned i = 0; i < sent; i++) { /* the second datagram is empty */
 		size_t length = (i + 1) % 3 * 400;
 		if (i == 1)
 			length = 0;
@@ -167,7 +169,7 @@ static void datagrams_left_in_slots_are_recovered(void **state)
 		assert_int_equal(found.from_slots, sent);
 		assert_int_equal(found.messages, sent);
 		int64_t last_ns = clock_real_ns();
-		journal_close(j); /* once only */
+		journal_close(j); /* they are recovered only once */
 		j = journal_dir_open(d, &found);
 		assert_int_equal(found.from_slots, 0);
 		assert_int_equal(found.messages, sent);
@@ -217,7 +219,7 @@ static void the_repeated_batch_ends_where_it_ended_before(void **state)
 	add_note(j, 10, 100);
 	add_note(j, 11, 0);
 	add_note(j, 10, 200);
-	assert_not_noted(j, 10, 0); /* they are for the next process */
+	assert_not_noted(j, 10, 0); /* notes are for the next process */
 	journal_close(j);
 
 	struct journal_found found;
@@ -237,7 +239,7 @@ static void the_repeated_batch_ends_where_it_ended_before(void **state)
 	assert_not_noted(j, 11, 1);
 	assert_null(journal_noted(j, 2, 3, 10, 0));
 	assert_null(journal_noted(j, 1, 4, 10, 0));
-	/* Notes of the second attempt join those of the first. */
+	/* The notes of the second attempt are added to those of the first. */
 	add_note(j, 12, 50);
 	assert_noted(j, 10, 0, 100);
 	assert_not_noted(j, 12, 0);
@@ -291,7 +293,7 @@ static void notes_beyond_the_maximum_are_not_kept(void **state)
 	journal_close(j);
 }
 
-/* Everything in any order, and a new process now and then. */
+/* All calls in random order, with a restart now and then. */
 static void any_order_of_calls_and_kills_keeps_every_message(void **state)
 {
 	const struct journal_dir *d = *state;
@@ -405,7 +407,7 @@ static void a_replaced_file_has_a_lock_of_its_own(void **state)
 	assert_int_equal(rename(d->path, journal_dir_beside(d, ".damaged.9")),
 			 0);
 	struct journal *j =
-		journal_dir_open_good(d); /* another file: another lock */
+		journal_dir_open_good(d); /* another file has another lock */
 	assert_takes_nothing(j);
 	journal_close(old);
 	journal_close(j);
@@ -508,8 +510,7 @@ static void changing_the_size_keeps_all_messages(void **state)
 	journal_close(j);
 }
 
-static void a_journal_that_does_not_fit_the_new_size_is_renamed_to_damaged(
-	void **state)
+static void a_journal_too_full_for_its_new_size_is_renamed(void **state)
 {
 	struct journal_dir *d = *state;
 	struct journal_opts opts = journal_dir_opts(d);
@@ -555,7 +556,7 @@ int main(void)
 		TEST(a_half_created_file_is_created_again),
 		TEST(a_path_that_is_not_a_file_is_an_error),
 		TEST(changing_the_size_keeps_all_messages),
-		TEST(a_journal_that_does_not_fit_the_new_size_is_renamed_to_damaged),
+		TEST(a_journal_too_full_for_its_new_size_is_renamed),
 	};
 #undef TEST
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,8 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A file system of 2 MiB on the directory; only this process sees it.  False
- * where that is not permitted. */
+/* Mount a file system of 2 MiB on the directory, which only this process sees.
+ * False if this process may not mount. */
 static bool mount_small(const struct journal_dir *d)
 {
 	int flags = CLONE_NEWNS | (geteuid() != 0 ? CLONE_NEWUSER : 0);
@@ -18,7 +18,7 @@ static bool mount_small(const struct journal_dir *d)
 	       mount("none", d->root, "tmpfs", 0, "size=2m") == 0;
 }
 
-/* 256 entries end where a step of what is reserved ends. */
+/* 256 entries end exactly where a step of the reservation ends. */
 enum { EVEN_BYTES = 1024 - ITEM_HEAD_BYTES };
 
 static unsigned append_until_refused(struct journal *j, unsigned from)
@@ -38,7 +38,7 @@ static void take_and_commit(struct journal *j, unsigned from, unsigned upto)
 	commit_taken(j);
 }
 
-/* Not a page is left. */
+/* Fill the file system until no page is left. */
 static void fill_up(const char *path)
 {
 	static const char page[4096];
@@ -50,7 +50,8 @@ static void fill_up(const char *path)
 	fclose(f);
 }
 
-/* A store to a page that the file system has no room for would be SIGBUS. */
+/* If the journal stored to a page for which the file system has no room, the
+ * process would die of SIGBUS. */
 static void use_small_file_system(struct journal_dir *d)
 {
 	struct journal_opts opts = journal_dir_opts(d);
@@ -69,8 +70,8 @@ static void use_small_file_system(struct journal_dir *d)
 		assert_int_equal(journal_room(j), 0);
 		take_and_commit(j, from, n);
 		assert_in_range(journal_room(j), 2, 9);
-		/* From the middle on: behind the last that there is room for a
-		 * skip leads to the beginning. */
+		/* Start in the middle of the ring, so that a skip follows the
+		 * last entry that fits and leads to the beginning. */
 		char room[EVEN_BYTES];
 		for (from = n; n < from + 400; n++)
 			append_bytes(j, numbered_text(n, sizeof room, room));
@@ -84,7 +85,7 @@ static void use_small_file_system(struct journal_dir *d)
 		assert_int_equal(found.messages, n - from);
 		take_and_commit(j, from, n);
 	}
-	/* More slots would be used, if there were room for them. */
+	/* The journal would use more slots if there were room for them. */
 	journal_slots(j, 7, &count);
 	for (unsigned i = 0; i < count; i++)
 		slot_receive(j, i, SPAN("x"));
@@ -100,7 +101,7 @@ static void use_small_file_system(struct journal_dir *d)
 	assert_non_null(strstr(e.text, opts.path));
 	assert_false(file_exists(opts.path));
 
-	/* The operator makes room. */
+	/* Now the operator makes room. */
 	assert_int_equal(mount("none", d->root, NULL, MS_REMOUNT, "size=20m"),
 			 0);
 	assert_true(journal_room(j) > 100);

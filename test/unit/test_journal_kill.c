@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A process is led through the journal one instruction at a time, and after
- * each that changed the file its death is imagined: a copy of the file, as it
- * is then, is opened.  So no instant is left to luck. */
+/* A parent steps a child through the journal's code one instruction at a time.
+ * After each instruction that changed the file, it opens a copy of the file, as
+ * if the child had been killed there.  So every instant of a kill is tested. */
 #include "journal_dir.h"
 
 #include <signal.h>
@@ -18,13 +18,13 @@
 #include "base/mem.h"
 #include "journal/journal_format.h"
 
-/* What the process has surely done. */
+/* What the child has completed. */
 struct progress {
 	bool is_traced;
 	unsigned received;
 	unsigned taken;
 	unsigned committed;
-	unsigned noted; /* for what is taken and not committed */
+	unsigned noted; /* notes about taken, uncommitted messages */
 };
 
 static size_t length_of(unsigned number)
@@ -107,17 +107,17 @@ static void live(const struct journal_dir *d, volatile struct progress *p,
 	do_receive(j, p, sockets, 4);
 	do_take(j, p, 3);
 	do_commit(j, p);
-	do_receive(j, p, sockets, 4); /* a skip, and one is refused */
-	do_commit(j, p);	      /* of nothing */
+	do_receive(j, p, sockets, 4); /* leaves a skip; one is refused */
+	do_commit(j, p);	      /* commits nothing */
 	do_take(j, p, 4);
 	do_note(j, p);
 	do_commit(j, p);
 	_exit(0);
 }
 
-/* The next one, who finds slots that were not appended, and notes. */
-static void live_again(const struct journal_dir *d, volatile struct progress *p,
-		       int sockets[2])
+/* Play the next process, which finds notes and slots that were not appended. */
+static void play_next_process(const struct journal_dir *d,
+			      volatile struct progress *p, int sockets[2])
 {
 	struct journal_opts opts = journal_dir_opts(d);
 	struct journal_found found;
@@ -141,7 +141,7 @@ static void live_again(const struct journal_dir *d, volatile struct progress *p,
 	_exit(0);
 }
 
-/* The file as it was last, and the copy of it that is opened. */
+/* The last state of the file, and the copy of it that is opened. */
 struct watch {
 	const char *map;
 	char *last;
@@ -149,12 +149,12 @@ struct watch {
 	size_t bytes;
 	struct journal_layout at;
 	struct journal_opts copy_opts;
-	unsigned received; /* at least */
+	unsigned received; /* lower bounds */
 	unsigned committed;
 	unsigned states;
 };
 
-/* Of the notes only the first page is used. */
+/* The child uses only the first page of the notes. */
 static bool has_changed(const struct watch *w)
 {
 	size_t from = w->at.notes + JOURNAL_PAGE_BYTES, to = w->at.buffers;
@@ -247,8 +247,8 @@ static char *map_file(const char *path, size_t bytes)
 static void watch_files(struct watch *w, struct journal_dir *d)
 {
 	w->copy_opts = journal_dir_opts(d);
-	w->copy_opts.path =
-		journal_dir_beside(d, ".damaged.1"); /* is removed at the end */
+	w->copy_opts.path = journal_dir_beside(
+		d, ".damaged.1"); /* the teardown removes it */
 	struct journal_found found;
 	struct journal *j = must_open_journal(&w->copy_opts, &found);
 	journal_close(j);
@@ -264,7 +264,7 @@ static void watch_files(struct watch *w, struct journal_dir *d)
 	w->at = v.at;
 }
 
-/* Until the process ends. */
+/* Step until the child ends. */
 static void step_through(struct watch *w, pid_t child,
 			 const volatile struct progress *p)
 {
@@ -289,7 +289,7 @@ static void check_all_deaths(struct journal_dir *d,
 			     const struct progress *expected)
 {
 #ifdef __SANITIZE_THREAD__
-	skip(); /* ten times the instructions, and only one thread */
+	skip(); /* ten times the instructions, for a single thread */
 #endif
 	volatile struct progress *p =
 		mmap(NULL, sizeof *p, PROT_READ | PROT_WRITE,
@@ -309,7 +309,7 @@ static void check_all_deaths(struct journal_dir *d,
 	struct watch w = {0};
 	watch_files(&w, d);
 	step_through(&w, child, p);
-	/* Each store is a state of its own. */
+	/* Every store leads to a new state. */
 	assert_true(w.states > 20);
 	assert_int_equal(w.received, expected->received);
 	assert_int_equal(w.committed, expected->committed);
@@ -329,7 +329,7 @@ static void a_kill_at_any_instant_loses_nothing(void **state)
 
 static void a_kill_during_recovery_loses_nothing(void **state)
 {
-	check_all_deaths(*state, live_again,
+	check_all_deaths(*state, play_next_process,
 			 &(struct progress){.received = 5, .committed = 0});
 }
 

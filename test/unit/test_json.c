@@ -45,7 +45,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* Into a fresh record, from bytes with nothing readable behind them. */
+/* Read into a fresh record, from bytes that nothing readable follows. */
 static enum json_verdict read_bytes(struct fixture *f, struct span text)
 {
 	char *alone = malloc(text.len ? text.len : 1);
@@ -85,7 +85,7 @@ static void a_record_that_was_read_can_be_written(void **state)
 {
 	static const struct {
 		const char *text;
-		const char *json; /* NULL: the text itself */
+		const char *json; /* NULL: the same as the text */
 	} cases[] = {
 		{"{}", NULL},
 		{"{\"a\":1}", NULL},
@@ -116,11 +116,11 @@ static void a_record_that_was_read_can_be_written(void **state)
 		{"{\"u\":\"\\ud83d\\ude00\"}", "{\"u\":\"\xf0\x9f\x98\x80\"}"},
 		{"{\"u\":\"a\\u0000b\\u001Bc\"}",
 		 "{\"u\":\"a\\u0000b\\u001bc\"}"},
-		/* what should have been escaped */
+		/* characters that should have been escaped */
 		{"{\"a\tb\":\"\n\\\"\x01\\\\\",\t\"c\":\"\\u00e9\x1f\"}",
 		 "{\"a\\tb\":\"\\n\\\"\\u0001\\\\\","
 		 "\"c\":\"\xc3\xa9\\u001f\"}"},
-		/* a surrogate alone stands for nothing */
+		/* a lone surrogate becomes U+FFFD */
 		{"{\"u\":\"\\ud83dxy\"}", "{\"u\":\"" FFFD "xy\"}"},
 		{"{\"u\":\"\\ud83d\\\\uzz\"}", "{\"u\":\"" FFFD "\\\\uzz\"}"},
 		{"{\"u\":\"\\uDe00z\"}", "{\"u\":\"" FFFD "z\"}"},
@@ -129,11 +129,11 @@ static void a_record_that_was_read_can_be_written(void **state)
 		 "{\"u\":\"" FFFD "\xf0\x9f\x98\x80\"}"},
 		{"{\"\\\\\\\"\\udfff\":\"\\\\\"}",
 		 "{\"\\\\\\\"" FFFD "\":\"\\\\\"}"},
-		/* bytes as nginx lets them through */
+		/* bytes that nginx passes unescaped */
 		{"{\"u\":\"a\xff"
 		 "b\x7f\"}",
 		 "{\"u\":\"a\\ufffdb\\u007f\"}"},
-		/* of two equal keys the last, at its own place */
+		/* of two equal keys the last one stays, at its own position */
 		{"{\"a\":1,\"b\":2,\"a\":3}", "{\"b\":2,\"a\":3}"},
 		{"{\"m\":{\"a\":1,\"a\":2}}", "{\"m\":{\"a\":2}}"},
 	};
@@ -206,7 +206,7 @@ static void each_text_that_is_not_an_object_has_its_verdict(void **state)
 		assert_int_equal(read_bytes(f, span_of(cases[i].text)),
 				 cases[i].verdict);
 		assert_int_equal(f->record->count, 0);
-		/* and the next text is not disturbed */
+		/* the next text is read as usual */
 		assert_int_equal(read_bytes(f, SPAN("{\"k\":7}")), JSON_READ);
 		assert_string_equal(buf_text(&f->written), "{\"k\":7}");
 	}
@@ -252,7 +252,7 @@ static void a_plain_string_is_a_span_into_the_text(void **state)
 {
 	static const char text[] = "{\"a\":\"plain\",\"b\":\"new\\nline\"}";
 	struct fixture *f = *state;
-	/* The second time yajl has seen an end of text before. */
+	/* In the second round yajl has already seen the end of a text. */
 	for (int i = 0; i < 2; i++) {
 		const struct value *v = read_value(f, text);
 		assert_ptr_equal(v->string.ptr, text + 6);
@@ -309,7 +309,7 @@ static void nul_bytes_following_the_object_are_ignored(void **state)
 	}
 }
 
-/* Looking for the start of a string is not quadratic. */
+/* Searching for the start of a string must not take quadratic time. */
 static void a_text_full_of_backslashes_is_read_in_linear_time(void **state)
 {
 	struct fixture *f = *state;
@@ -357,7 +357,7 @@ static void nesting_is_bounded(void **state)
 
 	put_nested(&f->text, 200 * 1000);
 	assert_int_equal(read_bytes(f, buf_span(&f->text)), JSON_TOO_DEEP);
-	/* without the object around it */
+	/* without the surrounding object */
 	assert_int_equal(read_bytes(f, span_make(f->text.ptr + 5, 199 * 1000)),
 			 JSON_NO_OBJECT);
 }
@@ -452,7 +452,7 @@ static void every_byte_value_is_written_as_json(void **state)
 		['\t'] = "\\t", ['"'] = "\\\"", ['\\'] = "\\\\",
 	};
 	for (unsigned c = 0; c < 256; c++) {
-		/* in each place of a run, whatever its length */
+		/* at each position of a run, for every length */
 		for (size_t place = 0; place < 20; place++) {
 			char text[20];
 			memset(text, 'x', sizeof text);
@@ -482,7 +482,7 @@ static void utf8_is_validated_according_to_rfc_3629(void **state)
 {
 	static const struct {
 		const char *bytes;
-		size_t good; /* 0: each byte is wrong */
+		size_t good; /* 0: every byte is invalid */
 	} cases[] = {
 		{"\xc2\x80", 2},
 		{"\xdf\xbf", 2},
@@ -503,7 +503,7 @@ static void utf8_is_validated_according_to_rfc_3629(void **state)
 		{"\xf4\x90\x80\x80", 0}, /* above U+10FFFF */
 		{"\xf5\x80\x80\x80", 0},
 		{"\xff", 0},
-		{"\xc3", 0}, /* cut */
+		{"\xc3", 0}, /* truncated */
 		{"\xe3\x81", 0},
 		{"\xf0\x9f\x98", 0},
 	};
@@ -522,7 +522,7 @@ static void utf8_is_validated_according_to_rfc_3629(void **state)
 				    buf_text(&expected));
 		buf_fini(&expected);
 	}
-	/* what would complete it lies behind the end */
+	/* the byte that would complete it follows the end */
 	struct span cut = {"\xf0\x9f\x98\x80", 3};
 	assert_string_equal(written_string(f, cut),
 			    "\"\\ufffd\\ufffd\\ufffd\"");

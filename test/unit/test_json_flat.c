@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether it is right, json_read's own tests and the fuzz target show; here,
- * that it takes what nginx writes and leaves what is not its own. */
+/* The tests of json_read() and the fuzz target show that json_flat reads
+ * correctly.  These tests show that it reads what nginx writes and leaves other
+ * texts to json_read(). */
 #include "unit.h"
 
 #include <stdio.h>
@@ -39,7 +40,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* Into a fresh record, from bytes with nothing readable behind them. */
+/* Read into a fresh record, from bytes that nothing readable follows. */
 static bool is_taken(struct fixture *f, struct span text)
 {
 	char *alone = malloc(text.len ? text.len : 1);
@@ -57,7 +58,7 @@ static void json_as_nginx_writes_it_is_read(void **state)
 {
 	static const struct {
 		const char *text;
-		const char *json; /* NULL: the text itself */
+		const char *json; /* NULL: the same as the text */
 	} cases[] = {
 		{"{}", NULL},
 		{"{\"a\":\"b\"}", NULL},
@@ -90,7 +91,7 @@ static void json_as_nginx_writes_it_is_read(void **state)
 static void unusual_json_is_left_to_the_general_reader(void **state)
 {
 	const struct span cases[] = {
-		/* right, but not for here */
+		/* valid JSON, but left to json_read() */
 		SPAN("{\"a\":{}}"),
 		SPAN("{\"a\":\"b\",\"c\":[]}"),
 		SPAN("{\"a\":1e5}"),
@@ -99,7 +100,7 @@ static void unusual_json_is_left_to_the_general_reader(void **state)
 		SPAN("{\"a\":0.1234567890123456}"),
 		SPAN("{\"a\":\"b\nc\"}"),
 		SPAN("{\"a\":1}\0"),
-		/* wrong */
+		/* invalid */
 		SPAN(""),
 		SPAN(" "),
 		SPAN("{"),
@@ -147,7 +148,7 @@ static void unusual_json_is_left_to_the_general_reader(void **state)
 	}
 }
 
-/* Wherever it stands in the blocks that are looked at together. */
+/* At every position within the blocks that are searched together. */
 static void a_special_byte_is_found_at_every_position(void **state)
 {
 	struct fixture *f = *state;
@@ -172,13 +173,13 @@ static void a_special_byte_is_found_at_every_position(void **state)
 			assert_false(is_taken(f, s));
 			*byte = '\0';
 			assert_false(is_taken(f, s));
-			*byte = '\\'; /* and 0, or the quote */
+			*byte = '\\'; /* followed by 0 or by the quote */
 			assert_false(is_taken(f, s));
 		}
 	}
 }
 
-/* The fractions of three digits, as request_time and msec have them. */
+/* All fractions of three digits, as in request_time and msec. */
 static void a_fraction_equals_the_result_of_strtod(void **state)
 {
 	struct fixture *f = *state;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a hook returns and what becomes of it, and the keys of the filter. */
+/* What a hook returns, what the filter does with it, and the keys of the
+ * filter. */
 #include "hook_unit.h"
 
 #include <stdio.h>
@@ -47,7 +48,7 @@ static void a_returned_record_equals_one_after_a_round_trip(void **state)
 		{"return 1, ts, record",
 		 "{\"f\":1.0,\"n\":null,\"a\":[],\"a2\":[1,null,3]}",
 		 T_TEXT "{\"f\":1,\"a\":[],\"a2\":[1,null,3]}"},
-		/* the same when it was touched */
+		/* the same if the hook read the values */
 		{"local x = record.f, record.n, record.a, record.a2 "
 		 "return 1, ts, record",
 		 "{\"f\":1.0,\"n\":null,\"a\":[],\"a2\":[1,null,3]}",
@@ -68,7 +69,7 @@ static void a_returned_record_equals_one_after_a_round_trip(void **state)
 		 "{}",
 		 T_TEXT "{\"l\":[\"a\"],\"m\":{\"-1\":\"m\",\"0\":\"o\","
 			"\"1.5\":\"h\",\"true\":\"t\",\"x\":\"y\"}}"},
-		/* the order of the record, then that of the names */
+		/* first the order of the record, then the order of the names */
 		{"local n = {} for k, v in pairs(record) do n[k] = v end "
 		 "n.b2 = 1 n.a2 = 1 return 1, ts, n",
 		 "{\"z\":1,\"y\":2,\"x\":3}",
@@ -111,7 +112,7 @@ static void an_invalid_result_leaves_the_record_unchanged(void **state)
 		{"local t = {} t.t = t return 1, ts, t", IN, KEPT},
 		{"local t = {} t.a = t t.b = t return 1, ts, {t = t}", IN,
 		 KEPT},
-		/* 2^40 values, not one cycle */
+		/* 2^40 values, without a cycle */
 		{"local t = {} for i = 1, 40 do t = {a = t, b = t} end "
 		 "return 1, ts, t",
 		 IN, KEPT},
@@ -120,7 +121,7 @@ static void an_invalid_result_leaves_the_record_unchanged(void **state)
 	hook_unit_check(*state, cases, COUNT(cases), "invalid_result");
 }
 
-/* Each record of a list may have all the names of the one given. */
+/* Each record of the list may have all the names of the given record. */
 static void a_list_of_records_with_many_names_is_bounded(void **state)
 {
 	struct hook_unit *f = *state;
@@ -169,8 +170,7 @@ static void a_failing_call_leaves_the_record_unchanged(void **state)
 	hook_unit_check(*state, times, COUNT(times), "bad_time");
 }
 
-static void with_dead_letters_a_failing_call_leaves_the_record_undecided(
-	void **state)
+static void with_dead_letters_a_failing_call_is_undecided(void **state)
 {
 	struct hook_unit *f = *state;
 	static const struct {
@@ -223,7 +223,7 @@ static void the_message_of_an_error_is_logged(void **state)
 			  "  error('wrong \"thing\"')\n"
 			  "end\n");
 	hook_unit_give(f, "{\"secret\":\"s3cret\"}");
-	hook_unit_give(f, "{}"); /* too soon to be told again */
+	hook_unit_give(f, "{}"); /* too soon to be logged again */
 	assert_true(log_open("/dev/stderr", LOG_INFO, &e));
 	FILE *file = fopen(log, "r");
 	assert_non_null(file);
@@ -250,8 +250,8 @@ static void the_time_may_be_a_table(void **state)
 			    "1795219198.123456790 "
 			    "{\"n\":123456789,\"s\":1795219198}");
 	assert_int_equal(hook_unit_all_failures(f), 0);
-	/* As in Fluent Bit: without a table nothing is taken, also where the
-	 * time is not to change. */
+	/* As in Fluent Bit, only a table is accepted as a time, even if the
+	 * code says that the time does not change. */
 	hook_unit_open_body(f, "record.x = 1 return record.code, 5, record",
 			    KEYS " time_as_table on\n");
 	assert_string_equal(hook_unit_give(f, "{\"code\":1}"),
@@ -456,7 +456,7 @@ int main(void)
 		TEST(an_invalid_result_leaves_the_record_unchanged),
 		TEST(a_list_of_records_with_many_names_is_bounded),
 		TEST(a_failing_call_leaves_the_record_unchanged),
-		TEST(with_dead_letters_a_failing_call_leaves_the_record_undecided),
+		TEST(with_dead_letters_a_failing_call_is_undecided),
 		TEST(a_hook_that_failed_is_called_again),
 		TEST(the_message_of_an_error_is_logged),
 		TEST(the_time_may_be_a_table),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The record as a hook sees it, in its own call and later. */
+/* The record as a hook sees it, in the same call and in later ones. */
 #include "hook_unit.h"
 
 #include <stdio.h>
@@ -11,21 +11,21 @@ static void the_record_behaves_like_a_table(void **state)
 		 "s=record['s'], i=record[1]}",
 		 "{\"a\":1,\"s\":\"x\",\"1\":2}",
 		 T_TEXT "{\"a\":1,\"s\":\"x\",\"t\":\"table\"}"},
-		/* assigned, in place and behind */
+		/* assigned: in place, and appended */
 		{"record.b = 'B' record.z = true record.y = 1.5 "
 		 "return 1, ts, record",
 		 "{\"a\":1,\"b\":2,\"c\":3}",
 		 T_TEXT "{\"a\":1,\"b\":\"B\",\"c\":3,\"y\":1.5,\"z\":true}"},
-		/* read again after it was written */
+		/* read after being written */
 		{"record.a = 2 record.n = record.a + 1 record.n = record.n+1 "
 		 "return 1, ts, record",
 		 "{\"a\":1}", T_TEXT "{\"a\":2,\"n\":4}"},
-		/* removed, also after it was written */
+		/* removed, also after being written */
 		{"record.a = nil record.b = 5 record.b = nil record.x = 1 "
 		 "record.x = nil record.c2 = record.a == nil and "
 		 "record.b == nil return 1, ts, record",
 		 "{\"a\":1,\"b\":2,\"c\":3}", T_TEXT "{\"c\":3,\"c2\":true}"},
-		/* removed and put back: in its place */
+		/* removed and assigned again: it keeps its position */
 		{"record.a = nil record.a = 9 return 1, ts, record",
 		 "{\"a\":1,\"b\":2}", T_TEXT "{\"a\":9,\"b\":2}"},
 		/* nested */
@@ -38,7 +38,7 @@ static void the_record_behaves_like_a_table(void **state)
 		 T_TEXT "{\"t\":{\"x\":1}}"},
 		{"record.l[#record.l + 1] = 4 return 1, ts, record",
 		 "{\"l\":[1,2,3]}", T_TEXT "{\"l\":[1,2,3,4]}"},
-		/* the last of two equal keys */
+		/* of two equal keys, the hook sees the last */
 		{"record.c = record.a return 1, ts, record",
 		 "{\"a\":1,\"b\":2,\"a\":3}",
 		 T_TEXT "{\"b\":2,\"a\":3,\"c\":3}"},
@@ -87,7 +87,7 @@ static void the_record_behaves_like_a_table(void **state)
 		 "return 1, ts, {g = getmetatable(m), "
 		 "s = pcall(setmetatable, m, {})}",
 		 "{}", T_TEXT "{\"g\":\"mine\",\"s\":false}"},
-		/* functions of the tables */
+		/* functions of the table library */
 		{"return 1, ts, {m = table.maxn(record), "
 		 "g = table.getn(record), u = select('#', unpack(record)), "
 		 "f = table.foreach(record, function(k, v) "
@@ -99,12 +99,12 @@ static void the_record_behaves_like_a_table(void **state)
 	hook_unit_check(*state, cases, COUNT(cases), NULL);
 }
 
-/* Where an assigned value lives, and that it moved, is not to be seen. */
+/* A hook must not see where an assigned value is stored, or that it moved. */
 static void assigned_values_are_found_wherever_they_are_stored(void **state)
 {
 	static const struct hook_case cases[] = {
-		/* of each type, in the order of the names: in the view, behind
-		 * its end and in the table */
+		/* values of each type in the order of the names: in the view,
+		 * past its end, and in the table */
 		{"record.k = true record.j = 1.5 record.i = 'i' record.h = {1} "
 		 "record.g = 7 record.f = 'f' record.e = 'e' record.d = 'd' "
 		 "record.c = 2.0 record.b = 'b' return 1, ts, record",
@@ -121,14 +121,15 @@ static void assigned_values_are_found_wherever_they_are_stored(void **state)
 		 "record.m = nil record.m = 'm' record.a = {} record.a = nil "
 		 "return 1, ts, record",
 		 "{\"a\":1,\"b\":2}", T_TEXT "{\"b\":2,\"m\":\"m\"}"},
-		/* a float stays one */
+		/* a float stays a float */
 		{"record.a = 2^60 record.n = 2^60 record.s = "
 		 "string.format('%.0f %.0f', record.a / 3, record.n / 3) "
 		 "return 1, ts, record",
 		 "{\"a\":1}",
 		 T_TEXT "{\"a\":1152921504606846976,\"n\":1152921504606846976,"
 			"\"s\":\"384307168202282304 384307168202282304\"}"},
-		/* more than the view takes: one long text, many short ones */
+		/* more than the view can hold: one long text, many short
+		 * ones */
 		{"record.n = ('x'):rep(70000) record.n = record.n:len() "
 		 "record.a = ('x'):rep(70000) record.a = #record.a "
 		 "return 1, ts, record",
@@ -139,9 +140,9 @@ static void assigned_values_are_found_wherever_they_are_stored(void **state)
 		 "{\"a\":1}",
 		 T_TEXT "{\"a\":\"number 9999\",\"b\":true,"
 			"\"n\":\"number 9999\"}"},
-		/* seen by those who walk, who may add some on the way */
-		{"record.n = 'n' record.gone = 1 record.gone = nil local s = '' "
-		 "for k, v in pairs(record) do s = s .. k .. v end "
+		/* seen by a loop over the record, which may also add some */
+		{"record.n = 'n' record.gone = 1 record.gone = nil "
+		 "local s = '' for k, v in pairs(record) do s = s .. k .. v end "
 		 "record.n = s record.o = next(record) return 1, ts, record",
 		 "{\"a\":1}", T_TEXT "{\"a\":1,\"n\":\"a1nn\",\"o\":\"a\"}"},
 		{"local n = 0 for k in pairs(record) do n = n + 1 "
@@ -149,7 +150,7 @@ static void assigned_values_are_found_wherever_they_are_stored(void **state)
 		 "record.more = 'm' return 1, ts, record",
 		 "{\"a\":1,\"b\":2}",
 		 T_TEXT "{\"a\":1,\"b\":2,\"more\":\"m\",\"x_a\":1,\"x_b\":2}"},
-		/* in other tables, in a list, with a metatable */
+		/* in other tables, in a list, and with a metatable */
 		{"record.n = 'n' return 1, ts, {r = record, n = record.n}",
 		 "{\"a\":1}",
 		 T_TEXT "{\"n\":\"n\",\"r\":{\"a\":1,\"n\":\"n\"}}"},
@@ -160,14 +161,14 @@ static void assigned_values_are_found_wherever_they_are_stored(void **state)
 		{"record.n = 'n' setmetatable(record, {}) "
 		 "record.m = rawget(record, 'n') return 1, ts, record",
 		 "{\"a\":1}", T_TEXT "{\"a\":1,\"m\":\"n\",\"n\":\"n\"}"},
-		/* it is a copy */
+		/* the record of a hook is a copy */
 		{"record.a = 'x' record.n = 'n' return 0, 0, record",
 		 "{\"a\":1}", T_TEXT "{\"a\":1}"},
 	};
 	hook_unit_check(*state, cases, COUNT(cases), NULL);
 }
 
-/* Not as in the first calls, after which they are set aside. */
+/* In the first calls records are kept differently from later ones. */
 static void records_behave_the_same_after_many_calls(void **state)
 {
 	static const char body[] =
@@ -184,14 +185,15 @@ static void records_behave_the_same_after_many_calls(void **state)
 	assert_int_equal(hook_unit_all_failures(f), 0);
 }
 
-/* Whatever looks at it first. */
+/* The test reads the record in each possible way first. */
 static void a_record_of_an_earlier_call_can_be_read(void **state)
 {
 	static const char *const uses[] = {
 		"old.v",
 		"rawget(old, 'v')",
 		"next(old) and old.v",
-		"(function(t) for k, v in pairs(old) do t[k] = v end return t end)({}).v",
+		"(function(t) for k, v in pairs(old) do t[k] = v end "
+		"return t end)({}).v",
 		"(rawset(old, 'w', 1) and old.v)",
 		"(function() old.w = 1 return old.v end)()",
 		"getmetatable(setmetatable(old, {v = old.v})).v",
@@ -239,7 +241,7 @@ static void records_can_be_kept_and_returned_later(void **state)
 			       "{\"a\":3,\"seen\":true}");
 	}
 	assert_int_equal(hook_unit_all_failures(f), 0);
-	/* Within another one. */
+	/* Inside another record. */
 	hook_unit_open_body(
 		f, "local r = old or {} old = record return 2, 0, {r = r}",
 		KEYS);
@@ -250,7 +252,7 @@ static void records_can_be_kept_and_returned_later(void **state)
 			    T_TEXT "{\"r\":{\"a\":2}}");
 }
 
-/* Nobody looked at one for so long that they are not set aside any more. */
+/* After many calls that read no earlier record, records are no longer kept. */
 static void a_record_of_an_earlier_call_may_be_read_too_late(void **state)
 {
 	struct hook_unit *f = *state;
@@ -263,15 +265,15 @@ static void a_record_of_an_earlier_call_may_be_read_too_late(void **state)
 	assert_string_equal(hook_unit_give(f, "{\"v\":2,\"look\":1}"),
 			    T_TEXT "{\"v\":2,\"look\":1}");
 	assert_int_equal(hook_unit_failures(f, "error"), 1);
-	/* Once; and records are kept from now on. */
+	/* This happens only once; from now on records are kept again. */
 	hook_unit_give(f, "{\"v\":3}");
 	assert_string_equal(hook_unit_give(f, "{\"v\":4,\"look\":1}"),
 			    T_TEXT "{\"v\":4,\"look\":1,\"last\":3}");
 	assert_int_equal(hook_unit_all_failures(f), 1);
 }
 
-/* An earlier record that is first looked at as a part of a late result leaves
- * that result as it is. */
+/* If a hook first reads an earlier record as part of a late result, that result
+ * stays unchanged. */
 static void a_record_of_an_earlier_call_may_be_part_of_a_late_result(
 	void **state)
 {

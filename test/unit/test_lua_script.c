@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a script finds: its libraries, its numbers and its limits. */
+/* What a script can use: its libraries, its numbers and its limits. */
 #include "hook_unit.h"
 
 #include <pthread.h>
@@ -16,7 +16,7 @@
 #define IN "{\"a\":1}"
 #define KEPT T_TEXT IN
 
-/* The script as it is, and the time zone in which it runs. */
+/* The unchanged script, and the time zone it runs in. */
 static void the_date_hook_routes_by_day(void **state)
 {
 	static const char script[] =
@@ -42,7 +42,7 @@ static void the_date_hook_routes_by_day(void **state)
 					" call create_log_file_path\n",
 					&e))
 			fail_msg("%s", e.text);
-		/* With a fraction, which is exact afterwards. */
+		/* With a fraction, which must be exact in the result. */
 		for (int64_t ns = 0; ns < 3; ns++) {
 			char want[200];
 			snprintf(want, sizeof want,
@@ -75,7 +75,7 @@ static void dates_follow_time_and_format(void **state)
 		"u = os.date('%s|%k|', 3600), "
 		"c = #os.date() > 10}",
 		KEYS);
-	/* More seconds than are kept, and back again. */
+	/* More different seconds than the cache holds, in two rounds. */
 	for (int round = 0; round < 2; round++)
 		for (int s = 0; s < 20; s++) {
 			char want[160];
@@ -95,19 +95,19 @@ static void dates_follow_time_and_format(void **state)
 
 struct endless {
 	struct hook_unit *f;
-	struct buf told;
+	struct buf outcome;
 };
 
-/* In a thread that takes no signals, as the pipeline's. */
+/* In a thread that blocks all signals, as the pipeline thread does. */
 static void *give_endless(void *data)
 {
 	struct endless *e = data;
 	sigset_t all;
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
-	buf_put_text(&e->told, hook_unit_give(e->f, "{}"));
-	buf_put_text(&e->told, hook_unit_give(e->f, "{\"go\":1}"));
-	buf_put_text(&e->told, hook_unit_give(e->f, "{}"));
+	buf_put_text(&e->outcome, hook_unit_give(e->f, "{}"));
+	buf_put_text(&e->outcome, hook_unit_give(e->f, "{\"go\":1}"));
+	buf_put_text(&e->outcome, hook_unit_give(e->f, "{}"));
 	return NULL;
 }
 
@@ -136,13 +136,13 @@ static void an_endless_hook_is_stopped(void **state)
 		assert_int_equal(
 			pthread_create(&thread, NULL, give_endless, &e), 0);
 		pthread_join(thread, NULL);
-		/* The one after it finds nothing of it. */
-		assert_string_equal(buf_text(&e.told),
+		/* The next call is not affected. */
+		assert_string_equal(buf_text(&e.outcome),
 				    T_TEXT "{\"x\":1}" T_TEXT
 					   "{\"go\":1}" T_TEXT "{\"x\":1}");
 		assert_int_equal(hook_unit_failures(f, "time_limit"), 1);
 		assert_int_equal(hook_unit_all_failures(f), 1);
-		buf_fini(&e.told);
+		buf_fini(&e.outcome);
 	}
 }
 
@@ -204,7 +204,7 @@ static void a_script_requires_what_lies_beside_it(void **state)
 	assert_string_equal(hook_unit_give(f, "{}"), T_TEXT "{\"x\":5}");
 }
 
-/* What Lua 5.4 has besides is not what the hook gave. */
+/* Values that only Lua 5.4 has must not count as results of the hook. */
 static void a_hook_cannot_disable_its_limits(void **state)
 {
 	static const struct hook_case cases[] = {
@@ -224,7 +224,7 @@ static void a_hook_cannot_disable_its_limits(void **state)
 		 "set(string.rep, 1, nil) end end "
 		 "error(('x'):rep(2))",
 		 IN, KEPT},
-		/* The functions of a record know what they are given. */
+		/* The metamethods of a record check their arguments. */
 		{"debug.getmetatable(record).__index(5, 'x')", IN, KEPT},
 		{"debug.getmetatable(record).__newindex(5, 'x', 1)", IN, KEPT},
 		{"debug.getmetatable(record).__pairs(5)", IN, KEPT},
@@ -236,7 +236,7 @@ static void a_hook_cannot_disable_its_limits(void **state)
 	hook_unit_check(*state, cases, COUNT(cases), "error");
 }
 
-/* Each expression gives a text. */
+/* Assert that each expression yields its text. */
 static void check_texts(struct hook_unit *f, const char *const texts[][2],
 			size_t count)
 {

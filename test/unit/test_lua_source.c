@@ -35,7 +35,7 @@ static void arithmetic_results_are_made_whole_numbers(void **state)
 		 "if (a+1|0) == (b/2|0) and not c then end"},
 		{"for i = 1, #t-1 do c = c+1 end",
 		 "for i = 1, (#t-1|0) do c = (c+1|0) end"},
-		/* the next statement begins without a sign of it */
+		/* the next statement begins without a separator */
 		{"x = a+b y = c", "x = (a+b|0) y = c"},
 		{"x = a+b\ny.z = c-d\nf(e)",
 		 "x = (a+b|0)\ny.z = (c-d|0)\nf(e)"},
@@ -87,7 +87,7 @@ static void whole_numerals_are_integers(void **state)
 		check(pairs[i][0], pairs[i][1]);
 }
 
-/* What opens more brackets than Lua would take is left as it is. */
+/* A text with more open brackets than Lua accepts is left unchanged. */
 static void nesting_depth_is_bounded(void **state)
 {
 	(void)state;

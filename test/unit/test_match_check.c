@@ -7,20 +7,21 @@
 
 #include "setup/match_check.h"
 
-/* An input with that Tag line, a rewrite_tag with that rule (or NULL) and an
- * output with that Match line; a second input makes no pair of it. */
+/* Configure an input with that Tag line, a rewrite_tag with that rule (or
+ * NULL), and an output with that Match line.  A second input prevents the rule
+ * for a single input and output. */
 static size_t warnings(void **state, const char *tag, const char *rule,
 		       const char *match)
 {
 	char text[1024];
 	size_t before = times_logged(state, "level=warn");
-	snprintf(
-		text, sizeof text,
-		"[INPUT]\n    Name syslog\n%s[INPUT]\n    Name syslog\n"
-		"    Tag other\n[FILTER]\n    Name %s\n    Match *\n    Rule %s\n"
-		"[OUTPUT]\n    Name file\n%s",
-		tag, rule != NULL ? "Rewrite_Tag" : "grep",
-		rule != NULL ? rule : "$a ^a lost.$TAG true", match);
+	snprintf(text, sizeof text,
+		 "[INPUT]\n    Name syslog\n%s[INPUT]\n    Name syslog\n"
+		 "    Tag other\n[FILTER]\n    Name %s\n"
+		 "    Match *\n    Rule %s\n"
+		 "[OUTPUT]\n    Name file\n%s",
+		 tag, rule != NULL ? "Rewrite_Tag" : "grep",
+		 rule != NULL ? rule : "$a ^a lost.$TAG true", match);
 	struct conf *c = conf_from_text(text);
 	match_check(c);
 	conf_free(c);
@@ -31,7 +32,7 @@ static void a_match_that_matches_no_tag_is_reported(void **state)
 {
 	static const struct {
 		const char *tag, *rule, *match;
-		size_t told;
+		size_t warnings;
 	} cases[] = {
 		{"    Tag nginx\n", NULL, "nginx", 0},
 		{"    Tag nginx\n", NULL, "ngnix", 1},
@@ -57,14 +58,15 @@ static void a_match_that_matches_no_tag_is_reported(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		char match[64];
 		snprintf(match, sizeof match, "    Match %s\n", cases[i].match);
-		size_t told =
+		size_t found =
 			warnings(state, cases[i].tag, cases[i].rule, match);
-		if (told != cases[i].told + (strchr(match, '#') != NULL))
-			fail_msg("case %zu: %zu", i, told);
+		if (found != cases[i].warnings + (strchr(match, '#') != NULL))
+			fail_msg("case %zu: %zu", i, found);
 	}
 	assert_logged(
 		state,
-		"at=x.conf:13 section=OUTPUT key=Match err=\"ngnix fits no tag, so nothing comes here; there can be nginx, other\"\n");
+		"at=x.conf:13 section=OUTPUT key=Match "
+		"err=\"ngnix fits no tag, so nothing comes here; there can be nginx, other\"\n");
 }
 
 static void a_missing_match_is_reported(void **state)

@@ -21,7 +21,7 @@ static const struct socket_stats socket_counts = {.datagrams_total = 23};
 static const struct metrics_input inputs[] = {{NAME, &socket_counts, 512}};
 static const struct filter_ops filter_kind = {.name = "lua"};
 
-/* Of 23 messages: 9 written, 7 dropped, 7 queued. */
+/* Of 23 messages, 9 are written, 7 dropped and 7 queued. */
 static struct metrics metrics_of(struct pipeline_view *view)
 {
 	static struct decoder_view decoder = {.name = NAME};
@@ -74,7 +74,8 @@ static void assert_has(struct buf *b, const char *part)
 		fail_msg("no %s in:\n%s", part, buf_text(b));
 }
 
-/* A blank or a line break in the wrong place, and nothing can be read. */
+/* A blank or a line break in the wrong place makes the whole answer
+ * unreadable. */
 static void assert_lines_are_whole(struct buf *b)
 {
 	for (const char *at = buf_text(b); *at != '\0';) {

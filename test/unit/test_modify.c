@@ -44,7 +44,7 @@ static void every_rule_changes_the_record_as_documented(void **state)
 		{" Move_to_end b\n", "{\"a\":1,\"b1\":2,\"c\":3,\"b2\":4}",
 		 "{\"a\":1,\"c\":3,\"b1\":2,\"b2\":4}"},
 		{" Move_to_end b\n", "{\"a\":1,\"c\":3}", "{\"a\":1,\"c\":3}"},
-		/* Each what the one before left. */
+		/* Each rule sees what the previous one left. */
 		{" Rename a b\n Set a n\n Remove b\n Copy a c\n", "{\"a\":1}",
 		 "{\"a\":\"n\",\"c\":\"n\"}"},
 		{" Set \"a b\" 'c \"d\"'\n", "{}", "{\"a b\":\"c \\\"d\\\"\"}"},
@@ -98,7 +98,7 @@ static void the_rules_apply_only_if_all_conditions_hold(void **state)
 		 "{\"a\":1,\"b\":2}", true},
 		{IF("Key_exists a\n Condition Key_exists b"), "{\"a\":1}",
 		 false},
-		/* As it was before the rules. */
+		/* Conditions see the record as it was before the rules. */
 		{" Set a 1\n" IF("Key_does_not_exist a"), "{}", true},
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {

@@ -13,8 +13,9 @@ static uint64_t wait_us_after(struct pace *p, int64_t now_ns, uint64_t received,
 	return pace_wait_us(p, now_ns);
 }
 
-/* So many a second, looked for each time as the pace says, or for each one,
- * until a second has passed.  The last wait. */
+/* Simulate one second at the rate per_s.  The receiver looks whenever the
+ * pace says so or, without a wait, for each datagram.  The answer is the
+ * last wait. */
 static uint64_t run_with(struct pace *p, int64_t *now_ns, uint64_t per_s,
 			 uint64_t bytes)
 {
@@ -77,7 +78,8 @@ static void with_a_short_queue_receiving_never_waits(void **state)
 	}
 }
 
-/* A sender may have few long lines in flight, whatever the queue. */
+/* A sender can have only a few long lines in flight, however long the queue
+ * is. */
 static void with_long_lines_receiving_does_not_wait(void **state)
 {
 	(void)state;
@@ -97,7 +99,7 @@ static void after_a_burst_receiving_looks_again_at_once(void **state)
 	assert_int_equal(run(&p, &now_ns, 2000), PACE_WAIT_MAX_US);
 	now_ns += NS_PER_MS;
 	assert_int_equal(wait_us_after(&p, now_ns, QUEUE, LINE_BYTES), 0);
-	/* After a pause the rate of before means nothing. */
+	/* After a pause, the previous rate means nothing. */
 	now_ns += 60 * NS_PER_S;
 	assert_int_equal(wait_us_after(&p, now_ns, 1, LINE_BYTES), 0);
 }

@@ -55,7 +55,7 @@ static void a_nul_byte_ends_ltsv(void **state)
 static void logfmt_is_read_pair_by_pair(void **state)
 {
 	(void)state;
-	/* q quoted, e with escapes, - without =. */
+	/* q: quoted, e: with escapes, -: without "=". */
 	static const struct pair_case cases[] = {
 		{"a=1 b=2", "a=1;b=2;"},
 		{"a=\"x y\" b=\"\"", "a=x y(q);b=(q);"},

@@ -20,7 +20,8 @@ static const int64_t arrival_ns = 1795229999 * NS_PER_S;
 #define AT(seconds) ((seconds)*NS_PER_S)
 #define HEAD "<190>Nov 20 23:59:58 h n: "
 
-/* Fluent Bit's own, and as it is found printed, its backslashes lost. */
+/* Fluent Bit's own regex, and the same as it is often printed, with its
+ * backslashes lost. */
 #define SYSLOG_REGEX(pid)                                           \
 	"^<(?<pri>[0-9]+)>(?<time>[^ ]* {1,2}[^ ]* [^ ]*) "         \
 	"(?<ident>[a-zA-Z0-9_/.-]*)" pid "(?:[^:]*:)? *(?<message>" \
@@ -97,8 +98,8 @@ static const struct parser_opts typed = {
 struct parse_case {
 	const struct parser_opts *opts;
 	const char *text;
-	const char *json; /* of what is appended */
-	int64_t time_ns;  /* 0: the record keeps its own */
+	const char *json; /* of the fields that the parser adds */
+	int64_t time_ns;  /* 0: the record keeps its time */
 	enum parser_verdict verdict;
 	bool bad_time;
 };
@@ -195,7 +196,7 @@ static void a_syslog_line_becomes_fields(void **state)
 		 .json = "{\"pri\":\"190\",\"time\":\"Nov 20 23:59:58\","
 			 "\"ident\":\"h\"}",
 		 .time_ns = AT(1795219198)},
-		/* a cut character does not stop a match */
+		/* a truncated character does not prevent a match */
 		{&syslog, HEAD "x\xe3\x81",
 		 .json = "{\"pri\":\"190\",\"time\":\"Nov 20 23:59:58\","
 			 "\"ident\":\"h\",\"message\":\"x\\ufffd\\ufffd\"}",
@@ -211,7 +212,7 @@ static void a_time_is_read_or_reported_as_bad(void **state)
 		 .json = "{\"pri\":\"190\",\"time\":\"Nov 20 01:02:60\","
 			 "\"ident\":\"h\",\"message\":\"a\"}",
 		 .time_ns = AT(1795136580)},
-		/* Time_Keep is on, and yet the key is left out */
+		/* although Time_Keep is on, the key is left out */
 		{&syslog, "<190>Bad 99 01:02:03 h n: a",
 		 .json = "{\"pri\":\"190\",\"ident\":\"h\",\"message\":\"a\"}",
 		 .bad_time = true},
@@ -225,9 +226,10 @@ static void a_time_is_read_or_reported_as_bad(void **state)
 		 .json = "{\"rest\":\" x\"}", .bad_time = true},
 		{&epoch, "1795219198 x", .json = "{\"m\":\"x\"}",
 		 .time_ns = AT(1795219198)},
-		/* without Time_Format the key is one like any other */
+		/* without Time_Format, the key is an ordinary one */
 		{&timeless, "soon", .json = "{\"time\":\"soon\"}"},
-		/* the epoch itself is no time, but not a bad one either */
+		/* the epoch itself is not taken as a time, but is not a bad one
+		 * either */
 		{&epoch, "0 x", .json = "{\"m\":\"x\"}"},
 	};
 	check_cases(*state, cases, sizeof cases / sizeof *cases);
@@ -255,7 +257,7 @@ static void json_becomes_fields(void **state)
 		{&json, "{\"u\":\"\\u00e9\\x41\"}",
 		 .verdict = PARSER_json_broken},
 		{&json, "plain text", .verdict = PARSER_json_broken},
-		/* without Time_Format the key is one like any other */
+		/* without Time_Format, the key is an ordinary one */
 		{&json, "{\"time\":\"2026-01-02 03:04:05\"}",
 		 .json = "{\"time\":\"2026-01-02 03:04:05\"}"},
 		{&json_time, "{\"a\":1,\"t\":\"2026-01-02 03:04:05\",\"b\":2}",
@@ -266,12 +268,12 @@ static void json_becomes_fields(void **state)
 		{&json_time, "{\"t\":1767323045}",
 		 .json = "{\"t\":1767323045}"},
 		{&json_time, "{\"a\":1}", .json = "{\"a\":1}"},
-		/* what cannot be read is not thrown away */
+		/* an unreadable time is kept as a field */
 		{&json_time, "{\"a\":1,\"t\":\"soon\"}",
 		 .json = "{\"a\":1,\"t\":\"soon\"}", .bad_time = true},
 		{&json_time_kept, "{\"a\":1,\"t\":\"soon\"}",
 		 .json = "{\"a\":1,\"t\":\"soon\"}", .bad_time = true},
-		/* of two only the first is the time */
+		/* of two time keys, only the first is the time */
 		{&json_time,
 		 "{\"t\":\"2026-01-02 03:04:05\",\"a\":1,\"t\":\"x\"}",
 		 .json = "{\"a\":1,\"t\":\"x\"}", .time_ns = AT(1767323045)},
@@ -334,7 +336,7 @@ static void empty_groups_are_left_out_or_kept(void **state)
 		{&empty_kept, "x",
 		 .json = "{\"a\":\"x\",\"b\":\"\",\"c\":\"\"}"},
 		{&empty_kept, "", .json = "{\"a\":\"\",\"b\":\"\",\"c\":\"\"}"},
-		/* not one group takes part */
+		/* no group takes part in the match */
 		{&optional, "-", .verdict = PARSER_no_match},
 		{&optional, "y", .json = "{\"b\":\"y\"}"},
 	};
@@ -401,7 +403,7 @@ static void logfmt_becomes_fields(void **state)
 		 .json = "{\"ts\":\"2026-01-02T03:04:05Z\",\"a\":\"1\"}",
 		 .time_ns = AT(1767323045)},
 		{&logfmt_time, "a=1 ts=soon", .verdict = PARSER_bad_pair_time},
-		/* with Types values are as they stand there */
+		/* with Types, values are not decoded */
 		{&logfmt_typed, "i=7 b=true x=\"a\\n\" y",
 		 .json = "{\"i\":7,\"b\":true,\"x\":\"a\\\\n\",\"y\":\"\"}"},
 		{&logfmt_strict, "a=1 b=", .json = "{\"a\":\"1\",\"b\":true}"},
@@ -410,7 +412,7 @@ static void logfmt_becomes_fields(void **state)
 	check_cases(*state, cases, sizeof cases / sizeof *cases);
 }
 
-/* The rules of a case, "as json a try_next, json b"; its field is a. */
+/* Run decoder rules such as "as json a try_next, json b" on the field a. */
 static void check_decoded(struct arena *arena, const char *rules,
 			  const char *text, const char *expected)
 {
@@ -450,7 +452,7 @@ static void a_field_is_decoded_by_its_rules(void **state)
 		{"json a,json b", "{\"x\":1}|{\"y\":2}",
 		 "{\"a\":\"{\\\"x\\\":1}\",\"b\":\"{\\\"y\\\":2}\","
 		 "\"x\":1,\"y\":2}"},
-		{"json a", "{\"a\":1}", "{\"a\":1}"}, /* the last one */
+		{"json a", "{\"a\":1}", "{\"a\":1}"}, /* the last rule */
 		{"as escaped a", "x\\ty\\q", "{\"a\":\"x\\tyq\"}"},
 		{"as escaped_utf8 a", "\\u00e9", "{\"a\":\"\xc3\xa9\"}"},
 		{"as mysql_quoted a", "'x\\'y'", "{\"a\":\"x'y\"}"},
@@ -515,7 +517,7 @@ static void fields_follow_the_order_of_their_groups(void **state)
 {
 	static const struct parse_case cases[] = {
 		{&twins, "zc", .json = "{\"a\":\"z\",\"c\":\"c\"}"},
-		/* those of one name stand where the first does */
+		/* groups of one name take the position of the first */
 		{&twins, "xyyz", .json = "{\"a\":\"z\",\"b\":\"yy\"}"},
 	};
 	check_cases(*state, cases, sizeof cases / sizeof *cases);
@@ -628,7 +630,7 @@ static void a_later_parser_replaces_one_of_the_same_name(void **state)
 
 int main(void)
 {
-	/* Times without a zone are read in that of TZ. */
+	/* Times without a zone are read in the zone of TZ. */
 	setenv("TZ", "UTC", 1);
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

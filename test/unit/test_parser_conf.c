@@ -18,7 +18,7 @@
 typedef bool (*read_fn)(struct parser_set *, const struct conf *,
 			struct parser_names *, struct err *);
 
-/* The names of the parsers, "a b "; NULL on failure. */
+/* The names of the parsers, as "a b "; NULL on failure. */
 static const char *read_names(read_fn read, const char *text, char *room,
 			      size_t size, struct err *e)
 {
@@ -93,7 +93,7 @@ static struct parser *read_one(const char *text, struct parser_set *set)
 	return parser_set_find(set, "p");
 }
 
-/* What the parser makes of the text, as JSON. */
+/* Assert that the parser turns the text into this JSON. */
 static void check_parsed(const char *conf, const char *text, const char *json,
 			 int64_t time_s)
 {

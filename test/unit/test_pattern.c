@@ -26,7 +26,8 @@ static struct pattern *make(const char *regex)
 	return p;
 }
 
-/* "0|1|-": the groups, - for one that took no part; "no" without a match. */
+/* Expected is "0|1|-": the groups, with - for one that took no part; or "no" if
+ * the regex does not match. */
 static void check_match(const char *regex, struct span text,
 			const char *expected)
 {
@@ -63,7 +64,8 @@ static void check_matches(const struct match_case *cases, size_t count)
 #define CHECK_MATCHES(cases) \
 	check_matches(cases, sizeof(cases) / sizeof *(cases))
 
-/* As "name=value name=value", the way a parser takes the groups. */
+/* Expected is "name=value name=value", in the order in which a parser reads the
+ * groups. */
 static void check_named(const char *regex, const char *text,
 			const char *expected)
 {
@@ -132,7 +134,7 @@ static void lines_begin_and_end_as_in_ruby(void **state)
 	CHECK_MATCHES(cases);
 }
 
-/* With and without one the pattern is another program. */
+/* The translation differs with and without a newline in the pattern. */
 static void a_dot_does_not_match_a_newline(void **state)
 {
 	(void)state;
@@ -331,10 +333,10 @@ static void a_multibyte_utf8_character_counts_as_one(void **state)
 		{"\\w+", "\xc3\xa9z", "z"},
 		{"(?<a>[^ ]*) (?<b>.*)", "\xc3\xa9 \xe3\x81\x82",
 		 "\xc3\xa9 \xe3\x81\x82|\xc3\xa9|\xe3\x81\x82"},
-		/* where it is broken each byte is one */
+		/* each byte of a broken sequence counts as one character */
 		{"^.{2}", "\xff\xc3\xa9", "\xff\xc3"},
 		{"..$", "a\xe3\x81", "\xe3\x81"},
-		/* what cannot be said in characters */
+		/* classes that cannot be expressed in characters */
 		{"[a[[:alpha:]]].",
 		 "\xc3\xa9"
 		 "a\xc3\xa9",
@@ -395,7 +397,8 @@ static void a_syntax_error_is_reported_with_its_position(void **state)
 	}
 }
 
-/* PCRE2 speaks of the translated text, the user of his own. */
+/* PCRE2 reports positions in the translated text; the user knows only the
+ * original. */
 static void positions_reported_by_pcre2_refer_to_the_original_text(void **state)
 {
 	(void)state;

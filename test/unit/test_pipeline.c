@@ -12,7 +12,7 @@
 #include "pipeline/decoder.h"
 #include "pipeline/pipeline.h"
 
-/* Empty messages, which need neither filters nor outputs. */
+/* A pipeline for empty messages, which need neither filters nor outputs. */
 struct fixture {
 	struct journal *journal;
 	struct decoder *decoder;
@@ -41,7 +41,7 @@ static void append_one(struct fixture *f)
 	assert_true(journal_offer(f->journal, &empty));
 }
 
-/* With one message in the journal. */
+/* Start the pipeline with one message in the journal. */
 static int start(void **state)
 {
 	struct fixture *f = calloc(1, sizeof *f);
@@ -101,7 +101,7 @@ static uint64_t taken(struct fixture *f)
 	return count;
 }
 
-/* Else what comes first would not wait for its Flush. */
+/* Otherwise the first messages would not wait for the Flush interval. */
 static void the_pipeline_takes_nothing_before_it_is_woken(void **state)
 {
 	struct fixture *f = *state;
@@ -114,7 +114,7 @@ static void a_woken_pipeline_takes_all_messages(void **state)
 {
 	struct fixture *f = *state;
 	pipeline_wake(f->pipeline);
-	do /* the first flush has nothing */
+	do /* the first flush finds no message */
 		sem_wait(&f->settled);
 	while (taken(f) == 0);
 	assert_int_equal(taken(f), 1);

@@ -93,8 +93,8 @@ static void a_copy_has_fields_of_its_own(void **state)
 	assert_int_equal(copy->count, 101);
 }
 
-/* A key that was added later is seen all the same: the first by a template,
- * the last by the others. */
+/* A key that is added later is still found: the first of it by a template, the
+ * last by the other users. */
 static void adding_a_field_ends_the_knowledge_that_keys_are_unique(void **state)
 {
 	const char *const keys[] = {"a", "b", "a", NULL};
@@ -122,7 +122,7 @@ static void adding_a_field_ends_the_knowledge_that_keys_are_unique(void **state)
 	assert_int_equal(record_first(r, SPAN("a"))->integer, 9);
 }
 
-/* Keys of every length that differ in one byte only. */
+/* Keys of every length that differ in a single byte. */
 static void keys_that_are_nearly_equal_are_distinguished(void **state)
 {
 	enum { LEN = 40 };
@@ -162,16 +162,15 @@ static void keys_that_are_nearly_equal_are_distinguished(void **state)
 	}
 }
 
-static void a_field_is_found_at_the_remembered_position_or_elsewhere(
-	void **state)
+static void a_field_is_found_where_it_was_or_elsewhere(void **state)
 {
 	const char *const keys[] = {"a", "b", "a", "c", NULL};
 	struct record *r = record_of(*state, keys);
-	size_t place = 2; /* the key, but not the first of it */
+	size_t place = 2; /* that key, but not its first field */
 	assert_int_equal(record_first_at(r, SPAN("a"), &place)->integer, 0);
 	assert_int_equal(place, 0);
 	assert_null(record_first_at(r, SPAN("d"), &place));
-	record_keep_last(r); /* b, a, c */
+	record_keep_last(r); /* now b, a, c */
 	place = 99;
 	assert_int_equal(record_first_at(r, SPAN("a"), &place)->integer, 2);
 	assert_int_equal(place, 1);
@@ -180,7 +179,8 @@ static void a_field_is_found_at_the_remembered_position_or_elsewhere(
 	assert_null(record_first_at(r, SPAN(""), &place));
 }
 
-/* Against the plain way, from a few short keys, so that many are equal. */
+/* Compare with the simple algorithm, for few and short keys, so that many are
+ * equal. */
 static void keep_last_is_correct_for_any_keys(void **state)
 {
 	struct random random = random_seed("record", 1);
@@ -223,8 +223,7 @@ int main(void)
 		cmocka_unit_test(set_replaces_in_place_and_remove_removes_all),
 		cmocka_unit_test(a_copy_has_fields_of_its_own),
 		cmocka_unit_test(keys_that_are_nearly_equal_are_distinguished),
-		cmocka_unit_test(
-			a_field_is_found_at_the_remembered_position_or_elsewhere),
+		cmocka_unit_test(a_field_is_found_where_it_was_or_elsewhere),
 		cmocka_unit_test(keep_last_is_correct_for_any_keys),
 		cmocka_unit_test(
 			adding_a_field_ends_the_knowledge_that_keys_are_unique),

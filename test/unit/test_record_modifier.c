@@ -5,8 +5,7 @@
 
 #include "base/log.h"
 
-static void listed_fields_are_kept_or_removed_and_records_are_added(
-	void **state)
+static void listed_fields_are_removed_or_kept_or_added(void **state)
 {
 	(void)state;
 	static const struct filter_case cases[] = {
@@ -26,7 +25,7 @@ static void listed_fields_are_kept_or_removed_and_records_are_added(
 		 "{\"aa\":1,\"M_x\":3,\"m_\":4}"},
 		{" Remove_key *\n Record k v\n", "{\"a\":1,\"k\":2}",
 		 "{\"k\":\"v\"}"},
-		/* Nothing is left of it. */
+		/* A record without fields is dropped. */
 		{" Remove_key a\n", "{\"a\":1}", ""},
 		{" Remove_key a\n", "{}", "{}"},
 	};
@@ -77,8 +76,7 @@ int main(void)
 	if (!log_open(NULL, LOG_OFF, &e))
 		return 1;
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(
-			listed_fields_are_kept_or_removed_and_records_are_added),
+		cmocka_unit_test(listed_fields_are_removed_or_kept_or_added),
 		cmocka_unit_test(every_record_gets_an_id_of_its_own),
 		cmocka_unit_test(a_mistake_is_reported_with_the_correct_form),
 	};

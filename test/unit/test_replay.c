@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Each test has sockets `a` and `b` of its own, a configuration `conf` with an
- * input for each (b's is called "edge"), and replays a file `letters`. */
+/* Each test has its own sockets `a` and `b`, a configuration `conf` with an
+ * input for each (that of b is called "edge"), and replays a file `letters`. */
 #include "tool_dir.h"
 
 #include <arpa/inet.h>
@@ -194,12 +194,12 @@ enum { LETTERS = 2000 };
 
 struct receiver {
 	int fd;
-	FILE *again; /* every message goes back there, or NULL */
+	FILE *again; /* every message is appended there again, or NULL */
 	unsigned count;
 	bool in_order;
 };
 
-/* Until an empty datagram comes. */
+/* Receive until an empty datagram arrives. */
 static void *receive(void *data)
 {
 	struct receiver *r = data;
@@ -211,7 +211,7 @@ static void *receive(void *data)
 		snprintf(want, sizeof want, "m%u", r->count);
 		r->in_order &= strcmp(room, want) == 0;
 		r->count++;
-		/* Bounded, so that a mistake ends. */
+		/* Bounded, so that a bug cannot loop forever. */
 		if (r->again != NULL && r->count < 4 * LETTERS) {
 			fprintf(r->again, "{\"raw\":\"again\"}\n");
 			fflush(r->again);
@@ -313,7 +313,7 @@ static void the_undamaged_messages_of_a_journal_are_sent(void **state)
 	close(a);
 }
 
-/* What came over one connection, until it ended. */
+/* Assert that one connection delivers exactly this until it is closed. */
 static void assert_stream(int listener, const char *want)
 {
 	char room[256];

@@ -17,7 +17,7 @@ struct fixture {
 	struct chain *chain;
 	struct arena *arena;
 	struct json_reader *reader;
-	struct buf tags; /* of what came out, each followed by a newline */
+	struct buf tags; /* of the output, one a line */
 	struct record *outs[CHAIN_RESTARTS_MAX + 1];
 	size_t out_count;
 };
@@ -65,7 +65,7 @@ static void on_out(void *data, struct record *r)
 	f->outs[f->out_count++] = r;
 }
 
-/* The tags that come out, in their order. */
+/* The tags of the records that come out, in order. */
 static const char *run(struct fixture *f, const char *tag, const char *json)
 {
 	struct record *r = record_new(f->arena, NULL, span_of(tag), 1);
@@ -167,7 +167,8 @@ static void the_new_tag_is_composed(void **state)
 		{KUBE " Rule $a ^v n$n.f$f.b$b.nul$nul.x$miss false\n",
 		 "{\"a\":\"v\",\"n\":5,\"f\":1.5,\"b\":true,\"nul\":null}",
 		 "n5.f1.500000.btrue.nulnull.x\n"},
-		/* Of two equal keys the last: as syslog's behind JSON's. */
+		/* Of two equal keys the last counts, as when the syslog
+		 * parser's keys follow those of JSON. */
 		{KUBE " Rule $ident ^(.*)$ T.$ident false\n",
 		 "{\"ident\":\"I\",\"pri\":\"1\",\"ident\":\"h\"}", "T.h\n"},
 	};
@@ -232,8 +233,7 @@ static void an_empty_new_tag_is_counted_and_changes_nothing(void **state)
 	}
 }
 
-static void a_regex_that_exceeds_its_limit_is_counted_and_the_next_rule_tried(
-	void **state)
+static void after_a_regex_exceeds_its_limit_the_next_rule_is_tried(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -246,8 +246,7 @@ static void a_regex_that_exceeds_its_limit_is_counted_and_the_next_rule_tried(
 	fini(&f);
 }
 
-static void a_rule_that_matches_its_own_tag_stops_and_loses_nothing(
-	void **state)
+static void a_rule_that_matches_its_own_tag_loses_nothing(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -273,7 +272,7 @@ static void two_rules_that_match_each_others_tags_stop_too(void **state)
 			   " Rule $a . $TAG.y false\n");
 	run(&f, "t", "{\"a\":\"v\"}");
 	assert_int_equal(f.out_count, 1);
-	/* "t", ".x" or ".y" for each restart, the newline of the list */
+	/* "t", then ".x" or ".y" for each restart, then a newline */
 	assert_int_equal(f.tags.len, 1 + 2 * CHAIN_RESTARTS_MAX + 1);
 	fini(&f);
 }
@@ -340,9 +339,8 @@ int main(void)
 		cmocka_unit_test(
 			an_empty_new_tag_is_counted_and_changes_nothing),
 		cmocka_unit_test(
-			a_regex_that_exceeds_its_limit_is_counted_and_the_next_rule_tried),
-		cmocka_unit_test(
-			a_rule_that_matches_its_own_tag_stops_and_loses_nothing),
+			after_a_regex_exceeds_its_limit_the_next_rule_is_tried),
+		cmocka_unit_test(a_rule_that_matches_its_own_tag_loses_nothing),
 		cmocka_unit_test(
 			two_rules_that_match_each_others_tags_stop_too),
 		cmocka_unit_test(a_mistake_is_reported_with_the_correct_form),

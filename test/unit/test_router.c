@@ -12,7 +12,7 @@
 #include "output/router.h"
 #include "record/record.h"
 
-/* The router opens these in the place of the file sink. */
+/* The router opens fake sinks in the place of the file sink. */
 const struct sink_ops file_sink_ops = FAKE_SINK_OPS("file");
 
 /* --- a router from a configuration */
@@ -118,8 +118,7 @@ static void without_match_a_single_route_gets_all_records(void **state)
 	}
 }
 
-static void the_first_sink_that_accepts_a_line_answers_for_its_message(
-	void **state)
+static void the_first_sink_to_accept_answers_for_the_message(void **state)
 {
 	(void)state;
 	struct err e;
@@ -201,7 +200,7 @@ static void sinks_are_named_by_kind_and_number_or_alias(void **state)
 		"[OUTPUT]\n    Name file\n    Match *\n    Alias errors\n"
 		"[OUTPUT]\n    Name null\n    Match *\n"
 		"[OUTPUT]\n    Name file\n    Match *\n    Alias errors\n",
-		&e)); /* the second of a name is called as without */
+		&e)); /* the name is taken */
 	const char *name;
 	const struct sink *sink;
 	for (size_t i = 0; i < 4; i++) {
@@ -216,7 +215,7 @@ static void sinks_are_named_by_kind_and_number_or_alias(void **state)
 
 static const struct mistake {
 	const char *text;
-	const char *said[3];
+	const char *message[3];
 } mistakes[] = {
 	{"[OUTPUT]\n    Match *\n", {"t.conf:1", "Name file"}},
 	{"[OUTPUT]\n    Name fil\n    Match *\n", {"t.conf:2", "\"file\""}},
@@ -239,10 +238,10 @@ static void a_mistake_is_reported_with_place_and_remedy(void **state)
 		struct err e = {0};
 		struct fixture f = {0};
 		assert_false(open_with(&f, mistakes[i].text, &e));
-		for (size_t j = 0; j < 3 && mistakes[i].said[j]; j++)
-			if (strstr(e.text, mistakes[i].said[j]) == NULL)
-				fail_msg("no '%s' in: %s", mistakes[i].said[j],
-					 e.text);
+		for (size_t j = 0; j < 3 && mistakes[i].message[j]; j++)
+			if (strstr(e.text, mistakes[i].message[j]) == NULL)
+				fail_msg("no '%s' in: %s",
+					 mistakes[i].message[j], e.text);
 		close_all(&f);
 	}
 }
@@ -269,7 +268,7 @@ int main(void)
 		cmocka_unit_test(a_match_regex_selects_tags),
 		cmocka_unit_test(without_match_a_single_route_gets_all_records),
 		cmocka_unit_test(
-			the_first_sink_that_accepts_a_line_answers_for_its_message),
+			the_first_sink_to_accept_answers_for_the_message),
 		cmocka_unit_test(
 			a_refused_record_carries_the_reason_of_the_sink),
 		cmocka_unit_test(a_tag_that_nothing_matches_is_unrouted),

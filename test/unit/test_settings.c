@@ -155,7 +155,7 @@ static void the_environment_overrides_the_log_level(void **state)
 	unsetenv("FLB_LOG_LEVEL");
 }
 
-/* As main does: first what the command line says, then the file. */
+/* In the same order as main(): first the command line, then the file. */
 static void the_configuration_overrides_the_command_line(void **state)
 {
 	(void)state;

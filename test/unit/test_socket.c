@@ -17,7 +17,7 @@
 #include "intake/socket.h"
 #include "journal/journal.h"
 
-/* The largest datagram of a sender with the usual wmem_default. */
+/* The largest datagram that a sender with the usual wmem_default can send. */
 enum { DATAGRAM_BYTES_MAX = 212960 };
 
 struct fixture {
@@ -42,7 +42,7 @@ static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 	unlink(f->path);
-	/* Fails when a temporary name was left behind. */
+	/* rmdir() fails if a temporary name was left behind. */
 	int failed = rmdir(f->dir);
 	free(f);
 	return failed;
@@ -84,7 +84,7 @@ static struct sockaddr_un address_of(const char *path)
 	return address;
 }
 
-/* A socket of that type at the path, by other hands than ours. */
+/* Bind a socket of that type to the path, as another program would. */
 static int bind_foreign(const char *path, int type)
 {
 	struct sockaddr_un address = address_of(path);
@@ -176,7 +176,7 @@ static void the_largest_datagram_arrives_whole_and_a_larger_one_cut(
 	int sender = connect_to(f->path);
 	int room = 4 * DATAGRAM_BYTES_MAX;
 	ssize_t sent = send(sender, text, DATAGRAM_BYTES_MAX, 0);
-	if (sent < 0) { /* wmem_default is lower here */
+	if (sent < 0) { /* wmem_default is lower on this host */
 		setsockopt(sender, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
 		sent = send(sender, text, DATAGRAM_BYTES_MAX, 0);
 	}
@@ -291,7 +291,7 @@ static void closing_does_not_unlink_a_file_that_replaced_the_socket(
 
 	s = open_socket(f->path, 0666);
 	unlink(f->path);
-	socket_close(s); /* nothing there: no harm */
+	socket_close(s); /* there is no file, which is harmless */
 }
 
 static void an_impossible_path_is_an_error_that_says_why(void **state)
@@ -370,7 +370,7 @@ static unsigned fill(int sender)
 	return errno == EAGAIN ? accepted : 0;
 }
 
-/* 0, or the number of the check that failed. */
+/* The child's exit code: 0, or the number of the check that failed. */
 static int check_queue(const char *path)
 {
 	if (unshare(CLONE_NEWNET) != 0)
@@ -379,7 +379,7 @@ static int check_queue(const char *path)
 	if (fd < 0)
 		return CHILD_SKIPPED; /* /proc/sys is read-only */
 	close(fd);
-	/* Only what is said goes there; nobody reads it. */
+	/* The log goes to /dev/null; nobody reads it. */
 	struct err e = {0};
 	if (!log_open("/dev/null", LOG_DEBUG, &e))
 		return 1;
@@ -397,7 +397,7 @@ static int check_queue(const char *path)
 		return 4;
 	socket_close(s);
 
-	/* Never lowered. */
+	/* A longer queue is never shortened. */
 	opts.queue_length = 20;
 	s = socket_open(&opts, &e);
 	if (s == NULL || socket_queue_length(s) != 100)

@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "intake/socket.h"
 
-/* The modes beside unix_udp, for which see test_socket.c. */
+/* All modes except unix_udp, which test_socket.c tests. */
 struct fixture {
 	char dir[32];
 	char path[64];
@@ -35,7 +35,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	struct fixture *f = *state;
-	/* Fails when something was left behind. */
+	/* rmdir() fails if a file was left behind. */
 	int failed = rmdir(f->dir);
 	free(f);
 	return failed;
@@ -51,7 +51,7 @@ static uint16_t port_of(const struct socket *s)
 	return ntohs(address.sin_port);
 }
 
-/* A port that was free a moment ago: 0 lets the kernel choose. */
+/* Open a socket on that port; 0 lets the kernel choose a free one. */
 static struct socket *open_inet(enum socket_kind kind, const char *host,
 				uint16_t port)
 {
@@ -150,7 +150,7 @@ static void connections_are_accepted_until_they_are_refused(void **state)
 	close(sender);
 
 	struct socket_opts other = {.path = f->path, .mode = 0600};
-	assert_null(socket_open(&other, &e)); /* of datagrams */
+	assert_null(socket_open(&other, &e)); /* datagram sockets only */
 	socket_refuse(s);
 	sender = socket(AF_UNIX, SOCK_STREAM, 0);
 	assert_int_equal(connect(sender, (struct sockaddr *)&to, sizeof to),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lines of a file that cannot be written, in a file beside the journal. */
+/* Lines for a file that cannot be written are kept in a spill beside the
+ * journal. */
 #include "spill_dir.h"
 
 #include <fcntl.h>
@@ -14,7 +15,7 @@
 #include "file/spill_file.h"
 #include "output/kinds.h"
 
-/* --- aside and back */
+/* --- spilling and draining */
 
 static void lines_are_spilled_and_drained_in_order(void **state)
 {
@@ -69,7 +70,8 @@ static void a_spill_is_not_drained_before_its_commit(void **state)
 	sink_dir_put(&s.f, "full", "x");
 	assert_int_equal(sink_dir_flush_only(&s.f), SINK_BLOCKED);
 	spill_dir_unblock(&s, "a");
-	/* It works again, but a killed process would write it twice. */
+	/* The file works again, but before the commit a killed process would
+	 * write the lines twice. */
 	assert_int_equal(sink_dir_flush_only(&s.f), SINK_BLOCKED);
 	assert_false(sink_dir_exists(&s.f, "out/a"));
 	assert_int_equal(unlink(sink_dir_path(&s.f, "out/full")), 0);
@@ -124,7 +126,8 @@ static void a_full_spill_refuses_the_newest_lines(void **state)
 	s.f.env.spill_bytes_max = 90;
 	spill_dir_open(&s);
 	spill_dir_block(&s, "a");
-	for (int i = 0; i < 3; i++) { /* 31 bytes each */
+	for (int i = 0; i < 3;
+	     i++) { /* each line takes 31 bytes in the spill */
 		sink_dir_put(&s.f, "a", "line 1");
 		spill_dir_flush(&s);
 	}
@@ -134,7 +137,8 @@ static void a_full_spill_refuses_the_newest_lines(void **state)
 	assert_true(
 		sink_dir_put_span(&s.f, SPAN("b"), SPAN("m"), true, &reason));
 	spill_dir_flush(&s);
-	/* Nor after a restart, when nobody knows yet that it fails. */
+	/* The same after a restart, when the sink does not know yet that the
+	 * file fails. */
 	spill_dir_restart(&s);
 	assert_false(
 		sink_dir_put_span(&s.f, SPAN("a"), SPAN("m"), true, &reason));
@@ -188,7 +192,8 @@ static void without_a_spill_directory_lines_wait_in_memory(void **state)
 	}
 	assert_int_equal(s.f.sink->stats.lines_queued, 2);
 	assert_int_equal(s.f.sink->stats.lines_spilled, 0);
-	/* As soon as there is one, they are spilled, the older ones apart. */
+	/* As soon as the directory exists, the lines are spilled, the older
+	 * ones first. */
 	assert_int_equal(unlink(sink_dir_path(&s.f, "spill")), 0);
 	sink_dir_put(&s.f, "a", "newer");
 	sink_dir_flush_only(&s.f);
@@ -222,9 +227,9 @@ static void lines_of_a_removed_spill_are_counted_as_dropped(void **state)
 	spill_dir_fini(&s);
 }
 
-/* The limit concerns the spill too, so that the lines get there only with the
- * second flush, which comes before the file would be tried again, or are
- * written by it. */
+/* The size limit applies to the spill, too.  So the lines reach the spill only
+ * in the second flush, which comes before the file is retried, or a later flush
+ * writes them. */
 static void a_torn_line_is_completed_from_the_spill(void **state)
 {
 	(void)state;
@@ -268,7 +273,8 @@ static void the_next_process_continues_to_drain(void **state)
 		const struct sink_stats *stats = &s.f.sink->stats;
 		if (has_counters)
 			s.f.sink->ops->restore(s.f.sink, s.committed);
-		sink_dir_put(&s.f, "a", "line 2"); /* else now */
+		sink_dir_put(&s.f, "a",
+			     "line 2"); /* otherwise they are counted now */
 		assert_int_equal(stats->lines_queued, 2);
 		assert_int_equal(stats->lines_total, has_counters ? 3 : 2);
 		assert_int_equal(stats->files_open, 0);
@@ -311,8 +317,8 @@ static void a_spill_of_another_output_is_left_alone(void **state)
 static void a_repeated_batch_is_spilled_once(void **state)
 {
 	(void)state;
-	/* Killed at the note of the chunk, or behind it; the file works again
-	 * for the next process, or not. */
+	/* Kill the process at the note of the chunk, or after it.  The file
+	 * works again for the next process, or does not. */
 	for (unsigned kind = 0; kind < 4; kind++) {
 		struct spill_dir s;
 		spill_dir_init(&s);
@@ -336,7 +342,8 @@ static void a_repeated_batch_is_spilled_once(void **state)
 	}
 }
 
-/* As if the process had been killed before it saved the position. */
+/* Restore the old position, as if the process had been killed before saving the
+ * new one. */
 static void forget_position(struct spill_dir *s, const struct spill_state *old)
 {
 	char name[64];
@@ -371,8 +378,8 @@ static struct spill_state read_position(struct spill_dir *s)
 	return state;
 }
 
-/* A limit for the size of the file must not concern the spill, which is
- * shorter. */
+/* The file is longer than the spill, so that a size limit for the file does not
+ * affect the spill. */
 static void spill_three_for_a_long_file(struct spill_dir *s)
 {
 	char pad[PAD_BYTES + 1];
@@ -384,9 +391,9 @@ static void spill_three_for_a_long_file(struct spill_dir *s)
 	s->pad_bytes = PAD_BYTES;
 }
 
-/* Cut in the write at each byte.  With and without the saved position; with a
- * batch behind it. */
-static void after_a_kill_while_draining_each_line_is_written_once(void **state)
+/* Cut the write at each byte, with and without the saved position, and with a
+ * batch after it. */
+static void a_kill_while_draining_doubles_no_line(void **state)
 {
 	(void)state;
 	enum { BYTES = sizeof THREE_LINES - 1 };
@@ -418,7 +425,7 @@ static void after_a_kill_while_draining_each_line_is_written_once(void **state)
 	}
 }
 
-static void after_a_kill_a_locked_file_gets_each_line_once(void **state)
+static void a_kill_before_the_file_is_locked_doubles_no_line(void **state)
 {
 	(void)state;
 	for (rlim_t cut = 0; cut <= sizeof THREE_LINES - 1; cut++) {
@@ -442,8 +449,7 @@ static void after_a_kill_a_locked_file_gets_each_line_once(void **state)
 	}
 }
 
-static void after_a_kill_right_before_the_commit_each_line_is_written_once(
-	void **state)
+static void a_kill_right_before_the_commit_doubles_no_line(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
@@ -464,9 +470,9 @@ static void after_a_kill_right_before_the_commit_each_line_is_written_once(
 	}
 }
 
-/* Killed between the write of all that was spilled and the saving of the
+/* Kill the process after it wrote all spilled lines and before it saves the
  * position. */
-static void kill_behind_the_write(struct spill_dir *s)
+static void kill_after_the_write(struct spill_dir *s)
 {
 	spill_three_for_a_long_file(s);
 	struct spill_state old = read_position(s);
@@ -476,23 +482,22 @@ static void kill_behind_the_write(struct spill_dir *s)
 	spill_dir_restart(s);
 }
 
-static void a_spill_that_proves_to_be_drained_is_not_reported_as_lost(
-	void **state)
+static void a_spill_that_proves_drained_is_not_reported_as_lost(void **state)
 {
 	(void)state;
 	struct spill_dir s;
-	kill_behind_the_write(&s);
+	kill_after_the_write(&s);
 	spill_dir_assert_written(&s, THREE_LINES);
 	spill_dir_assert_nothing_lost(&s);
 	spill_dir_fini(&s);
 }
 
-/* The limit concerns the file alone. */
-static void a_spill_that_proves_to_be_drained_accepts_new_lines(void **state)
+/* The size limit affects only the file. */
+static void a_spill_that_proves_drained_accepts_new_lines(void **state)
 {
 	(void)state;
 	struct spill_dir s;
-	kill_behind_the_write(&s);
+	kill_after_the_write(&s);
 	sink_dir_put(&s.f, "a", "line 4");
 	limit_file_size(PAD_BYTES + sizeof THREE_LINES - 1);
 	sink_dir_flush_only(&s.f);
@@ -505,12 +510,12 @@ static void a_spill_that_proves_to_be_drained_accepts_new_lines(void **state)
 	spill_dir_fini(&s);
 }
 
-/* What the new batch spilled is not there to be drained yet. */
+/* Lines that the new batch spilled must not be drained yet. */
 static void lines_spilled_after_the_drained_ones_are_kept(void **state)
 {
 	(void)state;
 	struct spill_dir s;
-	kill_behind_the_write(&s);
+	kill_after_the_write(&s);
 	sink_dir_move(&s.f, "out/a", "out/away");
 	spill_dir_block(&s, "a");
 	assert_int_equal(symlink("/dev/full", sink_dir_path(&s.f, "out/full")),
@@ -528,7 +533,7 @@ static void lines_spilled_after_the_drained_ones_are_kept(void **state)
 	spill_dir_fini(&s);
 }
 
-/* The first `cut` bytes of it are there, and that was committed. */
+/* The first `cut` bytes of the lines are in the file, and that is committed. */
 static void drain_torn(struct spill_dir *s, rlim_t cut)
 {
 	spill_three_for_a_long_file(s);
@@ -538,8 +543,7 @@ static void drain_torn(struct spill_dir *s, rlim_t cut)
 	spill_dir_commit(s);
 }
 
-static void a_line_torn_while_draining_is_written_whole_to_a_new_file(
-	void **state)
+static void a_line_torn_while_draining_goes_whole_to_a_new_file(void **state)
 {
 	(void)state;
 	for (rlim_t cut = 1; cut < sizeof THREE_LINES - 1; cut++) {
@@ -558,8 +562,7 @@ static void a_line_torn_while_draining_is_written_whole_to_a_new_file(
 	}
 }
 
-static void a_drained_line_that_another_process_closed_is_written_whole(
-	void **state)
+static void a_drained_line_closed_by_another_is_written_whole(void **state)
 {
 	(void)state;
 	for (rlim_t cut = 1; cut < sizeof THREE_LINES - 1; cut++) {
@@ -571,7 +574,7 @@ static void a_drained_line_that_another_process_closed_is_written_whole(
 		assert_int_equal(write(fd, "\nother\n", 7), 7);
 		close(fd);
 		sink_dir_wait_s(&s.f, 10);
-		if (cut % 2) { /* and is killed before it saves that */
+		if (cut % 2) { /* killed before it saves the position */
 			struct spill_state old = read_position(&s);
 			struct spill_batch b = {&s, NULL, RLIM_INFINITY, 0};
 			run_and_kill(spill_batch_run, &b);
@@ -685,8 +688,7 @@ static void is_whole_lines(const char *text, size_t *count)
 		assert_int_equal(strncmp(text, &THREE_LINES[*count * 7], 7), 0);
 }
 
-static void a_spill_truncated_at_any_length_delivers_its_whole_lines(
-	void **state)
+static void a_truncated_spill_delivers_its_whole_lines(void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -773,21 +775,19 @@ int main(void)
 		cmocka_unit_test(the_next_process_continues_to_drain),
 		cmocka_unit_test(a_spill_of_another_output_is_left_alone),
 		cmocka_unit_test(a_repeated_batch_is_spilled_once),
+		cmocka_unit_test(a_kill_while_draining_doubles_no_line),
 		cmocka_unit_test(
-			after_a_kill_while_draining_each_line_is_written_once),
+			a_kill_before_the_file_is_locked_doubles_no_line),
 		cmocka_unit_test(
-			after_a_kill_a_locked_file_gets_each_line_once),
+			a_kill_right_before_the_commit_doubles_no_line),
 		cmocka_unit_test(
-			after_a_kill_right_before_the_commit_each_line_is_written_once),
-		cmocka_unit_test(
-			a_spill_that_proves_to_be_drained_is_not_reported_as_lost),
-		cmocka_unit_test(
-			a_spill_that_proves_to_be_drained_accepts_new_lines),
+			a_spill_that_proves_drained_is_not_reported_as_lost),
+		cmocka_unit_test(a_spill_that_proves_drained_accepts_new_lines),
 		cmocka_unit_test(lines_spilled_after_the_drained_ones_are_kept),
 		cmocka_unit_test(
-			a_line_torn_while_draining_is_written_whole_to_a_new_file),
+			a_line_torn_while_draining_goes_whole_to_a_new_file),
 		cmocka_unit_test(
-			a_drained_line_that_another_process_closed_is_written_whole),
+			a_drained_line_closed_by_another_is_written_whole),
 		cmocka_unit_test(
 			lines_lost_with_the_memory_of_a_process_are_counted),
 		cmocka_unit_test(
@@ -795,8 +795,7 @@ int main(void)
 		cmocka_unit_test(
 			lines_following_an_unreadable_spill_are_spilled_too),
 		cmocka_unit_test(two_spills_for_one_file_are_both_drained),
-		cmocka_unit_test(
-			a_spill_truncated_at_any_length_delivers_its_whole_lines),
+		cmocka_unit_test(a_truncated_spill_delivers_its_whole_lines),
 		cmocka_unit_test(a_spill_with_any_byte_changed_is_survived),
 	};
 	return cmocka_run_group_tests(tests, turn_log_off, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What of a spill is lost is counted as dropped, and what is not, is not. */
+/* Lines lost with a spill are counted as dropped, and no other lines are. */
 #include "spill_dir.h"
 
 #include <dirent.h>
@@ -60,7 +60,7 @@ static void lines_of_a_missing_spill_are_counted_as_dropped(void **state)
 	spill_dir_fini(&s);
 }
 
-/* Or its directory. */
+/* The same if the directory of the spills is removed. */
 static void lines_of_several_missing_spills_are_counted_as_dropped(void **state)
 {
 	(void)state;
@@ -74,8 +74,8 @@ static void lines_of_several_missing_spills_are_counted_as_dropped(void **state)
 	spill_dir_fini(&s);
 }
 
-/* All of one is drained before a kill; the next process finds that, but not
- * yet another one, and is killed too. */
+/* A process drains one spill completely and is killed.  The next one finds that
+ * spill drained, has not yet loaded another spill, and is killed too. */
 static void drained_lines_count_once_all_spills_are_loaded(void **state)
 {
 	(void)state;
@@ -106,9 +106,8 @@ static void drained_lines_count_once_all_spills_are_loaded(void **state)
 	spill_dir_fini(&s);
 }
 
-/* The first process that finds the damage does not live until its commit. */
-static void lines_of_a_spill_renamed_to_damaged_are_counted_as_dropped(
-	void **state)
+/* The first process that finds the damage is killed before its commit. */
+static void lines_of_a_damaged_spill_are_counted_as_dropped(void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -125,7 +124,7 @@ static void lines_of_a_spill_renamed_to_damaged_are_counted_as_dropped(
 	spill_dir_fini(&s);
 }
 
-/* At the commit it waited in memory. */
+/* At the time of the commit the line waited in memory. */
 static void lines_spilled_since_the_commit_count_once(void **state)
 {
 	(void)state;
@@ -148,7 +147,7 @@ static void lines_spilled_since_the_commit_count_once(void **state)
 	spill_dir_fini(&s);
 }
 
-/* --- how far it was drained */
+/* --- the position of a drained spill */
 
 static void append_to(struct spill_dir *s, const char *name, const char *text,
 		      size_t bytes)
@@ -159,8 +158,8 @@ static void append_to(struct spill_dir *s, const char *name, const char *text,
 	close(fd);
 }
 
-/* Killed in the write; the next process could not open the file before its
- * first commit, which takes the notes away. */
+/* The process is killed within the write.  The next one cannot open the file
+ * before its first commit, which removes the notes. */
 static void drained_lines_are_recognized_without_a_note(void **state)
 {
 	(void)state;
@@ -178,9 +177,9 @@ static void drained_lines_are_recognized_without_a_note(void **state)
 	}
 }
 
-/* The limit lets the first lines into the file, and the spill's position not
- * be saved. */
-static void a_spill_whose_position_cannot_be_saved_is_not_drained(void **state)
+/* With this size limit the first lines fit into the file, but the position
+ * cannot be saved in the spill. */
+static void a_spill_that_cannot_save_its_position_stays(void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -198,9 +197,8 @@ static void a_spill_whose_position_cannot_be_saved_is_not_drained(void **state)
 	spill_dir_fini(&s);
 }
 
-/* It is as it is with a position that can never be saved. */
-static void a_spill_whose_position_can_never_be_saved_is_drained_in_the_end(
-	void **state)
+/* The spill stays as it is with a position that can never be saved. */
+static void a_spill_that_can_never_save_is_drained_in_the_end(void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -239,10 +237,9 @@ static void run_line_2(void *data)
 	sink_dir_flush_only(&s->f);
 }
 
-/* The directory can be read, the spill only behind the first commit: the batch
- * that was spilled into it comes again. */
-static void a_repeated_batch_is_removed_from_a_spill_that_is_loaded_late(
-	void **state)
+/* The process can read the directory at once, but the spill only after its
+ * first commit.  It gets the batch that was spilled there again. */
+static void a_repeated_batch_is_cut_from_a_spill_loaded_late(void **state)
 {
 	(void)state;
 	struct spill_dir s;
@@ -254,7 +251,7 @@ static void a_repeated_batch_is_removed_from_a_spill_that_is_loaded_late(
 	spill_dir_unblock(&s, "a");
 	restart_with_one_descriptor(&s);
 	sink_dir_put(&s.f, "a", "line 2");
-	s.f.now_ns = -1; /* not to be tried yet */
+	s.f.now_ns = -1; /* too early for a retry */
 	spill_dir_flush(&s);
 	assert_string_equal(sink_dir_content(&s.f, "out/a"), "line 2\n");
 	s.f.now_ns = START_NS;
@@ -263,7 +260,7 @@ static void a_repeated_batch_is_removed_from_a_spill_that_is_loaded_late(
 	spill_dir_fini(&s);
 }
 
-/* --- what is put aside */
+/* --- damaged spills */
 
 static void a_damaged_spill_is_renamed_to_a_free_name(void **state)
 {
@@ -284,7 +281,7 @@ static void a_damaged_spill_is_renamed_to_a_free_name(void **state)
 	spill_dir_fini(&s);
 }
 
-/* Neither is there room for it, nor may it be lost. */
+/* There is no free name for it, and it must not be lost. */
 static void a_damaged_spill_that_cannot_be_renamed_stays(void **state)
 {
 	(void)state;
@@ -310,7 +307,7 @@ static void a_damaged_spill_that_cannot_be_renamed_stays(void **state)
 	spill_dir_fini(&s);
 }
 
-/* Its name comes when its head is there. */
+/* A spill gets its name only after its header is written. */
 static void a_half_created_spill_is_not_damage(void **state)
 {
 	(void)state;
@@ -324,7 +321,7 @@ static void a_half_created_spill_is_not_damage(void **state)
 	spill_dir_fini(&s);
 }
 
-/* As the end of a file is after a power cut. */
+/* This is what the end of a file looks like after a power cut. */
 static void an_empty_spill_is_damage(void **state)
 {
 	(void)state;
@@ -343,9 +340,10 @@ static void an_empty_spill_is_damage(void **state)
 	spill_dir_fini(&s);
 }
 
-/* --- an inode that was something else before */
+/* --- an inode that belonged to another file before */
 
-/* The file was deleted in the batch; the spill of its lines has its inode. */
+/* The file was deleted during the batch, and the spill of its lines got its
+ * inode. */
 static void a_note_about_a_previous_file_cuts_no_spill(void **state)
 {
 	(void)state;
@@ -385,15 +383,14 @@ int main(void)
 		cmocka_unit_test(
 			drained_lines_count_once_all_spills_are_loaded),
 		cmocka_unit_test(
-			lines_of_a_spill_renamed_to_damaged_are_counted_as_dropped),
+			lines_of_a_damaged_spill_are_counted_as_dropped),
 		cmocka_unit_test(lines_spilled_since_the_commit_count_once),
 		cmocka_unit_test(drained_lines_are_recognized_without_a_note),
+		cmocka_unit_test(a_spill_that_cannot_save_its_position_stays),
 		cmocka_unit_test(
-			a_spill_whose_position_cannot_be_saved_is_not_drained),
+			a_spill_that_can_never_save_is_drained_in_the_end),
 		cmocka_unit_test(
-			a_spill_whose_position_can_never_be_saved_is_drained_in_the_end),
-		cmocka_unit_test(
-			a_repeated_batch_is_removed_from_a_spill_that_is_loaded_late),
+			a_repeated_batch_is_cut_from_a_spill_loaded_late),
 		cmocka_unit_test(a_damaged_spill_is_renamed_to_a_free_name),
 		cmocka_unit_test(a_damaged_spill_that_cannot_be_renamed_stays),
 		cmocka_unit_test(a_half_created_spill_is_not_damage),

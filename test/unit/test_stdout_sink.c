@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Standard output is a pipe here, and comes back for what cmocka says. */
+/* During a flush, standard output is a pipe; afterwards it is restored for
+ * cmocka. */
 #include "unit.h"
 
 #include <fcntl.h>
@@ -84,7 +85,7 @@ static enum sink_flush flush(struct fixture *f)
 	return answer;
 }
 
-/* What is in the pipe. */
+/* The content of the pipe. */
 static const char *printed(struct fixture *f)
 {
 	char piece[4096];
@@ -100,7 +101,7 @@ static const struct style_case {
 	const char *keys;
 	const char *text;
 } style_cases[] = {
-	/* As Fluent Bit 1.8. */
+	/* As Fluent Bit 1.8 prints it. */
 	{"", "[0] t: [1448403340.500000000, {\"a\"=>\"x\"}]\n"
 	     "[1] t: [1448403340.500000000, {\"a\"=>1, \"b\"=>nil}]\n"},
 	{"    Format json\n", "[{\"date\":1448403340.5,\"a\":\"x\"},"

@@ -52,8 +52,9 @@ static void open_stream(struct fixture *f, const char *peer_address)
 	open_framed(f, FRAMING_NEWLINE, peer_address);
 }
 
-/* As it is handed over, to one with that framing. */
-static void go_on_in_another(struct fixture *f, enum framing_kind framing)
+/* Hand the stream over to another process, which uses that framing. */
+static void continue_in_next_process(struct fixture *f,
+				     enum framing_kind framing)
 {
 	int fd = dup(stream_fd(f->stream));
 	struct stream *next = stream_of(f, fd, framing, NULL);
@@ -199,7 +200,7 @@ static void the_next_process_continues_an_unfinished_message(void **state)
 	open_stream(f, NULL);
 	send_text(f, "one\ntw");
 	assert_receives(f, STREAM_IDLE);
-	go_on_in_another(f, FRAMING_NEWLINE);
+	continue_in_next_process(f, FRAMING_NEWLINE);
 	send_text(f, "o\nthree\n");
 	assert_receives(f, STREAM_IDLE);
 	assert_next(f, "one");
@@ -208,7 +209,8 @@ static void the_next_process_continues_an_unfinished_message(void **state)
 	assert_no_more(f);
 }
 
-/* What found no room is whole already: the kernel will not tell of it. */
+/* A message that did not fit into the journal is already complete, so the
+ * kernel will not announce it. */
 static void the_next_process_appends_held_messages_first(void **state)
 {
 	struct fixture *f = *state;
@@ -218,7 +220,7 @@ static void the_next_process_appends_held_messages_first(void **state)
 	while (journal_offer(f->journal, &filler))
 		;
 	assert_receives(f, STREAM_FULL);
-	go_on_in_another(f, FRAMING_NEWLINE);
+	continue_in_next_process(f, FRAMING_NEWLINE);
 	while (journal_take(f->journal, &filler))
 		;
 	journal_commit(f->journal, NULL, 0);
@@ -247,7 +249,7 @@ static void the_next_process_skips_the_rest_of_a_truncated_message(void **state)
 		struct journal_entry entry;
 		assert_true(journal_take(f->journal, &entry));
 		assert_int_equal(entry.bytes.len, MESSAGE_BYTES);
-		go_on_in_another(f, kinds[i]);
+		continue_in_next_process(f, kinds[i]);
 		send_text(f, text + 1500);
 		send_text(f, ends[i]);
 		receive_all(f);
@@ -261,21 +263,22 @@ static void the_next_process_skips_the_rest_of_a_truncated_message(void **state)
 	f->sender = -1;
 }
 
-/* The sender has been told before the configuration. */
+/* The sender was reconfigured before sluiced. */
 static void the_next_process_may_use_octet_counting(void **state)
 {
 	struct fixture *f = *state;
 	open_stream(f, NULL);
 	send_text(f, "10 two");
 	assert_receives(f, STREAM_IDLE);
-	go_on_in_another(f, FRAMING_OCTETS);
+	continue_in_next_process(f, FRAMING_OCTETS);
 	send_text(f, "\nthree!");
 	assert_receives(f, STREAM_IDLE);
 	assert_next(f, "two\nthree!");
 	assert_no_more(f);
 }
 
-/* Nor are octets of one kind's message left over for a reload back to it. */
+/* Nothing of a message in one framing may be left over for a reload back to
+ * that framing. */
 static void another_framing_skips_the_rest_of_a_truncated_message(void **state)
 {
 	struct fixture *f = *state;
@@ -290,19 +293,20 @@ static void another_framing_skips_the_rest_of_a_truncated_message(void **state)
 	struct journal_entry entry;
 	assert_true(journal_take(f->journal, &entry));
 	assert_int_equal(entry.bytes.len, MESSAGE_BYTES);
-	go_on_in_another(f, FRAMING_NEWLINE);
+	continue_in_next_process(f, FRAMING_NEWLINE);
 	send_text(f, text + 1500);
 	send_text(f, "next\n");
 	receive_all(f);
 	assert_next(f, "next");
-	go_on_in_another(f, FRAMING_OCTETS);
+	continue_in_next_process(f, FRAMING_OCTETS);
 	send_text(f, "4 last");
 	receive_all(f);
 	assert_next(f, "last");
 	assert_no_more(f);
 }
 
-/* The kernel has nothing more to tell, so nothing else would wake it. */
+/* The kernel has nothing more to announce, so nothing else would wake the
+ * stream. */
 static void no_whole_message_is_held_when_other_connections_have_a_turn(
 	void **state)
 {
@@ -317,7 +321,7 @@ static void no_whole_message_is_held_when_other_connections_have_a_turn(
 	size_t sent = all.len;
 	buf_fini(&all);
 	assert_receives(f, STREAM_BUSY);
-	/* Only the last line may be without its end. */
+	/* Only the last line may lack its line end. */
 	size_t taken = 0;
 	while (journal_take(f->journal, &entry))
 		taken += entry.bytes.len + 1;
@@ -325,8 +329,8 @@ static void no_whole_message_is_held_when_other_connections_have_a_turn(
 	assert_true(f->stats.bytes_total < sent);
 }
 
-/* What is sent is more than the journal holds: nothing of it is lost, and
- * what waits is in the kernel. */
+/* The sender sends more than the journal holds.  Nothing is lost; the rest
+ * waits in the kernel. */
 static void a_full_journal_makes_the_sender_wait(void **state)
 {
 	struct fixture *f = *state;
@@ -415,10 +419,10 @@ static void only_entries_marked_so_carry_a_peer_address(void **state)
 		 1 | PEER_ADDRESS_MARK, SPAN("m"), SPAN("u")},
 		{SPAN("u\1\xF5src"), 1 | PEER_ADDRESS_MARK, SPAN(""),
 		 SPAN("u")},
-		/* Killed before it was written. */
+		/* The process was killed before it wrote the address. */
 		{SPAN("m"), 1 | PEER_ADDRESS_MARK, SPAN("m"), SPAN("")},
 		{SPAN(""), 1 | PEER_ADDRESS_MARK, SPAN(""), SPAN("")},
-		/* A length that cannot be. */
+		/* An impossible length. */
 		{SPAN("m\2\xF5src"), 1 | PEER_ADDRESS_MARK, SPAN("m\2\xF5src"),
 		 SPAN("")},
 		{SPAN("m\xFF\xF5src"), 1 | PEER_ADDRESS_MARK,

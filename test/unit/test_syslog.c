@@ -12,14 +12,14 @@
 
 /* 2026-11-21 00:00:00 UTC */
 #define NOW_NS (INT64_C(1795219200) * NS_PER_S)
-/* The time of the record when the text does not give one. */
+/* The time of the record if the text does not give one. */
 #define ARRIVAL_NS INT64_C(42)
 
 struct sample {
 	struct span text;
 	const char *fields; /* "key=value|key=value" */
 	enum syslog_verdict verdict;
-	int64_t time_ns; /* 0: stays the arrival */
+	int64_t time_ns; /* 0: the arrival time stays */
 };
 
 struct fixture {
@@ -66,7 +66,7 @@ static const char *text_of(struct fixture *f, const struct record *r)
 
 static void check(struct fixture *f, const struct sample *sample)
 {
-	/* At its exact size, so that a byte read behind it is noticed. */
+	/* An exact copy, so that the sanitizers notice a read past its end. */
 	char *bytes = malloc(sample->text.len + 1);
 	assert_non_null(bytes);
 	struct span text = span_make(bytes + 1, sample->text.len);

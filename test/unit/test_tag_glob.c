@@ -50,7 +50,7 @@ static void a_null_span_is_an_empty_tag(void **state)
 	assert_false(tag_glob_matches(SPAN("a"), nothing));
 }
 
-/* Backtracking into every star would not end in this universe's time. */
+/* Backtracking into every star would practically never end. */
 static void many_stars_do_not_backtrack_exponentially(void **state)
 {
 	(void)state;

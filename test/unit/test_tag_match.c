@@ -22,18 +22,19 @@ static void a_tag_matches_either_the_glob_or_the_regex(void **state)
 		{"kube.b", "^cube", "kube.b", true},
 		{"", NULL, "kube.a", false},
 		{"", NULL, "", true},
-		/* At the start, not in the middle; the end is free. */
+		/* The regex must match at the start of the tag, but need not
+		 * reach its end. */
 		{NULL, "kube", "kube.a", true},
 		{NULL, "^kube\\.", "kube.a", true},
 		{NULL, "ube", "kube.a", false},
 		{NULL, "a$", "kube.a", false},
 		{NULL, ".*a$", "kube.a", true},
 		{NULL, "b|kube", "kube.b", true},
-		/* A match of nothing is none. */
+		/* An empty match does not count. */
 		{NULL, "^", "kube.a", false},
 		{NULL, "x*", "kube.a", false},
 		{NULL, ".*", "", false},
-		/* The second text when the first does not take it. */
+		/* The regex is tried if the glob does not match. */
 		{"cube.*", "^kube", "kube.a", true},
 		{"kube.*", "^cube", "kube.a", true},
 		{"cube.*", "^cube", "kube.a", false},

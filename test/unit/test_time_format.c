@@ -100,7 +100,7 @@ static void a_time_is_read_as_its_format_says(void **state)
 		{"%T", "13:00:00", 1795179600, 0},
 		{"%b %d %T", "  Nov  1 01:02:03", 1793494923, 0},
 		{"%F %T", " 2026-01-02 03:04:05", 1767323045, 0},
-		/* ten digits: the last is behind the end */
+		/* ten digits: the last one is beyond nanoseconds */
 		{"%F %T.%L", "2026-01-02 03:04:05.0123456789", 1767323045,
 		 12345678},
 		{"%c", "Fri Jan  2 03:04:05 2026", 1767323045, 0},
@@ -160,7 +160,8 @@ static void a_text_that_does_not_match_changes_nothing(void **state)
 		{"%I %p", "3 XM"},
 		{"%s", "x"},
 		{"%s", "1234567890123"},
-		{"%s", "999999999999"}, /* no int64 of nanoseconds */
+		{"%s",
+		 "999999999999"}, /* does not fit into int64 nanoseconds */
 		{"%Y", "9999"},
 		{"%Y %j", "2026 367"},
 	};
@@ -200,13 +201,12 @@ static struct time_format *make_with(struct time_format_opts opts)
 	return f;
 }
 
-static void a_lenient_format_accepts_a_matching_prefix_with_the_date(
-	void **state)
+static void a_lenient_format_accepts_a_prefix_with_the_date(void **state)
 {
 	(void)state;
 	static const struct {
 		const char *format, *text;
-		int64_t s; /* 0: it does not fit */
+		int64_t s; /* 0: the text does not match */
 	} cases[] = {
 		{"%FT%T.%L%z", "2026-01-02T03:04:05", 1767323045},
 		{"%FT%T.%L%z", "2026-01-02T03:04", 1767323040},
@@ -245,7 +245,7 @@ static void a_named_zone_has_its_daylight_saving_times(void **state)
 		{"Europe/Berlin", "%F %T%z", "2026-07-02 03:04:05+0000",
 		 1782961445},
 		{"Europe/Berlin", "%F %TZ", "2026-07-02 03:04:05Z", 1782961445},
-		/* left out and repeated hours */
+		/* skipped and repeated hours */
 		{"Europe/Berlin", "%F %T", "2026-03-29 02:30:00", 1774744200},
 		{"Europe/Berlin", "%F %T", "2026-10-25 02:30:00", 1792888200},
 		{"America/New_York", "%F %T", "2026-03-08 02:30:00",
@@ -370,7 +370,7 @@ static void without_a_zone_the_configured_offset_applies(void **state)
 	assert_int_equal(read_ns(f, "2026-01-02 03:04:05", 0),
 			 1767290645 * NS_PER_S);
 	time_format_free(f);
-	opts.format = "%F %T %Z"; /* names say nothing then, but UTC does */
+	opts.format = "%F %T %Z"; /* zone names are ignored then, except UTC */
 	f = time_format_new(&opts, &e);
 	assert_int_equal(read_ns(f, "2026-01-02 03:04:05 KST", 0),
 			 1767290645 * NS_PER_S);
@@ -426,14 +426,14 @@ static void the_cache_depends_on_the_text_and_the_day(void **state)
 	int64_t next_year_s = november_s + INT64_C(365) * 86400;
 	assert_int_equal(read_ns(f, "Nov 20 23:59:58", next_year_s),
 			 first_ns + INT64_C(365) * 86400 * NS_PER_S);
-	/* What does not fit does not disturb it. */
+	/* A text that does not match does not disturb the cache. */
 	int64_t ns;
 	assert_false(time_format_read(f, SPAN("x"), 0, &ns));
 	assert_int_equal(read_ns(f, "Nov 20 23:59:58", november_s), first_ns);
 	time_format_free(f);
 }
 
-/* Twenty of them are more than are remembered, three are less. */
+/* Twenty texts are more than the cache holds; three fit. */
 static void alternating_texts_are_read_like_each_alone(void **state)
 {
 	(void)state;
@@ -496,7 +496,7 @@ int main(void)
 		cmocka_unit_test(a_text_that_does_not_match_changes_nothing),
 		cmocka_unit_test(a_text_of_any_length_is_read),
 		cmocka_unit_test(
-			a_lenient_format_accepts_a_matching_prefix_with_the_date),
+			a_lenient_format_accepts_a_prefix_with_the_date),
 		cmocka_unit_test(a_named_zone_has_its_daylight_saving_times),
 		cmocka_unit_test(an_unknown_zone_name_is_refused),
 		cmocka_unit_test(the_zone_of_the_process_can_be_ignored),

@@ -6,7 +6,8 @@
 #include "base/clock.h"
 #include "pipeline/wakeup.h"
 
-/* A sleep that nobody ends is ended by main's alarm, and fails. */
+/* If nobody ends a sleep, the alarm that main() sets ends the test, which
+ * fails. */
 enum { FOREVER_MS = 24 * 3600 * 1000, ALARM_S = 60 };
 
 static void a_notification_ends_one_sleep(void **state)
@@ -19,7 +20,8 @@ static void a_notification_ends_one_sleep(void **state)
 	struct orders o = wakeup_wait(&b, FOREVER_MS, false);
 	assert_false(o.reopen || o.finish || o.leave || o.abandon);
 	assert_false(b.is_notified);
-	/* Not heard twice: this one sleeps its millisecond. */
+	/* The notification is not delivered twice: this call sleeps its
+	 * millisecond. */
 	int64_t before_ns = clock_mono_ns();
 	wakeup_wait(&b, 1, false);
 	assert_true(clock_mono_ns() - before_ns >= NS_PER_MS);

@@ -59,7 +59,7 @@ uint64_t spill_dir_size_of(struct spill_dir *, const char *name);
  * that nothing is queued or spilled any more. */
 void spill_dir_assert_written(struct spill_dir *, const char *lines);
 
-/* Assert that no spill was set aside as damaged and no line was dropped. */
+/* Assert that no spill was renamed as damaged and no line was dropped. */
 void spill_dir_assert_nothing_lost(struct spill_dir *);
 
 /* spill_dir_init(), then spill THREE_LINES for out/a, which is writable
