@@ -65,6 +65,7 @@ static int replay_text(struct tool_dir *p, const char *letters)
 static void assert_got(int fd, struct span want)
 {
 	char room[256];
+	wait_readable(fd);
 	ssize_t n = recv(fd, room, sizeof room, MSG_DONTWAIT);
 	if (n < 0 || !span_equals(span_make(room, (size_t)n), want))
 		fail_msg("want %.*s, got %.*s", (int)want.len, want.ptr,

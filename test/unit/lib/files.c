@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <ftw.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,4 +81,11 @@ size_t count_fds(void)
 		count++;
 	closedir(d);
 	return count;
+}
+
+void wait_readable(int fd)
+{
+	enum { PATIENCE_MS = 60 * 1000 };
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
 }

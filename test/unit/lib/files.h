@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* files - temporary directories and whole files.
+/* files - temporary directories, whole files, and descriptors.
  *
  * Each function fails the running test if the system call fails, unless its
  * comment says otherwise. */
@@ -39,5 +39,9 @@ void file_copy(const char *from, const char *to);
 
 /* How many descriptors this process has open. */
 size_t count_fds(void);
+
+/* Wait until there is something to read.  Over the network that may be later
+ * than the send, also on one host.  The test fails after a minute. */
+void wait_readable(int fd);
 
 #endif
