@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "files.h"
 #include "unit.h"
 
-#include <ftw.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -173,7 +173,7 @@ static void with_expensive_messages_the_share_is_checked_sooner(void **state)
 
 /* --- the limit */
 
-static char root[PATH_MAX];
+static char root[TEMP_DIR_BYTES];
 
 static void put(const char *path, const char *text)
 {
@@ -185,30 +185,19 @@ static void put(const char *path, const char *text)
 		mkdir(whole, 0755);
 		*slash = '/';
 	}
-	FILE *file = fopen(whole, "w");
-	assert_non_null(file);
-	fputs(text, file);
-	fclose(file);
+	file_write_text(whole, text);
 }
 
 static int make_root(void **state)
 {
 	(void)state;
-	snprintf(root, sizeof root, "/tmp/sluiced-cpu-XXXXXX");
-	return mkdtemp(root) == NULL;
-}
-
-static int remove_one(const char *path, const struct stat *st, int flag,
-		      struct FTW *ftw)
-{
-	(void)st, (void)flag, (void)ftw;
-	return remove(path);
+	return temp_dir_make(root, "/tmp", "cpu_limit") ? 0 : -1;
 }
 
 static int remove_root(void **state)
 {
 	(void)state;
-	return nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return temp_dir_remove(root);
 }
 
 static void assert_limit(int64_t quota_us, int64_t period_us)

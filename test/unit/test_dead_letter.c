@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Each test has a directory of its own, with the dead letters in `letters` and
  * the log in `log`. */
+#include "files.h"
 #include "random.h"
 #include "unit.h"
 
@@ -25,7 +26,7 @@ static const int64_t T = 1795229400 * NS_PER_S + 123456789;
 	"syslog.0\",\"reason\":\"unparsed\","
 
 struct fixture {
-	char dir[64];
+	char dir[TEMP_DIR_BYTES];
 	char path[96];
 	struct dead_letter *letters;
 	int64_t now_ns;
@@ -39,8 +40,7 @@ static int start(void **state)
 	struct fixture *f = calloc(1, sizeof *f);
 	struct err e;
 	char log[96];
-	snprintf(f->dir, sizeof f->dir, "/tmp/dead_letter.XXXXXX");
-	if (mkdtemp(f->dir) == NULL)
+	if (!temp_dir_make(f->dir, "/tmp", "dead_letter"))
 		return -1;
 	snprintf(f->path, sizeof f->path, "%s/letters", f->dir);
 	snprintf(log, sizeof log, "%s/log", f->dir);
@@ -58,9 +58,7 @@ static int stop(void **state)
 	dead_letter_close(f->letters);
 	json_reader_free(f->json);
 	arena_free(f->arena);
-	buf_clear(&f->text);
-	buf_printf(&f->text, "rm -rf %s", f->dir);
-	int rc = system(buf_text(&f->text));
+	int rc = temp_dir_remove(f->dir);
 	buf_fini(&f->text);
 	free(f);
 	return log_open("/dev/stderr", LOG_OFF, &e) ? rc : -1;
@@ -112,16 +110,10 @@ static enum sink_flush flush(struct fixture *f)
 
 static struct span content(struct fixture *f, const char *name)
 {
-	char path[128], piece[4096];
+	char path[128];
 	snprintf(path, sizeof path, "%s/%s", f->dir, name);
-	buf_clear(&f->text);
-	FILE *file = fopen(path, "r");
-	if (file == NULL)
+	if (!file_read(path, &f->text))
 		return SPAN("(no file)");
-	size_t n;
-	while ((n = fread(piece, 1, sizeof piece, file)) > 0)
-		buf_put(&f->text, piece, n);
-	fclose(file);
 	buf_text(&f->text);
 	return buf_span(&f->text);
 }

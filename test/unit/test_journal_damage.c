@@ -40,23 +40,10 @@ static int set_up_good(void **state)
 
 static char *read_file(const char *path, size_t *bytes)
 {
-	FILE *f = fopen(path, "r");
-	assert_non_null(f);
-	struct stat st;
-	assert_int_equal(fstat(fileno(f), &st), 0);
-	*bytes = (size_t)st.st_size;
-	char *content = mem_new(*bytes + 1, 1);
-	assert_int_equal(fread(content, 1, *bytes, f), *bytes);
-	fclose(f);
-	return content;
-}
-
-static void write_file(const char *path, const char *content, size_t bytes)
-{
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	assert_int_equal(fwrite(content, 1, bytes, f), bytes);
-	assert_int_equal(fclose(f), 0);
+	struct buf content = {0};
+	assert_true(file_read(path, &content));
+	*bytes = content.len;
+	return content.ptr;
 }
 
 struct seen {
@@ -155,10 +142,10 @@ static void a_truncated_file_is_renamed_to_damaged(void **state)
 		assert_false(inspect(d->path));
 	}
 	for (size_t cut = 0; cut < bytes; cut += 1 + cut / 10) {
-		write_file(d->path, content, cut);
+		file_write(d->path, span_make(content, cut));
 		assert_false(open_damaged(d, content, cut));
 	}
-	write_file(d->path, content, bytes);
+	file_write(d->path, span_make(content, bytes));
 	assert_int_equal(truncate(d->path, (off_t)bytes + 1), 0);
 	assert_false(inspect(d->path));
 	free(content);
@@ -298,7 +285,7 @@ static void a_corrupt_header_is_survived(void **state)
 			content[at] = (char)random_next(&random);
 		}
 		mend(&v);
-		write_file(d->path, content, bytes);
+		file_write(d->path, span_make(content, bytes));
 		struct journal_opts opts = journal_dir_opts(d);
 		struct journal_found found;
 		struct journal *j = must_open_journal(&opts, &found);
@@ -326,23 +313,23 @@ static void a_file_that_is_not_our_journal_is_renamed_to_damaged(void **state)
 	struct journal_found found;
 
 	h->version = 99;
-	write_file(d->path, content, bytes);
+	file_write(d->path, span_make(content, bytes));
 	journal_close(journal_dir_open(d, &found));
 	assert_string_equal(found.why, "of version 99, not 1");
 	assert_string_equal(found.damaged, journal_dir_beside(d, ".damaged.1"));
 
-	write_file(d->path, "my letters to her", 17);
+	file_write_text(d->path, "my letters to her");
 	journal_close(journal_dir_open(d, &found));
 	assert_string_equal(found.why, "cut: 17 bytes");
 	assert_string_equal(found.damaged, journal_dir_beside(d, ".damaged.2"));
 
 	h->magic[0] = 'S';
-	write_file(d->path, content, bytes);
+	file_write(d->path, span_make(content, bytes));
 	journal_close(journal_dir_open(d, &found));
 	assert_string_equal(found.why, "not a journal");
 	assert_string_equal(found.damaged, journal_dir_beside(d, ".damaged.3"));
 
-	write_file(d->path, "", 0);
+	file_write_text(d->path, "");
 	journal_close(journal_dir_open(d, &found));
 	assert_string_equal(found.why, "empty");
 	free(content);

@@ -215,7 +215,8 @@ static void a_hook_that_failed_is_called_again(void **state)
 static void the_message_of_an_error_is_logged(void **state)
 {
 	struct hook_unit *f = *state;
-	char log[128], text[1024] = {0};
+	char log[128];
+	struct buf content = {0};
 	snprintf(log, sizeof log, "%s/log", f->dir);
 	struct err e;
 	assert_true(log_open(log, LOG_WARN, &e));
@@ -225,16 +226,14 @@ static void the_message_of_an_error_is_logged(void **state)
 	hook_unit_give(f, "{\"secret\":\"s3cret\"}");
 	hook_unit_give(f, "{}"); /* too soon to be logged again */
 	assert_true(log_open("/dev/stderr", LOG_INFO, &e));
-	FILE *file = fopen(log, "r");
-	assert_non_null(file);
-	size_t n = fread(text, 1, sizeof text - 1, file);
-	fclose(file);
+	assert_true(file_read(log, &content));
 	unlink(log);
-	assert_true(n > 0);
+	const char *text = buf_text(&content);
 	assert_non_null(strstr(text, "hook.lua:2: wrong \\\"thing\\\""));
 	assert_non_null(strstr(text, "filter=lua.0 call=hook failure=error"));
 	assert_null(strstr(text, "s3cret"));
-	assert_ptr_equal(strchr(text, '\n'), text + n - 1);
+	assert_ptr_equal(strchr(text, '\n'), text + content.len - 1);
+	buf_fini(&content);
 	assert_int_equal(hook_unit_failures(f, "error"), 2);
 }
 

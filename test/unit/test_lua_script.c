@@ -194,10 +194,7 @@ static void a_script_requires_what_lies_beside_it(void **state)
 	struct hook_unit *f = *state;
 	char path[128];
 	snprintf(path, sizeof path, "%s/beside_it.lua", f->dir);
-	FILE *file = fopen(path, "w");
-	assert_non_null(file);
-	fputs("return {x = 5}", file);
-	fclose(file);
+	file_write_text(path, "return {x = 5}");
 	hook_unit_open(f, "local m = require('beside_it')\n"
 			  "function hook() return 2, 0, m end\n");
 	unlink(path);

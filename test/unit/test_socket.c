@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "files.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -21,8 +22,8 @@
 enum { DATAGRAM_BYTES_MAX = 212960 };
 
 struct fixture {
-	char dir[32];
-	char path[64];
+	char dir[TEMP_DIR_BYTES];
+	char path[96];
 };
 
 static int set_up(void **state)
@@ -30,8 +31,7 @@ static int set_up(void **state)
 	struct fixture *f = calloc(1, sizeof *f);
 	if (f == NULL)
 		return -1;
-	snprintf(f->dir, sizeof f->dir, "/tmp/test_socket.XXXXXX");
-	if (mkdtemp(f->dir) == NULL)
+	if (!temp_dir_make(f->dir, "/tmp", "test_socket"))
 		return -1;
 	snprintf(f->path, sizeof f->path, "%s/log.sock", f->dir);
 	*state = f;

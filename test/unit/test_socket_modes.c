@@ -18,15 +18,14 @@
 
 /* All modes except unix_udp, which test_socket.c tests. */
 struct fixture {
-	char dir[32];
-	char path[64];
+	char dir[TEMP_DIR_BYTES];
+	char path[96];
 };
 
 static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof *f);
-	snprintf(f->dir, sizeof f->dir, "/tmp/test_modes.XXXXXX");
-	if (mkdtemp(f->dir) == NULL)
+	if (!temp_dir_make(f->dir, "/tmp", "test_modes"))
 		return -1;
 	snprintf(f->path, sizeof f->path, "%s/log.sock", f->dir);
 	*state = f;
