@@ -28,6 +28,14 @@ import sys
 
 LIMITS = {"lines": 500, "function": 60, "parameters": 5, "columns": 80,
           "tags": 1, "uncommented": 0}
+MESSAGES = {
+    "lines": "{n} lines, at most {limit}",
+    "function": "a function of {n} lines, at most {limit}",
+    "parameters": "{n} parameters, at most {limit}",
+    "columns": "{n} columns, at most {limit}",
+    "tags": "a tag that is defined {n} times, at most {limit}",
+    "uncommented": "{n} functions without a comment, at most {limit}",
+}
 EXCEPTIONS = pathlib.Path("test/lint/exceptions.txt")
 NOT_CODE = re.compile(
     r"""/\*.*?\*/ | //[^\n]* | "(?:\\.|[^"\\\n])*" | '(?:\\.|[^'\\\n])*'
@@ -174,7 +182,8 @@ def check(sources):
         needed.add((kind, place))
         _, allowed = exceptions.get((kind, place), (0, LIMITS[kind]))
         if number > allowed:
-            findings.append(f"{where}: {number} {kind}, at most {allowed}")
+            message = MESSAGES[kind].format(n=number, limit=allowed)
+            findings.append(f"{where}: {message}")
     for key, (n, _) in exceptions.items():
         if key not in needed:
             findings.append(f"{EXCEPTIONS}:{n}: the exception for "

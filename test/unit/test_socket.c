@@ -351,7 +351,7 @@ static void a_path_can_be_checked_without_touching_it(void **state)
 static void a_temporary_name_left_behind_is_no_obstacle(void **state)
 {
 	struct fixture *f = *state;
-	char name[64];
+	char name[96];
 	snprintf(name, sizeof name, "%s/.s%d", f->dir, (int)getpid());
 	close(bind_foreign(name, SOCK_DGRAM));
 	socket_close(open_socket(f->path, 0666));
