@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The filter "lua": a function of the user, the hook, decides about each record.
+/* The filter "lua": a function of the user, the hook, decides about each
+ * record.
  *
  *     function hook(tag, timestamp, record)
  *             return code, timestamp, record
@@ -211,7 +212,8 @@ static int call_hook(lua_State *L)
 	const struct record *r = f->record;
 	push_time(f, L);
 	lua_record_push(f->proxies, L, r);
-	/* Looked up for each call, because a script may replace its function. */
+	/* Looked up for each call, because a script may replace its function.
+	 */
 	lua_getglobal(L, f->call);
 	lua_pushlstring(L, r->tag.ptr, r->tag.len);
 	lua_pushvalue(L, TIME);

@@ -40,8 +40,8 @@ struct format { /* each kind embeds this as its first member */
 };
 
 /* Open the format that the section's Format names; without one, out_file.
- * Declares the keys of all formats: Fluent Bit accepts each with every format, so
- * a key of another format is ignored and logged.  NULL on failure. */
+ * Declares the keys of all formats: Fluent Bit accepts each with every format,
+ * so a key of another format is ignored and logged.  NULL on failure. */
 struct format *format_open(struct conf_section *, struct err *);
 void format_close(struct format *);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sink - the contract of an output.
  *
- * put collects lines, flush writes them; between the two the journal holds
- * the messages, so that what was put and not flushed is not lost.  A kind is
- * one file with one `const struct sink_ops` and one row in setup/plugins.h; each kind embeds struct sink as its first member.
+ * put collects lines, flush writes them; between the two the journal holds the
+ * messages, so that what was put and not flushed is not lost.  A kind is one
+ * file with one `const struct sink_ops` and one row in setup/plugins.h; each
+ * kind embeds struct sink as its first member.
  *
  * Two laws hold after every call:
  *     lines_total    = lines_written    + lines_dropped{reason}    + queued

@@ -7,8 +7,8 @@
  * input, to the first one.  It gets a new arrival time, which matters only if
  * the message has no time of its own.
  *
- * Sending waits while the receiver's queue is full.  FILE is read up to where it
- * ended at the start, because messages that still cannot become a line are
+ * Sending waits while the receiver's queue is full.  FILE is read up to where
+ * it ended at the start, because messages that still cannot become a line are
  * appended to it again.  It is neither changed nor deleted. */
 #ifndef TOOL_REPLAY_H
 #define TOOL_REPLAY_H
