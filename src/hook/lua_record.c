@@ -22,8 +22,7 @@
 #include "record/record.h"
 
 enum {
-	/* What one call may assign in the view, repeated assignments included.
-	 */
+	/* What one call may assign in the view, repeatedly too. */
 	VIEW_BYTES_MAX = 64 * 1024,
 };
 
@@ -276,8 +275,8 @@ static int raw_set(lua_State *L)
 	return 1;
 }
 
-/* Scripts that copy a record also copy its metatable, so a record shows none.
- */
+/* A record shows no metatable, because scripts that copy a record copy that
+ * as well. */
 static int get_metatable(lua_State *L)
 {
 	struct lua_record *rs = records_of(L);

@@ -66,8 +66,7 @@ void lua_record_free(struct lua_record *);
  * lua_record_setup. */
 struct lua_reader *lua_record_reader(struct lua_record *);
 
-/* The functions below may raise an error; `index` is an index of Lua's stack.
- */
+/* The functions below may raise an error; `index` is a place on Lua's stack. */
 
 /* Once for each state: create the metatables, and replace next, rawget, rawset,
  * getmetatable and setmetatable. */

@@ -80,9 +80,8 @@ static bool read_list(struct lua_record *rs, lua_State *L, int table,
 		lua_rawgeti(L, table, (lua_Integer)i + 1);
 		int element = lua_gettop(L);
 		if (!lua_istable(L, element))
-			return refuse(
-				rs,
-				"the result is an array of values that are not tables");
+			return refuse(rs, "the result is an array, but not "
+					  "of tables");
 		if (!lua_value_shape(&rs->reader, L, element, &shape))
 			return false;
 		if (shape.length > 0)

@@ -165,8 +165,7 @@ static int by_key(const void *left, const void *right)
 	return order != 0 ? order : by_place(left, right);
 }
 
-/* Comparing every pair of keys would take seconds for a datagram full of keys.
- */
+/* Comparing all pairs would take seconds for a datagram full of keys. */
 static void write_many(struct buf *b, const struct field *fields, size_t count)
 {
 	const struct field **kept = mem_new(count, sizeof *kept);

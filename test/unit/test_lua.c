@@ -316,7 +316,7 @@ static void mistakes_are_reported_at_set_up(void **state)
 		{"\n\nx = a + * 2", KEYS, "hook.lua:3: unexpected symbol"},
 		{"", " call hook\n code x = = 1\n",
 		 "t.conf:3: [FILTER] Code: Code:1: unexpected symbol"},
-		{"require('ffi')", KEYS, "ffi is LuaJIT's"},
+		{"require('ffi')", KEYS, "ffi is part of LuaJIT"},
 	};
 	struct hook_unit *f = *state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
