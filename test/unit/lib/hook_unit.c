@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "filter/kinds.h"
+#include "setup/embedded.h"
 
 static void put_record(struct buf *out, const struct record *r)
 {
