@@ -469,6 +469,7 @@ struct writer {
 	struct append_notes notes;
 	struct shared *shared;
 	char spill_dir[96];
+	unsigned seed;
 	char who;
 	bool is_mortal;
 	bool is_cut; /* its writes, from now on */
@@ -538,7 +539,7 @@ static void write_all(struct writer *w)
 	w->f.env.notes = &w->notes;
 	w->f.env.number = (uint32_t)w->who;
 	crash_notes_restart(&w->shared->notes);
-	srand(++w->shared->starts * 2 + (w->who == 'A'));
+	srand(w->seed + ++w->shared->starts * 2 + (w->who == 'A'));
 	assert_true(open_in(&w->f, "    Path @\n", false, &e));
 	w->f.sink->ops->restore(w->f.sink, &w->shared->counters);
 	while (w->shared->lines < SHARED_LINES)
@@ -610,9 +611,11 @@ static void append_as_two(bool spills)
 {
 	struct writer writers[2] = {{.who = 'A', .is_mortal = true},
 				    {.who = 'B'}};
+	unsigned seed = unit_seed(0);
 	make_dir(&writers[0].f);
 	for (size_t i = 0; i < 2; i++) {
 		struct writer *w = &writers[i];
+		w->seed = seed;
 		w->f = writers[0].f;
 		w->shared = share(sizeof *w->shared);
 		if (!spills)

@@ -317,7 +317,7 @@ static void a_mistake_is_told_with_place_and_remedy(void **state)
 	}
 }
 
-static void keys_of_fluent_bit_without_meaning_are_accepted(void **state)
+static void keys_of_fluent_bit_without_meaning_change_nothing(void **state)
 {
 	(void)state;
 	struct err e;
@@ -329,6 +329,8 @@ static void keys_of_fluent_bit_without_meaning_are_accepted(void **state)
 			      "    net.keepalive off\n    tls.verify on\n"
 			      "    log_suppress_interval 10\n",
 			      &e));
+	put(&f, "a");
+	assert_int_equal(sink_at(&f, 0)->stats.lines_total, 1);
 	close_all(&f);
 }
 
@@ -346,7 +348,7 @@ int main(void)
 		cmocka_unit_test(sinks_are_named_by_kind_and_number_or_alias),
 		cmocka_unit_test(a_mistake_is_told_with_place_and_remedy),
 		cmocka_unit_test(
-			keys_of_fluent_bit_without_meaning_are_accepted),
+			keys_of_fluent_bit_without_meaning_change_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
