@@ -165,8 +165,8 @@ $(CORE): $(OBJ)
 $(BUILD)/version: FORCE
 	@mkdir -p $(@D); echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
 FORCE:
-$(BUILD)/src/run/metrics.o: $(BUILD)/version
-$(BUILD)/src/run/metrics.o: ALL_CFLAGS += -DSLUICED_VERSION='"$(VERSION)"'
+$(BUILD)/src/status/metrics.o: $(BUILD)/version
+$(BUILD)/src/status/metrics.o: ALL_CFLAGS += -DSLUICED_VERSION='"$(VERSION)"'
 
 $(BUILD)/%.o: %.c | need
 	@echo "  CC  $<"; mkdir -p $(@D); $(CC) $(ALL_CFLAGS) -c -o $@ $<

@@ -9,14 +9,14 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/descriptors.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "conf/conf.h"
-#include "run/assemble.h"
-#include "run/descriptors.h"
-#include "run/launch.h"
-#include "run/metrics.h"
-#include "run/supervisor.h"
+#include "process/supervisor.h"
+#include "process/worker_main.h"
+#include "setup/assemble.h"
+#include "status/metrics.h"
 #include "tool/healthcheck.h"
 #include "tool/journal_show.h"
 #include "tool/replay.h"
@@ -188,7 +188,7 @@ static int run_command(const struct arguments *a)
 	bool has_conf = a->assemble.conf_path != NULL;
 	if (strcmp(a->command, "journal") == 0)
 		return has_file ? journal_show(a->file, a->assemble.log_level ==
-								SAY_DEBUG)
+								LOG_DEBUG)
 				: usage_error("journal: FILE is needed", "");
 	if (strcmp(a->command, "replay") == 0) {
 		struct replay_opts opts = {.path = a->file,
@@ -215,10 +215,10 @@ static int run(const struct arguments *a)
 	if (a->assemble.conf_path == NULL)
 		return usage_error("-c FILE is needed", "");
 	if (a->assemble.dry_run)
-		return launch_dry(&a->assemble);
+		return worker_main_dry_run(&a->assemble);
 	descriptors_raise();
 	mem_map_large();
-	return a->no_supervisor ? launch_alone(&a->assemble)
+	return a->no_supervisor ? worker_main_alone(&a->assemble)
 				: supervisor_run(&a->assemble);
 }
 
@@ -283,10 +283,10 @@ static int take_option(struct arguments *a, int option)
 		a->no_supervisor = true;
 		return -1;
 	case 'q':
-		opts->log_level = SAY_ERROR;
+		opts->log_level = LOG_ERROR;
 		return -1;
 	case 'v':
-		opts->log_level = SAY_DEBUG;
+		opts->log_level = LOG_DEBUG;
 		return -1;
 	case SUPERVISOR: /* it always has one */
 		return -1;
@@ -322,7 +322,7 @@ static int take_all(struct arguments *a, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct arguments a = {.assemble.log_level = SAY_INFO};
+	struct arguments a = {.assemble.log_level = LOG_INFO};
 	int code = take_all(&a, argc, argv);
 	if (code >= 0)
 		return code;

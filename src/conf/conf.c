@@ -11,8 +11,9 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/check.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "base/span.h"
 #include "conf/nearest.h"
 #include "conf/tree.h"
@@ -44,8 +45,19 @@ static void note_known(struct conf_section *s, const char *key)
 			k->is_known = true;
 }
 
+static bool is_declared(const struct conf_section *s, const char *key)
+{
+	for (size_t i = 0; i < s->table_count; i++)
+		for (const struct conf_key_spec *k = s->tables[i];
+		     k->name != NULL; k++)
+			if (conf_key_covers(k, key))
+				return true;
+	return s->table_count == 0;
+}
+
 static void note_asked(struct conf_section *s, const char *key)
 {
+	CHECK(is_declared(s, key));
 	for (size_t i = 0; i < s->asked_count; i++)
 		if (strcasecmp(s->asked[i], key) == 0)
 			return;
@@ -83,9 +95,9 @@ static PRINTF_LIKE(4, 5) bool err_key(const struct conf_section *s,
 static bool err_value(const struct conf_section *s, const struct conf_key *k,
 		      struct err *e, const char *what)
 {
-	char room[SAY_QUOTED_BYTES];
+	char room[LOG_QUOTED_BYTES];
 	return err_key(s, k, e, "%s %s is not %s", k->name,
-		       say_quoted(span_of(k->value), room), what);
+		       log_quoted(span_of(k->value), room), what);
 }
 
 static bool err_twice(const struct conf_section *s, const char *key,
@@ -161,9 +173,9 @@ static bool err_unknown_key(const struct conf_section *s,
 			    const struct conf_key *k, const char *const *known,
 			    struct err *e)
 {
-	char room[SAY_QUOTED_BYTES];
+	char room[LOG_QUOTED_BYTES];
 	struct buf hint = {0};
-	err_key(s, k, e, "unknown key %s%s", say_quoted(span_of(k->name), room),
+	err_key(s, k, e, "unknown key %s%s", log_quoted(span_of(k->name), room),
 		nearest_hint(k->name, known, &hint));
 	buf_fini(&hint);
 	return false;
@@ -237,9 +249,9 @@ bool conf_err_unknown(const struct conf_section *s, const char *key,
 {
 	const struct conf_key *k = key != NULL ? key_at(s, key) : NULL;
 	const char *word = k != NULL ? k->value : s->name;
-	char room[SAY_QUOTED_BYTES];
+	char room[LOG_QUOTED_BYTES];
 	struct buf hint = {0};
-	err_set(e, "unknown %s %s%s", what, say_quoted(span_of(word), room),
+	err_set(e, "unknown %s %s%s", what, log_quoted(span_of(word), room),
 		nearest_hint(word, known, &hint));
 	buf_fini(&hint);
 	return put_place(s, k != NULL ? k->line : s->line, e);
@@ -265,9 +277,9 @@ void conf_warn(const struct conf_section *s, const char *key,
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	say(SAY_WARN, "conf", "at=%s:%zu section=%s%s%.100s err=\"%s\"",
-	    s->file, k != NULL ? k->line : s->line, s->name,
-	    k != NULL ? " key=" : "", k != NULL ? k->name : "", text);
+	log_line(LOG_WARN, "conf", "at=%s:%zu section=%s%s%.100s err=\"%s\"",
+		 s->file, k != NULL ? k->line : s->line, s->name,
+		 k != NULL ? " key=" : "", k != NULL ? k->name : "", text);
 }
 
 bool conf_get_text(struct conf_section *s, const char *key, const char **out,
@@ -433,18 +445,19 @@ void conf_ignore(struct conf_section *s, const char *key, const char *why)
 		if (k->is_known || !fits(key, k->name))
 			continue;
 		if (k->value[0] != '\0')
-			say(SAY_INFO, "conf",
-			    "at=%s:%zu key=%s msg=\"has no meaning here: %s\"",
-			    s->file, k->line, k->name, why);
+			log_line(
+				LOG_INFO, "conf",
+				"at=%s:%zu key=%s msg=\"has no meaning here: %s\"",
+				s->file, k->line, k->name, why);
 		note_known(s, k->name);
 	}
 }
 
 void conf_ignore_section(const struct conf_section *s, const char *why)
 {
-	say(SAY_INFO, "conf",
-	    "at=%s:%zu section=%s msg=\"has no meaning here: %s\"", s->file,
-	    s->line, s->name, why);
+	log_line(LOG_INFO, "conf",
+		 "at=%s:%zu section=%s msg=\"has no meaning here: %s\"",
+		 s->file, s->line, s->name, why);
 }
 
 void conf_section_warn(struct conf_section *s)
@@ -460,8 +473,18 @@ void conf_section_warn(struct conf_section *s)
 	}
 }
 
+static void ignore_declared(struct conf_section *s)
+{
+	for (size_t i = 0; i < s->table_count; i++)
+		for (const struct conf_key_spec *k = s->tables[i];
+		     k->name != NULL; k++)
+			if (k->ignored != NULL)
+				conf_ignore(s, k->name, k->ignored);
+}
+
 bool conf_section_end(struct conf_section *s, struct err *e)
 {
+	ignore_declared(s);
 	if (s->conf->allows_unknown)
 		conf_section_warn(s);
 	const struct conf_key *k = s->keys;

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "conf/tree.h"
 
 /* NULL when the name is not set.  `host` is room for the host's name. */
@@ -49,10 +49,11 @@ static void put_variable(struct buf *out, const struct conf_section *s,
 	else if (minus != NULL)
 		buf_put_span(out, fallback);
 	else
-		say(SAY_WARN, "conf",
-		    "at=%s:%zu key=%s err=\"variable ${%.100s} is used but "
-		    "not set\"",
-		    s->file, k->line, k->name, name);
+		log_line(
+			LOG_WARN, "conf",
+			"at=%s:%zu key=%s err=\"variable ${%.100s} is used but "
+			"not set\"",
+			s->file, k->line, k->name, name);
 	free(name);
 }
 

@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "base/buf.h"
-#include "base/say.h"
+#include "base/log.h"
 #include "conf/conf.h"
 #include "conf/nearest.h"
 #include "conf/tree.h"

@@ -12,8 +12,8 @@
 #include <strings.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "conf/conf.h"
 #include "conf/nearest.h"
 #include "conf/source.h"
@@ -146,10 +146,11 @@ static bool set(struct source *s, struct span value, struct err *e)
 	if (!tree_set(s->conf, name, value, e))
 		return err_in(e, "%s:%zu: @SET", s->name, s->line);
 	if (memmem(value.ptr, value.len, "${", 2) != NULL)
-		say(SAY_WARN, "conf",
-		    "at=%s:%zu key=@SET err=\"${...} is not expanded in the "
-		    "value of @SET\"",
-		    s->name, s->line);
+		log_line(
+			LOG_WARN, "conf",
+			"at=%s:%zu key=@SET err=\"${...} is not expanded in the "
+			"value of @SET\"",
+			s->name, s->line);
 	return true;
 }
 
@@ -157,7 +158,7 @@ static bool set(struct source *s, struct span value, struct err *e)
 static bool split(const struct source *s, struct span text, struct span *key,
 		  struct span *value, struct err *e)
 {
-	char room[SAY_QUOTED_BYTES];
+	char room[LOG_QUOTED_BYTES];
 	const char *space = memchr(text.ptr, ' ', text.len);
 	size_t len = space != NULL ? (size_t)(space - text.ptr) : text.len;
 	*key = trim_end(span_make(text.ptr, len));
@@ -167,10 +168,10 @@ static bool split(const struct source *s, struct span text, struct span *key,
 		return bad(s, e,
 			   "a tab behind key %s: a space must separate it "
 			   "from its value",
-			   say_quoted(*key, room));
+			   log_quoted(*key, room));
 	}
 	if (space == NULL)
-		return bad(s, e, "key %s has no value", say_quoted(*key, room));
+		return bad(s, e, "key %s has no value", log_quoted(*key, room));
 	*value = trim_start(skip(text, len));
 	return true;
 }
@@ -187,9 +188,9 @@ static bool read_command(struct source **top, struct span line, struct err *e)
 		return include(top, tree_text(s->conf, value), e);
 	if (strcasecmp(command, "@SET") == 0)
 		return set(s, value, e);
-	char room[SAY_QUOTED_BYTES];
+	char room[LOG_QUOTED_BYTES];
 	struct buf hint = {0};
-	bad(s, e, "unknown command %s%s", say_quoted(name, room),
+	bad(s, e, "unknown command %s%s", log_quoted(name, room),
 	    nearest_hint(command, commands, &hint));
 	buf_fini(&hint);
 	return false;
@@ -199,18 +200,18 @@ static bool read_section(struct source *s, struct span line, struct err *e)
 {
 	const char *close = memchr(line.ptr, ']', line.len);
 	if (close == NULL || close == line.ptr + 1) {
-		char room[SAY_QUOTED_BYTES];
+		char room[LOG_QUOTED_BYTES];
 		return bad(s, e, "%s is no section: [NAME]",
-			   say_quoted(line, room));
+			   log_quoted(line, room));
 	}
 	struct span name =
 		span_make(line.ptr + 1, (size_t)(close - line.ptr) - 1);
 	struct span behind = trim_start(skip(line, name.len + 2));
 	s->section = tree_add_section(s->conf, name, s->name, s->line);
 	if (!span_is_empty(behind) && behind.ptr[0] != '#')
-		say(SAY_WARN, "conf",
-		    "at=%s:%zu err=\"what stands behind [%s] is ignored\"",
-		    s->name, s->line, s->section->name);
+		log_line(LOG_WARN, "conf",
+			 "at=%s:%zu err=\"what stands behind [%s] is ignored\"",
+			 s->name, s->line, s->section->name);
 	return true;
 }
 
@@ -229,29 +230,29 @@ static bool read_key(struct source *s, struct span text, struct err *e)
 	if (!split(s, text, &name, &value, e))
 		return false;
 	if (s->section == NULL) {
-		char room[SAY_QUOTED_BYTES];
+		char room[LOG_QUOTED_BYTES];
 		return bad(s, e, "key %s before any [SECTION]",
-			   say_quoted(name, room));
+			   log_quoted(name, room));
 	}
 	struct conf_key *new = tree_add_key(s->section, name, value, s->line);
 	if (has_comment(value))
-		say(SAY_WARN, "conf",
-		    "at=%s:%zu key=%s err=\"a # behind a value starts no "
-		    "comment: it is part of the value\"",
-		    s->name, s->line, new->name);
+		log_line(LOG_WARN, "conf",
+			 "at=%s:%zu key=%s err=\"a # behind a value starts no "
+			 "comment: it is part of the value\"",
+			 s->name, s->line, new->name);
 	return true;
 }
 
 /* "4 spaces", "1 tab", or the quoted bytes of a mixture. */
 static const char *describe(struct span indent,
-			    char room[static SAY_QUOTED_BYTES])
+			    char room[static LOG_QUOTED_BYTES])
 {
 	bool mixed = false;
 	for (size_t i = 1; i < indent.len; i++)
 		mixed |= indent.ptr[i] != indent.ptr[0];
 	if (mixed)
-		return say_quoted(indent, room);
-	snprintf(room, SAY_QUOTED_BYTES, "%zu %s%s", indent.len,
+		return log_quoted(indent, room);
+	snprintf(room, LOG_QUOTED_BYTES, "%zu %s%s", indent.len,
 		 indent.ptr[0] == '\t' ? "tab" : "space",
 		 indent.len > 1 ? "s" : "");
 	return room;
@@ -261,10 +262,10 @@ static bool read_indented(struct source *s, struct span line, struct err *e)
 {
 	struct span text = trim_start(line);
 	struct span indent = span_make(line.ptr, line.len - text.len);
-	char room[SAY_QUOTED_BYTES], expected[SAY_QUOTED_BYTES];
+	char room[LOG_QUOTED_BYTES], expected[LOG_QUOTED_BYTES];
 	if (text.ptr[0] == '[' || text.ptr[0] == '@')
 		return bad(s, e, "%s must start in column 0: move it there",
-			   say_quoted(text, room));
+			   log_quoted(text, room));
 	if (s->indent_line == 0) {
 		s->indent = indent;
 		s->indent_line = s->line;
@@ -281,7 +282,7 @@ static bool read_indented(struct source *s, struct span line, struct err *e)
 static bool read_line(struct source **top, struct span line, struct err *e)
 {
 	struct source *s = *top;
-	char room[SAY_QUOTED_BYTES];
+	char room[LOG_QUOTED_BYTES];
 	if (line.len > LINE_BYTES_MAX)
 		return bad(s, e, "a line of over %d MiB", LINE_BYTES_MAX >> 20);
 	if (memchr(line.ptr, '\0', line.len) != NULL)
@@ -297,10 +298,10 @@ static bool read_line(struct source **top, struct span line, struct err *e)
 		return read_indented(s, line, e);
 	if (s->indent_line == 0)
 		return bad(s, e, "%s: a key must be indented",
-			   say_quoted(line, room));
-	char expected[SAY_QUOTED_BYTES];
+			   log_quoted(line, room));
+	char expected[LOG_QUOTED_BYTES];
 	return bad(s, e, "%s: a key must be indented, by %s as in line %zu",
-		   say_quoted(line, room), describe(s->indent, expected),
+		   log_quoted(line, room), describe(s->indent, expected),
 		   s->indent_line);
 }
 

@@ -22,6 +22,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/span.h"
+#include "conf/conf_keys.h"
 
 struct conf_key {
 	struct conf_key *next;
@@ -42,6 +43,8 @@ struct conf_section {
 	const struct conf_key *last_got; /* where conf_err_key points */
 	const char **asked;		 /* names, NULL behind the last */
 	size_t asked_count;
+	const struct conf_key_spec *tables[CONF_TABLES_MAX];
+	size_t table_count;
 };
 
 struct conf_set {

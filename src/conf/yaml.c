@@ -12,8 +12,8 @@
 #include <yaml.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "base/span.h"
 #include "conf/conf.h"
 #include "conf/nearest.h"
@@ -139,8 +139,8 @@ static bool add_value(struct file *f, yaml_node_t *value, void *data,
 {
 	struct list_key *key = data;
 	struct span text;
-	char what[SAY_QUOTED_BYTES];
-	if (!get_text(f, value, &text, say_quoted(key->name, what), e))
+	char what[LOG_QUOTED_BYTES];
+	if (!get_text(f, value, &text, log_quoted(key->name, what), e))
 		return false;
 	tree_add_key(key->section, key->name, text, line_of(value));
 	return true;
@@ -177,10 +177,10 @@ static bool add_section(struct file *f, yaml_node_t *map, void *name,
 static bool bad_word(const struct file *f, const yaml_node_t *key,
 		     const char *const *known, struct err *e)
 {
-	char room[SAY_QUOTED_BYTES];
+	char room[LOG_QUOTED_BYTES];
 	struct buf hint = {0};
 	char *word = mem_copy(text_of(key).ptr, text_of(key).len);
-	bad(f, key, e, "unknown key %s%s", say_quoted(text_of(key), room),
+	bad(f, key, e, "unknown key %s%s", log_quoted(text_of(key), room),
 	    nearest_hint(word, known, &hint));
 	free(word);
 	buf_fini(&hint);
@@ -245,10 +245,11 @@ static bool note_variable(struct file *f, yaml_node_t *key, yaml_node_t *value,
 		v->value = value;
 		break;
 	case 3:
-		say(SAY_INFO, "conf",
-		    "at=%s:%zu key=refresh_interval msg=\"has no meaning here: "
-		    "a reload reads the file again\"",
-		    f->name, line_of(key));
+		log_line(
+			LOG_INFO, "conf",
+			"at=%s:%zu key=refresh_interval msg=\"has no meaning here: "
+			"a reload reads the file again\"",
+			f->name, line_of(key));
 		break;
 	default:
 		v->name = key;
@@ -302,9 +303,10 @@ static bool include_all(struct file *f, const yaml_node_t *at, const char *dir,
 {
 	glob_t found;
 	if (source_find_in(dir, pattern, &found) != 0) {
-		say(SAY_WARN, "conf",
-		    "at=%s:%zu key=includes err=\"no file matches\" path=%s",
-		    f->name, line_of(at), pattern);
+		log_line(
+			LOG_WARN, "conf",
+			"at=%s:%zu key=includes err=\"no file matches\" path=%s",
+			f->name, line_of(at), pattern);
 		return true;
 	}
 	bool ok = true;

@@ -6,8 +6,8 @@
 #include <strings.h>
 
 #include "base/arena.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "conf/conf.h"
 #include "filter/kinds.h"
 #include "record/message.h"
@@ -26,7 +26,7 @@ struct link {
 	struct filter *filter;
 	char *name;
 	struct tag_match match;
-	struct say_rate refused_rate;
+	struct log_rate refused_rate;
 };
 
 struct chain {
@@ -267,7 +267,7 @@ static bool on_restart(struct emit *emit, struct record *record)
 	    r->record->restarts >= CHAIN_RESTARTS_MAX ||
 	    r->restarts >= CHAIN_RUN_RESTARTS_MAX) {
 		l->filter->stats.refused_total++;
-		say_rated(&l->refused_rate, SAY_WARN, "chain",
+		log_rated(&l->refused_rate, LOG_WARN, "chain",
 			  "filter=%s err=\"a new tag is matched again and "
 			  "again\" restarts=%u",
 			  l->name, r->record->restarts);

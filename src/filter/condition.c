@@ -9,8 +9,8 @@
 #include "conf/nearest.h"
 #include "filter/args.h"
 #include "record/accessor.h"
-#include "record/pattern.h"
 #include "record/record.h"
+#include "regex/pattern.h"
 
 enum what { NOTHING, KEY, TEXT, REGEX };
 

@@ -15,12 +15,12 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "conf/conf.h"
 #include "record/accessor.h"
-#include "record/pattern.h"
 #include "record/record.h"
+#include "regex/pattern.h"
 
 enum { MATCH_LIMIT };
 
@@ -43,7 +43,7 @@ struct grep {
 	size_t logic;
 	struct rule *rules;
 	size_t rule_count;
-	struct say_rate limit_rate;
+	struct log_rate limit_rate;
 };
 
 static void close_filter(struct filter *filter)
@@ -139,7 +139,7 @@ static bool matches(struct grep *g, const struct rule *rule,
 		return true;
 	if (pattern_gave_up(rule->regex)) {
 		g->filter.stats.failures[MATCH_LIMIT]++;
-		say_rated(&g->limit_rate, SAY_WARN, "grep", "filter=%s err=%s",
+		log_rated(&g->limit_rate, LOG_WARN, "grep", "filter=%s err=%s",
 			  g->filter.name, failures[MATCH_LIMIT]);
 	}
 	return false;

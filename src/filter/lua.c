@@ -31,12 +31,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "conf/conf.h"
-#include "filter/lua_record.h"
-#include "filter/lua_state.h"
-#include "filter/lua_value.h"
+#include "hook/lua_record.h"
+#include "hook/lua_state.h"
+#include "hook/lua_value.h"
 #include "record/record.h"
 
 /* X(name) */
@@ -85,7 +85,7 @@ struct lua_filter {
 	bool time_as_table;
 	bool has_groups; /* five parameters */
 	bool dead_letters;
-	struct say_rate rates[FAILURE_COUNT];
+	struct log_rate rates[FAILURE_COUNT];
 
 	/* Of one call: */
 	const struct record *record;
@@ -100,12 +100,12 @@ struct lua_filter {
 static enum filter_verdict fail(struct lua_filter *f, enum failure failure,
 				const char *message)
 {
-	char room[SAY_QUOTED_BYTES];
+	char room[LOG_QUOTED_BYTES];
 	f->filter.stats.failures[failure]++;
-	say_rated(&f->rates[failure], SAY_WARN, "lua",
+	log_rated(&f->rates[failure], LOG_WARN, "lua",
 		  "filter=%s call=%s failure=%s err=%s", f->filter.name,
 		  f->call, failures[failure],
-		  say_quoted(span_of(message), room));
+		  log_quoted(span_of(message), room));
 	return f->dead_letters ? FILTER_UNDECIDED : FILTER_PASS;
 }
 
@@ -337,10 +337,10 @@ static bool get_script(struct lua_filter *f, struct conf_section *s,
 	    !conf_get_text(s, "Code", &f->text, e))
 		return false;
 	if (f->text != NULL && script != NULL)
-		say(SAY_WARN, "lua",
-		    "script=%s key=Script effect=none "
-		    "reason=\"there is a Code\"",
-		    script);
+		log_line(LOG_WARN, "lua",
+			 "script=%s key=Script effect=none "
+			 "reason=\"there is a Code\"",
+			 script);
 	if (f->text == NULL && script == NULL)
 		return conf_err_missing(s, "Script", e,
 					"a file in Lua, for example `Script "
@@ -367,10 +367,10 @@ static bool read_keys(struct lua_filter *f, struct conf_section *s,
 					"the name of a function in the script");
 	f->call = mem_text(call);
 	if (!is_protected)
-		say(SAY_INFO, "lua",
-		    "script=%s key=Protected_Mode value=off effect=none "
-		    "reason=\"an error in a script never ends sluiced\"",
-		    f->script);
+		log_line(LOG_INFO, "lua",
+			 "script=%s key=Protected_Mode value=off effect=none "
+			 "reason=\"an error in a script never ends sluiced\"",
+			 f->script);
 	return true;
 }
 

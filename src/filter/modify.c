@@ -15,13 +15,13 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "conf/conf.h"
 #include "filter/args.h"
 #include "filter/condition.h"
-#include "record/pattern.h"
 #include "record/record.h"
+#include "regex/pattern.h"
 
 enum { MATCH_LIMIT };
 
@@ -78,7 +78,7 @@ struct modify {
 	size_t rule_count;
 	struct condition **conditions;
 	size_t condition_count;
-	struct say_rate limit_rate;
+	struct log_rate limit_rate;
 };
 
 static void close_filter(struct filter *filter)
@@ -316,7 +316,7 @@ static enum filter_verdict apply(struct filter *filter, struct record *r,
 			change(&m->rules[i], r, &gave_up);
 	if (gave_up > 0) {
 		m->filter.stats.failures[MATCH_LIMIT] += gave_up;
-		say_rated(&m->limit_rate, SAY_WARN, "modify",
+		log_rated(&m->limit_rate, LOG_WARN, "modify",
 			  "filter=%s err=%s", m->filter.name,
 			  failures[MATCH_LIMIT]);
 	}

@@ -16,8 +16,8 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "conf/conf.h"
 #include "filter/wildcard.h"
 #include "record/record.h"
@@ -36,7 +36,7 @@ struct nest {
 	struct span map; /* the name of it */
 	struct span add_prefix;
 	struct span remove_prefix;
-	struct say_rate rate;
+	struct log_rate rate;
 };
 
 static void close_filter(struct filter *filter)
@@ -187,7 +187,7 @@ static bool is_to_lift(struct nest *n, const struct field *f)
 	if (f->value.type == VALUE_MAP)
 		return true;
 	n->filter.stats.failures[NOT_A_MAP]++;
-	say_rated(&n->rate, SAY_WARN, "nest", "filter=%s key=%.*s err=%s",
+	log_rated(&n->rate, LOG_WARN, "nest", "filter=%s key=%.*s err=%s",
 		  n->filter.name, (int)n->map.len, n->map.ptr,
 		  failures[NOT_A_MAP]);
 	return false;

@@ -17,12 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "conf/conf.h"
+#include "parse/parser.h"
 #include "record/accessor.h"
 #include "record/message.h"
-#include "record/parser.h"
 #include "record/record.h"
 
 /* The parser's verdicts, and what may go wrong around them. */
@@ -57,7 +57,7 @@ struct parser_filter {
 	size_t parser_count;
 	bool preserve_key;
 	bool reserve_data;
-	struct say_rate rates[OUTCOME_COUNT];
+	struct log_rate rates[OUTCOME_COUNT];
 };
 
 static void close_filter(struct filter *filter)
@@ -136,14 +136,15 @@ static void count_failure(struct parser_filter *f, unsigned outcome,
 {
 	f->filter.stats.failures[outcome - 1]++;
 	/* A field that is absent is common where records differ. */
-	say_rated(&f->rates[outcome],
-		  outcome == KEY_MISSING ? SAY_DEBUG : SAY_WARN, "parser",
+	log_rated(&f->rates[outcome],
+		  outcome == KEY_MISSING ? LOG_DEBUG : LOG_WARN, "parser",
 		  "filter=%s key=%s err=%s", f->filter.name, f->key_name,
 		  outcomes[outcome]);
-	if (say_is_on(SAY_DEBUG) && outcome != KEY_MISSING) {
-		char room[SAY_QUOTED_BYTES];
-		say(SAY_DEBUG, "parser", "filter=%s err=%s text=%s",
-		    f->filter.name, outcomes[outcome], say_quoted(text, room));
+	if (log_is_on(LOG_DEBUG) && outcome != KEY_MISSING) {
+		char room[LOG_QUOTED_BYTES];
+		log_line(LOG_DEBUG, "parser", "filter=%s err=%s text=%s",
+			 f->filter.name, outcomes[outcome],
+			 log_quoted(text, room));
 	}
 }
 

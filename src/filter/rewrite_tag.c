@@ -18,13 +18,13 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "conf/conf.h"
 #include "filter/args.h"
 #include "record/accessor.h"
-#include "record/pattern.h"
 #include "record/record.h"
+#include "regex/pattern.h"
 
 enum { EMPTY_TAG, MATCH_LIMIT, FAILURE_COUNT };
 
@@ -51,7 +51,7 @@ struct rewrite_tag {
 	struct rule *rules;
 	size_t rule_count;
 	struct buf tag; /* being composed */
-	struct say_rate rates[FAILURE_COUNT];
+	struct log_rate rates[FAILURE_COUNT];
 };
 
 static void close_filter(struct filter *filter)
@@ -168,7 +168,7 @@ fail:
 static void count_failure(struct rewrite_tag *t, size_t failure)
 {
 	t->filter.stats.failures[failure]++;
-	say_rated(&t->rates[failure], SAY_WARN, "rewrite_tag",
+	log_rated(&t->rates[failure], LOG_WARN, "rewrite_tag",
 		  "filter=%s err=%s", t->filter.name, failures[failure]);
 }
 

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/say.h"
+#include "base/log.h"
 #include "intake/socket.h"
 
 enum {
@@ -72,10 +72,10 @@ static void set_receive_bytes(int fd, const struct socket_opts *opts)
 	if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, &length) != 0)
 		return;
 	bool is_low = (size_t)bytes / 2 < wanted;
-	say(is_low ? SAY_WARN : SAY_INFO, "socket",
-	    "listen=%s port=%u receive_buffer_bytes=%d wanted=%zu%s",
-	    opts->path, opts->port, bytes / 2, wanted,
-	    is_low ? " advice=\"raise sysctl net.core.rmem_max\"" : "");
+	log_line(is_low ? LOG_WARN : LOG_INFO, "socket",
+		 "listen=%s port=%u receive_buffer_bytes=%d wanted=%zu%s",
+		 opts->path, opts->port, bytes / 2, wanted,
+		 is_low ? " advice=\"raise sysctl net.core.rmem_max\"" : "");
 }
 
 int inet_open(const struct socket_opts *opts, struct err *e)
@@ -97,8 +97,8 @@ int inet_open(const struct socket_opts *opts, struct err *e)
 	if (bind(fd, (struct sockaddr *)&address, length) != 0 ||
 	    (is_stream && listen(fd, SOMAXCONN) != 0))
 		goto fail;
-	say(SAY_INFO, "socket", "listening=%s://%s:%u",
-	    is_stream ? "tcp" : "udp", opts->path, opts->port);
+	log_line(LOG_INFO, "socket", "listening=%s://%s:%u",
+		 is_stream ? "tcp" : "udp", opts->path, opts->port);
 	return fd;
 fail:
 	err_sys(e, errno, "%s port %u of %s", is_stream ? "TCP" : "UDP",

@@ -13,8 +13,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "intake/inet.h"
 
 #define QUEUE_LENGTH_FILE "/proc/sys/net/unix/max_dgram_qlen"
@@ -32,7 +32,7 @@ struct socket {
 	ino_t ino;
 	unsigned queue_length;
 	struct socket_stats stats;
-	struct say_rate error_rate;
+	struct log_rate error_rate;
 };
 
 static bool address_of(const char *path, struct sockaddr_un *address,
@@ -154,10 +154,10 @@ static void write_queue_length(unsigned length)
 static void raise_queue_length(struct socket *s, unsigned wanted)
 {
 	if (!read_queue_length(&s->queue_length)) {
-		say(SAY_WARN, "socket",
-		    "path=%s queue_length=unknown wanted=%u "
-		    "err=\"cannot read " QUEUE_LENGTH_FILE "\"",
-		    s->path, wanted);
+		log_line(LOG_WARN, "socket",
+			 "path=%s queue_length=unknown wanted=%u "
+			 "err=\"cannot read " QUEUE_LENGTH_FILE "\"",
+			 s->path, wanted);
 		return;
 	}
 	if (s->queue_length < wanted) {
@@ -167,19 +167,20 @@ static void raise_queue_length(struct socket *s, unsigned wanted)
 	}
 	unsigned length = s->queue_length;
 	bool is_low = length <= QUEUE_LENGTH_LOW || length < wanted;
-	say(is_low ? SAY_WARN : SAY_INFO, "socket",
-	    "path=%s queue_length=%u holds=%llu wanted=%u", s->path, length,
-	    length + 1ULL, wanted);
+	log_line(is_low ? LOG_WARN : LOG_INFO, "socket",
+		 "path=%s queue_length=%u holds=%llu wanted=%u", s->path,
+		 length, length + 1ULL, wanted);
 	if (is_low)
-		say(SAY_WARN, "socket",
-		    "path=%s msg=\"%llu datagrams of all senders together may "
-		    "wait, the next is refused and nginx drops it\" "
-		    "advice=\"raise sysctl net.unix.max_dgram_qlen before the "
-		    "start: in the pod's securityContext.sysctls, where kubelet "
-		    "runs with "
-		    "--allowed-unsafe-sysctls=net.unix.max_dgram_qlen, or in a "
-		    "privileged init container\"",
-		    s->path, length + 1ULL);
+		log_line(
+			LOG_WARN, "socket",
+			"path=%s msg=\"%llu datagrams of all senders together may "
+			"wait, the next is refused and nginx drops it\" "
+			"advice=\"raise sysctl net.unix.max_dgram_qlen before the "
+			"start: in the pod's securityContext.sysctls, where kubelet "
+			"runs with "
+			"--allowed-unsafe-sysctls=net.unix.max_dgram_qlen, or in a "
+			"privileged init container\"",
+			s->path, length + 1ULL);
 }
 
 /* Bind under the temporary name, and rename it when it is complete. */
@@ -425,7 +426,7 @@ unsigned socket_receive(struct socket *s, struct mmsghdr *slots, unsigned count)
 		if (errno == EAGAIN)
 			return 0;
 		s->stats.errors_total++;
-		say_rated(&s->error_rate, SAY_WARN, "socket",
+		log_rated(&s->error_rate, LOG_WARN, "socket",
 			  "path=%s err=\"recvmmsg: %s\"", s->path,
 			  strerror(errno));
 		return 0;

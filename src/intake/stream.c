@@ -9,9 +9,9 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "intake/journal.h"
-#include "intake/origin.h"
 #include "intake/socket.h"
+#include "journal/journal.h"
+#include "journal/peer_address.h"
 
 enum {
 	ROUNDS_MAX = 4, /* recv calls before others have a turn */
@@ -26,10 +26,10 @@ struct stream {
 	struct stream_opts opts;
 	struct framing framing;
 	struct buf held;
-	struct buf entry; /* of one with its origin */
-	char *origin;	  /* or NULL */
-	bool is_ended;	  /* nothing more is received */
-	bool is_settled;  /* nor is anything held */
+	struct buf entry;   /* of one with its origin */
+	char *peer_address; /* or NULL */
+	bool is_ended;	    /* nothing more is received */
+	bool is_settled;    /* nor is anything held */
 };
 
 static bool offer(struct stream *s, struct journal *j, struct span message,
@@ -40,13 +40,14 @@ static bool offer(struct stream *s, struct journal *j, struct span message,
 		.arrival_ns = now_ns,
 		.source = s->opts.source,
 	};
-	if (s->origin != NULL) {
+	if (s->peer_address != NULL) {
 		buf_clear(&s->entry);
 		buf_put_span(&s->entry, message);
-		s->entry.len += origin_put(
-			buf_reserve(&s->entry, ORIGIN_BYTES_MAX), s->origin);
+		s->entry.len += peer_address_put(
+			buf_reserve(&s->entry, PEER_ADDRESS_BYTES_MAX),
+			s->peer_address);
 		entry.bytes = buf_span(&s->entry);
-		entry.source |= ORIGIN_MARK;
+		entry.source |= PEER_ADDRESS_MARK;
 	}
 	return journal_offer(j, &entry);
 }
@@ -173,8 +174,8 @@ struct stream *stream_open(int fd, const struct stream_opts *opts)
 	s->fd = fd;
 	s->opts = *opts;
 	framing_init(&s->framing, opts->framing, opts->message_bytes_max);
-	if (opts->origin != NULL)
-		s->origin = mem_text(opts->origin);
+	if (opts->peer_address != NULL)
+		s->peer_address = mem_text(opts->peer_address);
 	return s;
 }
 
@@ -189,7 +190,7 @@ size_t stream_close(struct stream *s)
 	close(s->fd);
 	buf_fini(&s->held);
 	buf_fini(&s->entry);
-	free(s->origin);
+	free(s->peer_address);
 	free(s);
 	return left;
 }

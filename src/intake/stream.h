@@ -26,7 +26,7 @@ struct stream_opts {
 	enum framing_kind framing;
 	size_t message_bytes_max;
 	uint16_t source;	    /* the input's number, for the journal */
-	const char *origin;	    /* the sender's address, or NULL */
+	const char *peer_address;   /* the sender's address, or NULL */
 	struct socket_stats *stats; /* counted into; borrowed */
 };
 

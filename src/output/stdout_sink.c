@@ -22,8 +22,8 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "conf/conf.h"
 #include "output/format_text.h"
 #include "output/kinds.h"
@@ -47,7 +47,7 @@ struct stdout_sink {
 	size_t number;	    /* of the next one with this tag */
 	struct field *room; /* for the date and a record's fields */
 	size_t room_count;
-	struct say_rate failed_rate;
+	struct log_rate failed_rate;
 };
 
 /* --- a record as text */
@@ -237,7 +237,7 @@ static enum sink_flush flush(struct sink *sink, int64_t now_ns)
 	if (error == EAGAIN)
 		return SINK_BLOCKED;
 	sink->stats.errors_total++;
-	say_rated(&ss->failed_rate, SAY_ERROR, "stdout_sink", "err=\"%s\"",
+	log_rated(&ss->failed_rate, LOG_ERROR, "stdout_sink", "err=\"%s\"",
 		  strerror(error));
 	if (error == ENOSPC || error == EIO)
 		return SINK_BLOCKED;

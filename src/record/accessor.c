@@ -6,10 +6,10 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
-#include "record/pattern.h"
 #include "record/record.h"
+#include "regex/pattern.h"
 
 struct step { /* ['key'] or [index] */
 	bool is_index;
@@ -126,10 +126,10 @@ static bool read_variable(struct accessor *a, struct span text, struct err *e)
 	if (!separates(text.ptr[at]))
 		return err_set(e, "\"%s\": nothing may follow the last ]",
 			       text.ptr);
-	say(SAY_WARN, "accessor",
-	    "text=\"%s\" msg=\"this is %.*s, what follows is ignored; a "
-	    "subscript is written $a['b']\"",
-	    text.ptr, (int)at, text.ptr);
+	log_line(LOG_WARN, "accessor",
+		 "text=\"%s\" msg=\"this is %.*s, what follows is ignored; a "
+		 "subscript is written $a['b']\"",
+		 text.ptr, (int)at, text.ptr);
 	return true;
 }
 

@@ -38,11 +38,11 @@ const char *drop_reason_name(enum drop_reason);
 const char *drop_reason_help(enum drop_reason);
 
 struct message {
-	struct span bytes;	 /* as received; in the journal's map */
-	struct span origin;	 /* its sender, for Source_Address_Key */
-	int64_t arrival_ns;	 /* the kernel's receive time, since 1970 */
-	bool is_answered;	 /* a sink took a line of it */
-	enum drop_reason reason; /* else: why not, as known so far */
+	struct span bytes;	  /* as received; in the journal's map */
+	struct span peer_address; /* its sender, for Source_Address_Key */
+	int64_t arrival_ns;	  /* the kernel's receive time, since 1970 */
+	bool is_answered;	  /* a sink took a line of it */
+	enum drop_reason reason;  /* else: why not, as known so far */
 };
 
 #endif

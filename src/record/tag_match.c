@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "record/pattern.h"
 #include "record/tag_glob.h"
+#include "regex/pattern.h"
 
 static bool regex_takes(struct pattern *regex, struct span tag)
 {

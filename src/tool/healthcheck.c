@@ -10,7 +10,7 @@
 
 #include "base/check.h"
 #include "conf/conf.h"
-#include "run/settings.h"
+#include "setup/settings.h"
 
 enum { TIMEOUT_S = 3 };
 
@@ -96,7 +96,7 @@ int healthcheck(const struct assemble_opts *opts)
 	struct err e = {0};
 	struct settings settings;
 	bool ok = false;
-	if (!say_open(NULL, SAY_OFF, &e))
+	if (!log_open(NULL, LOG_OFF, &e))
 		return EXIT_CODE_SYSTEM;
 	struct conf *conf = conf_read(opts->conf_path, &e);
 	if (conf != NULL)

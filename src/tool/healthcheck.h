@@ -6,7 +6,7 @@
 #ifndef TOOL_HEALTHCHECK_H
 #define TOOL_HEALTHCHECK_H
 
-#include "run/assemble.h"
+#include "setup/assemble.h"
 
 /* 0 when it answered 200, else an exit code, said on standard error. */
 int healthcheck(const struct assemble_opts *);

@@ -9,8 +9,8 @@
 
 #include "base/buf.h"
 #include "base/rfc3339.h"
-#include "intake/journal.h"
-#include "intake/origin.h"
+#include "journal/journal.h"
+#include "journal/peer_address.h"
 #include "record/json.h"
 
 struct show {
@@ -30,15 +30,15 @@ static void on_print(void *data, const struct journal_entry *item)
 {
 	struct show *show = data;
 	struct journal_entry entry = *item;
-	struct span origin = origin_take(&entry);
+	struct span peer_address = peer_address_take(&entry);
 	struct buf *b = &show->line;
 	buf_clear(b);
 	buf_printf(b, "seq=%" PRIu64 " time=", entry.seq);
 	rfc3339_put(b, entry.arrival_ns);
 	buf_printf(b, " input=%u bytes=%zu", entry.source, entry.bytes.len);
-	if (!span_is_empty(origin)) {
+	if (!span_is_empty(peer_address)) {
 		buf_put_text(b, " from=");
-		buf_put_span(b, origin);
+		buf_put_span(b, peer_address);
 	}
 	if (show->verbose) {
 		buf_put_text(b, " text=");

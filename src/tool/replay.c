@@ -19,14 +19,14 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "base/say.h"
 #include "conf/conf.h"
-#include "intake/journal.h"
-#include "intake/origin.h"
+#include "file/dead_letter.h"
+#include "journal/journal.h"
+#include "journal/peer_address.h"
 #include "record/json.h"
 #include "record/record.h"
-#include "run/dead_letter.h"
 #include "tool/target.h"
 
 enum { ARENA_BYTES = 64 * 1024 };
@@ -176,7 +176,7 @@ static void send_entry(void *data, const struct journal_entry *item)
 	struct replayer *r = data;
 	struct err e = {0};
 	struct journal_entry entry = *item;
-	(void)origin_take(&entry); /* we are the sender now */
+	(void)peer_address_take(&entry); /* we are the sender now */
 	struct target *own = entry.source < r->target_count
 				     ? &r->targets[entry.source]
 				     : NULL;
@@ -228,7 +228,7 @@ int replay(const struct replay_opts *opts)
 	struct replayer r = {.opts = opts};
 	struct err e = {0};
 	int code = EXIT_CODE_SYSTEM;
-	if (!say_open(NULL, SAY_OFF, &e))
+	if (!log_open(NULL, LOG_OFF, &e))
 		return code;
 	struct conf *conf = conf_read(opts->conf_path, &e);
 	bool ok = conf != NULL && read_targets(&r, conf, &e);

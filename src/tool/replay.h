@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* replay - `sluiced replay FILE -c CONFIG [--rate N]`: send them again.
  *
- * FILE is one of dead letters (run/dead_letter.h) or a journal that was set
- * aside (intake/journal.h).  Each message in it goes, byte for byte, to the
+ * FILE is one of dead letters (file/dead_letter.h) or a journal that was set
+ * aside (journal/journal.h).  Each message in it goes, byte for byte, to the
  * socket of the configuration's input of the same name, or, where there is
  * none now, to the first one (tool/target.h).  It arrives anew: with another
  * arrival time, which only shows where the message has no time of its own.

@@ -76,15 +76,28 @@ class Case:
         return merged
 
 
+def items(path):
+    """What is in a file, behind the parts of common.yaml, which all may use."""
+    common = path.parent.parent / "common.yaml"
+    try:
+        return yaml.load(common.read_text() + path.read_text(),
+                         Loader=yaml.CSafeLoader)
+    except yaml.YAMLError as e:
+        raise Wrong(f"{path}: {e}") from None
+
+
+def parts(path):
+    """The named parts that the cases of a file may use."""
+    return {name: part for item in items(path) if "parts" in item
+            for name, part in item["parts"].items()}
+
+
 def load(folder):
     """All cases, in the order of files and lines."""
     cases = []
     for path in sorted(Path(folder).glob("*.yaml")):
-        try:
-            raws = yaml.load(path.read_text(), Loader=yaml.CSafeLoader) or []
-        except yaml.YAMLError as e:
-            raise Wrong(f"{path}: {e}") from None
-        cases += [Case(path, raw) for raw in raws if set(raw) != {"parts"}]
+        cases += [Case(path, raw) for raw in items(path)
+                  if set(raw) != {"parts"}]
     twice = [n for n, count in Counter(c.name for c in cases).items()
              if count > 1]
     if twice:

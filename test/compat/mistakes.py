@@ -103,8 +103,7 @@ def main():
     names = [f"Fluent Bit {p.name}" for p in programs[:-1]] + ["sluiced"]
     path = HERE / "cases/mistakes.yaml"
     some = [c for c in cases.load(HERE / "cases") if c.path == path]
-    parts = cases.yaml.load(path.read_text(), Loader=cases.yaml.CSafeLoader)[0]
-    right = {line for text in parts["parts"].values()
+    right = {line for text in cases.parts(path).values()
              for line in str(text).splitlines()}
     with ThreadPoolExecutor(JOBS) as pool:
         rows = [(case, [pool.submit(outcome, program, case)

@@ -82,9 +82,9 @@ def test_every_reason_and_every_folder_is_explained(room, start):
 
 
 KEYS = {
-    "[SERVICE]": "src/run/settings.c src/run/assemble.c",
-    "[INPUT]": "src/run/input_conf.c",
-    "[PARSER]": "src/run/parser_conf.c",
+    "[SERVICE]": "src/setup/settings.c src/setup/assemble.c",
+    "[INPUT]": "src/setup/input_conf.c",
+    "[PARSER]": "src/setup/parser_conf.c",
     "[FILTER] all": "src/filter/chain.c",
     "[FILTER] Name parser": "src/filter/parser.c",
     "[FILTER] Name lua": "src/filter/lua.c",
@@ -94,7 +94,7 @@ KEYS = {
     "[FILTER] Name record_modifier": "src/filter/record_modifier.c",
     "[FILTER] Name nest": "src/filter/nest.c",
     "[OUTPUT] all": "src/output/router.c",
-    "[OUTPUT] Name file": "src/output/file_keys.c src/output/format.c "
+    "[OUTPUT] Name file": "src/file/file_keys.c src/output/format.c "
                           "src/output/format_template.c "
                           "src/output/format_csv.c",
     "[OUTPUT] Name stdout": "src/output/stdout_sink.c",

@@ -3,7 +3,7 @@
  * asked of it. */
 #include "fuzz.h"
 
-#include "base/say.h"
+#include "base/log.h"
 #include "conf/conf.h"
 
 static bool ask(struct conf_section *s, const char *key, struct err *e)
@@ -50,7 +50,7 @@ static void read_as(const char *name, const char *text, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct err e = {0};
-	CHECK(say_open(NULL, SAY_OFF, &e));
+	CHECK(log_open(NULL, LOG_OFF, &e));
 	read_as("fuzz", (const char *)data, size);
 	read_as("fuzz.yaml", (const char *)data, size);
 	return 0;

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
-#include "intake/journal_format.h"
+#include "journal/journal_format.h"
 
 enum { SLOTS = 4, SLOT_BYTES = 700, COUNTERS_BYTES = 24 };
 

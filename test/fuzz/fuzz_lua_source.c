@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "filter/lua_source.h"
+#include "hook/lua_source.h"
 
 static size_t count_lines(const char *text, size_t length)
 {

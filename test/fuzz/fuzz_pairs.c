@@ -5,8 +5,8 @@
 
 #include "base/arena.h"
 #include "base/check.h"
-#include "record/logfmt.h"
-#include "record/ltsv.h"
+#include "parse/logfmt.h"
+#include "parse/ltsv.h"
 #include "record/unescape.h"
 
 static void check_within(struct span part, struct span text)

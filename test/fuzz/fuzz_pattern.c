@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "record/pattern.h"
+#include "regex/pattern.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

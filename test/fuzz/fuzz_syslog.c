@@ -6,7 +6,7 @@
 #include "base/arena.h"
 #include "base/check.h"
 #include "base/clock.h"
-#include "intake/syslog.h"
+#include "parse/syslog.h"
 #include "record/record.h"
 
 static void check_fields(const struct record *r, struct span text)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "record/time_format.h"
+#include "parse/time_format.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

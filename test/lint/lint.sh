@@ -75,11 +75,11 @@ headers_compile() {
 			echo "{}: does not compile alone"' sh "$cc" "$flags"
 }
 
-# No mutable state but in base/say.c, at file scope or in a function: what the
+# No mutable state but in base/log.c, at file scope or in a function: what the
 # compiler puts into .data or .bss (tables of const are in .data.rel.ro).
 no_mutable_state() {
 	for source in src/*.c src/*/*.c; do
-		[ "$source" = src/base/say.c ] || echo "$source"
+		[ "$source" = src/base/log.c ] || echo "$source"
 	done | xargs -P "$(nproc)" -I '{}' sh -c '
 		mkdir -p "$1/$(dirname {})" &&
 			$2 $3 -DSLUICED_VERSION=\"\" -O0 -w -c -o "$1/{}.o" {}

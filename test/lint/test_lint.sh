@@ -39,11 +39,11 @@ broken() {
 	done
 }
 
-for name in base/low base/say conf/high conf/left conf/right conf/state \
+for name in base/low base/log conf/high conf/left conf/right conf/state \
 	conf/order conf/needs conf/words conf/long conf/bare conf/loose; do
 	module "$name"
 done
-echo 'int say_level;' >>src/base/say.c
+echo 'int say_level;' >>src/base/log.c
 file src/main.c '#include "conf/high.h"'
 if ! test/lint/lint.sh "$1" "$2" >/dev/null; then
 	echo "FAILED: lint finds something in a clean tree"
@@ -55,7 +55,7 @@ broken src/base/low.c '.*base may not include conf/high.h' \
 	'#include "conf/high.h"'
 broken src/base/low.h '.*base may not include conf/high.h' \
 	'#include "conf/high.h"'
-broken src/base/say.c '.*<- not #include' \
+broken src/base/log.c '.*<- not #include' \
 	'#  include "conf/high.h"' '#	include "conf/high.h"' \
 	' #include "conf/high.h"' '#include  "conf/high.h"' \
 	'#include"conf/high.h"' '#include "conf/high.h" /* why */' \

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/say.h"
+#include "base/log.h"
 #include "conf/conf.h"
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
@@ -55,7 +55,7 @@ static inline int enter(void **state)
 	snprintf(p->dir, sizeof p->dir, "/tmp/test_conf.XXXXXX");
 	struct err e;
 	if (mkdtemp(p->dir) == NULL || chdir(p->dir) != 0 ||
-	    !say_open("log", SAY_INFO, &e))
+	    !log_open("log", LOG_INFO, &e))
 		return -1;
 	*state = p;
 	return 0;

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "record/append_note.h"
+#include "journal/append_note.h"
 
 enum { CRASH_NOTES_MAX = 4096 };
 

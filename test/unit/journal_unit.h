@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "intake/journal.h"
+#include "journal/journal.h"
 
 enum { NOW_NS = 4711, ITEM_HEAD_BYTES = 32, SMALL_RING_BYTES = 4096 };
 

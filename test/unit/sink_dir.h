@@ -18,7 +18,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/say.h"
+#include "base/log.h"
 #include "conf/conf.h"
 #include "output/kinds.h"
 #include "record/record.h"
@@ -241,7 +241,7 @@ static inline int be_quiet(void **state)
 {
 	(void)state;
 	struct err e;
-	return say_open(NULL, SAY_OFF, &e) ? 0 : -1;
+	return log_open(NULL, LOG_OFF, &e) ? 0 : -1;
 }
 
 #endif

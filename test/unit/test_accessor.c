@@ -5,10 +5,10 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "base/say.h"
+#include "base/log.h"
 #include "record/accessor.h"
-#include "record/pattern.h"
 #include "record/record.h"
+#include "regex/pattern.h"
 
 static struct field labels[] = {
 	{{"app", 3}, {.type = VALUE_STRING, .string = {"old", 3}}},
@@ -208,7 +208,7 @@ static void a_text_with_a_broken_variable_is_refused(void **state)
 int main(void)
 {
 	struct err e;
-	if (!say_open(NULL, SAY_OFF, &e))
+	if (!log_open(NULL, LOG_OFF, &e))
 		return 1;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_accessor_finds_what_its_text_names),

@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/say.h"
+#include "base/log.h"
 
 /* --- err */
 
@@ -214,7 +214,7 @@ static int open_log(void **state)
 	if (fd < 0)
 		return -1;
 	close(fd);
-	return say_open(log_path, SAY_INFO, &e) ? 0 : -1;
+	return log_open(log_path, LOG_INFO, &e) ? 0 : -1;
 }
 
 static int close_log(void **state)
@@ -256,7 +256,7 @@ static void assert_silent(void)
 static void a_line_has_its_time_level_and_module(void **state)
 {
 	(void)state;
-	say(SAY_WARN, "journal", "size=%d", 5);
+	log_line(LOG_WARN, "journal", "size=%d", 5);
 	assert_said("level=warn mod=journal size=5\n");
 }
 
@@ -264,25 +264,25 @@ static void what_is_below_the_level_is_not_said(void **state)
 {
 	(void)state;
 	struct err e;
-	say(SAY_DEBUG, "m", "no");
+	log_line(LOG_DEBUG, "m", "no");
 	assert_silent();
-	assert_true(say_open(NULL, SAY_ERROR, &e));
-	assert_false(say_is_on(SAY_WARN));
-	say(SAY_WARN, "m", "no");
+	assert_true(log_open(NULL, LOG_ERROR, &e));
+	assert_false(log_is_on(LOG_WARN));
+	log_line(LOG_WARN, "m", "no");
 	assert_silent();
-	say(SAY_ERROR, "m", "yes");
+	log_line(LOG_ERROR, "m", "yes");
 	assert_said("level=error mod=m yes\n");
-	assert_true(say_open(NULL, SAY_OFF, &e));
-	assert_false(say_is_on(SAY_OFF));
-	say(SAY_ERROR, "m", "no");
+	assert_true(log_open(NULL, LOG_OFF, &e));
+	assert_false(log_is_on(LOG_OFF));
+	log_line(LOG_ERROR, "m", "no");
 	assert_silent();
-	assert_true(say_open(NULL, SAY_INFO, &e));
+	assert_true(log_open(NULL, LOG_INFO, &e));
 }
 
 static void a_long_line_is_cut_and_is_one_line(void **state)
 {
 	(void)state;
-	say(SAY_INFO, "m", "%05000d", 1);
+	log_line(LOG_INFO, "m", "%05000d", 1);
 	struct buf text = said();
 	assert_in_range(text.len, 1000, 4096);
 	assert_ptr_equal(strchr(text.ptr, '\n'), text.ptr + text.len - 1);
@@ -293,35 +293,35 @@ static void a_log_that_cannot_be_opened_leaves_the_one_before(void **state)
 {
 	(void)state;
 	struct err e;
-	assert_false(say_open("/nowhere/log", SAY_DEBUG, &e));
+	assert_false(log_open("/nowhere/log", LOG_DEBUG, &e));
 	assert_int_equal(e.exit_code, EXIT_CODE_SYSTEM);
 	assert_non_null(strstr(e.text, "/nowhere/log"));
-	say(SAY_DEBUG, "m", "no");
-	say(SAY_INFO, "m", "yes");
+	log_line(LOG_DEBUG, "m", "no");
+	log_line(LOG_INFO, "m", "yes");
 	assert_said("level=info mod=m yes\n");
 }
 
 static void what_repeats_is_held_back_and_counted(void **state)
 {
 	(void)state;
-	struct say_rate rate = {0}, other = {0};
+	struct log_rate rate = {0}, other = {0};
 	int64_t before_ns = clock_mono_ns();
-	say_rated(&rate, SAY_WARN, "m", "n=%d", 1);
+	log_rated(&rate, LOG_WARN, "m", "n=%d", 1);
 	assert_said("level=warn mod=m n=1\n");
 	assert_in_range(rate.next_ns, before_ns + 10 * NS_PER_S,
 			clock_mono_ns() + 10 * NS_PER_S);
 	rate.next_ns += 3600 * NS_PER_S; /* however slow the machine is */
-	say_rated(&rate, SAY_WARN, "m", "n=%d", 2);
-	say_rated(&rate, SAY_WARN, "m", "n=%d", 3);
-	say_rated(&rate, SAY_DEBUG, "m", "not on: not counted");
+	log_rated(&rate, LOG_WARN, "m", "n=%d", 2);
+	log_rated(&rate, LOG_WARN, "m", "n=%d", 3);
+	log_rated(&rate, LOG_DEBUG, "m", "not on: not counted");
 	assert_silent();
-	say_rated(&other, SAY_WARN, "m", "another place");
+	log_rated(&other, LOG_WARN, "m", "another place");
 	assert_said("level=warn mod=m another place\n");
 	rate.next_ns = 0; /* as if ten seconds had passed */
-	say_rated(&rate, SAY_WARN, "m", "n=%d", 4);
+	log_rated(&rate, LOG_WARN, "m", "n=%d", 4);
 	assert_said("level=warn mod=m n=4 repeated=2\n");
 	rate.next_ns = 0;
-	say_rated(&rate, SAY_WARN, "m", "n=%d", 5);
+	log_rated(&rate, LOG_WARN, "m", "n=%d", 5);
 	assert_said("level=warn mod=m n=5\n");
 }
 
@@ -338,9 +338,9 @@ static void quoted_text_shows_what_it_is_made_of(void **state)
 		{SPAN("\n\t\0\x1f\x7f"), "\"\\x0a\\x09\\x00\\x1f\\x7f\""},
 		{SPAN("\xe3\x81\x82\xff"), "\"\xe3\x81\x82\xff\""},
 	};
-	char room[SAY_QUOTED_BYTES];
+	char room[LOG_QUOTED_BYTES];
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-		assert_string_equal(say_quoted(cases[i].raw, room),
+		assert_string_equal(log_quoted(cases[i].raw, room),
 				    cases[i].quoted);
 }
 
@@ -356,19 +356,19 @@ static void quoted_text_is_cut_at_200_bytes(void **state)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		memset(raw, cases[i].byte, sizeof raw);
 		/* Bytes behind the room would be seen by the sanitizers. */
-		char *room = malloc(SAY_QUOTED_BYTES);
+		char *room = malloc(LOG_QUOTED_BYTES);
 		assert_non_null(room);
-		assert_ptr_equal(say_quoted(span_make(raw, sizeof raw), room),
+		assert_ptr_equal(log_quoted(span_make(raw, sizeof raw), room),
 				 room);
 		size_t len = strlen(room);
 		assert_in_range(len, cases[i].least, cases[i].most);
 		assert_int_equal(room[len - 1], '"');
 		free(room);
 	}
-	char room[SAY_QUOTED_BYTES];
+	char room[LOG_QUOTED_BYTES];
 	memset(raw, 'x', 199);
-	assert_int_equal(strlen(say_quoted(span_make(raw, 199), room)), 201);
-	assert_int_equal(strlen(say_quoted(span_make(raw, 150), room)), 152);
+	assert_int_equal(strlen(log_quoted(span_make(raw, 199), room)), 201);
+	assert_int_equal(strlen(log_quoted(span_make(raw, 150), room)), 152);
 }
 
 int main(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "output/batch.h"
+#include "file/batch.h"
 
-#include "output/appender.h"
+#include "file/appender.h"
 #include "unit.h"
 
 enum { FILES = 3, MUCH_BYTES = 1024 * 1024, MANY = 100 };

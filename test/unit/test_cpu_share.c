@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
-#include "run/cpu_share.h"
+#include "pipeline/cpu_share.h"
 
 /* --- the share */
 

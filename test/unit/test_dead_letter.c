@@ -11,12 +11,12 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/say.h"
-#include "record/append_note.h"
+#include "base/log.h"
+#include "file/dead_letter.h"
+#include "journal/append_note.h"
 #include "record/json.h"
 #include "record/message.h"
 #include "record/record.h"
-#include "run/dead_letter.h"
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
@@ -49,7 +49,7 @@ static int start(void **state)
 	f->arena = arena_new(4096);
 	f->json = json_reader_new();
 	*state = f;
-	return say_open(log, SAY_INFO, &e) ? 0 : -1;
+	return log_open(log, LOG_INFO, &e) ? 0 : -1;
 }
 
 static int stop(void **state)
@@ -64,7 +64,7 @@ static int stop(void **state)
 	int rc = system(buf_text(&f->text));
 	buf_fini(&f->text);
 	free(f);
-	return say_open("/dev/stderr", SAY_OFF, &e) ? rc : -1;
+	return log_open("/dev/stderr", LOG_OFF, &e) ? rc : -1;
 }
 
 static void open_at(struct fixture *f, const char *path,

@@ -8,12 +8,12 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/say.h"
+#include "base/log.h"
 #include "conf/conf.h"
 #include "filter/kinds.h"
+#include "parse/parser.h"
 #include "record/json.h"
 #include "record/message.h"
-#include "record/parser.h"
 #include "record/record.h"
 
 enum { TIME_NS = 12345 };
@@ -405,20 +405,20 @@ static size_t read_said(const char *path, char *room, size_t size)
 static void content_is_said_at_level_debug_only(void **state)
 {
 	(void)state;
-	static const enum say_level levels[] = {SAY_WARN, SAY_DEBUG};
+	static const enum log_level levels[] = {LOG_WARN, LOG_DEBUG};
 	for (size_t i = 0; i < 2; i++) {
 		char path[] = "/tmp/test_filter_parser.XXXXXX";
 		int fd = mkstemp(path);
 		assert_true(fd >= 0);
 		close(fd);
 		struct err e;
-		assert_true(say_open(path, levels[i], &e));
+		assert_true(log_open(path, levels[i], &e));
 		struct fixture f;
 		open_filter(&f, JSON);
 		give_text(&f, "{\"secret\"");
 		give_text(&f, "{\"secret\"");
 		give(&f, value_int(5));
-		assert_true(say_open(NULL, SAY_OFF, &e));
+		assert_true(log_open(NULL, LOG_OFF, &e));
 
 		char said[4096];
 		read_said(path, said, sizeof said);
@@ -430,9 +430,9 @@ static void content_is_said_at_level_debug_only(void **state)
 		/* Rate-limited: the second is held back. */
 		assert_null(strstr(line + 1, "level=warn"));
 		assert_int_equal(strstr(said, "secret") != NULL,
-				 levels[i] == SAY_DEBUG);
+				 levels[i] == LOG_DEBUG);
 		assert_int_equal(strstr(said, "key_missing") != NULL,
-				 levels[i] == SAY_DEBUG);
+				 levels[i] == LOG_DEBUG);
 		fini(&f);
 	}
 }
@@ -489,7 +489,7 @@ static void a_key_without_meaning_here_changes_nothing(void **state)
 int main(void)
 {
 	struct err e;
-	if (!say_open(NULL, SAY_OFF, &e))
+	if (!log_open(NULL, LOG_OFF, &e))
 		return 1;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parsed_keys_come_first_then_what_is_reserved),

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "run/connections.h"
-#include "run/handover.h"
+#include "base/descriptors.h"
+#include "intake/handover.h"
 
 struct fixture {
 	struct handover handover;
@@ -57,7 +57,7 @@ static void what_was_given_is_taken_in_its_order(void **state)
 	memset(text, 'x', LONG);
 	struct handed one = {.listener = 7,
 			     .framing = {.octets_left = 9},
-			     .origin = "tcp://10.0.0.7:51234",
+			     .peer_address = "tcp://10.0.0.7:51234",
 			     .held_bytes = LONG};
 	struct handed two = {.listener = 8,
 			     .framing = {.is_in_cut_line = true}};
@@ -69,7 +69,7 @@ static void what_was_given_is_taken_in_its_order(void **state)
 	assert_true(fd >= 0);
 	assert_int_equal(got.listener, 7);
 	assert_int_equal(got.framing.octets_left, 9);
-	assert_string_equal(got.origin, "tcp://10.0.0.7:51234");
+	assert_string_equal(got.peer_address, "tcp://10.0.0.7:51234");
 	assert_true(span_equals(buf_span(&f->held), span_make(text, LONG)));
 	assert_int_equal(write(senders[0], "1", 1), 1);
 	assert_int_equal(read(fd, &byte, 1), 1);

@@ -2,10 +2,10 @@
 #include "unit.h"
 
 #include "conf_unit.h"
-#include "record/parser.h"
-#include "run/assemble.h"
-#include "run/decoder.h"
-#include "run/input_conf.h"
+#include "parse/parser.h"
+#include "pipeline/decoder.h"
+#include "setup/assemble.h"
+#include "setup/input_conf.h"
 
 /* The caller frees the configuration, to which the input's texts belong. */
 static struct decoder *read_input(const char *keys, struct conf **c,
@@ -37,7 +37,7 @@ static void what_is_not_set_has_its_default(void **state)
 	assert_int_equal(in.socket.queue_length, 4096);
 	assert_int_equal(in.socket.kind, SOCKET_UNIX_UDP);
 	assert_int_equal(in.message_bytes_max, 212992);
-	assert_false(in.keeps_origin);
+	assert_false(in.keeps_peer_address);
 	decoder_free(d);
 	conf_free(c);
 }
@@ -68,7 +68,7 @@ static void each_mode_has_its_keys(void **state)
 		 {.socket = {.kind = SOCKET_TCP, .path = "::", .port = 5140},
 		  .message_bytes_max = 300000,
 		  .framing = FRAMING_OCTETS,
-		  .keeps_origin = true}},
+		  .keeps_peer_address = true}},
 		{"    Mode udp\n    Port 514\n    Receive_Buffer_Size 2M\n"
 		 "    Buffer_Max_Size 1M\n    Source_Address_Key a\n",
 		 {.socket = {.kind = SOCKET_UDP,
@@ -76,7 +76,7 @@ static void each_mode_has_its_keys(void **state)
 			     .port = 514,
 			     .receive_bytes = 2000000},
 		  .message_bytes_max = 212992,
-		  .keeps_origin = true}},
+		  .keeps_peer_address = true}},
 		{"    Path /a\n    Source_Address_Key a\n    Format octet\n",
 		 {.socket = {.path = "/a", .mode = 0666, .queue_length = 4096},
 		  .message_bytes_max = 212992}},
@@ -102,7 +102,7 @@ static void each_mode_has_its_keys(void **state)
 				 is->socket.receive_bytes);
 		assert_int_equal(in.message_bytes_max, is->message_bytes_max);
 		assert_int_equal(in.framing, is->framing);
-		assert_int_equal(in.keeps_origin, is->keeps_origin);
+		assert_int_equal(in.keeps_peer_address, is->keeps_peer_address);
 		decoder_free(d);
 		conf_free(c);
 	}

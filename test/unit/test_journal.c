@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "intake/journal_format.h"
+#include "journal/journal_format.h"
 
 static struct journal *open_journal(size_t ring_bytes, size_t slot_bytes,
 				    unsigned slots)

@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <sys/mman.h>
 
-#include "intake/journal_format.h"
+#include "journal/journal_format.h"
 
 enum { FIRST = 3, MESSAGES = 9 };
 

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 
 #include "base/check.h"
-#include "intake/journal_format.h"
+#include "journal/journal_format.h"
 
 /* What the process has surely done. */
 struct progress {

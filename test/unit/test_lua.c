@@ -209,13 +209,13 @@ static void the_message_of_an_error_is_told(void **state)
 	char log[128], text[1024] = {0};
 	snprintf(log, sizeof log, "%s/log", f->dir);
 	struct err e;
-	assert_true(say_open(log, SAY_WARN, &e));
+	assert_true(log_open(log, LOG_WARN, &e));
 	open_script(f, "function hook(tag, ts, record)\n"
 		       "  error('wrong \"thing\"')\n"
 		       "end\n");
 	give(f, "{\"secret\":\"s3cret\"}");
 	give(f, "{}"); /* too soon to be told again */
-	assert_true(say_open("/dev/stderr", SAY_INFO, &e));
+	assert_true(log_open("/dev/stderr", LOG_INFO, &e));
 	FILE *file = fopen(log, "r");
 	assert_non_null(file);
 	size_t n = fread(text, 1, sizeof text - 1, file);

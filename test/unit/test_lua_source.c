@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "filter/lua_source.h"
+#include "hook/lua_source.h"
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 

@@ -2,7 +2,7 @@
 #include "unit.h"
 
 #include "conf_unit.h"
-#include "run/match_check.h"
+#include "setup/match_check.h"
 
 /* An input with that Tag line, a rewrite_tag with that rule (or NULL) and an
  * output with that Match line; a second input makes no pair of it. */

@@ -4,13 +4,13 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "intake/journal.h"
 #include "intake/socket.h"
-#include "run/fluentbit_api.h"
-#include "run/http.h"
-#include "run/link.h"
-#include "run/metrics.h"
-#include "run/pipeline.h"
+#include "journal/journal.h"
+#include "pipeline/pipeline.h"
+#include "status/fluentbit_api.h"
+#include "status/http.h"
+#include "status/metrics.h"
+#include "status/worker_counts.h"
 
 #define NAME "a\"b\\c\nd"
 #define ESCAPED "a\\\"b\\\\c\\nd"
@@ -42,9 +42,9 @@ static struct metrics metrics_of(struct pipeline_view *view)
 		.sinks = &sink,
 		.sink_count = 1,
 	};
-	static const struct link_tally tally = {1, 2, 3};
+	static const struct worker_counts worker_counts = {1, 2, 3};
 	return (struct metrics){.view = view,
-				.tally = &tally,
+				.worker_counts = &worker_counts,
 				.journal = &journal,
 				.inputs = inputs,
 				.input_count = 1};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "filter_unit.h"
 
-#include "base/say.h"
+#include "base/log.h"
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
@@ -157,7 +157,7 @@ static void a_mistake_is_told_with_what_would_be_right(void **state)
 int main(void)
 {
 	struct err e;
-	if (!say_open(NULL, SAY_OFF, &e))
+	if (!log_open(NULL, LOG_OFF, &e))
 		return 1;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_rule_changes_the_record_its_way),

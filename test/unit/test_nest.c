@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "filter_unit.h"
 
-#include "base/say.h"
+#include "base/log.h"
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 #define NEST " Operation nest\n Nest_under n\n"
@@ -78,7 +78,7 @@ static void a_mistake_is_told_with_what_would_be_right(void **state)
 int main(void)
 {
 	struct err e;
-	if (!say_open(NULL, SAY_OFF, &e))
+	if (!log_open(NULL, LOG_OFF, &e))
 		return 1;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fields_go_into_a_map_at_the_end),

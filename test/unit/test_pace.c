@@ -2,7 +2,7 @@
 #include "unit.h"
 
 #include "base/clock.h"
-#include "run/pace.h"
+#include "intake/pace.h"
 
 enum { QUEUE = 512, LINE_BYTES = 800 };
 

@@ -8,9 +8,9 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
-#include "record/decode_field.h"
+#include "parse/decode_field.h"
+#include "parse/parser.h"
 #include "record/json.h"
-#include "record/parser.h"
 #include "record/record.h"
 
 /* 2026-11-21T03:00:00Z, and the time of a record before it is parsed. */

@@ -5,10 +5,10 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "conf_unit.h"
+#include "parse/parser.h"
 #include "record/json.h"
-#include "record/parser.h"
 #include "record/record.h"
-#include "run/parser_conf.h"
+#include "setup/parser_conf.h"
 
 typedef bool (*read_fn)(struct parser_set *, const struct conf *,
 			struct parser_names *, struct err *);

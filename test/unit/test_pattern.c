@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "record/pattern.h"
+#include "regex/pattern.h"
 
 static const char published_regex[] =
 	"^<(?<pri>[0-9]+)>(?<time>[^ ]* {1,2}[^ ]* [^ ]*) "

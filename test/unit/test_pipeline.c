@@ -6,11 +6,11 @@
 
 #include "base/span.h"
 #include "filter/chain.h"
-#include "intake/journal.h"
+#include "journal/journal.h"
 #include "output/router.h"
-#include "run/counters.h"
-#include "run/decoder.h"
-#include "run/pipeline.h"
+#include "pipeline/counters.h"
+#include "pipeline/decoder.h"
+#include "pipeline/pipeline.h"
 
 /* Empty messages, which need neither filters nor outputs. */
 struct fixture {
@@ -113,7 +113,7 @@ static void nothing_is_taken_before_it_is_rung(void **state)
 static void rung_it_takes_what_is_there(void **state)
 {
 	struct fixture *f = *state;
-	pipeline_ring(f->pipeline);
+	pipeline_wake(f->pipeline);
 	do /* the first flush has nothing */
 		sem_wait(&f->settled);
 	while (taken(f) == 0);

@@ -5,7 +5,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "base/say.h"
+#include "base/log.h"
 #include "conf/conf.h"
 #include "filter/chain.h"
 #include "filter/kinds.h"
@@ -328,7 +328,7 @@ static void keys_of_the_emitter_change_nothing(void **state)
 int main(void)
 {
 	struct err e;
-	if (!say_open(NULL, SAY_OFF, &e))
+	if (!log_open(NULL, LOG_OFF, &e))
 		return 1;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_record_that_matches_gets_the_new_tag),

@@ -2,7 +2,7 @@
 #include "unit.h"
 
 #include "conf_unit.h"
-#include "run/settings.h"
+#include "setup/settings.h"
 
 static bool read_keys(const char *keys, struct settings *s, struct err *e)
 {
@@ -132,12 +132,12 @@ static void the_environment_has_the_last_word_on_the_level(void **state)
 	static const struct {
 		const char *env, *keys;
 		bool has;
-		enum say_level level;
+		enum log_level level;
 	} cases[] = {
-		{"error", "    Log_Level info\n", true, SAY_ERROR},
-		{"DEBUG", "", true, SAY_DEBUG},
-		{"loud", "    Log_Level warn\n", true, SAY_WARN},
-		{"", "", false, SAY_INFO},
+		{"error", "    Log_Level info\n", true, LOG_ERROR},
+		{"DEBUG", "", true, LOG_DEBUG},
+		{"loud", "    Log_Level warn\n", true, LOG_WARN},
+		{"", "", false, LOG_INFO},
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct settings s;

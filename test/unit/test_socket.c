@@ -13,9 +13,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/say.h"
-#include "intake/journal.h"
+#include "base/log.h"
 #include "intake/socket.h"
+#include "journal/journal.h"
 
 /* The largest datagram of a sender with the usual wmem_default. */
 enum { DATAGRAM_BYTES_MAX = 212960 };
@@ -380,7 +380,7 @@ static int check_queue(const char *path)
 	close(fd);
 	/* Only what is said goes there; nobody reads it. */
 	struct err e = {0};
-	if (!say_open("/dev/null", SAY_DEBUG, &e))
+	if (!log_open("/dev/null", LOG_DEBUG, &e))
 		return 1;
 	struct socket_opts opts = {.path = path, .mode = 0666};
 	struct socket *s = socket_open(&opts, &e);
@@ -464,7 +464,7 @@ static void receive_errors_are_counted(void **state)
 int main(void)
 {
 	struct err e = {0};
-	if (!say_open(NULL, SAY_ERROR, &e))
+	if (!log_open(NULL, LOG_ERROR, &e))
 		return 1;
 	const struct CMUnitTest tests[] = {
 		TEST(datagrams_arrive_with_their_time),

@@ -12,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/say.h"
+#include "base/log.h"
 #include "intake/socket.h"
 
 /* The modes beside unix_udp, for which see test_socket.c. */
@@ -213,7 +213,7 @@ static void a_port_in_use_is_told(void **state)
 int main(void)
 {
 	struct err e = {0};
-	if (!say_open(NULL, SAY_ERROR, &e))
+	if (!log_open(NULL, LOG_ERROR, &e))
 		return 1;
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {

@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
-#include "output/spill_file.h"
+#include "file/spill_file.h"
 
 /* --- aside and back */
 

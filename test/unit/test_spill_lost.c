@@ -4,7 +4,7 @@
 
 #include <fcntl.h>
 
-#include "output/spill_file.h"
+#include "file/spill_file.h"
 
 static uint64_t lost(const struct spilling *s)
 {

@@ -11,7 +11,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/say.h"
+#include "base/log.h"
 #include "conf/conf.h"
 #include "output/kinds.h"
 #include "record/json.h"
@@ -188,7 +188,7 @@ static void a_closed_pipe_drops_and_counts(void **state)
 	(void)state;
 	struct fixture f;
 	struct err e;
-	assert_true(say_open(NULL, SAY_OFF, &e));
+	assert_true(log_open(NULL, LOG_OFF, &e));
 	open_with(&f, "");
 	put(&f, "t", "{}");
 	close(f.pipe[0]);

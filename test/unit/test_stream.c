@@ -10,12 +10,12 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "intake/journal.h"
-#include "intake/origin.h"
 #include "intake/socket.h"
 #include "intake/stream.h"
+#include "journal/journal.h"
+#include "journal/peer_address.h"
 
-enum { SLOT_BYTES = 4096, MESSAGE_BYTES = SLOT_BYTES - ORIGIN_BYTES_MAX };
+enum { SLOT_BYTES = 4096, MESSAGE_BYTES = SLOT_BYTES - PEER_ADDRESS_BYTES_MAX };
 
 struct fixture {
 	struct journal *journal;
@@ -25,30 +25,31 @@ struct fixture {
 };
 
 static struct stream *stream_of(struct fixture *f, int fd,
-				enum framing_kind framing, const char *origin)
+				enum framing_kind framing,
+				const char *peer_address)
 {
 	struct stream_opts opts = {
 		.framing = framing,
 		.message_bytes_max = MESSAGE_BYTES,
 		.source = 3,
-		.origin = origin,
+		.peer_address = peer_address,
 		.stats = &f->stats,
 	};
 	return stream_open(fd, &opts);
 }
 
 static void open_framed(struct fixture *f, enum framing_kind framing,
-			const char *origin)
+			const char *peer_address)
 {
 	int ends[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
 	f->sender = ends[0];
-	f->stream = stream_of(f, ends[1], framing, origin);
+	f->stream = stream_of(f, ends[1], framing, peer_address);
 }
 
-static void open_stream(struct fixture *f, const char *origin)
+static void open_stream(struct fixture *f, const char *peer_address)
 {
-	open_framed(f, FRAMING_NEWLINE, origin);
+	open_framed(f, FRAMING_NEWLINE, peer_address);
 }
 
 /* As it is handed over, to one with that framing. */
@@ -387,11 +388,11 @@ static void a_message_takes_its_origin_along(void **state)
 	send_text(f, "one\n");
 	assert_receives(f, STREAM_IDLE);
 	assert_true(journal_take(f->journal, &entry));
-	assert_int_equal(entry.source, 3 | ORIGIN_MARK);
-	struct span origin = origin_take(&entry);
+	assert_int_equal(entry.source, 3 | PEER_ADDRESS_MARK);
+	struct span peer_address = peer_address_take(&entry);
 	assert_int_equal(entry.source, 3);
 	assert_true(span_equals(entry.bytes, SPAN("one")));
-	assert_true(span_equals(origin, SPAN("tcp://127.0.0.1:514")));
+	assert_true(span_equals(peer_address, SPAN("tcp://127.0.0.1:514")));
 }
 
 static void an_origin_is_only_where_the_entry_says_so(void **state)
@@ -400,7 +401,7 @@ static void an_origin_is_only_where_the_entry_says_so(void **state)
 	const struct {
 		struct span bytes;
 		uint16_t source;
-		struct span message, origin;
+		struct span message, peer_address;
 	} cases[] = {
 		{SPAN("m"
 		      "u\1\xF5src"),
@@ -410,24 +411,25 @@ static void an_origin_is_only_where_the_entry_says_so(void **state)
 		 SPAN("")},
 		{SPAN("m"
 		      "u\1\xF5src"),
-		 1 | ORIGIN_MARK, SPAN("m"), SPAN("u")},
-		{SPAN("u\1\xF5src"), 1 | ORIGIN_MARK, SPAN(""), SPAN("u")},
+		 1 | PEER_ADDRESS_MARK, SPAN("m"), SPAN("u")},
+		{SPAN("u\1\xF5src"), 1 | PEER_ADDRESS_MARK, SPAN(""),
+		 SPAN("u")},
 		/* Killed before it was written. */
-		{SPAN("m"), 1 | ORIGIN_MARK, SPAN("m"), SPAN("")},
-		{SPAN(""), 1 | ORIGIN_MARK, SPAN(""), SPAN("")},
+		{SPAN("m"), 1 | PEER_ADDRESS_MARK, SPAN("m"), SPAN("")},
+		{SPAN(""), 1 | PEER_ADDRESS_MARK, SPAN(""), SPAN("")},
 		/* A length that cannot be. */
-		{SPAN("m\2\xF5src"), 1 | ORIGIN_MARK, SPAN("m\2\xF5src"),
+		{SPAN("m\2\xF5src"), 1 | PEER_ADDRESS_MARK, SPAN("m\2\xF5src"),
 		 SPAN("")},
-		{SPAN("m\xFF\xF5src"), 1 | ORIGIN_MARK, SPAN("m\xFF\xF5src"),
-		 SPAN("")},
+		{SPAN("m\xFF\xF5src"), 1 | PEER_ADDRESS_MARK,
+		 SPAN("m\xFF\xF5src"), SPAN("")},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct journal_entry entry = {.bytes = cases[i].bytes,
 					      .source = cases[i].source};
-		struct span origin = origin_take(&entry);
+		struct span peer_address = peer_address_take(&entry);
 		if (entry.source != 1 ||
 		    !span_equals(entry.bytes, cases[i].message) ||
-		    !span_equals(origin, cases[i].origin))
+		    !span_equals(peer_address, cases[i].peer_address))
 			fail_msg("case %zu", i);
 	}
 }
@@ -435,16 +437,16 @@ static void an_origin_is_only_where_the_entry_says_so(void **state)
 static void the_longest_address_has_room(void **state)
 {
 	(void)state;
-	char text[ORIGIN_TEXT_BYTES], room[ORIGIN_BYTES_MAX];
+	char text[PEER_ADDRESS_TEXT_BYTES], room[PEER_ADDRESS_BYTES_MAX];
 	struct sockaddr_storage address = {0};
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&address;
 	v6->sin6_family = AF_INET6;
 	v6->sin6_port = htons(65535);
 	memset(&v6->sin6_addr, 0xAB, sizeof v6->sin6_addr);
-	origin_of_address(text, "tcp", &address);
+	peer_address_of_address(text, "tcp", &address);
 	assert_string_equal(
 		text, "tcp://abab:abab:abab:abab:abab:abab:abab:abab:65535");
-	assert_int_equal(origin_put(room, text), strlen(text) + 5);
+	assert_int_equal(peer_address_put(room, text), strlen(text) + 5);
 }
 
 int main(void)

@@ -7,7 +7,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
-#include "intake/syslog.h"
+#include "parse/syslog.h"
 #include "record/record.h"
 
 /* 2026-11-21 00:00:00 UTC */

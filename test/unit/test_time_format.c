@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "record/time_format.h"
+#include "parse/time_format.h"
 
 static const char syslog_format[] = "%b %d %H:%M:%S";
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "intake/journal.h"
+#include "journal/journal.h"
 
 struct place {
 	char dir[64];

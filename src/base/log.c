@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+enum { LINE_BYTES_MAX = 2048 };
+
+static struct {
+	int fd;
+	enum log_level level;
+} out = {.fd = STDERR_FILENO, .level = LOG_INFO};
+
+static const char *const level_names[] = {
+	[LOG_OFF] = "off",   [LOG_ERROR] = "error", [LOG_WARN] = "warn",
+	[LOG_INFO] = "info", [LOG_DEBUG] = "debug",
+};
+
+bool log_open(const char *path, enum log_level level, struct err *e)
+{
+	if (path != NULL) {
+		int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
+			      0644);
+		if (fd < 0)
+			return err_sys(e, errno, "open %s", path);
+		if (out.fd != STDERR_FILENO)
+			close(out.fd);
+		out.fd = fd;
+	}
+	out.level = level;
+	return true;
+}
+
+bool log_is_on(enum log_level level)
+{
+	return level <= out.level && level != LOG_OFF;
+}
+
+static size_t put_head(char *line, enum log_level level, const char *mod)
+{
+	int64_t now_ns = clock_real_ns();
+	time_t now_s = (time_t)(now_ns / NS_PER_S);
+	struct tm tm;
+	gmtime_r(&now_s, &tm);
+	size_t used = strftime(line, LINE_BYTES_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
+	int n = snprintf(
+		line + used, LINE_BYTES_MAX - used, ".%03dZ level=%s mod=%s ",
+		(int)(now_ns % NS_PER_S / NS_PER_MS), level_names[level], mod);
+	return used + (size_t)n;
+}
+
+PRINTF_LIKE(4, 0)
+static void put_line(enum log_level level, const char *mod, uint64_t repeated,
+		     const char *format, va_list args)
+{
+	char line[LINE_BYTES_MAX];
+	size_t used = put_head(line, level, mod);
+	int n = vsnprintf(line + used, sizeof line - used, format, args);
+	used += n > 0 ? (size_t)n : 0;
+	if (used < sizeof line && repeated > 0) {
+		n = snprintf(line + used, sizeof line - used, " repeated=%llu",
+			     (unsigned long long)repeated);
+		used += (size_t)n;
+	}
+	if (used > sizeof line - 1)
+		used = sizeof line - 1;
+	line[used++] = '\n';
+	/* A log that cannot be written must not stop the logs: ignored. */
+	ssize_t ignored = write(out.fd, line, used);
+	(void)ignored;
+}
+
+void log_line(enum log_level level, const char *mod, const char *format, ...)
+{
+	if (!log_is_on(level))
+		return;
+	va_list args;
+	va_start(args, format);
+	put_line(level, mod, 0, format, args);
+	va_end(args);
+}
+
+void log_rated(struct log_rate *rate, enum log_level level, const char *mod,
+	       const char *format, ...)
+{
+	if (!log_is_on(level))
+		return;
+	int64_t now_ns = clock_mono_ns();
+	if (now_ns < rate->next_ns) {
+		rate->held++;
+		return;
+	}
+	va_list args;
+	va_start(args, format);
+	put_line(level, mod, rate->held, format, args);
+	va_end(args);
+	rate->next_ns = now_ns + 10 * NS_PER_S;
+	rate->held = 0;
+}
+
+const char *log_quoted(struct span s, char room[static LOG_QUOTED_BYTES])
+{
+	size_t at = 0;
+	room[at++] = '"';
+	for (size_t i = 0; i < s.len && at < 200; i++) {
+		unsigned char c = (unsigned char)s.ptr[i];
+		if (c == '"' || c == '\\') {
+			room[at++] = '\\';
+			room[at++] = (char)c;
+		} else if (c < 0x20 || c == 0x7f) {
+			at += (size_t)snprintf(room + at, 5, "\\x%02x", c);
+		} else {
+			room[at++] = (char)c;
+		}
+	}
+	room[at++] = '"';
+	room[at] = '\0';
+	return room;
+}

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "file/append_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "file/file_path.h"
+
+#define UNKNOWN_BYTES UINT64_MAX
+
+enum {
+	LOCK_TRIES = 20,
+	LOCK_PAUSE_MS = 1,
+	PIECE_BYTES = 16 * 1024,
+};
+
+/* --- opening */
+
+static size_t root_bytes(const struct append_file *f)
+{
+	struct span root = f->env->root;
+	bool is_below =
+		root.len > 0 && strncmp(f->path, root.ptr, root.len) == 0;
+	return is_below ? root.len : 0;
+}
+
+static int open_confined(const struct append_file *f, int flags)
+{
+	return file_path_open(f->path, root_bytes(f), flags);
+}
+
+/* O_RDWR, to look at what is there, only where a read can do no harm: it
+ * would hold a FIFO open that nobody reads.  O_NONBLOCK does nothing to a
+ * file; without it, such a FIFO would hold the thread for ever. */
+static int open_path(struct append_file *f, int *fd)
+{
+	const int flags = O_APPEND | O_CREAT | O_NONBLOCK;
+	struct stat st;
+	bool is_there = stat(f->path, &st) == 0;
+	f->is_new = f->is_new || !is_there;
+	f->can_read = !is_there || S_ISREG(st.st_mode);
+	*fd = open_confined(f, flags | (f->can_read ? O_RDWR : O_WRONLY));
+	if (*fd < 0 && errno == EACCES && f->can_read) {
+		f->can_read = false;
+		*fd = open_confined(f, flags | O_WRONLY);
+	}
+	return *fd < 0 ? errno : 0;
+}
+
+/* Of the file that was open before, what is known of its end holds on. */
+static void take(struct append_file *f, int fd, const struct stat *st)
+{
+	if (st->st_dev != f->device || st->st_ino != f->inode) {
+		f->device = st->st_dev;
+		f->inode = st->st_ino;
+		f->end_bytes = UNKNOWN_BYTES;
+		f->is_torn = false;
+		f->foreign_since_ns = 0;
+	}
+	f->fd = fd;
+	f->is_regular = S_ISREG(st->st_mode);
+	f->size_bytes = (uint64_t)st->st_size;
+	f->env->stats->files_open++;
+}
+
+static int open_file(struct append_file *f)
+{
+	int fd;
+	int error = open_path(f, &fd);
+	if (error == ENOENT && f->env->mkdir) {
+		error = file_path_make_parents(f->path, root_bytes(f));
+		if (error == 0)
+			error = open_path(f, &fd);
+	}
+	if (error != 0)
+		return error;
+	struct stat st;
+	if (fstat(fd, &st) < 0) {
+		error = errno;
+		close(fd);
+		return error;
+	}
+	take(f, fd, &st);
+	return 0;
+}
+
+/* Whoever holds it holds it for one write.  A file system without locks has
+ * no other process that could ask for one. */
+static int lock(const struct append_file *f)
+{
+	if (!f->is_regular)
+		return 0;
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (flock(f->fd, LOCK_EX | LOCK_NB) == 0 ||
+		    (errno != EWOULDBLOCK && errno != EINTR))
+			return 0;
+		nanosleep(&(struct timespec){.tv_nsec =
+						     LOCK_PAUSE_MS * NS_PER_MS},
+			  NULL);
+	}
+	return EBUSY;
+}
+
+/* 0 or ESTALE.  Only a sure "no" counts: a directory that may no longer be
+ * searched is no reason to leave a file that can be written. */
+static int measure(struct append_file *f)
+{
+	struct stat st;
+	bool is_there = stat(f->path, &st) == 0;
+	bool is_gone = !is_there && (errno == ENOENT || errno == ENOTDIR);
+	bool is_same =
+		is_there && st.st_dev == f->device && st.st_ino == f->inode;
+	if (!is_same && fstat(f->fd, &st) < 0)
+		st.st_size = 0;
+	f->size_bytes = (uint64_t)st.st_size;
+	return is_gone || (is_there && !is_same) ? ESTALE : 0;
+}
+
+void append_file_init(struct append_file *f, const char *path,
+		      struct appender_env *env)
+{
+	*f = (struct append_file){
+		.env = env, .path = path, .fd = -1, .end_bytes = UNKNOWN_BYTES};
+}
+
+void append_file_settled(struct append_file *f)
+{
+	f->noted = (struct append_note){0};
+}
+
+int append_file_begin(struct append_file *f)
+{
+	int error = f->fd < 0 ? open_file(f) : 0;
+	if (error == 0)
+		error = lock(f);
+	return error != 0 ? error : measure(f);
+}
+
+bool append_file_peek(struct append_file *f)
+{
+	struct stat st;
+	if (f->fd >= 0) {
+		if (fstat(f->fd, &st) < 0)
+			return false;
+		f->size_bytes = (uint64_t)st.st_size;
+		return true;
+	}
+	int fd = open_confined(f, O_RDONLY | O_NONBLOCK);
+	if (fd < 0)
+		return false;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return false;
+	}
+	f->can_read = true;
+	take(f, fd, &st);
+	return true;
+}
+
+void append_file_end(struct append_file *f)
+{
+	if (f->fd < 0)
+		return;
+	if (f->is_regular)
+		flock(f->fd, LOCK_UN);
+	if (f->env->fsync == SINK_FSYNC_BATCH)
+		append_file_sync(f);
+}
+
+void append_file_close(struct append_file *f)
+{
+	if (f->fd < 0)
+		return;
+	append_file_sync(f);
+	close(f->fd);
+	f->fd = -1;
+	f->env->stats->files_open--;
+}
+
+/* --- what is there already */
+
+const struct append_note *append_file_noted(const struct append_file *f,
+					    enum append_kind kind)
+{
+	const struct append_notes *notes = f->env->notes;
+	const struct append_note *n, *last = NULL;
+	if (notes == NULL || !f->is_regular)
+		return NULL;
+	for (size_t i = 0; (n = notes->find(notes->data, f->env->sink,
+					    f->device, f->inode, i)) != NULL;
+	     i++)
+		if (n->kind == (uint32_t)kind)
+			last = n;
+	return last;
+}
+
+/* How many of the bytes stand in the file at the offset. */
+static size_t count_common(const struct append_file *f, uint64_t offset,
+			   struct span bytes)
+{
+	char piece[PIECE_BYTES];
+	size_t common = 0;
+	while (common < bytes.len) {
+		size_t left = bytes.len - common;
+		ssize_t n = pread(f->fd, piece,
+				  left < sizeof piece ? left : sizeof piece,
+				  (off_t)(offset + common));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		for (ssize_t i = 0; i < n; i++, common++)
+			if (piece[i] != bytes.ptr[common])
+				return common;
+	}
+	return common;
+}
+
+size_t append_file_found(struct append_file *f, const struct append_note *n,
+			 struct span bytes, size_t skip)
+{
+	if (!f->can_read || bytes.len < skip || f->size_bytes < n->offset_bytes)
+		return 0;
+	uint64_t room = f->size_bytes - n->offset_bytes;
+	size_t most = bytes.len - skip;
+	if (most > n->length_bytes)
+		most = (size_t)n->length_bytes;
+	if (most > room)
+		most = (size_t)room;
+	size_t common = count_common(f, n->offset_bytes,
+				     span_make(bytes.ptr + skip, most));
+	size_t found = skip + common;
+	bool is_torn = found > 0 && bytes.ptr[found - 1] != '\n';
+	if (common == room) {
+		f->end_bytes = f->size_bytes;
+		f->is_torn = is_torn;
+	} else if (is_torn) { /* somebody closed the line: it comes again */
+		const char *end = memrchr(bytes.ptr, '\n', found);
+		found = end == NULL ? 0 : (size_t)(end + 1 - bytes.ptr);
+	}
+	return found;
+}
+
+/* --- the tail */
+
+static int close_line(struct append_file *f)
+{
+	char room[LOG_QUOTED_BYTES];
+	if (write(f->fd, "\n", 1) != 1)
+		return errno;
+	f->size_bytes++;
+	f->end_bytes = f->size_bytes;
+	f->is_torn = false;
+	f->is_dirty = true;
+	f->foreign_since_ns = 0;
+	log_rated(&f->env->tail_rate, LOG_WARN, "file_sink",
+		  "path=%s msg=\"closed a torn line with a newline\"",
+		  log_quoted(span_of(f->path), room));
+	return 0;
+}
+
+/* It belongs to no batch, so it is not noted: a file that has it is not empty
+ * any more.  Half of it is taken back. */
+static int write_head(struct append_file *f)
+{
+	struct sink_stats *stats = f->env->stats;
+	ssize_t n = write(f->fd, f->head.ptr, f->head.len);
+	if (n < 0)
+		return errno;
+	if ((size_t)n < f->head.len)
+		return ftruncate(f->fd, 0) < 0 ? errno : ENOSPC;
+	f->size_bytes = f->end_bytes = (uint64_t)n;
+	f->is_torn = false;
+	f->is_dirty = true;
+	stats->writes_total++;
+	stats->bytes_written_total += (uint64_t)n;
+	return 0;
+}
+
+bool append_file_is_as_left(const struct append_file *f)
+{
+	return !f->is_regular || f->size_bytes == f->end_bytes;
+}
+
+int append_file_tail(struct append_file *f, int64_t now_ns)
+{
+	char last = '\n';
+	if (!f->is_regular)
+		return 0;
+	if (f->size_bytes == 0 && f->head.len > 0)
+		return write_head(f);
+	if (f->size_bytes == f->end_bytes)
+		return f->is_torn ? close_line(f) : 0;
+	if (f->can_read && f->size_bytes > 0 &&
+	    pread(f->fd, &last, 1, (off_t)f->size_bytes - 1) < 0)
+		return errno;
+	if (last == '\n') {
+		f->foreign_since_ns = 0;
+		return 0;
+	}
+	if (f->foreign_since_ns == 0 ||
+	    f->foreign_size_bytes != f->size_bytes) {
+		f->foreign_since_ns = now_ns;
+		f->foreign_size_bytes = f->size_bytes;
+	}
+	return now_ns - f->foreign_since_ns < FOREIGN_TAIL_S * NS_PER_S
+		       ? EBUSY
+		       : close_line(f);
+}
+
+/* --- writing */
+
+static void note(struct append_file *f, enum append_kind kind, int64_t skip,
+		 size_t length)
+{
+	const struct append_notes *notes = f->env->notes;
+	uint64_t before = skip < 0 ? (uint64_t)-skip : 0;
+	if (notes == NULL || !f->is_regular || length <= before)
+		return;
+	struct append_note n = {
+		.device = f->device,
+		.inode = f->inode,
+		.offset_bytes = f->size_bytes + before,
+		.skip_bytes = skip < 0 ? 0 : (uint64_t)skip,
+		.length_bytes = length - before,
+		.kind = (uint32_t)kind,
+		.sink = f->env->sink,
+	};
+	/* Tried again where the last try got nowhere. */
+	if (memcmp(&n, &f->noted, sizeof n) == 0)
+		return;
+	notes->note(notes->data, &n);
+	f->noted = n;
+}
+
+int append_file_write(struct append_file *f, enum append_kind kind,
+		      int64_t skip, struct span bytes, size_t *done)
+{
+	struct sink_stats *stats = f->env->stats;
+	int error = 0;
+	*done = 0;
+	note(f, kind, skip, bytes.len);
+	while (error == 0 && *done < bytes.len) {
+		ssize_t n = write(f->fd, bytes.ptr + *done, bytes.len - *done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			error = n < 0 ? errno : EIO;
+			break;
+		}
+		*done += (size_t)n;
+		stats->writes_total++;
+		stats->bytes_written_total += (uint64_t)n;
+	}
+	if (*done > 0) {
+		f->size_bytes += *done;
+		f->end_bytes = f->size_bytes;
+		f->is_torn = bytes.ptr[*done - 1] != '\n';
+		f->is_dirty = true;
+		f->noted = (struct append_note){0};
+	}
+	return error;
+}
+
+static int sync_parent(const char *path)
+{
+	char dir[PATH_MAX] = ".";
+	const char *slash = strrchr(path, '/');
+	size_t len = slash == NULL ? 0 : (size_t)(slash - path);
+	if (slash == path)
+		len = 1;
+	if (len > 0)
+		memcpy(dir, path, len);
+	if (len > 0)
+		dir[len] = '\0';
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	int error = fsync(fd) < 0 ? errno : 0;
+	close(fd);
+	return error;
+}
+
+/* After a failure the kernel may have dropped the pages: to ask again would
+ * only be answered with a lie. */
+void append_file_sync(struct append_file *f)
+{
+	if (f->env->fsync == SINK_FSYNC_NEVER || f->fd < 0 || !f->is_dirty ||
+	    !f->is_regular)
+		return;
+	int error = fdatasync(f->fd) < 0 ? errno : 0;
+	if (error == 0 && f->is_new)
+		error = sync_parent(f->path);
+	f->is_dirty = false;
+	f->is_new = false;
+	f->env->stats->fsyncs_total++;
+	if (error == 0)
+		return;
+	char room[LOG_QUOTED_BYTES];
+	f->env->stats->errors_total++;
+	log_rated(&f->env->sync_rate, LOG_ERROR, "file_sink",
+		  "path=%s err=\"sync: %s\" msg=\"a power cut may cost what "
+		  "was written\"",
+		  log_quoted(span_of(f->path), room), strerror(error));
+}

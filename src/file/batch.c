@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "file/batch.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "file/appender.h"
+
+enum {
+	KEEP_BYTES = 64 * 1024,
+	/* While it keeps up with many lines, small ones and large ones come in
+	 * turns; to map and touch the memory each time costs a fifth of a
+	 * line. */
+	SMALL_MAX = 64,
+};
+
+struct run { /* lines of one chain that follow each other */
+	uint32_t at;
+	uint32_t bytes;
+	uint32_t lines;
+	uint32_t next; /* as in a chain */
+	uint32_t answers;
+};
+
+void batch_fini(struct batch *b)
+{
+	buf_fini(&b->bytes);
+	buf_fini(&b->runs);
+	buf_fini(&b->lines);
+	buf_fini(&b->answers);
+}
+
+static struct run *run_at(const struct batch *b, uint32_t place)
+{
+	return (struct run *)(void *)b->runs.ptr + place - 1;
+}
+
+static void append_run(struct batch *b, struct batch_chain *chain,
+		       const struct run *run)
+{
+	buf_put(&b->runs, (const char *)run, sizeof *run);
+	uint32_t place = (uint32_t)(b->runs.len / sizeof *run);
+	if (chain->first == 0) {
+		chain->first = place;
+		b->chains++;
+	} else {
+		run_at(b, chain->last)->next = place;
+	}
+	chain->last = place;
+}
+
+void batch_took(struct batch *b, struct batch_chain *chain, size_t at,
+		size_t bytes, bool answers)
+{
+	CHECK(b->bytes.len <= UINT32_MAX);
+	b->used_bytes = b->bytes.len;
+	chain->bytes += (uint32_t)bytes;
+	if (chain->bytes > b->longest_bytes)
+		b->longest_bytes = chain->bytes;
+	size_t runs = b->runs.len / sizeof(struct run);
+	struct run *last = runs > 0 ? run_at(b, (uint32_t)runs) : NULL;
+	if (last != NULL && chain->last == runs && last->answers == answers) {
+		last->bytes += (uint32_t)bytes;
+		last->lines++;
+		return;
+	}
+	append_run(b, chain,
+		   &(struct run){
+			   .at = (uint32_t)at,
+			   .bytes = (uint32_t)bytes,
+			   .lines = 1,
+			   .answers = answers,
+		   });
+}
+
+size_t batch_memory_bytes(const struct batch *b)
+{
+	return b->used_bytes + (b->chains > 1 ? b->longest_bytes : 0);
+}
+
+/* The only one has all the bytes as they lie: it gets them without a copy. */
+void batch_hand_over(struct batch *b, struct batch_chain *chain,
+		     struct appender *a)
+{
+	if (chain->first == 0)
+		return;
+	const char *bytes = b->bytes.ptr;
+	bool is_only = b->chains == 1 && a->lines.len == 0;
+	if (is_only)
+		buf_swap(&a->lines, &b->bytes);
+	else if (a->lines.cap == 0)
+		buf_swap(&a->lines, &b->lines);
+	if (a->answers.cap == 0)
+		buf_swap(&a->answers, &b->answers);
+	for (uint32_t place = chain->first; place != 0;) {
+		const struct run *r = run_at(b, place);
+		if (!is_only)
+			buf_put(&a->lines, bytes + r->at, r->bytes);
+		memset(buf_reserve(&a->answers, r->lines), (int)r->answers,
+		       r->lines);
+		a->answers.len += r->lines;
+		place = r->next;
+	}
+	*chain = (struct batch_chain){0};
+}
+
+void batch_take_back(struct batch *b, struct appender *a)
+{
+	if (b->bytes.cap == 0)
+		buf_swap(&b->bytes, &a->lines);
+	else if (b->lines.cap == 0)
+		buf_swap(&b->lines, &a->lines);
+	if (b->answers.cap == 0)
+		buf_swap(&b->answers, &a->answers);
+	buf_fini(&a->lines);
+	buf_fini(&a->answers);
+}
+
+void batch_end(struct batch *b)
+{
+	bool is_small =
+		b->bytes.cap > KEEP_BYTES && b->used_bytes < b->bytes.cap / 4;
+	b->small = is_small ? b->small + 1 : 0;
+	b->chains = 0;
+	b->used_bytes = b->longest_bytes = 0;
+	buf_clear(&b->bytes);
+	buf_clear(&b->runs);
+	if (b->small >= SMALL_MAX)
+		batch_fini(b);
+}

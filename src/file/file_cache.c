@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "file/file_cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+enum { BUCKET_COUNT = 1024 };
+
+struct file_cache {
+	struct appender_env *env;
+	struct cached_file *last;   /* found; may be NULL */
+	struct cached_file waiting; /* heads of the rings */
+	struct cached_file resting;
+	size_t resting_count;
+	size_t resting_max;
+	struct cached_file *buckets[BUCKET_COUNT];
+};
+
+/* Eight bytes at a time: names are paths, half a hundred bytes long. */
+static uint64_t hash_of(struct span s)
+{
+	uint64_t hash = s.len;
+	for (size_t at = 0; at < s.len; at += sizeof(uint64_t)) {
+		uint64_t eight = 0;
+		size_t left = s.len - at;
+		memcpy(&eight, s.ptr + at,
+		       left < sizeof eight ? left : sizeof eight);
+		hash = (hash ^ eight) * UINT64_C(0x9e3779b97f4a7c15);
+		hash ^= hash >> 32;
+	}
+	return hash;
+}
+
+static void list_init(struct cached_file *head)
+{
+	head->prev = head->next = head;
+}
+
+static void list_remove(struct cached_file *f)
+{
+	f->prev->next = f->next;
+	f->next->prev = f->prev;
+}
+
+static void list_append(struct cached_file *head, struct cached_file *f)
+{
+	f->prev = head->prev;
+	f->next = head;
+	head->prev->next = f;
+	head->prev = f;
+}
+
+static void forget(struct file_cache *c, struct cached_file *f)
+{
+	struct cached_file **at = &c->buckets[f->hash % BUCKET_COUNT];
+	while (*at != f)
+		at = &(*at)->bucket_next;
+	*at = f->bucket_next;
+	if (c->last == f)
+		c->last = NULL;
+	list_remove(f);
+	appender_free(f->appender);
+	free(f);
+}
+
+static void forget_first_resting(struct file_cache *c)
+{
+	forget(c, c->resting.next);
+	c->resting_count--;
+}
+
+static struct cached_file *list_after(struct cached_file *head,
+				      const struct cached_file *after)
+{
+	struct cached_file *f = after != NULL ? after->next : head->next;
+	return f != head ? f : NULL;
+}
+
+struct file_cache *file_cache_new(struct appender_env *env, size_t resting_max)
+{
+	struct file_cache *c = mem_new(1, sizeof *c);
+	c->env = env;
+	c->resting_max = resting_max;
+	list_init(&c->waiting);
+	list_init(&c->resting);
+	return c;
+}
+
+void file_cache_free(struct file_cache *c)
+{
+	if (c == NULL)
+		return;
+	while (c->waiting.next != &c->waiting)
+		forget(c, c->waiting.next);
+	while (c->resting_count > 0)
+		forget_first_resting(c);
+	free(c);
+}
+
+struct cached_file *file_cache_find(struct file_cache *c, struct span name)
+{
+	if (c->last != NULL && span_equals(c->last->name, name))
+		return c->last;
+	uint64_t hash = hash_of(name);
+	struct cached_file *f = c->buckets[hash % BUCKET_COUNT];
+	while (f != NULL && !(f->hash == hash && span_equals(f->name, name)))
+		f = f->bucket_next;
+	if (f != NULL)
+		c->last = f;
+	return f;
+}
+
+struct cached_file *file_cache_add(struct file_cache *c, const char *path,
+				   size_t name_len)
+{
+	struct cached_file *f = mem_new(1, sizeof *f);
+	f->appender = appender_new(path, c->env);
+	const char *end = f->appender->path + strlen(path);
+	f->name = span_make(end - name_len, name_len);
+	f->hash = hash_of(f->name);
+	struct cached_file **bucket = &c->buckets[f->hash % BUCKET_COUNT];
+	f->bucket_next = *bucket;
+	*bucket = f;
+	list_append(&c->waiting, f);
+	f->is_waiting = true;
+	c->last = f;
+	return f;
+}
+
+void file_cache_wait(struct file_cache *c, struct cached_file *f)
+{
+	if (f->is_waiting)
+		return;
+	f->is_waiting = true;
+	list_remove(f);
+	c->resting_count--;
+	list_append(&c->waiting, f);
+}
+
+void file_cache_rest(struct file_cache *c, struct cached_file *f,
+		     int64_t now_ns)
+{
+	CHECK(f->is_waiting);
+	f->is_waiting = false;
+	f->used_ns = now_ns;
+	list_remove(f);
+	list_append(&c->resting, f);
+	if (++c->resting_count > c->resting_max)
+		forget_first_resting(c);
+}
+
+void file_cache_tidy(struct file_cache *c, int64_t now_ns)
+{
+	while (c->resting_count > 0 &&
+	       now_ns - c->resting.next->used_ns > FILE_IDLE_S * NS_PER_S)
+		forget_first_resting(c);
+}
+
+struct cached_file *file_cache_waiting(struct file_cache *c,
+				       const struct cached_file *after)
+{
+	return list_after(&c->waiting, after);
+}
+
+struct cached_file *file_cache_resting(struct file_cache *c,
+				       const struct cached_file *after)
+{
+	return list_after(&c->resting, after);
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "file/file_restore.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "file/file_cache.h"
+#include "file/spill.h"
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t len = strlen(text), end_len = strlen(end);
+	return len >= end_len && strcmp(text + len - end_len, end) == 0;
+}
+
+/* --- the spills */
+
+static bool is_loaded(struct file_restore *r, const char *name)
+{
+	struct cached_file *f = NULL;
+	while ((f = file_cache_waiting(r->files, f)) != NULL)
+		if (f->appender->spill != NULL &&
+		    spill_is_called(f->appender->spill, name))
+			return true;
+	return false;
+}
+
+/* A path below the root has the name that its tag has, any other one its
+ * whole, which begins with '/' and is no tag's there. */
+static struct cached_file *file_of(struct file_restore *r, const char *path)
+{
+	size_t len = strlen(path), skip = r->root.len;
+	if (len <= skip || !span_equals(span_make(path, skip), r->root))
+		skip = 0;
+	struct span name = span_make(path + skip, len - skip);
+	struct cached_file *f = file_cache_find(r->files, name);
+	if (f == NULL)
+		f = file_cache_add(r->files, path, name.len);
+	file_cache_wait(r->files, f);
+	return f;
+}
+
+/* Of two for one file one comes first.  A line that is torn goes on where it
+ * ends: nothing comes before it. */
+static void adopt(struct file_restore *r, struct spill *spill)
+{
+	struct appender *a = file_of(r, spill_target(spill))->appender;
+	spill_drained_before(spill, &r->drained_lines, &r->drained_messages);
+	if (a->spill != NULL || a->torn_bytes > 0) {
+		r->second_lines += spill_lines_left(spill);
+		r->second_messages += spill_messages_left(spill);
+		r->has_second = true;
+		spill_unload(spill);
+		return;
+	}
+	a->spill = spill;
+}
+
+static void load_spills(struct file_restore *r)
+{
+	r->spills->is_partial = r->has_second = false;
+	r->second_lines = r->second_messages = 0;
+	if (r->spills->path == NULL)
+		return;
+	DIR *dir = opendir(r->spills->path);
+	if (dir == NULL) {
+		r->spills->is_partial = errno != ENOENT && errno != ENOTDIR;
+		if (r->spills->is_partial)
+			log_rated(&r->spills->load_rate, LOG_ERROR, "spill",
+				  "path=\"%s\" err=\"%s\" msg=\"is tried "
+				  "again\"",
+				  r->spills->path, strerror(errno));
+		return;
+	}
+	struct dirent *entry;
+	while ((entry = readdir(dir)) != NULL) {
+		if (ends_with(entry->d_name, ".spill.new"))
+			unlinkat(dirfd(dir), entry->d_name, 0);
+		if (!ends_with(entry->d_name, ".spill") ||
+		    is_loaded(r, entry->d_name))
+			continue;
+		struct spill *spill = spill_load(r->spills, entry->d_name);
+		if (spill != NULL)
+			adopt(r, spill);
+	}
+	closedir(dir);
+}
+
+/* --- the counters */
+
+struct law { /* one of the two */
+	uint64_t *total, *written, *dropped, *queued, *spilled;
+};
+
+/* What waited in memory is gone, but for what was spilled since. */
+static void settle_memory(const struct law *law, uint64_t left)
+{
+	if (left > *law->spilled)
+		*law->spilled = left;
+	if (*law->spilled > *law->queued)
+		*law->spilled = *law->queued;
+	*law->dropped += *law->queued - *law->spilled;
+	*law->queued = *law->spilled;
+}
+
+/* What was spilled and is no more has been written, as far as spills say that
+ * they were drained and none was damaged: a spill is removed only when this
+ * was committed.  Of one that cannot be read now nothing is known yet.  The
+ * answer is what is lost. */
+static uint64_t settle_spilled(const struct law *law, uint64_t left,
+			       uint64_t drained, const struct spill_dir *spills)
+{
+	uint64_t spilled = *law->spilled, lost = 0;
+	if (left > spilled) {
+		*law->total += left - spilled;
+	} else if (spills->is_partial) {
+		return 0;
+	} else {
+		uint64_t gone = spilled - left;
+		lost = gone;
+		if (!spills->is_damaged)
+			lost = gone > drained ? gone - drained : 0;
+		*law->dropped += lost;
+		*law->written += gone - lost;
+	}
+	*law->queued = *law->queued - spilled + left;
+	*law->spilled = left;
+	return lost;
+}
+
+static void settle(struct file_restore *r, bool is_first)
+{
+	struct sink_stats *s = r->spills->stats;
+	uint64_t lines = r->second_lines, messages = r->second_messages;
+	struct cached_file *f = NULL;
+	while ((f = file_cache_waiting(r->files, f)) != NULL) {
+		if (f->appender->spill == NULL)
+			continue;
+		lines += spill_lines_left(f->appender->spill);
+		messages += spill_messages_left(f->appender->spill);
+	}
+	const struct law of_lines = {&s->lines_total, &s->lines_written_total,
+				     &s->lines_dropped_total[DROP_write_failed],
+				     &s->lines_queued, &s->lines_spilled};
+	const struct law of_messages = {
+		&s->messages_total, &s->messages_written_total,
+		&s->messages_dropped_total[DROP_write_failed],
+		&s->messages_queued, &s->messages_spilled};
+	if (is_first) {
+		settle_memory(&of_lines, lines);
+		settle_memory(&of_messages, messages);
+	}
+	uint64_t lost =
+		settle_spilled(&of_lines, lines, r->drained_lines, r->spills);
+	settle_spilled(&of_messages, messages, r->drained_messages, r->spills);
+	if (lost > 0)
+		log_line(
+			LOG_ERROR, "file_sink",
+			"output=%s err=\"spilled lines are not there any more\" "
+			"lost=%llu",
+			r->spills->sink_name, (unsigned long long)lost);
+	if (lines > 0 && is_first)
+		log_line(LOG_INFO, "file_sink",
+			 "output=%s msg=\"goes on with what was spilled\" "
+			 "lines=%llu",
+			 r->spills->sink_name, (unsigned long long)lines);
+}
+
+void file_restore(struct file_restore *r, const struct sink_stats *before)
+{
+	struct sink_stats *s = r->spills->stats;
+	if (r->is_done)
+		return;
+	r->is_done = true;
+	if (before != NULL)
+		*s = *before;
+	s->files_open = 0;
+	s->spilled_bytes = 0;
+	load_spills(r);
+	settle(r, true);
+}
+
+void file_restore_rest(struct file_restore *r, int64_t now_ns)
+{
+	if (!(r->spills->is_partial || r->has_second) || now_ns < r->retry_ns)
+		return;
+	r->retry_ns = now_ns + NS_PER_S;
+	load_spills(r);
+	settle(r, false);
+}

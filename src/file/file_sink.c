@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Name file: lines to files by path.
+ *
+ *     [Path/]File     else [Path/]tag     else tag
+ *
+ * The happy path:
+ *  1. put finds the file of the record's tag, or notes a new one, and renders
+ *     the line behind all others of the batch (batch.h);
+ *  2. flush hands each file the lines that it got, and it writes them with one
+ *     write();
+ *  3. a file that nobody used for a minute is closed.
+ * Failures:
+ *  - a tag that is no path, or would lead out of its root: put refuses the
+ *    line, DROP_path_refused;
+ *  - the disk takes nothing: flush says so, everything waits where it is;
+ *  - one file cannot be written: its lines are set aside in its spill
+ *    (spill.h), the others go on.  All that is spilled is bounded; beyond it
+ *    the newest lines of such files are dropped, DROP_write_failed;
+ *  - there is no place for spills: what is set aside waits in memory, bounded
+ *    by SET_ASIDE_BYTES_MAX, and a killed process loses it;
+ *  - the process is killed: the next one finds the spills (restore), and the
+ *    appenders what stands in the files already. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "file/appender.h"
+#include "file/batch.h"
+#include "file/file_cache.h"
+#include "file/file_keys.h"
+#include "file/file_path.h"
+#include "file/file_restore.h"
+#include "file/spill.h"
+#include "output/format.h"
+#include "output/kinds.h"
+#include "record/record.h"
+
+enum { SET_ASIDE_BYTES_MAX = 8 * 1024 * 1024, FILES_MAX = 64 };
+
+struct file_sink {
+	struct sink sink;
+	struct appender_env env;
+	struct spill_dir spills;
+	struct file_restore restore;
+	struct format *format;
+	struct file_cache *files;
+	struct batch batch;
+	struct buf root;   /* Path with one '/' at its end, or nothing */
+	char *fixed;	   /* File below the root; NULL: the tag is the name */
+	bool is_sanitized; /* Tag_Path sanitized */
+	struct buf tag;	   /* of the last record, sanitized */
+	size_t set_aside_bytes; /* in memory */
+	size_t full_lines;	/* dropped in this batch: too much waits */
+	int64_t sync_ns;	/* when to sync next */
+	int64_t sync_interval_ns;
+	struct log_rate refused_rate;
+	struct log_rate full_rate;
+};
+
+/* Below a root an absolute name is a relative one. */
+static struct span below_root(const struct file_sink *fs, struct span name)
+{
+	while (fs->root.len > 0 && name.len > 0 && name.ptr[0] == '/')
+		name = span_make(name.ptr + 1, name.len - 1);
+	return name;
+}
+
+/* Valid until the next. */
+static struct span name_of(struct file_sink *fs, const struct record *r)
+{
+	if (fs->fixed != NULL)
+		return span_of(fs->fixed);
+	if (!fs->is_sanitized)
+		return below_root(fs, r->tag);
+	file_path_sanitize(r->tag, &fs->tag);
+	return buf_span(&fs->tag);
+}
+
+static bool refuse(struct sink_stats *stats, enum drop_reason why,
+		   enum drop_reason *reason)
+{
+	stats->lines_total++;
+	stats->lines_dropped_total[why]++;
+	*reason = why;
+	return false;
+}
+
+/* The file, or NULL when its path is refused. */
+static struct cached_file *find_file(struct file_sink *fs, struct span name)
+{
+	struct cached_file *f = file_cache_find(fs->files, name);
+	if (f != NULL)
+		return f;
+	char path[PATH_MAX];
+	const char *wrong = file_path_make(buf_span(&fs->root), name,
+					   fs->fixed != NULL, path);
+	if (wrong == NULL)
+		return file_cache_add(fs->files, path, name.len);
+	char room[LOG_QUOTED_BYTES];
+	log_rated(&fs->refused_rate, LOG_WARN, "file_sink",
+		  "path=%s err=\"refused: %s\"", log_quoted(name, room), wrong);
+	return NULL;
+}
+
+static void restore(struct sink *sink, const struct sink_stats *before)
+{
+	file_restore(&((struct file_sink *)sink)->restore, before);
+}
+
+/* --- the lines */
+
+static bool is_full(const struct file_sink *fs)
+{
+	if (fs->env.spills == NULL)
+		return fs->set_aside_bytes >= SET_ASIDE_BYTES_MAX;
+	return fs->sink.stats.spilled_bytes + fs->set_aside_bytes >=
+	       fs->spills.bytes_max;
+}
+
+/* Each line counts: one with a line break in it, which Escape off lets pass,
+ * is several, and the last of them answers. */
+static void take(struct file_sink *fs, struct cached_file *f, size_t from,
+		 bool answers)
+{
+	const struct buf *bytes = &fs->batch.bytes;
+	const char *at;
+	while (fs->format->is_raw &&
+	       (at = memchr(bytes->ptr + from, '\n', bytes->len - 1 - from)) !=
+		       NULL) {
+		size_t length = (size_t)(at + 1 - bytes->ptr) - from;
+		batch_took(&fs->batch, &f->chain, from, length, false);
+		appender_count(f->appender, false);
+		from += length;
+	}
+	batch_took(&fs->batch, &f->chain, from, bytes->len - from, answers);
+	appender_count(f->appender, answers);
+}
+
+static bool put(struct sink *sink, const struct record *r, bool answers,
+		enum drop_reason *reason)
+{
+	struct file_sink *fs = (struct file_sink *)sink;
+	restore(sink, NULL);
+	struct cached_file *f = find_file(fs, name_of(fs, r));
+	if (f == NULL)
+		return refuse(&sink->stats, DROP_path_refused, reason);
+	struct appender *a = f->appender;
+	bool is_held = appender_is_held(a);
+	if (is_held && appender_may_refuse(a) && is_full(fs)) {
+		fs->full_lines++;
+		return refuse(&sink->stats, DROP_write_failed, reason);
+	}
+	struct buf *bytes = &fs->batch.bytes;
+	size_t from = bytes->len;
+	if (fs->format->has_head && f->chain.first == 0 && !appender_waits(a)) {
+		buf_clear(&a->file.head);
+		fs->format->ops->render_head(fs->format, r, &a->file.head);
+	}
+	fs->format->ops->render(fs->format, r, bytes);
+	take(fs, f, from, answers);
+	sink->batch_bytes = batch_memory_bytes(&fs->batch);
+	sink->batch_files = fs->batch.chains;
+	if (is_held)
+		fs->set_aside_bytes += bytes->len - from;
+	file_cache_wait(fs->files, f);
+	return true;
+}
+
+/* What could not be spilled: as far as there is room for it in memory, and the
+ * spill is not full.  Whoever can choose paths that cannot be written could
+ * else make any number of them wait. */
+static void set_aside(struct file_sink *fs, struct appender *a)
+{
+	size_t room_bytes = fs->set_aside_bytes < SET_ASIDE_BYTES_MAX
+				    ? SET_ASIDE_BYTES_MAX - fs->set_aside_bytes
+				    : 0;
+	if (fs->env.spills != NULL && spill_dir_is_full(fs->env.spills))
+		room_bytes = 0;
+	size_t lines = a->answers.len;
+	appender_give_up(a, room_bytes);
+	fs->full_lines += lines - a->answers.len;
+	fs->set_aside_bytes += a->lines.len;
+}
+
+/* Once a batch. */
+static void say_full(struct file_sink *fs)
+{
+	log_rated(&fs->full_rate, LOG_ERROR, "file_sink",
+		  "output=%s err=\"too much waits for files that cannot be "
+		  "written\" spilled_bytes=%llu in_memory_bytes=%zu "
+		  "refused=%zu",
+		  fs->spills.sink_name,
+		  (unsigned long long)fs->sink.stats.spilled_bytes,
+		  fs->set_aside_bytes, fs->full_lines);
+	fs->full_lines = 0;
+}
+
+static void sync_all(struct file_sink *fs, int64_t now_ns)
+{
+	struct cached_file *f = NULL;
+	if (fs->env.fsync != SINK_FSYNC_INTERVAL || now_ns < fs->sync_ns)
+		return;
+	fs->sync_ns = now_ns + fs->sync_interval_ns;
+	while ((f = file_cache_waiting(fs->files, f)) != NULL)
+		appender_sync(f->appender);
+	while ((f = file_cache_resting(fs->files, f)) != NULL)
+		appender_sync(f->appender);
+}
+
+static void end_batch(struct file_sink *fs, enum sink_flush answer)
+{
+	fs->sink.batch_bytes = fs->sink.batch_files = 0;
+	batch_end(&fs->batch);
+	/* What waits for the disk is in the files' own memory now. */
+	if (answer == SINK_BLOCKED)
+		batch_fini(&fs->batch);
+}
+
+static enum sink_flush flush(struct sink *sink, int64_t now_ns)
+{
+	struct file_sink *fs = (struct file_sink *)sink;
+	enum sink_flush answer = SINK_FLUSHED;
+	restore(sink, NULL);
+	file_restore_rest(&fs->restore, now_ns);
+	fs->set_aside_bytes = 0;
+	struct cached_file *f = file_cache_waiting(fs->files, NULL), *next;
+	for (; f != NULL; f = next) {
+		next = file_cache_waiting(fs->files, f);
+		struct appender *a = f->appender;
+		batch_hand_over(&fs->batch, &f->chain, f->appender);
+		enum append verdict = appender_flush(a, now_ns);
+		if (verdict == APPEND_BLOCKED)
+			answer = SINK_BLOCKED;
+		else if (verdict == APPEND_SET_ASIDE)
+			set_aside(fs, a);
+		if (appender_waits(a))
+			continue;
+		batch_take_back(&fs->batch, a);
+		file_cache_rest(fs->files, f, now_ns);
+	}
+	end_batch(fs, answer);
+	if (fs->full_lines > 0)
+		say_full(fs);
+	sync_all(fs, now_ns);
+	file_cache_tidy(fs->files, now_ns);
+	return answer;
+}
+
+static void settled(struct sink *sink)
+{
+	struct file_sink *fs = (struct file_sink *)sink;
+	struct cached_file *f = NULL;
+	while ((f = file_cache_waiting(fs->files, f)) != NULL)
+		appender_settled(f->appender);
+}
+
+static void abandon(struct sink *sink)
+{
+	struct file_sink *fs = (struct file_sink *)sink;
+	struct cached_file *f = NULL;
+	while ((f = file_cache_waiting(fs->files, f)) != NULL) {
+		batch_hand_over(&fs->batch, &f->chain, f->appender);
+		appender_give_up(f->appender, 0);
+	}
+	end_batch(fs, SINK_BLOCKED);
+	fs->set_aside_bytes = 0;
+}
+
+static void reopen(struct sink *sink)
+{
+	struct file_sink *fs = (struct file_sink *)sink;
+	struct cached_file *f = NULL;
+	while ((f = file_cache_waiting(fs->files, f)) != NULL)
+		appender_reopen(f->appender);
+	while ((f = file_cache_resting(fs->files, f)) != NULL)
+		appender_reopen(f->appender);
+}
+
+static void close_sink(struct sink *sink)
+{
+	struct file_sink *fs = (struct file_sink *)sink;
+	file_cache_free(fs->files);
+	batch_fini(&fs->batch);
+	buf_fini(&fs->spills.piece);
+	buf_fini(&fs->spills.piece_chunks);
+	buf_fini(&fs->spills.notes);
+	format_close(fs->format);
+	buf_fini(&fs->root);
+	buf_fini(&fs->tag);
+	free(fs->fixed);
+	free(fs);
+}
+
+static bool set_target(struct file_sink *fs, const struct file_keys *keys,
+		       struct conf_section *s, struct err *e)
+{
+	if (keys->path != NULL) {
+		buf_put_text(&fs->root, keys->path);
+		while (fs->root.len > 0 &&
+		       fs->root.ptr[fs->root.len - 1] == '/')
+			fs->root.len--;
+		buf_put_char(&fs->root, '/');
+	}
+	fs->is_sanitized = keys->is_sanitized;
+	/* The root directory has nothing around it. */
+	if (keys->file == NULL && !keys->follow_symlinks && fs->root.len > 1)
+		fs->env.root = buf_span(&fs->root);
+	if (keys->file == NULL)
+		return true;
+	struct span name = below_root(fs, span_of(keys->file));
+	char path[PATH_MAX];
+	const char *wrong =
+		file_path_make(buf_span(&fs->root), name, true, path);
+	if (wrong != NULL)
+		return conf_err_key(s, "File", e,
+				    "\"%s\" is no file's path: %s", keys->file,
+				    wrong);
+	fs->fixed = mem_copy(name.ptr, name.len);
+	return true;
+}
+
+/* What is known of the paths before there is a tag: now is the time to say
+ * that it cannot work, and to make the directory, so that who tails it finds
+ * it.  Only a dry run fails for it: the disk may come later. */
+static bool prepare(struct file_sink *fs, struct conf_section *s, bool dry_run,
+		    struct err *e)
+{
+	struct buf known = {0};
+	buf_put_span(&known, buf_span(&fs->root));
+	buf_put_text(&known, fs->fixed != NULL ? fs->fixed : "");
+	const char *path = buf_text(&known);
+	bool is_good = true;
+	if (*path != '\0') {
+		int error = 0;
+		if (!dry_run && fs->env.mkdir)
+			error = file_path_make_parents(path, 0);
+		if (error == 0)
+			error = file_path_try(path, dry_run && fs->env.mkdir);
+		if (error != 0 && dry_run)
+			is_good = conf_err_key(
+				s, fs->root.len > 0 ? "Path" : "File", e,
+				"%s cannot be written: %s", path,
+				strerror(error));
+		else if (error != 0)
+			log_line(LOG_WARN, "file_sink",
+				 "path=\"%s\" err=\"%s\"", path,
+				 strerror(error));
+	}
+	buf_fini(&known);
+	return is_good;
+}
+
+static void read_env(struct file_sink *fs, const struct sink_env *env)
+{
+	fs->env = (struct appender_env){
+		.stats = &fs->sink.stats,
+		.notes = env->notes,
+		.sink = env->number,
+		.fsync = env->fsync,
+		.has_others = env->has_others,
+	};
+	fs->sync_interval_ns = (int64_t)(env->fsync_interval_s * NS_PER_S);
+	fs->spills = (struct spill_dir){
+		.path = env->spill_dir,
+		.bytes_max = env->spill_bytes_max,
+		.sink_name = env->name != NULL ? env->name : "",
+		.inherits = env->inherits,
+		.router = env->router,
+		.stats = &fs->sink.stats,
+		.env = {.stats = &fs->spills.own_stats,
+			.notes = env->notes,
+			.sink = env->number,
+			.fsync = env->fsync == SINK_FSYNC_BATCH
+					 ? SINK_FSYNC_BATCH
+					 : SINK_FSYNC_NEVER},
+	};
+	if (env->spill_dir != NULL)
+		fs->env.spills = &fs->spills;
+}
+
+static struct sink *open_sink(struct conf_section *s,
+			      const struct sink_env *env, struct err *e)
+{
+	struct file_keys keys;
+	if (!file_keys_read(s, &keys, e))
+		return NULL;
+	struct file_sink *fs = mem_new(1, sizeof *fs);
+	read_env(fs, env);
+	fs->env.mkdir = keys.mkdir;
+	fs->files = file_cache_new(&fs->env, env->files_max > 0 ? env->files_max
+								: FILES_MAX);
+	if (!set_target(fs, &keys, s, e))
+		goto fail;
+	fs->restore = (struct file_restore){.files = fs->files,
+					    .spills = &fs->spills,
+					    .root = buf_span(&fs->root)};
+	fs->format = format_open(s, e);
+	if (fs->format == NULL || !prepare(fs, s, env->dry_run, e))
+		goto fail;
+	return &fs->sink;
+fail:
+	close_sink(&fs->sink);
+	return NULL;
+}
+
+const struct sink_ops file_sink_ops = {
+	.name = "file",
+	.open = open_sink,
+	.put = put,
+	.flush = flush,
+	.settled = settled,
+	.restore = restore,
+	.abandon = abandon,
+	.reopen = reopen,
+	.close = close_sink,
+};

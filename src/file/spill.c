@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "file/spill.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "file/spill_file.h"
+
+enum {
+	PIECE_BYTES = 1024 * 1024,
+	FILE_BYTES = 4096, /* at least, of its file system */
+	TRIES = 10,	   /* with the back-off of a file: half a minute */
+};
+
+static int try_to_save_state(struct spill *s, int fd)
+{
+	s->state.check = spill_state_check(s);
+	return pwrite(fd, &s->state, sizeof s->state,
+		      (off_t)(s->start_bytes - sizeof s->state)) < 0
+		       ? errno
+		       : 0;
+}
+
+static void save_state(struct spill *s, int fd)
+{
+	int error = try_to_save_state(s, fd);
+	if (error != 0)
+		log_line(
+			LOG_ERROR, "spill",
+			"path=\"%s\" err=\"%s\" msg=\"after a restart some lines "
+			"may come twice\"",
+			s->path, strerror(error));
+}
+
+/* --- counting */
+
+static void count_gone(struct spill *s, uint64_t lines, uint64_t messages)
+{
+	struct sink_stats *stats = s->dir->stats;
+	s->lines -= lines;
+	s->messages -= messages;
+	stats->lines_spilled -= lines;
+	stats->lines_queued -= lines;
+	stats->messages_spilled -= messages;
+	stats->messages_queued -= messages;
+}
+
+static void count_written(struct spill *s, const struct spill_chunk *c)
+{
+	count_gone(s, c->lines, c->messages);
+	s->dir->stats->lines_written_total += c->lines;
+	s->dir->stats->messages_written_total += c->messages;
+}
+
+/* Somebody removed or cut the file, or the disk does not give it back. */
+static void count_lost(struct spill *s)
+{
+	struct sink_stats *stats = s->dir->stats;
+	struct buf name = {0};
+	spill_name_damaged(s, &name);
+	bool is_kept = rename(s->path, name.ptr) == 0;
+	log_line(LOG_ERROR, "spill",
+		 "path=\"%s\" err=\"cannot be read again\" lost=%llu "
+		 "kept_in=\"%s\"",
+		 s->path, (unsigned long long)s->lines,
+		 is_kept ? name.ptr : "");
+	buf_fini(&name);
+	stats->lines_dropped_total[DROP_write_failed] += s->lines;
+	stats->messages_dropped_total[DROP_write_failed] += s->messages;
+	count_gone(s, s->lines, s->messages);
+	s->state.position_bytes = s->chunk_bytes = s->size_bytes;
+	s->state.torn_bytes = 0;
+}
+
+/* --- the end of one */
+
+void spill_free(struct spill *s)
+{
+	if (s == NULL)
+		return;
+	append_file_close(&s->file);
+	free(s->path);
+	free(s->target);
+	free(s);
+}
+
+bool spill_dir_is_full(const struct spill_dir *dir)
+{
+	return dir->stats->spilled_bytes + dir->files * FILE_BYTES >=
+	       dir->bytes_max;
+}
+
+void spill_unload(struct spill *s)
+{
+	s->dir->stats->spilled_bytes -= s->size_bytes - s->start_bytes;
+	s->dir->files--;
+	buf_fini(&s->dir->piece);
+	buf_fini(&s->dir->piece_chunks);
+	spill_free(s);
+}
+
+void spill_remove(struct spill *s)
+{
+	unlink(s->path);
+	spill_unload(s);
+}
+
+/* --- adding */
+
+/* The place of the chunk that comes next, and of its torn line, if any.  Saved
+ * before the chunk is there: a process that is killed in between leaves a
+ * position behind the end, which means that nothing is there. */
+static int start_over(struct spill *s, const struct append_file *target,
+		      size_t torn_bytes)
+{
+	int fd = open(s->path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	s->state.position_bytes = s->chunk_bytes = s->size_bytes;
+	s->state.torn_bytes = torn_bytes;
+	s->state.device = target->device;
+	s->state.inode = target->inode;
+	s->state.end_bytes = target->end_bytes;
+	s->state.piece_bytes = 0;
+	if (torn_bytes > 0)
+		s->state.position_bytes +=
+			sizeof(struct spill_chunk) + torn_bytes;
+	save_state(s, fd);
+	close(fd);
+	return 0;
+}
+
+/* Behind its last chunk there may be what could not be cut off. */
+static int cut_rest(struct spill *s)
+{
+	struct append_file *f = &s->file;
+	if (f->size_bytes < s->size_bytes)
+		return ESTALE;
+	if (f->size_bytes > s->size_bytes &&
+	    ftruncate(f->fd, (off_t)s->size_bytes) < 0)
+		return errno;
+	f->size_bytes = s->size_bytes;
+	return 0;
+}
+
+static int write_chunk(struct spill *s, const struct spill_lines *lines)
+{
+	struct append_file *f = &s->file;
+	struct buf *b = &s->dir->piece;
+	struct spill_chunk c = {
+		.magic = SPILL_CHUNK_MAGIC,
+		.bytes = (uint32_t)lines->bytes.len,
+		.lines = lines->lines,
+		.messages = lines->messages,
+	};
+	c.check = spill_chunk_check(&c, spill_check(lines->bytes));
+	buf_clear(b);
+	buf_put(b, (const char *)&c, sizeof c);
+	buf_put_span(b, lines->bytes);
+	size_t done = 0;
+	int64_t skip = lines->is_old ? -(int64_t)b->len : 0;
+	int error = append_file_begin(f);
+	if (error == 0)
+		error = cut_rest(s);
+	if (error == 0)
+		error = append_file_write(f, APPEND_LINES, skip, buf_span(b),
+					  &done);
+	if (error != 0 && done > 0 &&
+	    ftruncate(f->fd, (off_t)s->size_bytes) < 0)
+		log_line(LOG_ERROR, "spill", "path=\"%s\" err=\"%s\"", s->path,
+			 strerror(errno));
+	append_file_end(f);
+	append_file_close(f);
+	return error;
+}
+
+int spill_add(struct spill *s, const struct spill_lines *lines,
+	      const struct append_file *target)
+{
+	if (lines->bytes.len > UINT32_MAX)
+		return EFBIG;
+	int error = spill_is_empty(s) ? start_over(s, target, lines->torn_bytes)
+				      : 0;
+	if (error == 0)
+		error = write_chunk(s, lines);
+	if (error != 0)
+		return error;
+	uint64_t bytes = sizeof(struct spill_chunk) + lines->bytes.len;
+	s->size_bytes += bytes;
+	s->lines += lines->lines;
+	s->messages += lines->messages;
+	s->is_dirty = true;
+	s->dir->stats->spilled_bytes += bytes;
+	s->dir->stats->lines_spilled += lines->lines;
+	s->dir->stats->messages_spilled += lines->messages;
+	return 0;
+}
+
+/* --- draining */
+
+bool spill_can_drain(const struct spill *s)
+{
+	return s->state.position_bytes < s->limit_bytes;
+}
+
+/* Read whole lines from the position on, about a piece, and the headers of
+ * their chunks. */
+static int read_piece(const struct spill *s, int fd)
+{
+	struct buf *piece = &s->dir->piece, *chunks = &s->dir->piece_chunks;
+	uint64_t end = s->chunk_bytes, at = s->state.position_bytes;
+	size_t whole_bytes = 0;
+	buf_clear(piece);
+	buf_clear(chunks);
+	while (at < s->limit_bytes && whole_bytes == 0) {
+		if (at >= end) {
+			struct spill_chunk c;
+			int error = spill_read_chunk(s, fd, end, &c);
+			if (error != 0)
+				return error;
+			buf_put(chunks, (const char *)&c, sizeof c);
+			if (at == end)
+				at += sizeof c;
+			end += sizeof c + c.bytes;
+		}
+		size_t bytes = PIECE_BYTES - piece->len % PIECE_BYTES;
+		if (bytes > end - at)
+			bytes = (size_t)(end - at);
+		int error =
+			spill_read_at(fd, buf_reserve(piece, bytes), bytes, at);
+		if (error != 0)
+			return error;
+		piece->len += bytes;
+		at += bytes;
+		if (piece->len < PIECE_BYTES)
+			continue;
+		const char *last = memrchr(piece->ptr, '\n', piece->len);
+		if (last != NULL)
+			whole_bytes = (size_t)(last + 1 - piece->ptr);
+	}
+	if (whole_bytes > 0)
+		piece->len = whole_bytes;
+	return 0;
+}
+
+/* So much more of the piece is at the end of the target. */
+static void advance(struct spill *s, size_t bytes)
+{
+	struct spill_state *state = &s->state;
+	const struct spill_chunk *c = (const void *)s->dir->piece_chunks.ptr;
+	const char *piece = s->dir->piece.ptr;
+	const char *last = bytes > 0 ? memrchr(piece, '\n', bytes) : NULL;
+	state->torn_bytes = last == NULL ? state->torn_bytes + bytes
+					 : (size_t)(piece + bytes - last - 1);
+	for (; bytes > 0; c++) {
+		if (state->position_bytes == s->chunk_bytes)
+			state->position_bytes += sizeof *c;
+		uint64_t end = s->chunk_bytes + sizeof *c + c->bytes;
+		size_t step = end - state->position_bytes < bytes
+				      ? (size_t)(end - state->position_bytes)
+				      : bytes;
+		state->position_bytes += step;
+		bytes -= step;
+		if (state->position_bytes < end)
+			break;
+		s->chunk_bytes = end;
+		count_written(s, c);
+	}
+}
+
+static void stand_at(struct spill *s, const struct append_file *target,
+		     size_t piece_bytes)
+{
+	s->state.device = target->device;
+	s->state.inode = target->inode;
+	s->state.end_bytes = target->size_bytes;
+	s->state.piece_bytes = piece_bytes;
+}
+
+static void arrive(struct spill *s, int fd, const struct append_file *target,
+		   size_t bytes)
+{
+	advance(s, bytes);
+	stand_at(s, target, 0);
+	save_state(s, fd);
+}
+
+/* Before the piece is written, so that it is found there whenever the process
+ * is killed and however late the file can be looked into.  Until this can be
+ * saved nothing is written; what can never be saved holds nothing up. */
+static int announce(struct spill *s, int fd, const struct append_file *target)
+{
+	stand_at(s, target, s->dir->piece.len);
+	int error = try_to_save_state(s, fd);
+	s->failed_saves = error != 0 ? s->failed_saves + 1 : 0;
+	return s->failed_saves < TRIES ? error : 0;
+}
+
+/* A process that was killed behind its write could not save the position.
+ * After an error it may be tried again. */
+static int recover(struct spill *s, int fd, struct append_file *target)
+{
+	struct spill_state *state = &s->state;
+	const struct append_note *n = append_file_noted(target, APPEND_SPILL);
+	const struct append_note announced = {
+		.offset_bytes = state->end_bytes,
+		.skip_bytes = state->position_bytes,
+		.length_bytes = state->piece_bytes,
+	};
+	if (state->piece_bytes > 0 && state->device == target->device &&
+	    state->inode == target->inode)
+		n = &announced;
+	uint64_t line_bytes = state->position_bytes - state->torn_bytes;
+	if (n != NULL && n->skip_bytes == line_bytes) {
+		state->position_bytes = line_bytes;
+		state->torn_bytes = 0;
+	}
+	if (n != NULL && n->skip_bytes == state->position_bytes) {
+		int error = read_piece(s, fd);
+		if (error != 0)
+			return error;
+		size_t found = append_file_found(target, n,
+						 buf_span(&s->dir->piece), 0);
+		s->dir->stats->recovered_bytes_total += found;
+		if (found > 0)
+			arrive(s, fd, target, found);
+	}
+	s->is_recovered = true;
+	return 0;
+}
+
+/* The torn line goes on where it ends, else it comes whole. */
+static int find_line(struct spill *s, struct append_file *target,
+		     int64_t now_ns)
+{
+	struct spill_state *state = &s->state;
+	if (state->torn_bytes > 0 && state->device == target->device &&
+	    state->inode == target->inode &&
+	    state->end_bytes == target->size_bytes)
+		return 0;
+	state->position_bytes -= state->torn_bytes;
+	state->torn_bytes = 0;
+	return append_file_tail(target, now_ns);
+}
+
+void spill_recover(struct spill *s, struct append_file *target)
+{
+	int fd = s->is_recovered ? -1 : open(s->path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (recover(s, fd, target) == SPILL_CUT)
+		count_lost(s);
+	close(fd);
+}
+
+/* A disk that fails may give it back later. */
+static int unreadable(struct spill *s, int error)
+{
+	if (error == SPILL_CUT || ++s->failed_reads == TRIES) {
+		count_lost(s);
+		return 0;
+	}
+	if (s->failed_reads == 1)
+		log_line(LOG_ERROR, "spill",
+			 "path=\"%s\" err=\"read: %s\" msg=\"is tried again\"",
+			 s->path, strerror(error));
+	return error;
+}
+
+static int find_start(struct spill *s, int fd, struct append_file *target)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return errno;
+	if ((uint64_t)st.st_size < s->size_bytes)
+		return SPILL_CUT;
+	return s->is_recovered ? 0 : recover(s, fd, target);
+}
+
+static int drain(struct spill *s, int fd, struct append_file *target,
+		 int64_t now_ns)
+{
+	size_t done;
+	int error = find_start(s, fd, target);
+	if (error != 0)
+		return unreadable(s, error);
+	if (!spill_can_drain(s)) /* all of it was found there */
+		return 0;
+	error = find_line(s, target, now_ns);
+	if (error != 0)
+		return error;
+	error = read_piece(s, fd);
+	if (error != 0)
+		return unreadable(s, error);
+	s->failed_reads = 0;
+	error = announce(s, fd, target);
+	if (error != 0)
+		return error;
+	error = append_file_write(target, APPEND_SPILL,
+				  (int64_t)s->state.position_bytes,
+				  buf_span(&s->dir->piece), &done);
+	if (done > 0)
+		arrive(s, fd, target, done);
+	return error;
+}
+
+int spill_drain(struct spill *s, struct append_file *target, int64_t now_ns)
+{
+	int fd = open(s->path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? unreadable(s, SPILL_CUT) : errno;
+	int error = drain(s, fd, target, now_ns);
+	close(fd);
+	return error;
+}
+
+/* --- asking */
+
+const char *spill_target(const struct spill *s)
+{
+	return s->target;
+}
+
+bool spill_is_called(const struct spill *s, const char *name)
+{
+	return strcmp(strrchr(s->path, '/') + 1, name) == 0;
+}
+
+bool spill_is_empty(const struct spill *s)
+{
+	return s->state.position_bytes >= s->size_bytes;
+}
+
+bool spill_is_done(const struct spill *s)
+{
+	bool is_counted = s->drained_lines == 0 || !s->dir->is_partial;
+	return spill_is_empty(s) && is_counted;
+}
+
+uint64_t spill_lines_left(const struct spill *s)
+{
+	return s->lines;
+}
+
+uint64_t spill_messages_left(const struct spill *s)
+{
+	return s->messages;
+}
+
+void spill_drained_before(const struct spill *s, uint64_t *lines,
+			  uint64_t *messages)
+{
+	*lines += s->drained_lines;
+	*messages += s->drained_messages;
+}
+
+void spill_sync(struct spill *s)
+{
+	int fd = s->is_dirty ? open(s->path, O_RDONLY | O_CLOEXEC) : -1;
+	if (fd < 0)
+		return;
+	if (fdatasync(fd) < 0)
+		log_line(LOG_ERROR, "spill", "path=\"%s\" err=\"sync: %s\"",
+			 s->path, strerror(errno));
+	close(fd);
+	s->is_dirty = false;
+}
+
+void spill_settled(struct spill *s)
+{
+	s->limit_bytes = s->size_bytes;
+	append_file_settled(&s->file);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "file/spill_file.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+enum { PIECE_BYTES = 16 * 1024 };
+
+int spill_read_chunk(const struct spill *s, int fd, uint64_t at,
+		     struct spill_chunk *c)
+{
+	if (s->size_bytes - at < sizeof *c)
+		return SPILL_CUT;
+	int error = spill_read_at(fd, c, sizeof *c, at);
+	if (error != 0)
+		return error;
+	bool is_good = c->magic == SPILL_CHUNK_MAGIC && c->bytes > 0 &&
+		       c->bytes <= s->size_bytes - at - sizeof *c;
+	return is_good ? 0 : SPILL_CUT;
+}
+
+uint64_t spill_check(struct span bytes)
+{
+	return XXH3_64bits(bytes.ptr, bytes.len);
+}
+
+uint64_t spill_state_check(const struct spill *s)
+{
+	return XXH3_64bits_withSeed(
+		&s->state, offsetof(struct spill_state, check), s->head_check);
+}
+
+uint64_t spill_chunk_check(const struct spill_chunk *c, uint64_t lines_check)
+{
+	return XXH3_64bits_withSeed(c, offsetof(struct spill_chunk, check),
+				    lines_check);
+}
+
+int spill_check_chunk(const struct spill_chunk *c, int fd, uint64_t at)
+{
+	XXH3_state_t state;
+	char piece[PIECE_BYTES];
+	uint64_t end = at + sizeof *c + c->bytes;
+	XXH3_64bits_reset(&state);
+	for (at += sizeof *c; at < end;) {
+		size_t bytes = end - at < sizeof piece ? (size_t)(end - at)
+						       : sizeof piece;
+		int error = spill_read_at(fd, piece, bytes, at);
+		if (error != 0)
+			return error;
+		XXH3_64bits_update(&state, piece, bytes);
+		at += bytes;
+	}
+	uint64_t check = spill_chunk_check(c, XXH3_64bits_digest(&state));
+	return c->check == check ? 0 : SPILL_CUT;
+}
+
+void spill_name_damaged(const struct spill *s, struct buf *name)
+{
+	int stem = (int)(strlen(s->path) - strlen(".spill"));
+	buf_printf(name, "%.*s.damaged", stem, s->path);
+	for (unsigned i = 2; access(buf_text(name), F_OK) == 0; i++) {
+		buf_clear(name);
+		buf_printf(name, "%.*s.%u.damaged", stem, s->path, i);
+	}
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spill_file - what a spill's file is made of, for the files that make up
+ * spill.h. */
+#ifndef FILE_SPILL_FILE_H
+#define FILE_SPILL_FILE_H
+
+#include <assert.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/check.h"
+#include "file/append_file.h"
+
+struct spill_dir;
+
+enum {
+	SPILL_ALIGN_BYTES = 64,		/* the state lies in one page */
+	SPILL_STATE_MAGIC = 0x73706c31, /* "spl1" */
+	SPILL_CHUNK_MAGIC = 0x63686e6b, /* "chnk" */
+};
+
+struct spill_state {
+	uint64_t magic;
+	uint64_t position_bytes;
+	uint64_t torn_bytes; /* of the line that the position is in: there */
+	uint64_t device;     /* where: in this file, */
+	uint64_t inode;
+	uint64_t end_bytes;   /* up to here, its size */
+	uint64_t piece_bytes; /* so much was about to come there; 0: nothing */
+	uint64_t check;	      /* of all that and the head */
+};
+
+struct spill_chunk {
+	uint32_t magic;
+	uint32_t bytes;
+	uint32_t lines;
+	uint32_t messages;
+	uint64_t check; /* of all that and the lines */
+};
+
+static_assert(sizeof(struct spill_state) == SPILL_ALIGN_BYTES, "as in spill.h");
+static_assert(sizeof(struct spill_chunk) == 24, "as in spill.h");
+
+struct spill {
+	struct spill_dir *dir;
+	char *path;
+	char *target;
+	struct append_file file;
+	struct spill_state state;
+	uint64_t head_check;
+	uint64_t start_bytes; /* the first chunk */
+	uint64_t chunk_bytes; /* the one that has the position */
+	uint64_t limit_bytes; /* of what was committed */
+	uint64_t size_bytes;
+	uint64_t lines; /* in the chunks from the position on */
+	uint64_t messages;
+	uint64_t drained_lines; /* when it was loaded: in those before it */
+	uint64_t drained_messages;
+	unsigned failed_reads; /* in a row */
+	unsigned failed_saves;
+	bool is_recovered;
+	bool is_dirty; /* not synced */
+};
+
+/* What reads answers 0, an errno, or SPILL_CUT when it is not there. */
+enum { SPILL_CUT = -1 };
+
+static inline int spill_read_at(int fd, void *to, size_t bytes, uint64_t at)
+{
+	ssize_t n = pread(fd, to, bytes, (off_t)at);
+	return n == (ssize_t)bytes ? 0 : n < 0 ? errno : SPILL_CUT;
+}
+
+/* The header of the chunk at that place. */
+int spill_read_chunk(const struct spill *, int fd, uint64_t at,
+		     struct spill_chunk *) MUST_USE;
+
+/* XXH3; a chunk's is made of that of its lines. */
+uint64_t spill_check(struct span);
+uint64_t spill_state_check(const struct spill *);
+uint64_t spill_chunk_check(const struct spill_chunk *, uint64_t lines_check);
+
+/* Read the lines of the chunk at that place: SPILL_CUT when they are not as
+ * they were written. */
+int spill_check_chunk(const struct spill_chunk *, int fd, uint64_t at) MUST_USE;
+
+/* NAME.spill to NAME.damaged, or NAME.2.damaged ... when that is there; ends
+ * with a NUL. */
+void spill_name_damaged(const struct spill *, struct buf *name);
+
+#endif

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "file/spill.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "file/spill_file.h"
+
+enum { FILE_MODE = 0600, HEAD_BYTES_MAX = 2 * PATH_MAX };
+
+static int read_state(struct spill *s, int fd, struct span head)
+{
+	int error = spill_read_at(fd, &s->state, sizeof s->state, head.len);
+	if (error != 0)
+		return error;
+	s->start_bytes = head.len + sizeof s->state;
+	s->head_check = spill_check(head);
+	bool is_good = s->state.magic == SPILL_STATE_MAGIC &&
+		       s->state.check == spill_state_check(s);
+	return is_good ? 0 : SPILL_CUT;
+}
+
+static bool is_ours_by(const struct spill_dir *dir, struct span sink_name)
+{
+	if (dir->inherits == NULL)
+		return span_equals(sink_name, span_of(dir->sink_name));
+	return dir->inherits(dir->router, dir->env.sink, sink_name);
+}
+
+/* "sluiced spill 1 6 8 file.0 /a/b.log\n" */
+static int read_head(struct spill *s, int fd, bool *is_ours)
+{
+	char head[HEAD_BYTES_MAX + 1];
+	ssize_t n = pread(fd, head, sizeof head - 1, 0);
+	size_t name_bytes, path_bytes;
+	int at = 0;
+	if (n < 0)
+		return errno;
+	head[n] = '\0';
+	if (sscanf(head, "sluiced spill 1 %zu %zu%n", &name_bytes, &path_bytes,
+		   &at) != 2 ||
+	    at++ == 0 || name_bytes >= PATH_MAX || path_bytes >= PATH_MAX)
+		return SPILL_CUT;
+	size_t len = (size_t)at + name_bytes + 1 + path_bytes + 1;
+	if (len > (size_t)n || head[len - 1] != '\n')
+		return SPILL_CUT;
+	*is_ours = is_ours_by(s->dir, span_make(head + at, name_bytes));
+	s->target = mem_copy(head + (size_t)at + name_bytes + 1, path_bytes);
+	len += (SPILL_ALIGN_BYTES - len % SPILL_ALIGN_BYTES) %
+	       SPILL_ALIGN_BYTES;
+	return len > (size_t)n ? SPILL_CUT
+			       : read_state(s, fd, span_make(head, len));
+}
+
+/* The last one: a file that was deleted in the same batch may have had the
+ * inode before. */
+static const struct append_note *find_note(const struct spill_dir *dir,
+					   const struct stat *st)
+{
+	const struct append_notes *notes = dir->env.notes;
+	const struct append_note *n, *last = NULL;
+	if (notes == NULL)
+		return NULL;
+	for (size_t i = 0; (n = notes->find(notes->data, dir->env.sink,
+					    st->st_dev, st->st_ino, i)) != NULL;
+	     i++)
+		last = n;
+	if (last != NULL)
+		return last;
+	n = (const void *)dir->notes.ptr;
+	for (size_t i = 0; i < dir->notes.len / sizeof *n; i++)
+		if (n[i].device == st->st_dev && n[i].inode == st->st_ino)
+			return &n[i];
+	return NULL;
+}
+
+/* The first commit takes the notes away. */
+static void keep_note(struct spill_dir *dir, const char *path)
+{
+	struct stat st;
+	const struct append_note *n =
+		stat(path, &st) < 0 ? NULL : find_note(dir, &st);
+	const char *kept = dir->notes.ptr;
+	bool is_kept = n != NULL && dir->notes.len > 0 &&
+		       (const char *)n >= kept &&
+		       (const char *)n < kept + dir->notes.len;
+	if (n != NULL && !is_kept)
+		buf_put(&dir->notes, (const char *)n, sizeof *n);
+}
+
+/* What came with the batch that was not committed comes again.  If it cannot be
+ * cut off now, it is before the next chunk. */
+static int cut_uncommitted(struct spill *s, int fd)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return errno;
+	s->size_bytes = (uint64_t)st.st_size;
+	const struct append_note *n = find_note(s->dir, &st);
+	if (n == NULL || n->offset_bytes < s->start_bytes ||
+	    n->offset_bytes >= s->size_bytes)
+		return 0;
+	s->size_bytes = n->offset_bytes;
+	if (ftruncate(fd, (off_t)s->size_bytes) < 0)
+		log_line(LOG_ERROR, "spill", "path=\"%s\" err=\"%s\"", s->path,
+			 strerror(errno));
+	return 0;
+}
+
+/* Find the position's chunk, count what is to come.  SPILL_CUT when the good
+ * chunks end before the end. */
+static int walk(struct spill *s, int fd, uint64_t *good_bytes)
+{
+	uint64_t at = s->start_bytes;
+	struct spill_chunk c;
+	int error = 0;
+	s->chunk_bytes = UINT64_MAX;
+	while (at < s->size_bytes) {
+		error = spill_read_chunk(s, fd, at, &c);
+		if (error == 0)
+			error = spill_check_chunk(&c, fd, at);
+		if (error != 0)
+			break;
+		uint64_t end = at + sizeof c + c.bytes;
+		if (end > s->state.position_bytes) {
+			s->lines += c.lines;
+			s->messages += c.messages;
+			if (s->chunk_bytes == UINT64_MAX)
+				s->chunk_bytes = at;
+		} else {
+			s->drained_lines += c.lines;
+			s->drained_messages += c.messages;
+		}
+		at = end;
+	}
+	if (s->chunk_bytes == UINT64_MAX) { /* all of it is drained */
+		s->chunk_bytes = s->state.position_bytes = at;
+		s->state.torn_bytes = 0;
+	}
+	*good_bytes = at;
+	return error;
+}
+
+static int copy_from(int fd, uint64_t at, int to)
+{
+	char piece[16 * 1024];
+	ssize_t n;
+	while ((n = pread(fd, piece, sizeof piece, (off_t)at)) > 0) {
+		ssize_t written = write(to, piece, (size_t)n);
+		if (written != n)
+			return written < 0 ? errno : ENOSPC;
+		at += (uint64_t)n;
+	}
+	return n < 0 ? errno : 0;
+}
+
+/* Put what lies behind the good chunks aside.  If it cannot be cut off now, it
+ * is before the next chunk; what cannot be put aside now stays. */
+static int cut_damaged(struct spill *s, int fd, uint64_t good_bytes)
+{
+	struct buf name = {0};
+	spill_name_damaged(s, &name);
+	int to = open(name.ptr, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+		      FILE_MODE);
+	int error = to < 0 ? errno : copy_from(fd, good_bytes, to);
+	if (to >= 0)
+		close(to);
+	if (to >= 0 && error != 0)
+		unlink(name.ptr);
+	if (error == 0) {
+		log_line(
+			LOG_ERROR, "spill",
+			"path=\"%s\" err=\"damaged behind byte %llu\" bytes=%llu "
+			"kept_in=\"%s\"",
+			s->path, (unsigned long long)good_bytes,
+			(unsigned long long)(s->size_bytes - good_bytes),
+			name.ptr);
+		s->dir->is_damaged = true;
+		s->size_bytes = good_bytes;
+		(void)!ftruncate(fd, (off_t)good_bytes);
+	}
+	buf_fini(&name);
+	return error;
+}
+
+static void set_aside_whole(struct spill *s)
+{
+	struct buf name = {0};
+	spill_name_damaged(s, &name);
+	bool is_moved = rename(s->path, name.ptr) == 0;
+	log_line(LOG_ERROR, "spill",
+		 "path=\"%s\" err=\"damaged, or of another version\" "
+		 "kept_in=\"%s\"",
+		 s->path, is_moved ? name.ptr : s->path);
+	buf_fini(&name);
+	s->dir->is_damaged = true;
+}
+
+static int load(struct spill *s, int fd, bool *is_ours)
+{
+	uint64_t good_bytes;
+	int error = read_head(s, fd, is_ours);
+	if (error == SPILL_CUT)
+		set_aside_whole(s);
+	if (error == 0 && *is_ours)
+		error = cut_uncommitted(s, fd);
+	if (error == 0 && *is_ours) {
+		error = walk(s, fd, &good_bytes);
+		if (error == SPILL_CUT)
+			error = cut_damaged(s, fd, good_bytes);
+	}
+	return error;
+}
+
+struct spill *spill_load(struct spill_dir *dir, const char *name)
+{
+	struct spill *s = mem_new(1, sizeof *s);
+	struct buf path = {0};
+	buf_printf(&path, "%s/%s", dir->path, name);
+	buf_text(&path);
+	s->dir = dir;
+	s->path = path.ptr;
+	append_file_init(&s->file, s->path, &dir->env);
+	int fd = open(s->path, O_RDWR | O_CLOEXEC);
+	bool is_ours = true;
+	int error = fd < 0 ? errno : load(s, fd, &is_ours);
+	if (fd >= 0)
+		close(fd);
+	if (error > 0) {
+		log_rated(&dir->load_rate, LOG_ERROR, "spill",
+			  "path=\"%s\" err=\"%s\" msg=\"is tried again\"",
+			  s->path, strerror(error));
+		dir->is_partial = true;
+		keep_note(dir, s->path);
+	}
+	if (error != 0 || !is_ours) {
+		spill_free(s);
+		return NULL;
+	}
+	s->limit_bytes = s->size_bytes;
+	dir->stats->spilled_bytes += s->size_bytes - s->start_bytes;
+	dir->files++;
+	return s;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "file/spill.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "file/spill_file.h"
+
+enum { DIR_MODE = 0700, FILE_MODE = 0600 };
+
+static uint64_t hash_of(const char *text, uint64_t hash)
+{
+	for (; *text != '\0'; text++) /* FNV-1a */
+		hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
+	return hash;
+}
+
+/* Two paths of one hash: the second gets another number; so does a second one
+ * for a file whose first could not be loaded yet. */
+static int choose_path(struct spill *s)
+{
+	uint64_t hash =
+		hash_of(s->dir->sink_name, UINT64_C(14695981039346656037));
+	hash = hash_of(s->target, hash * UINT64_C(1099511628211));
+	struct buf path = {0};
+	do {
+		buf_clear(&path);
+		buf_printf(&path, "%s/%016llx.spill", s->dir->path,
+			   (unsigned long long)hash++);
+	} while (access(buf_text(&path), F_OK) == 0);
+	s->path = path.ptr;
+	return errno == ENOENT ? 0 : errno;
+}
+
+static void put_head(struct spill *s, struct buf *head)
+{
+	buf_printf(head, "sluiced spill 1 %zu %zu %s %s\n",
+		   strlen(s->dir->sink_name), strlen(s->target),
+		   s->dir->sink_name, s->target);
+	while (head->len % SPILL_ALIGN_BYTES != 0)
+		buf_put_char(head, '\0');
+	s->start_bytes = head->len + sizeof s->state;
+	s->head_check = spill_check(buf_span(head));
+	s->state.magic = SPILL_STATE_MAGIC;
+	s->state.position_bytes = s->start_bytes;
+	s->state.check = spill_state_check(s);
+	buf_put(head, (const char *)&s->state, sizeof s->state);
+}
+
+static int write_head(struct spill *s, int fd)
+{
+	struct buf head = {0};
+	put_head(s, &head);
+	ssize_t n = write(fd, head.ptr, head.len);
+	int error = n == (ssize_t)head.len ? 0 : n < 0 ? errno : ENOSPC;
+	buf_fini(&head);
+	return error;
+}
+
+/* It gets its name when its head is there: what has the name and no head is
+ * damage. */
+static int create(struct spill *s)
+{
+	struct buf name = {0};
+	buf_printf(&name, "%s.new", s->path);
+	int fd = open(buf_text(&name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+		      FILE_MODE);
+	int error = fd < 0 ? errno : write_head(s, fd);
+	if (fd >= 0)
+		close(fd);
+	if (error == 0 && rename(name.ptr, s->path) < 0)
+		error = errno;
+	if (error != 0)
+		unlink(name.ptr);
+	buf_fini(&name);
+	return error;
+}
+
+struct spill *spill_new(struct spill_dir *dir, const char *target)
+{
+	struct spill *s = mem_new(1, sizeof *s);
+	s->dir = dir;
+	s->target = mem_text(target);
+	int error =
+		mkdir(dir->path, DIR_MODE) < 0 && errno != EEXIST ? errno : 0;
+	if (error == 0)
+		error = choose_path(s);
+	append_file_init(&s->file, s->path, &dir->env);
+	s->file.is_new = true;
+	if (error == 0)
+		error = create(s);
+	if (error != 0) {
+		spill_free(s);
+		errno = error;
+		return NULL;
+	}
+	s->size_bytes = s->limit_bytes = s->chunk_bytes = s->start_bytes;
+	dir->files++;
+	return s;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hook/lua_date.h"
+
+#include <lauxlib.h>
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+	DATES = 8,
+	/* The upvalues of the function: the original, what it gave lately,
+	 * then format and text of each date.  An upvalue keeps its format
+	 * alive, so that equal addresses mean equal ones. */
+	ORIGINAL = 1,
+	LATELY,
+	TEXTS,
+};
+
+struct lately {
+	struct date {
+		const char *format;
+		lua_Integer second;
+	} dates[DATES];
+	unsigned next;
+};
+
+static lua_Integer whole_second(lua_State *L)
+{
+	lua_Integer second = 0;
+	if (lua_isinteger(L, 2))
+		return lua_tointeger(L, 2);
+	if (lua_isnoneornil(L, 2))
+		return (lua_Integer)time(NULL);
+	lua_Number number = floor(luaL_checknumber(L, 2));
+	luaL_argcheck(L, lua_numbertointeger(number, &second), 2,
+		      "time out of range");
+	return second;
+}
+
+/* The C library's strftime decides what it knows. */
+static void push_formatted(lua_State *L, const char *format, time_t second)
+{
+	size_t (*format_time)(char *, size_t, const char *, const struct tm *) =
+		strftime;
+	char text[1024];
+	struct tm tm;
+	bool is_utc = *format == '!';
+	if (is_utc)
+		format++;
+	if ((is_utc ? gmtime_r(&second, &tm) : localtime_r(&second, &tm)) ==
+	    NULL)
+		luaL_argerror(L, 2, "time out of range");
+	size_t length = format_time(text, sizeof text, format, &tm);
+	if (length == 0 && *format != '\0')
+		luaL_argerror(L, 1, "no text, or more than 1,023 bytes");
+	lua_pushlstring(L, text, length);
+}
+
+static int date(lua_State *L)
+{
+	struct lately *lately = lua_touserdata(L, lua_upvalueindex(LATELY));
+	lua_Integer second = whole_second(L);
+	bool is_kept = lua_type(L, 1) == LUA_TSTRING;
+	const char *format =
+		is_kept ? lua_tostring(L, 1) : luaL_optstring(L, 1, "%c");
+	for (int i = 0; is_kept && i < DATES; i++) {
+		struct date *d = &lately->dates[i];
+		if (d->second == second && d->format == format) {
+			lua_pushvalue(L, lua_upvalueindex(TEXTS + 1 + 2 * i));
+			return 1;
+		}
+	}
+	if (strncmp(format + (*format == '!'), "*t", 2) == 0) {
+		lua_pushvalue(L, lua_upvalueindex(ORIGINAL));
+		lua_pushstring(L, format);
+		lua_pushinteger(L, second);
+		lua_call(L, 2, 1);
+	} else {
+		push_formatted(L, format, (time_t)second);
+	}
+	if (is_kept && lua_type(L, -1) == LUA_TSTRING) {
+		int i = (int)(lately->next++ % DATES);
+		lately->dates[i] = (struct date){format, second};
+		lua_pushvalue(L, 1);
+		lua_replace(L, lua_upvalueindex(TEXTS + 2 * i));
+		lua_pushvalue(L, -1);
+		lua_replace(L, lua_upvalueindex(TEXTS + 1 + 2 * i));
+	}
+	return 1;
+}
+
+void lua_date_open(lua_State *L)
+{
+	lua_getglobal(L, "os");
+	lua_getfield(L, -1, "date");
+	struct lately *lately = lua_newuserdatauv(L, sizeof *lately, 0);
+	*lately = (struct lately){0};
+	for (int i = 0; i < 2 * DATES; i++)
+		lua_pushnil(L);
+	lua_pushcclosure(L, date, TEXTS - 1 + 2 * DATES);
+	lua_setfield(L, -2, "date");
+	lua_pop(L, 1);
+}

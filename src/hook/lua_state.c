@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hook/lua_state.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "hook/lua_library.h"
+#include "hook/lua_wrap.h"
+
+enum {
+	MEMORY_BYTES_MAX = 32 * 1024 * 1024,
+	TICK_MS = 250, /* of CPU */
+	TICKS_MAX = 4,
+	SETUP_TICKS_MAX = 12,
+	COROUTINE_STEPS = 1000, /* instructions from one look to the next */
+};
+
+struct lua_state {
+	lua_State *L;
+	size_t used_bytes;
+
+	bool has_timer; /* or it was tried in vain */
+	bool is_timed;
+	unsigned ticks_max;
+	timer_t timer;
+	atomic_uint call;	/* odd while one is under way */
+	atomic_bool is_expired; /* the call under way took too long */
+	unsigned seen_call;	/* the signal handler's own */
+	unsigned seen_ticks;	/* as well */
+};
+
+static struct lua_state *state_of(lua_State *L)
+{
+	return *(struct lua_state **)lua_getextraspace(L);
+}
+
+static void *alloc(void *data, void *old, size_t old_bytes, size_t new_bytes)
+{
+	struct lua_state *s = data;
+	if (old == NULL)
+		old_bytes = 0; /* Lua tells the kind of object there */
+	if (new_bytes == 0) {
+		free(old);
+		s->used_bytes -= old_bytes;
+		return NULL;
+	}
+	size_t others_bytes = s->used_bytes - old_bytes;
+	if (new_bytes > old_bytes &&
+	    new_bytes > MEMORY_BYTES_MAX - others_bytes)
+		return NULL;
+	void *p = realloc(old, new_bytes);
+	if (p != NULL)
+		s->used_bytes = others_bytes + new_bytes;
+	return p;
+}
+
+static void on_count(lua_State *L, lua_Debug *debug)
+{
+	(void)debug;
+#ifdef __SANITIZE_THREAD__
+	clock_mono_ns(); /* here TSan lets a signal through */
+#endif
+	if (!atomic_load_explicit(&state_of(L)->is_expired,
+				  memory_order_relaxed))
+		return;
+	/* A pcall may catch it: then again and again, at every step, until
+	 * the one outside of all of them is hit. */
+	lua_sethook(L, on_count, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+	luaL_where(L, 0);
+	lua_pushfstring(L, "stopped, after %d ms of CPU and more",
+			TICK_MS * (int)state_of(L)->ticks_max);
+	lua_concat(L, 2);
+	lua_error(L);
+}
+
+/* TSan keeps signals back until the program calls libc, which a loop in Lua
+ * need not do: there, look now and then. */
+static void unhook(lua_State *L)
+{
+#ifdef __SANITIZE_THREAD__
+	lua_sethook(L, on_count, LUA_MASKCOUNT, COROUTINE_STEPS);
+#else
+	if (lua_gethookmask(L) != 0)
+		lua_sethook(L, NULL, 0, 0);
+#endif
+}
+
+/* lua_sethook is the one function of Lua that a signal handler may call. */
+static void on_tick(int signal_number, siginfo_t *info, void *context)
+{
+	(void)signal_number, (void)context;
+	if (info->si_code != SI_TIMER)
+		return;
+	struct lua_state *s = info->si_value.sival_ptr;
+	unsigned call = atomic_load_explicit(&s->call, memory_order_relaxed);
+	if (call % 2 == 0 || call != s->seen_call) {
+		s->seen_call = call;
+		s->seen_ticks = 0;
+		return;
+	}
+	if (++s->seen_ticks < s->ticks_max)
+		return;
+	atomic_store_explicit(&s->is_expired, true, memory_order_relaxed);
+	lua_sethook(s->L, on_count, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT,
+		    1);
+}
+
+/* For the thread that runs the script, which may not be the one that opened
+ * it: hence at the first call. */
+static void start_timer(struct lua_state *s)
+{
+	s->has_timer = true;
+	struct sigaction action = {
+		.sa_sigaction = on_tick,
+		.sa_flags = SA_SIGINFO | SA_RESTART,
+	};
+	sigemptyset(&action.sa_mask);
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGRTMIN);
+	struct sigevent event = {
+		.sigev_notify = SIGEV_THREAD_ID,
+		.sigev_signo = SIGRTMIN,
+		.sigev_value.sival_ptr = s,
+	};
+	event._sigev_un._tid = gettid(); /* glibc has no better name for it */
+	struct timespec tick = {.tv_nsec = TICK_MS * NS_PER_MS};
+	struct itimerspec every = {.it_interval = tick, .it_value = tick};
+	if (sigaction(SIGRTMIN, &action, NULL) != 0 ||
+	    pthread_sigmask(SIG_UNBLOCK, &set, NULL) != 0 ||
+	    timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &s->timer) != 0) {
+		log_line(LOG_WARN, "lua",
+			 "err=\"no timer: %s\" time_limit=none",
+			 strerror(errno));
+		return;
+	}
+	s->is_timed = timer_settime(s->timer, 0, &every, NULL) == 0;
+}
+
+/* A new coroutine inherits the hook that its creator has at that moment. */
+static int create_coroutine(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TFUNCTION);
+	lua_settop(L, 1);
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	if (lua_gethook(L) != NULL) {
+		lua_call(L, 1, 1);
+		return 1;
+	}
+	lua_sethook(L, on_count, LUA_MASKCOUNT, COROUTINE_STEPS);
+	lua_call(L, 1, 1);
+	lua_sethook(L, NULL, 0, 0);
+	return 1;
+}
+
+static void limit_coroutines(lua_State *L, const char *name)
+{
+	lua_getglobal(L, "coroutine");
+	lua_getfield(L, -1, name);
+	lua_pushcclosure(L, create_coroutine, 1);
+	lua_setfield(L, -2, name);
+	lua_pop(L, 1);
+}
+
+/* Upvalue 1: the handler of an xpcall.  The error of on_count meets it while
+ * Lua has hooks switched off, so that it could run for ever. */
+static int handle(lua_State *L)
+{
+	if (atomic_load_explicit(&state_of(L)->is_expired,
+				 memory_order_relaxed))
+		return 1;
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+	return lua_gettop(L);
+}
+
+static int limited_xpcall(lua_State *L)
+{
+	luaL_checktype(L, 2, LUA_TFUNCTION);
+	lua_pushvalue(L, 2);
+	lua_pushcclosure(L, handle, 1);
+	lua_replace(L, 2);
+	return lua_wrap_original(L);
+}
+
+static int open_libraries(lua_State *L)
+{
+	lua_library_open(L);
+	lua_wrap_set(L, LUA_GNAME, "xpcall", limited_xpcall, 0);
+	limit_coroutines(L, "create");
+	limit_coroutines(L, "wrap");
+	return 0;
+}
+
+struct script {
+	const char *path; /* or what it is called in messages */
+	const char *text; /* or NULL: it is in the file */
+	const char *call;
+};
+
+/* package.path: also where the script is. */
+static void add_path(lua_State *L, const char *script)
+{
+	const char *slash = strrchr(script, '/');
+	size_t length = slash != NULL ? (size_t)(slash - script) : 1;
+	lua_getglobal(L, "package");
+	lua_getfield(L, -1, "path");
+	lua_pushliteral(L, ";");
+	lua_pushlstring(L, slash != NULL ? script : ".", length);
+	lua_pushliteral(L, "/?.lua");
+	lua_concat(L, 4);
+	lua_setfield(L, -2, "path");
+	lua_pop(L, 1);
+}
+
+static int load_script(lua_State *L)
+{
+	const struct script *script = lua_touserdata(L, 1);
+	if (script->text != NULL) {
+		lua_pushfstring(L, "=%s", script->path);
+		lua_library_load_text(L, script->text, lua_tostring(L, -1));
+	} else {
+		add_path(L, script->path);
+		lua_library_load_file(L, script->path);
+	}
+	lua_call(L, 0, 0);
+	return 0;
+}
+
+static int find_call(lua_State *L)
+{
+	const struct script *script = lua_touserdata(L, 1);
+	if (lua_getglobal(L, script->call) == LUA_TFUNCTION)
+		return 0;
+	const char *names = lua_library_functions(L);
+	lua_pushfstring(L, "%s has no global function \"%s\", it has %s",
+			script->path, script->call,
+			names[0] != '\0' ? names : "none at all");
+	return lua_error(L);
+}
+
+/* Errors that are no text become one while it is still allowed to fail. */
+static int on_error(lua_State *L)
+{
+	if (lua_type(L, 1) == LUA_TSTRING)
+		return 1;
+	if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING)
+		return 1;
+	lua_pushfstring(L, "an error without a text: a %s",
+			luaL_typename(L, 1));
+	return 1;
+}
+
+static int run(struct lua_state *s, lua_CFunction function, void *data,
+	       const char **message)
+{
+	lua_State *L = s->L;
+	lua_settop(L, 0);
+	lua_pushcfunction(L, on_error);
+	lua_pushcfunction(L, function);
+	lua_pushlightuserdata(L, data);
+	int status = lua_pcall(L, 1, 0, 1);
+	if (status == LUA_OK)
+		return status;
+	*message = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
+						  : "an error without a text";
+	return status;
+}
+
+static void stop_timer(struct lua_state *s)
+{
+	if (s->is_timed)
+		timer_delete(s->timer);
+	s->is_timed = false;
+	s->has_timer = false;
+}
+
+enum lua_outcome lua_state_call(struct lua_state *s, lua_CFunction function,
+				void *data, const char **message)
+{
+	if (!s->has_timer)
+		start_timer(s);
+	unsigned call = atomic_load_explicit(&s->call, memory_order_relaxed);
+	atomic_store_explicit(&s->call, call + 1, memory_order_relaxed);
+	int status = run(s, function, data, message);
+	if (status == LUA_ERRMEM)
+		lua_gc(s->L, LUA_GCCOLLECT);
+	atomic_store_explicit(&s->call, call + 2, memory_order_relaxed);
+	unhook(s->L);
+	bool is_expired =
+		atomic_load_explicit(&s->is_expired, memory_order_relaxed);
+	if (is_expired)
+		atomic_store_explicit(&s->is_expired, false,
+				      memory_order_relaxed);
+	if (status == LUA_OK)
+		return LUA_OUTCOME_DONE;
+	if (is_expired)
+		return LUA_OUTCOME_TIME_LIMIT;
+	return status == LUA_ERRMEM ? LUA_OUTCOME_MEMORY_LIMIT
+				    : LUA_OUTCOME_ERROR;
+}
+
+bool lua_state_setup(struct lua_state *s, lua_CFunction function, void *data,
+		     struct err *e)
+{
+	const char *message = NULL;
+	s->ticks_max = SETUP_TICKS_MAX;
+	enum lua_outcome outcome = lua_state_call(s, function, data, &message);
+	/* It is that of this thread, which may not be the one that calls. */
+	stop_timer(s);
+	s->ticks_max = TICKS_MAX;
+	return outcome == LUA_OUTCOME_DONE || err_set(e, "%s", message);
+}
+
+bool lua_state_load(struct lua_state *s, const char *path, const char *text,
+		    struct err *e)
+{
+	struct script script = {.path = path, .text = text};
+	return lua_state_setup(s, load_script, &script, e);
+}
+
+bool lua_state_find(struct lua_state *s, const char *path, const char *call,
+		    struct err *e)
+{
+	struct script script = {.path = path, .call = call};
+	return lua_state_setup(s, find_call, &script, e);
+}
+
+struct lua_state *lua_state_open(struct err *e)
+{
+	struct lua_state *s = mem_new(1, sizeof *s);
+	s->L = lua_newstate(alloc, s);
+	CHECK(s->L != NULL);
+	*(struct lua_state **)lua_getextraspace(s->L) = s;
+	if (lua_state_setup(s, open_libraries, NULL, e))
+		return s;
+	lua_state_close(s);
+	return NULL;
+}
+
+void lua_state_close(struct lua_state *s)
+{
+	if (s == NULL)
+		return;
+	stop_timer(s);
+	lua_close(s->L);
+	free(s);
+}

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hook/lua_value.h"
+
+#include <lauxlib.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "record/json.h"
+#include "record/record.h"
+
+enum {
+	NUMBER_BYTES = 32,
+	STACK_SLOTS = 8, /* of Lua's stack, for one level of nesting */
+};
+
+/* LuaJIT, which hooks were written for, knows no other 1.0 than 1. */
+static bool is_whole(double real, lua_Integer *integer)
+{
+	return lua_numbertointeger(real, integer) && (double)*integer == real;
+}
+
+void lua_value_push(const struct lua_reader *reader, lua_State *L,
+		    const struct value *v)
+{
+	lua_Integer integer;
+	switch (v->type) {
+	case VALUE_NULL:
+		if (reader->has_null)
+			lua_pushlightuserdata(L, NULL);
+		else
+			lua_pushnil(L);
+		return;
+	case VALUE_BOOL:
+		lua_pushboolean(L, v->boolean);
+		return;
+	case VALUE_INT:
+		lua_pushinteger(L, v->integer);
+		return;
+	case VALUE_FLOAT:
+		if (is_whole(v->real, &integer))
+			lua_pushinteger(L, integer);
+		else
+			lua_pushnumber(L, v->real);
+		return;
+	case VALUE_STRING:
+		lua_pushlstring(L, v->string.ptr, v->string.len);
+		return;
+	case VALUE_ARRAY:
+		luaL_checkstack(L, STACK_SLOTS, "nested too deep");
+		lua_createtable(L, (int)v->count, 0);
+		lua_rawgeti(L, LUA_REGISTRYINDEX, reader->array_ref);
+		lua_setmetatable(L, -2);
+		for (uint32_t i = 0; i < v->count; i++) {
+			lua_value_push(reader, L, &v->items[i]);
+			lua_rawseti(L, -2, (lua_Integer)i + 1);
+		}
+		return;
+	case VALUE_MAP:
+		luaL_checkstack(L, STACK_SLOTS, "nested too deep");
+		lua_createtable(L, 0, (int)v->count);
+		for (uint32_t i = 0; i < v->count; i++) {
+			struct span key = v->fields[i].key;
+			lua_pushlstring(L, key.ptr, key.len);
+			lua_value_push(reader, L, &v->fields[i].value);
+			lua_rawset(L, -3);
+		}
+		return;
+	}
+}
+
+static bool refuse(struct lua_reader *reader, const char *why)
+{
+	reader->why = why;
+	return false;
+}
+
+bool lua_value_take_room(struct lua_reader *reader, uint64_t count,
+			 size_t size_bytes)
+{
+	if (count > reader->room_bytes / size_bytes)
+		return refuse(reader, "it is too large");
+	reader->room_bytes -= (size_t)count * size_bytes;
+	return true;
+}
+
+static bool copy_text(struct lua_reader *reader, struct span text,
+		      struct span *out)
+{
+	if (!lua_value_take_room(reader, text.len, 1))
+		return false;
+	*out = arena_copy(reader->arena, text);
+	return true;
+}
+
+/* lua_tolstring would change a number in the table itself and confuse
+ * lua_next. */
+bool lua_value_read_key(struct lua_reader *reader, lua_State *L, int index,
+			struct span *out)
+{
+	char number[NUMBER_BYTES];
+	int n;
+	switch (lua_type(L, index)) {
+	case LUA_TSTRING:
+		return copy_text(reader, lua_value_text(L, index), out);
+	case LUA_TBOOLEAN:
+		*out = lua_toboolean(L, index) ? SPAN("true") : SPAN("false");
+		return true;
+	case LUA_TNUMBER:
+		if (lua_isinteger(L, index))
+			n = snprintf(number, sizeof number, "%lld",
+				     lua_tointeger(L, index));
+		else
+			n = snprintf(number, sizeof number, "%.14g",
+				     lua_tonumber(L, index));
+		return copy_text(reader, span_make(number, (size_t)n), out);
+	default:
+		return refuse(reader, "it has a key that is no text");
+	}
+}
+
+static bool read_scalar(struct lua_reader *reader, lua_State *L, int index,
+			struct value *out)
+{
+	lua_Integer integer;
+	switch (lua_type(L, index)) {
+	case LUA_TNIL:
+		*out = value_null();
+		return true;
+	case LUA_TBOOLEAN:
+		*out = value_bool(lua_toboolean(L, index));
+		return true;
+	case LUA_TNUMBER:
+		if (lua_isinteger(L, index))
+			*out = value_int(lua_tointeger(L, index));
+		else if (is_whole(lua_tonumber(L, index), &integer))
+			*out = value_int(integer);
+		else
+			*out = value_float(lua_tonumber(L, index));
+		return true;
+	case LUA_TSTRING:
+		*out = value_string(lua_value_text(L, index));
+		return copy_text(reader, out->string, &out->string);
+	case LUA_TLIGHTUSERDATA: /* flb_null */
+		*out = lua_value_null();
+		return lua_touserdata(L, index) == NULL ||
+		       refuse(reader, "it has a userdata");
+	default:
+		return refuse(reader, "it has a value that is a function, a "
+				      "userdata or a coroutine");
+	}
+}
+
+bool lua_value_shape(struct lua_reader *reader, lua_State *L, int index,
+		     struct lua_shape *out)
+{
+	*out = (struct lua_shape){0};
+	if (!lua_checkstack(L, STACK_SLOTS))
+		return refuse(reader, "it is nested too deep");
+	if (!reader->on_table(reader, L, index))
+		return false;
+	lua_pushnil(L);
+	while (lua_next(L, index)) {
+		lua_pop(L, 1);
+		out->keys++;
+		if (!lua_isinteger(L, -1))
+			continue;
+		lua_Integer key = lua_tointeger(L, -1);
+		if (key > 0 && (uint64_t)key > out->length)
+			out->length = (uint64_t)key;
+	}
+	if (out->length > 0)
+		return lua_value_take_room(reader, out->length,
+					   sizeof(struct value));
+	return lua_value_take_room(reader, out->keys, sizeof(struct field));
+}
+
+static bool was_array(const struct lua_reader *reader, lua_State *L, int index)
+{
+	if (!lua_getmetatable(L, index))
+		return false;
+	bool was = lua_topointer(L, -1) == reader->array;
+	lua_pop(L, 1);
+	return was;
+}
+
+bool lua_value_read(struct lua_reader *reader, lua_State *L, struct value *out)
+{
+	int top = lua_gettop(L);
+	if (!lua_istable(L, top))
+		return read_scalar(reader, L, top, out);
+	struct lua_shape shape;
+	if (reader->depth == JSON_DEPTH_MAX)
+		return refuse(reader, "it is nested too deep, or in itself");
+	reader->depth++;
+	if (!lua_value_shape(reader, L, top, &shape))
+		return false;
+	if (shape.length > 0 ||
+	    (shape.keys == 0 && was_array(reader, L, top))) {
+		*out = (struct value){.type = VALUE_ARRAY,
+				      .count = (uint32_t)shape.length};
+		out->items = arena_take(reader->arena,
+					out->count * sizeof *out->items);
+		for (uint32_t i = 0; i < out->count; i++) {
+			lua_rawgeti(L, top, (lua_Integer)i + 1);
+			if (!lua_value_read(reader, L, &out->items[i]))
+				return false;
+			lua_settop(L, top);
+		}
+	} else {
+		*out = (struct value){.type = VALUE_MAP,
+				      .count = (uint32_t)shape.keys};
+		out->fields = arena_take(reader->arena,
+					 out->count * sizeof *out->fields);
+		struct field *f = out->fields, *end = f + out->count;
+		lua_pushnil(L);
+		for (; lua_next(L, top); f++) {
+			if (f == end) /* a finaliser added a field */
+				return refuse(reader, "it changes while it is "
+						      "read");
+			if (!lua_value_read_key(reader, L, top + 1, &f->key) ||
+			    !lua_value_read(reader, L, &f->value))
+				return false;
+			if (reader->has_casts)
+				lua_value_cast(reader, f);
+			lua_pop(L, 1);
+		}
+		lua_value_sort(out->fields, out->count);
+	}
+	reader->depth--;
+	return true;
+}
+
+static bool has_name(const struct lua_keys *keys, struct span name)
+{
+	for (size_t i = 0; i < keys->count; i++)
+		if (span_equals(keys->names[i], name))
+			return true;
+	return false;
+}
+
+void lua_value_cast(const struct lua_reader *reader, struct field *f)
+{
+	lua_Integer integer = INT64_MIN; /* of NaN and what is too large */
+	if (f->value.type == VALUE_FLOAT &&
+	    has_name(&reader->int_keys, f->key)) {
+		if (!lua_numbertointeger(trunc(f->value.real), &integer))
+			integer = INT64_MIN;
+		f->value = value_int(integer);
+	} else if (f->value.type == VALUE_MAP && f->value.count == 0 &&
+		   has_name(&reader->array_keys, f->key)) {
+		f->value = (struct value){.type = VALUE_ARRAY};
+	}
+}
+
+static struct value settled(const struct lua_reader *, struct value);
+
+static struct value settled_map(const struct lua_reader *reader, struct value v)
+{
+	struct record map = {
+		.arena = reader->arena, .fields = v.fields, .count = v.count};
+	struct record *copy = record_copy(&map);
+	record_keep_last(copy);
+	v.fields = copy->fields;
+	v.count = 0;
+	for (size_t i = 0; i < copy->count; i++) {
+		struct field f = copy->fields[i];
+		f.value = settled(reader, f.value);
+		if (f.value.type == VALUE_NULL && !reader->has_null)
+			continue;
+		if (reader->has_casts)
+			lua_value_cast(reader, &f);
+		v.fields[v.count++] = f;
+	}
+	return v;
+}
+
+static struct value settled(const struct lua_reader *reader, struct value v)
+{
+	lua_Integer integer;
+	if (v.type == VALUE_FLOAT && is_whole(v.real, &integer)) {
+		v = value_int(integer);
+	} else if (v.type == VALUE_ARRAY) {
+		while (!reader->has_null && v.count > 0 &&
+		       v.items[v.count - 1].type == VALUE_NULL)
+			v.count--;
+		const struct value *from = v.items;
+		v.items = arena_take(reader->arena, v.count * sizeof *v.items);
+		for (uint32_t i = 0; i < v.count; i++)
+			v.items[i] = settled(reader, from[i]);
+	} else if (v.type == VALUE_MAP && v.count > 0) {
+		v = settled_map(reader, v);
+	}
+	return v;
+}
+
+/* Settled in any case. */
+static bool is_plain(const struct field *f)
+{
+	const unsigned plain =
+		1u << VALUE_STRING | 1u << VALUE_INT | 1u << VALUE_BOOL;
+	return (plain >> f->value.type & 1) != 0;
+}
+
+void lua_value_settle(const struct lua_reader *reader, struct record *r)
+{
+	struct field *f = r->fields, *end = f + r->count, *to;
+	/* Mostly this is all. */
+	while (f < end && is_plain(f))
+		f++;
+	for (to = f; f < end; f++) {
+		if (!is_plain(f)) {
+			if (lua_value_is_gone(f->value))
+				continue;
+			f->value = settled(reader, f->value);
+			if (reader->has_casts)
+				lua_value_cast(reader, f);
+		}
+		*to++ = *f;
+	}
+	r->count = (size_t)(to - r->fields);
+}
+
+static int by_key(const void *a, const void *b)
+{
+	struct span x = ((const struct field *)a)->key;
+	struct span y = ((const struct field *)b)->key;
+	size_t shared = x.len < y.len ? x.len : y.len;
+	int order = shared > 0 ? memcmp(x.ptr, y.ptr, shared) : 0;
+	return order != 0 ? order : (x.len > y.len) - (x.len < y.len);
+}
+
+void lua_value_sort(struct field *fields, size_t count)
+{
+	if (count > 1)
+		qsort(fields, count, sizeof *fields, by_key);
+}
+
+void lua_value_setup(struct lua_reader *reader, lua_State *L)
+{
+	reader->has_casts =
+		reader->int_keys.count > 0 || reader->array_keys.count > 0;
+	lua_newtable(L);
+	reader->array = lua_topointer(L, -1);
+	reader->array_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	if (reader->has_null) {
+		lua_pushlightuserdata(L, NULL);
+		lua_setglobal(L, "flb_null");
+	}
+}

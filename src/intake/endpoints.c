@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "intake/endpoints.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "intake/http_listen.h"
+
+enum { LISTEN_FDS_START = 3 }; /* SD_LISTEN_FDS_START */
+
+void endpoints_init(struct endpoints *e)
+{
+	*e = (struct endpoints){.http_fd = -1};
+}
+
+static struct socket_opts opts_of(const struct socket_spec *spec)
+{
+	return (struct socket_opts){
+		.kind = (enum socket_kind)spec->kind,
+		.path = spec->path,
+		.port = spec->port,
+		.mode = (mode_t)spec->mode,
+		.queue_length = spec->queue_length,
+		.receive_bytes = spec->receive_bytes,
+	};
+}
+
+static struct socket *find(const struct endpoints *e,
+			   const struct socket_opts *opts)
+{
+	for (uint32_t i = 0; i < e->specs.socket_count; i++)
+		if (e->sockets[i] != NULL && socket_is_at(e->sockets[i], opts))
+			return e->sockets[i];
+	return NULL;
+}
+
+static bool has(const struct endpoints *e, const struct socket *socket)
+{
+	for (uint32_t i = 0; i < e->specs.socket_count; i++)
+		if (e->sockets[i] == socket)
+			return true;
+	return false;
+}
+
+static bool same_http(const struct endpoint_specs *a,
+		      const struct endpoint_specs *b)
+{
+	return a->has_http && b->has_http && a->http_port == b->http_port &&
+	       strcmp(a->http_listen, b->http_listen) == 0;
+}
+
+static bool open_sockets(const struct endpoints *had, struct endpoints *next,
+			 struct err *e)
+{
+	for (uint32_t i = 0; i < next->specs.socket_count; i++) {
+		struct socket_opts opts = opts_of(&next->specs.sockets[i]);
+		next->sockets[i] = find(had, &opts);
+		if (next->sockets[i] == NULL)
+			next->sockets[i] = socket_open(&opts, e);
+		if (next->sockets[i] == NULL)
+			return false;
+	}
+	return true;
+}
+
+static bool open_http(const struct endpoints *had, struct endpoints *next,
+		      struct err *e)
+{
+	if (!next->specs.has_http)
+		return true;
+	if (same_http(&had->specs, &next->specs)) {
+		next->http_fd = had->http_fd;
+		return true;
+	}
+	/* One of systemd's; the one of the list is closed. */
+	struct socket_opts opts = {.kind = SOCKET_TCP,
+				   .path = next->specs.http_listen,
+				   .port = next->specs.http_port};
+	struct socket *passed = find(had, &opts);
+	if (passed != NULL && !has(next, passed)) {
+		next->http_fd = fcntl(socket_fd(passed), F_DUPFD_CLOEXEC, 0);
+		return next->http_fd >= 0 || err_sys(e, errno, "HTTP listener");
+	}
+	next->http_fd =
+		http_listen(next->specs.http_listen, next->specs.http_port, e);
+	return next->http_fd >= 0;
+}
+
+/* Close what `of` has and `but` has not. */
+static void close_others(const struct endpoints *of,
+			 const struct endpoints *but)
+{
+	for (uint32_t i = 0; i < of->specs.socket_count; i++)
+		if (of->sockets[i] != NULL && !has(but, of->sockets[i]))
+			socket_close(of->sockets[i]);
+	if (of->http_fd >= 0 && of->http_fd != but->http_fd)
+		close(of->http_fd);
+}
+
+bool endpoints_set(struct endpoints *had, const struct endpoint_specs *specs,
+		   struct err *e)
+{
+	struct endpoints next;
+	endpoints_init(&next);
+	next.specs = *specs;
+	if (!open_sockets(had, &next, e) || !open_http(had, &next, e)) {
+		close_others(&next, had);
+		return false;
+	}
+	close_others(had, &next);
+	*had = next;
+	return true;
+}
+
+void endpoints_close(struct endpoints *e)
+{
+	struct endpoints none;
+	endpoints_init(&none);
+	close_others(e, &none);
+	*e = none;
+}
+
+bool endpoints_have(const struct endpoints *e, const struct socket_spec *spec)
+{
+	struct socket_opts opts = opts_of(spec);
+	return find(e, &opts) != NULL;
+}
+
+/* What it is for is seen when the specs come: endpoints_set. */
+static bool adopt(struct endpoints *to, int fd, struct err *e)
+{
+	if (to->specs.socket_count == ENDPOINTS_MAX)
+		return err_set(e, "LISTEN_FDS: more than %d descriptors",
+			       ENDPOINTS_MAX);
+	struct socket *socket = socket_adopt(fd, 0, true, e);
+	if (socket == NULL)
+		return err_in(e, "LISTEN_FDS");
+	to->sockets[to->specs.socket_count++] = socket;
+	return true;
+}
+
+bool endpoints_adopt_systemd(struct endpoints *to, struct err *e)
+{
+	const char *pid = getenv("LISTEN_PID");
+	const char *count = getenv("LISTEN_FDS");
+	if (pid == NULL || count == NULL ||
+	    strtol(pid, NULL, 10) != (long)getpid())
+		return true;
+	long fds = strtol(count, NULL, 10);
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+	for (long i = 0; i < fds; i++)
+		if (!adopt(to, LISTEN_FDS_START + (int)i, e))
+			return false;
+	log_line(LOG_INFO, "endpoints", "listen_fds=%ld from=systemd", fds);
+	return true;
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "journal/journal_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+enum { RETRY_MS = 5, SET_ASIDE_MAX = 10000 };
+
+static char *with_suffix(const char *path, const char *suffix)
+{
+	size_t length = strlen(path);
+	char *name = mem_new(length + strlen(suffix) + 1, 1);
+	memcpy(name, path, length);
+	memcpy(name + length, suffix, strlen(suffix));
+	return name;
+}
+
+enum attempt { LOCKED, MOVED, HELD, FAILED };
+
+static enum attempt try_lock(const char *path, int fd, size_t *bytes,
+			     struct err *e)
+{
+	struct stat ours, named;
+	if (fstat(fd, &ours) != 0)
+		return (void)err_sys(e, errno, "journal %s", path), FAILED;
+	if (!S_ISREG(ours.st_mode))
+		return (void)err_set(e, "journal %s: not a file", path), FAILED;
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		if (errno == EWOULDBLOCK)
+			return HELD;
+		return (void)err_sys(e, errno, "lock %s", path), FAILED;
+	}
+	if (stat(path, &named) != 0 || named.st_ino != ours.st_ino ||
+	    named.st_dev != ours.st_dev)
+		return MOVED;
+	/* Now that it is locked. */
+	if (fstat(fd, &ours) != 0)
+		return (void)err_sys(e, errno, "journal %s", path), FAILED;
+	*bytes = (size_t)ours.st_size;
+	return LOCKED;
+}
+
+/* With O_CREAT there always is a file. */
+static bool lock(const char *path, int flags, int64_t until_ns, int *fd,
+		 size_t *bytes, struct err *e)
+{
+	for (;;) {
+		*fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
+		if (*fd < 0 && errno == ENOENT && (flags & O_CREAT) == 0)
+			return true;
+		if (*fd < 0)
+			return err_sys(e, errno, "open journal %s", path);
+		enum attempt attempt = try_lock(path, *fd, bytes, e);
+		if (attempt == LOCKED)
+			return true;
+		close(*fd);
+		*fd = -1;
+		if (attempt == FAILED)
+			return false;
+		if (attempt == MOVED)
+			continue;
+		if (clock_mono_ns() >= until_ns) {
+			err_set(e, "journal %s: in use by another sluiced",
+				path);
+			e->exit_code = EXIT_CODE_SYSTEM;
+			return false;
+		}
+		nanosleep(&(struct timespec){.tv_nsec = RETRY_MS * NS_PER_MS},
+			  NULL);
+	}
+}
+
+bool journal_file_lock(const char *path, int64_t until_ns, int *fd,
+		       size_t *bytes, struct err *e)
+{
+	return lock(path, 0, until_ns, fd, bytes, e);
+}
+
+void journal_file_discard(const char *path, int fd)
+{
+	char *name = with_suffix(path, ".new");
+	unlink(name);
+	free(name);
+	close(fd);
+}
+
+bool journal_file_make(const char *path, int64_t until_ns, size_t bytes,
+		       int *fd, struct err *e)
+{
+	char *name = with_suffix(path, ".new");
+	size_t was_bytes;
+	bool ok = lock(name, O_CREAT, until_ns, fd, &was_bytes, e);
+	free(name);
+	if (!ok)
+		return false;
+	/* Somebody may have died in the middle of making it. */
+	if (fchmod(*fd, 0600) == 0 && ftruncate(*fd, 0) == 0 &&
+	    ftruncate(*fd, (off_t)bytes) == 0)
+		return true;
+	err_sys(e, errno, "journal %s: %zu bytes", path, bytes);
+	journal_file_discard(path, *fd);
+	*fd = -1;
+	return false;
+}
+
+bool journal_file_place(const char *path, struct err *e)
+{
+	char *name = with_suffix(path, ".new");
+	bool ok = rename(name, path) == 0;
+	if (!ok)
+		err_sys(e, errno, "rename %s to %s", name, path);
+	free(name);
+	return ok;
+}
+
+bool journal_file_exists(const char *path)
+{
+	struct stat st;
+	return lstat(path, &st) == 0;
+}
+
+bool journal_file_set_aside(const char *path, char *out, size_t out_bytes,
+			    struct err *e)
+{
+	for (int n = 1; n <= SET_ASIDE_MAX; n++) {
+		char suffix[32];
+		snprintf(suffix, sizeof suffix, ".damaged.%d", n);
+		char *name = with_suffix(path, suffix);
+		bool is_free = !journal_file_exists(name);
+		bool ok = is_free && rename(path, name) == 0;
+		int rename_errno = errno;
+		snprintf(out, out_bytes, "%s", name);
+		free(name);
+		if (ok)
+			return true;
+		if (is_free)
+			return err_sys(e, rename_errno, "rename %s to %s", path,
+				       out);
+	}
+	return err_set(e, "journal %s: %d damaged ones beside it", path,
+		       SET_ASIDE_MAX);
+}
+
+void *journal_file_map(int fd, size_t bytes, struct err *e)
+{
+	int flags = fd >= 0 ? MAP_SHARED
+			    : MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
+	if (map == MAP_FAILED) {
+		err_sys(e, errno, "journal: map %zu bytes", bytes);
+		return NULL;
+	}
+	/* A huge page would make 2 MiB of each page that is touched.  Fails
+	 * on a kernel without huge pages, which is as good. */
+	(void)madvise(map, bytes, MADV_NOHUGEPAGE);
+	return map;
+}
+
+bool journal_file_is_written_back(int fd)
+{
+	struct statfs fs;
+	return fd >= 0 && (fstatfs(fd, &fs) != 0 || (fs.f_type != TMPFS_MAGIC &&
+						     fs.f_type != RAMFS_MAGIC));
+}
+
+bool journal_file_reserve(int fd, size_t at, size_t bytes)
+{
+	if (fd < 0)
+		return true;
+	int result;
+	do
+		result = posix_fallocate(fd, (off_t)at, (off_t)bytes);
+	while (result == EINTR);
+	errno = result;
+	return result == 0;
+}

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "journal/journal_format.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "base/clock.h"
+
+static const char magic[8] = {'s', 'l', 'u', 'i', 'c', 'e', 'd', 'J'};
+
+static_assert(sizeof(size_t) == 8, "positions and sizes are 64 bits");
+static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "positions need no lock");
+static_assert(sizeof(struct journal_header) <= JOURNAL_PAGE_BYTES, "header");
+static_assert(offsetof(struct journal_header, version) == 8, "header");
+static_assert(offsetof(struct journal_header, geometry) == 16, "header");
+static_assert(offsetof(struct journal_header, check) == 48, "header");
+static_assert(offsetof(struct journal_header, head) == 64, "header");
+static_assert(offsetof(struct journal_header, tail) == 192, "header");
+static_assert(sizeof(struct journal_head_block) == 40, "head");
+static_assert(sizeof(struct journal_tail_block) == 40, "tail");
+static_assert(sizeof(struct append_note) == 48, "no padding");
+static_assert(sizeof(struct journal_noted) == 56, "no padding");
+static_assert(offsetof(struct journal_item, seq) == JOURNAL_SKIP_BYTES, "item");
+static_assert(offsetof(struct journal_item, check) == 24, "item");
+static_assert(offsetof(struct journal_item, bytes) == 32, "item");
+
+size_t journal_round_up(size_t n, size_t to)
+{
+	return (n + to - 1) / to * to;
+}
+
+uint64_t journal_check(const void *head, size_t head_bytes, const void *body,
+		       size_t body_bytes)
+{
+	uint64_t parts[] = {XXH3_64bits(head, head_bytes),
+			    XXH3_64bits(body, body_bytes)};
+	return XXH3_64bits(parts, sizeof parts);
+}
+
+uint64_t journal_header_check(const struct journal_header *h)
+{
+	return journal_check(h, offsetof(struct journal_header, check), "", 0);
+}
+
+uint64_t journal_head_check(const struct journal_head_block *b)
+{
+	return journal_check(b, offsetof(struct journal_head_block, check), "",
+			     0);
+}
+
+uint64_t journal_tail_check(const struct journal_tail_block *b,
+			    const void *counters)
+{
+	return journal_check(b, offsetof(struct journal_tail_block, check),
+			     counters, b->counters_bytes);
+}
+
+uint64_t journal_note_check(const struct append_note *note)
+{
+	return journal_check(note, sizeof *note, "", 0);
+}
+
+uint64_t journal_item_check(const struct journal_item *item, const char *bytes)
+{
+	return journal_check(item, offsetof(struct journal_item, check), bytes,
+			     item->length);
+}
+
+size_t journal_item_bytes(size_t length)
+{
+	return journal_round_up(sizeof(struct journal_item) + length, 8);
+}
+
+bool journal_geometry_is_possible(const struct journal_geometry *g)
+{
+	return g->slots >= 1 && g->slots <= JOURNAL_SLOTS_MAX &&
+	       g->slot_bytes >= 1 && g->slot_bytes <= JOURNAL_SLOT_BYTES_MAX &&
+	       g->counters_bytes <= JOURNAL_COUNTERS_BYTES_MAX &&
+	       g->ring_bytes <= PTRDIFF_MAX / 2 &&
+	       g->ring_bytes % JOURNAL_PAGE_BYTES == 0 &&
+	       g->ring_bytes >= journal_item_bytes(g->slot_bytes);
+}
+
+static struct journal_layout lay_out(const struct journal_geometry *g)
+{
+	struct journal_layout at = {.tails = JOURNAL_PAGE_BYTES};
+	at.tail_stride = journal_round_up(sizeof(struct journal_tail_block) +
+						  g->counters_bytes,
+					  JOURNAL_LINE_BYTES);
+	at.headers = at.tails + 2 * at.tail_stride;
+	at.iovecs = at.headers + g->slots * sizeof(struct mmsghdr);
+	at.controls = at.iovecs + g->slots * sizeof(struct iovec);
+	at.notes = journal_round_up(
+		at.controls + g->slots * sizeof(struct journal_control),
+		JOURNAL_PAGE_BYTES);
+	at.buffers = journal_round_up(
+		at.notes + JOURNAL_NOTES_MAX * sizeof(struct journal_noted),
+		JOURNAL_PAGE_BYTES);
+	at.buffer_stride = journal_round_up(g->slot_bytes, JOURNAL_PAGE_BYTES);
+	at.ring = at.buffers + g->slots * at.buffer_stride;
+	at.end = at.ring + g->ring_bytes;
+	return at;
+}
+
+struct journal_view journal_view_make(void *base,
+				      const struct journal_geometry *g)
+{
+	return (struct journal_view){
+		.base = base,
+		.header = base,
+		.geometry = *g,
+		.at = lay_out(g),
+	};
+}
+
+void journal_format(struct journal_view *v)
+{
+	struct journal_header *h = v->header;
+	memcpy(h->magic, magic, sizeof magic);
+	h->version = JOURNAL_VERSION;
+	h->geometry = v->geometry;
+	h->check = journal_header_check(h);
+	h->heads[0].check = journal_head_check(&h->heads[0]);
+	for (size_t i = 0; i < v->geometry.slots; i++)
+		journal_headers_at(v)[i].msg_len = JOURNAL_SLOT_EMPTY;
+	/* Even, since it is in block 0; not 0, for which there are notes. */
+	struct journal_tail_block *tail = journal_tail_at(v, 0);
+	tail->number = 2;
+	tail->check = journal_tail_check(tail, "");
+}
+
+struct journal_item *journal_item_at(const struct journal_view *v,
+				     uint64_t position)
+{
+	return (void *)(v->base + v->at.ring +
+			position % v->geometry.ring_bytes);
+}
+
+struct journal_tail_block *journal_tail_at(const struct journal_view *v,
+					   unsigned which)
+{
+	return (void *)(v->base + v->at.tails + which * v->at.tail_stride);
+}
+
+void *journal_counters_at(const struct journal_view *v, unsigned which)
+{
+	return journal_tail_at(v, which) + 1;
+}
+
+struct journal_noted *journal_notes_at(const struct journal_view *v)
+{
+	return (void *)(v->base + v->at.notes);
+}
+
+struct mmsghdr *journal_headers_at(const struct journal_view *v)
+{
+	return (void *)(v->base + v->at.headers);
+}
+
+struct journal_control *journal_control_at(const struct journal_view *v,
+					   size_t slot)
+{
+	struct journal_control *all = (void *)(v->base + v->at.controls);
+	return &all[slot];
+}
+
+char *journal_buffer_at(const struct journal_view *v, size_t slot)
+{
+	return v->base + v->at.buffers + slot * v->at.buffer_stride;
+}
+
+PRINTF_LIKE(2, 3)
+static bool damaged(char why[static JOURNAL_WHY_BYTES], const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	vsnprintf(why, JOURNAL_WHY_BYTES, format, args);
+	va_end(args);
+	return false;
+}
+
+bool journal_view_read(struct journal_view *v, void *base, size_t file_bytes,
+		       char why[static JOURNAL_WHY_BYTES])
+{
+	const struct journal_header *h = base;
+	if (file_bytes < JOURNAL_PAGE_BYTES)
+		return damaged(why, "cut: %zu bytes", file_bytes);
+	if (memcmp(h->magic, magic, sizeof magic) != 0)
+		return damaged(why, "not a journal");
+	if (h->version != JOURNAL_VERSION)
+		return damaged(why, "of version %" PRIu64 ", not %d",
+			       h->version, JOURNAL_VERSION);
+	if (h->check != journal_header_check(h) ||
+	    !journal_geometry_is_possible(&h->geometry))
+		return damaged(why, "its header is damaged");
+	*v = journal_view_make(base, &h->geometry);
+	if (file_bytes != v->at.end)
+		return damaged(why, "cut: %zu bytes of %zu", file_bytes,
+			       v->at.end);
+	return true;
+}
+
+/* A living owner may write while we read: then what was read goes with a word
+ * that is no longer there, and reading it again helps. */
+enum { READ_TRIES = 100 };
+
+static bool read_head(const struct journal_view *v,
+		      struct journal_head_block *out)
+{
+	struct journal_header *h = v->header;
+	for (int i = 0; i < READ_TRIES; i++) {
+		uint64_t word = atomic_load(&h->head);
+		*out = h->heads[word & 1];
+		if (out->word == word && out->check == journal_head_check(out))
+			return true;
+		if (atomic_load(&h->head) == word)
+			break;
+	}
+	return false;
+}
+
+static bool read_tail(const struct journal_view *v,
+		      struct journal_tail_block *out, const void **counters)
+{
+	struct journal_header *h = v->header;
+	for (int i = 0; i < READ_TRIES; i++) {
+		uint64_t word = atomic_load(&h->tail);
+		*out = *journal_tail_at(v, word & 1);
+		*counters = journal_counters_at(v, word & 1);
+		if (out->word == word &&
+		    out->counters_bytes <= v->geometry.counters_bytes &&
+		    out->check == journal_tail_check(out, *counters))
+			return true;
+		if (atomic_load(&h->tail) == word)
+			break;
+	}
+	return false;
+}
+
+bool journal_state_read(const struct journal_view *v, struct journal_state *s,
+			char why[static JOURNAL_WHY_BYTES])
+{
+	/* The tail first: the head that goes with it, or a later one. */
+	if (!read_tail(v, &s->tail, &s->counters))
+		return damaged(why, "its tail is damaged");
+	if (!read_head(v, &s->head))
+		return damaged(why, "its head is damaged");
+	uint64_t tail = s->tail.word & ~UINT64_C(1);
+	s->end = s->head.word & ~UINT64_C(1);
+	s->begin = tail > s->head.start ? tail : s->head.start;
+	if (s->begin % 8 != 0 || s->end % 8 != 0 || s->begin > s->end ||
+	    s->end - s->begin > v->geometry.ring_bytes)
+		return damaged(why, "its positions are impossible");
+	return true;
+}
+
+struct journal_walk journal_walk_of(const struct journal_state *s)
+{
+	return (struct journal_walk){
+		.at = s->begin,
+		.end = s->end,
+		.seq = s->tail.seq,
+	};
+}
+
+static bool is_good_skip(const struct journal_item *item, uint64_t to_end,
+			 const struct journal_walk *w)
+{
+	return item->length == 0 && item->source == 0 &&
+	       to_end < w->end - w->at;
+}
+
+/* The item is copied before it is looked at: its owner may be alive. */
+enum journal_step journal_walk_next(const struct journal_view *v,
+				    struct journal_walk *w,
+				    struct journal_entry *out)
+{
+	if (w->at == w->end)
+		return JOURNAL_END;
+	uint64_t ring_bytes = v->geometry.ring_bytes;
+	uint64_t to_end = ring_bytes - w->at % ring_bytes;
+	const struct journal_item *place = journal_item_at(v, w->at);
+	struct journal_item item = {0};
+	memcpy(&item, place, JOURNAL_SKIP_BYTES);
+	if (item.kind == JOURNAL_SKIP) {
+		if (!is_good_skip(&item, to_end, w))
+			return JOURNAL_BAD;
+		w->at += to_end;
+		to_end = ring_bytes;
+		place = journal_item_at(v, w->at);
+	}
+	if (to_end > w->end - w->at)
+		to_end = w->end - w->at;
+	if (to_end < sizeof item)
+		return JOURNAL_BAD;
+	memcpy(&item, place, sizeof item);
+	if (item.kind != JOURNAL_MESSAGE || item.seq != w->seq ||
+	    journal_item_bytes(item.length) > to_end ||
+	    item.check != journal_item_check(&item, place->bytes))
+		return JOURNAL_BAD;
+	w->at += journal_item_bytes(item.length);
+	w->seq++;
+	*out = (struct journal_entry){
+		.bytes = span_make(place->bytes, item.length),
+		.seq = item.seq,
+		.arrival_ns = item.arrival_ns,
+		.source = item.source,
+	};
+	return JOURNAL_FOUND;
+}
+
+static int64_t arrival_of(const struct journal_control *control,
+			  size_t control_bytes, int64_t now_ns)
+{
+	struct msghdr m = {
+		.msg_control = (void *)(uintptr_t)control->bytes,
+		.msg_controllen =
+			control_bytes <= sizeof *control ? control_bytes : 0,
+	};
+	const struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	struct timespec ts;
+	if (c == NULL || c->cmsg_level != SOL_SOCKET ||
+	    c->cmsg_type != SCM_TIMESTAMPNS ||
+	    c->cmsg_len < CMSG_LEN(sizeof ts))
+		return now_ns;
+	memcpy(&ts, CMSG_DATA(c), sizeof ts);
+	if (ts.tv_sec < 0 || ts.tv_sec >= INT64_MAX / NS_PER_S ||
+	    ts.tv_nsec < 0 || ts.tv_nsec >= NS_PER_S)
+		return now_ns;
+	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+struct journal_entry journal_slot_entry(const struct journal_view *v,
+					size_t slot, int64_t now_ns)
+{
+	const struct mmsghdr *h = &journal_headers_at(v)[slot];
+	return (struct journal_entry){
+		.bytes = span_make(journal_buffer_at(v, slot), h->msg_len),
+		.arrival_ns = arrival_of(journal_control_at(v, slot),
+					 h->msg_hdr.msg_controllen, now_ns),
+		.source = (uint16_t)atomic_load_explicit(
+			&v->header->slots_source, memory_order_relaxed),
+	};
+}
+
+/* What recvmmsg filled and journal_append did not take over. */
+static bool read_slots(const struct journal_view *v, struct journal_content *c,
+		       char why[static JOURNAL_WHY_BYTES])
+{
+	c->in_slots = 0;
+	if (atomic_load(&v->header->slots_head) != c->state.head.word)
+		return true;
+	const struct mmsghdr *headers = journal_headers_at(v);
+	for (unsigned i = 0; i < v->geometry.slots; i++) {
+		if (headers[i].msg_len == JOURNAL_SLOT_EMPTY)
+			return true;
+		if (headers[i].msg_len > v->geometry.slot_bytes)
+			return damaged(why, "slot %u holds %u bytes", i,
+				       headers[i].msg_len);
+		c->in_slots++;
+	}
+	return true;
+}
+
+static bool read_notes(const struct journal_view *v, struct journal_content *c,
+		       char why[static JOURNAL_WHY_BYTES])
+{
+	const struct journal_header *h = v->header;
+	c->notes = 0;
+	/* Else they are of a batch that was committed. */
+	if (atomic_load(&h->noted_number) != c->state.tail.number)
+		return true;
+	c->notes = atomic_load(&h->noted_count);
+	c->noted_end_seq = atomic_load(&h->noted_end_seq);
+	if (c->notes == 0)
+		return true;
+	if (c->notes > JOURNAL_NOTES_MAX ||
+	    c->noted_end_seq < c->state.tail.seq ||
+	    c->noted_end_seq > c->next_seq)
+		return damaged(why, "its notes are impossible");
+	const struct journal_noted *notes = journal_notes_at(v);
+	for (uint64_t i = 0; i < c->notes; i++)
+		if (notes[i].check != journal_note_check(&notes[i].note))
+			return damaged(why, "note %" PRIu64 " is damaged", i);
+	return true;
+}
+
+bool journal_content_read(const struct journal_view *v,
+			  struct journal_content *c,
+			  char why[static JOURNAL_WHY_BYTES])
+{
+	if (!journal_state_read(v, &c->state, why))
+		return false;
+	struct journal_walk walk = journal_walk_of(&c->state);
+	struct journal_entry entry;
+	enum journal_step step;
+	do
+		step = journal_walk_next(v, &walk, &entry);
+	while (step == JOURNAL_FOUND);
+	if (step == JOURNAL_BAD)
+		return damaged(why, "damaged at message %" PRIu64, walk.seq);
+	c->next_seq = walk.seq;
+	return read_slots(v, c, why) && read_notes(v, c, why);
+}

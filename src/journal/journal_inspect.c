@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The file may belong to a living process, which commits and appends while
+ * this reads.  So each message is copied; when it is not committed then, it
+ * was whole.  When it is, reading goes on at the tail, to where the head was
+ * at the beginning. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "journal/journal.h"
+#include "journal/journal_format.h"
+
+struct reader {
+	struct journal_view view;
+	void (*each_entry)(void *, const struct journal_entry *);
+	void *data;
+	struct buf copy;
+	char why[JOURNAL_WHY_BYTES];
+};
+
+/* The next message that is not committed, copied. */
+static enum journal_step next(struct reader *r, struct journal_walk *walk,
+			      struct journal_entry *entry)
+{
+	for (;;) {
+		uint64_t seq = walk->seq;
+		enum journal_step step =
+			journal_walk_next(&r->view, walk, entry);
+		if (step == JOURNAL_END)
+			return JOURNAL_END;
+		if (step == JOURNAL_FOUND) {
+			buf_clear(&r->copy);
+			buf_put_span(&r->copy, entry->bytes);
+			entry->bytes = buf_span(&r->copy);
+		}
+		struct journal_state now;
+		if (!journal_state_read(&r->view, &now, r->why))
+			return JOURNAL_BAD;
+		if (now.tail.seq <= seq) {
+			snprintf(r->why, sizeof r->why,
+				 "damaged at message %" PRIu64, seq);
+			return step;
+		}
+		if (now.begin >= walk->end)
+			return JOURNAL_END;
+		walk->at = now.begin;
+		walk->seq = now.tail.seq;
+	}
+}
+
+/* Of a dead process: what it received last. */
+static void give_slots(struct reader *r, const struct journal_content *c)
+{
+	for (unsigned i = 0; i < c->in_slots; i++) {
+		struct journal_entry entry = journal_slot_entry(&r->view, i, 0);
+		entry.seq = c->next_seq + i;
+		r->each_entry(r->data, &entry);
+	}
+}
+
+/* An owner is not disturbed: the lock is held for an instant, and below for as
+ * long as it takes to read what a living one would change. */
+static bool has_owner(int fd)
+{
+	if (flock(fd, LOCK_SH | LOCK_NB) != 0)
+		return true;
+	flock(fd, LOCK_UN);
+	return false;
+}
+
+static bool read_all(struct reader *r, int fd, struct journal_summary *out,
+		     void *map, size_t bytes)
+{
+	struct journal_state s;
+	if (!journal_view_read(&r->view, map, bytes, r->why))
+		return false;
+	const struct journal_header *h = r->view.header;
+	out->version = (uint32_t)h->version;
+	out->ring_bytes = h->geometry.ring_bytes;
+	out->slot_bytes = h->geometry.slot_bytes;
+	if (!journal_state_read(&r->view, &s, r->why))
+		return false;
+	out->head = s.end;
+	out->tail = s.begin;
+	out->refused_total = s.head.refused_total;
+	out->appended_total = s.tail.seq;
+
+	struct journal_walk walk = journal_walk_of(&s);
+	struct journal_entry entry;
+	enum journal_step step;
+	while ((step = next(r, &walk, &entry)) == JOURNAL_FOUND)
+		r->each_entry(r->data, &entry);
+	out->appended_total = walk.seq;
+	if (step == JOURNAL_BAD)
+		return false;
+	out->is_owned = flock(fd, LOCK_SH | LOCK_NB) != 0;
+	if (out->is_owned)
+		return true;
+	struct journal_content c;
+	if (!journal_content_read(&r->view, &c, r->why))
+		return false;
+	out->notes = c.notes;
+	give_slots(r, &c);
+	return true;
+}
+
+bool journal_inspect(const char *path, struct journal_summary *out,
+		     void (*each_entry)(void *, const struct journal_entry *),
+		     void *data, struct err *e)
+{
+	*out = (struct journal_summary){0};
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, errno, "open %s", path);
+	struct stat st;
+	void *map = MAP_FAILED;
+	if (fstat(fd, &st) == 0 && st.st_size > 0) {
+		map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd,
+			   0);
+		if (map == MAP_FAILED)
+			err_sys(e, errno, "map %s", path);
+	} else {
+		err_set(e, "%s: empty", path);
+	}
+	bool ok = map != MAP_FAILED;
+	if (ok) {
+		struct reader r = {.each_entry = each_entry, .data = data};
+		out->is_owned = has_owner(fd);
+		ok = read_all(&r, fd, out, map, (size_t)st.st_size) ||
+		     err_set(e, "%s: %s", path, r.why);
+		buf_fini(&r.copy);
+		munmap(map, (size_t)st.st_size);
+	}
+	close(fd);
+	return ok;
+}

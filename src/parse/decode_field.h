@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* decode_field - Decode_Field and Decode_Field_As: fields whose text is
+ * itself something encoded.
+ *
+ *     Decode_Field_As json log     log={"a":1}  ->  log={a=1}
+ *     Decode_Field    json log     log={"a":1}  ->  log={"a":1} ... a=1
+ *
+ * The rules of a field are tried in their order.  The first that works is the
+ * last one, unless it says do_next: then the ones behind it go on with what it
+ * made.  One that fails is the last one, unless it says try_next or do_next.
+ * What fails leaves the field as it was. */
+#ifndef PARSE_DECODE_FIELD_H
+#define PARSE_DECODE_FIELD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/check.h"
+
+struct decode_field;
+struct json_reader;
+struct record;
+
+enum decode_as {
+	DECODE_JSON, /* an object; the only one that can add fields */
+	DECODE_ESCAPED,
+	DECODE_ESCAPED_UTF8,
+	DECODE_MYSQL_QUOTED,
+};
+
+enum decode_then { DECODE_STOP, DECODE_TRY_NEXT, DECODE_DO_NEXT };
+
+struct decode_rule {
+	char *key;
+	enum decode_as as;
+	enum decode_then then;
+	bool in_place; /* Decode_Field_As */
+};
+
+/* "json log do_next" to a rule; false when it is none.  Free its key. */
+bool decode_rule_read(const char *text, bool in_place,
+		      struct decode_rule *) MUST_USE;
+
+/* The rules are copied. */
+struct decode_field *decode_field_new(const struct decode_rule *, size_t count);
+void decode_field_free(struct decode_field *);
+
+/* Decode the record's fields; what is added goes behind them. */
+void decode_field_apply(struct decode_field *, struct record *);
+
+#endif

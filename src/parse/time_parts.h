@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* time_parts - what a text says about a time, number by number.
+ *
+ * The part of time_format that knows strptime's conversions.  It reads as
+ * Fluent Bit does: a number has as many digits as its greatest value, at most;
+ * only a blank in the format, %e and %z read over blanks; a name is English,
+ * whole or three letters, in any case. */
+#ifndef PARSE_TIME_PARTS_H
+#define PARSE_TIME_PARTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "base/span.h"
+
+/* Those that are read here; the others are expanded to these first. */
+#define TIME_CONVERSIONS "YyCmbdejauwgGUVWHIpMSLszZ%"
+
+struct time_parts {
+	int year, month, day;	   /* month and day from 1; 0: not said */
+	int day_of_year;	   /* from 1; 0: not said */
+	int century, year_of_many; /* %C and %y */
+	int hour, minute, second;
+	bool has_year, has_year_of_many, has_century;
+	bool has_offset;
+	bool has_epoch;
+	int32_t offset_s;
+	int64_t epoch_s;
+	int64_t fraction_ns;
+};
+
+struct time_parts_opts {
+	const char *format;
+	bool skips_blanks;   /* before the text */
+	bool knows_tz_names; /* %Z: the names of TZ's zone */
+	bool takes_any_name; /* %Z: one that is not known too */
+};
+
+/* *parts must be zero.  False when the text does not fit; *parts is then what
+ * it says up to there. */
+bool time_parts_read(const struct time_parts_opts *, struct span text,
+		     struct time_parts *) MUST_USE;
+
+#endif

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "parse/zone.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+enum {
+	S_PER_DAY = 86400,
+	S_PER_WEEK = 7 * S_PER_DAY,
+	YEARS = 150, /* from 1970: what is asked of the system */
+};
+
+struct change {
+	int64_t from_s;
+	int32_t offset_s;
+};
+
+struct zone {
+	struct change *changes; /* [0] is from the beginning of time */
+	size_t count;
+};
+
+struct named {
+	const char *name;
+	int minutes;
+};
+
+/* RFC 2822 4.3. */
+static const struct named offsets[] = {
+	{"UTC", 0},    {"UT", 0},     {"GMT", 0},    {"Z", 0},
+	{"EST", -300}, {"EDT", -240}, {"CST", -360}, {"CDT", -300},
+	{"MST", -420}, {"MDT", -360}, {"PST", -480}, {"PDT", -420},
+	{NULL, 0},
+};
+
+/* What people write; of one that has several meanings the most common. */
+static const struct named names[] = {
+	{"AKST", -540}, {"AKDT", -480}, {"HST", -600}, {"HADT", -540},
+	{"AST", -240},	{"ADT", -180},	{"NST", -210}, {"NDT", -150},
+	{"WET", 0},	{"WEST", 60},	{"CET", 60},   {"CEST", 120},
+	{"EET", 120},	{"EEST", 180},	{"MSK", 180},  {"ART", -180},
+	{"BRT", -180},	{"BRST", -120}, {"CLT", -240}, {"CLST", -180},
+	{"AEST", 600},	{"AEDT", 660},	{"ACST", 570}, {"ACDT", 630},
+	{"AWST", 480},	{"NZST", 720},	{"NZDT", 780}, {"JST", 540},
+	{"KST", 540},	{"SGT", 480},	{"IST", 330},  {"GST", 240},
+	{"ICT", 420},	{"WIB", 420},	{"WITA", 480}, {"WIT", 540},
+	{"MYT", 480},	{"BDT", 360},	{"NPT", 345},  {"WAT", 60},
+	{"CAT", 120},	{"EAT", 180},	{"SAST", 120}, {NULL, 0},
+};
+
+/* The length of the first of them that the text starts with, and no letter or
+ * digit behind it when it is to stand alone. */
+static size_t read_named(const struct named *n, struct span text, bool alone,
+			 int32_t *offset_s)
+{
+	for (; n->name != NULL; n++) {
+		size_t len = strlen(n->name);
+		if (text.len < len || strncasecmp(text.ptr, n->name, len) != 0)
+			continue;
+		if (alone && text.len > len &&
+		    isalnum((unsigned char)text.ptr[len]))
+			continue;
+		*offset_s = n->minutes * 60;
+		return len;
+	}
+	return 0;
+}
+
+/* The military's A to Y: eastwards to M, but for J, then westwards. */
+static size_t read_letter(struct span text, int32_t *offset_s)
+{
+	if (text.len == 0 ||
+	    (text.len > 1 && isalnum((unsigned char)text.ptr[1])))
+		return 0;
+	int letter = toupper((unsigned char)text.ptr[0]);
+	int hours;
+	if (letter >= 'A' && letter <= 'I')
+		hours = letter - 'A' + 1;
+	else if (letter >= 'K' && letter <= 'M')
+		hours = letter - 'K' + 10;
+	else if (letter >= 'N' && letter <= 'Y')
+		hours = 'M' - letter;
+	else
+		return 0;
+	*offset_s = hours * 3600;
+	return 1;
+}
+
+/* Two digits at that place, else -1. */
+static int two_digits(struct span text, size_t at)
+{
+	if (text.len < at + 2 || !isdigit((unsigned char)text.ptr[at]) ||
+	    !isdigit((unsigned char)text.ptr[at + 1]))
+		return -1;
+	return (text.ptr[at] - '0') * 10 + (text.ptr[at + 1] - '0');
+}
+
+size_t zone_read_offset(struct span text, int32_t *offset_s)
+{
+	if (text.len == 0 || (text.ptr[0] != '+' && text.ptr[0] != '-'))
+		return read_named(offsets, text, false, offset_s);
+	size_t at = 3;
+	int hours = two_digits(text, 1), minutes = 0;
+	if (hours < 0)
+		return 0;
+	if (at < text.len && text.ptr[at] == ':')
+		at++;
+	if (at < text.len && isdigit((unsigned char)text.ptr[at])) {
+		minutes = two_digits(text, at);
+		if (minutes < 0)
+			return 0;
+		at += 2;
+	}
+	*offset_s = (hours * 60 + minutes) * 60;
+	if (text.ptr[0] == '-')
+		*offset_s = -*offset_s;
+	return at;
+}
+
+size_t zone_read_name(struct span text, int32_t *offset_s)
+{
+	size_t len = read_named(offsets, text, true, offset_s);
+	if (len == 0)
+		len = read_named(names, text, true, offset_s);
+	return len > 0 ? len : read_letter(text, offset_s);
+}
+
+static bool exists(const char *name)
+{
+	const char *dir = getenv("TZDIR");
+	struct buf path = {0};
+	buf_printf(&path, "%s/%s",
+		   dir != NULL && *dir != '\0' ? dir : "/usr/share/zoneinfo",
+		   name);
+	struct stat st;
+	bool found = stat(buf_text(&path), &st) == 0 && S_ISREG(st.st_mode);
+	buf_fini(&path);
+	return found;
+}
+
+static int32_t offset_now(int64_t s)
+{
+	time_t t = (time_t)s;
+	struct tm tm;
+	return localtime_r(&t, &tm) != NULL ? (int32_t)tm.tm_gmtoff : 0;
+}
+
+/* TZ is the zone.  No two changes are closer than a week. */
+static void read_changes(struct zone *z)
+{
+	const int64_t end_s = (int64_t)YEARS * 365 * S_PER_DAY;
+	struct change last = {INT64_MIN, offset_now(0)};
+	for (int64_t s = 0;; s += S_PER_WEEK) {
+		z->changes =
+			mem_grow(z->changes, z->count + 1, sizeof *z->changes);
+		z->changes[z->count++] = last;
+		while (s < end_s && offset_now(s) == last.offset_s)
+			s += S_PER_WEEK;
+		if (s >= end_s)
+			return;
+		int64_t before = s - S_PER_WEEK, from = s;
+		while (from - before > 1) {
+			int64_t middle = before + (from - before) / 2;
+			if (offset_now(middle) == last.offset_s)
+				before = middle;
+			else
+				from = middle;
+		}
+		last = (struct change){from, offset_now(from)};
+	}
+}
+
+struct zone *zone_new(const char *name, struct err *e)
+{
+	if (name[0] == '/' || strstr(name, "..") != NULL || !exists(name)) {
+		err_set(e,
+			"the time zone \"%s\" is not known here; one is "
+			"named like Europe/Berlin (is tzdata installed?)",
+			name);
+		return NULL;
+	}
+	const char *set = getenv("TZ");
+	char *before = set != NULL ? mem_text(set) : NULL;
+	struct zone *z = mem_new(1, sizeof *z);
+	setenv("TZ", name, 1);
+	tzset();
+	read_changes(z);
+	if (before != NULL)
+		setenv("TZ", before, 1);
+	else
+		unsetenv("TZ");
+	tzset();
+	free(before);
+	return z;
+}
+
+void zone_free(struct zone *z)
+{
+	if (z == NULL)
+		return;
+	free(z->changes);
+	free(z);
+}
+
+/* The last change that was at that time. */
+static size_t change_at(const struct zone *z, int64_t s)
+{
+	size_t low = 0, high = z->count;
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+		if (z->changes[middle].from_s <= s)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+int64_t zone_to_utc(const struct zone *z, int64_t wall_s)
+{
+	size_t last = change_at(z, wall_s + S_PER_DAY);
+	for (size_t i = change_at(z, wall_s - S_PER_DAY); i <= last; i++) {
+		int64_t s = wall_s - z->changes[i].offset_s;
+		if (s >= z->changes[i].from_s &&
+		    (i + 1 == z->count || s < z->changes[i + 1].from_s))
+			return s;
+	}
+	return wall_s - z->changes[change_at(z, wall_s)].offset_s;
+}

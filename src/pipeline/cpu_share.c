@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pipeline/cpu_share.h"
+
+enum { THREADS = 2 };
+
+/* So that a quarter of the bucket is used until then. */
+static unsigned messages_for(const struct cpu_share *s, double full_ns,
+			     double used_ns)
+{
+	double each_ns = used_ns / (s->messages > 0 ? s->messages : 1);
+	double messages = full_ns / 4 / (each_ns > 1 ? each_ns : 1);
+	return messages < 1			   ? 1
+	       : messages > CPU_SHARE_MESSAGES_MAX ? CPU_SHARE_MESSAGES_MAX
+						   : (unsigned)messages;
+}
+
+int64_t cpu_share_rest_ns(struct cpu_share *s, int64_t now_ns, int64_t used_ns)
+{
+	double quota_ns = (double)s->limit.quota_ns;
+	if (s->limit.quota_ns == 0 ||
+	    s->limit.quota_ns >= THREADS * s->limit.period_ns) {
+		/* Nobody's debt when there is a limit again. */
+		*s = (struct cpu_share){
+			.limit = s->limit,
+			.at_ns = now_ns,
+			.used_ns = used_ns,
+			.messages = CPU_SHARE_MESSAGES_MAX,
+		};
+		return 0;
+	}
+	double rate = CPU_SHARE_RATE * quota_ns / (double)s->limit.period_ns;
+	double full_ns = CPU_SHARE_BURST * quota_ns;
+	double just_used_ns = (double)(used_ns - s->used_ns);
+	s->messages = messages_for(s, full_ns, just_used_ns);
+	s->level_ns += rate * (double)(now_ns - s->at_ns) - just_used_ns;
+	if (s->level_ns > full_ns)
+		s->level_ns = full_ns;
+	s->at_ns = now_ns;
+	s->used_ns = used_ns;
+	return s->level_ns > 0 ? 0 : (int64_t)((full_ns - s->level_ns) / rate);
+}

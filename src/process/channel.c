@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "process/channel.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "base/fd_message.h"
+
+static_assert(ENDPOINTS_MAX + 1 <= FD_MESSAGE_FDS_MAX, "of GO");
+
+bool channel_pair(int ends[2], struct err *e)
+{
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return err_sys(e, errno, "socketpair");
+	return true;
+}
+
+bool channel_send(int fd, const struct channel_message *message)
+{
+	struct channel_message m = *message;
+	struct fd_message packet = {.bytes = &m,
+				    .size_bytes = sizeof m,
+				    .fds = m.fds,
+				    .fd_count = m.fd_count};
+	return fd_message_send(fd, &packet);
+}
+
+bool channel_receive(int fd, struct channel_message *message)
+{
+	/* The numbers in the packet are the sender's; ours are beside it. */
+	int fds[ENDPOINTS_MAX + 1];
+	struct fd_message packet = {.bytes = message,
+				    .size_bytes = sizeof *message,
+				    .fds = fds,
+				    .fd_count = ENDPOINTS_MAX + 1};
+	if (!fd_message_receive(fd, &packet))
+		return false;
+	message->fd_count = packet.fd_count;
+	for (uint32_t i = 0; i < packet.fd_count; i++)
+		message->fds[i] = fds[i];
+	return true;
+}

@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The happy path:
+ *  1. a worker is forked; it assembles the configuration and says READY;
+ *  2. the endpoints that it asks for are opened, and handed to it with GO;
+ *  3. a signal to stop is forwarded; the worker drains, writes, exits 0.
+ *     One that comes before it works waits until it does, since the socket may
+ *     hold datagrams already; a second one ends it all at once.
+ * Failures:
+ *  - the first worker exits before it works: a bad configuration, a journal
+ *    in use, which it has told; its exit code becomes ours;
+ *  - a worker dies: the next one starts at once; when several in a row die as
+ *    soon as they go, after 100 ms, doubling to 5 s; after QUICK_DEATHS_MAX
+ *    nothing is to be hoped for, and it gives up;
+ *  - a worker is killed while stopping, or leaves for a reload: the next one
+ *    goes on draining;
+ *  - the worker of a reload exits before it is ready, or asks for endpoints
+ *    that cannot be opened: the old one has never been disturbed;
+ *  - the old one of a reload does not leave in time: it is killed, which costs
+ *    nothing (journal/journal.h) but connections that it could not give;
+ *  - the supervisor is killed: the worker sees its link closed, and leaves. */
+#include "process/supervisor.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "intake/endpoints.h"
+#include "intake/handover.h"
+#include "process/channel.h"
+#include "process/worker_main.h"
+
+enum {
+	QUICK_DEATH_MS = 100,  /* since its start */
+	QUICK_DEATHS_FREE = 3, /* in a row: the next worker starts at once */
+	QUICK_DEATHS_MAX = 12,
+	BACKOFF_MIN_MS = 100,
+	BACKOFF_MAX_MS = 5000,
+	LEAVE_MS = 30000,
+};
+
+enum state { STARTING, RUNNING, STOPPING };
+
+struct child {
+	pid_t pid; /* 0: none */
+	int channel;
+	bool is_ready;	 /* it has said READY */
+	bool has_gone;	 /* GO was sent */
+	bool is_leaving; /* LEAVE was sent */
+	struct endpoint_specs specs;
+	int64_t started_ns;
+};
+
+struct supervisor {
+	const struct assemble_opts *opts;
+	enum state state;
+	struct endpoints endpoints;
+	struct handover handover; /* the workers' */
+	struct child worker;
+	struct child next; /* of a reload */
+	struct worker_counts worker_counts;
+	int signals; /* signalfd */
+	sigset_t mask_before;
+	int64_t restart_ns;    /* 0: no restart is due */
+	int64_t kill_ns;       /* 0: nobody is late to leave */
+	int64_t stop_ns;       /* when the signal to stop came */
+	int stop_signal;       /* that came before the first worker works */
+	unsigned quick_deaths; /* in a row */
+	bool is_over;
+	int exit_code;
+};
+
+static void end(struct supervisor *s, int exit_code)
+{
+	s->is_over = true;
+	s->exit_code = exit_code;
+}
+
+/* --- children */
+
+static _Noreturn void be_worker(struct supervisor *s, int channel)
+{
+	/* Descriptors of other workers and of the endpoints stay with the
+	 * parent: a closed link must mean that the parent is gone. */
+	for (uint32_t i = 0; i < s->endpoints.specs.socket_count; i++)
+		socket_disown(s->endpoints.sockets[i]);
+	endpoints_close(&s->endpoints);
+	if (s->worker.pid != 0)
+		close(s->worker.channel);
+	close(s->signals);
+	sigprocmask(SIG_SETMASK, &s->mask_before, NULL);
+	exit(worker_main_supervised(s->opts, channel, &s->handover));
+}
+
+static bool spawn(struct supervisor *s, struct child *child)
+{
+	struct err e;
+	int ends[2];
+	if (!channel_pair(ends, &e)) {
+		log_line(LOG_ERROR, "supervisor", "err=\"%s\"", e.text);
+		return false;
+	}
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(ends[0]);
+		be_worker(s, ends[1]);
+	}
+	close(ends[1]);
+	if (pid < 0) {
+		log_line(LOG_ERROR, "supervisor", "err=\"fork: %s\"",
+			 strerror(errno));
+		close(ends[0]);
+		return false;
+	}
+	*child = (struct child){
+		.pid = pid, .channel = ends[0], .started_ns = clock_mono_ns()};
+	return true;
+}
+
+static void forget(struct child *child)
+{
+	if (child->channel >= 0)
+		close(child->channel);
+	*child = (struct child){0};
+}
+
+/* Sends the endpoints' descriptors and all that has happened so far. */
+static void go(struct supervisor *s, struct child *child, int64_t grace_ms)
+{
+	struct channel_message m = {
+		.kind = CHANNEL_GO,
+		.worker_counts = s->worker_counts,
+		.is_draining = s->state == STOPPING,
+		.grace_left_ms = grace_ms,
+	};
+	const struct endpoints *e = &s->endpoints;
+	for (uint32_t i = 0; i < e->specs.socket_count; i++) {
+		m.fds[m.fd_count++] = socket_fd(e->sockets[i]);
+		m.queue_lengths[i] = socket_queue_length(e->sockets[i]);
+		m.are_kept[i] = socket_is_kept(e->sockets[i]);
+	}
+	if (e->http_fd >= 0)
+		m.fds[m.fd_count++] = e->http_fd;
+	/* When it is gone already, its death is about to be told. */
+	child->has_gone = channel_send(child->channel, &m);
+}
+
+static void send_counts(struct supervisor *s)
+{
+	struct channel_message m = {.kind = CHANNEL_COUNTS,
+				    .worker_counts = s->worker_counts};
+	if (s->worker.has_gone && !channel_send(s->worker.channel, &m))
+		log_line(LOG_DEBUG, "supervisor", "worker=%d is gone",
+			 (int)s->worker.pid);
+}
+
+/* --- reload */
+
+static void reload(struct supervisor *s)
+{
+	if (s->state != RUNNING || s->next.pid != 0 || s->worker.pid == 0) {
+		log_line(LOG_WARN, "supervisor", "reload=refused state=%s",
+			 s->next.pid != 0 ? "reloading" : "not running");
+		return;
+	}
+	log_line(LOG_INFO, "supervisor", "reload=started");
+	if (!spawn(s, &s->next))
+		s->worker_counts.reloads_failed++;
+}
+
+static void reload_failed(struct supervisor *s, const char *why)
+{
+	s->worker_counts.reloads_failed++;
+	log_line(LOG_ERROR, "supervisor",
+		 "reload=failed err=\"%s, the old configuration stays\"", why);
+	send_counts(s);
+}
+
+/* The old one of a reload has left: the next is the worker now. */
+static void take_over(struct supervisor *s)
+{
+	s->worker = s->next;
+	s->next = (struct child){0};
+	s->worker_counts.reloads_done++;
+	log_line(LOG_INFO, "supervisor", "reload=done worker=%d",
+		 (int)s->worker.pid);
+	go(s, &s->worker, 0);
+}
+
+/* The next one is ready: the old one leaves, and its end lets the next go. */
+static void hand_over(struct supervisor *s)
+{
+	struct err e;
+	if (!endpoints_set(&s->endpoints, &s->next.specs, &e)) {
+		kill(s->next.pid, SIGKILL);
+		log_line(LOG_ERROR, "supervisor", "err=\"%s\"", e.text);
+		return; /* its death counts the failure */
+	}
+	if (s->worker.pid == 0) {
+		s->restart_ns = 0;
+		take_over(s);
+		return;
+	}
+	struct channel_message m = {.kind = CHANNEL_LEAVE};
+	const struct endpoint_specs *its = &s->worker.specs;
+	for (uint32_t i = 0; i < its->socket_count; i++)
+		m.live_on[i] = endpoints_have(&s->endpoints, &its->sockets[i]);
+	if (!channel_send(s->worker.channel, &m))
+		kill(s->worker.pid, SIGKILL);
+	s->worker.is_leaving = true;
+	s->kill_ns = clock_mono_ns() + LEAVE_MS * NS_PER_MS;
+}
+
+/* --- what happens */
+
+static void on_ready(struct supervisor *s, struct child *child,
+		     const struct channel_message *m)
+{
+	/* LEAVE came before: the endpoints are the next one's already. */
+	if (child->is_leaving)
+		return;
+	struct err log_error;
+	const char *log_path = m->log.path[0] != '\0' ? m->log.path : NULL;
+	/* The worker has it open already: that it fails here is its news. */
+	if (!log_open(log_path, (enum log_level)m->log.level, &log_error))
+		log_line(LOG_WARN, "supervisor", "err=\"%s\"", log_error.text);
+	log_line(LOG_INFO, "supervisor", "worker=%d started", (int)child->pid);
+	child->is_ready = true;
+	child->specs = m->specs;
+	if (child == &s->next) {
+		hand_over(s);
+		return;
+	}
+	struct err e = {0};
+	if (!endpoints_set(&s->endpoints, &child->specs, &e)) {
+		kill(child->pid, SIGKILL);
+		if (s->state == STARTING) {
+			fprintf(stderr, "sluiced: %s\n", e.text);
+			end(s, e.exit_code);
+			return;
+		}
+		log_line(LOG_ERROR, "supervisor", "err=\"%s\"", e.text);
+		return;
+	}
+	int64_t grace_ms = 0;
+	if (s->state == STOPPING)
+		grace_ms = m->grace_left_ms -
+			   (clock_mono_ns() - s->stop_ns) / NS_PER_MS;
+	go(s, child, grace_ms > 0 ? grace_ms : 0);
+}
+
+static void on_channel(struct supervisor *s, struct child *child)
+{
+	struct channel_message m;
+	if (!channel_receive(child->channel, &m)) {
+		/* Its end is told by SIGCHLD. */
+		close(child->channel);
+		child->channel = -1;
+		return;
+	}
+	if (m.kind == CHANNEL_READY)
+		on_ready(s, child, &m);
+	else if (m.kind == CHANNEL_WORKING && s->state == STARTING)
+		s->state = RUNNING;
+	else if (m.kind == CHANNEL_RELOAD)
+		reload(s);
+	else if (m.kind == CHANNEL_STAY && s->kill_ns != 0)
+		s->kill_ns = clock_mono_ns() + LEAVE_MS * NS_PER_MS;
+}
+
+/* A worker that worked for a while and then died is replaced at once.  Those
+ * that die as soon as they go are waited for longer and longer. */
+static void restart_later(struct supervisor *s, bool was_quick)
+{
+	s->quick_deaths = was_quick ? s->quick_deaths + 1 : 0;
+	if (s->quick_deaths >= QUICK_DEATHS_MAX) {
+		log_line(
+			LOG_ERROR, "supervisor",
+			"err=\"%d workers in a row died at once, giving up; what "
+			"was received is in the journal\"",
+			QUICK_DEATHS_MAX);
+		end(s, EXIT_CODE_SYSTEM);
+		return;
+	}
+	int64_t wait_ms = 0;
+	if (s->quick_deaths > QUICK_DEATHS_FREE) {
+		unsigned doublings = s->quick_deaths - QUICK_DEATHS_FREE - 1;
+		wait_ms = doublings < 6 ? BACKOFF_MIN_MS << doublings
+					: BACKOFF_MAX_MS;
+	}
+	s->restart_ns = clock_mono_ns() + wait_ms * NS_PER_MS;
+}
+
+static void on_worker_end(struct supervisor *s, int status)
+{
+	struct child was = s->worker;
+	bool is_good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	s->kill_ns = 0;
+	forget(&s->worker);
+	if (s->state == STARTING) {
+		end(s,
+		    WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_CODE_SYSTEM);
+		return;
+	}
+	if (!is_good) {
+		s->worker_counts.deaths++;
+		log_line(LOG_ERROR, "supervisor", "worker=%d died %s=%d",
+			 (int)was.pid,
+			 WIFSIGNALED(status) ? "signal" : "exit_code",
+			 WIFSIGNALED(status) ? WTERMSIG(status)
+					     : WEXITSTATUS(status));
+	}
+	if (s->next.is_ready)
+		take_over(s);
+	else if (s->state == STOPPING && WIFEXITED(status) && !was.is_leaving)
+		end(s, WEXITSTATUS(status)); /* Grace is over, or all done */
+	else
+		restart_later(s, clock_mono_ns() - was.started_ns <
+					 QUICK_DEATH_MS * NS_PER_MS);
+}
+
+static void reap(struct supervisor *s)
+{
+	int status;
+	pid_t pid;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == s->next.pid) {
+			forget(&s->next);
+			reload_failed(s, "the new worker could not start");
+		} else if (pid == s->worker.pid) {
+			on_worker_end(s, status);
+		}
+	}
+}
+
+static void stop(struct supervisor *s, int signum)
+{
+	if (s->state == STARTING) {
+		if (s->stop_signal != 0)
+			end(s, 0);
+		s->stop_signal = signum;
+		return;
+	}
+	if (s->state == RUNNING) {
+		log_line(LOG_INFO, "supervisor", "signal=%d stopping", signum);
+		s->stop_ns = clock_mono_ns();
+	}
+	s->state = STOPPING;
+	if (s->next.pid != 0)
+		kill(s->next.pid, SIGKILL);
+	if (s->worker.pid != 0)
+		kill(s->worker.pid, SIGTERM);
+}
+
+static void on_signal(struct supervisor *s)
+{
+	struct signalfd_siginfo info;
+	while (read(s->signals, &info, sizeof info) == sizeof info) {
+		int signum = (int)info.ssi_signo;
+		if (signum == SIGCHLD)
+			reap(s);
+		else if (signum == SIGHUP)
+			reload(s);
+		else if (signum == SIGUSR1 && s->worker.pid != 0)
+			kill(s->worker.pid, SIGUSR1);
+		else if (signum == SIGTERM || signum == SIGINT)
+			stop(s, signum);
+	}
+}
+
+static void on_time(struct supervisor *s)
+{
+	int64_t now_ns = clock_mono_ns();
+	if (s->kill_ns != 0 && now_ns >= s->kill_ns) {
+		log_line(LOG_WARN, "supervisor",
+			 "worker=%d does not leave, killed",
+			 (int)s->worker.pid);
+		s->kill_ns = 0;
+		kill(s->worker.pid, SIGKILL);
+	}
+	if (s->restart_ns != 0 && now_ns >= s->restart_ns) {
+		s->restart_ns = 0;
+		if (!spawn(s, &s->worker))
+			restart_later(s, true);
+	}
+}
+
+static int wait_ms(const struct supervisor *s)
+{
+	int64_t until_ns = 0;
+	if (s->restart_ns != 0)
+		until_ns = s->restart_ns;
+	if (s->kill_ns != 0 && (until_ns == 0 || s->kill_ns < until_ns))
+		until_ns = s->kill_ns;
+	if (until_ns == 0)
+		return -1;
+	int64_t left_ns = until_ns - clock_mono_ns();
+	return left_ns > 0 ? (int)(left_ns / NS_PER_MS) + 1 : 0;
+}
+
+static void wait_for_something(struct supervisor *s)
+{
+	struct child *children[] = {&s->worker, &s->next};
+	struct pollfd fds[3] = {{.fd = s->signals, .events = POLLIN}};
+	for (int i = 0; i < 2; i++)
+		fds[i + 1] = (struct pollfd){
+			.fd = children[i]->pid != 0 ? children[i]->channel : -1,
+			.events = POLLIN,
+		};
+	if (poll(fds, 3, wait_ms(s)) < 0 && errno != EINTR) {
+		log_line(LOG_ERROR, "supervisor", "err=\"poll: %s\"",
+			 strerror(errno));
+		end(s, EXIT_CODE_SYSTEM);
+		return;
+	}
+	/* Messages first: READY and the end may come together. */
+	for (int i = 0; i < 2; i++)
+		if (fds[i + 1].revents != 0 && children[i]->pid != 0)
+			on_channel(s, children[i]);
+	if (s->stop_signal != 0 && s->state == RUNNING)
+		stop(s, s->stop_signal);
+	if (fds[0].revents != 0)
+		on_signal(s);
+	on_time(s);
+}
+
+static bool watch_signals(struct supervisor *s, struct err *e)
+{
+	static const int numbers[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP,
+				      SIGUSR1};
+	sigset_t mask;
+	sigemptyset(&mask);
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+		sigaddset(&mask, numbers[i]);
+	sigprocmask(SIG_BLOCK, &mask, &s->mask_before);
+	signal(SIGPIPE, SIG_IGN);
+	s->signals = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
+	return s->signals >= 0 || err_sys(e, errno, "signalfd");
+}
+
+int supervisor_run(const struct assemble_opts *opts)
+{
+	struct supervisor s = {.opts = opts};
+	struct err e = {0};
+	endpoints_init(&s.endpoints);
+	if (!log_open(NULL, opts->log_level, &e) || !watch_signals(&s, &e) ||
+	    !endpoints_adopt_systemd(&s.endpoints, &e) ||
+	    !handover_open(&s.handover, &e)) {
+		fprintf(stderr, "sluiced: %s\n", e.text);
+		return e.exit_code;
+	}
+	if (!spawn(&s, &s.worker))
+		return EXIT_CODE_SYSTEM;
+	while (!s.is_over)
+		wait_for_something(&s);
+	if (s.worker.pid != 0)
+		kill(s.worker.pid, SIGKILL);
+	endpoints_close(&s.endpoints);
+	handover_close(&s.handover);
+	close(s.signals);
+	return s.exit_code;
+}

@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "process/worker.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "intake/endpoints.h"
+#include "intake/receiver.h"
+#include "journal/journal.h"
+#include "journal/peer_address.h"
+#include "pipeline/counters.h"
+#include "pipeline/pipeline.h"
+#include "setup/assemble.h"
+#include "status/http.h"
+#include "status/status.h"
+
+enum {
+	SLOTS = 64, /* datagrams for one recvmmsg */
+	/* Draining ends after so many ticks without a datagram, the first of
+	 * which may come at once: 1 to 1.25 s.  Counted, so that a stall of the whole machine is one tick, not an end. */
+	IDLE_TICK_MS = 250,
+	IDLE_TICKS = 5,
+	STUCK_MS = 5000,	 /* after Grace */
+	JOURNAL_WAIT_MS = 10000, /* for the worker before to let go of it */
+};
+
+enum state { RUNNING, DRAINING, FINISHING, LEAVING, STOPPED };
+
+struct worker {
+	const struct worker_opts *opts;
+	const struct settings *settings;
+	enum state state;
+	uv_loop_t loop;
+	struct journal *journal;
+	struct pipeline *pipeline;
+	struct receiver *receiver;
+	struct http *http;
+	struct status *status;
+	struct metrics_input inputs[ENDPOINTS_MAX];
+	struct worker_counts worker_counts;
+	bool live_on[ENDPOINTS_MAX]; /* of LEAVE */
+	uv_poll_t channel;
+	uv_timer_t idle_timer; /* draining, or waiting to leave: a tick */
+	unsigned idle_ticks;   /* without a datagram */
+	uint64_t arrivals;     /* at the last tick */
+	uv_timer_t grace_timer;
+	uv_timer_t health_timer;
+	uv_async_t finished;
+	uv_signal_t signals[4];
+};
+
+/* --- the end */
+
+static void on_received_all(void *data)
+{
+	struct worker *w = data;
+	pipeline_finish(w->pipeline);
+}
+
+static void finish(struct worker *w)
+{
+	w->state = FINISHING;
+	uv_timer_stop(&w->idle_timer);
+	receiver_finish(w->receiver, on_received_all, w);
+}
+
+/* The loop runs timers before it polls: what came meanwhile is looked for. */
+static void on_idle_tick(uv_timer_t *timer)
+{
+	struct worker *w = timer->data;
+	receiver_poll(w->receiver);
+	uint64_t arrivals = receiver_arrivals(w->receiver);
+	w->idle_ticks = arrivals == w->arrivals ? w->idle_ticks + 1 : 0;
+	w->arrivals = arrivals;
+	if (w->idle_ticks >= IDLE_TICKS)
+		finish(w);
+}
+
+/* A hook in one endless call of the C library, a disk that hangs: nothing in
+ * this process can end that.  What is not written is in the journal. */
+static void on_stuck(uv_timer_t *timer)
+{
+	struct worker *w = timer->data;
+	log_line(LOG_ERROR, "worker",
+		 "err=\"the pipeline does not end: a hook or a disk hangs\"");
+	status_say_last_word(w->status);
+	_exit(EXIT_CODE_SYSTEM);
+}
+
+static void on_grace_over(uv_timer_t *timer)
+{
+	struct worker *w = timer->data;
+	log_line(LOG_WARN, "worker", "grace=over state=%s",
+		 w->state == DRAINING ? "draining" : "finishing");
+	if (w->state == DRAINING)
+		finish(w);
+	pipeline_abandon(w->pipeline);
+	uv_timer_start(timer, on_stuck, STUCK_MS, 0);
+}
+
+static void drain(struct worker *w, int64_t grace_ms)
+{
+	log_line(LOG_INFO, "worker", "draining grace_ms=%" PRId64, grace_ms);
+	w->state = DRAINING;
+	w->arrivals = receiver_arrivals(w->receiver);
+	uv_timer_start(&w->idle_timer, on_idle_tick, IDLE_TICK_MS,
+		       IDLE_TICK_MS);
+	uv_timer_start(&w->grace_timer, on_grace_over, (uint64_t)grace_ms, 0);
+}
+
+static bool is_blocked(struct worker *w)
+{
+	bool blocked = pipeline_view_begin(w->pipeline)->is_blocked;
+	pipeline_view_end(w->pipeline);
+	return blocked;
+}
+
+static bool is_output_blocked(void *data)
+{
+	return is_blocked(data);
+}
+
+static void wake_pipeline(void *data)
+{
+	struct worker *w = data;
+	pipeline_wake(w->pipeline);
+}
+
+/* `live_on`: NULL when there is no next worker. */
+static void leave(struct worker *w, const char *why, const bool *live_on)
+{
+	if (w->state == FINISHING || w->state == LEAVING)
+		return;
+	log_line(LOG_INFO, "worker", "leaving why=\"%s\"", why);
+	w->state = LEAVING;
+	uv_timer_stop(&w->idle_timer);
+	uv_timer_stop(&w->grace_timer);
+	receiver_leave(w->receiver, live_on);
+	/* A journal in memory does not wait for the next worker. */
+	if (w->settings->storage_in_memory)
+		pipeline_finish(w->pipeline);
+	else
+		pipeline_leave(w->pipeline);
+}
+
+static void on_stay_tick(uv_timer_t *timer)
+{
+	struct worker *w = timer->data;
+	struct channel_message m = {.kind = CHANNEL_STAY};
+	if (w->state != RUNNING && w->state != LEAVING)
+		return;
+	if (is_blocked(w)) {
+		if (!channel_send(w->opts->channel, &m))
+			uv_timer_stop(timer);
+	} else if (w->state == RUNNING) {
+		leave(w, "reload", w->live_on);
+		uv_timer_again(timer);
+	}
+}
+
+/* A journal in memory goes with us: as long as the disk takes nothing we go on
+ * receiving, and must not be killed. */
+static void leave_for_reload(struct worker *w)
+{
+	bool must_stay = w->settings->storage_in_memory && is_blocked(w);
+	if (must_stay && w->state == RUNNING)
+		log_line(
+			LOG_WARN, "worker",
+			"reload=waiting err=\"an output takes nothing, and the "
+			"journal is in memory\"");
+	else
+		leave(w, "reload", w->live_on);
+	bool is_going = w->state == RUNNING || w->state == LEAVING;
+	if (w->settings->storage_in_memory && is_going)
+		uv_timer_start(&w->idle_timer, on_stay_tick, 0, IDLE_TICK_MS);
+}
+
+static void close_handle(uv_handle_t *handle, void *unused)
+{
+	(void)unused;
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+static void close_rest(void *data)
+{
+	struct worker *w = data;
+	receiver_stop(w->receiver);
+	uv_walk(&w->loop, close_handle, NULL);
+}
+
+static void close_all(struct worker *w)
+{
+	http_stop(w->http, close_rest, w);
+}
+
+static void on_finished(uv_async_t *async)
+{
+	struct worker *w = async->data;
+	if (w->state != LEAVING)
+		status_say_last_word(w->status);
+	w->state = STOPPED;
+	close_all(w);
+}
+
+/* --- in the pipeline's thread */
+
+static void tell_settled(void *data)
+{
+	struct worker *w = data;
+	receiver_tell_settled(w->receiver);
+}
+
+static void tell_finished(void *data)
+{
+	struct worker *w = data;
+	uv_async_send(&w->finished);
+}
+
+/* --- what comes from outside */
+
+static bool ask_reload(void *data)
+{
+	struct worker *w = data;
+	struct channel_message m = {.kind = CHANNEL_RELOAD};
+	if (w->opts->channel >= 0 && channel_send(w->opts->channel, &m))
+		return true;
+	log_line(LOG_WARN, "worker",
+		 "reload=refused err=\"there is no supervisor\"");
+	return false;
+}
+
+static void on_channel(uv_poll_t *poll, int status, int events)
+{
+	struct worker *w = poll->data;
+	struct channel_message m;
+	(void)status;
+	(void)events;
+	if (!channel_receive(w->opts->channel, &m)) {
+		uv_poll_stop(poll);
+		leave(w, "the supervisor is gone", NULL);
+	} else if (m.kind == CHANNEL_LEAVE) {
+		memcpy(w->live_on, m.live_on, sizeof w->live_on);
+		leave_for_reload(w);
+	} else if (m.kind == CHANNEL_COUNTS) {
+		w->worker_counts = m.worker_counts;
+	}
+}
+
+static void on_signal(uv_signal_t *signal, int signum)
+{
+	struct worker *w = signal->data;
+	if (signum == SIGUSR1) {
+		log_line(LOG_INFO, "worker",
+			 "signal=SIGUSR1 files are reopened");
+		pipeline_reopen(w->pipeline);
+	} else if (signum == SIGHUP) {
+		if (w->opts->channel < 0) /* else the supervisor's to answer */
+			ask_reload(w);
+	} else if (w->state == RUNNING) {
+		log_line(LOG_INFO, "worker", "signal=%d", signum);
+		drain(w, (int64_t)(w->settings->grace_s * 1000));
+	}
+}
+
+static void on_health_timer(uv_timer_t *timer)
+{
+	struct worker *w = timer->data;
+	status_tick(w->status);
+}
+
+static void answer_http(void *data, const struct http_request *request,
+			struct http_answer *answer)
+{
+	struct worker *w = data;
+	status_answer(w->status, request, answer);
+}
+
+/* --- the beginning */
+
+static void init_handles(struct worker *w)
+{
+	uv_timer_t *timers[] = {&w->idle_timer, &w->grace_timer,
+				&w->health_timer};
+	for (size_t i = 0; i < sizeof timers / sizeof *timers; i++) {
+		CHECK(uv_timer_init(&w->loop, timers[i]) == 0);
+		timers[i]->data = w;
+	}
+	CHECK(uv_async_init(&w->loop, &w->finished, on_finished) == 0);
+	w->finished.data = w;
+}
+
+static void start_signals(struct worker *w)
+{
+	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+	signal(SIGPIPE, SIG_IGN);
+	/* A file size limit is an error of write(), not the end. */
+	signal(SIGXFSZ, SIG_IGN);
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+		CHECK(uv_signal_init(&w->loop, &w->signals[i]) == 0);
+		w->signals[i].data = w;
+		uv_signal_start(&w->signals[i], on_signal, numbers[i]);
+	}
+}
+
+static void say_found(const struct journal_found *found, const char *path)
+{
+	if (found->damaged[0] != '\0')
+		log_line(
+			LOG_ERROR, "journal",
+			"path=%s err=\"%s\" set_aside=%s msg=\"sluiced replay %s "
+			"sends what is good in it\"",
+			path, found->why, found->damaged, found->damaged);
+	if (found->is_written_back)
+		log_line(
+			LOG_WARN, "journal",
+			"path=%s msg=\"on a disk: receiving waits while the kernel "
+			"writes it back; better on a tmpfs (emptyDir with medium: "
+			"Memory)\"",
+			path);
+	if (found->messages > 0)
+		log_line(LOG_INFO, "journal",
+			 "path=%s recovered=%" PRIu64 " from_slots=%" PRIu64
+			 " noted=%" PRIu64,
+			 path, found->messages, found->from_slots,
+			 found->noted);
+}
+
+static bool open_journal(struct worker *w, struct err *e)
+{
+	const struct assembly *a = w->opts->assembly;
+	struct journal_opts opts = {
+		.path = a->journal_path,
+		.ring_bytes = a->settings.journal_bytes,
+		.slots = SLOTS,
+		.counters_bytes = COUNTERS_BYTES,
+		.wait_ms = JOURNAL_WAIT_MS,
+	};
+	for (size_t i = 0; i < a->input_count; i++) {
+		const struct input *in = &a->inputs[i];
+		size_t bytes =
+			in->message_bytes_max +
+			(in->keeps_peer_address ? PEER_ADDRESS_BYTES_MAX : 0);
+		if (bytes > opts.slot_bytes)
+			opts.slot_bytes = bytes;
+	}
+	struct journal_found found = {0};
+	w->journal = journal_open(&opts, &found, e);
+	if (w->journal == NULL)
+		return err_in(e, "storage");
+	w->opts->assembly->notes.data = w->journal;
+	if (a->journal_path != NULL)
+		say_found(&found, a->journal_path);
+	return true;
+}
+
+static bool start_pipeline(struct worker *w, struct err *e)
+{
+	const struct assembly *a = w->opts->assembly;
+	struct pipeline_opts opts = {
+		.journal = w->journal,
+		.decoders = a->decoders,
+		.decoder_count = a->input_count,
+		.chain = a->chain,
+		.router = a->router,
+		.dead_letter = a->dead_letter,
+		.is_durable = a->journal_path != NULL,
+		.on_settled = tell_settled,
+		.on_finished = tell_finished,
+		.data = w,
+	};
+	w->pipeline = pipeline_start(&opts, e);
+	return w->pipeline != NULL;
+}
+
+static void start_receiver(struct worker *w)
+{
+	struct receiver_input inputs[ENDPOINTS_MAX] = {0};
+	struct receiver_opts opts = {
+		.loop = &w->loop,
+		.journal = w->journal,
+		.endpoints = w->opts->endpoints,
+		.handover = w->opts->handover,
+		.inputs = inputs,
+		.slots = SLOTS,
+		.wake_after_ms = (uint64_t)(w->settings->flush_s * 1000 / 2),
+		.wake = wake_pipeline,
+		.is_output_blocked = is_output_blocked,
+		.data = w,
+	};
+	for (uint32_t i = 0; i < opts.endpoints->specs.socket_count; i++) {
+		const struct input *in = &w->opts->assembly->inputs[i];
+		struct socket *s = opts.endpoints->sockets[i];
+		inputs[i] = (struct receiver_input){
+			.framing = in->framing,
+			.message_bytes_max = in->message_bytes_max,
+			.keeps_peer_address = in->keeps_peer_address,
+		};
+		w->inputs[i] = (struct metrics_input){
+			.name = in->name,
+			.socket = socket_stats(s),
+			.queue_length = socket_queue_length(s),
+		};
+	}
+	w->receiver = receiver_new(&opts);
+}
+
+static bool start_http(struct worker *w, struct err *e)
+{
+	if (w->opts->endpoints->http_fd < 0)
+		return true;
+	struct http_opts opts = {.fd = w->opts->endpoints->http_fd,
+				 .answer = answer_http,
+				 .data = w};
+	w->http = http_start(&w->loop, &opts, e);
+	if (w->http != NULL)
+		w->opts->endpoints->http_fd = -1;
+	return w->http != NULL;
+}
+
+static void start_status(struct worker *w)
+{
+	struct status_opts opts = {
+		.settings = w->settings,
+		.journal = w->journal,
+		.pipeline = w->pipeline,
+		.inputs = w->inputs,
+		.input_count = w->opts->endpoints->specs.socket_count,
+		.worker_counts = &w->worker_counts,
+		.on_reload = ask_reload,
+		.data = w,
+	};
+	w->status = status_new(&opts);
+	uint64_t tick_ms = status_tick_ms(w->status);
+	if (w->settings->health_check)
+		uv_timer_start(&w->health_timer, on_health_timer, tick_ms,
+			       tick_ms);
+}
+
+/* The pipeline's thread comes last of what can fail: before it, nothing needs
+ * to be told to stop. */
+static bool start(struct worker *w, struct err *e)
+{
+	start_signals(w);
+	if (!open_journal(w, e) || !start_http(w, e))
+		return false;
+	start_receiver(w);
+	if (!start_pipeline(w, e))
+		return false;
+	start_status(w);
+	if (w->opts->channel >= 0) {
+		CHECK(uv_poll_init(&w->loop, &w->channel, w->opts->channel) ==
+		      0);
+		w->channel.data = w;
+		uv_poll_start(&w->channel, UV_READABLE, on_channel);
+	}
+	struct channel_message working = {.kind = CHANNEL_WORKING};
+	if (w->opts->channel >= 0 && !channel_send(w->opts->channel, &working))
+		log_line(LOG_DEBUG, "worker", "the supervisor is gone");
+	receiver_start(w->receiver);
+	if (w->opts->is_draining)
+		drain(w, w->opts->grace_left_ms);
+	return true;
+}
+
+bool worker_run(const struct worker_opts *opts, struct err *e)
+{
+	struct worker *w = mem_new(1, sizeof *w);
+	w->opts = opts;
+	w->settings = &opts->assembly->settings;
+	w->worker_counts = opts->worker_counts;
+	CHECK(uv_loop_init(&w->loop) == 0);
+	init_handles(w);
+	bool started = start(w, e);
+	if (started)
+		log_line(LOG_INFO, "worker", "ready version=%s",
+			 metrics_version());
+	else
+		close_all(w);
+	uv_run(&w->loop, UV_RUN_DEFAULT);
+	CHECK(uv_loop_close(&w->loop) == 0);
+	status_free(w->status);
+	pipeline_free(w->pipeline);
+	journal_close(w->journal);
+	free(w);
+	return started;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "process/worker_main.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "intake/endpoints.h"
+#include "process/channel.h"
+#include "process/worker.h"
+
+static int failed(const struct err *e)
+{
+	fprintf(stderr, "sluiced: %s\n", e->text);
+	return e->exit_code;
+}
+
+static bool copy_text(char *to, size_t size, const char *text, struct err *e)
+{
+	size_t length = strlen(text);
+	if (length >= size)
+		return err_set(e, "\"%s\" is longer than %zu bytes", text,
+			       size - 1);
+	memcpy(to, text, length + 1);
+	return true;
+}
+
+static bool specs_of(const struct assembly *a, struct endpoint_specs *specs,
+		     struct err *e)
+{
+	*specs = (struct endpoint_specs){0};
+	if (a->input_count > ENDPOINTS_MAX)
+		return err_set(e, "%zu inputs; %d are possible", a->input_count,
+			       ENDPOINTS_MAX);
+	specs->socket_count = (uint32_t)a->input_count;
+	for (size_t i = 0; i < a->input_count; i++) {
+		const struct socket_opts *opts = &a->inputs[i].socket;
+		struct socket_spec *spec = &specs->sockets[i];
+		spec->kind = opts->kind;
+		spec->port = opts->port;
+		spec->mode = opts->mode;
+		spec->queue_length = opts->queue_length;
+		spec->receive_bytes = opts->receive_bytes;
+		if (!copy_text(spec->path, sizeof spec->path, opts->path, e))
+			return err_in(e, "input %s", a->inputs[i].name);
+	}
+	specs->has_http = a->settings.http_server;
+	specs->http_port = a->settings.http_port;
+	return copy_text(specs->http_listen, sizeof specs->http_listen,
+			 a->settings.http_listen, e) ||
+	       err_in(e, "HTTP_Listen");
+}
+
+/* The descriptors of GO: sockets in the order of the specs, then HTTP. */
+static bool take_endpoints(const struct channel_message *go,
+			   const struct endpoint_specs *specs,
+			   struct endpoints *to, struct err *e)
+{
+	uint32_t wanted = specs->socket_count + (specs->has_http ? 1 : 0);
+	if (go->kind != CHANNEL_GO || go->fd_count != wanted)
+		return err_set(e, "%s", "the supervisor sent no endpoints");
+	to->specs = *specs;
+	for (uint32_t i = 0; i < specs->socket_count; i++) {
+		to->sockets[i] = socket_adopt(go->fds[i], go->queue_lengths[i],
+					      go->are_kept[i], e);
+		if (to->sockets[i] == NULL)
+			return false;
+		if (socket_kind(to->sockets[i]) != specs->sockets[i].kind)
+			return err_set(e, "descriptor %d is of another kind",
+				       go->fds[i]);
+	}
+	if (specs->has_http)
+		to->http_fd = go->fds[specs->socket_count];
+	return true;
+}
+
+int worker_main_supervised(const struct assemble_opts *opts, int channel,
+			   const struct handover *handover)
+{
+	struct err e = {0};
+	struct endpoints endpoints;
+	struct channel_message m = {.kind = CHANNEL_READY};
+	endpoints_init(&endpoints);
+	prctl(PR_SET_NAME, "sluiced-worker");
+	struct assembly *assembly = assemble(opts, &e);
+	if (assembly == NULL || !specs_of(assembly, &m.specs, &e))
+		goto fail;
+	struct endpoint_specs specs = m.specs;
+	const struct settings *settings = &assembly->settings;
+	m.log.level = (int)(settings->has_log_level ? settings->log_level
+						    : opts->log_level);
+	if (settings->log_file != NULL &&
+	    !copy_text(m.log.path, sizeof m.log.path, settings->log_file, &e)) {
+		err_in(&e, "Log_File");
+		goto fail;
+	}
+	m.grace_left_ms = (int64_t)(assembly->settings.grace_s * 1000);
+	if (!channel_send(channel, &m) || !channel_receive(channel, &m) ||
+	    m.kind == CHANNEL_LEAVE) {
+		assembly_free(assembly); /* not needed, or nobody is there */
+		return 0;
+	}
+	struct worker_opts worker = {
+		.assembly = assembly,
+		.endpoints = &endpoints,
+		.channel = channel,
+		.handover = handover,
+		.worker_counts = m.worker_counts,
+		.is_draining = m.is_draining,
+		.grace_left_ms = m.grace_left_ms,
+	};
+	if (!take_endpoints(&m, &specs, &endpoints, &e) ||
+	    !worker_run(&worker, &e))
+		goto fail;
+	endpoints_close(&endpoints);
+	assembly_free(assembly);
+	return 0;
+fail:
+	endpoints_close(&endpoints);
+	assembly_free(assembly);
+	return failed(&e);
+}
+
+int worker_main_alone(const struct assemble_opts *opts)
+{
+	struct err e = {0};
+	struct endpoints endpoints;
+	struct endpoint_specs specs;
+	endpoints_init(&endpoints);
+	struct assembly *assembly = assemble(opts, &e);
+	struct worker_opts worker = {
+		.assembly = assembly, .endpoints = &endpoints, .channel = -1};
+	bool ok = assembly != NULL && specs_of(assembly, &specs, &e) &&
+		  endpoints_adopt_systemd(&endpoints, &e) &&
+		  endpoints_set(&endpoints, &specs, &e) &&
+		  worker_run(&worker, &e);
+	endpoints_close(&endpoints);
+	assembly_free(assembly);
+	return ok ? 0 : failed(&e);
+}
+
+int worker_main_dry_run(const struct assemble_opts *opts)
+{
+	struct err e = {0};
+	struct assembly *assembly = assemble(opts, &e);
+	if (assembly == NULL)
+		return failed(&e);
+	assembly_free(assembly);
+	fputs("configuration test is successful\n", stderr);
+	return 0;
+}

@@ -1,0 +1,596 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "regex/ruby_regex.h"
+
+#include <ctype.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "regex/ruby_class.h"
+
+enum { DEPTH_MAX = 200 };
+
+/* What a quantifier would repeat; PCRE2 wants (?:) around some of it. */
+enum last { LAST_NOTHING, LAST_ATOM, LAST_NEEDS_GROUP };
+
+struct group {
+	size_t text_at;	  /* where it begins in the text */
+	unsigned closers; /* of groups that (?i) opened, up to its own ) */
+	bool is_caseless;
+	bool is_dotall;
+	bool is_extended;
+};
+
+struct scan {
+	struct ruby_cursor in;
+	struct buf *out;
+	struct buf *names;
+	bool has_names;
+	bool tells_apart; /* see ruby_regex.h */
+	bool has_numbers; /* \1 and the like */
+	size_t captures;  /* groups with and without a name so far */
+	size_t number_at;
+	enum last last;
+	size_t last_text_at; /* where that begins in the text */
+	size_t depth;
+	struct group groups[DEPTH_MAX]; /* [0] is the whole pattern */
+};
+
+static bool fail(const struct scan *s, const char *what)
+{
+	return ruby_fail_at(&s->in, s->in.at, what);
+}
+
+static struct group *top(struct scan *s)
+{
+	return &s->groups[s->depth];
+}
+
+static bool at_end(const struct scan *s)
+{
+	return s->in.at == s->in.text.len;
+}
+
+static void begin(struct scan *s, enum last kind)
+{
+	s->last = kind;
+	s->last_text_at = s->out->len;
+}
+
+/* Copy source bytes as they are. */
+static void copy(struct scan *s, size_t count)
+{
+	buf_put(s->out, s->in.text.ptr + s->in.at, count);
+	s->in.at += count;
+}
+
+static bool source_has(const struct scan *s, const char *text)
+{
+	size_t len = strlen(text);
+	return s->in.text.len - s->in.at >= len &&
+	       memcmp(s->in.text.ptr + s->in.at, text, len) == 0;
+}
+
+/* An atom was written that takes characters beyond ASCII: [^ ], \S or a dot.
+ * As many as there are, greedily, they are the same as their bytes. */
+static void note_wide(struct scan *s)
+{
+	unsigned char repeat = ruby_peek(&s->in, 0);
+	if ((repeat != '*' && repeat != '+') || ruby_peek(&s->in, 1) == '?')
+		s->tells_apart = true;
+}
+
+static void note_set(struct scan *s)
+{
+	const char *atom = buf_text(s->out) + s->last_text_at;
+	if (strncmp(atom, "[^", 2) == 0 || strncmp(atom, "(?s:.)", 6) == 0)
+		note_wide(s);
+}
+
+/* <name>, 'name', <1> or <-1> at the cursor. */
+static bool read_reference(struct scan *s, struct span *name)
+{
+	unsigned char open = ruby_peek(&s->in, 0);
+	char close = open == '<' ? '>' : '\'';
+	const char *start = s->in.text.ptr + s->in.at + 1;
+	const char *stop = NULL;
+	if (open == '<' || open == '\'')
+		stop = memchr(start, close, s->in.text.len - s->in.at - 1);
+	if (stop == NULL)
+		return fail(s, "<name> expected");
+	*name = span_make(start, (size_t)(stop - start));
+	for (size_t i = 0; i < name->len; i++) {
+		unsigned char c = (unsigned char)name->ptr[i];
+		bool is_sign = i == 0 && (c == '-' || c == '+');
+		if (c < 0x80 && !isalnum(c) && c != '_' && !is_sign)
+			return fail(s, "a name is of letters, digits and _,");
+	}
+	if (name->len == 0)
+		return fail(s, "an empty name");
+	s->in.at += name->len + 2;
+	return true;
+}
+
+static bool is_number(struct span name)
+{
+	char c = name.ptr[0];
+	return c == '-' || c == '+' || isdigit((unsigned char)c);
+}
+
+/* <n7>, what PCRE2 calls the group. */
+static void put_name(struct scan *s, struct span name)
+{
+	size_t index = 0, at = 0;
+	while (at < s->names->len &&
+	       !span_equals(span_of(s->names->ptr + at), name)) {
+		at += strlen(s->names->ptr + at) + 1;
+		index++;
+	}
+	if (at == s->names->len) {
+		buf_put_span(s->names, name);
+		buf_put_char(s->names, '\0');
+	}
+	buf_printf(s->out, "<n%zu>", index);
+}
+
+static void note_number(struct scan *s, size_t at)
+{
+	if (!s->has_numbers)
+		s->number_at = at;
+	s->has_numbers = true;
+}
+
+/* \k<name> looks back, \g<name> calls. */
+static bool put_reference(struct scan *s, char letter)
+{
+	size_t start = s->in.at;
+	struct span name;
+	if (!read_reference(s, &name))
+		return false;
+	if (is_number(name))
+		note_number(s, start);
+	if (letter == 'k' && is_number(name))
+		buf_printf(s->out, "\\g{%.*s}", (int)name.len, name.ptr);
+	else if (span_equals(name, SPAN("0")))
+		buf_put_text(s->out, "(?R)");
+	else if (is_number(name))
+		buf_printf(s->out, "\\g<%.*s>", (int)name.len, name.ptr);
+	else {
+		buf_printf(s->out, "\\%c", letter);
+		put_name(s, name);
+	}
+	return true;
+}
+
+/* \1 to \9, and what is no more than the groups so far; else it is an octal
+ * number. */
+static bool at_back_reference(const struct scan *s)
+{
+	size_t number = 0;
+	unsigned char digit = ruby_peek(&s->in, 0);
+	if (digit < '1' || digit > '9')
+		return false;
+	for (size_t i = 1; isdigit(digit) && i < 10; i++) {
+		number = number * 10 + (digit - (unsigned)'0');
+		digit = ruby_peek(&s->in, i);
+	}
+	return number <= 9 || number <= s->captures;
+}
+
+static bool put_back_reference(struct scan *s)
+{
+	note_number(s, s->in.at);
+	size_t count = 0;
+	while (isdigit(ruby_peek(&s->in, count)))
+		count++;
+	buf_put_text(s->out, "\\g{");
+	copy(s, count);
+	buf_put_char(s->out, '}');
+	return true;
+}
+
+/* Behind a backslash that is not in a class. */
+static bool put_escape(struct scan *s)
+{
+	if (at_end(s))
+		return fail(s, "nothing behind the \\");
+	begin(s, LAST_ATOM);
+	unsigned char letter = ruby_peek(&s->in, 0);
+	struct ruby_set set;
+	if (ruby_letter_set((char)letter, &set)) {
+		s->in.at++;
+		ruby_put_set(s->out, &set);
+		note_set(s);
+		return true;
+	}
+	if (at_back_reference(s))
+		return put_back_reference(s);
+	bool is_code;
+	uint32_t code;
+	if (!ruby_read_code(&s->in, true, &is_code, &code))
+		return false;
+	if (is_code) {
+		ruby_put_code(s->out, code);
+		return true;
+	}
+	s->in.at++;
+	switch (letter) {
+	case 'k':
+	case 'g':
+		return put_reference(s, (char)letter);
+	case 'p':
+	case 'P':
+		return ruby_put_property(&s->in, false, s->out);
+	case 'R': /* PCRE2's would take the byte \x85 */
+		s->tells_apart = true;
+		buf_put_text(s->out,
+			     s->in.is_utf ? "\\R" : "(?>\\r\\n|[\\n-\\r])");
+		return true;
+	case 'A':
+	case 'B':
+	case 'b':
+	case 'G':
+	case 'K':
+	case 'X':
+	case 'Z':
+	case 'z':
+		s->last = letter == 'X' ? LAST_ATOM : LAST_NEEDS_GROUP;
+		if (letter == 'b' || letter == 'B')
+			s->tells_apart = true;
+		buf_put_char(s->out, '\\');
+		buf_put_char(s->out, (char)letter);
+		return true;
+	default: /* itself; PCRE2 has meanings of its own for letters */
+		if (!isalnum(letter) && letter < 0x80)
+			buf_put_char(s->out, '\\');
+		buf_put_char(s->out, (char)letter);
+		return true;
+	}
+}
+
+static bool push(struct scan *s)
+{
+	if (s->depth + 1 == DEPTH_MAX)
+		return fail(s, "groups nested too deep");
+	struct group inner = *top(s);
+	inner.text_at = s->out->len;
+	inner.closers = 0;
+	s->depth++;
+	*top(s) = inner;
+	s->last = LAST_NOTHING;
+	return true;
+}
+
+static void put_options(struct scan *s)
+{
+	bool i = top(s)->is_caseless;
+	bool m = top(s)->is_dotall;
+	buf_printf(s->out, "(?%s%s%s%s%s:", i ? "i" : "", m ? "s" : "",
+		   i && m ? "" : "-", i ? "" : "i", m ? "" : "s");
+}
+
+/* "(?imx-imx)" reaches to the end of the group that it stands in, over a |
+ * too, as "(?imx-imx:" would. */
+static bool open_options(struct scan *s)
+{
+	struct group now = *top(s);
+	bool is_on = true;
+	unsigned char c;
+	s->in.at += 2;
+	while ((c = ruby_peek(&s->in, 0)) != ':' && c != ')') {
+		if (c == '-')
+			is_on = false;
+		else if (c == 'i')
+			now.is_caseless = is_on;
+		else if (c == 'm')
+			now.is_dotall = is_on;
+		else if (c == 'x')
+			now.is_extended = is_on;
+		else
+			return fail(s, "an unknown kind of group");
+		s->in.at++;
+	}
+	s->in.at++;
+	if (c == ':' && !push(s))
+		return false;
+	if (c == ')')
+		now.closers++;
+	else
+		now.closers = 0;
+	now.text_at = top(s)->text_at;
+	*top(s) = now;
+	put_options(s);
+	s->last = LAST_NOTHING;
+	return true;
+}
+
+/* "(?(1)yes|no)", "(?(<name>)yes|no)" */
+static bool open_condition(struct scan *s)
+{
+	s->in.at += 3;
+	unsigned char first = ruby_peek(&s->in, 0);
+	if (!push(s))
+		return false;
+	buf_put_text(s->out, "(?(");
+	if (isdigit(first)) {
+		note_number(s, s->in.at);
+		while (isdigit(ruby_peek(&s->in, 0)))
+			copy(s, 1);
+	} else {
+		struct span name;
+		if (!read_reference(s, &name))
+			return false;
+		put_name(s, name);
+	}
+	if (ruby_peek(&s->in, 0) != ')')
+		return fail(s, "(?(<name>) expected");
+	copy(s, 1);
+	return true;
+}
+
+static bool open_named(struct scan *s)
+{
+	s->in.at += 2;
+	struct span name;
+	if (!read_reference(s, &name) || !push(s))
+		return false;
+	if (is_number(name))
+		return fail(s, "a name begins with a letter or _,");
+	buf_put_text(s->out, "(?");
+	put_name(s, name);
+	s->captures++;
+	s->has_names = true;
+	return true;
+}
+
+static bool skip_comment(struct scan *s)
+{
+	for (s->in.at += 3; !at_end(s); s->in.at++) {
+		unsigned char c = ruby_peek(&s->in, 0);
+		if (c == ')') {
+			s->in.at++;
+			return true;
+		}
+		if (c == '\\')
+			s->in.at++;
+		if (at_end(s))
+			break;
+	}
+	return fail(s, "a comment without its )");
+}
+
+static bool open_group(struct scan *s)
+{
+	static const char *const same[] = {"(?:", "(?=",  "(?!",
+					   "(?>", "(?<=", "(?<!"};
+	if (source_has(s, "(*"))
+		return fail(s, "nothing to repeat");
+	if (!source_has(s, "(?")) {
+		if (!push(s))
+			return false;
+		s->captures++;
+		copy(s, 1);
+		return true;
+	}
+	for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+		if (source_has(s, same[i])) {
+			if (!push(s))
+				return false;
+			copy(s, strlen(same[i]));
+			return true;
+		}
+	}
+	if (source_has(s, "(?#"))
+		return skip_comment(s);
+	if (source_has(s, "(?<") || source_has(s, "(?'"))
+		return open_named(s);
+	if (source_has(s, "(?("))
+		return open_condition(s);
+	if (source_has(s, "(?~"))
+		return fail(s, "(?~ is not supported");
+	return open_options(s);
+}
+
+static void put_closers(struct scan *s)
+{
+	for (; top(s)->closers > 0; top(s)->closers--)
+		buf_put_char(s->out, ')');
+}
+
+static bool close_group(struct scan *s)
+{
+	if (s->depth == 0)
+		return fail(s, "unmatched )");
+	put_closers(s);
+	copy(s, 1);
+	s->last = LAST_ATOM;
+	s->last_text_at = top(s)->text_at;
+	s->depth--;
+	return true;
+}
+
+static void wrap_last(struct scan *s)
+{
+	size_t len = s->out->len - s->last_text_at;
+	buf_put_text(s->out, "(?:)");
+	char *last = s->out->ptr + s->last_text_at;
+	memmove(last + 3, last, len);
+	memcpy(last, "(?:", 3);
+}
+
+static void begin_repeat(struct scan *s)
+{
+	if (s->last == LAST_NEEDS_GROUP)
+		wrap_last(s);
+	if (s->last == LAST_ATOM)
+		s->last = LAST_NEEDS_GROUP;
+}
+
+/* * + ?, with ? (lazy) or + (possessive) behind. */
+static void put_repeat(struct scan *s)
+{
+	begin_repeat(s);
+	unsigned char next = ruby_peek(&s->in, 1);
+	copy(s, next == '?' || next == '+' ? 2 : 1);
+}
+
+/* {n} {n,} {n,m} {,m}; else a { that stands for itself.  Ruby's {n}? and
+ * {n,m}+ repeat once more, which put_repeat sees to. */
+static void put_interval(struct scan *s)
+{
+	size_t low = 0;
+	while (isdigit(ruby_peek(&s->in, 1 + low)))
+		low++;
+	bool has_comma = ruby_peek(&s->in, 1 + low) == ',';
+	size_t len = 1 + low + has_comma;
+	while (has_comma && isdigit(ruby_peek(&s->in, len)))
+		len++;
+	bool has_any = low > 0 || len > low + 2;
+	if (ruby_peek(&s->in, len) != '}' || !has_any) {
+		begin(s, LAST_ATOM);
+		buf_put_text(s->out, "\\{");
+		s->in.at++;
+		return;
+	}
+	begin_repeat(s);
+	copy(s, 1);
+	if (low == 0)
+		buf_put_char(s->out, '0');
+	copy(s, len);
+	if (has_comma && ruby_peek(&s->in, 0) == '?')
+		copy(s, 1);
+}
+
+static bool put_class(struct scan *s)
+{
+	begin(s, LAST_ATOM);
+	size_t start = s->in.at++;
+	if (!ruby_put_class(&s->in, top(s)->is_caseless, s->out))
+		return false;
+	if (memmem(s->in.text.ptr + start, s->in.at - start, "[:", 2) != NULL)
+		s->tells_apart = true;
+	note_set(s);
+	return true;
+}
+
+static bool put_next(struct scan *s)
+{
+	unsigned char c = ruby_peek(&s->in, 0);
+	if (top(s)->is_extended && isspace(c)) {
+		s->in.at++;
+		return true;
+	}
+	if (top(s)->is_extended && c == '#') {
+		while (!at_end(s) && ruby_peek(&s->in, 0) != '\n')
+			s->in.at++;
+		return true;
+	}
+	switch (c) {
+	case '\\':
+		s->in.at++;
+		return put_escape(s);
+	case '[':
+		return put_class(s);
+	case '(':
+		return open_group(s);
+	case ')':
+		return close_group(s);
+	case '*':
+	case '+':
+	case '?':
+		put_repeat(s);
+		return true;
+	case '{':
+		put_interval(s);
+		return true;
+	case '|':
+		s->last = LAST_NOTHING;
+		copy(s, 1);
+		return true;
+	case '.':
+		begin(s, LAST_ATOM);
+		copy(s, 1);
+		note_wide(s);
+		return true;
+	case '^':
+	case '$':
+		begin(s, LAST_NEEDS_GROUP);
+		copy(s, 1);
+		return true;
+	default:
+		if ((c & 0xc0) != 0x80) /* not within a character */
+			begin(s, LAST_ATOM);
+		copy(s, 1);
+		return true;
+	}
+}
+
+/* "/re/imx": take the slashes off and the letters in; o has no meaning here. */
+static void strip_slashes(struct scan *s)
+{
+	struct span *text = &s->in.text;
+	size_t last = text->len;
+	while (last > 1 && memchr("imox", text->ptr[last - 1], 4) != NULL)
+		last--;
+	if (last < 2 || text->ptr[0] != '/' || text->ptr[last - 1] != '/')
+		return;
+	for (size_t i = last; i < text->len; i++) {
+		char c = text->ptr[i];
+		top(s)->is_caseless = top(s)->is_caseless || c == 'i';
+		top(s)->is_dotall = top(s)->is_dotall || c == 'm';
+		top(s)->is_extended = top(s)->is_extended || c == 'x';
+	}
+	text->len = last - 1;
+	s->in.at = 1;
+	if (top(s)->is_caseless || top(s)->is_dotall) {
+		put_options(s);
+		top(s)->closers = 1;
+	}
+}
+
+/* Up to the place where the text has grown to text_len. */
+static bool scan_run(struct scan *s, struct span source, size_t text_len)
+{
+	s->in.text = source;
+	s->in.is_utf = s->in.is_utf || ruby_names_characters(source);
+	strip_slashes(s);
+	while (!at_end(s) && s->out->len < text_len)
+		if (!put_next(s))
+			return false;
+	if (s->depth == 0)
+		put_closers(s);
+	return true;
+}
+
+bool ruby_regex_read(struct span source, bool in_characters,
+		     struct ruby_regex *regex, struct err *e)
+{
+	*regex = (struct ruby_regex){0};
+	struct scan s = {
+		.in.err = e,
+		.in.is_utf = in_characters,
+		.out = &regex->text,
+		.names = &regex->names,
+	};
+	bool ok = scan_run(&s, source, SIZE_MAX);
+	regex->is_utf = s.in.is_utf;
+	regex->has_names = s.has_names;
+	regex->tells_apart = s.tells_apart && !s.in.is_utf;
+	if (ok && s.has_names && s.has_numbers)
+		ok = ruby_fail_at(&s.in, s.number_at,
+				  "a number beside named groups");
+	if (ok && s.depth > 0)
+		ok = fail(&s, "a group without its )");
+	return ok;
+}
+
+size_t ruby_regex_source_at(struct span source, size_t text_at)
+{
+	struct err ignored;
+	struct buf text = {0}, names = {0};
+	struct scan s = {.in.err = &ignored, .out = &text, .names = &names};
+	bool ok = scan_run(&s, source, text_at);
+	(void)ok;
+	buf_fini(&text);
+	buf_fini(&names);
+	return s.in.at;
+}

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "setup/assemble.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/descriptors.h"
+#include "base/embedded.h"
+#include "base/mem.h"
+#include "base/span.h"
+#include "conf/conf.h"
+#include "file/dead_letter.h"
+#include "file/file_path.h"
+#include "filter/chain.h"
+#include "journal/journal.h"
+#include "output/router.h"
+#include "parse/parser.h"
+#include "pipeline/decoder.h"
+#include "setup/input_conf.h"
+#include "setup/match_check.h"
+#include "setup/parser_conf.h"
+
+#define JOURNAL_NAME ".sluiced.journal"
+
+#define DEAD_LETTER_SINK UINT32_MAX /* its number, for notes */
+
+static struct conf *add_conf(struct assembly *a, struct conf *conf,
+			     const struct assemble_opts *opts)
+{
+	if (conf == NULL)
+		return NULL;
+	if (opts->allow_unknown)
+		conf_allow_unknown(conf);
+	a->confs = mem_grow(a->confs, a->conf_count + 1, sizeof *a->confs);
+	a->confs[a->conf_count++] = conf;
+	return conf;
+}
+
+static bool check_section_names(const struct conf *conf, bool allow_unknown,
+				struct err *e)
+{
+	static const char *const names[] = {"SERVICE", "INPUT",	 "PARSER",
+					    "FILTER",  "OUTPUT", NULL};
+	struct conf_section *s;
+	for (size_t i = 0; (s = conf_section(conf, i)) != NULL; i++) {
+		size_t n = 0;
+		while (names[n] != NULL && !conf_is(s, names[n]))
+			n++;
+		if (names[n] != NULL)
+			continue;
+		if (conf_is(s, "MULTILINE_PARSER"))
+			conf_ignore_section(s, "a message is one record");
+		else if (allow_unknown)
+			conf_warn(s, NULL, "an unknown section is ignored");
+		else
+			return conf_err_section(s, names, e);
+	}
+	s = conf_section_named(conf, "SERVICE", 1);
+	if (s != NULL)
+		conf_warn(s, NULL, "only the first [SERVICE] counts");
+	return true;
+}
+
+/* A dry run says everything on standard error, and looks only whether the
+ * file could be opened. */
+static bool open_log(const struct assembly *a, const struct assemble_opts *opts,
+		     struct err *e)
+{
+	const struct settings *s = &a->settings;
+	const char *path = opts->dry_run ? NULL : s->log_file;
+	if (opts->dry_run && s->log_file != NULL) {
+		int error = file_path_try(s->log_file, false);
+		if (error != 0)
+			return err_sys(e, error, "open %s", s->log_file);
+	}
+	return log_open(path, s->has_log_level ? s->log_level : opts->log_level,
+			e);
+}
+
+static bool read_service(struct assembly *a, const struct assemble_opts *opts,
+			 struct err *e)
+{
+	struct conf_section *s = conf_section_named(a->confs[0], "SERVICE", 0);
+	settings_init(&a->settings);
+	if (opts->options != NULL &&
+	    !settings_read(&a->settings, conf_section(opts->options, 0), e))
+		return false;
+	if (s != NULL && !settings_read(&a->settings, s, e))
+		return false;
+	return open_log(a, opts, e) || conf_err_in(s, "Log_File", e);
+}
+
+/* Those that a [SERVICE] names; beyond those it has only unknown keys left. */
+static bool read_parsers_files(struct assembly *a, struct conf_section *s,
+			       const struct assemble_opts *opts,
+			       struct parser_names *names, struct err *e)
+{
+	const char *file;
+	for (size_t n = 0; (file = conf_get_each(s, "Parsers_File", n)); n++) {
+		char *path = conf_find_file(conf_dir(a->confs[0]), file);
+		struct conf *conf = add_conf(a, conf_read(path, e), opts);
+		free(path);
+		if (conf == NULL)
+			return conf_err_in(s, "Parsers_File", e);
+		if (!parser_conf_read_file(a->parsers, conf, names, e))
+			return false;
+	}
+	conf_section_warn(s);
+	return true;
+}
+
+/* An input without Parser has Fluent Bit's, where that is configured. */
+static void find_standard_parsers(struct assembly *a,
+				  const struct parser_names *names)
+{
+	static const char in_unix[] = "syslog-rfc3164-local";
+	static const char in_network[] = "syslog-rfc5424";
+	for (size_t i = 0; i < names->count; i++) {
+		const char *name = conf_get_each(names->sections[i], "Name", 0);
+		if (name == NULL)
+			continue;
+		if (strcmp(name, in_unix) == 0)
+			a->unix_parser = parser_set_find(a->parsers, in_unix);
+		if (strcmp(name, in_network) == 0)
+			a->network_parser =
+				parser_set_find(a->parsers, in_network);
+	}
+}
+
+/* The built-in ones first, so that a configured one takes their name. */
+static bool read_parsers(struct assembly *a, const struct assemble_opts *opts,
+			 struct err *e)
+{
+	a->parsers = parser_set_new();
+	struct span text = embedded_parsers_conf();
+	struct conf *conf = add_conf(
+		a, conf_read_text("built-in parsers", text.ptr, text.len, e),
+		opts);
+	if (conf == NULL || !parser_conf_read(a->parsers, conf, NULL, e))
+		return false;
+
+	struct parser_names names = {0};
+	struct conf_section *s = conf_section_named(a->confs[0], "SERVICE", 0);
+	bool ok = opts->options == NULL ||
+		  read_parsers_files(a, conf_section(opts->options, 0), opts,
+				     &names, e);
+	ok = ok && (s == NULL || read_parsers_files(a, s, opts, &names, e)) &&
+	     parser_conf_read(a->parsers, a->confs[0], &names, e);
+	if (ok)
+		find_standard_parsers(a, &names);
+	free(names.sections);
+	return ok;
+}
+
+static bool have_one_place(const struct socket_opts *a,
+			   const struct socket_opts *b)
+{
+	bool is_unix = socket_kind_is_unix(a->kind);
+	if (is_unix != socket_kind_is_unix(b->kind) ||
+	    (!is_unix && (a->kind != b->kind || a->port != b->port)))
+		return false;
+	return strcmp(a->path, b->path) == 0;
+}
+
+/* Of two inputs with one path the second would take the first one's place,
+ * two of one name would be one in the metrics. */
+static bool check_unlike_others(const struct assembly *a, size_t index,
+				const struct conf_section *s, struct err *e)
+{
+	const struct input *in = &a->inputs[index];
+	for (size_t i = 0; i < index; i++) {
+		const struct input *other = &a->inputs[i];
+		if (strcmp(other->name, in->name) == 0)
+			return conf_err_key(s, "Alias", e,
+					    "there is an input \"%s\" already; "
+					    "give one of the two another Alias",
+					    in->name);
+		const char *key =
+			socket_kind_is_unix(in->socket.kind) ? "Path" : "Port";
+		if (have_one_place(&other->socket, &in->socket))
+			return conf_err_key(s, key, e,
+					    "the inputs %s and %s have one "
+					    "%s; each needs its own",
+					    other->name, in->name, key);
+	}
+	return true;
+}
+
+/* What is wrong with the socket's place may be told before it is opened.  A
+ * directory that is missing may be there in the pod. */
+static bool try_socket(const struct input *in, const struct conf_section *s,
+		       struct err *e)
+{
+	char room[LOG_QUOTED_BYTES];
+	switch (socket_try(&in->socket, e)) {
+	case SOCKET_TRY_GOOD:
+		return true;
+	case SOCKET_TRY_NO_DIRECTORY:
+		log_line(LOG_WARN, "assemble", "input=%s err=%s", in->name,
+			 log_quoted(span_of(e->text), room));
+		return true;
+	case SOCKET_TRY_BAD:
+		break;
+	}
+	return conf_err_in(
+		s, socket_kind_is_unix(in->socket.kind) ? "Path" : "Listen", e);
+}
+
+static bool read_inputs(struct assembly *a, const struct assemble_opts *opts,
+			struct err *e)
+{
+	struct input_env env = {.parsers = a->parsers,
+				.unix_parser = a->unix_parser,
+				.network_parser = a->network_parser};
+	struct conf_section *s;
+	for (size_t n = 0; (s = conf_section_named(a->confs[0], "INPUT", n));
+	     n++) {
+		a->inputs = mem_grow(a->inputs, n + 1, sizeof *a->inputs);
+		a->decoders = mem_grow(a->decoders, n + 1, sizeof *a->decoders);
+		a->decoders[n] = input_conf_read(s, n, &env, &a->inputs[n], e);
+		if (a->decoders[n] == NULL)
+			return false;
+		a->input_count++;
+		if (!check_unlike_others(a, n, s, e) ||
+		    (opts->dry_run && !try_socket(&a->inputs[n], s, e)))
+			return false;
+	}
+	if (a->input_count == 0)
+		return err_set(e,
+			       "%s: there is no [INPUT]; one with Name syslog "
+			       "and a Path is needed",
+			       opts->conf_path);
+	return true;
+}
+
+static const char *first_unix_path(const struct assembly *a)
+{
+	for (size_t i = 0; i < a->input_count; i++)
+		if (socket_kind_is_unix(a->inputs[i].socket.kind))
+			return a->inputs[i].socket.path;
+	return NULL;
+}
+
+/* A hidden file beside the first Unix socket: an emptyDir outlives a
+ * container. */
+static void place_storage(struct assembly *a)
+{
+	const char *path = a->settings.storage_path;
+	const char *beside = first_unix_path(a);
+	struct buf b = {0};
+	struct stat st;
+	if (path == NULL && beside == NULL && !a->settings.storage_in_memory) {
+		log_line(
+			LOG_WARN, "assemble",
+			"journal=memory err=\"without storage.path in [SERVICE] "
+			"what is not yet written does not outlive a crash\"");
+		a->settings.storage_in_memory = true;
+	}
+	if (a->settings.storage_in_memory)
+		return;
+	if (path == NULL) {
+		path = beside;
+		const char *slash = strrchr(path, '/');
+		buf_put(&b, path,
+			slash != NULL ? (size_t)(slash + 1 - path) : 0);
+		buf_put_text(&b, JOURNAL_NAME);
+	} else {
+		buf_put_text(&b, path);
+		if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+			buf_put_text(&b, "/" JOURNAL_NAME);
+	}
+	a->journal_path = mem_copy(b.ptr, b.len);
+	buf_put_text(&b, ".spill");
+	a->spill_dir = mem_copy(b.ptr, b.len);
+	buf_fini(&b);
+}
+
+static void note(void *journal, const struct append_note *n)
+{
+	journal_note(journal, n);
+}
+
+static const struct append_note *find_note(void *journal, uint32_t sink,
+					   uint64_t device, uint64_t inode,
+					   size_t nth)
+{
+	return journal_noted(journal, sink, device, inode, nth);
+}
+
+static bool read_filters(struct assembly *a, struct err *e)
+{
+	struct filter_env env = {.parsers = a->parsers,
+				 .conf_dir = conf_dir(a->confs[0]),
+				 .dead_letters =
+					 a->settings.dead_letter != NULL};
+	struct conf_section *s;
+	a->chain = chain_new();
+	for (size_t i = 0; (s = conf_section_named(a->confs[0], "FILTER", i));
+	     i++)
+		if (!chain_add(a->chain, s, &env, e))
+			return false;
+	return true;
+}
+
+/* rewrite_tag counts as an input, as Fluent Bit's emitter does. */
+static bool is_only_route(const struct conf *conf)
+{
+	struct conf_section *s;
+	const char *name;
+	for (size_t i = 0; (s = conf_section_named(conf, "FILTER", i)); i++)
+		if ((name = conf_get_each(s, "Name", 0)) != NULL &&
+		    strcasecmp(name, "rewrite_tag") == 0)
+			return false;
+	return conf_section_named(conf, "INPUT", 1) == NULL &&
+	       conf_section_named(conf, "OUTPUT", 1) == NULL;
+}
+
+static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
+			 struct err *e)
+{
+	size_t outputs = 0;
+	while (conf_section_named(a->confs[0], "OUTPUT", outputs) != NULL)
+		outputs++;
+	struct sink_env env = {
+		.conf_dir = conf_dir(a->confs[0]),
+		.dry_run = opts->dry_run,
+		.is_only_route = is_only_route(a->confs[0]),
+		.has_others = outputs > 1,
+		.notes = &a->notes,
+		.spill_dir = a->spill_dir,
+		.spill_bytes_max = a->settings.spill_bytes,
+		.files_max = descriptors_for_files(outputs),
+		.fsync = a->settings.fsync,
+		.fsync_interval_s = a->settings.fsync_interval_s,
+	};
+	struct conf_section *s;
+	a->router = router_new();
+	for (size_t i = 0; (s = conf_section_named(a->confs[0], "OUTPUT", i));
+	     i++)
+		if (!router_add(a->router, s, &env, e))
+			return false;
+	if (outputs == 0)
+		return err_set(e,
+			       "%s: there is no [OUTPUT]; one with Name file "
+			       "and a Match is needed",
+			       opts->conf_path);
+	return true;
+}
+
+static bool open_dead_letter(struct assembly *a, bool dry_run, struct err *e)
+{
+	if (a->settings.dead_letter == NULL)
+		return true;
+	if (dry_run)
+		return dead_letter_try(a->settings.dead_letter, e) ||
+		       err_in(e, "Dead_Letter");
+	a->dead_letter = dead_letter_open(a->settings.dead_letter, &a->notes,
+					  DEAD_LETTER_SINK, e);
+	return a->dead_letter != NULL || err_in(e, "Dead_Letter");
+}
+
+struct assembly *assemble(const struct assemble_opts *opts, struct err *e)
+{
+	struct assembly *a = mem_new(1, sizeof *a);
+	a->notes = (struct append_notes){.note = note, .find = find_note};
+	if (add_conf(a, conf_read(opts->conf_path, e), opts) == NULL)
+		goto fail;
+	if (!check_section_names(a->confs[0], opts->allow_unknown, e) ||
+	    !read_service(a, opts, e) || !read_parsers(a, opts, e))
+		goto fail;
+	if (!read_inputs(a, opts, e))
+		goto fail;
+	place_storage(a);
+	if (!read_filters(a, e) || !read_outputs(a, opts, e) ||
+	    !open_dead_letter(a, opts->dry_run, e))
+		goto fail;
+	match_check(a->confs[0]);
+	return a;
+fail:
+	assembly_free(a);
+	return NULL;
+}
+
+void assembly_free(struct assembly *a)
+{
+	if (a == NULL)
+		return;
+	dead_letter_close(a->dead_letter);
+	router_free(a->router);
+	chain_free(a->chain);
+	for (size_t i = 0; i < a->input_count; i++)
+		decoder_free(a->decoders[i]);
+	free(a->decoders);
+	free(a->inputs);
+	parser_set_free(a->parsers);
+	for (size_t i = 0; i < a->conf_count; i++)
+		conf_free(a->confs[i]);
+	free(a->confs);
+	free(a->journal_path);
+	free(a->spill_dir);
+	free(a);
+}

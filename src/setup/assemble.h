@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* assemble - from the configuration to the objects that do the work. */
+#ifndef SETUP_ASSEMBLE_H
+#define SETUP_ASSEMBLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "intake/framing.h"
+#include "intake/socket.h"
+#include "journal/append_note.h"
+#include "setup/settings.h"
+
+struct chain;
+struct conf;
+struct dead_letter;
+struct decoder;
+struct parser;
+struct parser_set;
+struct router;
+
+struct assemble_opts {
+	const char *conf_path;
+	struct conf *options;	  /* the command line's [SERVICE], or NULL */
+	enum log_level log_level; /* unless Log_Level says otherwise */
+	bool dry_run;		  /* leave nothing behind */
+	bool allow_unknown;	  /* keys; they are warnings then */
+};
+
+/* An [INPUT]: what its socket shall be; its decoder has the same index. */
+struct input {
+	const char *name; /* "syslog.0", or its Alias */
+	struct socket_opts socket;
+	size_t message_bytes_max;
+	enum framing_kind framing; /* of a stream */
+	bool keeps_peer_address;   /* the sender's address, with each message */
+};
+
+struct assembly {
+	struct settings settings;
+	struct conf **confs; /* the main file, then the Parsers_Files */
+	size_t conf_count;
+	struct parser_set *parsers;
+	struct parser *unix_parser;    /* of inputs without Parser, or NULL */
+	struct parser *network_parser; /* the same */
+	struct input *inputs;
+	struct decoder **decoders;
+	size_t input_count;
+	struct chain *chain;
+	struct router *router;
+	struct dead_letter *dead_letter; /* or NULL */
+	char *journal_path;		 /* NULL: in memory */
+	char *spill_dir;		 /* NULL: nothing is spilled */
+	/* What the outputs note goes to the journal; its owner sets data. */
+	struct append_notes notes;
+};
+
+/* Everything but the sockets, the journal and the threads.  Opens the log as
+ * soon as its settings are known.  NULL on failure. */
+struct assembly *assemble(const struct assemble_opts *, struct err *);
+void assembly_free(struct assembly *);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* input_conf - an [INPUT] section: the socket it wants and its decoder. */
+#ifndef SETUP_INPUT_CONF_H
+#define SETUP_INPUT_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+struct conf_section;
+struct decoder;
+struct input;
+struct parser;
+struct parser_set;
+
+struct input_env { /* all borrowed */
+	const struct parser_set *parsers;
+	/* For an input without Parser; NULL: the built-in one. */
+	struct parser *unix_parser;
+	struct parser *network_parser;
+};
+
+/* The index is the input's number; fills *input, whose texts belong to the
+ * configuration or the decoder.  NULL on failure. */
+struct decoder *input_conf_read(struct conf_section *, size_t index,
+				const struct input_env *, struct input *,
+				struct err *);
+
+#endif

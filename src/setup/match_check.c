@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "setup/match_check.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/span.h"
+#include "conf/conf.h"
+
+/* Tags, with a star for what is not known beforehand. */
+struct tags {
+	char **globs;
+	size_t count;
+};
+
+static void add_tag(struct tags *tags, struct span known, bool is_open)
+{
+	struct buf glob = {0};
+	buf_put_span(&glob, known);
+	if (is_open)
+		buf_put_char(&glob, '*');
+	tags->globs = mem_grow(tags->globs, tags->count + 1, sizeof(char *));
+	tags->globs[tags->count++] = mem_text(buf_text(&glob));
+	buf_fini(&glob);
+}
+
+/* The third word of a Rule, up to its first "$"; a rule with quotes may make
+ * any tag. */
+static void add_rule(struct tags *tags, const char *rule)
+{
+	if (strpbrk(rule, "\"'") != NULL) {
+		add_tag(tags, (struct span){0}, true);
+		return;
+	}
+	const char *at = rule + strspn(rule, " ");
+	for (int word = 0; word < 2; word++) {
+		at += strcspn(at, " ");
+		at += strspn(at, " ");
+	}
+	size_t len = strcspn(at, " ");
+	size_t known = strcspn(at, " $");
+	add_tag(tags, span_make(at, known), known < len);
+}
+
+static void collect(const struct conf *conf, struct tags *tags)
+{
+	struct conf_section *s;
+	for (size_t i = 0; (s = conf_section_named(conf, "INPUT", i)); i++) {
+		char standard[32];
+		const char *tag = conf_get_each(s, "Tag", 0);
+		snprintf(standard, sizeof standard, "syslog.%zu", i);
+		add_tag(tags, span_of(tag != NULL ? tag : standard), false);
+	}
+	for (size_t i = 0; (s = conf_section_named(conf, "FILTER", i)); i++) {
+		const char *name = conf_get_each(s, "Name", 0);
+		const char *rule;
+		if (name == NULL || strcasecmp(name, "rewrite_tag") != 0)
+			continue;
+		for (size_t n = 0; (rule = conf_get_each(s, "Rule", n)); n++)
+			add_rule(tags, rule);
+	}
+}
+
+/* Whether some text fits both: ends[j] says whether what was read of `a` and
+ * the first j of `b` can meet. */
+static bool can_meet(const char *a, const char *b)
+{
+	size_t len = strlen(b);
+	bool *ends = mem_new(len + 1, sizeof *ends);
+	ends[0] = true;
+	for (size_t j = 1; j <= len; j++)
+		ends[j] = ends[j - 1] && b[j - 1] == '*';
+	for (; *a != '\0'; a++) {
+		bool diagonal = ends[0];
+		ends[0] = ends[0] && *a == '*';
+		for (size_t j = 1; j <= len; j++) {
+			bool above = ends[j];
+			if (*a == '*')
+				ends[j] = above || ends[j - 1];
+			else if (b[j - 1] == '*')
+				ends[j] = above || ends[j - 1];
+			else
+				ends[j] = diagonal && *a == b[j - 1];
+			diagonal = above;
+		}
+	}
+	bool can = ends[len];
+	free(ends);
+	return can;
+}
+
+static void check(struct conf_section *s, const struct tags *tags)
+{
+	const char *match = conf_get_each(s, "Match", 0);
+	if (conf_get_each(s, "Match_Regex", 0) != NULL)
+		return;
+	if (match == NULL) {
+		conf_warn(s, "Name",
+			  "without Match nothing comes here; `Match *` takes "
+			  "all");
+		return;
+	}
+	struct buf known = {0};
+	bool is_met = false;
+	for (size_t i = 0; i < tags->count && !is_met; i++) {
+		buf_printf(&known, "%s%s", i > 0 ? ", " : "", tags->globs[i]);
+		is_met = can_meet(match, tags->globs[i]);
+	}
+	if (!is_met)
+		conf_warn(s, "Match",
+			  "%.100s fits no tag, so nothing comes here; there "
+			  "can be %.100s",
+			  match, buf_text(&known));
+	buf_fini(&known);
+}
+
+void match_check(const struct conf *conf)
+{
+	struct tags tags = {0};
+	struct conf_section *s;
+	collect(conf, &tags);
+	for (size_t i = 0; (s = conf_section_named(conf, "FILTER", i)); i++)
+		if (conf_get_each(s, "Match", 0) != NULL)
+			check(s, &tags);
+	bool is_pair = conf_section_named(conf, "INPUT", 1) == NULL &&
+		       conf_section_named(conf, "OUTPUT", 1) == NULL;
+	for (size_t i = 0; (s = conf_section_named(conf, "OUTPUT", i)); i++)
+		if (!is_pair || conf_get_each(s, "Match", 0) != NULL)
+			check(s, &tags);
+	for (size_t i = 0; i < tags.count; i++)
+		free(tags.globs[i]);
+	free(tags.globs);
+}

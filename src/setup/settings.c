@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "setup/settings.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "conf/conf.h"
+
+static const struct {
+	const char *key;
+	const char *why;
+} without_meaning[] = {
+	{"Daemon", "it runs in the foreground, for a supervisor to watch"},
+	{"Coro_Stack_Size", "there are no coroutines"},
+	{"Streams_File", "there is no stream processor"},
+	{"DNS.Mode", "nothing is resolved"},
+	{"DNS.Resolver", "nothing is resolved"},
+	{"DNS.Prefer_IPv4", "nothing is resolved"},
+	{"DNS.Prefer_IPv6", "nothing is resolved"},
+	{"scheduler.*", "a failed write is tried again after 0.1 to 5 s"},
+	{"sp.*", "there is no stream processor"},
+	{"Plugins_File", "there are no plugins to load"},
+	{"flush.adaptive*", "Flush is an upper bound already"},
+	{"storage.inherit", "every input goes through the journal"},
+	{"storage.rejected.*", "Dead_Letter keeps what cannot be written"},
+	{"storage.backlog.flush_on_shutdown", "a stop always writes all"},
+	{"security.fips_mode", "nothing is encrypted"},
+	{"multiline_buffer_limit", "a message is one record"},
+	{"Enable_Chunk_Trace", "there are no chunks"},
+	{"windows.maxstdio", "this is not Windows"},
+	{"telemetry*", "/metrics has the figures"},
+	{"storage.keep.rejected", "Dead_Letter keeps what cannot be written"},
+	{"storage.trim_files", "there are no chunks"},
+	{"storage.sync", "Fsync says when files are synced"},
+	{"storage.checksum", "the journal always has checksums"},
+	{"storage.backlog.mem_limit", "storage.max_size bounds the journal"},
+	{"storage.max_chunks_up", "storage.max_size bounds the journal"},
+	{"storage.delete_irrecoverable_chunks", "there are no chunks"},
+	{"json.convert_nan_to_null", "it is always so"},
+	{"json.escape_unicode", "text beyond ASCII is written as it came"},
+	{"Hot_Reload.Ensure_Thread_Safety", "a reload is a new process"},
+	{"Hot_Reload.Timeout", "a worker has 30 s to leave"},
+};
+
+void settings_init(struct settings *s)
+{
+	*s = (struct settings){
+		.flush_s = 1,
+		.grace_s = 5,
+		.log_level = LOG_INFO,
+		.http_listen = "0.0.0.0",
+		.http_port = 2020,
+		.health_errors_max = 5,
+		.health_retries_max = 5,
+		.health_period_s = 60,
+		.journal_bytes = 64 * 1000 * 1000,
+		.spill_bytes = 16 * 1000 * 1000,
+		.fsync = SINK_FSYNC_NEVER,
+	};
+}
+
+/* As in Fluent Bit the environment has the last word, if it is a level. */
+static bool read_log(struct settings *s, struct conf_section *c, struct err *e)
+{
+	static const char *const names[] = {"off",  "error", "warn",  "warning",
+					    "info", "debug", "trace", NULL};
+	static const enum log_level levels[] = {LOG_OFF,  LOG_ERROR, LOG_WARN,
+						LOG_WARN, LOG_INFO,  LOG_DEBUG,
+						LOG_DEBUG};
+	size_t chosen = sizeof levels;
+	if (!conf_get_choice(c, "Log_Level", names, &chosen, e) ||
+	    !conf_get_text(c, "Log_File", &s->log_file, e))
+		return false;
+	const char *wanted = getenv("FLB_LOG_LEVEL");
+	for (size_t i = 0; wanted != NULL && names[i] != NULL; i++)
+		if (strcasecmp(wanted, names[i]) == 0)
+			chosen = i;
+	if (chosen != sizeof levels) {
+		s->has_log_level = true;
+		s->log_level = levels[chosen];
+	}
+	return true;
+}
+
+static bool is_address(const char *text)
+{
+	unsigned char address[sizeof(struct in6_addr)];
+	return inet_pton(AF_INET, text, address) == 1 ||
+	       inet_pton(AF_INET6, text, address) == 1;
+}
+
+static bool read_http(struct settings *s, struct conf_section *c, struct err *e)
+{
+	int64_t port = s->http_port;
+	if (!conf_get_bool(c, "HTTP_Server", &s->http_server, e) ||
+	    !conf_get_text(c, "HTTP_Listen", &s->http_listen, e) ||
+	    !conf_get_int(c, "HTTP_Port", 0, 65535, &port, e) ||
+	    !conf_get_bool(c, "Health_Check", &s->health_check, e) ||
+	    !conf_get_int(c, "HC_Errors_Count", 0, INT32_MAX,
+			  &s->health_errors_max, e) ||
+	    !conf_get_int(c, "HC_Retry_Failure_Count", 0, INT32_MAX,
+			  &s->health_retries_max, e) ||
+	    !conf_get_seconds(c, "HC_Period", &s->health_period_s, e))
+		return false;
+	if (!is_address(s->http_listen))
+		return conf_err_key(c, "HTTP_Listen", e,
+				    "HTTP_Listen \"%s\" is not an address like "
+				    "0.0.0.0, 127.0.0.1 or ::",
+				    s->http_listen);
+	s->http_port = (uint16_t)port;
+	return true;
+}
+
+/* never | batch | interval SECONDS */
+static bool read_fsync(struct settings *s, struct conf_section *c,
+		       struct err *e)
+{
+	const char *text = NULL;
+	if (!conf_get_text(c, "Fsync", &text, e))
+		return false;
+	if (text == NULL || strcasecmp(text, "never") == 0)
+		return true;
+	if (strcasecmp(text, "batch") == 0) {
+		s->fsync = SINK_FSYNC_BATCH;
+		return true;
+	}
+	char *end;
+	if (strncasecmp(text, "interval ", 9) == 0) {
+		s->fsync = SINK_FSYNC_INTERVAL;
+		s->fsync_interval_s = strtod(text + 9, &end);
+		if (*end == '\0' && s->fsync_interval_s > 0 &&
+		    s->fsync_interval_s < 1e6)
+			return true;
+	}
+	return conf_err_key(c, "Fsync", e,
+			    "Fsync \"%s\" is none of never, batch, interval "
+			    "SECONDS",
+			    text);
+}
+
+static bool read_storage(struct settings *s, struct conf_section *c,
+			 struct err *e)
+{
+	static const char *const types[] = {"filesystem", "memory", NULL};
+	size_t type = 0;
+	if (!conf_get_text(c, "storage.path", &s->storage_path, e) ||
+	    !conf_get_choice(c, "storage.type", types, &type, e) ||
+	    !conf_get_size(c, "storage.max_size", &s->journal_bytes, e) ||
+	    !conf_get_size(c, "storage.spill_size", &s->spill_bytes, e) ||
+	    !conf_get_bool(c, "storage.metrics", &s->storage_metrics, e) ||
+	    !conf_get_text(c, "Dead_Letter", &s->dead_letter, e) ||
+	    !read_fsync(s, c, e))
+		return false;
+	s->storage_in_memory = type == 1;
+	return true;
+}
+
+/* Fluent Bit's -1 is to wait for ever. */
+static bool read_grace(struct settings *s, struct conf_section *c,
+		       struct err *e)
+{
+	const double for_ever_s = 1e9;
+	const char *text = conf_get_each(c, "Grace", 0);
+	if (text == NULL || strcmp(text, "-1") != 0)
+		return conf_get_seconds(c, "Grace", &s->grace_s, e);
+	s->grace_s = for_ever_s;
+	return conf_get_text(c, "Grace", &text, e);
+}
+
+bool settings_read(struct settings *s, struct conf_section *c, struct err *e)
+{
+	if (!conf_get_seconds(c, "Flush", &s->flush_s, e) ||
+	    !read_grace(s, c, e) ||
+	    !conf_get_bool(c, "Hot_Reload", &s->hot_reload, e) ||
+	    !read_storage(s, c, e) || !read_log(s, c, e) || !read_http(s, c, e))
+		return false;
+	if (s->flush_s <= 0)
+		return conf_err_key(c, "Flush", e,
+				    "Flush must be more than 0, like 1 or 0.2");
+	if (s->journal_bytes < 1000 * 1000)
+		return conf_err_key(c, "storage.max_size", e,
+				    "storage.max_size must be at least 1M");
+	for (size_t i = 0; i < sizeof without_meaning / sizeof *without_meaning;
+	     i++)
+		conf_ignore(c, without_meaning[i].key, without_meaning[i].why);
+	return true;
+}

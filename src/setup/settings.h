@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* settings - the [SERVICE] section. */
+#ifndef SETUP_SETTINGS_H
+#define SETUP_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "output/sink.h"
+
+struct conf_section;
+
+struct settings {
+	double flush_s; /* a line is on disk at most so long after its arrival */
+	double grace_s; /* after SIGTERM */
+	bool has_log_level;
+	enum log_level log_level;
+	const char *log_file; /* NULL: standard error */
+	bool http_server;
+	const char *http_listen; /* an address, IPv4 or IPv6 */
+	uint16_t http_port;
+	bool health_check;
+	int64_t health_errors_max;
+	int64_t health_retries_max;
+	double health_period_s;
+	bool hot_reload;	  /* over HTTP; SIGHUP always works */
+	const char *storage_path; /* NULL: beside the first socket */
+	bool storage_in_memory;
+	bool storage_metrics; /* /api/v1/storage answers */
+	size_t journal_bytes;
+	size_t spill_bytes;
+	enum sink_fsync fsync;
+	double fsync_interval_s;
+	const char *dead_letter; /* a path, or NULL */
+};
+
+void settings_init(struct settings *);
+
+/* Parsers_File is read by assemble, which ends the section. */
+bool settings_read(struct settings *, struct conf_section *,
+		   struct err *) MUST_USE;
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fluentbit_v1 - the metrics of Fluent Bit 1.8, in both of their forms:
+ *
+ *     {"input":{"syslog.0":{"records":4,"bytes":688},...},"filter":...}
+ *     fluentbit_input_records_total{name="syslog.0"} 4 1795242105509 */
+#ifndef STATUS_FLUENTBIT_V1_H
+#define STATUS_FLUENTBIT_V1_H
+
+#define FLUENTBIT_V1_VERSION "1.8.13"
+
+#include <stdbool.h>
+
+struct buf;
+struct filter_view;
+struct metrics;
+
+/* Whether it makes copies, and so has a hidden input in Fluent Bit. */
+bool fluentbit_v1_has_emitter(const struct filter_view *);
+
+void fluentbit_v1_put_json(struct buf *, const struct metrics *);
+void fluentbit_v1_put_prometheus(struct buf *, const struct metrics *);
+
+#endif

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "status/metrics.h"
+
+#include <inttypes.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "intake/socket.h"
+#include "journal/journal.h"
+#include "pipeline/pipeline.h"
+#include "status/worker_counts.h"
+
+const char *metrics_version(void)
+{
+	return SLUICED_VERSION;
+}
+
+struct metrics_law metrics_law(const struct metrics *m)
+{
+	const struct pipeline_view *v = m->view;
+	const struct pipeline_totals *t = &v->totals;
+	struct metrics_law law = {
+		.received =
+			m->journal->appended_total + m->journal->refused_total,
+		.written = t->written,
+		.dead_lettered = t->dead_lettered,
+		.queued = m->journal->appended_total - t->taken + t->queued,
+	};
+	for (size_t r = 0; r < DROP_REASON_COUNT; r++)
+		law.dropped[r] = t->dropped[r];
+	law.dropped[DROP_journal_full] += m->journal->refused_total;
+	for (size_t i = 0; i < v->sink_count; i++) {
+		const struct sink_stats *s = &v->sinks[i].stats;
+		if (v->sinks[i].is_dead_letter)
+			law.dead_lettered += s->messages_written_total;
+		else
+			law.written += s->messages_written_total;
+		law.queued += s->messages_queued;
+		for (size_t r = 0; r < DROP_REASON_COUNT; r++)
+			law.dropped[r] += s->messages_dropped_total[r];
+	}
+	return law;
+}
+
+void metrics_put_label(struct buf *b, const char *value)
+{
+	for (const char *c = value; *c != '\0'; c++) {
+		if (*c == '"' || *c == '\\')
+			buf_put_char(b, '\\');
+		if (*c == '\n')
+			buf_put_text(b, "\\n");
+		else
+			buf_put_char(b, *c);
+	}
+}
+
+struct labels {
+	const char *key;
+	const char *value;
+	const char *reason; /* or NULL */
+};
+
+static void head(struct buf *b, const char *name, const char *type,
+		 const char *help)
+{
+	buf_printf(b, "# HELP sluiced_%s %s\n# TYPE sluiced_%s %s\n", name,
+		   help, name, type);
+}
+
+static void plain(struct buf *b, const char *name, uint64_t value)
+{
+	buf_printf(b, "sluiced_%s %" PRIu64 "\n", name, value);
+}
+
+static void sample(struct buf *b, const char *name, struct labels labels,
+		   uint64_t value)
+{
+	buf_printf(b, "sluiced_%s{%s=\"", name, labels.key);
+	metrics_put_label(b, labels.value);
+	if (labels.reason != NULL)
+		buf_printf(b, "\",reason=\"%s", labels.reason);
+	buf_printf(b, "\"} %" PRIu64 "\n", value);
+}
+
+/* A counter in a module's struct. */
+struct row {
+	const char *name;
+	const char *type;
+	const char *help;
+	size_t offset;
+};
+
+static uint64_t figure(const void *stats, const struct row *row)
+{
+	return *(const uint64_t *)((const char *)stats + row->offset);
+}
+
+static void put_law(struct buf *b, const struct metrics *m)
+{
+	struct metrics_law law = metrics_law(m);
+	struct buf reasons = {0};
+	buf_put_text(&reasons, "Messages that became no line, by reason");
+	for (size_t r = 0; r < DROP_REASON_COUNT; r++)
+		buf_printf(&reasons, "%s %s: %s", r > 0 ? ";" : ":",
+			   drop_reason_name((enum drop_reason)r),
+			   drop_reason_help((enum drop_reason)r));
+	head(b, "messages_received_total", "counter",
+	     "Messages received; = written + dropped + dead_lettered + queued.");
+	plain(b, "messages_received_total", law.received);
+	head(b, "messages_written_total", "counter",
+	     "Messages whose line is in its file.");
+	plain(b, "messages_written_total", law.written);
+	head(b, "messages_dropped_total", "counter", buf_text(&reasons));
+	for (size_t r = 0; r < DROP_REASON_COUNT; r++)
+		sample(b, "messages_dropped_total",
+		       (struct labels){"reason",
+				       drop_reason_name((enum drop_reason)r),
+				       NULL},
+		       law.dropped[r]);
+	buf_fini(&reasons);
+	head(b, "messages_dead_lettered_total", "counter",
+	     "Messages kept in the Dead_Letter file.");
+	plain(b, "messages_dead_lettered_total", law.dead_lettered);
+	head(b, "messages_queued", "gauge",
+	     "Messages in the journal, or waiting for their file.");
+	plain(b, "messages_queued", law.queued);
+}
+
+static void put_cpu(struct buf *b, const struct pipeline_view *v)
+{
+	const struct cpu_limit *limit = &v->cpu_limit;
+	head(b, "cpu_limit_millicores", "gauge",
+	     "CPU that the container may use; 0 when there is no limit.");
+	plain(b, "cpu_limit_millicores",
+	      limit->quota_ns == 0
+		      ? 0
+		      : (uint64_t)(limit->quota_ns * 1000 / limit->period_ns));
+	head(b, "pipeline_rested_milliseconds_total", "counter",
+	     "Time for which the pipeline held back so that receiving has CPU; "
+	     "when it grows all the time the limit is too low.");
+	plain(b, "pipeline_rested_milliseconds_total",
+	      (uint64_t)(v->rested_ns / NS_PER_MS));
+}
+
+static void put_journal(struct buf *b, const struct metrics *m)
+{
+	head(b, "journal_pending_bytes", "gauge",
+	     "Bytes in the journal that are not settled yet.");
+	plain(b, "journal_pending_bytes", m->journal_pending_bytes);
+	head(b, "journal_size_bytes", "gauge", "Bytes that the journal holds.");
+	plain(b, "journal_size_bytes", m->journal_ring_bytes);
+	head(b, "journal_truncated_total", "counter",
+	     "Datagrams longer than the largest message, cut.");
+	plain(b, "journal_truncated_total", m->journal->truncated_total);
+	head(b, "pipeline_batches_total", "counter", "Batches written.");
+	plain(b, "pipeline_batches_total", m->view->totals.batches);
+	head(b, "pipeline_blocked", "gauge",
+	     "1 while an output's disk takes nothing.");
+	plain(b, "pipeline_blocked", m->view->is_blocked);
+	put_cpu(b, m->view);
+}
+
+static void put_worker_counts(struct buf *b, const struct worker_counts *t)
+{
+	head(b, "reloads_total", "counter",
+	     "Reloads of the configuration; a failed one left the old one.");
+	sample(b, "reloads_total", (struct labels){"result", "done", NULL},
+	       t->reloads_done);
+	sample(b, "reloads_total", (struct labels){"result", "failed", NULL},
+	       t->reloads_failed);
+	head(b, "worker_deaths_total", "counter",
+	     "Workers that died and were replaced.");
+	plain(b, "worker_deaths_total", t->deaths);
+}
+
+static void put_inputs(struct buf *b, const struct metrics *m)
+{
+	static const struct row rows[] = {
+#define X(field, type, help)                         \
+	{"input_" #field, #type, "Input: " help ".", \
+	 offsetof(struct socket_stats, field)},
+		SOCKET_STATS(X)
+#undef X
+	};
+	for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+		head(b, rows[r].name, rows[r].type, rows[r].help);
+		for (size_t i = 0; i < m->input_count; i++)
+			sample(b, rows[r].name,
+			       (struct labels){"input", m->inputs[i].name,
+					       NULL},
+			       figure(m->inputs[i].socket, &rows[r]));
+	}
+	head(b, "input_queue_length", "gauge",
+	     "net.unix.max_dgram_qlen when the socket was created; the "
+	     "kernel holds one datagram more.");
+	for (size_t i = 0; i < m->input_count; i++)
+		sample(b, "input_queue_length",
+		       (struct labels){"input", m->inputs[i].name, NULL},
+		       m->inputs[i].queue_length);
+}
+
+static void put_decoders(struct buf *b, const struct pipeline_view *v)
+{
+	head(b, "input_unparsed_total", "counter",
+	     "Messages that the input's parser did not take, or took as "
+	     "plain text (no_pri).");
+	for (size_t i = 0; i < v->decoder_count; i++) {
+		const struct decoder_view *d = &v->decoders[i];
+		for (size_t r = PARSER_no_match; r < PARSER_VERDICT_COUNT; r++)
+			sample(b, "input_unparsed_total",
+			       (struct labels){"input", d->name,
+					       parser_verdict_name(
+						       (enum parser_verdict)r)},
+			       d->stats.unparsed_total[r]);
+		sample(b, "input_unparsed_total",
+		       (struct labels){"input", d->name, "no_pri"},
+		       d->stats.no_pri_total);
+	}
+	head(b, "input_bad_time_total", "counter",
+	     "Messages whose time could not be read; the arrival time "
+	     "stands in.");
+	for (size_t i = 0; i < v->decoder_count; i++)
+		sample(b, "input_bad_time_total",
+		       (struct labels){"input", v->decoders[i].name, NULL},
+		       v->decoders[i].stats.bad_time_total);
+}
+
+static void put_filters(struct buf *b, const struct pipeline_view *v)
+{
+	static const struct row rows[] = {
+#define ROW(field, help)                    \
+	{"filter_" #field, "counter", help, \
+	 offsetof(struct filter_stats, field)}
+		ROW(records_total, "Records given to the filter."),
+		ROW(dropped_total, "Records it dropped, as configured."),
+		ROW(undecided_total,
+		    "Records that a hook failed on, left to Dead_Letter."),
+		ROW(added_total, "Records it added by splitting one."),
+		ROW(restarted_total, "Records it sent to the chain's head."),
+		ROW(refused_total, "Records it would have sent there once "
+				   "too often."),
+#undef ROW
+	};
+	for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+		head(b, rows[r].name, rows[r].type, rows[r].help);
+		for (size_t i = 0; i < v->filter_count; i++)
+			sample(b, rows[r].name,
+			       (struct labels){"filter", v->filters[i].name,
+					       NULL},
+			       figure(&v->filters[i].stats, &rows[r]));
+	}
+	head(b, "filter_failures_total", "counter",
+	     "Records that the filter could not work on; they went on as "
+	     "they were, or to Dead_Letter.");
+	for (size_t i = 0; i < v->filter_count; i++) {
+		const struct filter_view *f = &v->filters[i];
+		const char *const *reasons = f->ops->failures;
+		for (size_t r = 0; reasons != NULL && reasons[r] != NULL; r++)
+			sample(b, "filter_failures_total",
+			       (struct labels){"filter", f->name, reasons[r]},
+			       f->stats.failures[r]);
+	}
+}
+
+static void put_sinks(struct buf *b, const struct pipeline_view *v)
+{
+	static const struct row rows[] = {
+#define ROW(field, type, help) \
+	{#field, type, help, offsetof(struct sink_stats, field)}
+		ROW(lines_total, "counter",
+		    "Lines given to the output; = written + dropped + "
+		    "queued."),
+		ROW(lines_written_total, "counter", "Lines in their file."),
+		ROW(lines_queued, "gauge", "Lines waiting for their file."),
+		ROW(bytes_written_total, "counter", "Bytes written."),
+		ROW(writes_total, "counter", "Calls of write()."),
+		ROW(errors_total, "counter", "Failed opens and writes."),
+		ROW(retries_total, "counter", "Attempts after a failure."),
+		ROW(fsyncs_total, "counter", "Files synced, see Fsync."),
+		ROW(recovered_bytes_total, "counter",
+		    "Bytes found written after a crash, not written again."),
+		ROW(files_open, "gauge", "Files held open."),
+		ROW(lines_spilled, "gauge",
+		    "Lines waiting in the spill; part of lines_queued."),
+		ROW(spilled_bytes, "gauge", "Bytes of the spill's files."),
+#undef ROW
+	};
+	for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+		head(b, rows[r].name, rows[r].type, rows[r].help);
+		for (size_t i = 0; i < v->sink_count; i++)
+			sample(b, rows[r].name,
+			       (struct labels){"output", v->sinks[i].name,
+					       NULL},
+			       figure(&v->sinks[i].stats, &rows[r]));
+	}
+	head(b, "lines_dropped_total", "counter",
+	     "Lines that were not written, by reason.");
+	for (size_t i = 0; i < v->sink_count; i++)
+		for (size_t r = 0; r < DROP_REASON_COUNT; r++)
+			sample(b, "lines_dropped_total",
+			       (struct labels){
+				       "output", v->sinks[i].name,
+				       drop_reason_name((enum drop_reason)r)},
+			       v->sinks[i].stats.lines_dropped_total[r]);
+}
+
+void metrics_put(struct buf *b, const struct metrics *m)
+{
+	put_law(b, m);
+	put_journal(b, m);
+	put_inputs(b, m);
+	put_decoders(b, m->view);
+	put_filters(b, m->view);
+	put_sinks(b, m->view);
+	put_worker_counts(b, m->worker_counts);
+	head(b, "uptime_seconds", "gauge", "Seconds since the start.");
+	plain(b, "uptime_seconds", (uint64_t)m->uptime_s);
+	head(b, "build_info", "gauge", "The version that runs.");
+	buf_printf(b, "sluiced_build_info{version=\"%s\"} 1\n",
+		   metrics_version());
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* metrics - everything that is counted, as Prometheus text.
+ *
+ * Modules count in plain structs of their own; here they are read and named.
+ * The law of the messages can be computed from it at every moment:
+ *     received = written + dropped{reason} + dead_lettered + queued */
+#ifndef STATUS_METRICS_H
+#define STATUS_METRICS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "record/message.h"
+
+struct buf;
+struct journal_stats;
+struct worker_counts;
+struct pipeline_view;
+struct socket_stats;
+
+struct metrics_input {
+	const char *name;
+	const struct socket_stats *socket;
+	unsigned queue_length;
+};
+
+/* Of the outputs, within the last HC_Period. */
+struct metrics_health {
+	bool is_checked; /* Health_Check */
+	bool is_good;
+	uint64_t errors;
+	uint64_t given_up; /* lines */
+	int64_t errors_max;
+	int64_t given_up_max;
+	int64_t period_s;
+};
+
+/* What is known at one moment; all borrowed. */
+struct metrics {
+	const struct pipeline_view *view;
+	const struct journal_stats *journal;
+	size_t journal_pending_bytes;
+	size_t journal_ring_bytes;
+	const struct metrics_input *inputs;
+	size_t input_count;
+	const struct worker_counts *worker_counts;
+	int64_t uptime_s;
+	int64_t started_s; /* since 1970 */
+	int64_t now_ms;
+	struct metrics_health health;
+	bool has_storage_metrics; /* storage.metrics */
+};
+
+/* The law's terms, in messages. */
+struct metrics_law {
+	uint64_t received;
+	uint64_t written;
+	uint64_t dropped[DROP_REASON_COUNT];
+	uint64_t dead_lettered;
+	uint64_t queued;
+};
+
+struct metrics_law metrics_law(const struct metrics *);
+
+/* "0.1.0", or what git describe says. */
+const char *metrics_version(void);
+
+/* The value of a label, as Prometheus has it between the quotes. */
+void metrics_put_label(struct buf *, const char *value);
+
+/* /metrics, with sluiced's own names. */
+void metrics_put(struct buf *, const struct metrics *);
+
+#endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "status/status.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "journal/journal.h"
+#include "pipeline/pipeline.h"
+#include "setup/settings.h"
+#include "status/fluentbit_api.h"
+#include "status/http.h"
+
+enum { RELOAD_S = 30 };
+
+struct failures { /* of the outputs, so far */
+	uint64_t errors;
+	uint64_t given_up;
+};
+
+struct status {
+	struct status_opts opts;
+	struct failures before[STATUS_STEPS]; /* a ring, a step apart */
+	size_t oldest;			      /* as of the period's begin */
+	int64_t started_ns;		      /* monotonic */
+	int64_t started_real_ns;
+	int64_t asked_ns;      /* when a reload was asked for; 0: never */
+	uint64_t asked_before; /* reloads until then */
+};
+
+static struct metrics begin(const struct status *s)
+{
+	const struct status_opts *o = &s->opts;
+	return (struct metrics){
+		.view = pipeline_view_begin(o->pipeline),
+		.journal = journal_stats(o->journal),
+		.journal_pending_bytes = journal_pending_bytes(o->journal),
+		.journal_ring_bytes = journal_ring_bytes(o->journal),
+		.inputs = o->inputs,
+		.input_count = o->input_count,
+		.worker_counts = o->worker_counts,
+		.has_storage_metrics = o->settings->storage_metrics,
+		.uptime_s = (clock_mono_ns() - s->started_ns) / NS_PER_S,
+		.started_s = s->started_real_ns / NS_PER_S,
+		.now_ms = clock_real_ns() / NS_PER_MS,
+	};
+}
+
+static struct failures failures_in(const struct pipeline_view *v)
+{
+	struct failures now = {0};
+	for (size_t i = 0; i < v->sink_count; i++) {
+		const struct sink_stats *s = &v->sinks[i].stats;
+		now.errors += s->errors_total;
+		now.given_up += s->lines_dropped_total[DROP_write_failed];
+	}
+	return now;
+}
+
+/* As Fluent Bit: bad when they grew by more than the limit within the last
+ * HC_Period. */
+static struct metrics_health health_of(const struct status *s,
+				       const struct pipeline_view *v)
+{
+	const struct settings *set = s->opts.settings;
+	const struct failures *before = &s->before[s->oldest];
+	struct failures now = failures_in(v);
+	struct metrics_health health = {
+		.is_checked = set->health_check,
+		.errors = now.errors - before->errors,
+		.given_up = now.given_up - before->given_up,
+		.errors_max = set->health_errors_max,
+		.given_up_max = set->health_retries_max,
+		.period_s = (int64_t)set->health_period_s,
+	};
+	health.is_good = !set->health_check ||
+			 (health.errors <= (uint64_t)health.errors_max &&
+			  health.given_up <= (uint64_t)health.given_up_max);
+	return health;
+}
+
+struct status *status_new(const struct status_opts *opts)
+{
+	struct status *s = mem_new(1, sizeof *s);
+	s->opts = *opts;
+	s->started_ns = clock_mono_ns();
+	s->started_real_ns = clock_real_ns();
+	for (size_t i = 0; i < STATUS_STEPS; i++)
+		status_tick(s);
+	return s;
+}
+
+void status_free(struct status *s)
+{
+	free(s);
+}
+
+void status_tick(struct status *s)
+{
+	const struct pipeline_view *v = pipeline_view_begin(s->opts.pipeline);
+	s->before[s->oldest] = failures_in(v);
+	pipeline_view_end(s->opts.pipeline);
+	s->oldest = (s->oldest + 1) % STATUS_STEPS;
+}
+
+uint64_t status_tick_ms(const struct status *s)
+{
+	double ms = s->opts.settings->health_period_s * 1000 / STATUS_STEPS;
+	return ms < 1 ? 1 : (uint64_t)ms;
+}
+
+static uint64_t reloads(const struct status *s)
+{
+	const struct worker_counts *t = s->opts.worker_counts;
+	return t->reloads_done + t->reloads_failed;
+}
+
+/* Whether one was asked for and has neither come nor failed.  It ends within
+ * RELOAD_S, or was refused. */
+static bool is_reloading(const struct status *s)
+{
+	return s->asked_ns != 0 && s->asked_before == reloads(s) &&
+	       clock_mono_ns() - s->asked_ns < RELOAD_S * NS_PER_S;
+}
+
+static bool ask_reload(struct status *s)
+{
+	if (!s->opts.settings->hot_reload || !s->opts.on_reload(s->opts.data))
+		return false;
+	s->asked_ns = clock_mono_ns();
+	s->asked_before = reloads(s);
+	return true;
+}
+
+static void put_reload(struct http_answer *answer, const char *word, int status)
+{
+	buf_printf(&answer->body, "{\"reload\":\"%s\",\"status\":%d}", word,
+		   status);
+}
+
+/* Fluent Bit 5.1's answers. */
+static void answer_reload(struct status *s, const struct http_request *request,
+			  struct http_answer *answer)
+{
+	bool is_asked = strcmp(request->method, "POST") == 0 ||
+			strcmp(request->method, "PUT") == 0;
+	answer->content_type = "application/json";
+	if (strcmp(request->method, "GET") == 0) {
+		buf_printf(&answer->body, "{\"hot_reload_count\":%" PRIu64 "}",
+			   s->opts.worker_counts->reloads_done);
+	} else if (!is_asked) {
+		answer->status = 405;
+		answer->content_type = NULL;
+		answer->allow = "GET, POST, PUT";
+	} else if (is_reloading(s)) {
+		answer->status = 400;
+		put_reload(answer, "in progress", -2);
+	} else if (ask_reload(s)) {
+		put_reload(answer, "done", 0);
+	} else {
+		put_reload(answer, "not enabled", -1);
+	}
+}
+
+void status_answer(struct status *s, const struct http_request *request,
+		   struct http_answer *answer)
+{
+	if (strcmp(request->path, "/api/v2/reload") == 0) {
+		answer_reload(s, request, answer);
+		return;
+	}
+	struct metrics m = begin(s);
+	m.health = health_of(s, m.view);
+	if (strcmp(request->path, "/metrics") == 0) {
+		answer->content_type = "text/plain; version=0.0.4";
+		metrics_put(&answer->body, &m);
+	} else {
+		fluentbit_api_answer(&m, request, answer);
+	}
+	pipeline_view_end(s->opts.pipeline);
+}
+
+void status_say_last_word(struct status *s)
+{
+	struct metrics m = begin(s);
+	struct metrics_law law = metrics_law(&m);
+	pipeline_view_end(s->opts.pipeline);
+	uint64_t dropped = 0;
+	for (size_t i = 0; i < DROP_REASON_COUNT; i++)
+		dropped += law.dropped[i];
+	bool is_loss = law.dropped[DROP_write_failed] > 0;
+	log_line(is_loss	  ? LOG_ERROR
+		 : law.queued > 0 ? LOG_WARN
+				  : LOG_INFO,
+		 "worker",
+		 "stopped received=%" PRIu64 " written=%" PRIu64
+		 " dropped=%" PRIu64 " dead_lettered=%" PRIu64
+		 " queued=%" PRIu64 "%s",
+		 law.received, law.written, dropped, law.dead_lettered,
+		 law.queued,
+		 law.queued > 0
+			 ? " msg=\"they stay in the journal or in a spill\""
+			 : "");
+}

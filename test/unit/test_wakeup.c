@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "pipeline/wakeup.h"
+
+/* If nothing ends a sleep, the alarm in main kills the program. */
+enum { FOREVER_MS = 24 * 3600 * 1000, ALARM_S = 240 };
+
+static void a_ring_ends_one_sleep(void **state)
+{
+	(void)state;
+	struct wakeup b = {0};
+	wakeup_init(&b);
+	wakeup_notify(&b);
+	wakeup_notify(&b);
+	struct orders o = wakeup_wait(&b, FOREVER_MS, false);
+	assert_false(o.reopen || o.finish || o.leave || o.abandon);
+	assert_false(b.is_notified);
+	/* The notification is used up: this call sleeps for its millisecond. */
+	int64_t before_ns = clock_mono_ns();
+	wakeup_wait(&b, 1, false);
+	assert_true(clock_mono_ns() - before_ns >= NS_PER_MS);
+	wakeup_fini(&b);
+}
+
+static void who_is_calm_hears_orders_only(void **state)
+{
+	(void)state;
+	struct wakeup b = {0};
+	wakeup_init(&b);
+	wakeup_notify(&b);
+	int64_t before_ns = clock_mono_ns();
+	wakeup_wait(&b, 1, true);
+	assert_true(clock_mono_ns() - before_ns >= NS_PER_MS);
+	wakeup_order(&b, ORDER_LEAVE);
+	assert_true(wakeup_wait(&b, FOREVER_MS, true).leave);
+	wakeup_fini(&b);
+}
+
+static void a_rest_leaves_the_order_to_be_read(void **state)
+{
+	(void)state;
+	struct wakeup b = {0};
+	wakeup_init(&b);
+	wakeup_notify(&b);
+	int64_t before_ns = clock_mono_ns();
+	wakeup_sleep(&b, NS_PER_MS);
+	assert_true(clock_mono_ns() - before_ns >= NS_PER_MS);
+	assert_true(b.is_notified);
+	wakeup_order(&b, ORDER_FINISH);
+	wakeup_sleep(&b, FOREVER_MS * NS_PER_MS);
+	assert_true(wakeup_wait(&b, FOREVER_MS, true).finish);
+	wakeup_fini(&b);
+}
+
+static void only_to_reopen_is_said_once(void **state)
+{
+	(void)state;
+	struct wakeup b = {0};
+	wakeup_init(&b);
+	wakeup_order(&b, ORDER_REOPEN);
+	wakeup_order(&b, ORDER_ABANDON);
+	struct orders o = wakeup_wait(&b, 0, false);
+	assert_true(o.reopen && o.abandon);
+	assert_false(o.finish || o.leave);
+	o = wakeup_wait(&b, 0, false);
+	assert_true(o.abandon && !o.reopen);
+	wakeup_fini(&b);
+}
+
+static void *order_to_leave(void *data)
+{
+	wakeup_order(data, ORDER_LEAVE);
+	return NULL;
+}
+
+static void an_order_wakes_who_sleeps(void **state)
+{
+	(void)state;
+	struct wakeup b = {0};
+	pthread_t other;
+	wakeup_init(&b);
+	assert_int_equal(pthread_create(&other, NULL, order_to_leave, &b), 0);
+	assert_true(wakeup_wait(&b, FOREVER_MS, true).leave);
+	pthread_join(other, NULL);
+	wakeup_fini(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_ring_ends_one_sleep),
+		cmocka_unit_test(who_is_calm_hears_orders_only),
+		cmocka_unit_test(a_rest_leaves_the_order_to_be_read),
+		cmocka_unit_test(only_to_reopen_is_said_once),
+		cmocka_unit_test(an_order_wakes_who_sleeps),
+	};
+	alarm(ALARM_S);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
