@@ -34,7 +34,7 @@ def wrong(request):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: re.sub(
     "[^a-z0-9]+", "-", case.name.lower()))
-def test_case(case, wrong):
+def test_sluiced_does_what_the_case_expects(case, wrong):
     assert not wrong[case], "\n".join(wrong[case])
 
 

@@ -184,13 +184,13 @@ def lay_out(room, files):
 
 @pytest.mark.parametrize("name", MISTAKES)
 def test_the_error_names_the_place_and_the_correction(room, name):
-    files, *told = MISTAKES[name]
+    files, *words = MISTAKES[name]
     config = lay_out(room, files)
     before = sorted(os.listdir(room.path))
     for option in (["--dry-run"], []):
         result = run("-c", config, *option, cwd=room.path)
         assert result.code == CONFIG, result.err
-        for word in told:
+        for word in words:
             assert word in result.err, result.err
         # The error is one line, and is logged once.
         assert len([line for line in result.err.splitlines()
@@ -235,13 +235,13 @@ WARNINGS = {
 
 @pytest.mark.parametrize("name", WARNINGS)
 def test_sluiced_warns_where_fluent_bit_is_silent(room, name):
-    files, options, *told = WARNINGS[name]
+    files, options, *words = WARNINGS[name]
     result = run("-c", lay_out(room, files), "--dry-run", *options,
                  cwd=room.path)
     assert result.code == 0, result.err
     warned = "".join(line for line in result.err.splitlines(True)
                      if "level=warn" in line and "mod=conf" in line)
-    for word in told:
+    for word in words:
         assert word in warned, result.err
 
 
@@ -264,6 +264,25 @@ def test_an_option_of_fluent_bit_that_is_not_supported_is_an_error(room, args):
 def test_an_option_of_fluent_bit_is_accepted(room, args):
     result = run("-c", lay_out(room, GOOD), "-D", *args, cwd=room.path)
     assert result.code == 0, result.err
+    assert "level=warn" not in result.err
+    # sluiced says so if an option has no effect.
+    for option, key in (("-W", "Ensure_Thread_Safety"),
+                        ("-s", "Coro_Stack_Size")):
+        assert (key in result.err) == (option in args), result.err
+
+
+def test_the_options_h_l_and_p_start_the_http_server(room, start):
+    daemon = start(section("SERVICE", "Flush 0.1", "Grace 0")
+                   + syslog_input(room) + file_output(room),
+                   args=["-H", "-L", "127.0.0.1", "-P", "0"])
+    assert daemon.address[0] == "127.0.0.1"
+    assert daemon.get("/").status == 200
+
+
+def test_the_option_l_sets_the_log_file(room):
+    own = room.path / "own.log"
+    assert log_of_a_run(room, "-l", own) == ""
+    assert "mod=worker ready" in own.read_text()
 
 
 def test_a_wrong_value_of_an_option_is_an_error(room):
@@ -300,8 +319,8 @@ def test_each_key_without_meaning_is_logged_once(room, start):
                    + file_output(room, "Workers 2"))
     log = daemon.log()
     for key in ("Daemon", "storage.sync", "Mem_Buf_Limit", "Workers"):
-        told = [line for line in log.splitlines() if key in line]
-        assert len(told) == 1, (key, told)
+        found = [line for line in log.splitlines() if key in line]
+        assert len(found) == 1, (key, found)
 
 
 @pytest.mark.parametrize("args", [

@@ -77,7 +77,7 @@ def test_uptime_is_formatted_as_fluent_bit_does(daemon):
         r"and [0-9]+ seconds?", uptime["uptime_hr"])
 
 
-def test_the_metrics_of_version_1_as_json(daemon):
+def test_version_1_has_fluent_bit_s_metrics_as_json(daemon):
     metrics = get_json(daemon, "/api/v1/metrics")
     assert list(metrics) == ["input", "filter", "output"]
     assert metrics["input"]["syslog.0"]["records"] == 6
@@ -96,7 +96,7 @@ def test_the_metrics_of_version_1_as_json(daemon):
                       "retried_records": 0}
 
 
-def test_the_metrics_of_version_1_for_prometheus(daemon):
+def test_version_1_has_fluent_bit_s_metrics_for_prometheus(daemon):
     before = time.time()
     answer = daemon.get("/api/v1/metrics/prometheus")
     assert answer.headers["Content-Type"].startswith(
@@ -121,7 +121,7 @@ def test_the_metrics_of_version_1_for_prometheus(daemon):
                      r'"\} 1$', text, re.M)
 
 
-def test_the_metrics_of_version_2(daemon):
+def test_version_2_has_fluent_bit_s_metrics_in_both_formats(daemon):
     answer = daemon.get("/api/v2/metrics/prometheus")
     metrics = Metrics(answer.body.decode())
     assert metrics.sum("fluentbit_input_records_total", name="syslog.0") == 6
