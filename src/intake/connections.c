@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The happy path:
- *  1. somebody connects: accepted, a stream and a handle of its own;
- *  2. its bytes come: whole messages go into the journal;
- *  3. it ends: what it left without an end is a message too; closed;
- *  4. or this worker leaves: the next one takes it, with what it holds.
- * Failures:
- *  - the journal is full: everybody is paused until connections_resume;
- *  - there are as many as may be: nobody is accepted until one ends;
- *  - there are no descriptors: the same, and tried again every second;
- *  - the listening socket was shut down, by us or by a worker before that was
- *    killed while it finished: nobody can connect, it is not looked at. */
+ *  1. a sender connects: accept_one gives the connection a stream and a poll
+ *     handle;
+ *  2. bytes arrive: on_readable puts whole messages into the journal;
+ *  3. the sender closes the connection: bytes without a message end become a
+ *     message, too; the connection is closed;
+ *  4. or this worker leaves: the next worker takes over the connection together
+ *     with the bytes of its unfinished message.
+ * Failure modes:
+ *  - the journal is full: all connections pause until connections_resume;
+ *  - the maximum number of connections is open: nobody is accepted until one
+ *    ends;
+ *  - the process is out of descriptors: the same, and retried every second;
+ *  - the listening socket was shut down, by this worker or by a previous one
+ *    that was killed while it finished: nobody can connect, so it is not polled.
+ */
 #include "intake/connections.h"
 
 #include <errno.h>
@@ -31,9 +36,17 @@
 
 enum {
 	SHORT_RETRY_MS = 1000,
-	/* Of 200 KiB: more than the kernel's buffer holds.  A sender over the
-	 * network need not stop when it is refused. */
+	/* Rounds of 200 KiB: more than the kernel's buffer holds.  A sender on
+	 * the network need not stop when it is refused, so this is bounded. */
 	REST_ROUNDS_MAX = 64,
+};
+
+/* PAUSED <-> OPEN, then FINISHING, then STOPPING. */
+enum connections_state {
+	CONNECTIONS_PAUSED,    /* the journal is full, or not yet started */
+	CONNECTIONS_OPEN,      /* connections are accepted and read */
+	CONNECTIONS_FINISHING, /* nobody is accepted any more */
+	CONNECTIONS_STOPPING,  /* handles are being closed */
 };
 
 struct listener {
@@ -50,7 +63,7 @@ struct connection {
 	uv_poll_t poll;
 	char peer_address[PEER_ADDRESS_TEXT_BYTES];
 	struct connection *next;
-	struct connection **link; /* what points to this one */
+	struct connection **place; /* the pointer to this connection */
 };
 
 struct connections {
@@ -60,13 +73,10 @@ struct connections {
 	struct connection *first;
 	size_t count;
 	size_t count_max;
-	uv_timer_t retry;
+	enum connections_state state;
+	uv_timer_t retry; /* active while the process is out of descriptors */
 	unsigned open_handles;
-	bool is_paused;
-	bool is_short;	   /* of descriptors */
-	bool is_finishing; /* nobody is accepted any more */
-	bool is_stopping;
-	uv_poll_cb on_connect; /* polls are started further up than these */
+	uv_poll_cb on_connect; /* callbacks defined below their first use */
 	uv_poll_cb on_readable;
 	struct log_rate short_rate;
 	struct log_rate many_rate;
@@ -75,7 +85,7 @@ struct connections {
 
 static void on_closed(struct connections *c)
 {
-	if (--c->open_handles > 0 || !c->is_stopping)
+	if (--c->open_handles > 0 || c->state != CONNECTIONS_STOPPING)
 		return;
 	for (size_t i = 0; i < c->listener_count; i++)
 		free(c->listeners[i]);
@@ -91,36 +101,36 @@ static void on_connection_closed(uv_handle_t *handle)
 	on_closed(c);
 }
 
-/* Returns how many bytes of it were left. */
+/* Returns how many received or readable bytes are lost with it. */
 static size_t close_one(struct connection *connection)
 {
 	struct connections *c = connection->all;
 	uv_close((uv_handle_t *)&connection->poll, on_connection_closed);
 	size_t left = stream_close(connection->stream);
-	*connection->link = connection->next;
+	*connection->place = connection->next;
 	if (connection->next != NULL)
-		connection->next->link = connection->link;
+		connection->next->place = connection->place;
 	c->count--;
 	socket_stats(connection->from->input.socket)->connections--;
 	return left;
 }
 
-/* What is left of it found no room in the journal. */
+/* Bytes are lost if they found no room in the journal. */
 static void end(struct connection *connection)
 {
 	struct connections *c = connection->all;
 	size_t lost = close_one(connection);
 	if (lost > 0)
 		log_rated(&c->lost_rate, LOG_ERROR, "connections",
-			  "err=\"a connection was ended while the journal was "
-			  "full\" lost_bytes=%zu",
+			  "err=\"journal full\" lost_bytes=%zu "
+			  "action=\"closed a connection\"",
 			  lost);
 }
 
 static void start_listening(struct connections *c)
 {
-	if (c->is_paused || c->is_short || c->is_finishing ||
-	    c->count >= c->count_max)
+	if (c->state != CONNECTIONS_OPEN || c->count >= c->count_max ||
+	    uv_is_active((uv_handle_t *)&c->retry))
 		return;
 	for (size_t i = 0; i < c->listener_count; i++)
 		if (!c->listeners[i]->is_shut)
@@ -137,7 +147,7 @@ static void stop_listening(struct connections *c)
 
 static void pause_all(struct connections *c)
 {
-	c->is_paused = true;
+	c->state = CONNECTIONS_PAUSED;
 	stop_listening(c);
 	for (struct connection *i = c->first; i != NULL; i = i->next)
 		uv_poll_stop(&i->poll);
@@ -162,7 +172,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct connection *connection = poll->data;
 	struct connections *c = connection->all;
-	(void)status; /* what is wrong with it, recv() tells */
+	(void)status; /* recv() reports errors */
 	(void)events;
 	switch (receive(connection)) {
 	case STREAM_IDLE:
@@ -186,7 +196,7 @@ static struct connection *open_connection(struct listener *from, int fd,
 	struct stream_opts opts = {
 		.framing = input->framing,
 		.message_bytes_max = input->message_bytes_max,
-		.source = input->source,
+		.source = input->number,
 		.peer_address = input->keeps_peer_address ? peer_address : NULL,
 		.stats = socket_stats(input->socket),
 	};
@@ -200,9 +210,9 @@ static struct connection *open_connection(struct listener *from, int fd,
 	connection->poll.data = connection;
 	c->open_handles++;
 	connection->next = c->first;
-	connection->link = &c->first;
+	connection->place = &c->first;
 	if (c->first != NULL)
-		c->first->link = &connection->next;
+		c->first->place = &connection->next;
 	c->first = connection;
 	c->count++;
 	opts.stats->connections++;
@@ -223,22 +233,20 @@ static void open_accepted(struct listener *from, int fd,
 
 static void on_retry(uv_timer_t *timer)
 {
-	struct connections *c = timer->data;
-	c->is_short = false;
-	start_listening(c);
+	start_listening(timer->data);
 }
 
-static void be_short(struct connections *c, int why)
+static void pause_accepting(struct connections *c, int why)
 {
-	c->is_short = true;
 	stop_listening(c);
 	uv_timer_start(&c->retry, on_retry, SHORT_RETRY_MS, 0);
 	log_rated(&c->short_rate, LOG_ERROR, "connections",
-		  "err=\"accept: %s\" connections=%zu", strerror(why),
-		  c->count);
+		  "err=\"accept: %s\" connections=%zu "
+		  "action=\"accepting no connection for 1 s\"",
+		  strerror(why), c->count);
 }
 
-/* Whether somebody was there. */
+/* Whether a connection was accepted. */
 static bool accept_one(struct listener *from)
 {
 	struct connections *c = from->all;
@@ -246,8 +254,8 @@ static bool accept_one(struct listener *from)
 	if (c->count >= c->count_max) {
 		stop_listening(c);
 		log_rated(&c->many_rate, LOG_WARN, "connections",
-			  "connections=%zu err=\"no more are accepted until "
-			  "one ends\"",
+			  "err=\"too many connections\" connections=%zu "
+			  "action=\"accepting no more until one ends\"",
 			  c->count);
 		return false;
 	}
@@ -258,15 +266,15 @@ static bool accept_one(struct listener *from)
 	}
 	switch (errno) {
 	case EAGAIN:
-	case EINVAL: /* it was shut down */
+	case EINVAL: /* the socket was shut down */
 		break;
 	case EMFILE:
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
-		be_short(c, errno);
+		pause_accepting(c, errno);
 		break;
-	default: /* of that connection only */
+	default: /* concerns that connection only */
 		socket_stats(from->input.socket)->errors_total++;
 	}
 	return false;
@@ -296,7 +304,6 @@ struct connections *connections_new(const struct connections_opts *opts)
 	struct connections *c = mem_new(1, sizeof *c);
 	c->opts = *opts;
 	c->count_max = descriptors_for_connections();
-	c->is_paused = true;
 	c->on_connect = on_connect;
 	c->on_readable = on_readable;
 	CHECK(uv_timer_init(opts->loop, &c->retry) == 0);
@@ -320,12 +327,13 @@ void connections_add(struct connections *c,
 	c->listeners[n] = l;
 }
 
-/* Also what a stream holds already is put into the journal. */
+/* Read all connections.  Whole messages that a stream already holds go into the
+ * journal, too. */
 static void receive_all(struct connections *c)
 {
 	struct connection *next;
-	for (struct connection *i = c->first; i != NULL && !c->is_paused;
-	     i = next) {
+	for (struct connection *i = c->first;
+	     i != NULL && c->state == CONNECTIONS_OPEN; i = next) {
 		next = i->next;
 		if (receive(i) == STREAM_FULL) {
 			pause_all(c);
@@ -351,10 +359,11 @@ void connections_take_over(struct connections *c)
 		return;
 	while ((fd = handover_take(c->opts.handover, &handed, &held)) >= 0) {
 		struct listener *from = find_listener(c, handed.listener);
-		if (from == NULL) { /* LEAVE was for another configuration */
+		if (from == NULL) { /* the configuration changed meanwhile */
 			log_line(LOG_ERROR, "connections",
-				 "err=\"the input of a connection is gone\" "
-				 "lost_bytes=%zu",
+				 "err=\"the input of a connection was "
+				 "removed\" lost_bytes=%zu "
+				 "action=\"closing the connection\"",
 				 held.len);
 			close(fd);
 			continue;
@@ -371,7 +380,7 @@ void connections_take_over(struct connections *c)
 
 void connections_resume(struct connections *c)
 {
-	c->is_paused = false;
+	c->state = CONNECTIONS_OPEN;
 	for (struct connection *i = c->first; i != NULL; i = i->next)
 		uv_poll_start(&i->poll, UV_READABLE, c->on_readable);
 	receive_all(c);
@@ -380,20 +389,20 @@ void connections_resume(struct connections *c)
 
 bool connections_are_paused(const struct connections *c)
 {
-	return c->is_paused;
+	return c->state == CONNECTIONS_PAUSED;
 }
 
 void connections_poll(struct connections *c)
 {
-	if (c->is_paused)
+	if (c->state != CONNECTIONS_OPEN)
 		return;
 	accept_all(c);
 	receive_all(c);
 	start_listening(c);
 }
 
-/* Its sender is refused, what the kernel holds of it is taken.  False when the
- * journal has no room. */
+/* Refuse the sender and read what the kernel still holds.  False when the journal
+ * has no room. */
 static bool take_rest(struct connection *connection)
 {
 	uv_poll_stop(&connection->poll);
@@ -411,9 +420,9 @@ static bool take_rest(struct connection *connection)
 	return receive(connection) == STREAM_ENDED;
 }
 
-/* Whoever has connected is taken in, as many as there may be; when that is
- * everybody, nobody else can connect. */
-static void take_in(struct listener *l)
+/* Accept everyone who has connected, up to the maximum.  If nobody is left
+ * waiting, shut down the socket, so that nobody else can connect. */
+static void accept_rest(struct listener *l)
 {
 	struct connections *c = l->all;
 	while (accept_one(l))
@@ -422,18 +431,18 @@ static void take_in(struct listener *l)
 		return;
 	socket_refuse(l->input.socket);
 	l->is_shut = true;
-	while (accept_one(l)) /* who came in between */
+	while (accept_one(l)) /* connected in between */
 		;
 }
 
 bool connections_finish(struct connections *c)
 {
 	bool may_others_wait;
-	c->is_finishing = true;
+	c->state = CONNECTIONS_FINISHING;
 	stop_listening(c);
 	do {
 		for (size_t i = 0; i < c->listener_count; i++)
-			take_in(c->listeners[i]);
+			accept_rest(c->listeners[i]);
 		may_others_wait = c->count >= c->count_max;
 		while (c->first != NULL)
 			if (!take_rest(c->first))
@@ -442,8 +451,8 @@ bool connections_finish(struct connections *c)
 	return true;
 }
 
-/* False when it stays here. */
-static bool give(struct connection *connection)
+/* False when the connection stays here. */
+static bool hand_over(struct connection *connection)
 {
 	const struct stream *stream = connection->stream;
 	struct span held = stream_held(stream);
@@ -463,7 +472,7 @@ static bool give(struct connection *connection)
 
 static bool lives_on(const struct listener *l, const bool *live_on)
 {
-	return live_on != NULL && live_on[l->input.source];
+	return live_on != NULL && live_on[l->input.number];
 }
 
 void connections_leave(struct connections *c, const bool *live_on)
@@ -471,14 +480,15 @@ void connections_leave(struct connections *c, const bool *live_on)
 	bool may_others_wait;
 	stop_listening(c);
 	uv_timer_stop(&c->retry);
-	c->is_paused = true;
+	c->state = CONNECTIONS_FINISHING;
 	do {
 		for (size_t i = 0; i < c->listener_count; i++)
 			if (!lives_on(c->listeners[i], live_on))
-				take_in(c->listeners[i]);
+				accept_rest(c->listeners[i]);
 		may_others_wait = c->count >= c->count_max;
 		while (c->first != NULL) {
-			if (lives_on(c->first->from, live_on) && give(c->first))
+			if (lives_on(c->first->from, live_on) &&
+			    hand_over(c->first))
 				continue;
 			if (!take_rest(c->first))
 				end(c->first);
@@ -501,7 +511,7 @@ void connections_stop(struct connections *c)
 {
 	if (c == NULL)
 		return;
-	c->is_stopping = true;
+	c->state = CONNECTIONS_STOPPING;
 	while (c->first != NULL)
 		end(c->first);
 	for (size_t i = 0; i < c->listener_count; i++)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* connections - the streams in the loop: accepted, received from, ended.
+/* connections - stream sockets in the libuv loop: connections are accepted, read
+ * and closed.
  *
- * All inputs together have at most CONNECTIONS_MAX, or half of the descriptors
- * that the process may have; who connects beyond that waits in the kernel until
- * one ends.  While the journal has no room nothing
- * is accepted or received: the senders wait, and nothing is dropped.
- * A worker that leaves gives them to the next one (intake/handover.h), whose
- * senders notice nothing.
- * The intake thread only. */
+ * All inputs together have at most CONNECTIONS_MAX connections, or half of the
+ * process's descriptors.  Further senders wait in the kernel until a connection
+ * ends.  While the journal is full, nothing is accepted or read: the senders
+ * wait, and nothing is dropped.  A worker that leaves hands its connections over
+ * to the next worker (intake/handover.h), and their senders notice nothing.
+ * For the intake thread only. */
 #ifndef INTAKE_CONNECTIONS_H
 #define INTAKE_CONNECTIONS_H
 
@@ -27,14 +27,14 @@ struct connections_opts { /* all borrowed */
 	uv_loop_t *loop;
 	struct journal *journal;
 	const struct handover *handover; /* or NULL */
-	void (*on_arrival)(void *);	 /* something is in the journal */
-	void (*on_full)(void *); /* paused now: call connections_resume */
+	void (*on_arrival)(void *);	 /* messages are in the journal */
+	void (*on_full)(void *); /* all paused: call connections_resume */
 	void *data;
 };
 
 struct connections_input {
-	struct socket *socket; /* of a stream */
-	uint16_t source;
+	struct socket *socket; /* a stream socket */
+	uint16_t number;       /* of the input */
 	enum framing_kind framing;
 	size_t message_bytes_max;
 	bool keeps_peer_address;
@@ -42,30 +42,33 @@ struct connections_input {
 
 struct connections *connections_new(const struct connections_opts *);
 
-/* Before connections_resume. */
+/* Add an input.  Before connections_resume. */
 void connections_add(struct connections *, const struct connections_input *);
 
-/* Take what the worker before has given; before connections_resume. */
+/* Take over the connections of the previous worker.  Before
+ * connections_resume. */
 void connections_take_over(struct connections *);
 
-/* Accept and receive, from the beginning or after on_full. */
+/* Accept and read: for the first time, or again after on_full. */
 void connections_resume(struct connections *);
 bool connections_are_paused(const struct connections *);
 
-/* Accept and receive what is there now. */
+/* Accept and read what waits now. */
 void connections_poll(struct connections *);
 
-/* Accept whoever has connected, however many, refuse others, take what the
- * kernel holds, end them all.  False when the journal has no room for it yet:
+/* Accept everyone who has connected, refuse all others, read what the kernel
+ * holds, and close all connections.  False when the journal has no room yet:
  * call again. */
 bool connections_finish(struct connections *);
 
-/* Give to the next worker the connections of those inputs whose sockets live
- * on: live_on[source], or NULL when there is no next worker.  With the others
- * the same as connections_finish, as far as the journal has room. */
+/* Hand over the connections of those inputs whose sockets the next worker keeps:
+ * live_on[input number], or NULL when there is no next worker.  Finish the
+ * other connections as connections_finish does, as far as the journal has room.
+ */
 void connections_leave(struct connections *, const bool *live_on);
 
-/* Close the handles; freed once the loop has run once more. */
+/* Close the handles.  The memory is freed once the loop has run once more.  NULL
+ * is allowed. */
 void connections_stop(struct connections *);
 
 #endif

@@ -10,8 +10,8 @@
 #include "base/fd_message.h"
 #include "base/log.h"
 
-/* The kernel counts 768 bytes for a packet: CONNECTIONS_MAX of them fit into
- * the usual 208 KiB, but only just. */
+/* The kernel accounts 768 bytes for each message.  CONNECTIONS_MAX of them only
+ * just fit into the default of 208 KiB. */
 enum { QUEUE_BYTES = 1024 * 1024 };
 
 bool handover_open(struct handover *h, struct err *e)
@@ -30,7 +30,7 @@ void handover_close(struct handover *h)
 	close(h->ends[1]);
 }
 
-/* A file in memory; -1 when there can be none. */
+/* A file in memory with these bytes; -1 on failure. */
 static int file_of(const char *bytes, size_t count)
 {
 	int fd = memfd_create("sluiced-held", MFD_CLOEXEC);
@@ -48,7 +48,7 @@ static int file_of(const char *bytes, size_t count)
 	return fd;
 }
 
-/* False when it cannot be read. */
+/* Append `count` bytes of the file.  False when it cannot be read. */
 static bool read_file(int fd, size_t count, struct buf *to)
 {
 	buf_reserve(to, count);
@@ -69,33 +69,34 @@ bool handover_give(const struct handover *h, int fd,
 {
 	struct handed copy = *handed;
 	int fds[2] = {fd, -1};
-	struct fd_message packet = {.bytes = &copy,
-				    .size_bytes = sizeof copy,
-				    .fds = fds,
-				    .fd_count = 1};
+	struct fd_message message = {.bytes = &copy,
+				     .size_bytes = sizeof copy,
+				     .fds = fds,
+				     .fd_count = 1};
 	if (handed->held_bytes > 0) {
-		fds[packet.fd_count++] = file_of(held, handed->held_bytes);
+		fds[message.fd_count++] = file_of(held, handed->held_bytes);
 		if (fds[1] < 0)
 			return false;
 	}
-	bool is_sent = fd_message_send(h->ends[0], &packet);
+	bool is_sent = fd_message_send(h->ends[0], &message);
 	if (fds[1] >= 0)
 		close(fds[1]);
 	return is_sent;
 }
 
-/* With what it holds, or not at all: without that the next message of it would
- * be half a one.  -1 when there are no descriptors for it. */
-static int accept_packet(const struct fd_message *packet,
+/* The connection's descriptor, with the bytes of its unfinished message in
+ * `held`.  -1 if either is missing: without those bytes, the connection's next
+ * message would be only a part. */
+static int accept_handed(const struct fd_message *message,
 			 const struct handed *handed, struct buf *held)
 {
 	uint32_t wanted = handed->held_bytes > 0 ? 2 : 1;
-	bool is_good = packet->fd_count == wanted;
+	bool is_good = message->fd_count == wanted;
 	if (is_good && wanted == 2)
-		is_good = read_file(packet->fds[1], handed->held_bytes, held);
-	for (uint32_t i = is_good ? 1 : 0; i < packet->fd_count; i++)
-		close(packet->fds[i]);
-	return is_good ? packet->fds[0] : -1;
+		is_good = read_file(message->fds[1], handed->held_bytes, held);
+	for (uint32_t i = is_good ? 1 : 0; i < message->fd_count; i++)
+		close(message->fds[i]);
+	return is_good ? message->fds[0] : -1;
 }
 
 int handover_take(const struct handover *h, struct handed *handed,
@@ -103,19 +104,19 @@ int handover_take(const struct handover *h, struct handed *handed,
 {
 	for (;;) {
 		int fds[2];
-		struct fd_message packet = {.bytes = handed,
-					    .size_bytes = sizeof *handed,
-					    .fds = fds,
-					    .fd_count = 2};
+		struct fd_message message = {.bytes = handed,
+					     .size_bytes = sizeof *handed,
+					     .fds = fds,
+					     .fd_count = 2};
 		buf_clear(held);
-		if (!fd_message_receive(h->ends[1], &packet))
+		if (!fd_message_receive(h->ends[1], &message))
 			return -1;
-		int fd = accept_packet(&packet, handed, held);
+		int fd = accept_handed(&message, handed, held);
 		if (fd >= 0)
 			return fd;
 		log_line(LOG_ERROR, "handover",
 			 "err=\"a connection could not be taken over\" "
-			 "lost_bytes=%zu",
+			 "lost_bytes=%zu action=\"closing it\"",
 			 handed->held_bytes);
 	}
 }

@@ -1,4 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The happy path:
+ *  1. datagrams arrive and libuv calls on_readable;
+ *  2. receive() lets recvmmsg write them into the journal's slots and appends
+ *     them to the journal;
+ *  3. arrived() wakes the consumer at once if much waits, else after half of
+ *     Flush;
+ *  4. under steady load the loop naps for a moment before it polls again, so
+ *     that one recvmmsg call takes many datagrams (intake/pace.h).
+ * Failure modes:
+ *  - the journal is full and the consumer writes: datagrams are PAUSED and wait
+ *    in the kernel until receiver_progress reports room;
+ *  - the journal is full and the output is blocked: datagrams are DROPPING;
+ *    they are still received, and the journal refuses and counts the newest;
+ *  - a stream finds no room: connections.c pauses all streams; it never drops;
+ *  - the worker finishes and the journal is full: on_progress calls take_rest
+ *    again whenever there is room. */
 #include "intake/receiver.h"
 
 #include <inttypes.h>
@@ -22,12 +38,32 @@
 enum {
 	NAPS_MAX = 8,
 	ROUNDS_MAX = 64, /* recvmmsg calls before timers have a turn */
-	/* More than a receive buffer holds.  Who sends by UDP need not stop. */
+	/* More than a receive buffer holds.  A UDP sender need not stop, so
+	 * the number of rounds is bounded. */
 	REST_ROUNDS_MAX = 16,
-	WAKE_AT_BYTES = 256 * 1024, /* so much waits: no need for the timer */
+	WAKE_AT_BYTES = 256 * 1024, /* then the consumer is woken at once */
 };
 
-struct source { /* one socket of datagrams */
+/* RECEIVING -> FINISHING -> FINISHED, or RECEIVING -> LEAVING. */
+enum receiver_phase {
+	RECEIVER_RECEIVING,
+	RECEIVER_FINISHING, /* senders are refused; the rest is read */
+	RECEIVER_FINISHED,  /* everything is in the journal */
+	RECEIVER_LEAVING,   /* the next worker receives; what finds no room in
+			     * the journal is dropped and counted */
+};
+
+/* What happens to datagrams.  FLOWING -> PAUSED when the journal is full;
+ * PAUSED -> FLOWING when it has room, or -> DROPPING when the output is
+ * blocked; DROPPING -> FLOWING when the output works again. */
+enum datagram_flow {
+	DATAGRAMS_FLOWING,
+	DATAGRAMS_PAUSED,   /* they wait in the kernel's queue */
+	DATAGRAMS_DROPPING, /* the newest are dropped while the journal is full
+			     */
+};
+
+struct datagram_input { /* one datagram socket */
 	struct receiver *receiver;
 	struct socket *socket;
 	uint16_t number;
@@ -39,22 +75,20 @@ struct source { /* one socket of datagrams */
 
 struct receiver {
 	struct receiver_opts opts;
-	struct source *sources;
-	uint32_t source_count;
+	struct datagram_input *inputs;
+	uint32_t input_count;
 	struct connections *connections;
 	struct sockaddr_storage *names; /* of senders; NULL: not asked for */
 	uv_timer_t wake_timer;
-	uv_prepare_t nap;
-	bool never_naps; /* one of the queues is too short for it */
-	uint64_t nap_us; /* the shortest that a source asked for in this turn */
-	uv_async_t settled;
+	uv_prepare_t nap; /* not started if a queue is too short for naps */
+	uint64_t nap_us; /* the shortest that an input asked for in this turn */
+	uv_async_t progress;
 	unsigned open_handles;
-	atomic_bool is_waiting; /* somebody is, for room */
-	bool is_paused;		/* datagrams: the kernel's queue holds them */
-	bool is_dropping;	/* nor will there be: the disk is blocked */
-	bool is_finishing;
-	bool is_finished;
-	bool is_leaving; /* what finds no room is dropped, and counted */
+	enum receiver_phase phase;
+	enum datagram_flow flow;
+	/* Shared with the consumer's thread: */
+	atomic_bool waits_for_room;
+	atomic_bool is_output_blocked;
 	uint64_t arrivals;
 	void (*on_done)(void *);
 	void *done_data;
@@ -64,16 +98,16 @@ struct receiver {
 static void on_wake_timer(uv_timer_t *timer)
 {
 	struct receiver *r = timer->data;
-	r->opts.wake(r->opts.data);
-	for (uint32_t i = 0; i < r->source_count; i++)
-		socket_see_drops(r->sources[i].socket);
+	r->opts.on_messages(r->opts.data);
+	for (uint32_t i = 0; i < r->input_count; i++)
+		socket_see_drops(r->inputs[i].socket);
 }
 
-static void ring_in_time(struct receiver *r)
+static void wake_consumer(struct receiver *r)
 {
 	if (journal_pending_bytes(r->opts.journal) >= WAKE_AT_BYTES) {
 		uv_timer_stop(&r->wake_timer);
-		r->opts.wake(r->opts.data);
+		r->opts.on_messages(r->opts.data);
 	} else if (!uv_is_active((uv_handle_t *)&r->wake_timer)) {
 		uv_timer_start(&r->wake_timer, on_wake_timer,
 			       r->opts.wake_after_ms, 0);
@@ -83,57 +117,59 @@ static void ring_in_time(struct receiver *r)
 static void arrived(struct receiver *r)
 {
 	r->arrivals++;
-	ring_in_time(r);
+	wake_consumer(r);
 }
 
 static bool is_blocked(struct receiver *r)
 {
-	return r->opts.is_output_blocked(r->opts.data);
+	return atomic_load(&r->is_output_blocked);
 }
 
 static void stop_polls(struct receiver *r)
 {
-	for (uint32_t i = 0; i < r->source_count; i++)
-		uv_poll_stop(&r->sources[i].poll);
+	for (uint32_t i = 0; i < r->input_count; i++)
+		uv_poll_stop(&r->inputs[i].poll);
 	r->nap_us = 0;
 }
 
-/* The pipeline tells what it has settled while is_waiting is set; what it
- * settled before that is looked for here. */
+/* receiver_progress reports only while waits_for_room is set, so progress made
+ * just before that is looked for here. */
 static void wait_for_room(struct receiver *r)
 {
-	atomic_store(&r->is_waiting, true);
-	r->opts.wake(r->opts.data);
+	atomic_store(&r->waits_for_room, true);
+	r->opts.on_messages(r->opts.data);
 	if (journal_room(r->opts.journal) > 0 || is_blocked(r))
-		uv_async_send(&r->settled);
+		uv_async_send(&r->progress);
 }
 
 static void pause_datagrams(struct receiver *r)
 {
 	stop_polls(r);
-	r->is_paused = true;
+	r->flow = DATAGRAMS_PAUSED;
 	wait_for_room(r);
 }
 
 static unsigned room_for(struct receiver *r, unsigned count)
 {
-	if (r->is_dropping)
-		r->is_dropping = is_blocked(r);
+	if (r->flow == DATAGRAMS_DROPPING && !is_blocked(r))
+		r->flow = DATAGRAMS_FLOWING;
 	size_t room = journal_room(r->opts.journal);
-	bool may_drop = r->is_dropping || r->is_leaving;
+	bool may_drop =
+		r->flow == DATAGRAMS_DROPPING || r->phase == RECEIVER_LEAVING;
 	return may_drop || room > count ? count : (unsigned)room;
 }
 
-static void say_full(struct receiver *r)
+static void log_full(struct receiver *r)
 {
 	log_rated(&r->full_rate, LOG_ERROR, "journal",
-		  "err=\"journal full, the newest messages are dropped\" "
-		  "size_bytes=%zu refused_total=%" PRIu64,
+		  "err=\"journal full\" size_bytes=%zu dropped_total=%" PRIu64
+		  " action=\"dropping the newest messages until the output "
+		  "accepts writes\"",
 		  journal_ring_bytes(r->opts.journal),
 		  journal_stats(r->opts.journal)->refused_total);
 }
 
-/* Where the kernel shall write who sent each datagram. */
+/* Ask the kernel for the sender of each datagram. */
 static void ask_names(struct receiver *r, struct mmsghdr *slots, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
@@ -142,10 +178,11 @@ static void ask_names(struct receiver *r, struct mmsghdr *slots, unsigned count)
 	}
 }
 
-/* A slot is longer than any datagram of UDP.  Its length is stored last: a
- * process that is killed before leaves the message without its peer_address. */
-static void add_origins(struct receiver *r, struct mmsghdr *slots,
-			unsigned received)
+/* Append the peer address to each datagram; a slot is longer than any UDP
+ * datagram.  The length is stored last, so a process that is killed before
+ * leaves a message without its peer address. */
+static void add_peer_addresses(struct receiver *r, struct mmsghdr *slots,
+			       unsigned received)
 {
 	char text[PEER_ADDRESS_TEXT_BYTES];
 	for (unsigned i = 0; i < received; i++) {
@@ -165,12 +202,12 @@ static void forget_names(struct mmsghdr *slots, unsigned count)
 	}
 }
 
-static unsigned receive_with_origin(struct source *s, struct mmsghdr *slots,
-				    unsigned count)
+static unsigned receive_with_peer_address(struct datagram_input *s,
+					  struct mmsghdr *slots, unsigned count)
 {
 	ask_names(s->receiver, slots, count);
 	unsigned received = socket_receive(s->socket, slots, count);
-	add_origins(s->receiver, slots, received);
+	add_peer_addresses(s->receiver, slots, received);
 	forget_names(slots, count);
 	return received;
 }
@@ -183,8 +220,9 @@ static uint64_t bytes_of(const struct mmsghdr *slots, unsigned count)
 	return bytes;
 }
 
-/* Receive what is there, as far as there is room.  How many came. */
-static uint64_t receive(struct source *s)
+/* Receive the waiting datagrams, as far as the journal has room.  Returns how
+ * many were received. */
+static uint64_t receive(struct datagram_input *s)
 {
 	struct receiver *r = s->receiver;
 	uint16_t mark = s->keeps_peer_address ? PEER_ADDRESS_MARK : 0;
@@ -200,7 +238,7 @@ static uint64_t receive(struct source *s)
 		}
 		unsigned received =
 			s->keeps_peer_address
-				? receive_with_origin(s, slots, room)
+				? receive_with_peer_address(s, slots, room)
 				: socket_receive(s->socket, slots, room);
 		if (received == 0)
 			break;
@@ -208,7 +246,7 @@ static uint64_t receive(struct source *s)
 		pace_received(&s->pace, received, bytes_of(slots, received));
 		if (journal_append(r->opts.journal, received, clock_real_ns()) <
 		    received)
-			say_full(r);
+			log_full(r);
 		if (received < room)
 			break;
 	}
@@ -217,15 +255,16 @@ static uint64_t receive(struct source *s)
 	return all;
 }
 
-/* Who has nothing and waits for nothing has no say in the others' nap. */
-static void look(struct source *s)
+/* An input that received nothing and did not ask for a nap does not shorten
+ * the nap of the others. */
+static void look(struct datagram_input *s)
 {
 	struct receiver *r = s->receiver;
 	bool has_say = receive(s) > 0 || s->is_calm;
 	uint64_t wait_us = pace_wait_us(&s->pace, clock_mono_ns());
 	s->is_calm = wait_us > 0;
 	if (has_say && wait_us < r->nap_us)
-		r->nap_us = r->never_naps ? 0 : wait_us;
+		r->nap_us = wait_us;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -235,10 +274,11 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	look(poll->data);
 }
 
-/* Before the loop looks at its descriptors again, when calm datagrams were all
- * that it found.  Datagrams wait for one nap, whatever else comes for NAPS_MAX:
- * 16 ms.  For the loop's own way between two naps a line would cost 1 us more
- * at 2,000 a second. */
+/* Called before the loop polls its descriptors.  If the last turn found only
+ * datagrams that arrive steadily, sleep and receive up to NAPS_MAX times.
+ * Datagrams wait for one nap at most; other events wait for all of them, at
+ * most 16 ms.  Returning to the loop between two naps would cost each line
+ * 1 us more at 2,000 lines per second. */
 static void on_nap(uv_prepare_t *prepare)
 {
 	struct receiver *r = prepare->data;
@@ -247,27 +287,30 @@ static void on_nap(uv_prepare_t *prepare)
 		struct timespec nap = {.tv_nsec = (long)r->nap_us * 1000};
 		nanosleep(&nap, NULL);
 		r->nap_us = NO_NAP;
-		for (uint32_t n = 0; n < r->source_count && !r->is_paused; n++)
-			look(&r->sources[n]);
+		for (uint32_t n = 0;
+		     n < r->input_count && r->flow != DATAGRAMS_PAUSED; n++)
+			look(&r->inputs[n]);
 	}
 	r->nap_us = NO_NAP;
 }
 
 static void start_polls(struct receiver *r)
 {
-	for (uint32_t i = 0; i < r->source_count; i++)
-		uv_poll_start(&r->sources[i].poll, UV_READABLE, on_readable);
+	for (uint32_t i = 0; i < r->input_count; i++)
+		uv_poll_start(&r->inputs[i].poll, UV_READABLE, on_readable);
 }
 
-/* When the journal has no room on the way, on_settled comes here again.
- * Datagrams are dropped when there will be none, and counted; a connection's
- * sender is told by its end. */
+/* Read everything that the kernel still holds, then call on_done.  If the
+ * journal has no room, on_progress calls this again.  If the output is blocked,
+ * datagrams are dropped and counted, and connections are closed, which tells
+ * their senders. */
 static void take_rest(struct receiver *r)
 {
-	for (uint32_t i = 0; i < r->source_count; i++)
-		while (receive(&r->sources[i]) > 0 && !r->is_paused)
+	for (uint32_t i = 0; i < r->input_count; i++)
+		while (receive(&r->inputs[i]) > 0 &&
+		       r->flow != DATAGRAMS_PAUSED)
 			;
-	if (r->is_paused)
+	if (r->flow == DATAGRAMS_PAUSED)
 		return;
 	if (!connections_finish(r->connections)) {
 		if (!is_blocked(r)) {
@@ -277,32 +320,31 @@ static void take_rest(struct receiver *r)
 		connections_leave(r->connections, NULL);
 	}
 	uv_timer_stop(&r->wake_timer);
-	r->is_finished = true;
+	r->phase = RECEIVER_FINISHED;
 	r->on_done(r->done_data);
 }
 
-static void on_settled(uv_async_t *async)
+static void on_progress(uv_async_t *async)
 {
 	struct receiver *r = async->data;
-	if (!atomic_load(&r->is_waiting) || r->is_finished)
+	if (!atomic_load(&r->waits_for_room) || r->phase == RECEIVER_FINISHED)
 		return;
 	bool has_room = journal_room(r->opts.journal) > 0;
-	r->is_dropping = is_blocked(r);
-	if (!r->is_dropping && !has_room)
+	bool may_drop = is_blocked(r);
+	if (!may_drop && !has_room)
 		return;
-	/* Streams are never dropped: they wait on. */
-	bool go_streams = has_room && connections_are_paused(r->connections);
-	atomic_store(&r->is_waiting,
-		     !has_room && connections_are_paused(r->connections));
-	bool go_datagrams = r->is_paused;
-	r->is_paused = false;
-	if (r->is_finishing) {
+	bool were_paused = r->flow == DATAGRAMS_PAUSED;
+	r->flow = may_drop ? DATAGRAMS_DROPPING : DATAGRAMS_FLOWING;
+	/* Streams are never dropped: they go on waiting for room. */
+	bool are_streams_paused = connections_are_paused(r->connections);
+	atomic_store(&r->waits_for_room, !has_room && are_streams_paused);
+	if (r->phase == RECEIVER_FINISHING) {
 		take_rest(r);
 		return;
 	}
-	if (go_datagrams)
+	if (were_paused)
 		start_polls(r);
-	if (go_streams)
+	if (has_room && are_streams_paused)
 		connections_resume(r->connections);
 }
 
@@ -318,14 +360,14 @@ static void on_stream_full(void *data)
 	wait_for_room(data);
 }
 
-static void add_source(struct receiver *r, uint32_t number,
-		       const struct receiver_input *input)
+static void add_input(struct receiver *r, uint32_t number,
+		      const struct receiver_input *input)
 {
 	struct socket *socket = r->opts.endpoints->sockets[number];
 	if (socket_kind_is_stream(socket_kind(socket))) {
 		struct connections_input stream = {
 			.socket = socket,
-			.source = (uint16_t)number,
+			.number = (uint16_t)number,
 			.framing = input->framing,
 			.message_bytes_max = input->message_bytes_max,
 			.keeps_peer_address = input->keeps_peer_address,
@@ -333,7 +375,7 @@ static void add_source(struct receiver *r, uint32_t number,
 		connections_add(r->connections, &stream);
 		return;
 	}
-	struct source *s = &r->sources[r->source_count++];
+	struct datagram_input *s = &r->inputs[r->input_count++];
 	s->receiver = r;
 	s->number = (uint16_t)number;
 	s->socket = socket;
@@ -343,7 +385,6 @@ static void add_source(struct receiver *r, uint32_t number,
 	CHECK(uv_poll_init(r->opts.loop, &s->poll, socket_fd(socket)) == 0);
 	s->poll.data = s;
 	s->pace.queue_length = socket_queue_length(socket);
-	r->never_naps = r->never_naps || pace_forbids(&s->pace);
 }
 
 struct receiver *receiver_new(const struct receiver_opts *opts)
@@ -360,43 +401,55 @@ struct receiver *receiver_new(const struct receiver_opts *opts)
 	};
 	r->connections = connections_new(&streams);
 	uint32_t count = opts->endpoints->specs.socket_count;
-	r->sources = mem_new(count, sizeof *r->sources);
+	r->inputs = mem_new(count, sizeof *r->inputs);
 	for (uint32_t i = 0; i < count; i++)
-		add_source(r, i, &opts->inputs[i]);
-	r->opts.inputs = NULL; /* the caller's, until here */
+		add_input(r, i, &opts->inputs[i]);
+	r->opts.inputs = NULL; /* borrowed only until here */
 	CHECK(uv_timer_init(opts->loop, &r->wake_timer) == 0);
-	CHECK(uv_async_init(opts->loop, &r->settled, on_settled) == 0);
+	CHECK(uv_async_init(opts->loop, &r->progress, on_progress) == 0);
 	CHECK(uv_prepare_init(opts->loop, &r->nap) == 0);
-	r->wake_timer.data = r->settled.data = r->nap.data = r;
+	r->wake_timer.data = r->progress.data = r->nap.data = r;
 	r->nap_us = NO_NAP;
-	r->open_handles = r->source_count + 3;
+	r->open_handles = r->input_count + 3;
 	return r;
+}
+
+static bool may_nap(const struct receiver *r)
+{
+	for (uint32_t i = 0; i < r->input_count; i++)
+		if (pace_forbids(&r->inputs[i].pace))
+			return false;
+	return true;
 }
 
 void receiver_start(struct receiver *r)
 {
-	/* What the journal had already is due.  What comes now is not. */
+	/* Messages that the journal held before are due now. */
 	if (journal_pending_bytes(r->opts.journal) > 0)
-		r->opts.wake(r->opts.data);
+		r->opts.on_messages(r->opts.data);
 	start_polls(r);
-	uv_prepare_start(&r->nap, on_nap);
+	if (may_nap(r))
+		uv_prepare_start(&r->nap, on_nap);
 	connections_take_over(r->connections);
 	connections_resume(r->connections);
 }
 
-void receiver_tell_settled(struct receiver *r)
+void receiver_progress(struct receiver *r, bool is_output_blocked)
 {
-	if (atomic_load(&r->is_waiting))
-		uv_async_send(&r->settled);
+	atomic_store(&r->is_output_blocked, is_output_blocked);
+	if (atomic_load(&r->waits_for_room))
+		uv_async_send(&r->progress);
 }
 
 void receiver_poll(struct receiver *r)
 {
-	/* There is something, it only has no room. */
-	if (r->is_paused || connections_are_paused(r->connections))
+	/* Messages without room in the journal count as arrivals, too. */
+	if (r->flow == DATAGRAMS_PAUSED ||
+	    connections_are_paused(r->connections))
 		r->arrivals++;
-	for (uint32_t i = 0; i < r->source_count && !r->is_paused; i++)
-		receive(&r->sources[i]);
+	for (uint32_t i = 0; i < r->input_count && r->flow != DATAGRAMS_PAUSED;
+	     i++)
+		receive(&r->inputs[i]);
 	connections_poll(r->connections);
 }
 
@@ -409,16 +462,16 @@ void receiver_finish(struct receiver *r, void (*on_done)(void *), void *data)
 {
 	r->on_done = on_done;
 	r->done_data = data;
-	r->is_finishing = true;
+	r->phase = RECEIVER_FINISHING;
 	stop_polls(r);
-	for (uint32_t i = 0; i < r->source_count; i++)
-		socket_refuse(r->sources[i].socket);
-	if (!r->is_paused)
+	for (uint32_t i = 0; i < r->input_count; i++)
+		socket_refuse(r->inputs[i].socket);
+	if (r->flow != DATAGRAMS_PAUSED)
 		take_rest(r);
 }
 
-/* Nobody else will take what the kernel holds of it. */
-static void take_last(struct source *s)
+/* No other worker listens there: read what the kernel still holds. */
+static void take_last(struct datagram_input *s)
 {
 	socket_refuse(s->socket);
 	for (int round = 0; round < REST_ROUNDS_MAX && receive(s) > 0; round++)
@@ -427,13 +480,13 @@ static void take_last(struct source *s)
 
 void receiver_leave(struct receiver *r, const bool *live_on)
 {
-	atomic_store(&r->is_waiting, false);
-	r->is_paused = false;
-	r->is_leaving = true;
+	atomic_store(&r->waits_for_room, false);
+	r->flow = DATAGRAMS_FLOWING;
+	r->phase = RECEIVER_LEAVING;
 	stop_polls(r);
-	for (uint32_t i = 0; i < r->source_count; i++)
-		if (live_on == NULL || !live_on[r->sources[i].number])
-			take_last(&r->sources[i]);
+	for (uint32_t i = 0; i < r->input_count; i++)
+		if (live_on == NULL || !live_on[r->inputs[i].number])
+			take_last(&r->inputs[i]);
 	connections_leave(r->connections, live_on);
 	uv_timer_stop(&r->wake_timer);
 }
@@ -443,14 +496,14 @@ static void on_closed(uv_handle_t *handle)
 	struct receiver *r = handle->data;
 	if (--r->open_handles > 0)
 		return;
-	free(r->sources);
+	free(r->inputs);
 	free(r->names);
 	free(r);
 }
 
-static void on_source_closed(uv_handle_t *handle)
+static void on_input_closed(uv_handle_t *handle)
 {
-	struct source *s = handle->data;
+	struct datagram_input *s = handle->data;
 	handle->data = s->receiver;
 	on_closed(handle);
 }
@@ -459,12 +512,12 @@ void receiver_stop(struct receiver *r)
 {
 	if (r == NULL)
 		return;
-	for (uint32_t i = 0; i < r->source_count; i++) {
-		struct source *s = &r->sources[i];
-		uv_close((uv_handle_t *)&s->poll, on_source_closed);
+	for (uint32_t i = 0; i < r->input_count; i++) {
+		struct datagram_input *s = &r->inputs[i];
+		uv_close((uv_handle_t *)&s->poll, on_input_closed);
 	}
 	connections_stop(r->connections);
 	uv_close((uv_handle_t *)&r->wake_timer, on_closed);
 	uv_close((uv_handle_t *)&r->nap, on_closed);
-	uv_close((uv_handle_t *)&r->settled, on_closed);
+	uv_close((uv_handle_t *)&r->progress, on_closed);
 }

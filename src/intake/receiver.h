@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* receiver - the sockets in the loop: from the kernel's queue to the journal.
+/* receiver - moves datagrams from the kernel's queues into the journal.
  *
- * Datagrams here, streams in intake/connections.h.  While the pipeline keeps
- * writing but is behind, receiving pauses: the kernel's queue is one more
- * buffer, and a sender that may wait does.  While the disk takes nothing that
- * would only lose lines uncounted: then they are received, and the newest
- * dropped when the journal is full; streams wait.
- * While a long queue fills steadily the whole loop sleeps between two looks,
- * see intake/pace.h.
- * The pipeline is rung once for a whole batch: when enough waits, or when the
- * oldest message has waited for half of Flush.
- * The intake thread only, but for receiver_tell_settled. */
+ * The receiver owns the inputs in the libuv loop: datagram sockets directly,
+ * stream sockets through intake/connections.h.  It hands messages on through
+ * one callback, on_messages: they lie in the journal.  The consumer answers
+ * with receiver_progress.
+ *
+ * If the journal is full while the consumer writes, receiving pauses: the
+ * kernel's queue is one more buffer, and a sender that can wait does so.  If the
+ * output is blocked, pausing would only move the loss to the kernel, where
+ * nobody counts it; then datagrams are received, and the journal drops and
+ * counts the newest.  Streams always wait.
+ *
+ * All functions but receiver_progress belong to the intake thread. */
 #ifndef INTAKE_RECEIVER_H
 #define INTAKE_RECEIVER_H
 
@@ -26,7 +28,7 @@ struct handover;
 struct journal;
 struct receiver;
 
-struct receiver_input { /* beside its socket */
+struct receiver_input { /* what an input needs beside its socket */
 	enum framing_kind framing;
 	size_t message_bytes_max;
 	bool keeps_peer_address;
@@ -37,41 +39,43 @@ struct receiver_opts { /* all borrowed */
 	struct journal *journal;
 	const struct endpoints *endpoints;
 	const struct handover *handover;     /* or NULL */
-	const struct receiver_input *inputs; /* one a socket; until _new */
+	const struct receiver_input *inputs; /* one per socket; until _new */
 	unsigned slots;			     /* of the journal */
 	uint64_t wake_after_ms;		     /* half of Flush */
-	/* Messages wait in the journal for whoever consumes them. */
-	void (*wake)(void *);
-	/* Whether the consumer cannot write at present. */
-	bool (*is_output_blocked)(void *);
+	/* Messages wait in the journal.  Called when WAKE_AT_BYTES wait, or
+	 * when the oldest has waited for wake_after_ms. */
+	void (*on_messages)(void *);
 	void *data;
 };
 
-/* Not yet receiving; nothing is called back before receiver_start. */
+/* Nothing is received and nothing called back before receiver_start. */
 struct receiver *receiver_new(const struct receiver_opts *);
 void receiver_start(struct receiver *);
 
-/* From the pipeline's thread: it has committed something, or is blocked. */
-void receiver_tell_settled(struct receiver *);
+/* The consumer has committed messages, or its output is blocked.  May be called
+ * from any thread. */
+void receiver_progress(struct receiver *, bool is_output_blocked);
 
-/* Receive what is there now. */
+/* Receive what waits in the kernel now. */
 void receiver_poll(struct receiver *);
 
-/* Grows with everything that comes: to see whether anything does. */
+/* A count that grows whenever something arrives. */
 uint64_t receiver_arrivals(const struct receiver *);
 
-/* Refuse senders (of Unix sockets: they see EPIPE), take what the kernel still holds, however
- * long the journal needs to have room for it, then call on_done. */
+/* Refuse senders, read what the kernel still holds, and call on_done when all
+ * of it is in the journal, however long that takes.  Senders to a Unix socket
+ * get EPIPE. */
 void receiver_finish(struct receiver *, void (*on_done)(void *), void *data);
 
-/* Make room for the next worker, which has the sockets where live_on[input]
- * says so; NULL when there is none.  What the kernel holds of their datagrams
- * stays there, and their connections are given to it.  Senders to the others
- * are refused; what the kernel holds of them is taken, as far as the journal
- * has room; datagrams beyond that are dropped and counted. */
+/* Make way for the next worker.  `live_on` has a flag for each input whose
+ * socket the next worker keeps; NULL means that there is no next worker.
+ * Datagrams of kept inputs stay in the kernel, and their connections are handed
+ * over.  Senders to the other inputs are refused; what the kernel still holds
+ * of them is read, and dropped and counted if the journal has no room. */
 void receiver_leave(struct receiver *, const bool *live_on);
 
-/* Close the handles; freed once the loop has run once more. */
+/* Close the handles.  The memory is freed once the loop has run once more.  NULL
+ * is allowed. */
 void receiver_stop(struct receiver *);
 
 #endif

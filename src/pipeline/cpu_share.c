@@ -3,7 +3,8 @@
 
 enum { THREADS = 2 };
 
-/* So that a quarter of the bucket is used until then. */
+/* After how many messages to look again: until then, at the present cost per
+ * message, a quarter of the bucket is used. */
 static unsigned messages_for(const struct cpu_share *s, double full_ns,
 			     double used_ns)
 {
@@ -14,12 +15,12 @@ static unsigned messages_for(const struct cpu_share *s, double full_ns,
 						   : (unsigned)messages;
 }
 
-int64_t cpu_share_rest_ns(struct cpu_share *s, int64_t now_ns, int64_t used_ns)
+int64_t cpu_share_pause_ns(struct cpu_share *s, int64_t now_ns, int64_t used_ns)
 {
 	double quota_ns = (double)s->limit.quota_ns;
 	if (s->limit.quota_ns == 0 ||
 	    s->limit.quota_ns >= THREADS * s->limit.period_ns) {
-		/* Nobody's debt when there is a limit again. */
+		/* If a limit is set later, start with an empty account. */
 		*s = (struct cpu_share){
 			.limit = s->limit,
 			.at_ns = now_ns,
@@ -30,9 +31,9 @@ int64_t cpu_share_rest_ns(struct cpu_share *s, int64_t now_ns, int64_t used_ns)
 	}
 	double rate = CPU_SHARE_RATE * quota_ns / (double)s->limit.period_ns;
 	double full_ns = CPU_SHARE_BURST * quota_ns;
-	double just_used_ns = (double)(used_ns - s->used_ns);
-	s->messages = messages_for(s, full_ns, just_used_ns);
-	s->level_ns += rate * (double)(now_ns - s->at_ns) - just_used_ns;
+	double used_since_ns = (double)(used_ns - s->used_ns);
+	s->messages = messages_for(s, full_ns, used_since_ns);
+	s->level_ns += rate * (double)(now_ns - s->at_ns) - used_since_ns;
 	if (s->level_ns > full_ns)
 		s->level_ns = full_ns;
 	s->at_ns = now_ns;

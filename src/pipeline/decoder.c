@@ -16,7 +16,7 @@ struct decoder {
 	struct syslog_parser *syslog;
 	const char *raw_message_key;	/* or NULL */
 	const char *source_address_key; /* or NULL */
-	const char *no_origin;
+	const char *no_peer_address;
 	struct decoder_stats stats;
 	struct log_rate unparsed_rate;
 	struct log_rate time_rate;
@@ -51,11 +51,12 @@ void decoder_free(struct decoder *d)
 }
 
 void decoder_add_keys(struct decoder *d, const char *raw_message_key,
-		      const char *source_address_key, const char *no_origin)
+		      const char *source_address_key,
+		      const char *no_peer_address)
 {
 	d->raw_message_key = raw_message_key;
 	d->source_address_key = source_address_key;
-	d->no_origin = no_origin;
+	d->no_peer_address = no_peer_address;
 }
 
 static void add_keys(const struct decoder *d, const struct message *m,
@@ -63,7 +64,7 @@ static void add_keys(const struct decoder *d, const struct message *m,
 {
 	struct span peer_address = m->peer_address;
 	if (span_is_empty(peer_address))
-		peer_address = span_of(d->no_origin);
+		peer_address = span_of(d->no_peer_address);
 	if (d->raw_message_key != NULL)
 		record_add(r, span_of(d->raw_message_key),
 			   value_string(m->bytes));
@@ -72,12 +73,13 @@ static void add_keys(const struct decoder *d, const struct message *m,
 			   value_string(peer_address));
 }
 
-static void say_unparsed(struct decoder *d, const struct message *m,
+static void log_unparsed(struct decoder *d, const struct message *m,
 			 enum parser_verdict verdict)
 {
 	char quoted[LOG_QUOTED_BYTES];
 	log_rated(&d->unparsed_rate, LOG_WARN, "input",
-		  "input=%s parser=%s reason=%s err=\"message dropped\"",
+		  "input=%s parser=%s reason=%s err=\"the parser does not "
+		  "match\" action=\"dropping the message\"",
 		  d->name, parser_name(d->parser),
 		  parser_verdict_name(verdict));
 	if (log_is_on(LOG_DEBUG))
@@ -89,8 +91,8 @@ static void count_bad_time(struct decoder *d)
 {
 	d->stats.bad_time_total++;
 	log_rated(&d->time_rate, LOG_WARN, "input",
-		  "input=%s err=\"time does not fit its format, "
-		  "the arrival time stands in\"",
+		  "input=%s err=\"the time does not fit its format\" "
+		  "action=\"using the arrival time\"",
 		  d->name);
 }
 
@@ -101,7 +103,7 @@ static bool run_parser(struct decoder *d, struct message *m, struct record *r)
 		parser_apply(d->parser, m->bytes, m->arrival_ns, r, &bad_time);
 	if (verdict != PARSER_parsed) {
 		d->stats.unparsed_total[verdict]++;
-		say_unparsed(d, m, verdict);
+		log_unparsed(d, m, verdict);
 		return false;
 	}
 	if (bad_time)
@@ -131,7 +133,7 @@ struct record *decoder_decode(struct decoder *d, struct message *m,
 		run_syslog(d, m, r);
 	else if (!run_parser(d, m, r))
 		return NULL;
-	if (d->no_origin != NULL)
+	if (d->no_peer_address != NULL)
 		add_keys(d, m, r);
 	d->stats.records_total++;
 	d->stats.bytes_total += m->bytes.len;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* decoder - an input's messages to records: its Parser, or the built-in
- * syslog parser when it has none.
+/* decoder - makes a record of an input's message, with the input's Parser or,
+ * without one, with the built-in syslog parser.
  *
- * With a Parser, a message that does not match is not taken (Fluent Bit's
- * way); the built-in one takes everything: what is not syslog is a record
- * with only `message`.  The pipeline thread only. */
+ * A message that the Parser does not match is not decoded, as in Fluent Bit.  The
+ * built-in parser accepts everything: a message that is not syslog becomes a
+ * record with the only field `message`.  For the pipeline thread only. */
 #ifndef PIPELINE_DECODER_H
 #define PIPELINE_DECODER_H
 
@@ -21,31 +21,33 @@ struct record;
 
 struct decoder_stats {
 	uint64_t records_total; /* decoded */
-	uint64_t bytes_total;	/* of those messages */
+	uint64_t bytes_total;	/* of the decoded messages */
 	uint64_t unparsed_total[PARSER_VERDICT_COUNT];
-	uint64_t no_pri_total;	 /* built-in parser: taken as plain text */
-	uint64_t bad_time_total; /* the arrival time stands in */
+	uint64_t no_pri_total;	 /* built-in parser: accepted as plain text */
+	uint64_t bad_time_total; /* the arrival time was used instead */
 };
 
-/* `parser` may be NULL and is borrowed, as is `name` (of the input). */
+/* `parser` may be NULL.  It and `name`, the input's, are borrowed. */
 struct decoder *decoder_new(const char *name, const char *tag, struct parser *,
 			    struct err *);
 void decoder_free(struct decoder *);
 
-/* Append these keys to each record, in this order: the message as it was
- * received, and its sender or `no_origin` where that is not known.  Each may
- * be NULL; borrowed. */
+/* Append these keys to each record, in this order: the message as received, and
+ * its peer address, or `no_peer_address` if that is unknown.  Each key may be
+ * NULL.  All texts are borrowed. */
 void decoder_add_keys(struct decoder *, const char *raw_message_key,
-		      const char *source_address_key, const char *no_origin);
+		      const char *source_address_key,
+		      const char *no_peer_address);
 
-/* NULL when no parser takes the message: counted. */
+/* The record lies in the arena.  NULL if the parser does not match; that is
+ * counted. */
 struct record *decoder_decode(struct decoder *, struct message *,
 			      struct arena *);
 
 const char *decoder_name(const struct decoder *);
-/* Go on counting from there. */
-void decoder_restore(struct decoder *, const struct decoder_stats *);
-
 const struct decoder_stats *decoder_stats(const struct decoder *);
+
+/* Continue counting from these values. */
+void decoder_restore(struct decoder *, const struct decoder_stats *);
 
 #endif

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The happy path:
- *  1. the intake thread appends to the journal and rings;
- *  2. the thread wakes, takes up to a batch of messages and runs each one
- *     through decoder, chain and router; the sinks collect the lines;
+ *  1. the intake thread appends messages to the journal and wakes this thread;
+ *  2. the thread takes up to a batch of messages and runs each one through its
+ *     decoder, the filter chain and the router; the sinks collect the lines;
  *  3. the sinks write, the journal commits, the counters are published;
- *  4. when the journal is empty it sleeps again.
- * Failures:
- *  - the disk takes nothing (SINK_BLOCKED): step 3 is tried again with
- *    back-off, nothing is taken meanwhile, the journal fills;
- *  - one file cannot be opened: its sink sets its lines aside, step 3 goes on;
- *    the sleep of step 4 is then short, to try again;
- *  - leaving while blocked: the batch is not committed, the next process has
- *    it again, and the journal's notes tell it what is written already;
- *  - finishing while blocked: once pipeline_abandon was called every batch
- *    gets one more try and is then given up, and counted. */
+ *  4. when the journal is empty, the thread sleeps again.
+ * Failure modes:
+ *  - the disk rejects writes (SINK_BLOCKED): step 3 is retried with back-off, no
+ *    message is taken meanwhile, and the journal fills;
+ *  - one file cannot be opened: its sink spills the lines and step 3 goes on;
+ *    the sleep of step 4 is then short, to retry soon;
+ *  - the worker leaves while blocked: the batch is not committed; the next
+ *    worker gets it again, and the journal's notes tell it what was written;
+ *  - the worker finishes while blocked: after pipeline_abandon, every batch gets
+ *    one more attempt and is then dropped and counted. */
 #include "pipeline/pipeline.h"
 
 #include <pthread.h>
@@ -21,6 +21,7 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -38,14 +39,14 @@ enum {
 	ARENA_BYTES = 64 * 1024,
 	BATCH_MESSAGES_MAX = 4096,
 	BATCH_BYTES_MAX = 1024 * 1024,
-	/* A hook may make any number of lines of a message.  They wait in
-	 * memory, with a note for each file; half of the notes is left for a
-	 * process that is killed in the batch a second time. */
+	/* A hook may make any number of lines from one message.  They wait in
+	 * memory, with one note per file.  Half of the notes is reserved for a
+	 * process that is killed in the same batch a second time. */
 	LINES_BYTES_MAX = 7 * BATCH_BYTES_MAX / 2,
 	FILES_MAX = JOURNAL_NOTES_MAX / 2,
-	/* With many files it is their number that costs, and a wide batch has
-	 * more lines for each.  It ends also when a part of the journal is
-	 * taken, since none of that gets free before. */
+	/* With many files the cost lies in their number, so a batch for many
+	 * files takes more messages.  It also ends when it covers this part of
+	 * the journal, because that space is free only after the commit. */
 	MANY_FILES = 64,
 	WIDE_MESSAGES_MAX = 4 * BATCH_MESSAGES_MAX,
 	WIDE_JOURNAL_PART = 4,
@@ -54,9 +55,10 @@ enum {
 	IDLE_SLEEP_MS = 30000, /* sinks close idle files then */
 };
 
-/* Slow hooks keep no line, and no order, waiting for a whole batch. */
+/* With a slow hook, lines and orders must not wait for a full batch. */
 #define BATCH_NS_MAX (NS_PER_S / 2)
-#define LIMIT_AGE_NS (10 * NS_PER_S) /* a pod may be resized while it runs */
+/* A pod may be resized while it runs: read its CPU limit again. */
+#define LIMIT_AGE_NS (10 * NS_PER_S)
 
 struct pipeline {
 	struct pipeline_opts opts;
@@ -68,9 +70,9 @@ struct pipeline {
 	struct log_rate blocked_rate;
 	struct cpu_share share;
 	int64_t limit_read_ns;
-	int64_t looked_ns; /* at the clock, last */
-	int64_t began_ns;  /* the batch */
-	int64_t rested_ns;
+	int64_t now_ns;	  /* when the clock was last read */
+	int64_t began_ns; /* when the batch began */
+	int64_t throttled_ns;
 
 	struct wakeup wakeup;
 
@@ -78,7 +80,7 @@ struct pipeline {
 	struct pipeline_view view;
 };
 
-/* --- the intake thread's */
+/* --- called by the intake thread */
 
 void pipeline_wake(struct pipeline *p)
 {
@@ -114,7 +116,7 @@ static void publish(struct pipeline *p, bool is_blocked)
 	v->totals = p->totals;
 	v->is_blocked = is_blocked;
 	v->cpu_limit = p->share.limit;
-	v->rested_ns = p->rested_ns;
+	v->throttled_ns = p->throttled_ns;
 	for (size_t i = 0; i < v->decoder_count; i++)
 		v->decoders[i].stats = *decoder_stats(p->opts.decoders[i]);
 	const char *name;
@@ -159,8 +161,8 @@ static void view_init(struct pipeline *p)
 			.name = "dead_letter", .is_dead_letter = true};
 }
 
-/* What an output that is no more has spilled, and another one found, is
- * queued there. */
+/* Lines spilled by a removed output are counted as queued by the output that
+ * took over its spill, so they no longer count as queued without an output. */
 static void move_queued(struct pipeline *p)
 {
 	const struct pipeline_view *v = &p->view;
@@ -173,7 +175,7 @@ static void move_queued(struct pipeline *p)
 	p->totals.queued -= found < p->totals.queued ? found : p->totals.queued;
 }
 
-/* Go on with what the process before has counted. */
+/* Continue with the counters of the previous process. */
 static void restore(struct pipeline *p)
 {
 	struct pipeline_view *v = &p->view;
@@ -204,10 +206,10 @@ static void commit(struct pipeline *p)
 	router_settled(p->opts.router);
 	if (p->opts.dead_letter != NULL)
 		dead_letter_settled(p->opts.dead_letter);
-	p->opts.on_settled(p->opts.data);
+	p->opts.on_progress(p->opts.data, false);
 }
 
-/* --- the way of a message */
+/* --- one message */
 
 static void on_record(void *data, struct record *r)
 {
@@ -215,8 +217,8 @@ static void on_record(void *data, struct record *r)
 	router_put(p->opts.router, r);
 }
 
-/* No sink took a line of it.  Dropped as configured, or for no Match, is as
- * the operator wishes; the rest is kept where it can be replayed. */
+/* No sink took a line of the message.  The operator wants messages dropped that
+ * a filter drops or that no Match fits.  All others become dead letters. */
 static void settle_unanswered(struct pipeline *p, const struct message *message,
 			      const char *input)
 {
@@ -238,7 +240,7 @@ static void run_message(struct pipeline *p, struct journal_entry *entry)
 		.arrival_ns = entry->arrival_ns,
 		.reason = DROP_unrouted,
 	};
-	/* A journal may be older than a configuration with fewer inputs. */
+	/* The journal may be older than a configuration with fewer inputs. */
 	size_t source =
 		entry->source < p->opts.decoder_count ? entry->source : 0;
 	struct decoder *decoder = p->opts.decoders[source];
@@ -257,37 +259,38 @@ static void run_message(struct pipeline *p, struct journal_entry *entry)
 	arena_reset(p->arena);
 }
 
-/* Receiving goes before: see pipeline/cpu_share.h.  An order ends the rest; it is
- * carried out when the batch is. */
-static void rest(struct pipeline *p)
+/* Leave CPU to receiving: see pipeline/cpu_share.h.  An order ends the pause; it
+ * is carried out after the batch. */
+static void throttle(struct pipeline *p)
 {
 	int64_t now_ns = clock_mono_ns();
 	if (p->limit_read_ns == 0 ||
 	    now_ns - p->limit_read_ns >= LIMIT_AGE_NS) {
-		/* What was used until now is none of the new one's. */
-		cpu_share_rest_ns(&p->share, now_ns, clock_cpu_ns());
+		/* CPU used until now does not count against the new limit. */
+		cpu_share_pause_ns(&p->share, now_ns, clock_cpu_ns());
 		p->share.limit = cpu_limit_read("");
 		p->limit_read_ns = now_ns;
 	}
-	p->looked_ns = now_ns;
-	/* The clock of used CPU is a system call, a hundredth of all time. */
+	p->now_ns = now_ns;
+	/* Reading the CPU clock is a system call and takes 1 % of all time. */
 	if (p->share.limit.quota_ns == 0)
 		return;
-	int64_t rest_ns = cpu_share_rest_ns(&p->share, now_ns, clock_cpu_ns());
-	if (rest_ns == 0)
+	int64_t pause_ns =
+		cpu_share_pause_ns(&p->share, now_ns, clock_cpu_ns());
+	if (pause_ns == 0)
 		return;
-	wakeup_sleep(&p->wakeup, rest_ns);
-	p->looked_ns = clock_mono_ns();
-	p->rested_ns += p->looked_ns - now_ns;
+	wakeup_sleep(&p->wakeup, pause_ns);
+	p->now_ns = clock_mono_ns();
+	p->throttled_ns += p->now_ns - now_ns;
 }
 
-/* What a killed process had begun is taken whole, however large its batch was:
- * a part would be committed, and the rest be written a second time. */
+/* A batch that a killed process had begun is repeated as a whole, however large
+ * it was.  If only a part were committed, the rest would be written twice. */
 static bool is_full(const struct pipeline *p, size_t messages, size_t bytes)
 {
 	if (messages == 0 || journal_is_repeating(p->opts.journal))
 		return false;
-	if (p->looked_ns - p->began_ns >= BATCH_NS_MAX)
+	if (p->now_ns - p->began_ns >= BATCH_NS_MAX)
 		return true;
 	size_t lines_bytes, files;
 	router_batch(p->opts.router, &lines_bytes, &files);
@@ -299,18 +302,18 @@ static bool is_full(const struct pipeline *p, size_t messages, size_t bytes)
 	       bytes >= journal_ring_bytes(p->opts.journal) / WIDE_JOURNAL_PART;
 }
 
-/* False when there was nothing. */
+/* False when the journal was empty. */
 static bool take_batch(struct pipeline *p)
 {
 	struct journal_entry entry;
 	size_t messages = 0, bytes = 0;
-	unsigned until_look = 0;
-	p->began_ns = p->looked_ns = clock_mono_ns();
+	unsigned until_clock = 0;
+	p->began_ns = p->now_ns = clock_mono_ns();
 	while (!is_full(p, messages, bytes) &&
 	       journal_take(p->opts.journal, &entry)) {
-		if (until_look-- == 0) {
-			rest(p);
-			until_look = p->share.messages - 1;
+		if (until_clock-- == 0) {
+			throttle(p);
+			until_clock = p->share.messages - 1;
 		}
 		run_message(p, &entry);
 		messages++;
@@ -319,11 +322,12 @@ static bool take_batch(struct pipeline *p)
 	return messages > 0;
 }
 
-static void say_blocked(struct pipeline *p, int64_t wait_ms)
+static void log_blocked(struct pipeline *p, int64_t wait_ms)
 {
 	log_rated(&p->blocked_rate, LOG_ERROR, "pipeline",
-		  "err=\"an output takes nothing, the journal holds\" "
-		  "journal_bytes=%zu of=%zu retry_ms=%lld",
+		  "err=\"output blocked\" journal_bytes=%zu "
+		  "journal_size_bytes=%zu retry_ms=%lld "
+		  "action=\"messages stay in the journal\"",
 		  journal_pending_bytes(p->opts.journal),
 		  journal_ring_bytes(p->opts.journal), (long long)wait_ms);
 }
@@ -352,10 +356,11 @@ static void abandon_all(struct pipeline *p)
 		dead_letter_abandon(p->opts.dead_letter);
 }
 
-/* Write what was put; false when it was left for the next process. */
+/* Write the batch and commit it.  False when it is left for the next process. */
 static bool flush(struct pipeline *p, struct orders *orders)
 {
-	int64_t wait_ms = BACKOFF_MIN_MS;
+	struct backoff backoff = {.min_ms = BACKOFF_MIN_MS,
+				  .max_ms = BACKOFF_MAX_MS};
 	while (flush_all(p) == SINK_BLOCKED) {
 		if (orders->leave)
 			return false;
@@ -366,19 +371,18 @@ static bool flush(struct pipeline *p, struct orders *orders)
 			break;
 		}
 		publish(p, true);
-		p->opts.on_settled(p->opts.data);
-		say_blocked(p, wait_ms);
+		p->opts.on_progress(p->opts.data, true);
+		int64_t wait_ms = backoff_next_ms(&backoff);
+		log_blocked(p, wait_ms);
 		*orders = wakeup_wait(&p->wakeup, wait_ms, true);
 		if (orders->reopen)
 			reopen_all(p);
-		wait_ms = wait_ms * 2 < BACKOFF_MAX_MS ? wait_ms * 2
-						       : BACKOFF_MAX_MS;
 	}
 	commit(p);
 	return true;
 }
 
-static bool has_set_aside(const struct pipeline *p)
+static bool has_queued_lines(const struct pipeline *p)
 {
 	const char *name;
 	const struct sink *sink;
@@ -389,7 +393,7 @@ static bool has_set_aside(const struct pipeline *p)
 	       dead_letter_stats(p->opts.dead_letter)->lines_queued > 0;
 }
 
-/* Until the journal is empty, or it is time to leave: false. */
+/* Run batches until the journal is empty.  False when it is time to leave. */
 static bool run_batches(struct pipeline *p, struct orders *orders)
 {
 	while (!orders->leave && take_batch(p)) {
@@ -403,8 +407,8 @@ static bool run_batches(struct pipeline *p, struct orders *orders)
 	return !orders->leave;
 }
 
-/* The last batch is written; what is set aside gets its last try, also when it
- * would not be due yet. */
+/* The last batch is written.  Lines that still wait for their file get a last
+ * attempt, even if they would not be due yet. */
 static void end_well(struct pipeline *p, struct orders *orders)
 {
 	reopen_all(p);
@@ -414,9 +418,9 @@ static void end_well(struct pipeline *p, struct orders *orders)
 	commit(p);
 }
 
-static struct orders sleep_until_rung(struct pipeline *p)
+static struct orders sleep_until_woken(struct pipeline *p)
 {
-	int64_t sleep_ms = has_set_aside(p) ? BACKOFF_MIN_MS : IDLE_SLEEP_MS;
+	int64_t sleep_ms = has_queued_lines(p) ? BACKOFF_MIN_MS : IDLE_SLEEP_MS;
 	struct orders orders = wakeup_wait(&p->wakeup, sleep_ms, false);
 	if (orders.reopen)
 		reopen_all(p);
@@ -426,9 +430,9 @@ static struct orders sleep_until_rung(struct pipeline *p)
 static void *run_thread(void *data)
 {
 	struct pipeline *p = data;
-	struct orders orders = sleep_until_rung(p);
-	/* A batch that is to be repeated comes first: to flush is to commit,
-	 * which would forget its notes. */
+	struct orders orders = sleep_until_woken(p);
+	/* A batch that must be repeated comes first: flush commits, and a commit
+	 * would erase its notes. */
 	bool goes_on =
 		journal_is_repeating(p->opts.journal) || flush(p, &orders);
 	while (goes_on && run_batches(p, &orders)) {
@@ -436,8 +440,8 @@ static void *run_thread(void *data)
 			end_well(p, &orders);
 			break;
 		}
-		orders = sleep_until_rung(p);
-		/* Idle files are closed, lines set aside are tried again. */
+		orders = sleep_until_woken(p);
+		/* Close idle files and retry lines that wait. */
 		goes_on = flush(p, &orders);
 	}
 	publish(p, false);

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pipeline - the one place where data moves: journal -> files.
+/* pipeline - the only place where lines move: from the journal to the files.
  *
- *     take -> decode -> filter chain -> router -> sinks      (each message)
- *     flush: one write() a file -> commit -> publish         (each batch)
+ *     take -> decode -> filter chain -> router -> sinks     (for each message)
+ *     flush: one write() per file -> commit -> publish      (for each batch)
  *
- * A thread of its own, the only one that runs Lua, PCRE2 and yajl and that
- * touches the output disk.  It sleeps until it is rung.  A batch is committed
- * only when its lines are written: while the disk takes nothing the journal
- * holds the rest, and flushing is tried again after 100 ms, doubling to 5 s.
- * Under a CPU limit it rests now and then, so that receiving does not (see
- * pipeline/cpu_share.h).
+ * The pipeline has its own thread, the only one that runs Lua, PCRE2 and yajl
+ * and that touches the output disk.  It sleeps until it is woken.  A batch is
+ * committed only when its lines are written.  While the disk rejects writes,
+ * the journal keeps the messages, and the pipeline retries after 100 ms,
+ * doubling to 5 s.  Under a CPU limit it throttles itself, so that receiving
+ * always has CPU left (pipeline/cpu_share.h).
  *
- * Its counters are published as one consistent copy at the end of each batch:
+ * The counters are published as one consistent copy at the end of each batch.
+ * In every copy:
  *     taken = written + dropped{reason} + dead_lettered + queued in the sinks
- * holds in every copy.  They are committed to the journal together with the
- * batch, and a pipeline that is started on it goes on with them. */
+ * They are committed to the journal together with the batch, and the next
+ * pipeline on that journal continues with them. */
 #ifndef PIPELINE_PIPELINE_H
 #define PIPELINE_PIPELINE_H
 
@@ -39,16 +40,17 @@ struct dead_letter;
 
 struct pipeline_opts { /* all borrowed until pipeline_free */
 	struct journal *journal;
-	struct decoder **decoders; /* by an entry's source */
+	struct decoder **decoders; /* by the entry's input number */
 	size_t decoder_count;
 	struct chain *chain;
 	struct router *router;
 	struct dead_letter *dead_letter; /* or NULL */
-	/* The journal outlives the process: nothing is ever given up. */
+	/* The journal outlives the process: the pipeline never drops what is in
+	 * it. */
 	bool is_durable;
-	/* Both in the pipeline's thread: something was committed, or blocked
-	 * for the first time; and the end. */
-	void (*on_settled)(void *);
+	/* Both are called in the pipeline's thread.  on_progress: a batch was
+	 * committed, or the output is blocked.  on_finished: the thread ends. */
+	void (*on_progress)(void *, bool is_blocked);
 	void (*on_finished)(void *);
 	void *data;
 };
@@ -62,7 +64,7 @@ struct filter_view {
 struct sink_view {
 	const char *name;
 	bool is_dead_letter;
-	bool is_restored; /* the process before has counted for it */
+	bool is_restored; /* the previous process had counted for it */
 	const struct sink_ops *ops;
 	struct sink_stats stats;
 };
@@ -72,22 +74,22 @@ struct decoder_view {
 	struct decoder_stats stats;
 };
 
-/* The law's terms of what is not in a sink's counters. */
+/* The terms of the accounting equation that are not in a sink's counters. */
 struct pipeline_totals {
 	uint64_t taken; /* messages */
 	uint64_t written;
 	uint64_t dropped[DROP_REASON_COUNT];
 	uint64_t dead_lettered;
-	uint64_t queued; /* of outputs that the configuration has no more */
+	uint64_t queued; /* by outputs that were removed */
 	uint64_t batches;
 };
 
-/* What the metrics read. */
+/* The copy that the metrics read. */
 struct pipeline_view {
 	struct pipeline_totals totals;
-	bool is_blocked; /* the disk takes nothing */
+	bool is_blocked; /* the disk rejects writes */
 	struct cpu_limit cpu_limit;
-	int64_t rested_ns; /* to leave the CPU to receiving */
+	int64_t throttled_ns; /* time spent leaving CPU to receiving */
 	struct decoder_view *decoders;
 	size_t decoder_count;
 	struct filter_view *filters;
@@ -96,26 +98,25 @@ struct pipeline_view {
 	size_t sink_count;
 };
 
-/* Start the thread, which sleeps until it is rung.  NULL on failure. */
+/* Start the thread, which sleeps until it is woken.  NULL on failure. */
 struct pipeline *pipeline_start(const struct pipeline_opts *, struct err *);
 
-/* There is something to do; cheap when it is awake already. */
+/* Messages wait in the journal.  Cheap if the thread is already awake. */
 void pipeline_wake(struct pipeline *);
 
-/* Before its next batch: close the files, so that they are opened anew. */
+/* Close all files before the next batch, so that they are opened again. */
 void pipeline_reopen(struct pipeline *);
 
-/* Write everything that is in the journal, then end; on_finished tells when.
- * Nothing may be appended any more. */
+/* Write everything that is in the journal, then end and call on_finished.
+ * Nothing may be appended to the journal any more. */
 void pipeline_finish(struct pipeline *);
 
-/* Finish the batch that is under way, as far as the disk takes it at once, and
- * end: the rest stays in the journal for the next process. */
+/* Finish the current batch, if the disk accepts it at once, and end.  The rest
+ * stays in the journal for the next process. */
 void pipeline_leave(struct pipeline *);
 
-/* While finishing: what the disk does not take at the next try is left in the
- * journal; when that is in memory it is given up, and counted as
- * DROP_write_failed. */
+/* While finishing: if the next attempt to write fails, leave the messages in
+ * the journal.  If the journal is in memory, drop them as DROP_write_failed. */
 void pipeline_abandon(struct pipeline *);
 
 /* Join the thread (after on_finished) and free. */

@@ -6,29 +6,29 @@
 
 #include "base/clock.h"
 
-void wakeup_init(struct wakeup *b)
+void wakeup_init(struct wakeup *w)
 {
 	pthread_condattr_t attr;
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&b->cond, &attr);
+	pthread_cond_init(&w->cond, &attr);
 	pthread_condattr_destroy(&attr);
-	pthread_mutex_init(&b->lock, NULL);
+	pthread_mutex_init(&w->lock, NULL);
 }
 
-void wakeup_fini(struct wakeup *b)
+void wakeup_fini(struct wakeup *w)
 {
-	pthread_cond_destroy(&b->cond);
-	pthread_mutex_destroy(&b->lock);
+	pthread_cond_destroy(&w->cond);
+	pthread_mutex_destroy(&w->lock);
 }
 
-void wakeup_notify(struct wakeup *b)
+void wakeup_notify(struct wakeup *w)
 {
-	pthread_mutex_lock(&b->lock);
-	if (!b->is_notified)
-		pthread_cond_signal(&b->cond);
-	b->is_notified = true;
-	pthread_mutex_unlock(&b->lock);
+	pthread_mutex_lock(&w->lock);
+	if (!w->is_notified)
+		pthread_cond_signal(&w->cond);
+	w->is_notified = true;
+	pthread_mutex_unlock(&w->lock);
 }
 
 static bool *flag_of(struct orders *o, enum order order)
@@ -46,14 +46,14 @@ static bool *flag_of(struct orders *o, enum order order)
 	return &o->abandon;
 }
 
-void wakeup_order(struct wakeup *b, enum order order)
+void wakeup_order(struct wakeup *w, enum order order)
 {
-	pthread_mutex_lock(&b->lock);
-	if (!b->is_ordered)
-		pthread_cond_signal(&b->cond);
-	b->is_notified = b->is_ordered = true;
-	*flag_of(&b->orders, order) = true;
-	pthread_mutex_unlock(&b->lock);
+	pthread_mutex_lock(&w->lock);
+	if (!w->is_ordered)
+		pthread_cond_signal(&w->cond);
+	w->is_notified = w->is_ordered = true;
+	*flag_of(&w->orders, order) = true;
+	pthread_mutex_unlock(&w->lock);
 }
 
 static struct timespec deadline_in(int64_t ns)
@@ -65,31 +65,31 @@ static struct timespec deadline_in(int64_t ns)
 	};
 }
 
-/* Locked.  A ring ends the sleep too, unless calm. */
-static void sleep_for(struct wakeup *b, int64_t ns, bool calm)
+/* The caller holds the lock. */
+static void sleep_for(struct wakeup *w, int64_t ns, bool orders_only)
 {
 	struct timespec until = deadline_in(ns);
-	while (!b->is_ordered && (calm || !b->is_notified))
-		if (pthread_cond_timedwait(&b->cond, &b->lock, &until) ==
+	while (!w->is_ordered && (orders_only || !w->is_notified))
+		if (pthread_cond_timedwait(&w->cond, &w->lock, &until) ==
 		    ETIMEDOUT)
 			break;
 }
 
-struct orders wakeup_wait(struct wakeup *b, int64_t ms, bool calm)
+struct orders wakeup_wait(struct wakeup *w, int64_t ms, bool orders_only)
 {
-	pthread_mutex_lock(&b->lock);
+	pthread_mutex_lock(&w->lock);
 	if (ms > 0)
-		sleep_for(b, ms * NS_PER_MS, calm);
-	b->is_notified = b->is_ordered = false;
-	struct orders orders = b->orders;
-	b->orders.reopen = false;
-	pthread_mutex_unlock(&b->lock);
+		sleep_for(w, ms * NS_PER_MS, orders_only);
+	w->is_notified = w->is_ordered = false;
+	struct orders orders = w->orders;
+	w->orders.reopen = false;
+	pthread_mutex_unlock(&w->lock);
 	return orders;
 }
 
-void wakeup_sleep(struct wakeup *b, int64_t ns)
+void wakeup_sleep(struct wakeup *w, int64_t ns)
 {
-	pthread_mutex_lock(&b->lock);
-	sleep_for(b, ns, true);
-	pthread_mutex_unlock(&b->lock);
+	pthread_mutex_lock(&w->lock);
+	sleep_for(w, ns, true);
+	pthread_mutex_unlock(&w->lock);
 }

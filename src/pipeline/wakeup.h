@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bell - how the intake thread wakes the pipeline's, and what it wants of it.
+/* wakeup - how the intake thread wakes the pipeline thread and gives it orders.
  *
- * To ring says that there are messages; an order ends any sleep.  An order
- * stands until the thread ends, but for `reopen`, which is given out once.
- * One thread listens, any may ring. */
+ * A notification says that messages wait.  An order ends any sleep and stays in
+ * force until the thread ends, except `reopen`, which is delivered once.
+ * One thread waits; any thread may notify or order. */
 #ifndef PIPELINE_WAKEUP_H
 #define PIPELINE_WAKEUP_H
 
@@ -11,7 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct orders { /* as of one moment */
+/* The orders in force when wakeup_wait returned. */
+struct orders {
 	bool reopen;
 	bool finish;
 	bool leave;
@@ -31,16 +32,16 @@ enum order { ORDER_REOPEN, ORDER_FINISH, ORDER_LEAVE, ORDER_ABANDON };
 void wakeup_init(struct wakeup *);
 void wakeup_fini(struct wakeup *);
 
-/* Cheap when it has been heard of already. */
+/* Messages wait.  Cheap if the thread has been notified already. */
 void wakeup_notify(struct wakeup *);
 void wakeup_order(struct wakeup *, enum order);
 
-/* Sleep until rung or for `ms`, which may be 0; then read the orders.  With
- * `calm` only an order ends the sleep: more datagrams are no reason to try a
- * full disk again. */
-struct orders wakeup_wait(struct wakeup *, int64_t ms, bool calm);
+/* Sleep until notified or ordered, at most `ms` milliseconds, which may be 0.
+ * Then return the orders.  With `orders_only`, a notification does not end the
+ * sleep: new datagrams are no reason to retry a full disk earlier. */
+struct orders wakeup_wait(struct wakeup *, int64_t ms, bool orders_only);
 
-/* Sleep for so long or until an order, which is left for wakeup_wait. */
+/* Sleep for `ns` nanoseconds or until an order, which stays for wakeup_wait. */
 void wakeup_sleep(struct wakeup *, int64_t ns);
 
 #endif

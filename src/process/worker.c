@@ -121,11 +121,6 @@ static bool is_blocked(struct worker *w)
 	return blocked;
 }
 
-static bool is_output_blocked(void *data)
-{
-	return is_blocked(data);
-}
-
 static void wake_pipeline(void *data)
 {
 	struct worker *w = data;
@@ -211,13 +206,13 @@ static void on_finished(uv_async_t *async)
 
 /* --- in the pipeline's thread */
 
-static void tell_settled(void *data)
+static void on_pipeline_progress(void *data, bool is_blocked)
 {
 	struct worker *w = data;
-	receiver_tell_settled(w->receiver);
+	receiver_progress(w->receiver, is_blocked);
 }
 
-static void tell_finished(void *data)
+static void on_pipeline_finished(void *data)
 {
 	struct worker *w = data;
 	uv_async_send(&w->finished);
@@ -371,8 +366,8 @@ static bool start_pipeline(struct worker *w, struct err *e)
 		.router = a->router,
 		.dead_letter = a->dead_letter,
 		.is_durable = a->journal_path != NULL,
-		.on_settled = tell_settled,
-		.on_finished = tell_finished,
+		.on_progress = on_pipeline_progress,
+		.on_finished = on_pipeline_finished,
 		.data = w,
 	};
 	w->pipeline = pipeline_start(&opts, e);
@@ -390,8 +385,7 @@ static void start_receiver(struct worker *w)
 		.inputs = inputs,
 		.slots = SLOTS,
 		.wake_after_ms = (uint64_t)(w->settings->flush_s * 1000 / 2),
-		.wake = wake_pipeline,
-		.is_output_blocked = is_output_blocked,
+		.on_messages = wake_pipeline,
 		.data = w,
 	};
 	for (uint32_t i = 0; i < opts.endpoints->specs.socket_count; i++) {

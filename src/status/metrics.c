@@ -139,7 +139,7 @@ static void put_cpu(struct buf *b, const struct pipeline_view *v)
 	     "Time for which the pipeline held back so that receiving has CPU; "
 	     "when it grows all the time the limit is too low.");
 	plain(b, "pipeline_rested_milliseconds_total",
-	      (uint64_t)(v->rested_ns / NS_PER_MS));
+	      (uint64_t)(v->throttled_ns / NS_PER_MS));
 }
 
 static void put_journal(struct buf *b, const struct metrics *m)

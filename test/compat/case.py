@@ -87,9 +87,11 @@ def items(path):
 
 
 def parts(path):
-    """The named parts that the cases of a file may use."""
+    """The named parts of a file, and those of common.yaml that it uses."""
+    used = set(re.findall(r"[*](\w+)|^    (\w+):", path.read_text(), re.M))
+    used = {name for names in used for name in names}
     return {name: part for item in items(path) if "parts" in item
-            for name, part in item["parts"].items()}
+            for name, part in item["parts"].items() if name in used}
 
 
 def load(folder):

@@ -67,7 +67,7 @@ static struct machine run(int64_t quota_ms, int64_t offset_us,
 			since_look_us = 0;
 			rest_until_ns =
 				m.now_ns +
-				cpu_share_rest_ns(&share, m.now_ns, m.used_ns);
+				cpu_share_pause_ns(&share, m.now_ns, m.used_ns);
 		}
 		if (m.now_ns >= rest_until_ns && may_run(&m, STEP_US * 1000)) {
 			since_look_us += STEP_US;
@@ -113,8 +113,8 @@ static void without_a_limit_there_is_no_rest(void **state)
 	(void)state;
 	struct cpu_share none = {0};
 	struct cpu_share two = {.limit = {200 * NS_PER_MS, 100 * NS_PER_MS}};
-	assert_int_equal(cpu_share_rest_ns(&none, 1000, NS_PER_S), 0);
-	assert_int_equal(cpu_share_rest_ns(&two, 1000, NS_PER_S), 0);
+	assert_int_equal(cpu_share_pause_ns(&none, 1000, NS_PER_S), 0);
+	assert_int_equal(cpu_share_pause_ns(&two, 1000, NS_PER_S), 0);
 }
 
 /* After a pause as after none: what was not used then is not used now. */
@@ -122,8 +122,8 @@ static void a_pause_saves_nothing_up(void **state)
 {
 	(void)state;
 	struct cpu_share s = {.limit = {15 * NS_PER_MS, 100 * NS_PER_MS}};
-	assert_int_equal(cpu_share_rest_ns(&s, 60 * NS_PER_S, 0), 0);
-	assert_true(cpu_share_rest_ns(&s, 60 * NS_PER_S, NS_PER_MS) > 0);
+	assert_int_equal(cpu_share_pause_ns(&s, 60 * NS_PER_S, 0), 0);
+	assert_true(cpu_share_pause_ns(&s, 60 * NS_PER_S, NS_PER_MS) > 0);
 }
 
 /* A pod is resized while it runs: what was used without a limit is nobody's
@@ -134,15 +134,15 @@ static void what_was_used_without_a_limit_is_no_debt(void **state)
 	const struct cpu_limit limit = {15 * NS_PER_MS, 100 * NS_PER_MS};
 	struct cpu_share s = {.limit = limit};
 	int64_t used_ns = 0, now_ns = NS_PER_S;
-	assert_int_equal(cpu_share_rest_ns(&s, now_ns, used_ns), 0);
+	assert_int_equal(cpu_share_pause_ns(&s, now_ns, used_ns), 0);
 	s.limit = (struct cpu_limit){0};
 	for (int i = 0; i < 3600; i++)
-		assert_int_equal(cpu_share_rest_ns(&s, now_ns += NS_PER_S,
-						   used_ns += NS_PER_S),
+		assert_int_equal(cpu_share_pause_ns(&s, now_ns += NS_PER_S,
+						    used_ns += NS_PER_S),
 				 0);
 	s.limit = limit;
-	assert_in_range(cpu_share_rest_ns(&s, now_ns += NS_PER_MS,
-					  used_ns += NS_PER_MS),
+	assert_in_range(cpu_share_pause_ns(&s, now_ns += NS_PER_MS,
+					   used_ns += NS_PER_MS),
 			0, 100 * NS_PER_MS);
 }
 
@@ -153,7 +153,7 @@ static unsigned look_after(double each_ms)
 	double used_ns = 0;
 	for (int i = 0; i < 200; i++) {
 		used_ns += s.messages * each_ms * NS_PER_MS;
-		cpu_share_rest_ns(&s, i * NS_PER_S, (int64_t)used_ns);
+		cpu_share_pause_ns(&s, i * NS_PER_S, (int64_t)used_ns);
 	}
 	return s.messages;
 }

@@ -23,8 +23,9 @@ struct fixture {
 	sem_t finished;
 };
 
-static void on_settled(void *data)
+static void on_progress(void *data, bool is_blocked)
 {
+	(void)is_blocked;
 	struct fixture *f = data;
 	sem_post(&f->settled);
 }
@@ -66,7 +67,7 @@ static int start(void **state)
 		.chain = f->chain,
 		.router = f->router,
 		.is_durable = true,
-		.on_settled = on_settled,
+		.on_progress = on_progress,
 		.on_finished = on_finished,
 		.data = f,
 	};
