@@ -4,7 +4,7 @@
 #
 # A file's output is shown only if it fails.  Most tests wait more than they
 # work, and each pytest process has its own network and directories, so the
-# files run side by side, one for each processor.  Files that use all
+# files run side by side, two for each processor.  Files that use all
 # processors by themselves run alone.  At the end the ten slowest tests are
 # listed.
 #
@@ -66,7 +66,7 @@ set -- "$python" -m pytest -p no:cacheprovider --durations=10 \
 	--durations-min=1 "$@"
 # shellcheck disable=SC2086
 printf '%s\n' $alone | run 1 "$@"
-side_by_side | run "$(nproc)" "$@"
+side_by_side | run "$((2 * $(nproc)))" "$@"
 grep 'FAILED$' "$results"
 echo "e2e: the ten slowest tests"
 sort -rn "$times" | head -n 10
