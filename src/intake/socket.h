@@ -65,7 +65,7 @@ struct socket_opts {
 	X(connections_total, counter, "connections accepted")              \
 	X(connections, gauge, "connections open")                          \
 	X(stream_messages_total, counter, "messages out of streams")       \
-	X(cut_total, counter,                                              \
+	X(truncated_total, counter,                                        \
 	  "messages out of streams that were too long, cut")               \
 	X(unended_total, counter,                                          \
 	  "messages whose connection ended before they did")               \
@@ -109,6 +109,10 @@ enum socket_kind socket_kind(const struct socket *);
 /* Whether it is what these options ask for: its kind, and its path or its
  * address and port. */
 bool socket_is_at(const struct socket *, const struct socket_opts *);
+
+/* A hash of the kind and the address that these options ask for, not 0: the same
+ * in every process and configuration. */
+uint64_t socket_identity(const struct socket_opts *);
 
 /* See socket_adopt. */
 bool socket_is_kept(const struct socket *);

@@ -93,8 +93,8 @@ static void *find(struct pipeline_view *v, const struct item *item)
 }
 
 /* Of an output that is no more.  What waited in its memory is gone. */
-static void keep_law(struct pipeline_totals *totals,
-		     const struct sink_stats *stats)
+static void keep_balance(struct pipeline_totals *totals,
+			 const struct sink_stats *stats)
 {
 	uint64_t spilled = stats->messages_spilled < stats->messages_queued
 				   ? stats->messages_spilled
@@ -126,7 +126,7 @@ void counters_unpack(const void *bytes, struct pipeline_view *v)
 			memcpy(to, at, item.bytes);
 		} else if (item.kind == SINK && item.bytes == sizeof gone) {
 			memcpy(&gone, at, sizeof gone);
-			keep_law(&v->totals, &gone);
+			keep_balance(&v->totals, &gone);
 		}
 		at += item.bytes;
 	}

@@ -19,6 +19,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/backoff.h"
@@ -75,6 +76,8 @@ struct pipeline {
 	int64_t throttled_ns;
 
 	struct wakeup wakeup;
+	struct decoder
+		*removed; /* of the last input that was removed, or NULL */
 
 	pthread_mutex_t view_lock;
 	struct pipeline_view view;
@@ -231,6 +234,32 @@ static void settle_unanswered(struct pipeline *p, const struct message *message,
 		p->totals.dropped[message->reason]++;
 }
 
+/* The input was removed, and the journal still has a message of it.  A decoder
+ * with the same tag knows best how to read it; without one, the built-in syslog
+ * parser accepts everything, and the record keeps its tag. */
+static struct decoder *decoder_of_removed(struct pipeline *p, const char *tag)
+{
+	for (size_t i = 0; i < p->opts.decoder_count; i++)
+		if (strcmp(decoder_tag(p->opts.decoders[i]), tag) == 0)
+			return p->opts.decoders[i];
+	if (p->removed == NULL || strcmp(decoder_tag(p->removed), tag) != 0) {
+		struct err e;
+		decoder_free(p->removed);
+		p->removed = decoder_new("removed", tag, NULL, &e);
+		CHECK(p->removed != NULL);
+	}
+	return p->removed;
+}
+
+static struct decoder *decoder_of(struct pipeline *p,
+				  const struct journal_entry *entry)
+{
+	if (entry->removed_tag != NULL)
+		return decoder_of_removed(p, entry->removed_tag);
+	CHECK(entry->source < p->opts.decoder_count);
+	return p->opts.decoders[entry->source];
+}
+
 static void run_message(struct pipeline *p, struct journal_entry *entry)
 {
 	struct span peer_address = peer_address_take(entry);
@@ -240,10 +269,7 @@ static void run_message(struct pipeline *p, struct journal_entry *entry)
 		.arrival_ns = entry->arrival_ns,
 		.reason = DROP_unrouted,
 	};
-	/* The journal may be older than a configuration with fewer inputs. */
-	size_t source =
-		entry->source < p->opts.decoder_count ? entry->source : 0;
-	struct decoder *decoder = p->opts.decoders[source];
+	struct decoder *decoder = decoder_of(p, entry);
 	if (entry->bytes.len == 0) {
 		message.reason = DROP_empty;
 	} else {
@@ -481,6 +507,7 @@ void pipeline_free(struct pipeline *p)
 		pthread_join(p->thread, NULL);
 	wakeup_fini(&p->wakeup);
 	pthread_mutex_destroy(&p->view_lock);
+	decoder_free(p->removed);
 	free(p->counters);
 	free(p->view.decoders);
 	free(p->view.filters);

@@ -76,7 +76,7 @@ def test_no_line_is_lost_when_the_disk_fills_and_is_emptied_again(
     lines.stop()
     wait_until(collector.is_done, "the rest of the lines")
     check_all_lines(daemon, lines, collector.data)
-    assert daemon.metrics().sum("sluiced_errors_total") >= FILLS
+    assert daemon.metrics().sum("sluiced_output_errors_total") >= FILLS
 
 
 def test_no_line_is_lost_while_the_disk_stays_full(
@@ -109,7 +109,7 @@ def test_no_line_is_lost_when_the_disk_fails_and_recovers(
         wait_until(lambda: not is_blocked(daemon.metrics()), "writing")
     lines.stop()
     check_all_lines(daemon, lines, out.bytes)
-    assert daemon.metrics().sum("sluiced_errors_total") >= 9
+    assert daemon.metrics().sum("sluiced_output_errors_total") >= 9
 
 
 def test_no_line_is_lost_when_writes_are_short(room, out, start, stream):
@@ -186,11 +186,11 @@ def test_no_line_is_lost_when_the_directory_becomes_read_only(
     daemon = start(numbered(room))
     lines = stream(RATE, "-w")
     wait_until(lambda: daemon.metrics().written > 0, "lines")
-    errors = daemon.metrics().sum("sluiced_errors_total")
+    errors = daemon.metrics().sum("sluiced_output_errors_total")
     cover = mount_disk(room.out, 1 << 20)
     cover.read_only(True)
     wait_until(lambda: (m := daemon.metrics()).queued > RATE // 2
-               and m.sum("sluiced_errors_total") >= errors + 3,
+               and m.sum("sluiced_output_errors_total") >= errors + 3,
                "writing to fail")
     cover.unmount()
     lines.stop()
@@ -298,12 +298,12 @@ def test_a_full_spill_drops_lines_of_its_file_only(
     check_numbers(numbers_in(good.read_bytes()), lines.accepted())
 
     def dropped():
-        return daemon.metrics().sum("sluiced_lines_dropped_total",
+        return daemon.metrics().sum("sluiced_output_lines_dropped_total",
                                     reason="write_failed")
     wait_until(dropped, "lines to be dropped")
     daemon.metrics().check_accounting_equation()
     read_only_cwd.read_only(False)
-    wait_until(lambda: daemon.metrics().sum("sluiced_lines_queued") == 0,
+    wait_until(lambda: daemon.metrics().sum("sluiced_output_lines_queued") == 0,
                "the spilled lines")
     numbers = numbers_in(kept.read_bytes())
     assert numbers == sorted(set(numbers)), "doubled or not in order"

@@ -72,7 +72,8 @@ def test_a_returned_array_becomes_one_line_for_each_record(room, out, start):
         end""", {"n": 0}, text="{n} {v}")
     assert out.lines() == [b"1 a", b"2 b", b"3 c"]
     assert counts.received == counts.written == 1
-    assert counts.sum("sluiced_lines_written_total", output="file.0") == 3
+    assert counts.sum("sluiced_output_lines_written_total",
+                      output="file.0") == 3
 
 
 @pytest.mark.skipif(SAN != "", reason="a sanitizer uses more memory")

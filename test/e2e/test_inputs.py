@@ -315,4 +315,4 @@ def test_an_endless_line_costs_bounded_memory(room, out, start):
     peak_kib = int(status.split("RssAnon:")[1].split()[0])
     assert peak_kib < 16 * 1024, status
     assert out.lines() == [b"x" * 212992, b"next"]
-    assert daemon.metrics().sum("sluiced_input_cut_total") == 1
+    assert daemon.metrics().sum("sluiced_input_truncated_total") == 1

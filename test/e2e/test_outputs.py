@@ -34,7 +34,7 @@ def test_a_full_disk_blocks_only_its_own_output(room, start):
                    == list(range(first + 10)), "the other output's lines")
     counts = daemon.metrics()
     assert counts.sum("sluiced_pipeline_blocked") == 0
-    assert counts.sum("sluiced_lines_spilled", output="file.0") == 100
+    assert counts.sum("sluiced_output_lines_spilled", output="file.0") == 100
     full.unlink()
     daemon.wait_for_messages(100)
     assert numbers(room, "full.log") == list(range(100))
@@ -61,6 +61,6 @@ def test_each_matching_output_gets_one_line(room, start):
                    + template("{message}", room))
     send(room, range(3))
     counts = daemon.wait_for_messages(3)
-    assert counts.sum("sluiced_lines_total", output="null.0") == 0
-    assert counts.sum("sluiced_lines_total", output="null.1") == 3
-    assert counts.sum("sluiced_lines_total", output="file.2") == 3
+    assert counts.sum("sluiced_output_lines_total", output="null.0") == 0
+    assert counts.sum("sluiced_output_lines_total", output="null.1") == 3
+    assert counts.sum("sluiced_output_lines_total", output="file.2") == 3

@@ -131,7 +131,7 @@ def test_a_reload_can_replace_one_output_by_another(room, out, start):
         counts = daemon.wait_for_messages(20)
     counts.check_accounting_equation()
     assert counts.written == 20
-    assert counts.labels("sluiced_lines_total", "output") == ["second"]
+    assert counts.labels("sluiced_output_lines_total", "output") == ["second"]
     assert out.lines("lines.log") == [b"%d first" % n for n in range(10)]
     assert out.lines("other.log") == [b"%d second" % n for n in range(10)]
 

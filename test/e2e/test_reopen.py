@@ -100,7 +100,7 @@ def test_sigusr1_and_sighup_retry_at_once(room, out, start):
         sender.send(datagram("x"))
 
     def errors():
-        return daemon.metrics().sum("sluiced_errors_total")
+        return daemon.metrics().sum("sluiced_output_errors_total")
     wait_until(lambda: errors() >= 6, "six failures")
     began = time.monotonic()
     for _ in range(RETRIES):
@@ -134,4 +134,4 @@ def test_a_file_that_cannot_be_opened_does_not_delay_the_others(
     assert counts.written == 50
     assert [int(n) for n in out.lines("bad.log")] == list(range(0, 50, 2))
     assert [int(n) for n in out.lines("good.log")] == list(range(1, 50, 2))
-    assert counts.sum("sluiced_errors_total", output="file.0") > 0
+    assert counts.sum("sluiced_output_errors_total", output="file.0") > 0

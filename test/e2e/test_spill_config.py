@@ -26,8 +26,8 @@ def held(room, start):
     with Sender(room.socket) as sender:
         for n in range(LINES):
             sender.send(datagram(str(n)))
-    wait_until(lambda: daemon.metrics().sum("sluiced_lines_spilled") == LINES,
-               "the lines to be spilled")
+    wait_until(lambda: daemon.metrics().sum("sluiced_output_lines_spilled")
+               == LINES, "the lines to be spilled")
     daemon.kill_tree()
     path.rmdir()
     return path
@@ -36,7 +36,7 @@ def held(room, start):
 def check(path, daemon):
     counts = daemon.wait_for_messages(LINES)
     assert counts.received == counts.written == LINES
-    assert counts.sum("sluiced_lines_total") == LINES
+    assert counts.sum("sluiced_output_lines_total") == LINES
     assert [int(n) for n in path.read_text().split()] == list(range(LINES))
 
 

@@ -55,7 +55,8 @@ def lines_by_letter(data):
 
 
 @pytest.mark.parametrize("writes", ["whole", "short"])
-def test_two_daemons_share_a_file_and_no_line_is_lost_by_kills(room, out, start, writes):
+def test_two_daemons_share_a_file_and_no_line_is_lost_by_kills(
+        room, out, start, writes):
     """Its disk is slow, so that it is often killed while it has locked the
     file.  With short writes it leaves torn lines, and the other daemon waits
     until they are completed."""

@@ -12,7 +12,8 @@ static int show(struct place *p, const char *name, bool verbose)
 	char file[128];
 	snprintf(file, sizeof file, "%s", path(p, name));
 	begin_capture(p);
-	int code = journal_show(file, verbose);
+	int code = journal_show(
+		&(struct command_args){.operand = file, .is_verbose = verbose});
 	end_capture(p);
 	return code;
 }

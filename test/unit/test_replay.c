@@ -46,7 +46,9 @@ static int replay_at(struct place *p, const char *name, uint32_t rate)
 	snprintf(file, sizeof file, "%s", path(p, name));
 	snprintf(conf, sizeof conf, "%s", path(p, "conf"));
 	begin_capture(p);
-	int code = replay(&(struct replay_opts){file, conf, rate});
+	struct assemble_opts assemble = {.conf_path = conf};
+	int code = replay(&(struct command_args){
+		.assemble = &assemble, .operand = file, .rate = rate});
 	end_capture(p);
 	return code;
 }

@@ -33,8 +33,9 @@ class Metrics:
     def sum(self, name, /, **labels):
         """The sum of all samples of that name that have these labels."""
         wanted = set(labels.items())
-        return int(sum(value for (n, pairs), value in self.samples.items()
-                       if n == name and wanted <= pairs))
+        total = float(sum(value for (n, pairs), value in self.samples.items()
+                          if n == name and wanted <= pairs))
+        return int(total) if total.is_integer() else total
 
     def labels(self, name, label):
         return sorted({dict(pairs)[label] for n, pairs in self.samples
@@ -78,11 +79,12 @@ class Metrics:
         assert self.received == sum(parts), (
             f"received {self.received} differs from written + dropped + "
             f"dead-lettered + queued {parts}")
-        outputs = self.labels("sluiced_lines_total", "output")
+        outputs = self.labels("sluiced_output_lines_total", "output")
         assert outputs, "no output has counters"
         for output in outputs:
-            lines = self.sum("sluiced_lines_total", output=output)
-            parts = tuple(self.sum(f"sluiced_lines_{part}", output=output)
+            lines = self.sum("sluiced_output_lines_total", output=output)
+            parts = tuple(self.sum(f"sluiced_output_lines_{part}",
+                                   output=output)
                           for part in ("written_total", "dropped_total",
                                        "queued"))
             assert lines == sum(parts), (
