@@ -184,54 +184,63 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(path):
 
 # --- keys
 #
-# `sluiced keys` prints one line for each key: section, plug-in or "-", key,
-# and more, separated by tabs.  conf/README.md has tables whose first column is
-# headed "Key", each below a heading that names the section, and the plug-in if
-# the keys belong to one.  A heading without a section belongs to the section of
-# a heading before it.
+# conf/README.md has tables whose first column is headed "Key", with the key in
+# backticks.  The headings above a table name the section ([SERVICE], ...), the
+# plug-in if the keys belong to one (lua), and the format after the word Format.
+# A heading inherits what the higher headings say.
 
-SECTIONS = ("SERVICE", "INPUT", "PARSER", "FILTER", "OUTPUT")
+SECTIONS = ("service", "input", "parser", "filter", "output")
 
 
 def keys_of_the_program():
-    listed = run("keys")
-    if listed.code != 0:
-        pytest.skip("sluiced has no sub-command `keys` yet")
-    return {tuple(field.lower() for field in line.split("\t")[:3])
-            for line in listed.out.splitlines() if line.count("\t") >= 2}
+    """(section, plug-in, format, key) in lower case, and whether the key is
+    one of Fluent Bit's that have no effect."""
+    listed = run("keys", "--plain")
+    assert listed.code == 0, listed.err
+    rows = [line.split("\t") for line in listed.out.splitlines()]
+    return {tuple(field.lower() for field in row[:4]): row[6] == "ignored"
+            for row in rows}
+
+
+def place_of(heading, plugins, above):
+    """The (section, plug-in, format) of a heading below another place."""
+    place, after = list(above), ""
+    for word in re.findall(r"\w+", heading.lower()):
+        if word in SECTIONS and word.upper() in heading:
+            place = [word, "-", "-"]
+        elif after == "format":
+            place[2] = word
+        elif (place[0], word) in plugins:
+            place[1:] = [word, "-"]
+        after = word
+    return tuple(place)
 
 
 def keys_of_the_document(plugins):
-    """(section, plug-in, key), all in lower case."""
-    found, place, in_table = set(), None, False
+    found, places, in_table = set(), {0: ("-", "-", "-")}, False
     for line in KEYS.read_text().splitlines():
         if line.startswith("#"):
-            words = re.findall(r"[\w.]+", line)
-            names = [word for word in words if word.upper() in SECTIONS]
-            kinds = [word.lower() for word in words if word.lower() in plugins]
-            if names or kinds:
-                where = names[0].lower() if names else place[0]
-                place = (where, kinds[0] if kinds else "-")
+            level = len(line) - len(line.lstrip("#"))
+            places = {n: place for n, place in places.items() if n < level}
+            places[level] = place_of(line, plugins, places[max(places)])
             in_table = False
         elif re.match(r"\| *Key *\|", line):
             in_table = True
         elif not line.startswith("|"):
             in_table = False
         elif in_table:
-            first = line.split("|")[1]
-            found |= {(*place, key.lower())
-                      for key in re.findall(r"`([^`]+)`", first)}
+            found |= {(*places[max(places)], key.lower())
+                      for key in re.findall(r"`([^`]+)`", line.split("|")[1])}
     return found
 
 
+@pytest.mark.skipif(not KEYS.exists(), reason="needs conf/README.md")
 def test_conf_readme_lists_exactly_the_keys_that_exist():
     program = keys_of_the_program()
-    if not KEYS.exists():
-        pytest.skip("conf/README.md does not exist yet")
-    document = keys_of_the_document({plugin for _, plugin, _ in program})
-    assert program and document
-    assert sorted(program - document) == [], "these keys are not documented"
-    assert sorted(document - program) == [], "these keys do not exist"
+    document = keys_of_the_document({key[:2] for key in program})
+    effective = {key for key, is_ignored in program.items() if not is_ignored}
+    assert sorted(effective - document) == [], "these keys are not documented"
+    assert sorted(document - set(program)) == [], "these keys do not exist"
 
 # --- metrics
 
