@@ -126,7 +126,7 @@ def test_fluentd_tails_the_files_that_the_hook_names(overlay):
     path = re.search(r"^\s+path (.*)$", source, re.M)[1]
     hook = (LUA / HOOK).read_text()
     day = re.search(r'os\.date\("([^"]+)"', hook)[1]
-    name = re.search(r'\.\. "(/[^"]+)"', hook)[1]
+    name = re.search(r"'?\"(/[^\"]+\.log)\"", hook)[1]
     assert path == f"{OUT}/{day}{name}"
     # fluentd does not read the file of lines that could not be parsed.
     assert not re.fullmatch(
