@@ -196,7 +196,7 @@ static struct connection *open_connection(struct listener *from, int fd,
 	struct stream_opts opts = {
 		.framing = input->framing,
 		.message_bytes_max = input->message_bytes_max,
-		.source = input->number,
+		.input = input->number,
 		.peer_address = input->keeps_peer_address ? peer_address : NULL,
 		.stats = socket_stats(input->socket),
 	};

@@ -233,6 +233,23 @@ bool socket_path_fits(const char *path, struct err *e)
 	return address_of(path, &address, e);
 }
 
+void socket_address(const struct socket_opts *opts,
+		    char text[static SOCKET_ADDRESS_BYTES])
+{
+	static const char *const modes[] = {
+		[SOCKET_UNIX_UDP] = "unix_udp",
+		[SOCKET_UNIX_TCP] = "unix_tcp",
+		[SOCKET_UDP] = "udp",
+		[SOCKET_TCP] = "tcp",
+	};
+	if (socket_kind_is_unix(opts->kind))
+		snprintf(text, SOCKET_ADDRESS_BYTES, "%s:%s", modes[opts->kind],
+			 opts->path);
+	else
+		snprintf(text, SOCKET_ADDRESS_BYTES, "%s:%s:%u",
+			 modes[opts->kind], opts->path, opts->port);
+}
+
 enum socket_try socket_try(const struct socket_opts *opts, struct err *e)
 {
 	if (!socket_kind_is_unix(opts->kind))

@@ -54,6 +54,13 @@ struct socket_opts {
 				* what we may, TCP what the kernel finds good */
 };
 
+enum { SOCKET_ADDRESS_BYTES = 160 };
+
+/* "unix_udp:/run/access.sock" or "tcp:0.0.0.0:5140": the mode and the place as
+ * configured, truncated if they are longer. */
+void socket_address(const struct socket_opts *,
+		    char text[static SOCKET_ADDRESS_BYTES]);
+
 /* X(name, type, help): the struct below and the metrics come from here. */
 #define SOCKET_STATS(X)                                                    \
 	X(datagrams_total, counter, "datagrams received")                  \

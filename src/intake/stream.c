@@ -38,7 +38,7 @@ static bool offer(struct stream *s, struct journal *j, struct span message,
 	struct journal_entry entry = {
 		.bytes = message,
 		.arrival_ns = now_ns,
-		.source = s->opts.source,
+		.input = s->opts.input,
 	};
 	if (s->peer_address != NULL) {
 		buf_clear(&s->entry);
@@ -47,7 +47,7 @@ static bool offer(struct stream *s, struct journal *j, struct span message,
 			buf_reserve(&s->entry, PEER_ADDRESS_BYTES_MAX),
 			s->peer_address);
 		entry.bytes = buf_span(&s->entry);
-		entry.source |= PEER_ADDRESS_MARK;
+		entry.input |= PEER_ADDRESS_MARK;
 	}
 	return journal_offer(j, &entry);
 }

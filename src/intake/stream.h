@@ -25,7 +25,7 @@ struct stream;
 struct stream_opts {
 	enum framing_kind framing;
 	size_t message_bytes_max;
-	uint16_t source;	    /* the input's number, for the journal */
+	uint16_t input;		    /* the input's number, for the journal */
 	const char *peer_address;   /* the sender's address, or NULL */
 	struct socket_stats *stats; /* counted into; borrowed */
 };

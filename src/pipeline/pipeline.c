@@ -66,7 +66,7 @@ struct pipeline {
 	bool has_thread;
 	struct arena *arena;
 	struct pipeline_totals totals;
-	char *counters; /* COUNTERS_BYTES, for the journal */
+	struct counters *counters; /* of the view, for the journal */
 	struct log_rate blocked_rate;
 	struct cpu_share share;
 	int64_t limit_read_ns;
@@ -179,9 +179,10 @@ static void move_queued(struct pipeline *p)
 static void restore(struct pipeline *p)
 {
 	struct pipeline_view *v = &p->view;
-	const void *block = journal_counters(p->opts.journal, COUNTERS_BYTES);
+	size_t bytes;
+	const void *block = journal_counters(p->opts.journal, &bytes);
 	if (block != NULL)
-		counters_unpack(block, v);
+		counters_unpack(block, bytes, v);
 	p->totals = v->totals;
 	for (size_t i = 0; i < v->decoder_count; i++)
 		decoder_restore(p->opts.decoders[i], &v->decoders[i].stats);
@@ -201,8 +202,9 @@ static void restore(struct pipeline *p)
 static void commit(struct pipeline *p)
 {
 	publish(p, false);
-	counters_pack(&p->view, p->counters);
-	journal_commit(p->opts.journal, p->counters, COUNTERS_BYTES);
+	size_t bytes;
+	const void *block = counters_pack(p->counters, &bytes);
+	journal_commit(p->opts.journal, block, bytes);
 	router_settled(p->opts.router);
 	if (p->opts.dead_letter != NULL)
 		dead_letter_settled(p->opts.dead_letter);
@@ -240,10 +242,7 @@ static void run_message(struct pipeline *p, struct journal_entry *entry)
 		.arrival_ns = entry->arrival_ns,
 		.reason = DROP_unrouted,
 	};
-	/* The journal may be older than a configuration with fewer inputs. */
-	size_t source =
-		entry->source < p->opts.decoder_count ? entry->source : 0;
-	struct decoder *decoder = p->opts.decoders[source];
+	struct decoder *decoder = p->opts.decoders[entry->input];
 	if (entry->bytes.len == 0) {
 		message.reason = DROP_empty;
 	} else {
@@ -456,8 +455,8 @@ struct pipeline *pipeline_start(const struct pipeline_opts *opts, struct err *e)
 	p->arena = arena_new(ARENA_BYTES);
 	wakeup_init(&p->wakeup);
 	pthread_mutex_init(&p->view_lock, NULL);
-	p->counters = mem_new(1, COUNTERS_BYTES);
 	view_init(p);
+	p->counters = counters_new(&p->view);
 	restore(p);
 	publish(p, false);
 	int error = pthread_create(&p->thread, NULL, run_thread, p);
@@ -481,7 +480,7 @@ void pipeline_free(struct pipeline *p)
 		pthread_join(p->thread, NULL);
 	wakeup_fini(&p->wakeup);
 	pthread_mutex_destroy(&p->view_lock);
-	free(p->counters);
+	counters_free(p->counters);
 	free(p->view.decoders);
 	free(p->view.filters);
 	free(p->view.sinks);

@@ -23,6 +23,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "file/dead_letter.h"
+#include "intake/socket.h"
 #include "journal/journal.h"
 #include "journal/peer_address.h"
 #include "record/json.h"
@@ -166,20 +167,35 @@ static bool send_letters(struct replayer *r, struct err *e)
 
 /* --- a journal */
 
-static void pass_by(void *data, const struct journal_entry *entry)
+static void pass_by(void *data, const struct journal_entry *entry,
+		    const struct journal_input *input)
 {
-	(void)data, (void)entry;
+	(void)data, (void)entry, (void)input;
 }
 
-static void send_entry(void *data, const struct journal_entry *item)
+/* The target with the address of the message's input. */
+static struct target *target_of(struct replayer *r, unsigned number,
+				const struct journal_input *input)
+{
+	char address[SOCKET_ADDRESS_BYTES];
+	if (input == NULL) /* an old journal: it holds only the number */
+		return number < r->target_count ? &r->targets[number] : NULL;
+	for (size_t i = 0; i < r->target_count; i++) {
+		socket_address(&r->targets[i].at, address);
+		if (strcmp(address, input->address) == 0)
+			return &r->targets[i];
+	}
+	return NULL;
+}
+
+static void send_entry(void *data, const struct journal_entry *item,
+		       const struct journal_input *input)
 {
 	struct replayer *r = data;
 	struct err e = {0};
 	struct journal_entry entry = *item;
 	(void)peer_address_take(&entry); /* we are the sender now */
-	struct target *own = entry.source < r->target_count
-				     ? &r->targets[entry.source]
-				     : NULL;
+	struct target *own = target_of(r, entry.input, input);
 	if (r->is_stopped)
 		r->unsent++;
 	else if (!send_message(r, own, entry.bytes, &e))

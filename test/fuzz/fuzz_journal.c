@@ -113,8 +113,10 @@ struct order {
 	unsigned sum;
 };
 
-static void check_entry(void *data, const struct journal_entry *entry)
+static void check_entry(void *data, const struct journal_entry *entry,
+			const struct journal_input *input)
 {
+	(void)input;
 	struct order *order = data;
 	CHECK(order->is_first || entry->seq == order->seq + 1);
 	CHECK(entry->bytes.len <= 4096);
@@ -130,7 +132,7 @@ static void take_all(struct journal *j)
 	struct journal_entry entry;
 	for (int batch = 0; batch < 2; batch++) {
 		while (journal_take(j, &entry))
-			check_entry(&order, &entry);
+			check_entry(&order, &entry, NULL);
 		journal_note(j, &(struct append_note){.inode = 3});
 		journal_commit(j, NULL, 0);
 	}

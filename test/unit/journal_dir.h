@@ -118,9 +118,10 @@ static inline void commit_count(struct journal *j, uint64_t count)
 
 static inline uint64_t count_of(const struct journal *j)
 {
-	const uint64_t *counters =
-		journal_counters(j, COUNTERS * sizeof(uint64_t));
+	size_t bytes;
+	const uint64_t *counters = journal_counters(j, &bytes);
 	assert_non_null(counters);
+	assert_int_equal(bytes, COUNTERS * sizeof(uint64_t));
 	assert_true(counters[1] == ~counters[0] && counters[2] == 7);
 	return counters[0];
 }

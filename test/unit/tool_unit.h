@@ -115,11 +115,11 @@ static inline struct journal *open_journal(struct place *p, const char *name)
 }
 
 /* As if it had been received. */
-static inline void put_in(struct journal *j, uint16_t source, int64_t at_ns,
+static inline void put_in(struct journal *j, uint16_t input, int64_t at_ns,
 			  struct span bytes)
 {
 	unsigned count;
-	struct mmsghdr *m = journal_slots(j, source, &count);
+	struct mmsghdr *m = journal_slots(j, input, &count);
 	assert_true(bytes.len <= m->msg_hdr.msg_iov->iov_len);
 	memcpy(m->msg_hdr.msg_iov->iov_base, bytes.ptr, bytes.len);
 	m->msg_hdr.msg_flags = 0;
