@@ -31,8 +31,8 @@ bool inet_resolve(const struct inet_opts *, struct inet_address *,
 		  struct err *) MUST_USE;
 
 /* A non-blocking socket that is bound to the address; a TCP socket listens.  A
- * port in use is an error.  Logs the effective receive buffer if one was wanted.
- * -1 with errno on failure. */
+ * port in use is an error.  Logs the effective receive buffer if one was
+ * wanted.  -1 with errno on failure. */
 int inet_open(const struct inet_opts *, const struct inet_address *) MUST_USE;
 
 /* Whether a socket bound to `has` serves the address and port of the opts.  All

@@ -43,6 +43,19 @@ static void write_length(unsigned length)
 	close(fd);
 }
 
+static void advise(const char *path, unsigned length)
+{
+	log_line(
+		LOG_WARN, "socket",
+		"path=%s err=\"only %llu datagrams of all senders together can "
+		"wait; the kernel refuses more, and nginx drops them\" "
+		"action=\"raise sysctl net.unix.max_dgram_qlen before the "
+		"start: in the pod's securityContext.sysctls, if the kubelet "
+		"runs with --allowed-unsafe-sysctls=net.unix.max_dgram_qlen, "
+		"or in a privileged init container\"",
+		path, length + 1ULL);
+}
+
 unsigned queue_length_now(void)
 {
 	unsigned length;
@@ -69,15 +82,6 @@ unsigned queue_length_raise(const char *path, unsigned wanted)
 		 "path=%s queue_length=%u holds=%llu wanted=%u", path, length,
 		 length + 1ULL, wanted);
 	if (is_low)
-		log_line(
-			LOG_WARN, "socket",
-			"path=%s err=\"only %llu datagrams of all senders together "
-			"can wait; the kernel refuses more, and nginx drops them\" "
-			"action=\"raise sysctl net.unix.max_dgram_qlen before the "
-			"start: in the pod's securityContext.sysctls, if the kubelet "
-			"runs with "
-			"--allowed-unsafe-sysctls=net.unix.max_dgram_qlen, or in a "
-			"privileged init container\"",
-			path, length + 1ULL);
+		advise(path, length);
 	return length;
 }

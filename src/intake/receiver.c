@@ -30,6 +30,7 @@
 #include "intake/endpoints.h"
 #include "intake/pace.h"
 #include "intake/socket.h"
+#include "intake/udp_receive.h"
 #include "journal/journal.h"
 #include "journal/peer_address.h"
 
@@ -169,49 +170,6 @@ static void log_full(struct receiver *r)
 		  journal_stats(r->opts.journal)->refused_total);
 }
 
-/* Ask the kernel for the sender of each datagram. */
-static void ask_names(struct receiver *r, struct mmsghdr *slots, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++) {
-		slots[i].msg_hdr.msg_name = &r->names[i];
-		slots[i].msg_hdr.msg_namelen = sizeof r->names[i];
-	}
-}
-
-/* Append the peer address to each datagram; a slot is longer than any UDP
- * datagram.  The length is stored last, so a process that is killed before
- * leaves a message without its peer address. */
-static void add_peer_addresses(struct receiver *r, struct mmsghdr *slots,
-			       unsigned received)
-{
-	char text[PEER_ADDRESS_TEXT_BYTES];
-	for (unsigned i = 0; i < received; i++) {
-		char *bytes = slots[i].msg_hdr.msg_iov->iov_base;
-		peer_address_of_address(text, "udp", &r->names[i]);
-		size_t added = peer_address_put(bytes + slots[i].msg_len, text);
-		atomic_signal_fence(memory_order_seq_cst);
-		slots[i].msg_len += (unsigned)added;
-	}
-}
-
-static void forget_names(struct mmsghdr *slots, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++) {
-		slots[i].msg_hdr.msg_name = NULL;
-		slots[i].msg_hdr.msg_namelen = 0;
-	}
-}
-
-static unsigned receive_with_peer_address(struct datagram_input *s,
-					  struct mmsghdr *slots, unsigned count)
-{
-	ask_names(s->receiver, slots, count);
-	unsigned received = socket_receive(s->socket, slots, count);
-	add_peer_addresses(s->receiver, slots, received);
-	forget_names(slots, count);
-	return received;
-}
-
 static uint64_t bytes_of(const struct mmsghdr *slots, unsigned count)
 {
 	uint64_t bytes = 0;
@@ -238,7 +196,7 @@ static uint64_t receive(struct datagram_input *s)
 		}
 		unsigned received =
 			s->keeps_peer_address
-				? receive_with_peer_address(s, slots, room)
+				? udp_receive(s->socket, r->names, slots, room)
 				: socket_receive(s->socket, slots, room);
 		if (received == 0)
 			break;

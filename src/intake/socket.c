@@ -418,6 +418,12 @@ unsigned socket_receive(struct socket *s, struct mmsghdr *slots, unsigned count)
 	return (unsigned)n;
 }
 
+bool socket_is_short(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS ||
+	       error == ENOMEM;
+}
+
 int socket_accept(struct socket *s, struct sockaddr_storage *peer)
 {
 	socklen_t length = sizeof *peer;
@@ -427,9 +433,14 @@ int socket_accept(struct socket *s, struct sockaddr_storage *peer)
 		fd = accept4(s->fd, (struct sockaddr *)peer, &length,
 			     SOCK_NONBLOCK | SOCK_CLOEXEC);
 	while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
-	if (fd >= 0)
-		s->stats.connections_total++;
-	if (fd >= 0 && s->kind == SOCKET_TCP)
+	if (fd < 0) {
+		if (errno != EAGAIN && errno != EINVAL &&
+		    !socket_is_short(errno))
+			s->stats.errors_total++;
+		return -1;
+	}
+	s->stats.connections_total++;
+	if (s->kind == SOCKET_TCP)
 		inet_keep_alive(fd);
 	return fd;
 }

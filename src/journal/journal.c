@@ -45,12 +45,12 @@
  *
  *  a. In journal_slots: the slots are empty, none has a length.
  *  b. In recvmmsg, or before head is stored: slots_head is head, so the
- *     datagrams in the slots are not in the ring, and it appends them.  recvmmsg
+ *     datagrams in the slots are not in the ring; it appends them.  recvmmsg
  *     writes msg_len last, so each length stands for a datagram that is there,
  *     even an empty one; after the last one all lengths are JOURNAL_SLOT_EMPTY.
  *     Nothing of step 3 is seen: it is repeated with the same entries.
- *  c. After head is stored, while the slots are emptied: slots_head is not head,
- *     so the datagrams are in the ring.
+ *  c. After head is stored, while the slots are emptied: slots_head is not
+ *     head, so the datagrams are in the ring.
  *  d. While the block for the next head is written (with its count of dropped
  *     messages and its start): the block is not valid before head says so.
  *  e. In journal_take: it writes nothing.
@@ -62,13 +62,13 @@
  *     says so.  Either no message of the batch is committed, or all are.
  *  i. After tail is stored: the notes belong to another commit's number and
  *     count no more.
- *  j. In journal_open: the file has no name yet, or it is b again.  A row of the
- *     table of inputs that was being written is empty; no message uses it.
+ *  j. In journal_open: the file has no name yet, or it is b again.  A row of
+ *     the table of inputs that was being written is empty; no message uses it.
  *
- * One loss remains, unless the file is on a tmpfs.  If recvmmsg stores to a page
- * that is being written back at that moment, and the process is killed while it
- * waits, the kernel abandons the store, and the datagram is lost.  touch_slots
- * narrows this to the time between it and the store. */
+ * One loss remains, unless the file is on a tmpfs.  If recvmmsg stores to a
+ * page that is being written back at that moment, and the process is killed
+ * while it waits, the kernel abandons the store, and the datagram is lost.
+ * touch_slots narrows this to the time between it and the store. */
 #include "journal/journal.h"
 
 #include <stdatomic.h>
@@ -77,10 +77,10 @@
 #include "journal/journal_file.h"
 #include "journal/journal_ring.h"
 
-/* Start over when a 256th of the ring is used: 256 KiB of 64 MiB.  Each time the
- * positions advance by a whole ring.  Doing so for each message would use up 64
- * bits in half a year at 20,000 messages a second; like this they last 50 years
- * at 50,000. */
+/* Start over when a 256th of the ring is used: 256 KiB of 64 MiB.  Each time
+ * the positions advance by a whole ring.  Doing so for each message would use
+ * up 64 bits in half a year at 20,000 messages a second; like this they last 50
+ * years at 50,000. */
 enum { USED_PART = 256 };
 
 /* If the stores after this are in the file, those before it are, too. */

@@ -34,11 +34,11 @@
  * Inputs.  An entry does not hold the number of its input, which changes when
  * the configuration gains, loses or reorders inputs.  It holds the index of a
  * row in a table of the file, and the row describes the input.  An input is
- * identified by its address.  When the journal is opened, rows are mapped to the
- * numbers of the inputs that there are now; new inputs get rows that no waiting
- * message uses.  Messages of a removed input are not lost: their row still
- * tells the tag and the parser that decode them (journal_removed_input).  If
- * all rows are in use by waiting messages, the file is renamed to
+ * identified by its address.  When the journal is opened, rows are mapped to
+ * the numbers of the inputs that there are now; new inputs get rows that no
+ * waiting message uses.  Messages of a removed input are not lost: their row
+ * still tells the tag and the parser that decode them (journal_removed_input).
+ * If all rows are in use by waiting messages, the file is renamed to
  * PATH.damaged.N and reported, and `sluiced replay` sends its messages.
  * Version 1 held the input's number; it is kept when such a file is read.
  *
@@ -47,8 +47,8 @@
  * The file belongs on a tmpfs; an emptyDir of medium Memory outlives the
  * container.  On a device, the kernel writes its pages back every few seconds.
  * A store to such a page waits meanwhile, for tens of milliseconds on a busy
- * disk, and so does receiving.  A SIGKILL that strikes during that wait can cost
- * one datagram (seen once in 2,000 kills with 2,000 syncs a second).
+ * disk, and so does receiving.  A SIGKILL that strikes during that wait can
+ * cost one datagram (seen once in 2,000 kills with 2,000 syncs a second).
  * One process owns the file at a time: it is locked with flock.
  *
  * Threads: one thread produces (journal_slots, journal_append, journal_offer,
@@ -143,8 +143,8 @@ bool journal_removed_input(const struct journal *, size_t nth,
 			   const struct journal_input **input) MUST_USE;
 
 /* Headers for one recvmmsg on that input, ready to be filled: each has room for
- * a datagram and for the control message of SO_TIMESTAMPNS.  In a file there are
- * few at first; once all were used at the same time there are more.  If the
+ * a datagram and for the control message of SO_TIMESTAMPNS.  In a file there
+ * are few at first; once all were used at the same time there are more.  If the
  * process is killed before journal_append, the next journal_open appends the
  * datagrams that recvmmsg received. */
 struct mmsghdr *journal_slots(struct journal *, uint16_t input,
@@ -156,8 +156,8 @@ struct mmsghdr *journal_slots(struct journal *, uint16_t input,
 unsigned journal_append(struct journal *, unsigned received, int64_t now_ns);
 
 /* Append one message that is not in a slot; its seq is assigned here.  False
- * when there is no room: nothing changes, nothing is counted, and the caller may
- * offer the message again. */
+ * when there is no room: nothing changes, nothing is counted, and the caller
+ * may offer the message again. */
 bool journal_offer(struct journal *, const struct journal_entry *) MUST_USE;
 
 /* The producer's counters, as of now. */
@@ -214,8 +214,8 @@ struct journal_summary {
 
 /* Call each_entry for every message that is not committed, with the row of its
  * input, or NULL if the journal does not describe it; entry->input is then the
- * number that the input had.  False with *e when the file is not a good journal;
- * the messages before the damage were passed on. */
+ * number that the input had.  False with *e when the file is not a good
+ * journal; the messages before the damage were passed on. */
 bool journal_inspect(const char *path, struct journal_summary *,
 		     void (*each_entry)(void *, const struct journal_entry *,
 					const struct journal_input *),

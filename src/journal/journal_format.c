@@ -149,8 +149,8 @@ void journal_format(struct journal_view *v)
 	h->heads[0].check = journal_head_check(&h->heads[0]);
 	for (size_t i = 0; i < v->geometry.slots; i++)
 		journal_headers_at(v)[i].msg_len = JOURNAL_SLOT_EMPTY;
-	/* Even, because it is in block 0; not 0, because an empty file has notes
-	 * for commit 0. */
+	/* Even, because it is in block 0; not 0, because an empty file has
+	 * notes for commit 0. */
 	struct journal_tail_block *tail = journal_tail_at(v, 0);
 	tail->number = 2;
 	tail->check = journal_tail_check(tail, "");

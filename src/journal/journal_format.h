@@ -8,8 +8,8 @@
  * A position is published by one store of 8 bytes.  Positions are multiples of
  * 8; the low bit of the stored word says which of two blocks belongs to it, and
  * the other block is the next to be written.  So data that belongs together (a
- * head and the producer's totals; a tail and the consumer's counters) changes in
- * one instant.
+ * head and the producer's totals; a tail and the consumer's counters) changes
+ * in one instant.
  *
  * Version 1 had no table of inputs: entries held the input's number.
  *
@@ -91,8 +91,8 @@ struct journal_noted {
 
 enum journal_kind { JOURNAL_MESSAGE = 1, JOURNAL_SKIP = 2 };
 
-/* A row in the table of inputs.  The check is stored last; it is 0 in a row that
- * was never written. */
+/* A row in the table of inputs.  The check is stored last; it is 0 in a row
+ * that was never written. */
 struct journal_input_row {
 	struct journal_input input;
 	uint64_t check;

@@ -30,9 +30,9 @@
 #include "journal/journal_file.h"
 #include "journal/journal_ring.h"
 
-/* What is reserved at first, and how it grows.  A slot of 208 KiB for each of 64
- * datagrams would take 13 MiB, in memory if the directory is a tmpfs.  Like this
- * all of it takes about 1 MiB at first, for a ring of any size. */
+/* What is reserved at first, and how it grows.  A slot of 208 KiB for each of
+ * 64 datagrams would take 13 MiB, in memory if the directory is a tmpfs.  Like
+ * this all of it takes about 1 MiB at first, for a ring of any size. */
 enum {
 	RING_STEP_BYTES = 256 << 10,
 	NOTES_STEP_BYTES = 16 << 10,

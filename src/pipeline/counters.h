@@ -6,13 +6,13 @@
  *     object:  u32 kind | u32 n | u64 hash of its name | n x counter
  *     counter: u64 hash of its name | u64 value
  *
- * Objects are the totals, inputs, filters and outputs.  Objects and counters are
- * found by name, so a version of sluiced may add, remove and reorder counters,
- * and a configuration may do so with objects: an unknown counter is skipped, and
- * a missing one is 0.  If a configuration no longer has an output, its share of
- * the accounting equation moves to the totals, so the equation holds across
- * reloads.  The block of the previous version, "counter1", had no names of
- * counters; it is read, too. */
+ * Objects are the totals, inputs, filters and outputs.  Objects and counters
+ * are found by name, so a version of sluiced may add, remove and reorder
+ * counters, and a configuration may do so with objects: an unknown counter is
+ * skipped, and a missing one is 0.  If a configuration no longer has an output,
+ * its share of the accounting equation moves to the totals, so the equation
+ * holds across reloads.  The block of the previous version, "counter1", had no
+ * names of counters; it is read, too. */
 #ifndef PIPELINE_COUNTERS_H
 #define PIPELINE_COUNTERS_H
 

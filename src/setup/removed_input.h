@@ -3,8 +3,8 @@
  * configuration no longer has their input.
  *
  * They keep the tag that they would have had, and the parser of that name.  If
- * the configuration no longer has the parser, they are decoded like the messages
- * of an input of that mode without Parser.  Raw_Message_Key and
+ * the configuration no longer has the parser, they are decoded like the
+ * messages of an input of that mode without Parser.  Raw_Message_Key and
  * Source_Address_Key are not added. */
 #ifndef SETUP_REMOVED_INPUT_H
 #define SETUP_REMOVED_INPUT_H
@@ -21,9 +21,9 @@ struct journal_input;
 void removed_input_describe(const struct assembly *, size_t n,
 			    struct journal_input *);
 
-/* Add a decoder for a removed input after all others of the assembly.  If `input`
- * is NULL, the journal does not describe it, and the first input's tag and
- * parser are used. */
+/* Add a decoder for a removed input after all others of the assembly.  If
+ * `input` is NULL, the journal does not describe it, and the first input's tag
+ * and parser are used. */
 bool removed_input_add(struct assembly *, const struct journal_input *input,
 		       struct err *) MUST_USE;
 
