@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The happy path:
- *  1. a sender connects: accept_one gives the connection a stream and a poll
- *     handle;
+ *  1. a sender connects: accept_one opens a stream and a poll handle for it;
  *  2. bytes arrive: on_readable puts whole messages into the journal;
  *  3. the sender closes the connection: bytes without a message end become a
  *     message, too; the connection is closed;
@@ -9,11 +8,10 @@
  *     with the bytes of its unfinished message.
  * Failure modes:
  *  - the journal is full: all connections pause until connections_resume;
- *  - the maximum number of connections is open: nobody is accepted until one
- *    ends;
+ *  - too many connections are open: nobody is accepted until one ends;
  *  - the process is out of descriptors: the same, and retried every second;
- *  - the listening socket was shut down, by this worker or by a previous one
- *    that was killed while it finished: nobody can connect, and it is not polled. */
+ *  - the listening socket was shut down, by this worker or by a previous worker
+ *    that was killed while it finished: nobody can connect; it is not polled. */
 #include "intake/connections.h"
 
 #include <errno.h>

@@ -8,7 +8,7 @@
 
 enum {
 	QUEUE_PART = 16,
-	BURST = 2, /* this many times the expected datagrams: no nap */
+	BURST = 2, /* this many times the expected datagrams: no sleep */
 };
 
 void pace_received(struct pace *p, uint64_t messages, uint64_t bytes)

@@ -2,10 +2,10 @@
 /* pace - how long to let datagrams gather in a socket's queue.
  *
  * To wake up for each datagram costs more than the datagram itself.  While
- * datagrams arrive steadily, the receiver naps for the time in which, at the
+ * datagrams arrive steadily, the receiver sleeps for the time in which, at the
  * measured rate, a sixteenth of the queue fills, but at most PACE_WAIT_MAX_US.
  * At other times it waits for the next datagram.  So at least 15 of 16 places
- * are free for a burst, and the receiver never naps for a queue as short as a
+ * are free for a burst, and the receiver never sleeps for a queue as short as a
  * pod's default (10).
  *
  * The queue is not the only limit.  The datagrams of one sender may take
@@ -36,7 +36,7 @@ enum {
 };
 
 struct pace {
-	unsigned queue_length; /* 0: unknown, never nap */
+	unsigned queue_length; /* 0: unknown, never sleep */
 	int64_t since_ns;      /* when the current measurement began */
 	uint64_t just_now;     /* datagrams since the last pace_wait_us */
 	uint64_t count;
@@ -49,11 +49,11 @@ struct pace {
  * bytes together. */
 void pace_received(struct pace *, uint64_t messages, uint64_t bytes);
 
-/* Whether the queue is so short that the receiver must never nap, not even for
+/* Whether the queue is so short that the receiver must never sleep, not even for
  * the sake of other inputs. */
 bool pace_forbids(const struct pace *);
 
-/* How long to nap; 0: wait for the next datagram.  now_ns is clock_mono_ns. */
+/* How long to sleep; 0: wait for the next datagram.  now_ns is clock_mono_ns. */
 uint64_t pace_wait_us(struct pace *, int64_t now_ns);
 
 #endif

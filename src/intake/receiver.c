@@ -5,7 +5,7 @@
  *     them to the journal;
  *  3. arrived() wakes the consumer at once if much waits, else after half of
  *     Flush;
- *  4. under steady load the loop naps for a moment before it polls again, so
+ *  4. under steady load the loop sleeps for a moment before it polls again, so
  *     that one recvmmsg call takes many datagrams (intake/pace.h).
  * Failure modes:
  *  - the journal is full and the consumer writes: datagrams are PAUSED and wait
@@ -34,10 +34,10 @@
 #include "journal/journal.h"
 #include "journal/peer_address.h"
 
-#define NO_NAP UINT64_MAX
+#define NO_SLEEP UINT64_MAX
 
 enum {
-	NAPS_MAX = 8,
+	SLEEPS_MAX = 8,
 	ROUNDS_MAX = 64, /* recvmmsg calls before timers have a turn */
 	/* More than a receive buffer holds.  A UDP sender need not stop, so
 	 * the number of rounds is bounded. */
@@ -81,8 +81,10 @@ struct receiver {
 	struct connections *connections;
 	struct sockaddr_storage *names; /* of senders; NULL: not asked for */
 	uv_timer_t wake_timer;
-	uv_prepare_t nap; /* not started if a queue is too short for naps */
-	uint64_t nap_us; /* the shortest that an input asked for in this turn */
+	uv_prepare_t
+		before_poll; /* not started if a queue is too short for that */
+	uint64_t
+		sleep_us; /* the shortest that an input asked for in this turn */
 	uv_async_t progress;
 	unsigned open_handles;
 	enum receiver_phase phase;
@@ -130,7 +132,7 @@ static void stop_polls(struct receiver *r)
 {
 	for (uint32_t i = 0; i < r->input_count; i++)
 		uv_poll_stop(&r->inputs[i].poll);
-	r->nap_us = 0;
+	r->sleep_us = 0;
 }
 
 /* receiver_progress reports only while waits_for_room is set, so progress made
@@ -213,16 +215,16 @@ static uint64_t receive(struct datagram_input *s)
 	return all;
 }
 
-/* An input that received nothing and did not ask for a nap does not shorten
- * the nap of the others. */
+/* An input that received nothing and did not ask to sleep does not shorten
+ * the sleep of the others. */
 static void look(struct datagram_input *s)
 {
 	struct receiver *r = s->receiver;
 	bool has_say = receive(s) > 0 || s->is_calm;
 	uint64_t wait_us = pace_wait_us(&s->pace, clock_mono_ns());
 	s->is_calm = wait_us > 0;
-	if (has_say && wait_us < r->nap_us)
-		r->nap_us = wait_us;
+	if (has_say && wait_us < r->sleep_us)
+		r->sleep_us = wait_us;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -233,23 +235,24 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 }
 
 /* Called before the loop polls its descriptors.  If the last turn found only
- * datagrams that arrive steadily, sleep and receive up to NAPS_MAX times.
- * Datagrams wait for one nap at most; other events wait for all of them, at
- * most 16 ms.  Returning to the loop between two naps would cost each line
+ * datagrams that arrive steadily, sleep and receive up to SLEEPS_MAX times.
+ * Datagrams wait for one sleep at most; other events wait for all of them, at
+ * most 16 ms.  Returning to the loop between two sleeps would cost each line
  * 1 us more at 2,000 lines per second. */
-static void on_nap(uv_prepare_t *prepare)
+static void on_before_poll(uv_prepare_t *prepare)
 {
 	struct receiver *r = prepare->data;
-	for (int i = 0; i < NAPS_MAX && r->nap_us > 0 && r->nap_us != NO_NAP;
+	for (int i = 0;
+	     i < SLEEPS_MAX && r->sleep_us > 0 && r->sleep_us != NO_SLEEP;
 	     i++) {
-		struct timespec nap = {.tv_nsec = (long)r->nap_us * 1000};
-		nanosleep(&nap, NULL);
-		r->nap_us = NO_NAP;
+		struct timespec time = {.tv_nsec = (long)r->sleep_us * 1000};
+		nanosleep(&time, NULL);
+		r->sleep_us = NO_SLEEP;
 		for (uint32_t n = 0;
 		     n < r->input_count && r->flow != DATAGRAMS_PAUSED; n++)
 			look(&r->inputs[n]);
 	}
-	r->nap_us = NO_NAP;
+	r->sleep_us = NO_SLEEP;
 }
 
 static void start_polls(struct receiver *r)
@@ -309,7 +312,7 @@ static void on_progress(uv_async_t *async)
 static void on_stream_arrival(void *data)
 {
 	struct receiver *r = data;
-	r->nap_us = 0;
+	r->sleep_us = 0;
 	arrived(r);
 }
 
@@ -365,14 +368,14 @@ struct receiver *receiver_new(const struct receiver_opts *opts)
 	r->opts.inputs = NULL; /* borrowed only until here */
 	CHECK(uv_timer_init(opts->loop, &r->wake_timer) == 0);
 	CHECK(uv_async_init(opts->loop, &r->progress, on_progress) == 0);
-	CHECK(uv_prepare_init(opts->loop, &r->nap) == 0);
-	r->wake_timer.data = r->progress.data = r->nap.data = r;
-	r->nap_us = NO_NAP;
+	CHECK(uv_prepare_init(opts->loop, &r->before_poll) == 0);
+	r->wake_timer.data = r->progress.data = r->before_poll.data = r;
+	r->sleep_us = NO_SLEEP;
 	r->open_handles = r->input_count + 3;
 	return r;
 }
 
-static bool may_nap(const struct receiver *r)
+static bool may_sleep(const struct receiver *r)
 {
 	for (uint32_t i = 0; i < r->input_count; i++)
 		if (pace_forbids(&r->inputs[i].pace))
@@ -386,8 +389,8 @@ void receiver_start(struct receiver *r)
 	if (journal_pending_bytes(r->opts.journal) > 0)
 		r->opts.on_messages(r->opts.data);
 	start_polls(r);
-	if (may_nap(r))
-		uv_prepare_start(&r->nap, on_nap);
+	if (may_sleep(r))
+		uv_prepare_start(&r->before_poll, on_before_poll);
 	connections_take_over(r->connections);
 	connections_resume(r->connections);
 }
@@ -476,6 +479,6 @@ void receiver_stop(struct receiver *r)
 	}
 	connections_stop(r->connections);
 	uv_close((uv_handle_t *)&r->wake_timer, on_closed);
-	uv_close((uv_handle_t *)&r->nap, on_closed);
+	uv_close((uv_handle_t *)&r->before_poll, on_closed);
 	uv_close((uv_handle_t *)&r->progress, on_closed);
 }

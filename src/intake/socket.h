@@ -61,22 +61,22 @@ void socket_address(const struct socket_opts *,
 		    char text[static SOCKET_ADDRESS_BYTES]);
 
 /* X(name, type, help): the struct below and the metrics come from here. */
-#define SOCKET_STATS(X)                                                    \
-	X(datagrams_total, counter, "datagrams received")                  \
-	X(bytes_total, counter, "bytes received")                          \
-	X(receives_total, counter, "system calls that received something") \
-	X(errors_total, counter, "receive errors")                         \
-	X(kernel_dropped_total, counter,                                   \
-	  "UDP datagrams that found the receive buffer full")              \
-	X(connections_total, counter, "connections accepted")              \
-	X(connections, gauge, "connections open")                          \
-	X(stream_messages_total, counter, "messages out of streams")       \
-	X(cut_total, counter,                                              \
-	  "messages out of streams that were too long, cut")               \
-	X(unended_total, counter,                                          \
-	  "messages whose connection ended before they did")               \
-	X(no_length_total, counter,                                        \
-	  "messages of octet counting without a length, taken as a line")
+#define SOCKET_STATS(X)                                                     \
+	X(datagrams_total, counter, "datagrams received")                   \
+	X(bytes_total, counter, "bytes received")                           \
+	X(receives_total, counter, "system calls that received data")       \
+	X(errors_total, counter, "receive errors")                          \
+	X(kernel_dropped_total, counter,                                    \
+	  "UDP datagrams dropped because the receive buffer was full")      \
+	X(connections_total, counter, "connections accepted")               \
+	X(connections, gauge, "connections open")                           \
+	X(stream_messages_total, counter, "messages received from streams") \
+	X(cut_total, counter,                                               \
+	  "messages from streams that were too long and truncated")         \
+	X(unended_total, counter,                                           \
+	  "messages whose connection closed before their end")              \
+	X(no_length_total, counter,                                         \
+	  "messages without a length despite octet counting")
 
 struct socket_stats {
 #define X(name, type, help) uint64_t name;

@@ -2,8 +2,8 @@
 /* When the journal is opened, each row of its table of inputs is in one of
  * these states:
  *  - used: a waiting message came from that input.  The row is not changed.
- *    Its messages get the number of the input with the same address, or, if that
- *    input was removed, a number after all others;
+ *    Its messages get the number of the input with the same address.  If there
+ *    is none, that input was removed, and they get a number after all others;
  *  - described, but not used: an input that is described in the same words
  *    takes it, and any other new input may overwrite it;
  *  - empty.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* counters_v1 - converts the counters of the previous version.
  *
- *     [ "counter1" | 13 totals | {u32 kind, u32 bytes, u64 name} values .. | 0 ]
+ *     [ "counter1" | 13 totals | u32 kind, u32 bytes, u64 name, values .. | 0 ]
  *
  * It had no names of counters: their order was that of the structs of that
  * version, which is kept here and never changes. */
