@@ -13,7 +13,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "intake/inet.h"
@@ -279,17 +278,6 @@ static bool open_inet(struct socket *s, const struct socket_opts *opts,
 {
 	s->fd = inet_open(opts, e);
 	return s->fd >= 0;
-}
-
-uint64_t socket_identity(const struct socket_opts *opts)
-{
-	char place[32];
-	int n = snprintf(place, sizeof place, "%d:%u:", (int)opts->kind,
-			 (unsigned)opts->port);
-	uint64_t hash =
-		hash_fnv1a(HASH_FNV1A_BEGIN, span_make(place, (size_t)n));
-	hash = hash_fnv1a(hash, span_of(opts->path));
-	return hash != 0 ? hash : 1;
 }
 
 struct socket *socket_open(const struct socket_opts *opts, struct err *e)

@@ -110,10 +110,6 @@ enum socket_kind socket_kind(const struct socket *);
  * address and port. */
 bool socket_is_at(const struct socket *, const struct socket_opts *);
 
-/* A hash of the kind and the address that these options ask for, not 0: the same
- * in every process and configuration. */
-uint64_t socket_identity(const struct socket_opts *);
-
 /* See socket_adopt. */
 bool socket_is_kept(const struct socket *);
 

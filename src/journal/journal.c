@@ -307,9 +307,7 @@ struct mmsghdr *journal_slots(struct journal *j, uint16_t source,
 	struct journal_header *h = j->view.header;
 	if (j->is_written_back)
 		touch_slots(j, 0, p->slots);
-	atomic_store_explicit(&h->slots_source,
-			      journal_inputs_row(&j->inputs, source),
-			      memory_order_relaxed);
+	atomic_store_explicit(&h->slots_source, source, memory_order_relaxed);
 	settled();
 	atomic_store_explicit(&h->slots_head, p->word, memory_order_relaxed);
 	*count = p->slots;
@@ -337,7 +335,6 @@ bool journal_offer(struct journal *j, const struct journal_entry *message)
 	see_tail(j);
 	start_over(j);
 	entry.seq = j->producer.stats.appended_total;
-	entry.source = journal_inputs_row(&j->inputs, entry.source);
 	if (!journal_put(j, &entry))
 		return false;
 	journal_publish(j);
@@ -411,7 +408,6 @@ bool journal_take(struct journal *j, struct journal_entry *out)
 		.arrival_ns = item->arrival_ns,
 		.source = item->source,
 	};
-	journal_inputs_translate(&j->inputs, &j->view, out);
 	c->read += journal_item_bytes(item->length);
 	c->seq++;
 	return true;

@@ -53,12 +53,6 @@
 
 struct journal;
 
-/* An input of the configuration; its number is its place in the array. */
-struct journal_input {
-	uint64_t identity; /* of its address, not 0; see journal_inputs.h */
-	const char *tag;   /* for entries that outlive the input */
-};
-
 struct journal_opts {
 	const char *path;      /* NULL: anonymous memory */
 	size_t ring_bytes;     /* rounded up to whole pages */
@@ -66,10 +60,6 @@ struct journal_opts {
 	unsigned slots;	       /* datagrams for one recvmmsg */
 	size_t counters_bytes; /* for what journal_commit takes along */
 	int64_t wait_ms;       /* for another owner to let go; 0: not at all */
-	/* The inputs, borrowed by journal_open.  Without any, the `source` of
-	 * entries is stored as it is given. */
-	const struct journal_input *inputs;
-	size_t input_count;
 };
 
 /* Counted by the producer; survive in the file. */
@@ -93,16 +83,8 @@ struct journal_entry {
 	struct span bytes; /* in the map, until journal_commit */
 	uint64_t seq;	   /* 0, 1, 2 ...; goes on after a restart */
 	int64_t arrival_ns;
-	uint16_t source; /* the input's number, as given to journal_slots */
-	/* The input was removed from the configuration: source is
-	 * JOURNAL_SOURCE_REMOVED, and this is the tag that it had.  Else NULL.
-	 */
-	const char *removed_tag;
-	/* Set by journal_inspect only: the identity of the input, or 0. */
-	uint64_t identity;
+	uint16_t source; /* which input, as given to journal_slots */
 };
-
-enum { JOURNAL_SOURCE_REMOVED = 0x7fff };
 
 /* Open or create, recover.  NULL on failure, also when another process owns
  * the file. */

@@ -153,19 +153,6 @@ void *journal_counters_at(const struct journal_view *v, unsigned which)
 	return journal_tail_at(v, which) + 1;
 }
 
-static_assert(
-	sizeof(struct journal_header) <= JOURNAL_INPUT_ROWS_AT &&
-		JOURNAL_INPUT_ROWS_AT +
-				JOURNAL_INPUT_ROWS *
-					sizeof(struct journal_input_row) <=
-			JOURNAL_PAGE_BYTES,
-	"the table of inputs is in the first page, behind the header");
-
-struct journal_input_row *journal_input_rows_at(const struct journal_view *v)
-{
-	return (void *)(v->base + JOURNAL_INPUT_ROWS_AT);
-}
-
 struct journal_noted *journal_notes_at(const struct journal_view *v)
 {
 	return (void *)(v->base + v->at.notes);

@@ -35,8 +35,6 @@ enum {
 	JOURNAL_COUNTERS_BYTES_MAX = 1 << 20,
 	JOURNAL_SKIP_BYTES = 8,
 	JOURNAL_WHY_BYTES = 128,
-	JOURNAL_INPUT_ROWS = 32,
-	JOURNAL_INPUT_ROWS_AT = 1024, /* in the first page */
 };
 
 /* In a slot's msg_len: nothing arrived here. */
@@ -80,13 +78,6 @@ struct journal_header {
 	_Atomic uint64_t noted_number; /* of the commit before the batch */
 	_Atomic uint64_t noted_end_seq;
 	_Atomic uint64_t noted_count;
-};
-
-/* A row of the table of inputs, see journal_inputs.h. */
-struct journal_input_row {
-	uint64_t identity; /* 0: unused */
-	uint64_t check;	   /* of the others */
-	char tag[80];	   /* NUL-terminated; a longer tag is truncated */
 };
 
 struct journal_noted {
@@ -188,7 +179,6 @@ struct journal_tail_block *journal_tail_at(const struct journal_view *,
 					   unsigned which);
 void *journal_counters_at(const struct journal_view *, unsigned which);
 struct journal_noted *journal_notes_at(const struct journal_view *);
-struct journal_input_row *journal_input_rows_at(const struct journal_view *);
 struct mmsghdr *journal_headers_at(const struct journal_view *);
 struct journal_control *journal_control_at(const struct journal_view *,
 					   size_t slot);

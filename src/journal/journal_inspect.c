@@ -15,7 +15,6 @@
 #include "base/buf.h"
 #include "journal/journal.h"
 #include "journal/journal_format.h"
-#include "journal/journal_inputs.h"
 
 struct reader {
 	struct journal_view view;
@@ -39,8 +38,6 @@ static enum journal_step next(struct reader *r, struct journal_walk *walk,
 			buf_clear(&r->copy);
 			buf_put_span(&r->copy, entry->bytes);
 			entry->bytes = buf_span(&r->copy);
-			entry->identity = journal_inputs_identity(
-				&r->view, entry->source);
 		}
 		struct journal_state now;
 		if (!journal_state_read(&r->view, &now, r->why))
@@ -63,8 +60,6 @@ static void give_slots(struct reader *r, const struct journal_content *c)
 	for (unsigned i = 0; i < c->in_slots; i++) {
 		struct journal_entry entry = journal_slot_entry(&r->view, i, 0);
 		entry.seq = c->next_seq + i;
-		entry.identity =
-			journal_inputs_identity(&r->view, entry.source);
 		r->each_entry(r->data, &entry);
 	}
 }

@@ -47,9 +47,6 @@ static bool check_opts(const struct journal_opts *opts, struct err *e)
 			       "journal: messages of up to %zu bytes; "
 			       "1 to %d are possible",
 			       opts->slot_bytes, JOURNAL_SLOT_BYTES_MAX);
-	if (opts->input_count > JOURNAL_INPUT_ROWS)
-		return err_set(e, "journal: %zu inputs; %d are possible",
-			       opts->input_count, JOURNAL_INPUT_ROWS);
 	if (opts->ring_bytes > PTRDIFF_MAX / 2 - JOURNAL_PAGE_BYTES)
 		return err_set(e, "journal: %zu bytes are too many",
 			       opts->ring_bytes);
@@ -259,7 +256,6 @@ static bool carry_over(struct journal *to, struct journal *from)
 	CHECK(journal_content_read(&from->view, &c, why));
 	struct journal_producer *p = &to->producer;
 	p->stats = from->producer.stats;
-	journal_inputs_copy(&to->view, &from->view);
 	to->consumer.seq = c.state.tail.seq;
 	size_t bytes = c.state.tail.counters_bytes;
 	if (bytes > to->view.geometry.counters_bytes)
@@ -404,10 +400,6 @@ struct journal *journal_open(const struct journal_opts *opts,
 					       : make_new(opts, 0, e);
 	if (j == NULL)
 		return NULL;
-	if (!journal_inputs_bind(&j->inputs, &j->view, opts, e)) {
-		close_all(j);
-		return NULL;
-	}
 	const struct journal_consumer *c = &j->consumer;
 	found->is_written_back = j->is_written_back;
 	found->messages = j->producer.stats.appended_total - c->seq;

@@ -5,7 +5,6 @@
 
 #include "journal/journal.h"
 #include "journal/journal_format.h"
-#include "journal/journal_inputs.h"
 
 /* A part of the file that is reserved from its beginning, step by step. */
 struct journal_region {
@@ -45,7 +44,6 @@ struct journal {
 	int fd; /* -1: anonymous memory */
 	bool is_written_back;
 	struct mmsghdr *slots;
-	struct journal_inputs inputs; /* not changed after opening */
 	char apart_1[JOURNAL_LINE_BYTES];
 	_Atomic uint64_t start; /* the producer's, for the consumer */
 	struct journal_producer producer;

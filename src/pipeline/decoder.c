@@ -145,11 +145,6 @@ const char *decoder_name(const struct decoder *d)
 	return d->name;
 }
 
-const char *decoder_tag(const struct decoder *d)
-{
-	return d->tag;
-}
-
 const struct decoder_stats *decoder_stats(const struct decoder *d)
 {
 	return &d->stats;

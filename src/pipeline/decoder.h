@@ -45,7 +45,6 @@ struct record *decoder_decode(struct decoder *, struct message *,
 			      struct arena *);
 
 const char *decoder_name(const struct decoder *);
-const char *decoder_tag(const struct decoder *);
 const struct decoder_stats *decoder_stats(const struct decoder *);
 
 /* Continue counting from these values. */

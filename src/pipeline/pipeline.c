@@ -19,7 +19,6 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/arena.h"
 #include "base/backoff.h"
@@ -76,8 +75,6 @@ struct pipeline {
 	int64_t throttled_ns;
 
 	struct wakeup wakeup;
-	struct decoder
-		*removed; /* of the last input that was removed, or NULL */
 
 	pthread_mutex_t view_lock;
 	struct pipeline_view view;
@@ -234,32 +231,6 @@ static void settle_unanswered(struct pipeline *p, const struct message *message,
 		p->totals.dropped[message->reason]++;
 }
 
-/* The input was removed, and the journal still has a message of it.  A decoder
- * with the same tag knows best how to read it; without one, the built-in syslog
- * parser accepts everything, and the record keeps its tag. */
-static struct decoder *decoder_of_removed(struct pipeline *p, const char *tag)
-{
-	for (size_t i = 0; i < p->opts.decoder_count; i++)
-		if (strcmp(decoder_tag(p->opts.decoders[i]), tag) == 0)
-			return p->opts.decoders[i];
-	if (p->removed == NULL || strcmp(decoder_tag(p->removed), tag) != 0) {
-		struct err e;
-		decoder_free(p->removed);
-		p->removed = decoder_new("removed", tag, NULL, &e);
-		CHECK(p->removed != NULL);
-	}
-	return p->removed;
-}
-
-static struct decoder *decoder_of(struct pipeline *p,
-				  const struct journal_entry *entry)
-{
-	if (entry->removed_tag != NULL)
-		return decoder_of_removed(p, entry->removed_tag);
-	CHECK(entry->source < p->opts.decoder_count);
-	return p->opts.decoders[entry->source];
-}
-
 static void run_message(struct pipeline *p, struct journal_entry *entry)
 {
 	struct span peer_address = peer_address_take(entry);
@@ -269,7 +240,10 @@ static void run_message(struct pipeline *p, struct journal_entry *entry)
 		.arrival_ns = entry->arrival_ns,
 		.reason = DROP_unrouted,
 	};
-	struct decoder *decoder = decoder_of(p, entry);
+	/* The journal may be older than a configuration with fewer inputs. */
+	size_t source =
+		entry->source < p->opts.decoder_count ? entry->source : 0;
+	struct decoder *decoder = p->opts.decoders[source];
 	if (entry->bytes.len == 0) {
 		message.reason = DROP_empty;
 	} else {
@@ -507,7 +481,6 @@ void pipeline_free(struct pipeline *p)
 		pthread_join(p->thread, NULL);
 	wakeup_fini(&p->wakeup);
 	pthread_mutex_destroy(&p->view_lock);
-	decoder_free(p->removed);
 	free(p->counters);
 	free(p->view.decoders);
 	free(p->view.filters);

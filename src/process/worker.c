@@ -337,15 +337,8 @@ static bool open_journal(struct worker *w, struct err *e)
 		.counters_bytes = COUNTERS_BYTES,
 		.wait_ms = JOURNAL_WAIT_MS,
 	};
-	struct journal_input inputs[ENDPOINTS_MAX];
-	opts.inputs = inputs;
-	opts.input_count = a->input_count;
 	for (size_t i = 0; i < a->input_count; i++) {
 		const struct input *in = &a->inputs[i];
-		inputs[i] = (struct journal_input){
-			.identity = socket_identity(&in->socket),
-			.tag = decoder_tag(a->decoders[i]),
-		};
 		size_t bytes =
 			in->message_bytes_max +
 			(in->keeps_peer_address ? PEER_ADDRESS_BYTES_MAX : 0);
