@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What scripts written for Lua 5.1 (LuaJIT, in Fluent Bit) find there and
 -- Lua 5.4 has moved or dropped.  Runs before the script.  It is not rewritten
--- (src/hook/lua_source.h), so what it computes gets its |0 by hand.
+-- (src/hook/lua51_source.h), so what it computes gets its |0 by hand.
 
 local find, sub, pack, unpack = string.find, string.sub, table.pack, table.unpack
 local floor, integer, number_type = math.floor, math.tointeger, math.type

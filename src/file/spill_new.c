@@ -9,25 +9,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "file/spill_file.h"
 
 enum { DIR_MODE = 0700, FILE_MODE = 0600 };
 
-static uint64_t hash_of(const char *text, uint64_t hash)
-{
-	for (; *text != '\0'; text++) /* FNV-1a */
-		hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
-	return hash;
-}
-
 /* Two paths of one hash: the second gets another number; so does a second one
  * for a file whose first could not be loaded yet. */
 static int choose_path(struct spill *s)
 {
+	/* The NUL separates the two texts. */
 	uint64_t hash =
-		hash_of(s->dir->sink_name, UINT64_C(14695981039346656037));
-	hash = hash_of(s->target, hash * UINT64_C(1099511628211));
+		hash_fnv1a(HASH_FNV1A_BEGIN, span_of(s->dir->sink_name));
+	hash = hash_fnv1a(hash, SPAN("\0"));
+	hash = hash_fnv1a(hash, span_of(s->target));
 	struct buf path = {0};
 	do {
 		buf_clear(&path);

@@ -71,7 +71,7 @@ void socket_address(const struct socket_opts *,
 	X(connections_total, counter, "connections accepted")               \
 	X(connections, gauge, "connections open")                           \
 	X(stream_messages_total, counter, "messages received from streams") \
-	X(cut_total, counter,                                               \
+	X(truncated_total, counter,                                         \
 	  "messages from streams that were too long and truncated")         \
 	X(unended_total, counter,                                           \
 	  "messages whose connection closed before their end")              \

@@ -56,7 +56,7 @@ static void count(struct socket_stats *stats, enum framing_what what)
 {
 	stats->stream_messages_total++;
 	if (what == FRAMING_CUT)
-		stats->cut_total++;
+		stats->truncated_total++;
 	else if (what == FRAMING_NO_LENGTH)
 		stats->no_length_total++;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "pipeline/counters_v1.h"
 #include "pipeline/pipeline.h"
@@ -108,10 +109,7 @@ struct counters {
 
 static uint64_t hash_of(const char *name)
 {
-	uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
-	for (; *name != '\0'; name++)
-		hash = (hash ^ (unsigned char)*name) * UINT64_C(1099511628211);
-	return hash;
+	return hash_fnv1a(HASH_FNV1A_BEGIN, span_of(name));
 }
 
 /* Outputs of different kinds are different, even with the same Alias. */

@@ -8,17 +8,18 @@
 
 #include "base/buf.h"
 #include "base/descriptors.h"
-#include "base/embedded.h"
 #include "base/mem.h"
 #include "base/span.h"
 #include "conf/conf.h"
 #include "file/dead_letter.h"
 #include "file/file_path.h"
 #include "filter/chain.h"
+#include "filter/kinds.h"
 #include "journal/journal.h"
 #include "output/router.h"
 #include "parse/parser.h"
 #include "pipeline/decoder.h"
+#include "setup/embedded.h"
 #include "setup/input_conf.h"
 #include "setup/match_check.h"
 #include "setup/parser_conf.h"
@@ -293,6 +294,7 @@ static const struct append_note *find_note(void *journal, uint32_t sink,
 static bool read_filters(struct assembly *a, struct err *e)
 {
 	struct filter_env env = {.parsers = a->parsers,
+				 .lua_prelude = embedded_prelude_lua(),
 				 .conf_dir = conf_dir(a->confs[0]),
 				 .dead_letters =
 					 a->settings.dead_letter != NULL};
@@ -305,15 +307,17 @@ static bool read_filters(struct assembly *a, struct err *e)
 	return true;
 }
 
-/* rewrite_tag counts as an input, as Fluent Bit's emitter does. */
+/* A filter with an emitter counts as an input, as in Fluent Bit. */
 static bool is_only_route(const struct conf *conf)
 {
 	struct conf_section *s;
-	const char *name;
-	for (size_t i = 0; (s = conf_section_named(conf, "FILTER", i)); i++)
-		if ((name = conf_get_each(s, "Name", 0)) != NULL &&
-		    strcasecmp(name, "rewrite_tag") == 0)
+	for (size_t i = 0; (s = conf_section_named(conf, "FILTER", i)); i++) {
+		const char *name = conf_get_each(s, "Name", 0);
+		const struct filter_ops *kind =
+			name != NULL ? filter_kind_named(name) : NULL;
+		if (kind != NULL && kind->has_emitter)
 			return false;
+	}
 	return conf_section_named(conf, "INPUT", 1) == NULL &&
 	       conf_section_named(conf, "OUTPUT", 1) == NULL;
 }

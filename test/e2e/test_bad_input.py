@@ -232,7 +232,7 @@ def test_a_path_cannot_leave_its_root(room, out, start, path):
         sender.send(datagram({"uri": path}), datagram({"uri": "good/one.log"}))
     counts = daemon.settled(2)
     assert counts.dropped("path_refused") == 1 and counts.written == 1
-    assert counts.sum("sluiced_lines_dropped_total", output="file.0",
+    assert counts.sum("sluiced_output_lines_dropped_total", output="file.0",
                       reason="path_refused") == 1
     assert out.files() == ["good/one.log"]
     assert not (room.path / "up").exists()

@@ -167,7 +167,7 @@ MISTAKES = {
         "sluiced.conf:", "at once"),
     "a script that never ends": (
         with_hook("while true do end\nfunction hook() end\n"),
-        "sluiced.conf:", "hook.lua:1: stopped, after 3000 ms of CPU"),
+        "sluiced.conf:", "hook.lua:1: stopped after more than 3000 ms of CPU"),
     "a hook of another name": (
         with_hook("function hook() end\n", "call hok"),
         "sluiced.conf:15:", "hok"),

@@ -76,7 +76,7 @@ def test_a_disk_that_fills_and_is_emptied_again(
     lines.stop()
     wait_until(collector.is_done, "the rest", 30)
     check_all_there(daemon, lines, collector.data)
-    assert daemon.metrics().sum("sluiced_errors_total") >= FILLS
+    assert daemon.metrics().sum("sluiced_output_errors_total") >= FILLS
 
 
 def test_a_disk_that_stays_full_for_long_costs_no_line(
@@ -108,7 +108,7 @@ def test_a_disk_that_fails_and_recovers(room, out, start, stream, name):
         wait_until(lambda: not is_blocked(daemon.metrics()), "writing")
     lines.stop()
     check_all_there(daemon, lines, out.bytes)
-    assert daemon.metrics().sum("sluiced_errors_total") >= 9
+    assert daemon.metrics().sum("sluiced_output_errors_total") >= 9
 
 
 def test_writes_that_are_short_anywhere(room, out, start, stream):
@@ -179,11 +179,11 @@ def test_a_directory_that_becomes_read_only(
     daemon = start(numbered(room))
     lines = stream(RATE, *AS_NGINX)
     wait_until(lambda: daemon.metrics().written > 0, "lines")
-    errors = daemon.metrics().sum("sluiced_errors_total")
+    errors = daemon.metrics().sum("sluiced_output_errors_total")
     cover = mount_disk(room.out, 1 << 20)
     cover.read_only(True)
     wait_until(lambda: (m := daemon.metrics()).queued > RATE // 2
-               and m.sum("sluiced_errors_total") >= errors + 3, "it to fail")
+               and m.sum("sluiced_output_errors_total") >= errors + 3, "it to fail")
     cover.unmount()
     lines.stop()
     check_all_there(daemon, lines, out.bytes)
@@ -284,12 +284,12 @@ def test_a_spill_has_an_end(room, read_only_cwd, start, stream):
     check_numbers(numbers_in(good.read_bytes()), lines.accepted())
 
     def given_up():
-        return daemon.metrics().sum("sluiced_lines_dropped_total",
+        return daemon.metrics().sum("sluiced_output_lines_dropped_total",
                                     reason="write_failed")
     wait_until(given_up, "lines to be given up")
     daemon.metrics().check_laws()
     read_only_cwd.read_only(False)
-    wait_until(lambda: daemon.metrics().sum("sluiced_lines_queued") == 0,
+    wait_until(lambda: daemon.metrics().sum("sluiced_output_lines_queued") == 0,
                "the spilled lines", 20)
     numbers = numbers_in(kept.read_bytes())
     assert numbers == sorted(set(numbers)), "twice, or not in order"

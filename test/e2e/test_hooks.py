@@ -69,7 +69,7 @@ def test_an_array_of_records_splits(room, out, start):
         end""", {"n": 0}, text="{n} {v}")
     assert out.lines() == [b"1 a", b"2 b", b"3 c"]
     assert counts.received == counts.written == 1
-    assert counts.sum("sluiced_lines_written_total", output="file.0") == 3
+    assert counts.sum("sluiced_output_lines_written_total", output="file.0") == 3
 
 
 @pytest.mark.skipif(SAN != "", reason="memory is not as large without")

@@ -159,7 +159,7 @@ def test_the_law_can_be_computed(daemon):
     assert metrics.labels("sluiced_messages_dropped_total", "reason") == sorted(
         ["journal_full", "empty", "unparsed", "undecided", "filtered", "unrouted",
          "path_refused", "write_failed"])
-    assert metrics.sum("sluiced_lines_written_total", output="file.0") == 11
+    assert metrics.sum("sluiced_output_lines_written_total", output="file.0") == 11
     assert metrics.sum("sluiced_input_datagrams_total", input="syslog.0") == 7
     assert metrics.sum("sluiced_filter_records_total", filter="lua.1") == 6
     assert metrics.failures("json_broken", filter="parser.0") == 1
@@ -232,7 +232,7 @@ def test_names_with_quotes_do_not_break_the_text(room, start):
     counts = daemon.settled(1)
     assert counts.failures("json_broken", filter=escaped) == 1
     assert counts.sum("sluiced_input_datagrams_total", input=escaped) == 1
-    assert counts.labels("sluiced_lines_total", "output") == sorted(
+    assert counts.labels("sluiced_output_lines_total", "output") == sorted(
         ["file.0", escaped])
     for path in ("/api/v1/storage", "/api/v2/metrics/prometheus"):
         assert daemon.get(path).status == 200
@@ -278,7 +278,7 @@ def test_health_is_of_the_last_period(room, start):
     daemon.settled(1)
     wait_until(lambda: daemon.get("/api/v1/health").status == 200,
                "a period without an error")
-    assert daemon.metrics().sum("sluiced_errors_total") > 0
+    assert daemon.metrics().sum("sluiced_output_errors_total") > 0
 
 
 def test_health_of_5_1_has_its_figures(room, start):
@@ -318,7 +318,7 @@ def test_errors_up_to_the_limit_are_healthy(room, start):
         sender.send(datagram("x"))
 
     def errors():
-        return daemon.metrics().sum("sluiced_errors_total")
+        return daemon.metrics().sum("sluiced_output_errors_total")
     wait_until(lambda: errors() >= 3, "as many as are allowed")
     status = daemon.get("/api/v1/health").status
     assert status == 200 or errors() > 3

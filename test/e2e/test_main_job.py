@@ -165,7 +165,7 @@ def test_ten_thousand_requests_become_ten_thousand_lines(
 
     assert counts.received == counts.written == REQUESTS
     assert counts.dropped() == counts.failures() == 0
-    assert counts.sum("sluiced_lines_written_total",
+    assert counts.sum("sluiced_output_lines_written_total",
                       output="file.0") == 2 * REQUESTS
     assert nginx.refused() == 0
 

@@ -34,7 +34,7 @@ def test_a_full_disk_holds_only_its_own_output(room, start):
                    == list(range(first + 10)), "the other output")
     counts = daemon.metrics()
     assert counts.sum("sluiced_pipeline_blocked") == 0
-    assert counts.sum("sluiced_lines_spilled", output="file.0") == 100
+    assert counts.sum("sluiced_output_lines_spilled", output="file.0") == 100
     full.unlink()
     daemon.settled(100, 30)
     assert numbers(room, "full.log") == list(range(100))
@@ -61,6 +61,6 @@ def test_one_line_for_each_output_that_matches(room, start):
                    + template("{message}", room))
     send(room, range(3))
     counts = daemon.settled(3)
-    assert counts.sum("sluiced_lines_total", output="null.0") == 0
-    assert counts.sum("sluiced_lines_total", output="null.1") == 3
-    assert counts.sum("sluiced_lines_total", output="file.2") == 3
+    assert counts.sum("sluiced_output_lines_total", output="null.0") == 0
+    assert counts.sum("sluiced_output_lines_total", output="null.1") == 3
+    assert counts.sum("sluiced_output_lines_total", output="file.2") == 3

@@ -130,7 +130,7 @@ def test_an_output_that_comes_and_one_that_goes(room, out, start):
         counts = daemon.settled(20)
     counts.check_laws()
     assert counts.written == 20
-    assert counts.labels("sluiced_lines_total", "output") == ["second"]
+    assert counts.labels("sluiced_output_lines_total", "output") == ["second"]
     assert out.lines("lines.log") == [b"%d first" % n for n in range(10)]
     assert out.lines("other.log") == [b"%d second" % n for n in range(10)]
 

@@ -93,7 +93,7 @@ def test_sighup_tries_at_once_what_waits_for_its_next_try(room, out, start):
     (room.out / "lines.log").mkdir(parents=True)
     with Sender(room.socket) as sender:
         sender.send(datagram("x"))
-    wait_until(lambda: daemon.metrics().sum("sluiced_errors_total") == 6,
+    wait_until(lambda: daemon.metrics().sum("sluiced_output_errors_total") == 6,
                "six failures")
     failed = time.monotonic()
     (room.out / "lines.log").rmdir()
@@ -123,4 +123,4 @@ def test_a_file_that_cannot_be_opened_costs_no_other_a_line(
     assert counts.written == 50
     assert [int(n) for n in out.lines("bad.log")] == list(range(0, 50, 2))
     assert [int(n) for n in out.lines("good.log")] == list(range(1, 50, 2))
-    assert counts.sum("sluiced_errors_total", output="file.0") > 0
+    assert counts.sum("sluiced_output_errors_total", output="file.0") > 0

@@ -148,7 +148,7 @@ def test_what_cannot_be_written_when_grace_ends_is_counted(
     (room.out / "lines.log").mkdir(parents=True)
     with Sender(room.socket) as sender:
         sender.send(*(datagram({"n": n}) for n in range(10)))
-    wait_until(lambda: daemon.metrics().sum("sluiced_errors_total") > 0,
+    wait_until(lambda: daemon.metrics().sum("sluiced_output_errors_total") > 0,
                "the output to fail")
     counts = daemon.metrics()
     assert (counts.received, counts.written, counts.queued) == (10, 0, 10)

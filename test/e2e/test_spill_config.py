@@ -26,7 +26,7 @@ def held(room, start):
     with Sender(room.socket) as sender:
         for n in range(LINES):
             sender.send(datagram(str(n)))
-    wait_until(lambda: daemon.metrics().sum("sluiced_lines_spilled") == LINES,
+    wait_until(lambda: daemon.metrics().sum("sluiced_output_lines_spilled") == LINES,
                "the spill")
     daemon.kill_tree()
     path.rmdir()
@@ -36,7 +36,7 @@ def held(room, start):
 def check(path, daemon):
     counts = daemon.settled(LINES)
     assert counts.received == counts.written == LINES
-    assert counts.sum("sluiced_lines_total") == LINES
+    assert counts.sum("sluiced_output_lines_total") == LINES
     assert [int(n) for n in path.read_text().split()] == list(range(LINES))
 
 

@@ -86,8 +86,8 @@ class Spilling:
         daemon = self.begin()
         counts = daemon.settled(self.sent)
         assert counts.received == counts.written == self.sent
-        assert counts.sum("sluiced_lines_dropped_total") == 0
-        assert counts.sum("sluiced_lines_spilled") == 0
+        assert counts.sum("sluiced_output_lines_dropped_total") == 0
+        assert counts.sum("sluiced_output_lines_spilled") == 0
         daemon.stop()
         assert list(self.spills.glob("*")) == []
         assert "mod=spill" not in daemon.log(), daemon.log()

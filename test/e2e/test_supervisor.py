@@ -35,7 +35,7 @@ def test_a_dead_worker_is_replaced_and_the_counters_go_on(room, out, start):
             workers.append(daemon.worker())
     counts = daemon.settled(30)
     assert counts.received == counts.written == 30
-    assert counts.sum("sluiced_lines_written_total") == 30
+    assert counts.sum("sluiced_output_lines_written_total") == 30
     assert counts.sum("sluiced_worker_deaths_total") == 3
     assert len(set(workers)) == 4
     assert (os.stat(room.socket).st_ino, daemon.address) == (socket, port)

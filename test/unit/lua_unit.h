@@ -22,6 +22,7 @@
 #include "record/json.h"
 #include "record/message.h"
 #include "record/record.h"
+#include "setup/embedded.h"
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
@@ -112,7 +113,9 @@ static inline bool open_with(struct fixture *f, const char *script,
 	assert_non_null(f->conf);
 	struct conf_section *s = conf_section(f->conf, 0);
 	const struct filter_env env = {.conf_dir = f->dir,
+				       .lua_prelude = embedded_prelude_lua(),
 				       .dead_letters = f->dead_letters};
+	conf_declare(s, filter_lua.keys);
 	f->filter = filter_lua.open(s, &env, e);
 	if (f->filter == NULL)
 		return false;

@@ -88,7 +88,7 @@ static void a_mistake_is_told_with_what_would_be_right(void **state)
 		{" Regexp a x\n", "t.conf:4", "\"Regex\""},
 		{" Regex a x\n Logical_Op xor\n", "t.conf:5", "OR"},
 		{" Regex a x\n Logical_Op OR\n Exclude a y\n", "t.conf:6",
-		 "all are Exclude"},
+		 "all must be Exclude"},
 	};
 	filter_unit_mistakes("grep", cases, COUNT(cases));
 }

@@ -189,7 +189,7 @@ static void a_message_that_is_too_long_is_cut_and_counted(void **state)
 	assert_next(f, text);
 	assert_next(f, "next");
 	assert_no_more(f);
-	assert_int_equal(f->stats.cut_total, 1);
+	assert_int_equal(f->stats.truncated_total, 1);
 	free(text);
 }
 

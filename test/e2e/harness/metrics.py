@@ -32,8 +32,8 @@ class Metrics:
     def sum(self, name, /, **labels):
         """Of all samples of that name that have these labels."""
         wanted = set(labels.items())
-        return int(sum(value for (n, pairs), value in self.samples.items()
-                       if n == name and wanted <= pairs))
+        return sum(value for (n, pairs), value in self.samples.items()
+                   if n == name and wanted <= pairs)
 
     def labels(self, name, label):
         return sorted({dict(pairs)[label] for n, pairs in self.samples
@@ -77,11 +77,11 @@ class Metrics:
         assert self.received == sum(parts), (
             f"received {self.received} is not written + dropped + "
             f"dead-lettered + queued {parts}")
-        outputs = self.labels("sluiced_lines_total", "output")
+        outputs = self.labels("sluiced_output_lines_total", "output")
         assert outputs, "no output has counters"
         for output in outputs:
-            lines = self.sum("sluiced_lines_total", output=output)
-            parts = tuple(self.sum(f"sluiced_lines_{part}", output=output)
+            lines = self.sum("sluiced_output_lines_total", output=output)
+            parts = tuple(self.sum(f"sluiced_output_lines_{part}", output=output)
                           for part in ("written_total", "dropped_total",
                                        "queued"))
             assert lines == sum(parts), (
