@@ -73,7 +73,7 @@ struct connections {
 	enum connections_state state;
 	uv_timer_t retry; /* active while the process is out of descriptors */
 	unsigned open_handles;
-	uv_poll_cb on_connect; /* callbacks defined below their first use */
+	uv_poll_cb on_connect; /* these two are used before they are defined */
 	uv_poll_cb on_readable;
 	struct log_rate short_rate;
 	struct log_rate many_rate;

@@ -296,7 +296,7 @@ static void on_progress(uv_async_t *async)
 		return;
 	bool were_paused = r->flow == DATAGRAMS_PAUSED;
 	r->flow = may_drop ? DATAGRAMS_DROPPING : DATAGRAMS_FLOWING;
-	/* Streams are never dropped: they go on waiting for room. */
+	/* Streams are never dropped: they continue to wait for room. */
 	bool are_streams_paused = connections_are_paused(r->connections);
 	atomic_store(&r->waits_for_room, !has_room && are_streams_paused);
 	if (r->phase == RECEIVER_FINISHING) {

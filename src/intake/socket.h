@@ -49,8 +49,8 @@ struct socket_opts {
 	uint16_t port;	       /* of a network socket */
 	mode_t mode;	       /* of a Unix socket */
 	unsigned queue_length; /* unix_udp: wanted; 0: as it is */
-	size_t receive_bytes;  /* SO_RCVBUF of a network socket; 0: UDP gets
-				* what we may, TCP what the kernel finds good */
+	size_t receive_bytes;  /* SO_RCVBUF of a network socket; 0: see
+				* intake/inet.h */
 };
 
 enum { SOCKET_ADDRESS_BYTES = 160 };

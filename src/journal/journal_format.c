@@ -36,8 +36,8 @@ size_t journal_round_up(size_t n, size_t to)
 	return (n + to - 1) / to * to;
 }
 
-uint64_t journal_check(const void *head, size_t head_bytes, const void *body,
-		       size_t body_bytes)
+static uint64_t check_of(const void *head, size_t head_bytes, const void *body,
+			 size_t body_bytes)
 {
 	uint64_t parts[] = {XXH3_64bits(head, head_bytes),
 			    XXH3_64bits(body, body_bytes)};
@@ -46,37 +46,36 @@ uint64_t journal_check(const void *head, size_t head_bytes, const void *body,
 
 uint64_t journal_header_check(const struct journal_header *h)
 {
-	return journal_check(h, offsetof(struct journal_header, check), "", 0);
+	return check_of(h, offsetof(struct journal_header, check), "", 0);
 }
 
 uint64_t journal_head_check(const struct journal_head_block *b)
 {
-	return journal_check(b, offsetof(struct journal_head_block, check), "",
-			     0);
+	return check_of(b, offsetof(struct journal_head_block, check), "", 0);
 }
 
 uint64_t journal_tail_check(const struct journal_tail_block *b,
 			    const void *counters)
 {
-	return journal_check(b, offsetof(struct journal_tail_block, check),
-			     counters, b->counters_bytes);
+	return check_of(b, offsetof(struct journal_tail_block, check), counters,
+			b->counters_bytes);
 }
 
 uint64_t journal_note_check(const struct append_note *note)
 {
-	return journal_check(note, sizeof *note, "", 0);
+	return check_of(note, sizeof *note, "", 0);
 }
 
 /* Never 0, which means that the row was never written. */
 uint64_t journal_input_check(const struct journal_input *input)
 {
-	return journal_check(input, sizeof *input, "", 0) | 1;
+	return check_of(input, sizeof *input, "", 0) | 1;
 }
 
 uint64_t journal_item_check(const struct journal_item *item, const char *bytes)
 {
-	return journal_check(item, offsetof(struct journal_item, check), bytes,
-			     item->length);
+	return check_of(item, offsetof(struct journal_item, check), bytes,
+			item->length);
 }
 
 size_t journal_item_bytes(size_t length)
@@ -84,7 +83,7 @@ size_t journal_item_bytes(size_t length)
 	return journal_round_up(sizeof(struct journal_item) + length, 8);
 }
 
-bool journal_geometry_is_possible(const struct journal_geometry *g)
+static bool is_possible(const struct journal_geometry *g)
 {
 	return g->slots >= 1 && g->slots <= JOURNAL_SLOTS_MAX &&
 	       g->slot_bytes >= 1 && g->slot_bytes <= JOURNAL_SLOT_BYTES_MAX &&
@@ -250,8 +249,7 @@ bool journal_view_read(struct journal_view *v, void *base, size_t file_bytes,
 	    h->version != JOURNAL_VERSION_NUMBERS)
 		return damaged(why, "of version %" PRIu64 ", not %d",
 			       h->version, JOURNAL_VERSION);
-	if (h->check != journal_header_check(h) ||
-	    !journal_geometry_is_possible(&h->geometry))
+	if (h->check != journal_header_check(h) || !is_possible(&h->geometry))
 		return damaged(why, "its header is damaged");
 	*v = view_of(base, &h->geometry, h->version);
 	if (file_bytes != v->at.end)

@@ -166,9 +166,10 @@ struct journal_walk {
 
 enum journal_step { JOURNAL_FOUND, JOURNAL_END, JOURNAL_BAD };
 
+/* The smallest multiple of `to` that is at least n. */
 size_t journal_round_up(size_t n, size_t to);
-uint64_t journal_check(const void *head, size_t head_bytes, const void *body,
-		       size_t body_bytes);
+
+/* The checksums of what is stored. */
 uint64_t journal_header_check(const struct journal_header *);
 uint64_t journal_head_check(const struct journal_head_block *);
 uint64_t journal_tail_check(const struct journal_tail_block *,
@@ -180,8 +181,6 @@ uint64_t journal_input_check(const struct journal_input *);
 
 /* How many bytes of the ring a message of this length takes. */
 size_t journal_item_bytes(size_t length);
-
-bool journal_geometry_is_possible(const struct journal_geometry *);
 
 /* A map of the current version.  The geometry must be possible. */
 struct journal_view journal_view_make(void *base,

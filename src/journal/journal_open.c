@@ -174,8 +174,8 @@ static void take_state(struct journal *j, const struct journal_content *c)
 	j->consumer.counters = mem_copy(s->counters, s->tail.counters_bytes);
 }
 
-/* Write all that recvmmsg reads from the headers anew: those of a dead process
- * are not trusted. */
+/* Set everything that recvmmsg reads from the headers: the headers of a dead
+ * process are not trusted. */
 static void make_slots(struct journal *j)
 {
 	const struct journal_view *v = &j->view;
@@ -292,9 +292,9 @@ static bool carry_over(struct journal *to, struct journal *from)
 }
 
 /* Rename the file whose lock is held, and make a new one. */
-static struct journal *begin_anew(const struct journal_opts *opts,
-				  struct journal_found *found, int64_t until_ns,
-				  struct err *e)
+static struct journal *begin_with_new(const struct journal_opts *opts,
+				      struct journal_found *found,
+				      int64_t until_ns, struct err *e)
 {
 	if (!journal_file_set_aside(opts->path, found->damaged,
 				    sizeof found->damaged, e))
@@ -318,7 +318,7 @@ static struct journal *migrate(struct journal *old,
 			 g->ring_bytes, g->slot_bytes);
 		journal_file_discard(opts->path, j->fd);
 		detach(j);
-		j = begin_anew(opts, found, until_ns, e);
+		j = begin_with_new(opts, found, until_ns, e);
 	}
 	if (j != NULL)
 		j = place(j, opts->path, e);
@@ -338,7 +338,7 @@ static struct journal *map_inputs(struct journal *j,
 	snprintf(found->why, sizeof found->why,
 		 "its messages are from too many different inputs");
 	struct journal *old = j;
-	j = begin_anew(opts, found, until_ns, e);
+	j = begin_with_new(opts, found, until_ns, e);
 	if (j != NULL)
 		j = place(j, opts->path, e);
 	close_all(old);

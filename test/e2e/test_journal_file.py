@@ -258,7 +258,7 @@ def test_a_full_one_drops_the_newest_and_says_since_when(room, out, start):
     assert after.dropped("journal_full") == dropped
     unblock(room)
     daemon.settled(2000)
-    assert [int(line) for line in out.lines()] == list(range(2000 - dropped))
+    assert [int(line) for line in out.lines()] == list(range(2000 - int(dropped)))
 
 
 # --- more than one input
