@@ -7,8 +7,11 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "conf/conf_keys.h"
 
 struct conf_section;
+
+extern const struct conf_key_spec file_keys_specs[];
 
 struct file_keys {
 	const char *path;     /* or NULL */

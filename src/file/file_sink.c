@@ -410,6 +410,8 @@ fail:
 
 const struct sink_ops file_sink_ops = {
 	.name = "file",
+	.keys = file_keys_specs,
+	.has_spills = true,
 	.open = open_sink,
 	.put = put,
 	.flush = flush,

@@ -39,6 +39,7 @@ int inet_open(const struct inet_opts *, const struct inet_address *) MUST_USE;
  * wildcard addresses are the same. */
 bool inet_is_at(const struct sockaddr_storage *has, const struct inet_opts *);
 
+/* Whether it is 0.0.0.0 or ::, which stands for all addresses of the host. */
 bool inet_is_wildcard(const struct sockaddr_storage *);
 
 /* The port, in host order. */

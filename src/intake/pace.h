@@ -49,11 +49,12 @@ struct pace {
  * bytes together. */
 void pace_received(struct pace *, uint64_t messages, uint64_t bytes);
 
-/* Whether the queue is so short that the receiver must never sleep, not even for
- * the sake of other inputs. */
+/* Whether the queue is so short that the receiver must never sleep, not even
+ * for the sake of other inputs. */
 bool pace_forbids(const struct pace *);
 
-/* How long to sleep; 0: wait for the next datagram.  now_ns is clock_mono_ns. */
+/* How long to sleep; 0: wait for the next datagram.  now_ns is clock_mono_ns.
+ */
 uint64_t pace_wait_us(struct pace *, int64_t now_ns);
 
 #endif

@@ -81,10 +81,8 @@ struct receiver {
 	struct connections *connections;
 	struct sockaddr_storage *names; /* of senders; NULL: not asked for */
 	uv_timer_t wake_timer;
-	uv_prepare_t
-		before_poll; /* not started if a queue is too short for that */
-	uint64_t
-		sleep_us; /* the shortest that an input asked for in this turn */
+	uv_prepare_t before_poll; /* not started if a queue is too short */
+	uint64_t sleep_us; /* the shortest that an input asked for this turn */
 	uv_async_t progress;
 	unsigned open_handles;
 	enum receiver_phase phase;

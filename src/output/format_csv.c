@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "conf/conf_keys.h"
 #include "output/format.h"
 #include "output/format_delimiter.h"
 #include "output/format_text.h"
@@ -19,6 +20,15 @@
 struct csv {
 	struct format format;
 	char delimiter;
+};
+
+static const struct conf_key_spec keys[] = {
+	{"Delimiter", CONF_CHOICE, .default_text = "comma",
+	 .help = "What separates columns: comma, tab, space, or one "
+		 "character."},
+	{"csv_column_names", CONF_BOOL, .default_text = "off",
+	 .help = "Begin an empty file with a line of column names."},
+	{NULL},
 };
 
 static enum format_escape escape_of(const struct format *f)
@@ -72,6 +82,7 @@ static void close_csv(struct format *f)
 
 const struct format_ops format_csv_ops = {
 	.name = "csv",
+	.keys = keys,
 	.open = open_csv,
 	.render = render_csv,
 	.render_head = render_names,

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "conf/conf_keys.h"
 #include "output/format.h"
 #include "output/format_text.h"
 #include "output/kinds.h"
@@ -98,6 +99,13 @@ static void put_key(struct buf *out, const struct record *r, struct part *p,
 		format_put_value(out, v, escape);
 }
 
+static const struct conf_key_spec keys[] = {
+	{"Template", CONF_TEMPLATE, .default_text = "{time} {message}",
+	 .help = "The line, with {key} for the value of a field and {time} for "
+		 "the time of the record."},
+	{NULL},
+};
+
 static struct format *open_template(struct conf_section *s, struct err *e)
 {
 	const char *text = "{time} {message}";
@@ -141,6 +149,7 @@ static void close_template(struct format *f)
 
 const struct format_ops format_template_ops = {
 	.name = "template",
+	.keys = keys,
 	.open = open_template,
 	.render = render_template,
 	.close = close_template,

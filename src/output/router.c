@@ -8,17 +8,39 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "conf/conf_keys.h"
 #include "output/kinds.h"
 #include "record/record.h"
 #include "record/tag_match.h"
 
-static const struct sink_ops *const kinds[] = {
-	&file_sink_ops,
-	&stdout_sink_ops,
-	&null_sink_ops,
+const struct conf_key_spec output_common_keys[] = {
+	{"Name", CONF_TEXT, .is_required = true,
+	 .help = "The kind of output: file, stdout or null."},
+	{"Match", CONF_TAG_GLOB,
+	 .help = "The output gets records whose tag matches; * stands for any "
+		 "characters."},
+	{"Match_Regex", CONF_REGEX,
+	 .help = "The output also gets records whose tag matches this regular "
+		 "expression from its first character on."},
+	{"Alias", CONF_TEXT, .default_text = "NAME.N",
+	 .help = "The name of this output in metrics and log lines."},
+	{"Workers", .ignored = "one thread writes all files"},
+	{"Retry_Limit", .ignored = "writing is retried until it succeeds"},
+	{"storage.total_limit_size",
+	 .ignored = "the journal is the only storage"},
+	{"Log_Level", .ignored = "Log_Level of [SERVICE] holds for all of "
+				 "sluiced"},
+	{"log_suppress_interval", .ignored = "sluiced limits the rate of "
+					     "repeated log lines itself"},
+	{"host", .ignored = "sluiced has no network outputs"},
+	{"port", .ignored = "sluiced has no network outputs"},
+	{"ipv6", .ignored = "sluiced has no network outputs"},
+	{"net.*", .ignored = "sluiced has no network outputs"},
+	{"tls*", .ignored = "sluiced has no network outputs"},
+	{NULL},
 };
 
-enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
+enum { KINDS_MAX = 32 };
 
 struct route {
 	char *name;
@@ -31,9 +53,11 @@ struct router {
 	size_t count;
 };
 
-static const struct sink_ops *find_kind(struct conf_section *s, struct err *e)
+static const struct sink_ops *find_kind(struct conf_section *s,
+					const struct sink_env *env,
+					struct err *e)
 {
-	const char *names[KIND_COUNT + 1] = {NULL};
+	const char *names[KINDS_MAX + 1] = {NULL};
 	const char *name = NULL;
 	if (!conf_get_text(s, "Name", &name, e))
 		return NULL;
@@ -41,10 +65,11 @@ static const struct sink_ops *find_kind(struct conf_section *s, struct err *e)
 		conf_err_missing(s, "Name", e, "for example `Name file`");
 		return NULL;
 	}
-	for (size_t i = 0; i < KIND_COUNT; i++) {
-		names[i] = kinds[i]->name;
+	for (size_t i = 0; env->kinds[i] != NULL; i++) {
+		CHECK(i < KINDS_MAX);
+		names[i] = env->kinds[i]->name;
 		if (strcasecmp(name, names[i]) == 0)
-			return kinds[i];
+			return env->kinds[i];
 	}
 	conf_err_plugin(s, "output", names, e);
 	return NULL;
@@ -96,24 +121,6 @@ static char *get_name(const struct router *router, struct conf_section *s,
 	return NULL;
 }
 
-/* What Fluent Bit knows for every output and what has another answer here. */
-static void ignore_keys(struct conf_section *s)
-{
-	conf_ignore(s, "Workers", "one thread writes all files");
-	conf_ignore(s, "Retry_Limit",
-		    "what cannot be written is tried until it can");
-	conf_ignore(s, "storage.total_limit_size",
-		    "the journal is the only storage");
-	conf_ignore(s, "Log_Level", "there is one, in [SERVICE]");
-	conf_ignore(s, "log_suppress_interval",
-		    "what is said again and again is held back");
-	conf_ignore(s, "host", "nothing goes over a network");
-	conf_ignore(s, "port", "nothing goes over a network");
-	conf_ignore(s, "ipv6", "nothing goes over a network");
-	conf_ignore(s, "net.*", "nothing goes over a network");
-	conf_ignore(s, "tls*", "nothing goes over a network");
-}
-
 static void route_fini(struct route *route)
 {
 	if (route->sink != NULL)
@@ -161,7 +168,7 @@ static bool inherits(const void *data, uint32_t number, struct span name)
 	const struct route *heir = NULL;
 	for (size_t i = 0; i < router->count; i++) {
 		const struct route *route = &router->routes[i];
-		if (route->sink->ops != &file_sink_ops)
+		if (!route->sink->ops->has_spills)
 			continue;
 		bool is_its = span_equals(span_of(route->name), name);
 		if (heir == NULL || is_its)
@@ -175,10 +182,12 @@ static bool inherits(const void *data, uint32_t number, struct span name)
 bool router_add(struct router *router, struct conf_section *s,
 		const struct sink_env *env, struct err *e)
 {
-	const struct sink_ops *kind = find_kind(s, e);
+	conf_declare(s, output_common_keys);
+	const struct sink_ops *kind = find_kind(s, env, e);
 	if (kind == NULL)
 		return false;
-	ignore_keys(s);
+	if (kind->keys != NULL)
+		conf_declare(s, kind->keys);
 
 	char *name = get_name(router, s, kind, e);
 	if (name == NULL)

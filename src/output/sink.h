@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sink - the contract of an output.
  *
- * put collects lines, flush writes them; between the two the journal holds
- * the messages, so that what was put and not flushed is not lost.  A kind is
- * one file with one `const struct sink_ops` and one row in the table in
- * router.c; each kind embeds struct sink as its first member.
+ * put collects lines, flush writes them; between the two the journal holds the
+ * messages, so that what was put and not flushed is not lost.  A kind is one
+ * file with one `const struct sink_ops` and one row in setup/plugins.h; each
+ * kind embeds struct sink as its first member.
  *
  * Two laws hold after every call:
  *     lines_total    = lines_written    + lines_dropped{reason}    + queued
@@ -18,6 +18,7 @@
 
 #include "base/err.h"
 #include "base/span.h"
+#include "conf/conf_keys.h"
 #include "record/message.h"
 
 struct conf_section;
@@ -40,6 +41,7 @@ enum sink_fsync {
 
 /* Outlives the sinks. */
 struct sink_env {
+	const struct sink_ops *const *kinds; /* NULL behind the last one */
 	const char *conf_dir;
 	bool dry_run; /* check all that can be checked, leave nothing behind */
 	bool is_only_route; /* one input, one output: Match may be missing */
@@ -80,7 +82,11 @@ struct sink_stats {
 };
 
 struct sink_ops {
-	const char *name; /* as in the configuration */
+	const char *name;		  /* as in the configuration */
+	const struct conf_key_spec *keys; /* NULL: it has none of its own */
+	/* It spills lines to disk.  Lines spilled by a removed output are
+	 * written by another one that spills. */
+	bool has_spills;
 	struct sink *(*open)(struct conf_section *, const struct sink_env *,
 			     struct err *);
 	/* Add the record's line to the batch.  `answers`: this sink answers

@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "conf/conf_keys.h"
 #include "output/format_text.h"
 #include "output/kinds.h"
 #include "record/json.h"
@@ -289,6 +290,18 @@ static bool read_date(struct stdout_sink *ss, struct conf_section *s,
 	return true;
 }
 
+static const struct conf_key_spec keys[] = {
+	{"Format", CONF_CHOICE, .default_text = "msgpack",
+	 .help = "msgpack (Fluent Bit's readable form), json, json_stream or "
+		 "json_lines."},
+	{"json_date_key", CONF_TEXT, .default_text = "date",
+	 .help = "The key of the time in JSON; off leaves it out."},
+	{"json_date_format", CONF_CHOICE, .default_text = "double",
+	 .help = "The form of the time in JSON: double, iso8601, epoch, "
+		 "epoch_ms or java_sql_timestamp."},
+	{NULL},
+};
+
 static struct sink *open_sink(struct conf_section *s,
 			      const struct sink_env *env, struct err *e)
 {
@@ -309,6 +322,7 @@ static struct sink *open_sink(struct conf_section *s,
 
 const struct sink_ops stdout_sink_ops = {
 	.name = "stdout",
+	.keys = keys,
 	.open = open_sink,
 	.put = put,
 	.flush = flush,

@@ -328,15 +328,6 @@ static void say_found(const struct journal_found *found, const char *path)
 			 found->noted);
 }
 
-static bool add_removed_inputs(struct worker *w, struct err *e)
-{
-	const struct journal_input *input;
-	for (size_t i = 0; journal_removed_input(w->journal, i, &input); i++)
-		if (!removed_input_add(w->opts->assembly, input, e))
-			return false;
-	return true;
-}
-
 static bool open_journal(struct worker *w, struct err *e)
 {
 	const struct assembly *a = w->opts->assembly;
@@ -367,7 +358,7 @@ static bool open_journal(struct worker *w, struct err *e)
 	w->opts->assembly->notes.data = w->journal;
 	if (a->journal_path != NULL)
 		say_found(&found, a->journal_path);
-	return add_removed_inputs(w, e);
+	return removed_input_add_all(w->opts->assembly, w->journal, e);
 }
 
 static bool start_pipeline(struct worker *w, struct err *e)

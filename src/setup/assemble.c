@@ -23,6 +23,7 @@
 #include "setup/input_conf.h"
 #include "setup/match_check.h"
 #include "setup/parser_conf.h"
+#include "setup/plugins.h"
 
 #define JOURNAL_NAME ".sluiced.journal"
 
@@ -329,6 +330,7 @@ static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
 	while (conf_section_named(a->confs[0], "OUTPUT", outputs) != NULL)
 		outputs++;
 	struct sink_env env = {
+		.kinds = output_kinds,
 		.conf_dir = conf_dir(a->confs[0]),
 		.dry_run = opts->dry_run,
 		.is_only_route = is_only_route(a->confs[0]),

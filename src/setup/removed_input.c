@@ -45,8 +45,8 @@ static struct parser *parser_for(const struct assembly *a,
 		       : a->network_parser;
 }
 
-bool removed_input_add(struct assembly *a, const struct journal_input *input,
-		       struct err *e)
+static bool add(struct assembly *a, const struct journal_input *input,
+		struct err *e)
 {
 	const struct decoder *first = a->decoders[0];
 	struct decoder *d;
@@ -69,5 +69,15 @@ bool removed_input_add(struct assembly *a, const struct journal_input *input,
 	size_t n = a->input_count + a->removed_count++;
 	a->decoders = mem_grow(a->decoders, n + 1, sizeof *a->decoders);
 	a->decoders[n] = d;
+	return true;
+}
+
+bool removed_input_add_all(struct assembly *a, const struct journal *j,
+			   struct err *e)
+{
+	const struct journal_input *input;
+	for (size_t i = 0; journal_removed_input(j, i, &input); i++)
+		if (!add(a, input, e))
+			return false;
 	return true;
 }

@@ -16,16 +16,17 @@
 #include "base/err.h"
 
 struct assembly;
+struct journal;
 struct journal_input;
 
 /* What the journal needs to know about the nth input. */
 void removed_input_describe(const struct assembly *, size_t n,
 			    struct journal_input *);
 
-/* Add a decoder for a removed input after all others of the assembly.  If
- * `input` is NULL, the journal does not describe it, and the first input's tag
- * and parser are used. */
-bool removed_input_add(struct assembly *, const struct journal_input *input,
-		       struct err *) MUST_USE;
+/* Add a decoder for each removed input of the journal after all others of the
+ * assembly.  For an input that the journal does not describe, the first input's
+ * tag and parser are used. */
+bool removed_input_add_all(struct assembly *, const struct journal *,
+			   struct err *) MUST_USE;
 
 #endif

@@ -44,12 +44,12 @@ static bool ask(int fd, struct err *e)
 		if (n < 0)
 			return err_sys(e, errno, "receive");
 		if (n == 0)
-			return err_set(e, "%s", "the answer is cut");
+			return err_set(e, "%s", "the answer ended early");
 		have += (size_t)n;
 	}
 	/* The server may answer with its own minor version. */
 	if (memcmp(head, good, 7) != 0 || memcmp(head + 8, good + 8, 4) != 0)
-		return err_set(e, "it answers \"%.*s\"", (int)have, head);
+		return err_set(e, "the answer is \"%.*s\"", (int)have, head);
 	return true;
 }
 
@@ -85,13 +85,16 @@ static bool read_settings(const struct conf *conf, const struct conf *options,
 	if (s->http_server)
 		return true;
 	if (c == NULL)
-		return err_set(e, "there is no [SERVICE] with HTTP_Server On");
+		return err_set(e,
+			       "HTTP_Server must be On for a healthcheck, but "
+			       "there is no [SERVICE]");
 	return conf_err_key(c, "HTTP_Server", e,
 			    "HTTP_Server must be On for a healthcheck");
 }
 
-int healthcheck(const struct assemble_opts *opts)
+int healthcheck(const struct command_args *args)
 {
+	const struct assemble_opts *opts = args->assemble;
 	struct err e = {0};
 	struct settings settings;
 	bool ok = false;

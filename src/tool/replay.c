@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* 1. The configuration says which inputs there are, and where.
- * 2. Each line of FILE, or each message in the journal, is sent to its input;
- *    a socket is connected when it is needed first.
- * 3. A line that is no letter, and a message that does not fit into a datagram
- *    or a line, is told and passed by.
- * 4. When a socket cannot be sent to, the rest stays unsent: the place is
- *    told, so that one can go on from there. */
+/* The happy path:
+ *  1. the configuration names the inputs and their addresses;
+ *  2. each line of FILE, or each message of the journal, is sent to its input;
+ *     a socket is connected when it is first needed. Failure modes:
+ *  - a line is no dead letter, or a message does not fit into a datagram or a
+ *    line: it is reported and skipped;
+ *  - a socket cannot be sent to: the rest stays unsent, and the position is
+ *    printed, so that the user can continue from there. */
 #include "tool/replay.h"
 
 #include <errno.h>
@@ -32,6 +33,12 @@
 
 enum { ARENA_BYTES = 64 * 1024 };
 
+struct replay_opts {
+	const char *path; /* FILE */
+	const char *conf_path;
+	uint32_t rate; /* messages per second at most; 0: no limit */
+};
+
 static const char journal_magic[] = "sluicedJ";
 
 struct replayer {
@@ -40,7 +47,7 @@ struct replayer {
 	size_t target_count;
 	int64_t next_ns;
 	uint64_t sent;
-	uint64_t elsewhere; /* of them: to another input than their own */
+	uint64_t elsewhere; /* of these: to another input than their own */
 	uint64_t unsent;
 	bool is_stopped; /* nothing more can be sent */
 };
@@ -63,7 +70,7 @@ static bool read_targets(struct replayer *r, const struct conf *conf,
 		if (conf_is(s, "INPUT") && !add_target(r, s, e))
 			return false;
 	return r->target_count > 0 ||
-	       err_set(e, "%s: there is no [INPUT] to send to",
+	       err_set(e, "%s: it has no [INPUT] to send to",
 		       r->opts->conf_path);
 }
 
@@ -92,7 +99,7 @@ static void wait_turn(struct replayer *r)
 	r->next_ns += NS_PER_S / r->opts->rate;
 }
 
-/* `own` is NULL when the configuration has no such input any more. */
+/* `own` is NULL if the configuration has no such input any more. */
 static bool send_message(struct replayer *r, struct target *own,
 			 struct span raw, struct err *e)
 {
@@ -107,8 +114,8 @@ static bool send_message(struct replayer *r, struct target *own,
 	return true;
 }
 
-static void tell(struct replayer *r, const char *what, uint64_t number,
-		 const char *why)
+static void report_unsent(struct replayer *r, const char *what, uint64_t number,
+			  const char *why)
 {
 	r->unsent++;
 	fprintf(stderr, "%s:%s%" PRIu64 ": %s\n", r->opts->path, what, number,
@@ -125,9 +132,9 @@ static void send_line(struct replayer *r, struct json_reader *json,
 	struct record *room = record_new(arena, NULL, SPAN(""), 0);
 	const char *wrong = dead_letter_read(json, line, room, &letter);
 	if (wrong != NULL)
-		tell(r, "", number, wrong);
+		report_unsent(r, "", number, wrong);
 	else if (!send_message(r, find_target(r, letter.input), letter.raw, &e))
-		tell(r, "", number, e.text);
+		report_unsent(r, "", number, e.text);
 	arena_reset(arena);
 }
 
@@ -194,15 +201,15 @@ static void send_entry(void *data, const struct journal_entry *item,
 	struct replayer *r = data;
 	struct err e = {0};
 	struct journal_entry entry = *item;
-	(void)peer_address_take(&entry); /* we are the sender now */
+	(void)peer_address_take(&entry); /* the replay is the sender now */
 	struct target *own = target_of(r, entry.input, input);
 	if (r->is_stopped)
 		r->unsent++;
 	else if (!send_message(r, own, entry.bytes, &e))
-		tell(r, " message ", entry.seq, e.text);
+		report_unsent(r, " message ", entry.seq, e.text);
 }
 
-/* What is good of a damaged one is sent too. */
+/* Sends the good messages of a damaged journal, too. */
 static bool send_journal(struct replayer *r, struct err *e)
 {
 	struct journal_summary summary = {0};
@@ -211,13 +218,14 @@ static bool send_journal(struct replayer *r, struct err *e)
 		return false;
 	if (summary.is_owned)
 		return err_set(e,
-			       "%s is in use: the sluiced that has it writes "
-			       "its messages by itself",
+			       "%s is in use: the sluiced that owns it writes "
+			       "its messages itself",
 			       r->opts->path);
 	return journal_inspect(r->opts->path, &summary, send_entry, r, e);
 }
 
-/* Of another kind of file, nothing is read. */
+/* Whether the file begins as a journal does.  Nothing is read of other kinds of
+ * files. */
 static bool is_journal(const char *path)
 {
 	char magic[sizeof journal_magic - 1];
@@ -239,8 +247,14 @@ static void replayer_fini(struct replayer *r)
 	free(r->targets);
 }
 
-int replay(const struct replay_opts *opts)
+int replay(const struct command_args *args)
 {
+	const struct replay_opts replay_opts = {
+		.path = args->operand,
+		.conf_path = args->assemble->conf_path,
+		.rate = args->rate,
+	};
+	const struct replay_opts *opts = &replay_opts;
 	struct replayer r = {.opts = opts};
 	struct err e = {0};
 	int code = EXIT_CODE_SYSTEM;
@@ -255,8 +269,8 @@ int replay(const struct replay_opts *opts)
 					    : send_letters(&r, &e);
 		printf("sent: %" PRIu64 "\n", r.sent);
 		if (r.elsewhere > 0)
-			printf("of these to %.*s, their own input not being "
-			       "there: %" PRIu64 "\n",
+			printf("of these to %.*s, because their own input does "
+			       "not exist: %" PRIu64 "\n",
 			       (int)r.targets[0].name.len,
 			       r.targets[0].name.ptr, r.elsewhere);
 		fflush(stdout);

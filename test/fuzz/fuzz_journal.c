@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A good journal is edited and opened: "FLAGS (PART OFFSET OFFSET BYTE)*".
- * FLAGS & 1: the checksums of the header, heads, tails and inputs are
- * corrected, so that the checks behind them are reached.  FLAGS & 2: some
- * datagrams were received and not appended.  The messages that come out must be
- * numbered in order and lie within the ring, or the file is renamed; after that
- * the journal must work. */
+/* Edit an undamaged journal and open it.  The input is
+ * "FLAGS (PART OFFSET OFFSET BYTE)*".  FLAGS & 1: make the checksums of the
+ * header, heads, tails and inputs right again, to reach the code behind them.
+ * FLAGS & 2: leave datagrams that were received but not appended.  Either the
+ * messages that come out are numbered in order and lie within the ring, or the
+ * file is renamed to PATH.damaged.N.  Afterwards the journal must work. */
 #include "fuzz.h"
 
 #include <fcntl.h>

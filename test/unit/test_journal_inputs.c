@@ -3,8 +3,12 @@
 #include "journal_dir.h"
 
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/mem.h"
 #include "journal/journal_format.h"
 
 static struct journal_input input_of(const char *name)
@@ -18,18 +22,20 @@ static struct journal_input input_of(const char *name)
 }
 
 /* With one input for each letter. */
-static struct journal *open_with(const struct dir *d, const char *letters,
+static struct journal *open_with(const struct journal_dir *d,
+				 const char *letters,
 				 struct journal_found *found)
 {
 	struct journal_input inputs[JOURNAL_INPUTS_MAX];
-	struct journal_opts opts = opts_of(d);
+	struct journal_opts opts = journal_dir_opts(d);
 	opts.inputs = inputs;
 	for (const char *c = letters; *c != '\0'; c++)
 		inputs[opts.input_count++] = input_of((char[]){*c, '\0'});
-	return open_found(&opts, found);
+	return must_open_journal(&opts, found);
 }
 
-static struct journal *open_for(const struct dir *d, const char *letters)
+static struct journal *open_for(const struct journal_dir *d,
+				const char *letters)
 {
 	struct journal_found found;
 	struct journal *j = open_with(d, letters, &found);
@@ -60,7 +66,7 @@ static void assert_numbers(struct journal *j, const char *numbers)
 static void messages_keep_their_inputs_when_these_get_other_numbers(
 	void **state)
 {
-	const struct dir *d = *state;
+	const struct journal_dir *d = *state;
 	const struct journal_input *input;
 	struct journal *j = open_for(d, "ab");
 	offer(j, "0011");
@@ -82,7 +88,7 @@ static void messages_keep_their_inputs_when_these_get_other_numbers(
 static void a_removed_input_is_described_until_its_messages_are_done(
 	void **state)
 {
-	const struct dir *d = *state;
+	const struct journal_dir *d = *state;
 	const struct journal_input *input;
 	struct journal *j = open_for(d, "ab");
 	offer(j, "01");
@@ -99,7 +105,7 @@ static void a_removed_input_is_described_until_its_messages_are_done(
 		assert_false(journal_removed_input(j, 2, &input));
 		assert_numbers(j, "12");
 		if (again == 2)
-			commit(j);
+			commit_taken(j);
 		journal_close(j);
 	}
 	j = open_for(d, "c");
@@ -109,7 +115,7 @@ static void a_removed_input_is_described_until_its_messages_are_done(
 
 static void received_datagrams_keep_their_input(void **state)
 {
-	const struct dir *d = *state;
+	const struct journal_dir *d = *state;
 	unsigned count;
 	struct journal *j = open_for(d, "ab");
 	struct mmsghdr *slots =
@@ -129,18 +135,18 @@ static void received_datagrams_keep_their_input(void **state)
 
 static void a_file_of_another_size_takes_the_inputs_along(void **state)
 {
-	const struct dir *d = *state;
+	const struct journal_dir *d = *state;
 	struct journal *j = open_for(d, "ab");
 	offer(j, "01");
 	journal_close(j);
 
 	struct journal_input inputs[] = {input_of("b"), input_of("a")};
 	struct journal_found found;
-	struct journal_opts opts = opts_of(d);
+	struct journal_opts opts = journal_dir_opts(d);
 	opts.ring_bytes *= 2;
 	opts.inputs = inputs;
 	opts.input_count = 2;
-	j = open_found(&opts, &found);
+	j = must_open_journal(&opts, &found);
 	assert_string_equal(found.why, "");
 	assert_numbers(j, "10");
 	journal_close(j);
@@ -148,18 +154,18 @@ static void a_file_of_another_size_takes_the_inputs_along(void **state)
 
 static void a_description_that_changes_is_used_for_new_messages(void **state)
 {
-	const struct dir *d = *state;
+	const struct journal_dir *d = *state;
 	struct journal *j = open_for(d, "a");
 	offer(j, "0");
 	journal_close(j);
 
 	struct journal_input changed = input_of("a");
-	struct journal_opts opts = opts_of(d);
+	struct journal_opts opts = journal_dir_opts(d);
 	struct journal_found found;
 	snprintf(changed.tag, sizeof changed.tag, "other");
 	opts.inputs = &changed;
 	opts.input_count = 1;
-	j = open_found(&opts, &found);
+	j = must_open_journal(&opts, &found);
 	offer(j, "0");
 	assert_numbers(j, "00");
 	journal_close(j);
@@ -176,7 +182,7 @@ static void a_description_that_changes_is_used_for_new_messages(void **state)
 
 static void a_table_without_a_free_row_sets_the_file_aside(void **state)
 {
-	struct dir *d = *state;
+	struct journal_dir *d = *state;
 	struct journal_found found;
 	char letters[JOURNAL_INPUTS_MAX + 1] = {0};
 	for (size_t i = 0; i < JOURNAL_INPUTS_MAX; i++)
@@ -193,20 +199,21 @@ static void a_table_without_a_free_row_sets_the_file_aside(void **state)
 	j = open_with(d, "~", &found);
 	assert_string_equal(found.why,
 			    "its messages are from too many different inputs");
-	assert_string_equal(found.damaged, beside(d, ".damaged.1"));
+	assert_string_equal(found.damaged, journal_dir_beside(d, ".damaged.1"));
 	offer(j, "0");
 	assert_numbers(j, "0");
 	journal_close(j);
 }
 
 /* Version 1 had no table of inputs and is otherwise the same. */
-static void make_version_1(const struct dir *d)
+static void make_version_1(const struct journal_dir *d)
 {
 	struct journal_geometry g;
-	struct journal_opts opts = opts_of(d);
-	struct journal *j = open_found(&opts, &(struct journal_found){0});
+	struct journal_opts opts = journal_dir_opts(d);
+	struct journal *j =
+		must_open_journal(&opts, &(struct journal_found){0});
 	offer(j, "019");
-	receive(j, 0, SPAN("x"));
+	slot_receive(j, 0, SPAN("x"));
 	journal_close(j);
 
 	char *bytes = mem_new(1, 1 << 20);
@@ -229,7 +236,7 @@ static void make_version_1(const struct dir *d)
 
 static void a_file_of_version_1_is_read_with_its_numbers(void **state)
 {
-	const struct dir *d = *state;
+	const struct journal_dir *d = *state;
 	const struct journal_input *input;
 	make_version_1(d);
 	struct journal *j = open_for(d, "abcdefgh");
@@ -238,13 +245,15 @@ static void a_file_of_version_1_is_read_with_its_numbers(void **state)
 	assert_false(journal_removed_input(j, 1, &input));
 	offer(j, "2");
 	assert_numbers(j, "01872");
-	commit(j);
+	commit_taken(j);
 	journal_close(j);
 }
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name)                                                \
+	cmocka_unit_test_setup_teardown(name, journal_dir_set_up, \
+					journal_dir_tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(messages_keep_their_inputs_when_these_get_other_numbers),
 		TEST(a_removed_input_is_described_until_its_messages_are_done),
