@@ -94,8 +94,9 @@ static void dead_letters_are_sent_to_their_inputs(void **state)
 	assert_nothing_more(a);
 	assert_nothing_more(b);
 	tool_dir_assert_has(p, "out", "sent: 3\n");
-	tool_dir_assert_has(p, "out",
-			    "to syslog.0, their own input not being there: 1");
+	tool_dir_assert_has(
+		p, "out",
+		"to syslog.0, because their own input does not exist: 1");
 	assert_string_equal(tool_dir_content(p, "err"), "");
 	close(a);
 	close(b);
