@@ -51,6 +51,8 @@ void connections_take_over(struct connections *);
 
 /* Accept and read: for the first time, or again after on_full. */
 void connections_resume(struct connections *);
+
+/* Whether they wait for connections_resume. */
 bool connections_are_paused(const struct connections *);
 
 /* Accept and read what waits now. */

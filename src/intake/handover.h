@@ -41,7 +41,10 @@ struct handed {
 	size_t held_bytes; /* of its unfinished message */
 };
 
+/* Open the socket pair.  False on failure. */
 bool handover_open(struct handover *, struct err *) MUST_USE;
+
+/* Close both ends.  Connections that no worker has taken are cut. */
 void handover_close(struct handover *);
 
 /* Give the connection `fd` with its `held` bytes; the caller still closes the

@@ -31,11 +31,13 @@ enum socket_kind {
 	SOCKET_TCP,
 };
 
+/* Whether it has a path, not an address and a port. */
 static inline bool socket_kind_is_unix(enum socket_kind kind)
 {
 	return kind == SOCKET_UNIX_UDP || kind == SOCKET_UNIX_TCP;
 }
 
+/* Whether it accepts connections, not datagrams. */
 static inline bool socket_kind_is_stream(enum socket_kind kind)
 {
 	return kind == SOCKET_UNIX_TCP || kind == SOCKET_TCP;
@@ -110,6 +112,7 @@ struct socket *socket_open(const struct socket_opts *, struct err *);
 struct socket *socket_adopt(int fd, unsigned queue_length, bool is_kept,
 			    struct err *);
 
+/* Its mode. */
 enum socket_kind socket_kind(const struct socket *);
 
 /* Whether the socket has the kind and the path, or the address and port, of
@@ -125,6 +128,7 @@ void socket_disown(struct socket *);
 /* Close the socket, and unlink the path if it is still this socket's. */
 void socket_close(struct socket *);
 
+/* Its descriptor, which it still owns. */
 int socket_fd(const struct socket *);
 
 /* The inode number of the socket: the same in every process that has it open.

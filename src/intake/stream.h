@@ -45,12 +45,15 @@ struct stream *stream_open(int fd, const struct stream_opts *);
  * are. */
 size_t stream_close(struct stream *);
 
+/* Its descriptor, which it still owns. */
 int stream_fd(const struct stream *);
 
 /* The bytes that the stream holds, and the state of its framing.  With both,
  * another stream can continue, here or in another process.  Valid until the
  * next stream_receive. */
 struct span stream_held(const struct stream *);
+
+/* See stream_held. */
 const struct framing *stream_framing(const struct stream *);
 
 /* Continue where another stream was; before the first stream_receive.  The kind
