@@ -46,14 +46,14 @@ static enum attempt try_lock(const char *path, int fd, size_t *bytes,
 	if (stat(path, &named) != 0 || named.st_ino != ours.st_ino ||
 	    named.st_dev != ours.st_dev)
 		return MOVED;
-	/* Now that it is locked. */
+	/* Its size may have changed before it was locked. */
 	if (fstat(fd, &ours) != 0)
 		return (void)err_sys(e, errno, "journal %s", path), FAILED;
 	*bytes = (size_t)ours.st_size;
 	return LOCKED;
 }
 
-/* With O_CREAT there always is a file. */
+/* Without O_CREAT, *fd is -1 if there is no file. */
 static bool lock(const char *path, int flags, int64_t until_ns, int *fd,
 		 size_t *bytes, struct err *e)
 {
@@ -106,7 +106,7 @@ bool journal_file_make(const char *path, int64_t until_ns, size_t bytes,
 	free(name);
 	if (!ok)
 		return false;
-	/* Somebody may have died in the middle of making it. */
+	/* A process may have died while it made the file. */
 	if (fchmod(*fd, 0600) == 0 && ftruncate(*fd, 0) == 0 &&
 	    ftruncate(*fd, (off_t)bytes) == 0)
 		return true;
@@ -150,8 +150,11 @@ bool journal_file_set_aside(const char *path, char *out, size_t out_bytes,
 			return err_sys(e, rename_errno, "rename %s to %s", path,
 				       out);
 	}
-	return err_set(e, "journal %s: %d damaged ones beside it", path,
-		       SET_ASIDE_MAX);
+	return err_set(
+		e,
+		"journal %s: there are %d damaged ones beside it; remove "
+		"those that are not needed",
+		path, SET_ASIDE_MAX);
 }
 
 void *journal_file_map(int fd, size_t bytes, struct err *e)
@@ -163,8 +166,8 @@ void *journal_file_map(int fd, size_t bytes, struct err *e)
 		err_sys(e, errno, "journal: map %zu bytes", bytes);
 		return NULL;
 	}
-	/* A huge page would make 2 MiB of each page that is touched.  Fails
-	 * on a kernel without huge pages, which is as good. */
+	/* With huge pages, each touched page would take 2 MiB.  On a kernel
+	 * without them this fails, and no harm is done. */
 	(void)madvise(map, bytes, MADV_NOHUGEPAGE);
 	return map;
 }

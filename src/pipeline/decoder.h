@@ -46,6 +46,10 @@ struct record *decoder_decode(struct decoder *, struct message *,
 
 const char *decoder_name(const struct decoder *);
 const char *decoder_tag(const struct decoder *);
+
+/* NULL: the built-in syslog parser. */
+struct parser *decoder_parser(const struct decoder *);
+
 const struct decoder_stats *decoder_stats(const struct decoder *);
 
 /* Continue counting from these values. */

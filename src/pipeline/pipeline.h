@@ -40,7 +40,9 @@ struct dead_letter;
 
 struct pipeline_opts { /* all borrowed until pipeline_free */
 	struct journal *journal;
-	struct decoder **decoders; /* by the entry's input number */
+	/* By the entry's input number.  Those after decoder_count are for the
+	 * journal's removed inputs; they have no counters. */
+	struct decoder **decoders;
 	size_t decoder_count;
 	struct chain *chain;
 	struct router *router;

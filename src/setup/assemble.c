@@ -397,7 +397,7 @@ void assembly_free(struct assembly *a)
 	dead_letter_close(a->dead_letter);
 	router_free(a->router);
 	chain_free(a->chain);
-	for (size_t i = 0; i < a->input_count; i++)
+	for (size_t i = 0; i < a->input_count + a->removed_count; i++)
 		decoder_free(a->decoders[i]);
 	free(a->decoders);
 	free(a->inputs);

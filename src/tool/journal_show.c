@@ -19,14 +19,16 @@ struct show {
 	struct buf line;
 };
 
-static void on_count(void *data, const struct journal_entry *entry)
+static void on_count(void *data, const struct journal_entry *entry,
+		     const struct journal_input *input)
 {
 	struct show *show = data;
-	(void)entry;
+	(void)entry, (void)input;
 	show->count++;
 }
 
-static void on_print(void *data, const struct journal_entry *item)
+static void on_print(void *data, const struct journal_entry *item,
+		     const struct journal_input *input)
 {
 	struct show *show = data;
 	struct journal_entry entry = *item;
@@ -35,7 +37,12 @@ static void on_print(void *data, const struct journal_entry *item)
 	buf_clear(b);
 	buf_printf(b, "seq=%" PRIu64 " time=", entry.seq);
 	rfc3339_put(b, entry.arrival_ns);
-	buf_printf(b, " input=%u bytes=%zu", entry.source, entry.bytes.len);
+	buf_put_text(b, " input=");
+	if (input != NULL)
+		buf_put_text(b, input->name);
+	else
+		buf_printf(b, "%u", entry.input);
+	buf_printf(b, " bytes=%zu", entry.bytes.len);
 	if (!span_is_empty(peer_address)) {
 		buf_put_text(b, " from=");
 		buf_put_span(b, peer_address);

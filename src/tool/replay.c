@@ -174,32 +174,35 @@ static bool send_letters(struct replayer *r, struct err *e)
 
 /* --- a journal */
 
-static void pass_by(void *data, const struct journal_entry *entry)
+static void pass_by(void *data, const struct journal_entry *entry,
+		    const struct journal_input *input)
 {
-	(void)data, (void)entry;
+	(void)data, (void)entry, (void)input;
 }
 
-/* The input that the entry came from, as far as the configuration still has it.
- * Old journals know only its number. */
-static struct target *target_of(struct replayer *r,
-				const struct journal_entry *entry)
+/* The target with the address of the message's input. */
+static struct target *target_of(struct replayer *r, unsigned number,
+				const struct journal_input *input)
 {
-	for (size_t i = 0; i < r->target_count; i++)
-		if (entry->identity != 0 &&
-		    socket_identity(&r->targets[i].at) == entry->identity)
+	char address[SOCKET_ADDRESS_BYTES];
+	if (input == NULL) /* an old journal: it holds only the number */
+		return number < r->target_count ? &r->targets[number] : NULL;
+	for (size_t i = 0; i < r->target_count; i++) {
+		socket_address(&r->targets[i].at, address);
+		if (strcmp(address, input->address) == 0)
 			return &r->targets[i];
-	if (entry->identity != 0 || entry->source >= r->target_count)
-		return NULL;
-	return &r->targets[entry->source];
+	}
+	return NULL;
 }
 
-static void send_entry(void *data, const struct journal_entry *item)
+static void send_entry(void *data, const struct journal_entry *item,
+		       const struct journal_input *input)
 {
 	struct replayer *r = data;
 	struct err e = {0};
 	struct journal_entry entry = *item;
 	(void)peer_address_take(&entry); /* the replay is the sender now */
-	struct target *own = target_of(r, &entry);
+	struct target *own = target_of(r, entry.input, input);
 	if (r->is_stopped)
 		r->unsent++;
 	else if (!send_message(r, own, entry.bytes, &e))

@@ -124,4 +124,4 @@ def test_a_full_disk_costs_only_the_lines_that_the_journal_cannot_hold(
     file.unlink()
     counts = daemon.wait_for_messages(40)
     assert counts.written == 40 - dropped == counts.received - counts.dropped()
-    assert [int(line) for line in out.lines()] == list(range(40 - dropped))
+    assert [int(line) for line in out.lines()] == list(range(40 - int(dropped)))

@@ -261,7 +261,7 @@ def test_a_full_journal_drops_the_newest_messages_and_counts_them(
     assert after.dropped("journal_full") == dropped
     unblock(room)
     daemon.wait_for_messages(2000)
-    assert [int(line) for line in out.lines()] == list(range(2000 - dropped))
+    assert [int(line) for line in out.lines()] == list(range(2000 - int(dropped)))
 
 
 # --- more than one input

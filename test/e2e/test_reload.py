@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from harness.config import section, service, template
 from harness.scale import scaled
 from harness.sender import Sender, datagram
 from harness.stream import check_numbers, numbered, numbers_in
@@ -197,6 +198,56 @@ def test_a_reload_while_the_disk_rejects_writes_loses_no_line(
     (room.out / "lines.log").unlink()
     daemon.wait_for_messages(100)
     assert out.lines() == [b"%d" % n for n in range(100)]
+
+
+def two_inputs(room, *order):
+    """Inputs with different parsers; each line begins with its tag."""
+    inputs = {
+        name: section("INPUT", "Name syslog", f"Tag {name}",
+                      f"Parser {parser}", f"Path {room.path / name}.sock")
+        for name, parser in (("json", "json"), ("ltsv", "ltsv"),
+                             ("more", "json"))}
+    parsers = "".join(section("PARSER", f"Name {name}", f"Format {name}")
+                      for name in ("json", "ltsv"))
+    tags = "".join(section("FILTER", "Name record_modifier", f"Match {tag}",
+                           f"Record from {tag}")
+                   for tag in inputs)
+    return (service() + parsers + "".join(inputs[name] for name in order)
+            + tags + template("{from} {n}", room))
+
+
+@pytest.mark.parametrize("how", ["reload", "kill"])
+@pytest.mark.parametrize("order", [("ltsv", "json"), ("more", "ltsv", "json"),
+                                   ("ltsv",), ("more",)],
+                         ids=["reordered", "added", "removed", "replaced"])
+def test_waiting_messages_are_decoded_as_their_own_inputs(
+        room, out, start, order, how):
+    """Messages of a removed input keep its tag and its parser."""
+    room.out.mkdir()
+    (room.out / "lines.log").symlink_to("/dev/full")
+    daemon = start(two_inputs(room, "json", "ltsv"))
+    with Sender(room.path / "json.sock") as json_sender, \
+            Sender(room.path / "ltsv.sock") as ltsv_sender:
+        for n in range(20):
+            json_sender.send(b'{"n":"%d"}' % n)
+            ltsv_sender.send(b"n:%d" % n)
+    wait_until(lambda: (m := daemon.metrics()).received == 40
+               and m.sum("sluiced_pipeline_blocked"), "the messages to wait")
+    config = two_inputs(room, *order)
+    if how == "reload":
+        room.write("sluiced.conf", config)
+        daemon.signal(signal.SIGHUP)
+        wait_for_reload(daemon, "done", 1)
+        (room.out / "lines.log").unlink()
+        daemon.fds_at_ready = {}  # there may be more inputs now
+    else:
+        daemon.kill_tree()
+        (room.out / "lines.log").unlink()
+        daemon = start(config)
+    counts = daemon.wait_for_messages(40)
+    assert counts.written == 40
+    assert sorted(out.lines()) == sorted(
+        b"%s %d" % (tag, n) for tag in (b"json", b"ltsv") for n in range(20))
 
 
 def test_a_journal_in_memory_makes_a_reload_wait_for_the_disk(
