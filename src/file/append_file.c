@@ -124,13 +124,13 @@ static int measure(struct append_file *f)
 }
 
 void append_file_init(struct append_file *f, const char *path,
-		      struct appender_env *env)
+		      struct file_env *env)
 {
 	*f = (struct append_file){
 		.env = env, .path = path, .fd = -1, .end_bytes = UNKNOWN_BYTES};
 }
 
-void append_file_settled(struct append_file *f)
+void append_file_committed(struct append_file *f)
 {
 	f->noted = (struct append_note){0};
 }

@@ -35,7 +35,7 @@ enum { FOREIGN_TAIL_S = 10 };
 struct spill_dir;
 
 /* What the files of one sink share. */
-struct appender_env {
+struct file_env {
 	struct sink_stats *stats;
 	bool mkdir;	  /* make missing directories */
 	struct span root; /* paths that begin so are confined */
@@ -53,7 +53,7 @@ struct appender_env {
 };
 
 struct append_file {
-	struct appender_env *env;
+	struct file_env *env;
 	const char *path; /* borrowed */
 	int fd;		  /* -1: closed */
 	bool is_regular;
@@ -72,7 +72,7 @@ struct append_file {
 };
 
 void append_file_init(struct append_file *, const char *path,
-		      struct appender_env *);
+		      struct file_env *);
 
 /* Open when it is closed, lock.  0 or an errno: EBUSY when another process
  * holds it too long; ESTALE when the path is another file now (or none), then
@@ -112,7 +112,7 @@ int append_file_write(struct append_file *, enum append_kind, int64_t skip,
 		      struct span bytes, size_t *done) MUST_USE;
 
 /* The journal was committed: it has no note any more. */
-void append_file_settled(struct append_file *);
+void append_file_committed(struct append_file *);
 
 /* Have what was written reach the disk, when the policy is not never. */
 void append_file_sync(struct append_file *);

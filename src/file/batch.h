@@ -18,7 +18,7 @@
 
 #include "base/buf.h"
 
-struct appender;
+struct output_file;
 
 /* Zero-initialised it is empty. */
 struct batch {
@@ -51,10 +51,11 @@ size_t batch_memory_bytes(const struct batch *);
 
 /* Put the chain's lines, which were counted, behind those that the appender
  * has. */
-void batch_hand_over(struct batch *, struct batch_chain *, struct appender *);
+void batch_hand_over(struct batch *, struct batch_chain *,
+		     struct output_file *);
 
 /* Nothing waits in it: its memory is for the next one. */
-void batch_take_back(struct batch *, struct appender *);
+void batch_take_back(struct batch *, struct output_file *);
 
 /* All were handed over.  Its memory is kept for the next, unless many in a row
  * were small. */

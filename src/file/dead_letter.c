@@ -12,16 +12,16 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rfc3339.h"
-#include "file/appender.h"
 #include "file/file_path.h"
+#include "file/output_file.h"
 #include "record/json.h"
 #include "record/message.h"
 #include "record/record.h"
 
 struct dead_letter {
 	struct sink_stats stats;
-	struct appender_env env;
-	struct appender *appender;
+	struct file_env env;
+	struct output_file *output_file;
 	bool is_failing;	  /* at the last flush */
 	int64_t blocked_since_ns; /* 0: it is not */
 	struct log_rate full_rate;
@@ -55,13 +55,13 @@ struct dead_letter *dead_letter_open(const char *path,
 	if (!dead_letter_try(path, &why))
 		log_line(LOG_WARN, "dead_letter", "err=\"%s\"", why.text);
 	struct dead_letter *d = mem_new(1, sizeof *d);
-	d->env = (struct appender_env){
+	d->env = (struct file_env){
 		.stats = &d->stats,
 		.mkdir = true,
 		.notes = notes,
 		.sink = number,
 	};
-	d->appender = appender_new(good, &d->env);
+	d->output_file = output_file_new(good, &d->env);
 	return d;
 }
 
@@ -69,7 +69,7 @@ void dead_letter_close(struct dead_letter *d)
 {
 	if (d == NULL)
 		return;
-	appender_free(d->appender);
+	output_file_free(d->output_file);
 	free(d);
 }
 
@@ -109,7 +109,7 @@ static bool refuse(struct dead_letter *d)
 	log_rated(&d->full_rate, LOG_ERROR, "dead_letter",
 		  "path=\"%s\" err=\"it cannot be written, and too much "
 		  "waits\" waiting_bytes=%zu lost=%llu",
-		  d->appender->path, d->appender->lines.len,
+		  d->output_file->path, d->output_file->lines.len,
 		  (unsigned long long)
 			  d->stats.lines_dropped_total[DROP_write_failed]);
 	return false;
@@ -118,7 +118,7 @@ static bool refuse(struct dead_letter *d)
 bool dead_letter_put(struct dead_letter *d, const struct message *m,
 		     const char *input, const char *reason)
 {
-	struct buf *b = &d->appender->lines;
+	struct buf *b = &d->output_file->lines;
 	if (d->is_failing && b->len + m->bytes.len > DEAD_LETTER_WAITING_BYTES)
 		return refuse(d);
 	buf_put_text(b, "{\"time\":\"");
@@ -130,13 +130,14 @@ bool dead_letter_put(struct dead_letter *d, const struct message *m,
 	buf_put_char(b, ',');
 	put_raw(b, m->bytes);
 	buf_put_text(b, "}\n");
-	appender_took(d->appender, true);
+	output_file_added(d->output_file, true);
 	return true;
 }
 
 enum sink_flush dead_letter_flush(struct dead_letter *d, int64_t now_mono_ns)
 {
-	enum append answer = appender_flush(d->appender, now_mono_ns);
+	enum append_result answer =
+		output_file_flush(d->output_file, now_mono_ns);
 	d->is_failing = answer != APPENDED;
 	if (answer != APPEND_BLOCKED)
 		d->blocked_since_ns = 0;
@@ -148,19 +149,19 @@ enum sink_flush dead_letter_flush(struct dead_letter *d, int64_t now_mono_ns)
 	return holds ? SINK_BLOCKED : SINK_FLUSHED;
 }
 
-void dead_letter_settled(struct dead_letter *d)
+void dead_letter_committed(struct dead_letter *d)
 {
-	appender_settled(d->appender);
+	output_file_committed(d->output_file);
 }
 
 void dead_letter_abandon(struct dead_letter *d)
 {
-	appender_give_up(d->appender, 0);
+	output_file_drop(d->output_file, 0);
 }
 
 void dead_letter_reopen(struct dead_letter *d)
 {
-	appender_reopen(d->appender);
+	output_file_reopen(d->output_file);
 }
 
 const struct sink_stats *dead_letter_stats(const struct dead_letter *d)

@@ -58,7 +58,7 @@ bool dead_letter_put(struct dead_letter *, const struct message *,
 
 /* As those of a sink. */
 enum sink_flush dead_letter_flush(struct dead_letter *, int64_t now_mono_ns);
-void dead_letter_settled(struct dead_letter *);
+void dead_letter_committed(struct dead_letter *);
 void dead_letter_abandon(struct dead_letter *);
 void dead_letter_reopen(struct dead_letter *);
 

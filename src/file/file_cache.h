@@ -15,15 +15,15 @@
 #include <stdint.h>
 
 #include "base/span.h"
-#include "file/appender.h"
 #include "file/batch.h"
+#include "file/output_file.h"
 
 enum { FILE_IDLE_S = 60 };
 
 struct file_cache;
 
 struct cached_file {
-	struct appender *appender;
+	struct output_file *output_file;
 	struct batch_chain chain; /* what it gets with the next flush */
 	struct span name;	  /* the end of its path */
 	bool is_waiting;
@@ -34,7 +34,7 @@ struct cached_file {
 };
 
 /* The env is borrowed. */
-struct file_cache *file_cache_new(struct appender_env *, size_t resting_max);
+struct file_cache *file_cache_new(struct file_env *, size_t resting_max);
 
 /* Gives up what waits.  NULL is fine. */
 void file_cache_free(struct file_cache *);

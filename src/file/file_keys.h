@@ -11,7 +11,7 @@
 
 struct conf_section;
 
-extern const struct conf_key_spec file_keys_specs[];
+extern const struct conf_key_spec file_keys_table[];
 
 struct file_keys {
 	const char *path;     /* or NULL */

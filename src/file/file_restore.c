@@ -23,8 +23,8 @@ static bool is_loaded(struct file_restore *r, const char *name)
 {
 	struct cached_file *f = NULL;
 	while ((f = file_cache_waiting(r->files, f)) != NULL)
-		if (f->appender->spill != NULL &&
-		    spill_is_called(f->appender->spill, name))
+		if (f->output_file->spill != NULL &&
+		    spill_is_called(f->output_file->spill, name))
 			return true;
 	return false;
 }
@@ -48,16 +48,17 @@ static struct cached_file *file_of(struct file_restore *r, const char *path)
  * ends: nothing comes before it. */
 static void adopt(struct file_restore *r, struct spill *spill)
 {
-	struct appender *a = file_of(r, spill_target(spill))->appender;
+	struct output_file *o =
+		file_of(r, spill_output_path(spill))->output_file;
 	spill_drained_before(spill, &r->drained_lines, &r->drained_messages);
-	if (a->spill != NULL || a->torn_bytes > 0) {
+	if (o->spill != NULL || o->torn_bytes > 0) {
 		r->second_lines += spill_lines_left(spill);
 		r->second_messages += spill_messages_left(spill);
 		r->has_second = true;
 		spill_unload(spill);
 		return;
 	}
-	a->spill = spill;
+	o->spill = spill;
 }
 
 static void load_spills(struct file_restore *r)
@@ -92,31 +93,32 @@ static void load_spills(struct file_restore *r)
 
 /* --- the counters */
 
-struct law { /* one of the two */
+struct balance { /* one of the two */
 	uint64_t *total, *written, *dropped, *queued, *spilled;
 };
 
 /* What waited in memory is gone, but for what was spilled since. */
-static void settle_memory(const struct law *law, uint64_t left)
+static void drop_memory(const struct balance *b, uint64_t left)
 {
-	if (left > *law->spilled)
-		*law->spilled = left;
-	if (*law->spilled > *law->queued)
-		*law->spilled = *law->queued;
-	*law->dropped += *law->queued - *law->spilled;
-	*law->queued = *law->spilled;
+	if (left > *b->spilled)
+		*b->spilled = left;
+	if (*b->spilled > *b->queued)
+		*b->spilled = *b->queued;
+	*b->dropped += *b->queued - *b->spilled;
+	*b->queued = *b->spilled;
 }
 
 /* What was spilled and is no more has been written, as far as spills say that
  * they were drained and none was damaged: a spill is removed only when this
  * was committed.  Of one that cannot be read now nothing is known yet.  The
  * answer is what is lost. */
-static uint64_t settle_spilled(const struct law *law, uint64_t left,
-			       uint64_t drained, const struct spill_dir *spills)
+static uint64_t balance_spilled(const struct balance *b, uint64_t left,
+				uint64_t drained,
+				const struct spill_dir *spills)
 {
-	uint64_t spilled = *law->spilled, lost = 0;
+	uint64_t spilled = *b->spilled, lost = 0;
 	if (left > spilled) {
-		*law->total += left - spilled;
+		*b->total += left - spilled;
 	} else if (spills->is_partial) {
 		return 0;
 	} else {
@@ -124,39 +126,41 @@ static uint64_t settle_spilled(const struct law *law, uint64_t left,
 		lost = gone;
 		if (!spills->is_damaged)
 			lost = gone > drained ? gone - drained : 0;
-		*law->dropped += lost;
-		*law->written += gone - lost;
+		*b->dropped += lost;
+		*b->written += gone - lost;
 	}
-	*law->queued = *law->queued - spilled + left;
-	*law->spilled = left;
+	*b->queued = *b->queued - spilled + left;
+	*b->spilled = left;
 	return lost;
 }
 
-static void settle(struct file_restore *r, bool is_first)
+static void balance_counters(struct file_restore *r, bool is_first)
 {
 	struct sink_stats *s = r->spills->stats;
 	uint64_t lines = r->second_lines, messages = r->second_messages;
 	struct cached_file *f = NULL;
 	while ((f = file_cache_waiting(r->files, f)) != NULL) {
-		if (f->appender->spill == NULL)
+		if (f->output_file->spill == NULL)
 			continue;
-		lines += spill_lines_left(f->appender->spill);
-		messages += spill_messages_left(f->appender->spill);
+		lines += spill_lines_left(f->output_file->spill);
+		messages += spill_messages_left(f->output_file->spill);
 	}
-	const struct law of_lines = {&s->lines_total, &s->lines_written_total,
-				     &s->lines_dropped_total[DROP_write_failed],
-				     &s->lines_queued, &s->lines_spilled};
-	const struct law of_messages = {
+	const struct balance line_counts = {
+		&s->lines_total, &s->lines_written_total,
+		&s->lines_dropped_total[DROP_write_failed], &s->lines_queued,
+		&s->lines_spilled};
+	const struct balance message_counts = {
 		&s->messages_total, &s->messages_written_total,
 		&s->messages_dropped_total[DROP_write_failed],
 		&s->messages_queued, &s->messages_spilled};
 	if (is_first) {
-		settle_memory(&of_lines, lines);
-		settle_memory(&of_messages, messages);
+		drop_memory(&line_counts, lines);
+		drop_memory(&message_counts, messages);
 	}
-	uint64_t lost =
-		settle_spilled(&of_lines, lines, r->drained_lines, r->spills);
-	settle_spilled(&of_messages, messages, r->drained_messages, r->spills);
+	uint64_t lost = balance_spilled(&line_counts, lines, r->drained_lines,
+					r->spills);
+	balance_spilled(&message_counts, messages, r->drained_messages,
+			r->spills);
 	if (lost > 0)
 		log_line(
 			LOG_ERROR, "file_sink",
@@ -181,7 +185,7 @@ void file_restore(struct file_restore *r, const struct sink_stats *before)
 	s->files_open = 0;
 	s->spilled_bytes = 0;
 	load_spills(r);
-	settle(r, true);
+	balance_counters(r, true);
 }
 
 void file_restore_rest(struct file_restore *r, int64_t now_ns)
@@ -190,5 +194,5 @@ void file_restore_rest(struct file_restore *r, int64_t now_ns)
 		return;
 	r->retry_ns = now_ns + NS_PER_S;
 	load_spills(r);
-	settle(r, false);
+	balance_counters(r, false);
 }

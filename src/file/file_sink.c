@@ -29,22 +29,22 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "file/appender.h"
 #include "file/batch.h"
 #include "file/file_cache.h"
 #include "file/file_keys.h"
 #include "file/file_path.h"
 #include "file/file_restore.h"
+#include "file/output_file.h"
 #include "file/spill.h"
 #include "output/format.h"
 #include "output/kinds.h"
 #include "record/record.h"
 
-enum { SET_ASIDE_BYTES_MAX = 8 * 1024 * 1024, FILES_MAX = 64 };
+enum { HELD_BYTES_MAX = 8 * 1024 * 1024, FILES_MAX = 64 };
 
 struct file_sink {
 	struct sink sink;
-	struct appender_env env;
+	struct file_env env;
 	struct spill_dir spills;
 	struct file_restore restore;
 	struct format *format;
@@ -54,9 +54,9 @@ struct file_sink {
 	char *fixed;	   /* File below the root; NULL: the tag is the name */
 	bool is_sanitized; /* Tag_Path sanitized */
 	struct buf tag;	   /* of the last record, sanitized */
-	size_t set_aside_bytes; /* in memory */
-	size_t full_lines;	/* dropped in this batch: too much waits */
-	int64_t sync_ns;	/* when to sync next */
+	size_t held_bytes; /* in memory */
+	size_t full_lines; /* dropped in this batch: too much waits */
+	int64_t sync_ns;   /* when to sync next */
 	int64_t sync_interval_ns;
 	struct log_rate refused_rate;
 	struct log_rate full_rate;
@@ -117,8 +117,8 @@ static void restore(struct sink *sink, const struct sink_stats *before)
 static bool is_full(const struct file_sink *fs)
 {
 	if (fs->env.spills == NULL)
-		return fs->set_aside_bytes >= SET_ASIDE_BYTES_MAX;
-	return fs->sink.stats.spilled_bytes + fs->set_aside_bytes >=
+		return fs->held_bytes >= HELD_BYTES_MAX;
+	return fs->sink.stats.spilled_bytes + fs->held_bytes >=
 	       fs->spills.bytes_max;
 }
 
@@ -134,11 +134,11 @@ static void take(struct file_sink *fs, struct cached_file *f, size_t from,
 		       NULL) {
 		size_t length = (size_t)(at + 1 - bytes->ptr) - from;
 		batch_took(&fs->batch, &f->chain, from, length, false);
-		appender_count(f->appender, false);
+		output_file_count(f->output_file, false);
 		from += length;
 	}
 	batch_took(&fs->batch, &f->chain, from, bytes->len - from, answers);
-	appender_count(f->appender, answers);
+	output_file_count(f->output_file, answers);
 }
 
 static bool put(struct sink *sink, const struct record *r, bool answers,
@@ -149,24 +149,25 @@ static bool put(struct sink *sink, const struct record *r, bool answers,
 	struct cached_file *f = find_file(fs, name_of(fs, r));
 	if (f == NULL)
 		return refuse(&sink->stats, DROP_path_refused, reason);
-	struct appender *a = f->appender;
-	bool is_held = appender_is_held(a);
-	if (is_held && appender_may_refuse(a) && is_full(fs)) {
+	struct output_file *o = f->output_file;
+	bool is_held = output_file_is_held(o);
+	if (is_held && output_file_may_refuse(o) && is_full(fs)) {
 		fs->full_lines++;
 		return refuse(&sink->stats, DROP_write_failed, reason);
 	}
 	struct buf *bytes = &fs->batch.bytes;
 	size_t from = bytes->len;
-	if (fs->format->has_head && f->chain.first == 0 && !appender_waits(a)) {
-		buf_clear(&a->file.head);
-		fs->format->ops->render_head(fs->format, r, &a->file.head);
+	if (fs->format->has_head && f->chain.first == 0 &&
+	    !output_file_waits(o)) {
+		buf_clear(&o->file.head);
+		fs->format->ops->render_head(fs->format, r, &o->file.head);
 	}
 	fs->format->ops->render(fs->format, r, bytes);
 	take(fs, f, from, answers);
 	sink->batch_bytes = batch_memory_bytes(&fs->batch);
 	sink->batch_files = fs->batch.chains;
 	if (is_held)
-		fs->set_aside_bytes += bytes->len - from;
+		fs->held_bytes += bytes->len - from;
 	file_cache_wait(fs->files, f);
 	return true;
 }
@@ -174,21 +175,21 @@ static bool put(struct sink *sink, const struct record *r, bool answers,
 /* What could not be spilled: as far as there is room for it in memory, and the
  * spill is not full.  Whoever can choose paths that cannot be written could
  * else make any number of them wait. */
-static void set_aside(struct file_sink *fs, struct appender *a)
+static void hold_lines(struct file_sink *fs, struct output_file *o)
 {
-	size_t room_bytes = fs->set_aside_bytes < SET_ASIDE_BYTES_MAX
-				    ? SET_ASIDE_BYTES_MAX - fs->set_aside_bytes
+	size_t room_bytes = fs->held_bytes < HELD_BYTES_MAX
+				    ? HELD_BYTES_MAX - fs->held_bytes
 				    : 0;
 	if (fs->env.spills != NULL && spill_dir_is_full(fs->env.spills))
 		room_bytes = 0;
-	size_t lines = a->answers.len;
-	appender_give_up(a, room_bytes);
-	fs->full_lines += lines - a->answers.len;
-	fs->set_aside_bytes += a->lines.len;
+	size_t lines = o->answers.len;
+	output_file_drop(o, room_bytes);
+	fs->full_lines += lines - o->answers.len;
+	fs->held_bytes += o->lines.len;
 }
 
 /* Once a batch. */
-static void say_full(struct file_sink *fs)
+static void log_full(struct file_sink *fs)
 {
 	log_rated(&fs->full_rate, LOG_ERROR, "file_sink",
 		  "output=%s err=\"too much waits for files that cannot be "
@@ -196,7 +197,7 @@ static void say_full(struct file_sink *fs)
 		  "refused=%zu",
 		  fs->spills.sink_name,
 		  (unsigned long long)fs->sink.stats.spilled_bytes,
-		  fs->set_aside_bytes, fs->full_lines);
+		  fs->held_bytes, fs->full_lines);
 	fs->full_lines = 0;
 }
 
@@ -207,9 +208,9 @@ static void sync_all(struct file_sink *fs, int64_t now_ns)
 		return;
 	fs->sync_ns = now_ns + fs->sync_interval_ns;
 	while ((f = file_cache_waiting(fs->files, f)) != NULL)
-		appender_sync(f->appender);
+		output_file_sync(f->output_file);
 	while ((f = file_cache_resting(fs->files, f)) != NULL)
-		appender_sync(f->appender);
+		output_file_sync(f->output_file);
 }
 
 static void end_batch(struct file_sink *fs, enum sink_flush answer)
@@ -227,36 +228,36 @@ static enum sink_flush flush(struct sink *sink, int64_t now_ns)
 	enum sink_flush answer = SINK_FLUSHED;
 	restore(sink, NULL);
 	file_restore_rest(&fs->restore, now_ns);
-	fs->set_aside_bytes = 0;
+	fs->held_bytes = 0;
 	struct cached_file *f = file_cache_waiting(fs->files, NULL), *next;
 	for (; f != NULL; f = next) {
 		next = file_cache_waiting(fs->files, f);
-		struct appender *a = f->appender;
-		batch_hand_over(&fs->batch, &f->chain, f->appender);
-		enum append verdict = appender_flush(a, now_ns);
+		struct output_file *o = f->output_file;
+		batch_hand_over(&fs->batch, &f->chain, f->output_file);
+		enum append_result verdict = output_file_flush(o, now_ns);
 		if (verdict == APPEND_BLOCKED)
 			answer = SINK_BLOCKED;
-		else if (verdict == APPEND_SET_ASIDE)
-			set_aside(fs, a);
-		if (appender_waits(a))
+		else if (verdict == APPEND_HELD)
+			hold_lines(fs, o);
+		if (output_file_waits(o))
 			continue;
-		batch_take_back(&fs->batch, a);
+		batch_take_back(&fs->batch, o);
 		file_cache_rest(fs->files, f, now_ns);
 	}
 	end_batch(fs, answer);
 	if (fs->full_lines > 0)
-		say_full(fs);
+		log_full(fs);
 	sync_all(fs, now_ns);
 	file_cache_tidy(fs->files, now_ns);
 	return answer;
 }
 
-static void settled(struct sink *sink)
+static void committed(struct sink *sink)
 {
 	struct file_sink *fs = (struct file_sink *)sink;
 	struct cached_file *f = NULL;
 	while ((f = file_cache_waiting(fs->files, f)) != NULL)
-		appender_settled(f->appender);
+		output_file_committed(f->output_file);
 }
 
 static void abandon(struct sink *sink)
@@ -264,11 +265,11 @@ static void abandon(struct sink *sink)
 	struct file_sink *fs = (struct file_sink *)sink;
 	struct cached_file *f = NULL;
 	while ((f = file_cache_waiting(fs->files, f)) != NULL) {
-		batch_hand_over(&fs->batch, &f->chain, f->appender);
-		appender_give_up(f->appender, 0);
+		batch_hand_over(&fs->batch, &f->chain, f->output_file);
+		output_file_drop(f->output_file, 0);
 	}
 	end_batch(fs, SINK_BLOCKED);
-	fs->set_aside_bytes = 0;
+	fs->held_bytes = 0;
 }
 
 static void reopen(struct sink *sink)
@@ -276,9 +277,9 @@ static void reopen(struct sink *sink)
 	struct file_sink *fs = (struct file_sink *)sink;
 	struct cached_file *f = NULL;
 	while ((f = file_cache_waiting(fs->files, f)) != NULL)
-		appender_reopen(f->appender);
+		output_file_reopen(f->output_file);
 	while ((f = file_cache_resting(fs->files, f)) != NULL)
-		appender_reopen(f->appender);
+		output_file_reopen(f->output_file);
 }
 
 static void close_sink(struct sink *sink)
@@ -296,8 +297,8 @@ static void close_sink(struct sink *sink)
 	free(fs);
 }
 
-static bool set_target(struct file_sink *fs, const struct file_keys *keys,
-		       struct conf_section *s, struct err *e)
+static bool set_paths(struct file_sink *fs, const struct file_keys *keys,
+		      struct conf_section *s, struct err *e)
 {
 	if (keys->path != NULL) {
 		buf_put_text(&fs->root, keys->path);
@@ -357,7 +358,7 @@ static bool prepare(struct file_sink *fs, struct conf_section *s, bool dry_run,
 
 static void read_env(struct file_sink *fs, const struct sink_env *env)
 {
-	fs->env = (struct appender_env){
+	fs->env = (struct file_env){
 		.stats = &fs->sink.stats,
 		.notes = env->notes,
 		.sink = env->number,
@@ -369,7 +370,7 @@ static void read_env(struct file_sink *fs, const struct sink_env *env)
 		.path = env->spill_dir,
 		.bytes_max = env->spill_bytes_max,
 		.sink_name = env->name != NULL ? env->name : "",
-		.inherits = env->inherits,
+		.takes_over = env->takes_over,
 		.router = env->router,
 		.stats = &fs->sink.stats,
 		.env = {.stats = &fs->spills.own_stats,
@@ -394,7 +395,7 @@ static struct sink *open_sink(struct conf_section *s,
 	fs->env.mkdir = keys.mkdir;
 	fs->files = file_cache_new(&fs->env, env->files_max > 0 ? env->files_max
 								: FILES_MAX);
-	if (!set_target(fs, &keys, s, e))
+	if (!set_paths(fs, &keys, s, e))
 		goto fail;
 	fs->restore = (struct file_restore){.files = fs->files,
 					    .spills = &fs->spills,
@@ -410,12 +411,12 @@ fail:
 
 const struct sink_ops file_sink_ops = {
 	.name = "file",
-	.keys = file_keys_specs,
+	.keys = file_keys_table,
 	.has_spills = true,
 	.open = open_sink,
 	.put = put,
 	.flush = flush,
-	.settled = settled,
+	.committed = committed,
 	.restore = restore,
 	.abandon = abandon,
 	.reopen = reopen,

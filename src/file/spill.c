@@ -86,7 +86,7 @@ void spill_free(struct spill *s)
 		return;
 	append_file_close(&s->file);
 	free(s->path);
-	free(s->target);
+	free(s->output_path);
 	free(s);
 }
 
@@ -116,7 +116,7 @@ void spill_remove(struct spill *s)
 /* The place of the chunk that comes next, and of its torn line, if any.  Saved
  * before the chunk is there: a process that is killed in between leaves a
  * position behind the end, which means that nothing is there. */
-static int start_over(struct spill *s, const struct append_file *target,
+static int start_over(struct spill *s, const struct append_file *out,
 		      size_t torn_bytes)
 {
 	int fd = open(s->path, O_WRONLY | O_CLOEXEC);
@@ -124,9 +124,9 @@ static int start_over(struct spill *s, const struct append_file *target,
 		return errno;
 	s->state.position_bytes = s->chunk_bytes = s->size_bytes;
 	s->state.torn_bytes = torn_bytes;
-	s->state.device = target->device;
-	s->state.inode = target->inode;
-	s->state.end_bytes = target->end_bytes;
+	s->state.device = out->device;
+	s->state.inode = out->inode;
+	s->state.end_bytes = out->end_bytes;
 	s->state.piece_bytes = 0;
 	if (torn_bytes > 0)
 		s->state.position_bytes +=
@@ -181,12 +181,12 @@ static int write_chunk(struct spill *s, const struct spill_lines *lines)
 }
 
 int spill_add(struct spill *s, const struct spill_lines *lines,
-	      const struct append_file *target)
+	      const struct append_file *out)
 {
 	if (lines->bytes.len > UINT32_MAX)
 		return EFBIG;
-	int error = spill_is_empty(s) ? start_over(s, target, lines->torn_bytes)
-				      : 0;
+	int error =
+		spill_is_empty(s) ? start_over(s, out, lines->torn_bytes) : 0;
 	if (error == 0)
 		error = write_chunk(s, lines);
 	if (error != 0)
@@ -274,29 +274,29 @@ static void advance(struct spill *s, size_t bytes)
 	}
 }
 
-static void stand_at(struct spill *s, const struct append_file *target,
-		     size_t piece_bytes)
+static void set_end(struct spill *s, const struct append_file *out,
+		    size_t piece_bytes)
 {
-	s->state.device = target->device;
-	s->state.inode = target->inode;
-	s->state.end_bytes = target->size_bytes;
+	s->state.device = out->device;
+	s->state.inode = out->inode;
+	s->state.end_bytes = out->size_bytes;
 	s->state.piece_bytes = piece_bytes;
 }
 
-static void arrive(struct spill *s, int fd, const struct append_file *target,
-		   size_t bytes)
+static void save_progress(struct spill *s, int fd,
+			  const struct append_file *out, size_t bytes)
 {
 	advance(s, bytes);
-	stand_at(s, target, 0);
+	set_end(s, out, 0);
 	save_state(s, fd);
 }
 
 /* Before the piece is written, so that it is found there whenever the process
  * is killed and however late the file can be looked into.  Until this can be
  * saved nothing is written; what can never be saved holds nothing up. */
-static int announce(struct spill *s, int fd, const struct append_file *target)
+static int announce(struct spill *s, int fd, const struct append_file *out)
 {
-	stand_at(s, target, s->dir->piece.len);
+	set_end(s, out, s->dir->piece.len);
 	int error = try_to_save_state(s, fd);
 	s->failed_saves = error != 0 ? s->failed_saves + 1 : 0;
 	return s->failed_saves < TRIES ? error : 0;
@@ -304,17 +304,17 @@ static int announce(struct spill *s, int fd, const struct append_file *target)
 
 /* A process that was killed behind its write could not save the position.
  * After an error it may be tried again. */
-static int recover(struct spill *s, int fd, struct append_file *target)
+static int recover(struct spill *s, int fd, struct append_file *out)
 {
 	struct spill_state *state = &s->state;
-	const struct append_note *n = append_file_noted(target, APPEND_SPILL);
+	const struct append_note *n = append_file_noted(out, APPEND_SPILL);
 	const struct append_note announced = {
 		.offset_bytes = state->end_bytes,
 		.skip_bytes = state->position_bytes,
 		.length_bytes = state->piece_bytes,
 	};
-	if (state->piece_bytes > 0 && state->device == target->device &&
-	    state->inode == target->inode)
+	if (state->piece_bytes > 0 && state->device == out->device &&
+	    state->inode == out->inode)
 		n = &announced;
 	uint64_t line_bytes = state->position_bytes - state->torn_bytes;
 	if (n != NULL && n->skip_bytes == line_bytes) {
@@ -325,36 +325,34 @@ static int recover(struct spill *s, int fd, struct append_file *target)
 		int error = read_piece(s, fd);
 		if (error != 0)
 			return error;
-		size_t found = append_file_found(target, n,
-						 buf_span(&s->dir->piece), 0);
+		size_t found =
+			append_file_found(out, n, buf_span(&s->dir->piece), 0);
 		s->dir->stats->recovered_bytes_total += found;
 		if (found > 0)
-			arrive(s, fd, target, found);
+			save_progress(s, fd, out, found);
 	}
 	s->is_recovered = true;
 	return 0;
 }
 
 /* The torn line goes on where it ends, else it comes whole. */
-static int find_line(struct spill *s, struct append_file *target,
-		     int64_t now_ns)
+static int find_line(struct spill *s, struct append_file *out, int64_t now_ns)
 {
 	struct spill_state *state = &s->state;
-	if (state->torn_bytes > 0 && state->device == target->device &&
-	    state->inode == target->inode &&
-	    state->end_bytes == target->size_bytes)
+	if (state->torn_bytes > 0 && state->device == out->device &&
+	    state->inode == out->inode && state->end_bytes == out->size_bytes)
 		return 0;
 	state->position_bytes -= state->torn_bytes;
 	state->torn_bytes = 0;
-	return append_file_tail(target, now_ns);
+	return append_file_tail(out, now_ns);
 }
 
-void spill_recover(struct spill *s, struct append_file *target)
+void spill_recover(struct spill *s, struct append_file *out)
 {
 	int fd = s->is_recovered ? -1 : open(s->path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	if (recover(s, fd, target) == SPILL_CUT)
+	if (recover(s, fd, out) == SPILL_CUT)
 		count_lost(s);
 	close(fd);
 }
@@ -373,58 +371,58 @@ static int unreadable(struct spill *s, int error)
 	return error;
 }
 
-static int find_start(struct spill *s, int fd, struct append_file *target)
+static int find_start(struct spill *s, int fd, struct append_file *out)
 {
 	struct stat st;
 	if (fstat(fd, &st) < 0)
 		return errno;
 	if ((uint64_t)st.st_size < s->size_bytes)
 		return SPILL_CUT;
-	return s->is_recovered ? 0 : recover(s, fd, target);
+	return s->is_recovered ? 0 : recover(s, fd, out);
 }
 
-static int drain(struct spill *s, int fd, struct append_file *target,
+static int drain(struct spill *s, int fd, struct append_file *out,
 		 int64_t now_ns)
 {
 	size_t done;
-	int error = find_start(s, fd, target);
+	int error = find_start(s, fd, out);
 	if (error != 0)
 		return unreadable(s, error);
 	if (!spill_can_drain(s)) /* all of it was found there */
 		return 0;
-	error = find_line(s, target, now_ns);
+	error = find_line(s, out, now_ns);
 	if (error != 0)
 		return error;
 	error = read_piece(s, fd);
 	if (error != 0)
 		return unreadable(s, error);
 	s->failed_reads = 0;
-	error = announce(s, fd, target);
+	error = announce(s, fd, out);
 	if (error != 0)
 		return error;
-	error = append_file_write(target, APPEND_SPILL,
+	error = append_file_write(out, APPEND_SPILL,
 				  (int64_t)s->state.position_bytes,
 				  buf_span(&s->dir->piece), &done);
 	if (done > 0)
-		arrive(s, fd, target, done);
+		save_progress(s, fd, out, done);
 	return error;
 }
 
-int spill_drain(struct spill *s, struct append_file *target, int64_t now_ns)
+int spill_drain(struct spill *s, struct append_file *out, int64_t now_ns)
 {
 	int fd = open(s->path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? unreadable(s, SPILL_CUT) : errno;
-	int error = drain(s, fd, target, now_ns);
+	int error = drain(s, fd, out, now_ns);
 	close(fd);
 	return error;
 }
 
 /* --- asking */
 
-const char *spill_target(const struct spill *s)
+const char *spill_output_path(const struct spill *s)
 {
-	return s->target;
+	return s->output_path;
 }
 
 bool spill_is_called(const struct spill *s, const char *name)
@@ -472,8 +470,8 @@ void spill_sync(struct spill *s)
 	s->is_dirty = false;
 }
 
-void spill_settled(struct spill *s)
+void spill_committed(struct spill *s)
 {
 	s->limit_bytes = s->size_bytes;
-	append_file_settled(&s->file);
+	append_file_committed(&s->file);
 }

@@ -47,11 +47,12 @@ struct spill_dir {
 	size_t bytes_max; /* of all spills together; a batch may exceed it */
 	size_t files;	  /* each needs a page at least */
 	const char *sink_name;
-	bool (*inherits)(const void *router, uint32_t number, struct span name);
+	bool (*takes_over)(const void *router, uint32_t number,
+			   struct span name);
 	const void *router;
 	struct sink_stats *stats; /* the sink's */
 	struct sink_stats own_stats;
-	struct appender_env env; /* of the spills' files */
+	struct file_env env;	 /* of the spills' files */
 	struct buf piece;	 /* whole lines */
 	struct buf piece_chunks; /* the headers of its chunks */
 	bool is_damaged;	 /* lines were lost with the end of a spill */
@@ -72,7 +73,7 @@ struct spill_lines {
 bool spill_dir_is_full(const struct spill_dir *);
 
 /* A new one, for the lines of a file.  NULL on failure: errno says why. */
-struct spill *spill_new(struct spill_dir *, const char *target);
+struct spill *spill_new(struct spill_dir *, const char *output_path);
 
 /* Load NAME from the directory.  NULL when it is none of this sink, nor of one
  * that is no more and whose heir this one is; when it is
@@ -89,20 +90,20 @@ bool spill_is_called(const struct spill *, const char *name);
 /* The file stays.  NULL is fine. */
 void spill_free(struct spill *);
 
-const char *spill_target(const struct spill *);
+const char *spill_output_path(const struct spill *);
 
 /* Append a chunk: counted in the stats as spilled.  0 or an errno, then the
  * spill is as before.  The target matters when the first line is torn. */
 int spill_add(struct spill *, const struct spill_lines *,
-	      const struct append_file *target) MUST_USE;
+	      const struct append_file *out) MUST_USE;
 
 /* Find what the process before had drained of it; the target is open.  Done
  * once, and by spill_drain. */
-void spill_recover(struct spill *, struct append_file *target);
+void spill_recover(struct spill *, struct append_file *out);
 
 /* Append the next piece to the target, which is between begin and end; its
  * lines are counted as written.  0 or an errno. */
-int spill_drain(struct spill *, struct append_file *target,
+int spill_drain(struct spill *, struct append_file *out,
 		int64_t now_ns) MUST_USE;
 
 /* Whether something is there to drain; whether there is anything at all. */
@@ -125,7 +126,7 @@ void spill_drained_before(const struct spill *, uint64_t *lines,
 void spill_sync(struct spill *);
 
 /* The journal was committed: what was added may be drained now. */
-void spill_settled(struct spill *);
+void spill_committed(struct spill *);
 
 /* Remove the file and free. */
 void spill_remove(struct spill *);

@@ -48,7 +48,7 @@ static_assert(sizeof(struct spill_chunk) == 24, "as in spill.h");
 struct spill {
 	struct spill_dir *dir;
 	char *path;
-	char *target;
+	char *output_path;
 	struct append_file file;
 	struct spill_state state;
 	uint64_t head_check;
@@ -65,6 +65,17 @@ struct spill {
 	bool is_recovered;
 	bool is_dirty; /* not synced */
 };
+
+/* The text with which a spill begins, as spill.h draws it. */
+struct spill_head {
+	struct span output_name;
+	struct span output_path;
+	size_t bytes; /* with the padding: the state begins there */
+};
+
+/* Read the head.  The spans point into the bytes.  False if it is damaged, of
+ * another version, or if the bytes do not contain all of it. */
+bool spill_read_head(struct span bytes, struct spill_head *) MUST_USE;
 
 /* What reads answers 0, an errno, or SPILL_CUT when it is not there. */
 enum { SPILL_CUT = -1 };

@@ -20,11 +20,11 @@
 #include "record/record.h"
 #include "record/value.h"
 
-enum part_kind { PART_TEXT, PART_TIME, PART_KEY };
+enum template_part_kind { PART_TEXT, PART_TIME, PART_KEY };
 
-struct part {		  /* the spans point into the template */
+struct template_part {	  /* the spans point into the template */
 	struct span text; /* that stands before the rest */
-	enum part_kind kind;
+	enum template_part_kind kind;
 	struct span key; /* PART_KEY, without its braces */
 	size_t place;	 /* see record_first_at */
 };
@@ -33,7 +33,7 @@ struct template
 {
 	struct format format;
 	char *text;
-	struct part *parts;
+	struct template_part *parts;
 	size_t part_count;
 };
 
@@ -42,11 +42,11 @@ static struct span span_between(const char *from, const char *end)
 	return span_make(from, (size_t)(end - from));
 }
 
-static struct part *add_part(struct template *t, struct span text)
+static struct template_part *add_part(struct template *t, struct span text)
 {
 	t->parts = mem_grow(t->parts, t->part_count + 1, sizeof *t->parts);
-	struct part *p = &t->parts[t->part_count++];
-	*p = (struct part){.text = text};
+	struct template_part *p = &t->parts[t->part_count++];
+	*p = (struct template_part){.text = text};
 	return p;
 }
 
@@ -67,7 +67,8 @@ static void compile(struct template *t)
 		if (*at == '{') {
 			brace = at;
 		} else if (*at == '}' && brace != NULL) {
-			struct part *p = add_part(t, span_between(from, brace));
+			struct template_part *p =
+				add_part(t, span_between(from, brace));
 			p->key = span_between(brace + 1, at);
 			p->kind = is_time(p->key) ? PART_TIME : PART_KEY;
 			from = at + 1;
@@ -87,8 +88,8 @@ static void put_text(struct buf *out, struct span text)
 			buf_put_char(out, text.ptr[i]);
 }
 
-static void put_key(struct buf *out, const struct record *r, struct part *p,
-		    enum format_escape escape)
+static void put_key(struct buf *out, const struct record *r,
+		    struct template_part *p, enum format_escape escape)
 {
 	const struct value *v = record_first_at(r, p->key, &p->place);
 	if (v == NULL) /* with the braces, which stand around it */
@@ -129,7 +130,7 @@ static void render_template(struct format *f, const struct record *r,
 	struct template *t = (struct template *)f;
 	enum format_escape escape = f->is_raw ? FORMAT_RAW : FORMAT_LINE;
 	for (size_t i = 0; i < t->part_count; i++) {
-		struct part *p = &t->parts[i];
+		struct template_part *p = &t->parts[i];
 		put_text(out, p->text);
 		if (p->kind == PART_TIME)
 			format_put_time(out, r->time_ns);

@@ -42,14 +42,14 @@ const struct conf_key_spec output_common_keys[] = {
 
 enum { KINDS_MAX = 32 };
 
-struct route {
+struct router_route {
 	char *name;
 	struct tag_match match;
 	struct sink *sink;
 };
 
 struct router {
-	struct route *routes;
+	struct router_route *routes;
 	size_t count;
 };
 
@@ -121,7 +121,7 @@ static char *get_name(const struct router *router, struct conf_section *s,
 	return NULL;
 }
 
-static void route_fini(struct route *route)
+static void route_fini(struct router_route *route)
 {
 	if (route->sink != NULL)
 		route->sink->ops->close(route->sink);
@@ -131,7 +131,7 @@ static void route_fini(struct route *route)
 
 /* As in Fluent Bit, where an output without a Match gets everything when it
  * is the only one, of the only input, and else nothing. */
-static bool read_match(struct route *route, struct conf_section *s,
+static bool read_match(struct router_route *route, struct conf_section *s,
 		       const struct sink_env *env, struct err *e)
 {
 	const char *match = NULL, *regex = NULL;
@@ -162,21 +162,21 @@ void router_free(struct router *router)
 /* What a file output has spilled is written by the one that has its name now;
  * when there is none, because it was renamed or removed, by the first: a spill
  * knows the paths of its files, and its lines are as they were. */
-static bool inherits(const void *data, uint32_t number, struct span name)
+static bool takes_over(const void *data, uint32_t number, struct span name)
 {
 	const struct router *router = data;
-	const struct route *heir = NULL;
+	const struct router_route *writer = NULL;
 	for (size_t i = 0; i < router->count; i++) {
-		const struct route *route = &router->routes[i];
+		const struct router_route *route = &router->routes[i];
 		if (!route->sink->ops->has_spills)
 			continue;
-		bool is_its = span_equals(span_of(route->name), name);
-		if (heir == NULL || is_its)
-			heir = route;
-		if (is_its)
+		bool has_name = span_equals(span_of(route->name), name);
+		if (writer == NULL || has_name)
+			writer = route;
+		if (has_name)
 			break;
 	}
-	return heir == &router->routes[number];
+	return writer == &router->routes[number];
 }
 
 bool router_add(struct router *router, struct conf_section *s,
@@ -192,7 +192,7 @@ bool router_add(struct router *router, struct conf_section *s,
 	char *name = get_name(router, s, kind, e);
 	if (name == NULL)
 		return false;
-	struct route route = {.name = name};
+	struct router_route route = {.name = name};
 	if (!read_match(&route, s, env, e)) {
 		free(name);
 		return false;
@@ -200,7 +200,7 @@ bool router_add(struct router *router, struct conf_section *s,
 	struct sink_env its_env = *env;
 	its_env.number = (uint32_t)router->count;
 	its_env.name = route.name;
-	its_env.inherits = inherits;
+	its_env.takes_over = takes_over;
 	its_env.router = router;
 	route.sink = kind->open(s, &its_env, e);
 	if (route.sink != NULL)
@@ -220,7 +220,7 @@ void router_put(struct router *router, struct record *r)
 	struct message *m = r->message;
 	bool is_routed = false;
 	for (size_t i = 0; i < router->count; i++) {
-		const struct route *route = &router->routes[i];
+		const struct router_route *route = &router->routes[i];
 		if (!tag_match_takes(&route->match, r->tag))
 			continue;
 		is_routed = true;
@@ -269,12 +269,12 @@ void router_reopen(struct router *router)
 	}
 }
 
-void router_settled(struct router *router)
+void router_committed(struct router *router)
 {
 	for (size_t i = 0; i < router->count; i++) {
 		struct sink *sink = router->routes[i].sink;
-		if (sink->ops->settled != NULL)
-			sink->ops->settled(sink);
+		if (sink->ops->committed != NULL)
+			sink->ops->committed(sink);
 	}
 }
 

@@ -42,7 +42,7 @@ void router_abandon(struct router *);
 void router_reopen(struct router *);
 
 /* After each commit of the journal, see sink_ops. */
-void router_settled(struct router *);
+void router_committed(struct router *);
 
 /* Go on counting from there, see sink_ops. */
 void router_restore(struct router *, size_t index, const struct sink_stats *);

@@ -50,7 +50,8 @@ struct sink_env {
 	const char *name; /* NAME.N or its Alias; set by the router */
 	/* Whether what an output of that name has spilled is this one's to
 	 * write; NULL: when the name is its own; set by the router. */
-	bool (*inherits)(const void *router, uint32_t number, struct span name);
+	bool (*takes_over)(const void *router, uint32_t number,
+			   struct span name);
 	const void *router;
 	const char *spill_dir;	/* for lines set aside; NULL: in memory */
 	size_t spill_bytes_max; /* of each sink; a batch may exceed it */
@@ -97,7 +98,7 @@ struct sink_ops {
 	enum sink_flush (*flush)(struct sink *, int64_t now_mono_ns);
 	/* The journal was committed: what was put before will not come again.
 	 * May be NULL. */
-	void (*settled)(struct sink *);
+	void (*committed)(struct sink *);
 	/* Before the first put, when the journal is this process's: go on
 	 * with what the process before left, and with its counters (NULL:
 	 * there are none).  Without this the first put or flush does it.  May

@@ -31,15 +31,15 @@
 #include "record/json.h"
 #include "record/record.h"
 
-enum style { MSGPACK, JSON, JSON_STREAM, JSON_LINES };
-enum date { DOUBLE, ISO8601, EPOCH, JAVA_SQL_TIMESTAMP, EPOCH_MS };
+enum stdout_style { MSGPACK, JSON, JSON_STREAM, JSON_LINES };
+enum stdout_date { DOUBLE, ISO8601, EPOCH, JAVA_SQL_TIMESTAMP, EPOCH_MS };
 
 enum { DATE_BYTES = 128 };
 
 struct stdout_sink {
 	struct sink sink;
-	enum style style;
-	enum date date;
+	enum stdout_style style;
+	enum stdout_date date;
 	char *date_key; /* NULL: no date */
 	struct buf batch;
 	size_t done_bytes;  /* of the batch: on standard output */
@@ -92,7 +92,7 @@ static struct value text_date(int64_t time_ns, char separator, const char *end,
 	return value_string(span_make(room, (size_t)len));
 }
 
-static struct value date_of(enum date date, int64_t time_ns,
+static struct value date_of(enum stdout_date date, int64_t time_ns,
 			    char room[static DATE_BYTES])
 {
 	switch (date) {
@@ -173,7 +173,7 @@ static void complete(struct stdout_sink *ss)
 		buf_put_char(&ss->batch, '\n');
 }
 
-static void begin_anew(struct stdout_sink *ss)
+static void start_batch(struct stdout_sink *ss)
 {
 	struct sink_stats *s = &ss->sink.stats;
 	s->lines_queued = 0;
@@ -191,7 +191,7 @@ static void count_written(struct stdout_sink *ss)
 	struct sink_stats *s = &ss->sink.stats;
 	s->lines_written_total += s->lines_queued;
 	s->messages_written_total += s->messages_queued;
-	begin_anew(ss);
+	start_batch(ss);
 }
 
 static void abandon(struct sink *sink)
@@ -199,7 +199,7 @@ static void abandon(struct sink *sink)
 	struct sink_stats *s = &sink->stats;
 	s->lines_dropped_total[DROP_write_failed] += s->lines_queued;
 	s->messages_dropped_total[DROP_write_failed] += s->messages_queued;
-	begin_anew((struct stdout_sink *)sink);
+	start_batch((struct stdout_sink *)sink);
 }
 
 /* A pipe that is writable has room for PIPE_BUF bytes.  0 or an errno; EAGAIN
@@ -282,7 +282,7 @@ static bool read_date(struct stdout_sink *ss, struct conf_section *s,
 	if (!conf_get_choice(s, "json_date_format", names, &date, e) ||
 	    !conf_get_text(s, "json_date_key", &key, e))
 		return false;
-	ss->date = date < EPOCH_MS ? (enum date)date : EPOCH_MS;
+	ss->date = date < EPOCH_MS ? (enum stdout_date)date : EPOCH_MS;
 	for (size_t i = 0; i < sizeof offs / sizeof *offs; i++)
 		if (strcasecmp(key, offs[i]) == 0)
 			return true;
@@ -312,7 +312,7 @@ static struct sink *open_sink(struct conf_section *s,
 	if (!conf_get_choice(s, "Format", names, &style, e))
 		return NULL;
 	struct stdout_sink *ss = mem_new(1, sizeof *ss);
-	ss->style = (enum style)style;
+	ss->style = (enum stdout_style)style;
 	if (!read_date(ss, s, e)) {
 		close_sink(&ss->sink);
 		return NULL;

@@ -206,9 +206,9 @@ static void commit(struct pipeline *p)
 	publish(p, false);
 	counters_pack(&p->view, p->counters);
 	journal_commit(p->opts.journal, p->counters, COUNTERS_BYTES);
-	router_settled(p->opts.router);
+	router_committed(p->opts.router);
 	if (p->opts.dead_letter != NULL)
-		dead_letter_settled(p->opts.dead_letter);
+		dead_letter_committed(p->opts.dead_letter);
 	p->opts.on_progress(p->opts.data, false);
 }
 

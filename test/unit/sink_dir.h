@@ -22,6 +22,7 @@
 #include "conf/conf.h"
 #include "output/kinds.h"
 #include "record/record.h"
+#include "setup/plugins.h"
 
 #define START_NS (1000 * NS_PER_S)
 
@@ -206,7 +207,7 @@ static inline enum sink_flush flush_only(struct fixture *f)
 
 static inline void commit(struct fixture *f)
 {
-	f->sink->ops->settled(f->sink);
+	f->sink->ops->committed(f->sink);
 	assert_laws(f->sink);
 }
 

@@ -298,7 +298,7 @@ static void letters_wait_for_their_file_in_order(void **state)
 	assert_non_null(strstr(content(f, "log").ptr, "cannot be written"));
 	put_all(f, (const char *const[]){"one", "two", NULL});
 	assert_int_equal(flush(f), SINK_FLUSHED);
-	dead_letter_settled(f->letters);
+	dead_letter_committed(f->letters);
 	put_all(f, (const char *const[]){"three", NULL});
 	assert_int_equal(flush(f), SINK_FLUSHED);
 	assert_int_equal(stats(f)->messages_queued, 3);

@@ -11,7 +11,7 @@
 #include "output/router.h"
 #include "record/record.h"
 
-/* --- a sink that does what its keys say, in the place of the file sink */
+/* --- a sink that does what its keys say, called "file" as the file sink */
 
 struct fake {
 	struct sink sink;
@@ -76,8 +76,16 @@ static void fake_close(struct sink *sink)
 	free(sink);
 }
 
-const struct sink_ops file_sink_ops = {
+static const struct conf_key_spec fake_keys[] = {
+	{"Refuses", CONF_BOOL, .help = "Refuse every record."},
+	{"Blocks", CONF_BOOL, .help = "Be blocked at each flush."},
+	{"Fails", CONF_BOOL, .help = "Do not open."},
+	{NULL},
+};
+
+static const struct sink_ops fake_ops = {
 	.name = "file",
+	.keys = fake_keys,
 	.open = fake_open,
 	.put = fake_put,
 	.flush = fake_flush,
@@ -85,6 +93,9 @@ const struct sink_ops file_sink_ops = {
 	.reopen = fake_reopen,
 	.close = fake_close,
 };
+
+static const struct sink_ops *const kinds[] = {&fake_ops, &stdout_sink_ops,
+					       &null_sink_ops, NULL};
 
 /* --- a router from a configuration */
 
@@ -98,7 +109,8 @@ struct fixture {
 
 static bool open_with(struct fixture *f, const char *text, struct err *e)
 {
-	const struct sink_env env = {.conf_dir = ".",
+	const struct sink_env env = {.kinds = kinds,
+				     .conf_dir = ".",
 				     .is_only_route = f->is_only_route};
 	*f = (struct fixture){.router = router_new(), .arena = arena_new(4096)};
 	f->conf = conf_read_text("t.conf", text, strlen(text), e);

@@ -28,8 +28,8 @@
  * In the first batch after a crash the lines that stand in the file already,
  * as was noted, are not written again (journal/append_note.h).
  * Keeps the laws of sink.h in the stats that it is given. */
-#ifndef FILE_APPENDER_H
-#define FILE_APPENDER_H
+#ifndef FILE_OUTPUT_FILE_H
+#define FILE_OUTPUT_FILE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,10 +40,10 @@
 
 struct spill;
 
-enum append { APPENDED, APPEND_BLOCKED, APPEND_SET_ASIDE };
+enum append_result { APPENDED, APPEND_BLOCKED, APPEND_HELD };
 
-struct appender {
-	struct appender_env *env;
+struct output_file {
+	struct file_env *env;
 	char *path;
 	struct append_file file;
 	struct buf lines;    /* while none wait, their memory may be taken */
@@ -60,43 +60,43 @@ struct appender {
 	int64_t failing_since_ns;
 };
 
-struct appender *appender_new(const char *path, struct appender_env *);
+struct output_file *output_file_new(const char *path, struct file_env *);
 
 /* Gives up what waits in memory, closes.  NULL is fine. */
-void appender_free(struct appender *);
+void output_file_free(struct output_file *);
 
 /* A line counts from now on that is put to `lines` and `answers` later, before
  * the next flush. */
-void appender_count(struct appender *, bool answers);
+void output_file_count(struct output_file *, bool answers);
 
 /* The line that was just put at the end of `lines` counts from now on. */
-void appender_took(struct appender *, bool answers);
+void output_file_added(struct output_file *, bool answers);
 
 /* Write what waits. */
-enum append appender_flush(struct appender *, int64_t now_ns);
+enum append_result output_file_flush(struct output_file *, int64_t now_ns);
 
 /* The journal was committed: what still waits belongs to no batch. */
-void appender_settled(struct appender *);
+void output_file_committed(struct output_file *);
 
 /* Whether a line waits, in memory or spilled. */
-bool appender_waits(const struct appender *);
+bool output_file_waits(const struct output_file *);
 
 /* Whether a line that is put now will have to wait. */
-bool appender_is_held(const struct appender *);
+bool output_file_is_held(const struct output_file *);
 
 /* Whether such a line may be refused when too much waits: not when it waits
  * for the disk, then the journal holds it. */
-bool appender_may_refuse(const struct appender *);
+bool output_file_may_refuse(const struct output_file *);
 
 /* Give up the lines in memory that do not lie within the first `keep_bytes`:
  * counted as DROP_write_failed. */
-void appender_give_up(struct appender *, size_t keep_bytes);
+void output_file_drop(struct output_file *, size_t keep_bytes);
 
 /* Have what was written reach the disk, when the policy is not never. */
-void appender_sync(struct appender *);
+void output_file_sync(struct output_file *);
 
 /* Close the file, but for a torn line's sake; what waits is tried again at
  * the next flush. */
-void appender_reopen(struct appender *);
+void output_file_reopen(struct output_file *);
 
 #endif
