@@ -89,7 +89,8 @@ static void letters_go_to_their_inputs(void **state)
 	assert_nothing_more(a);
 	assert_nothing_more(b);
 	assert_has(p, "out", "sent: 3\n");
-	assert_has(p, "out", "to syslog.0, their own input not being there: 1");
+	assert_has(p, "out",
+		   "to syslog.0, because their own input does not exist: 1");
 	assert_string_equal(content(p, "err"), "");
 	close(a);
 	close(b);
@@ -308,6 +309,16 @@ static void what_is_good_of_a_damaged_journal_is_sent(void **state)
 	close(a);
 }
 
+static void a_spill_is_known_by_its_first_bytes(void **state)
+{
+	struct place *p = *state;
+	write_conf(p);
+	write_file(p, "x.damaged", SPAN("sluiced spill 1 and no more"));
+	assert_int_equal(replay_at(p, "x.damaged", 0), EXIT_CODE_SYSTEM);
+	assert_has(p, "err", "x.damaged: its head is damaged");
+	assert_string_equal(content(p, "out"), "");
+}
+
 /* What came over one connection, until it ended. */
 static void assert_stream(int listener, const char *want)
 {
@@ -410,6 +421,7 @@ int main(void)
 		TEST(a_letter_that_comes_back_is_not_sent_again),
 		TEST(the_messages_of_a_journal_are_sent),
 		TEST(what_is_good_of_a_damaged_journal_is_sent),
+		TEST(a_spill_is_known_by_its_first_bytes),
 		TEST(a_stream_gets_messages_in_its_framing),
 		TEST(a_network_input_is_found_by_its_port),
 	};
