@@ -8,13 +8,12 @@
 
 enum {
 	KEEP_BYTES = 64 * 1024,
-	/* While it keeps up with many lines, small ones and large ones come in
-	 * turns; to map and touch the memory each time costs a fifth of a
-	 * line. */
+	/* Under load, small and large batches alternate.  Mapping and touching
+	 * the memory each time costs a fifth of the time of a line. */
 	SMALL_MAX = 64,
 };
 
-struct batch_run { /* lines of one chain that follow each other */
+struct batch_run { /* adjacent lines of one chain */
 	uint32_t at;
 	uint32_t bytes;
 	uint32_t lines;
@@ -78,7 +77,7 @@ size_t batch_memory_bytes(const struct batch *b)
 	return b->used_bytes + (b->chains > 1 ? b->longest_bytes : 0);
 }
 
-/* The only one has all the bytes as they lie: it gets them without a copy. */
+/* A single chain owns all the bytes: it gets them without a copy. */
 void batch_hand_over(struct batch *b, struct batch_chain *chain,
 		     struct output_file *o)
 {

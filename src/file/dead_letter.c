@@ -73,8 +73,8 @@ void dead_letter_close(struct dead_letter *d)
 	free(d);
 }
 
-/* json_write_string writes \u only for what is not UTF-8, which is lost then,
- * and for the control characters that have no shorter escape. */
+/* json_write_string writes \u only for bytes that are not UTF-8, which would be
+ * lost, and for control characters without a shorter escape. */
 static bool is_text(struct span written)
 {
 	for (size_t i = 0; i < written.len; i++)
@@ -178,7 +178,7 @@ void dead_letter_restore(struct dead_letter *d, const struct sink_stats *from)
 	s->lines_queued = s->messages_queued = s->files_open = 0;
 }
 
-/* NULL when there is no such text. */
+/* NULL if the record has no such string. */
 static const struct span *text_of(const struct record *r, struct span key)
 {
 	const struct value *v = record_last(r, key);

@@ -11,7 +11,7 @@ enum { BUCKET_COUNT = 1024 };
 
 struct file_cache {
 	struct file_env *env;
-	struct cached_file *last;   /* found; may be NULL */
+	struct cached_file *last;   /* the last one found, or NULL */
 	struct cached_file waiting; /* heads of the rings */
 	struct cached_file resting;
 	size_t resting_count;
@@ -19,7 +19,7 @@ struct file_cache {
 	struct cached_file *buckets[BUCKET_COUNT];
 };
 
-/* Eight bytes at a time: names are paths, half a hundred bytes long. */
+/* Eight bytes at a time, because names are paths of about fifty bytes. */
 static uint64_t hash_of(struct span s)
 {
 	uint64_t hash = s.len;

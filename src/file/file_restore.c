@@ -29,8 +29,9 @@ static bool is_loaded(struct file_restore *r, const char *name)
 	return false;
 }
 
-/* A path below the root has the name that its tag has, any other one its
- * whole, which begins with '/' and is no tag's there. */
+/* The name of a path below the root is the rest of it.  The name of any other
+ * path is the whole path; it begins with '/', as no tag's name below a root
+ * does. */
 static struct cached_file *file_of(struct file_restore *r, const char *path)
 {
 	size_t len = strlen(path), skip = r->root.len;
@@ -44,8 +45,9 @@ static struct cached_file *file_of(struct file_restore *r, const char *path)
 	return f;
 }
 
-/* Of two for one file one comes first.  A line that is torn goes on where it
- * ends: nothing comes before it. */
+/* If there are two spills for one file, the second one is loaded when the first
+ * one is drained.  No spill is used while a torn line has to be completed
+ * first. */
 static void adopt(struct file_restore *r, struct spill *spill)
 {
 	struct output_file *o =
@@ -93,11 +95,11 @@ static void load_spills(struct file_restore *r)
 
 /* --- the counters */
 
-struct balance { /* one of the two */
+struct balance { /* the counters of one accounting equation */
 	uint64_t *total, *written, *dropped, *queued, *spilled;
 };
 
-/* What waited in memory is gone, but for what was spilled since. */
+/* The lines in memory are lost, except those that were spilled later. */
 static void drop_memory(const struct balance *b, uint64_t left)
 {
 	if (left > *b->spilled)
@@ -108,10 +110,10 @@ static void drop_memory(const struct balance *b, uint64_t left)
 	*b->queued = *b->spilled;
 }
 
-/* What was spilled and is no more has been written, as far as spills say that
- * they were drained and none was damaged: a spill is removed only when this
- * was committed.  Of one that cannot be read now nothing is known yet.  The
- * answer is what is lost. */
+/* Spilled lines that no longer exist were written, as far as the spills say
+ * that they were drained, and if no spill was damaged: a spill is removed only
+ * after this was committed.  Nothing is known yet about a spill that cannot be
+ * read now.  Returns the number of lost lines. */
 static uint64_t balance_spilled(const struct balance *b, uint64_t left,
 				uint64_t drained,
 				const struct spill_dir *spills)

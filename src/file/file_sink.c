@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Name file: lines to files by path.
+/* Name file: appends lines to files, chosen by path.
  *
- *     [Path/]File     else [Path/]tag     else tag
+ *     [Path/]File     or else [Path/]tag     or else tag
  *
  * The happy path:
- *  1. put finds the file of the record's tag, or notes a new one, and renders
- *     the line behind all others of the batch (batch.h);
- *  2. flush hands each file the lines that it got, and it writes them with one
- *     write();
- *  3. a file that nobody used for a minute is closed.
+ *  1. put finds the file for the record's tag, or adds a new one, and renders
+ *     the line after all others of the batch (batch.h);
+ *  2. flush gives each file its lines, and the file writes them with one
+ *     write() (output_file.h);
+ *  3. a file that was not used for a minute is closed.
  * Failures:
- *  - a tag that is no path, or would lead out of its root: put refuses the
- *    line, DROP_path_refused;
- *  - the disk takes nothing: flush says so, everything waits where it is;
- *  - one file cannot be written: its lines are set aside in its spill
- *    (spill.h), the others go on.  All that is spilled is bounded; beyond it
- *    the newest lines of such files are dropped, DROP_write_failed;
- *  - there is no place for spills: what is set aside waits in memory, bounded
- *    by SET_ASIDE_BYTES_MAX, and a killed process loses it;
- *  - the process is killed: the next one finds the spills (restore), and the
- *    appenders what stands in the files already. */
+ *  - A tag is not a valid path, or would lead out of its root: put refuses the
+ *    line, DROP_path_refused.
+ *  - The disk rejects writes: flush returns SINK_BLOCKED, and all lines wait
+ *    where they are.
+ *  - One file cannot be written: its lines are spilled (spill.h), and the
+ *    other files continue.  The size of all spills is limited; beyond the
+ *    limit, the newest lines of such files are dropped, DROP_write_failed.
+ *  - There is no directory for spills: held lines wait in memory, limited by
+ *    HELD_BYTES_MAX, and a killed process loses them.
+ *  - The process is killed: the next one finds the spills (restore), and each
+ *    file detects which lines it has already. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,11 +51,11 @@ struct file_sink {
 	struct format *format;
 	struct file_cache *files;
 	struct batch batch;
-	struct buf root;   /* Path with one '/' at its end, or nothing */
+	struct buf root;   /* Path with one '/' at its end, or empty */
 	char *fixed;	   /* File below the root; NULL: the tag is the name */
 	bool is_sanitized; /* Tag_Path sanitized */
 	struct buf tag;	   /* of the last record, sanitized */
-	size_t held_bytes; /* in memory */
+	size_t held_bytes; /* of lines held in memory */
 	size_t full_lines; /* dropped in this batch: too much waits */
 	int64_t sync_ns;   /* when to sync next */
 	int64_t sync_interval_ns;
@@ -62,7 +63,7 @@ struct file_sink {
 	struct log_rate full_rate;
 };
 
-/* Below a root an absolute name is a relative one. */
+/* Below a root, an absolute name is read as a relative one. */
 static struct span below_root(const struct file_sink *fs, struct span name)
 {
 	while (fs->root.len > 0 && name.len > 0 && name.ptr[0] == '/')
@@ -70,7 +71,7 @@ static struct span below_root(const struct file_sink *fs, struct span name)
 	return name;
 }
 
-/* Valid until the next. */
+/* The result is valid until the next call. */
 static struct span name_of(struct file_sink *fs, const struct record *r)
 {
 	if (fs->fixed != NULL)
@@ -90,7 +91,7 @@ static bool refuse(struct sink_stats *stats, enum drop_reason why,
 	return false;
 }
 
-/* The file, or NULL when its path is refused. */
+/* Returns the file, or NULL if its path is refused. */
 static struct cached_file *find_file(struct file_sink *fs, struct span name)
 {
 	struct cached_file *f = file_cache_find(fs->files, name);
@@ -122,8 +123,8 @@ static bool is_full(const struct file_sink *fs)
 	       fs->spills.bytes_max;
 }
 
-/* Each line counts: one with a line break in it, which Escape off lets pass,
- * is several, and the last of them answers. */
+/* Each line counts.  With Escape off, a rendered line may contain line breaks
+ * and is several lines; the last one counts as its message's. */
 static void take(struct file_sink *fs, struct cached_file *f, size_t from,
 		 bool answers)
 {
@@ -172,9 +173,9 @@ static bool put(struct sink *sink, const struct record *r, bool answers,
 	return true;
 }
 
-/* What could not be spilled: as far as there is room for it in memory, and the
- * spill is not full.  Whoever can choose paths that cannot be written could
- * else make any number of them wait. */
+/* Keep lines that could not be spilled, as far as there is room in memory and
+ * the spill is not full.  Otherwise a sender that chooses paths that cannot be
+ * written could make any number of lines wait. */
 static void hold_lines(struct file_sink *fs, struct output_file *o)
 {
 	size_t room_bytes = fs->held_bytes < HELD_BYTES_MAX
@@ -217,7 +218,7 @@ static void end_batch(struct file_sink *fs, enum sink_flush answer)
 {
 	fs->sink.batch_bytes = fs->sink.batch_files = 0;
 	batch_end(&fs->batch);
-	/* What waits for the disk is in the files' own memory now. */
+	/* Lines that wait for the disk are in the files' own memory now. */
 	if (answer == SINK_BLOCKED)
 		batch_fini(&fs->batch);
 }
@@ -308,7 +309,7 @@ static bool set_paths(struct file_sink *fs, const struct file_keys *keys,
 		buf_put_char(&fs->root, '/');
 	}
 	fs->is_sanitized = keys->is_sanitized;
-	/* The root directory has nothing around it. */
+	/* Nothing is outside the root directory. */
 	if (keys->file == NULL && !keys->follow_symlinks && fs->root.len > 1)
 		fs->env.root = buf_span(&fs->root);
 	if (keys->file == NULL)
@@ -325,9 +326,9 @@ static bool set_paths(struct file_sink *fs, const struct file_keys *keys,
 	return true;
 }
 
-/* What is known of the paths before there is a tag: now is the time to say
- * that it cannot work, and to make the directory, so that who tails it finds
- * it.  Only a dry run fails for it: the disk may come later. */
+/* Part of the path is known before the first record arrives.  Report now if it
+ * cannot be written, and make the directory, so that a tailer finds it. Only a
+ * dry run fails: the disk may be mounted later. */
 static bool prepare(struct file_sink *fs, struct conf_section *s, bool dry_run,
 		    struct err *e)
 {

@@ -42,7 +42,7 @@ static size_t count_lines(struct span bytes)
 	return lines;
 }
 
-/* They are somewhere else now. */
+/* The lines are written, or spilled. */
 static void cut_lines(struct output_file *o, size_t lines, size_t bytes)
 {
 	buf_cut_front(&o->lines, bytes);
@@ -85,9 +85,10 @@ static int write_part(struct output_file *o, size_t end)
 	return error;
 }
 
-/* The path is another file now.  A torn line is completed in the one that has
- * its beginning, if that still has a name, takes it now and nobody went on
- * there; else it is written whole to the new one. */
+/* The path names another file now.  A torn line is completed in the file that
+ * has its beginning, if that file still has a name, can be written now, and no
+ * other process appended to it.  Otherwise the whole line is written to the new
+ * file. */
 static void leave_file(struct output_file *o)
 {
 	struct stat st;
@@ -104,7 +105,7 @@ static void leave_file(struct output_file *o)
 	append_file_close(&o->file);
 }
 
-/* Nothing is open when nothing is left to write. */
+/* After success the file is closed if nothing is left to write. */
 static int begin(struct output_file *o)
 {
 	for (int i = 0; i < OPEN_TRIES; i++) {
@@ -115,10 +116,10 @@ static int begin(struct output_file *o)
 		if (!output_file_waits(o))
 			return 0;
 	}
-	return EBUSY; /* somebody renames it all the time */
+	return EBUSY; /* another process renames it continuously */
 }
 
-/* What a killed process had written of the first batch. */
+/* Skip the lines of the first batch that a killed process had written. */
 static void recover_lines(struct output_file *o)
 {
 	if (o->is_recovered)
@@ -162,8 +163,8 @@ static int drain(struct output_file *o, int64_t now_ns)
 	return error;
 }
 
-/* Before the lines are set aside: the notes are there for the first batch
- * only.  What stands in the file can be read without its lock. */
+/* Called before lines are spilled, because the notes exist during the first
+ * batch only.  Reading the file needs no lock. */
 static void recover_before_spilling(struct output_file *o)
 {
 	if (o->is_recovered || o->env->notes == NULL)
@@ -181,7 +182,7 @@ static void recover_before_spilling(struct output_file *o)
 
 /* --- failing */
 
-/* Whom does it concern? */
+/* Does the error affect the disk or this file only? */
 static enum append_result classify(int error, bool is_open)
 {
 	switch (error) {
@@ -209,7 +210,7 @@ static const char *text_of(int error)
 	return strerror(error);
 }
 
-/* The disk takes nothing, but what is spilled holds nobody up. */
+/* The disk rejects writes, but spilled lines do not hold up other outputs. */
 static bool can_spill(const struct output_file *o)
 {
 	const struct file_env *env = o->env;
@@ -227,8 +228,8 @@ static void log_failing(struct output_file *o, int error)
 		  o->answers.len);
 }
 
-/* Whoever has it has it for moments, again and again: asking less and less
- * often would mean to get it never. */
+/* The other process holds the lock for moments, again and again.  With a
+ * growing delay this process would never get it. */
 static void delay_busy(struct output_file *o, int64_t now_ns)
 {
 	o->retry_ns = now_ns + BACKOFF_MIN_NS;
@@ -290,7 +291,7 @@ static void log_working(struct output_file *o)
 
 /* --- setting aside */
 
-/* The first `bytes` of the lines, whole ones. */
+/* Spill the first `bytes`, which are whole lines. */
 static int spill_part(struct output_file *o, size_t bytes, bool is_old)
 {
 	struct span part = span_make(o->lines.ptr, bytes);
@@ -323,13 +324,13 @@ static int spill_all(struct output_file *o)
 	return error;
 }
 
-/* What waits for the disk is never given up: without room in the spill, or in
- * memory, it blocks. */
+/* Lines that wait for the disk are never dropped: without room in the spill, or
+ * without a spill, the result is APPEND_BLOCKED. */
 static enum append_result hold_lines(struct output_file *o)
 {
 	if (o->is_disk && !can_spill(o))
 		return APPEND_BLOCKED;
-	/* For those that spill already, the sink takes no more. */
+	/* If the file has a spill already, the sink limits its lines. */
 	bool is_full = !o->is_disk && o->spill == NULL &&
 		       o->env->spills != NULL &&
 		       spill_dir_is_full(o->env->spills);

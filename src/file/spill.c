@@ -14,7 +14,7 @@
 
 enum {
 	PIECE_BYTES = 1024 * 1024,
-	FILE_BYTES = 4096, /* at least, of its file system */
+	FILE_BYTES = 4096, /* the least that a file takes on its file system */
 	TRIES = 10,	   /* with the back-off of a file: half a minute */
 };
 
@@ -58,7 +58,7 @@ static void count_written(struct spill *s, const struct spill_chunk *c)
 	s->dir->stats->messages_written_total += c->messages;
 }
 
-/* Somebody removed or cut the file, or the disk does not give it back. */
+/* The file was removed or truncated, or the disk cannot read it. */
 static void count_lost(struct spill *s)
 {
 	struct sink_stats *stats = s->dir->stats;
@@ -113,9 +113,9 @@ void spill_remove(struct spill *s)
 
 /* --- adding */
 
-/* The place of the chunk that comes next, and of its torn line, if any.  Saved
- * before the chunk is there: a process that is killed in between leaves a
- * position behind the end, which means that nothing is there. */
+/* Save the place of the next chunk, and of the torn line in it, if any. This
+ * happens before the chunk is written: a process that is killed in between
+ * leaves a position after the end, which means that no lines are left. */
 static int start_over(struct spill *s, const struct append_file *out,
 		      size_t torn_bytes)
 {
@@ -136,7 +136,7 @@ static int start_over(struct spill *s, const struct append_file *out,
 	return 0;
 }
 
-/* Behind its last chunk there may be what could not be cut off. */
+/* After the last chunk there may be bytes that could not be cut off before. */
 static int cut_rest(struct spill *s)
 {
 	struct append_file *f = &s->file;
@@ -209,8 +209,8 @@ bool spill_can_drain(const struct spill *s)
 	return s->state.position_bytes < s->limit_bytes;
 }
 
-/* Read whole lines from the position on, about a piece, and the headers of
- * their chunks. */
+/* Read a piece of whole lines from the position on, and the headers of their
+ * chunks. */
 static int read_piece(const struct spill *s, int fd)
 {
 	struct buf *piece = &s->dir->piece, *chunks = &s->dir->piece_chunks;
@@ -249,7 +249,7 @@ static int read_piece(const struct spill *s, int fd)
 	return 0;
 }
 
-/* So much more of the piece is at the end of the target. */
+/* So many bytes of the piece are in the output file now. */
 static void advance(struct spill *s, size_t bytes)
 {
 	struct spill_state *state = &s->state;
@@ -291,9 +291,10 @@ static void save_progress(struct spill *s, int fd,
 	save_state(s, fd);
 }
 
-/* Before the piece is written, so that it is found there whenever the process
- * is killed and however late the file can be looked into.  Until this can be
- * saved nothing is written; what can never be saved holds nothing up. */
+/* Save the size of the piece before it is written.  So the next process finds
+ * the piece in the output file whenever this one is killed, and however late
+ * the file can be read.  Nothing is written until the state is saved, but after
+ * TRIES failures writing continues without it. */
 static int announce(struct spill *s, int fd, const struct append_file *out)
 {
 	set_end(s, out, s->dir->piece.len);
@@ -302,8 +303,8 @@ static int announce(struct spill *s, int fd, const struct append_file *out)
 	return s->failed_saves < TRIES ? error : 0;
 }
 
-/* A process that was killed behind its write could not save the position.
- * After an error it may be tried again. */
+/* A process that was killed after its write could not save the position. After
+ * an error this may be called again. */
 static int recover(struct spill *s, int fd, struct append_file *out)
 {
 	struct spill_state *state = &s->state;
@@ -335,7 +336,8 @@ static int recover(struct spill *s, int fd, struct append_file *out)
 	return 0;
 }
 
-/* The torn line goes on where it ends, else it comes whole. */
+/* Complete the torn line from where it ends.  If that is impossible, write it
+ * again as a whole. */
 static int find_line(struct spill *s, struct append_file *out, int64_t now_ns)
 {
 	struct spill_state *state = &s->state;
@@ -357,7 +359,7 @@ void spill_recover(struct spill *s, struct append_file *out)
 	close(fd);
 }
 
-/* A disk that fails may give it back later. */
+/* A failing disk may be able to read the bytes later. */
 static int unreadable(struct spill *s, int error)
 {
 	if (error == SPILL_CUT || ++s->failed_reads == TRIES) {
@@ -388,7 +390,7 @@ static int drain(struct spill *s, int fd, struct append_file *out,
 	int error = find_start(s, fd, out);
 	if (error != 0)
 		return unreadable(s, error);
-	if (!spill_can_drain(s)) /* all of it was found there */
+	if (!spill_can_drain(s)) /* the file had all of it already */
 		return 0;
 	error = find_line(s, out, now_ns);
 	if (error != 0)

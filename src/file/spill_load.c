@@ -48,8 +48,8 @@ static int read_head(struct spill *s, int fd, bool *is_ours)
 	return read_state(s, fd, span_make(bytes, head.bytes));
 }
 
-/* The last one: a file that was deleted in the same batch may have had the
- * inode before. */
+/* The last note counts: a file that was deleted in the same batch may have had
+ * the inode before. */
 static const struct append_note *find_note(const struct spill_dir *dir,
 					   const struct stat *st)
 {
@@ -70,7 +70,7 @@ static const struct append_note *find_note(const struct spill_dir *dir,
 	return NULL;
 }
 
-/* The first commit takes the notes away. */
+/* The first commit deletes the notes, so keep the one for this spill. */
 static void keep_note(struct spill_dir *dir, const char *path)
 {
 	struct stat st;
@@ -84,8 +84,8 @@ static void keep_note(struct spill_dir *dir, const char *path)
 		buf_put(&dir->notes, (const char *)n, sizeof *n);
 }
 
-/* What came with the batch that was not committed comes again.  If it cannot be
- * cut off now, it is before the next chunk. */
+/* The chunks of a batch that was not committed come again.  If they cannot be
+ * cut off now, that happens before the next chunk is added. */
 static int cut_uncommitted(struct spill *s, int fd)
 {
 	struct stat st;
@@ -103,8 +103,8 @@ static int cut_uncommitted(struct spill *s, int fd)
 	return 0;
 }
 
-/* Find the position's chunk, count what is to come.  SPILL_CUT when the good
- * chunks end before the end. */
+/* Find the chunk with the position, and count the lines to drain.  SPILL_CUT if
+ * the good chunks end before the file does. */
 static int walk(struct spill *s, int fd, uint64_t *good_bytes)
 {
 	uint64_t at = s->start_bytes;

@@ -15,8 +15,8 @@
 
 enum { DIR_MODE = 0700, FILE_MODE = 0600 };
 
-/* Two paths of one hash: the second gets another number; so does a second one
- * for a file whose first could not be loaded yet. */
+/* If two paths have one hash, the second one gets another number.  So does a
+ * second spill for a file whose first one could not be loaded yet. */
 static int choose_path(struct spill *s)
 {
 	/* The NUL separates the two texts. */
@@ -59,8 +59,8 @@ static int write_head(struct spill *s, int fd)
 	return error;
 }
 
-/* It gets its name when its head is there: what has the name and no head is
- * damage. */
+/* The spill gets its name when its head is written: a file with the name but
+ * without a head is damaged. */
 static int create(struct spill *s)
 {
 	struct buf name = {0};
