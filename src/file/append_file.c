@@ -263,7 +263,8 @@ static int close_line(struct append_file *f)
 	f->is_dirty = true;
 	f->foreign_since_ns = 0;
 	log_rated(&f->env->tail_rate, LOG_WARN, "file_sink",
-		  "path=%s msg=\"closed a torn line with a newline\"",
+		  "path=%s err=\"another process left a line without its end\" "
+		  "action=\"ended the line with a newline\"",
 		  log_quoted(span_of(f->path), room));
 	return 0;
 }
@@ -408,8 +409,9 @@ void append_file_sync(struct append_file *f)
 		return;
 	char room[LOG_QUOTED_BYTES];
 	f->env->stats->errors_total++;
-	log_rated(&f->env->sync_rate, LOG_ERROR, "file_sink",
-		  "path=%s err=\"sync: %s\" msg=\"a power cut may cost what "
-		  "was written\"",
-		  log_quoted(span_of(f->path), room), strerror(error));
+	log_rated(
+		&f->env->sync_rate, LOG_ERROR, "file_sink",
+		"path=%s err=\"sync: %s\" action=\"continuing; a power cut may "
+		"cost the last lines\"",
+		log_quoted(span_of(f->path), room), strerror(error));
 }

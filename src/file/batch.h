@@ -30,7 +30,7 @@ struct batch {
 	struct buf answers;
 	size_t used_bytes;    /* by this batch */
 	size_t longest_bytes; /* of its chains */
-	unsigned small;	      /* batches since one that needed its memory */
+	unsigned small;	      /* small batches in a row */
 };
 
 /* The lines of one file; a zero-initialised chain has none. */

@@ -32,7 +32,8 @@ static bool check_path(const char *path, char good[static PATH_MAX],
 {
 	const char *wrong = file_path_make(SPAN(""), span_of(path), true, good);
 	return wrong == NULL ||
-	       err_set(e, "\"%s\" is no file's path: %s", path, wrong);
+	       err_set(e, "\"%s\" is not a valid path of a file: %s", path,
+		       wrong);
 }
 
 bool dead_letter_try(const char *path, struct err *e)
@@ -53,7 +54,11 @@ struct dead_letter *dead_letter_open(const char *path,
 	if (!check_path(path, good, e))
 		return NULL;
 	if (!dead_letter_try(path, &why))
-		log_line(LOG_WARN, "dead_letter", "err=\"%s\"", why.text);
+		log_line(
+			LOG_WARN, "dead_letter",
+			"path=\"%s\" err=\"%s\" action=\"keeping dead letters in "
+			"memory, retrying\"",
+			good, why.text);
 	struct dead_letter *d = mem_new(1, sizeof *d);
 	d->env = (struct file_env){
 		.stats = &d->stats,
@@ -107,8 +112,9 @@ static bool refuse(struct dead_letter *d)
 	d->stats.lines_total++;
 	d->stats.lines_dropped_total[DROP_write_failed]++;
 	log_rated(&d->full_rate, LOG_ERROR, "dead_letter",
-		  "path=\"%s\" err=\"it cannot be written, and too much "
-		  "waits\" waiting_bytes=%zu lost=%llu",
+		  "path=\"%s\" err=\"cannot be written, and too many dead "
+		  "letters wait\" waiting_bytes=%zu dropped=%llu "
+		  "action=\"dropping the message\"",
 		  d->output_file->path, d->output_file->lines.len,
 		  (unsigned long long)
 			  d->stats.lines_dropped_total[DROP_write_failed]);
@@ -204,7 +210,7 @@ static const char *why_not(enum json_verdict verdict)
 {
 	switch (verdict) {
 	case JSON_CUT:
-		return "it is cut";
+		return "it is truncated";
 	case JSON_NO_OBJECT:
 		return "it is not one JSON object";
 	case JSON_TOO_DEEP:

@@ -19,9 +19,9 @@ enum { /* as Fluent Bit's; the umask applies */
 static const char *check_name(struct span name, bool trusted)
 {
 	if (name.len == 0)
-		return "empty";
+		return "it is empty";
 	if (memchr(name.ptr, '\0', name.len) != NULL)
-		return "a NUL in it";
+		return "it contains a NUL";
 	const char *end = name.ptr + name.len;
 	for (const char *at = name.ptr; at < end;) {
 		const char *slash = memchr(at, '/', (size_t)(end - at));
@@ -30,10 +30,10 @@ static const char *check_name(struct span name, bool trusted)
 		if (part.len > NAME_MAX)
 			return "a component is too long";
 		if (!trusted && span_equals(part, SPAN("..")))
-			return "a '..' in it";
+			return "it contains '..'";
 		at += part.len + 1;
 	}
-	return end[-1] == '/' ? "it ends in '/'" : NULL;
+	return end[-1] == '/' ? "it ends with '/'" : NULL;
 }
 
 const char *file_path_make(struct span root, struct span name, bool trusted,
@@ -43,7 +43,7 @@ const char *file_path_make(struct span root, struct span name, bool trusted,
 	if (wrong != NULL)
 		return wrong;
 	if (root.len + name.len > PATH_MAX - 1)
-		return "too long";
+		return "it is too long";
 	if (root.len > 0)
 		memcpy(out, root.ptr, root.len);
 	memcpy(out + root.len, name.ptr, name.len);

@@ -7,9 +7,9 @@
  * A name comes from a tag, and a tag may contain text that a client sent.  So
  * these names are refused: one that could lead out of its root (with a ".."
  * component), one that a system call would read differently (with a NUL), and
- * one that no file can have (empty, ending in '/', too long).  Symbolic links in
- * the root are the operator's and are followed.  Below a root that confines, a
- * link that leads out of it is an error (EXDEV), as is every absolute link. */
+ * one that no file can have (empty, ending in '/', too long).  Symbolic links
+ * in the root are the operator's and are followed.  Below a root that confines,
+ * a link that leads out of it is an error (EXDEV), as is each absolute link. */
 #ifndef FILE_FILE_PATH_H
 #define FILE_FILE_PATH_H
 

@@ -74,8 +74,8 @@ static void load_spills(struct file_restore *r)
 		r->spills->is_partial = errno != ENOENT && errno != ENOTDIR;
 		if (r->spills->is_partial)
 			log_rated(&r->spills->load_rate, LOG_ERROR, "spill",
-				  "path=\"%s\" err=\"%s\" msg=\"is tried "
-				  "again\"",
+				  "path=\"%s\" err=\"%s\" action=\"retrying "
+				  "every second\"",
 				  r->spills->path, strerror(errno));
 		return;
 	}
@@ -166,12 +166,13 @@ static void balance_counters(struct file_restore *r, bool is_first)
 	if (lost > 0)
 		log_line(
 			LOG_ERROR, "file_sink",
-			"output=%s err=\"spilled lines are not there any more\" "
-			"lost=%llu",
+			"output=%s err=\"spilled lines are missing or damaged\" "
+			"dropped=%llu action=\"counting them as dropped; look for "
+			".damaged files\"",
 			r->spills->sink_name, (unsigned long long)lost);
 	if (lines > 0 && is_first)
 		log_line(LOG_INFO, "file_sink",
-			 "output=%s msg=\"goes on with what was spilled\" "
+			 "output=%s msg=\"continues with spilled lines\" "
 			 "lines=%llu",
 			 r->spills->sink_name, (unsigned long long)lines);
 }

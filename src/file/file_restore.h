@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* file_restore - takes over the spills and the counters that the previous process left of a file sink; the counters are those of the last commit.
+/* file_restore - takes over what the previous process left of a file sink: its
+ * spills, and its counters as of the last commit.
  *
- * A spill that cannot be read now (EIO, EMFILE ...) is neither lost nor drained:
- * its lines stay counted as queued, and loading is retried every second.
- * Lines of the same file that arrive meanwhile may be written before them. */
+ * A spill that cannot be read now (EIO, EMFILE ...) is neither lost nor
+ * drained: its lines stay counted as queued, and loading is retried every
+ * second.  Lines of the same file that arrive meanwhile may come first. */
 #ifndef FILE_FILE_RESTORE_H
 #define FILE_FILE_RESTORE_H
 

@@ -52,7 +52,7 @@ struct file_sink {
 	struct file_cache *files;
 	struct batch batch;
 	struct buf root;   /* Path with one '/' at its end, or empty */
-	char *fixed;	   /* File below the root; NULL: the tag is the name */
+	char *fixed;	   /* File below the root; NULL: use the tag */
 	bool is_sanitized; /* Tag_Path sanitized */
 	struct buf tag;	   /* of the last record, sanitized */
 	size_t held_bytes; /* of lines held in memory */
@@ -104,7 +104,8 @@ static struct cached_file *find_file(struct file_sink *fs, struct span name)
 		return file_cache_add(fs->files, path, name.len);
 	char room[LOG_QUOTED_BYTES];
 	log_rated(&fs->refused_rate, LOG_WARN, "file_sink",
-		  "path=%s err=\"refused: %s\"", log_quoted(name, room), wrong);
+		  "path=%s err=\"refused: %s\" action=\"dropping the line\"",
+		  log_quoted(name, room), wrong);
 	return NULL;
 }
 
@@ -193,9 +194,10 @@ static void hold_lines(struct file_sink *fs, struct output_file *o)
 static void log_full(struct file_sink *fs)
 {
 	log_rated(&fs->full_rate, LOG_ERROR, "file_sink",
-		  "output=%s err=\"too much waits for files that cannot be "
-		  "written\" spilled_bytes=%llu in_memory_bytes=%zu "
-		  "refused=%zu",
+		  "output=%s err=\"too many lines wait for files that cannot "
+		  "be written\" spilled_bytes=%llu in_memory_bytes=%zu "
+		  "dropped=%zu action=\"dropping the newest lines of these "
+		  "files\"",
 		  fs->spills.sink_name,
 		  (unsigned long long)fs->sink.stats.spilled_bytes,
 		  fs->held_bytes, fs->full_lines);
@@ -320,8 +322,8 @@ static bool set_paths(struct file_sink *fs, const struct file_keys *keys,
 		file_path_make(buf_span(&fs->root), name, true, path);
 	if (wrong != NULL)
 		return conf_err_key(s, "File", e,
-				    "\"%s\" is no file's path: %s", keys->file,
-				    wrong);
+				    "\"%s\" is not a valid path of a file: %s",
+				    keys->file, wrong);
 	fs->fixed = mem_copy(name.ptr, name.len);
 	return true;
 }
@@ -349,9 +351,11 @@ static bool prepare(struct file_sink *fs, struct conf_section *s, bool dry_run,
 				"%s cannot be written: %s", path,
 				strerror(error));
 		else if (error != 0)
-			log_line(LOG_WARN, "file_sink",
-				 "path=\"%s\" err=\"%s\"", path,
-				 strerror(error));
+			log_line(
+				LOG_WARN, "file_sink",
+				"path=\"%s\" err=\"%s\" action=\"keeping lines "
+				"until it can be written\"",
+				path, strerror(error));
 	}
 	buf_fini(&known);
 	return is_good;

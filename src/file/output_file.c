@@ -204,7 +204,7 @@ static enum append_result classify(int error, bool is_open)
 static const char *text_of(int error)
 {
 	if (error == EBUSY)
-		return "another process has it";
+		return "another process holds the lock";
 	if (error == EXDEV)
 		return "a symbolic link leads out of Path";
 	return strerror(error);
@@ -223,7 +223,9 @@ static void log_failing(struct output_file *o, int error)
 {
 	char room[LOG_QUOTED_BYTES];
 	log_rated(&o->env->failing_rate, error == EBUSY ? LOG_DEBUG : LOG_ERROR,
-		  "file_sink", "path=%s err=\"%s\" waiting=%zu",
+		  "file_sink",
+		  "path=%s err=\"%s\" waiting=%zu action=\"keeping the lines, "
+		  "retrying\"",
 		  log_quoted(span_of(o->path), room), text_of(error),
 		  o->answers.len);
 }
@@ -236,8 +238,9 @@ static void delay_busy(struct output_file *o, int64_t now_ns)
 	if (now_ns - o->failing_since_ns >= BACKOFF_MAX_NS) {
 		char room[LOG_QUOTED_BYTES];
 		log_rated(&o->env->busy_rate, LOG_WARN, "file_sink",
-			  "path=%s err=\"another process has held it for a "
-			  "long time\"",
+			  "path=%s err=\"another process has held the lock "
+			  "for a long time\" action=\"keeping the lines, "
+			  "retrying\"",
 			  log_quoted(span_of(o->path), room));
 	}
 }
@@ -283,7 +286,7 @@ static void log_working(struct output_file *o)
 	char room[LOG_QUOTED_BYTES];
 	log_rated(&o->env->working_rate,
 		  o->failed_errno == EBUSY ? LOG_DEBUG : LOG_INFO, "file_sink",
-		  "path=%s msg=\"works again\"",
+		  "path=%s msg=\"can be written again\"",
 		  log_quoted(span_of(o->path), room));
 	o->failed_errno = 0;
 	o->is_disk = false;
@@ -342,8 +345,9 @@ static enum append_result hold_lines(struct output_file *o)
 	if (error != 0) {
 		char room[LOG_QUOTED_BYTES];
 		log_rated(&o->env->spill_rate, LOG_ERROR, "file_sink",
-			  "path=%s err=\"its lines cannot be spilled, they "
-			  "wait in memory: %s\"",
+			  "path=%s err=\"cannot spill lines: %s\" "
+			  "action=\"keeping them in memory, where a killed "
+			  "process loses them\"",
 			  log_quoted(span_of(o->path), room), strerror(error));
 	}
 	if (o->torn_bytes == 0 && o->failed_errno != EBUSY)

@@ -31,11 +31,11 @@ static void save_state(struct spill *s, int fd)
 {
 	int error = try_to_save_state(s, fd);
 	if (error != 0)
-		log_line(
-			LOG_ERROR, "spill",
-			"path=\"%s\" err=\"%s\" msg=\"after a restart some lines "
-			"may come twice\"",
-			s->path, strerror(error));
+		log_line(LOG_ERROR, "spill",
+			 "path=\"%s\" err=\"cannot save the position: %s\" "
+			 "action=\"continuing; a restart may write lines "
+			 "twice\"",
+			 s->path, strerror(error));
 }
 
 /* --- counting */
@@ -66,8 +66,9 @@ static void count_lost(struct spill *s)
 	spill_name_damaged(s, &name);
 	bool is_kept = rename(s->path, name.ptr) == 0;
 	log_line(LOG_ERROR, "spill",
-		 "path=\"%s\" err=\"cannot be read again\" lost=%llu "
-		 "kept_in=\"%s\"",
+		 "path=\"%s\" err=\"cannot be read\" dropped=%llu "
+		 "kept_in=\"%s\" action=\"dropping its lines; sluiced "
+		 "replay appends the good ones\"",
 		 s->path, (unsigned long long)s->lines,
 		 is_kept ? name.ptr : "");
 	buf_fini(&name);
@@ -173,8 +174,11 @@ static int write_chunk(struct spill *s, const struct spill_lines *lines)
 					  &done);
 	if (error != 0 && done > 0 &&
 	    ftruncate(f->fd, (off_t)s->size_bytes) < 0)
-		log_line(LOG_ERROR, "spill", "path=\"%s\" err=\"%s\"", s->path,
-			 strerror(errno));
+		log_line(LOG_ERROR, "spill",
+			 "path=\"%s\" err=\"truncate: %s\" "
+			 "action=\"cutting off the torn chunk before the next "
+			 "one\"",
+			 s->path, strerror(errno));
 	append_file_end(f);
 	append_file_close(f);
 	return error;
@@ -368,7 +372,8 @@ static int unreadable(struct spill *s, int error)
 	}
 	if (s->failed_reads == 1)
 		log_line(LOG_ERROR, "spill",
-			 "path=\"%s\" err=\"read: %s\" msg=\"is tried again\"",
+			 "path=\"%s\" err=\"read: %s\" action=\"keeping the "
+			 "spilled lines, retrying\"",
 			 s->path, strerror(error));
 	return error;
 }
@@ -466,8 +471,11 @@ void spill_sync(struct spill *s)
 	if (fd < 0)
 		return;
 	if (fdatasync(fd) < 0)
-		log_line(LOG_ERROR, "spill", "path=\"%s\" err=\"sync: %s\"",
-			 s->path, strerror(errno));
+		log_line(
+			LOG_ERROR, "spill",
+			"path=\"%s\" err=\"sync: %s\" action=\"continuing; a power "
+			"cut may cost spilled lines\"",
+			s->path, strerror(errno));
 	close(fd);
 	s->is_dirty = false;
 }

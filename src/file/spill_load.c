@@ -98,8 +98,11 @@ static int cut_uncommitted(struct spill *s, int fd)
 		return 0;
 	s->size_bytes = n->offset_bytes;
 	if (ftruncate(fd, (off_t)s->size_bytes) < 0)
-		log_line(LOG_ERROR, "spill", "path=\"%s\" err=\"%s\"", s->path,
-			 strerror(errno));
+		log_line(
+			LOG_ERROR, "spill",
+			"path=\"%s\" err=\"truncate: %s\" action=\"cutting off "
+			"the uncommitted lines before the next chunk\"",
+			s->path, strerror(errno));
 	return 0;
 }
 
@@ -259,7 +262,8 @@ struct spill *spill_load(struct spill_dir *dir, const char *name)
 		close(fd);
 	if (error > 0) {
 		log_rated(&dir->load_rate, LOG_ERROR, "spill",
-			  "path=\"%s\" err=\"%s\" msg=\"is tried again\"",
+			  "path=\"%s\" err=\"%s\" action=\"keeping the spilled "
+			  "lines, retrying every second\"",
 			  s->path, strerror(error));
 		dir->is_partial = true;
 		keep_note(dir, s->path);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Format ltsv: "time":SECONDS.MICROSECONDS<TAB>"key":"value"<TAB>"key":5...
- * with the quotes that Fluent Bit writes and that LTSV itself does not have. */
+ * Fluent Bit writes the quotes, although LTSV itself has none. */
 #include <stdlib.h>
 
 #include "base/buf.h"

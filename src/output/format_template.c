@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Format template: text with {key} and {time} in it, byte for byte what
- * Fluent Bit writes, except that a control character inside a value is
+/* Format template: text that contains {key} and {time}.  The lines are
+ * Fluent Bit's byte for byte, except that a control character inside a value is
  * escaped.
  *
  *     {time} {vhost} "{uri}"     compiled at open into a list of parts:
  *     "" TIME | " " KEY vhost | " \"" KEY uri | "\""
  *
- * A key that the record has not is printed as it stands, braces included. */
+ * If the record lacks the key, {key} is printed unchanged, with its braces. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +23,7 @@
 enum template_part_kind { PART_TEXT, PART_TIME, PART_KEY };
 
 struct template_part {	  /* the spans point into the template */
-	struct span text; /* that stands before the rest */
+	struct span text; /* before the time or the value */
 	enum template_part_kind kind;
 	struct span key; /* PART_KEY, without its braces */
 	size_t place;	 /* see record_first_at */
@@ -50,16 +50,16 @@ static struct template_part *add_part(struct template *t, struct span text)
 	return p;
 }
 
-/* Fluent Bit compares with strncmp(key, "time", length of key), so that every
- * beginning of the word, {} included, is the time too. */
+/* Fluent Bit compares with strncmp(key, "time", length of key), so every
+ * beginning of the word, even {}, means the time. */
 static bool is_time(struct span key)
 {
 	return key.len <= strlen("time") &&
 	       memcmp(key.ptr, "time", key.len) == 0;
 }
 
-/* A brace that is opened twice starts anew ("{a{b}" is the text "{a" and the
- * key b); one that is never closed, or never opened, is text. */
+/* A second opening brace replaces the first one: "{a{b}" is the text "{a" and
+ * the key b.  An unmatched brace is text. */
 static void compile(struct template *t)
 {
 	const char *from = t->text, *brace = NULL, *at = t->text;
@@ -78,7 +78,7 @@ static void compile(struct template *t)
 	add_part(t, span_between(from, at));
 }
 
-/* It is a blank or two mostly, which is less than a call. */
+/* Mostly one or two blanks, for which a loop is cheaper than a call. */
 static void put_text(struct buf *out, struct span text)
 {
 	if (text.len > 4)
@@ -92,7 +92,7 @@ static void put_key(struct buf *out, const struct record *r,
 		    struct template_part *p, enum format_escape escape)
 {
 	const struct value *v = record_first_at(r, p->key, &p->place);
-	if (v == NULL) /* with the braces, which stand around it */
+	if (v == NULL) /* with the braces around it */
 		buf_put(out, p->key.ptr - 1, p->key.len + 2);
 	else if (v->type == VALUE_STRING)
 		format_put_text(out, v->string, escape);
@@ -113,9 +113,10 @@ static struct format *open_template(struct conf_section *s, struct err *e)
 	if (!conf_get_text(s, "Template", &text, e))
 		return NULL;
 	if (strchr(text, '\n') != NULL) { /* from an ${ENV} */
-		conf_err_key(s, "Template", e,
-			     "the template has a line break: a record is one "
-			     "line");
+		conf_err_key(
+			s, "Template", e,
+			"the template contains a line break; a record must "
+			"be one line");
 		return NULL;
 	}
 	struct template *t = mem_new(1, sizeof *t);

@@ -75,7 +75,7 @@ static const struct sink_ops *find_kind(struct conf_section *s,
 	return NULL;
 }
 
-/* NAME.N, or the Alias. */
+/* Returns NAME.N, or the Alias. */
 static char *name_sink(const struct router *router, const struct sink_ops *kind,
 		       const char *alias)
 {
@@ -95,7 +95,7 @@ static bool is_taken(const struct router *router, const char *name)
 	return i < router->count;
 }
 
-/* NULL when there is no name for it. */
+/* Returns NULL if the name is taken. */
 static char *get_name(const struct router *router, struct conf_section *s,
 		      const struct sink_ops *kind, struct err *e)
 {
@@ -107,16 +107,17 @@ static char *get_name(const struct router *router, struct conf_section *s,
 		free(name);
 		name = name_sink(router, kind, NULL);
 		conf_warn(s, "Alias",
-			  "there is an output \"%s\" already: this one is "
+			  "another output is called \"%s\": this one is "
 			  "called %s",
 			  alias, name);
 	}
 	if (!is_taken(router, name))
 		return name;
-	conf_err_key(s, "Alias", e,
-		     "there is an output \"%s\" already; give one of the two "
-		     "another Alias",
-		     name);
+	conf_err_key(
+		s, "Alias", e,
+		"another output is called \"%s\"; give one of the two another "
+		"Alias",
+		name);
 	free(name);
 	return NULL;
 }
@@ -129,8 +130,8 @@ static void route_fini(struct router_route *route)
 	free(route->name);
 }
 
-/* As in Fluent Bit, where an output without a Match gets everything when it
- * is the only one, of the only input, and else nothing. */
+/* As in Fluent Bit: an output without a Match gets every record if it is the
+ * only output, with only one input, and otherwise none. */
 static bool read_match(struct router_route *route, struct conf_section *s,
 		       const struct sink_env *env, struct err *e)
 {
@@ -159,9 +160,10 @@ void router_free(struct router *router)
 	free(router);
 }
 
-/* What a file output has spilled is written by the one that has its name now;
- * when there is none, because it was renamed or removed, by the first: a spill
- * knows the paths of its files, and its lines are as they were. */
+/* The lines that a file output has spilled are written by the output that has
+ * its name now.  If there is none, because the output was renamed or removed,
+ * the first output with spills writes them: a spill contains the paths of its
+ * files and complete lines. */
 static bool takes_over(const void *data, uint32_t number, struct span name)
 {
 	const struct router *router = data;
@@ -228,7 +230,7 @@ void router_put(struct router *router, struct record *r)
 					  &m->reason))
 			m->is_answered = true;
 	}
-	/* That a part of it is undecided weighs more. */
+	/* DROP_undecided takes precedence over DROP_unrouted. */
 	if (!is_routed && m->reason != DROP_undecided)
 		m->reason = DROP_unrouted;
 }

@@ -128,7 +128,7 @@ static void what_is_no_letter_is_told_and_passed_by(void **state)
 	assert_has(p, "out", "sent: 2\n");
 	assert_has(p, "err", "/letters:2: it is not JSON\n");
 	assert_has(p, "err", "/letters:4: it has neither");
-	assert_has(p, "err", "/letters:5: it is cut\n");
+	assert_has(p, "err", "/letters:5: it is truncated\n");
 	assert_null(strstr(content(p, "err"), "s3cret"));
 	close(a);
 }
