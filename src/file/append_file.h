@@ -74,6 +74,7 @@ struct append_file {
 	uint64_t foreign_size_bytes;
 };
 
+/* A closed file; opens nothing.  The path and the env are borrowed. */
 void append_file_init(struct append_file *, const char *path,
 		      struct file_env *);
 

@@ -40,6 +40,7 @@ struct batch_chain {
 	uint32_t bytes;
 };
 
+/* Free the memory; the batch is empty then. */
 void batch_fini(struct batch *);
 
 /* The line with so many bytes at `at` was appended and belongs to the chain. */

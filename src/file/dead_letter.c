@@ -54,11 +54,10 @@ struct dead_letter *dead_letter_open(const char *path,
 	if (!check_path(path, good, e))
 		return NULL;
 	if (!dead_letter_try(path, &why))
-		log_line(
-			LOG_WARN, "dead_letter",
-			"path=\"%s\" err=\"%s\" action=\"keeping dead letters in "
-			"memory, retrying\"",
-			good, why.text);
+		log_line(LOG_WARN, "dead_letter",
+			 "path=\"%s\" err=\"%s\" action=\"keeping dead letters "
+			 "in memory, retrying\"",
+			 good, why.text);
 	struct dead_letter *d = mem_new(1, sizeof *d);
 	d->env = (struct file_env){
 		.stats = &d->stats,

@@ -164,12 +164,11 @@ static void balance_counters(struct file_restore *r, bool is_first)
 	balance_spilled(&message_counts, messages, r->drained_messages,
 			r->spills);
 	if (lost > 0)
-		log_line(
-			LOG_ERROR, "file_sink",
-			"output=%s err=\"spilled lines are missing or damaged\" "
-			"dropped=%llu action=\"counting them as dropped; look for "
-			".damaged files\"",
-			r->spills->sink_name, (unsigned long long)lost);
+		log_line(LOG_ERROR, "file_sink",
+			 "output=%s err=\"spilled lines are missing or "
+			 "damaged\" dropped=%llu action=\"counting them as "
+			 "dropped; look for .damaged files\"",
+			 r->spills->sink_name, (unsigned long long)lost);
 	if (lines > 0 && is_first)
 		log_line(LOG_INFO, "file_sink",
 			 "output=%s msg=\"continues with spilled lines\" "

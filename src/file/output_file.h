@@ -67,6 +67,8 @@ struct output_file {
 	int64_t failing_since_ns;
 };
 
+/* An output file without lines; opens nothing.  The path is copied, the env is
+ * borrowed. */
 struct output_file *output_file_new(const char *path, struct file_env *);
 
 /* Drops the lines in memory, closes the file; a spill stays.  NULL is fine. */

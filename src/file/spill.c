@@ -471,11 +471,10 @@ void spill_sync(struct spill *s)
 	if (fd < 0)
 		return;
 	if (fdatasync(fd) < 0)
-		log_line(
-			LOG_ERROR, "spill",
-			"path=\"%s\" err=\"sync: %s\" action=\"continuing; a power "
-			"cut may cost spilled lines\"",
-			s->path, strerror(errno));
+		log_line(LOG_ERROR, "spill",
+			 "path=\"%s\" err=\"sync: %s\" action=\"continuing; a "
+			 "power cut may cost spilled lines\"",
+			 s->path, strerror(errno));
 	close(fd);
 	s->is_dirty = false;
 }

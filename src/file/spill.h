@@ -98,6 +98,7 @@ bool spill_is_called(const struct spill *, const char *name);
 /* Free the spill.  The file stays.  NULL is fine. */
 void spill_free(struct spill *);
 
+/* The path of the file for which the lines wait. */
 const char *spill_output_path(const struct spill *);
 
 /* Append a chunk, and count its lines as spilled.  Returns 0 or an errno; after

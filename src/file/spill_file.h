@@ -81,6 +81,7 @@ bool spill_read_head(struct span bytes, struct spill_head *) MUST_USE;
  * or damaged. */
 enum { SPILL_CUT = -1 };
 
+/* Read so many bytes at that place. */
 static inline int spill_read_at(int fd, void *to, size_t bytes, uint64_t at)
 {
 	ssize_t n = pread(fd, to, bytes, (off_t)at);
@@ -91,9 +92,11 @@ static inline int spill_read_at(int fd, void *to, size_t bytes, uint64_t at)
 int spill_read_chunk(const struct spill *, int fd, uint64_t at,
 		     struct spill_chunk *) MUST_USE;
 
-/* XXH3 checksums.  The check of a chunk includes that of its lines. */
+/* The XXH3 checksum of the bytes. */
 uint64_t spill_check(struct span);
+/* Of the state and the head. */
 uint64_t spill_state_check(const struct spill *);
+/* Of the chunk header, given the check of its lines. */
 uint64_t spill_chunk_check(const struct spill_chunk *, uint64_t lines_check);
 
 /* Read the lines of the chunk at that place.  SPILL_CUT if their check is

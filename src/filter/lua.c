@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The filter "lua": a function of the user, the hook, decides about each record.
+/* The filter "lua": the user's function, the hook, decides about each record.
  *
  *     function hook(tag, timestamp, record)
  *             return code, timestamp, record
@@ -78,7 +78,8 @@ enum {
 
 static const struct conf_key_spec keys[] = {
 	{"Script", CONF_PATH,
-	 .help = "The file that contains the hook. Script or Code is required."},
+	 .help = "The file that contains the hook. Script or Code is "
+		 "required."},
 	{"Code", CONF_TEXT, .help = "The script itself; replaces Script."},
 	{"Call", CONF_TEXT, .is_required = true,
 	 .help = "The name of the function to call."},
@@ -211,7 +212,7 @@ static int call_hook(lua_State *L)
 	const struct record *r = f->record;
 	push_time(f, L);
 	lua_record_push(f->proxies, L, r);
-	/* Looked up for each call, because a script may replace its function. */
+	/* Looked up for each call: a script may replace its function. */
 	lua_getglobal(L, f->call);
 	lua_pushlstring(L, r->tag.ptr, r->tag.len);
 	lua_pushvalue(L, TIME);

@@ -34,8 +34,8 @@ static const struct conf_key_spec keys[] = {
 	 .help = "nest moves fields into a map, lift moves the fields of a map "
 		 "to the top level."},
 	{"Wildcard", CONF_TEXT, .is_repeatable = true,
-	 .help = "With nest: the key of the fields to move; * at the end stands "
-		 "for the rest of a key. Required."},
+	 .help = "With nest: the key of the fields to move; * at the end "
+		 "stands for the rest of a key. Required."},
 	{"Nest_under", CONF_TEXT,
 	 .help = "With nest: the key of the new map. Required."},
 	{"Nested_under", CONF_TEXT,

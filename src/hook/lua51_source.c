@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One pass over the tokens.  A calculation is a sequence of operands, with their
- * prefixes and suffixes, that arithmetic operators join: a*f(x)[i] - #t.  Each
- * level of brackets has at most one calculation at a time.  A calculation ends
- * at the first token that does not continue it; if it contains an operator, it
- * is put into parentheses. */
+/* One pass over the tokens.  A calculation is a sequence of operands, with
+ * their prefixes and suffixes, that arithmetic operators join: a*f(x)[i] - #t.
+ * Each level of brackets has at most one calculation at a time.  A calculation
+ * ends at the first token that does not continue it; if it contains an
+ * operator, it is put into parentheses. */
 #include "hook/lua51_source.h"
 
 #include <ctype.h>

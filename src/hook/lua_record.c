@@ -7,8 +7,8 @@
  *
  * The hook fails: only lua_record_end is called, and the record is as before.
  * The hook looks at a record of an earlier call: lua_record_revive turns that
- * record into an ordinary table if it was saved; otherwise it is an error.  From
- * then on each call gets a full table instead of a proxy. */
+ * record into an ordinary table if it was saved; otherwise it is an error.
+ * From then on each call gets a full table instead of a proxy. */
 #include "hook/lua_record.h"
 
 #include <lauxlib.h>
@@ -22,7 +22,7 @@
 #include "record/record.h"
 
 enum {
-	/* What one call may assign in the view, repeated assignments included. */
+	/* What one call may assign in the view, repeatedly too. */
 	VIEW_BYTES_MAX = 64 * 1024,
 };
 
@@ -275,7 +275,8 @@ static int raw_set(lua_State *L)
 	return 1;
 }
 
-/* Scripts that copy a record also copy its metatable, so a record shows none. */
+/* A record shows no metatable, because scripts that copy a record copy that
+ * as well. */
 static int get_metatable(lua_State *L)
 {
 	struct lua_record *rs = records_of(L);

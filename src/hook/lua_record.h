@@ -66,7 +66,7 @@ void lua_record_free(struct lua_record *);
  * lua_record_setup. */
 struct lua_reader *lua_record_reader(struct lua_record *);
 
-/* The functions below may raise an error; `index` is an index of Lua's stack. */
+/* The functions below may raise an error; `index` is a place on Lua's stack. */
 
 /* Once for each state: create the metatables, and replace next, rawget, rawset,
  * getmetatable and setmetatable. */
@@ -80,8 +80,8 @@ void lua_record_push(struct lua_record *, lua_State *, const struct record *);
 bool lua_record_take(struct lua_record *, lua_State *, int index,
 		     struct lua_records *) MUST_USE;
 
-/* Save the values of the proxy at `index`, which the script may look at in later
- * calls.  Call it after the result was taken. */
+/* Save the values of the proxy at `index`, which the script may look at in
+ * later calls.  Call it after the result was taken. */
 void lua_record_save(struct lua_record *, lua_State *, int index);
 
 /* End the call, whatever its outcome.  From now on its proxy belongs to an

@@ -29,9 +29,9 @@ bool lua_record_on_table(struct lua_reader *reader, lua_State *L, int index)
 	return true;
 }
 
-/* Convert a table to a record.  If the table is the proxy of this call, the view
- * has all fields that have not moved; any other table only takes over the order
- * of the view's keys.  `is_only`: nothing uses the view after this. */
+/* Convert a table to a record.  If the table is the proxy of this call, the
+ * view has all fields that have not moved; any other table only takes over the
+ * order of the view's keys.  `is_only`: nothing uses the view after this. */
 static bool read_record(struct lua_record *rs, lua_State *L, int table,
 			bool is_only, struct record *out)
 {
@@ -80,9 +80,8 @@ static bool read_list(struct lua_record *rs, lua_State *L, int table,
 		lua_rawgeti(L, table, (lua_Integer)i + 1);
 		int element = lua_gettop(L);
 		if (!lua_istable(L, element))
-			return refuse(
-				rs,
-				"the result is an array of values that are not tables");
+			return refuse(rs, "the result is an array, but not "
+					  "of tables");
 		if (!lua_value_shape(&rs->reader, L, element, &shape))
 			return false;
 		if (shape.length > 0)

@@ -130,8 +130,8 @@ static void on_tick(int signal_number, siginfo_t *info, void *context)
 		    1);
 }
 
-/* The timer belongs to the thread that runs the script, which may not be the one
- * that opened it.  So the first call starts the timer. */
+/* The timer belongs to the thread that runs the script, which may not be the
+ * one that opened it.  So the first call starts the timer. */
 static void start_timer(struct lua_state *s)
 {
 	s->has_timer = true;

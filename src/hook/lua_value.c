@@ -95,7 +95,7 @@ static bool copy_text(struct lua_reader *reader, struct span text,
 	return true;
 }
 
-/* lua_tolstring would convert a number inside the table and confuse lua_next. */
+/* lua_tolstring would convert a number in the table and confuse lua_next. */
 bool lua_value_read_key(struct lua_reader *reader, lua_State *L, int index,
 			struct span *out)
 {

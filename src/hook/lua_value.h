@@ -72,12 +72,12 @@ void lua_value_setup(struct lua_reader *, lua_State *);
 void lua_value_push(const struct lua_reader *, lua_State *,
 		    const struct value *);
 
-/* Copy the value on top of the stack into the arena.  False with `why` set if it
- * is rejected. */
+/* Copy the value on top of the stack into the arena.  False with `why` set if
+ * it is rejected. */
 bool lua_value_read(struct lua_reader *, lua_State *, struct value *) MUST_USE;
 
-/* Copy the key at `index` into the arena; safe during lua_next.  False with `why`
- * set if the key is rejected. */
+/* Copy the key at `index` into the arena; safe during lua_next.  False with
+ * `why` set if the key is rejected. */
 bool lua_value_read_key(struct lua_reader *, lua_State *, int index,
 			struct span *) MUST_USE;
 
@@ -86,16 +86,16 @@ bool lua_value_read_key(struct lua_reader *, lua_State *, int index,
 bool lua_value_shape(struct lua_reader *, lua_State *, int index,
 		     struct lua_shape *) MUST_USE;
 
-/* Take room for `count` objects of that size.  False with `why` set if too little
- * is left. */
+/* Take room for `count` objects of that size.  False with `why` set if too
+ * little is left. */
 bool lua_value_take_room(struct lua_reader *, uint64_t count,
 			 size_t size_bytes) MUST_USE;
 
-/* Give the values that never were in Lua the form that they would have after the
- * way there and back: without nulls (except inside arrays), each key of a map
- * once, whole floats as integers.  Values that were in Lua do not change, and
- * absent fields are removed from the record.  New values lie in the reader's
- * arena. */
+/* Give the values that never were in Lua the form that they would have after
+ * the way there and back: without nulls (except inside arrays), each key of a
+ * map once, whole floats as integers.  Values that were in Lua do not change,
+ * and absent fields are removed from the record.  New values lie in the
+ * reader's arena. */
 void lua_value_normalize(const struct lua_reader *, struct record *);
 
 /* The null that stands for flb_null, unlike the null of an absent field. */

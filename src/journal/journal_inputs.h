@@ -9,13 +9,13 @@
  *     row 2: identity | check | tag      <- number 0 of this configuration
  *
  * Opening binds the inputs of the configuration to rows: an input keeps the row
- * with its identity; a new one gets a row that no uncommitted entry names.  A row
- * is written before any entry names it and is not changed while one does, so a
- * killed process leaves every row in use intact.
+ * with its identity; a new one gets a row that no uncommitted entry names.  A
+ * row is written before any entry names it and is not changed while one does,
+ * so a killed process leaves every row in use intact.
  *
- * A journal from before this table has no rows; its entries hold numbers.  Such a
- * journal gets row N for number N.  Without inputs, entries hold what they were
- * given (tools and tests). */
+ * A journal from before this table has no rows; its entries hold numbers.  Such
+ * a journal gets row N for number N.  Without inputs, entries hold what they
+ * were given (tools and tests). */
 #ifndef JOURNAL_JOURNAL_INPUTS_H
 #define JOURNAL_JOURNAL_INPUTS_H
 
@@ -36,8 +36,8 @@ struct journal_inputs {
 
 enum { JOURNAL_NO_INPUT = 255 };
 
-/* Bind the inputs.  False if every row is named by uncommitted entries of removed
- * inputs. */
+/* Bind the inputs.  False if every row is named by uncommitted entries of
+ * removed inputs. */
 bool journal_inputs_bind(struct journal_inputs *, struct journal_view *,
 			 const struct journal_opts *, struct err *) MUST_USE;
 

@@ -133,11 +133,11 @@ static bool read_variable(struct accessor *a, struct span text, struct err *e)
 	if (!separates(text.ptr[at]))
 		return err_set(e, "\"%s\": unexpected text after the last ]",
 			       text.ptr);
-	log_line(
-		LOG_WARN, "accessor",
-		"text=\"%s\" err=\"text after the accessor\" action=\"using only "
-		"%.*s; write a subscript as $a['b']\"",
-		text.ptr, (int)at, text.ptr);
+	log_line(LOG_WARN, "accessor",
+		 "text=\"%s\" err=\"text after the accessor\" "
+		 "action=\"using only "
+		 "%.*s; write a subscript as $a['b']\"",
+		 text.ptr, (int)at, text.ptr);
 	return true;
 }
 

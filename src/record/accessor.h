@@ -19,17 +19,17 @@ struct pattern;
 struct record;
 
 /* Parse an accessor.  A text without $ is a top-level key as a whole.  $name
- * ends at a [ or at one of `. ,"`; one of these four also ends the accessor, and
- * the text after it is ignored with a warning.  NULL with *e set on a syntax
- * error. */
+ * ends at a [ or at one of `. ,"`; one of these four also ends the accessor,
+ * and the text after it is ignored with a warning.  NULL with *e set on a
+ * syntax error. */
 struct accessor *accessor_new(struct span text, struct err *);
 
 /* NULL is fine. */
 void accessor_free(struct accessor *);
 
 /* The value in the record; NULL if there is none.  As in Fluent Bit, if the
- * top-level value is neither a map nor an array, it is found whatever subscripts
- * follow.  Valid until the record changes. */
+ * top-level value is neither a map nor an array, it is found whatever
+ * subscripts follow.  Valid until the record changes. */
 const struct value *accessor_find(const struct accessor *,
 				  const struct record *);
 

@@ -47,10 +47,10 @@ enum json_verdict json_read(struct json_reader *, struct span text,
 enum json_verdict json_read_any(struct json_reader *, struct span text,
 				struct record *into);
 
-/* Append the value as JSON without blanks.  If a key occurs twice in a map, only
- * its last field is written.  Control characters are escaped, and a byte that is
- * not UTF-8 becomes \ufffd.  A float without a fraction is written as 1.0,
- * other floats with up to 16 digits, infinities and NaN as null. */
+/* Append the value as JSON without blanks.  If a key occurs twice in a map,
+ * only its last field is written.  Control characters are escaped, and a byte
+ * that is not UTF-8 becomes \ufffd.  A float without a fraction is written as
+ * 1.0, other floats with up to 16 digits, infinities and NaN as null. */
 void json_write(struct buf *, const struct value *);
 
 /* Append the text as a JSON string, with quotes. */

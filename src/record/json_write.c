@@ -15,9 +15,9 @@ enum {
 	NUMBER_BYTES = 64,
 };
 
-/* How many bytes from p on need no escape.  This looks at eight bytes at a time,
- * since nearly all of a log is plain; each term sets the top bit of a byte that
- * is not. */
+/* How many bytes from p on need no escape.  This looks at eight bytes at a
+ * time, since nearly all of a log is plain; each term sets the top bit of a
+ * byte that is not. */
 static size_t plain_length(const unsigned char *p, size_t left)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);
@@ -165,7 +165,7 @@ static int by_key(const void *left, const void *right)
 	return order != 0 ? order : by_place(left, right);
 }
 
-/* Comparing every pair of keys would take seconds for a datagram full of keys. */
+/* Comparing all pairs would take seconds for a datagram full of keys. */
 static void write_many(struct buf *b, const struct field *fields, size_t count)
 {
 	const struct field **kept = mem_new(count, sizeof *kept);

@@ -88,7 +88,7 @@ void record_keep_last(struct record *);
 size_t fields_index_of_last(const struct field *, size_t count,
 			    struct span key);
 
-/* The value of that field, for example in a VALUE_MAP; NULL if there is none. */
+/* The value of that field, as in a VALUE_MAP; NULL if there is none. */
 const struct value *fields_last(const struct field *, size_t count,
 				struct span key);
 

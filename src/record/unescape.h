@@ -10,7 +10,7 @@
 
 struct arena;
 
-/* Knows \n \t \r \a \b \v \f \\; before any other character the \ is removed. */
+/* Replaces \n \t \r \a \b \v \f \\; removes any other backslash. */
 struct span unescape_plain(struct arena *, struct span text);
 
 /* JSON's and C's escapes: those of unescape_plain, and for a character, which

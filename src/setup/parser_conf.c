@@ -52,7 +52,8 @@ const struct conf_key_spec parser_conf_keys[] = {
 	{NULL},
 };
 
-/* If a key is given twice, the first one wins, as in Fluent Bit; sluiced warns. */
+/* If a key is given twice, the first one wins, as in Fluent Bit; sluiced warns.
+ */
 static const char *get_text(struct conf_section *s, const char *key)
 {
 	const char *text = conf_get_each(s, key, 0);
@@ -93,8 +94,8 @@ static bool read_type(const char *name, enum parser_type *type)
 	return false;
 }
 
-/* Read "key:type key:type", cutting the texts in place in `room`.  Published files
- * often separate them with commas, which makes one long, unknown type. */
+/* Read "key:type key:type", cutting the texts in place in `room`.  Published
+ * files often separate them with commas, which makes one long, unknown type. */
 static void read_types(const struct conf_section *s, struct parser_opts *opts,
 		       char *room, struct parser_typed **types)
 {

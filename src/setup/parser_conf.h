@@ -18,8 +18,8 @@ struct parser_set;
 /* The keys of [PARSER]. */
 extern const struct conf_key_spec parser_conf_keys[];
 
-/* The sections that have named parsers so far: a second parser with the same name
- * is an error.  Zero-initialised; the caller frees `sections`. */
+/* The sections that have named parsers so far: a second parser with the same
+ * name is an error.  Zero-initialised; the caller frees `sections`. */
 struct parser_names {
 	struct conf_section **sections;
 	size_t count;

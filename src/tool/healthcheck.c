@@ -14,7 +14,8 @@
 
 enum { TIMEOUT_S = 3 };
 
-/* The address to ask.  A server on a wildcard address answers on loopback, too. */
+/* The address to ask.  A server on a wildcard address answers on loopback, too.
+ */
 static void address_of(const struct settings *s, struct sockaddr_storage *out)
 {
 	struct sockaddr_in *v4 = (struct sockaddr_in *)out;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* healthcheck - `sluiced healthcheck -c FILE`: does the running sluiced answer?
  *
- * For a container's HEALTHCHECK, where there is neither shell nor curl.  It asks
- * the HTTP server of the configuration for /api/v1/health. */
+ * For a container's HEALTHCHECK, where there is neither shell nor curl.  It
+ * asks the HTTP server of the configuration for /api/v1/health. */
 #ifndef TOOL_HEALTHCHECK_H
 #define TOOL_HEALTHCHECK_H
 

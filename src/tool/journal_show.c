@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The file is read twice.  Its summary is printed first but known last, and a full
- * journal has too many messages for the memory of the container in which this
- * may run. */
+/* The file is read twice.  Its summary is printed first but known last, and a
+ * full journal has too many messages for the memory of the container in which
+ * this may run. */
 #include "tool/journal_show.h"
 
 #include <inttypes.h>

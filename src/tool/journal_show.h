@@ -8,16 +8,16 @@
  *
  * A summary comes first, one `key: value` per line.  The uncommitted messages
  * follow, oldest first.  `input` is the row of the input in the journal's table
- * (journal/journal_inputs.h).  The file is only read, even while a sluiced works
- * on it; summary and messages may then be of two moments. */
+ * (journal/journal_inputs.h).  The file is only read, even while a sluiced
+ * works on it; summary and messages may then be of two moments. */
 #ifndef TOOL_JOURNAL_SHOW_H
 #define TOOL_JOURNAL_SHOW_H
 
 #include "tool/commands.h"
 
 /* With -v, the text of the messages, too.  0, or EXIT_CODE_SYSTEM if the file
- * cannot be read or is damaged: the reason is printed on standard error, and all
- * that was good before it on standard output. */
+ * cannot be read or is damaged: the reason is printed on standard error, and
+ * all that was good before it on standard output. */
 int journal_show(const struct command_args *);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A good journal is edited and opened: "FLAGS (PART OFFSET OFFSET BYTE)*".
- * FLAGS & 1: the checksums of the header, heads and tails are made right
- * again, so that what they protect is reached.  FLAGS & 2: with datagrams that
- * were received and not appended.  What comes out is numbered in order and
- * lies within the ring, or the file is set aside; then it works. */
+/* Edit an undamaged journal and open it.  The input is
+ * "FLAGS (PART OFFSET OFFSET BYTE)*".  FLAGS & 1: make the checksums of the
+ * header, heads and tails right again, to reach the code that they protect.
+ * FLAGS & 2: leave datagrams that were received but not appended.  Either the
+ * messages that come out are numbered in order and lie within the ring, or the
+ * file is renamed to PATH.damaged.N.  Afterwards the journal must work. */
 #include "fuzz.h"
 
 #include <fcntl.h>
