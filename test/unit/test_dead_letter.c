@@ -227,7 +227,7 @@ static void a_line_that_is_not_a_dead_letter_is_refused_with_a_reason(
 		{SPAN("<190>Nov 21"), "not JSON"},
 		{SPAN("[1]"), "one JSON object"},
 		{SPAN("{\"raw\":\"a\"}{}"), "one JSON object"},
-		{SPAN("{\"raw\":\"a"), "cut"},
+		{SPAN("{\"raw\":\"a"), "truncated"},
 		{SPAN("{\"time\":\"x\"}"), "neither"},
 		{SPAN("{\"raw\":1}"), "neither"},
 		{SPAN("{\"raw_base64\":\"YQ\"}"), "not base64"},
