@@ -2,9 +2,9 @@
 /* decoder - makes a record of an input's message, with the input's Parser or,
  * without one, with the built-in syslog parser.
  *
- * A message that the Parser does not match is not decoded, as in Fluent Bit.  The
- * built-in parser accepts everything: a message that is not syslog becomes a
- * record with the only field `message`.  For the pipeline thread only. */
+ * A message that the Parser does not match is not decoded, as in Fluent Bit.
+ * The built-in parser accepts everything: a message that is not syslog becomes
+ * a record with the only field `message`.  For the pipeline thread only. */
 #ifndef PIPELINE_DECODER_H
 #define PIPELINE_DECODER_H
 

@@ -24,6 +24,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "file/dead_letter.h"
+#include "file/spill_replay.h"
 #include "intake/socket.h"
 #include "journal/journal.h"
 #include "journal/peer_address.h"
@@ -38,8 +39,6 @@ struct replay_opts {
 	const char *conf_path;
 	uint32_t rate; /* messages per second at most; 0: no limit */
 };
-
-static const char journal_magic[] = "sluicedJ";
 
 struct replayer {
 	const struct replay_opts *opts;
@@ -224,20 +223,86 @@ static bool send_journal(struct replayer *r, struct err *e)
 	return journal_inspect(r->opts->path, &summary, send_entry, r, e);
 }
 
-/* Whether the file begins as a journal does.  Nothing is read of other kinds of
- * files. */
-static bool is_journal(const char *path)
+/* --- spills */
+
+/* Confines the file below the Path of an output, as that output does. */
+static size_t find_root(void *data, struct span path)
 {
-	char magic[sizeof journal_magic - 1];
+	const struct conf *conf = data;
+	struct conf_section *s;
+	for (size_t i = 0; (s = conf_section(conf, i)) != NULL; i++) {
+		const char *root = NULL, *file = NULL;
+		bool follows_symlinks = false;
+		struct err e = {0};
+		if (!conf_is(s, "OUTPUT") ||
+		    !conf_get_text(s, "Path", &root, &e) || root == NULL ||
+		    !conf_get_text(s, "File", &file, &e) || file != NULL ||
+		    !conf_get_bool(s, "Follow_Symlinks", &follows_symlinks,
+				   &e) ||
+		    follows_symlinks)
+			continue;
+		size_t len = strlen(root);
+		while (len > 0 && root[len - 1] == '/')
+			len--;
+		if (len > 0 && path.len > len + 1 && path.ptr[len] == '/' &&
+		    memcmp(path.ptr, root, len) == 0)
+			return len + 1;
+	}
+	return 0;
+}
+
+/* The lines of a spill are complete: they are appended to their file instead of
+ * being sent to an input. */
+static bool append_spill(struct replayer *r, struct conf *conf, struct err *e)
+{
+	struct spill_replayed result;
+	bool ok = spill_replay(r->opts->path, find_root, conf, &result, e);
+	if (result.output_path != NULL)
+		printf("appended to %s: %" PRIu64 " lines\n",
+		       result.output_path, result.lines);
+	if (ok && result.damaged_bytes > 0)
+		ok = err_set(e, "%s: %" PRIu64 " damaged bytes were skipped",
+			     r->opts->path, result.damaged_bytes);
+	free(result.output_path);
+	return ok;
+}
+
+/* --- the kind of a file */
+
+/* Reads nothing of other kinds of files than regular ones. */
+static bool begins_with(const char *path, struct span magic)
+{
+	char begin[16];
 	struct stat st;
+	CHECK(magic.len <= sizeof begin);
 	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
 		return false;
 	FILE *f = fopen(path, "re");
 	if (f == NULL)
 		return false;
-	size_t n = fread(magic, 1, sizeof magic, f);
+	size_t n = fread(begin, 1, magic.len, f);
 	fclose(f);
-	return n == sizeof magic && memcmp(magic, journal_magic, n) == 0;
+	return n == magic.len && memcmp(begin, magic.ptr, n) == 0;
+}
+
+static bool replay_file(struct replayer *r, struct conf *conf, struct err *e)
+{
+	bool ok;
+	if (begins_with(r->opts->path, SPAN(SPILL_MAGIC))) {
+		ok = append_spill(r, conf, e);
+		fflush(stdout);
+		return ok;
+	}
+	ok = begins_with(r->opts->path, SPAN("sluicedJ")) ? send_journal(r, e)
+							  : send_letters(r, e);
+	printf("sent: %" PRIu64 "\n", r->sent);
+	if (r->elsewhere > 0)
+		printf("of these to %.*s, because their own input does not "
+		       "exist: %" PRIu64 "\n",
+		       (int)r->targets[0].name.len, r->targets[0].name.ptr,
+		       r->elsewhere);
+	fflush(stdout);
+	return ok;
 }
 
 static void replayer_fini(struct replayer *r)
@@ -262,19 +327,10 @@ int replay(const struct command_args *args)
 		return code;
 	struct conf *conf = conf_read(opts->conf_path, &e);
 	bool ok = conf != NULL && read_targets(&r, conf, &e);
-	if (!ok) {
+	if (!ok)
 		code = e.exit_code;
-	} else {
-		ok = is_journal(opts->path) ? send_journal(&r, &e)
-					    : send_letters(&r, &e);
-		printf("sent: %" PRIu64 "\n", r.sent);
-		if (r.elsewhere > 0)
-			printf("of these to %.*s, because their own input does "
-			       "not exist: %" PRIu64 "\n",
-			       (int)r.targets[0].name.len,
-			       r.targets[0].name.ptr, r.elsewhere);
-		fflush(stdout);
-	}
+	else
+		ok = replay_file(&r, conf, &e);
 	if (!ok)
 		fprintf(stderr, "sluiced replay: %s\n", e.text);
 	replayer_fini(&r);

@@ -229,7 +229,7 @@ static const struct mistake {
 	{"[OUTPUT]\n    Name file\n    Macth *\n", {"t.conf:3", "\"Match\""}},
 	{"[OUTPUT]\n    Name file\n    Match *\n    Alias file.1\n"
 	 "[OUTPUT]\n    Name file\n    Match *\n",
-	 {"t.conf:5", "\"file.1\" already", "Alias"}},
+	 {"t.conf:5", "another output is called \"file.1\"", "Alias"}},
 	{"[OUTPUT]\n    Name file\n    Match *\n    Refuse on\n",
 	 {"t.conf:4", "Refuses"}},
 	{"[OUTPUT]\n    Name file\n    Match *\n    Fails on\n", {"as asked"}},
