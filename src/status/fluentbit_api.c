@@ -117,8 +117,8 @@ static void put_health_v2(struct buf *b, const struct metrics *m)
 		   ",\"retries_failed\":%" PRIu64 ",\"error_limit\":%" PRId64
 		   ",\"retry_failure_limit\":%" PRId64
 		   ",\"period_limit\":%" PRId64 "}",
-		   h->is_good ? "ok" : "error", h->errors, h->given_up,
-		   h->errors_max, h->given_up_max, h->period_s);
+		   h->is_good ? "ok" : "error", h->errors, h->dropped,
+		   h->errors_max, h->dropped_max, h->period_s);
 }
 
 enum needs { ALWAYS, HEALTH_CHECK, STORAGE_METRICS };

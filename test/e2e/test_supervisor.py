@@ -77,7 +77,7 @@ def test_the_supervisor_waits_longer_after_each_death_and_then_gives_up(
     assert "mod=supervisor" in last and "giving up" in last
     assert not room.socket.exists()
     deaths = [datetime.fromisoformat(text) for text in re.findall(
-        r"^(\S+)Z .*mod=supervisor worker=\d+ err="it died" exit_code=", log, re.M)]
+        r'^(\S+)Z .*mod=supervisor worker=\d+ err="it died" exit_code=', log, re.M)]
     pauses = [(b - a).total_seconds() for a, b in zip(deaths, deaths[1:])]
     # A slow machine can only make them longer.  The log has milliseconds.  The
     # worker that was killed may have lived long enough not to be counted.
