@@ -188,8 +188,8 @@ $(REPLAYS): $(BUILD)/replay/%: $(BUILD)/test/fuzz/fuzz_%.o $(BUILD)/test/fuzz/re
 $(FUZZERS): $(BUILD)/fuzzer/%: $(BUILD)/test/fuzz/fuzz_%.o $(BUILD)/test/fuzz/abort.o $(CORE)
 	@echo "  LD  $@"; mkdir -p $(@D); $(CC) -fsanitize=fuzzer -o $@ $^ $(ALL_LIBS)
 
-$(BUILD)/embedded.c: lua/prelude.lua conf/parsers.conf
-	@mkdir -p $(@D); { echo '#include "base/embedded.h"'; for f in $^; do \
+$(BUILD)/embedded.c: lua/prelude.lua conf/parsers.conf Makefile
+	@mkdir -p $(@D); { echo '#include "setup/embedded.h"'; for f in $(filter-out Makefile,$^); do \
 	  n=$$(basename $$f | tr . _); \
 	  echo "static const char $$n[] = {"; od -An -v -tu1 $$f | sed 's/ \+\([0-9]\+\)/(char)\1,/g'; echo "};"; \
 	  echo "struct span embedded_$$n(void) { return span_make($$n, sizeof $$n); }"; done; } > $@

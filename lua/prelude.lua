@@ -1,11 +1,14 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What scripts written for Lua 5.1 (LuaJIT, in Fluent Bit) find there and
--- Lua 5.4 has moved or dropped.  Runs before the script.  It is not rewritten
--- (src/hook/lua_source.h), so what it computes gets its |0 by hand.
+-- The functions that scripts written for Lua 5.1 (LuaJIT in Fluent Bit) expect
+-- and that Lua 5.4 has moved or removed.  This file runs before the script.  It
+-- is not translated (src/hook/lua51_source.h), so it writes |0 after its own
+-- calculations.
 
-local find, sub, pack, unpack = string.find, string.sub, table.pack, table.unpack
+local find, sub = string.find, string.sub
+local pack, unpack = table.pack, table.unpack
 local floor, integer, number_type = math.floor, math.tointeger, math.type
-local load, getinfo, upvalue, join = load, debug.getinfo, debug.getupvalue, debug.upvaluejoin
+local load, getinfo = load, debug.getinfo
+local upvalue, join = debug.getupvalue, debug.upvaluejoin
 
 local function cut(x)
 	return x < 0 and -floor(-x) or floor(x)
@@ -52,7 +55,8 @@ math.pow = function(x, y)
 	return x ^ y | 0
 end
 
-local log, fmod, random, randomseed = math.log, math.fmod, math.random, math.randomseed
+local log, fmod = math.log, math.fmod
+local random, randomseed = math.random, math.randomseed
 
 math.log10 = function(x)
 	return log(x, 10)
@@ -94,7 +98,7 @@ math.randomseed = function(x)
 	randomseed(floor(x))
 end
 
--- Fractions are cut off, and the table stays as it was.
+-- Cuts off fractions, and does not change the table.
 local time = os.time
 
 os.time = function(t)
@@ -102,14 +106,15 @@ os.time = function(t)
 		return time()
 	end
 	local fields = { isdst = t.isdst }
-	for _, name in ipairs({ "year", "month", "day", "hour", "min", "sec" }) do
+	local names = { "year", "month", "day", "hour", "min", "sec" }
+	for _, name in ipairs(names) do
 		local n = tonumber(t[name])
 		fields[name] = n and cut(n)
 	end
 	return time(fields)
 end
 
--- The patterns that may match nothing; gsub and gmatch come here for them.
+-- gsub and gmatch for patterns that can match the empty text.
 local function expand(text, whole, captures)
 	return (text:gsub("%%(.?)", function(c)
 		if c == "0" or (c == "1" and captures.n == 0) then
@@ -118,7 +123,8 @@ local function expand(text, whole, captures)
 		if not find(c, "%d") then
 			return c
 		end
-		return captures[tonumber(c)] or error("invalid capture index", 4)
+		return captures[tonumber(c)]
+			or error("invalid capture index", 4)
 	end))
 end
 
@@ -152,13 +158,22 @@ local function replaced(by, whole, found)
 	return result
 end
 
-local kinds = { string = true, number = true, table = true, ["function"] = true }
+local kinds = {
+	string = true,
+	number = true,
+	table = true,
+	["function"] = true,
+}
 
 local function gsub(text, pattern, by, max)
 	local out, count, at = {}, 0, 1
 	text = tostring(text)
 	if not kinds[type(by)] then
-		error("bad argument #3 to 'gsub' (string/function/table expected)", 2)
+		error(
+			"bad argument #3 to 'gsub' "
+				.. "(string/function/table expected)",
+			2
+		)
 	end
 	while at <= #text + 1 and (not max or count < max) do
 		local found = pack(find(text, pattern, at))
@@ -183,7 +198,10 @@ local function gmatch(text, pattern)
 	local at = 1
 	text = tostring(text)
 	return function()
-		local found = at <= #text + 1 and pack(find(text, pattern, at)) or {}
+		local found = {}
+		if at <= #text + 1 then
+			found = pack(find(text, pattern, at))
+		end
 		local first, last = found[1], found[2]
 		if not first then
 			at = #text + 2
@@ -197,7 +215,7 @@ local function gmatch(text, pattern)
 	end
 end
 
--- The operations of LuaJIT's bit library: on 32 bits, with a sign.
+-- The functions of LuaJIT's bit library.  They work on 32 bits, with a sign.
 local function bits(x)
 	local n = tonumber(x)
 	if not n then
@@ -239,7 +257,7 @@ bit = {
 		if digits == 0 then
 			return ""
 		end
-		local format = (n < 0 and "%0" .. digits .. "X") or "%0" .. digits .. "x"
+		local format = "%0" .. digits .. (n < 0 and "X" or "x")
 		return format:format(bits(x) & (1 << 4 * digits) - 1)
 	end,
 	bnot = function(x)
@@ -270,11 +288,13 @@ bit = {
 	end,
 	bswap = function(x)
 		x = bits(x)
-		return signed(x >> 24 | x >> 8 & 0xff00 | x << 8 & 0xff0000 | x << 24)
+		return signed(
+			x >> 24 | x >> 8 & 0xff00 | x << 8 & 0xff0000 | x << 24
+		)
 	end,
 }
 
--- Environments: what a function knows as _ENV.
+-- Environments.  The environment of a function is its upvalue _ENV.
 local function function_of(f)
 	if type(f) == "function" then
 		return f
@@ -304,7 +324,7 @@ end
 function setfenv(f, environment)
 	local target = function_of(f)
 	if not target then
-		error("setfenv: there is no environment of a thread", 2)
+		error("setfenv: a thread has no environment of its own", 2)
 	end
 	local i = environment_of(target)
 	if i then
@@ -334,7 +354,7 @@ end
 
 package.loaders = package.searchers
 
--- Files go through load, which rewrites them.
+-- Files are loaded with load, which translates them.
 local function load_file(path)
 	local file, why = io.open(path, "rb")
 	if not file then
@@ -368,25 +388,33 @@ package.searchers[2] = function(name)
 	local f
 	f, why = load_file(path)
 	if not f then
-		error(("error loading module '%s' from file '%s':\n\t%s"):format(name, path, why), 0)
+		local message = "error loading module '%s' "
+			.. "from file '%s':\n\t%s"
+		error(message:format(name, path, why), 0)
 	end
 	return f, path
 end
 
--- What only LuaJIT has.
+-- Modules that only LuaJIT has.
 package.preload.ffi = function()
-	error("ffi is LuaJIT's; sluiced runs scripts on Lua 5.4", 0)
+	error("ffi is part of LuaJIT; sluiced runs scripts on Lua 5.4", 0)
 end
 package.preload.bit = function()
 	return bit
 end
 
 local function nothing() end
-jit = { version = "none", status = nothing, on = nothing, off = nothing, flush = nothing }
+jit = {
+	version = "none",
+	status = nothing,
+	on = nothing,
+	off = nothing,
+	flush = nothing,
+}
 package.loaded.jit = jit
 
--- One script must not end or stop the collection of logs, nor reach what keeps
--- it from that.
+-- A script must not be able to stop the collection of logs, or to reach the
+-- functions that prevent it.
 local function refuse(library, name, why)
 	library[name] = function()
 		error(name .. ": " .. why, 2)
@@ -394,13 +422,13 @@ local function refuse(library, name, why)
 end
 
 refuse(os, "exit", "a script cannot end sluiced")
-refuse(debug, "debug", "there is nobody to ask")
-refuse(debug, "sethook", "the hook keeps the time limit")
-refuse(debug, "getregistry", "it belongs to sluiced")
+refuse(debug, "debug", "sluiced has no terminal to read commands from")
+refuse(debug, "sethook", "sluiced uses the debug hook for the time limit")
+refuse(debug, "getregistry", "the registry belongs to sluiced")
 
 local setmetatable_of_any, setupvalue = debug.setmetatable, debug.setupvalue
 
--- As they are now: a script may have others.
+-- Kept as locals, because a script may replace the globals.
 local type, error = type, error
 
 local function is_ours(f)
@@ -410,7 +438,7 @@ end
 
 function debug.setmetatable(value, metatable)
 	if type(value) == "number" then
-		error("debug.setmetatable: that of the numbers belongs to sluiced", 2)
+		error("debug.setmetatable: numbers belong to sluiced", 2)
 	end
 	if type(value) == "table" then
 		return setmetatable(value, metatable)
@@ -420,12 +448,13 @@ end
 
 function debug.setupvalue(f, i, value)
 	if is_ours(f) then
-		error("debug.setupvalue: a function of sluiced", 2)
+		error("debug.setupvalue: the function belongs to sluiced", 2)
 	end
 	return setupvalue(f, i, value)
 end
 
--- What stands there is what the functions above keep from the script.
+-- The upvalues of our functions are the originals, which the script must not
+-- reach.
 function debug.getupvalue(f, i)
 	if not is_ours(f) then
 		return upvalue(f, i)
@@ -434,13 +463,13 @@ end
 
 function debug.upvaluejoin(f, i, from, n)
 	if is_ours(f) or is_ours(from) then
-		error("debug.upvaluejoin: a function of sluiced", 2)
+		error("debug.upvaluejoin: the function belongs to sluiced", 2)
 	end
 	join(f, i, from, n)
 end
 
--- The names of the functions that the script defined, to be told when the one
--- to call is not among them.
+-- The names of the functions that the script defined, for the error that the
+-- function to call is not among them.
 local before = {}
 for name in pairs(_G) do
 	before[name] = true
@@ -457,4 +486,9 @@ local function functions()
 	return table.concat(names, ", ")
 end
 
-return { functions = functions, load_file = load_file, gsub = gsub, gmatch = gmatch }
+return {
+	functions = functions,
+	load_file = load_file,
+	gsub = gsub,
+	gmatch = gmatch,
+}

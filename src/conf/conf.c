@@ -460,8 +460,18 @@ void conf_ignore_section(const struct conf_section *s, const char *why)
 		 s->file, s->line, s->name, why);
 }
 
+static void ignore_declared(struct conf_section *s)
+{
+	for (size_t i = 0; i < s->table_count; i++)
+		for (const struct conf_key_spec *k = s->tables[i];
+		     k->name != NULL; k++)
+			if (k->ignored != NULL)
+				conf_ignore(s, k->name, k->ignored);
+}
+
 void conf_section_warn(struct conf_section *s)
 {
+	ignore_declared(s);
 	for (struct conf_key *k = s->keys; k != NULL; k = k->next) {
 		if (k->is_known)
 			continue;
@@ -471,15 +481,6 @@ void conf_section_warn(struct conf_section *s)
 			  near != NULL ? near : "");
 		note_known(s, k->name);
 	}
-}
-
-static void ignore_declared(struct conf_section *s)
-{
-	for (size_t i = 0; i < s->table_count; i++)
-		for (const struct conf_key_spec *k = s->tables[i];
-		     k->name != NULL; k++)
-			if (k->ignored != NULL)
-				conf_ignore(s, k->name, k->ignored);
 }
 
 bool conf_section_end(struct conf_section *s, struct err *e)

@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The happy path of a record:
+ * 1. chain_run gives it to the first filter whose Match matches its tag.
+ * 2. The filter answers FILTER_PASS, and the record moves to the next filter.
+ * 3. After the last filter, out() gets the record.
+ *
+ * If a filter emits other records, they and the record itself enter the list
+ * of waiting records, and chain_run continues with the first of the list.
+ * If a filter drops the record or leaves it undecided, the message notes the
+ * reason and the record ends.
+ * If a filter restarts a record too often, the chain refuses: the filter gets
+ * false and passes on the record that it has. */
 #include "filter/chain.h"
 
 #include <stdio.h>
@@ -14,15 +25,7 @@
 #include "record/record.h"
 #include "record/tag_match.h"
 
-static const struct filter_ops *const kinds[] = {
-	&filter_parser, &filter_lua,	&filter_rewrite_tag,
-	&filter_grep,	&filter_modify, &filter_record_modifier,
-	&filter_nest,
-};
-
-enum { KIND_COUNT = sizeof kinds / sizeof kinds[0] };
-
-struct link {
+struct chained_filter {
 	struct filter *filter;
 	char *name;
 	struct tag_match match;
@@ -30,35 +33,35 @@ struct link {
 };
 
 struct chain {
-	struct link *links;
+	struct chained_filter *filters;
 	size_t count;
-	size_t number; /* of the next filter; more than count, see chain_add */
+	size_t number; /* of sections so far, also of filters left out */
 };
 
-/* A record that is not out yet, and the filter that it goes on at. */
-struct waiting {
-	struct waiting *next;
+/* An unfinished record, and the filter at which it continues. */
+struct waiting_record {
+	struct waiting_record *next;
 	struct record *record;
 	size_t at;
 };
 
 /* One call of chain_run. */
-struct run {
-	struct emit emit; /* first: the filters hand it back */
+struct chain_run {
+	struct emit emit; /* first, because on_next and on_restart cast it */
 	struct chain *chain;
 	chain_out_fn out;
 	void *out_data;
-	struct waiting *first; /* what goes on next, in this order */
+	struct waiting_record *first; /* the list, the next record first */
 	unsigned restarts;
 
-	/* The filter at work: */
-	size_t at;
-	struct record *record;	/* what it was given */
-	struct waiting **place; /* where in the list its next record goes */
-	unsigned next_count;
+	/* While a filter works: */
+	size_t at;		       /* its index */
+	struct record *record;	       /* the record it was given */
+	struct waiting_record **place; /* where its next record enters */
+	unsigned next_count;	       /* its calls of next() */
 };
 
-static void link_fini(struct link *l)
+static void chained_filter_fini(struct chained_filter *l)
 {
 	if (l->filter != NULL)
 		l->filter->ops->close(l->filter);
@@ -76,28 +79,26 @@ void chain_free(struct chain *c)
 	if (c == NULL)
 		return;
 	for (size_t i = 0; i < c->count; i++)
-		link_fini(&c->links[i]);
-	free(c->links);
+		chained_filter_fini(&c->filters[i]);
+	free(c->filters);
 	free(c);
 }
 
 static bool get_kind(struct conf_section *s, const struct filter_ops **kind,
 		     struct err *e)
 {
-	const char *names[KIND_COUNT + 1] = {NULL};
+	const char *names[FILTER_KIND_COUNT + 1] = {NULL};
 	const char *name = NULL;
 	if (!conf_get_text(s, "Name", &name, e))
 		return false;
 	if (name == NULL)
 		return conf_err_missing(s, "Name", e,
 					"for example `Name parser`");
-	for (size_t i = 0; i < KIND_COUNT; i++) {
-		names[i] = kinds[i]->name;
-		if (strcasecmp(name, names[i]) == 0) {
-			*kind = kinds[i];
-			return true;
-		}
-	}
+	*kind = filter_kind_named(name);
+	if (*kind != NULL)
+		return true;
+	for (size_t i = 0; i < FILTER_KIND_COUNT; i++)
+		names[i] = filter_kinds[i]->name;
 	return conf_err_plugin(s, "filter", names, e);
 }
 
@@ -112,7 +113,7 @@ static bool get_match(struct conf_section *s, struct tag_match *match,
 	       conf_err_in(s, "Match_Regex", e);
 }
 
-/* Fluent Bit 5: the words that switch a filter off. */
+/* Only these two words switch a filter off, as in Fluent Bit 5. */
 static bool get_active(struct conf_section *s, bool *is_active, struct err *e)
 {
 	const char *text = "true";
@@ -125,12 +126,12 @@ static bool get_active(struct conf_section *s, bool *is_active, struct err *e)
 static bool is_taken(const struct chain *c, const char *name)
 {
 	size_t i = 0;
-	while (i < c->count && strcmp(c->links[i].name, name) != 0)
+	while (i < c->count && strcmp(c->filters[i].name, name) != 0)
 		i++;
 	return i < c->count;
 }
 
-/* The Alias, or NAME.N; free it. */
+/* The Alias, or NAME.N; the caller frees it. */
 static bool get_name(const struct chain *c, struct conf_section *s,
 		     const struct filter_ops *kind, char **name, struct err *e)
 {
@@ -141,15 +142,16 @@ static bool get_name(const struct chain *c, struct conf_section *s,
 		return false;
 	if (wanted != room && is_taken(c, wanted)) {
 		conf_warn(s, "Alias",
-			  "there is a filter \"%s\" already: this one is "
-			  "called %s",
+			  "another filter already has the name \"%s\"; this "
+			  "one is called %s",
 			  wanted, room);
 		wanted = room;
 	}
 	if (is_taken(c, wanted))
 		return conf_err_key(s, "Alias", e,
-				    "there is a filter \"%s\" already; give "
-				    "one of the two another Alias",
+				    "another filter already has the name "
+				    "\"%s\"; give one of the two another "
+				    "Alias",
 				    wanted);
 	*name = mem_text(wanted);
 	return true;
@@ -159,12 +161,12 @@ static bool check_emitter(const struct chain *c, struct conf_section *s,
 			  const struct filter *f, struct err *e)
 {
 	for (size_t i = 0; f->emitter != NULL && i < c->count; i++) {
-		const char *other = c->links[i].filter->emitter;
+		const char *other = c->filters[i].filter->emitter;
 		if (other != NULL && strcmp(other, f->emitter) == 0)
 			return conf_err_key(s, "Emitter_Name", e,
-					    "there is an emitter \"%s\" "
-					    "already; give one of the two "
-					    "another name",
+					    "another filter already has an "
+					    "emitter \"%s\"; give one of the "
+					    "two another Emitter_Name",
 					    other);
 	}
 	return true;
@@ -188,36 +190,37 @@ bool chain_add(struct chain *c, struct conf_section *s,
 	       const struct filter_env *env, struct err *e)
 {
 	const struct filter_ops *kind = NULL;
-	struct link link = {0};
+	struct chained_filter added = {0};
 	bool is_active = true;
-	if (!get_kind(s, &kind, e) || !get_active(s, &is_active, e) ||
-	    !get_match(s, &link.match, e) ||
-	    !get_name(c, s, kind, &link.name, e))
+	conf_declare(s, filter_common_keys);
+	if (!get_kind(s, &kind, e))
 		goto fail;
-	conf_ignore(s, "Log_Level", "the level of [SERVICE] holds for all");
-	conf_ignore(s, "log_suppress_interval",
-		    "what is said again and again is held back");
+	conf_declare(s, kind->keys);
+	if (!get_active(s, &is_active, e) || !get_match(s, &added.match, e) ||
+	    !get_name(c, s, kind, &added.name, e))
+		goto fail;
 
-	link.filter = open_one(c, s, kind, env, e);
-	if (link.filter == NULL)
+	added.filter = open_one(c, s, kind, env, e);
+	if (added.filter == NULL)
 		goto fail;
 	c->number++;
-	if (is_active && !tag_match_is_there(&link.match)) {
+	if (is_active && !tag_match_is_set(&added.match)) {
 		is_active = false;
 		conf_warn(s, NULL,
-			  "Match is missing: no record comes to the filter, it "
-			  "is left out; `Match *` takes all");
+			  "Match is missing, so this filter would never "
+			  "receive a record and is left out; `Match *` "
+			  "matches every tag");
 	}
 	if (!is_active) {
-		link_fini(&link);
+		chained_filter_fini(&added);
 		return true;
 	}
-	link.filter->name = link.name;
-	c->links = mem_grow(c->links, c->count + 1, sizeof *c->links);
-	c->links[c->count++] = link;
+	added.filter->name = added.name;
+	c->filters = mem_grow(c->filters, c->count + 1, sizeof *c->filters);
+	c->filters[c->count++] = added;
 	return true;
 fail:
-	link_fini(&link);
+	chained_filter_fini(&added);
 	return false;
 }
 
@@ -226,8 +229,8 @@ bool chain_filter(const struct chain *c, size_t index, const char **name,
 {
 	if (index >= c->count)
 		return false;
-	*name = c->links[index].name;
-	*filter = c->links[index].filter;
+	*name = c->filters[index].name;
+	*filter = c->filters[index].filter;
 	return true;
 }
 
@@ -235,23 +238,24 @@ void chain_restore(struct chain *c, size_t index,
 		   const struct filter_stats *stats)
 {
 	CHECK(index < c->count);
-	c->links[index].filter->stats = *stats;
+	c->filters[index].filter->stats = *stats;
 }
 
-/* The record goes on at filter `at`, behind what was put before by the filter
- * at work and before all that waited already. */
-static void put(struct run *r, struct record *record, size_t at)
+/* Let the record wait for its turn at filter `at`: after the records that the
+ * working filter has emitted before, and before all older waiting records. */
+static void put(struct chain_run *r, struct record *record, size_t at)
 {
-	struct waiting *w = arena_take(record->arena, sizeof *w);
-	*w = (struct waiting){.next = *r->place, .record = record, .at = at};
+	struct waiting_record *w = arena_take(record->arena, sizeof *w);
+	*w = (struct waiting_record){
+		.next = *r->place, .record = record, .at = at};
 	*r->place = w;
 	r->place = &w->next;
 }
 
 static void on_next(struct emit *emit, struct record *record)
 {
-	struct run *r = (struct run *)emit;
-	/* Else a filter that builds its records anew would hide a loop. */
+	struct chain_run *r = (struct chain_run *)emit;
+	/* Otherwise a filter that builds new records would hide a loop. */
 	record->restarts = r->record->restarts;
 	record->restarted_by = r->record->restarted_by;
 	put(r, record, r->at + 1);
@@ -260,16 +264,16 @@ static void on_next(struct emit *emit, struct record *record)
 
 static bool on_restart(struct emit *emit, struct record *record)
 {
-	struct run *r = (struct run *)emit;
-	struct link *l = &r->chain->links[r->at];
+	struct chain_run *r = (struct chain_run *)emit;
+	struct chained_filter *l = &r->chain->filters[r->at];
 	unsigned by = (unsigned)r->at + 1;
 	if (r->record->restarted_by == by ||
 	    r->record->restarts >= CHAIN_RESTARTS_MAX ||
 	    r->restarts >= CHAIN_RUN_RESTARTS_MAX) {
 		l->filter->stats.refused_total++;
 		log_rated(&l->refused_rate, LOG_WARN, "chain",
-			  "filter=%s err=\"a new tag is matched again and "
-			  "again\" restarts=%u",
+			  "filter=%s err=\"rewrite loop\" restarts=%u "
+			  "action=\"the record keeps its tag\"",
 			  l->name, r->record->restarts);
 		return false;
 	}
@@ -284,13 +288,13 @@ static bool on_restart(struct emit *emit, struct record *record)
 static void end(struct record *record, enum drop_reason why)
 {
 	struct message *m = record->message;
-	/* A message of which a part is undecided is a dead letter. */
+	/* A message with an undecided record is a dead letter. */
 	if (m != NULL && m->reason != DROP_undecided)
 		m->reason = why;
 }
 
-/* True when the record goes on at once. */
-static bool apply(struct run *r, struct filter *f)
+/* True if the record continues with the next filter at once. */
+static bool apply(struct chain_run *r, struct filter *f)
 {
 	r->place = &r->first;
 	r->next_count = 0;
@@ -305,7 +309,7 @@ static bool apply(struct run *r, struct filter *f)
 		put(r, r->record, r->at + 1);
 	} else if (verdict == FILTER_DONE && has_emitted) {
 		if (r->next_count > 0)
-			f->stats.added_total--; /* one stands for the given */
+			f->stats.added_total--; /* one replaces the given one */
 	} else if (verdict == FILTER_UNDECIDED) {
 		f->stats.undecided_total++;
 		end(r->record, DROP_undecided);
@@ -316,13 +320,14 @@ static bool apply(struct run *r, struct filter *f)
 	return false;
 }
 
-/* Until the record is out, gone, or has to wait for what it caused. */
-static void go_on(struct run *r, struct record *record, size_t at)
+/* Process a record until it leaves the chain, ends, or has to wait for the
+ * records that it caused. */
+static void proceed(struct chain_run *r, struct record *record, size_t at)
 {
 	const struct chain *c = r->chain;
 	r->record = record;
 	for (r->at = at; r->at < c->count; r->at++) {
-		const struct link *l = &c->links[r->at];
+		const struct chained_filter *l = &c->filters[r->at];
 		if (tag_match_takes(&l->match, record->tag) &&
 		    !apply(r, l->filter))
 			return;
@@ -333,16 +338,16 @@ static void go_on(struct run *r, struct record *record, size_t at)
 void chain_run(struct chain *c, struct record *record, chain_out_fn out,
 	       void *out_data)
 {
-	struct run r = {
+	struct chain_run r = {
 		.emit = {.next = on_next, .restart = on_restart},
 		.chain = c,
 		.out = out,
 		.out_data = out_data,
 	};
-	go_on(&r, record, 0);
+	proceed(&r, record, 0);
 	while (r.first != NULL) {
-		struct waiting *w = r.first;
+		struct waiting_record *w = r.first;
 		r.first = w->next;
-		go_on(&r, w->record, w->at);
+		proceed(&r, w->record, w->at);
 	}
 }

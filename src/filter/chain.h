@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* chain - the filters in their order, and the one loop over them.
+/* chain - the filters in the order of the configuration, and the one loop over
+ * them.
  *
  *     record -> [parser.0] -> [lua.1] -> [rewrite_tag.2] -> out()
  *                  ^                            |
  *                  +------- restart, new tag ---+
  *
- * A filter that does not match a record's tag is passed by.  A restarted
- * record goes through the whole chain before the record that caused it goes
- * on, as in Fluent Bit.  The filter that restarted it cannot do so again; a
- * record can be restarted CHAIN_RESTARTS_MAX times, and all that comes of one
- * together CHAIN_RUN_RESTARTS_MAX times, so that filters which copy one
- * another's copies do not multiply.
- * No recursion: what is under way waits in a list. */
+ * A record skips the filters whose Match does not match its tag.  As in Fluent
+ * Bit, a restarted record goes through the whole chain before the record that
+ * caused it continues.  The filter that restarted a record cannot restart it
+ * again.  One record can be restarted CHAIN_RESTARTS_MAX times, and all records
+ * that one chain_run() creates CHAIN_RUN_RESTARTS_MAX times together, so that
+ * filters that copy each other's copies cannot multiply records without end.
+ * The chain does not recurse: unfinished records wait in a list. */
 #ifndef FILTER_CHAIN_H
 #define FILTER_CHAIN_H
 
@@ -26,31 +27,36 @@ struct chain;
 
 enum { CHAIN_RESTARTS_MAX = 16, CHAIN_RUN_RESTARTS_MAX = 1024 };
 
-/* A record that has come through. */
+/* Called for each record that leaves the chain. */
 typedef void (*chain_out_fn)(void *, struct record *);
 
+/* An empty chain. */
 struct chain *chain_new(void);
+
+/* Close all filters.  NULL is fine. */
 void chain_free(struct chain *);
 
-/* Open the filter that a [FILTER] section asks for and append it.  Reads Name,
- * Match, Match_Regex and Alias, then lets the kind read its keys, then ends the
- * section.  Without a match, or with `Active false`, it is left out.  The filter is
- * called NAME.N, N counting all filters from 0, or its Alias. */
+/* Open the filter that a [FILTER] section describes and append it.  This
+ * declares and reads the common keys, lets the kind read its own, and ends the
+ * section.  A filter without a match, or with `Active false`, is checked but
+ * left out.  The name of a filter is its Alias, or NAME.N, where N is the
+ * number of [FILTER] sections before it.  False with *e set on a mistake; the
+ * chain is then unchanged. */
 bool chain_add(struct chain *, struct conf_section *, const struct filter_env *,
 	       struct err *) MUST_USE;
 
-/* Run a record through; out is called for each record that comes out.  When a
- * filter drops the record, its message's reason becomes DROP_filtered; when
- * one leaves it undecided, DROP_undecided, which the drop of another record of
- * the same message does not undo. */
+/* Send a record through the chain and call out for each record that leaves it.
+ * If a filter drops a record, the reason of its message becomes DROP_filtered;
+ * if a filter leaves it undecided, DROP_undecided, which a dropped record of
+ * the same message does not overwrite. */
 void chain_run(struct chain *, struct record *, chain_out_fn out,
 	       void *out_data);
 
-/* For the metrics: index from 0; false behind the last. */
+/* The name and the filter at an index from 0; false if there is none. */
 bool chain_filter(const struct chain *, size_t index, const char **name,
 		  const struct filter **);
 
-/* The filter at that index goes on counting from there. */
+/* Set the counters of the filter at that index, which must exist. */
 void chain_restore(struct chain *, size_t index, const struct filter_stats *);
 
 #endif

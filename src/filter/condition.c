@@ -7,15 +7,15 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "conf/nearest.h"
-#include "filter/args.h"
+#include "filter/quoted_words.h"
 #include "record/accessor.h"
 #include "record/record.h"
 #include "regex/pattern.h"
 
-enum what { NOTHING, KEY, TEXT, REGEX };
+enum condition_argument { NOTHING, KEY, TEXT, REGEX };
 
-/* X(word, name, the first argument, the second); of each pair the second name
- * is the contrary of the first. */
+/* X(word, name, first argument, second argument).  Of each pair of rows, the
+ * second row is the opposite of the first. */
 #define KINDS(X)                                                             \
 	X("Key_exists", EXISTS, KEY, NOTHING)                                \
 	X("Key_does_not_exist", EXISTS_NOT, KEY, NOTHING)                    \
@@ -29,7 +29,7 @@ enum what { NOTHING, KEY, TEXT, REGEX };
 	X("Matching_keys_do_not_have_matching_values", ALL_MATCH_NOT, REGEX, \
 	  REGEX)
 
-enum kind {
+enum condition_kind {
 #define X(word, name, first, second) name,
 	KINDS(X)
 #undef X
@@ -44,7 +44,7 @@ static const char *const words[] = {
 	NULL,
 };
 
-static const enum what arguments[][2] = {
+static const enum condition_argument arguments[][2] = {
 #define X(word, name, first, second) {first, second},
 	KINDS(X)
 #undef X
@@ -52,10 +52,12 @@ static const enum what arguments[][2] = {
 /* clang-format on */
 
 struct condition {
-	enum kind kind;
-	struct accessor *key;	    /* the first argument .. */
-	struct pattern *key_regex;  /* .. is one of these two */
-	struct pattern *text_regex; /* the second one of these */
+	enum condition_kind kind;
+	/* The first argument: one of these two. */
+	struct accessor *key;
+	struct pattern *key_regex;
+	/* The second argument, if any: one of these two. */
+	struct pattern *text_regex;
 	char *text;
 	size_t text_len;
 };
@@ -64,7 +66,7 @@ static bool read_kind(struct condition *c, const char *word, struct err *e)
 {
 	for (unsigned i = 0; i < KIND_COUNT; i++)
 		if (strcasecmp(word, words[i]) == 0) {
-			c->kind = (enum kind)i;
+			c->kind = (enum condition_kind)i;
 			return true;
 		}
 	struct buf hint = {0};
@@ -77,7 +79,7 @@ static bool read_kind(struct condition *c, const char *word, struct err *e)
 static bool read_argument(struct condition *c, unsigned index, struct span text,
 			  struct err *e)
 {
-	enum what what = arguments[c->kind][index];
+	enum condition_argument what = arguments[c->kind][index];
 	if (what == KEY) {
 		c->key = accessor_new(text, e);
 		return c->key != NULL;
@@ -92,37 +94,37 @@ static bool read_argument(struct condition *c, unsigned index, struct span text,
 	return p != NULL;
 }
 
-static bool read_all(struct condition *c, const char *at, struct buf *part,
+static bool read_all(struct condition *c, const char *at, struct buf *word,
 		     struct err *e)
 {
-	if (!args_next(&at, ARGS_BOTH, part))
-		return err_set(e, "a condition is expected, for example "
+	if (!quoted_words_next(&at, QUOTED_WORDS_BOTH, word))
+		return err_set(e, "the condition is missing; write for example "
 				  "`Condition Key_exists level`");
-	if (!read_kind(c, buf_text(part), e))
+	if (!read_kind(c, buf_text(word), e))
 		return false;
 	for (unsigned i = 0; i < 2 && arguments[c->kind][i] != NOTHING; i++) {
-		if (!args_next(&at, ARGS_BOTH, part))
-			return err_set(
-				e, "%s needs %s behind it", words[c->kind],
-				arguments[c->kind][1] == NOTHING ? "one part"
-								 : "two parts");
-		if (!read_argument(c, i, buf_span(part), e))
+		if (!quoted_words_next(&at, QUOTED_WORDS_BOTH, word))
+			return err_set(e, "%s needs %s", words[c->kind],
+				       arguments[c->kind][1] == NOTHING
+					       ? "one argument"
+					       : "two arguments");
+		if (!read_argument(c, i, buf_span(word), e))
 			return false;
 	}
-	if (*args_rest(at) != '\0')
+	if (*quoted_words_rest(at) != '\0')
 		return err_set(e,
-			       "\"%s\" is too much; a part with blanks in "
-			       "it stands in quotes",
-			       args_rest(at));
+			       "unexpected \"%s\"; put an argument that "
+			       "contains spaces in quotes",
+			       quoted_words_rest(at));
 	return true;
 }
 
 struct condition *condition_new(const char *text, struct err *e)
 {
 	struct condition *c = mem_new(1, sizeof *c);
-	struct buf part = {0};
-	bool ok = read_all(c, text, &part, e);
-	buf_fini(&part);
+	struct buf word = {0};
+	bool ok = read_all(c, text, &word, e);
+	buf_fini(&word);
 	if (ok)
 		return c;
 	condition_free(c);
@@ -140,16 +142,17 @@ void condition_free(struct condition *c)
 	free(c);
 }
 
-bool condition_matches(struct pattern *p, struct span text, uint64_t *gave_up)
+bool condition_matches(struct pattern *p, struct span text,
+		       uint64_t *limit_hits)
 {
 	if (pattern_matches(p, text))
 		return true;
-	*gave_up += pattern_gave_up(p);
+	*limit_hits += pattern_gave_up(p);
 	return false;
 }
 
 static bool value_matches(const struct condition *c, const struct value *v,
-			  uint64_t *gave_up)
+			  uint64_t *limit_hits)
 {
 	struct span text;
 	if (v->type == VALUE_STRING)
@@ -158,7 +161,7 @@ static bool value_matches(const struct condition *c, const struct value *v,
 		text = v->boolean ? SPAN("true") : SPAN("false");
 	else
 		return false;
-	return condition_matches(c->text_regex, text, gave_up);
+	return condition_matches(c->text_regex, text, limit_hits);
 }
 
 static bool value_equals(const struct condition *c, const struct value *v)
@@ -168,28 +171,29 @@ static bool value_equals(const struct condition *c, const struct value *v)
 }
 
 static bool some_key_matches(const struct condition *c, const struct record *r,
-			     uint64_t *gave_up)
+			     uint64_t *limit_hits)
 {
 	for (size_t i = 0; i < r->count; i++)
-		if (condition_matches(c->key_regex, r->fields[i].key, gave_up))
+		if (condition_matches(c->key_regex, r->fields[i].key,
+				      limit_hits))
 			return true;
 	return false;
 }
 
 static bool all_match(const struct condition *c, const struct record *r,
-		      uint64_t *gave_up)
+		      uint64_t *limit_hits)
 {
 	for (size_t i = 0; i < r->count; i++) {
 		const struct field *f = &r->fields[i];
-		if (condition_matches(c->key_regex, f->key, gave_up) &&
-		    !value_matches(c, &f->value, gave_up))
+		if (condition_matches(c->key_regex, f->key, limit_hits) &&
+		    !value_matches(c, &f->value, limit_hits))
 			return false;
 	}
 	return true;
 }
 
 bool condition_holds(const struct condition *c, const struct record *r,
-		     uint64_t *gave_up)
+		     uint64_t *limit_hits)
 {
 	const struct value *v =
 		c->key != NULL ? accessor_find(c->key, r) : NULL;
@@ -199,21 +203,21 @@ bool condition_holds(const struct condition *c, const struct record *r,
 	case EXISTS_NOT:
 		return v == NULL;
 	case KEY_MATCHES:
-		return some_key_matches(c, r, gave_up);
+		return some_key_matches(c, r, limit_hits);
 	case KEY_MATCHES_NOT:
-		return !some_key_matches(c, r, gave_up);
+		return !some_key_matches(c, r, limit_hits);
 	case EQUALS:
 		return v != NULL && value_equals(c, v);
 	case EQUALS_NOT:
 		return v != NULL && !value_equals(c, v);
 	case MATCHES:
-		return v != NULL && value_matches(c, v, gave_up);
+		return v != NULL && value_matches(c, v, limit_hits);
 	case MATCHES_NOT:
-		return v != NULL && !value_matches(c, v, gave_up);
+		return v != NULL && !value_matches(c, v, limit_hits);
 	case ALL_MATCH:
-		return all_match(c, r, gave_up);
+		return all_match(c, r, limit_hits);
 	case ALL_MATCH_NOT:
-		return !all_match(c, r, gave_up);
+		return !all_match(c, r, limit_hits);
 	case KIND_COUNT:
 		break;
 	}

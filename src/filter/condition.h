@@ -8,9 +8,9 @@
  *     Matching_keys_have_matching_values REGEX REGEX
  *     Matching_keys_do_not_have_matching_values REGEX REGEX
  *
- * KEY is an accessor.  All four about a value are false when the key is not
- * there.  A text equals strings only; a regex is matched with strings and with
- * true and false. */
+ * KEY is an accessor.  All four Key_value_ conditions are false if the record
+ * does not have the key.  TEXT only equals strings; REGEX is compared with
+ * strings and with true and false. */
 #ifndef FILTER_CONDITION_H
 #define FILTER_CONDITION_H
 
@@ -25,15 +25,18 @@ struct condition;
 struct pattern;
 struct record;
 
-/* Of what stands behind `Condition`.  NULL on failure. */
+/* Parse the value of a `Condition` key.  NULL with *e set on a mistake. */
 struct condition *condition_new(const char *text, struct err *);
+
+/* NULL is fine. */
 void condition_free(struct condition *);
 
-/* A regex that gives up is counted, and did not match. */
+/* Whether the record satisfies the condition.  A regex that reaches its match
+ * limit counts as no match and increments *limit_hits. */
 bool condition_holds(const struct condition *, const struct record *,
-		     uint64_t *gave_up);
+		     uint64_t *limit_hits);
 
-/* pattern_matches that counts so. */
-bool condition_matches(struct pattern *, struct span, uint64_t *gave_up);
+/* pattern_matches() that counts match limits in the same way. */
+bool condition_matches(struct pattern *, struct span, uint64_t *limit_hits);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* filter - the contract of everything between the parser and the outputs.
+/* filter - the contract between the filter chain and each kind of filter.
  *
- * A kind is one file with one `const struct filter_ops` and one row in the
- * table in chain.c.  Each kind embeds struct filter as its first member and
- * allocates itself in open.  The chain matches tags, calls apply and counts;
- * a kind only looks at one record. */
+ * A kind is one file with one `const struct filter_ops filter_NAME` and one
+ * row in filter/kinds.h.  Each kind embeds struct filter as its first member
+ * and allocates itself in open.  The chain matches tags, calls apply and
+ * counts; a kind only looks at one record. */
 #ifndef FILTER_FILTER_H
 #define FILTER_FILTER_H
 
@@ -12,71 +12,92 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/span.h"
 
+struct conf_key_spec;
 struct conf_section;
 struct filter;
 struct parser_set;
 struct record;
 
 enum filter_verdict {
-	FILTER_PASS,	  /* the record goes on, changed or not */
-	FILTER_DROP,	  /* it ends here, as configured */
-	FILTER_DONE,	  /* what it became has been emitted; nothing: a drop */
-	FILTER_UNDECIDED, /* a hook failed: it ends here, as a dead letter */
+	FILTER_PASS, /* the record continues, changed or not */
+	FILTER_DROP, /* the configuration says to drop the record */
+	FILTER_DONE, /* the filter has emitted the records that replace this
+		      * one; if it emitted none, the record is dropped */
+	FILTER_UNDECIDED, /* a hook failed; the record becomes a dead letter */
 };
 
-/* Where a filter hands on records other than the one it was given.  All live
- * in the arena of that record and belong to its message.  They go in the order
- * of the calls, before the record itself if that passes. */
+/* How a filter hands on records other than the one it was given.  They must
+ * live in the arena of that record and belong to its message.  They continue in
+ * the order of the calls, and before the given record if that one passes. */
 struct emit {
-	/* Goes on behind this filter, in the order of the calls. */
+	/* The record continues after this filter. */
 	void (*next)(struct emit *, struct record *);
-	/* Goes through the chain from its head, with its new tag, before
-	 * anything else goes on.  False when it did so too often already, or
-	 * comes from this very filter: the record was not taken. */
+	/* The record starts again at the head of the chain, with its new tag,
+	 * before any other record continues.  False if it was restarted too
+	 * often, or if this same filter restarted it before: then the chain
+	 * did not take the record. */
 	bool (*restart)(struct emit *, struct record *);
 };
 
-/* What a filter may use of the configuration; outlives the filters. */
+/* What a filter may use of the rest of the configuration.  It is valid during
+ * open; parsers and conf_dir outlive the filters. */
 struct filter_env {
 	struct parser_set *parsers;
-	const char *conf_dir; /* for conf_find_file */
-	/* Where a hook fails the record is FILTER_UNDECIDED, since there are
-	 * dead letters; else it goes on as it was, as in Fluent Bit. */
+	struct span lua_prelude; /* the text of lua/prelude.lua */
+	const char *conf_dir;	 /* for conf_find_file */
+	/* If a hook fails: true makes the record FILTER_UNDECIDED, false passes
+	 * it on unchanged as Fluent Bit does. */
 	bool dead_letters;
 };
 
+/* Called with a tag that a filter can give to records.  If `is_prefix`, only
+ * the start of the tag is known. */
+typedef void (*filter_tag_fn)(void *data, struct span tag, bool is_prefix);
+
 struct filter_ops {
-	const char *name;	     /* as in the configuration */
+	const char *name; /* as the user writes it */
+	const struct conf_key_spec *keys;
 	const char *const *failures; /* NULL-terminated reasons, or NULL */
-	/* The section's texts live longer than the filter. */
+	/* It restarts records under a new tag.  Fluent Bit counts such a filter
+	 * as an input as well, its emitter. */
+	bool has_emitter;
+
+	/* Create a filter from its section; NULL on failure.  The texts of the
+	 * section outlive the filter. */
 	struct filter *(*open)(struct conf_section *, const struct filter_env *,
 			       struct err *);
+	/* Decide about one record, which the filter may change. */
 	enum filter_verdict (*apply)(struct filter *, struct record *,
 				     struct emit *);
+	/* Free the filter. */
 	void (*close)(struct filter *);
+	/* Report every tag that the rules of a section can make, without
+	 * opening the filter.  NULL if the kind changes no tags. */
+	void (*list_tags)(struct conf_section *, filter_tag_fn, void *data);
 };
 
 enum { FILTER_FAILURES_MAX = 12 };
 
-/* Counted by the chain, but for failures[]: by the kind, an index into
- * ops->failures, when it could not do its work on a record (which goes on
- * as it was, or is undecided). */
+/* The chain counts these, except failures[]: there the kind counts, under an
+ * index into ops->failures, how often it could not do its work on a record.
+ * Such a record continues unchanged or is undecided. */
 struct filter_stats {
 	uint64_t records_total;	  /* given to it */
 	uint64_t dropped_total;	  /* FILTER_DROP */
 	uint64_t undecided_total; /* FILTER_UNDECIDED */
-	uint64_t added_total;	  /* next(), beyond the one given */
-	uint64_t restarted_total; /* restart() taken */
-	uint64_t refused_total;	  /* restart() refused */
+	uint64_t added_total;	  /* next() calls beyond the record given */
+	uint64_t restarted_total; /* restart() that the chain accepted */
+	uint64_t refused_total;	  /* restart() that the chain refused */
 	uint64_t failures[FILTER_FAILURES_MAX];
 };
 
 struct filter {
 	const struct filter_ops *ops; /* set by open */
 	const char *name; /* "parser.0" or the Alias; set by the chain */
-	/* What the records that it restarts come from, as Fluent Bit counts
-	 * them: Emitter_Name, or NULL for "emitter_for_" and the name. */
+	/* The input name under which Fluent Bit counts restarted records:
+	 * Emitter_Name, or NULL for "emitter_for_" and the filter's name. */
 	const char *emitter;
 	struct filter_stats stats;
 };

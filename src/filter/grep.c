@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The filter "grep": which records go on.
+/* The filter "grep": which records continue.
  *
  *     Regex    KEY  REGEX        Exclude  KEY  REGEX
  *
- * Legacy, as nothing else is said: the rules in the order of their lines.  A
- * Regex that does not match drops the record, one that matches keeps it
- * whatever the rules behind it say; an Exclude that matches drops it.
- * Logical_Op AND or OR: all rules are Regex or all are Exclude, and all or one
- * of them must match for the record to be kept, or dropped.
- * Only strings match.  A regex that gives up is counted and did not match. */
+ * Without Logical_Op the rules are tried in the order of their lines, as Fluent
+ * Bit's legacy mode does.  A Regex that matches keeps the record, and a Regex
+ * that does not match drops it; either way no later rule is tried.  An Exclude
+ * that matches drops the record.
+ * With Logical_Op AND or OR, all rules are Regex or all are Exclude.  The
+ * record is kept (Regex) or dropped (Exclude) if all rules match (AND) or if
+ * at least one does (OR).
+ * Only strings match.  A regex that reaches its match limit is counted and
+ * does not match. */
 #include "filter/kinds.h"
 
 #include <stdlib.h>
@@ -26,13 +29,26 @@ enum { MATCH_LIMIT };
 
 static const char *const failures[] = {[MATCH_LIMIT] = "match_limit", NULL};
 
-enum logic { LEGACY, AND, OR };
+enum grep_logic { LEGACY, AND, OR };
 static const char *const logics[] = {"legacy", "AND", "OR", NULL};
 
-enum kind { REGEX, EXCLUDE };
+enum grep_kind { REGEX, EXCLUDE };
 static const char *const kinds[] = {"Regex", "Exclude", NULL};
 
-struct rule {
+static const struct conf_key_spec keys[] = {
+	{"Regex", CONF_WORDS, .is_repeatable = true,
+	 .help = "KEY REGEX: keep the record if the string under KEY matches "
+		 "REGEX, otherwise drop it."},
+	{"Exclude", CONF_WORDS, .is_repeatable = true,
+	 .help = "KEY REGEX: drop the record if the string under KEY matches "
+		 "REGEX."},
+	{"Logical_Op", CONF_CHOICE, .default_text = "legacy",
+	 .help = "How rules combine: legacy (in order, the first decision "
+		 "counts), AND (all must match) or OR (one must match)."},
+	{.name = NULL},
+};
+
+struct grep_rule {
 	size_t kind;
 	struct accessor *key;
 	struct pattern *regex;
@@ -41,7 +57,7 @@ struct rule {
 struct grep {
 	struct filter filter;
 	size_t logic;
-	struct rule *rules;
+	struct grep_rule *rules;
 	size_t rule_count;
 	struct log_rate limit_rate;
 };
@@ -57,7 +73,7 @@ static void close_filter(struct filter *filter)
 	free(g);
 }
 
-/* `level` is `$level`: also a bare key ends at a dot. */
+/* `level` means `$level`, so that a bare key also ends at a dot. */
 static struct accessor *read_key(const char *text, size_t len, struct err *e)
 {
 	struct buf key = {0};
@@ -69,13 +85,14 @@ static struct accessor *read_key(const char *text, size_t len, struct err *e)
 	return a;
 }
 
-/* On failure the rule may be half made: close_filter frees it. */
-static bool read_rule(struct rule *rule, const char *text, struct err *e)
+/* On failure close_filter frees what exists of the rule. */
+static bool read_rule(struct grep_rule *rule, const char *text, struct err *e)
 {
 	size_t len = strcspn(text, " ");
 	if (text[len] == '\0')
-		return err_set(e, "KEY REGEX is expected");
-	/* The rest as it is: what looks like a quote is one. */
+		return err_set(e, "a rule needs KEY REGEX, for example "
+				  "`Regex level ^(error|warn)`");
+	/* Quotes are part of the regular expression, as in Fluent Bit. */
 	const char *regex = text + len + 1;
 	rule->key = read_key(text, len, e);
 	if (rule->key == NULL)
@@ -88,17 +105,17 @@ static bool add_rule(struct grep *g, struct conf_section *s, size_t kind,
 		     const char *text, struct err *e)
 {
 	g->rules = mem_grow(g->rules, g->rule_count + 1, sizeof *g->rules);
-	struct rule *rule = &g->rules[g->rule_count++];
-	*rule = (struct rule){.kind = kind};
+	struct grep_rule *rule = &g->rules[g->rule_count++];
+	*rule = (struct grep_rule){.kind = kind};
 	if (g->logic != LEGACY && kind != g->rules[0].kind)
 		return conf_err_key(s, kinds[kind], e,
-				    "with Logical_Op %s all rules are Regex, "
-				    "or all are Exclude",
+				    "with Logical_Op %s, all rules must be "
+				    "Regex or all must be Exclude",
 				    logics[g->logic]);
 	if (strstr(text, "  ") == text + strcspn(text, " "))
 		conf_warn(s, kinds[kind],
-			  "of the blanks before the regular expression all but "
-			  "the first are part of it");
+			  "the regular expression starts with a space: only "
+			  "one space separates it from KEY");
 	return read_rule(rule, text, e) || conf_err_in(s, kinds[kind], e);
 }
 
@@ -119,8 +136,9 @@ static struct filter *open_filter(struct conf_section *s,
 			goto fail;
 	if (g->rule_count == 0) {
 		conf_err_missing(s, "Regex", e,
-				 "what is kept, for example `Regex level "
-				 "^(error|warn)`, or `Exclude level ^debug`");
+				 "set at least one rule, for example `Regex "
+				 "level ^(error|warn)` or `Exclude level "
+				 "^debug`");
 		goto fail;
 	}
 	return &g->filter;
@@ -129,7 +147,7 @@ fail:
 	return NULL;
 }
 
-static bool matches(struct grep *g, const struct rule *rule,
+static bool matches(struct grep *g, const struct grep_rule *rule,
 		    const struct record *r)
 {
 	const struct value *v = accessor_find(rule->key, r);
@@ -139,7 +157,8 @@ static bool matches(struct grep *g, const struct rule *rule,
 		return true;
 	if (pattern_gave_up(rule->regex)) {
 		g->filter.stats.failures[MATCH_LIMIT]++;
-		log_rated(&g->limit_rate, LOG_WARN, "grep", "filter=%s err=%s",
+		log_rated(&g->limit_rate, LOG_WARN, "grep",
+			  "filter=%s err=%s action=\"treated as no match\"",
 			  g->filter.name, failures[MATCH_LIMIT]);
 	}
 	return false;
@@ -148,7 +167,7 @@ static bool matches(struct grep *g, const struct rule *rule,
 static bool keeps(struct grep *g, const struct record *r)
 {
 	for (size_t i = 0; i < g->rule_count; i++) {
-		const struct rule *rule = &g->rules[i];
+		const struct grep_rule *rule = &g->rules[i];
 		if (matches(g, rule, r))
 			return rule->kind == REGEX;
 		if (rule->kind == REGEX)
@@ -179,6 +198,7 @@ static enum filter_verdict apply(struct filter *filter, struct record *r,
 
 const struct filter_ops filter_grep = {
 	.name = "grep",
+	.keys = keys,
 	.failures = failures,
 	.open = open_filter,
 	.apply = apply,

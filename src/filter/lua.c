@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The filter "lua": a function of the user decides about each record.
+/* The filter "lua": the user's function, the hook, decides about each record.
  *
  *     function hook(tag, timestamp, record)
  *             return code, timestamp, record
  *     end
  *
- *     -1  the record ends here
- *      0  it goes on as it was, whatever the hook changed
- *      1  with the time and the record that came back
- *      2  with the record that came back and its own time
+ *     -1  drop the record
+ *      0  pass the record on unchanged, whatever the hook did to it
+ *      1  use the returned time and record
+ *      2  use the returned record, keep the time
  *
- * Scenario: lua_state_call runs call_hook protected and limited; it calls the
- * hook and reads what came back into the arena; apply then puts that into the
- * record, or hands on each record of an array.
- * The hook raises an error, does not end, takes too much memory or returns
- * what is no record: the reason is counted, and the record goes on as it was,
- * or, when there are dead letters, is undecided.
+ * The happy path:
+ * 1. lua_state_call runs call_hook, protected and with limits.
+ * 2. call_hook calls the hook and copies what it returns into the arena.
+ * 3. apply replaces the record by the result, or emits each record of an array.
  *
- * The time is seconds since 1970: an integer when it is whole, else a float;
- * the very number given, given back, keeps the nanoseconds that a float
- * cannot hold. */
+ * If the hook raises an error, exceeds its time or memory limit, or returns
+ * something that is not a record, the reason is counted.  The record then
+ * passes unchanged, or is undecided if there is a Dead_Letter.
+ *
+ * The time is in seconds since 1970: an integer if it is whole, otherwise a
+ * float.  If the hook returns the very number that it was given, the record
+ * keeps the nanoseconds that a float cannot hold. */
 #include "filter/kinds.h"
 
 #include <assert.h>
@@ -48,7 +50,7 @@
 	X(bad_code)       \
 	X(bad_time)
 
-enum failure {
+enum lua_failure {
 #define X(name) FAILURE_##name,
 	FAILURES(X)
 #undef X
@@ -71,7 +73,28 @@ enum {
 	CODE_KEEP = 0,
 	CODE_NEW = 1,
 	CODE_NEW_RECORD = 2,
-	CODE_UNKNOWN, /* all others */
+	CODE_UNKNOWN, /* any other */
+};
+
+static const struct conf_key_spec keys[] = {
+	{"Script", CONF_PATH,
+	 .help = "The file that contains the hook. Script or Code is "
+		 "required."},
+	{"Code", CONF_TEXT, .help = "The script itself; replaces Script."},
+	{"Call", CONF_TEXT, .is_required = true,
+	 .help = "The name of the function to call."},
+	{"Type_Int_Key", CONF_WORDS,
+	 .help = "Fields whose numbers become integers."},
+	{"Type_Array_Key", CONF_WORDS,
+	 .help = "Fields whose empty tables become arrays instead of maps."},
+	{"Time_As_Table", CONF_BOOL, .default_text = "false",
+	 .help = "Pass the time as a table with sec and nsec."},
+	{"Enable_flb_null", CONF_BOOL, .default_text = "false",
+	 .help = "Pass nulls as flb_null, so that they survive the hook."},
+	{"Protected_Mode", CONF_BOOL, .default_text = "true",
+	 .help = "Accepted for Fluent Bit: sluiced always survives an error in "
+		 "a hook."},
+	{.name = NULL},
 };
 
 struct lua_filter {
@@ -79,33 +102,35 @@ struct lua_filter {
 	struct lua_state *state;
 	struct lua_record *proxies;
 	struct lua_reader *reader; /* of the proxies */
-	const char *text;	   /* of the script, when it is no file */
-	char *script;
+	const char *text;	   /* of Code; NULL if the script is a file */
+	char *script;		   /* the path, or "Code" */
 	char *call;
 	bool time_as_table;
-	bool has_groups; /* five parameters */
+	bool has_groups; /* the hook has five parameters */
 	bool dead_letters;
 	struct log_rate rates[FAILURE_COUNT];
 
-	/* Of one call: */
+	/* During one call: */
 	const struct record *record;
 	int code;
-	int64_t time_ns; /* given, then to be set */
+	int64_t time_ns; /* of the record; then as returned */
 	bool is_time_good;
 	bool is_result_good;
 	struct lua_records result;
 };
 
-/* Count it; what becomes of the record. */
-static enum filter_verdict fail(struct lua_filter *f, enum failure failure,
+/* Count and log a failure.  Returns what happens to the record. */
+static enum filter_verdict fail(struct lua_filter *f, enum lua_failure failure,
 				const char *message)
 {
 	char room[LOG_QUOTED_BYTES];
 	f->filter.stats.failures[failure]++;
 	log_rated(&f->rates[failure], LOG_WARN, "lua",
-		  "filter=%s call=%s failure=%s err=%s", f->filter.name,
-		  f->call, failures[failure],
-		  log_quoted(span_of(message), room));
+		  "filter=%s call=%s failure=%s err=%s action=\"%s\"",
+		  f->filter.name, f->call, failures[failure],
+		  log_quoted(span_of(message), room),
+		  f->dead_letters ? "writing the message to Dead_Letter"
+				  : "passing the record on unchanged");
 	return f->dead_letters ? FILTER_UNDECIDED : FILTER_PASS;
 }
 
@@ -126,8 +151,8 @@ static void push_time(const struct lua_filter *f, lua_State *L)
 	}
 }
 
-/* A number as LuaJIT's lua_tointeger gives it: text counts, fractions are
- * cut; 0 when there is none. */
+/* A number as LuaJIT's lua_tointeger returns it: numeric text counts, the
+ * fraction is cut off, and anything else is 0. */
 static double whole_number(lua_State *L, int index)
 {
 	if (lua_isinteger(L, index))
@@ -136,8 +161,8 @@ static double whole_number(lua_State *L, int index)
 	return isfinite(number) ? number : 0;
 }
 
-/* The time that the hook returned at `index`, the one given being at `given`.
- * False when it is none. */
+/* Read the time that the hook returned at `index`.  The time that the hook was
+ * given is at `given`.  False if the returned value is not a valid time. */
 static bool read_time(struct lua_filter *f, lua_State *L, int index, int given)
 {
 	double sec, nsec;
@@ -156,7 +181,7 @@ static bool read_time(struct lua_filter *f, lua_State *L, int index, int given)
 		sec = floor(number);
 		nsec = trunc((number - sec) * NS_PER_S);
 	}
-	/* Written so that a NaN is refused. */
+	/* The comparison is false for NaN. */
 	if (!(sec >= 0 && sec < (double)(INT64_MAX / NS_PER_S) && nsec >= 0 &&
 	      nsec <= NS_PER_S))
 		return false;
@@ -173,7 +198,7 @@ static void read_answer(struct lua_filter *f, lua_State *L)
 							       : CODE_UNKNOWN;
 	if (f->code != CODE_NEW && f->code != CODE_NEW_RECORD)
 		return;
-	/* A table is asked for even where its time is not. */
+	/* The table must be one even if code 2 ignores its time. */
 	bool has_time = f->code == CODE_NEW || f->time_as_table;
 	f->is_time_good = !has_time || read_time(f, L, TIME_BACK, TIME);
 	if (f->code == CODE_NEW_RECORD)
@@ -187,7 +212,7 @@ static int call_hook(lua_State *L)
 	const struct record *r = f->record;
 	push_time(f, L);
 	lua_record_push(f->proxies, L, r);
-	/* By its name each time: a script may replace its function. */
+	/* Looked up for each call: a script may replace its function. */
 	lua_getglobal(L, f->call);
 	lua_pushlstring(L, r->tag.ptr, r->tag.len);
 	lua_pushvalue(L, TIME);
@@ -198,7 +223,7 @@ static int call_hook(lua_State *L)
 	lua_pushvalue(L, RECORD);
 	lua_call(L, f->has_groups ? 5 : 3, f->has_groups ? 4 : 3);
 	read_answer(f, L);
-	lua_record_set_aside(f->proxies, L, RECORD);
+	lua_record_save(f->proxies, L, RECORD);
 	return 0;
 }
 
@@ -245,21 +270,22 @@ static enum filter_verdict apply(struct filter *filter, struct record *r,
 		return FILTER_PASS;
 	case CODE_UNKNOWN:
 		return fail(f, FAILURE_bad_code,
-			    "the code is none of -1, 0, 1, 2");
+			    "the hook must return a code of -1, 0, 1 or 2");
 	}
 	if (!f->is_result_good)
 		return fail(f, FAILURE_invalid_result, f->result.why);
 	if (!f->is_time_good)
-		return fail(f, FAILURE_bad_time, "the timestamp is none");
+		return fail(f, FAILURE_bad_time,
+			    "the returned timestamp is not a valid time");
 	return hand_on(f, r, emit);
 }
 
-struct set_up {
+struct lua_set_up {
 	struct lua_record *proxies;
 	const struct conf_section *section;
 };
 
-/* FLB_ENV: what ${} would give for @SET and HOSTNAME. */
+/* Set the global table FLB_ENV: HOSTNAME and the variables of @SET. */
 static void set_env(lua_State *L, const struct conf_section *s)
 {
 	struct conf_option set;
@@ -282,7 +308,7 @@ static void set_env(lua_State *L, const struct conf_section *s)
 
 static int set_up(lua_State *L)
 {
-	const struct set_up *with = lua_touserdata(L, 1);
+	const struct lua_set_up *with = lua_touserdata(L, 1);
 	lua_record_setup(with->proxies, L);
 	set_env(L, with->section);
 	return 0;
@@ -310,9 +336,9 @@ static void close_filter(struct filter *filter)
 	free(f);
 }
 
-/* Names with blanks between them. */
+/* Append the names, which are separated by spaces or tabs. */
 static bool get_names(struct conf_section *s, const char *key,
-		      struct lua_keys *keys, struct err *e)
+		      struct lua_keys *out, struct err *e)
 {
 	static const char blanks[] = " \t";
 	const char *text = "";
@@ -321,9 +347,9 @@ static bool get_names(struct conf_section *s, const char *key,
 	for (text += strspn(text, blanks); *text != '\0';
 	     text += strspn(text, blanks)) {
 		size_t length = strcspn(text, blanks);
-		keys->names = mem_grow(keys->names, keys->count + 1,
-				       sizeof *keys->names);
-		keys->names[keys->count++] = span_make(text, length);
+		out->names = mem_grow(out->names, out->count + 1,
+				      sizeof *out->names);
+		out->names[out->count++] = span_make(text, length);
 		text += length;
 	}
 	return true;
@@ -338,13 +364,13 @@ static bool get_script(struct lua_filter *f, struct conf_section *s,
 		return false;
 	if (f->text != NULL && script != NULL)
 		log_line(LOG_WARN, "lua",
-			 "script=%s key=Script effect=none "
-			 "reason=\"there is a Code\"",
+			 "script=%s err=\"both Script and Code are set\" "
+			 "action=\"using Code and ignoring Script\"",
 			 script);
 	if (f->text == NULL && script == NULL)
 		return conf_err_missing(s, "Script", e,
-					"a file in Lua, for example `Script "
-					"create-log-file-path.lua`");
+					"set it to a Lua file, for example "
+					"`Script create-log-file-path.lua`");
 	f->script = f->text != NULL ? mem_text("Code")
 				    : conf_find_file(env->conf_dir, script);
 	return true;
@@ -363,22 +389,25 @@ static bool read_keys(struct lua_filter *f, struct conf_section *s,
 	    !get_names(s, "Type_Array_Key", &f->reader->array_keys, e))
 		return false;
 	if (call == NULL)
-		return conf_err_missing(s, "Call", e,
-					"the name of a function in the script");
+		return conf_err_missing(
+			s, "Call", e,
+			"set it to the name of a function in the "
+			"script");
 	f->call = mem_text(call);
 	if (!is_protected)
 		log_line(LOG_INFO, "lua",
-			 "script=%s key=Protected_Mode value=off effect=none "
-			 "reason=\"an error in a script never ends sluiced\"",
+			 "script=%s key=Protected_Mode value=off "
+			 "action=\"ignored; sluiced always survives an "
+			 "error in a script\"",
 			 f->script);
 	return true;
 }
 
 static bool run_script(struct lua_filter *f, struct conf_section *s,
-		       struct err *e)
+		       struct span prelude, struct err *e)
 {
-	struct set_up with = {f->proxies, s};
-	f->state = lua_state_open(e);
+	struct lua_set_up with = {f->proxies, s};
+	f->state = lua_state_open(prelude, e);
 	if (f->state == NULL || !lua_state_setup(f->state, set_up, &with, e))
 		return false;
 	if (!lua_state_load(f->state, f->script, f->text, e))
@@ -396,7 +425,7 @@ static struct filter *open_filter(struct conf_section *s,
 	f->dead_letters = env->dead_letters;
 	f->proxies = lua_record_new();
 	f->reader = lua_record_reader(f->proxies);
-	if (read_keys(f, s, env, e) && run_script(f, s, e))
+	if (read_keys(f, s, env, e) && run_script(f, s, env->lua_prelude, e))
 		return &f->filter;
 	close_filter(&f->filter);
 	return NULL;
@@ -404,6 +433,7 @@ static struct filter *open_filter(struct conf_section *s,
 
 const struct filter_ops filter_lua = {
 	.name = "lua",
+	.keys = keys,
 	.failures = failures,
 	.open = open_filter,
 	.apply = apply,

@@ -5,10 +5,11 @@
  *     Rename     msg  message
  *     Set        env  production
  *
- * Scenario: when all conditions hold, the rules change the record in the order
- * of their lines, each what the one before left.
- * Of a key that is there several times, all fields are meant; what would be
- * ambiguous (a copy of two) does nothing. */
+ * The happy path: if all conditions hold, the rules change the record in the
+ * order of their lines, each one working on what the previous one left.
+ * If a key occurs several times, a rule means all its fields; a rule that would
+ * be ambiguous, such as a copy of two fields, does nothing.
+ * If a regex reaches its match limit, it is counted and does not match. */
 #include "filter/kinds.h"
 
 #include <stdlib.h>
@@ -18,8 +19,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "filter/args.h"
 #include "filter/condition.h"
+#include "filter/quoted_words.h"
 #include "record/record.h"
 #include "regex/pattern.h"
 
@@ -27,54 +28,73 @@ enum { MATCH_LIMIT };
 
 static const char *const failures[] = {[MATCH_LIMIT] = "match_limit", NULL};
 
-/* X(key, name, count of arguments) */
-#define OPERATIONS(X)                                  \
-	X("Set", SET, 2)                               \
-	X("Add", ADD, 2)                               \
-	X("Add_if_not_present", ADD_IF_NOT_PRESENT, 2) \
-	X("Remove", REMOVE, 1)                         \
-	X("Remove_wildcard", REMOVE_WILDCARD, 1)       \
-	X("Remove_regex", REMOVE_REGEX, 1)             \
-	X("Rename", RENAME, 2)                         \
-	X("Hard_rename", HARD_RENAME, 2)               \
-	X("Copy", COPY, 2)                             \
-	X("Hard_copy", HARD_COPY, 2)                   \
-	X("Move_to_start", MOVE_TO_START, 1)           \
-	X("Move_to_end", MOVE_TO_END, 1)
+/* X(key, name, number of arguments, help) */
+#define OPERATIONS(X)                                                          \
+	X("Set", SET, 2,                                                       \
+	  "KEY VALUE: set the field, replacing fields of that key.")           \
+	X("Add", ADD, 2, "KEY VALUE: add the field unless the key exists.")    \
+	X("Add_if_not_present", ADD_IF_NOT_PRESENT, 2,                         \
+	  "KEY VALUE: the same as Add.")                                       \
+	X("Remove", REMOVE, 1, "KEY: remove every field of that key.")         \
+	X("Remove_wildcard", REMOVE_WILDCARD, 1,                               \
+	  "START: remove every field whose key starts with START.")            \
+	X("Remove_regex", REMOVE_REGEX, 1,                                     \
+	  "REGEX: remove every field whose key matches.")                      \
+	X("Rename", RENAME, 2, "KEY NEW: rename the field unless NEW exists.") \
+	X("Hard_rename", HARD_RENAME, 2,                                       \
+	  "KEY NEW: rename the field, replacing NEW.")                         \
+	X("Copy", COPY, 2, "KEY NEW: copy the field unless NEW exists.")       \
+	X("Hard_copy", HARD_COPY, 2,                                           \
+	  "KEY NEW: copy the field, replacing NEW.")                           \
+	X("Move_to_start", MOVE_TO_START, 1,                                   \
+	  "START: move the fields whose keys start with START to the front.")  \
+	X("Move_to_end", MOVE_TO_END, 1,                                       \
+	  "START: move the fields whose keys start with START to the end.")
 
 /* clang-format off */
-enum operation {
-#define X(key, name, count) name,
+enum modify_operation {
+#define X(key, name, count, help) name,
 	OPERATIONS(X)
 #undef X
 	OPERATION_COUNT,
 };
 
-static const char *const keys[] = {
-#define X(key, name, count) key,
+static const char *const operations[] = {
+#define X(key, name, count, help) key,
 	OPERATIONS(X)
 #undef X
 	NULL,
 };
 
-static const unsigned char arg_counts[] = {
-#define X(key, name, count) count,
+static const unsigned char argument_counts[] = {
+#define X(key, name, count, help) count,
 	OPERATIONS(X)
 #undef X
 };
+
+static const struct conf_key_spec keys[] = {
+	{"Condition", CONF_WORDS, .is_repeatable = true,
+	 .help = "CONDITION ARGUMENTS: change only records for which every "
+		 "Condition holds, for example `Key_exists level`."},
+#define X(key, name, count, text) \
+	{key, CONF_WORDS, .is_repeatable = true, .help = text},
+	OPERATIONS(X)
+#undef X
+	{.name = NULL},
+};
 /* clang-format on */
 
-struct rule {
-	enum operation operation;
+struct modify_rule {
+	enum modify_operation operation;
 	char *texts[2];
 	struct span key;   /* the first text */
-	struct span other; /* the second: a value, or another key */
+	struct span other; /* the second text: a value or another key */
 	struct pattern *regex;
 };
 
 struct modify {
 	struct filter filter;
-	struct rule *rules;
+	struct modify_rule *rules;
 	size_t rule_count;
 	struct condition **conditions;
 	size_t condition_count;
@@ -96,24 +116,24 @@ static void close_filter(struct filter *filter)
 	free(m);
 }
 
-static bool read_rule(struct rule *rule, const char *at, struct buf *part,
-		      struct err *e)
+static bool read_rule(struct modify_rule *rule, const char *at,
+		      struct buf *word, struct err *e)
 {
 	struct span *spans[] = {&rule->key, &rule->other};
-	unsigned count = arg_counts[rule->operation];
+	unsigned count = argument_counts[rule->operation];
 	for (unsigned i = 0; i < count; i++) {
-		if (!args_next(&at, ARGS_BOTH, part))
-			return err_set(e, "%s expected",
-				       count == 2 ? "two parts are"
-						  : "one part is");
-		rule->texts[i] = mem_copy(part->ptr, part->len);
-		*spans[i] = span_make(rule->texts[i], part->len);
+		if (!quoted_words_next(&at, QUOTED_WORDS_BOTH, word))
+			return err_set(e, "this rule needs %s",
+				       count == 2 ? "two arguments"
+						  : "one argument");
+		rule->texts[i] = mem_copy(word->ptr, word->len);
+		*spans[i] = span_make(rule->texts[i], word->len);
 	}
-	if (*args_rest(at) != '\0')
+	if (*quoted_words_rest(at) != '\0')
 		return err_set(e,
-			       "`%s` is too much; what has blanks in it "
-			       "stands in quotes",
-			       args_rest(at));
+			       "unexpected \"%s\"; put an argument that "
+			       "contains spaces in quotes",
+			       quoted_words_rest(at));
 	if (rule->operation == REMOVE_REGEX)
 		rule->regex = pattern_new(rule->key, e);
 	return rule->operation != REMOVE_REGEX || rule->regex != NULL;
@@ -121,20 +141,21 @@ static bool read_rule(struct rule *rule, const char *at, struct buf *part,
 
 static bool add_rules(struct modify *m, struct conf_section *s, struct err *e)
 {
-	struct buf part = {0};
+	struct buf word = {0};
 	const char *text;
 	size_t which;
 	bool ok = true;
-	while (ok && (text = conf_get_each_of(s, keys, m->rule_count,
+	while (ok && (text = conf_get_each_of(s, operations, m->rule_count,
 					      &which)) != NULL) {
 		m->rules =
 			mem_grow(m->rules, m->rule_count + 1, sizeof *m->rules);
-		struct rule *rule = &m->rules[m->rule_count++];
-		*rule = (struct rule){.operation = (enum operation)which};
-		ok = read_rule(rule, text, &part, e) ||
-		     conf_err_in(s, keys[which], e);
+		struct modify_rule *rule = &m->rules[m->rule_count++];
+		*rule = (struct modify_rule){
+			.operation = (enum modify_operation)which};
+		ok = read_rule(rule, text, &word, e) ||
+		     conf_err_in(s, operations[which], e);
 	}
-	buf_fini(&part);
+	buf_fini(&word);
 	return ok;
 }
 
@@ -165,7 +186,7 @@ static struct filter *open_filter(struct conf_section *s,
 		goto fail;
 	if (m->rule_count == 0) {
 		conf_err_missing(s, "Set", e,
-				 "what is modified, for example `Set env "
+				 "set at least one rule, for example `Set env "
 				 "production` or `Remove pid`");
 		goto fail;
 	}
@@ -199,11 +220,11 @@ static void remove_wildcard(struct record *r, struct span start)
 }
 
 static void remove_regex(struct record *r, struct pattern *regex,
-			 uint64_t *gave_up)
+			 uint64_t *limit_hits)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < r->count; i++)
-		if (!condition_matches(regex, r->fields[i].key, gave_up))
+		if (!condition_matches(regex, r->fields[i].key, limit_hits))
 			r->fields[kept++] = r->fields[i];
 	r->count = kept;
 }
@@ -216,7 +237,7 @@ static void rename_all(struct record *r, struct span from, struct span to)
 			r->fields[i].key = to;
 }
 
-/* The copy stands behind the field. */
+/* Insert the copy directly after the field. */
 static void copy(struct record *r, struct span from, struct span to)
 {
 	size_t at = 0;
@@ -225,12 +246,12 @@ static void copy(struct record *r, struct span from, struct span to)
 	struct field made = {to, r->fields[at].value};
 	record_add(r, made.key, made.value);
 	struct field *place = &r->fields[at + 1];
-	size_t behind = r->count - 1 - (at + 1);
-	memmove(place + 1, place, behind * sizeof *place);
+	size_t after = r->count - 1 - (at + 1);
+	memmove(place + 1, place, after * sizeof *place);
 	*place = made;
 }
 
-/* The fields whose keys start so before or behind the others. */
+/* Move the fields whose keys start with `start` before or after the others. */
 static void move(struct record *r, struct span start, bool to_front)
 {
 	const struct record *old = record_copy(r);
@@ -244,7 +265,8 @@ static void move(struct record *r, struct span start, bool to_front)
 			record_add(r, f->key, f->value);
 }
 
-static void change(const struct rule *rule, struct record *r, uint64_t *gave_up)
+static void change(const struct modify_rule *rule, struct record *r,
+		   uint64_t *limit_hits)
 {
 	struct span key = rule->key, other = rule->other;
 	switch (rule->operation) {
@@ -264,7 +286,7 @@ static void change(const struct rule *rule, struct record *r, uint64_t *gave_up)
 		remove_wildcard(r, key);
 		break;
 	case REMOVE_REGEX:
-		remove_regex(r, rule->regex, gave_up);
+		remove_regex(r, rule->regex, limit_hits);
 		break;
 	case RENAME:
 		if (count_of(r, other) == 0)
@@ -297,10 +319,10 @@ static void change(const struct rule *rule, struct record *r, uint64_t *gave_up)
 }
 
 static bool all_hold(const struct modify *m, const struct record *r,
-		     uint64_t *gave_up)
+		     uint64_t *limit_hits)
 {
 	for (size_t i = 0; i < m->condition_count; i++)
-		if (!condition_holds(m->conditions[i], r, gave_up))
+		if (!condition_holds(m->conditions[i], r, limit_hits))
 			return false;
 	return true;
 }
@@ -310,21 +332,22 @@ static enum filter_verdict apply(struct filter *filter, struct record *r,
 {
 	struct modify *m = (struct modify *)filter;
 	(void)emit;
-	uint64_t gave_up = 0;
-	if (all_hold(m, r, &gave_up))
+	uint64_t limit_hits = 0;
+	if (all_hold(m, r, &limit_hits))
 		for (size_t i = 0; i < m->rule_count; i++)
-			change(&m->rules[i], r, &gave_up);
-	if (gave_up > 0) {
-		m->filter.stats.failures[MATCH_LIMIT] += gave_up;
+			change(&m->rules[i], r, &limit_hits);
+	if (limit_hits > 0) {
+		m->filter.stats.failures[MATCH_LIMIT] += limit_hits;
 		log_rated(&m->limit_rate, LOG_WARN, "modify",
-			  "filter=%s err=%s", m->filter.name,
-			  failures[MATCH_LIMIT]);
+			  "filter=%s err=%s action=\"treated as no match\"",
+			  m->filter.name, failures[MATCH_LIMIT]);
 	}
 	return FILTER_PASS;
 }
 
 const struct filter_ops filter_modify = {
 	.name = "modify",
+	.keys = keys,
 	.failures = failures,
 	.open = open_filter,
 	.apply = apply,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The filter "nest": fields into a map, or a map's fields out of it.
+/* The filter "nest": move fields into a map, or the fields of a map out of it.
  *
  *     Operation nest, Wildcard m_*, Nest_under m, Remove_prefix m_
  *     m_a=1 b=2 m_c=3   ->   b=2 m={a=1 c=3}
@@ -7,9 +7,10 @@
  *     Operation lift, Nested_under m, Add_prefix m_
  *     m={a=1 c=3} b=2   ->   b=2 m_a=1 m_c=3
  *
- * What is made stands at the end; the rest keeps its order, also what has the
- * same key.  Nothing fits: the record goes on as it was.  What is to be lifted
- * and is no map stays where it is, and is counted. */
+ * New fields are appended; the other fields keep their order, even if one has
+ * the same key as a new field.  If no field matches, the record passes
+ * unchanged.  A field that should be lifted but is not a map stays where it is
+ * and is counted. */
 #include "filter/kinds.h"
 
 #include <stdlib.h>
@@ -28,12 +29,31 @@ static const char *const failures[] = {[NOT_A_MAP] = "not_a_map", NULL};
 
 enum { NEST, LIFT, NONE };
 
+static const struct conf_key_spec keys[] = {
+	{"Operation", CONF_CHOICE, .is_required = true,
+	 .help = "nest moves fields into a map, lift moves the fields of a map "
+		 "to the top level."},
+	{"Wildcard", CONF_TEXT, .is_repeatable = true,
+	 .help = "With nest: the key of the fields to move; * at the end "
+		 "stands for the rest of a key. Required."},
+	{"Nest_under", CONF_TEXT,
+	 .help = "With nest: the key of the new map. Required."},
+	{"Nested_under", CONF_TEXT,
+	 .help = "With lift: the key of the map. Required."},
+	{"Add_prefix", CONF_TEXT,
+	 .help = "Put this in front of the key of each moved field."},
+	{"Prefix_with", CONF_TEXT, .help = "An older name of Add_prefix."},
+	{"Remove_prefix", CONF_TEXT,
+	 .help = "Remove this from the start of the key of each moved field."},
+	{.name = NULL},
+};
+
 struct nest {
 	struct filter filter;
 	size_t operation;
 	struct wildcard *wildcards;
 	size_t wildcard_count;
-	struct span map; /* the name of it */
+	struct span map; /* its key */
 	struct span add_prefix;
 	struct span remove_prefix;
 	struct log_rate rate;
@@ -75,10 +95,10 @@ static bool read_nest(struct nest *n, struct conf_section *s, struct err *e)
 		return false;
 	if (n->map.len == 0)
 		return conf_err_missing(s, "Nest_under", e,
-					"the name of the map that is made");
+					"the key of the new map");
 	if (n->wildcard_count == 0)
 		return conf_err_missing(s, "Wildcard", e,
-					"what is nested, for example "
+					"the fields to move, for example "
 					"`Wildcard http_*`");
 	return true;
 }
@@ -89,7 +109,7 @@ static bool read_lift(struct nest *n, struct conf_section *s, struct err *e)
 		return false;
 	if (n->map.len == 0)
 		return conf_err_missing(s, "Nested_under", e,
-					"the name of the map to lift");
+					"the key of the map to lift");
 	return true;
 }
 
@@ -101,8 +121,8 @@ static bool read_prefixes(struct nest *n, struct conf_section *s, struct err *e)
 		return false;
 	if (n->add_prefix.len > 0 && n->remove_prefix.len > 0)
 		return conf_err_key(s, "Remove_prefix", e,
-				    "it does not go together with "
-				    "Add_prefix: use one");
+				    "Remove_prefix and Add_prefix exclude "
+				    "each other; use one of them");
 	return true;
 }
 
@@ -118,7 +138,7 @@ static struct filter *open_filter(struct conf_section *s,
 	if (!conf_get_choice(s, "Operation", operations, &n->operation, e))
 		goto fail;
 	if (n->operation == NONE) {
-		conf_err_missing(s, "Operation", e, "nest or lift");
+		conf_err_missing(s, "Operation", e, "set it to nest or lift");
 		goto fail;
 	}
 	if (!(n->operation == NEST ? read_nest : read_lift)(n, s, e) ||
@@ -151,7 +171,7 @@ static struct span new_key(const struct nest *n, struct arena *a,
 static bool is_to_nest(const struct nest *n, const struct field *f)
 {
 	for (size_t i = 0; i < n->wildcard_count; i++)
-		if (wildcard_fits(&n->wildcards[i], f->key))
+		if (wildcard_matches(&n->wildcards[i], f->key))
 			return true;
 	return false;
 }
@@ -187,7 +207,8 @@ static bool is_to_lift(struct nest *n, const struct field *f)
 	if (f->value.type == VALUE_MAP)
 		return true;
 	n->filter.stats.failures[NOT_A_MAP]++;
-	log_rated(&n->rate, LOG_WARN, "nest", "filter=%s key=%.*s err=%s",
+	log_rated(&n->rate, LOG_WARN, "nest",
+		  "filter=%s key=%.*s err=%s action=\"field left as it is\"",
 		  n->filter.name, (int)n->map.len, n->map.ptr,
 		  failures[NOT_A_MAP]);
 	return false;
@@ -195,7 +216,7 @@ static bool is_to_lift(struct nest *n, const struct field *f)
 
 static void lift(struct nest *n, struct record *r)
 {
-	struct record *maps = NULL; /* the fields that are lifted */
+	struct record *maps = NULL; /* the fields to lift */
 	size_t kept = 0;
 	for (size_t i = 0; i < r->count; i++) {
 		struct field f = r->fields[i];
@@ -230,6 +251,7 @@ static enum filter_verdict apply(struct filter *filter, struct record *r,
 
 const struct filter_ops filter_nest = {
 	.name = "nest",
+	.keys = keys,
 	.failures = failures,
 	.open = open_filter,
 	.apply = apply,

@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The filter "parser": parse a field's text, put what was found in front.
+/* The filter "parser": parse the text of a field and put the fields found in
+ * front.
  *
- *     message={"a":1} ident=h   ->   a=1 ident=h      Reserve_Data
+ *     message={"a":1} ident=h   ->   a=1 ident=h      with Reserve_Data
  *                               ->   a=1              without it
  *
- * Scenario: each string of Key_Name (nearly always there is one) is given to
- * each Parser in turn; the first that takes it fills a fresh record; the fields
- * that are reserved follow; the record takes these fields over, and the time if
- * there is one.  No parser takes it, or there is no such string: the record
- * goes on as it was, and the reason is counted.
- * A Key_Name like $a['b'] finds a value within the record; what it lies in is
- * reserved as a whole, whether Preserve_Key says so or not. */
+ * The happy path:
+ * 1. Each string under Key_Name (nearly always one) is given to each Parser in
+ *    turn; the first parser that accepts it fills a new record.
+ * 2. The reserved fields of the old record are appended to the new fields.
+ * 3. The record takes over these fields, and the time if the parser found one.
+ *
+ * If no parser accepts the text, or there is no string under Key_Name, the
+ * record passes unchanged and the reason is counted.
+ * If the text has a time that cannot be read, the record keeps its time.
+ * A Key_Name such as $a['b'] finds a value inside the record.  The top-level
+ * field that contains the value is reserved as a whole, whatever Preserve_Key
+ * says. */
 #include "filter/kinds.h"
 
 #include <assert.h>
@@ -25,7 +31,7 @@
 #include "record/message.h"
 #include "record/record.h"
 
-/* The parser's verdicts, and what may go wrong around them. */
+/* The parser's verdicts, and what else can go wrong. */
 enum {
 	KEY_MISSING = PARSER_VERDICT_COUNT,
 	BAD_TIME,
@@ -43,16 +49,30 @@ static const char *const outcomes[] = {
 };
 /* clang-format on */
 
-/* All but the first are failures. */
-static_assert(PARSER_parsed == 0, "the first");
+/* All outcomes but the first are failures. */
+static_assert(PARSER_parsed == 0, "the first outcome is the success");
 static_assert(sizeof outcomes / sizeof outcomes[0] <= FILTER_FAILURES_MAX + 2,
 	      "room to count");
+
+static const struct conf_key_spec keys[] = {
+	{"Key_Name", CONF_FIELD, .is_required = true,
+	 .help = "The field to parse."},
+	{"Parser", CONF_TEXT, .is_required = true, .is_repeatable = true,
+	 .help = "The name of a [PARSER]; the first that accepts the text is "
+		 "used."},
+	{"Preserve_Key", CONF_BOOL, .default_text = "false",
+	 .help = "Keep the parsed field in the record."},
+	{"Reserve_Data", CONF_BOOL, .default_text = "false",
+	 .help = "Keep the other fields of the record."},
+	{"Unescape_Key", .ignored = "sluiced always unescapes JSON"},
+	{.name = NULL},
+};
 
 struct parser_filter {
 	struct filter filter;
 	char *key_name;
 	struct span key;	   /* key_name, measured once */
-	struct accessor *accessor; /* of a key_name with $, else NULL */
+	struct accessor *accessor; /* if key_name starts with $, or NULL */
 	struct parser **parsers;
 	size_t parser_count;
 	bool preserve_key;
@@ -91,9 +111,10 @@ static bool get_parsers(struct parser_filter *f, struct conf_section *s,
 		f->parsers[f->parser_count++] = p;
 	}
 	if (f->parser_count == 0)
-		return conf_err_missing(s, "Parser", e,
-					"the name of a [PARSER], for example "
-					"`Parser json`");
+		return conf_err_missing(
+			s, "Parser", e,
+			"set it to the name of a [PARSER], for example "
+			"`Parser json`");
 	return true;
 }
 
@@ -111,11 +132,10 @@ static struct filter *open_filter(struct conf_section *s,
 		goto fail;
 	if (key == NULL) {
 		conf_err_missing(s, "Key_Name", e,
-				 "the field to parse, for example `Key_Name "
-				 "message`");
+				 "set it to the field to parse, for example "
+				 "`Key_Name message`");
 		goto fail;
 	}
-	conf_ignore(s, "Unescape_Key", "JSON is always unescaped");
 	f->key_name = mem_text(key);
 	f->key = span_of(f->key_name);
 	if (key[0] == '$') {
@@ -135,11 +155,13 @@ static void count_failure(struct parser_filter *f, unsigned outcome,
 			  struct span text)
 {
 	f->filter.stats.failures[outcome - 1]++;
-	/* A field that is absent is common where records differ. */
+	/* Where records differ, a missing field is normal. */
 	log_rated(&f->rates[outcome],
 		  outcome == KEY_MISSING ? LOG_DEBUG : LOG_WARN, "parser",
-		  "filter=%s key=%s err=%s", f->filter.name, f->key_name,
-		  outcomes[outcome]);
+		  "filter=%s key=%s err=%s action=\"%s\"", f->filter.name,
+		  f->key_name, outcomes[outcome],
+		  outcome == BAD_TIME ? "record keeps its time"
+				      : "record passed on unchanged");
 	if (log_is_on(LOG_DEBUG) && outcome != KEY_MISSING) {
 		char room[LOG_QUOTED_BYTES];
 		log_line(LOG_DEBUG, "parser", "filter=%s err=%s text=%s",
@@ -148,12 +170,12 @@ static void count_failure(struct parser_filter *f, unsigned outcome,
 	}
 }
 
-/* The fields of the text, or NULL when no parser takes it. */
+/* The fields of the text, or NULL if no parser accepts it. */
 static struct record *parse(struct parser_filter *f, const struct record *r,
 			    struct span text)
 {
 	int64_t now_ns = r->message ? r->message->arrival_ns : r->time_ns;
-	/* Time 0 stays when the text has none that can be read. */
+	/* The time stays 0 if the text has none or it cannot be read. */
 	struct record *parsed = record_new(r->arena, r->message, r->tag, 0);
 	enum parser_verdict verdict = PARSER_no_match;
 	bool bad_time = false;
@@ -179,7 +201,7 @@ static void drop_field(struct record *r, size_t i)
 		(r->count - i) * sizeof *r->fields);
 }
 
-/* The record takes over what was found, with `kept` behind it. */
+/* Replace the fields of the record by the parsed ones, followed by `kept`. */
 static void take_over(struct record *r, struct record *parsed,
 		      const struct field *kept, size_t count)
 {
@@ -247,6 +269,7 @@ static enum filter_verdict apply(struct filter *filter, struct record *r,
 
 const struct filter_ops filter_parser = {
 	.name = "parser",
+	.keys = keys,
 	.failures = outcomes + 1,
 	.open = open_filter,
 	.apply = apply,

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The filter "record_modifier": which fields stay, and some more.
+/* The filter "record_modifier": select the fields to keep, and append fields.
  *
- *     Remove_key     pid              these go; or
- *     Allowlist_key  http_*           only these stay
- *     Record         host  ${HOST}    appended, one that is there stays too
- *     Uuid_key       id               appended, another one for each record
+ *     Remove_key     pid              remove these fields, or
+ *     Allowlist_key  http_*           keep only these fields
+ *     Record         host  ${HOST}    append a field, even if the key exists
+ *     Uuid_key       id               append a new UUID to each record
  *
- * Keys are compared in any case; a * at the end stands for the rest of one.
- * A record of which nothing is left ends here. */
+ * Keys are compared without regard to case; a * at the end stands for the rest
+ * of a key.  A record that loses its last field is dropped. */
 #include "filter/kinds.h"
 
 #include <stdio.h>
@@ -18,21 +18,36 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "filter/args.h"
+#include "filter/quoted_words.h"
 #include "filter/wildcard.h"
 #include "record/record.h"
 
-struct added {
+static const struct conf_key_spec keys[] = {
+	{"Remove_key", CONF_TEXT, .is_repeatable = true,
+	 .help = "Remove the fields of this key; * at the end stands for the "
+		 "rest of a key."},
+	{"Allowlist_key", CONF_TEXT, .is_repeatable = true,
+	 .help = "Keep only the fields of these keys; * at the end stands for "
+		 "the rest of a key."},
+	{"Whitelist_key", CONF_TEXT, .is_repeatable = true,
+	 .help = "An older name of Allowlist_key."},
+	{"Record", CONF_WORDS, .is_repeatable = true,
+	 .help = "KEY VALUE: append this field, even if the key exists."},
+	{"Uuid_key", CONF_TEXT, .help = "Append a random UUID under this key."},
+	{.name = NULL},
+};
+
+struct added_field {
 	char *key_text, *value_text;
 	struct field field;
 };
 
 struct record_modifier {
 	struct filter filter;
-	bool keeps; /* what is listed; else it goes */
+	bool keeps; /* the listed fields; otherwise it removes them */
 	struct wildcard *listed;
 	size_t listed_count;
-	struct added *added;
+	struct added_field *added;
 	size_t added_count;
 	const char *uuid_key; /* or NULL */
 };
@@ -52,17 +67,18 @@ static void close_filter(struct filter *filter)
 static bool read_list(struct record_modifier *m, struct conf_section *s,
 		      struct err *e)
 {
-	static const char *const keys[] = {"Remove_key", "Allowlist_key",
-					   "Whitelist_key", NULL};
+	static const char *const names[] = {"Remove_key", "Allowlist_key",
+					    "Whitelist_key", NULL};
 	const char *text;
 	size_t which;
-	while ((text = conf_get_each_of(s, keys, m->listed_count, &which)) !=
+	while ((text = conf_get_each_of(s, names, m->listed_count, &which)) !=
 	       NULL) {
 		bool keeps = which > 0;
 		if (m->listed_count > 0 && keeps != m->keeps)
-			return conf_err_key(s, keys[which], e,
-					    "Remove_key and Allowlist_key do "
-					    "not go together: use one");
+			return conf_err_key(s, names[which], e,
+					    "Remove_key and Allowlist_key "
+					    "exclude each other; use one of "
+					    "them");
 		m->keeps = keeps;
 		m->listed = mem_grow(m->listed, m->listed_count + 1,
 				     sizeof *m->listed);
@@ -71,19 +87,22 @@ static bool read_list(struct record_modifier *m, struct conf_section *s,
 	return true;
 }
 
-/* Quotes around the value are none of it, if it is all in them. */
-static bool read_record(struct added *a, const char *at, struct buf *part,
+/* Quotes that surround the whole value are not part of it. */
+static bool read_record(struct added_field *a, const char *at, struct buf *word,
 			struct err *e)
 {
-	if (!args_next(&at, ARGS_DOUBLE, part) || *args_rest(at) == '\0')
-		return err_set(e, "KEY VALUE is expected, for example `Record "
-				  "env production`");
-	a->key_text = mem_copy(part->ptr, part->len);
-	a->field.key = span_make(a->key_text, part->len);
-	at = args_rest(at);
+	if (!quoted_words_next(&at, QUOTED_WORDS_DOUBLE, word) ||
+	    *quoted_words_rest(at) == '\0')
+		return err_set(e,
+			       "KEY VALUE is needed, for example `Record env "
+			       "production`");
+	a->key_text = mem_copy(word->ptr, word->len);
+	a->field.key = span_make(a->key_text, word->len);
+	at = quoted_words_rest(at);
 	struct span value = span_of(at);
-	if (args_next(&at, ARGS_DOUBLE, part) && *args_rest(at) == '\0')
-		value = buf_span(part);
+	if (quoted_words_next(&at, QUOTED_WORDS_DOUBLE, word) &&
+	    *quoted_words_rest(at) == '\0')
+		value = buf_span(word);
 	a->value_text = mem_copy(value.ptr, value.len);
 	a->field.value = value_string(span_make(a->value_text, value.len));
 	return true;
@@ -92,19 +111,19 @@ static bool read_record(struct added *a, const char *at, struct buf *part,
 static bool read_records(struct record_modifier *m, struct conf_section *s,
 			 struct err *e)
 {
-	struct buf part = {0};
+	struct buf word = {0};
 	const char *text;
 	bool ok = true;
 	while (ok &&
 	       (text = conf_get_each(s, "Record", m->added_count)) != NULL) {
 		m->added = mem_grow(m->added, m->added_count + 1,
 				    sizeof *m->added);
-		struct added *a = &m->added[m->added_count++];
-		*a = (struct added){0};
-		ok = read_record(a, text, &part, e) ||
+		struct added_field *a = &m->added[m->added_count++];
+		*a = (struct added_field){0};
+		ok = read_record(a, text, &word, e) ||
 		     conf_err_in(s, "Record", e);
 	}
-	buf_fini(&part);
+	buf_fini(&word);
 	return ok;
 }
 
@@ -122,7 +141,7 @@ static struct filter *open_filter(struct conf_section *s,
 		if (conf_section_end(s, e))
 			conf_err_missing(
 				s, "Record", e,
-				"what is modified, for example `Record env "
+				"set at least one key, for example `Record env "
 				"production` or `Remove_key pid`");
 		goto fail;
 	}
@@ -135,7 +154,7 @@ fail:
 static bool is_listed(const struct record_modifier *m, struct span key)
 {
 	for (size_t i = 0; i < m->listed_count; i++)
-		if (wildcard_fits_any_case(&m->listed[i], key))
+		if (wildcard_matches_any_case(&m->listed[i], key))
 			return true;
 	return false;
 }
@@ -149,7 +168,7 @@ static void keep_some(const struct record_modifier *m, struct record *r)
 	r->count = kept;
 }
 
-/* RFC 9562, version 4: random but for the version and the variant. */
+/* RFC 9562, version 4: all bits but the version and the variant are random. */
 static void add_uuid(const struct record_modifier *m, struct record *r)
 {
 	enum { UUID_LEN = 36, BYTE_COUNT = 16 };
@@ -184,6 +203,7 @@ static enum filter_verdict apply(struct filter *filter, struct record *r,
 
 const struct filter_ops filter_record_modifier = {
 	.name = "record_modifier",
+	.keys = keys,
 	.open = open_filter,
 	.apply = apply,
 	.close = close_filter,

@@ -4,16 +4,22 @@
  *     Rule  KEY     REGEX          NEW_TAG    KEEP
  *     Rule  $level  ^(error|warn)  app.$1     false
  *
- * Scenario: the first rule whose regex matches the string of its key composes
- * the new tag; a copy with that tag goes to the head of the chain; the record
- * itself goes on too with KEEP, else it ends here.
- * The composed tag is empty: nothing could ever match it, so the record goes
- * on as it was, counted.  The chain refuses the copy, because the record came
- * from here already, or round too often: it goes on with the tag that it has. */
+ * The happy path:
+ * 1. The first rule whose regex matches the string under its key composes the
+ *    new tag.
+ * 2. A copy of the record with that tag restarts at the head of the chain.
+ * 3. The record itself continues if KEEP is true; otherwise it ends here.
+ *
+ * If the composed tag is empty, no Match could ever match it, so the record
+ * passes unchanged and is counted.
+ * If the chain refuses the copy, because this filter made the record or it was
+ * restarted too often, the record continues with the tag that it has.
+ * If a regex reaches its match limit, it is counted and does not match. */
 #include "filter/kinds.h"
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 #include "base/arena.h"
@@ -21,7 +27,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "filter/args.h"
+#include "filter/quoted_words.h"
 #include "record/accessor.h"
 #include "record/record.h"
 #include "regex/pattern.h"
@@ -39,7 +45,23 @@ static_assert(sizeof failures / sizeof failures[0] <= FILTER_FAILURES_MAX + 1,
 
 enum { ARG_KEY, ARG_REGEX, ARG_NEW_TAG, ARG_KEEP, ARG_COUNT };
 
-struct rule {
+static const char no_buffer[] =
+	"sluiced restarts a record in the chain and never buffers it here";
+
+static const struct conf_key_spec keys[] = {
+	{"Rule", CONF_WORDS, .is_required = true, .is_repeatable = true,
+	 .help = "KEY REGEX NEW_TAG KEEP: if the string under KEY matches "
+		 "REGEX, restart the record with NEW_TAG; KEEP says whether "
+		 "the original continues too."},
+	{"Emitter_Name", CONF_TEXT, .default_text = "emitter_for_NAME",
+	 .help = "The input name for restarted records in Fluent Bit's "
+		 "metrics."},
+	{"Emitter_Storage.type", .ignored = no_buffer},
+	{"Emitter_Mem_Buf_Limit", .ignored = no_buffer},
+	{.name = NULL},
+};
+
+struct rewrite_rule {
 	struct accessor *key;
 	struct pattern *regex;
 	struct composer *new_tag;
@@ -48,9 +70,9 @@ struct rule {
 
 struct rewrite_tag {
 	struct filter filter;
-	struct rule *rules;
+	struct rewrite_rule *rules;
 	size_t rule_count;
-	struct buf tag; /* being composed */
+	struct buf tag; /* the tag being composed */
 	struct log_rate rates[FAILURE_COUNT];
 };
 
@@ -85,23 +107,26 @@ static bool split_rule(struct buf args[static ARG_COUNT],
 {
 	const char *at = text;
 	size_t count = 0;
-	while (count < ARG_COUNT && args_next(&at, ARGS_DOUBLE, &args[count]))
+	while (count < ARG_COUNT &&
+	       quoted_words_next(&at, QUOTED_WORDS_DOUBLE, &args[count]))
 		count++;
 	if (count < ARG_COUNT)
-		return err_set(e, "four parts are needed, KEY REGEX NEW_TAG "
-				  "KEEP, as in `Rule $level ^(error|warn) "
-				  "app.$1 false`; one with blanks in it stands "
-				  "in double quotes");
-	at = args_rest(at);
+		return err_set(e,
+			       "a rule needs four parts, KEY REGEX NEW_TAG "
+			       "KEEP, for example `Rule $level "
+			       "^(error|warn) app.$1 false`; put a part that "
+			       "contains spaces in double quotes");
+	at = quoted_words_rest(at);
 	if (*at != '\0')
-		conf_warn(s, "Rule", "`%s` is ignored: a rule has four parts",
+		conf_warn(s, "Rule",
+			  "\"%s\" is ignored, because a rule has four parts",
 			  at);
 	return true;
 }
 
-/* On failure the rule may be half made: close_filter frees it. */
-static bool read_rule(struct rule *rule, struct buf args[static ARG_COUNT],
-		      struct err *e)
+/* On failure close_filter frees what exists of the rule. */
+static bool read_rule(struct rewrite_rule *rule,
+		      struct buf args[static ARG_COUNT], struct err *e)
 {
 	rule->key = accessor_new(buf_span(&args[ARG_KEY]), e);
 	if (rule->key == NULL)
@@ -113,7 +138,7 @@ static bool read_rule(struct rule *rule, struct buf args[static ARG_COUNT],
 	if (rule->new_tag == NULL)
 		return err_in(e, "NEW_TAG");
 	if (!read_keep(buf_text(&args[ARG_KEEP]), &rule->keep))
-		return err_set(e, "KEEP is true or false, not \"%s\"",
+		return err_set(e, "KEEP must be true or false, not \"%s\"",
 			       buf_text(&args[ARG_KEEP]));
 	return true;
 }
@@ -121,9 +146,10 @@ static bool read_rule(struct rule *rule, struct buf args[static ARG_COUNT],
 static bool add_rule(struct rewrite_tag *t, struct conf_section *s,
 		     const char *text, struct err *e)
 {
-	t->rules = mem_grow(t->rules, t->rule_count + 1, sizeof(struct rule));
-	struct rule *rule = &t->rules[t->rule_count++];
-	*rule = (struct rule){0};
+	t->rules = mem_grow(t->rules, t->rule_count + 1,
+			    sizeof(struct rewrite_rule));
+	struct rewrite_rule *rule = &t->rules[t->rule_count++];
+	*rule = (struct rewrite_rule){0};
 
 	struct buf args[ARG_COUNT] = {{0}};
 	bool ok = split_rule(args, s, text, e) && read_rule(rule, args, e);
@@ -149,16 +175,12 @@ static struct filter *open_filter(struct conf_section *s,
 			goto fail;
 	if (t->rule_count == 0) {
 		conf_err_missing(s, "Rule", e,
-				 "for example `Rule $level ^(error|warn) "
-				 "app.$1 false`");
+				 "set at least one, for example `Rule $level "
+				 "^(error|warn) app.$1 false`");
 		goto fail;
 	}
 	if (!conf_get_text(s, "Emitter_Name", &t->filter.emitter, e))
 		goto fail;
-	static const char why[] = "a new tag starts over in the chain, there "
-				  "is nothing to store between";
-	conf_ignore(s, "Emitter_Storage.type", why);
-	conf_ignore(s, "Emitter_Mem_Buf_Limit", why);
 	return &t->filter;
 fail:
 	close_filter(&t->filter);
@@ -169,12 +191,15 @@ static void count_failure(struct rewrite_tag *t, size_t failure)
 {
 	t->filter.stats.failures[failure]++;
 	log_rated(&t->rates[failure], LOG_WARN, "rewrite_tag",
-		  "filter=%s err=%s", t->filter.name, failures[failure]);
+		  "filter=%s err=%s action=\"%s\"", t->filter.name,
+		  failures[failure],
+		  failure == EMPTY_TAG ? "record keeps its tag"
+				       : "treated as no match");
 }
 
 static enum filter_verdict rewrite(struct rewrite_tag *t,
-				   const struct rule *rule, struct record *r,
-				   struct emit *emit)
+				   const struct rewrite_rule *rule,
+				   struct record *r, struct emit *emit)
 {
 	buf_clear(&t->tag);
 	composer_put(rule->new_tag, r, rule->regex, &t->tag);
@@ -194,7 +219,7 @@ static enum filter_verdict apply(struct filter *filter, struct record *r,
 {
 	struct rewrite_tag *t = (struct rewrite_tag *)filter;
 	for (size_t i = 0; i < t->rule_count; i++) {
-		const struct rule *rule = &t->rules[i];
+		const struct rewrite_rule *rule = &t->rules[i];
 		const struct value *v = accessor_find(rule->key, r);
 		if (v == NULL || v->type != VALUE_STRING)
 			continue;
@@ -206,9 +231,35 @@ static enum filter_verdict apply(struct filter *filter, struct record *r,
 	return FILTER_PASS;
 }
 
+/* Only the start of a tag, up to its first "$", is known beforehand.  A rule
+ * with quotes may make any tag. */
+static void list_rule_tag(const char *rule, filter_tag_fn found, void *data)
+{
+	if (strpbrk(rule, "\"'") != NULL) {
+		found(data, (struct span){0}, true);
+		return;
+	}
+	const char *at = quoted_words_rest(rule);
+	for (int part = 0; part < ARG_NEW_TAG; part++)
+		at = quoted_words_rest(at + strcspn(at, " "));
+	size_t len = strcspn(at, " ");
+	size_t known = strcspn(at, " $");
+	found(data, span_make(at, known), known < len);
+}
+
+static void list_tags(struct conf_section *s, filter_tag_fn found, void *data)
+{
+	const char *rule;
+	for (size_t i = 0; (rule = conf_get_each(s, "Rule", i)) != NULL; i++)
+		list_rule_tag(rule, found, data);
+}
+
 const struct filter_ops filter_rewrite_tag = {
 	.name = "rewrite_tag",
+	.keys = keys,
 	.failures = failures,
+	.has_emitter = true,
+	.list_tags = list_tags,
 	.open = open_filter,
 	.apply = apply,
 	.close = close_filter,

@@ -19,13 +19,13 @@ struct wildcard wildcard_of(const char *text)
 	return w;
 }
 
-bool wildcard_fits(const struct wildcard *w, struct span name)
+bool wildcard_matches(const struct wildcard *w, struct span name)
 {
 	return is_long_enough(w, name) &&
 	       span_equals(w->text, span_make(name.ptr, w->text.len));
 }
 
-bool wildcard_fits_any_case(const struct wildcard *w, struct span name)
+bool wildcard_matches_any_case(const struct wildcard *w, struct span name)
 {
 	return is_long_enough(w, name) &&
 	       (w->text.len == 0 ||

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* wildcard - names of fields in a configuration: `pid`, `http_*`, `*`.
  *
- * A * counts at the end only, where it stands for the rest of the name. */
+ * A * at the end stands for the rest of the name; elsewhere it is an ordinary
+ * character. */
 #ifndef FILTER_WILDCARD_H
 #define FILTER_WILDCARD_H
 
@@ -10,14 +11,17 @@
 #include "base/span.h"
 
 struct wildcard {
-	struct span text; /* without the * */
-	bool is_start;	  /* of a name; else all of it */
+	struct span text; /* without the final * */
+	bool is_start;	  /* of the name; otherwise the whole name */
 };
 
-/* Points into the text, which has at least one character. */
+/* The result points into the text, which must not be empty. */
 struct wildcard wildcard_of(const char *text);
 
-bool wildcard_fits(const struct wildcard *, struct span name);
-bool wildcard_fits_any_case(const struct wildcard *, struct span name);
+/* Whether the wildcard matches the whole name. */
+bool wildcard_matches(const struct wildcard *, struct span name);
+
+/* The same without regard to the case of ASCII letters. */
+bool wildcard_matches_any_case(const struct wildcard *, struct span name);
 
 #endif

@@ -9,16 +9,16 @@
 
 enum {
 	DATES = 8,
-	/* The upvalues of the function: the original, what it gave lately,
-	 * then format and text of each date.  An upvalue keeps its format
-	 * alive, so that equal addresses mean equal ones. */
+	/* The upvalues of the function: the original os.date, the cache, then
+	 * the format and the text of each cached date.  An upvalue keeps its
+	 * format alive, so that equal addresses mean equal formats. */
 	ORIGINAL = 1,
-	LATELY,
+	CACHE,
 	TEXTS,
 };
 
-struct lately {
-	struct date {
+struct date_cache {
+	struct cached_date {
 		const char *format;
 		lua_Integer second;
 	} dates[DATES];
@@ -38,7 +38,8 @@ static lua_Integer whole_second(lua_State *L)
 	return second;
 }
 
-/* The C library's strftime decides what it knows. */
+/* The C library's strftime decides which conversions exist.  The call through a
+ * pointer keeps the compiler from checking the format. */
 static void push_formatted(lua_State *L, const char *format, time_t second)
 {
 	size_t (*format_time)(char *, size_t, const char *, const struct tm *) =
@@ -53,19 +54,20 @@ static void push_formatted(lua_State *L, const char *format, time_t second)
 		luaL_argerror(L, 2, "time out of range");
 	size_t length = format_time(text, sizeof text, format, &tm);
 	if (length == 0 && *format != '\0')
-		luaL_argerror(L, 1, "no text, or more than 1,023 bytes");
+		luaL_argerror(L, 1,
+			      "the date is empty or longer than 1,023 bytes");
 	lua_pushlstring(L, text, length);
 }
 
 static int date(lua_State *L)
 {
-	struct lately *lately = lua_touserdata(L, lua_upvalueindex(LATELY));
+	struct date_cache *cache = lua_touserdata(L, lua_upvalueindex(CACHE));
 	lua_Integer second = whole_second(L);
-	bool is_kept = lua_type(L, 1) == LUA_TSTRING;
+	bool is_cacheable = lua_type(L, 1) == LUA_TSTRING;
 	const char *format =
-		is_kept ? lua_tostring(L, 1) : luaL_optstring(L, 1, "%c");
-	for (int i = 0; is_kept && i < DATES; i++) {
-		struct date *d = &lately->dates[i];
+		is_cacheable ? lua_tostring(L, 1) : luaL_optstring(L, 1, "%c");
+	for (int i = 0; is_cacheable && i < DATES; i++) {
+		struct cached_date *d = &cache->dates[i];
 		if (d->second == second && d->format == format) {
 			lua_pushvalue(L, lua_upvalueindex(TEXTS + 1 + 2 * i));
 			return 1;
@@ -79,9 +81,9 @@ static int date(lua_State *L)
 	} else {
 		push_formatted(L, format, (time_t)second);
 	}
-	if (is_kept && lua_type(L, -1) == LUA_TSTRING) {
-		int i = (int)(lately->next++ % DATES);
-		lately->dates[i] = (struct date){format, second};
+	if (is_cacheable && lua_type(L, -1) == LUA_TSTRING) {
+		int i = (int)(cache->next++ % DATES);
+		cache->dates[i] = (struct cached_date){format, second};
 		lua_pushvalue(L, 1);
 		lua_replace(L, lua_upvalueindex(TEXTS + 2 * i));
 		lua_pushvalue(L, -1);
@@ -94,8 +96,8 @@ void lua_date_open(lua_State *L)
 {
 	lua_getglobal(L, "os");
 	lua_getfield(L, -1, "date");
-	struct lately *lately = lua_newuserdatauv(L, sizeof *lately, 0);
-	*lately = (struct lately){0};
+	struct date_cache *cache = lua_newuserdatauv(L, sizeof *cache, 0);
+	*cache = (struct date_cache){0};
 	for (int i = 0; i < 2 * DATES; i++)
 		lua_pushnil(L);
 	lua_pushcclosure(L, date, TEXTS - 1 + 2 * DATES);

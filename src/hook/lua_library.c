@@ -8,28 +8,29 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/embedded.h"
+#include "hook/lua51_source.h"
 #include "hook/lua_date.h"
-#include "hook/lua_source.h"
 #include "hook/lua_string.h"
 #include "hook/lua_wrap.h"
 
-/* What the prelude gives back is in the registry, under this address. */
+/* The registry holds the table that the prelude returns under this address. */
 static const char prelude_key;
 
-/* Upvalues 2 and 3: the first and last argument that is a place or a count. */
+/* Upvalues 2 and 3 are the first and last argument that is a position or a
+ * count. */
 static int with_whole_arguments(lua_State *L)
 {
 	int last = (int)lua_tointeger(L, lua_upvalueindex(3));
 	int i = (int)lua_tointeger(L, lua_upvalueindex(2));
 	for (int top = lua_gettop(L); i <= last && i <= top; i++)
 		if (!lua_isinteger(L, i))
-			lua_wrap_cut(L, i);
+			lua_wrap_truncate(L, i);
 	return lua_wrap_original(L);
 }
 
-/* As the only kind of number would be: 5.0 is 5, and NaN has no sign. */
-static void settle(lua_State *L, int index)
+/* Make the number what it would be in LuaJIT: 5.0 becomes 5, and NaN loses its
+ * sign. */
+static void normalize(lua_State *L, int index)
 {
 	lua_Integer whole;
 	if (lua_type(L, index) != LUA_TNUMBER || lua_isinteger(L, index))
@@ -45,7 +46,7 @@ static void settle(lua_State *L, int index)
 	lua_replace(L, index);
 }
 
-/* Texts count as numbers, also for comparisons. */
+/* Numeric texts count as numbers, even in comparisons. */
 static int with_whole_results(lua_State *L)
 {
 	for (int i = lua_gettop(L); i > 0; i--)
@@ -54,19 +55,21 @@ static int with_whole_results(lua_State *L)
 			lua_replace(L, i);
 	int count = lua_wrap_original(L);
 	for (int i = lua_gettop(L) - count + 1; i <= lua_gettop(L); i++)
-		settle(L, i);
+		normalize(L, i);
 	return count;
 }
 
-/* The `|` of the numbers, where it is none of integers: see lua_source. */
+/* The `|` in the metatable of numbers, for operands that are not integers: see
+ * lua51_source. */
 static int left_side(lua_State *L)
 {
 	lua_settop(L, 1);
-	settle(L, 1);
+	normalize(L, 1);
 	return 1;
 }
 
-/* "nan" and "inf", which LuaJIT takes; pushes it. */
+/* Push the number of a "nan" or "inf", which LuaJIT accepts.  False if the text
+ * is neither. */
 static bool push_unusual(lua_State *L, const char *text)
 {
 	static const char blanks[] = " \f\n\r\t\v";
@@ -89,23 +92,23 @@ static int to_number(lua_State *L)
 {
 	bool has_base = !lua_isnoneornil(L, 2);
 	if (has_base)
-		lua_tostring(L, 1); /* a number becomes a text in its place */
+		lua_tostring(L, 1); /* converts a number to a text in place */
 	int count = lua_wrap_original(L);
-	settle(L, -1);
+	normalize(L, -1);
 	if (lua_isnil(L, -1) && !has_base && lua_type(L, 1) == LUA_TSTRING)
 		push_unusual(L, lua_tostring(L, 1));
 	return count;
 }
 
-/* Any place will do: behind the end there are holes. */
+/* Any position is accepted: after the end, holes appear. */
 static int insert_item(lua_State *L)
 {
 	if (lua_gettop(L) != 3)
 		return lua_wrap_original(L);
 	luaL_checkany(L, 1);
-	lua_wrap_cut(L, 2);
+	lua_wrap_truncate(L, 2);
 	lua_Integer place = luaL_checkinteger(L, 2);
-	/* As Lua does it: a length may be any number, its __len says. */
+	/* Computed as Lua does, because __len may return any number. */
 	lua_Integer end = (lua_Integer)((lua_Unsigned)luaL_len(L, 1) + 1);
 	for (lua_Integer i = place > end ? place : end; i > place; i--) {
 		lua_geti(L, 1, i - 1);
@@ -119,29 +122,29 @@ static int remove_item(lua_State *L)
 {
 	if (lua_gettop(L) < 2)
 		return luaL_len(L, 1) > 0 ? lua_wrap_original(L) : 0;
-	lua_wrap_cut(L, 2);
+	lua_wrap_truncate(L, 2);
 	lua_Integer place = luaL_checkinteger(L, 2);
 	return place >= 1 && place <= luaL_len(L, 1) ? lua_wrap_original(L) : 0;
 }
 
-/* Push the script as a function, or a message. */
+/* Push the script as a function, or an error message. */
 static int push_chunk(lua_State *L, struct span script, const char *name)
 {
-	/* As it is, for messages about nothing but its own.  Text only:
-	 * bytecode is not verified and could do anything. */
+	/* First the original, so that messages quote the user's own text.  Text
+	 * only: Lua does not verify bytecode, which could do anything. */
 	int status = luaL_loadbufferx(L, script.ptr, script.len, name, "t");
 	if (status != LUA_OK)
 		return status;
 	char *text =
-		lua_newuserdatauv(L, script.len * LUA_SOURCE_GROWTH + 64, 0);
-	size_t length = lua_source_write(script, text);
+		lua_newuserdatauv(L, script.len * LUA51_SOURCE_GROWTH + 64, 0);
+	size_t length = lua51_source_translate(script, text);
 	status = luaL_loadbufferx(L, text, length, name, "t");
 	lua_replace(L, -3);
 	lua_pop(L, 1);
 	return status;
 }
 
-/* The pieces that a function gives, as a text. */
+/* Push the concatenation of the pieces that the function returns. */
 static void push_pieces(lua_State *L, int function)
 {
 	luaL_Buffer b;
@@ -201,8 +204,8 @@ static void open_arguments(lua_State *L)
 	for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
 		lua_pushinteger(L, functions[i].first);
 		lua_pushinteger(L, functions[i].last);
-		lua_wrap_set(L, functions[i].library, functions[i].name,
-			     with_whole_arguments, 2);
+		lua_wrap_replace(L, functions[i].library, functions[i].name,
+				 with_whole_arguments, 2);
 	}
 }
 
@@ -217,8 +220,8 @@ static void open_results(lua_State *L)
 		{"math", "min"},  {"os", "difftime"}, {"os", "clock"},
 	};
 	for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
-		lua_wrap_set(L, functions[i][0], functions[i][1],
-			     with_whole_results, 0);
+		lua_wrap_replace(L, functions[i][0], functions[i][1],
+				 with_whole_results, 0);
 }
 
 static void open_numbers(lua_State *L)
@@ -231,9 +234,8 @@ static void open_numbers(lua_State *L)
 	lua_pop(L, 1);
 }
 
-static void open_prelude(lua_State *L)
+static void open_prelude(lua_State *L, struct span prelude)
 {
-	struct span prelude = embedded_prelude_lua();
 	if (luaL_loadbufferx(L, prelude.ptr, prelude.len, "=prelude", "t") !=
 	    LUA_OK)
 		lua_error(L);
@@ -242,18 +244,18 @@ static void open_prelude(lua_State *L)
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &prelude_key);
 }
 
-void lua_library_open(lua_State *L)
+void lua_library_open(lua_State *L, struct span prelude)
 {
 	luaL_openlibs(L);
 	lua_date_open(L);
 	open_numbers(L);
 	open_arguments(L);
 	open_results(L);
-	lua_wrap_set(L, LUA_GNAME, "tonumber", to_number, 0);
-	lua_wrap_set(L, LUA_GNAME, "load", load, 0);
-	lua_wrap_set(L, "table", "insert", insert_item, 0);
-	lua_wrap_set(L, "table", "remove", remove_item, 0);
-	open_prelude(L);
+	lua_wrap_replace(L, LUA_GNAME, "tonumber", to_number, 0);
+	lua_wrap_replace(L, LUA_GNAME, "load", load, 0);
+	lua_wrap_replace(L, "table", "insert", insert_item, 0);
+	lua_wrap_replace(L, "table", "remove", remove_item, 0);
+	open_prelude(L, prelude);
 }
 
 void lua_library_load_file(lua_State *L, const char *path)

@@ -1,28 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lua_library - the functions of Lua as a script for LuaJIT knows them.
+/* lua_library - Lua's functions as a script for LuaJIT knows them.
  *
- * Numbers: a whole result is an integer, whatever computed it, so that its
- * text has no ".0"; where a place or a count is asked for, a fraction is cut
- * off instead of refused; NaN is "nan".  load and what uses it sends a script
- * through lua_source.
- * Strings: patterns that match nothing are found where Lua 5.1 finds them,
- * also directly behind a match; a replacement may have a needless %.
- * os.date takes what the C library takes, fractions too, and remembers what it
- * gave for the same format and second.
- * What Lua can do for itself is in lua/prelude.lua. */
+ * Numbers: a whole result is an integer, whatever computed it, so that its text
+ * has no ".0".  Where a position or a count is expected, a fraction is cut off
+ * instead of rejected.  NaN is "nan".  load, and every function that uses it,
+ * sends a script through lua51_source.
+ * Strings: see lua_string.  os.date: see lua_date.
+ * Everything that Lua can do itself is in lua/prelude.lua. */
 #ifndef HOOK_LUA_LIBRARY_H
 #define HOOK_LUA_LIBRARY_H
 
 #include <lua.h>
 
-/* Once for a state: the standard libraries, then what is different. */
-void lua_library_open(lua_State *);
+#include "base/span.h"
 
-/* Load the script as a function.  Raises when it does not compile. */
+/* All of these may raise an error. */
+
+/* Once for each state: open the standard libraries, replace what differs, and
+ * run the prelude, which is the text of lua/prelude.lua. */
+void lua_library_open(lua_State *, struct span prelude);
+
+/* Push the script as a function.  Raises if the script does not compile. */
 void lua_library_load_file(lua_State *, const char *path);
 void lua_library_load_text(lua_State *, const char *text, const char *name);
 
-/* The names of the functions that the script made, as a text. */
+/* The names of the global functions that the script defined, with commas
+ * between them.  The text stays on top of the stack. */
 const char *lua_library_functions(lua_State *);
 
 #endif

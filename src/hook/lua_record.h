@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lua_record - a record as a hook sees it, and what a hook gives back.
+/* lua_record - a record as a hook sees it, and the conversion of what a hook
+ * returns.
  *
  *     C: the view, a copy of the fields      Lua: the proxy, a table
  *     [ method="GET" | a=null | log_path=".." ]    { a = {..}, took_s = 0.5 }
@@ -7,33 +8,33 @@
  *            |            |         +- assigned        |
  *            +- as given  +- moved --------------------+
  *
- * The proxy is an ordinary table that starts empty; its metatable looks up in
- * the view what is not in it, so that a hook pays for the fields it touches.
- * A field lives in one of the two.  A text, number or boolean that is assigned
- * goes into the view: most hooks need no more, and their table stays empty
- * (1,200 of 7,500 instructions a call less).  Other values, a map or array once
- * it is looked at, and what the view has no room for, move into the table: the
- * table has it, the view a null.  So what has moved and is gone from the table
- * was removed.  next, pairs, rawget and rawset know of it.
+ * The proxy is an ordinary Lua table that starts empty.  Its metatable looks up
+ * missing keys in the view, so that a hook only pays for the fields it touches.
+ * Each field lives in one of the two.  An assigned text, number or boolean goes
+ * into the view; most hooks need no more, and their table stays empty (this
+ * saves 1,200 of 7,500 instructions per call).  Other values, a map or array as
+ * soon as the hook looks at it, and values for which the view has no room move
+ * into the table, which leaves a null in the view.  So a field that has moved
+ * and is no longer in the table was removed.  next, pairs, rawget and rawset
+ * know this.
  *
- * Back: the view, what is in the table put over it; new fields come behind, in
- * the order of their names.  A table of the hook's own is read whole, by the
- * same rules, with the record's order for the fields that both have.
- * As after Fluent Bit's round trip: of equal keys the last is left, nulls are
- * gone (also at the end of arrays), floats without fraction are integers, a
- * table with a positive integer key is an array and loses its other keys.
- * Other than there, [] stays [] and large integers stay exact.  A key that is
- * a number or a boolean becomes its text.
+ * Back: the fields of the table replace those of the view, and new fields
+ * follow, sorted by name.  A table that the hook made itself is read as a whole
+ * by the same rules, with the record's order for the fields that both have.
+ * As after a round trip through Fluent Bit: of equal keys the last is kept;
+ * nulls are removed (also at the end of arrays); floats without a fraction
+ * become integers; a table with a positive integer key is an array and loses
+ * its other keys.  Unlike there, [] stays [] and large integers stay exact.  A
+ * key that is a number or a boolean becomes its text.
  *
- * Each call has a proxy of its own, since hooks keep records in globals.  A
- * script that looks at an earlier one finds it: what the record was is set
- * aside after each of the first 1,000 calls, and as soon as that is looked at,
- * or a later one in vain, which is an error, records are full tables instead
- * of proxies.
- * (A table of its own costs some 60 ns a call more than using one again.)
- * getmetatable knows of no metatable; setmetatable makes a full table.
- * The record that was given is never changed, so a call that fails is as if
- * it had not been. */
+ * Each call has its own proxy, since hooks keep records in globals.  A script
+ * that looks at an earlier record finds it: after each of the first 1,000 calls
+ * the values of the record are saved.  As soon as a script looks at a saved
+ * record, or in vain at a later one, which is an error, records become full
+ * tables instead of proxies.
+ * (A new table for each call costs about 60 ns more than reusing one.)
+ * getmetatable shows no metatable; setmetatable makes a full table.
+ * The given record never changes, so that a failed call has no effect. */
 #ifndef HOOK_LUA_RECORD_H
 #define HOOK_LUA_RECORD_H
 
@@ -47,39 +48,44 @@ struct lua_reader;
 struct lua_record;
 struct record;
 
-/* What came back, in the arena of the record. */
+/* The result of a hook, in the arena of the record. */
 struct lua_records {
-	struct record *records; /* with the tag and time of the one given */
+	struct record *records; /* with the tag and time of the given one */
 	size_t count;
 	bool is_list;	 /* the hook returned an array of records */
-	const char *why; /* when nothing did */
+	const char *why; /* the reason if there is no result */
 };
 
+/* The proxies of one hook. */
 struct lua_record *lua_record_new(void);
+
+/* NULL is fine. */
 void lua_record_free(struct lua_record *);
 
-/* How values are read; to be set before lua_record_setup. */
+/* The reader, whose int_keys, array_keys and has_null may be set before
+ * lua_record_setup. */
 struct lua_reader *lua_record_reader(struct lua_record *);
 
-/* What follows may raise, and take `index` as Lua does. */
+/* The functions below may raise an error; `index` is a place on Lua's stack. */
 
-/* Once for a state: the metatables, what next, rawget and others are. */
+/* Once for each state: create the metatables, and replace next, rawget, rawset,
+ * getmetatable and setmetatable. */
 void lua_record_setup(struct lua_record *, lua_State *);
 
-/* Push the proxy of a record. */
+/* Push a proxy of the record, which starts a call. */
 void lua_record_push(struct lua_record *, lua_State *, const struct record *);
 
-/* What the hook returned.  False when it is no record and no array of them;
- * then only `why` is set. */
+/* Convert what the hook returned.  False if it is neither a record nor an array
+ * of records; then only `why` is set. */
 bool lua_record_take(struct lua_record *, lua_State *, int index,
 		     struct lua_records *) MUST_USE;
 
-/* The hook has ended, and what it returned was taken: the proxy at `index` may
- * be looked at later. */
-void lua_record_set_aside(struct lua_record *, lua_State *, int index);
+/* Save the values of the proxy at `index`, which the script may look at in
+ * later calls.  Call it after the result was taken. */
+void lua_record_save(struct lua_record *, lua_State *, int index);
 
-/* The call is over, however it ended: its proxy is an earlier one from now
- * on.  Does not raise. */
+/* End the call, whatever its outcome.  From now on its proxy belongs to an
+ * earlier call.  Does not raise. */
 void lua_record_end(struct lua_record *);
 
 #endif

@@ -1,4 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The happy path of a call:
+ * 1. The first call in a thread starts the timer.
+ * 2. lua_state_call makes the call counter odd and runs the function under
+ *    lua_pcall.
+ * 3. Ticks find an even counter, or another call each time, and do nothing.
+ * 4. lua_state_call makes the counter even again.
+ *
+ * The call takes too long: on_tick sets the hook on_count, which raises an
+ * error at every instruction until lua_pcall returns; then the hook is removed.
+ * The script asks for too much memory: alloc returns NULL, and Lua raises
+ * LUA_ERRMEM; a full garbage collection follows.
+ * The timer cannot be created: calls run without a time limit, which is logged.
+ * A script replaces the error handler (xpcall): it is skipped once time is up.
+ */
 #include "hook/lua_state.h"
 
 #include <errno.h>
@@ -22,21 +36,22 @@ enum {
 	TICK_MS = 250, /* of CPU */
 	TICKS_MAX = 4,
 	SETUP_TICKS_MAX = 12,
-	COROUTINE_STEPS = 1000, /* instructions from one look to the next */
+	COROUTINE_STEPS = 1000, /* instructions between two checks */
 };
 
 struct lua_state {
 	lua_State *L;
 	size_t used_bytes;
 
-	bool has_timer; /* or it was tried in vain */
-	bool is_timed;
+	bool has_timer; /* creating it was tried */
+	bool is_timed;	/* the timer runs */
 	unsigned ticks_max;
 	timer_t timer;
-	atomic_uint call;	/* odd while one is under way */
-	atomic_bool is_expired; /* the call under way took too long */
-	unsigned seen_call;	/* the signal handler's own */
-	unsigned seen_ticks;	/* as well */
+	atomic_uint call;	/* odd during a call */
+	atomic_bool is_expired; /* the running call took too long */
+	/* Only the signal handler uses these two. */
+	unsigned seen_call;
+	unsigned seen_ticks;
 };
 
 static struct lua_state *state_of(lua_State *L)
@@ -48,7 +63,7 @@ static void *alloc(void *data, void *old, size_t old_bytes, size_t new_bytes)
 {
 	struct lua_state *s = data;
 	if (old == NULL)
-		old_bytes = 0; /* Lua tells the kind of object there */
+		old_bytes = 0; /* Lua passes the type of object here */
 	if (new_bytes == 0) {
 		free(old);
 		s->used_bytes -= old_bytes;
@@ -68,23 +83,23 @@ static void on_count(lua_State *L, lua_Debug *debug)
 {
 	(void)debug;
 #ifdef __SANITIZE_THREAD__
-	clock_mono_ns(); /* here TSan lets a signal through */
+	clock_mono_ns(); /* TSan delivers signals during this call */
 #endif
 	if (!atomic_load_explicit(&state_of(L)->is_expired,
 				  memory_order_relaxed))
 		return;
-	/* A pcall may catch it: then again and again, at every step, until
-	 * the one outside of all of them is hit. */
+	/* A pcall of the script may catch the error.  So it is raised again at
+	 * every instruction, until it reaches the outermost pcall. */
 	lua_sethook(L, on_count, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
 	luaL_where(L, 0);
-	lua_pushfstring(L, "stopped, after %d ms of CPU and more",
+	lua_pushfstring(L, "stopped after more than %d ms of CPU",
 			TICK_MS * (int)state_of(L)->ticks_max);
 	lua_concat(L, 2);
 	lua_error(L);
 }
 
-/* TSan keeps signals back until the program calls libc, which a loop in Lua
- * need not do: there, look now and then. */
+/* TSan delays signals until the program calls libc, which a loop in Lua may
+ * never do.  So under TSan a hook checks from time to time. */
 static void unhook(lua_State *L)
 {
 #ifdef __SANITIZE_THREAD__
@@ -95,7 +110,7 @@ static void unhook(lua_State *L)
 #endif
 }
 
-/* lua_sethook is the one function of Lua that a signal handler may call. */
+/* lua_sethook is the only function of Lua that a signal handler may call. */
 static void on_tick(int signal_number, siginfo_t *info, void *context)
 {
 	(void)signal_number, (void)context;
@@ -115,8 +130,8 @@ static void on_tick(int signal_number, siginfo_t *info, void *context)
 		    1);
 }
 
-/* For the thread that runs the script, which may not be the one that opened
- * it: hence at the first call. */
+/* The timer belongs to the thread that runs the script, which may not be the
+ * one that opened it.  So the first call starts the timer. */
 static void start_timer(struct lua_state *s)
 {
 	s->has_timer = true;
@@ -133,14 +148,15 @@ static void start_timer(struct lua_state *s)
 		.sigev_signo = SIGRTMIN,
 		.sigev_value.sival_ptr = s,
 	};
-	event._sigev_un._tid = gettid(); /* glibc has no better name for it */
+	event._sigev_un._tid = gettid(); /* glibc has no public name for it */
 	struct timespec tick = {.tv_nsec = TICK_MS * NS_PER_MS};
 	struct itimerspec every = {.it_interval = tick, .it_value = tick};
 	if (sigaction(SIGRTMIN, &action, NULL) != 0 ||
 	    pthread_sigmask(SIG_UNBLOCK, &set, NULL) != 0 ||
 	    timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &s->timer) != 0) {
 		log_line(LOG_WARN, "lua",
-			 "err=\"no timer: %s\" time_limit=none",
+			 "err=\"cannot create a timer: %s\" action=\"running "
+			 "hooks without a time limit\"",
 			 strerror(errno));
 		return;
 	}
@@ -173,8 +189,8 @@ static void limit_coroutines(lua_State *L, const char *name)
 	lua_pop(L, 1);
 }
 
-/* Upvalue 1: the handler of an xpcall.  The error of on_count meets it while
- * Lua has hooks switched off, so that it could run for ever. */
+/* Upvalue 1 is the handler of an xpcall.  Lua calls it with hooks switched off
+ * when on_count raises its error, so that it could run forever. */
 static int handle(lua_State *L)
 {
 	if (atomic_load_explicit(&state_of(L)->is_expired,
@@ -197,20 +213,21 @@ static int limited_xpcall(lua_State *L)
 
 static int open_libraries(lua_State *L)
 {
-	lua_library_open(L);
-	lua_wrap_set(L, LUA_GNAME, "xpcall", limited_xpcall, 0);
+	const struct span *prelude = lua_touserdata(L, 1);
+	lua_library_open(L, *prelude);
+	lua_wrap_replace(L, LUA_GNAME, "xpcall", limited_xpcall, 0);
 	limit_coroutines(L, "create");
 	limit_coroutines(L, "wrap");
 	return 0;
 }
 
-struct script {
-	const char *path; /* or what it is called in messages */
-	const char *text; /* or NULL: it is in the file */
+struct lua_script {
+	const char *path; /* or the name of the text in messages */
+	const char *text; /* NULL if the script is a file */
 	const char *call;
 };
 
-/* package.path: also where the script is. */
+/* Add the directory of the script to package.path. */
 static void add_path(lua_State *L, const char *script)
 {
 	const char *slash = strrchr(script, '/');
@@ -227,7 +244,7 @@ static void add_path(lua_State *L, const char *script)
 
 static int load_script(lua_State *L)
 {
-	const struct script *script = lua_touserdata(L, 1);
+	const struct lua_script *script = lua_touserdata(L, 1);
 	if (script->text != NULL) {
 		lua_pushfstring(L, "=%s", script->path);
 		lua_library_load_text(L, script->text, lua_tostring(L, -1));
@@ -241,24 +258,25 @@ static int load_script(lua_State *L)
 
 static int find_call(lua_State *L)
 {
-	const struct script *script = lua_touserdata(L, 1);
+	const struct lua_script *script = lua_touserdata(L, 1);
 	if (lua_getglobal(L, script->call) == LUA_TFUNCTION)
 		return 0;
 	const char *names = lua_library_functions(L);
-	lua_pushfstring(L, "%s has no global function \"%s\", it has %s",
+	lua_pushfstring(L, "%s has no global function \"%s\"; it has %s",
 			script->path, script->call,
-			names[0] != '\0' ? names : "none at all");
+			names[0] != '\0' ? names : "no functions");
 	return lua_error(L);
 }
 
-/* Errors that are no text become one while it is still allowed to fail. */
+/* An error value that is not a text is converted here, where the conversion may
+ * still fail. */
 static int on_error(lua_State *L)
 {
 	if (lua_type(L, 1) == LUA_TSTRING)
 		return 1;
 	if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING)
 		return 1;
-	lua_pushfstring(L, "an error without a text: a %s",
+	lua_pushfstring(L, "the error is not a text but a %s",
 			luaL_typename(L, 1));
 	return 1;
 }
@@ -275,7 +293,7 @@ static int run(struct lua_state *s, lua_CFunction function, void *data,
 	if (status == LUA_OK)
 		return status;
 	*message = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
-						  : "an error without a text";
+						  : "the error is not a text";
 	return status;
 }
 
@@ -318,7 +336,7 @@ bool lua_state_setup(struct lua_state *s, lua_CFunction function, void *data,
 	const char *message = NULL;
 	s->ticks_max = SETUP_TICKS_MAX;
 	enum lua_outcome outcome = lua_state_call(s, function, data, &message);
-	/* It is that of this thread, which may not be the one that calls. */
+	/* The timer belongs to this thread; another one may make the calls. */
 	stop_timer(s);
 	s->ticks_max = TICKS_MAX;
 	return outcome == LUA_OUTCOME_DONE || err_set(e, "%s", message);
@@ -327,24 +345,24 @@ bool lua_state_setup(struct lua_state *s, lua_CFunction function, void *data,
 bool lua_state_load(struct lua_state *s, const char *path, const char *text,
 		    struct err *e)
 {
-	struct script script = {.path = path, .text = text};
+	struct lua_script script = {.path = path, .text = text};
 	return lua_state_setup(s, load_script, &script, e);
 }
 
 bool lua_state_find(struct lua_state *s, const char *path, const char *call,
 		    struct err *e)
 {
-	struct script script = {.path = path, .call = call};
+	struct lua_script script = {.path = path, .call = call};
 	return lua_state_setup(s, find_call, &script, e);
 }
 
-struct lua_state *lua_state_open(struct err *e)
+struct lua_state *lua_state_open(struct span prelude, struct err *e)
 {
 	struct lua_state *s = mem_new(1, sizeof *s);
 	s->L = lua_newstate(alloc, s);
 	CHECK(s->L != NULL);
 	*(struct lua_state **)lua_getextraspace(s->L) = s;
-	if (lua_state_setup(s, open_libraries, NULL, e))
+	if (lua_state_setup(s, open_libraries, &prelude, e))
 		return s;
 	lua_state_close(s);
 	return NULL;

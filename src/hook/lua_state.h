@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lua_state - a Lua interpreter that can neither hang nor swell.
+/* lua_state - a Lua interpreter with a memory limit and a time limit.
  *
- * A script is somebody else's program inside ours.  Whatever it does, a call
+ * A script is someone else's program inside ours.  Whatever it does, a call
  * ends: it may use MEMORY_BYTES_MAX of memory and about a second of CPU.
  *
- *     call under way    1111111111111111111111111111111  (the same call)
+ *     running call      1111111111111111111111111111111  (the same call)
  *     tick, 250 ms CPU   ^      ^      ^      ^      ^   -> stop
  *
- * The time limit is a timer on the CPU clock of the thread that calls.  Its
- * signal only compares: when it meets the same call for the fifth time, it
+ * The time limit is a timer on the CPU clock of the calling thread.  Its signal
+ * handler only compares: when it meets the same call for the fifth time, it
  * sets a debug hook, which raises an error at the next instruction, and again
- * at the next if the script caught it.  A permanent count hook would make
- * each Lua instruction slower, by 17 to 37 % of a whole call (measured).
- * Coroutines have hooks of their own: they are born with a count hook.
- * Not stopped can be what does not execute instructions (one very slow string
- * pattern, a sleep, a read) and a finaliser.
+ * at each following one if the script catches it.  A permanent count hook would
+ * make every Lua instruction slower, by 17 to 37 % of a whole call (measured).
+ * Coroutines have their own hooks, so they are created with a count hook.
+ * Code that executes no Lua instructions (one very slow string pattern, a
+ * sleep, a read) and finalisers cannot be stopped.
  *
- * What runs at set-up, as the script itself does, has about three seconds.
- * Opened in one thread, it may be used in another, but always in the same. */
+ * Code that runs at set-up, such as the script itself, has about three seconds.
+ * A state may be opened in one thread and used in another, but all calls must
+ * come from the same thread. */
 #ifndef HOOK_LUA_STATE_H
 #define HOOK_LUA_STATE_H
 
@@ -25,6 +26,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "base/span.h"
 
 struct lua_state;
 
@@ -35,26 +37,32 @@ enum lua_outcome {
 	LUA_OUTCOME_MEMORY_LIMIT,
 };
 
-/* With the libraries and the prelude, without a script. */
-struct lua_state *lua_state_open(struct err *);
+/* A state with the libraries, after running the prelude, which is the text of
+ * lua/prelude.lua; without a script.  NULL with *e set on failure. */
+struct lua_state *lua_state_open(struct span prelude, struct err *);
+
+/* NULL is fine. */
 void lua_state_close(struct lua_state *);
 
-/* Run the script, which is in the file, or, when `text` is not NULL, is that
- * and called `path` in messages; then, whether it left a global function named
- * `call`. */
+/* Run the script: the file at `path`, or, if `text` is not NULL, that text,
+ * which messages call `path`.  False with *e set if the script fails. */
 bool lua_state_load(struct lua_state *, const char *path, const char *text,
 		    struct err *) MUST_USE;
+
+/* Whether there is a global function `call`.  If not, *e names `path` and the
+ * functions that the script defined. */
 bool lua_state_find(struct lua_state *, const char *path, const char *call,
 		    struct err *) MUST_USE;
 
-/* function(L) with `data` as its light userdata at index 1, protected and
- * limited; all that it leaves on the stack is dropped.  It may raise, so it
- * must not hold what only it can free.  On any outcome but LUA_OUTCOME_DONE,
- * *message says why, until the next call. */
+/* Call function(L) with `data` as the light userdata at index 1, protected and
+ * with limits; the values that it leaves on the stack are dropped.  It may
+ * raise, so it must not own a resource that only it can free.  On any outcome
+ * but LUA_OUTCOME_DONE, *message says why and is valid until the next call. */
 enum lua_outcome lua_state_call(struct lua_state *, lua_CFunction function,
 				void *data, const char **message);
 
-/* The same at set-up; the timer does not outlive it. */
+/* The same at set-up, with the longer time limit.  It leaves no timer behind,
+ * so that another thread may make the calls.  False with *e set. */
 bool lua_state_setup(struct lua_state *, lua_CFunction function, void *data,
 		     struct err *) MUST_USE;
 

@@ -9,13 +9,13 @@
 
 #include "hook/lua_wrap.h"
 
-/* find and match: what lies behind the end starts at the end. */
+/* For find and match: a start after the end is moved to the end. */
 static int with_start(lua_State *L)
 {
 	if (lua_gettop(L) < 3 || lua_isnil(L, 3))
 		return lua_wrap_original(L);
 	if (!lua_isinteger(L, 3))
-		lua_wrap_cut(L, 3);
+		lua_wrap_truncate(L, 3);
 	lua_Integer start = lua_tointeger(L, 3);
 	if (start > 1 && lua_type(L, 1) == LUA_TSTRING &&
 	    (lua_Unsigned)start > lua_rawlen(L, 1)) {
@@ -25,24 +25,24 @@ static int with_start(lua_State *L)
 	return lua_wrap_original(L);
 }
 
-/* The conversion at `format`, behind its %: the length up to its letter. */
+/* The length of flags, width and precision, from after the % to the letter. */
 static size_t conversion_length(const char *format)
 {
 	return strspn(format, "-+ #0123456789.");
 }
 
-/* For %d: what is too large for it, and NaN, becomes the least there is. */
+/* For %d: NaN and a number that is too large become the smallest integer. */
 static void make_integer(lua_State *L, int index)
 {
-	lua_wrap_cut(L, index);
+	lua_wrap_truncate(L, index);
 	if (lua_type(L, index) != LUA_TNUMBER || lua_isinteger(L, index))
 		return;
 	lua_pushinteger(L, LUA_MININTEGER);
 	lua_replace(L, index);
 }
 
-/* %.1f of 0.25 is 0.3, where the C library has 0.2: an exact half is made a
- * bit more. */
+/* In LuaJIT %.1f of 0.25 is 0.3, in the C library 0.2.  So an exact half is
+ * replaced by the next larger number. */
 static void round_up_half(lua_State *L, int index, const char *conversion)
 {
 	static const double scales[] = {1,   1e1, 1e2, 1e3, 1e4,
@@ -60,7 +60,7 @@ static void round_up_half(lua_State *L, int index, const char *conversion)
 	lua_replace(L, index);
 }
 
-/* %u and the flags of %05s, which Lua 5.4 refuses. */
+/* Whether it is %u, or has flags as in %05s, which Lua 5.4 rejects. */
 static bool is_conversion_odd(const char *format, size_t length)
 {
 	char letter = format[length];
@@ -69,7 +69,7 @@ static bool is_conversion_odd(const char *format, size_t length)
 		strspn(format, "-+ #0") != strspn(format, "-"));
 }
 
-static void push_mended_format(lua_State *L, const char *format)
+static void push_fixed_format(lua_State *L, const char *format)
 {
 	luaL_Buffer b;
 	luaL_buffinit(L, &b);
@@ -123,7 +123,7 @@ static int format_text(lua_State *L)
 			round_up_half(L, argument, conversion);
 	}
 	if (is_odd) {
-		push_mended_format(L, format);
+		push_fixed_format(L, format);
 		lua_replace(L, 1);
 	}
 	return lua_wrap_original(L);
@@ -141,9 +141,10 @@ static size_t set_end(const char *p, size_t i, size_t length)
 	return i;
 }
 
-/* Whether nothing may be a match: Lua 5.1 finds that behind another match as
- * well, later ones do not.  A ^ has but one match. */
-static bool matches_nothing(const char *p, size_t length)
+/* Whether the pattern can match the empty text.  Lua 5.1 finds an empty match
+ * directly after another match, later versions do not.  A pattern with ^ has at
+ * most one match, so it does not matter there. */
+static bool can_match_empty(const char *p, size_t length)
 {
 	if (length > 0 && p[0] == '^')
 		return false;
@@ -154,7 +155,7 @@ static bool matches_nothing(const char *p, size_t length)
 		if (c == '%' && next == 'b')
 			return false;
 		if (c == '%' && next >= '0' && next <= '9') {
-			i++; /* what a group found may be nothing */
+			i++; /* the text of a group may be empty */
 			continue;
 		}
 		if (c == '%' && next == 'f') {
@@ -180,10 +181,10 @@ static bool is_pattern_slow(lua_State *L)
 	if (lua_type(L, 2) != LUA_TSTRING)
 		return false;
 	const char *pattern = lua_tolstring(L, 2, &length);
-	return matches_nothing(pattern, length);
+	return can_match_empty(pattern, length);
 }
 
-/* Upvalue 2: the prelude's, which can it. */
+/* Call upvalue 2, the function of the prelude. */
 static int in_lua(lua_State *L)
 {
 	lua_pushvalue(L, lua_upvalueindex(2));
@@ -197,8 +198,8 @@ static int gmatch(lua_State *L)
 	return is_pattern_slow(L) ? in_lua(L) : lua_wrap_original(L);
 }
 
-/* Lua 5.1 takes %- for -, Lua 5.4 calls it an error. */
-static void mend_replacement(lua_State *L, int index)
+/* Lua 5.1 takes %- for -, Lua 5.4 raises an error. */
+static void fix_replacement(lua_State *L, int index)
 {
 	size_t length;
 	const char *text = lua_tolstring(L, index, &length);
@@ -227,24 +228,24 @@ static void mend_replacement(lua_State *L, int index)
 static int gsub(lua_State *L)
 {
 	if (lua_gettop(L) >= 4)
-		lua_wrap_cut(L, 4);
+		lua_wrap_truncate(L, 4);
 	if (is_pattern_slow(L))
 		return in_lua(L);
 	if (lua_type(L, 3) == LUA_TSTRING)
-		mend_replacement(L, 3);
+		fix_replacement(L, 3);
 	return lua_wrap_original(L);
 }
 
 void lua_string_open(lua_State *L, int slow)
 {
 	slow = lua_absindex(L, slow);
-	lua_wrap_set(L, "string", "find", with_start, 0);
-	lua_wrap_set(L, "string", "match", with_start, 0);
-	lua_wrap_set(L, "string", "format", format_text, 0);
+	lua_wrap_replace(L, "string", "find", with_start, 0);
+	lua_wrap_replace(L, "string", "match", with_start, 0);
+	lua_wrap_replace(L, "string", "format", format_text, 0);
 	lua_getfield(L, slow, "gsub");
-	lua_wrap_set(L, "string", "gsub", gsub, 1);
+	lua_wrap_replace(L, "string", "gsub", gsub, 1);
 	lua_getfield(L, slow, "gmatch");
-	lua_wrap_set(L, "string", "gmatch", gmatch, 1);
+	lua_wrap_replace(L, "string", "gmatch", gmatch, 1);
 	lua_getglobal(L, "string");
 	lua_getfield(L, -1, "gmatch");
 	lua_setfield(L, -2, "gfind");

@@ -13,10 +13,10 @@
 
 enum {
 	NUMBER_BYTES = 32,
-	STACK_SLOTS = 8, /* of Lua's stack, for one level of nesting */
+	STACK_SLOTS = 8, /* of Lua's stack, for each level of nesting */
 };
 
-/* LuaJIT, which hooks were written for, knows no other 1.0 than 1. */
+/* In LuaJIT, for which hooks were written, 1.0 and 1 are the same number. */
 static bool is_whole(double real, lua_Integer *integer)
 {
 	return lua_numbertointeger(real, integer) && (double)*integer == real;
@@ -49,7 +49,7 @@ void lua_value_push(const struct lua_reader *reader, lua_State *L,
 		lua_pushlstring(L, v->string.ptr, v->string.len);
 		return;
 	case VALUE_ARRAY:
-		luaL_checkstack(L, STACK_SLOTS, "nested too deep");
+		luaL_checkstack(L, STACK_SLOTS, "nested too deeply");
 		lua_createtable(L, (int)v->count, 0);
 		lua_rawgeti(L, LUA_REGISTRYINDEX, reader->array_ref);
 		lua_setmetatable(L, -2);
@@ -59,7 +59,7 @@ void lua_value_push(const struct lua_reader *reader, lua_State *L,
 		}
 		return;
 	case VALUE_MAP:
-		luaL_checkstack(L, STACK_SLOTS, "nested too deep");
+		luaL_checkstack(L, STACK_SLOTS, "nested too deeply");
 		lua_createtable(L, 0, (int)v->count);
 		for (uint32_t i = 0; i < v->count; i++) {
 			struct span key = v->fields[i].key;
@@ -81,7 +81,7 @@ bool lua_value_take_room(struct lua_reader *reader, uint64_t count,
 			 size_t size_bytes)
 {
 	if (count > reader->room_bytes / size_bytes)
-		return refuse(reader, "it is too large");
+		return refuse(reader, "the result is too large");
 	reader->room_bytes -= (size_t)count * size_bytes;
 	return true;
 }
@@ -95,8 +95,7 @@ static bool copy_text(struct lua_reader *reader, struct span text,
 	return true;
 }
 
-/* lua_tolstring would change a number in the table itself and confuse
- * lua_next. */
+/* lua_tolstring would convert a number in the table and confuse lua_next. */
 bool lua_value_read_key(struct lua_reader *reader, lua_State *L, int index,
 			struct span *out)
 {
@@ -117,7 +116,8 @@ bool lua_value_read_key(struct lua_reader *reader, lua_State *L, int index,
 				     lua_tonumber(L, index));
 		return copy_text(reader, span_make(number, (size_t)n), out);
 	default:
-		return refuse(reader, "it has a key that is no text");
+		return refuse(reader,
+			      "the result has a key that is not a text");
 	}
 }
 
@@ -146,9 +146,9 @@ static bool read_scalar(struct lua_reader *reader, lua_State *L, int index,
 	case LUA_TLIGHTUSERDATA: /* flb_null */
 		*out = lua_value_null();
 		return lua_touserdata(L, index) == NULL ||
-		       refuse(reader, "it has a userdata");
+		       refuse(reader, "the result contains a userdata");
 	default:
-		return refuse(reader, "it has a value that is a function, a "
+		return refuse(reader, "the result contains a function, a "
 				      "userdata or a coroutine");
 	}
 }
@@ -158,7 +158,7 @@ bool lua_value_shape(struct lua_reader *reader, lua_State *L, int index,
 {
 	*out = (struct lua_shape){0};
 	if (!lua_checkstack(L, STACK_SLOTS))
-		return refuse(reader, "it is nested too deep");
+		return refuse(reader, "the result is nested too deeply");
 	if (!reader->on_table(reader, L, index))
 		return false;
 	lua_pushnil(L);
@@ -186,6 +186,29 @@ static bool was_array(const struct lua_reader *reader, lua_State *L, int index)
 	return was;
 }
 
+static bool has_name(const struct lua_keys *keys, struct span name)
+{
+	for (size_t i = 0; i < keys->count; i++)
+		if (span_equals(keys->names[i], name))
+			return true;
+	return false;
+}
+
+/* Apply Type_Int_Key and Type_Array_Key to a field; only with has_casts. */
+static void cast(const struct lua_reader *reader, struct field *f)
+{
+	lua_Integer integer = INT64_MIN; /* for NaN and numbers too large */
+	if (f->value.type == VALUE_FLOAT &&
+	    has_name(&reader->int_keys, f->key)) {
+		if (!lua_numbertointeger(trunc(f->value.real), &integer))
+			integer = INT64_MIN;
+		f->value = value_int(integer);
+	} else if (f->value.type == VALUE_MAP && f->value.count == 0 &&
+		   has_name(&reader->array_keys, f->key)) {
+		f->value = (struct value){.type = VALUE_ARRAY};
+	}
+}
+
 bool lua_value_read(struct lua_reader *reader, lua_State *L, struct value *out)
 {
 	int top = lua_gettop(L);
@@ -193,7 +216,9 @@ bool lua_value_read(struct lua_reader *reader, lua_State *L, struct value *out)
 		return read_scalar(reader, L, top, out);
 	struct lua_shape shape;
 	if (reader->depth == JSON_DEPTH_MAX)
-		return refuse(reader, "it is nested too deep, or in itself");
+		return refuse(
+			reader,
+			"the result is nested too deeply or contains itself");
 	reader->depth++;
 	if (!lua_value_shape(reader, L, top, &shape))
 		return false;
@@ -217,14 +242,15 @@ bool lua_value_read(struct lua_reader *reader, lua_State *L, struct value *out)
 		struct field *f = out->fields, *end = f + out->count;
 		lua_pushnil(L);
 		for (; lua_next(L, top); f++) {
-			if (f == end) /* a finaliser added a field */
-				return refuse(reader, "it changes while it is "
-						      "read");
+			if (f == end) /* a finaliser has added a field */
+				return refuse(reader,
+					      "the result changes while it is "
+					      "read");
 			if (!lua_value_read_key(reader, L, top + 1, &f->key) ||
 			    !lua_value_read(reader, L, &f->value))
 				return false;
 			if (reader->has_casts)
-				lua_value_cast(reader, f);
+				cast(reader, f);
 			lua_pop(L, 1);
 		}
 		lua_value_sort(out->fields, out->count);
@@ -233,31 +259,10 @@ bool lua_value_read(struct lua_reader *reader, lua_State *L, struct value *out)
 	return true;
 }
 
-static bool has_name(const struct lua_keys *keys, struct span name)
-{
-	for (size_t i = 0; i < keys->count; i++)
-		if (span_equals(keys->names[i], name))
-			return true;
-	return false;
-}
+static struct value normalized(const struct lua_reader *, struct value);
 
-void lua_value_cast(const struct lua_reader *reader, struct field *f)
-{
-	lua_Integer integer = INT64_MIN; /* of NaN and what is too large */
-	if (f->value.type == VALUE_FLOAT &&
-	    has_name(&reader->int_keys, f->key)) {
-		if (!lua_numbertointeger(trunc(f->value.real), &integer))
-			integer = INT64_MIN;
-		f->value = value_int(integer);
-	} else if (f->value.type == VALUE_MAP && f->value.count == 0 &&
-		   has_name(&reader->array_keys, f->key)) {
-		f->value = (struct value){.type = VALUE_ARRAY};
-	}
-}
-
-static struct value settled(const struct lua_reader *, struct value);
-
-static struct value settled_map(const struct lua_reader *reader, struct value v)
+static struct value normalized_map(const struct lua_reader *reader,
+				   struct value v)
 {
 	struct record map = {
 		.arena = reader->arena, .fields = v.fields, .count = v.count};
@@ -267,17 +272,17 @@ static struct value settled_map(const struct lua_reader *reader, struct value v)
 	v.count = 0;
 	for (size_t i = 0; i < copy->count; i++) {
 		struct field f = copy->fields[i];
-		f.value = settled(reader, f.value);
+		f.value = normalized(reader, f.value);
 		if (f.value.type == VALUE_NULL && !reader->has_null)
 			continue;
 		if (reader->has_casts)
-			lua_value_cast(reader, &f);
+			cast(reader, &f);
 		v.fields[v.count++] = f;
 	}
 	return v;
 }
 
-static struct value settled(const struct lua_reader *reader, struct value v)
+static struct value normalized(const struct lua_reader *reader, struct value v)
 {
 	lua_Integer integer;
 	if (v.type == VALUE_FLOAT && is_whole(v.real, &integer)) {
@@ -289,14 +294,14 @@ static struct value settled(const struct lua_reader *reader, struct value v)
 		const struct value *from = v.items;
 		v.items = arena_take(reader->arena, v.count * sizeof *v.items);
 		for (uint32_t i = 0; i < v.count; i++)
-			v.items[i] = settled(reader, from[i]);
+			v.items[i] = normalized(reader, from[i]);
 	} else if (v.type == VALUE_MAP && v.count > 0) {
-		v = settled_map(reader, v);
+		v = normalized_map(reader, v);
 	}
 	return v;
 }
 
-/* Settled in any case. */
+/* Values of these types are always in normal form. */
 static bool is_plain(const struct field *f)
 {
 	const unsigned plain =
@@ -304,19 +309,19 @@ static bool is_plain(const struct field *f)
 	return (plain >> f->value.type & 1) != 0;
 }
 
-void lua_value_settle(const struct lua_reader *reader, struct record *r)
+void lua_value_normalize(const struct lua_reader *reader, struct record *r)
 {
 	struct field *f = r->fields, *end = f + r->count, *to;
-	/* Mostly this is all. */
+	/* Usually this loop visits every field. */
 	while (f < end && is_plain(f))
 		f++;
 	for (to = f; f < end; f++) {
 		if (!is_plain(f)) {
-			if (lua_value_is_gone(f->value))
+			if (lua_value_is_absent(f->value))
 				continue;
-			f->value = settled(reader, f->value);
+			f->value = normalized(reader, f->value);
 			if (reader->has_casts)
-				lua_value_cast(reader, f);
+				cast(reader, f);
 		}
 		*to++ = *f;
 	}

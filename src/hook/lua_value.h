@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lua_value - values of a record to values of Lua, and back.
+/* lua_value - convert values of a record to values of Lua, and back.
  *
  *     null, bool, integer, string   nil, boolean, integer, string
- *     float                         number, an integer when it is whole
+ *     float                         number; an integer if it is whole
  *     array                         table with a metatable that marks it
  *     map                           table
  *
- * Back: a table with a positive integer key is an array up to the largest of
- * them, nulls in its holes, and loses its other keys; an empty one that was
- * an array stays one; every other is a map, its fields in the order of their
- * names, since Lua has none.  A key that is a number or a boolean becomes its
- * text.  Functions, userdata and coroutines are refused, as is what is nested
- * deeper than JSON may be or larger than the reader's room.
- * With Enable_flb_null a null is flb_null, a light userdata, and is not lost
- * on the way; without it a table cannot hold a null.  Type_Int_Key and
- * Type_Array_Key hold for the fields of all maps. */
+ * Back: a table with a positive integer key becomes an array up to the largest
+ * such key; its holes become nulls, and its other keys are lost.  An empty
+ * table that was an array stays one.  Every other table becomes a map, with
+ * its fields sorted by name, since Lua has no order.  A key that is a number or
+ * a boolean becomes its text.  Functions, userdata and coroutines are rejected,
+ * and so are tables nested deeper than JSON may be or larger than the reader's
+ * remaining room.
+ * With Enable_flb_null a null becomes flb_null, a light userdata, and survives
+ * the way back; without it, a table cannot hold a null.  Type_Int_Key and
+ * Type_Array_Key apply to the fields of all maps. */
 #ifndef HOOK_LUA_VALUE_H
 #define HOOK_LUA_VALUE_H
 
@@ -30,83 +31,89 @@
 struct arena;
 struct record;
 
-/* Names of fields, for which something holds. */
+/* Names of fields. */
 struct lua_keys {
 	struct span *names;
 	size_t count;
 };
 
-/* What the functions below share; the caller's storage. */
+/* The state that the functions below share, in the caller's storage. */
 struct lua_reader {
-	struct lua_keys int_keys;   /* a number is an integer */
-	struct lua_keys array_keys; /* {} is [] */
-	bool has_null;
+	struct lua_keys int_keys;   /* Type_Int_Key */
+	struct lua_keys array_keys; /* Type_Array_Key */
+	bool has_null;		    /* Enable_flb_null */
 
-	/* Since lua_value_setup: */
-	bool has_casts;	   /* there are such keys */
-	int array_ref;	   /* that metatable, in the registry */
+	/* From lua_value_setup on: */
+	bool has_casts;	   /* int_keys or array_keys has names */
+	int array_ref;	   /* the metatable of arrays, in the registry */
 	const void *array; /* its address */
-	/* Called before a table is looked at, for one that is not what it
-	 * seems.  False: `why` was set, it is refused. */
+	/* Called before a table is read, so that the caller can fill in a table
+	 * that is a proxy.  False: the table is rejected and `why` is set. */
 	bool (*on_table)(struct lua_reader *, lua_State *, int index);
 
-	/* While something is read: */
+	/* While a value is read: */
 	struct arena *arena;
 	size_t room_bytes;
 	unsigned depth;
-	const char *why; /* after a false */
+	const char *why; /* the reason after a false */
 };
 
 struct lua_shape {
 	uint64_t keys;
-	uint64_t length; /* the largest positive integer key: an array */
+	uint64_t length; /* the largest positive integer key; 0: no array */
 };
 
 /* All of these may raise an error; `index` counts from 1. */
 
+/* Once for each state, when int_keys, array_keys and has_null are set. */
 void lua_value_setup(struct lua_reader *, lua_State *);
 
+/* Push the value, maps and arrays as new tables. */
 void lua_value_push(const struct lua_reader *, lua_State *,
 		    const struct value *);
 
-/* The value on top of the stack, into the arena. */
+/* Copy the value on top of the stack into the arena.  False with `why` set if
+ * it is rejected. */
 bool lua_value_read(struct lua_reader *, lua_State *, struct value *) MUST_USE;
 
-/* The key at `index` while lua_next is under way, into the arena. */
+/* Copy the key at `index` into the arena; safe during lua_next.  False with
+ * `why` set if the key is rejected. */
 bool lua_value_read_key(struct lua_reader *, lua_State *, int index,
 			struct span *) MUST_USE;
 
-/* Look at the keys of a table, and take the room that it needs. */
+/* Look at the keys of a table, and take the room that its fields or items need.
+ * False with `why` set. */
 bool lua_value_shape(struct lua_reader *, lua_State *, int index,
 		     struct lua_shape *) MUST_USE;
 
-/* False, when `count` of that size are more than the room that is left. */
+/* Take room for `count` objects of that size.  False with `why` set if too
+ * little is left. */
 bool lua_value_take_room(struct lua_reader *, uint64_t count,
 			 size_t size_bytes) MUST_USE;
 
-/* What int_keys and array_keys say about a field; only with has_casts. */
-void lua_value_cast(const struct lua_reader *, struct field *);
+/* Give the values that never were in Lua the form that they would have after
+ * the way there and back: without nulls (except inside arrays), each key of a
+ * map once, whole floats as integers.  Values that were in Lua do not change,
+ * and absent fields are removed from the record.  New values lie in the
+ * reader's arena. */
+void lua_value_normalize(const struct lua_reader *, struct record *);
 
-/* The values that never were in Lua become what they would be after the way
- * there and back: without nulls (but for those inside of arrays), each key of a
- * map once, floats that are whole as integers; in the reader's arena.  Those
- * that were do not change by it; fields that are gone leave the record. */
-void lua_value_settle(const struct lua_reader *, struct record *);
-
-/* flb_null in a record, to be told from a field that is gone. */
+/* The null that stands for flb_null, unlike the null of an absent field. */
 static inline struct value lua_value_null(void)
 {
 	return (struct value){.type = VALUE_NULL, .count = 1};
 }
 
-static inline bool lua_value_is_gone(struct value v)
+/* Whether the field was removed, or moved to a table. */
+static inline bool lua_value_is_absent(struct value v)
 {
 	return v.type == VALUE_NULL && v.count == 0;
 }
 
+/* Sort by key, bytewise. */
 void lua_value_sort(struct field *, size_t count);
 
-/* Texts of Lua, valid as long as it keeps them. */
+/* The text at `index`, valid as long as Lua keeps it. */
 static inline struct span lua_value_text(lua_State *L, int index)
 {
 	struct span text;

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-void lua_wrap_cut(lua_State *L, int index)
+void lua_wrap_truncate(lua_State *L, int index)
 {
 	int is_whole;
 	lua_Integer whole;
@@ -15,8 +15,8 @@ void lua_wrap_cut(lua_State *L, int index)
 	lua_replace(L, index);
 }
 
-void lua_wrap_set(lua_State *L, const char *library, const char *name,
-		  lua_CFunction function, int more)
+void lua_wrap_replace(lua_State *L, const char *library, const char *name,
+		      lua_CFunction function, int more)
 {
 	lua_getglobal(L, library);
 	lua_insert(L, -1 - more);

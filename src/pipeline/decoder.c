@@ -145,6 +145,16 @@ const char *decoder_name(const struct decoder *d)
 	return d->name;
 }
 
+const char *decoder_tag(const struct decoder *d)
+{
+	return d->tag;
+}
+
+struct parser *decoder_parser(const struct decoder *d)
+{
+	return d->parser;
+}
+
 const struct decoder_stats *decoder_stats(const struct decoder *d)
 {
 	return &d->stats;

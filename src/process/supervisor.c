@@ -39,7 +39,7 @@
 #include "process/worker_main.h"
 
 enum {
-	QUICK_DEATH_MS = 100,  /* since its start */
+	QUICK_DEATH_MS = 100,  /* since its start; or before it is ready */
 	QUICK_DEATHS_FREE = 3, /* in a row: the next worker starts at once */
 	QUICK_DEATHS_MAX = 12,
 	BACKOFF_MIN_MS = 100,
@@ -323,8 +323,9 @@ static void on_worker_end(struct supervisor *s, int status)
 	else if (s->state == STOPPING && WIFEXITED(status) && !was.is_leaving)
 		end(s, WEXITSTATUS(status)); /* Grace is over, or all done */
 	else
-		restart_later(s, clock_mono_ns() - was.started_ns <
-					 QUICK_DEATH_MS * NS_PER_MS);
+		restart_later(s, !was.is_ready ||
+					 clock_mono_ns() - was.started_ns <
+						 QUICK_DEATH_MS * NS_PER_MS);
 }
 
 static void reap(struct supervisor *s)

@@ -17,6 +17,7 @@
 #include "pipeline/counters.h"
 #include "pipeline/pipeline.h"
 #include "setup/assemble.h"
+#include "setup/removed_input.h"
 #include "status/http.h"
 #include "status/status.h"
 
@@ -345,6 +346,11 @@ static bool open_journal(struct worker *w, struct err *e)
 		if (bytes > opts.slot_bytes)
 			opts.slot_bytes = bytes;
 	}
+	struct journal_input inputs[ENDPOINTS_MAX];
+	for (size_t i = 0; i < a->input_count; i++)
+		removed_input_describe(a, i, &inputs[i]);
+	opts.inputs = inputs;
+	opts.input_count = a->input_count;
 	struct journal_found found = {0};
 	w->journal = journal_open(&opts, &found, e);
 	if (w->journal == NULL)
@@ -352,7 +358,7 @@ static bool open_journal(struct worker *w, struct err *e)
 	w->opts->assembly->notes.data = w->journal;
 	if (a->journal_path != NULL)
 		say_found(&found, a->journal_path);
-	return true;
+	return removed_input_add_all(w->opts->assembly, w->journal, e);
 }
 
 static bool start_pipeline(struct worker *w, struct err *e)

@@ -11,7 +11,7 @@
 #include "record/record.h"
 #include "regex/pattern.h"
 
-struct step { /* ['key'] or [index] */
+struct accessor_step { /* ['key'] or [index] */
 	bool is_index;
 	struct span key;
 	size_t index;
@@ -20,14 +20,20 @@ struct step { /* ['key'] or [index] */
 struct accessor {
 	char *text; /* the spans point into it */
 	struct span name;
-	struct step *steps;
+	struct accessor_step *steps;
 	size_t count;
 };
 
-enum part_kind { PART_TEXT, PART_FIELD, PART_TAG, PART_TAG_PART, PART_GROUP };
+enum composer_part_kind {
+	PART_TEXT,
+	PART_FIELD,
+	PART_TAG,
+	PART_TAG_PART,
+	PART_GROUP
+};
 
-struct part {
-	enum part_kind kind;
+struct composer_part {
+	enum composer_part_kind kind;
 	struct span text;	/* PART_TEXT */
 	struct accessor *field; /* PART_FIELD */
 	size_t index;		/* PART_TAG_PART, PART_GROUP */
@@ -35,7 +41,7 @@ struct part {
 
 struct composer {
 	char *text; /* the spans point into it */
-	struct part *parts;
+	struct composer_part *parts;
 	size_t count;
 };
 
@@ -44,7 +50,7 @@ static bool starts_name(char c)
 	return isalpha((unsigned char)c) || c == '_';
 }
 
-/* What may stand behind $name and its steps. */
+/* The characters that end $name or its steps. */
 static bool separates(char c)
 {
 	return c == '.' || c == ' ' || c == ',' || c == '"';
@@ -55,7 +61,7 @@ static bool in_name(char c)
 	return isalnum((unsigned char)c) || c == '_' || c == '-';
 }
 
-/* "[12]" at *at, which moves behind it. */
+/* Read "[12]" at *at, and move *at after it. */
 static bool read_index(struct span text, size_t *at, size_t *index)
 {
 	size_t i = *at + 1, value = 0;
@@ -71,7 +77,7 @@ static bool read_index(struct span text, size_t *at, size_t *index)
 	return true;
 }
 
-/* "['key']", with either quote, at *at, which moves behind it. */
+/* Read "['key']" or "["key"]" at *at, and move *at after it. */
 static bool read_key(struct span text, size_t *at, struct span *key)
 {
 	if (text.len - *at < 2)
@@ -89,17 +95,17 @@ static bool read_key(struct span text, size_t *at, struct span *key)
 	return true;
 }
 
-/* The steps at *at, which moves behind them. */
+/* Read all steps at *at, and move *at after them. */
 static bool read_steps(struct accessor *a, struct span text, size_t *at,
 		       struct err *e)
 {
 	while (*at < text.len && text.ptr[*at] == '[') {
-		struct step step = {0};
+		struct accessor_step step = {0};
 		step.is_index = read_index(text, at, &step.index);
 		if (!step.is_index && !read_key(text, at, &step.key))
 			return err_set(e,
-				       "\"%.*s\": behind $%.*s ['key'] or [0] "
-				       "is expected",
+				       "\"%.*s\": ['key'] or [0] is expected "
+				       "after $%.*s",
 				       (int)text.len, text.ptr,
 				       (int)a->name.len, a->name.ptr);
 		a->steps = mem_grow(a->steps, a->count + 1, sizeof step);
@@ -108,7 +114,8 @@ static bool read_steps(struct accessor *a, struct span text, size_t *at,
 	return true;
 }
 
-/* $name and steps; as in Fluent Bit what a separator cuts off is ignored. */
+/* Read $name and steps.  As in Fluent Bit, the text after a separator is
+ * ignored. */
 static bool read_variable(struct accessor *a, struct span text, struct err *e)
 {
 	size_t at = 1;
@@ -117,18 +124,19 @@ static bool read_variable(struct accessor *a, struct span text, struct err *e)
 	a->name = span_make(text.ptr + 1, at - 1);
 	if (a->name.len == 0 || !starts_name(a->name.ptr[0]) ||
 	    span_equals(a->name, SPAN("TAG")))
-		return err_set(e, "\"%s\": $name of a field is expected",
+		return err_set(e, "\"%s\": the $name of a field is expected",
 			       text.ptr);
 	if (!read_steps(a, text, &at, e))
 		return false;
 	if (at == text.len)
 		return true;
 	if (!separates(text.ptr[at]))
-		return err_set(e, "\"%s\": nothing may follow the last ]",
+		return err_set(e, "\"%s\": unexpected text after the last ]",
 			       text.ptr);
 	log_line(LOG_WARN, "accessor",
-		 "text=\"%s\" msg=\"this is %.*s, what follows is ignored; a "
-		 "subscript is written $a['b']\"",
+		 "text=\"%s\" err=\"text after the accessor\" "
+		 "action=\"using only "
+		 "%.*s; write a subscript as $a['b']\"",
 		 text.ptr, (int)at, text.ptr);
 	return true;
 }
@@ -140,11 +148,11 @@ struct accessor *accessor_new(struct span text, struct err *e)
 	struct span own = span_make(a->text, text.len);
 	bool ok = true;
 	if (own.len == 0)
-		ok = err_set(e, "the name of a key is missing");
+		ok = err_set(e, "the key is empty");
 	else if (own.ptr[0] == '$')
 		ok = read_variable(a, own, e);
 	else if (memchr(own.ptr, '$', own.len) != NULL)
-		ok = err_set(e, "\"%s\": a $ can only be the first character",
+		ok = err_set(e, "\"%s\": only the first character may be a $",
 			     a->text);
 	else
 		a->name = own;
@@ -167,11 +175,11 @@ const struct value *accessor_find(const struct accessor *a,
 				  const struct record *r)
 {
 	const struct value *v = record_last(r, a->name);
-	/* As in Fluent Bit: what has no parts is found with steps, too. */
+	/* As in Fluent Bit, steps after a plain value are ignored. */
 	if (v != NULL && v->type != VALUE_MAP && v->type != VALUE_ARRAY)
 		return v;
 	for (size_t i = 0; v != NULL && i < a->count; i++) {
-		const struct step *step = &a->steps[i];
+		const struct accessor_step *step = &a->steps[i];
 		if (!step->is_index && v->type == VALUE_MAP)
 			v = fields_last(v->fields, v->count, step->key);
 		else if (step->is_index && v->type == VALUE_ARRAY &&
@@ -183,17 +191,19 @@ const struct value *accessor_find(const struct accessor *a,
 	return v;
 }
 
-static struct part *add_part(struct composer *c, enum part_kind kind)
+static struct composer_part *add_part(struct composer *c,
+				      enum composer_part_kind kind)
 {
 	c->parts = mem_grow(c->parts, c->count + 1, sizeof *c->parts);
-	struct part *p = &c->parts[c->count++];
-	*p = (struct part){.kind = kind};
+	struct composer_part *p = &c->parts[c->count++];
+	*p = (struct composer_part){.kind = kind};
 	return p;
 }
 
 static void put_text(struct composer *c, const char *at, size_t len)
 {
-	struct part *last = c->count > 0 ? &c->parts[c->count - 1] : NULL;
+	struct composer_part *last =
+		c->count > 0 ? &c->parts[c->count - 1] : NULL;
 	if (len == 0)
 		return;
 	if (last != NULL && last->kind == PART_TEXT &&
@@ -203,8 +213,8 @@ static void put_text(struct composer *c, const char *at, size_t len)
 		add_part(c, PART_TEXT)->text = span_make(at, len);
 }
 
-/* "$name..." at *at, which moves behind it.  A separator that stands alone
- * behind it, at the end, is lost as in Fluent Bit. */
+/* Read "$name..." at *at, and move *at after it.  As in Fluent Bit, a separator
+ * directly after it is lost if it is the last character of the text. */
 static bool add_field(struct composer *c, struct span text, size_t *at,
 		      struct err *e)
 {
@@ -222,7 +232,7 @@ static bool add_field(struct composer *c, struct span text, size_t *at,
 	return true;
 }
 
-/* "$TAG" or "$TAG[n]"; what follows is text, also a letter or a $. */
+/* Read "$TAG" or "$TAG[n]".  The next character is text, even a letter or $. */
 static bool add_tag(struct composer *c, struct span text, size_t *at,
 		    struct err *e)
 {
@@ -230,7 +240,7 @@ static bool add_tag(struct composer *c, struct span text, size_t *at,
 	if (*at == text.len || text.ptr[*at] != '[') {
 		add_part(c, PART_TAG);
 	} else {
-		struct part *p = add_part(c, PART_TAG_PART);
+		struct composer_part *p = add_part(c, PART_TAG_PART);
 		if (!read_index(text, at, &p->index))
 			return err_set(e, "\"%s\": $TAG[0] is expected",
 				       c->text);
@@ -240,7 +250,7 @@ static bool add_tag(struct composer *c, struct span text, size_t *at,
 	return true;
 }
 
-/* "$1"; of "$12" it is group 12, and the 2 stays as text. */
+/* Read "$1".  As in Fluent Bit, "$12" is group 12 followed by the text 2. */
 static void add_group(struct composer *c, struct span text, size_t *at)
 {
 	size_t index = 0;
@@ -252,7 +262,7 @@ static void add_group(struct composer *c, struct span text, size_t *at)
 	*at += 2;
 }
 
-/* The $... at *at, which moves behind it. */
+/* Read the $... at *at, and move *at after it. */
 static bool add_variable(struct composer *c, struct span text, size_t *at,
 			 struct err *e)
 {
@@ -271,8 +281,8 @@ static bool add_variable(struct composer *c, struct span text, size_t *at,
 	if (starts_name(next))
 		return add_field(c, text, at, e);
 	return err_set(e,
-		       "\"%s\": behind a $ the name of a field, TAG or a "
-		       "digit is expected",
+		       "\"%s\": the name of a field, TAG or a digit is "
+		       "expected after $",
 		       c->text);
 }
 
@@ -352,7 +362,7 @@ void composer_put(const struct composer *c, const struct record *r,
 		  const struct pattern *groups, struct buf *out)
 {
 	for (size_t i = 0; i < c->count; i++) {
-		const struct part *p = &c->parts[i];
+		const struct composer_part *p = &c->parts[i];
 		const struct value *v;
 		switch (p->kind) {
 		case PART_TEXT:

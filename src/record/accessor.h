@@ -4,7 +4,7 @@
  *     vhost   $vhost   $kubernetes['labels']['app']   $list[0]
  *     /log/$log_file_path   $TAG   $TAG[1]   $1
  *
- * A look-up takes the last of two equal keys. */
+ * If a key occurs twice, a look-up finds the last field. */
 #ifndef RECORD_ACCESSOR_H
 #define RECORD_ACCESSOR_H
 
@@ -18,30 +18,37 @@ struct composer;
 struct pattern;
 struct record;
 
-/* A bare text is a top-level key as a whole.  $name reaches up to a [ or one
- * of `. ,"`, which ends the accessor: what is behind it is ignored, and that is
- * said.  NULL on a syntax error. */
+/* Parse an accessor.  A text without $ is a top-level key as a whole.  $name
+ * ends at a [ or at one of `. ,"`; one of these four also ends the accessor,
+ * and the text after it is ignored with a warning.  NULL with *e set on a
+ * syntax error. */
 struct accessor *accessor_new(struct span text, struct err *);
+
+/* NULL is fine. */
 void accessor_free(struct accessor *);
 
-/* NULL when the record has no such thing.  As in Fluent Bit steps behind a key
- * whose value is neither map nor array lead to that value. */
+/* The value in the record; NULL if there is none.  As in Fluent Bit, if the
+ * top-level value is neither a map nor an array, it is found whatever
+ * subscripts follow.  Valid until the record changes. */
 const struct value *accessor_find(const struct accessor *,
 				  const struct record *);
 
-/* Text with $key.., $TAG, $TAG[n] (dot-separated part n, else nothing) and
- * $0..$9 (groups of the last match, nothing when the pattern has none).  A key
- * here is of letters, digits, _ and -, with subscripts.
- * Oddities of Fluent Bit that hold here: the character right behind $TAG or
- * $TAG[n] is text, also a $; one of `. ,"` right behind a key is lost when it
- * is the last character; so is a $ at the end; of $12 the 2 stays as text,
- * behind group 12.
- * NULL on a broken subscript, or a $ before anything else. */
+/* Parse a text with $key, $TAG, $TAG[n] (part n of the tag between dots, or
+ * nothing) and $0 to $9 (a group of the last match, or nothing if the pattern
+ * has no groups).  A key consists of letters, digits, _ and -, and may have
+ * subscripts.
+ * These oddities of Fluent Bit are kept: the character directly after $TAG or
+ * $TAG[n] is text, even a $; if the last character of the text is one of
+ * `. ,"` directly after a key, it is lost; so is a $ at the end; $12 stands for
+ * group 12 followed by the text 2.
+ * NULL with *e set on a broken subscript, or on a $ before anything else. */
 struct composer *composer_new(struct span text, struct err *);
+
+/* NULL is fine. */
 void composer_free(struct composer *);
 
-/* Append the text: strings as they are, integers %d, floats %f, true, false,
- * null; nothing for what is missing, for maps and arrays.
+/* Append the composed text: strings as they are, integers as %d, floats as %f,
+ * true, false and null as words; nothing for missing values, maps and arrays.
  * groups may be NULL. */
 void composer_put(const struct composer *, const struct record *,
 		  const struct pattern *groups, struct buf *out);

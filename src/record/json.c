@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How a text is read that json_flat.c has left over:
+/* How yajl reads a text that json_flat.c left over:
  * 1. yajl calls back for each token.  Values are collected on one stack; an
- *    open container is a field on it, with its children behind it:
+ *    open container is a field on it, followed by its children:
  *
  *        {"a":1,"b":[2,3 ...      stack   {  a=1  b=[  2  3
  *                                 opened  0       2
  *
- * 2. When a container ends, its children go to the arena and only the
+ * 2. When a container ends, its children are copied to the arena, and only the
  *    container stays on the stack.
- * 3. When the outermost object ends, its place in the text is kept.
- * 4. When nothing but blanks is behind that place, its children become fields
- *    of the record, which was not touched before.
+ * 3. When the outermost object ends, its end in the text is remembered.
+ * 4. If only blanks follow, the children of the object become fields of the
+ *    record.
  *
- * A yajl handle that has seen one whole object is ready for the next one.
- * After anything else it is in the middle of something and is replaced. */
+ * If the text is not one object, the record was not touched.  If yajl stops at
+ * a control character in a string, the text is read again with these escaped.
+ * A yajl handle that has read one whole object can read the next one.  After
+ * any other text it is in the middle of something and is replaced. */
 #include "record/json.h"
 
 #include <math.h>
@@ -31,25 +33,25 @@
 
 enum {
 	STACK_FIRST = 64,
-	STACK_KEEP_MAX = 4096, /* one huge text does not hold memory for ever */
+	STACK_KEEP_MAX = 4096, /* so that one huge text keeps no memory */
 	NUMBER_BYTES = 64,
 };
 
 struct json_reader {
-	yajl_handle yajl; /* NULL: to be made */
+	yajl_handle yajl; /* NULL: created for the next text */
 	struct span text;
 	struct arena *arena;
-	struct span key; /* of the value that comes next */
+	struct span key; /* of the next value */
 	struct field *stack;
 	size_t count;
 	size_t cap;
-	size_t opened[JSON_DEPTH_MAX]; /* places on the stack */
+	size_t opened[JSON_DEPTH_MAX]; /* indexes into the stack */
 	size_t depth;
-	size_t end; /* behind the outermost object; 0: not there yet */
+	size_t end; /* after the outermost object; 0: not reached */
 	enum json_verdict refusal;
 };
 
-/* The answers to yajl: 1 goes on, 0 stops. */
+/* Callbacks return 1 to let yajl continue and 0 to stop it. */
 static int refuse(struct json_reader *r, enum json_verdict why)
 {
 	r->refusal = why;
@@ -129,7 +131,7 @@ static int on_start_array(void *ctx)
 	return open_container(ctx, VALUE_ARRAY);
 }
 
-/* An odd number of backslashes before it: it is part of a string. */
+/* A quote after an odd number of backslashes is part of a string. */
 static bool is_escaped(const char *quote, const char *text)
 {
 	const char *start = quote;
@@ -138,7 +140,7 @@ static bool is_escaped(const char *quote, const char *text)
 	return (quote - start) % 2 == 1;
 }
 
-/* A string as it stands in the text, when its closing quote was read last. */
+/* The undecoded string whose closing quote yajl has just read. */
 static struct span raw_string(const struct json_reader *r)
 {
 	const char *text = r->text.ptr;
@@ -162,8 +164,8 @@ static bool has_surrogate(struct span s)
 	return false;
 }
 
-/* What was decoded lies in yajl's own buffer, only until the next string; and
- * yajl makes no sense of half a surrogate pair. */
+/* A decoded string lies in yajl's own buffer only until the next string, so it
+ * is copied.  yajl does not decode a single surrogate, so unescape does. */
 static struct span lasting(struct json_reader *r, const unsigned char *ptr,
 			   size_t len)
 {
@@ -199,7 +201,7 @@ static int on_bool(void *ctx, int boolean)
 	return take(ctx, value_bool(boolean != 0));
 }
 
-/* False when it has a fraction or an exponent or does not fit. */
+/* False if the number has a fraction or an exponent or does not fit. */
 static bool read_integer(const char *text, size_t len, int64_t *out)
 {
 	bool is_negative = text[0] == '-';
@@ -248,13 +250,13 @@ static yajl_handle handle_new(struct json_reader *r)
 {
 	yajl_handle h = yajl_alloc(&callbacks, NULL, r);
 	CHECK(h != NULL);
-	/* The next object may follow without a new handle. */
+	/* So that the handle can read the next object as well. */
 	yajl_config(h, yajl_allow_multiple_values, 1);
 	yajl_config(h, yajl_dont_validate_strings, 1);
 	return h;
 }
 
-/* The blanks that yajl knows. */
+/* The blanks that yajl accepts. */
 static bool is_blank(struct span s)
 {
 	for (size_t i = 0; i < s.len; i++)
@@ -271,7 +273,7 @@ static enum json_verdict judge(const struct json_reader *r, yajl_status status)
 		return JSON_BROKEN;
 	if (r->depth > 0)
 		return JSON_CUT;
-	/* yajl is content with nothing at all, and holds a cut token back. */
+	/* yajl accepts an empty text, and does not report a cut token. */
 	struct span rest = {r->text.ptr + r->end, r->text.len - r->end};
 	return r->end > 0 && is_blank(rest) ? JSON_READ : JSON_NO_OBJECT;
 }
@@ -300,7 +302,7 @@ void json_reader_free(struct json_reader *r)
 	free(r);
 }
 
-/* What senders terminate their strings with. */
+/* Some senders end their strings with NULs. */
 static struct span without_nuls(struct span text)
 {
 	while (text.len > 0 && text.ptr[text.len - 1] == '\0')
@@ -325,8 +327,8 @@ static enum json_verdict read_once(struct json_reader *r, struct span text)
 	return verdict;
 }
 
-/* Visit the text; *out, when there is one, gets it with the control characters
- * of its strings escaped.  Returns how many there are. */
+/* Count the control characters in the strings of the text.  If out is not NULL,
+ * write the text there with these escaped. */
 static size_t escape_controls(struct span text, char *out)
 {
 	static const char hex[] = "0123456789abcdef";
@@ -346,7 +348,7 @@ static size_t escape_controls(struct span text, char *out)
 		} else if (out != NULL) {
 			*out++ = c;
 		}
-		/* What is escaped ends no string, and is right or wrong. */
+		/* An escaped character never ends a string. */
 		if (is_in_string && c == '\\' && i + 1 < text.len) {
 			i++;
 			if (out != NULL)
@@ -356,7 +358,7 @@ static size_t escape_controls(struct span text, char *out)
 	return count;
 }
 
-/* yajl stops at a control character in a string, Fluent Bit does not. */
+/* yajl rejects a control character in a string, Fluent Bit accepts it. */
 static enum json_verdict read_with_controls(struct json_reader *r,
 					    struct span text)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The last byte of the text is known to be the closing brace, and is what `end`
- * points to.  It ends every blank, number, word and escape, so that only strings
- * look for it.
- * Each function that reads takes the place where it begins, and returns the
- * place behind what it read: NULL when that is not for here. */
+/* json_flat_read makes sure that the last byte of the text is a closing brace,
+ * and `end` points to it.  The brace ends every run of blanks, number, word and
+ * escape, so that only strings have to check for the end.
+ * Each reading function is given where to start and returns where it stopped,
+ * or NULL if it leaves the text to yajl. */
 #include "record/json_flat.h"
 
 #include <endian.h>
@@ -21,13 +21,13 @@
 struct arena;
 
 enum {
-	/* More might not fit an int64, or the 53 bits of a double. */
+	/* Longer numbers may not fit an int64 or the 53 bits of a double. */
 	INTEGER_BYTES_MAX = 18,
-	REAL_BYTES_MAX = 16, /* the point is one of them */
+	REAL_BYTES_MAX = 16, /* including the decimal point */
 };
 
-/* The first byte from `at` on that ends a string or needs a look: a quote, a
- * backslash, a control character; `end` when there is none. */
+/* The first byte from `at` on that is a quote, a backslash or a control
+ * character; `end` if there is none. */
 static inline const char *find_special(const char *at, const char *end)
 {
 #ifdef __SSE2__
@@ -45,8 +45,8 @@ static inline const char *find_special(const char *at, const char *end)
 			return at + (unsigned)__builtin_ctz((unsigned)mask);
 	}
 #else
-	/* Each term sets the top bit of the first byte that it is about, and
-	 * perhaps of some behind it. */
+	/* Each term sets the top bit of the first byte that it looks for, and
+	 * perhaps of later bytes. */
 	const uint64_t ones = UINT64_C(0x0101010101010101);
 	for (; end - at >= 8; at += 8) {
 		uint64_t w;
@@ -70,7 +70,7 @@ static inline const char *find_special(const char *at, const char *end)
 
 static bool is_blank(char c)
 {
-	return c == ' ' || (c >= '\t' && c <= '\r'); /* as to yajl */
+	return c == ' ' || (c >= '\t' && c <= '\r'); /* like yajl */
 }
 
 static inline const char *skip_blanks(const char *at)
@@ -90,7 +90,7 @@ static bool is_hex(char c)
 	return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 }
 
-/* From a backslash on; only what JSON has. */
+/* Skip an escape of JSON that starts at a backslash. */
 static const char *skip_escape(const char *at)
 {
 	char letter = *++at;
@@ -103,7 +103,7 @@ static const char *skip_escape(const char *at)
 	return at;
 }
 
-/* The rest of a string that has an escape at `at`. */
+/* Read the rest of a string, from the escape at `at` on. */
 static const char *read_escaped(const char *start, const char *at,
 				const char *end, struct arena *a,
 				struct span *s)
@@ -120,7 +120,7 @@ static const char *read_escaped(const char *start, const char *at,
 	return at + 1;
 }
 
-/* From behind its first quote on. */
+/* Read a string whose opening quote is just before `start`. */
 static inline const char *read_string(const char *start, const char *end,
 				      struct arena *a, struct span *s)
 {
@@ -138,8 +138,9 @@ static const char *read_digits(const char *at, uint64_t *n)
 	return at;
 }
 
-/* From the point on.  Up to 15 digits and a power of ten up to 10^14 are exact
- * as doubles, and so their quotient is rounded once: it is strtod's. */
+/* Read a number from its decimal point on.  Up to 15 digits and a power of ten
+ * up to 10^14 are exact as doubles, so that their quotient is rounded only once
+ * and equals the result of strtod. */
 static const char *read_fraction(const char *point, const char *number,
 				 uint64_t n, struct value *v)
 {
@@ -155,7 +156,7 @@ static const char *read_fraction(const char *point, const char *number,
 	return at;
 }
 
-/* What has an exponent or more digits is left to strtod. */
+/* Numbers with an exponent or more digits are left to yajl and strtod. */
 static const char *read_number(const char *number, struct value *v)
 {
 	bool is_negative = *number == '-';
@@ -178,7 +179,7 @@ static const char *read_word(const char *at, const char *end, struct span word)
 	return is_it ? at + word.len : NULL;
 }
 
-/* Anything but a string. */
+/* Read any value but a string. */
 static const char *read_plain(const char *at, const char *end, struct value *v)
 {
 	switch (*at) {
@@ -196,8 +197,8 @@ static const char *read_plain(const char *at, const char *end, struct value *v)
 	}
 }
 
-/* To what stands behind the `mark`, blanks around it; NULL when there is no
- * mark.  First what nginx writes: no blanks, and a string. */
+/* Skip the `mark` and the blanks around it; NULL if there is no mark.  The
+ * first test is for what nginx writes: no blanks, then a string. */
 static inline const char *skip_mark(const char *at, char mark)
 {
 	if (at[0] == mark && at[1] == '"')
@@ -224,7 +225,8 @@ static const char *read_member(const char *at, const char *end, struct arena *a,
 	return read_string(at + 1, end, a, &f->value.string);
 }
 
-/* Behind the opening brace; whether the text ends with the closing one. */
+/* Read what follows the opening brace.  True if nothing follows the closing
+ * brace. */
 static bool read_members(const char *at, const char *end, struct record *into)
 {
 	at = skip_blanks(at);
@@ -234,7 +236,7 @@ static bool read_members(const char *at, const char *end, struct record *into)
 	for (;;) {
 		if (into->count == into->cap)
 			record_grow(into);
-		/* Filled in its place, without a copy. */
+		/* The field is filled in place to save a copy. */
 		at = read_member(at, end, into->arena,
 				 &into->fields[into->count]);
 		if (at == NULL)

@@ -11,12 +11,13 @@
 #include "record/record.h"
 
 enum {
-	SORT_FROM = 64, /* fields; below, comparing all is cheaper */
+	SORT_FROM = 64, /* fields; for fewer, comparing all pairs is cheaper */
 	NUMBER_BYTES = 64,
 };
 
-/* How many bytes from p on need no look: eight at a time, since nearly all of
- * a log is plain.  Each term sets the top bit of a byte that is not. */
+/* How many bytes from p on need no escape.  This looks at eight bytes at a
+ * time, since nearly all of a log is plain; each term sets the top bit of a
+ * byte that is not. */
 static size_t plain_length(const unsigned char *p, size_t left)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);
@@ -37,8 +38,9 @@ static size_t plain_length(const unsigned char *p, size_t left)
 	return i;
 }
 
-/* RFC 3629 4: the length of the sequence at p, 0 when it is not UTF-8.  The
- * second byte excludes what is overlong, a surrogate or above U+10FFFF. */
+/* RFC 3629 4: the length of the sequence at p, 0 if it is not UTF-8.  The check
+ * of the second byte excludes overlong sequences, surrogates and characters
+ * above U+10FFFF. */
 static size_t utf8_length(const unsigned char *p, size_t left)
 {
 	unsigned char low = 0x80, high = 0xbf;
@@ -102,7 +104,7 @@ static void write_integer(struct buf *b, int64_t integer)
 	char text[NUMBER_BYTES];
 	char *end = text + sizeof text;
 	char *p = end;
-	/* Of the smallest one there is no positive. */
+	/* The smallest integer has no positive counterpart. */
 	uint64_t left = integer < 0 ? 0 - (uint64_t)integer : (uint64_t)integer;
 	do {
 		*--p = (char)('0' + left % 10);
@@ -163,7 +165,7 @@ static int by_key(const void *left, const void *right)
 	return order != 0 ? order : by_place(left, right);
 }
 
-/* Comparing each with each would take seconds for a datagram full of keys. */
+/* Comparing all pairs would take seconds for a datagram full of keys. */
 static void write_many(struct buf *b, const struct field *fields, size_t count)
 {
 	const struct field **kept = mem_new(count, sizeof *kept);
@@ -221,7 +223,7 @@ void json_write(struct buf *b, const struct value *v)
 void json_write_string(struct buf *b, struct span s)
 {
 	const unsigned char *p = (const unsigned char *)s.ptr;
-	size_t run = 0; /* where the bytes begin that go out as they are */
+	size_t run = 0; /* start of the bytes that need no escape */
 	size_t i = 0;
 	buf_put_char(b, '"');
 	while (i < s.len) {

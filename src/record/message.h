@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* message - what one sender sent at once, on its way, and who answers for it.
+/* message - what a sender sent at once, and whether it is accounted for.
  *
- * A message may become no line, one line or several (copies of rewrite_tag,
- * records that a hook split, several outputs).  The law
- *     received = written + dropped{reason} + queued
- * counts messages, so each message is answered for exactly once: by the first
- * sink that takes a line of it (written when that line is), or, when no sink
- * took one, by the pipeline with `reason`. */
+ * A message may become no line, one line or several lines, because rewrite_tag
+ * copies records, a hook splits them, or several outputs match.  The accounting
+ * equation
+ *     received = written + dropped{reason} + dead_lettered + queued
+ * counts messages, so exactly one party answers for each message: the first
+ * sink that accepts one of its lines (the message counts as written when that
+ * line is), or, if no sink accepted a line, the pipeline with `reason`. */
 #ifndef RECORD_MESSAGE_H
 #define RECORD_MESSAGE_H
 
@@ -16,15 +17,15 @@
 #include "base/span.h"
 
 /* X(name, help): why a message or a line was not written. */
-#define DROP_REASONS(X)                                                  \
-	X(journal_full, "the journal had no room")                       \
-	X(empty, "a datagram without a byte")                            \
-	X(unparsed, "no parser of the input takes it")                   \
-	X(filtered, "a filter dropped it, as configured")                \
-	X(undecided, "a hook failed and Dead_Letter keeps it")           \
-	X(unrouted, "no output's Match takes its tag")                   \
-	X(path_refused, "its path has '..' or NUL, or can be no file's") \
-	X(write_failed, "its file could not be written")
+#define DROP_REASONS(X)                                                       \
+	X(journal_full, "the journal was full")                               \
+	X(empty, "the datagram was empty")                                    \
+	X(unparsed, "no parser of the input accepted the message")            \
+	X(filtered, "a filter dropped the record, as configured")             \
+	X(undecided, "a hook failed; Dead_Letter keeps the message")          \
+	X(unrouted, "no output matches the tag")                              \
+	X(path_refused, "the path contains '..' or NUL, or cannot be a file") \
+	X(write_failed, "the file could not be written")
 
 enum drop_reason {
 #define X(name, help) DROP_##name,
@@ -33,16 +34,17 @@ enum drop_reason {
 		DROP_REASON_COUNT
 };
 
-/* As in the metrics, "journal_full". */
+/* The name in the metrics, for example "journal_full". */
 const char *drop_reason_name(enum drop_reason);
+/* The help text above. */
 const char *drop_reason_help(enum drop_reason);
 
 struct message {
-	struct span bytes;	  /* as received; in the journal's map */
-	struct span peer_address; /* its sender, for Source_Address_Key */
+	struct span bytes;	  /* as received; points into the journal */
+	struct span peer_address; /* for Source_Address_Key */
 	int64_t arrival_ns;	  /* the kernel's receive time, since 1970 */
-	bool is_answered;	  /* a sink took a line of it */
-	enum drop_reason reason;  /* else: why not, as known so far */
+	bool is_answered;	  /* a sink accepted one of its lines */
+	enum drop_reason reason;  /* otherwise: why not, as known so far */
 };
 
 #endif

@@ -59,8 +59,9 @@ static uint32_t four_at(const char *bytes)
 	return four;
 }
 
-/* span_equals for keys, which are short: a call of memcmp costs more than they
- * do.  Those of one length often begin alike, seldom end so: from the end. */
+/* span_equals for keys: they are so short that a call of memcmp would cost more
+ * than comparing them here.  Keys of one length often start alike and rarely
+ * end alike, so this compares from the end. */
 static inline bool is_key(struct span a, struct span b)
 {
 	size_t len = a.len;
@@ -81,21 +82,13 @@ static inline bool is_key(struct span a, struct span b)
 	return len == 0;
 }
 
-size_t fields_place(const struct field *fields, size_t count, struct span key)
+size_t fields_index_of_last(const struct field *fields, size_t count,
+			    struct span key)
 {
 	for (size_t i = count; i-- > 0;)
 		if (is_key(fields[i].key, key))
 			return i;
 	return count;
-}
-
-void record_set(struct record *r, struct span key, struct value value)
-{
-	size_t at = fields_place(r->fields, r->count, key);
-	if (at < r->count)
-		r->fields[at].value = value;
-	else
-		record_add_new(r, key, value);
 }
 
 void record_remove(struct record *r, struct span key)
@@ -105,12 +98,6 @@ void record_remove(struct record *r, struct span key)
 		if (!span_equals(r->fields[i].key, key))
 			r->fields[kept++] = r->fields[i];
 	r->count = kept;
-}
-
-const struct value *record_first(const struct record *r, struct span key)
-{
-	size_t nowhere = r->count;
-	return record_first_at(r, key, &nowhere);
 }
 
 const struct value *record_first_at(const struct record *r, struct span key,
@@ -130,7 +117,7 @@ const struct value *record_first_at(const struct record *r, struct span key,
 const struct value *fields_last(const struct field *fields, size_t count,
 				struct span key)
 {
-	size_t at = fields_place(fields, count, key);
+	size_t at = fields_index_of_last(fields, count, key);
 	return at < count ? &fields[at].value : NULL;
 }
 
@@ -147,8 +134,8 @@ static uint32_t hash_of(struct span key)
 	return hash;
 }
 
-/* From both ends of the key: those of one record mostly differ there, so that
- * a mark rarely lies. */
+/* A hash of both ends of the key.  The keys of one record mostly differ there,
+ * so that two keys rarely share a mark. */
 static size_t mark_of(struct span key)
 {
 	uint64_t ends = 0;
@@ -163,8 +150,8 @@ static size_t mark_of(struct span key)
 	return (ends + key.len) * UINT64_C(0x9e3779b97f4a7c15) >> MARK_SHIFT;
 }
 
-/* Where the kept fields begin.  For the few fields of an access log: a third
- * of what the table below costs for 27 of them. */
+/* For the few fields of an access log.  For 27 fields this costs a third of
+ * keep_last_of_many.  Returns the index of the first kept field. */
 static size_t keep_last_of_few(struct record *r)
 {
 	bool is_marked[MARKS] = {false};
@@ -172,8 +159,8 @@ static size_t keep_last_of_few(struct record *r)
 	for (size_t i = r->count; i-- > 0;) {
 		size_t mark = mark_of(r->fields[i].key);
 		if (is_marked[mark] &&
-		    fields_place(r->fields + kept, r->count - kept,
-				 r->fields[i].key) < r->count - kept)
+		    fields_index_of_last(r->fields + kept, r->count - kept,
+					 r->fields[i].key) < r->count - kept)
 			continue;
 		is_marked[mark] = true;
 		if (--kept != i)
@@ -182,13 +169,14 @@ static size_t keep_last_of_few(struct record *r)
 	return kept;
 }
 
-/* Each kept key enters a hash table: linear for thousands of keys too. */
+/* A hash table of the kept keys keeps the time linear for thousands of keys.
+ * Returns the index of the first kept field. */
 static size_t keep_last_of_many(struct record *r)
 {
 	size_t size = 256;
 	while (size < r->count * 2)
 		size *= 2;
-	/* 1 + index of the field; 0 is free. */
+	/* An entry is 1 + the index of a field; 0 is free. */
 	uint32_t *table = arena_take(r->arena, size * sizeof *table);
 	memset(table, 0, size * sizeof *table);
 	size_t kept = r->count;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* record - the parsed thing: an ordered map of fields, a tag and a time.
+/* record - a parsed message: an ordered map of fields, a tag and a time.
  *
  *     tag "kube.*"   time 1795219198.000000000
  *     [ method="GET" | uri="/" | ... | pri="190" | ident="nginx" ]
  *       first                                          last
  *
- * A key may occur twice, as in Fluent Bit, where a parser's keys are put in
- * front of those that were there: a template sees the first of the two,
- * accessors, hooks and JSON see the last (record_first, record_last).
- * Lives in the arena of its message and is never freed by itself. */
+ * A key may occur twice, as in Fluent Bit, where a parser puts its fields in
+ * front of those that exist.  A template uses the first of the two fields;
+ * accessors, hooks and JSON use the last (record_first_at, record_last).
+ * A record lives in the arena of its message and is never freed by itself. */
 #ifndef RECORD_RECORD_H
 #define RECORD_RECORD_H
 
@@ -24,30 +24,32 @@ struct message;
 
 struct record {
 	struct arena *arena;
-	struct message *message; /* that it came from; may be NULL in tests */
+	struct message *message; /* its origin; may be NULL in tests */
 	struct span tag;
 	int64_t time_ns; /* since 1970 */
 	struct field *fields;
 	size_t count;
 	size_t cap;
-	/* True: no key occurs twice.  False: nobody has looked.  Who puts a
-	 * key into `fields` by hand makes it false. */
+	/* True: no key occurs twice.  False: unknown.  Code that writes a key
+	 * into `fields` directly must set it to false. */
 	bool has_unique_keys;
-	unsigned restarts;     /* how often it went back to the chain's head */
-	unsigned restarted_by; /* 1 + the filter that sent it there; 0: none */
+	unsigned restarts;     /* how often the chain restarted it */
+	unsigned restarted_by; /* 1 + the index of the filter that restarted
+				* it last; 0: none */
 };
 
 /* An empty record in the arena. */
 struct record *record_new(struct arena *, struct message *, struct span tag,
 			  int64_t time_ns);
 
-/* A copy with fields of its own (values are shared, they never change). */
+/* A copy with its own fields.  The values are shared, since they never
+ * change. */
 struct record *record_copy(const struct record *);
 
-/* Make room for more fields. */
+/* Make room for at least one more field. */
 void record_grow(struct record *);
 
-/* Append; the key must not be there. */
+/* Append a field whose key the record does not have. */
 static inline void record_add_new(struct record *r, struct span key,
 				  struct value value)
 {
@@ -56,7 +58,7 @@ static inline void record_add_new(struct record *r, struct span key,
 	r->fields[r->count++] = (struct field){key, value};
 }
 
-/* Append, also when the key is there already. */
+/* Append a field, even if the key exists. */
 static inline void record_add(struct record *r, struct span key,
 			      struct value value)
 {
@@ -64,30 +66,29 @@ static inline void record_add(struct record *r, struct span key,
 	record_add_new(r, key, value);
 }
 
-/* Replace the last field of that key in its place, or append. */
-void record_set(struct record *, struct span key, struct value);
-
 /* Remove every field of that key. */
 void record_remove(struct record *, struct span key);
 
-/* The first or the last value of that key; NULL when there is none.  Valid
- * until the record is changed. */
-const struct value *record_first(const struct record *, struct span key);
-const struct value *record_last(const struct record *, struct span key);
-
-/* record_first, for one who asks record after record: *place, at first 0, is
- * where the key was last time.  Records of one input are alike. */
+/* The first value of that key; NULL if there is none.  *place must start as 0
+ * and remembers where the key was: records of one input look alike, so that the
+ * next look-up of the same key usually needs one comparison.  The pointer is
+ * valid until the record changes. */
 const struct value *record_first_at(const struct record *, struct span key,
 				    size_t *place);
 
-/* Where a key occurs twice, leave only the last field of it.  Costs nothing
- * when it is known that none does. */
+/* The last value of that key; NULL if there is none.  Valid until the record
+ * changes. */
+const struct value *record_last(const struct record *, struct span key);
+
+/* Keep only the last field of each key.  Costs nothing if the keys are known to
+ * be unique. */
 void record_keep_last(struct record *);
 
-/* Where the last field of that key is; count when there is none. */
-size_t fields_place(const struct field *, size_t count, struct span key);
+/* The index of the last field of that key; `count` if there is none. */
+size_t fields_index_of_last(const struct field *, size_t count,
+			    struct span key);
 
-/* The same look-up in the fields of a VALUE_MAP. */
+/* The value of that field, as in a VALUE_MAP; NULL if there is none. */
 const struct value *fields_last(const struct field *, size_t count,
 				struct span key);
 

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "record/tag_glob.h"
 
-/* Only the last star ever has to take more: an earlier one that took more
- * would only shift what the last one can take anyway. */
+/* On a mismatch only the last star has to match more characters: whatever an
+ * earlier star could match in addition, the last one can match as well. */
 bool tag_glob_matches(struct span glob, struct span tag)
 {
 	size_t g = 0, t = 0;
-	size_t behind_star = 0; /* 0: there was none yet */
-	size_t star_end = 0;	/* what the star takes ends here */
+	size_t after_star = 0; /* index in the glob; 0: no star yet */
+	size_t star_end = 0;   /* end of what the star matches */
 	if (span_equals(glob, SPAN("*")))
 		return true;
 	while (t < tag.len) {
 		if (g < glob.len && glob.ptr[g] == '*') {
-			behind_star = ++g;
+			after_star = ++g;
 			star_end = t;
 		} else if (g < glob.len && glob.ptr[g] == tag.ptr[t]) {
 			g++;
 			t++;
-		} else if (behind_star != 0) {
-			g = behind_star;
+		} else if (after_star != 0) {
+			g = after_star;
 			t = ++star_end;
 		} else {
 			return false;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tag_glob - does a tag match?  `*` stands for any run of characters, also
- * none and also dots; the rest is exact, case-sensitive, the whole tag. */
+/* tag_glob - whether a tag matches a Match such as `kube.*`.
+ *
+ * A * stands for any run of characters, including none and including dots.
+ * Everything else is compared exactly and with regard to case, over the whole
+ * tag. */
 #ifndef RECORD_TAG_GLOB_H
 #define RECORD_TAG_GLOB_H
 
@@ -8,6 +11,7 @@
 
 #include "base/span.h"
 
+/* Whether the glob matches the whole tag. */
 bool tag_glob_matches(struct span glob, struct span tag);
 
 #endif

@@ -12,7 +12,8 @@ static bool regex_takes(struct pattern *regex, struct span tag)
 	bool present;
 	if (!pattern_matches(regex, tag))
 		return false;
-	/* The leftmost match is the one at the start, if there is one. */
+	/* If any match starts at the first character, this is it: the regex
+	 * engine reports the leftmost match. */
 	struct span match = pattern_group(regex, 0, &present);
 	return match.ptr == tag.ptr && match.len > 0;
 }
@@ -42,12 +43,12 @@ void tag_match_fini(struct tag_match *m)
 	*m = (struct tag_match){0};
 }
 
-bool tag_match_is_there(const struct tag_match *m)
+bool tag_match_is_set(const struct tag_match *m)
 {
 	return m->text != NULL || m->regex != NULL;
 }
 
-bool tag_match_looks(const struct tag_match *m, struct span tag)
+bool tag_match_takes_slow(const struct tag_match *m, struct span tag)
 {
 	return (m->text != NULL && tag_glob_matches(m->glob, tag)) ||
 	       (m->regex != NULL && regex_takes(m->regex, tag));

@@ -13,7 +13,7 @@ static bool has_escape(struct span s)
 	return s.len > 0 && memchr(s.ptr, '\\', s.len) != NULL;
 }
 
-/* What a letter stands for, by pairs of the two; 0 for others. */
+/* Look the letter up in pairs of a letter and its meaning; 0 if not found. */
 static char meaning_of(char letter, const char *pairs)
 {
 	for (const char *p = pairs; *p != '\0'; p += 2)
@@ -22,7 +22,7 @@ static char meaning_of(char letter, const char *pairs)
 	return '\0';
 }
 
-/* C's letters for control characters. */
+/* The control character that C writes as \letter; 0 if there is none. */
 static char control_of(char letter)
 {
 	return meaning_of(letter, "n\nt\tr\ra\ab\bv\vf\f");
@@ -37,7 +37,8 @@ static int digit_of(char c)
 	return 16;
 }
 
-/* At most `most` digits of that base at *at; how many there were. */
+/* Read at most `most` digits of that base at *at, and move *at after them.
+ * Returns the number of digits. */
 static unsigned read_code(struct span s, size_t *at, unsigned most, int base,
 			  uint32_t *code)
 {
@@ -83,7 +84,8 @@ static bool is_low(uint32_t code)
 	return code >= 0xdc00 && code < 0xe000;
 }
 
-/* Behind \u; *at is moved behind a low surrogate that belongs to it. */
+/* Read what follows \u, and move *at after it.  This includes the low surrogate
+ * that belongs to a high one. */
 static uint32_t read_u(struct span s, size_t *at)
 {
 	uint32_t code, low;
@@ -102,7 +104,7 @@ static uint32_t read_u(struct span s, size_t *at)
 	return 0x10000 + ((code - 0xd800) << 10 | (low - 0xdc00));
 }
 
-/* Behind the backslash at *at. */
+/* Read what follows a backslash, and move *at after it. */
 static uint32_t read_escape(struct span s, size_t *at)
 {
 	char letter = s.ptr[*at];
@@ -156,7 +158,7 @@ struct span unescape_utf8(struct arena *a, struct span s)
 		}
 		size_t start = i;
 		uint32_t code = read_escape(s, &i);
-		/* A byte that is no ASCII is not a character by itself. */
+		/* A single non-ASCII byte is not a character: copy it. */
 		if (i == start + 1 && code >= 0x80)
 			*out++ = s.ptr[start];
 		else

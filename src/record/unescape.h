@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* unescape - text with backslashes to what it means, in three dialects.
+/* unescape - replace backslash escapes by what they mean, in three dialects.
  *
- * Nothing grows: the result has at most as many bytes as the text.  It lies in
- * the arena, or is the text itself when there was nothing to do. */
+ * The result has at most as many bytes as the text.  It lies in the arena, or
+ * is the text itself if there was nothing to replace. */
 #ifndef RECORD_UNESCAPE_H
 #define RECORD_UNESCAPE_H
 
@@ -10,16 +10,18 @@
 
 struct arena;
 
-/* \n \t \r \a \b \v \f \\; before anything else the \ is dropped. */
+/* Replaces \n \t \r \a \b \v \f \\; removes any other backslash. */
 struct span unescape_plain(struct arena *, struct span text);
 
-/* JSON's and C's: these, and for a character in UTF-8 \u and four hex digits
- * (two surrogates are one character, half a pair is U+FFFD), \U and up to
- * eight, \x and up to two, \ and up to three octal digits. */
+/* JSON's and C's escapes: those of unescape_plain, and for a character, which
+ * becomes UTF-8, \u and four hex digits (two surrogates form one character, a
+ * single surrogate becomes U+FFFD), \U and up to eight hex digits, \x and up to
+ * two, \ and up to three octal digits. */
 struct span unescape_utf8(struct arena *, struct span text);
 
-/* MySQL's, of a text in ' or ", which are taken off; of any other text nothing
- * is changed.  \n \r \t \\ \' \" \0 \Z; before anything else the \ stays. */
+/* MySQL's escapes in a text that is quoted with ' or ".  The quotes are
+ * removed; a text without them is returned unchanged.  Knows \n \r \t \\ \' \"
+ * \0 \Z; before any other character the \ stays. */
 struct span unescape_mysql(struct arena *, struct span text);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* value - what a field holds: JSON's types, with integers kept apart.
+/* value - the value of a field: the types of JSON, with integers kept apart.
  *
- * Plain data.  Strings, items and fields lie in the datagram or in the arena
- * of the message and are not changed once built: a record may be copied
- * without copying its values. */
+ * Values are plain data.  Strings, items and fields lie in the datagram or in
+ * the arena of the message and never change once built, so that a record can be
+ * copied without copying its values. */
 #ifndef RECORD_VALUE_H
 #define RECORD_VALUE_H
 

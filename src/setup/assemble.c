@@ -8,20 +8,22 @@
 
 #include "base/buf.h"
 #include "base/descriptors.h"
-#include "base/embedded.h"
 #include "base/mem.h"
 #include "base/span.h"
 #include "conf/conf.h"
 #include "file/dead_letter.h"
 #include "file/file_path.h"
 #include "filter/chain.h"
+#include "filter/kinds.h"
 #include "journal/journal.h"
 #include "output/router.h"
 #include "parse/parser.h"
 #include "pipeline/decoder.h"
+#include "setup/embedded.h"
 #include "setup/input_conf.h"
 #include "setup/match_check.h"
 #include "setup/parser_conf.h"
+#include "setup/plugins.h"
 
 #define JOURNAL_NAME ".sluiced.journal"
 
@@ -293,6 +295,7 @@ static const struct append_note *find_note(void *journal, uint32_t sink,
 static bool read_filters(struct assembly *a, struct err *e)
 {
 	struct filter_env env = {.parsers = a->parsers,
+				 .lua_prelude = embedded_prelude_lua(),
 				 .conf_dir = conf_dir(a->confs[0]),
 				 .dead_letters =
 					 a->settings.dead_letter != NULL};
@@ -305,15 +308,17 @@ static bool read_filters(struct assembly *a, struct err *e)
 	return true;
 }
 
-/* rewrite_tag counts as an input, as Fluent Bit's emitter does. */
+/* A filter with an emitter counts as an input, as in Fluent Bit. */
 static bool is_only_route(const struct conf *conf)
 {
 	struct conf_section *s;
-	const char *name;
-	for (size_t i = 0; (s = conf_section_named(conf, "FILTER", i)); i++)
-		if ((name = conf_get_each(s, "Name", 0)) != NULL &&
-		    strcasecmp(name, "rewrite_tag") == 0)
+	for (size_t i = 0; (s = conf_section_named(conf, "FILTER", i)); i++) {
+		const char *name = conf_get_each(s, "Name", 0);
+		const struct filter_ops *kind =
+			name != NULL ? filter_kind_named(name) : NULL;
+		if (kind != NULL && kind->has_emitter)
 			return false;
+	}
 	return conf_section_named(conf, "INPUT", 1) == NULL &&
 	       conf_section_named(conf, "OUTPUT", 1) == NULL;
 }
@@ -325,6 +330,7 @@ static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
 	while (conf_section_named(a->confs[0], "OUTPUT", outputs) != NULL)
 		outputs++;
 	struct sink_env env = {
+		.kinds = output_kinds,
 		.conf_dir = conf_dir(a->confs[0]),
 		.dry_run = opts->dry_run,
 		.is_only_route = is_only_route(a->confs[0]),
@@ -391,7 +397,7 @@ void assembly_free(struct assembly *a)
 	dead_letter_close(a->dead_letter);
 	router_free(a->router);
 	chain_free(a->chain);
-	for (size_t i = 0; i < a->input_count; i++)
+	for (size_t i = 0; i < a->input_count + a->removed_count; i++)
 		decoder_free(a->decoders[i]);
 	free(a->decoders);
 	free(a->inputs);

@@ -45,8 +45,11 @@ struct assembly {
 	struct parser *unix_parser;    /* of inputs without Parser, or NULL */
 	struct parser *network_parser; /* the same */
 	struct input *inputs;
+	/* One for each input, then those of removed inputs whose messages wait
+	 * in the journal (setup/removed_input.h). */
 	struct decoder **decoders;
 	size_t input_count;
+	size_t removed_count;
 	struct chain *chain;
 	struct router *router;
 	struct dead_letter *dead_letter; /* or NULL */

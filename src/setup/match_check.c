@@ -5,13 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/span.h"
 #include "conf/conf.h"
+#include "filter/kinds.h"
 
 /* Tags, with a star for what is not known beforehand. */
 struct tags {
@@ -30,22 +30,9 @@ static void add_tag(struct tags *tags, struct span known, bool is_open)
 	buf_fini(&glob);
 }
 
-/* The third word of a Rule, up to its first "$"; a rule with quotes may make
- * any tag. */
-static void add_rule(struct tags *tags, const char *rule)
+static void on_tag(void *tags, struct span tag, bool is_prefix)
 {
-	if (strpbrk(rule, "\"'") != NULL) {
-		add_tag(tags, (struct span){0}, true);
-		return;
-	}
-	const char *at = rule + strspn(rule, " ");
-	for (int word = 0; word < 2; word++) {
-		at += strcspn(at, " ");
-		at += strspn(at, " ");
-	}
-	size_t len = strcspn(at, " ");
-	size_t known = strcspn(at, " $");
-	add_tag(tags, span_make(at, known), known < len);
+	add_tag(tags, tag, is_prefix);
 }
 
 static void collect(const struct conf *conf, struct tags *tags)
@@ -59,11 +46,10 @@ static void collect(const struct conf *conf, struct tags *tags)
 	}
 	for (size_t i = 0; (s = conf_section_named(conf, "FILTER", i)); i++) {
 		const char *name = conf_get_each(s, "Name", 0);
-		const char *rule;
-		if (name == NULL || strcasecmp(name, "rewrite_tag") != 0)
-			continue;
-		for (size_t n = 0; (rule = conf_get_each(s, "Rule", n)); n++)
-			add_rule(tags, rule);
+		const struct filter_ops *kind =
+			name != NULL ? filter_kind_named(name) : NULL;
+		if (kind != NULL && kind->list_tags != NULL)
+			kind->list_tags(s, on_tag, tags);
 	}
 }
 

@@ -10,9 +10,13 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "conf/conf_keys.h"
 #include "output/sink.h"
 
 struct conf_section;
+
+/* The keys of [SERVICE]. */
+extern const struct conf_key_spec settings_keys[];
 
 struct settings {
 	double flush_s; /* a line is on disk at most so long after its arrival */

@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "filter/kinds.h"
 #include "pipeline/pipeline.h"
 #include "record/json.h"
+#include "setup/plugins.h"
 #include "status/fluentbit_v1.h"
 #include "status/fluentbit_v2.h"
 #include "status/http.h"
@@ -35,13 +37,24 @@ static void put_uptime(struct buf *b, const struct metrics *m)
 		   plural(minutes), s % 60, plural(s % 60));
 }
 
+static void put_name(struct buf *b, size_t index, const char *name)
+{
+	buf_printf(b, "%s\"%s\"", index > 0 ? "," : "", name);
+}
+
 static void put_plugins(struct buf *b, const struct metrics *m)
 {
 	(void)m;
-	buf_put_text(b, "{\"plugins\":{\"inputs\":[\"syslog\"],\"filters\":["
-			"\"record_modifier\",\"modify\",\"nest\",\"parser\","
-			"\"grep\",\"rewrite_tag\",\"lua\"],\"outputs\":["
-			"\"file\",\"null\",\"stdout\"]}}");
+	buf_put_text(b, "{\"plugins\":{\"inputs\":[");
+	for (size_t i = 0; input_kinds[i].name != NULL; i++)
+		put_name(b, i, input_kinds[i].name);
+	buf_put_text(b, "],\"filters\":[");
+	for (size_t i = 0; filter_kinds[i] != NULL; i++)
+		put_name(b, i, filter_kinds[i]->name);
+	buf_put_text(b, "],\"outputs\":[");
+	for (size_t i = 0; output_kinds[i] != NULL; i++)
+		put_name(b, i, output_kinds[i]->name);
+	buf_put_text(b, "]}}");
 }
 
 static void put_input_storage(struct buf *b, const char *prefix,

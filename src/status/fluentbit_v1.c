@@ -43,7 +43,7 @@ static struct block block_of(const char *kind, const char *prefix,
 
 bool fluentbit_v1_has_emitter(const struct filter_view *f)
 {
-	return strcmp(f->ops->name, "rewrite_tag") == 0;
+	return f->ops->has_emitter;
 }
 
 static struct block block_of_filter(const struct filter_view *f)

@@ -15,11 +15,11 @@ const char *metrics_version(void)
 	return SLUICED_VERSION;
 }
 
-struct metrics_law metrics_law(const struct metrics *m)
+struct metrics_balance metrics_balance(const struct metrics *m)
 {
 	const struct pipeline_view *v = m->view;
 	const struct pipeline_totals *t = &v->totals;
-	struct metrics_law law = {
+	struct metrics_balance sum = {
 		.received =
 			m->journal->appended_total + m->journal->refused_total,
 		.written = t->written,
@@ -27,19 +27,19 @@ struct metrics_law metrics_law(const struct metrics *m)
 		.queued = m->journal->appended_total - t->taken + t->queued,
 	};
 	for (size_t r = 0; r < DROP_REASON_COUNT; r++)
-		law.dropped[r] = t->dropped[r];
-	law.dropped[DROP_journal_full] += m->journal->refused_total;
+		sum.dropped[r] = t->dropped[r];
+	sum.dropped[DROP_journal_full] += m->journal->refused_total;
 	for (size_t i = 0; i < v->sink_count; i++) {
 		const struct sink_stats *s = &v->sinks[i].stats;
 		if (v->sinks[i].is_dead_letter)
-			law.dead_lettered += s->messages_written_total;
+			sum.dead_lettered += s->messages_written_total;
 		else
-			law.written += s->messages_written_total;
-		law.queued += s->messages_queued;
+			sum.written += s->messages_written_total;
+		sum.queued += s->messages_queued;
 		for (size_t r = 0; r < DROP_REASON_COUNT; r++)
-			law.dropped[r] += s->messages_dropped_total[r];
+			sum.dropped[r] += s->messages_dropped_total[r];
 	}
-	return law;
+	return sum;
 }
 
 void metrics_put_label(struct buf *b, const char *value)
@@ -82,7 +82,7 @@ static void sample(struct buf *b, const char *name, struct labels labels,
 	buf_printf(b, "\"} %" PRIu64 "\n", value);
 }
 
-/* A counter in a module's struct. */
+/* A 64-bit counter in a module's struct. */
 struct row {
 	const char *name;
 	const char *type;
@@ -95,9 +95,9 @@ static uint64_t figure(const void *stats, const struct row *row)
 	return *(const uint64_t *)((const char *)stats + row->offset);
 }
 
-static void put_law(struct buf *b, const struct metrics *m)
+static void put_balance(struct buf *b, const struct metrics *m)
 {
-	struct metrics_law law = metrics_law(m);
+	struct metrics_balance sum = metrics_balance(m);
 	struct buf reasons = {0};
 	buf_put_text(&reasons, "Messages that became no line, by reason");
 	for (size_t r = 0; r < DROP_REASON_COUNT; r++)
@@ -105,57 +105,65 @@ static void put_law(struct buf *b, const struct metrics *m)
 			   drop_reason_name((enum drop_reason)r),
 			   drop_reason_help((enum drop_reason)r));
 	head(b, "messages_received_total", "counter",
-	     "Messages received; = written + dropped + dead_lettered + queued.");
-	plain(b, "messages_received_total", law.received);
+	     "Messages received.  Always equal to written + dropped + "
+	     "dead_lettered + queued.");
+	plain(b, "messages_received_total", sum.received);
 	head(b, "messages_written_total", "counter",
-	     "Messages whose line is in its file.");
-	plain(b, "messages_written_total", law.written);
+	     "Messages whose lines are in their files.");
+	plain(b, "messages_written_total", sum.written);
 	head(b, "messages_dropped_total", "counter", buf_text(&reasons));
 	for (size_t r = 0; r < DROP_REASON_COUNT; r++)
 		sample(b, "messages_dropped_total",
 		       (struct labels){"reason",
 				       drop_reason_name((enum drop_reason)r),
 				       NULL},
-		       law.dropped[r]);
+		       sum.dropped[r]);
 	buf_fini(&reasons);
 	head(b, "messages_dead_lettered_total", "counter",
-	     "Messages kept in the Dead_Letter file.");
-	plain(b, "messages_dead_lettered_total", law.dead_lettered);
+	     "Messages kept in the Dead_Letter file for sluiced replay.");
+	plain(b, "messages_dead_lettered_total", sum.dead_lettered);
 	head(b, "messages_queued", "gauge",
-	     "Messages in the journal, or waiting for their file.");
-	plain(b, "messages_queued", law.queued);
+	     "Messages in the journal, or whose lines wait for their file.");
+	plain(b, "messages_queued", sum.queued);
+}
+
+static void real(struct buf *b, const char *name, double value)
+{
+	buf_printf(b, "sluiced_%s %.3f\n", name, value);
 }
 
 static void put_cpu(struct buf *b, const struct pipeline_view *v)
 {
 	const struct cpu_limit *limit = &v->cpu_limit;
-	head(b, "cpu_limit_millicores", "gauge",
-	     "CPU that the container may use; 0 when there is no limit.");
-	plain(b, "cpu_limit_millicores",
-	      limit->quota_ns == 0
-		      ? 0
-		      : (uint64_t)(limit->quota_ns * 1000 / limit->period_ns));
-	head(b, "pipeline_rested_milliseconds_total", "counter",
-	     "Time for which the pipeline held back so that receiving has CPU; "
-	     "when it grows all the time the limit is too low.");
-	plain(b, "pipeline_rested_milliseconds_total",
-	      (uint64_t)(v->throttled_ns / NS_PER_MS));
+	head(b, "cpu_limit_cores", "gauge",
+	     "CPU limit of the container; 0 if there is none.");
+	real(b, "cpu_limit_cores",
+	     limit->quota_ns == 0
+		     ? 0
+		     : (double)limit->quota_ns / (double)limit->period_ns);
+	head(b, "pipeline_throttled_seconds_total", "counter",
+	     "Time for which the pipeline throttled itself to leave CPU to "
+	     "receiving.  If it grows steadily, the CPU limit is too low.");
+	real(b, "pipeline_throttled_seconds_total",
+	     (double)v->throttled_ns / NS_PER_S);
 }
 
 static void put_journal(struct buf *b, const struct metrics *m)
 {
 	head(b, "journal_pending_bytes", "gauge",
-	     "Bytes in the journal that are not settled yet.");
+	     "Bytes in the journal that are not committed yet.");
 	plain(b, "journal_pending_bytes", m->journal_pending_bytes);
-	head(b, "journal_size_bytes", "gauge", "Bytes that the journal holds.");
+	head(b, "journal_size_bytes", "gauge",
+	     "Bytes that fit into the journal.");
 	plain(b, "journal_size_bytes", m->journal_ring_bytes);
 	head(b, "journal_truncated_total", "counter",
-	     "Datagrams longer than the largest message, cut.");
+	     "Datagrams truncated because they were longer than the largest "
+	     "message.");
 	plain(b, "journal_truncated_total", m->journal->truncated_total);
-	head(b, "pipeline_batches_total", "counter", "Batches written.");
+	head(b, "pipeline_batches_total", "counter", "Batches committed.");
 	plain(b, "pipeline_batches_total", m->view->totals.batches);
 	head(b, "pipeline_blocked", "gauge",
-	     "1 while an output's disk takes nothing.");
+	     "1 while an output's disk rejects writes.");
 	plain(b, "pipeline_blocked", m->view->is_blocked);
 	put_cpu(b, m->view);
 }
@@ -163,13 +171,14 @@ static void put_journal(struct buf *b, const struct metrics *m)
 static void put_worker_counts(struct buf *b, const struct worker_counts *t)
 {
 	head(b, "reloads_total", "counter",
-	     "Reloads of the configuration; a failed one left the old one.");
+	     "Reloads of the configuration.  After a failed reload, the old "
+	     "configuration stays in force.");
 	sample(b, "reloads_total", (struct labels){"result", "done", NULL},
 	       t->reloads_done);
 	sample(b, "reloads_total", (struct labels){"result", "failed", NULL},
 	       t->reloads_failed);
 	head(b, "worker_deaths_total", "counter",
-	     "Workers that died and were replaced.");
+	     "Workers that died and were replaced by the supervisor.");
 	plain(b, "worker_deaths_total", t->deaths);
 }
 
@@ -191,8 +200,8 @@ static void put_inputs(struct buf *b, const struct metrics *m)
 			       figure(m->inputs[i].socket, &rows[r]));
 	}
 	head(b, "input_queue_length", "gauge",
-	     "net.unix.max_dgram_qlen when the socket was created; the "
-	     "kernel holds one datagram more.");
+	     "net.unix.max_dgram_qlen when the socket was created.  The kernel "
+	     "queues one datagram more.");
 	for (size_t i = 0; i < m->input_count; i++)
 		sample(b, "input_queue_length",
 		       (struct labels){"input", m->inputs[i].name, NULL},
@@ -202,8 +211,8 @@ static void put_inputs(struct buf *b, const struct metrics *m)
 static void put_decoders(struct buf *b, const struct pipeline_view *v)
 {
 	head(b, "input_unparsed_total", "counter",
-	     "Messages that the input's parser did not take, or took as "
-	     "plain text (no_pri).");
+	     "Messages that the input's parser did not match, or that the "
+	     "built-in parser accepted as plain text (no_pri), by reason.");
 	for (size_t i = 0; i < v->decoder_count; i++) {
 		const struct decoder_view *d = &v->decoders[i];
 		for (size_t r = PARSER_no_match; r < PARSER_VERDICT_COUNT; r++)
@@ -217,8 +226,8 @@ static void put_decoders(struct buf *b, const struct pipeline_view *v)
 		       d->stats.no_pri_total);
 	}
 	head(b, "input_bad_time_total", "counter",
-	     "Messages whose time could not be read; the arrival time "
-	     "stands in.");
+	     "Messages whose time could not be read.  The arrival time was "
+	     "used.");
 	for (size_t i = 0; i < v->decoder_count; i++)
 		sample(b, "input_bad_time_total",
 		       (struct labels){"input", v->decoders[i].name, NULL},
@@ -232,13 +241,19 @@ static void put_filters(struct buf *b, const struct pipeline_view *v)
 	{"filter_" #field, "counter", help, \
 	 offsetof(struct filter_stats, field)}
 		ROW(records_total, "Records given to the filter."),
-		ROW(dropped_total, "Records it dropped, as configured."),
+		ROW(dropped_total,
+		    "Records that the filter dropped, as configured."),
 		ROW(undecided_total,
-		    "Records that a hook failed on, left to Dead_Letter."),
-		ROW(added_total, "Records it added by splitting one."),
-		ROW(restarted_total, "Records it sent to the chain's head."),
-		ROW(refused_total, "Records it would have sent there once "
-				   "too often."),
+		    "Records on which a hook failed and that became dead "
+		    "letters."),
+		ROW(added_total,
+		    "Records that the filter added by splitting one."),
+		ROW(restarted_total,
+		    "Records that the filter sent to the start of the chain "
+		    "with a new tag."),
+		ROW(refused_total,
+		    "Records that kept their tag because they had been "
+		    "retagged too often."),
 #undef ROW
 	};
 	for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
@@ -250,8 +265,8 @@ static void put_filters(struct buf *b, const struct pipeline_view *v)
 			       figure(&v->filters[i].stats, &rows[r]));
 	}
 	head(b, "filter_failures_total", "counter",
-	     "Records that the filter could not work on; they went on as "
-	     "they were, or to Dead_Letter.");
+	     "Records that the filter could not process, by reason.  They "
+	     "continued unchanged or became dead letters.");
 	for (size_t i = 0; i < v->filter_count; i++) {
 		const struct filter_view *f = &v->filters[i];
 		const char *const *reasons = f->ops->failures;
@@ -266,23 +281,26 @@ static void put_sinks(struct buf *b, const struct pipeline_view *v)
 {
 	static const struct row rows[] = {
 #define ROW(field, type, help) \
-	{#field, type, help, offsetof(struct sink_stats, field)}
+	{"output_" #field, type, help, offsetof(struct sink_stats, field)}
 		ROW(lines_total, "counter",
-		    "Lines given to the output; = written + dropped + "
-		    "queued."),
-		ROW(lines_written_total, "counter", "Lines in their file."),
+		    "Lines given to the output.  Always equal to written + "
+		    "dropped + queued."),
+		ROW(lines_written_total, "counter",
+		    "Lines written to their file."),
 		ROW(lines_queued, "gauge", "Lines waiting for their file."),
 		ROW(bytes_written_total, "counter", "Bytes written."),
-		ROW(writes_total, "counter", "Calls of write()."),
-		ROW(errors_total, "counter", "Failed opens and writes."),
-		ROW(retries_total, "counter", "Attempts after a failure."),
-		ROW(fsyncs_total, "counter", "Files synced, see Fsync."),
+		ROW(writes_total, "counter", "Successful calls of write()."),
+		ROW(errors_total, "counter", "Failed opens, writes and syncs."),
+		ROW(retries_total, "counter", "Retries after a failure."),
+		ROW(fsyncs_total, "counter",
+		    "Calls of fsync(), see the key Fsync."),
 		ROW(recovered_bytes_total, "counter",
-		    "Bytes found written after a crash, not written again."),
-		ROW(files_open, "gauge", "Files held open."),
+		    "Bytes that a killed process had written already, found "
+		    "after its restart."),
+		ROW(files_open, "gauge", "Files that are open."),
 		ROW(lines_spilled, "gauge",
-		    "Lines waiting in the spill; part of lines_queued."),
-		ROW(spilled_bytes, "gauge", "Bytes of the spill's files."),
+		    "Lines that wait in spills; part of lines_queued."),
+		ROW(spilled_bytes, "gauge", "Size of the spill files."),
 #undef ROW
 	};
 	for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
@@ -293,11 +311,11 @@ static void put_sinks(struct buf *b, const struct pipeline_view *v)
 					       NULL},
 			       figure(&v->sinks[i].stats, &rows[r]));
 	}
-	head(b, "lines_dropped_total", "counter",
-	     "Lines that were not written, by reason.");
+	head(b, "output_lines_dropped_total", "counter",
+	     "Lines that were dropped, by reason.");
 	for (size_t i = 0; i < v->sink_count; i++)
 		for (size_t r = 0; r < DROP_REASON_COUNT; r++)
-			sample(b, "lines_dropped_total",
+			sample(b, "output_lines_dropped_total",
 			       (struct labels){
 				       "output", v->sinks[i].name,
 				       drop_reason_name((enum drop_reason)r)},
@@ -306,16 +324,16 @@ static void put_sinks(struct buf *b, const struct pipeline_view *v)
 
 void metrics_put(struct buf *b, const struct metrics *m)
 {
-	put_law(b, m);
+	put_balance(b, m);
 	put_journal(b, m);
 	put_inputs(b, m);
 	put_decoders(b, m->view);
 	put_filters(b, m->view);
 	put_sinks(b, m->view);
 	put_worker_counts(b, m->worker_counts);
-	head(b, "uptime_seconds", "gauge", "Seconds since the start.");
+	head(b, "uptime_seconds", "gauge", "Seconds since the worker started.");
 	plain(b, "uptime_seconds", (uint64_t)m->uptime_s);
-	head(b, "build_info", "gauge", "The version that runs.");
+	head(b, "build_info", "gauge", "The running version, as a label.");
 	buf_printf(b, "sluiced_build_info{version=\"%s\"} 1\n",
 		   metrics_version());
 }

@@ -53,7 +53,7 @@ struct metrics {
 };
 
 /* The law's terms, in messages. */
-struct metrics_law {
+struct metrics_balance {
 	uint64_t received;
 	uint64_t written;
 	uint64_t dropped[DROP_REASON_COUNT];
@@ -61,7 +61,7 @@ struct metrics_law {
 	uint64_t queued;
 };
 
-struct metrics_law metrics_law(const struct metrics *);
+struct metrics_balance metrics_balance(const struct metrics *);
 
 /* "0.1.0", or what git describe says. */
 const char *metrics_version(void);

@@ -186,7 +186,7 @@ void status_answer(struct status *s, const struct http_request *request,
 void status_say_last_word(struct status *s)
 {
 	struct metrics m = begin(s);
-	struct metrics_law law = metrics_law(&m);
+	struct metrics_balance law = metrics_balance(&m);
 	pipeline_view_end(s->opts.pipeline);
 	uint64_t dropped = 0;
 	for (size_t i = 0; i < DROP_REASON_COUNT; i++)

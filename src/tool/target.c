@@ -2,13 +2,13 @@
 #include "tool/target.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "conf/conf.h"
+#include "intake/inet.h"
 
 enum { SEND_BUFFER_BYTES = 32 * 1024 * 1024, PORT_DEFAULT = 5140 };
 
@@ -94,21 +94,18 @@ static bool connect_to(struct target *t, int family,
 	return false;
 }
 
-/* A wildcard leads to this machine. */
+/* Connecting to a wildcard address reaches this machine. */
 static bool connect_inet(struct target *t, struct err *e)
 {
-	struct addrinfo *found;
-	struct addrinfo hints = {.ai_socktype = type_of(t) & ~SOCK_CLOEXEC,
-				 .ai_flags = AI_NUMERICSERV};
-	char port[8];
-	snprintf(port, sizeof port, "%u", t->at.port);
-	int why = getaddrinfo(t->at.path, port, &hints, &found);
-	if (why != 0)
-		return err_set(e, "%s: %s", t->at.path, gai_strerror(why));
-	bool ok = connect_to(t, found->ai_family, found->ai_addr,
-			     found->ai_addrlen, e);
-	freeaddrinfo(found);
-	return ok;
+	struct inet_opts opts = {
+		.host = t->at.path,
+		.port = t->at.port,
+		.is_stream = socket_kind_is_stream(t->at.kind),
+	};
+	struct inet_address address;
+	return inet_resolve(&opts, &address, e) &&
+	       connect_to(t, address.any.ss_family,
+			  (struct sockaddr *)&address.any, address.length, e);
 }
 
 static bool connect_target(struct target *t, struct err *e)

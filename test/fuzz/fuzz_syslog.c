@@ -20,7 +20,8 @@ static void check_fields(const struct record *r, struct span text)
 		at = value.ptr + value.len;
 		CHECK(at <= text.ptr + text.len);
 		CHECK(record_last(r, r->fields[i].key) == &r->fields[i].value);
-		CHECK(record_first(r, r->fields[i].key) == &r->fields[i].value);
+		CHECK(record_first_at(r, r->fields[i].key, &(size_t){0}) ==
+		      &r->fields[i].value);
 	}
 	const struct value *message = record_last(r, SPAN("message"));
 	if (message == NULL)

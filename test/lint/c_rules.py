@@ -138,6 +138,8 @@ class Source:
             above = self.lines[first - 2].rstrip() if first > 1 else ""
             if above.endswith("*/") or explained == first - 1:
                 explained = last
+            elif re.match(r"[A-Z_]+\(X\)", text.strip()):
+                continue  # an X-macro list
             elif declarator(text) is not None:
                 yield first
 

@@ -128,16 +128,27 @@ static struct filter *open_as(const struct filter_ops *ops,
 	return NULL;
 }
 
-#define FAKE_KIND(kind)                                                    \
-	static struct filter *open_##kind(struct conf_section *s,          \
-					  const struct filter_env *env,    \
-					  struct err *e)                   \
-	{                                                                  \
-		(void)env;                                                 \
-		return open_as(&filter_##kind, s, e);                      \
-	}                                                                  \
-	const struct filter_ops filter_##kind = {#kind, NULL, open_##kind, \
-						 fake_apply, fake_close};
+static const struct conf_key_spec keys[] = {
+	{"Do", CONF_CHOICE, .help = "What the filter does."},
+	{"To", CONF_TEXT, .help = "The new tag."},
+	{.name = NULL},
+};
+
+#define FAKE_KIND(kind)                                                 \
+	static struct filter *open_##kind(struct conf_section *s,       \
+					  const struct filter_env *env, \
+					  struct err *e)                \
+	{                                                               \
+		(void)env;                                              \
+		return open_as(&filter_##kind, s, e);                   \
+	}                                                               \
+	const struct filter_ops filter_##kind = {                       \
+		.name = #kind,                                          \
+		.keys = keys,                                           \
+		.open = open_##kind,                                    \
+		.apply = fake_apply,                                    \
+		.close = fake_close,                                    \
+	};
 
 FAKE_KIND(parser)
 FAKE_KIND(lua)

@@ -86,7 +86,7 @@ static void a_mistake_is_reported_with_the_correct_form(void **state)
 		{" Regexp a x\n", "t.conf:4", "\"Regex\""},
 		{" Regex a x\n Logical_Op xor\n", "t.conf:5", "OR"},
 		{" Regex a x\n Logical_Op OR\n Exclude a y\n", "t.conf:6",
-		 "all are Exclude"},
+		 "all must be Exclude"},
 	};
 	filter_unit_mistakes("grep", cases, COUNT(cases));
 }

@@ -41,7 +41,7 @@ static void messages_are_taken_exactly_as_they_were_appended(void **state)
 		assert_true(journal_take(j, &entry));
 		assert_true(span_equals(entry.bytes, expected[i]));
 		assert_int_equal(entry.seq, i);
-		assert_int_equal(entry.source, 7);
+		assert_int_equal(entry.input, 7);
 		assert_int_equal(entry.arrival_ns, NOW_NS);
 	}
 	assert_takes_nothing(j);
@@ -388,7 +388,7 @@ static void a_ring_smaller_than_a_message_is_an_error(void **state)
 		{4096, 4065, 1, "needs 4104"},
 		{0, 8, 1, "needs 40"},
 		{4096, 0, 1, "messages of up to 0 bytes"},
-		{4096, SIZE_MAX, 1, "are possible"},
+		{4096, SIZE_MAX, 1, "allowed are"},
 		{4096, 8, 0, "0 slots"},
 		{4096, 8, 1025, "1025 slots"},
 		{SIZE_MAX, 8, 1, "too many"},
@@ -538,7 +538,7 @@ static void two_threads_pass_every_message_in_order(void **state)
 static bool offer(struct journal *j, struct span bytes)
 {
 	struct journal_entry entry = {
-		.bytes = bytes, .arrival_ns = NOW_NS, .source = 5};
+		.bytes = bytes, .arrival_ns = NOW_NS, .input = 5};
 	return journal_offer(j, &entry);
 }
 
@@ -556,7 +556,7 @@ static void offered_messages_are_queued_among_received_ones(void **state)
 		assert_true(journal_take(j, &entry));
 		assert_true(span_equals(entry.bytes, expected[i]));
 		assert_int_equal(entry.seq, i);
-		assert_int_equal(entry.source, i == 1 ? 7 : 5);
+		assert_int_equal(entry.input, i == 1 ? 7 : 5);
 		assert_int_equal(entry.arrival_ns, NOW_NS);
 	}
 	assert_takes_nothing(j);

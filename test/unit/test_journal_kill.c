@@ -178,7 +178,7 @@ static void take_rest(struct journal *j, uint64_t *seq)
 		assert_true(entry.seq == *seq);
 		assert_true(span_equals(entry.bytes,
 					numbered_text(n, length_of(n), room)));
-		assert_int_equal(entry.source, 7);
+		assert_int_equal(entry.input, 7);
 		(*seq)++;
 	}
 }
@@ -206,7 +206,8 @@ static void die_here(struct watch *w, const struct progress *p)
 	struct journal *j = must_open_journal(&w->copy_opts, &found);
 	assert_string_equal(found.why, "");
 	uint64_t committed = 0;
-	if (journal_counters(j, COUNTERS * sizeof(uint64_t)) != NULL)
+	size_t bytes;
+	if (journal_counters(j, &bytes) != NULL)
 		committed = committed_counter(j);
 	assert_in_range(committed, p->committed, p->taken);
 	assert_true(committed >= w->committed);

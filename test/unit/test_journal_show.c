@@ -15,7 +15,8 @@ static int show(struct tool_dir *p, const char *name, bool verbose)
 	char file[128];
 	snprintf(file, sizeof file, "%s", tool_dir_path(p, name));
 	tool_dir_capture_begin(p);
-	int code = journal_show(file, verbose);
+	int code = journal_show(
+		&(struct command_args){.operand = file, .is_verbose = verbose});
 	tool_dir_capture_end(p);
 	return code;
 }

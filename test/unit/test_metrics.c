@@ -55,7 +55,7 @@ static void the_metrics_satisfy_the_conservation_law(void **state)
 	(void)state;
 	struct pipeline_view view;
 	struct metrics m = metrics_of(&view);
-	struct metrics_law law = metrics_law(&m);
+	struct metrics_balance law = metrics_balance(&m);
 	uint64_t dropped = 0;
 	for (size_t r = 0; r < DROP_REASON_COUNT; r++)
 		dropped += law.dropped[r];

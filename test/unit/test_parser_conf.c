@@ -158,7 +158,7 @@ static void keys_that_fluent_bit_ignores_are_reported(void **state)
 		     "    Format regex\n    Regex (?<a>x)\n    Regex (?<b>y)\n"
 		     "    Types a:integer,b:integer c\n",
 		     "x", "{\"a\":\"x\"}", 0);
-	assert_logged(state, "Regex stands twice: the first counts");
+	assert_logged(state, "Regex is given twice: the first one wins");
 	assert_logged(state, "a:integer,b:integer");
 }
 
@@ -200,7 +200,7 @@ static void a_mistake_is_reported_at_its_key(void **state)
 		{P "    Format json\n    Time_Offset nine\n",
 		 "x.conf:4:", "+0900"},
 		{P "    Format json\n" P "    Format json\n",
-		 "x.conf:5:", "already"},
+		 "x.conf:5:", "another parser is called"},
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		char room[64];

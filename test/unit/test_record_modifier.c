@@ -62,9 +62,9 @@ static void a_mistake_is_reported_with_the_correct_form(void **state)
 		{"", "t.conf:1", "Record env"},
 		{" Record k\n", "t.conf:4", "KEY VALUE"},
 		{" Remove_key a\n Allowlist_key b\n", "t.conf:5",
-		 "do not go together"},
+		 "exclude each other"},
 		{" Whitelist_key a\n Remove_key b\n", "t.conf:5",
-		 "do not go together"},
+		 "exclude each other"},
 		{" Remove_keys a\n", "t.conf:4", "\"Remove_key\""},
 	};
 	filter_unit_mistakes("record_modifier", cases, COUNT(cases));

@@ -50,7 +50,9 @@ static int replay_at(struct tool_dir *p, const char *name, uint32_t rate)
 	snprintf(file, sizeof file, "%s", tool_dir_path(p, name));
 	snprintf(conf, sizeof conf, "%s", tool_dir_path(p, "conf"));
 	tool_dir_capture_begin(p);
-	int code = replay(&(struct replay_opts){file, conf, rate});
+	struct assemble_opts assemble = {.conf_path = conf};
+	int code = replay(&(struct command_args){
+		.assemble = &assemble, .operand = file, .rate = rate});
 	tool_dir_capture_end(p);
 	return code;
 }
@@ -92,8 +94,9 @@ static void dead_letters_are_sent_to_their_inputs(void **state)
 	assert_nothing_more(a);
 	assert_nothing_more(b);
 	tool_dir_assert_has(p, "out", "sent: 3\n");
-	tool_dir_assert_has(p, "out",
-			    "to syslog.0, their own input not being there: 1");
+	tool_dir_assert_has(
+		p, "out",
+		"to syslog.0, because their own input does not exist: 1");
 	assert_string_equal(tool_dir_content(p, "err"), "");
 	close(a);
 	close(b);
@@ -132,7 +135,7 @@ static void a_line_that_is_not_a_dead_letter_is_reported_and_skipped(
 	tool_dir_assert_has(p, "out", "sent: 2\n");
 	tool_dir_assert_has(p, "err", "/letters:2: it is not JSON\n");
 	tool_dir_assert_has(p, "err", "/letters:4: it has neither");
-	tool_dir_assert_has(p, "err", "/letters:5: it is cut\n");
+	tool_dir_assert_has(p, "err", "/letters:5: it is truncated\n");
 	assert_null(strstr(tool_dir_content(p, "err"), "s3cret"));
 	close(a);
 }
@@ -314,6 +317,16 @@ static void the_undamaged_messages_of_a_journal_are_sent(void **state)
 	close(a);
 }
 
+static void a_spill_is_recognised_by_its_first_bytes(void **state)
+{
+	struct tool_dir *p = *state;
+	write_conf(p);
+	tool_dir_write(p, "x.damaged", SPAN("sluiced spill 1 and no more"));
+	assert_int_equal(replay_at(p, "x.damaged", 0), EXIT_CODE_SYSTEM);
+	tool_dir_assert_has(p, "err", "x.damaged: its head is damaged");
+	assert_string_equal(tool_dir_content(p, "out"), "");
+}
+
 /* Assert that one connection delivers exactly this until it is closed. */
 static void assert_stream(int listener, const char *want)
 {
@@ -420,6 +433,7 @@ int main(void)
 		TEST(a_dead_letter_that_comes_back_is_not_sent_again),
 		TEST(the_messages_of_a_journal_are_sent),
 		TEST(the_undamaged_messages_of_a_journal_are_sent),
+		TEST(a_spill_is_recognised_by_its_first_bytes),
 		TEST(a_stream_gets_messages_in_its_framing),
 		TEST(a_network_input_is_found_by_its_port),
 	};

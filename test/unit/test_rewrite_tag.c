@@ -295,7 +295,7 @@ static void a_mistake_is_reported_with_the_correct_form(void **state)
 		{" Rule $a ^v$ $$a false\n", "t.conf:4", "NEW_TAG"},
 		{" Rule $a ^v$ t false\n Emitter_Name e\n" ALL
 		 " Rule $a ^v$ t false\n Emitter_Name e\n",
-		 "t.conf:10", "there is an emitter"},
+		 "t.conf:10", "already has an emitter"},
 		{" Rule $a ^v$ t false\n Ruel $a ^v$ t false\n", "t.conf:5",
 		 "Rule"},
 	};

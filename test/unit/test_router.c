@@ -13,7 +13,10 @@
 #include "record/record.h"
 
 /* The router opens fake sinks in the place of the file sink. */
-const struct sink_ops file_sink_ops = FAKE_SINK_OPS("file");
+static const struct sink_ops fake_file_ops = FAKE_SINK_OPS("file");
+
+static const struct sink_ops *const kinds[] = {&fake_file_ops, &null_sink_ops,
+					       NULL};
 
 /* --- a router from a configuration */
 
@@ -27,7 +30,8 @@ struct fixture {
 
 static bool open_with(struct fixture *f, const char *text, struct err *e)
 {
-	const struct sink_env env = {.conf_dir = ".",
+	const struct sink_env env = {.kinds = kinds,
+				     .conf_dir = ".",
 				     .is_only_route = f->is_only_route};
 	*f = (struct fixture){.router = router_new(), .arena = arena_new(4096)};
 	f->conf = conf_read_text("t.conf", text, strlen(text), e);
@@ -207,7 +211,7 @@ static void sinks_are_named_by_kind_and_number_or_alias(void **state)
 		assert_true(router_sink(f.router, i, &name, &sink));
 		assert_string_equal(name, names[i]);
 		assert_ptr_equal(sink->ops,
-				 i == 2 ? &null_sink_ops : &file_sink_ops);
+				 i == 2 ? &null_sink_ops : &fake_file_ops);
 	}
 	assert_false(router_sink(f.router, 4, &name, &sink));
 	close_all(&f);
@@ -225,7 +229,7 @@ static const struct mistake {
 	{"[OUTPUT]\n    Name file\n    Macth *\n", {"t.conf:3", "\"Match\""}},
 	{"[OUTPUT]\n    Name file\n    Match *\n    Alias file.1\n"
 	 "[OUTPUT]\n    Name file\n    Match *\n",
-	 {"t.conf:5", "\"file.1\" already", "Alias"}},
+	 {"t.conf:5", "another output is called \"file.1\"", "Alias"}},
 	{"[OUTPUT]\n    Name file\n    Match *\n    Refuse on\n",
 	 {"t.conf:4", "Refuses"}},
 	{"[OUTPUT]\n    Name file\n    Match *\n    Fails on\n", {"as asked"}},

@@ -222,13 +222,13 @@ static void a_socket_in_use_is_an_error_and_stays_in_use(void **state)
 	static const int types[] = {SOCK_DGRAM, SOCK_STREAM, SOCK_SEQPACKET};
 	for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
 		int fd = bind_foreign(f->path, types[i]);
-		assert_refused(f->path, "a running process holds it");
+		assert_refused(f->path, "a running process uses it");
 		assert_true(exists(f->path));
 		unlink(f->path);
 		close(fd);
 	}
 	struct socket *s = open_socket(f->path, 0666);
-	assert_refused(f->path, "a running process holds it");
+	assert_refused(f->path, "a running process uses it");
 	int sender = connect_to(f->path);
 	assert_true(sender >= 0);
 	close(sender);
@@ -301,7 +301,7 @@ static void an_impossible_path_is_an_error_that_says_why(void **state)
 	snprintf(path, sizeof path, "%s/%0*d", f->dir,
 		 (int)(107 - strlen(f->dir)), 0);
 	assert_int_equal(strlen(path), 108);
-	assert_refused(path, "has 108 bytes, the kernel takes 107");
+	assert_refused(path, "has 108 bytes; the kernel allows 107");
 	path[107] = '\0';
 	socket_close(open_socket(path, 0666));
 

@@ -12,8 +12,9 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "conf/conf_keys.h"
 #include "file/spill_file.h"
-#include "output/kinds.h"
+#include "setup/plugins.h"
 
 /* --- spilling and draining */
 
@@ -306,6 +307,7 @@ static void a_spill_of_another_output_is_left_alone(void **state)
 	buf_put_text(&text, "[OUTPUT]\n    Format plain\n");
 	s.f.conf = conf_read_text("t.conf", text.ptr, text.len, &e);
 	buf_fini(&text);
+	conf_declare(conf_section(s.f.conf, 0), file_sink_ops.keys);
 	s.f.sink = file_sink_ops.open(conf_section(s.f.conf, 0), &s.f.env, &e);
 	s.f.sink->ops = &file_sink_ops;
 	sink_dir_flush_all(&s.f);

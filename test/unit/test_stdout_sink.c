@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "conf/conf.h"
+#include "conf/conf_keys.h"
 #include "output/kinds.h"
 #include "record/json.h"
 #include "record/record.h"
@@ -41,6 +42,7 @@ static bool open_in(struct fixture *f, const char *keys, struct err *e)
 	buf_fini(&text);
 	assert_non_null(f->conf);
 	struct conf_section *s = conf_section(f->conf, 0);
+	conf_declare(s, stdout_sink_ops.keys);
 	f->sink = stdout_sink_ops.open(s, &env, e);
 	if (f->sink != NULL)
 		f->sink->ops = &stdout_sink_ops;

@@ -31,7 +31,7 @@ static struct stream *stream_of(struct fixture *f, int fd,
 	struct stream_opts opts = {
 		.framing = framing,
 		.message_bytes_max = MESSAGE_BYTES,
-		.source = 3,
+		.input = 3,
 		.peer_address = peer_address,
 		.stats = &f->stats,
 	};
@@ -117,7 +117,7 @@ static void assert_next(struct fixture *f, const char *text)
 {
 	struct journal_entry entry;
 	assert_true(journal_take(f->journal, &entry));
-	assert_int_equal(entry.source, 3);
+	assert_int_equal(entry.input, 3);
 	assert_int_equal(entry.arrival_ns, 7);
 	if (!span_equals(entry.bytes, span_of(text)))
 		fail_msg("%.*s instead of %s", (int)entry.bytes.len,
@@ -190,7 +190,7 @@ static void a_message_that_is_too_long_is_cut_and_counted(void **state)
 	assert_next(f, text);
 	assert_next(f, "next");
 	assert_no_more(f);
-	assert_int_equal(f->stats.cut_total, 1);
+	assert_int_equal(f->stats.truncated_total, 1);
 	free(text);
 }
 
@@ -393,9 +393,9 @@ static void a_message_carries_its_peer_address(void **state)
 	send_text(f, "one\n");
 	assert_receives(f, STREAM_IDLE);
 	assert_true(journal_take(f->journal, &entry));
-	assert_int_equal(entry.source, 3 | PEER_ADDRESS_MARK);
+	assert_int_equal(entry.input, 3 | PEER_ADDRESS_MARK);
 	struct span peer_address = peer_address_take(&entry);
-	assert_int_equal(entry.source, 3);
+	assert_int_equal(entry.input, 3);
 	assert_true(span_equals(entry.bytes, SPAN("one")));
 	assert_true(span_equals(peer_address, SPAN("tcp://127.0.0.1:514")));
 }
@@ -405,7 +405,7 @@ static void only_entries_marked_so_carry_a_peer_address(void **state)
 	(void)state;
 	const struct {
 		struct span bytes;
-		uint16_t source;
+		uint16_t input;
 		struct span message, peer_address;
 	} cases[] = {
 		{SPAN("m"
@@ -430,9 +430,9 @@ static void only_entries_marked_so_carry_a_peer_address(void **state)
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct journal_entry entry = {.bytes = cases[i].bytes,
-					      .source = cases[i].source};
+					      .input = cases[i].input};
 		struct span peer_address = peer_address_take(&entry);
-		if (entry.source != 1 ||
+		if (entry.input != 1 ||
 		    !span_equals(entry.bytes, cases[i].message) ||
 		    !span_equals(peer_address, cases[i].peer_address))
 			fail_msg("case %zu", i);

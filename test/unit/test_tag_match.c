@@ -44,7 +44,7 @@ static void a_tag_matches_either_the_glob_or_the_regex(void **state)
 		struct err e;
 		assert_true(
 			tag_match_init(&m, cases[i].match, cases[i].regex, &e));
-		assert_int_equal(tag_match_is_there(&m),
+		assert_int_equal(tag_match_is_set(&m),
 				 cases[i].match != NULL ||
 					 cases[i].regex != NULL);
 		if (tag_match_takes(&m, span_of(cases[i].tag)) !=

@@ -6,6 +6,13 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 
+const struct conf_key_spec fake_sink_keys[] = {
+	{"Refuses", .type = CONF_BOOL},
+	{"Blocks", .type = CONF_BOOL},
+	{"Fails", .type = CONF_BOOL},
+	{NULL},
+};
+
 struct sink *fake_sink_open(struct conf_section *s, const struct sink_env *env,
 			    struct err *e)
 {

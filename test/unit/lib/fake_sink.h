@@ -8,6 +8,8 @@
 
 #include "output/sink.h"
 
+extern const struct conf_key_spec fake_sink_keys[];
+
 struct fake_sink {
 	struct sink sink;
 	bool refuses;
@@ -25,12 +27,12 @@ void fake_sink_reopen(struct sink *);
 void fake_sink_close(struct sink *);
 
 /* The initializer of a struct sink_ops of that kind. */
-#define FAKE_SINK_OPS(kind_name)                                          \
-	{                                                                 \
-		.name = kind_name, .open = fake_sink_open,                \
-		.put = fake_sink_put, .flush = fake_sink_flush,           \
-		.abandon = fake_sink_abandon, .reopen = fake_sink_reopen, \
-		.close = fake_sink_close,                                 \
+#define FAKE_SINK_OPS(kind_name)                                               \
+	{                                                                      \
+		.name = kind_name, .keys = fake_sink_keys, .has_spills = true, \
+		.open = fake_sink_open, .put = fake_sink_put,                  \
+		.flush = fake_sink_flush, .abandon = fake_sink_abandon,        \
+		.reopen = fake_sink_reopen, .close = fake_sink_close,          \
 	}
 
 #endif

@@ -32,7 +32,8 @@ void filter_unit_fini(struct filter_unit *u)
 static bool is_unique(const struct record *r)
 {
 	for (size_t i = 0; i < r->count; i++)
-		if (record_first(r, r->fields[i].key) != &r->fields[i].value)
+		if (record_first_at(r, r->fields[i].key, &(size_t){0}) !=
+		    &r->fields[i].value)
 			return false;
 	return true;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "filter/kinds.h"
+#include "setup/embedded.h"
 
 static void put_record(struct buf *out, const struct record *r)
 {
@@ -69,8 +70,10 @@ bool hook_unit_try_open(struct hook_unit *u, const char *script,
 	buf_fini(&text);
 	assert_non_null(u->conf);
 	struct conf_section *s = conf_section(u->conf, 0);
-	const struct filter_env env = {.conf_dir = u->dir,
+	const struct filter_env env = {.lua_prelude = embedded_prelude_lua(),
+				       .conf_dir = u->dir,
 				       .dead_letters = u->dead_letters};
+	conf_declare(s, filter_lua.keys);
 	u->filter = filter_lua.open(s, &env, e);
 	if (u->filter == NULL)
 		return false;

@@ -151,9 +151,10 @@ void commit_counter(struct journal *j, uint64_t count)
 
 uint64_t committed_counter(const struct journal *j)
 {
-	const uint64_t *counters =
-		journal_counters(j, COUNTERS * sizeof(uint64_t));
+	size_t bytes;
+	const uint64_t *counters = journal_counters(j, &bytes);
 	assert_non_null(counters);
+	assert_int_equal(bytes, COUNTERS * sizeof(uint64_t));
 	assert_true(counters[1] == ~counters[0] && counters[2] == 7);
 	return counters[0];
 }

@@ -6,8 +6,9 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
-#include "output/kinds.h"
+#include "conf/conf_keys.h"
 #include "record/record.h"
+#include "setup/plugins.h"
 
 void assert_sink_adds_up(const struct sink *sink)
 {
@@ -42,6 +43,7 @@ bool sink_dir_try_open(struct sink_dir *d, const char *keys, bool dry_run,
 	assert_non_null(d->conf);
 	buf_fini(&text);
 	struct conf_section *s = conf_section(d->conf, 0);
+	conf_declare(s, file_sink_ops.keys);
 	d->sink = file_sink_ops.open(s, &d->env, e);
 	if (d->sink == NULL)
 		return false;
@@ -149,7 +151,7 @@ enum sink_flush sink_dir_flush_only(struct sink_dir *d)
 
 void sink_dir_commit(struct sink_dir *d)
 {
-	d->sink->ops->settled(d->sink);
+	d->sink->ops->committed(d->sink);
 	assert_sink_adds_up(d->sink);
 }
 

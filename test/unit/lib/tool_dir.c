@@ -88,11 +88,11 @@ struct journal *tool_dir_open_journal(struct tool_dir *d, const char *name)
 	return j;
 }
 
-void tool_dir_append(struct journal *j, uint16_t source, int64_t at_ns,
+void tool_dir_append(struct journal *j, uint16_t input, int64_t at_ns,
 		     struct span bytes)
 {
 	unsigned count;
-	struct mmsghdr *m = journal_slots(j, source, &count);
+	struct mmsghdr *m = journal_slots(j, input, &count);
 	assert_true(bytes.len <= m->msg_hdr.msg_iov->iov_len);
 	memcpy(m->msg_hdr.msg_iov->iov_base, bytes.ptr, bytes.len);
 	m->msg_hdr.msg_flags = 0;

@@ -36,8 +36,8 @@ void tool_dir_capture_end(struct tool_dir *);
 /* Create a journal in the directory. */
 struct journal *tool_dir_open_journal(struct tool_dir *, const char *name);
 
-/* Append a message as if input number `source` had received it then. */
-void tool_dir_append(struct journal *, uint16_t source, int64_t at_ns,
+/* Append a message as if input number `input` had received it then. */
+void tool_dir_append(struct journal *, uint16_t input, int64_t at_ns,
 		     struct span bytes);
 
 /* Flip one bit in every place of the file where these bytes are. */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "hook/lua_source.h"
+#include "hook/lua51_source.h"
 
 static size_t count_lines(const char *text, size_t length)
 {
@@ -21,9 +21,9 @@ static size_t count_lines(const char *text, size_t length)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *script = (const char *)data;
-	char *out = malloc(size * LUA_SOURCE_GROWTH + 64);
-	size_t n = lua_source_write(span_make(script, size), out);
-	CHECK(n <= size * LUA_SOURCE_GROWTH + 64);
+	char *out = malloc(size * LUA51_SOURCE_GROWTH + 64);
+	size_t n = lua51_source_translate(span_make(script, size), out);
+	CHECK(n <= size * LUA51_SOURCE_GROWTH + 64);
 	lua_State *L = luaL_newstate();
 	CHECK(L != NULL);
 	if (luaL_loadbufferx(L, script, size, "=t", "t") == LUA_OK) {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The benchmarks' figures count only where their checker agrees: does it
-notice what it has to?"""
+"""A benchmark counts only if check.c finds every line.  These tests check that
+check.c notices what it has to."""
 import subprocess
 
 import pytest
@@ -15,14 +15,14 @@ C11 = ("-std=c11", "-D_GNU_SOURCE")
 
 @pytest.fixture
 def lines(room):
-    """What the floor wrote of so many lines, and where."""
+    """The file that the floor program wrote for COUNT lines."""
     floor, send = (compiled(f"../bench/{name}.c", *C11)
                    for name in ("floor", "send"))
     room.out.mkdir()
     path = room.out / "all"
     process = subprocess.Popen([floor, room.socket, path])
     try:
-        wait_until(room.socket.exists, "the floor's socket")
+        wait_until(room.socket.exists, "the floor program's socket")
         done = subprocess.run([send, *SHAPE, "-b", room.socket, str(COUNT)],
                               capture_output=True, text=True, check=True)
         size = int(done.stdout.split()[5])
@@ -41,7 +41,7 @@ def check(path):
     return done.returncode, dict(zip(words[::2], map(int, words[1::2])))
 
 
-def test_all_lines_are_good(lines):
+def test_check_accepts_a_complete_file(lines):
     assert check(lines) == (0, {"lines": COUNT, "missing": 0, "twice": 0,
                                 "wrong": 0})
 
@@ -56,7 +56,7 @@ def test_all_lines_are_good(lines):
     (lambda lines: [*lines, lines[0].replace(b"0" * 12, b"9" * 12, 1)],
      {"wrong": 1}),
 ])
-def test_what_is_not_as_sent_is_counted(lines, change, counted):
+def test_check_counts_every_line_that_differs(lines, change, counted):
     all_lines = lines.read_bytes().splitlines(keepends=True)
     lines.write_bytes(b"".join(change(all_lines)))
     code, counts = check(lines)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One pass over the tokens.  A chain is what the arithmetic operators hold
- * together: operands with their prefixes and suffixes, a*f(x)[i] - #t.  Each
- * level of brackets has one under way.  A chain ends at any token that does
- * not go on with it; if it had an operator it is put into parentheses. */
-#include "hook/lua_source.h"
+/* One pass over the tokens.  A calculation is a sequence of operands, with
+ * their prefixes and suffixes, that arithmetic operators join: a*f(x)[i] - #t.
+ * Each level of brackets has at most one calculation at a time.  A calculation
+ * ends at the first token that does not continue it; if it contains an
+ * operator, it is put into parentheses. */
+#include "hook/lua51_source.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -13,14 +14,14 @@
 #include <string.h>
 
 enum {
-	LEVELS_MAX = 256, /* more than the compiler takes */
+	LEVELS_MAX = 256, /* more than the compiler accepts */
 	NUMERAL_BYTES = 64,
 };
 
 static const double exact_max = 9007199254740992.0;	 /* 2^53 */
 static const double integer_max = 9223372036854775808.0; /* 2^63 */
 
-enum token {
+enum lua51_token {
 	TOKEN_END,
 	TOKEN_OPERAND, /* a name, a number, nil, ... */
 	TOKEN_STRING,
@@ -29,47 +30,47 @@ enum token {
 	TOKEN_MEMBER,	  /* . and : */
 	TOKEN_ARITHMETIC, /* + * / % ^ // */
 	TOKEN_SIGN,	  /* - */
-	TOKEN_PREFIX,	  /* # not, and ~, which is binary as well */
-	TOKEN_OTHER,	  /* all others: they end a chain */
+	TOKEN_PREFIX,	  /* # not, and ~, which is also binary */
+	TOKEN_OTHER,	  /* any other token; it ends a calculation */
 };
 
-struct chain {
-	size_t start; /* in `out` */
+struct calculation {
+	size_t start; /* index in `out` */
 	bool is_open;
-	bool calculates;
+	bool has_operator;
 };
 
-struct scanner {
+struct lua51_scanner {
 	const char *at;
 	const char *end;
 	char *out;
-	size_t length;	 /* of what is in `out` */
-	size_t last_end; /* there, behind the last token */
-	bool is_operand; /* the last token ends one */
-	struct chain chains[LEVELS_MAX];
+	size_t length;	 /* of the text in `out` */
+	size_t last_end; /* index in `out` after the last token */
+	bool is_operand; /* the last token ends an operand */
+	struct calculation calculations[LEVELS_MAX];
 	size_t level;
 };
 
-static bool starts(const struct scanner *s, const char *text)
+static bool starts(const struct lua51_scanner *s, const char *text)
 {
 	size_t length = strlen(text);
 	return (size_t)(s->end - s->at) >= length &&
 	       memcmp(s->at, text, length) == 0;
 }
 
-static char peek(const struct scanner *s, size_t ahead)
+static char peek(const struct lua51_scanner *s, size_t ahead)
 {
 	return (size_t)(s->end - s->at) > ahead ? s->at[ahead] : '\0';
 }
 
-static void put(struct scanner *s, const char *bytes, size_t length)
+static void put(struct lua51_scanner *s, const char *bytes, size_t length)
 {
 	memcpy(s->out + s->length, bytes, length);
 	s->length += length;
 }
 
-/* Copy what is next. */
-static void take(struct scanner *s, size_t length)
+/* Copy the next `length` bytes of the script. */
+static void take(struct lua51_scanner *s, size_t length)
 {
 	size_t left = (size_t)(s->end - s->at);
 	if (length > left)
@@ -78,7 +79,7 @@ static void take(struct scanner *s, size_t length)
 	s->at += length;
 }
 
-static void insert(struct scanner *s, size_t at, const char *text)
+static void insert(struct lua51_scanner *s, size_t at, const char *text)
 {
 	size_t length = strlen(text);
 	memmove(s->out + at + length, s->out + at, s->length - at);
@@ -86,8 +87,8 @@ static void insert(struct scanner *s, size_t at, const char *text)
 	s->length += length;
 }
 
-/* [[ or [=[ and so on: the length of what opens it, else 0. */
-static size_t long_bracket(const struct scanner *s)
+/* The length of [[, [=[ and so on; 0 if the script does not continue so. */
+static size_t long_bracket(const struct lua51_scanner *s)
 {
 	size_t length = 1;
 	if (peek(s, 0) != '[')
@@ -97,7 +98,7 @@ static size_t long_bracket(const struct scanner *s)
 	return peek(s, length) == '[' ? length + 1 : 0;
 }
 
-static void take_long(struct scanner *s, size_t open)
+static void take_long(struct lua51_scanner *s, size_t open)
 {
 	take(s, open);
 	for (; s->at < s->end; take(s, 1)) {
@@ -113,7 +114,7 @@ static void take_long(struct scanner *s, size_t open)
 	}
 }
 
-static void take_quoted(struct scanner *s)
+static void take_quoted(struct lua51_scanner *s)
 {
 	char quote = peek(s, 0);
 	take(s, 1);
@@ -122,7 +123,7 @@ static void take_quoted(struct scanner *s)
 	take(s, 1);
 }
 
-static void take_blanks(struct scanner *s)
+static void take_blanks(struct lua51_scanner *s)
 {
 	for (;;) {
 		if (starts(s, "--")) {
@@ -141,7 +142,7 @@ static void take_blanks(struct scanner *s)
 	}
 }
 
-static size_t numeral_length(const struct scanner *s)
+static size_t numeral_length(const struct lua51_scanner *s)
 {
 	const char *exponents =
 		starts(s, "0x") || starts(s, "0X") ? "Pp" : "Ee";
@@ -154,8 +155,8 @@ static size_t numeral_length(const struct scanner *s)
 	}
 }
 
-/* 1.0 and 1e3 become integers; 0xffffffffffffffff must not be -1. */
-static void take_numeral(struct scanner *s)
+/* 1.0 and 1e3 become integers; 0xffffffffffffffff must not become -1. */
+static void take_numeral(struct lua51_scanner *s)
 {
 	char text[NUMERAL_BYTES];
 	size_t length = numeral_length(s);
@@ -181,7 +182,7 @@ static void take_numeral(struct scanner *s)
 	s->at += length;
 }
 
-static enum token take_word(struct scanner *s)
+static enum lua51_token take_word(struct lua51_scanner *s)
 {
 	static const char *const words[] = {
 		"and", "break",	   "do",     "else", "elseif", "end",
@@ -202,11 +203,11 @@ static enum token take_word(struct scanner *s)
 	return TOKEN_OPERAND;
 }
 
-static enum token take_symbol(struct scanner *s)
+static enum lua51_token take_symbol(struct lua51_scanner *s)
 {
 	static const struct {
-		const char *text; /* a longer one before those it starts with */
-		enum token token;
+		const char *text; /* a longer symbol before its prefixes */
+		enum lua51_token token;
 	} symbols[] = {
 		{"...", TOKEN_OPERAND},	 {"..", TOKEN_OTHER},
 		{".", TOKEN_MEMBER},	 {"::", TOKEN_OTHER},
@@ -229,7 +230,7 @@ static enum token take_symbol(struct scanner *s)
 	return TOKEN_OTHER;
 }
 
-static enum token take_token(struct scanner *s)
+static enum lua51_token take_token(struct lua51_scanner *s)
 {
 	unsigned char c = (unsigned char)peek(s, 0);
 	if (s->at == s->end)
@@ -252,52 +253,55 @@ static enum token take_token(struct scanner *s)
 	return take_symbol(s);
 }
 
-static void begin_chain(struct scanner *s, size_t start)
+static void begin_calculation(struct lua51_scanner *s, size_t start)
 {
-	struct chain *chain = &s->chains[s->level];
-	if (!chain->is_open)
-		*chain = (struct chain){.start = start, .is_open = true};
+	struct calculation *c = &s->calculations[s->level];
+	if (!c->is_open)
+		*c = (struct calculation){.start = start, .is_open = true};
 }
 
-/* What was inserted before the token that begins at `start`. */
-static size_t end_chain(struct scanner *s)
+/* End the calculation of this level.  Returns how many bytes were inserted
+ * before the current token. */
+static size_t end_calculation(struct lua51_scanner *s)
 {
-	struct chain *chain = &s->chains[s->level];
-	bool calculates = chain->is_open && chain->calculates;
-	chain->is_open = false;
+	struct calculation *c = &s->calculations[s->level];
+	bool has_operator = c->is_open && c->has_operator;
+	c->is_open = false;
 	s->is_operand = false;
-	if (!calculates)
+	if (!has_operator)
 		return 0;
 	insert(s, s->last_end, "|0)");
-	insert(s, chain->start, "(");
+	insert(s, c->start, "(");
 	return sizeof "(|0)" - 1;
 }
 
-/* False when there are too many levels. */
-static bool on_token(struct scanner *s, enum token token, size_t start)
+/* Process the token that starts at `start` in `out`.  False if there are too
+ * many levels of brackets. */
+static bool on_token(struct lua51_scanner *s, enum lua51_token token,
+		     size_t start)
 {
-	struct chain *chain = &s->chains[s->level];
+	struct calculation *c = &s->calculations[s->level];
 	bool was_operand = s->is_operand;
 	switch (token) {
 	case TOKEN_OPERAND:
-		if (was_operand) /* the next statement */
-			start += end_chain(s);
-		begin_chain(s, start);
+		if (was_operand) /* a new statement starts here */
+			start += end_calculation(s);
+		begin_calculation(s, start);
 		s->is_operand = true;
 		return true;
-	case TOKEN_STRING: /* behind an operand: f"text" */
-		begin_chain(s, start);
+	case TOKEN_STRING: /* after an operand it is a call: f"text" */
+		begin_calculation(s, start);
 		s->is_operand = true;
 		return true;
 	case TOKEN_OPEN:
-		begin_chain(s, start);
+		begin_calculation(s, start);
 		if (++s->level == LEVELS_MAX)
 			return false;
-		s->chains[s->level] = (struct chain){0};
+		s->calculations[s->level] = (struct calculation){0};
 		s->is_operand = false;
 		return true;
 	case TOKEN_CLOSE:
-		end_chain(s);
+		end_calculation(s);
 		if (s->level > 0)
 			s->level--;
 		s->is_operand = true;
@@ -308,31 +312,31 @@ static bool on_token(struct scanner *s, enum token token, size_t start)
 	case TOKEN_SIGN:
 	case TOKEN_ARITHMETIC:
 		if (was_operand)
-			chain->calculates = true;
+			c->has_operator = true;
 		else
-			begin_chain(s, start);
+			begin_calculation(s, start);
 		s->is_operand = false;
 		return true;
 	case TOKEN_PREFIX:
 		if (was_operand)
-			end_chain(s);
+			end_calculation(s);
 		else
-			begin_chain(s, start);
+			begin_calculation(s, start);
 		s->is_operand = false;
 		return true;
 	case TOKEN_OTHER:
 	case TOKEN_END:
-		end_chain(s);
+		end_calculation(s);
 		return true;
 	}
 	return true;
 }
 
-size_t lua_source_write(struct span script, char *out)
+size_t lua51_source_translate(struct span script, char *out)
 {
-	struct scanner s = {
+	struct lua51_scanner s = {
 		.at = script.ptr, .end = script.ptr + script.len, .out = out};
-	enum token token;
+	enum lua51_token token;
 	do {
 		take_blanks(&s);
 		size_t start = s.length;

@@ -4,14 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hook/lua_source.h"
+#include "hook/lua51_source.h"
 
 static void check(const char *script, const char *want)
 {
 	size_t length = strlen(script);
-	char *out = malloc(length * LUA_SOURCE_GROWTH + 64 + 1);
-	size_t n = lua_source_write(span_of(script), out);
-	assert_true(n <= length * LUA_SOURCE_GROWTH + 64);
+	char *out = malloc(length * LUA51_SOURCE_GROWTH + 64 + 1);
+	size_t n = lua51_source_translate(span_of(script), out);
+	assert_true(n <= length * LUA51_SOURCE_GROWTH + 64);
 	out[n] = '\0';
 	if (strcmp(out, want) != 0)
 		fail_msg("given: %s\n want: %s\n  got: %s", script, want, out);
