@@ -47,7 +47,7 @@ enum {
 	LEAVE_MS = 30000,
 };
 
-enum state { STARTING, RUNNING, STOPPING };
+enum supervisor_state { STARTING, RUNNING, STOPPING };
 
 struct child {
 	pid_t pid; /* 0: none */
@@ -61,7 +61,7 @@ struct child {
 
 struct supervisor {
 	const struct assemble_opts *opts;
-	enum state state;
+	enum supervisor_state state;
 	struct endpoints endpoints;
 	struct handover handover; /* the workers' */
 	struct child worker;

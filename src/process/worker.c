@@ -31,12 +31,12 @@ enum {
 	JOURNAL_WAIT_MS = 10000, /* for the worker before to let go of it */
 };
 
-enum state { RUNNING, DRAINING, FINISHING, LEAVING, STOPPED };
+enum worker_state { RUNNING, DRAINING, FINISHING, LEAVING, STOPPED };
 
 struct worker {
 	const struct worker_opts *opts;
 	const struct settings *settings;
-	enum state state;
+	enum worker_state state;
 	uv_loop_t loop;
 	struct journal *journal;
 	struct pipeline *pipeline;
