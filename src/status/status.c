@@ -183,7 +183,7 @@ void status_answer(struct status *s, const struct http_request *request,
 	pipeline_view_end(s->opts.pipeline);
 }
 
-void status_say_last_word(struct status *s)
+void status_log_final_counts(struct status *s)
 {
 	struct metrics m = begin(s);
 	struct metrics_balance law = metrics_balance(&m);

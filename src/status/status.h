@@ -40,6 +40,6 @@ void status_answer(struct status *, const struct http_request *,
 		   struct http_answer *);
 
 /* "stopped received=... written=..." */
-void status_say_last_word(struct status *);
+void status_log_final_counts(struct status *);
 
 #endif
