@@ -21,8 +21,8 @@
 
 enum { LINE_BYTES_MAX = 32 << 20 }; /* as in Fluent Bit */
 
-struct source {
-	struct source *below;
+struct reader_source {
+	struct reader_source *below;
 	struct conf *conf;
 	const char *name;
 	struct buf text; /* of a file */
@@ -33,7 +33,7 @@ struct source {
 	struct conf_section *section;
 };
 
-static PRINTF_LIKE(3, 4) bool bad(const struct source *s, struct err *e,
+static PRINTF_LIKE(3, 4) bool bad(const struct reader_source *s, struct err *e,
 				  const char *format, ...)
 {
 	va_list args;
@@ -68,10 +68,10 @@ static struct span trim_end(struct span s)
 	return s;
 }
 
-static void push(struct source **top, struct conf *conf, const char *name,
-		 struct span rest)
+static void push(struct reader_source **top, struct conf *conf,
+		 const char *name, struct span rest)
 {
-	struct source *s = mem_new(1, sizeof *s);
+	struct reader_source *s = mem_new(1, sizeof *s);
 	s->below = *top;
 	s->conf = conf;
 	s->name = tree_text(conf, span_of(name));
@@ -79,16 +79,16 @@ static void push(struct source **top, struct conf *conf, const char *name,
 	*top = s;
 }
 
-static void pop(struct source **top)
+static void pop(struct reader_source **top)
 {
-	struct source *s = *top;
+	struct reader_source *s = *top;
 	*top = s->below;
 	buf_fini(&s->text);
 	free(s);
 }
 
-static bool push_file(struct source **top, struct conf *conf, const char *path,
-		      struct err *e)
+static bool push_file(struct reader_source **top, struct conf *conf,
+		      const char *path, struct err *e)
 {
 	struct buf text = {0};
 	if (!source_read(conf, path, &text, e)) {
@@ -100,7 +100,7 @@ static bool push_file(struct source **top, struct conf *conf, const char *path,
 	return true;
 }
 
-static bool include_all(struct source **top, struct conf *conf,
+static bool include_all(struct reader_source **top, struct conf *conf,
 			const char *pattern, struct err *e)
 {
 	glob_t found;
@@ -117,9 +117,9 @@ static bool include_all(struct source **top, struct conf *conf,
 	return ok;
 }
 
-static bool include(struct source **top, const char *path, struct err *e)
+static bool include(struct reader_source **top, const char *path, struct err *e)
 {
-	struct source *s = *top;
+	struct reader_source *s = *top;
 	if (s->conf->dir == NULL)
 		return bad(s, e, "@INCLUDE is possible only in a file");
 	bool ok;
@@ -133,7 +133,7 @@ static bool include(struct source **top, const char *path, struct err *e)
 	return ok || err_in(e, "%s:%zu: @INCLUDE", s->name, s->line);
 }
 
-static bool set(struct source *s, struct span value, struct err *e)
+static bool set(struct reader_source *s, struct span value, struct err *e)
 {
 	const char *equals = memchr(value.ptr, '=', value.len);
 	if (equals == NULL || equals == value.ptr)
@@ -155,8 +155,8 @@ static bool set(struct source *s, struct span value, struct err *e)
 }
 
 /* "Key  value" at the first space; the text ends in no blank. */
-static bool split(const struct source *s, struct span text, struct span *key,
-		  struct span *value, struct err *e)
+static bool split(const struct reader_source *s, struct span text,
+		  struct span *key, struct span *value, struct err *e)
 {
 	char room[LOG_QUOTED_BYTES];
 	const char *space = memchr(text.ptr, ' ', text.len);
@@ -176,10 +176,11 @@ static bool split(const struct source *s, struct span text, struct span *key,
 	return true;
 }
 
-static bool read_command(struct source **top, struct span line, struct err *e)
+static bool read_command(struct reader_source **top, struct span line,
+			 struct err *e)
 {
 	static const char *const commands[] = {"@INCLUDE", "@SET", NULL};
-	struct source *s = *top;
+	struct reader_source *s = *top;
 	struct span name, value;
 	if (!split(s, line, &name, &value, e))
 		return false;
@@ -196,7 +197,8 @@ static bool read_command(struct source **top, struct span line, struct err *e)
 	return false;
 }
 
-static bool read_section(struct source *s, struct span line, struct err *e)
+static bool read_section(struct reader_source *s, struct span line,
+			 struct err *e)
 {
 	const char *close = memchr(line.ptr, ']', line.len);
 	if (close == NULL || close == line.ptr + 1) {
@@ -224,7 +226,7 @@ static bool has_comment(struct span value)
 	return false;
 }
 
-static bool read_key(struct source *s, struct span text, struct err *e)
+static bool read_key(struct reader_source *s, struct span text, struct err *e)
 {
 	struct span name, value;
 	if (!split(s, text, &name, &value, e))
@@ -258,7 +260,8 @@ static const char *describe(struct span indent,
 	return room;
 }
 
-static bool read_indented(struct source *s, struct span line, struct err *e)
+static bool read_indented(struct reader_source *s, struct span line,
+			  struct err *e)
 {
 	struct span text = trim_start(line);
 	struct span indent = span_make(line.ptr, line.len - text.len);
@@ -279,9 +282,10 @@ static bool read_indented(struct source *s, struct span line, struct err *e)
 	return read_key(s, text, e);
 }
 
-static bool read_line(struct source **top, struct span line, struct err *e)
+static bool read_line(struct reader_source **top, struct span line,
+		      struct err *e)
 {
-	struct source *s = *top;
+	struct reader_source *s = *top;
 	char room[LOG_QUOTED_BYTES];
 	if (line.len > LINE_BYTES_MAX)
 		return bad(s, e, "a line of over %d MiB", LINE_BYTES_MAX >> 20);
@@ -305,9 +309,9 @@ static bool read_line(struct source **top, struct span line, struct err *e)
 		   s->indent_line);
 }
 
-static bool read_next_line(struct source **top, struct err *e)
+static bool read_next_line(struct reader_source **top, struct err *e)
 {
-	struct source *s = *top;
+	struct reader_source *s = *top;
 	const char *end = memchr(s->rest.ptr, '\n', s->rest.len);
 	struct span line = s->rest;
 	if (end != NULL)
@@ -322,7 +326,7 @@ static bool read_next_line(struct source **top, struct err *e)
 	return read_line(top, line, e);
 }
 
-static bool read_all(struct source *top, struct err *e)
+static bool read_all(struct reader_source *top, struct err *e)
 {
 	bool ok = true;
 	while (top != NULL) {
@@ -336,14 +340,14 @@ static bool read_all(struct source *top, struct err *e)
 
 bool reader_file(struct conf *conf, const char *path, struct err *e)
 {
-	struct source *top = NULL;
+	struct reader_source *top = NULL;
 	return push_file(&top, conf, path, e) && read_all(top, e);
 }
 
 bool reader_text(struct conf *conf, const char *name, const char *text,
 		 size_t length, struct err *e)
 {
-	struct source *top = NULL;
+	struct reader_source *top = NULL;
 	push(&top, conf, name, span_make(text, length));
 	return read_all(top, e);
 }

@@ -15,7 +15,7 @@ struct syslog_parser {
 	struct time_format *fraction; /* 2003-10-11T22:14:15.003Z */
 };
 
-struct cursor {
+struct syslog_cursor {
 	const char *at;
 	const char *end;
 };
@@ -42,7 +42,7 @@ static bool ends_tag(char c)
 	return ends[(unsigned char)c];
 }
 
-static bool take_char(struct cursor *c, char wanted)
+static bool take_char(struct syslog_cursor *c, char wanted)
 {
 	if (c->at == c->end || *c->at != wanted)
 		return false;
@@ -50,14 +50,14 @@ static bool take_char(struct cursor *c, char wanted)
 	return true;
 }
 
-static void skip_spaces(struct cursor *c)
+static void skip_spaces(struct syslog_cursor *c)
 {
 	while (take_char(c, ' '))
 		;
 }
 
 /* Up to a space or the end; the space is passed. */
-static struct span take_word(struct cursor *c)
+static struct span take_word(struct syslog_cursor *c)
 {
 	size_t left = (size_t)(c->end - c->at);
 	const char *space = memchr(c->at, ' ', left);
@@ -67,7 +67,7 @@ static struct span take_word(struct cursor *c)
 	return word;
 }
 
-static struct span rest_of(struct cursor c)
+static struct span rest_of(struct syslog_cursor c)
 {
 	return span_make(c.at, (size_t)(c.end - c.at));
 }
@@ -86,9 +86,9 @@ static void add_unless_nil(struct record *r, struct span key, struct span text)
 }
 
 /* "<190>": the digits. */
-static bool take_pri(struct cursor *c, struct span *pri)
+static bool take_pri(struct syslog_cursor *c, struct span *pri)
 {
-	struct cursor at = *c;
+	struct syslog_cursor at = *c;
 	if (!take_char(&at, '<'))
 		return false;
 	const char *digits = at.at;
@@ -103,7 +103,7 @@ static bool take_pri(struct cursor *c, struct span *pri)
 }
 
 /* Letters 'a' and digits '9' of the shape are classes, the rest is itself. */
-static bool take_shape(struct cursor *c, const char *shape)
+static bool take_shape(struct syslog_cursor *c, const char *shape)
 {
 	const char *at = c->at;
 	for (; *shape != '\0'; shape++, at++) {
@@ -119,15 +119,15 @@ static bool take_shape(struct cursor *c, const char *shape)
 	return true;
 }
 
-static bool at_word_end(const struct cursor *c)
+static bool at_word_end(const struct syslog_cursor *c)
 {
 	return c->at == c->end || *c->at == ' ';
 }
 
 /* "Nov 21 02:08:26", "Nov  1 02:08:26" or "Nov 1 02:08:26". */
-static bool take_bsd_time(struct cursor *c, struct span *text)
+static bool take_bsd_time(struct syslog_cursor *c, struct span *text)
 {
-	struct cursor at = *c;
+	struct syslog_cursor at = *c;
 	if (!take_shape(&at, "aaa "))
 		return false;
 	take_char(&at, ' ');
@@ -140,9 +140,9 @@ static bool take_bsd_time(struct cursor *c, struct span *text)
 	return true;
 }
 
-static bool at_iso_time(const struct cursor *c)
+static bool at_iso_time(const struct syslog_cursor *c)
 {
-	struct cursor at = *c;
+	struct syslog_cursor at = *c;
 	return take_shape(&at, "9999-99-99T99:99:99");
 }
 
@@ -176,9 +176,10 @@ static size_t tag_length(struct span word)
 
 /* "TAG: " or "TAG[pid]: "; the colon ends a word, so that an address or the
  * "key": of JSON is no tag. */
-static bool take_tag(struct cursor *c, struct span *ident, struct span *pid)
+static bool take_tag(struct syslog_cursor *c, struct span *ident,
+		     struct span *pid)
 {
-	struct cursor at = *c;
+	struct syslog_cursor at = *c;
 	struct span word = take_word(&at);
 	if (span_is_empty(word) || word.ptr[--word.len] != ':')
 		return false;
@@ -207,10 +208,10 @@ static bool is_host(struct span word)
 }
 
 /* "HOST TAG: message", "TAG: message" or only the message. */
-static void parse_bsd_rest(struct cursor c, struct record *r)
+static void parse_bsd_rest(struct syslog_cursor c, struct record *r)
 {
 	struct span host = span_make(NULL, 0), ident, pid;
-	struct cursor at = c;
+	struct syslog_cursor at = c;
 	bool has_tag = take_tag(&at, &ident, &pid);
 	if (!has_tag) {
 		host = take_word(&at);
@@ -228,8 +229,9 @@ static void parse_bsd_rest(struct cursor c, struct record *r)
 
 /* RFC 3164, also with the ISO time that rsyslog writes.  A text without a time
  * is all message (RFC 3164 4.3.3). */
-static enum syslog_verdict parse_bsd(struct syslog_parser *p, struct cursor c,
-				     int64_t now_ns, struct record *r)
+static enum syslog_verdict parse_bsd(struct syslog_parser *p,
+				     struct syslog_cursor c, int64_t now_ns,
+				     struct record *r)
 {
 	enum syslog_verdict verdict;
 	struct span time;
@@ -246,9 +248,9 @@ static enum syslog_verdict parse_bsd(struct syslog_parser *p, struct cursor c,
 }
 
 /* One "[id name="value"]"; in a value \" \\ \] are escapes (RFC 5424 6.3.3). */
-static bool take_element(struct cursor *c)
+static bool take_element(struct syslog_cursor *c)
 {
-	struct cursor at = *c;
+	struct syslog_cursor at = *c;
 	if (!take_char(&at, '['))
 		return false;
 	bool in_value = false;
@@ -266,9 +268,9 @@ static bool take_element(struct cursor *c)
 }
 
 /* Structured data that is not well formed stays in front of the message. */
-static struct span take_structured_data(struct cursor *c)
+static struct span take_structured_data(struct syslog_cursor *c)
 {
-	struct cursor at = *c;
+	struct syslog_cursor at = *c;
 	if (!take_char(&at, '-'))
 		while (take_element(&at))
 			;
@@ -281,20 +283,21 @@ static struct span take_structured_data(struct cursor *c)
 }
 
 /* "1 " and a time or nil: so that a message "1 ..." is not taken for it. */
-static bool take_version(struct cursor *c)
+static bool take_version(struct syslog_cursor *c)
 {
-	struct cursor at = *c;
+	struct syslog_cursor at = *c;
 	if (!take_shape(&at, "1 "))
 		return false;
-	struct cursor nil = at;
+	struct syslog_cursor nil = at;
 	if (!at_iso_time(&at) && !(take_char(&nil, '-') && at_word_end(&nil)))
 		return false;
 	*c = at;
 	return true;
 }
 
-static enum syslog_verdict parse_5424(struct syslog_parser *p, struct cursor c,
-				      int64_t now_ns, struct record *r)
+static enum syslog_verdict parse_5424(struct syslog_parser *p,
+				      struct syslog_cursor c, int64_t now_ns,
+				      struct record *r)
 {
 	enum syslog_verdict verdict = SYSLOG_PARSED;
 	struct span time = take_word(&c);
@@ -305,7 +308,7 @@ static enum syslog_verdict parse_5424(struct syslog_parser *p, struct cursor c,
 	add_unless_nil(r, SPAN("pid"), take_word(&c));
 	add_unless_nil(r, SPAN("msgid"), take_word(&c));
 	add_unless_nil(r, SPAN("extradata"), take_structured_data(&c));
-	struct cursor text = c;
+	struct syslog_cursor text = c;
 	if (take_char(&text, '\xEF') && take_char(&text, '\xBB') &&
 	    take_char(&text, '\xBF'))
 		c = text; /* RFC 5424 6.4: the mark of UTF-8 */
@@ -354,7 +357,7 @@ enum syslog_verdict syslog_parse(struct syslog_parser *p, struct span text,
 	text = without_line_end(text);
 	if (span_is_empty(text))
 		return SYSLOG_NO_PRI;
-	struct cursor c = {text.ptr, text.ptr + text.len};
+	struct syslog_cursor c = {text.ptr, text.ptr + text.len};
 	struct span pri;
 	if (!take_pri(&c, &pri)) {
 		add(into, SPAN("message"), text);

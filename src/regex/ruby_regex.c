@@ -12,7 +12,7 @@ enum { DEPTH_MAX = 200 };
 /* What a quantifier would repeat; PCRE2 wants (?:) around some of it. */
 enum last { LAST_NOTHING, LAST_ATOM, LAST_NEEDS_GROUP };
 
-struct group {
+struct regex_group {
 	size_t text_at;	  /* where it begins in the text */
 	unsigned closers; /* of groups that (?i) opened, up to its own ) */
 	bool is_caseless;
@@ -32,7 +32,7 @@ struct scan {
 	enum last last;
 	size_t last_text_at; /* where that begins in the text */
 	size_t depth;
-	struct group groups[DEPTH_MAX]; /* [0] is the whole pattern */
+	struct regex_group groups[DEPTH_MAX]; /* [0] is the whole pattern */
 };
 
 static bool fail(const struct scan *s, const char *what)
@@ -40,7 +40,7 @@ static bool fail(const struct scan *s, const char *what)
 	return ruby_fail_at(&s->in, s->in.at, what);
 }
 
-static struct group *top(struct scan *s)
+static struct regex_group *top(struct scan *s)
 {
 	return &s->groups[s->depth];
 }
@@ -251,7 +251,7 @@ static bool push(struct scan *s)
 {
 	if (s->depth + 1 == DEPTH_MAX)
 		return fail(s, "groups nested too deep");
-	struct group inner = *top(s);
+	struct regex_group inner = *top(s);
 	inner.text_at = s->out->len;
 	inner.closers = 0;
 	s->depth++;
@@ -272,7 +272,7 @@ static void put_options(struct scan *s)
  * too, as "(?imx-imx:" would. */
 static bool open_options(struct scan *s)
 {
-	struct group now = *top(s);
+	struct regex_group now = *top(s);
 	bool is_on = true;
 	unsigned char c;
 	s->in.at += 2;

@@ -125,7 +125,7 @@ enum needs { ALWAYS, HEALTH_CHECK, STORAGE_METRICS };
 
 /* 1.8 takes a path that begins with one of its own for that one, 5.1 only the
  * whole. */
-struct route {
+struct api_route {
 	const char *path;
 	bool is_beginning;
 	enum needs needs;
@@ -134,7 +134,7 @@ struct route {
 	void (*put)(struct buf *, const struct metrics *);
 };
 
-static const struct route routes[] = {
+static const struct api_route routes[] = {
 	{"/api/v1/metrics/prometheus", true, ALWAYS, false, prometheus_type,
 	 fluentbit_v1_put_prometheus},
 	{"/api/v1/metrics", true, ALWAYS, false, json_type,
@@ -152,7 +152,7 @@ static const struct route routes[] = {
 	{"/", true, ALWAYS, false, json_type, put_root},
 };
 
-static bool is_for(const struct route *route, const char *path,
+static bool is_for(const struct api_route *route, const char *path,
 		   const struct metrics *m)
 {
 	if (route->needs == HEALTH_CHECK && !m->health.is_checked)
@@ -171,7 +171,7 @@ void fluentbit_api_answer(const struct metrics *m,
 	const char *path = request->path;
 	while (path[0] == '/' && path[1] == '/')
 		path++;
-	const struct route *route = routes;
+	const struct api_route *route = routes;
 	while (!is_for(route, path, m) &&
 	       route < routes + sizeof routes / sizeof *routes - 1)
 		route++;
