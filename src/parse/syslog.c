@@ -30,7 +30,7 @@ static bool is_letter(char c)
 	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-/* A tag ends before these; JSON has its own of them after a few bytes. */
+/* Characters that end a tag.  JSON has one of them within a few bytes. */
 static bool ends_tag(char c)
 {
 	static const bool ends[256] = {
@@ -56,7 +56,7 @@ static void skip_spaces(struct syslog_cursor *c)
 		;
 }
 
-/* Up to a space or the end; the space is passed. */
+/* Take the text up to a space or the end, and pass the space. */
 static struct span take_word(struct syslog_cursor *c)
 {
 	size_t left = (size_t)(c->end - c->at);
@@ -78,14 +78,14 @@ static void add(struct record *r, struct span key, struct span text)
 		record_add(r, key, value_string(text));
 }
 
-/* RFC 5424's nil value is not a value. */
+/* RFC 5424's nil value "-" is not a value. */
 static void add_unless_nil(struct record *r, struct span key, struct span text)
 {
 	if (!span_equals(text, SPAN("-")))
 		add(r, key, text);
 }
 
-/* "<190>": the digits. */
+/* Take "<190>"; *pri is the digits. */
 static bool take_pri(struct syslog_cursor *c, struct span *pri)
 {
 	struct syslog_cursor at = *c;
@@ -102,7 +102,8 @@ static bool take_pri(struct syslog_cursor *c, struct span *pri)
 	return true;
 }
 
-/* Letters 'a' and digits '9' of the shape are classes, the rest is itself. */
+/* Take a text of this shape: 'a' stands for a letter, '9' for a digit, and
+ * every other character for itself. */
 static bool take_shape(struct syslog_cursor *c, const char *shape)
 {
 	const char *at = c->at;
@@ -124,7 +125,7 @@ static bool at_word_end(const struct syslog_cursor *c)
 	return c->at == c->end || *c->at == ' ';
 }
 
-/* "Nov 21 02:08:26", "Nov  1 02:08:26" or "Nov 1 02:08:26". */
+/* Take "Nov 21 02:08:26", "Nov  1 02:08:26" or "Nov 1 02:08:26". */
 static bool take_bsd_time(struct syslog_cursor *c, struct span *text)
 {
 	struct syslog_cursor at = *c;
@@ -165,7 +166,7 @@ static enum syslog_verdict add_iso_time(struct syslog_parser *p,
 	return add_time(has_fraction ? p->fraction : p->iso, text, now_ns, r);
 }
 
-/* How many bytes from the beginning may belong to a tag. */
+/* How many bytes at the beginning may belong to a tag. */
 static size_t tag_length(struct span word)
 {
 	size_t i = 0;
@@ -174,8 +175,8 @@ static size_t tag_length(struct span word)
 	return i;
 }
 
-/* "TAG: " or "TAG[pid]: "; the colon ends a word, so that an address or the
- * "key": of JSON is no tag. */
+/* Take "TAG: " or "TAG[pid]: ".  The colon must end the word, so that an
+ * address or the "key": of JSON is not taken for a tag. */
 static bool take_tag(struct syslog_cursor *c, struct span *ident,
 		     struct span *pid)
 {
@@ -198,7 +199,7 @@ static bool take_tag(struct syslog_cursor *c, struct span *ident,
 	return true;
 }
 
-/* A name or an address. */
+/* Whether the word looks like a host name or an address. */
 static bool is_host(struct span word)
 {
 	for (size_t i = 0; i < word.len; i++)
@@ -207,7 +208,7 @@ static bool is_host(struct span word)
 	return !span_is_empty(word);
 }
 
-/* "HOST TAG: message", "TAG: message" or only the message. */
+/* Read "HOST TAG: message", "TAG: message" or only the message. */
 static void parse_bsd_rest(struct syslog_cursor c, struct record *r)
 {
 	struct span host = span_make(NULL, 0), ident, pid;
@@ -227,8 +228,8 @@ static void parse_bsd_rest(struct syslog_cursor c, struct record *r)
 	add(r, SPAN("message"), rest_of(c));
 }
 
-/* RFC 3164, also with the ISO time that rsyslog writes.  A text without a time
- * is all message (RFC 3164 4.3.3). */
+/* Read RFC 3164, also with the ISO time that rsyslog writes.  If there is no
+ * time, all of it is the message (RFC 3164 4.3.3). */
 static enum syslog_verdict parse_bsd(struct syslog_parser *p,
 				     struct syslog_cursor c, int64_t now_ns,
 				     struct record *r)
@@ -247,7 +248,8 @@ static enum syslog_verdict parse_bsd(struct syslog_parser *p,
 	return verdict;
 }
 
-/* One "[id name="value"]"; in a value \" \\ \] are escapes (RFC 5424 6.3.3). */
+/* Take one [id name="value"]; in a value, \" \\ and \] are escapes (RFC 5424
+ * 6.3.3). */
 static bool take_element(struct syslog_cursor *c)
 {
 	struct syslog_cursor at = *c;
@@ -267,7 +269,7 @@ static bool take_element(struct syslog_cursor *c)
 	return false;
 }
 
-/* Structured data that is not well formed stays in front of the message. */
+/* Malformed structured data stays part of the message. */
 static struct span take_structured_data(struct syslog_cursor *c)
 {
 	struct syslog_cursor at = *c;
@@ -282,7 +284,8 @@ static struct span take_structured_data(struct syslog_cursor *c)
 	return data;
 }
 
-/* "1 " and a time or nil: so that a message "1 ..." is not taken for it. */
+/* Take "1 " if a time or nil follows, so that a message "1 ..." is not taken
+ * for RFC 5424. */
 static bool take_version(struct syslog_cursor *c)
 {
 	struct syslog_cursor at = *c;
@@ -311,7 +314,7 @@ static enum syslog_verdict parse_5424(struct syslog_parser *p,
 	struct syslog_cursor text = c;
 	if (take_char(&text, '\xEF') && take_char(&text, '\xBB') &&
 	    take_char(&text, '\xBF'))
-		c = text; /* RFC 5424 6.4: the mark of UTF-8 */
+		c = text; /* RFC 5424 6.4: the byte order mark of UTF-8 */
 	add(r, SPAN("message"), rest_of(c));
 	return verdict;
 }

@@ -43,7 +43,7 @@ static bool take_word(struct time_cursor *c, const char *word)
 	return true;
 }
 
-/* As many digits as a number up to `high` can have; *value is set when it lies
+/* Read at most as many digits as `high` has.  *value is set if the number is
  * within low..high. */
 static bool read_number(struct time_cursor *c, int low, int high, int *value)
 {
@@ -58,7 +58,8 @@ static bool read_number(struct time_cursor *c, int low, int high, int *value)
 	return true;
 }
 
-/* The index of the name at the cursor, in full or its first three letters. */
+/* Find the index of the name at the cursor, in full or by its first three
+ * letters. / */
 static bool read_name(struct time_cursor *c, const char *const names[],
 		      int count, int *index)
 {
@@ -100,7 +101,8 @@ static bool read_weekday(struct time_cursor *c)
 	return read_name(c, names, 7, &ignored);
 }
 
-/* By way of a double and cut, as Fluent Bit: .000065 s are 64999 ns. */
+/* Convert through a double and truncate, as Fluent Bit does: .000065 s are
+ * 64999 ns. */
 static bool read_fraction(struct time_cursor *c, int64_t *fraction_ns)
 {
 	int64_t digits = 0;
@@ -136,7 +138,7 @@ static bool read_offset(struct time_cursor *c, struct time_parts *p)
 	return p->has_offset;
 }
 
-/* A name of TZ's own zone means what it means there. */
+/* A name of TZ's own zone has the meaning that it has there. */
 static bool read_zone_name(const struct time_parts_opts *o,
 			   struct time_cursor *c, struct time_parts *p)
 {
@@ -168,7 +170,7 @@ static bool read_half_day(struct time_cursor *c, struct time_parts *p)
 	return true;
 }
 
-/* The full year, counted from a weekday: of no use, but it may stand there. */
+/* Skip a year of weeks: it may be given but is not used. */
 static bool skip_digits(struct time_cursor *c)
 {
 	const char *start = c->at;
