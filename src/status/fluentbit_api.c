@@ -70,8 +70,7 @@ static void put_input_storage(struct buf *b, const char *prefix,
 			"\"busy\":0,\"busy_size\":\"0b\"}}");
 }
 
-/* There are no chunks.  What waits lies in the journal, which counts as one
- * of them on the disk. */
+/* sluiced has no chunks.  The journal counts as one chunk on the disk. */
 static void put_storage(struct buf *b, const struct metrics *m)
 {
 	int chunks = m->journal_pending_bytes > 0;
@@ -123,13 +122,13 @@ static void put_health_v2(struct buf *b, const struct metrics *m)
 
 enum needs { ALWAYS, HEALTH_CHECK, STORAGE_METRICS };
 
-/* 1.8 takes a path that begins with one of its own for that one, 5.1 only the
- * whole. */
+/* Fluent Bit 1.8 accepts every path that begins with a known one, 5.1 only the
+ * exact path. */
 struct api_route {
 	const char *path;
 	bool is_beginning;
 	enum needs needs;
-	bool is_health; /* 500 when it is bad */
+	bool is_health; /* 500 if health is bad */
 	const char *type;
 	void (*put)(struct buf *, const struct metrics *);
 };

@@ -20,7 +20,7 @@ struct figure {
 
 enum { FIGURES_MAX = 8 };
 
-/* One thing that is counted: {"input"|"filter"|"output"} of a name. */
+/* The counters of one input, filter or output. */
 struct stats_block {
 	const char *kind;
 	char name[128];
@@ -179,7 +179,7 @@ static int compare_samples(const void *a, const void *b)
 		      ((const struct buf *)b)->ptr);
 }
 
-/* The metric's name: a sample's text up to its label. */
+/* The length of the metric's name: the sample's text up to its label. */
 static size_t name_length(const struct buf *sample)
 {
 	return strcspn(sample->ptr, "{");
@@ -214,7 +214,7 @@ static const char *help_of(const char *name, size_t len)
 	return "Fluentbit metrics.";
 }
 
-/* Sorted lines, # HELP and # TYPE in front of each metric's first. */
+/* Append the samples sorted, with # HELP and # TYPE before each metric. */
 static void put_samples(struct buf *b, struct buf *samples, size_t count)
 {
 	qsort(samples, count, sizeof *samples, compare_samples);

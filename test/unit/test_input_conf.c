@@ -154,7 +154,7 @@ static void a_mistake_is_reported_at_its_key(void **state)
 		{"    Name syslog\n    Mode tcp\n    Format lines\n",
 		 "x.conf:4: [INPUT] "},
 		{"    Name syslog\n    Mode tcp\n    tls on\n",
-		 "x.conf:4: [INPUT] there is no tls"},
+		 "x.conf:4: [INPUT] TLS is not supported"},
 		{"    Name syslog\n    Mode tcp\n    Buffer_Max_Size 17M\n",
 		 "x.conf:4: [INPUT] Buffer_Max_Size can be 16M at most"},
 		{"    Name syslog\n    Mode udp\n    Receive_Buffer_Size 2G\n",

@@ -385,7 +385,7 @@ static void a_stream_gets_messages_in_its_framing(void **state)
 		assert_stream(s, cases[i].want);
 	}
 	tool_dir_assert_has(p, "err",
-			    "takes lines, and there is the end of one in it");
+			    "takes lines, and the message contains a line end");
 	tool_dir_assert_has(p, "out", "sent: 2\n");
 	close(s);
 }
