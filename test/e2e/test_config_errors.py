@@ -406,7 +406,7 @@ def test_the_whole_log_is_appended_to_log_file(room):
     assert log_of_a_run(room, log_lines=[f"Log_File {own}"]) == ""
     log = own.read_text()
     assert log.startswith("before\n") and levels(log) == {"info", "warn"}
-    assert "mod=worker ready" in log and "mod=worker stopped" in log
+    assert "mod=worker ready" in log and "mod=worker state=stopped" in log
 
 
 def test_a_log_file_that_cannot_be_opened_is_an_error(room):

@@ -95,7 +95,7 @@ class Shell:
 
     def stop_daemon(self):
         os.killpg(self.process.pid, signal.SIGTERM)
-        wait_until(lambda: "mod=worker stopped" in self.log(),
+        wait_until(lambda: "mod=worker state=stopped" in self.log(),
                    lambda: f"sluiced to end:\n{self.log()}")
 
     def kill(self):

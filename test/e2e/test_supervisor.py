@@ -224,4 +224,4 @@ def test_as_process_1_the_supervisor_reaps_orphans(room, out, start):
     os.kill(init, signal.SIGTERM)
     daemon.check_end()
     assert out.lines() == [b"0", b"1"]
-    assert re.search("mod=worker stopped", daemon.log())
+    assert re.search("mod=worker state=stopped", daemon.log())
