@@ -6,7 +6,7 @@
 
 #include "conf/conf.h"
 
-const struct conf_key_spec file_keys_specs[] = {
+const struct conf_key_spec file_keys_table[] = {
 	{"Path", CONF_PATH,
 	 .help = "The directory that files lie below. Lines never leave it "
 		 "through a symbolic link."},

@@ -5,13 +5,13 @@
  *  3. the sender closes the connection: bytes without a message end become a
  *     message, too; the connection is closed;
  *  4. or this worker leaves: the next worker takes over the connection together
- *     with the bytes of its unfinished message.
- * Failure modes:
+ *     with the bytes of its unfinished message. Failure modes:
  *  - the journal is full: all connections pause until connections_resume;
  *  - too many connections are open: nobody is accepted until one ends;
  *  - the process is out of descriptors: the same, and retried every second;
  *  - the listening socket was shut down, by this worker or by a previous worker
- *    that was killed while it finished: nobody can connect; it is not polled. */
+ *    that was killed while it finished: nobody can connect; it is not polled.
+ */
 #include "intake/connections.h"
 
 #include <errno.h>

@@ -40,6 +40,7 @@ struct connections_input {
 	bool keeps_peer_address;
 };
 
+/* Nothing is accepted before connections_resume. */
 struct connections *connections_new(const struct connections_opts *);
 
 /* Add an input.  Before connections_resume. */

@@ -53,10 +53,18 @@ static enum attempt try_lock(const char *path, int fd, size_t *bytes,
 	return LOCKED;
 }
 
-/* Without O_CREAT, *fd is -1 if there is no file. */
-static bool lock(const char *path, int flags, int64_t until_ns, int *fd,
-		 size_t *bytes, struct err *e)
+struct lock_opts {
+	const char *path;
+	int flags; /* of open(); without O_CREAT, *fd is -1 if there is no file
+		    */
+	int64_t until_ns;
+};
+
+static bool lock(const struct lock_opts *opts, int *fd, size_t *bytes,
+		 struct err *e)
 {
+	const char *path = opts->path;
+	int flags = opts->flags;
 	for (;;) {
 		*fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
 		if (*fd < 0 && errno == ENOENT && (flags & O_CREAT) == 0)
@@ -72,7 +80,7 @@ static bool lock(const char *path, int flags, int64_t until_ns, int *fd,
 			return false;
 		if (attempt == MOVED)
 			continue;
-		if (clock_mono_ns() >= until_ns) {
+		if (clock_mono_ns() >= opts->until_ns) {
 			err_set(e, "journal %s: in use by another sluiced",
 				path);
 			e->exit_code = EXIT_CODE_SYSTEM;
@@ -86,7 +94,7 @@ static bool lock(const char *path, int flags, int64_t until_ns, int *fd,
 bool journal_file_lock(const char *path, int64_t until_ns, int *fd,
 		       size_t *bytes, struct err *e)
 {
-	return lock(path, 0, until_ns, fd, bytes, e);
+	return lock(&(struct lock_opts){path, 0, until_ns}, fd, bytes, e);
 }
 
 void journal_file_discard(const char *path, int fd)
@@ -102,7 +110,8 @@ bool journal_file_make(const char *path, int64_t until_ns, size_t bytes,
 {
 	char *name = with_suffix(path, ".new");
 	size_t was_bytes;
-	bool ok = lock(name, O_CREAT, until_ns, fd, &was_bytes, e);
+	bool ok = lock(&(struct lock_opts){name, O_CREAT, until_ns}, fd,
+		       &was_bytes, e);
 	free(name);
 	if (!ok)
 		return false;

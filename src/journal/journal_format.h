@@ -176,7 +176,6 @@ uint64_t journal_tail_check(const struct journal_tail_block *,
 			    const void *counters);
 uint64_t journal_note_check(const struct append_note *);
 uint64_t journal_item_check(const struct journal_item *, const char *bytes);
-
 uint64_t journal_input_check(const struct journal_input *);
 
 /* How many bytes of the ring a message of this length takes. */
@@ -189,6 +188,8 @@ struct journal_view journal_view_make(void *base,
 /* Write an empty journal into a map of zeros. */
 void journal_format(struct journal_view *);
 
+/* Where things are in the map.  `position` counts from the first byte ever
+ * appended; `which` is the low bit of the tail's word. */
 struct journal_item *journal_item_at(const struct journal_view *,
 				     uint64_t position);
 struct journal_tail_block *journal_tail_at(const struct journal_view *,

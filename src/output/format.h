@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* format - the contract of how a record becomes a line.
+/* format - the contract of an output format, which turns a record into a line.
  *
  * A format is one file with one `const struct format_ops` and one row in
  * output/kinds.h.  A line ends with '\n' and contains no other: control
  * characters inside a value are escaped, so that no value can forge a second
  * line (CWE-117).  With Escape off, the bytes are written as Fluent Bit writes
- * them. */
+ * them.  render runs in the pipeline thread. */
 #ifndef OUTPUT_FORMAT_H
 #define OUTPUT_FORMAT_H
 
@@ -22,12 +22,12 @@ struct record;
 
 struct format_ops {
 	const char *name;		  /* as in the configuration */
-	const struct conf_key_spec *keys; /* NULL: it has none of its own */
+	const struct conf_key_spec *keys; /* NULL: it has no keys of its own */
 	struct format *(*open)(struct conf_section *, struct err *);
 	/* Append the line with its '\n'. */
 	void (*render)(struct format *, const struct record *, struct buf *);
-	/* Append the line with which an empty file begins, before the line of
-	 * this record.  NULL if the format has none. */
+	/* Append the line with which an empty file begins, for the first record
+	 * in it.  NULL if the format has no such line. */
 	void (*render_head)(struct format *, const struct record *,
 			    struct buf *);
 	void (*close)(struct format *);
@@ -39,7 +39,7 @@ struct format { /* each kind embeds this as its first member */
 	bool has_head; /* call render_head */
 };
 
-/* Open the format that the section's Format names; without one, out_file.
+/* Open the format that the section's Format names, by default out_file.
  * Declares the keys of all formats: Fluent Bit accepts each with every format,
  * so a key of another format is ignored and logged.  NULL on failure. */
 struct format *format_open(struct conf_section *, struct err *);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Format csv: SECONDS.NANOSECONDS,"value",5,...  With csv_column_names an
+/* Format csv: SECONDS.NANOSECONDS,"value",5,...  With csv_column_names, an
  * empty file begins with timestamp,"key","key",...
  *
- * As Fluent Bit, but that a quote inside a string is doubled (RFC 4180): no
- * value can forge a column.  What is in a map or an array is escaped as
- * strings are, though it stands in no quotes of its own. */
+ * The lines are Fluent Bit's, except that a quote inside a string is doubled
+ * (RFC 4180), so that no value can forge a column.  Strings in a map or an
+ * array are escaped in the same way. */
 #include <stdlib.h>
 
 #include "base/buf.h"
@@ -24,8 +24,7 @@ struct csv {
 
 static const struct conf_key_spec keys[] = {
 	{"Delimiter", CONF_CHOICE, .default_text = "comma",
-	 .help = "What separates columns: comma, tab, space, or one "
-		 "character."},
+	 .help = "What separates columns: comma, tab or space."},
 	{"csv_column_names", CONF_BOOL, .default_text = "off",
 	 .help = "Begin an empty file with a line of column names."},
 	{NULL},

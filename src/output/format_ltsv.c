@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Format ltsv: "time":SECONDS.MICROSECONDS<TAB>"key":"value"<TAB>"key":5...
- * with the quotes that Fluent Bit writes and that LTSV itself does not have. */
+ * Fluent Bit writes the quotes, although LTSV itself has none. */
 #include <stdlib.h>
 
 #include "base/buf.h"
@@ -20,8 +20,7 @@ struct ltsv {
 
 static const struct conf_key_spec keys[] = {
 	{"Delimiter", CONF_CHOICE, .default_text = "tab",
-	 .help = "What separates fields: comma, tab, space, or one "
-		 "character."},
+	 .help = "What separates fields: comma, tab or space."},
 	{"Label_Delimiter", CONF_CHOICE, .default_text = ":",
 	 .help = "What separates a label from its value."},
 	{NULL},

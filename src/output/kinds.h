@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kinds - the list of all output formats, and the outputs of this room.
  *
- * To add a format, write src/output/format_NAME.c, which defines `const struct
- * format_ops format_NAME_ops`, and add X(NAME) here.  The accepted names and
- * keys follow from this list.  Outputs are listed in setup/plugins.h. */
+ * To add a format, write src/output/format_NAME.c, which defines
+ * `const struct format_ops format_NAME_ops`, and add X(NAME) here.  The
+ * accepted names and keys follow from this list.  Outputs are listed in
+ * setup/plugins.h. */
 #ifndef OUTPUT_KINDS_H
 #define OUTPUT_KINDS_H
 

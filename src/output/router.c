@@ -42,14 +42,14 @@ const struct conf_key_spec output_common_keys[] = {
 
 enum { KINDS_MAX = 32 };
 
-struct route {
+struct router_route {
 	char *name;
 	struct tag_match match;
 	struct sink *sink;
 };
 
 struct router {
-	struct route *routes;
+	struct router_route *routes;
 	size_t count;
 };
 
@@ -75,7 +75,7 @@ static const struct sink_ops *find_kind(struct conf_section *s,
 	return NULL;
 }
 
-/* NAME.N, or the Alias. */
+/* Returns NAME.N, or the Alias. */
 static char *name_sink(const struct router *router, const struct sink_ops *kind,
 		       const char *alias)
 {
@@ -95,7 +95,7 @@ static bool is_taken(const struct router *router, const char *name)
 	return i < router->count;
 }
 
-/* NULL when there is no name for it. */
+/* Returns NULL if the name is taken. */
 static char *get_name(const struct router *router, struct conf_section *s,
 		      const struct sink_ops *kind, struct err *e)
 {
@@ -107,21 +107,22 @@ static char *get_name(const struct router *router, struct conf_section *s,
 		free(name);
 		name = name_sink(router, kind, NULL);
 		conf_warn(s, "Alias",
-			  "there is an output \"%s\" already: this one is "
+			  "another output is called \"%s\": this one is "
 			  "called %s",
 			  alias, name);
 	}
 	if (!is_taken(router, name))
 		return name;
-	conf_err_key(s, "Alias", e,
-		     "there is an output \"%s\" already; give one of the two "
-		     "another Alias",
-		     name);
+	conf_err_key(
+		s, "Alias", e,
+		"another output is called \"%s\"; give one of the two another "
+		"Alias",
+		name);
 	free(name);
 	return NULL;
 }
 
-static void route_fini(struct route *route)
+static void route_fini(struct router_route *route)
 {
 	if (route->sink != NULL)
 		route->sink->ops->close(route->sink);
@@ -129,9 +130,9 @@ static void route_fini(struct route *route)
 	free(route->name);
 }
 
-/* As in Fluent Bit, where an output without a Match gets everything when it
- * is the only one, of the only input, and else nothing. */
-static bool read_match(struct route *route, struct conf_section *s,
+/* As in Fluent Bit: an output without a Match gets every record if it is the
+ * only output, with only one input, and otherwise none. */
+static bool read_match(struct router_route *route, struct conf_section *s,
 		       const struct sink_env *env, struct err *e)
 {
 	const char *match = NULL, *regex = NULL;
@@ -159,24 +160,25 @@ void router_free(struct router *router)
 	free(router);
 }
 
-/* What a file output has spilled is written by the one that has its name now;
- * when there is none, because it was renamed or removed, by the first: a spill
- * knows the paths of its files, and its lines are as they were. */
-static bool inherits(const void *data, uint32_t number, struct span name)
+/* The lines that a file output has spilled are written by the output that has
+ * its name now.  If there is none, because the output was renamed or removed,
+ * the first output with spills writes them: a spill contains the paths of its
+ * files and complete lines. */
+static bool takes_over(const void *data, uint32_t number, struct span name)
 {
 	const struct router *router = data;
-	const struct route *heir = NULL;
+	const struct router_route *writer = NULL;
 	for (size_t i = 0; i < router->count; i++) {
-		const struct route *route = &router->routes[i];
+		const struct router_route *route = &router->routes[i];
 		if (!route->sink->ops->has_spills)
 			continue;
-		bool is_its = span_equals(span_of(route->name), name);
-		if (heir == NULL || is_its)
-			heir = route;
-		if (is_its)
+		bool has_name = span_equals(span_of(route->name), name);
+		if (writer == NULL || has_name)
+			writer = route;
+		if (has_name)
 			break;
 	}
-	return heir == &router->routes[number];
+	return writer == &router->routes[number];
 }
 
 bool router_add(struct router *router, struct conf_section *s,
@@ -192,7 +194,7 @@ bool router_add(struct router *router, struct conf_section *s,
 	char *name = get_name(router, s, kind, e);
 	if (name == NULL)
 		return false;
-	struct route route = {.name = name};
+	struct router_route route = {.name = name};
 	if (!read_match(&route, s, env, e)) {
 		free(name);
 		return false;
@@ -200,7 +202,7 @@ bool router_add(struct router *router, struct conf_section *s,
 	struct sink_env its_env = *env;
 	its_env.number = (uint32_t)router->count;
 	its_env.name = route.name;
-	its_env.inherits = inherits;
+	its_env.takes_over = takes_over;
 	its_env.router = router;
 	route.sink = kind->open(s, &its_env, e);
 	if (route.sink != NULL)
@@ -220,7 +222,7 @@ void router_put(struct router *router, struct record *r)
 	struct message *m = r->message;
 	bool is_routed = false;
 	for (size_t i = 0; i < router->count; i++) {
-		const struct route *route = &router->routes[i];
+		const struct router_route *route = &router->routes[i];
 		if (!tag_match_takes(&route->match, r->tag))
 			continue;
 		is_routed = true;
@@ -228,7 +230,7 @@ void router_put(struct router *router, struct record *r)
 					  &m->reason))
 			m->is_answered = true;
 	}
-	/* That a part of it is undecided weighs more. */
+	/* DROP_undecided takes precedence over DROP_unrouted. */
 	if (!is_routed && m->reason != DROP_undecided)
 		m->reason = DROP_unrouted;
 }
@@ -269,12 +271,12 @@ void router_reopen(struct router *router)
 	}
 }
 
-void router_settled(struct router *router)
+void router_committed(struct router *router)
 {
 	for (size_t i = 0; i < router->count; i++) {
 		struct sink *sink = router->routes[i].sink;
-		if (sink->ops->settled != NULL)
-			sink->ops->settled(sink);
+		if (sink->ops->committed != NULL)
+			sink->ops->committed(sink);
 	}
 }
 

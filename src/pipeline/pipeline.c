@@ -4,16 +4,15 @@
  *  2. the thread takes up to a batch of messages and runs each one through its
  *     decoder, the filter chain and the router; the sinks collect the lines;
  *  3. the sinks write, the journal commits, the counters are published;
- *  4. when the journal is empty, the thread sleeps again.
- * Failure modes:
- *  - the disk rejects writes (SINK_BLOCKED): step 3 is retried with back-off, no
- *    message is taken meanwhile, and the journal fills;
+ *  4. when the journal is empty, the thread sleeps again. Failure modes:
+ *  - the disk rejects writes (SINK_BLOCKED): step 3 is retried with back-off,
+ *    no message is taken meanwhile, and the journal fills;
  *  - one file cannot be opened: its sink spills the lines and step 3 goes on;
  *    the sleep of step 4 is then short, to retry soon;
  *  - the worker leaves while blocked: the batch is not committed; the next
  *    worker gets it again, and the journal's notes tell it what was written;
- *  - the worker finishes while blocked: after pipeline_abandon, every batch gets
- *    one more attempt and is then dropped and counted. */
+ *  - the worker finishes while blocked: after pipeline_abandon, every batch
+ *    gets one more attempt and is then dropped and counted. */
 #include "pipeline/pipeline.h"
 
 #include <pthread.h>
@@ -205,9 +204,9 @@ static void commit(struct pipeline *p)
 	size_t bytes;
 	const void *block = counters_pack(p->counters, &bytes);
 	journal_commit(p->opts.journal, block, bytes);
-	router_settled(p->opts.router);
+	router_committed(p->opts.router);
 	if (p->opts.dead_letter != NULL)
-		dead_letter_settled(p->opts.dead_letter);
+		dead_letter_committed(p->opts.dead_letter);
 	p->opts.on_progress(p->opts.data, false);
 }
 
@@ -258,8 +257,8 @@ static void run_message(struct pipeline *p, struct journal_entry *entry)
 	arena_reset(p->arena);
 }
 
-/* Leave CPU to receiving: see pipeline/cpu_share.h.  An order ends the pause; it
- * is carried out after the batch. */
+/* Leave CPU to receiving: see pipeline/cpu_share.h.  An order ends the pause;
+ * it is carried out after the batch. */
 static void throttle(struct pipeline *p)
 {
 	int64_t now_ns = clock_mono_ns();
@@ -355,7 +354,8 @@ static void abandon_all(struct pipeline *p)
 		dead_letter_abandon(p->opts.dead_letter);
 }
 
-/* Write the batch and commit it.  False when it is left for the next process. */
+/* Write the batch and commit it.  False when it is left for the next process.
+ */
 static bool flush(struct pipeline *p, struct orders *orders)
 {
 	struct backoff backoff = {.min_ms = BACKOFF_MIN_MS,
@@ -430,8 +430,8 @@ static void *run_thread(void *data)
 {
 	struct pipeline *p = data;
 	struct orders orders = sleep_until_woken(p);
-	/* A batch that must be repeated comes first: flush commits, and a commit
-	 * would erase its notes. */
+	/* A batch that must be repeated comes first: flush commits, and a
+	 * commit would erase its notes. */
 	bool goes_on =
 		journal_is_repeating(p->opts.journal) || flush(p, &orders);
 	while (goes_on && run_batches(p, &orders)) {

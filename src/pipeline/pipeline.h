@@ -51,7 +51,8 @@ struct pipeline_opts { /* all borrowed until pipeline_free */
 	 * it. */
 	bool is_durable;
 	/* Both are called in the pipeline's thread.  on_progress: a batch was
-	 * committed, or the output is blocked.  on_finished: the thread ends. */
+	 * committed, or the output is blocked.  on_finished: the thread ends.
+	 */
 	void (*on_progress)(void *, bool is_blocked);
 	void (*on_finished)(void *);
 	void *data;

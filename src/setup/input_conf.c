@@ -13,7 +13,7 @@
 #include "setup/plugins.h"
 
 enum {
-	/* What fits into the sender's default SO_SNDBUF of 212,992 bytes. */
+	/* The sender's default SO_SNDBUF holds no longer datagram. */
 	MESSAGE_BYTES_DEFAULT = 212992,
 	MESSAGE_BYTES_MAX = 16 * 1024 * 1024,
 	QUEUE_LENGTH_DEFAULT = 4096,
@@ -151,9 +151,10 @@ static bool read_mode(struct conf_section *s, struct input *in, struct err *e)
 	    !conf_get_bool(s, "tls", &tls, e))
 		return false;
 	in->socket.kind = (enum socket_kind)mode;
-	return !tls || conf_err_key(s, "tls", e,
-				    "there is no tls; let something in front "
-				    "of this end it, like stunnel");
+	return !tls ||
+	       conf_err_key(s, "tls", e,
+			    "TLS is not supported; let something in front "
+			    "of this end it, like stunnel");
 }
 
 static bool read_unix(struct conf_section *s, struct input *in, struct err *e)
@@ -172,7 +173,7 @@ static bool read_unix(struct conf_section *s, struct input *in, struct err *e)
 		return conf_err_in(s, "Path", e);
 	if (mode > 0777)
 		return conf_err_key(s, "Unix_Perm", e,
-				    "Unix_Perm is a mode like 0666");
+				    "Unix_Perm must be a mode like 0666");
 	in->socket.mode = (mode_t)mode;
 	in->socket.queue_length = (unsigned)queue_length;
 	ignore(s, of_unix_sockets);
@@ -210,9 +211,9 @@ static bool read_framing(struct conf_section *s, struct input *in,
 	return true;
 }
 
-/* Fluent Bit cuts a datagram at Buffer_Chunk_Size, and ends a connection with
- * a message longer than Buffer_Max_Size; here they can only make room for
- * larger ones. */
+/* Fluent Bit truncates a datagram at Buffer_Chunk_Size and closes a connection
+ * with a message longer than Buffer_Max_Size.  In sluiced these keys can only
+ * make room for longer messages. */
 static bool read_size(struct conf_section *s, const char *key, struct input *in,
 		      struct err *e)
 {
@@ -262,7 +263,7 @@ static bool find_parser(struct conf_section *s, const struct input_env *env,
 	return false;
 }
 
-/* As Fluent Bit has it where it cannot know. */
+/* Fluent Bit's text for an unknown address. */
 static const char *no_peer_address(const struct input *in)
 {
 	switch (in->socket.kind) {
@@ -275,7 +276,7 @@ static const char *no_peer_address(const struct input *in)
 	}
 }
 
-/* A sender of Unix datagrams has no address. */
+/* The sender of a Unix datagram has no address. */
 static bool read_keys(struct conf_section *s, struct input *in,
 		      struct decoder *d, struct err *e)
 {

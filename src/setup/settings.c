@@ -114,7 +114,7 @@ void settings_init(struct settings *s)
 	};
 }
 
-/* As in Fluent Bit the environment has the last word, if it is a level. */
+/* As in Fluent Bit, FLB_LOG_LEVEL overrides the key if it is a level. */
 static bool read_log(struct settings *s, struct conf_section *c, struct err *e)
 {
 	static const char *const names[] = {"off",  "error", "warn",  "warning",
@@ -166,7 +166,7 @@ static bool read_http(struct settings *s, struct conf_section *c, struct err *e)
 	return true;
 }
 
-/* never | batch | interval SECONDS */
+/* Read never, batch or interval SECONDS. */
 static bool read_fsync(struct settings *s, struct conf_section *c,
 		       struct err *e)
 {
@@ -188,7 +188,7 @@ static bool read_fsync(struct settings *s, struct conf_section *c,
 			return true;
 	}
 	return conf_err_key(c, "Fsync", e,
-			    "Fsync \"%s\" is none of never, batch, interval "
+			    "Fsync \"%s\" must be never, batch or interval "
 			    "SECONDS",
 			    text);
 }
@@ -210,7 +210,7 @@ static bool read_storage(struct settings *s, struct conf_section *c,
 	return true;
 }
 
-/* Fluent Bit's -1 is to wait for ever. */
+/* In Fluent Bit, -1 means to wait forever. */
 static bool read_grace(struct settings *s, struct conf_section *c,
 		       struct err *e)
 {

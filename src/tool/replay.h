@@ -7,6 +7,10 @@
  * input, to the first one.  It gets a new arrival time, which matters only if
  * the message has no time of its own.
  *
+ * FILE may also be a spill that was set aside as NAME.damaged (file/spill.h).
+ * Its lines are complete, so replay appends them to the file for which they
+ * were rendered (file/spill_replay.h).
+ *
  * Sending waits while the receiver's queue is full.  FILE is read up to where
  * it ended at the start, because messages that still cannot become a line are
  * appended to it again.  It is neither changed nor deleted. */

@@ -188,7 +188,7 @@ def test_the_last_log_line_contains_the_accounting_equation(room, out, start):
         sender.send(*(datagram({"n": n}) for n in range(10)), b"")
     daemon.wait_for_messages(11)
     daemon.stop()
-    assert ("mod=worker stopped received=11 written=10 dropped=1"
+    assert ("mod=worker state=stopped received=11 written=10 dropped=1"
             " dead_lettered=0 queued=0" in daemon.log())
 
 

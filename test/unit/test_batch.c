@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "file/batch.h"
 
-#include "file/appender.h"
+#include "file/output_file.h"
 #include "unit.h"
 
 enum { FILES = 3, MUCH_BYTES = 1024 * 1024, MANY = 100 };
 
 struct fixture {
 	struct sink_stats stats;
-	struct appender_env env;
-	struct appender *files[FILES];
+	struct file_env env;
+	struct output_file *files[FILES];
 	struct batch_chain chains[FILES];
 	struct batch batch;
 };
@@ -18,13 +18,13 @@ static void make(struct fixture *f)
 {
 	*f = (struct fixture){.env.stats = &f->stats};
 	for (size_t i = 0; i < FILES; i++)
-		f->files[i] = appender_new("/nowhere/file", &f->env);
+		f->files[i] = output_file_new("/nowhere/file", &f->env);
 }
 
 static void end(struct fixture *f)
 {
 	for (size_t i = 0; i < FILES; i++)
-		appender_free(f->files[i]);
+		output_file_free(f->files[i]);
 	batch_fini(&f->batch);
 }
 
@@ -34,13 +34,13 @@ static void put(struct fixture *f, size_t file, const char *line, bool answers)
 	buf_put_text(&f->batch.bytes, line);
 	batch_took(&f->batch, &f->chains[file], at, f->batch.bytes.len - at,
 		   answers);
-	appender_count(f->files[file], answers);
+	output_file_count(f->files[file], answers);
 }
 
 static void assert_handed_over(struct fixture *f, size_t file,
 			       const char *lines, const char *answers)
 {
-	struct appender *a = f->files[file];
+	struct output_file *a = f->files[file];
 	batch_hand_over(&f->batch, &f->chains[file], a);
 	assert_int_equal(f->chains[file].first, 0);
 	assert_string_equal(buf_text(&a->lines), lines);
@@ -52,7 +52,7 @@ static void assert_handed_over(struct fixture *f, size_t file,
 /* Return the memory to the batch, as if the lines had been written. */
 static void take_back(struct fixture *f, size_t file)
 {
-	struct appender *a = f->files[file];
+	struct output_file *a = f->files[file];
 	buf_clear(&a->lines);
 	buf_clear(&a->answers);
 	batch_take_back(&f->batch, a);

@@ -410,7 +410,7 @@ static void an_ignored_key_is_accepted_and_reported_once(void **state)
 	conf_ignore(s, "Coro", "there is none");
 	assert_int_equal(times_logged(state, "level="), 1);
 	assert_logged(state, "level=info mod=conf at=x.conf:2 key=daemon "
-			     "msg=\"has no meaning here: the supervisor is "
+			     "msg=\"has no effect here: the supervisor is "
 			     "enough\"\n");
 	assert_true(conf_section_end(s, &e));
 	conf_free(c);
@@ -523,22 +523,20 @@ static void a_plugin_only_fluent_bit_has_is_not_called_a_misspelling(
 		const char *text, *kind, *message;
 	} cases[] = {
 		{"[FILTER]\n    Match *\n    Name Kubernetes\n", "filter",
-		 "x.conf:3: [FILTER] \"Kubernetes\" is Fluent Bit's, not "
-		 "sluiced's, which takes syslog and writes files; of filters "
-		 "it has lua, grep"},
+		 "x.conf:3: [FILTER] \"Kubernetes\" is a plug-in of Fluent Bit "
+		 "that sluiced does not have; its filters are lua, grep"},
 		{"[INPUT]\n    Name kubernetes\n", "input",
 		 "x.conf:2: [INPUT] unknown input \"kubernetes\"; known: lua, "
 		 "grep"},
 		{"[INPUT]\n    Name tail\n", "input",
-		 "x.conf:2: [INPUT] \"tail\" is Fluent Bit's, not sluiced's, "
-		 "which takes syslog and writes files; of inputs it has lua, "
-		 "grep"},
+		 "x.conf:2: [INPUT] \"tail\" is a plug-in of Fluent Bit that "
+		 "sluiced does not have; its inputs are lua, grep"},
 		{"[OUTPUT]\n    Name gerp\n", "output",
 		 "x.conf:2: [OUTPUT] unknown output \"gerp\"; did you mean "
 		 "\"grep\"?"},
 		{"\n[stream_task]\n", NULL,
 		 "x.conf:2: [stream_task] a section of Fluent Bit that sluiced "
-		 "does not have: there is no stream processor"},
+		 "does not have: sluiced has no stream processor"},
 		{"[LUAA]\n", NULL,
 		 "x.conf:1: [LUAA] unknown section \"LUAA\"; did you mean "
 		 "\"lua\"?"},

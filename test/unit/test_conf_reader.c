@@ -200,8 +200,9 @@ static void a_line_may_have_32_mib_and_no_byte_more(void **state)
 static void a_file_that_is_far_too_large_is_refused(void **state)
 {
 	(void)state;
-	assert_conf_refused("/dev/zero",
-			    "/dev/zero: over 64 MiB: no configuration");
+	assert_conf_refused(
+		"/dev/zero",
+		"/dev/zero: over 64 MiB; a configuration is smaller");
 }
 
 static void variables_are_replaced_once_everywhere(void **state)
@@ -274,7 +275,7 @@ static void text_that_looks_like_a_comment_is_reported_once_per_line(
 	assert_int_equal(times_logged(state, "level="), 1);
 	assert_logged(state,
 		      "level=warn mod=conf at=x.conf:2 key=Key err=\"a # "
-		      "behind a value starts no comment: it is part of "
+		      "after a value does not start a comment: it is part of "
 		      "the value\"\n");
 	assert_one_value("[S]\n    Key # all\n", "# all");
 	assert_int_equal(times_logged(state, "level="), 2);
@@ -287,7 +288,7 @@ static void lines_without_effect_are_reported(void **state)
 	conf_free(conf_from_text("[S] # fine\n[T]   \n"));
 	assert_string_equal(conf_dir_log(state), "");
 	conf_free(conf_from_text("[S] Key value\n@SET A=${B}\n"));
-	assert_logged(state, "at=x.conf:1 err=\"what stands behind [S] is "
+	assert_logged(state, "at=x.conf:1 err=\"text after [S] is "
 			     "ignored\"\n");
 	assert_logged(state,
 		      "at=x.conf:2 key=@SET err=\"${...} is not expanded "
@@ -312,8 +313,9 @@ static void a_variable_may_take_its_value_from_a_file(void **state)
 			    "directory");
 	file_write("secret", SPAN("a\0b"));
 	file_write_text("main.conf", "@SET A=file://secret\n");
-	assert_conf_refused("main.conf",
-			    "main.conf:1: @SET: secret: a NUL byte");
+	assert_conf_refused(
+		"main.conf",
+		"main.conf:1: @SET: secret: it contains a NUL byte");
 	/* A text that came from no file cannot read files. */
 	assert_one_value("@SET A=file://two\n[S]\n    Key ${A}\n",
 			 "file://two");

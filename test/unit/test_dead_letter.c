@@ -227,7 +227,7 @@ static void a_line_that_is_not_a_dead_letter_is_refused_with_a_reason(
 		{SPAN("<190>Nov 21"), "not JSON"},
 		{SPAN("[1]"), "one JSON object"},
 		{SPAN("{\"raw\":\"a\"}{}"), "one JSON object"},
-		{SPAN("{\"raw\":\"a"), "cut"},
+		{SPAN("{\"raw\":\"a"), "truncated"},
 		{SPAN("{\"time\":\"x\"}"), "neither"},
 		{SPAN("{\"raw\":1}"), "neither"},
 		{SPAN("{\"raw_base64\":\"YQ\"}"), "not base64"},
@@ -292,7 +292,7 @@ static void dead_letters_wait_in_order_until_their_file_opens(void **state)
 	assert_non_null(strstr(content(f, "log").ptr, "cannot be written"));
 	put_all(f, (const char *const[]){"one", "two", NULL});
 	assert_int_equal(flush(f), SINK_FLUSHED);
-	dead_letter_settled(f->letters);
+	dead_letter_committed(f->letters);
 	put_all(f, (const char *const[]){"three", NULL});
 	assert_int_equal(flush(f), SINK_FLUSHED);
 	assert_int_equal(stats(f)->messages_queued, 3);

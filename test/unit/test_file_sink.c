@@ -450,7 +450,7 @@ static const struct mistake {
 	{"    rotate on\n", "logrotate"},
 	{"    enable_strftime on\n", "lua"},
 	{"    File $a\n    fallback_file x\n", "rewrite_tag"},
-	{"    File @/a/\n", "it ends in '/'"},
+	{"    File @/a/\n", "it ends with '/'"},
 	{"    Path @\n    File /\n", "empty"},
 	{"    Format template\n", "Format"},
 	{"    Paht @\n", "Path"},

@@ -66,15 +66,16 @@ static void a_match_that_matches_no_tag_is_reported(void **state)
 	assert_logged(
 		state,
 		"at=x.conf:13 section=OUTPUT key=Match "
-		"err=\"ngnix fits no tag, so nothing comes here; there can be nginx, other\"\n");
+		"err=\"no tag matches ngnix, so this section never receives a record; possible tags: nginx, other\"\n");
 }
 
 static void a_missing_match_is_reported(void **state)
 {
 	assert_int_equal(warnings(state, "", NULL, ""), 1);
-	assert_logged(state,
-		      "at=x.conf:11 section=OUTPUT key=Name err=\"without "
-		      "Match nothing comes here; `Match *` takes all\"\n");
+	assert_logged(
+		state,
+		"at=x.conf:11 section=OUTPUT key=Name err=\"without "
+		"Match this section never receives a record; `Match *` receives all\"\n");
 	assert_int_equal(warnings(state, "", NULL, "    Match_Regex ^x\n"), 0);
 }
 

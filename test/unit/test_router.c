@@ -229,7 +229,7 @@ static const struct mistake {
 	{"[OUTPUT]\n    Name file\n    Macth *\n", {"t.conf:3", "\"Match\""}},
 	{"[OUTPUT]\n    Name file\n    Match *\n    Alias file.1\n"
 	 "[OUTPUT]\n    Name file\n    Match *\n",
-	 {"t.conf:5", "\"file.1\" already", "Alias"}},
+	 {"t.conf:5", "another output is called \"file.1\"", "Alias"}},
 	{"[OUTPUT]\n    Name file\n    Match *\n    Refuse on\n",
 	 {"t.conf:4", "Refuses"}},
 	{"[OUTPUT]\n    Name file\n    Match *\n    Fails on\n", {"as asked"}},
@@ -250,7 +250,7 @@ static void a_mistake_is_reported_with_place_and_remedy(void **state)
 	}
 }
 
-static void ignored_keys_of_fluent_bit_are_accepted(void **state)
+static void ignored_keys_of_fluent_bit_change_nothing(void **state)
 {
 	(void)state;
 	struct err e;
@@ -262,6 +262,8 @@ static void ignored_keys_of_fluent_bit_are_accepted(void **state)
 			      "    net.keepalive off\n    tls.verify on\n"
 			      "    log_suppress_interval 10\n",
 			      &e));
+	put(&f, "a");
+	assert_int_equal(sink_at(&f, 0)->stats.lines_total, 1);
 	close_all(&f);
 }
 
@@ -280,7 +282,7 @@ int main(void)
 			one_blocked_sink_blocks_and_the_others_are_flushed),
 		cmocka_unit_test(sinks_are_named_by_kind_and_number_or_alias),
 		cmocka_unit_test(a_mistake_is_reported_with_place_and_remedy),
-		cmocka_unit_test(ignored_keys_of_fluent_bit_are_accepted),
+		cmocka_unit_test(ignored_keys_of_fluent_bit_change_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

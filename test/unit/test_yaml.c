@@ -276,14 +276,16 @@ static void malformed_yaml_is_refused_with_its_line(void **state)
 		 "filters under pipeline"},
 		{"- a\n", "x.yaml:1: a configuration must have keys: `key: "
 			  "value`"},
-		{"a: b: c\n", "x.yaml:1: no YAML: mapping values are not "
+		{"a: b: c\n", "x.yaml:1: invalid YAML: mapping values are not "
 			      "allowed in this context"},
-		{"service:\n\tflush: 1\n", "x.yaml:2: no YAML: found character "
-					   "that cannot start any token"},
-		{"service: \"\xff\"\n", "x.yaml:1: no YAML: invalid leading "
-					"UTF-8 octet"},
+		{"service:\n\tflush: 1\n",
+		 "x.yaml:2: invalid YAML: found character "
+		 "that cannot start any token"},
+		{"service: \"\xff\"\n",
+		 "x.yaml:1: invalid YAML: invalid leading "
+		 "UTF-8 octet"},
 		{"service: *none\n",
-		 "x.yaml:1: no YAML: found undefined alias"},
+		 "x.yaml:1: invalid YAML: found undefined alias"},
 		{"env: [{value: a}]\n",
 		 "x.yaml:1: env: a name and a value are needed"},
 		{"env: {A: [b]}\n",

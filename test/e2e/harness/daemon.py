@@ -25,7 +25,7 @@ SANITIZER = re.compile(
 LISTENING = re.compile(r"mod=http listening=([0-9.]+):([0-9]+)")
 READY = "level=info mod=worker ready"
 FINAL_COUNTS = re.compile(
-    r"mod=worker stopped received=(\d+) written=(\d+) dropped=(\d+)"
+    r"mod=worker state=stopped received=(\d+) written=(\d+) dropped=(\d+)"
     r" dead_lettered=(\d+) queued=(\d+)")
 # systemd passes a socket that it has bound as descriptor 3.
 AS_SYSTEMD = """

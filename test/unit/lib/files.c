@@ -85,7 +85,7 @@ size_t count_fds(void)
 
 void wait_readable(int fd)
 {
-	enum { PATIENCE_MS = 60 * 1000 };
+	enum { PATIENCE_MS = 240 * 1000 };
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
 }

@@ -41,7 +41,7 @@ void file_copy(const char *from, const char *to);
 size_t count_fds(void);
 
 /* Wait until there is something to read.  Over the network that may be later
- * than the send, also on one host.  The test fails after a minute. */
+ * than the send, also on one host.  The test fails after four minutes. */
 void wait_readable(int fd);
 
 #endif

@@ -151,7 +151,7 @@ enum sink_flush sink_dir_flush_only(struct sink_dir *d)
 
 void sink_dir_commit(struct sink_dir *d)
 {
-	d->sink->ops->settled(d->sink);
+	d->sink->ops->committed(d->sink);
 	assert_sink_adds_up(d->sink);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One loop takes line after line from the source on top of a stack.
- * @INCLUDE puts a file on top; a source that is read to its end is taken off,
- * and the one below goes on behind its @INCLUDE. */
-#include "conf/reader.h"
+/* One loop reads line after line from the file on top of a stack.  @INCLUDE
+ * pushes a file; a file that has been read is popped, and the one below
+ * continues after its @INCLUDE. */
+#include "conf/classic_format.h"
 
 #include <glob.h>
 #include <stdarg.h>
@@ -15,25 +15,25 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "conf/conf_file.h"
+#include "conf/conf_tree.h"
 #include "conf/nearest.h"
-#include "conf/source.h"
-#include "conf/tree.h"
 
 enum { LINE_BYTES_MAX = 32 << 20 }; /* as in Fluent Bit */
 
-struct source {
-	struct source *below;
+struct reader_source {
+	struct reader_source *below;
 	struct conf *conf;
 	const char *name;
 	struct buf text; /* of a file */
 	struct span rest;
 	size_t line;
 	struct span indent;
-	size_t indent_line; /* that fixed it, 0: none yet */
+	size_t indent_line; /* the line that fixed it; 0: none yet */
 	struct conf_section *section;
 };
 
-static PRINTF_LIKE(3, 4) bool bad(const struct source *s, struct err *e,
+static PRINTF_LIKE(3, 4) bool bad(const struct reader_source *s, struct err *e,
 				  const char *format, ...)
 {
 	va_list args;
@@ -68,30 +68,30 @@ static struct span trim_end(struct span s)
 	return s;
 }
 
-static void push(struct source **top, struct conf *conf, const char *name,
-		 struct span rest)
+static void push(struct reader_source **top, struct conf *conf,
+		 const char *name, struct span rest)
 {
-	struct source *s = mem_new(1, sizeof *s);
+	struct reader_source *s = mem_new(1, sizeof *s);
 	s->below = *top;
 	s->conf = conf;
-	s->name = tree_text(conf, span_of(name));
+	s->name = conf_tree_text(conf, span_of(name));
 	s->rest = rest;
 	*top = s;
 }
 
-static void pop(struct source **top)
+static void pop(struct reader_source **top)
 {
-	struct source *s = *top;
+	struct reader_source *s = *top;
 	*top = s->below;
 	buf_fini(&s->text);
 	free(s);
 }
 
-static bool push_file(struct source **top, struct conf *conf, const char *path,
-		      struct err *e)
+static bool push_file(struct reader_source **top, struct conf *conf,
+		      const char *path, struct err *e)
 {
 	struct buf text = {0};
-	if (!source_read(conf, path, &text, e)) {
+	if (!conf_file_read(conf, path, &text, e)) {
 		buf_fini(&text);
 		return false;
 	}
@@ -100,16 +100,16 @@ static bool push_file(struct source **top, struct conf *conf, const char *path,
 	return true;
 }
 
-static bool include_all(struct source **top, struct conf *conf,
+static bool include_all(struct reader_source **top, struct conf *conf,
 			const char *pattern, struct err *e)
 {
 	glob_t found;
-	int rc = source_find(conf->dir, pattern, &found);
+	int rc = conf_file_find(conf->dir, pattern, &found);
 	if (rc == GLOB_NOMATCH)
 		return err_set(e, "no file matches %s", pattern);
 	if (rc != 0)
 		return err_set(e, "%s cannot be searched", pattern);
-	/* The last one first: the stack turns them round. */
+	/* The last one first, because the stack reverses the order. */
 	bool ok = true;
 	for (size_t i = found.gl_pathc; ok && i-- > 0;)
 		ok = push_file(top, conf, found.gl_pathv[i], e);
@@ -117,9 +117,9 @@ static bool include_all(struct source **top, struct conf *conf,
 	return ok;
 }
 
-static bool include(struct source **top, const char *path, struct err *e)
+static bool include(struct reader_source **top, const char *path, struct err *e)
 {
-	struct source *s = *top;
+	struct reader_source *s = *top;
 	if (s->conf->dir == NULL)
 		return bad(s, e, "@INCLUDE is possible only in a file");
 	bool ok;
@@ -133,7 +133,7 @@ static bool include(struct source **top, const char *path, struct err *e)
 	return ok || err_in(e, "%s:%zu: @INCLUDE", s->name, s->line);
 }
 
-static bool set(struct source *s, struct span value, struct err *e)
+static bool set(struct reader_source *s, struct span value, struct err *e)
 {
 	const char *equals = memchr(value.ptr, '=', value.len);
 	if (equals == NULL || equals == value.ptr)
@@ -143,7 +143,7 @@ static bool set(struct source *s, struct span value, struct err *e)
 	    (value.len > name.len + 1 && is_blank(equals[1])))
 		return bad(s, e, "@SET wants no blanks around the \"=\"");
 	value = skip(value, name.len + 1);
-	if (!tree_set(s->conf, name, value, e))
+	if (!conf_tree_set(s->conf, name, value, e))
 		return err_in(e, "%s:%zu: @SET", s->name, s->line);
 	if (memmem(value.ptr, value.len, "${", 2) != NULL)
 		log_line(
@@ -154,9 +154,9 @@ static bool set(struct source *s, struct span value, struct err *e)
 	return true;
 }
 
-/* "Key  value" at the first space; the text ends in no blank. */
-static bool split(const struct source *s, struct span text, struct span *key,
-		  struct span *value, struct err *e)
+/* Split "Key  value" at the first space.  The text has no trailing blank. */
+static bool split(const struct reader_source *s, struct span text,
+		  struct span *key, struct span *value, struct err *e)
 {
 	char room[LOG_QUOTED_BYTES];
 	const char *space = memchr(text.ptr, ' ', text.len);
@@ -176,16 +176,17 @@ static bool split(const struct source *s, struct span text, struct span *key,
 	return true;
 }
 
-static bool read_command(struct source **top, struct span line, struct err *e)
+static bool read_command(struct reader_source **top, struct span line,
+			 struct err *e)
 {
 	static const char *const commands[] = {"@INCLUDE", "@SET", NULL};
-	struct source *s = *top;
+	struct reader_source *s = *top;
 	struct span name, value;
 	if (!split(s, line, &name, &value, e))
 		return false;
-	const char *command = tree_text(s->conf, name);
+	const char *command = conf_tree_text(s->conf, name);
 	if (strcasecmp(command, "@INCLUDE") == 0)
-		return include(top, tree_text(s->conf, value), e);
+		return include(top, conf_tree_text(s->conf, value), e);
 	if (strcasecmp(command, "@SET") == 0)
 		return set(s, value, e);
 	char room[LOG_QUOTED_BYTES];
@@ -196,7 +197,8 @@ static bool read_command(struct source **top, struct span line, struct err *e)
 	return false;
 }
 
-static bool read_section(struct source *s, struct span line, struct err *e)
+static bool read_section(struct reader_source *s, struct span line,
+			 struct err *e)
 {
 	const char *close = memchr(line.ptr, ']', line.len);
 	if (close == NULL || close == line.ptr + 1) {
@@ -207,10 +209,10 @@ static bool read_section(struct source *s, struct span line, struct err *e)
 	struct span name =
 		span_make(line.ptr + 1, (size_t)(close - line.ptr) - 1);
 	struct span behind = trim_start(skip(line, name.len + 2));
-	s->section = tree_add_section(s->conf, name, s->name, s->line);
+	s->section = conf_tree_add_section(s->conf, name, s->name, s->line);
 	if (!span_is_empty(behind) && behind.ptr[0] != '#')
 		log_line(LOG_WARN, "conf",
-			 "at=%s:%zu err=\"what stands behind [%s] is ignored\"",
+			 "at=%s:%zu err=\"text after [%s] is ignored\"",
 			 s->name, s->line, s->section->name);
 	return true;
 }
@@ -224,7 +226,7 @@ static bool has_comment(struct span value)
 	return false;
 }
 
-static bool read_key(struct source *s, struct span text, struct err *e)
+static bool read_key(struct reader_source *s, struct span text, struct err *e)
 {
 	struct span name, value;
 	if (!split(s, text, &name, &value, e))
@@ -234,11 +236,12 @@ static bool read_key(struct source *s, struct span text, struct err *e)
 		return bad(s, e, "key %s before any [SECTION]",
 			   log_quoted(name, room));
 	}
-	struct conf_key *new = tree_add_key(s->section, name, value, s->line);
+	struct conf_key *new =
+		conf_tree_add_key(s->section, name, value, s->line);
 	if (has_comment(value))
 		log_line(LOG_WARN, "conf",
-			 "at=%s:%zu key=%s err=\"a # behind a value starts no "
-			 "comment: it is part of the value\"",
+			 "at=%s:%zu key=%s err=\"a # after a value does not "
+			 "start a comment: it is part of the value\"",
 			 s->name, s->line, new->name);
 	return true;
 }
@@ -258,7 +261,8 @@ static const char *describe(struct span indent,
 	return room;
 }
 
-static bool read_indented(struct source *s, struct span line, struct err *e)
+static bool read_indented(struct reader_source *s, struct span line,
+			  struct err *e)
 {
 	struct span text = trim_start(line);
 	struct span indent = span_make(line.ptr, line.len - text.len);
@@ -279,9 +283,10 @@ static bool read_indented(struct source *s, struct span line, struct err *e)
 	return read_key(s, text, e);
 }
 
-static bool read_line(struct source **top, struct span line, struct err *e)
+static bool read_line(struct reader_source **top, struct span line,
+		      struct err *e)
 {
-	struct source *s = *top;
+	struct reader_source *s = *top;
 	char room[LOG_QUOTED_BYTES];
 	if (line.len > LINE_BYTES_MAX)
 		return bad(s, e, "a line of over %d MiB", LINE_BYTES_MAX >> 20);
@@ -305,9 +310,9 @@ static bool read_line(struct source **top, struct span line, struct err *e)
 		   s->indent_line);
 }
 
-static bool read_next_line(struct source **top, struct err *e)
+static bool read_next_line(struct reader_source **top, struct err *e)
 {
-	struct source *s = *top;
+	struct reader_source *s = *top;
 	const char *end = memchr(s->rest.ptr, '\n', s->rest.len);
 	struct span line = s->rest;
 	if (end != NULL)
@@ -322,7 +327,7 @@ static bool read_next_line(struct source **top, struct err *e)
 	return read_line(top, line, e);
 }
 
-static bool read_all(struct source *top, struct err *e)
+static bool read_all(struct reader_source *top, struct err *e)
 {
 	bool ok = true;
 	while (top != NULL) {
@@ -334,16 +339,16 @@ static bool read_all(struct source *top, struct err *e)
 	return ok;
 }
 
-bool reader_file(struct conf *conf, const char *path, struct err *e)
+bool classic_format_file(struct conf *conf, const char *path, struct err *e)
 {
-	struct source *top = NULL;
+	struct reader_source *top = NULL;
 	return push_file(&top, conf, path, e) && read_all(top, e);
 }
 
-bool reader_text(struct conf *conf, const char *name, const char *text,
-		 size_t length, struct err *e)
+bool classic_format_text(struct conf *conf, const char *name, const char *text,
+			 size_t length, struct err *e)
 {
-	struct source *top = NULL;
+	struct reader_source *top = NULL;
 	push(&top, conf, name, span_make(text, length));
 	return read_all(top, e);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tool/target.h"
+#include "tool/message_sender.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,7 +12,8 @@
 
 enum { SEND_BUFFER_BYTES = 32 * 1024 * 1024, PORT_DEFAULT = 5140 };
 
-static bool read_place(struct target *t, struct conf_section *s, struct err *e)
+static bool read_place(struct message_sender *t, struct conf_section *s,
+		       struct err *e)
 {
 	int64_t port = PORT_DEFAULT;
 	if (!socket_kind_is_unix(t->at.kind)) {
@@ -26,12 +27,12 @@ static bool read_place(struct target *t, struct conf_section *s, struct err *e)
 	if (!conf_get_text(s, "Path", &t->at.path, e))
 		return false;
 	if (t->at.path == NULL)
-		return conf_err(s, e, "Path is missing: where its socket is");
+		return conf_err(s, e, "Path is missing; it names the socket");
 	return socket_path_fits(t->at.path, e) || conf_err_in(s, "Path", e);
 }
 
-bool target_init(struct target *t, struct conf_section *s, size_t index,
-		 struct err *e)
+bool message_sender_init(struct message_sender *t, struct conf_section *s,
+			 size_t index, struct err *e)
 {
 	static const char *const modes[] = {/* enum socket_kind */
 					    "unix_udp", "unix_tcp", "udp",
@@ -40,7 +41,7 @@ bool target_init(struct target *t, struct conf_section *s, size_t index,
 					      "octet", NULL};
 	const char *alias = NULL;
 	size_t mode = 0, format = 0;
-	*t = (struct target){.fd = -1};
+	*t = (struct message_sender){.fd = -1};
 	if (!conf_get_choice(s, "Mode", modes, &mode, e))
 		return false;
 	t->at.kind = (enum socket_kind)mode;
@@ -56,7 +57,7 @@ bool target_init(struct target *t, struct conf_section *s, size_t index,
 	return true;
 }
 
-void target_fini(struct target *t)
+void message_sender_fini(struct message_sender *t)
 {
 	if (t->fd >= 0)
 		close(t->fd);
@@ -64,21 +65,20 @@ void target_fini(struct target *t)
 	buf_fini(&t->framed);
 }
 
-static int type_of(const struct target *t)
+static int type_of(const struct message_sender *t)
 {
 	int type = socket_kind_is_stream(t->at.kind) ? SOCK_STREAM : SOCK_DGRAM;
 	return type | SOCK_CLOEXEC;
 }
 
-/* The longest datagram that can be sent; the kernel gives what it may
- * (unix(7)). */
+/* Allow long datagrams; the kernel limits the value (unix(7)). */
 static void widen(int fd)
 {
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){SEND_BUFFER_BYTES},
 		   sizeof(int));
 }
 
-static bool connect_to(struct target *t, int family,
+static bool connect_to(struct message_sender *t, int family,
 		       const struct sockaddr *address, socklen_t length,
 		       struct err *e)
 {
@@ -95,7 +95,7 @@ static bool connect_to(struct target *t, int family,
 }
 
 /* Connecting to a wildcard address reaches this machine. */
-static bool connect_inet(struct target *t, struct err *e)
+static bool connect_inet(struct message_sender *t, struct err *e)
 {
 	struct inet_opts opts = {
 		.host = t->at.path,
@@ -108,7 +108,7 @@ static bool connect_inet(struct target *t, struct err *e)
 			  (struct sockaddr *)&address.any, address.length, e);
 }
 
-static bool connect_target(struct target *t, struct err *e)
+static bool connect_to_input(struct message_sender *t, struct err *e)
 {
 	if (t->fd >= 0)
 		return true;
@@ -120,8 +120,8 @@ static bool connect_target(struct target *t, struct err *e)
 			  sizeof address, e);
 }
 
-/* False when a line cannot hold it. */
-static bool frame(struct target *t, struct span *message)
+/* Frame the message.  False if a line cannot hold it. */
+static bool frame(struct message_sender *t, struct span *message)
 {
 	if (!socket_kind_is_stream(t->at.kind))
 		return true;
@@ -140,16 +140,18 @@ static bool frame(struct target *t, struct span *message)
 	return true;
 }
 
-enum target_send target_send(struct target *t, struct span message,
-			     struct err *e)
+enum message_sender_result message_sender_send(struct message_sender *t,
+					       struct span message,
+					       struct err *e)
 {
-	if (!connect_target(t, e))
-		return TARGET_GONE;
+	if (!connect_to_input(t, e))
+		return MESSAGE_SENDER_GONE;
 	struct span rest = message;
 	if (!frame(t, &rest)) {
-		err_set(e, "%s takes lines, and there is the end of one in it",
+		err_set(e,
+			"%s takes lines, and the message contains a line end",
 			t->at.path);
-		return TARGET_CANNOT;
+		return MESSAGE_SENDER_CANNOT;
 	}
 	do {
 		ssize_t n = send(t->fd, rest.ptr, rest.len, MSG_NOSIGNAL);
@@ -158,8 +160,9 @@ enum target_send target_send(struct target *t, struct span message,
 		} else if (errno != EINTR) {
 			err_sys(e, errno, "send %zu bytes to %s", message.len,
 				t->at.path);
-			return errno == EMSGSIZE ? TARGET_CANNOT : TARGET_GONE;
+			return errno == EMSGSIZE ? MESSAGE_SENDER_CANNOT
+						 : MESSAGE_SENDER_GONE;
 		}
 	} while (rest.len > 0);
-	return TARGET_SENT;
+	return MESSAGE_SENDER_SENT;
 }

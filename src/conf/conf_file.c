@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "conf/source.h"
+#include "conf/conf_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "conf/tree.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "conf/conf_tree.h"
 
 enum { FILE_BYTES_MAX = 64 << 20 };
 
@@ -26,8 +28,10 @@ static bool slurp(int fd, const char *path, struct buf *text, struct err *e)
 			return true;
 		text->len += (size_t)n;
 		if (text->len > FILE_BYTES_MAX)
-			return err_set(e, "%s: over %d MiB: no configuration",
-				       path, FILE_BYTES_MAX >> 20);
+			return err_set(
+				e,
+				"%s: over %d MiB; a configuration is smaller",
+				path, FILE_BYTES_MAX >> 20);
 	}
 }
 
@@ -61,18 +65,18 @@ static bool read_file(struct conf *conf, const char *path, struct buf *text,
 	return ok;
 }
 
-bool source_slurp(const char *path, struct buf *text, struct err *e)
+bool conf_file_slurp(const char *path, struct buf *text, struct err *e)
 {
 	return read_file(NULL, path, text, e);
 }
 
-bool source_read(struct conf *conf, const char *path, struct buf *text,
-		 struct err *e)
+bool conf_file_read(struct conf *conf, const char *path, struct buf *text,
+		    struct err *e)
 {
 	return read_file(conf, path, text, e);
 }
 
-int source_find_in(const char *dir, const char *pattern, glob_t *found)
+int conf_file_find_in(const char *dir, const char *pattern, glob_t *found)
 {
 	if (pattern[0] == '/')
 		return glob(pattern, 0, NULL, found);
@@ -88,8 +92,20 @@ int source_find_in(const char *dir, const char *pattern, glob_t *found)
 	return rc;
 }
 
-int source_find(const char *dir, const char *pattern, glob_t *found)
+int conf_file_find(const char *dir, const char *pattern, glob_t *found)
 {
 	int rc = glob(pattern, 0, NULL, found);
-	return rc == GLOB_NOMATCH ? source_find_in(dir, pattern, found) : rc;
+	return rc == GLOB_NOMATCH ? conf_file_find_in(dir, pattern, found) : rc;
+}
+
+char *conf_find_file(const char *dir, const char *path)
+{
+	if (path[0] == '/' || access(path, F_OK) == 0)
+		return mem_text(path);
+	struct buf full = {0};
+	buf_printf(&full, "%s/%s", dir, path);
+	bool there = access(buf_text(&full), F_OK) == 0;
+	char *found = mem_text(there ? buf_text(&full) : path);
+	buf_fini(&full);
+	return found;
 }

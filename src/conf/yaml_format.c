@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libyaml makes a tree of nodes of each document; one function for each level
- * of the format walks down it.  Nothing here knows a plugin or its keys. */
-#include "conf/yaml.h"
+/* libyaml makes a tree of nodes for each document.  One function for each level
+ * of the format walks down that tree.  Nothing here knows a plug-in or its
+ * keys. */
+#include "conf/yaml_format.h"
 
 #include <ctype.h>
 #include <stdarg.h>
@@ -16,13 +17,13 @@
 #include "base/mem.h"
 #include "base/span.h"
 #include "conf/conf.h"
+#include "conf/conf_file.h"
+#include "conf/conf_tree.h"
 #include "conf/nearest.h"
-#include "conf/source.h"
-#include "conf/tree.h"
 
 enum { FILES_MAX = 1000 };
 
-/* A file, and the document of it that is being read. */
+/* A file, and its document that is being read. */
 struct file {
 	struct conf *conf;
 	const char *name;
@@ -55,7 +56,7 @@ static struct span text_of(const yaml_node_t *scalar)
 			 scalar->data.scalar.length);
 }
 
-/* The node as a text that a configuration can hold. */
+/* Get the text of a scalar node. */
 static bool get_text(const struct file *f, const yaml_node_t *node,
 		     struct span *out, const char *what, struct err *e)
 {
@@ -77,7 +78,7 @@ static bool is_nothing(const yaml_node_t *node)
 	       node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 }
 
-/* Call take for each pair; nothing at all counts as no pair. */
+/* Call `take` for each pair.  An empty node counts as a map without pairs. */
 static bool each_pair(struct file *f, yaml_node_t *map, const char *what,
 		      take_fn take, void *data, struct err *e)
 {
@@ -112,8 +113,8 @@ static bool each_item(struct file *f, yaml_node_t *list, const char *what,
 	return true;
 }
 
-/* flushTimeout is flush_timeout, as in Fluent Bit: a key that starts with a
- * capital letter or has a "_" is not in that manner. */
+/* Convert camelCase as Fluent Bit does: flushTimeout is flush_timeout.  A key
+ * that begins with a capital letter or contains "_" stays unchanged. */
 static void put_key(struct buf *out, struct span key)
 {
 	bool is_camel = key.len > 0 && islower((unsigned char)key.ptr[0]) &&
@@ -142,7 +143,7 @@ static bool add_value(struct file *f, yaml_node_t *value, void *data,
 	char what[LOG_QUOTED_BYTES];
 	if (!get_text(f, value, &text, log_quoted(key->name, what), e))
 		return false;
-	tree_add_key(key->section, key->name, text, line_of(value));
+	conf_tree_add_key(key->section, key->name, text, line_of(value));
 	return true;
 }
 
@@ -169,8 +170,8 @@ static bool add_key(struct file *f, yaml_node_t *key, yaml_node_t *value,
 static bool add_section(struct file *f, yaml_node_t *map, void *name,
 			struct err *e)
 {
-	struct conf_section *s =
-		tree_add_section(f->conf, span_of(name), f->name, line_of(map));
+	struct conf_section *s = conf_tree_add_section(f->conf, span_of(name),
+						       f->name, line_of(map));
 	return each_pair(f, map, name, add_key, s, e);
 }
 
@@ -218,11 +219,11 @@ static bool set_variable(struct file *f, yaml_node_t *key, yaml_node_t *value,
 	if (!get_text(f, key, &name, "a variable's name", e) ||
 	    !get_text(f, value, &text, "a variable", e))
 		return false;
-	return tree_set(f->conf, name, text, e) ||
+	return conf_tree_set(f->conf, name, text, e) ||
 	       err_in(e, "%s:%zu: env", f->name, line_of(value));
 }
 
-/* An item of `env: [{name: X, value: y}]`, or of `env: [{X: y}]`. */
+/* An item of `env: [{name: X, value: y}]` or of `env: [{X: y}]`. */
 struct variable {
 	yaml_node_t *name;
 	yaml_node_t *value;
@@ -247,7 +248,7 @@ static bool note_variable(struct file *f, yaml_node_t *key, yaml_node_t *value,
 	case 3:
 		log_line(
 			LOG_INFO, "conf",
-			"at=%s:%zu key=refresh_interval msg=\"has no meaning here: "
+			"at=%s:%zu key=refresh_interval msg=\"has no effect here: "
 			"a reload reads the file again\"",
 			f->name, line_of(key));
 		break;
@@ -270,8 +271,8 @@ static bool set_item(struct file *f, yaml_node_t *item, void *data,
 	return set_variable(f, v.name, v.value, NULL, e);
 }
 
-/* The file may include others: the recursion goes through yaml_file, and no
- * file is read twice. */
+/* The file may include others.  The recursion ends because no file is read
+ * twice. / */
 static bool include_file(struct file *f, const yaml_node_t *at,
 			 const char *path, struct err *e)
 {
@@ -280,12 +281,12 @@ static bool include_file(struct file *f, const yaml_node_t *at,
 		count++;
 	if (count > FILES_MAX)
 		return bad(f, at, e, "includes: over %d files", FILES_MAX);
-	return yaml_file(f->conf, path, e) ||
+	return yaml_format_file(f->conf, path, e) ||
 	       err_in(e, "%s:%zu: includes", f->name, line_of(at));
 }
 
-/* As Fluent Bit: in the directory that the including file's path names.  Where
- * it is not there, as for @INCLUDE. */
+/* As in Fluent Bit, look in the directory in the including file's path.  If the
+ * file is not there, look where @INCLUDE does. */
 static char *find_file(const struct file *f, const char *dir, const char *path)
 {
 	struct buf beside = {0};
@@ -302,7 +303,7 @@ static bool include_all(struct file *f, const yaml_node_t *at, const char *dir,
 			const char *pattern, struct err *e)
 {
 	glob_t found;
-	if (source_find_in(dir, pattern, &found) != 0) {
+	if (conf_file_find_in(dir, pattern, &found) != 0) {
 		log_line(
 			LOG_WARN, "conf",
 			"at=%s:%zu key=includes err=\"no file matches\" path=%s",
@@ -325,7 +326,7 @@ static bool include(struct file *f, yaml_node_t *item, void *data,
 		return bad(f, item, e, "includes are possible only in a file");
 	if (!get_text(f, item, &text, "the name of an included file", e))
 		return false;
-	const char *path = tree_text(f->conf, text);
+	const char *path = conf_tree_text(f->conf, text);
 	const char *slash = strrchr(f->name, '/');
 	char *dir = slash == NULL
 			    ? mem_text(".")
@@ -342,7 +343,7 @@ static bool include(struct file *f, yaml_node_t *item, void *data,
 	return ok;
 }
 
-/* A section that no other may have beside it, or a list of them. */
+/* Read a top-level key: a section or a list of sections. */
 static bool take_top(struct file *f, yaml_node_t *key, yaml_node_t *value,
 		     void *data, struct err *e)
 {
@@ -352,7 +353,7 @@ static bool take_top(struct file *f, yaml_node_t *key, yaml_node_t *value,
 					    "customs",	  "stream_processor",
 					    "plugins",	  "upstream_servers",
 					    "extensions", NULL};
-	/* As the classic format calls them. */
+	/* The names in the classic format. */
 	static const char *const names[] = {"",		 "",
 					    "SERVICE",	 "PARSER",
 					    "",		 "MULTILINE_PARSER",
@@ -379,9 +380,9 @@ static bool take_top(struct file *f, yaml_node_t *key, yaml_node_t *value,
 	}
 	if (words[i] == NULL)
 		return bad_word(f, key, words, e);
-	/* What is not there is refused by whoever reads the sections, by its
-	 * name alone. */
-	tree_add_section(f->conf, span_of(names[i]), f->name, line_of(key));
+	/* The reader of the sections rejects unknown names. */
+	conf_tree_add_section(f->conf, span_of(names[i]), f->name,
+			      line_of(key));
 	return true;
 }
 
@@ -390,7 +391,7 @@ static bool read_documents(struct file *f, yaml_parser_t *parser, struct err *e)
 	for (;;) {
 		yaml_document_t document;
 		if (!yaml_parser_load(parser, &document))
-			return err_set(e, "%s:%zu: no YAML: %s", f->name,
+			return err_set(e, "%s:%zu: invalid YAML: %s", f->name,
 				       parser->problem_mark.line + 1,
 				       parser->problem);
 		f->document = &document;
@@ -403,17 +404,18 @@ static bool read_documents(struct file *f, yaml_parser_t *parser, struct err *e)
 	}
 }
 
-bool yaml_is_name(const char *path)
+bool yaml_format_is_name(const char *path)
 {
 	const char *dot = strrchr(path, '.');
 	return dot != NULL &&
 	       (strcasecmp(dot, ".yaml") == 0 || strcasecmp(dot, ".yml") == 0);
 }
 
-bool yaml_text(struct conf *conf, const char *name, const char *text,
-	       size_t length, struct err *e)
+bool yaml_format_text(struct conf *conf, const char *name, const char *text,
+		      size_t length, struct err *e)
 {
-	struct file f = {.conf = conf, .name = tree_text(conf, span_of(name))};
+	struct file f = {.conf = conf,
+			 .name = conf_tree_text(conf, span_of(name))};
 	yaml_parser_t parser;
 	CHECK(yaml_parser_initialize(&parser));
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text,
@@ -423,11 +425,11 @@ bool yaml_text(struct conf *conf, const char *name, const char *text,
 	return ok;
 }
 
-bool yaml_file(struct conf *conf, const char *path, struct err *e)
+bool yaml_format_file(struct conf *conf, const char *path, struct err *e)
 {
 	struct buf text = {0};
-	bool ok = source_read(conf, path, &text, e) &&
-		  yaml_text(conf, path, text.ptr, text.len, e);
+	bool ok = conf_file_read(conf, path, &text, e) &&
+		  yaml_format_text(conf, path, text.ptr, text.len, e);
 	buf_fini(&text);
 	return ok;
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "conf/tree.h"
+#include "conf/conf_tree.h"
 
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "conf/source.h"
+#include "conf/conf_file.h"
 
 #define FILE_SCHEME "file://"
 
-const char *tree_text(struct conf *conf, struct span s)
+const char *conf_tree_text(struct conf *conf, struct span s)
 {
 	char *text = arena_take(conf->arena, s.len + 1);
 	if (s.len > 0)
@@ -18,13 +18,13 @@ const char *tree_text(struct conf *conf, struct span s)
 	return text;
 }
 
-struct conf_section *tree_add_section(struct conf *conf, struct span name,
-				      const char *file, size_t line)
+struct conf_section *conf_tree_add_section(struct conf *conf, struct span name,
+					   const char *file, size_t line)
 {
 	struct conf_section *new = arena_take(conf->arena, sizeof *new);
 	*new = (struct conf_section){
 		.conf = conf,
-		.name = tree_text(conf, name),
+		.name = conf_tree_text(conf, name),
 		.file = file,
 		.line = line,
 		.asked = mem_new(1, sizeof *new->asked),
@@ -35,14 +35,15 @@ struct conf_section *tree_add_section(struct conf *conf, struct span name,
 	return new;
 }
 
-struct conf_key *tree_add_key(struct conf_section *section, struct span name,
-			      struct span value, size_t line)
+struct conf_key *conf_tree_add_key(struct conf_section *section,
+				   struct span name, struct span value,
+				   size_t line)
 {
 	struct conf *conf = section->conf;
 	struct conf_key *new = arena_take(conf->arena, sizeof *new);
 	*new = (struct conf_key){
-		.name = tree_text(conf, name),
-		.value = tree_text(conf, value),
+		.name = conf_tree_text(conf, name),
+		.value = conf_tree_text(conf, value),
 		.line = line,
 	};
 	*section->keys_end = new;
@@ -50,28 +51,28 @@ struct conf_key *tree_add_key(struct conf_section *section, struct span name,
 	return new;
 }
 
-/* A secret's file often ends in a newline that is not meant. */
+/* A file with a secret often ends in a newline that is not part of it. */
 static bool read_value(struct conf *conf, const char *path, const char **value,
 		       struct err *e)
 {
 	struct buf text = {0};
-	bool ok = source_slurp(path, &text, e);
+	bool ok = conf_file_slurp(path, &text, e);
 	if (ok && memchr(buf_text(&text), '\0', text.len) != NULL)
-		ok = err_set(e, "%s: a NUL byte", path);
+		ok = err_set(e, "%s: it contains a NUL byte", path);
 	if (ok) {
 		struct span s = buf_span(&text);
 		if (s.len > 0 && s.ptr[s.len - 1] == '\n')
 			s.len--;
-		*value = tree_text(conf, s);
+		*value = conf_tree_text(conf, s);
 	}
 	buf_fini(&text);
 	return ok;
 }
 
-bool tree_set(struct conf *conf, struct span name, struct span value,
-	      struct err *e)
+bool conf_tree_set(struct conf *conf, struct span name, struct span value,
+		   struct err *e)
 {
-	const char *text = tree_text(conf, value);
+	const char *text = conf_tree_text(conf, value);
 	size_t scheme = strlen(FILE_SCHEME);
 	if (conf->dir != NULL && strncmp(text, FILE_SCHEME, scheme) == 0 &&
 	    !read_value(conf, text + scheme, &text, e))
@@ -79,7 +80,7 @@ bool tree_set(struct conf *conf, struct span name, struct span value,
 	struct conf_set *new = arena_take(conf->arena, sizeof *new);
 	*new = (struct conf_set){
 		.next = conf->sets,
-		.name = tree_text(conf, name),
+		.name = conf_tree_text(conf, name),
 		.value = text,
 	};
 	conf->sets = new;
