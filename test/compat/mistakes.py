@@ -34,7 +34,7 @@ INTRO = """\
 Written by `test/compat/mistakes.py`, which makes each mistake of
 `test/compat/cases/mistakes.yaml` and runs {programs}.  Each
 configuration is right but for what stands below its name, and would write
-`line`.  "-": it says nothing.  (1.8.13 has no YAML.)
+`line`.  "-": the program says nothing.  (1.8.13 has no YAML.)
 """
 
 
