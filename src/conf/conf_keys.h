@@ -5,7 +5,7 @@
  *             {"Template", CONF_TEMPLATE, .is_required = true,
  *              .help = "The line, with $fields replaced by their values."},
  *             {"tls*", .ignored = "sluiced has no network output"},
- *             {NULL},
+ *             {.name = NULL},
  *     };
  *
  * Each plug-in has one such table, and everything else follows from it:

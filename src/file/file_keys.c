@@ -30,7 +30,7 @@ const struct conf_key_spec file_keys_table[] = {
 	{"on_missing_field", .ignored = "the path is not made of fields"},
 	{"on_limit_reached", .ignored = "the path is not made of fields"},
 	{"max_dynamic_files", .ignored = "the path is not made of fields"},
-	{NULL},
+	{.name = NULL},
 };
 
 /* A switch of Fluent Bit that sluiced does not support: on is an error. */

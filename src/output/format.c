@@ -24,7 +24,7 @@ const struct conf_key_spec format_common_keys[] = {
 	{"Escape", CONF_BOOL, .default_text = "on",
 	 .help = "Escape control characters inside values, so that a value "
 		 "cannot forge a line."},
-	{NULL},
+	{.name = NULL},
 };
 
 static bool has_key(const struct format_ops *kind, const char *key)

@@ -27,7 +27,7 @@ static const struct conf_key_spec keys[] = {
 	 .help = "What separates columns: comma, tab or space."},
 	{"csv_column_names", CONF_BOOL, .default_text = "off",
 	 .help = "Begin an empty file with a line of column names."},
-	{NULL},
+	{.name = NULL},
 };
 
 static enum format_escape escape_of(const struct format *f)

@@ -23,7 +23,7 @@ static const struct conf_key_spec keys[] = {
 	 .help = "What separates fields: comma, tab or space."},
 	{"Label_Delimiter", CONF_CHOICE, .default_text = ":",
 	 .help = "What separates a label from its value."},
-	{NULL},
+	{.name = NULL},
 };
 
 static struct format *open_ltsv(struct conf_section *s, struct err *e)

@@ -104,7 +104,7 @@ static const struct conf_key_spec keys[] = {
 	{"Template", CONF_TEMPLATE, .default_text = "{time} {message}",
 	 .help = "The line, with {key} for the value of a field and {time} for "
 		 "the time of the record."},
-	{NULL},
+	{.name = NULL},
 };
 
 static struct format *open_template(struct conf_section *s, struct err *e)

@@ -42,7 +42,7 @@ static const struct conf_key_spec keys[] = {
 	{"Format", .ignored = "null writes nothing"},
 	{"json_date_key", .ignored = "null writes nothing"},
 	{"json_date_format", .ignored = "null writes nothing"},
-	{NULL},
+	{.name = NULL},
 };
 
 static struct sink *open_sink(struct conf_section *s,

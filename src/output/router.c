@@ -37,7 +37,7 @@ const struct conf_key_spec output_common_keys[] = {
 	{"ipv6", .ignored = "sluiced has no network outputs"},
 	{"net.*", .ignored = "sluiced has no network outputs"},
 	{"tls*", .ignored = "sluiced has no network outputs"},
-	{NULL},
+	{.name = NULL},
 };
 
 enum { KINDS_MAX = 32 };

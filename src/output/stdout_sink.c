@@ -309,7 +309,7 @@ static const struct conf_key_spec keys[] = {
 	{"json_date_format", CONF_CHOICE, .default_text = "double",
 	 .help = "The form of the time in JSON: double, iso8601, epoch, "
 		 "epoch_ms or java_sql_timestamp."},
-	{NULL},
+	{.name = NULL},
 };
 
 static struct sink *open_sink(struct conf_section *s,

@@ -43,7 +43,7 @@ const struct conf_key_spec input_common_keys[] = {
 	{"log_suppress_interval", .ignored = "sluiced limits the rate of "
 					     "repeated log lines itself"},
 	{"Interval_*", .ignored = "messages are received when they arrive"},
-	{NULL},
+	{.name = NULL},
 };
 
 const struct conf_key_spec input_syslog_keys[] = {
@@ -85,7 +85,7 @@ const struct conf_key_spec input_syslog_keys[] = {
 	{"Host", .ignored = "Listen is the address"},
 	{"ipv6", .ignored = "Listen :: accepts IPv4 and IPv6"},
 	{"net.*", .ignored = "sluiced opens no connection"},
-	{NULL},
+	{.name = NULL},
 };
 
 /* Keys that other modes use: ignored and logged. */

@@ -49,7 +49,7 @@ const struct conf_key_spec parser_conf_keys[] = {
 	{"Decode_Field_As", CONF_WORDS, .is_repeatable = true,
 	 .help = "The same, replacing the field. DECODER is json, escaped, "
 		 "escaped_utf8 or mysql_quoted."},
-	{NULL},
+	{.name = NULL},
 };
 
 /* If a key is given twice, the first one wins, as in Fluent Bit; sluiced warns.

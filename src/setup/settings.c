@@ -94,7 +94,7 @@ const struct conf_key_spec settings_keys[] = {
 	{"Hot_Reload.Ensure_Thread_Safety",
 	 .ignored = "a reload is a new process"},
 	{"Hot_Reload.Timeout", .ignored = "a worker has 30 s to hand over"},
-	{NULL},
+	{.name = NULL},
 };
 
 void settings_init(struct settings *s)

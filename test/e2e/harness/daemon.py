@@ -76,10 +76,11 @@ def is_alive(pid):
 
 class Daemon:
     """The supervisor and its worker.  `listen` is a socket to pass as systemd
-    does; `wrapper` is a command that starts sluiced."""
+    does; `wrapper` is a command that starts sluiced; `binary` another build of
+    it."""
 
     def __init__(self, room, config, args=(), env=None, listen=None,
-                 wrapper=(), cwd=None):
+                 wrapper=(), cwd=None, binary=SLUICED):
         self.room = room
         self.args = args
         argv = [*wrapper]
@@ -92,7 +93,7 @@ class Daemon:
         self.has_ended = False
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                [*argv, SLUICED, "-c", str(config), *args],
+                [*argv, binary, "-c", str(config), *args],
                 cwd=cwd or room.path, env=environment(env),
                 stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, start_new_session=True,

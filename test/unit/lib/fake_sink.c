@@ -10,7 +10,7 @@ const struct conf_key_spec fake_sink_keys[] = {
 	{"Refuses", .type = CONF_BOOL},
 	{"Blocks", .type = CONF_BOOL},
 	{"Fails", .type = CONF_BOOL},
-	{NULL},
+	{.name = NULL},
 };
 
 struct sink *fake_sink_open(struct conf_section *s, const struct sink_env *env,
