@@ -51,6 +51,8 @@ CORE      := $(BUILD)/libcore.a
 SRC       := $(sort $(wildcard src/*/*.c))
 OBJ       := $(SRC:%.c=$(BUILD)/%.o) $(BUILD)/embedded.o
 TORTURE   := crash two_writers disk_faults reload journal_file
+UNITLIB   := $(BUILD)/libunit.a
+UNITOBJ   := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard test/unit/lib/*.c)))
 TESTS     := $(patsubst test/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard test/unit/test_*.c)))
 FUZZ      := $(patsubst test/fuzz/fuzz_%.c,%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
 REPLAYS   := $(FUZZ:%=$(BUILD)/replay/%)
@@ -106,8 +108,9 @@ bench-baseline: deps-bench ## record the instructions of a line in test/bench/BA
 	@$(MAKE) all
 	@$(PYTHON) -B test/bench/bench.py --record $(BUILD)
 
-lint: need ## layers, includes, headers that compile alone, banned functions
-	@test/lint/lint.sh "$(CC)" "-std=c11 -D_GNU_SOURCE -iquote src $(WARN) $(PKG_CFLAGS)"
+# A sanitizer adds mutable state to the objects.
+lint: need $(OBJ) $(BUILD)/src/main.o ## layers, includes, sizes, contracts, banned functions
+	@PYTHON=$(PYTHON) test/lint/lint.sh "$(CC)" "-std=c11 -D_GNU_SOURCE -iquote src $(WARN) $(PKG_CFLAGS)" $(if $(SAN),,$(BUILD))
 
 # Clang, unlike gcc, needs no optimizer for its warnings.
 warnings: ## gcc and clang, every warning an error
@@ -171,8 +174,13 @@ $(BUILD)/src/status/metrics.o: ALL_CFLAGS += -DSLUICED_VERSION='"$(VERSION)"'
 $(BUILD)/%.o: %.c | need
 	@echo "  CC  $<"; mkdir -p $(@D); $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/unit/%: test/unit/%.c $(CORE)
-	@echo "  CC  $<"; mkdir -p $(@D); $(CC) $(ALL_CFLAGS) -iquote test/unit -o $@ $< $(CORE) -lcmocka $(ALL_LIBS)
+# What the unit tests share: fixtures and fakes.
+$(UNITLIB): $(UNITOBJ)
+	@echo "  AR  $@"; rm -f $@; $(AR) rcs $@ $^
+$(UNITOBJ): ALL_CFLAGS += -iquote test/unit/lib
+
+$(BUILD)/unit/%: test/unit/%.c $(UNITLIB) $(CORE)
+	@echo "  CC  $<"; mkdir -p $(@D); $(CC) $(ALL_CFLAGS) -iquote test/unit/lib -o $@ $< $(UNITLIB) $(CORE) -lcmocka $(ALL_LIBS)
 
 $(REPLAYS): $(BUILD)/replay/%: $(BUILD)/test/fuzz/fuzz_%.o $(BUILD)/test/fuzz/replay.o $(CORE)
 	@echo "  LD  $@"; mkdir -p $(@D); $(CC) -o $@ $^ $(ALL_LIBS)
@@ -189,4 +197,4 @@ $(BUILD)/embedded.c: lua/prelude.lua conf/parsers.conf Makefile
 $(BUILD)/embedded.o: $(BUILD)/embedded.c
 	@echo "  CC  $<"; $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
--include $(OBJ:.o=.d) $(BUILD)/src/main.d $(TESTS:=.d) $(wildcard $(BUILD)/test/fuzz/*.d)
+-include $(OBJ:.o=.d) $(BUILD)/src/main.d $(TESTS:=.d) $(UNITOBJ:.o=.d) $(wildcard $(BUILD)/test/fuzz/*.d)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main - arguments and sub-commands. */
+/* main - the command line: options, sub-commands, or the supervisor. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -17,158 +17,103 @@
 #include "process/worker_main.h"
 #include "setup/assemble.h"
 #include "status/metrics.h"
-#include "tool/healthcheck.h"
-#include "tool/journal_show.h"
-#include "tool/replay.h"
-
-static const char usage[] =
-	"usage: sluiced -c FILE [OPTION...]\n"
-	"       sluiced healthcheck -c FILE\n"
-	"       sluiced journal [-v] FILE\n"
-	"       sluiced replay FILE -c FILE [--rate N]\n"
-	"       sluiced --version | --help\n"
-	"\n"
-	"Collects nginx's access log over syslog and appends it, parsed, "
-	"routed and\nrendered as a Fluent Bit configuration says, to files.\n"
-	"\n"
-	"  -c, --config=FILE    the configuration, in Fluent Bit's classic "
-	"format\n"
-	"                       or, when its name ends in .yaml, in YAML\n"
-	"  -R, --parser=FILE    one more Parsers_File\n"
-	"  -w, --workdir=DIR    go there first\n"
-	"  -D, --dry-run        check the configuration, parsers, scripts and\n"
-	"                       output directories; bind and write nothing\n"
-	"  -u, --allow-unknown  unknown keys are warnings instead of errors\n"
-	"  -n, --no-supervisor  one process, for debugging: nobody restarts it\n"
-	"  -q, --quiet          log errors only (Log_Level wins)\n"
-	"  -v, --verbose        log everything, contents of bad messages too\n"
-	"  -V, --version        print the version\n"
-	"  -h, --help           print this\n"
-	"\n"
-	"Where [SERVICE] does not say it:\n"
-	"  -f, --flush=SECONDS      Flush\n"
-	"  -l, --log_file=FILE      Log_File\n"
-	"  -b, --storage_path=PATH  storage.path\n"
-	"  -H, --http_server        HTTP_Server On\n"
-	"  -L, --http_listen=ADDR   HTTP_Listen\n"
-	"  -P, --http_port=PORT     HTTP_Port\n"
-	"  -Y, --enable-hot-reload  Hot_Reload On\n"
-	"\n"
-	"  healthcheck          exit 0 when the sluiced of that configuration\n"
-	"                       answers /api/v1/health with 200\n"
-	"  journal FILE         what is in a journal; with -v also contents\n"
-	"  replay FILE          send dead letters, or the messages of a journal\n"
-	"                       that was set aside, to the sluiced of that\n"
-	"                       configuration again; they arrive anew, with a\n"
-	"                       new arrival time; at most N a second\n"
-	"\n"
-	"SIGTERM, SIGINT: receive until idle for 1 s or Grace is over, write\n"
-	"everything, exit 0.  SIGHUP: reload the configuration.  SIGUSR1: open "
-	"the\nfiles anew.\n"
-	"Exit codes: 64 usage, 78 configuration, 71 system, 70 bug.\n";
+#include "tool/commands.h"
 
 /* Options without a letter. */
-enum { RATE = 256, SUPERVISOR, FIPS, TRACE };
+enum { RATE = 256, PLAIN, SUPERVISOR, NO_LETTER };
 
-/* Those of Fluent Bit that set a key of [SERVICE]; without a value here, the
- * argument is it. */
-static const struct {
-	int option;
+static const char in_file[] = "inputs, filters and outputs are configured in "
+			      "the file given with -c, see conf/sluiced.conf";
+
+/* One row per option.  A row with a key sets that key of [SERVICE], to `value`
+ * or else to the argument.  A refused row is an option of Fluent Bit.  A row
+ * without help or refusal is another name of the row before it. */
+static const struct option_row {
+	int letter;
+	const char *name;
+	const char *argument; /* NULL: none */
+	const char *help;
 	const char *key;
 	const char *value;
-} service_options[] = {
-	{'f', "Flush", NULL},
-	{'l', "Log_File", NULL},
-	{'b', "storage.path", NULL},
-	{'R', "Parsers_File", NULL},
-	{'L', "HTTP_Listen", NULL},
-	{'P', "HTTP_Port", NULL},
-	{'H', "HTTP_Server", "On"},
-	{'Y', "Hot_Reload", "On"},
-	{'s', "Coro_Stack_Size", NULL},
-	{'W', "Hot_Reload.Ensure_Thread_Safety", "Off"},
+	const char *refused;
+} option_rows[] = {
+	{'c', "config", .argument = "FILE",
+	 .help = "read this configuration; YAML if its name ends in .yaml or .yml, "
+		 "else Fluent Bit's classic format"},
+	{'R', "parser", .argument = "FILE",
+	 .help = "read one more Parsers_File", .key = "Parsers_File"},
+	{'w', "workdir", .argument = "DIR",
+	 .help = "change to this directory first"},
+	{'D', "dry-run",
+	 .help = "check configuration, parsers, scripts and output directories; bind "
+		 "and write nothing"},
+	{'u', "allow-unknown",
+	 .help = "report unknown keys as warnings instead of errors"},
+	{'n', "no-supervisor",
+	 .help = "run as one process that nobody restarts, for debugging"},
+	{'q', "quiet", .help = "log errors only, unless Log_Level is set"},
+	{'v', "verbose",
+	 .help = "log everything, contents of bad messages too"},
+	{'V', "version", .help = "print the version"},
+	{'h', "help", .help = "print this help"},
+	{'f', "flush", .argument = "SECONDS", .help = "set Flush",
+	 .key = "Flush"},
+	{'l', "log_file", .argument = "FILE", .help = "set Log_File",
+	 .key = "Log_File"},
+	{'b', "storage_path", .argument = "PATH", .help = "set storage.path",
+	 .key = "storage.path"},
+	{'H', "http_server", .help = "set HTTP_Server On", .key = "HTTP_Server",
+	 .value = "On"},
+	{'H', "http", .argument = NULL},
+	{'L', "http_listen", .argument = "ADDRESS", .help = "set HTTP_Listen",
+	 .key = "HTTP_Listen"},
+	{'P', "http_port", .argument = "PORT", .help = "set HTTP_Port",
+	 .key = "HTTP_Port"},
+	{'P', "port", .argument = "PORT"},
+	{'Y', "enable-hot-reload", .help = "set Hot_Reload On",
+	 .key = "Hot_Reload", .value = "On"},
+	{'s', "coro_stack_size", .argument = "BYTES", .key = "Coro_Stack_Size"},
+	{'W', "disable-thread-safety-on-hot-reload",
+	 .key = "Hot_Reload.Ensure_Thread_Safety", .value = "Off"},
+	{RATE, "rate", .argument = "N"},
+	{PLAIN, "plain", .argument = NULL},
+	{SUPERVISOR, "supervisor", .argument = NULL}, /* it always has one */
+	{'d', "daemon",
+	 .refused = "it runs in the foreground; let systemd or a pod start it"},
+	{'i', "input", .argument = "NAME", .refused = in_file},
+	{'o', "output", .argument = "NAME", .refused = in_file},
+	{'F', "filter", .argument = "NAME", .refused = in_file},
+	{'m', "match", .argument = "GLOB", .refused = in_file},
+	{'p', "prop", .argument = "K=V", .refused = in_file},
+	{'t', "tag", .argument = "TAG", .refused = in_file},
+	{'r', "processor", .argument = "NAME", .refused = in_file},
+	{'C', "custom", .argument = "NAME",
+	 .refused = "sluiced has no custom plug-ins"},
+	{'e', "plugin", .argument = "FILE",
+	 .refused = "filters and outputs are built in"},
+	{'T', "sp-task", .argument = "SQL",
+	 .refused = "sluiced has no stream processor"},
+	{'J', "help-json",
+	 .refused = "use `sluiced keys --plain` for a list of all keys"},
+	{'S', "sosreport", .refused = "use -v, --dry-run and /metrics"},
+	{'Z', "enable-chunk-trace", .refused = "use -v and Dead_Letter"},
+	{NO_LETTER, "trace", .argument = "X",
+	 .refused = "use -v and Dead_Letter"},
+	{NO_LETTER + 1, "trace-input", .argument = "X",
+	 .refused = "use -v and Dead_Letter"},
+	{NO_LETTER + 2, "trace-output", .argument = "X",
+	 .refused = "use -v and Dead_Letter"},
+	{NO_LETTER + 3, "trace-output-property", .argument = "X",
+	 .refused = "use -v and Dead_Letter"},
+	{NO_LETTER + 4, "enable-fips", .refused = "sluiced encrypts nothing"},
 };
 
-/* Those that ask for what is not there. */
-static const char in_file[] = "inputs, filters and outputs stand in the file "
-			      "of -c, see conf/sluiced.conf";
-static const struct {
-	int option;
-	const char *why;
-} refused_options[] = {
-	{'d', "it runs in the foreground: let systemd or a pod start it"},
-	{'i', in_file},
-	{'o', in_file},
-	{'F', in_file},
-	{'m', in_file},
-	{'p', in_file},
-	{'t', in_file},
-	{'r', in_file},
-	{'C', "there are no custom plugins"},
-	{'e', "there are no plugins to load: filters and outputs are built in"},
-	{'T', "there is no stream processor"},
-	{'J', "-h says what there is, conf/sluiced.conf what can be set"},
-	{'S', "there is no support report: see -v, -D and /metrics"},
-	{'Z', "there are no chunks to trace: see -v and Dead_Letter"},
-	{TRACE, "there are no chunks to trace: see -v and Dead_Letter"},
-	{FIPS, "nothing is encrypted"},
+enum {
+	OPTION_COUNT = sizeof option_rows / sizeof *option_rows,
+	SERVICE_OPTIONS_MAX = 64,
+	HELP_COLUMN = 26,
+	HELP_WIDTH = 79,
 };
-
-static const char short_options[] =
-	"b:c:dDe:f:hi:l:m:no:p:qr:s:t:uvw:C:F:HJL:P:R:ST:VWYZ";
-static const struct option long_options[] = {
-	{"config", required_argument, NULL, 'c'},
-	{"parser", required_argument, NULL, 'R'},
-	{"workdir", required_argument, NULL, 'w'},
-	{"dry-run", no_argument, NULL, 'D'},
-	{"allow-unknown", no_argument, NULL, 'u'},
-	{"no-supervisor", no_argument, NULL, 'n'},
-	{"quiet", no_argument, NULL, 'q'},
-	{"verbose", no_argument, NULL, 'v'},
-	{"rate", required_argument, NULL, RATE},
-	{"version", no_argument, NULL, 'V'},
-	{"help", no_argument, NULL, 'h'},
-	{"flush", required_argument, NULL, 'f'},
-	{"log_file", required_argument, NULL, 'l'},
-	{"storage_path", required_argument, NULL, 'b'},
-	{"http", no_argument, NULL, 'H'},
-	{"http_server", no_argument, NULL, 'H'},
-	{"http_listen", required_argument, NULL, 'L'},
-	{"port", required_argument, NULL, 'P'},
-	{"http_port", required_argument, NULL, 'P'},
-	{"enable-hot-reload", no_argument, NULL, 'Y'},
-	{"coro_stack_size", required_argument, NULL, 's'},
-	{"disable-thread-safety-on-hot-reload", no_argument, NULL, 'W'},
-	{"supervisor", no_argument, NULL, SUPERVISOR},
-	{"daemon", no_argument, NULL, 'd'},
-	{"input", required_argument, NULL, 'i'},
-	{"output", required_argument, NULL, 'o'},
-	{"filter", required_argument, NULL, 'F'},
-	{"match", required_argument, NULL, 'm'},
-	{"prop", required_argument, NULL, 'p'},
-	{"tag", required_argument, NULL, 't'},
-	{"processor", required_argument, NULL, 'r'},
-	{"custom", required_argument, NULL, 'C'},
-	{"plugin", required_argument, NULL, 'e'},
-	{"sp-task", required_argument, NULL, 'T'},
-	{"help-json", no_argument, NULL, 'J'},
-	{"sosreport", no_argument, NULL, 'S'},
-	{"enable-chunk-trace", no_argument, NULL, 'Z'},
-	{"trace", required_argument, NULL, TRACE},
-	{"trace-input", required_argument, NULL, TRACE},
-	{"trace-output", required_argument, NULL, TRACE},
-	{"trace-output-property", required_argument, NULL, TRACE},
-	{"enable-fips", no_argument, NULL, FIPS},
-	{0},
-};
-
-enum { SERVICE_OPTIONS_MAX = 64 };
-
-static int usage_error(const char *what, const char *value)
-{
-	fprintf(stderr, "sluiced: %s%s\n%s", what, value, usage);
-	return EXIT_CODE_USAGE;
-}
 
 struct arguments {
 	struct assemble_opts assemble;
@@ -177,33 +122,86 @@ struct arguments {
 	const char *workdir; /* or NULL */
 	bool no_supervisor;
 	const char *command; /* NULL: collect */
-	const char *file;    /* of the command, or NULL */
-	int extra;	     /* arguments too many */
-	uint32_t rate;	     /* of replay */
+	struct command_args args;
+	int extra; /* operands too many */
 };
+
+/* Print the words, broken so that they stay right of HELP_COLUMN.  `at` is the
+ * column of the cursor. */
+static void put_wrapped(FILE *to, const char *words, int at)
+{
+	fprintf(to, "%*s", HELP_COLUMN - at, "");
+	for (at = HELP_COLUMN; *words != '\0';) {
+		int length = (int)strcspn(words, " ");
+		if (at > HELP_COLUMN && at + 1 + length > HELP_WIDTH) {
+			fprintf(to, "\n%*s", HELP_COLUMN, "");
+			at = HELP_COLUMN;
+		}
+		at += fprintf(to, "%s%.*s", at > HELP_COLUMN ? " " : "", length,
+			      words);
+		words += length;
+		words += strspn(words, " ");
+	}
+	fputc('\n', to);
+}
+
+static void put_option(FILE *to, const struct option_row *row)
+{
+	bool has_value = row->argument != NULL;
+	int at = fprintf(to, "  -%c, --%s%s%s", row->letter, row->name,
+			 has_value ? "=" : "", has_value ? row->argument : "");
+	if (at >= HELP_COLUMN) {
+		fputc('\n', to);
+		at = 0;
+	}
+	put_wrapped(to, row->help, at);
+}
+
+static void put_help(FILE *to)
+{
+	const struct command *c;
+	fputs("usage: sluiced -c FILE [OPTION...]\n", to);
+	for (size_t i = 0; (c = commands_at(i)) != NULL; i++)
+		fprintf(to, "       sluiced %s %s\n", c->name, c->usage);
+	fputs("\nCollects nginx's access log over syslog and appends it, "
+	      "parsed, routed and\nrendered as a Fluent Bit configuration says, "
+	      "to files.\n\nOptions:\n",
+	      to);
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (option_rows[i].help != NULL)
+			put_option(to, &option_rows[i]);
+	fputs("\nOptions that set a key of [SERVICE] yield to the same key in "
+	      "the file.\n\nCommands:\n",
+	      to);
+	for (size_t i = 0; (c = commands_at(i)) != NULL; i++)
+		put_wrapped(to, c->help, fprintf(to, "  %s", c->name));
+	fputs("\nSignals: SIGTERM and SIGINT stop: sluiced receives until no "
+	      "datagram came for 1 s\nor Grace is over, writes everything and "
+	      "exits with 0.  SIGHUP reloads the\nconfiguration.  SIGUSR1 "
+	      "reopens the files.\nExit codes: 0 stopped, 64 usage, 70 bug, "
+	      "71 system, 78 configuration.\n",
+	      to);
+}
+
+static int usage_error(const char *what, const char *value)
+{
+	fprintf(stderr, "sluiced: %s%s\n", what, value);
+	put_help(stderr);
+	return EXIT_CODE_USAGE;
+}
 
 static int run_command(const struct arguments *a)
 {
-	bool has_file = a->file != NULL;
-	bool has_conf = a->assemble.conf_path != NULL;
-	if (strcmp(a->command, "journal") == 0)
-		return has_file ? journal_show(a->file, a->assemble.log_level ==
-								LOG_DEBUG)
-				: usage_error("journal: FILE is needed", "");
-	if (strcmp(a->command, "replay") == 0) {
-		struct replay_opts opts = {.path = a->file,
-					   .conf_path = a->assemble.conf_path,
-					   .rate = a->rate};
-		return has_file && has_conf
-			       ? replay(&opts)
-			       : usage_error("replay: FILE and -c FILE are "
-					     "needed",
-					     "");
-	}
-	if (strcmp(a->command, "healthcheck") == 0 && !has_file)
-		return has_conf ? healthcheck(&a->assemble)
-				: usage_error("-c FILE is needed", "");
-	return usage_error("unknown command ", a->command);
+	const struct command *c = commands_find(a->command);
+	if (c == NULL)
+		return usage_error("unknown command ", a->command);
+	if (c->needs_operand && a->args.operand == NULL)
+		return usage_error(c->name, ": FILE is missing");
+	if (!c->takes_operand && a->args.operand != NULL)
+		return usage_error("unexpected argument ", a->args.operand);
+	if (c->needs_conf && a->assemble.conf_path == NULL)
+		return usage_error(c->name, ": -c FILE is missing");
+	return c->run(&a->args);
 }
 
 static int run(const struct arguments *a)
@@ -213,7 +211,7 @@ static int run(const struct arguments *a)
 	if (a->command != NULL)
 		return run_command(a);
 	if (a->assemble.conf_path == NULL)
-		return usage_error("-c FILE is needed", "");
+		return usage_error("-c FILE is missing", "");
 	if (a->assemble.dry_run)
 		return worker_main_dry_run(&a->assemble);
 	descriptors_raise();
@@ -222,100 +220,126 @@ static int run(const struct arguments *a)
 				: supervisor_run(&a->assemble);
 }
 
-/* The last one counts, but of parsers each. */
-static void set_option(struct arguments *a, const char *key, const char *value)
+/* The last value of a key wins, but each Parsers_File counts. */
+static bool set_key(struct arguments *a, const char *key, const char *value)
 {
 	size_t n = 0;
 	while (n < a->service_count && strcmp(a->service[n].key, key) != 0)
 		n++;
 	if (n < a->service_count && strcmp(key, "Parsers_File") == 0)
 		n = a->service_count;
+	if (n == SERVICE_OPTIONS_MAX)
+		return false;
 	if (n == a->service_count)
 		a->service_count++;
 	a->service[n] = (struct conf_option){key, value};
+	return true;
 }
 
-/* The exit code when there is nothing to go on with, else -1. */
-static int take_other(struct arguments *a, int option)
+static int take_rate(struct arguments *a, const char *text)
 {
-	for (size_t i = 0; i < sizeof refused_options / sizeof *refused_options;
-	     i++) {
-		if (refused_options[i].option != option)
-			continue;
-		const struct option *o = long_options;
-		while (o->val != option)
-			o++;
-		fprintf(stderr, "sluiced: --%s is not there: %s\n", o->name,
-			refused_options[i].why);
+	char *end;
+	errno = 0;
+	unsigned long rate = strtoul(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 ||
+	    rate == 0 || rate > UINT32_MAX) {
+		fprintf(stderr,
+			"sluiced: --rate \"%s\" is not a number of messages "
+			"per second, such as 1000\n",
+			text);
 		return EXIT_CODE_USAGE;
 	}
-	for (size_t i = 0; i < sizeof service_options / sizeof *service_options;
-	     i++) {
-		if (service_options[i].option != option)
-			continue;
-		if (a->service_count == SERVICE_OPTIONS_MAX)
-			return usage_error("too many options", "");
-		const char *value = service_options[i].value;
-		set_option(a, service_options[i].key,
-			   value != NULL ? value : optarg);
-		return -1;
-	}
-	return usage_error("see the options below", "");
+	a->args.rate = (uint32_t)rate;
+	return -1;
 }
 
-static int take_option(struct arguments *a, int option)
+/* The exit code if sluiced must end now, else -1. */
+static int take_option(struct arguments *a, const struct option_row *row)
 {
-	struct assemble_opts *opts = &a->assemble;
-	switch (option) {
+	switch (row->letter) {
 	case 'c':
-		opts->conf_path = optarg;
+		a->assemble.conf_path = optarg;
 		return -1;
 	case 'w':
 		a->workdir = optarg;
 		return -1;
 	case 'D':
-		opts->dry_run = true;
+		a->assemble.dry_run = true;
 		return -1;
 	case 'u':
-		opts->allow_unknown = true;
+		a->assemble.allow_unknown = true;
 		return -1;
 	case 'n':
 		a->no_supervisor = true;
 		return -1;
 	case 'q':
-		opts->log_level = LOG_ERROR;
+		a->assemble.log_level = LOG_ERROR;
 		return -1;
 	case 'v':
-		opts->log_level = LOG_DEBUG;
-		return -1;
-	case SUPERVISOR: /* it always has one */
-		return -1;
-	case RATE:
-		a->rate = (uint32_t)strtoul(optarg, NULL, 10);
+		a->assemble.log_level = LOG_DEBUG;
+		a->args.is_verbose = true;
 		return -1;
 	case 'V':
 		printf("sluiced %s\n", metrics_version());
 		return 0;
 	case 'h':
-		fputs(usage, stdout);
+		put_help(stdout);
 		return 0;
+	case RATE:
+		return take_rate(a, optarg);
+	case PLAIN:
+		a->args.is_plain = true;
+		return -1;
 	}
-	return take_other(a, option);
+	if (row->refused != NULL) {
+		fprintf(stderr, "sluiced: --%s is not supported: %s\n",
+			row->name, row->refused);
+		return EXIT_CODE_USAGE;
+	}
+	if (row->key != NULL &&
+	    !set_key(a, row->key, row->value != NULL ? row->value : optarg))
+		return usage_error("too many options", "");
+	return -1;
+}
+
+/* The first row with that letter: the one that is no other name. */
+static const struct option_row *find_row(int letter)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (option_rows[i].letter == letter)
+			return &option_rows[i];
+	return NULL;
 }
 
 static int take_all(struct arguments *a, int argc, char **argv)
 {
-	int option;
-	while ((option = getopt_long(argc, argv, short_options, long_options,
-				     NULL)) != -1) {
-		int code = take_option(a, option);
+	struct option names[OPTION_COUNT + 1] = {{0}};
+	char letters[2 * OPTION_COUNT + 1], *at = letters;
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		const struct option_row *row = &option_rows[i];
+		bool has_value = row->argument != NULL;
+		names[i] = (struct option){row->name, has_value, NULL,
+					   row->letter};
+		if (row->letter >= RATE)
+			continue;
+		*at++ = (char)row->letter;
+		if (has_value)
+			*at++ = ':';
+	}
+	*at = '\0';
+	int letter;
+	while ((letter = getopt_long(argc, argv, letters, names, NULL)) != -1) {
+		const struct option_row *row = find_row(letter);
+		int code = row != NULL
+				   ? take_option(a, row)
+				   : usage_error("see the options below", "");
 		if (code >= 0)
 			return code;
 	}
 	if (optind < argc)
 		a->command = argv[optind++];
 	if (optind < argc)
-		a->file = argv[optind++];
+		a->args.operand = argv[optind++];
 	a->extra = argc - optind;
 	return -1;
 }
@@ -323,6 +347,7 @@ static int take_all(struct arguments *a, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct arguments a = {.assemble.log_level = LOG_INFO};
+	a.args.assemble = &a.assemble;
 	int code = take_all(&a, argc, argv);
 	if (code >= 0)
 		return code;

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Install the Debian packages named that are missing; says so, or who must.
+# Install those of the named Debian packages that are missing.  Without root,
+# print the command that installs them, and fail.
 set -eu
 missing=
 for p in "$@"; do
@@ -16,7 +17,7 @@ fi
 echo "installing:$missing"
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-# policy-rc.d: nginx is wanted as a program, not as a service on port 80.
+# policy-rc.d: the tests need nginx as a program, not as a service on port 80.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
 	printf '#!/bin/sh\nexit 101\n' >"$policy"

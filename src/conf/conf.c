@@ -15,15 +15,15 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/span.h"
+#include "conf/conf_tree.h"
 #include "conf/nearest.h"
-#include "conf/tree.h"
 
 struct unit {
 	const char *name;
 	double factor;
 };
 
-/* As a value counts: the key is there and not empty. */
+/* Whether the key has this name and a value that is not empty. */
 static bool is_value_of(const struct conf_key *k, const char *key)
 {
 	return strcasecmp(k->name, key) == 0 && k->value[0] != '\0';
@@ -68,7 +68,7 @@ static void note_asked(struct conf_section *s, const char *key)
 	note_known(s, key);
 }
 
-/* The place in front of the sentence that is in *e. */
+/* Put the place in front of the sentence in *e. */
 static bool put_place(const struct conf_section *s, size_t line, struct err *e)
 {
 	struct err inner = *e;
@@ -117,7 +117,7 @@ static bool err_twice(const struct conf_section *s, const char *key,
 	return false;
 }
 
-/* *out is NULL on failure and when the key is not there. */
+/* *out is NULL on failure and if the key is missing. */
 static bool get_one(struct conf_section *s, const char *key,
 		    const struct conf_key **out, struct err *e)
 {
@@ -129,8 +129,8 @@ static bool get_one(struct conf_section *s, const char *key,
 	return true;
 }
 
-/* A number and one of the units, any case.  strtod alone would take more:
- * exponents, hexadecimal, signs. */
+/* Read a number and one of the units, in any case.  strtod alone would accept
+ * more: exponents, hexadecimal numbers and signs. */
 static bool read_amount(const char *text, const struct unit *units, double max,
 			double *out)
 {
@@ -147,7 +147,7 @@ static bool read_amount(const char *text, const struct unit *units, double max,
 	return true;
 }
 
-/* The one that an error about the key is about; NULL when it is not there. */
+/* The key that an error is about; NULL if it is missing. */
 static const struct conf_key *key_at(const struct conf_section *s,
 				     const char *key)
 {
@@ -156,7 +156,7 @@ static const struct conf_key *key_at(const struct conf_section *s,
 	const struct conf_key *k = find(s, key, 0);
 	if (k != NULL)
 		return k;
-	/* It may be there, but empty. */
+	/* It may exist without a value. */
 	for (k = s->keys; k != NULL; k = k->next)
 		if (strcasecmp(k->name, key) == 0)
 			return k;
@@ -181,7 +181,7 @@ static bool err_unknown_key(const struct conf_section *s,
 	return false;
 }
 
-/* "net.*" fits "net.keepalive". */
+/* "net.*" covers "net.keepalive". */
 static bool fits(const char *pattern, const char *key)
 {
 	size_t len = strlen(pattern);
@@ -356,7 +356,7 @@ bool conf_get_size(struct conf_section *s, const char *key, size_t *out_bytes,
 		{"", 1},     {"b", 1},	 {"k", 1e3},  {"kb", 1e3}, {"m", 1e6},
 		{"mb", 1e6}, {"g", 1e9}, {"gb", 1e9}, {NULL, 0},
 	};
-	const double max = 9e15; /* so far a double is exact */
+	const double max = 9e15; /* a double is exact up to here */
 	const struct conf_key *k;
 	bool ok = get_one(s, key, &k, e);
 	if (k == NULL)
@@ -378,7 +378,7 @@ bool conf_get_seconds(struct conf_section *s, const char *key, double *out_s,
 		{"", 1},     {"s", 1},	   {"m", 60},
 		{"h", 3600}, {"d", 86400}, {NULL, 0},
 	};
-	const double max = 1e9; /* in nanoseconds it fits an int64_t */
+	const double max = 1e9; /* fits an int64_t in nanoseconds */
 	const struct conf_key *k;
 	bool ok = get_one(s, key, &k, e);
 	if (k == NULL)
@@ -447,7 +447,7 @@ void conf_ignore(struct conf_section *s, const char *key, const char *why)
 		if (k->value[0] != '\0')
 			log_line(
 				LOG_INFO, "conf",
-				"at=%s:%zu key=%s msg=\"has no meaning here: %s\"",
+				"at=%s:%zu key=%s msg=\"has no effect here: %s\"",
 				s->file, k->line, k->name, why);
 		note_known(s, k->name);
 	}
@@ -456,21 +456,8 @@ void conf_ignore(struct conf_section *s, const char *key, const char *why)
 void conf_ignore_section(const struct conf_section *s, const char *why)
 {
 	log_line(LOG_INFO, "conf",
-		 "at=%s:%zu section=%s msg=\"has no meaning here: %s\"",
-		 s->file, s->line, s->name, why);
-}
-
-void conf_section_warn(struct conf_section *s)
-{
-	for (struct conf_key *k = s->keys; k != NULL; k = k->next) {
-		if (k->is_known)
-			continue;
-		const char *near = nearest_word(k->name, s->asked);
-		conf_warn(s, k->name, "an unknown key is ignored%s%s",
-			  near != NULL ? "; did you mean " : "",
-			  near != NULL ? near : "");
-		note_known(s, k->name);
-	}
+		 "at=%s:%zu section=%s msg=\"has no effect here: %s\"", s->file,
+		 s->line, s->name, why);
 }
 
 static void ignore_declared(struct conf_section *s)
@@ -480,6 +467,20 @@ static void ignore_declared(struct conf_section *s)
 		     k->name != NULL; k++)
 			if (k->ignored != NULL)
 				conf_ignore(s, k->name, k->ignored);
+}
+
+void conf_section_warn(struct conf_section *s)
+{
+	ignore_declared(s);
+	for (struct conf_key *k = s->keys; k != NULL; k = k->next) {
+		if (k->is_known)
+			continue;
+		const char *near = nearest_word(k->name, s->asked);
+		conf_warn(s, k->name, "an unknown key is ignored%s%s",
+			  near != NULL ? "; did you mean " : "",
+			  near != NULL ? near : "");
+		note_known(s, k->name);
+	}
 }
 
 bool conf_section_end(struct conf_section *s, struct err *e)

@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "base/check.h"
-#include "conf/tree.h"
+#include "conf/conf_tree.h"
 
 void conf_declare(struct conf_section *s, const struct conf_key_spec *table)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What of conf.h opens a configuration and finds its files. */
+/* The part of conf.h that opens a configuration and finds its files. */
 #include "conf/conf.h"
 
 #include <stdlib.h>
@@ -10,10 +10,10 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/span.h"
+#include "conf/classic_format.h"
+#include "conf/conf_tree.h"
 #include "conf/expand.h"
-#include "conf/reader.h"
-#include "conf/tree.h"
-#include "conf/yaml.h"
+#include "conf/yaml_format.h"
 
 enum { FIRST_BLOCK_BYTES = 16384 };
 
@@ -25,7 +25,7 @@ static struct conf *conf_new(void)
 	return c;
 }
 
-/* The directory of the file itself, behind all symlinks. */
+/* The directory of the file itself, with symlinks resolved. */
 static const char *dir_of(struct arena *arena, const char *path)
 {
 	char *real = realpath(path, NULL);
@@ -43,8 +43,8 @@ struct conf *conf_read(const char *path, struct err *e)
 {
 	struct conf *c = conf_new();
 	c->dir = dir_of(c->arena, path);
-	bool ok = yaml_is_name(path) ? yaml_file(c, path, e)
-				     : reader_file(c, path, e);
+	bool ok = yaml_format_is_name(path) ? yaml_format_file(c, path, e)
+					    : classic_format_file(c, path, e);
 	if (!ok) {
 		conf_free(c);
 		return NULL;
@@ -57,8 +57,9 @@ struct conf *conf_read_text(const char *name, const char *text, size_t length,
 			    struct err *e)
 {
 	struct conf *c = conf_new();
-	bool ok = yaml_is_name(name) ? yaml_text(c, name, text, length, e)
-				     : reader_text(c, name, text, length, e);
+	bool ok = yaml_format_is_name(name)
+			  ? yaml_format_text(c, name, text, length, e)
+			  : classic_format_text(c, name, text, length, e);
 	if (!ok) {
 		conf_free(c);
 		return NULL;
@@ -71,11 +72,11 @@ struct conf *conf_of_options(const char *name, const char *section,
 			     const struct conf_option *options, size_t count)
 {
 	struct conf *c = conf_new();
-	struct conf_section *s = tree_add_section(
-		c, span_of(section), tree_text(c, span_of(name)), 0);
+	struct conf_section *s = conf_tree_add_section(
+		c, span_of(section), conf_tree_text(c, span_of(name)), 0);
 	for (size_t i = 0; i < count; i++)
-		tree_add_key(s, span_of(options[i].key),
-			     span_of(options[i].value), 0);
+		conf_tree_add_key(s, span_of(options[i].key),
+				  span_of(options[i].value), 0);
 	return c;
 }
 
@@ -97,16 +98,4 @@ void conf_free(struct conf *c)
 const char *conf_dir(const struct conf *c)
 {
 	return c->dir != NULL ? c->dir : ".";
-}
-
-char *conf_find_file(const char *dir, const char *path)
-{
-	if (path[0] == '/' || access(path, F_OK) == 0)
-		return mem_text(path);
-	struct buf full = {0};
-	buf_printf(&full, "%s/%s", dir, path);
-	bool there = access(buf_text(&full), F_OK) == 0;
-	char *found = mem_text(there ? buf_text(&full) : path);
-	buf_fini(&full);
-	return found;
 }

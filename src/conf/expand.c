@@ -9,9 +9,9 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "conf/tree.h"
+#include "conf/conf_tree.h"
 
-/* NULL when the name is not set.  `host` is room for the host's name. */
+/* NULL if the name is not set.  `host` is a buffer for the host's name. */
 static const char *look_up(const struct conf *conf, const char *name,
 			   char host[static HOST_NAME_MAX + 1])
 {
@@ -29,7 +29,7 @@ static const char *look_up(const struct conf *conf, const char *name,
 	return NULL;
 }
 
-/* What stands between "${" and "}". */
+/* Expand the text between "${" and "}". */
 static void put_variable(struct buf *out, const struct conf_section *s,
 			 const struct conf_key *k, struct span inner)
 {

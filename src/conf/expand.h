@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* expand - ${NAME} and ${NAME:-default} in the values of a configuration.
  *
- * NAME is looked for in the @SET table, then in the environment, where empty
- * means unset; HOSTNAME is the system's when nobody set it.  One pass: what
- * was put in is not looked at again.  "${" without "}" stays as it is. */
+ * NAME is looked up among the @SETs and then in the environment, where an empty
+ * variable counts as unset.  HOSTNAME is the system's unless it is set.  Values
+ * are not expanded a second time.  "${" without "}" stays unchanged. */
 #ifndef CONF_EXPAND_H
 #define CONF_EXPAND_H
 
 struct conf;
 
-/* Every value of every section, once all @SET are known.  A name that is not
- * set becomes nothing, with a warning. */
+/* Expand every value of every section, once all @SETs are known.  A name that
+ * is not set expands to nothing, with a warning. */
 void expand_values(struct conf *);
 
 #endif

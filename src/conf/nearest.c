@@ -20,9 +20,9 @@ static size_t least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* How many insertions, deletions, replacements and swaps of neighbours lead
- * from a to b; a row of the usual table for each character of a, of which the
- * last three are kept. */
+/* The Damerau-Levenshtein distance: how many insertions, deletions,
+ * replacements and swaps of neighbours lead from a to b.  Only the last three
+ * rows of the table are kept. */
 static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
 {
 	size_t rows[3][NAME_BYTES_MAX + 1];
@@ -50,7 +50,7 @@ const char *nearest_word(const char *word, const char *const *known)
 	size_t len = strlen(word);
 	if (len > NAME_BYTES_MAX)
 		return NULL;
-	/* A third of the word may be wrong; of one letter, nothing. */
+	/* A third of the word may be wrong, but not a single letter. */
 	size_t bound = least(len < 2 ? 0 : len < 6 ? 1 : len / 3, NEAR_MAX);
 	const char *nearest = NULL;
 	for (size_t i = 0; known[i] != NULL; i++) {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What Fluent Bit has and sluiced has not: a name of these is no mistake of
- * spelling, so its error says what sluiced is. */
+/* Plug-ins and sections that Fluent Bit has and sluiced does not.  Such a name
+ * is not a spelling mistake, so its error says what sluiced has. */
 #include <string.h>
 #include <strings.h>
 
 #include "base/buf.h"
 #include "base/log.h"
 #include "conf/conf.h"
+#include "conf/conf_tree.h"
 #include "conf/nearest.h"
-#include "conf/tree.h"
 
 static const char *const inputs[] = {"blob",
 				     "calyptia_fleet",
@@ -126,13 +126,13 @@ static const struct {
 	const char *name;
 	const char *why;
 } sections[] = {
-	{"STREAM_TASK", "there is no stream processor"},
-	{"CUSTOM", "there are no custom plugins"},
-	{"CUSTOMS", "there are no custom plugins"},
-	{"PLUGINS", "there are no plugins to load"},
-	{"UPSTREAM", "nothing goes over a network"},
-	{"NODE", "nothing goes over a network"},
-	{"EXTENSIONS", "there are none"},
+	{"STREAM_TASK", "sluiced has no stream processor"},
+	{"CUSTOM", "sluiced has no custom plug-ins"},
+	{"CUSTOMS", "sluiced has no custom plug-ins"},
+	{"PLUGINS", "plug-ins are built in"},
+	{"UPSTREAM", "sluiced has no network outputs"},
+	{"NODE", "sluiced has no network outputs"},
+	{"EXTENSIONS", "sluiced has no extensions"},
 };
 
 static bool is_one_of(const char *word, const char *const *words)
@@ -161,8 +161,8 @@ bool conf_err_plugin(const struct conf_section *s, const char *kind,
 	for (size_t i = 0; known[i] != NULL; i++)
 		buf_printf(&ours, "%s%s", i > 0 ? ", " : "", known[i]);
 	conf_err_key(s, "Name", e,
-		     "\"%s\" is Fluent Bit's, not sluiced's, which takes "
-		     "syslog and writes files; of %ss it has %s",
+		     "\"%s\" is a plug-in of Fluent Bit that sluiced does "
+		     "not have; its %ss are %s",
 		     k->value, kind, buf_text(&ours));
 	buf_fini(&ours);
 	return false;

@@ -36,9 +36,9 @@ static int open_confined(const struct append_file *f, int flags)
 	return file_path_open(f->path, root_bytes(f), flags);
 }
 
-/* O_RDWR, to look at what is there, only where a read can do no harm: it
- * would hold a FIFO open that nobody reads.  O_NONBLOCK does nothing to a
- * file; without it, such a FIFO would hold the thread for ever. */
+/* O_RDWR, which reading the file needs, is used only for regular files: it
+ * would keep a FIFO open that nobody reads.  O_NONBLOCK has no effect on a
+ * file; without it, opening such a FIFO would block the thread forever. */
 static int open_path(struct append_file *f, int *fd)
 {
 	const int flags = O_APPEND | O_CREAT | O_NONBLOCK;
@@ -54,7 +54,8 @@ static int open_path(struct append_file *f, int *fd)
 	return *fd < 0 ? errno : 0;
 }
 
-/* Of the file that was open before, what is known of its end holds on. */
+/* If this is the file that was open before, what is known about its end stays
+ * valid. */
 static void take(struct append_file *f, int fd, const struct stat *st)
 {
 	if (st->st_dev != f->device || st->st_ino != f->inode) {
@@ -91,8 +92,8 @@ static int open_file(struct append_file *f)
 	return 0;
 }
 
-/* Whoever holds it holds it for one write.  A file system without locks has
- * no other process that could ask for one. */
+/* Every process holds the lock for one write only.  On a file system without
+ * locks, no other process can hold one. */
 static int lock(const struct append_file *f)
 {
 	if (!f->is_regular)
@@ -108,8 +109,8 @@ static int lock(const struct append_file *f)
 	return EBUSY;
 }
 
-/* 0 or ESTALE.  Only a sure "no" counts: a directory that may no longer be
- * searched is no reason to leave a file that can be written. */
+/* Returns 0 or ESTALE.  Only a certain answer counts: if the directory can no
+ * longer be searched, the open file can still be written. */
 static int measure(struct append_file *f)
 {
 	struct stat st;
@@ -124,13 +125,13 @@ static int measure(struct append_file *f)
 }
 
 void append_file_init(struct append_file *f, const char *path,
-		      struct appender_env *env)
+		      struct file_env *env)
 {
 	*f = (struct append_file){
 		.env = env, .path = path, .fd = -1, .end_bytes = UNKNOWN_BYTES};
 }
 
-void append_file_settled(struct append_file *f)
+void append_file_committed(struct append_file *f)
 {
 	f->noted = (struct append_note){0};
 }
@@ -201,7 +202,7 @@ const struct append_note *append_file_noted(const struct append_file *f,
 	return last;
 }
 
-/* How many of the bytes stand in the file at the offset. */
+/* How many of the bytes are in the file at the offset. */
 static size_t count_common(const struct append_file *f, uint64_t offset,
 			   struct span bytes)
 {
@@ -241,7 +242,8 @@ size_t append_file_found(struct append_file *f, const struct append_note *n,
 	if (common == room) {
 		f->end_bytes = f->size_bytes;
 		f->is_torn = is_torn;
-	} else if (is_torn) { /* somebody closed the line: it comes again */
+	} else if (is_torn) { /* another process ended the line: write it
+	                       * again */
 		const char *end = memrchr(bytes.ptr, '\n', found);
 		found = end == NULL ? 0 : (size_t)(end + 1 - bytes.ptr);
 	}
@@ -261,13 +263,15 @@ static int close_line(struct append_file *f)
 	f->is_dirty = true;
 	f->foreign_since_ns = 0;
 	log_rated(&f->env->tail_rate, LOG_WARN, "file_sink",
-		  "path=%s msg=\"closed a torn line with a newline\"",
+		  "path=%s err=\"another process left a line without its end\" "
+		  "action=\"ended the line with a newline\"",
 		  log_quoted(span_of(f->path), room));
 	return 0;
 }
 
-/* It belongs to no batch, so it is not noted: a file that has it is not empty
- * any more.  Half of it is taken back. */
+/* The head belongs to no batch, so it is not noted: a file with a head is
+ * not empty any more.  If only a part of it could be written, the part is
+ * removed. */
 static int write_head(struct append_file *f)
 {
 	struct sink_stats *stats = f->env->stats;
@@ -333,7 +337,7 @@ static void note(struct append_file *f, enum append_kind kind, int64_t skip,
 		.kind = (uint32_t)kind,
 		.sink = f->env->sink,
 	};
-	/* Tried again where the last try got nowhere. */
+	/* A retry after a write that wrote nothing. */
 	if (memcmp(&n, &f->noted, sizeof n) == 0)
 		return;
 	notes->note(notes->data, &n);
@@ -388,8 +392,8 @@ static int sync_parent(const char *path)
 	return error;
 }
 
-/* After a failure the kernel may have dropped the pages: to ask again would
- * only be answered with a lie. */
+/* After a failed fdatasync() the kernel may have dropped the pages.  A second
+ * call would succeed although they are not on the disk. */
 void append_file_sync(struct append_file *f)
 {
 	if (f->env->fsync == SINK_FSYNC_NEVER || f->fd < 0 || !f->is_dirty ||
@@ -405,8 +409,9 @@ void append_file_sync(struct append_file *f)
 		return;
 	char room[LOG_QUOTED_BYTES];
 	f->env->stats->errors_total++;
-	log_rated(&f->env->sync_rate, LOG_ERROR, "file_sink",
-		  "path=%s err=\"sync: %s\" msg=\"a power cut may cost what "
-		  "was written\"",
-		  log_quoted(span_of(f->path), room), strerror(error));
+	log_rated(
+		&f->env->sync_rate, LOG_ERROR, "file_sink",
+		"path=%s err=\"sync: %s\" action=\"continuing; a power cut may "
+		"cost the last lines\"",
+		log_quoted(span_of(f->path), room), strerror(error));
 }

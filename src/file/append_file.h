@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* append_file - one file that only grows, and what is noted of it.
+/* append_file - one file that only grows, and the notes about it.
  *
- *     begin: open | lock | is the path still this file? how long is it?
- *            found: what of the bytes stands there already (after a crash)?
+ *     begin: open | lock | does the path still name this file? how long is it?
+ *            found: which of the bytes are in it already (after a crash)?
  *            tail:  does it end with a whole line?
  *     write: note | write
  *     end:   unlock | sync
  *
- * The lock is a short flock, so that several processes may share a file: the
- * size that is noted is the offset of what is written.  Only a regular file
- * is locked, noted and looked into.  One that may be written but not read is
- * not looked into: what was noted for it is then written anew, whole.
+ * The lock is a short flock(), so that several processes can share a file: the
+ * size that is noted is the offset of the bytes that are written.  Only a
+ * regular file is locked, noted and read.  If a file can be written but not
+ * read, the check for bytes from before a crash is skipped, and the noted
+ * lines are written again as a whole.
  *
- * A tail without a newline that is not ours belongs to a process that was
- * killed inside its write and completes it when it is back.  It gets
- * FOREIGN_TAIL_S for that; then the line is closed, and this is said. */
+ * A torn line at the end that is not ours belongs to another process.  It was
+ * killed while it was writing, and completes the line when it has restarted.
+ * It gets FOREIGN_TAIL_S for that.  Then this module ends the line with a
+ * newline and logs it. */
 #ifndef FILE_APPEND_FILE_H
 #define FILE_APPEND_FILE_H
 
@@ -35,15 +37,15 @@ enum { FOREIGN_TAIL_S = 10 };
 struct spill_dir;
 
 /* What the files of one sink share. */
-struct appender_env {
+struct file_env {
 	struct sink_stats *stats;
 	bool mkdir;	  /* make missing directories */
-	struct span root; /* paths that begin so are confined */
+	struct span root; /* paths below it are confined to it */
 	bool has_others;  /* other outputs must not wait for this one */
 	const struct append_notes *notes; /* NULL: nothing is noted */
 	uint32_t sink;			  /* its number, for the notes */
 	enum sink_fsync fsync;
-	struct spill_dir *spills; /* NULL: set aside in memory */
+	struct spill_dir *spills; /* NULL: held lines stay in memory */
 	struct log_rate failing_rate;
 	struct log_rate busy_rate;
 	struct log_rate working_rate;
@@ -53,68 +55,72 @@ struct appender_env {
 };
 
 struct append_file {
-	struct appender_env *env;
+	struct file_env *env;
 	const char *path; /* borrowed */
 	int fd;		  /* -1: closed */
 	bool is_regular;
 	bool can_read;
 	bool is_dirty; /* not synced */
-	bool is_new;   /* nor is its directory */
-	bool is_torn;  /* what we wrote last did not end with a newline */
+	bool is_new;   /* its directory is not synced either */
+	bool is_torn;  /* our last write did not end with a newline */
 	dev_t device;
 	ino_t inode;
-	uint64_t size_bytes; /* from begin to end: its size */
-	uint64_t end_bytes;  /* its size when it was last known how it ends */
-	struct append_note noted; /* what nothing was written of yet */
-	struct buf head; /* whole lines that an empty file begins with */
-	int64_t foreign_since_ns; /* somebody else's torn tail; 0: none */
+	uint64_t size_bytes;	  /* its size, between begin and end */
+	uint64_t end_bytes;	  /* its size when its end was last known */
+	struct append_note noted; /* nothing of it was written yet */
+	struct buf head; /* whole lines with which an empty file begins */
+	int64_t foreign_since_ns; /* since when another process' torn line is at
+	                           * the end; 0: there is none */
 	uint64_t foreign_size_bytes;
 };
 
+/* A closed file; opens nothing.  The path and the env are borrowed. */
 void append_file_init(struct append_file *, const char *path,
-		      struct appender_env *);
+		      struct file_env *);
 
-/* Open when it is closed, lock.  0 or an errno: EBUSY when another process
- * holds it too long; ESTALE when the path is another file now (or none), then
- * this one is locked and its size known all the same. */
+/* Open the file if it is closed, and lock it.  Returns 0 or an errno.  EBUSY:
+ * another process holds the lock for too long.  ESTALE: the path names another
+ * file now, or none; the file that is open is then locked, and its size is
+ * known. */
 int append_file_begin(struct append_file *) MUST_USE;
 
-/* After a begin that failed: open it for reading alone, when it is closed, and
- * measure it, without a lock.  False when even that cannot be; else close it,
- * or begin again, behind this. */
+/* After append_file_begin() has failed: open the file for reading if it is
+ * closed, and measure it without a lock.  Returns false if that is impossible
+ * too.  After success, close the file or begin again. */
 bool append_file_peek(struct append_file *) MUST_USE;
 
-/* Unlock; sync as the policy wants it. */
+/* Unlock, and sync if the policy is to sync each batch. */
 void append_file_end(struct append_file *);
 
-/* The last note that the process before left of this file, or NULL. */
+/* The last note that the previous process left about this file, or NULL. */
 const struct append_note *append_file_noted(const struct append_file *,
 					    enum append_kind);
 
-/* Of bytes[skip...], which were noted, so many stand where the note says; the
- * answer counts those before `skip` too.  It ends behind a whole line, or in
- * a line that can be continued. */
+/* How many of the bytes are in the file already.  The note speaks of
+ * bytes[skip...], and the result includes the `skip` bytes before.  It ends
+ * after a whole line, or in a line that can be completed. */
 size_t append_file_found(struct append_file *, const struct append_note *,
 			 struct span bytes, size_t skip);
 
-/* Whether it still ends with what we wrote last. */
+/* Does the file still end with our last write? */
 bool append_file_is_as_left(const struct append_file *);
 
-/* What is written next begins a line: see that it does, and that an empty file
- * gets its head.  0 or an errno; EBUSY while somebody else has a line to
- * complete. */
+/* Prepare the file for the beginning of a line: end a torn line, and write the
+ * head to an empty file.  Returns 0 or an errno; EBUSY while another process
+ * may still complete its line. */
 int append_file_tail(struct append_file *, int64_t now_ns) MUST_USE;
 
-/* Note and write.  `skip`: where the bytes lie in what the note speaks of;
- * negative when that begins only behind so many of them.  0 or an errno;
- * *done is how far it came. */
+/* Note the bytes, then write them.  `skip` is the place of the bytes in the
+ * batch's lines for this file, of which the note speaks.  A negative skip means
+ * that the first -skip bytes belong to an earlier batch and are not noted.
+ * Returns 0 or an errno; *done is the number of bytes written. */
 int append_file_write(struct append_file *, enum append_kind, int64_t skip,
 		      struct span bytes, size_t *done) MUST_USE;
 
-/* The journal was committed: it has no note any more. */
-void append_file_settled(struct append_file *);
+/* The journal was committed, which deletes its notes. */
+void append_file_committed(struct append_file *);
 
-/* Have what was written reach the disk, when the policy is not never. */
+/* Sync the file to the disk, unless the policy is never to sync. */
 void append_file_sync(struct append_file *);
 
 /* Sync and close. */

@@ -4,17 +4,16 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "file/appender.h"
+#include "file/output_file.h"
 
 enum {
 	KEEP_BYTES = 64 * 1024,
-	/* While it keeps up with many lines, small ones and large ones come in
-	 * turns; to map and touch the memory each time costs a fifth of a
-	 * line. */
+	/* Under load, small and large batches alternate.  Mapping and touching
+	 * the memory each time costs a fifth of the time of a line. */
 	SMALL_MAX = 64,
 };
 
-struct run { /* lines of one chain that follow each other */
+struct batch_run { /* adjacent lines of one chain */
 	uint32_t at;
 	uint32_t bytes;
 	uint32_t lines;
@@ -30,13 +29,13 @@ void batch_fini(struct batch *b)
 	buf_fini(&b->answers);
 }
 
-static struct run *run_at(const struct batch *b, uint32_t place)
+static struct batch_run *run_at(const struct batch *b, uint32_t place)
 {
-	return (struct run *)(void *)b->runs.ptr + place - 1;
+	return (struct batch_run *)(void *)b->runs.ptr + place - 1;
 }
 
 static void append_run(struct batch *b, struct batch_chain *chain,
-		       const struct run *run)
+		       const struct batch_run *run)
 {
 	buf_put(&b->runs, (const char *)run, sizeof *run);
 	uint32_t place = (uint32_t)(b->runs.len / sizeof *run);
@@ -57,15 +56,15 @@ void batch_took(struct batch *b, struct batch_chain *chain, size_t at,
 	chain->bytes += (uint32_t)bytes;
 	if (chain->bytes > b->longest_bytes)
 		b->longest_bytes = chain->bytes;
-	size_t runs = b->runs.len / sizeof(struct run);
-	struct run *last = runs > 0 ? run_at(b, (uint32_t)runs) : NULL;
+	size_t runs = b->runs.len / sizeof(struct batch_run);
+	struct batch_run *last = runs > 0 ? run_at(b, (uint32_t)runs) : NULL;
 	if (last != NULL && chain->last == runs && last->answers == answers) {
 		last->bytes += (uint32_t)bytes;
 		last->lines++;
 		return;
 	}
 	append_run(b, chain,
-		   &(struct run){
+		   &(struct batch_run){
 			   .at = (uint32_t)at,
 			   .bytes = (uint32_t)bytes,
 			   .lines = 1,
@@ -78,42 +77,42 @@ size_t batch_memory_bytes(const struct batch *b)
 	return b->used_bytes + (b->chains > 1 ? b->longest_bytes : 0);
 }
 
-/* The only one has all the bytes as they lie: it gets them without a copy. */
+/* A single chain owns all the bytes: it gets them without a copy. */
 void batch_hand_over(struct batch *b, struct batch_chain *chain,
-		     struct appender *a)
+		     struct output_file *o)
 {
 	if (chain->first == 0)
 		return;
 	const char *bytes = b->bytes.ptr;
-	bool is_only = b->chains == 1 && a->lines.len == 0;
+	bool is_only = b->chains == 1 && o->lines.len == 0;
 	if (is_only)
-		buf_swap(&a->lines, &b->bytes);
-	else if (a->lines.cap == 0)
-		buf_swap(&a->lines, &b->lines);
-	if (a->answers.cap == 0)
-		buf_swap(&a->answers, &b->answers);
+		buf_swap(&o->lines, &b->bytes);
+	else if (o->lines.cap == 0)
+		buf_swap(&o->lines, &b->lines);
+	if (o->answers.cap == 0)
+		buf_swap(&o->answers, &b->answers);
 	for (uint32_t place = chain->first; place != 0;) {
-		const struct run *r = run_at(b, place);
+		const struct batch_run *r = run_at(b, place);
 		if (!is_only)
-			buf_put(&a->lines, bytes + r->at, r->bytes);
-		memset(buf_reserve(&a->answers, r->lines), (int)r->answers,
+			buf_put(&o->lines, bytes + r->at, r->bytes);
+		memset(buf_reserve(&o->answers, r->lines), (int)r->answers,
 		       r->lines);
-		a->answers.len += r->lines;
+		o->answers.len += r->lines;
 		place = r->next;
 	}
 	*chain = (struct batch_chain){0};
 }
 
-void batch_take_back(struct batch *b, struct appender *a)
+void batch_take_back(struct batch *b, struct output_file *o)
 {
 	if (b->bytes.cap == 0)
-		buf_swap(&b->bytes, &a->lines);
+		buf_swap(&b->bytes, &o->lines);
 	else if (b->lines.cap == 0)
-		buf_swap(&b->lines, &a->lines);
+		buf_swap(&b->lines, &o->lines);
 	if (b->answers.cap == 0)
-		buf_swap(&b->answers, &a->answers);
-	buf_fini(&a->lines);
-	buf_fini(&a->answers);
+		buf_swap(&b->answers, &o->answers);
+	buf_fini(&o->lines);
+	buf_fini(&o->answers);
 }
 
 void batch_end(struct batch *b)

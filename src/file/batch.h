@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* batch - the lines of a batch, one behind the other, and whose they are.
+/* batch - the lines of a batch, one after the other, and their files.
  *
  *     bytes:  [ a1\n | b1\n | a2\n | a3\n | b2\n ]
  *     chains:   a1 --------> a2 --> a3
  *                      b1 ----------------> b2
  *
- * A buffer for each of a thousand files, grown by doubling, would take twice
- * the memory of its lines, and time.  So they lie here until their files are
- * written, one after the other: those of a chain are handed to its appender,
- * in memory that it gives back for the next one unless something is left. */
+ * A growing buffer for each of a thousand files would take twice the memory of
+ * the lines, and time.  So the lines lie here until flush writes the files one
+ * after the other.  For that, the lines of a file are copied to its output
+ * file, into memory that is lent and taken back for the next file unless
+ * lines are left. */
 #ifndef FILE_BATCH_H
 #define FILE_BATCH_H
 
@@ -18,46 +19,48 @@
 
 #include "base/buf.h"
 
-struct appender;
+struct output_file;
 
-/* Zero-initialised it is empty. */
+/* A zero-initialised batch is empty. */
 struct batch {
 	struct buf bytes; /* a line is rendered to its end */
-	struct buf runs;  /* of lines that follow each other */
-	size_t chains;	  /* that have lines, or had them in this batch */
-	struct buf lines; /* what is lent */
+	struct buf runs;  /* adjacent lines of one chain */
+	size_t chains;	  /* that got lines in this batch */
+	struct buf lines; /* the memory that is lent */
 	struct buf answers;
-	size_t used_bytes;    /* by this one */
+	size_t used_bytes;    /* by this batch */
 	size_t longest_bytes; /* of its chains */
-	unsigned small;	      /* so many since one that needed its memory */
+	unsigned small;	      /* small batches in a row */
 };
 
-/* A file's lines; zero-initialised it has none. */
+/* The lines of one file; a zero-initialised chain has none. */
 struct batch_chain {
 	uint32_t first; /* places in runs, from 1; 0: none */
 	uint32_t last;
 	uint32_t bytes;
 };
 
+/* Free the memory; the batch is empty then. */
 void batch_fini(struct batch *);
 
-/* The next line, so many bytes from `at` on, is the chain's. */
+/* The line with so many bytes at `at` was appended and belongs to the chain. */
 void batch_took(struct batch *, struct batch_chain *, size_t at, size_t bytes,
 		bool answers);
 
-/* The memory that it takes until it is written: a chain that is not the only
- * one is copied when it is handed over. */
+/* The memory that the batch takes until it is written.  It includes the copy
+ * that batch_hand_over() makes if there are several chains. */
 size_t batch_memory_bytes(const struct batch *);
 
-/* Put the chain's lines, which were counted, behind those that the appender
- * has. */
-void batch_hand_over(struct batch *, struct batch_chain *, struct appender *);
+/* Append the chain's lines, which were counted before, to those of the output
+ * file. */
+void batch_hand_over(struct batch *, struct batch_chain *,
+		     struct output_file *);
 
-/* Nothing waits in it: its memory is for the next one. */
-void batch_take_back(struct batch *, struct appender *);
+/* No line waits for the output file: take its memory for the next one. */
+void batch_take_back(struct batch *, struct output_file *);
 
-/* All were handed over.  Its memory is kept for the next, unless many in a row
- * were small. */
+/* All chains were handed over.  The memory is kept for the next batch, unless
+ * many batches in a row were small. */
 void batch_end(struct batch *);
 
 #endif

@@ -12,16 +12,16 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rfc3339.h"
-#include "file/appender.h"
 #include "file/file_path.h"
+#include "file/output_file.h"
 #include "record/json.h"
 #include "record/message.h"
 #include "record/record.h"
 
 struct dead_letter {
 	struct sink_stats stats;
-	struct appender_env env;
-	struct appender *appender;
+	struct file_env env;
+	struct output_file *output_file;
 	bool is_failing;	  /* at the last flush */
 	int64_t blocked_since_ns; /* 0: it is not */
 	struct log_rate full_rate;
@@ -32,7 +32,8 @@ static bool check_path(const char *path, char good[static PATH_MAX],
 {
 	const char *wrong = file_path_make(SPAN(""), span_of(path), true, good);
 	return wrong == NULL ||
-	       err_set(e, "\"%s\" is no file's path: %s", path, wrong);
+	       err_set(e, "\"%s\" is not a valid path of a file: %s", path,
+		       wrong);
 }
 
 bool dead_letter_try(const char *path, struct err *e)
@@ -53,15 +54,18 @@ struct dead_letter *dead_letter_open(const char *path,
 	if (!check_path(path, good, e))
 		return NULL;
 	if (!dead_letter_try(path, &why))
-		log_line(LOG_WARN, "dead_letter", "err=\"%s\"", why.text);
+		log_line(LOG_WARN, "dead_letter",
+			 "path=\"%s\" err=\"%s\" action=\"keeping dead letters "
+			 "in memory, retrying\"",
+			 good, why.text);
 	struct dead_letter *d = mem_new(1, sizeof *d);
-	d->env = (struct appender_env){
+	d->env = (struct file_env){
 		.stats = &d->stats,
 		.mkdir = true,
 		.notes = notes,
 		.sink = number,
 	};
-	d->appender = appender_new(good, &d->env);
+	d->output_file = output_file_new(good, &d->env);
 	return d;
 }
 
@@ -69,12 +73,12 @@ void dead_letter_close(struct dead_letter *d)
 {
 	if (d == NULL)
 		return;
-	appender_free(d->appender);
+	output_file_free(d->output_file);
 	free(d);
 }
 
-/* json_write_string writes \u only for what is not UTF-8, which is lost then,
- * and for the control characters that have no shorter escape. */
+/* json_write_string writes \u only for bytes that are not UTF-8, which would be
+ * lost, and for control characters without a shorter escape. */
 static bool is_text(struct span written)
 {
 	for (size_t i = 0; i < written.len; i++)
@@ -107,9 +111,10 @@ static bool refuse(struct dead_letter *d)
 	d->stats.lines_total++;
 	d->stats.lines_dropped_total[DROP_write_failed]++;
 	log_rated(&d->full_rate, LOG_ERROR, "dead_letter",
-		  "path=\"%s\" err=\"it cannot be written, and too much "
-		  "waits\" waiting_bytes=%zu lost=%llu",
-		  d->appender->path, d->appender->lines.len,
+		  "path=\"%s\" err=\"cannot be written, and too many dead "
+		  "letters wait\" waiting_bytes=%zu dropped=%llu "
+		  "action=\"dropping the message\"",
+		  d->output_file->path, d->output_file->lines.len,
 		  (unsigned long long)
 			  d->stats.lines_dropped_total[DROP_write_failed]);
 	return false;
@@ -118,7 +123,7 @@ static bool refuse(struct dead_letter *d)
 bool dead_letter_put(struct dead_letter *d, const struct message *m,
 		     const char *input, const char *reason)
 {
-	struct buf *b = &d->appender->lines;
+	struct buf *b = &d->output_file->lines;
 	if (d->is_failing && b->len + m->bytes.len > DEAD_LETTER_WAITING_BYTES)
 		return refuse(d);
 	buf_put_text(b, "{\"time\":\"");
@@ -130,13 +135,14 @@ bool dead_letter_put(struct dead_letter *d, const struct message *m,
 	buf_put_char(b, ',');
 	put_raw(b, m->bytes);
 	buf_put_text(b, "}\n");
-	appender_took(d->appender, true);
+	output_file_added(d->output_file, true);
 	return true;
 }
 
 enum sink_flush dead_letter_flush(struct dead_letter *d, int64_t now_mono_ns)
 {
-	enum append answer = appender_flush(d->appender, now_mono_ns);
+	enum append_result answer =
+		output_file_flush(d->output_file, now_mono_ns);
 	d->is_failing = answer != APPENDED;
 	if (answer != APPEND_BLOCKED)
 		d->blocked_since_ns = 0;
@@ -148,19 +154,19 @@ enum sink_flush dead_letter_flush(struct dead_letter *d, int64_t now_mono_ns)
 	return holds ? SINK_BLOCKED : SINK_FLUSHED;
 }
 
-void dead_letter_settled(struct dead_letter *d)
+void dead_letter_committed(struct dead_letter *d)
 {
-	appender_settled(d->appender);
+	output_file_committed(d->output_file);
 }
 
 void dead_letter_abandon(struct dead_letter *d)
 {
-	appender_give_up(d->appender, 0);
+	output_file_drop(d->output_file, 0);
 }
 
 void dead_letter_reopen(struct dead_letter *d)
 {
-	appender_reopen(d->appender);
+	output_file_reopen(d->output_file);
 }
 
 const struct sink_stats *dead_letter_stats(const struct dead_letter *d)
@@ -177,7 +183,7 @@ void dead_letter_restore(struct dead_letter *d, const struct sink_stats *from)
 	s->lines_queued = s->messages_queued = s->files_open = 0;
 }
 
-/* NULL when there is no such text. */
+/* NULL if the record has no such string. */
 static const struct span *text_of(const struct record *r, struct span key)
 {
 	const struct value *v = record_last(r, key);
@@ -203,7 +209,7 @@ static const char *why_not(enum json_verdict verdict)
 {
 	switch (verdict) {
 	case JSON_CUT:
-		return "it is cut";
+		return "it is truncated";
 	case JSON_NO_OBJECT:
 		return "it is not one JSON object";
 	case JSON_TOO_DEEP:

@@ -10,8 +10,8 @@
 enum { BUCKET_COUNT = 1024 };
 
 struct file_cache {
-	struct appender_env *env;
-	struct cached_file *last;   /* found; may be NULL */
+	struct file_env *env;
+	struct cached_file *last;   /* the last one found, or NULL */
 	struct cached_file waiting; /* heads of the rings */
 	struct cached_file resting;
 	size_t resting_count;
@@ -19,7 +19,7 @@ struct file_cache {
 	struct cached_file *buckets[BUCKET_COUNT];
 };
 
-/* Eight bytes at a time: names are paths, half a hundred bytes long. */
+/* Eight bytes at a time, because names are paths of about fifty bytes. */
 static uint64_t hash_of(struct span s)
 {
 	uint64_t hash = s.len;
@@ -62,7 +62,7 @@ static void forget(struct file_cache *c, struct cached_file *f)
 	if (c->last == f)
 		c->last = NULL;
 	list_remove(f);
-	appender_free(f->appender);
+	output_file_free(f->output_file);
 	free(f);
 }
 
@@ -79,7 +79,7 @@ static struct cached_file *list_after(struct cached_file *head,
 	return f != head ? f : NULL;
 }
 
-struct file_cache *file_cache_new(struct appender_env *env, size_t resting_max)
+struct file_cache *file_cache_new(struct file_env *env, size_t resting_max)
 {
 	struct file_cache *c = mem_new(1, sizeof *c);
 	c->env = env;
@@ -117,8 +117,8 @@ struct cached_file *file_cache_add(struct file_cache *c, const char *path,
 				   size_t name_len)
 {
 	struct cached_file *f = mem_new(1, sizeof *f);
-	f->appender = appender_new(path, c->env);
-	const char *end = f->appender->path + strlen(path);
+	f->output_file = output_file_new(path, c->env);
+	const char *end = f->output_file->path + strlen(path);
 	f->name = span_make(end - name_len, name_len);
 	f->hash = hash_of(f->name);
 	struct cached_file **bucket = &c->buckets[f->hash % BUCKET_COUNT];

@@ -2,11 +2,11 @@
 /* file_cache - a sink's files, found by name.
  *
  *     waiting:  lines wait for them, in the order of the first line
- *     resting:  nothing waits, the longest unused first
+ *     resting:  no line waits, the longest unused first
  *
- * A file is in one of the two lists.  A resting one keeps its descriptor, so
- * that a steady stream opens nothing, until `resting_max` others were used
- * after it or FILE_IDLE_S have passed. */
+ * A file is in one of the two lists.  A resting file keeps its descriptor, so
+ * that a steady stream opens no files.  It is closed when `resting_max` other
+ * files were used after it, or FILE_IDLE_S after its last use. */
 #ifndef FILE_FILE_CACHE_H
 #define FILE_FILE_CACHE_H
 
@@ -15,16 +15,16 @@
 #include <stdint.h>
 
 #include "base/span.h"
-#include "file/appender.h"
 #include "file/batch.h"
+#include "file/output_file.h"
 
 enum { FILE_IDLE_S = 60 };
 
 struct file_cache;
 
 struct cached_file {
-	struct appender *appender;
-	struct batch_chain chain; /* what it gets with the next flush */
+	struct output_file *output_file;
+	struct batch_chain chain; /* its lines of this batch */
 	struct span name;	  /* the end of its path */
 	bool is_waiting;
 	uint64_t hash;
@@ -34,29 +34,29 @@ struct cached_file {
 };
 
 /* The env is borrowed. */
-struct file_cache *file_cache_new(struct appender_env *, size_t resting_max);
+struct file_cache *file_cache_new(struct file_env *, size_t resting_max);
 
-/* Gives up what waits.  NULL is fine. */
+/* Drops the waiting lines.  NULL is fine. */
 void file_cache_free(struct file_cache *);
 
-/* NULL when there is none.  Valid until it rests and file_cache_rest or
- * file_cache_tidy is called. */
+/* NULL if there is no such file.  The result is valid until it rests and
+ * file_cache_rest or file_cache_tidy is called. */
 struct cached_file *file_cache_find(struct file_cache *, struct span name);
 
-/* A new one, waiting.  The path ends with the name. */
+/* Add a file to the waiting list.  The path ends with the name. */
 struct cached_file *file_cache_add(struct file_cache *, const char *path,
 				   size_t name_len);
 
-/* Move it to the end of a list. */
+/* Move the file to the end of the waiting, or of the resting list. */
 void file_cache_wait(struct file_cache *, struct cached_file *);
 void file_cache_rest(struct file_cache *, struct cached_file *, int64_t now_ns);
 
-/* Close those that were idle too long. */
+/* Close the files that were idle for longer than FILE_IDLE_S. */
 void file_cache_tidy(struct file_cache *, int64_t now_ns);
 
-/* Walk the waiting ones, or the resting ones: begin with NULL, NULL is the
- * end.  The file that was returned may be moved before the next call only
- * when the next one was asked for first. */
+/* Walk the waiting, or the resting files: begin with NULL; NULL is the end.
+ * Before a returned file is moved to another list, the next one must be asked
+ * for. */
 struct cached_file *file_cache_waiting(struct file_cache *,
 				       const struct cached_file *after);
 struct cached_file *file_cache_resting(struct file_cache *,

@@ -6,7 +6,34 @@
 
 #include "conf/conf.h"
 
-/* One that is on asks for what is not there. */
+const struct conf_key_spec file_keys_table[] = {
+	{"Path", CONF_PATH,
+	 .help = "The directory that files lie below. Lines never leave it "
+		 "through a symbolic link."},
+	{"File", CONF_TEXT, .default_text = "the tag",
+	 .help = "The name of the file. Without it the record's tag is the "
+		 "name, absolute or below Path."},
+	{"Tag_Path", CONF_CHOICE, .default_text = "verbatim",
+	 .help = "How a tag becomes a file name: verbatim, or sanitized, which "
+		 "replaces characters that are unusual in names."},
+	{"Mkdir", CONF_BOOL, .default_text = "on",
+	 .help = "Create missing directories."},
+	{"Follow_Symlinks", CONF_BOOL, .default_text = "off",
+	 .help = "Follow symbolic links that lead out of Path."},
+	{"rotate", CONF_BOOL, .default_text = "off",
+	 .help = "Only off is supported: logrotate needs no signal."},
+	{"enable_strftime", CONF_BOOL, .default_text = "off",
+	 .help = "Only off is supported: a Lua hook can put the date into the "
+		 "tag."},
+	{"rotate_*", .ignored = "sluiced does not rotate files"},
+	{"fallback_*", .ignored = "the path is not made of fields"},
+	{"on_missing_field", .ignored = "the path is not made of fields"},
+	{"on_limit_reached", .ignored = "the path is not made of fields"},
+	{"max_dynamic_files", .ignored = "the path is not made of fields"},
+	{NULL},
+};
+
+/* A switch of Fluent Bit that sluiced does not support: on is an error. */
 static bool read_switch(struct conf_section *s, const char *key,
 			const char *instead, struct err *e)
 {
@@ -14,15 +41,14 @@ static bool read_switch(struct conf_section *s, const char *key,
 	if (!conf_get_bool(s, key, &is_on, e))
 		return false;
 	return !is_on ||
-	       conf_err_key(s, key, e, "there is no %s here; %s", key, instead);
+	       conf_err_key(s, key, e, "%s is not supported; %s", key, instead);
 }
 
-/* Fluent Bit 5 reads a $ as a field of the record, and then wants a
- * fallback_file; to 1.8 it is a $. */
+/* Fluent Bit 5 reads $key in a path as a field of the record and then requires
+ * fallback_file.  Fluent Bit 1.8 reads it as text, and so does sluiced. */
 static bool check_dynamic(struct conf_section *s, const struct file_keys *keys,
 			  struct err *e)
 {
-	static const char why[] = "the path is not made of a record's fields";
 	const char *fallback = NULL;
 	if (!conf_get_text(s, "fallback_file", &fallback, e))
 		return false;
@@ -31,13 +57,9 @@ static bool check_dynamic(struct conf_section *s, const struct file_keys *keys,
 		(keys->file != NULL && strchr(keys->file, '$') != NULL);
 	if (fallback != NULL && is_dynamic)
 		return conf_err_key(s, "fallback_file", e,
-				    "Path and File take no fields of the "
-				    "record; without File the tag is the "
-				    "name, and rewrite_tag makes it");
-	conf_ignore(s, "fallback_*", why);
-	conf_ignore(s, "on_missing_field", why);
-	conf_ignore(s, "on_limit_reached", why);
-	conf_ignore(s, "max_dynamic_files", why);
+				    "Path and File cannot contain fields; "
+				    "leave out File, so that the tag is the "
+				    "name, and make the tag with rewrite_tag");
 	return true;
 }
 
@@ -54,9 +76,8 @@ bool file_keys_read(struct conf_section *s, struct file_keys *keys,
 	    !conf_get_bool(s, "Follow_Symlinks", &keys->follow_symlinks, e))
 		return false;
 	keys->is_sanitized = tag_path == 1;
-	conf_ignore(s, "rotate_*", "nothing is rotated");
 	return read_switch(s, "rotate", "logrotate needs no signal", e) &&
 	       read_switch(s, "enable_strftime",
-			   "a lua filter can make a tag of the time", e) &&
+			   "a lua filter can put the date into the tag", e) &&
 	       check_dynamic(s, keys, e);
 }

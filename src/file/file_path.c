@@ -19,9 +19,9 @@ enum { /* as Fluent Bit's; the umask applies */
 static const char *check_name(struct span name, bool trusted)
 {
 	if (name.len == 0)
-		return "empty";
+		return "it is empty";
 	if (memchr(name.ptr, '\0', name.len) != NULL)
-		return "a NUL in it";
+		return "it contains a NUL";
 	const char *end = name.ptr + name.len;
 	for (const char *at = name.ptr; at < end;) {
 		const char *slash = memchr(at, '/', (size_t)(end - at));
@@ -30,10 +30,10 @@ static const char *check_name(struct span name, bool trusted)
 		if (part.len > NAME_MAX)
 			return "a component is too long";
 		if (!trusted && span_equals(part, SPAN("..")))
-			return "a '..' in it";
+			return "it contains '..'";
 		at += part.len + 1;
 	}
-	return end[-1] == '/' ? "it ends in '/'" : NULL;
+	return end[-1] == '/' ? "it ends with '/'" : NULL;
 }
 
 const char *file_path_make(struct span root, struct span name, bool trusted,
@@ -43,7 +43,7 @@ const char *file_path_make(struct span root, struct span name, bool trusted,
 	if (wrong != NULL)
 		return wrong;
 	if (root.len + name.len > PATH_MAX - 1)
-		return "too long";
+		return "it is too long";
 	if (root.len > 0)
 		memcpy(out, root.ptr, root.len);
 	memcpy(out + root.len, name.ptr, name.len);
@@ -131,16 +131,16 @@ int file_path_open(const char *path, size_t root_bytes, int flags)
 {
 	if (root_bytes > 0) {
 		int fd = open_below(path, root_bytes, flags);
-		/* An old container's seccomp filter says EPERM for what it
-		 * does not know. */
+		/* The seccomp filter of an old container runtime returns EPERM
+		 * for system calls that it does not know. */
 		if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
 			return fd;
 	}
 	return open(path, flags | O_CLOEXEC, FILE_MODE);
 }
 
-/* The last component is no link that could be followed, so that only what
- * leads to it has to be confined. */
+/* mkdirat() does not follow the last component, so only the path to it has to
+ * be confined. */
 static int make_below(char *path, size_t root_bytes)
 {
 	char *name = strrchr(path, '/') + 1;
@@ -174,8 +174,8 @@ int file_path_make_parents(const char *path, size_t root_bytes)
 	int error = 0;
 	for (char *at = copy + 1; (at = strchr(at, '/')) != NULL; at++) {
 		*at = '\0';
-		/* All are tried: some file systems answer otherwise than with
-		 * EEXIST for one that is there. */
+		/* Try all of them: for a directory that exists, some file
+		 * systems return another error than EEXIST. */
 		int its_error = make_one(copy, root_bytes);
 		if (its_error == 0 || its_error == EEXIST)
 			error = 0;

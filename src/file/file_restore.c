@@ -23,14 +23,15 @@ static bool is_loaded(struct file_restore *r, const char *name)
 {
 	struct cached_file *f = NULL;
 	while ((f = file_cache_waiting(r->files, f)) != NULL)
-		if (f->appender->spill != NULL &&
-		    spill_is_called(f->appender->spill, name))
+		if (f->output_file->spill != NULL &&
+		    spill_is_called(f->output_file->spill, name))
 			return true;
 	return false;
 }
 
-/* A path below the root has the name that its tag has, any other one its
- * whole, which begins with '/' and is no tag's there. */
+/* The name of a path below the root is the rest of it.  The name of any other
+ * path is the whole path; it begins with '/', as no tag's name below a root
+ * does. */
 static struct cached_file *file_of(struct file_restore *r, const char *path)
 {
 	size_t len = strlen(path), skip = r->root.len;
@@ -44,20 +45,22 @@ static struct cached_file *file_of(struct file_restore *r, const char *path)
 	return f;
 }
 
-/* Of two for one file one comes first.  A line that is torn goes on where it
- * ends: nothing comes before it. */
+/* If there are two spills for one file, the second one is loaded when the first
+ * one is drained.  No spill is used while a torn line has to be completed
+ * first. */
 static void adopt(struct file_restore *r, struct spill *spill)
 {
-	struct appender *a = file_of(r, spill_target(spill))->appender;
+	struct output_file *o =
+		file_of(r, spill_output_path(spill))->output_file;
 	spill_drained_before(spill, &r->drained_lines, &r->drained_messages);
-	if (a->spill != NULL || a->torn_bytes > 0) {
+	if (o->spill != NULL || o->torn_bytes > 0) {
 		r->second_lines += spill_lines_left(spill);
 		r->second_messages += spill_messages_left(spill);
 		r->has_second = true;
 		spill_unload(spill);
 		return;
 	}
-	a->spill = spill;
+	o->spill = spill;
 }
 
 static void load_spills(struct file_restore *r)
@@ -71,8 +74,8 @@ static void load_spills(struct file_restore *r)
 		r->spills->is_partial = errno != ENOENT && errno != ENOTDIR;
 		if (r->spills->is_partial)
 			log_rated(&r->spills->load_rate, LOG_ERROR, "spill",
-				  "path=\"%s\" err=\"%s\" msg=\"is tried "
-				  "again\"",
+				  "path=\"%s\" err=\"%s\" action=\"retrying "
+				  "every second\"",
 				  r->spills->path, strerror(errno));
 		return;
 	}
@@ -92,31 +95,32 @@ static void load_spills(struct file_restore *r)
 
 /* --- the counters */
 
-struct law { /* one of the two */
+struct balance { /* the counters of one accounting equation */
 	uint64_t *total, *written, *dropped, *queued, *spilled;
 };
 
-/* What waited in memory is gone, but for what was spilled since. */
-static void settle_memory(const struct law *law, uint64_t left)
+/* The lines in memory are lost, except those that were spilled later. */
+static void drop_memory(const struct balance *b, uint64_t left)
 {
-	if (left > *law->spilled)
-		*law->spilled = left;
-	if (*law->spilled > *law->queued)
-		*law->spilled = *law->queued;
-	*law->dropped += *law->queued - *law->spilled;
-	*law->queued = *law->spilled;
+	if (left > *b->spilled)
+		*b->spilled = left;
+	if (*b->spilled > *b->queued)
+		*b->spilled = *b->queued;
+	*b->dropped += *b->queued - *b->spilled;
+	*b->queued = *b->spilled;
 }
 
-/* What was spilled and is no more has been written, as far as spills say that
- * they were drained and none was damaged: a spill is removed only when this
- * was committed.  Of one that cannot be read now nothing is known yet.  The
- * answer is what is lost. */
-static uint64_t settle_spilled(const struct law *law, uint64_t left,
-			       uint64_t drained, const struct spill_dir *spills)
+/* Spilled lines that no longer exist were written, as far as the spills say
+ * that they were drained, and if no spill was damaged: a spill is removed only
+ * after this was committed.  Nothing is known yet about a spill that cannot be
+ * read now.  Returns the number of lost lines. */
+static uint64_t balance_spilled(const struct balance *b, uint64_t left,
+				uint64_t drained,
+				const struct spill_dir *spills)
 {
-	uint64_t spilled = *law->spilled, lost = 0;
+	uint64_t spilled = *b->spilled, lost = 0;
 	if (left > spilled) {
-		*law->total += left - spilled;
+		*b->total += left - spilled;
 	} else if (spills->is_partial) {
 		return 0;
 	} else {
@@ -124,48 +128,50 @@ static uint64_t settle_spilled(const struct law *law, uint64_t left,
 		lost = gone;
 		if (!spills->is_damaged)
 			lost = gone > drained ? gone - drained : 0;
-		*law->dropped += lost;
-		*law->written += gone - lost;
+		*b->dropped += lost;
+		*b->written += gone - lost;
 	}
-	*law->queued = *law->queued - spilled + left;
-	*law->spilled = left;
+	*b->queued = *b->queued - spilled + left;
+	*b->spilled = left;
 	return lost;
 }
 
-static void settle(struct file_restore *r, bool is_first)
+static void balance_counters(struct file_restore *r, bool is_first)
 {
 	struct sink_stats *s = r->spills->stats;
 	uint64_t lines = r->second_lines, messages = r->second_messages;
 	struct cached_file *f = NULL;
 	while ((f = file_cache_waiting(r->files, f)) != NULL) {
-		if (f->appender->spill == NULL)
+		if (f->output_file->spill == NULL)
 			continue;
-		lines += spill_lines_left(f->appender->spill);
-		messages += spill_messages_left(f->appender->spill);
+		lines += spill_lines_left(f->output_file->spill);
+		messages += spill_messages_left(f->output_file->spill);
 	}
-	const struct law of_lines = {&s->lines_total, &s->lines_written_total,
-				     &s->lines_dropped_total[DROP_write_failed],
-				     &s->lines_queued, &s->lines_spilled};
-	const struct law of_messages = {
+	const struct balance line_counts = {
+		&s->lines_total, &s->lines_written_total,
+		&s->lines_dropped_total[DROP_write_failed], &s->lines_queued,
+		&s->lines_spilled};
+	const struct balance message_counts = {
 		&s->messages_total, &s->messages_written_total,
 		&s->messages_dropped_total[DROP_write_failed],
 		&s->messages_queued, &s->messages_spilled};
 	if (is_first) {
-		settle_memory(&of_lines, lines);
-		settle_memory(&of_messages, messages);
+		drop_memory(&line_counts, lines);
+		drop_memory(&message_counts, messages);
 	}
-	uint64_t lost =
-		settle_spilled(&of_lines, lines, r->drained_lines, r->spills);
-	settle_spilled(&of_messages, messages, r->drained_messages, r->spills);
+	uint64_t lost = balance_spilled(&line_counts, lines, r->drained_lines,
+					r->spills);
+	balance_spilled(&message_counts, messages, r->drained_messages,
+			r->spills);
 	if (lost > 0)
-		log_line(
-			LOG_ERROR, "file_sink",
-			"output=%s err=\"spilled lines are not there any more\" "
-			"lost=%llu",
-			r->spills->sink_name, (unsigned long long)lost);
+		log_line(LOG_ERROR, "file_sink",
+			 "output=%s err=\"spilled lines are missing or "
+			 "damaged\" dropped=%llu action=\"counting them as "
+			 "dropped; look for .damaged files\"",
+			 r->spills->sink_name, (unsigned long long)lost);
 	if (lines > 0 && is_first)
 		log_line(LOG_INFO, "file_sink",
-			 "output=%s msg=\"goes on with what was spilled\" "
+			 "output=%s msg=\"continues with spilled lines\" "
 			 "lines=%llu",
 			 r->spills->sink_name, (unsigned long long)lines);
 }
@@ -181,7 +187,7 @@ void file_restore(struct file_restore *r, const struct sink_stats *before)
 	s->files_open = 0;
 	s->spilled_bytes = 0;
 	load_spills(r);
-	settle(r, true);
+	balance_counters(r, true);
 }
 
 void file_restore_rest(struct file_restore *r, int64_t now_ns)
@@ -190,5 +196,5 @@ void file_restore_rest(struct file_restore *r, int64_t now_ns)
 		return;
 	r->retry_ns = now_ns + NS_PER_S;
 	load_spills(r);
-	settle(r, false);
+	balance_counters(r, false);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* file_restore - what a process before left of a file sink: its spills, and
- * its counters as of the last commit.
+/* file_restore - takes over what the previous process left of a file sink: its
+ * spills, and its counters as of the last commit.
  *
  * A spill that cannot be read now (EIO, EMFILE ...) is neither lost nor
- * drained: its lines stay counted as queued, and it is tried again every
- * second.  Lines of its file that come meanwhile may be written before. */
+ * drained: its lines stay counted as queued, and loading is retried every
+ * second.  Lines of the same file that arrive meanwhile may come first. */
 #ifndef FILE_FILE_RESTORE_H
 #define FILE_FILE_RESTORE_H
 
@@ -19,22 +19,22 @@ struct spill_dir;
 
 struct file_restore {
 	struct file_cache *files;
-	struct spill_dir *spills; /* its path may be NULL: there are none */
+	struct spill_dir *spills; /* its path may be NULL: no spills */
 	struct span root;	  /* names of files are below it */
 	uint64_t drained_lines;	  /* of the spills that were found */
 	uint64_t drained_messages;
-	bool has_second; /* for a file that has one: that comes first */
+	bool has_second; /* a second spill for a file: loaded later */
 	uint64_t second_lines;
 	uint64_t second_messages;
 	bool is_done;
 	int64_t retry_ns;
 };
 
-/* Once: give the files their spills, and the spills' stats what `before` and
- * they say.  NULL: nothing is known. */
+/* Give the files their spills, and compute the sink's stats from those and from
+ * `before`; NULL: no counters are known.  Only the first call has an effect. */
 void file_restore(struct file_restore *, const struct sink_stats *before);
 
-/* Before each flush: try again what could not be read. */
+/* Before each flush: retry to load spills that could not be read. */
 void file_restore_rest(struct file_restore *, int64_t now_ns);
 
 #endif

@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Name file: lines to files by path.
+/* Name file: appends lines to files, chosen by path.
  *
- *     [Path/]File     else [Path/]tag     else tag
+ *     [Path/]File     or else [Path/]tag     or else tag
  *
  * The happy path:
- *  1. put finds the file of the record's tag, or notes a new one, and renders
- *     the line behind all others of the batch (batch.h);
- *  2. flush hands each file the lines that it got, and it writes them with one
- *     write();
- *  3. a file that nobody used for a minute is closed.
+ *  1. put finds the file for the record's tag, or adds a new one, and renders
+ *     the line after all others of the batch (batch.h);
+ *  2. flush gives each file its lines, and the file writes them with one
+ *     write() (output_file.h);
+ *  3. a file that was not used for a minute is closed.
  * Failures:
- *  - a tag that is no path, or would lead out of its root: put refuses the
- *    line, DROP_path_refused;
- *  - the disk takes nothing: flush says so, everything waits where it is;
- *  - one file cannot be written: its lines are set aside in its spill
- *    (spill.h), the others go on.  All that is spilled is bounded; beyond it
- *    the newest lines of such files are dropped, DROP_write_failed;
- *  - there is no place for spills: what is set aside waits in memory, bounded
- *    by SET_ASIDE_BYTES_MAX, and a killed process loses it;
- *  - the process is killed: the next one finds the spills (restore), and the
- *    appenders what stands in the files already. */
+ *  - A tag is not a valid path, or would lead out of its root: put refuses the
+ *    line, DROP_path_refused.
+ *  - The disk rejects writes: flush returns SINK_BLOCKED, and all lines wait
+ *    where they are.
+ *  - One file cannot be written: its lines are spilled (spill.h), and the
+ *    other files continue.  The size of all spills is limited; beyond the
+ *    limit, the newest lines of such files are dropped, DROP_write_failed.
+ *  - There is no directory for spills: held lines wait in memory, limited by
+ *    HELD_BYTES_MAX, and a killed process loses them.
+ *  - The process is killed: the next one finds the spills (restore), and each
+ *    file detects which lines it has already. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,40 +30,40 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "file/appender.h"
 #include "file/batch.h"
 #include "file/file_cache.h"
 #include "file/file_keys.h"
 #include "file/file_path.h"
 #include "file/file_restore.h"
+#include "file/output_file.h"
 #include "file/spill.h"
 #include "output/format.h"
 #include "output/kinds.h"
 #include "record/record.h"
 
-enum { SET_ASIDE_BYTES_MAX = 8 * 1024 * 1024, FILES_MAX = 64 };
+enum { HELD_BYTES_MAX = 8 * 1024 * 1024, FILES_MAX = 64 };
 
 struct file_sink {
 	struct sink sink;
-	struct appender_env env;
+	struct file_env env;
 	struct spill_dir spills;
 	struct file_restore restore;
 	struct format *format;
 	struct file_cache *files;
 	struct batch batch;
-	struct buf root;   /* Path with one '/' at its end, or nothing */
-	char *fixed;	   /* File below the root; NULL: the tag is the name */
+	struct buf root;   /* Path with one '/' at its end, or empty */
+	char *fixed;	   /* File below the root; NULL: use the tag */
 	bool is_sanitized; /* Tag_Path sanitized */
 	struct buf tag;	   /* of the last record, sanitized */
-	size_t set_aside_bytes; /* in memory */
-	size_t full_lines;	/* dropped in this batch: too much waits */
-	int64_t sync_ns;	/* when to sync next */
+	size_t held_bytes; /* of lines held in memory */
+	size_t full_lines; /* dropped in this batch: too much waits */
+	int64_t sync_ns;   /* when to sync next */
 	int64_t sync_interval_ns;
 	struct log_rate refused_rate;
 	struct log_rate full_rate;
 };
 
-/* Below a root an absolute name is a relative one. */
+/* Below a root, an absolute name is read as a relative one. */
 static struct span below_root(const struct file_sink *fs, struct span name)
 {
 	while (fs->root.len > 0 && name.len > 0 && name.ptr[0] == '/')
@@ -70,7 +71,7 @@ static struct span below_root(const struct file_sink *fs, struct span name)
 	return name;
 }
 
-/* Valid until the next. */
+/* The result is valid until the next call. */
 static struct span name_of(struct file_sink *fs, const struct record *r)
 {
 	if (fs->fixed != NULL)
@@ -90,7 +91,7 @@ static bool refuse(struct sink_stats *stats, enum drop_reason why,
 	return false;
 }
 
-/* The file, or NULL when its path is refused. */
+/* Returns the file, or NULL if its path is refused. */
 static struct cached_file *find_file(struct file_sink *fs, struct span name)
 {
 	struct cached_file *f = file_cache_find(fs->files, name);
@@ -103,7 +104,8 @@ static struct cached_file *find_file(struct file_sink *fs, struct span name)
 		return file_cache_add(fs->files, path, name.len);
 	char room[LOG_QUOTED_BYTES];
 	log_rated(&fs->refused_rate, LOG_WARN, "file_sink",
-		  "path=%s err=\"refused: %s\"", log_quoted(name, room), wrong);
+		  "path=%s err=\"refused: %s\" action=\"dropping the line\"",
+		  log_quoted(name, room), wrong);
 	return NULL;
 }
 
@@ -117,13 +119,13 @@ static void restore(struct sink *sink, const struct sink_stats *before)
 static bool is_full(const struct file_sink *fs)
 {
 	if (fs->env.spills == NULL)
-		return fs->set_aside_bytes >= SET_ASIDE_BYTES_MAX;
-	return fs->sink.stats.spilled_bytes + fs->set_aside_bytes >=
+		return fs->held_bytes >= HELD_BYTES_MAX;
+	return fs->sink.stats.spilled_bytes + fs->held_bytes >=
 	       fs->spills.bytes_max;
 }
 
-/* Each line counts: one with a line break in it, which Escape off lets pass,
- * is several, and the last of them answers. */
+/* Each line counts.  With Escape off, a rendered line may contain line breaks
+ * and is several lines; the last one counts as its message's. */
 static void take(struct file_sink *fs, struct cached_file *f, size_t from,
 		 bool answers)
 {
@@ -134,11 +136,11 @@ static void take(struct file_sink *fs, struct cached_file *f, size_t from,
 		       NULL) {
 		size_t length = (size_t)(at + 1 - bytes->ptr) - from;
 		batch_took(&fs->batch, &f->chain, from, length, false);
-		appender_count(f->appender, false);
+		output_file_count(f->output_file, false);
 		from += length;
 	}
 	batch_took(&fs->batch, &f->chain, from, bytes->len - from, answers);
-	appender_count(f->appender, answers);
+	output_file_count(f->output_file, answers);
 }
 
 static bool put(struct sink *sink, const struct record *r, bool answers,
@@ -149,54 +151,56 @@ static bool put(struct sink *sink, const struct record *r, bool answers,
 	struct cached_file *f = find_file(fs, name_of(fs, r));
 	if (f == NULL)
 		return refuse(&sink->stats, DROP_path_refused, reason);
-	struct appender *a = f->appender;
-	bool is_held = appender_is_held(a);
-	if (is_held && appender_may_refuse(a) && is_full(fs)) {
+	struct output_file *o = f->output_file;
+	bool is_held = output_file_is_held(o);
+	if (is_held && output_file_may_refuse(o) && is_full(fs)) {
 		fs->full_lines++;
 		return refuse(&sink->stats, DROP_write_failed, reason);
 	}
 	struct buf *bytes = &fs->batch.bytes;
 	size_t from = bytes->len;
-	if (fs->format->has_head && f->chain.first == 0 && !appender_waits(a)) {
-		buf_clear(&a->file.head);
-		fs->format->ops->render_head(fs->format, r, &a->file.head);
+	if (fs->format->has_head && f->chain.first == 0 &&
+	    !output_file_waits(o)) {
+		buf_clear(&o->file.head);
+		fs->format->ops->render_head(fs->format, r, &o->file.head);
 	}
 	fs->format->ops->render(fs->format, r, bytes);
 	take(fs, f, from, answers);
 	sink->batch_bytes = batch_memory_bytes(&fs->batch);
 	sink->batch_files = fs->batch.chains;
 	if (is_held)
-		fs->set_aside_bytes += bytes->len - from;
+		fs->held_bytes += bytes->len - from;
 	file_cache_wait(fs->files, f);
 	return true;
 }
 
-/* What could not be spilled: as far as there is room for it in memory, and the
- * spill is not full.  Whoever can choose paths that cannot be written could
- * else make any number of them wait. */
-static void set_aside(struct file_sink *fs, struct appender *a)
+/* Keep lines that could not be spilled, as far as there is room in memory and
+ * the spill is not full.  Otherwise a sender that chooses paths that cannot be
+ * written could make any number of lines wait. */
+static void hold_lines(struct file_sink *fs, struct output_file *o)
 {
-	size_t room_bytes = fs->set_aside_bytes < SET_ASIDE_BYTES_MAX
-				    ? SET_ASIDE_BYTES_MAX - fs->set_aside_bytes
+	size_t room_bytes = fs->held_bytes < HELD_BYTES_MAX
+				    ? HELD_BYTES_MAX - fs->held_bytes
 				    : 0;
 	if (fs->env.spills != NULL && spill_dir_is_full(fs->env.spills))
 		room_bytes = 0;
-	size_t lines = a->answers.len;
-	appender_give_up(a, room_bytes);
-	fs->full_lines += lines - a->answers.len;
-	fs->set_aside_bytes += a->lines.len;
+	size_t lines = o->answers.len;
+	output_file_drop(o, room_bytes);
+	fs->full_lines += lines - o->answers.len;
+	fs->held_bytes += o->lines.len;
 }
 
 /* Once a batch. */
-static void say_full(struct file_sink *fs)
+static void log_full(struct file_sink *fs)
 {
 	log_rated(&fs->full_rate, LOG_ERROR, "file_sink",
-		  "output=%s err=\"too much waits for files that cannot be "
-		  "written\" spilled_bytes=%llu in_memory_bytes=%zu "
-		  "refused=%zu",
+		  "output=%s err=\"too many lines wait for files that cannot "
+		  "be written\" spilled_bytes=%llu in_memory_bytes=%zu "
+		  "dropped=%zu action=\"dropping the newest lines of these "
+		  "files\"",
 		  fs->spills.sink_name,
 		  (unsigned long long)fs->sink.stats.spilled_bytes,
-		  fs->set_aside_bytes, fs->full_lines);
+		  fs->held_bytes, fs->full_lines);
 	fs->full_lines = 0;
 }
 
@@ -207,16 +211,16 @@ static void sync_all(struct file_sink *fs, int64_t now_ns)
 		return;
 	fs->sync_ns = now_ns + fs->sync_interval_ns;
 	while ((f = file_cache_waiting(fs->files, f)) != NULL)
-		appender_sync(f->appender);
+		output_file_sync(f->output_file);
 	while ((f = file_cache_resting(fs->files, f)) != NULL)
-		appender_sync(f->appender);
+		output_file_sync(f->output_file);
 }
 
 static void end_batch(struct file_sink *fs, enum sink_flush answer)
 {
 	fs->sink.batch_bytes = fs->sink.batch_files = 0;
 	batch_end(&fs->batch);
-	/* What waits for the disk is in the files' own memory now. */
+	/* Lines that wait for the disk are in the files' own memory now. */
 	if (answer == SINK_BLOCKED)
 		batch_fini(&fs->batch);
 }
@@ -227,36 +231,36 @@ static enum sink_flush flush(struct sink *sink, int64_t now_ns)
 	enum sink_flush answer = SINK_FLUSHED;
 	restore(sink, NULL);
 	file_restore_rest(&fs->restore, now_ns);
-	fs->set_aside_bytes = 0;
+	fs->held_bytes = 0;
 	struct cached_file *f = file_cache_waiting(fs->files, NULL), *next;
 	for (; f != NULL; f = next) {
 		next = file_cache_waiting(fs->files, f);
-		struct appender *a = f->appender;
-		batch_hand_over(&fs->batch, &f->chain, f->appender);
-		enum append verdict = appender_flush(a, now_ns);
+		struct output_file *o = f->output_file;
+		batch_hand_over(&fs->batch, &f->chain, f->output_file);
+		enum append_result verdict = output_file_flush(o, now_ns);
 		if (verdict == APPEND_BLOCKED)
 			answer = SINK_BLOCKED;
-		else if (verdict == APPEND_SET_ASIDE)
-			set_aside(fs, a);
-		if (appender_waits(a))
+		else if (verdict == APPEND_HELD)
+			hold_lines(fs, o);
+		if (output_file_waits(o))
 			continue;
-		batch_take_back(&fs->batch, a);
+		batch_take_back(&fs->batch, o);
 		file_cache_rest(fs->files, f, now_ns);
 	}
 	end_batch(fs, answer);
 	if (fs->full_lines > 0)
-		say_full(fs);
+		log_full(fs);
 	sync_all(fs, now_ns);
 	file_cache_tidy(fs->files, now_ns);
 	return answer;
 }
 
-static void settled(struct sink *sink)
+static void committed(struct sink *sink)
 {
 	struct file_sink *fs = (struct file_sink *)sink;
 	struct cached_file *f = NULL;
 	while ((f = file_cache_waiting(fs->files, f)) != NULL)
-		appender_settled(f->appender);
+		output_file_committed(f->output_file);
 }
 
 static void abandon(struct sink *sink)
@@ -264,11 +268,11 @@ static void abandon(struct sink *sink)
 	struct file_sink *fs = (struct file_sink *)sink;
 	struct cached_file *f = NULL;
 	while ((f = file_cache_waiting(fs->files, f)) != NULL) {
-		batch_hand_over(&fs->batch, &f->chain, f->appender);
-		appender_give_up(f->appender, 0);
+		batch_hand_over(&fs->batch, &f->chain, f->output_file);
+		output_file_drop(f->output_file, 0);
 	}
 	end_batch(fs, SINK_BLOCKED);
-	fs->set_aside_bytes = 0;
+	fs->held_bytes = 0;
 }
 
 static void reopen(struct sink *sink)
@@ -276,9 +280,9 @@ static void reopen(struct sink *sink)
 	struct file_sink *fs = (struct file_sink *)sink;
 	struct cached_file *f = NULL;
 	while ((f = file_cache_waiting(fs->files, f)) != NULL)
-		appender_reopen(f->appender);
+		output_file_reopen(f->output_file);
 	while ((f = file_cache_resting(fs->files, f)) != NULL)
-		appender_reopen(f->appender);
+		output_file_reopen(f->output_file);
 }
 
 static void close_sink(struct sink *sink)
@@ -296,8 +300,8 @@ static void close_sink(struct sink *sink)
 	free(fs);
 }
 
-static bool set_target(struct file_sink *fs, const struct file_keys *keys,
-		       struct conf_section *s, struct err *e)
+static bool set_paths(struct file_sink *fs, const struct file_keys *keys,
+		      struct conf_section *s, struct err *e)
 {
 	if (keys->path != NULL) {
 		buf_put_text(&fs->root, keys->path);
@@ -307,7 +311,7 @@ static bool set_target(struct file_sink *fs, const struct file_keys *keys,
 		buf_put_char(&fs->root, '/');
 	}
 	fs->is_sanitized = keys->is_sanitized;
-	/* The root directory has nothing around it. */
+	/* Nothing is outside the root directory. */
 	if (keys->file == NULL && !keys->follow_symlinks && fs->root.len > 1)
 		fs->env.root = buf_span(&fs->root);
 	if (keys->file == NULL)
@@ -318,15 +322,15 @@ static bool set_target(struct file_sink *fs, const struct file_keys *keys,
 		file_path_make(buf_span(&fs->root), name, true, path);
 	if (wrong != NULL)
 		return conf_err_key(s, "File", e,
-				    "\"%s\" is no file's path: %s", keys->file,
-				    wrong);
+				    "\"%s\" is not a valid path of a file: %s",
+				    keys->file, wrong);
 	fs->fixed = mem_copy(name.ptr, name.len);
 	return true;
 }
 
-/* What is known of the paths before there is a tag: now is the time to say
- * that it cannot work, and to make the directory, so that who tails it finds
- * it.  Only a dry run fails for it: the disk may come later. */
+/* Part of the path is known before the first record arrives.  Report now if it
+ * cannot be written, and make the directory, so that a tailer finds it. Only a
+ * dry run fails: the disk may be mounted later. */
 static bool prepare(struct file_sink *fs, struct conf_section *s, bool dry_run,
 		    struct err *e)
 {
@@ -347,9 +351,11 @@ static bool prepare(struct file_sink *fs, struct conf_section *s, bool dry_run,
 				"%s cannot be written: %s", path,
 				strerror(error));
 		else if (error != 0)
-			log_line(LOG_WARN, "file_sink",
-				 "path=\"%s\" err=\"%s\"", path,
-				 strerror(error));
+			log_line(
+				LOG_WARN, "file_sink",
+				"path=\"%s\" err=\"%s\" action=\"keeping lines "
+				"until it can be written\"",
+				path, strerror(error));
 	}
 	buf_fini(&known);
 	return is_good;
@@ -357,7 +363,7 @@ static bool prepare(struct file_sink *fs, struct conf_section *s, bool dry_run,
 
 static void read_env(struct file_sink *fs, const struct sink_env *env)
 {
-	fs->env = (struct appender_env){
+	fs->env = (struct file_env){
 		.stats = &fs->sink.stats,
 		.notes = env->notes,
 		.sink = env->number,
@@ -369,7 +375,7 @@ static void read_env(struct file_sink *fs, const struct sink_env *env)
 		.path = env->spill_dir,
 		.bytes_max = env->spill_bytes_max,
 		.sink_name = env->name != NULL ? env->name : "",
-		.inherits = env->inherits,
+		.takes_over = env->takes_over,
 		.router = env->router,
 		.stats = &fs->sink.stats,
 		.env = {.stats = &fs->spills.own_stats,
@@ -394,7 +400,7 @@ static struct sink *open_sink(struct conf_section *s,
 	fs->env.mkdir = keys.mkdir;
 	fs->files = file_cache_new(&fs->env, env->files_max > 0 ? env->files_max
 								: FILES_MAX);
-	if (!set_target(fs, &keys, s, e))
+	if (!set_paths(fs, &keys, s, e))
 		goto fail;
 	fs->restore = (struct file_restore){.files = fs->files,
 					    .spills = &fs->spills,
@@ -410,10 +416,12 @@ fail:
 
 const struct sink_ops file_sink_ops = {
 	.name = "file",
+	.keys = file_keys_table,
+	.has_spills = true,
 	.open = open_sink,
 	.put = put,
 	.flush = flush,
-	.settled = settled,
+	.committed = committed,
 	.restore = restore,
 	.abandon = abandon,
 	.reopen = reopen,

@@ -14,7 +14,7 @@
 
 enum {
 	PIECE_BYTES = 1024 * 1024,
-	FILE_BYTES = 4096, /* at least, of its file system */
+	FILE_BYTES = 4096, /* the least that a file takes on its file system */
 	TRIES = 10,	   /* with the back-off of a file: half a minute */
 };
 
@@ -31,11 +31,11 @@ static void save_state(struct spill *s, int fd)
 {
 	int error = try_to_save_state(s, fd);
 	if (error != 0)
-		log_line(
-			LOG_ERROR, "spill",
-			"path=\"%s\" err=\"%s\" msg=\"after a restart some lines "
-			"may come twice\"",
-			s->path, strerror(error));
+		log_line(LOG_ERROR, "spill",
+			 "path=\"%s\" err=\"cannot save the position: %s\" "
+			 "action=\"continuing; a restart may write lines "
+			 "twice\"",
+			 s->path, strerror(error));
 }
 
 /* --- counting */
@@ -58,7 +58,7 @@ static void count_written(struct spill *s, const struct spill_chunk *c)
 	s->dir->stats->messages_written_total += c->messages;
 }
 
-/* Somebody removed or cut the file, or the disk does not give it back. */
+/* The file was removed or truncated, or the disk cannot read it. */
 static void count_lost(struct spill *s)
 {
 	struct sink_stats *stats = s->dir->stats;
@@ -66,8 +66,9 @@ static void count_lost(struct spill *s)
 	spill_name_damaged(s, &name);
 	bool is_kept = rename(s->path, name.ptr) == 0;
 	log_line(LOG_ERROR, "spill",
-		 "path=\"%s\" err=\"cannot be read again\" lost=%llu "
-		 "kept_in=\"%s\"",
+		 "path=\"%s\" err=\"cannot be read\" dropped=%llu "
+		 "kept_in=\"%s\" action=\"dropping its lines; sluiced "
+		 "replay appends the good ones\"",
 		 s->path, (unsigned long long)s->lines,
 		 is_kept ? name.ptr : "");
 	buf_fini(&name);
@@ -86,7 +87,7 @@ void spill_free(struct spill *s)
 		return;
 	append_file_close(&s->file);
 	free(s->path);
-	free(s->target);
+	free(s->output_path);
 	free(s);
 }
 
@@ -113,10 +114,10 @@ void spill_remove(struct spill *s)
 
 /* --- adding */
 
-/* The place of the chunk that comes next, and of its torn line, if any.  Saved
- * before the chunk is there: a process that is killed in between leaves a
- * position behind the end, which means that nothing is there. */
-static int start_over(struct spill *s, const struct append_file *target,
+/* Save the place of the next chunk, and of the torn line in it, if any. This
+ * happens before the chunk is written: a process that is killed in between
+ * leaves a position after the end, which means that no lines are left. */
+static int start_over(struct spill *s, const struct append_file *out,
 		      size_t torn_bytes)
 {
 	int fd = open(s->path, O_WRONLY | O_CLOEXEC);
@@ -124,9 +125,9 @@ static int start_over(struct spill *s, const struct append_file *target,
 		return errno;
 	s->state.position_bytes = s->chunk_bytes = s->size_bytes;
 	s->state.torn_bytes = torn_bytes;
-	s->state.device = target->device;
-	s->state.inode = target->inode;
-	s->state.end_bytes = target->end_bytes;
+	s->state.device = out->device;
+	s->state.inode = out->inode;
+	s->state.end_bytes = out->end_bytes;
 	s->state.piece_bytes = 0;
 	if (torn_bytes > 0)
 		s->state.position_bytes +=
@@ -136,7 +137,7 @@ static int start_over(struct spill *s, const struct append_file *target,
 	return 0;
 }
 
-/* Behind its last chunk there may be what could not be cut off. */
+/* After the last chunk there may be bytes that could not be cut off before. */
 static int cut_rest(struct spill *s)
 {
 	struct append_file *f = &s->file;
@@ -173,20 +174,23 @@ static int write_chunk(struct spill *s, const struct spill_lines *lines)
 					  &done);
 	if (error != 0 && done > 0 &&
 	    ftruncate(f->fd, (off_t)s->size_bytes) < 0)
-		log_line(LOG_ERROR, "spill", "path=\"%s\" err=\"%s\"", s->path,
-			 strerror(errno));
+		log_line(LOG_ERROR, "spill",
+			 "path=\"%s\" err=\"truncate: %s\" "
+			 "action=\"cutting off the torn chunk before the next "
+			 "one\"",
+			 s->path, strerror(errno));
 	append_file_end(f);
 	append_file_close(f);
 	return error;
 }
 
 int spill_add(struct spill *s, const struct spill_lines *lines,
-	      const struct append_file *target)
+	      const struct append_file *out)
 {
 	if (lines->bytes.len > UINT32_MAX)
 		return EFBIG;
-	int error = spill_is_empty(s) ? start_over(s, target, lines->torn_bytes)
-				      : 0;
+	int error =
+		spill_is_empty(s) ? start_over(s, out, lines->torn_bytes) : 0;
 	if (error == 0)
 		error = write_chunk(s, lines);
 	if (error != 0)
@@ -209,8 +213,8 @@ bool spill_can_drain(const struct spill *s)
 	return s->state.position_bytes < s->limit_bytes;
 }
 
-/* Read whole lines from the position on, about a piece, and the headers of
- * their chunks. */
+/* Read a piece of whole lines from the position on, and the headers of their
+ * chunks. */
 static int read_piece(const struct spill *s, int fd)
 {
 	struct buf *piece = &s->dir->piece, *chunks = &s->dir->piece_chunks;
@@ -249,7 +253,7 @@ static int read_piece(const struct spill *s, int fd)
 	return 0;
 }
 
-/* So much more of the piece is at the end of the target. */
+/* So many bytes of the piece are in the output file now. */
 static void advance(struct spill *s, size_t bytes)
 {
 	struct spill_state *state = &s->state;
@@ -274,47 +278,48 @@ static void advance(struct spill *s, size_t bytes)
 	}
 }
 
-static void stand_at(struct spill *s, const struct append_file *target,
-		     size_t piece_bytes)
+static void set_end(struct spill *s, const struct append_file *out,
+		    size_t piece_bytes)
 {
-	s->state.device = target->device;
-	s->state.inode = target->inode;
-	s->state.end_bytes = target->size_bytes;
+	s->state.device = out->device;
+	s->state.inode = out->inode;
+	s->state.end_bytes = out->size_bytes;
 	s->state.piece_bytes = piece_bytes;
 }
 
-static void arrive(struct spill *s, int fd, const struct append_file *target,
-		   size_t bytes)
+static void save_progress(struct spill *s, int fd,
+			  const struct append_file *out, size_t bytes)
 {
 	advance(s, bytes);
-	stand_at(s, target, 0);
+	set_end(s, out, 0);
 	save_state(s, fd);
 }
 
-/* Before the piece is written, so that it is found there whenever the process
- * is killed and however late the file can be looked into.  Until this can be
- * saved nothing is written; what can never be saved holds nothing up. */
-static int announce(struct spill *s, int fd, const struct append_file *target)
+/* Save the size of the piece before it is written.  So the next process finds
+ * the piece in the output file whenever this one is killed, and however late
+ * the file can be read.  Nothing is written until the state is saved, but after
+ * TRIES failures writing continues without it. */
+static int announce(struct spill *s, int fd, const struct append_file *out)
 {
-	stand_at(s, target, s->dir->piece.len);
+	set_end(s, out, s->dir->piece.len);
 	int error = try_to_save_state(s, fd);
 	s->failed_saves = error != 0 ? s->failed_saves + 1 : 0;
 	return s->failed_saves < TRIES ? error : 0;
 }
 
-/* A process that was killed behind its write could not save the position.
- * After an error it may be tried again. */
-static int recover(struct spill *s, int fd, struct append_file *target)
+/* A process that was killed after its write could not save the position. After
+ * an error this may be called again. */
+static int recover(struct spill *s, int fd, struct append_file *out)
 {
 	struct spill_state *state = &s->state;
-	const struct append_note *n = append_file_noted(target, APPEND_SPILL);
+	const struct append_note *n = append_file_noted(out, APPEND_SPILL);
 	const struct append_note announced = {
 		.offset_bytes = state->end_bytes,
 		.skip_bytes = state->position_bytes,
 		.length_bytes = state->piece_bytes,
 	};
-	if (state->piece_bytes > 0 && state->device == target->device &&
-	    state->inode == target->inode)
+	if (state->piece_bytes > 0 && state->device == out->device &&
+	    state->inode == out->inode)
 		n = &announced;
 	uint64_t line_bytes = state->position_bytes - state->torn_bytes;
 	if (n != NULL && n->skip_bytes == line_bytes) {
@@ -325,41 +330,40 @@ static int recover(struct spill *s, int fd, struct append_file *target)
 		int error = read_piece(s, fd);
 		if (error != 0)
 			return error;
-		size_t found = append_file_found(target, n,
-						 buf_span(&s->dir->piece), 0);
+		size_t found =
+			append_file_found(out, n, buf_span(&s->dir->piece), 0);
 		s->dir->stats->recovered_bytes_total += found;
 		if (found > 0)
-			arrive(s, fd, target, found);
+			save_progress(s, fd, out, found);
 	}
 	s->is_recovered = true;
 	return 0;
 }
 
-/* The torn line goes on where it ends, else it comes whole. */
-static int find_line(struct spill *s, struct append_file *target,
-		     int64_t now_ns)
+/* Complete the torn line from where it ends.  If that is impossible, write it
+ * again as a whole. */
+static int find_line(struct spill *s, struct append_file *out, int64_t now_ns)
 {
 	struct spill_state *state = &s->state;
-	if (state->torn_bytes > 0 && state->device == target->device &&
-	    state->inode == target->inode &&
-	    state->end_bytes == target->size_bytes)
+	if (state->torn_bytes > 0 && state->device == out->device &&
+	    state->inode == out->inode && state->end_bytes == out->size_bytes)
 		return 0;
 	state->position_bytes -= state->torn_bytes;
 	state->torn_bytes = 0;
-	return append_file_tail(target, now_ns);
+	return append_file_tail(out, now_ns);
 }
 
-void spill_recover(struct spill *s, struct append_file *target)
+void spill_recover(struct spill *s, struct append_file *out)
 {
 	int fd = s->is_recovered ? -1 : open(s->path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	if (recover(s, fd, target) == SPILL_CUT)
+	if (recover(s, fd, out) == SPILL_CUT)
 		count_lost(s);
 	close(fd);
 }
 
-/* A disk that fails may give it back later. */
+/* A failing disk may be able to read the bytes later. */
 static int unreadable(struct spill *s, int error)
 {
 	if (error == SPILL_CUT || ++s->failed_reads == TRIES) {
@@ -368,63 +372,64 @@ static int unreadable(struct spill *s, int error)
 	}
 	if (s->failed_reads == 1)
 		log_line(LOG_ERROR, "spill",
-			 "path=\"%s\" err=\"read: %s\" msg=\"is tried again\"",
+			 "path=\"%s\" err=\"read: %s\" action=\"keeping the "
+			 "spilled lines, retrying\"",
 			 s->path, strerror(error));
 	return error;
 }
 
-static int find_start(struct spill *s, int fd, struct append_file *target)
+static int find_start(struct spill *s, int fd, struct append_file *out)
 {
 	struct stat st;
 	if (fstat(fd, &st) < 0)
 		return errno;
 	if ((uint64_t)st.st_size < s->size_bytes)
 		return SPILL_CUT;
-	return s->is_recovered ? 0 : recover(s, fd, target);
+	return s->is_recovered ? 0 : recover(s, fd, out);
 }
 
-static int drain(struct spill *s, int fd, struct append_file *target,
+static int drain(struct spill *s, int fd, struct append_file *out,
 		 int64_t now_ns)
 {
 	size_t done;
-	int error = find_start(s, fd, target);
+	int error = find_start(s, fd, out);
 	if (error != 0)
 		return unreadable(s, error);
-	if (!spill_can_drain(s)) /* all of it was found there */
+	if (!spill_can_drain(s)) /* the file had all of it already */
 		return 0;
-	error = find_line(s, target, now_ns);
+	error = find_line(s, out, now_ns);
 	if (error != 0)
 		return error;
 	error = read_piece(s, fd);
 	if (error != 0)
 		return unreadable(s, error);
 	s->failed_reads = 0;
-	error = announce(s, fd, target);
+	error = announce(s, fd, out);
 	if (error != 0)
 		return error;
-	error = append_file_write(target, APPEND_SPILL,
+	error = append_file_write(out, APPEND_SPILL,
 				  (int64_t)s->state.position_bytes,
 				  buf_span(&s->dir->piece), &done);
 	if (done > 0)
-		arrive(s, fd, target, done);
+		save_progress(s, fd, out, done);
 	return error;
 }
 
-int spill_drain(struct spill *s, struct append_file *target, int64_t now_ns)
+int spill_drain(struct spill *s, struct append_file *out, int64_t now_ns)
 {
 	int fd = open(s->path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? unreadable(s, SPILL_CUT) : errno;
-	int error = drain(s, fd, target, now_ns);
+	int error = drain(s, fd, out, now_ns);
 	close(fd);
 	return error;
 }
 
 /* --- asking */
 
-const char *spill_target(const struct spill *s)
+const char *spill_output_path(const struct spill *s)
 {
-	return s->target;
+	return s->output_path;
 }
 
 bool spill_is_called(const struct spill *s, const char *name)
@@ -466,14 +471,16 @@ void spill_sync(struct spill *s)
 	if (fd < 0)
 		return;
 	if (fdatasync(fd) < 0)
-		log_line(LOG_ERROR, "spill", "path=\"%s\" err=\"sync: %s\"",
+		log_line(LOG_ERROR, "spill",
+			 "path=\"%s\" err=\"sync: %s\" action=\"continuing; a "
+			 "power cut may cost spilled lines\"",
 			 s->path, strerror(errno));
 	close(fd);
 	s->is_dirty = false;
 }
 
-void spill_settled(struct spill *s)
+void spill_committed(struct spill *s)
 {
 	s->limit_bytes = s->size_bytes;
-	append_file_settled(&s->file);
+	append_file_committed(&s->file);
 }

@@ -1,31 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* spill - the lines that wait for one file, in a file beside the journal.
  *
- *     sluiced spill 1 OUTPUT PATH\n, NULs up to a multiple of 64
- *     | state: position | whose torn line: device, inode, size | check
+ *     sluiced spill 1 N M OUTPUT PATH\n   (N, M: lengths of OUTPUT and PATH)
+ *                                         NULs up to a multiple of 64 bytes
+ *     | state: position | torn line: device, inode, size, piece | check
  *     | chunk: magic, bytes, lines, messages, check | whole lines
  *     | chunk ...
- *         ^ position: all before it stands in the target
+ *         ^ position: all lines before it are in the output file
  *
- * One file cannot be written: its lines go here, a chunk for each batch, and
- * the other files go on.  When it works again it gets all of it, in order, in
- * pieces, and the spill is removed.
+ * If one file cannot be written, its lines go here, a chunk for each batch, and
+ * the other files continue.  When the file can be written again, it gets all
+ * the lines in order, in pieces, and the spill is removed.
  *
- * What survives a killed process: everything.  A chunk that came with a batch
- * that was not committed is cut off again, since its lines come again; for the
- * same reason it is not appended to the target before the commit.  How far the
- * target had come stands in the state, and before each piece that it comes.
- * After a power cut the end may be damaged: it is put aside beside the spill,
- * as NAME.damaged, and said.  One that is being made is NAME.spill.new.
- * An error of the disk that has it is tried again, when it is loaded for ever
- * (file_restore.h); only what cannot be read ten times while it is drained is
- * given up, and counted.  A position that cannot be saved ten times, and a
- * directory that cannot be read before the first commit, may cost lines that come
- * twice.
+ * Everything survives a killed process.  A chunk of a batch that was not
+ * committed is cut off at the restart, since its lines come again.  For the
+ * same reason it is not appended to the output file before the commit.  The
+ * state says how far the output file had come and, before each piece, that the
+ * piece is about to be written.
  *
- * In the directory (0700) each spill (0600) is NAME.spill, NAME being a hash
- * of output and path.  It is held open only while it is used, and private:
- * no other process writes there. */
+ * After a power cut, the end of a spill may be damaged.  It is moved to a file
+ * NAME.damaged beside the spill, which is logged; `sluiced replay` appends the
+ * good lines in such a file (spill_replay.h).  While a spill is created, it is
+ * called NAME.spill.new.
+ *
+ * After an I/O error on a spill, reading is retried: forever when the spill is
+ * loaded (file_restore.h), ten times while it is drained.  After the tenth
+ * failure the lines are dropped and counted.  Lines may be written twice in two
+ * cases: if the position cannot be saved ten times, and if the directory cannot
+ * be read before the first commit.
+ *
+ * In the directory (0700), each spill (0600) is called NAME.spill, NAME being a
+ * hash of output and path.  It is open only while it is used.  It is private:
+ * no other process writes it.  The pipeline thread only. */
 #ifndef FILE_SPILL_H
 #define FILE_SPILL_H
 
@@ -45,17 +51,19 @@ struct spill;
 struct spill_dir {
 	const char *path;
 	size_t bytes_max; /* of all spills together; a batch may exceed it */
-	size_t files;	  /* each needs a page at least */
+	size_t files;	  /* each takes a page at least */
 	const char *sink_name;
-	bool (*inherits)(const void *router, uint32_t number, struct span name);
+	bool (*takes_over)(const void *router, uint32_t number,
+			   struct span name);
 	const void *router;
 	struct sink_stats *stats; /* the sink's */
 	struct sink_stats own_stats;
-	struct appender_env env; /* of the spills' files */
+	struct file_env env;	 /* of the spills' files */
 	struct buf piece;	 /* whole lines */
 	struct buf piece_chunks; /* the headers of its chunks */
-	bool is_damaged;	 /* lines were lost with the end of a spill */
-	bool is_partial;	 /* not all could be loaded */
+	bool is_damaged;	 /* the end of a spill was damaged: lines are
+	                	  * lost */
+	bool is_partial;	 /* some spills could not be loaded yet */
 	struct buf notes;	 /* of spills that could not be loaded yet */
 	struct log_rate load_rate;
 };
@@ -65,67 +73,72 @@ struct spill_lines {
 	uint32_t lines;
 	uint32_t messages;
 	bool is_old;	   /* of a batch that was committed before */
-	size_t torn_bytes; /* of the first line: the end of the target */
+	size_t torn_bytes; /* of the first line, at the end of the file */
 };
 
-/* No room for one more spill. */
+/* Is there no room for one more spill? */
 bool spill_dir_is_full(const struct spill_dir *);
 
-/* A new one, for the lines of a file.  NULL on failure: errno says why. */
-struct spill *spill_new(struct spill_dir *, const char *target);
+/* Create a spill for the lines of the output file.  NULL on failure, with errno
+ * set. */
+struct spill *spill_new(struct spill_dir *, const char *output_path);
 
-/* Load NAME from the directory.  NULL when it is none of this sink, nor of one
- * that is no more and whose heir this one is; when it is
- * damaged: then it was renamed to NAME.damaged; when it cannot be read now:
- * then the directory is partial.  The latter two are said. */
+/* Load the file `name` from the directory.  NULL in three cases. The spill
+ * belongs neither to this sink nor to a removed sink that this one replaces.
+ * Or it is damaged: then it was renamed to NAME.damaged.  Or it cannot be read
+ * now: then the directory is partial.  The latter two are logged. */
 struct spill *spill_load(struct spill_dir *, const char *name);
 
-/* Loaded, but not used: the file stays. */
+/* Free a loaded spill without using it.  The file stays. */
 void spill_unload(struct spill *);
 
-/* Whether that is the file's name in the directory. */
+/* Is `name` the spill's file name in the directory? */
 bool spill_is_called(const struct spill *, const char *name);
 
-/* The file stays.  NULL is fine. */
+/* Free the spill.  The file stays.  NULL is fine. */
 void spill_free(struct spill *);
 
-const char *spill_target(const struct spill *);
+/* The path of the file for which the lines wait. */
+const char *spill_output_path(const struct spill *);
 
-/* Append a chunk: counted in the stats as spilled.  0 or an errno, then the
- * spill is as before.  The target matters when the first line is torn. */
+/* Append a chunk, and count its lines as spilled.  Returns 0 or an errno; after
+ * an error the spill is as before.  `out` matters if the first line is torn: it
+ * has the beginning of the line. */
 int spill_add(struct spill *, const struct spill_lines *,
-	      const struct append_file *target) MUST_USE;
+	      const struct append_file *out) MUST_USE;
 
-/* Find what the process before had drained of it; the target is open.  Done
- * once, and by spill_drain. */
-void spill_recover(struct spill *, struct append_file *target);
+/* Find out which lines the previous process had drained.  The output file is
+ * open.  This happens once; spill_drain() does it too. */
+void spill_recover(struct spill *, struct append_file *out);
 
-/* Append the next piece to the target, which is between begin and end; its
- * lines are counted as written.  0 or an errno. */
-int spill_drain(struct spill *, struct append_file *target,
+/* Append the next piece to the output file, which is between begin and end. The
+ * piece's lines are counted as written.  Returns 0 or an errno. */
+int spill_drain(struct spill *, struct append_file *out,
 		int64_t now_ns) MUST_USE;
 
-/* Whether something is there to drain; whether there is anything at all. */
+/* Are there lines that may be drained now?  Are there no lines at all? */
 bool spill_can_drain(const struct spill *);
 bool spill_is_empty(const struct spill *);
 
-/* Empty, and what was drained before it was loaded was counted: that is done
- * when all spills are loaded. */
+/* May the spill be removed?  It must be empty, and the lines drained before it
+ * was loaded must be counted, which happens when all spills are loaded. */
 bool spill_is_done(const struct spill *);
 
-/* What is not in the target yet; a chunk counts until all of it is there. */
+/* The lines and messages that are not in the output file yet.  A chunk counts
+ * until all of it is there. */
 uint64_t spill_lines_left(const struct spill *);
 uint64_t spill_messages_left(const struct spill *);
 
-/* Add what was in the target already when it was loaded. */
+/* Add the lines and messages that were in the output file already when the
+ * spill was loaded. */
 void spill_drained_before(const struct spill *, uint64_t *lines,
 			  uint64_t *messages);
 
-/* Have what was added reach the disk. */
+/* Sync the added chunks to the disk. */
 void spill_sync(struct spill *);
 
-/* The journal was committed: what was added may be drained now. */
-void spill_settled(struct spill *);
+/* The journal was committed: all chunks may be drained now. */
+void spill_committed(struct spill *);
 
 /* Remove the file and free. */
 void spill_remove(struct spill *);

@@ -1,10 +1,52 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "file/spill_file.h"
 
+#include <limits.h>
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 enum { PIECE_BYTES = 16 * 1024 };
+
+/* One of the two sizes, followed by a blank. */
+static bool read_size(struct span *rest, size_t *size)
+{
+	size_t at = 0;
+	*size = 0;
+	for (; at < rest->len && rest->ptr[at] >= '0' && rest->ptr[at] <= '9';
+	     at++)
+		if ((*size = *size * 10 + (size_t)(rest->ptr[at] - '0')) >=
+		    PATH_MAX)
+			return false;
+	if (at == 0 || at == rest->len || rest->ptr[at] != ' ')
+		return false;
+	*rest = span_make(rest->ptr + at + 1, rest->len - at - 1);
+	return true;
+}
+
+/* "sluiced spill 1 6 8 file.0 /a/b.log\n" */
+bool spill_read_head(struct span bytes, struct spill_head *head)
+{
+	const struct span magic = SPAN("sluiced spill 1 ");
+	size_t name_bytes, path_bytes;
+	if (bytes.len < magic.len ||
+	    !span_equals(span_make(bytes.ptr, magic.len), magic))
+		return false;
+	struct span rest =
+		span_make(bytes.ptr + magic.len, bytes.len - magic.len);
+	if (!read_size(&rest, &name_bytes) || !read_size(&rest, &path_bytes) ||
+	    rest.len < name_bytes + 1 + path_bytes + 1)
+		return false;
+	const char *path = rest.ptr + name_bytes + 1;
+	if (path[-1] != ' ' || path[path_bytes] != '\n')
+		return false;
+	head->output_name = span_make(rest.ptr, name_bytes);
+	head->output_path = span_make(path, path_bytes);
+	size_t len = (size_t)(path + path_bytes + 1 - bytes.ptr);
+	head->bytes = (len + SPILL_ALIGN_BYTES - 1) / SPILL_ALIGN_BYTES *
+		      SPILL_ALIGN_BYTES;
+	return head->bytes <= bytes.len;
+}
 
 int spill_read_chunk(const struct spill *s, int fd, uint64_t at,
 		     struct spill_chunk *c)

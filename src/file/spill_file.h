@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* spill_file - what a spill's file is made of, for the files that make up
- * spill.h. */
+/* spill_file - the layout of a spill's file (spill.h), shared by the files that
+ * read and write it. */
 #ifndef FILE_SPILL_FILE_H
 #define FILE_SPILL_FILE_H
 
@@ -26,12 +26,12 @@ enum {
 struct spill_state {
 	uint64_t magic;
 	uint64_t position_bytes;
-	uint64_t torn_bytes; /* of the line that the position is in: there */
-	uint64_t device;     /* where: in this file, */
+	uint64_t torn_bytes; /* of the line at the position: in the file */
+	uint64_t device;     /* the file that was written last ... */
 	uint64_t inode;
-	uint64_t end_bytes;   /* up to here, its size */
-	uint64_t piece_bytes; /* so much was about to come there; 0: nothing */
-	uint64_t check;	      /* of all that and the head */
+	uint64_t end_bytes;   /* ... and its size after that */
+	uint64_t piece_bytes; /* so much was about to be appended; 0: nothing */
+	uint64_t check;	      /* of all fields above and of the head */
 };
 
 struct spill_chunk {
@@ -39,7 +39,7 @@ struct spill_chunk {
 	uint32_t bytes;
 	uint32_t lines;
 	uint32_t messages;
-	uint64_t check; /* of all that and the lines */
+	uint64_t check; /* of all fields above and of the lines */
 };
 
 static_assert(sizeof(struct spill_state) == SPILL_ALIGN_BYTES, "as in spill.h");
@@ -48,17 +48,17 @@ static_assert(sizeof(struct spill_chunk) == 24, "as in spill.h");
 struct spill {
 	struct spill_dir *dir;
 	char *path;
-	char *target;
+	char *output_path;
 	struct append_file file;
 	struct spill_state state;
 	uint64_t head_check;
-	uint64_t start_bytes; /* the first chunk */
-	uint64_t chunk_bytes; /* the one that has the position */
-	uint64_t limit_bytes; /* of what was committed */
+	uint64_t start_bytes; /* the place of the first chunk */
+	uint64_t chunk_bytes; /* the chunk that contains the position */
+	uint64_t limit_bytes; /* the end of the committed chunks */
 	uint64_t size_bytes;
 	uint64_t lines; /* in the chunks from the position on */
 	uint64_t messages;
-	uint64_t drained_lines; /* when it was loaded: in those before it */
+	uint64_t drained_lines; /* in the chunks before it, at load time */
 	uint64_t drained_messages;
 	unsigned failed_reads; /* in a row */
 	unsigned failed_saves;
@@ -66,30 +66,45 @@ struct spill {
 	bool is_dirty; /* not synced */
 };
 
-/* What reads answers 0, an errno, or SPILL_CUT when it is not there. */
+/* The text with which a spill begins, as spill.h draws it. */
+struct spill_head {
+	struct span output_name;
+	struct span output_path;
+	size_t bytes; /* with the padding: the state begins there */
+};
+
+/* Read the head.  The spans point into the bytes.  False if it is damaged, of
+ * another version, or if the bytes do not contain all of it. */
+bool spill_read_head(struct span bytes, struct spill_head *) MUST_USE;
+
+/* Reading functions return 0, an errno, or SPILL_CUT if the bytes are missing
+ * or damaged. */
 enum { SPILL_CUT = -1 };
 
+/* Read so many bytes at that place. */
 static inline int spill_read_at(int fd, void *to, size_t bytes, uint64_t at)
 {
 	ssize_t n = pread(fd, to, bytes, (off_t)at);
 	return n == (ssize_t)bytes ? 0 : n < 0 ? errno : SPILL_CUT;
 }
 
-/* The header of the chunk at that place. */
+/* Read the header of the chunk at that place. */
 int spill_read_chunk(const struct spill *, int fd, uint64_t at,
 		     struct spill_chunk *) MUST_USE;
 
-/* XXH3; a chunk's is made of that of its lines. */
+/* The XXH3 checksum of the bytes. */
 uint64_t spill_check(struct span);
+/* Of the state and the head. */
 uint64_t spill_state_check(const struct spill *);
+/* Of the chunk header, given the check of its lines. */
 uint64_t spill_chunk_check(const struct spill_chunk *, uint64_t lines_check);
 
-/* Read the lines of the chunk at that place: SPILL_CUT when they are not as
- * they were written. */
+/* Read the lines of the chunk at that place.  SPILL_CUT if their check is
+ * wrong. */
 int spill_check_chunk(const struct spill_chunk *, int fd, uint64_t at) MUST_USE;
 
-/* NAME.spill to NAME.damaged, or NAME.2.damaged ... when that is there; ends
- * with a NUL. */
+/* Turn NAME.spill into NAME.damaged, or into NAME.2.damaged ... if that exists.
+ * A NUL follows. */
 void spill_name_damaged(const struct spill *, struct buf *name);
 
 #endif

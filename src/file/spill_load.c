@@ -29,38 +29,27 @@ static int read_state(struct spill *s, int fd, struct span head)
 
 static bool is_ours_by(const struct spill_dir *dir, struct span sink_name)
 {
-	if (dir->inherits == NULL)
+	if (dir->takes_over == NULL)
 		return span_equals(sink_name, span_of(dir->sink_name));
-	return dir->inherits(dir->router, dir->env.sink, sink_name);
+	return dir->takes_over(dir->router, dir->env.sink, sink_name);
 }
 
-/* "sluiced spill 1 6 8 file.0 /a/b.log\n" */
 static int read_head(struct spill *s, int fd, bool *is_ours)
 {
-	char head[HEAD_BYTES_MAX + 1];
-	ssize_t n = pread(fd, head, sizeof head - 1, 0);
-	size_t name_bytes, path_bytes;
-	int at = 0;
+	char bytes[HEAD_BYTES_MAX];
+	struct spill_head head;
+	ssize_t n = pread(fd, bytes, sizeof bytes, 0);
 	if (n < 0)
 		return errno;
-	head[n] = '\0';
-	if (sscanf(head, "sluiced spill 1 %zu %zu%n", &name_bytes, &path_bytes,
-		   &at) != 2 ||
-	    at++ == 0 || name_bytes >= PATH_MAX || path_bytes >= PATH_MAX)
+	if (!spill_read_head(span_make(bytes, (size_t)n), &head))
 		return SPILL_CUT;
-	size_t len = (size_t)at + name_bytes + 1 + path_bytes + 1;
-	if (len > (size_t)n || head[len - 1] != '\n')
-		return SPILL_CUT;
-	*is_ours = is_ours_by(s->dir, span_make(head + at, name_bytes));
-	s->target = mem_copy(head + (size_t)at + name_bytes + 1, path_bytes);
-	len += (SPILL_ALIGN_BYTES - len % SPILL_ALIGN_BYTES) %
-	       SPILL_ALIGN_BYTES;
-	return len > (size_t)n ? SPILL_CUT
-			       : read_state(s, fd, span_make(head, len));
+	*is_ours = is_ours_by(s->dir, head.output_name);
+	s->output_path = mem_copy(head.output_path.ptr, head.output_path.len);
+	return read_state(s, fd, span_make(bytes, head.bytes));
 }
 
-/* The last one: a file that was deleted in the same batch may have had the
- * inode before. */
+/* The last note counts: a file that was deleted in the same batch may have had
+ * the inode before. */
 static const struct append_note *find_note(const struct spill_dir *dir,
 					   const struct stat *st)
 {
@@ -81,7 +70,7 @@ static const struct append_note *find_note(const struct spill_dir *dir,
 	return NULL;
 }
 
-/* The first commit takes the notes away. */
+/* The first commit deletes the notes, so keep the one for this spill. */
 static void keep_note(struct spill_dir *dir, const char *path)
 {
 	struct stat st;
@@ -95,8 +84,8 @@ static void keep_note(struct spill_dir *dir, const char *path)
 		buf_put(&dir->notes, (const char *)n, sizeof *n);
 }
 
-/* What came with the batch that was not committed comes again.  If it cannot be
- * cut off now, it is before the next chunk. */
+/* The chunks of a batch that was not committed come again.  If they cannot be
+ * cut off now, that happens before the next chunk is added. */
 static int cut_uncommitted(struct spill *s, int fd)
 {
 	struct stat st;
@@ -109,13 +98,16 @@ static int cut_uncommitted(struct spill *s, int fd)
 		return 0;
 	s->size_bytes = n->offset_bytes;
 	if (ftruncate(fd, (off_t)s->size_bytes) < 0)
-		log_line(LOG_ERROR, "spill", "path=\"%s\" err=\"%s\"", s->path,
-			 strerror(errno));
+		log_line(
+			LOG_ERROR, "spill",
+			"path=\"%s\" err=\"truncate: %s\" action=\"cutting off "
+			"the uncommitted lines before the next chunk\"",
+			s->path, strerror(errno));
 	return 0;
 }
 
-/* Find the position's chunk, count what is to come.  SPILL_CUT when the good
- * chunks end before the end. */
+/* Find the chunk with the position, and count the lines to drain.  SPILL_CUT if
+ * the good chunks end before the file does. */
 static int walk(struct spill *s, int fd, uint64_t *good_bytes)
 {
 	uint64_t at = s->start_bytes;
@@ -161,27 +153,59 @@ static int copy_from(int fd, uint64_t at, int to)
 	return n < 0 ? errno : 0;
 }
 
-/* Put what lies behind the good chunks aside.  If it cannot be cut off now, it
- * is before the next chunk; what cannot be put aside now stays. */
-static int cut_damaged(struct spill *s, int fd, uint64_t good_bytes)
+/* A head and a state like those of the spill, so that `sluiced replay` can read
+ * the damaged end like any spill.  The position counts from the end of the good
+ * chunks on. */
+static int write_damaged_head(const struct spill *s, int fd, int to,
+			      uint64_t position_bytes, uint64_t good_bytes)
+{
+	char head[HEAD_BYTES_MAX];
+	struct spill damaged = *s;
+	size_t head_bytes = s->start_bytes - sizeof damaged.state;
+	int error = spill_read_at(fd, head, head_bytes, 0);
+	if (error != 0)
+		return error < 0 ? EIO : error;
+	damaged.state = (struct spill_state){
+		.magic = SPILL_STATE_MAGIC,
+		.position_bytes = s->start_bytes,
+	};
+	if (position_bytes > good_bytes)
+		damaged.state.position_bytes += position_bytes - good_bytes;
+	damaged.state.check = spill_state_check(&damaged);
+	if (write(to, head, head_bytes) != (ssize_t)head_bytes ||
+	    write(to, &damaged.state, sizeof damaged.state) !=
+		    (ssize_t)sizeof damaged.state)
+		return ENOSPC;
+	return 0;
+}
+
+/* Move the bytes after the good chunks to a file NAME.damaged.  If they cannot
+ * be cut off now, that happens before the next chunk is added.  If they cannot
+ * be copied now, they stay where they are. */
+static int cut_damaged(struct spill *s, int fd, uint64_t position_bytes,
+		       uint64_t good_bytes)
 {
 	struct buf name = {0};
 	spill_name_damaged(s, &name);
 	int to = open(name.ptr, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
 		      FILE_MODE);
-	int error = to < 0 ? errno : copy_from(fd, good_bytes, to);
+	int error = to < 0 ? errno
+			   : write_damaged_head(s, fd, to, position_bytes,
+						good_bytes);
+	if (error == 0)
+		error = copy_from(fd, good_bytes, to);
 	if (to >= 0)
 		close(to);
 	if (to >= 0 && error != 0)
 		unlink(name.ptr);
 	if (error == 0) {
-		log_line(
-			LOG_ERROR, "spill",
-			"path=\"%s\" err=\"damaged behind byte %llu\" bytes=%llu "
-			"kept_in=\"%s\"",
-			s->path, (unsigned long long)good_bytes,
-			(unsigned long long)(s->size_bytes - good_bytes),
-			name.ptr);
+		log_line(LOG_ERROR, "spill",
+			 "path=\"%s\" err=\"damaged after byte %llu\" "
+			 "bytes=%llu kept_in=\"%s\" action=\"dropping the "
+			 "damaged end; sluiced replay appends its good lines\"",
+			 s->path, (unsigned long long)good_bytes,
+			 (unsigned long long)(s->size_bytes - good_bytes),
+			 name.ptr);
 		s->dir->is_damaged = true;
 		s->size_bytes = good_bytes;
 		(void)!ftruncate(fd, (off_t)good_bytes);
@@ -190,14 +214,15 @@ static int cut_damaged(struct spill *s, int fd, uint64_t good_bytes)
 	return error;
 }
 
-static void set_aside_whole(struct spill *s)
+static void rename_damaged(struct spill *s)
 {
 	struct buf name = {0};
 	spill_name_damaged(s, &name);
 	bool is_moved = rename(s->path, name.ptr) == 0;
 	log_line(LOG_ERROR, "spill",
 		 "path=\"%s\" err=\"damaged, or of another version\" "
-		 "kept_in=\"%s\"",
+		 "kept_in=\"%s\" action=\"not using it; sluiced replay "
+		 "appends its good lines\"",
 		 s->path, is_moved ? name.ptr : s->path);
 	buf_fini(&name);
 	s->dir->is_damaged = true;
@@ -208,13 +233,15 @@ static int load(struct spill *s, int fd, bool *is_ours)
 	uint64_t good_bytes;
 	int error = read_head(s, fd, is_ours);
 	if (error == SPILL_CUT)
-		set_aside_whole(s);
+		rename_damaged(s);
 	if (error == 0 && *is_ours)
 		error = cut_uncommitted(s, fd);
 	if (error == 0 && *is_ours) {
+		uint64_t position_bytes =
+			s->state.position_bytes - s->state.torn_bytes;
 		error = walk(s, fd, &good_bytes);
 		if (error == SPILL_CUT)
-			error = cut_damaged(s, fd, good_bytes);
+			error = cut_damaged(s, fd, position_bytes, good_bytes);
 	}
 	return error;
 }
@@ -235,7 +262,8 @@ struct spill *spill_load(struct spill_dir *dir, const char *name)
 		close(fd);
 	if (error > 0) {
 		log_rated(&dir->load_rate, LOG_ERROR, "spill",
-			  "path=\"%s\" err=\"%s\" msg=\"is tried again\"",
+			  "path=\"%s\" err=\"%s\" action=\"keeping the spilled "
+			  "lines, retrying every second\"",
 			  s->path, strerror(error));
 		dir->is_partial = true;
 		keep_note(dir, s->path);

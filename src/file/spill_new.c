@@ -15,15 +15,15 @@
 
 enum { DIR_MODE = 0700, FILE_MODE = 0600 };
 
-/* Two paths of one hash: the second gets another number; so does a second one
- * for a file whose first could not be loaded yet. */
+/* If two paths have one hash, the second one gets another number.  So does a
+ * second spill for a file whose first one could not be loaded yet. */
 static int choose_path(struct spill *s)
 {
 	/* The NUL separates the two texts. */
 	uint64_t hash =
 		hash_fnv1a(HASH_FNV1A_BEGIN, span_of(s->dir->sink_name));
 	hash = hash_fnv1a(hash, SPAN("\0"));
-	hash = hash_fnv1a(hash, span_of(s->target));
+	hash = hash_fnv1a(hash, span_of(s->output_path));
 	struct buf path = {0};
 	do {
 		buf_clear(&path);
@@ -37,8 +37,8 @@ static int choose_path(struct spill *s)
 static void put_head(struct spill *s, struct buf *head)
 {
 	buf_printf(head, "sluiced spill 1 %zu %zu %s %s\n",
-		   strlen(s->dir->sink_name), strlen(s->target),
-		   s->dir->sink_name, s->target);
+		   strlen(s->dir->sink_name), strlen(s->output_path),
+		   s->dir->sink_name, s->output_path);
 	while (head->len % SPILL_ALIGN_BYTES != 0)
 		buf_put_char(head, '\0');
 	s->start_bytes = head->len + sizeof s->state;
@@ -59,8 +59,8 @@ static int write_head(struct spill *s, int fd)
 	return error;
 }
 
-/* It gets its name when its head is there: what has the name and no head is
- * damage. */
+/* The spill gets its name when its head is written: a file with the name but
+ * without a head is damaged. */
 static int create(struct spill *s)
 {
 	struct buf name = {0};
@@ -78,11 +78,11 @@ static int create(struct spill *s)
 	return error;
 }
 
-struct spill *spill_new(struct spill_dir *dir, const char *target)
+struct spill *spill_new(struct spill_dir *dir, const char *output_path)
 {
 	struct spill *s = mem_new(1, sizeof *s);
 	s->dir = dir;
-	s->target = mem_text(target);
+	s->output_path = mem_text(output_path);
 	int error =
 		mkdir(dir->path, DIR_MODE) < 0 && errno != EEXIST ? errno : 0;
 	if (error == 0)

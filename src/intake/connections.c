@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The happy path:
- *  1. a sender connects: accept_one gives the connection a stream and a poll
- *     handle;
+ *  1. a sender connects: accept_one opens a stream and a poll handle for it;
  *  2. bytes arrive: on_readable puts whole messages into the journal;
  *  3. the sender closes the connection: bytes without a message end become a
  *     message, too; the connection is closed;
  *  4. or this worker leaves: the next worker takes over the connection together
- *     with the bytes of its unfinished message.
- * Failure modes:
+ *     with the bytes of its unfinished message. Failure modes:
  *  - the journal is full: all connections pause until connections_resume;
- *  - the maximum number of connections is open: nobody is accepted until one
- *    ends;
+ *  - too many connections are open: nobody is accepted until one ends;
  *  - the process is out of descriptors: the same, and retried every second;
- *  - the listening socket was shut down, by this worker or by a previous one
- *    that was killed while it finished: nobody can connect, so it is not polled.
+ *  - the listening socket was shut down, by this worker or by a previous worker
+ *    that was killed while it finished: nobody can connect; it is not polled.
  */
 #include "intake/connections.h"
 
@@ -76,7 +73,7 @@ struct connections {
 	enum connections_state state;
 	uv_timer_t retry; /* active while the process is out of descriptors */
 	unsigned open_handles;
-	uv_poll_cb on_connect; /* callbacks defined below their first use */
+	uv_poll_cb on_connect; /* these two are used before they are defined */
 	uv_poll_cb on_readable;
 	struct log_rate short_rate;
 	struct log_rate many_rate;
@@ -151,6 +148,7 @@ static void pause_all(struct connections *c)
 	stop_listening(c);
 	for (struct connection *i = c->first; i != NULL; i = i->next)
 		uv_poll_stop(&i->poll);
+	c->opts.on_full(c->opts.data);
 }
 
 static enum stream_state receive(struct connection *connection)
@@ -183,7 +181,6 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 		break;
 	case STREAM_FULL:
 		pause_all(c);
-		c->opts.on_full(c->opts.data);
 		break;
 	}
 }
@@ -196,7 +193,7 @@ static struct connection *open_connection(struct listener *from, int fd,
 	struct stream_opts opts = {
 		.framing = input->framing,
 		.message_bytes_max = input->message_bytes_max,
-		.source = input->number,
+		.input = input->number,
 		.peer_address = input->keeps_peer_address ? peer_address : NULL,
 		.stats = socket_stats(input->socket),
 	};
@@ -223,12 +220,12 @@ static struct connection *open_connection(struct listener *from, int fd,
 static void open_accepted(struct listener *from, int fd,
 			  const struct sockaddr_storage *peer)
 {
-	char peer_address[PEER_ADDRESS_TEXT_BYTES] = "";
+	char text[PEER_ADDRESS_TEXT_BYTES];
 	if (socket_kind(from->input.socket) == SOCKET_TCP)
-		peer_address_of_address(peer_address, "tcp", peer);
+		peer_address_of_address(text, "tcp", peer);
 	else
-		peer_address_of_process(peer_address, fd);
-	open_connection(from, fd, peer_address);
+		peer_address_of_process(text, fd);
+	open_connection(from, fd, text);
 }
 
 static void on_retry(uv_timer_t *timer)
@@ -264,19 +261,8 @@ static bool accept_one(struct listener *from)
 		open_accepted(from, fd, &peer);
 		return true;
 	}
-	switch (errno) {
-	case EAGAIN:
-	case EINVAL: /* the socket was shut down */
-		break;
-	case EMFILE:
-	case ENFILE:
-	case ENOBUFS:
-	case ENOMEM:
+	if (socket_is_short(errno))
 		pause_accepting(c, errno);
-		break;
-	default: /* concerns that connection only */
-		socket_stats(from->input.socket)->errors_total++;
-	}
 	return false;
 }
 
@@ -290,13 +276,6 @@ static void on_connect(uv_poll_t *poll, int status, int events)
 		from->is_shut = true;
 		uv_poll_stop(poll);
 	}
-}
-
-static void accept_all(struct connections *c)
-{
-	for (size_t i = 0; i < c->listener_count; i++)
-		while (accept_one(c->listeners[i]))
-			;
 }
 
 struct connections *connections_new(const struct connections_opts *opts)
@@ -335,10 +314,8 @@ static void receive_all(struct connections *c)
 	for (struct connection *i = c->first;
 	     i != NULL && c->state == CONNECTIONS_OPEN; i = next) {
 		next = i->next;
-		if (receive(i) == STREAM_FULL) {
+		if (receive(i) == STREAM_FULL)
 			pause_all(c);
-			c->opts.on_full(c->opts.data);
-		}
 	}
 }
 
@@ -396,13 +373,15 @@ void connections_poll(struct connections *c)
 {
 	if (c->state != CONNECTIONS_OPEN)
 		return;
-	accept_all(c);
+	for (size_t i = 0; i < c->listener_count; i++)
+		while (accept_one(c->listeners[i]))
+			;
 	receive_all(c);
 	start_listening(c);
 }
 
-/* Refuse the sender and read what the kernel still holds.  False when the journal
- * has no room. */
+/* Refuse the sender and read what the kernel still holds.  False when the
+ * journal has no room. */
 static bool take_rest(struct connection *connection)
 {
 	uv_poll_stop(&connection->poll);

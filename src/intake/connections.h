@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* connections - stream sockets in the libuv loop: connections are accepted, read
- * and closed.
+/* connections - stream sockets in the libuv loop: connections are accepted,
+ * read and closed.
  *
  * All inputs together have at most CONNECTIONS_MAX connections, or half of the
  * process's descriptors.  Further senders wait in the kernel until a connection
  * ends.  While the journal is full, nothing is accepted or read: the senders
- * wait, and nothing is dropped.  A worker that leaves hands its connections over
- * to the next worker (intake/handover.h), and their senders notice nothing.
- * For the intake thread only. */
+ * wait, and nothing is dropped.  A worker that leaves hands its connections
+ * over to the next worker (intake/handover.h), and their senders notice
+ * nothing.  For the intake thread only. */
 #ifndef INTAKE_CONNECTIONS_H
 #define INTAKE_CONNECTIONS_H
 
@@ -40,6 +40,7 @@ struct connections_input {
 	bool keeps_peer_address;
 };
 
+/* Nothing is accepted before connections_resume. */
 struct connections *connections_new(const struct connections_opts *);
 
 /* Add an input.  Before connections_resume. */
@@ -51,6 +52,8 @@ void connections_take_over(struct connections *);
 
 /* Accept and read: for the first time, or again after on_full. */
 void connections_resume(struct connections *);
+
+/* Whether they wait for connections_resume. */
 bool connections_are_paused(const struct connections *);
 
 /* Accept and read what waits now. */
@@ -61,14 +64,14 @@ void connections_poll(struct connections *);
  * call again. */
 bool connections_finish(struct connections *);
 
-/* Hand over the connections of those inputs whose sockets the next worker keeps:
- * live_on[input number], or NULL when there is no next worker.  Finish the
- * other connections as connections_finish does, as far as the journal has room.
- */
+/* Hand over the connections of those inputs whose sockets the next worker
+ * keeps: live_on[input number], or NULL when there is no next worker.  Finish
+ * the other connections as connections_finish does, as far as the journal has
+ * room. */
 void connections_leave(struct connections *, const bool *live_on);
 
-/* Close the handles.  The memory is freed once the loop has run once more.  NULL
- * is allowed. */
+/* Close the handles.  The memory is freed once the loop has run once more.
+ * NULL is allowed. */
 void connections_stop(struct connections *);
 
 #endif

@@ -76,7 +76,8 @@ static bool open_http(const struct endpoints *had, struct endpoints *next,
 		next->http_fd = had->http_fd;
 		return true;
 	}
-	/* One of systemd's; the one of the list is closed. */
+	/* A socket of systemd: it is duplicated, and the one in the list is
+	 * closed. */
 	struct socket_opts opts = {.kind = SOCKET_TCP,
 				   .path = next->specs.http_listen,
 				   .port = next->specs.http_port};
@@ -90,7 +91,7 @@ static bool open_http(const struct endpoints *had, struct endpoints *next,
 	return next->http_fd >= 0;
 }
 
-/* Close what `of` has and `but` has not. */
+/* Close the endpoints of `of` that `but` does not have. */
 static void close_others(const struct endpoints *of,
 			 const struct endpoints *but)
 {
@@ -130,7 +131,7 @@ bool endpoints_have(const struct endpoints *e, const struct socket_spec *spec)
 	return find(e, &opts) != NULL;
 }
 
-/* What it is for is seen when the specs come: endpoints_set. */
+/* endpoints_set finds out later what the socket is for. */
 static bool adopt(struct endpoints *to, int fd, struct err *e)
 {
 	if (to->specs.socket_count == ENDPOINTS_MAX)

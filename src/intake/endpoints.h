@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* endpoints - what the world talks to: the inputs' sockets and the HTTP
- * listener.
+/* endpoints - the inputs' sockets and the HTTP listener.
  *
- * They outlive a worker: the supervisor opens them as a worker's specs ask,
- * and hands their descriptors to each worker in turn (process/channel.h).  Without a
- * supervisor the worker opens them itself. */
+ * They outlive a worker: the supervisor opens them according to a worker's
+ * specs and passes their descriptors to each worker in turn
+ * (process/channel.h).  Without a supervisor, the worker opens them itself. */
 #ifndef INTAKE_ENDPOINTS_H
 #define INTAKE_ENDPOINTS_H
 
@@ -17,7 +16,7 @@
 
 enum { ENDPOINTS_MAX = 16, ENDPOINT_PATH_BYTES = 128 };
 
-/* Plain data: it travels from process to process. */
+/* Plain data: it travels between processes. */
 struct socket_spec { /* struct socket_opts */
 	uint32_t kind;
 	char path[ENDPOINT_PATH_BYTES];
@@ -41,20 +40,25 @@ struct endpoints {
 	int http_fd; /* -1: none */
 };
 
-/* Make `e` what the specs ask: what it has already stays open, what is new is
- * opened, what is not wanted any more is closed.  On failure `e` is as it was.
- * Begin with endpoints_init. */
+/* No endpoints. */
 void endpoints_init(struct endpoints *e);
+
+/* Make `e` match the specs: endpoints that it has stay open, new ones are
+ * opened, and those that are no longer wanted are closed.  On failure, `e` is
+ * unchanged. */
 bool endpoints_set(struct endpoints *e, const struct endpoint_specs *,
 		   struct err *) MUST_USE;
+
+/* Close all endpoints. */
 void endpoints_close(struct endpoints *e);
 
-/* Whether it is open. */
+/* Whether a socket with these specs is open. */
 bool endpoints_have(const struct endpoints *, const struct socket_spec *);
 
-/* Sockets that systemd opened and passed (LISTEN_FDS, sd_listen_fds(3)): they
- * are used for the specs whose path, or address and port, they have; the HTTP
- * listener is one of them.  Unsets the environment variables. */
+/* Take over the sockets that systemd opened and passed (LISTEN_FDS, see
+ * sd_listen_fds(3)).  endpoints_set then uses them for specs with the same
+ * path, or the same address and port; one of them may be the HTTP listener.
+ * Unsets the environment variables. */
 bool endpoints_adopt_systemd(struct endpoints *e, struct err *) MUST_USE;
 
 #endif

@@ -6,13 +6,14 @@ enum {
 	LOOK_BYTES = 512,
 };
 
-static void pass(struct span *bytes, size_t count)
+static void skip(struct span *bytes, size_t count)
 {
 	*bytes = span_make(bytes->ptr + count, bytes->len - count);
 }
 
-/* The first newline or NUL behind the first `from` bytes; len if none.  Piece
- * by piece, lest each of many NULs has all behind it searched for a newline. */
+/* The first newline or NUL after the first `from` bytes; len if there is none.
+ * The bytes are searched piece by piece: if not, for each of many NULs all
+ * bytes after it would be searched for a newline. */
 static size_t find_end(struct span bytes, size_t from)
 {
 	while (from < bytes.len) {
@@ -34,13 +35,13 @@ static size_t find_end(struct span bytes, size_t from)
 	return from;
 }
 
-static void pass_cut_line(struct framing *f, struct span *bytes)
+static void skip_cut_line(struct framing *f, struct span *bytes)
 {
 	if (!f->is_in_cut_line)
 		return;
 	size_t end = find_end(*bytes, 0);
 	f->is_in_cut_line = end == bytes->len;
-	pass(bytes, f->is_in_cut_line ? end : end + 1);
+	skip(bytes, f->is_in_cut_line ? end : end + 1);
 }
 
 static enum framing_what take_line(struct framing *f, struct span *bytes,
@@ -56,7 +57,7 @@ static enum framing_what take_line(struct framing *f, struct span *bytes,
 		f->looked = 0;
 		f->is_in_cut_line = is_cut;
 		*message = span_make(bytes->ptr, is_cut ? f->bytes_max : end);
-		pass(bytes, is_cut ? f->bytes_max : end + 1);
+		skip(bytes, is_cut ? f->bytes_max : end + 1);
 		if (end > 0)
 			return is_cut ? FRAMING_CUT : FRAMING_MESSAGE;
 	}
@@ -84,13 +85,13 @@ static enum length_read read_length(struct span bytes, size_t *length,
 	return LENGTH_GOOD;
 }
 
-static void pass_cut_octets(struct framing *f, struct span *bytes)
+static void skip_cut_octets(struct framing *f, struct span *bytes)
 {
 	if (f->octets_left == 0)
 		return;
 	size_t count =
 		f->octets_left < bytes->len ? f->octets_left : bytes->len;
-	pass(bytes, count);
+	skip(bytes, count);
 	f->octets_left -= count;
 }
 
@@ -108,7 +109,7 @@ static enum framing_what take_octets(struct framing *f, struct span *bytes,
 	while (bytes->len > 0) {
 		size_t length, used;
 		if (bytes->ptr[0] == '\n' || bytes->ptr[0] == '\0') {
-			pass(bytes, 1);
+			skip(bytes, 1);
 			continue;
 		}
 		switch (read_length(*bytes, &length, &used)) {
@@ -124,7 +125,7 @@ static enum framing_what take_octets(struct framing *f, struct span *bytes,
 		if (bytes->len - used < taken)
 			return FRAMING_MORE;
 		*message = span_make(bytes->ptr + used, taken);
-		pass(bytes, used + taken);
+		skip(bytes, used + taken);
 		f->octets_left = length - taken;
 		if (taken > 0)
 			return is_cut ? FRAMING_CUT : FRAMING_MESSAGE;
@@ -140,9 +141,9 @@ void framing_init(struct framing *f, enum framing_kind kind, size_t bytes_max)
 enum framing_what framing_take(struct framing *f, struct span *bytes,
 			       struct span *message)
 {
-	/* Whatever the kind is now: a reload may have changed it. */
-	pass_cut_octets(f, bytes);
-	pass_cut_line(f, bytes);
+	/* For either kind, because a reload may have changed the kind. */
+	skip_cut_octets(f, bytes);
+	skip_cut_line(f, bytes);
 	if (f->kind == FRAMING_OCTETS)
 		return take_octets(f, bytes, message);
 	return take_line(f, bytes, message);
@@ -156,7 +157,7 @@ bool framing_end(struct framing *f, struct span rest, struct span *message)
 		if (read == LENGTH_CUT)
 			return false;
 		if (read == LENGTH_GOOD)
-			pass(&rest, used);
+			skip(&rest, used);
 	}
 	*message = rest;
 	return rest.len > 0;

@@ -7,14 +7,14 @@
  * it, and the bytes of its unfinished message.  Those bytes travel as a file in
  * memory, because they may be longer than a message.
  *
- * The supervisor opens the pair, keeps both ends and never reads: a message waits
- * for the next worker, whenever it comes.
+ * The supervisor opens the pair, keeps both ends and never reads: a message
+ * waits for the next worker, whenever it comes.
  *
- * Nothing is lost and nothing comes twice.  A worker that has given a connection
- * reads no more from it; what it read is in the journal or in the message.  A
- * worker that takes connections has already locked the journal, so the old
- * worker is gone.  A worker that is killed takes along the connections that it
- * has not given. */
+ * Nothing is lost and nothing comes twice.  A worker that has given a
+ * connection reads no more from it; what it read is in the journal or in the
+ * message.  A worker that takes connections has already locked the journal, so
+ * the old worker is gone.  A worker that is killed takes along the connections
+ * that it has not given. */
 #ifndef INTAKE_HANDOVER_H
 #define INTAKE_HANDOVER_H
 
@@ -41,7 +41,10 @@ struct handed {
 	size_t held_bytes; /* of its unfinished message */
 };
 
+/* Open the socket pair.  False on failure. */
 bool handover_open(struct handover *, struct err *) MUST_USE;
+
+/* Close both ends.  Connections that no worker has taken are cut. */
 void handover_close(struct handover *);
 
 /* Give the connection `fd` with its `held` bytes; the caller still closes the
@@ -49,8 +52,8 @@ void handover_close(struct handover *);
 bool handover_give(const struct handover *, int fd, const struct handed *,
 		   const char *held) MUST_USE;
 
-/* The descriptor of the next connection, which the caller owns; -1 when there is
- * none.  Overwrites `held`. */
+/* The descriptor of the next connection, which the caller owns; -1 when there
+ * is none.  Overwrites `held`. */
 int handover_take(const struct handover *, struct handed *, struct buf *held);
 
 #endif

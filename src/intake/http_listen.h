@@ -7,9 +7,9 @@
 
 #include "base/err.h"
 
-/* Listen at an address (not a name), port 0 for one that the kernel chooses,
- * and say where.  The descriptor, -1 on failure.  A port in use is an error:
- * SO_REUSEPORT would hide it. */
+/* Listen on a numeric address; with port 0 the kernel chooses a port.  Logs the
+ * address and the port.  Returns the descriptor, or -1 on failure.  A port in
+ * use is an error; SO_REUSEPORT would hide it. */
 int http_listen(const char *address, uint16_t port, struct err *);
 
 #endif

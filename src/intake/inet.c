@@ -11,42 +11,40 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "intake/socket.h"
 
 enum {
-	UDP_RECEIVE_BYTES = 4 * 1024 * 1024, /* of kernel memory, when needed */
+	UDP_RECEIVE_BYTES =
+		4 * 1024 * 1024, /* the kernel's memory, on demand */
 	KEEP_ALIVE_IDLE_S = 120,
 	KEEP_ALIVE_EVERY_S = 30,
 	KEEP_ALIVE_TIMES = 4,
 };
 
-static bool resolve(const struct socket_opts *opts,
-		    struct sockaddr_storage *address, socklen_t *length,
-		    struct err *e)
+bool inet_resolve(const struct inet_opts *opts, struct inet_address *address,
+		  struct err *e)
 {
-	bool is_stream = socket_kind_is_stream(opts->kind);
 	struct addrinfo *found;
 	struct addrinfo hints = {
 		.ai_family = AF_UNSPEC,
-		.ai_socktype = is_stream ? SOCK_STREAM : SOCK_DGRAM,
-		.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+		.ai_socktype = opts->is_stream ? SOCK_STREAM : SOCK_DGRAM,
+		.ai_flags = AI_PASSIVE | AI_NUMERICSERV |
+			    (opts->is_numeric ? AI_NUMERICHOST : 0),
 	};
 	char port[8];
 	snprintf(port, sizeof port, "%u", opts->port);
-	int why = getaddrinfo(opts->path, port, &hints, &found);
+	int why = getaddrinfo(opts->host, port, &hints, &found);
 	if (why != 0)
 		return err_set(e,
-			       "\"%s\" is not an address of this machine like "
-			       "0.0.0.0, 127.0.0.1 or :: (%s)",
-			       opts->path, gai_strerror(why));
-	memset(address, 0, sizeof *address);
-	memcpy(address, found->ai_addr, found->ai_addrlen);
-	*length = found->ai_addrlen;
+			       "\"%s\" is not an address like 0.0.0.0, "
+			       "127.0.0.1 or :: (%s)",
+			       opts->host, gai_strerror(why));
+	*address = (struct inet_address){.length = found->ai_addrlen};
+	memcpy(&address->any, found->ai_addr, found->ai_addrlen);
 	freeaddrinfo(found);
 	return true;
 }
 
-static bool is_wildcard(const struct sockaddr_storage *a)
+bool inet_is_wildcard(const struct sockaddr_storage *a)
 {
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)a;
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)a;
@@ -55,13 +53,12 @@ static bool is_wildcard(const struct sockaddr_storage *a)
 	return IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr);
 }
 
-/* SO_RCVBUFFORCE is root's, SO_RCVBUF ends at net.core.rmem_max.  The kernel
- * doubles what it is given, for its own needs. */
-static void set_receive_bytes(int fd, const struct socket_opts *opts)
+/* Only root may use SO_RCVBUFFORCE; SO_RCVBUF is limited by net.core.rmem_max.
+ * The kernel doubles the value for its own needs. */
+static void set_receive_bytes(int fd, const struct inet_opts *opts)
 {
-	bool is_udp = opts->kind == SOCKET_UDP;
 	size_t wanted = opts->receive_bytes;
-	if (wanted == 0 && is_udp)
+	if (wanted == 0 && !opts->is_stream)
 		wanted = UDP_RECEIVE_BYTES;
 	if (wanted == 0)
 		return;
@@ -74,80 +71,65 @@ static void set_receive_bytes(int fd, const struct socket_opts *opts)
 	bool is_low = (size_t)bytes / 2 < wanted;
 	log_line(is_low ? LOG_WARN : LOG_INFO, "socket",
 		 "listen=%s port=%u receive_buffer_bytes=%d wanted=%zu%s",
-		 opts->path, opts->port, bytes / 2, wanted,
-		 is_low ? " advice=\"raise sysctl net.core.rmem_max\"" : "");
+		 opts->host, opts->port, bytes / 2, wanted,
+		 is_low ? " action=\"raise sysctl net.core.rmem_max\"" : "");
 }
 
-int inet_open(const struct socket_opts *opts, struct err *e)
+int inet_open(const struct inet_opts *opts, const struct inet_address *address)
 {
-	struct sockaddr_storage address;
-	socklen_t length;
-	if (!resolve(opts, &address, &length, e))
-		return -1;
-	bool is_stream = socket_kind_is_stream(opts->kind);
-	int type = is_stream ? SOCK_STREAM : SOCK_DGRAM;
-	int fd = socket(address.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC,
-			0);
+	int type = opts->is_stream ? SOCK_STREAM : SOCK_DGRAM;
+	int fd = socket(address->any.ss_family,
+			type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		goto fail;
-	if (is_stream)
+		return -1;
+	if (opts->is_stream)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1},
 			   sizeof(int));
 	set_receive_bytes(fd, opts);
-	if (bind(fd, (struct sockaddr *)&address, length) != 0 ||
-	    (is_stream && listen(fd, SOMAXCONN) != 0))
-		goto fail;
-	log_line(LOG_INFO, "socket", "listening=%s://%s:%u",
-		 is_stream ? "tcp" : "udp", opts->path, opts->port);
-	return fd;
-fail:
-	err_sys(e, errno, "%s port %u of %s", is_stream ? "TCP" : "UDP",
-		opts->port, opts->path);
-	if (fd >= 0)
-		close(fd);
+	if (bind(fd, (const struct sockaddr *)&address->any, address->length) ==
+		    0 &&
+	    (!opts->is_stream || listen(fd, SOMAXCONN) == 0))
+		return fd;
+	int why = errno;
+	close(fd);
+	errno = why;
 	return -1;
 }
 
-bool inet_try(const struct socket_opts *opts, struct err *e)
+/* The port is at the same place in both kinds of address. */
+uint16_t inet_port(const struct sockaddr_storage *address)
 {
-	struct sockaddr_storage address;
-	socklen_t length;
-	return resolve(opts, &address, &length, e);
+	return ntohs(((const struct sockaddr_in *)address)->sin_port);
 }
 
 bool inet_is_at(const struct sockaddr_storage *has,
-		const struct socket_opts *opts)
+		const struct inet_opts *opts)
 {
-	struct sockaddr_storage wanted;
-	socklen_t length;
+	struct inet_address address;
+	const struct sockaddr_storage *wanted = &address.any;
 	struct err ignored;
-	if (!resolve(opts, &wanted, &length, &ignored))
+	if (!inet_resolve(opts, &address, &ignored) ||
+	    inet_port(has) != inet_port(wanted))
 		return false;
-	/* The port stands at the same place in both kinds of address. */
-	if (((const struct sockaddr_in *)has)->sin_port !=
-	    ((const struct sockaddr_in *)&wanted)->sin_port)
-		return false;
-	if (is_wildcard(has) && is_wildcard(&wanted))
+	if (inet_is_wildcard(has) && inet_is_wildcard(wanted))
 		return true;
-	if (has->ss_family != wanted.ss_family)
+	if (has->ss_family != wanted->ss_family)
 		return false;
 	if (has->ss_family == AF_INET)
 		return ((const struct sockaddr_in *)has)->sin_addr.s_addr ==
-		       ((const struct sockaddr_in *)&wanted)->sin_addr.s_addr;
+		       ((const struct sockaddr_in *)wanted)->sin_addr.s_addr;
 	return memcmp(&((const struct sockaddr_in6 *)has)->sin6_addr,
-		      &((const struct sockaddr_in6 *)&wanted)->sin6_addr,
+		      &((const struct sockaddr_in6 *)wanted)->sin6_addr,
 		      sizeof(struct in6_addr)) == 0;
 }
 
-void inet_text(const struct sockaddr_storage *address, char *text, size_t room,
-	       uint16_t *port)
+void inet_text(const struct sockaddr_storage *address, char *text, size_t room)
 {
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
 	const void *host = address->ss_family == AF_INET
 				   ? (const void *)&v4->sin_addr
 				   : (const void *)&v6->sin6_addr;
-	*port = ntohs(v4->sin_port);
 	if (inet_ntop(address->ss_family, host, text, (socklen_t)room) == NULL)
 		snprintf(text, room, "unavailable");
 }

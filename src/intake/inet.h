@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* inet - the network side of socket.c: addresses, ports, receive buffers. */
+/* inet - network addresses: reading them, listening on them, writing them. */
 #ifndef INTAKE_INET_H
 #define INTAKE_INET_H
 
@@ -11,24 +11,44 @@
 #include "base/check.h"
 #include "base/err.h"
 
-struct socket_opts;
+struct inet_opts {
+	const char *host;     /* "0.0.0.0", "::1", or a name */
+	uint16_t port;	      /* 0: the kernel chooses one */
+	bool is_stream;	      /* TCP; if not, UDP */
+	bool is_numeric;      /* a name is an error */
+	size_t receive_bytes; /* wanted SO_RCVBUF; 0: 4 MiB for UDP, the
+			       * kernel's choice for TCP */
+};
 
-/* Bound to the opts' address and port, of UDP or TCP, non-blocking; TCP
- * listens.  -1 on failure. */
-int inet_open(const struct socket_opts *, struct err *) MUST_USE;
+struct inet_address {
+	struct sockaddr_storage any;
+	socklen_t length;
+};
 
-/* Whether there is such an address, as far as can be told. */
-bool inet_try(const struct socket_opts *, struct err *) MUST_USE;
+/* Find the address of the host and the port.  A host with several addresses
+ * gives the first one. */
+bool inet_resolve(const struct inet_opts *, struct inet_address *,
+		  struct err *) MUST_USE;
 
-/* Whether a socket bound to `has` serves the opts' address and port: every
- * wildcard is the same. */
-bool inet_is_at(const struct sockaddr_storage *has, const struct socket_opts *);
+/* A non-blocking socket that is bound to the address; a TCP socket listens.  A
+ * port in use is an error.  Logs the effective receive buffer if one was
+ * wanted.  -1 with errno on failure. */
+int inet_open(const struct inet_opts *, const struct inet_address *) MUST_USE;
 
-/* "127.0.0.1" and its port. */
-void inet_text(const struct sockaddr_storage *, char *text, size_t room,
-	       uint16_t *port);
+/* Whether a socket bound to `has` serves the address and port of the opts.  All
+ * wildcard addresses are the same. */
+bool inet_is_at(const struct sockaddr_storage *has, const struct inet_opts *);
 
-/* A peer that is gone without a word is noticed after some minutes. */
+/* Whether it is 0.0.0.0 or ::, which stands for all addresses of the host. */
+bool inet_is_wildcard(const struct sockaddr_storage *);
+
+/* The port, in host order. */
+uint16_t inet_port(const struct sockaddr_storage *);
+
+/* Write "127.0.0.1" or "::1" into `text`, "unavailable" if that fails. */
+void inet_text(const struct sockaddr_storage *, char *text, size_t room);
+
+/* Let the kernel notice within some minutes that a peer is gone. */
 void inet_keep_alive(int fd);
 
 #endif

@@ -8,7 +8,7 @@
 
 enum {
 	QUEUE_PART = 16,
-	BURST = 2, /* times what was to be expected: it may go on */
+	BURST = 2, /* this many times the expected datagrams: no sleep */
 };
 
 void pace_received(struct pace *p, uint64_t messages, uint64_t bytes)
@@ -36,8 +36,8 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* Of an unknown length is UDP's, which counts bytes and has room for thousands
- * of datagrams. */
+/* An unknown length means UDP, whose queue counts bytes and has room for
+ * thousands of datagrams. */
 bool pace_forbids(const struct pace *p)
 {
 	return p->queue_length > 0 &&

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pace - for how long to let datagrams gather in a socket's queue.
+/* pace - how long to let datagrams gather in a socket's queue.
  *
- * To wake for each datagram costs more than the datagram.  While they come
- * steadily, the next look is after a time in which, at the measured rate, a
- * sixteenth of the queue fills, and at most PACE_WAIT_MAX_US; else when there
- * is something.  So at least 15 of 16 places are free for a burst, and a queue
- * as short as a pod's own (10) is never waited for.
+ * To wake up for each datagram costs more than the datagram itself.  While
+ * datagrams arrive steadily, the receiver sleeps for the time in which, at the
+ * measured rate, a sixteenth of the queue fills, but at most PACE_WAIT_MAX_US.
+ * At other times it waits for the next datagram.  So at least 15 of 16 places
+ * are free for a burst, and the receiver never sleeps for a queue as short as a
+ * pod's default (10).
  *
- * The queue is not the only bound: what one sender has in flight may take
- * 212,992 bytes of the kernel's memory (net.core.wmem_default), about 90 lines
- * of an nginx worker, 2,304 bytes each; half as many of 2 kB.  So no more than
- * PACE_GATHER_MAX of them are gathered, nor more than PACE_GATHER_BYTES_MAX:
- * half of that, should all be one worker's.  And to be refused within the 2 ms
- * one worker would have to write a line each 22 us, which is less than it
+ * The queue is not the only limit.  The datagrams of one sender may take
+ * 212,992 bytes of the kernel's memory (net.core.wmem_default): about 90 lines
+ * of an nginx worker, 2,304 bytes each, or half as many lines of 2 kB.  So at
+ * most PACE_GATHER_MAX datagrams and PACE_GATHER_BYTES_MAX bytes gather: half
+ * of that limit, even if one worker sent all of them.  To be refused within 2
+ * ms, one worker would have to write a line every 22 us, which is less than it
  * takes to proxy a request.
  *
  *     rate, per s    queue 10    queue 512    queue 4096
@@ -35,23 +36,25 @@ enum {
 };
 
 struct pace {
-	unsigned queue_length; /* 0: unknown, never wait */
-	int64_t since_ns;      /* the rate is measured since then */
-	uint64_t just_now;     /* since the last wait */
+	unsigned queue_length; /* 0: unknown, never sleep */
+	int64_t since_ns;      /* when the current measurement began */
+	uint64_t just_now;     /* datagrams since the last pace_wait_us */
 	uint64_t count;
 	uint64_t bytes;
-	uint64_t per_s; /* as measured before */
+	uint64_t per_s; /* by the previous measurement */
 	uint64_t bytes_per_s;
 };
 
-/* So many were received just now, all that there were, of so many bytes
- * together. */
+/* All datagrams that waited were received: `messages` of them, with `bytes`
+ * bytes together. */
 void pace_received(struct pace *, uint64_t messages, uint64_t bytes);
 
-/* Whether it is never to be waited for, not even while others are. */
+/* Whether the queue is so short that the receiver must never sleep, not even
+ * for the sake of other inputs. */
 bool pace_forbids(const struct pace *);
 
-/* For how long not to look; 0: until there is something.  By clock_mono_ns. */
+/* How long to sleep; 0: wait for the next datagram.  now_ns is clock_mono_ns.
+ */
 uint64_t pace_wait_us(struct pace *, int64_t now_ns);
 
 #endif

@@ -5,7 +5,7 @@
  *     them to the journal;
  *  3. arrived() wakes the consumer at once if much waits, else after half of
  *     Flush;
- *  4. under steady load the loop naps for a moment before it polls again, so
+ *  4. under steady load the loop sleeps for a moment before it polls again, so
  *     that one recvmmsg call takes many datagrams (intake/pace.h).
  * Failure modes:
  *  - the journal is full and the consumer writes: datagrams are PAUSED and wait
@@ -30,13 +30,14 @@
 #include "intake/endpoints.h"
 #include "intake/pace.h"
 #include "intake/socket.h"
+#include "intake/udp_receive.h"
 #include "journal/journal.h"
 #include "journal/peer_address.h"
 
-#define NO_NAP UINT64_MAX
+#define NO_SLEEP UINT64_MAX
 
 enum {
-	NAPS_MAX = 8,
+	SLEEPS_MAX = 8,
 	ROUNDS_MAX = 64, /* recvmmsg calls before timers have a turn */
 	/* More than a receive buffer holds.  A UDP sender need not stop, so
 	 * the number of rounds is bounded. */
@@ -80,8 +81,8 @@ struct receiver {
 	struct connections *connections;
 	struct sockaddr_storage *names; /* of senders; NULL: not asked for */
 	uv_timer_t wake_timer;
-	uv_prepare_t nap; /* not started if a queue is too short for naps */
-	uint64_t nap_us; /* the shortest that an input asked for in this turn */
+	uv_prepare_t before_poll; /* not started if a queue is too short */
+	uint64_t sleep_us; /* the shortest that an input asked for this turn */
 	uv_async_t progress;
 	unsigned open_handles;
 	enum receiver_phase phase;
@@ -129,7 +130,7 @@ static void stop_polls(struct receiver *r)
 {
 	for (uint32_t i = 0; i < r->input_count; i++)
 		uv_poll_stop(&r->inputs[i].poll);
-	r->nap_us = 0;
+	r->sleep_us = 0;
 }
 
 /* receiver_progress reports only while waits_for_room is set, so progress made
@@ -169,49 +170,6 @@ static void log_full(struct receiver *r)
 		  journal_stats(r->opts.journal)->refused_total);
 }
 
-/* Ask the kernel for the sender of each datagram. */
-static void ask_names(struct receiver *r, struct mmsghdr *slots, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++) {
-		slots[i].msg_hdr.msg_name = &r->names[i];
-		slots[i].msg_hdr.msg_namelen = sizeof r->names[i];
-	}
-}
-
-/* Append the peer address to each datagram; a slot is longer than any UDP
- * datagram.  The length is stored last, so a process that is killed before
- * leaves a message without its peer address. */
-static void add_peer_addresses(struct receiver *r, struct mmsghdr *slots,
-			       unsigned received)
-{
-	char text[PEER_ADDRESS_TEXT_BYTES];
-	for (unsigned i = 0; i < received; i++) {
-		char *bytes = slots[i].msg_hdr.msg_iov->iov_base;
-		peer_address_of_address(text, "udp", &r->names[i]);
-		size_t added = peer_address_put(bytes + slots[i].msg_len, text);
-		atomic_signal_fence(memory_order_seq_cst);
-		slots[i].msg_len += (unsigned)added;
-	}
-}
-
-static void forget_names(struct mmsghdr *slots, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++) {
-		slots[i].msg_hdr.msg_name = NULL;
-		slots[i].msg_hdr.msg_namelen = 0;
-	}
-}
-
-static unsigned receive_with_peer_address(struct datagram_input *s,
-					  struct mmsghdr *slots, unsigned count)
-{
-	ask_names(s->receiver, slots, count);
-	unsigned received = socket_receive(s->socket, slots, count);
-	add_peer_addresses(s->receiver, slots, received);
-	forget_names(slots, count);
-	return received;
-}
-
 static uint64_t bytes_of(const struct mmsghdr *slots, unsigned count)
 {
 	uint64_t bytes = 0;
@@ -238,7 +196,7 @@ static uint64_t receive(struct datagram_input *s)
 		}
 		unsigned received =
 			s->keeps_peer_address
-				? receive_with_peer_address(s, slots, room)
+				? udp_receive(s->socket, r->names, slots, room)
 				: socket_receive(s->socket, slots, room);
 		if (received == 0)
 			break;
@@ -255,16 +213,16 @@ static uint64_t receive(struct datagram_input *s)
 	return all;
 }
 
-/* An input that received nothing and did not ask for a nap does not shorten
- * the nap of the others. */
+/* An input that received nothing and did not ask to sleep does not shorten
+ * the sleep of the others. */
 static void look(struct datagram_input *s)
 {
 	struct receiver *r = s->receiver;
 	bool has_say = receive(s) > 0 || s->is_calm;
 	uint64_t wait_us = pace_wait_us(&s->pace, clock_mono_ns());
 	s->is_calm = wait_us > 0;
-	if (has_say && wait_us < r->nap_us)
-		r->nap_us = wait_us;
+	if (has_say && wait_us < r->sleep_us)
+		r->sleep_us = wait_us;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -275,23 +233,24 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 }
 
 /* Called before the loop polls its descriptors.  If the last turn found only
- * datagrams that arrive steadily, sleep and receive up to NAPS_MAX times.
- * Datagrams wait for one nap at most; other events wait for all of them, at
- * most 16 ms.  Returning to the loop between two naps would cost each line
+ * datagrams that arrive steadily, sleep and receive up to SLEEPS_MAX times.
+ * Datagrams wait for one sleep at most; other events wait for all of them, at
+ * most 16 ms.  Returning to the loop between two sleeps would cost each line
  * 1 us more at 2,000 lines per second. */
-static void on_nap(uv_prepare_t *prepare)
+static void on_before_poll(uv_prepare_t *prepare)
 {
 	struct receiver *r = prepare->data;
-	for (int i = 0; i < NAPS_MAX && r->nap_us > 0 && r->nap_us != NO_NAP;
+	for (int i = 0;
+	     i < SLEEPS_MAX && r->sleep_us > 0 && r->sleep_us != NO_SLEEP;
 	     i++) {
-		struct timespec nap = {.tv_nsec = (long)r->nap_us * 1000};
-		nanosleep(&nap, NULL);
-		r->nap_us = NO_NAP;
+		struct timespec time = {.tv_nsec = (long)r->sleep_us * 1000};
+		nanosleep(&time, NULL);
+		r->sleep_us = NO_SLEEP;
 		for (uint32_t n = 0;
 		     n < r->input_count && r->flow != DATAGRAMS_PAUSED; n++)
 			look(&r->inputs[n]);
 	}
-	r->nap_us = NO_NAP;
+	r->sleep_us = NO_SLEEP;
 }
 
 static void start_polls(struct receiver *r)
@@ -335,7 +294,7 @@ static void on_progress(uv_async_t *async)
 		return;
 	bool were_paused = r->flow == DATAGRAMS_PAUSED;
 	r->flow = may_drop ? DATAGRAMS_DROPPING : DATAGRAMS_FLOWING;
-	/* Streams are never dropped: they go on waiting for room. */
+	/* Streams are never dropped: they continue to wait for room. */
 	bool are_streams_paused = connections_are_paused(r->connections);
 	atomic_store(&r->waits_for_room, !has_room && are_streams_paused);
 	if (r->phase == RECEIVER_FINISHING) {
@@ -351,7 +310,7 @@ static void on_progress(uv_async_t *async)
 static void on_stream_arrival(void *data)
 {
 	struct receiver *r = data;
-	r->nap_us = 0;
+	r->sleep_us = 0;
 	arrived(r);
 }
 
@@ -407,14 +366,14 @@ struct receiver *receiver_new(const struct receiver_opts *opts)
 	r->opts.inputs = NULL; /* borrowed only until here */
 	CHECK(uv_timer_init(opts->loop, &r->wake_timer) == 0);
 	CHECK(uv_async_init(opts->loop, &r->progress, on_progress) == 0);
-	CHECK(uv_prepare_init(opts->loop, &r->nap) == 0);
-	r->wake_timer.data = r->progress.data = r->nap.data = r;
-	r->nap_us = NO_NAP;
+	CHECK(uv_prepare_init(opts->loop, &r->before_poll) == 0);
+	r->wake_timer.data = r->progress.data = r->before_poll.data = r;
+	r->sleep_us = NO_SLEEP;
 	r->open_handles = r->input_count + 3;
 	return r;
 }
 
-static bool may_nap(const struct receiver *r)
+static bool may_sleep(const struct receiver *r)
 {
 	for (uint32_t i = 0; i < r->input_count; i++)
 		if (pace_forbids(&r->inputs[i].pace))
@@ -428,8 +387,8 @@ void receiver_start(struct receiver *r)
 	if (journal_pending_bytes(r->opts.journal) > 0)
 		r->opts.on_messages(r->opts.data);
 	start_polls(r);
-	if (may_nap(r))
-		uv_prepare_start(&r->nap, on_nap);
+	if (may_sleep(r))
+		uv_prepare_start(&r->before_poll, on_before_poll);
 	connections_take_over(r->connections);
 	connections_resume(r->connections);
 }
@@ -518,6 +477,6 @@ void receiver_stop(struct receiver *r)
 	}
 	connections_stop(r->connections);
 	uv_close((uv_handle_t *)&r->wake_timer, on_closed);
-	uv_close((uv_handle_t *)&r->nap, on_closed);
+	uv_close((uv_handle_t *)&r->before_poll, on_closed);
 	uv_close((uv_handle_t *)&r->progress, on_closed);
 }

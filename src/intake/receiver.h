@@ -7,8 +7,8 @@
  * with receiver_progress.
  *
  * If the journal is full while the consumer writes, receiving pauses: the
- * kernel's queue is one more buffer, and a sender that can wait does so.  If the
- * output is blocked, pausing would only move the loss to the kernel, where
+ * kernel's queue is one more buffer, and a sender that can wait does so.  If
+ * the output is blocked, pausing would only move the loss to the kernel, where
  * nobody counts it; then datagrams are received, and the journal drops and
  * counts the newest.  Streams always wait.
  *
@@ -74,8 +74,8 @@ void receiver_finish(struct receiver *, void (*on_done)(void *), void *data);
  * of them is read, and dropped and counted if the journal has no room. */
 void receiver_leave(struct receiver *, const bool *live_on);
 
-/* Close the handles.  The memory is freed once the loop has run once more.  NULL
- * is allowed. */
+/* Close the handles.  The memory is freed once the loop has run once more.
+ * NULL is allowed. */
 void receiver_stop(struct receiver *);
 
 #endif

@@ -13,22 +13,18 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "intake/inet.h"
-
-#define QUEUE_LENGTH_FILE "/proc/sys/net/unix/max_dgram_qlen"
-
-enum { QUEUE_LENGTH_LOW = 16 };
+#include "intake/queue_length.h"
 
 struct socket {
 	enum socket_kind kind;
 	int fd;
-	char *path; /* of a network socket its address */
+	char *path; /* the address of a network socket */
 	uint16_t port;
-	bool is_kept;  /* by systemd, when we are gone */
-	bool is_bound; /* the path is ours, as inode `dev`, `ino` */
+	bool is_kept;  /* systemd keeps it when this process is gone */
+	bool is_bound; /* this process made the path, as inode `dev`, `ino` */
 	dev_t dev;
 	ino_t ino;
 	unsigned queue_length;
@@ -36,21 +32,31 @@ struct socket {
 	struct log_rate error_rate;
 };
 
+static struct inet_opts inet_of(const struct socket_opts *opts)
+{
+	return (struct inet_opts){
+		.host = opts->path,
+		.port = opts->port,
+		.is_stream = socket_kind_is_stream(opts->kind),
+		.receive_bytes = opts->receive_bytes,
+	};
+}
+
 static bool address_of(const char *path, struct sockaddr_un *address,
 		       struct err *e)
 {
 	size_t room = sizeof address->sun_path - 1;
 	if (strlen(path) > room)
 		return err_set(e,
-			       "socket %s: the path has %zu bytes, the kernel "
-			       "takes %zu",
+			       "socket %s: the path has %zu bytes; the kernel "
+			       "allows %zu",
 			       path, strlen(path), room);
 	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
 	memcpy(address->sun_path, path, strlen(path));
 	return true;
 }
 
-/* "DIR/.s123" beside the path: short, since it has the same limit. */
+/* "DIR/.s123" beside the path.  It is short, because it has the same limit. */
 static void name_beside(const char *path, char *name, size_t room)
 {
 	const char *slash = strrchr(path, '/');
@@ -79,7 +85,7 @@ static enum socket_try try_directory(const char *path, struct err *e)
 	return error == ENOENT ? SOCKET_TRY_NO_DIRECTORY : SOCKET_TRY_BAD;
 }
 
-/* True when there is nothing at the path, or a socket. */
+/* False when something other than a socket is at the path. */
 static bool check_path_may_be_ours(const char *path, struct err *e)
 {
 	struct stat st;
@@ -87,12 +93,12 @@ static bool check_path_may_be_ours(const char *path, struct err *e)
 		return errno == ENOENT || err_sys(e, errno, "socket %s", path);
 	return S_ISSOCK(st.st_mode) ||
 	       err_set(e,
-		       "socket %s: there is something that is not a socket; "
+		       "socket %s: the path exists and is not a socket; "
 		       "remove it or choose another path",
 		       path);
 }
 
-/* True when nobody listens on it, if there is one. */
+/* False when a process listens on the socket at the path. */
 static bool check_path_is_free(const char *path, struct err *e)
 {
 	struct sockaddr_un address;
@@ -110,78 +116,18 @@ static bool check_path_is_free(const char *path, struct err *e)
 	case ENOENT:	   /* gone meanwhile */
 		return true;
 	case 0:
-	case EAGAIN:	 /* of another type, */
-	case EPROTOTYPE: /* but somebody listens */
+	case EAGAIN:	 /* a full queue */
+	case EPROTOTYPE: /* a socket of another type */
 		return err_sys(e, EADDRINUSE,
-			       "socket %s: a running process holds it; stop "
-			       "that one or choose another path",
+			       "socket %s: a running process uses it; stop "
+			       "that process or choose another path",
 			       path);
 	default:
-		return err_sys(e, why, "socket %s: cannot tell who holds it",
+		return err_sys(e, why,
+			       "socket %s: cannot tell whether it is "
+			       "in use",
 			       path);
 	}
-}
-
-/* False when there is no /proc. */
-static bool read_queue_length(unsigned *length)
-{
-	int fd = open(QUEUE_LENGTH_FILE, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	char text[32];
-	ssize_t n = read(fd, text, sizeof text - 1);
-	close(fd);
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
-	*length = (unsigned)strtoul(text, NULL, 10); /* at most INT_MAX */
-	return true;
-}
-
-/* Often refused: not root, or /proc/sys is read-only as in most containers.
- * What counts is what is read back. */
-static void write_queue_length(unsigned length)
-{
-	int fd = open(QUEUE_LENGTH_FILE, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	char text[32];
-	int n = snprintf(text, sizeof text, "%u\n", length);
-	ssize_t ignored = write(fd, text, (size_t)n);
-	(void)ignored;
-	close(fd);
-}
-
-static void raise_queue_length(struct socket *s, unsigned wanted)
-{
-	if (!read_queue_length(&s->queue_length)) {
-		log_line(LOG_WARN, "socket",
-			 "path=%s queue_length=unknown wanted=%u "
-			 "err=\"cannot read " QUEUE_LENGTH_FILE "\"",
-			 s->path, wanted);
-		return;
-	}
-	if (s->queue_length < wanted) {
-		write_queue_length(wanted);
-		if (!read_queue_length(&s->queue_length))
-			return;
-	}
-	unsigned length = s->queue_length;
-	bool is_low = length <= QUEUE_LENGTH_LOW || length < wanted;
-	log_line(is_low ? LOG_WARN : LOG_INFO, "socket",
-		 "path=%s queue_length=%u holds=%llu wanted=%u", s->path,
-		 length, length + 1ULL, wanted);
-	if (is_low)
-		log_line(
-			LOG_WARN, "socket",
-			"path=%s msg=\"%llu datagrams of all senders together may "
-			"wait, the next is refused and nginx drops it\" "
-			"advice=\"raise sysctl net.unix.max_dgram_qlen before the "
-			"start: in the pod's securityContext.sysctls, where kubelet "
-			"runs with "
-			"--allowed-unsafe-sysctls=net.unix.max_dgram_qlen, or in a "
-			"privileged init container\"",
-			s->path, length + 1ULL);
 }
 
 /* Bind under the temporary name, and rename it when it is complete. */
@@ -194,11 +140,11 @@ static bool appear(struct socket *s, mode_t mode, struct err *e)
 		return err_in(e, "socket %s: temporary name", s->path);
 	struct stat st;
 	if (lstat(temporary, &st) == 0 && S_ISSOCK(st.st_mode))
-		unlink(temporary); /* of a process that died right here */
+		unlink(temporary); /* left by a process that died here */
 
-	/* bind() takes the descriptor's mode less the umask, so that the
-	 * socket is never open to more than it should be; chmod() then
-	 * makes it exact. */
+	/* bind() uses the descriptor's mode without the umask's bits, so the
+	 * socket is never open to more processes than it should be.  chmod()
+	 * then sets the exact mode. */
 	if (fchmod(s->fd, mode) != 0)
 		return err_sys(e, errno, "socket %s: fchmod", s->path);
 	if (bind(s->fd, (struct sockaddr *)&address, sizeof address) != 0)
@@ -234,10 +180,30 @@ bool socket_path_fits(const char *path, struct err *e)
 	return address_of(path, &address, e);
 }
 
+void socket_address(const struct socket_opts *opts,
+		    char text[static SOCKET_ADDRESS_BYTES])
+{
+	static const char *const modes[] = {
+		[SOCKET_UNIX_UDP] = "unix_udp",
+		[SOCKET_UNIX_TCP] = "unix_tcp",
+		[SOCKET_UDP] = "udp",
+		[SOCKET_TCP] = "tcp",
+	};
+	if (socket_kind_is_unix(opts->kind))
+		snprintf(text, SOCKET_ADDRESS_BYTES, "%s:%s", modes[opts->kind],
+			 opts->path);
+	else
+		snprintf(text, SOCKET_ADDRESS_BYTES, "%s:%s:%u",
+			 modes[opts->kind], opts->path, opts->port);
+}
+
 enum socket_try socket_try(const struct socket_opts *opts, struct err *e)
 {
+	struct inet_opts inet = inet_of(opts);
+	struct inet_address address;
 	if (!socket_kind_is_unix(opts->kind))
-		return inet_try(opts, e) ? SOCKET_TRY_GOOD : SOCKET_TRY_BAD;
+		return inet_resolve(&inet, &address, e) ? SOCKET_TRY_GOOD
+							: SOCKET_TRY_BAD;
 	if (!socket_path_fits(opts->path, e))
 		return SOCKET_TRY_BAD;
 	enum socket_try verdict = try_directory(opts->path, e);
@@ -267,7 +233,8 @@ static bool open_unix(struct socket *s, const struct socket_opts *opts,
 		return false;
 	/* The kernel copies the limit when the socket is created. */
 	if (!is_stream)
-		raise_queue_length(s, opts->queue_length);
+		s->queue_length =
+			queue_length_raise(opts->path, opts->queue_length);
 	s->fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s->fd < 0)
 		return err_sys(e, errno, "socket %s", s->path);
@@ -277,19 +244,18 @@ static bool open_unix(struct socket *s, const struct socket_opts *opts,
 static bool open_inet(struct socket *s, const struct socket_opts *opts,
 		      struct err *e)
 {
-	s->fd = inet_open(opts, e);
-	return s->fd >= 0;
-}
-
-uint64_t socket_identity(const struct socket_opts *opts)
-{
-	char place[32];
-	int n = snprintf(place, sizeof place, "%d:%u:", (int)opts->kind,
-			 (unsigned)opts->port);
-	uint64_t hash =
-		hash_fnv1a(HASH_FNV1A_BEGIN, span_make(place, (size_t)n));
-	hash = hash_fnv1a(hash, span_of(opts->path));
-	return hash != 0 ? hash : 1;
+	struct inet_opts inet = inet_of(opts);
+	struct inet_address address;
+	if (!inet_resolve(&inet, &address, e))
+		return false;
+	s->fd = inet_open(&inet, &address);
+	if (s->fd < 0)
+		return err_sys(e, errno, "%s port %u of %s",
+			       inet.is_stream ? "TCP" : "UDP", opts->port,
+			       opts->path);
+	log_line(LOG_INFO, "socket", "listening=%s://%s:%u",
+		 inet.is_stream ? "tcp" : "udp", opts->path, opts->port);
+	return true;
 }
 
 struct socket *socket_open(const struct socket_opts *opts, struct err *e)
@@ -303,7 +269,7 @@ struct socket *socket_open(const struct socket_opts *opts, struct err *e)
 	return NULL;
 }
 
-/* What somebody else has bound; `path` has room for any. */
+/* Find out what another process has bound; `path` has room for any address. */
 static bool describe(int fd, struct socket_opts *opts, char *path, size_t room,
 		     struct err *e)
 {
@@ -322,15 +288,17 @@ static bool describe(int fd, struct socket_opts *opts, char *path, size_t room,
 	if ((family != AF_UNIX && !is_inet) ||
 	    (type != SOCK_DGRAM && type != SOCK_STREAM))
 		return err_set(e,
-			       "descriptor %d is not a socket of a mode of "
-			       "syslog",
+			       "descriptor %d is not a socket that an input "
+			       "can use",
 			       fd);
 	if (is_inet)
-		inet_text(&address.any, path, room, &opts->port);
+		inet_text(&address.any, path, room);
 	else
 		snprintf(path, room, "%.*s", (int)sizeof address.un.sun_path,
 			 address.un.sun_path);
 	opts->path = path;
+	if (is_inet)
+		opts->port = inet_port(&address.any);
 	if (type == SOCK_STREAM)
 		opts->kind = is_inet ? SOCKET_TCP : SOCKET_UNIX_TCP;
 	else
@@ -348,9 +316,8 @@ struct socket *socket_adopt(int fd, unsigned queue_length, bool is_kept,
 	struct socket *s = new_socket(&opts);
 	s->is_kept = is_kept;
 	s->queue_length = queue_length;
-	if (opts.kind == SOCKET_UNIX_UDP && queue_length == 0 &&
-	    !read_queue_length(&s->queue_length))
-		s->queue_length = 0;
+	if (opts.kind == SOCKET_UNIX_UDP && queue_length == 0)
+		s->queue_length = queue_length_now();
 	int flags = fcntl(fd, F_GETFL);
 	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
@@ -360,7 +327,7 @@ struct socket *socket_adopt(int fd, unsigned queue_length, bool is_kept,
 	s->fd = fd;
 	if (ask_timestamps(s, e))
 		return s;
-	s->fd = -1; /* the caller's, still */
+	s->fd = -1; /* it still belongs to the caller */
 fail:
 	socket_close(s);
 	return NULL;
@@ -377,12 +344,13 @@ bool socket_is_at(const struct socket *s, const struct socket_opts *opts)
 		return false;
 	if (strcmp(s->path, opts->path) == 0 && s->port == opts->port)
 		return true;
-	/* The same address may be written in several ways. */
+	/* The same address can be written in several ways. */
 	struct sockaddr_storage address = {0};
 	socklen_t length = sizeof address;
+	struct inet_opts inet = inet_of(opts);
 	return !socket_kind_is_unix(s->kind) && s->port == opts->port &&
 	       getsockname(s->fd, (struct sockaddr *)&address, &length) == 0 &&
-	       inet_is_at(&address, opts);
+	       inet_is_at(&address, &inet);
 }
 
 bool socket_is_kept(const struct socket *s)
@@ -450,6 +418,12 @@ unsigned socket_receive(struct socket *s, struct mmsghdr *slots, unsigned count)
 	return (unsigned)n;
 }
 
+bool socket_is_short(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS ||
+	       error == ENOMEM;
+}
+
 int socket_accept(struct socket *s, struct sockaddr_storage *peer)
 {
 	socklen_t length = sizeof *peer;
@@ -459,9 +433,14 @@ int socket_accept(struct socket *s, struct sockaddr_storage *peer)
 		fd = accept4(s->fd, (struct sockaddr *)peer, &length,
 			     SOCK_NONBLOCK | SOCK_CLOEXEC);
 	while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
-	if (fd >= 0)
-		s->stats.connections_total++;
-	if (fd >= 0 && s->kind == SOCKET_TCP)
+	if (fd < 0) {
+		if (errno != EAGAIN && errno != EINVAL &&
+		    !socket_is_short(errno))
+			s->stats.errors_total++;
+		return -1;
+	}
+	s->stats.connections_total++;
+	if (s->kind == SOCKET_TCP)
 		inet_keep_alive(fd);
 	return fd;
 }

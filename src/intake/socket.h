@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* socket - what an input listens on, in each of Fluent Bit's four modes.
+/* socket - an input's socket, in each of Fluent Bit's four modes.
  *
  *              datagrams                 streams (intake/stream.h)
  *     Unix     unix_udp: nginx           unix_tcp
  *     network  udp                       tcp
  *
- * The kernel's queue of a Unix datagram socket holds net.unix.max_dgram_qlen
- * + 1 datagrams of all senders together (af_unix.c: unix_recvq_full); the
- * limit is taken from the network namespace when the socket is created, 10 in
- * every new one, and SO_RCVBUF has no say in it.  So it is raised before,
- * where we may.  That of a UDP socket is its receive buffer.
+ * A short queue of a Unix datagram socket loses datagrams, so its limit is
+ * raised before the socket is created (intake/queue_length.h); SO_RCVBUF has no
+ * influence on it.  The queue of a UDP socket is its receive buffer.
  *
- * A Unix socket appears under its path at once with its final mode: it is
- * bound under a temporary name beside it and renamed.  A socket there that
- * nobody listens on is replaced; one in use, or a file, is an error. */
+ * A Unix socket appears under its path with its final mode: it is bound under a
+ * temporary name beside the path and renamed.  A socket at the path on which
+ * nobody listens is replaced.  A socket in use, or a file, is an error. */
 #ifndef INTAKE_SOCKET_H
 #define INTAKE_SOCKET_H
 
@@ -25,18 +23,21 @@
 #include "base/check.h"
 #include "base/err.h"
 
-enum socket_kind { /* as in Mode */
-		   SOCKET_UNIX_UDP,
-		   SOCKET_UNIX_TCP,
-		   SOCKET_UDP,
-		   SOCKET_TCP,
+/* The values of Mode. */
+enum socket_kind {
+	SOCKET_UNIX_UDP,
+	SOCKET_UNIX_TCP,
+	SOCKET_UDP,
+	SOCKET_TCP,
 };
 
+/* Whether it has a path, not an address and a port. */
 static inline bool socket_kind_is_unix(enum socket_kind kind)
 {
 	return kind == SOCKET_UNIX_UDP || kind == SOCKET_UNIX_TCP;
 }
 
+/* Whether it accepts connections, not datagrams. */
 static inline bool socket_kind_is_stream(enum socket_kind kind)
 {
 	return kind == SOCKET_UNIX_TCP || kind == SOCKET_TCP;
@@ -46,31 +47,38 @@ struct socket;
 
 struct socket_opts {
 	enum socket_kind kind;
-	const char *path; /* of a Unix socket; else the address to listen on */
-	uint16_t port;	  /* of a network socket */
-	mode_t mode;	  /* of a Unix socket */
-	unsigned queue_length; /* unix_udp: wanted; 0 leaves it alone */
-	size_t receive_bytes;  /* SO_RCVBUF of a network socket; 0: UDP gets
-				* what we may, TCP what the kernel finds good */
+	const char *path;      /* or the address of a network socket */
+	uint16_t port;	       /* of a network socket */
+	mode_t mode;	       /* of a Unix socket */
+	unsigned queue_length; /* unix_udp: wanted; 0: as it is */
+	size_t receive_bytes;  /* SO_RCVBUF of a network socket; 0: see
+				* intake/inet.h */
 };
 
+enum { SOCKET_ADDRESS_BYTES = 160 };
+
+/* "unix_udp:/run/access.sock" or "tcp:0.0.0.0:5140": the mode and the place as
+ * configured, truncated if they are longer. */
+void socket_address(const struct socket_opts *,
+		    char text[static SOCKET_ADDRESS_BYTES]);
+
 /* X(name, type, help): the struct below and the metrics come from here. */
-#define SOCKET_STATS(X)                                                    \
-	X(datagrams_total, counter, "datagrams received")                  \
-	X(bytes_total, counter, "bytes received")                          \
-	X(receives_total, counter, "system calls that received something") \
-	X(errors_total, counter, "receive errors")                         \
-	X(kernel_dropped_total, counter,                                   \
-	  "UDP datagrams that found the receive buffer full")              \
-	X(connections_total, counter, "connections accepted")              \
-	X(connections, gauge, "connections open")                          \
-	X(stream_messages_total, counter, "messages out of streams")       \
-	X(truncated_total, counter,                                        \
-	  "messages out of streams that were too long, cut")               \
-	X(unended_total, counter,                                          \
-	  "messages whose connection ended before they did")               \
-	X(no_length_total, counter,                                        \
-	  "messages of octet counting without a length, taken as a line")
+#define SOCKET_STATS(X)                                                     \
+	X(datagrams_total, counter, "datagrams received")                   \
+	X(bytes_total, counter, "bytes received")                           \
+	X(receives_total, counter, "system calls that received data")       \
+	X(errors_total, counter, "receive errors")                          \
+	X(kernel_dropped_total, counter,                                    \
+	  "UDP datagrams dropped because the receive buffer was full")      \
+	X(connections_total, counter, "connections accepted")               \
+	X(connections, gauge, "connections open")                           \
+	X(stream_messages_total, counter, "messages received from streams") \
+	X(truncated_total, counter,                                         \
+	  "messages from streams that were too long and truncated")         \
+	X(unended_total, counter,                                           \
+	  "messages whose connection closed before their end")              \
+	X(no_length_total, counter,                                         \
+	  "messages without a length despite octet counting")
 
 struct socket_stats {
 #define X(name, type, help) uint64_t name;
@@ -78,75 +86,81 @@ struct socket_stats {
 #undef X
 };
 
-/* Whether an address of the kernel has room for the path. */
+/* Whether the path is short enough for the kernel. */
 bool socket_path_fits(const char *path, struct err *) MUST_USE;
 
 enum socket_try {
 	SOCKET_TRY_GOOD,
-	SOCKET_TRY_NO_DIRECTORY, /* it could be opened if there were one */
+	SOCKET_TRY_NO_DIRECTORY, /* only the path's directory is missing */
 	SOCKET_TRY_BAD,
 };
 
-/* Whether a socket could be opened there, as far as can be told without
- * touching anything: a process that holds its place is not noticed.  *e tells
- * why not. */
+/* Whether a socket could be opened, as far as this can be found out without
+ * changing anything; *e says why not.  It does not notice a process that uses
+ * the place. */
 enum socket_try socket_try(const struct socket_opts *, struct err *) MUST_USE;
 
-/* Non-blocking, datagrams with SO_TIMESTAMPNS, streams listening.  Says the
- * effective queue length or receive buffer: at level info, at warn when it is
- * less than wanted, or a queue length of 16 or less, with what that means and
- * how to raise it. */
+/* Open a non-blocking socket: datagrams with SO_TIMESTAMPNS, streams listening.
+ * Logs the effective queue length or receive buffer, as a warning with advice
+ * if it is lower than wanted, or if the queue length is at most 16. */
 struct socket *socket_open(const struct socket_opts *, struct err *);
 
-/* A socket that somebody else has bound, which stays theirs: closing it leaves
- * its path alone.  `queue_length` as they know it, 0 for what it is now.
- * `is_kept`: it is used on after us, by systemd; socket_refuse spares it. */
+/* Use a socket that another process has bound: closing it does not unlink its
+ * path.  `queue_length` is what that process knows, 0 for the current limit.
+ * `is_kept`: systemd uses the socket after this process, so socket_refuse does
+ * not shut it down.  On failure the descriptor still belongs to the caller. */
 struct socket *socket_adopt(int fd, unsigned queue_length, bool is_kept,
 			    struct err *);
 
+/* Its mode. */
 enum socket_kind socket_kind(const struct socket *);
 
-/* Whether it is what these options ask for: its kind, and its path or its
- * address and port. */
+/* Whether the socket has the kind and the path, or the address and port, of
+ * these options. */
 bool socket_is_at(const struct socket *, const struct socket_opts *);
 
-/* A hash of the kind and the address that these options ask for, not 0: the same
- * in every process and configuration. */
-uint64_t socket_identity(const struct socket_opts *);
-
-/* See socket_adopt. */
+/* `is_kept` of socket_adopt. */
 bool socket_is_kept(const struct socket *);
 
-/* In a forked child: the path is the parent's to unlink. */
+/* In a forked child: leave it to the parent to unlink the path. */
 void socket_disown(struct socket *);
 
-/* Close, and unlink the path when it is still this socket's. */
+/* Close the socket, and unlink the path if it is still this socket's. */
 void socket_close(struct socket *);
 
+/* Its descriptor, which it still owns. */
 int socket_fd(const struct socket *);
 
-/* Of the socket itself, the same in every process that has it open; as long as
- * one has, no other socket's. */
+/* The inode number of the socket: the same in every process that has it open.
+ * No other socket has it as long as one process has this one open. */
 ino_t socket_inode(const struct socket *);
 
-/* unix_udp: what max_dgram_qlen was when the socket was created; else 0. */
+/* unix_udp: max_dgram_qlen when the socket was created.  Other kinds: 0. */
 unsigned socket_queue_length(const struct socket *);
 
-/* One recvmmsg.  The number received, 0 when the queue is empty. */
+/* Call recvmmsg once.  Returns how many datagrams were received: 0 if none
+ * waits, or on an error, which is counted and logged. */
 unsigned socket_receive(struct socket *, struct mmsghdr *, unsigned count);
 
-/* The next connection, non-blocking; -1 with errno when there is none. */
+/* Accept the next connection, non-blocking.  -1 with errno: EAGAIN if there is
+ * none, EINVAL if the socket is shut down.  Errors that concern only that
+ * connection are counted. */
 int socket_accept(struct socket *, struct sockaddr_storage *peer);
 
-/* Look how many datagrams the kernel had to drop, for the stats. */
+/* Whether that errno means that the process or the kernel is out of descriptors
+ * or memory. */
+bool socket_is_short(int error);
+
+/* Read how many datagrams the kernel has dropped, into the stats. */
 void socket_see_drops(struct socket *);
 
-/* Unix datagrams: from now on every send() fails with EPIPE (af_unix.c: the receiver is shut
- * down); what the kernel holds can still be received.  So nothing is accepted
- * that nobody will read.  Streams: nobody can connect any more.  UDP has
- * nothing like it. */
+/* Refuse senders.  Unix datagrams: every further send() fails with EPIPE
+ * (af_unix.c: the receiver is shut down), and datagrams in the kernel can still
+ * be received, so the kernel accepts nothing that nobody reads.  Streams:
+ * nobody can connect any more.  UDP: no effect. */
 void socket_refuse(struct socket *);
 
+/* The counters, which the caller may change. */
 struct socket_stats *socket_stats(struct socket *);
 
 #endif

@@ -14,11 +14,11 @@
 #include "journal/peer_address.h"
 
 enum {
-	ROUNDS_MAX = 4, /* recv calls before others have a turn */
+	ROUNDS_MAX = 4, /* recv calls before other streams have a turn */
 	RECV_BYTES = 64 * 1024,
 	/* Two bytes, "a\n", become an entry of at most 128 in the journal. */
 	ENTRY_BYTES_PER_BYTE = 64,
-	IDLE_BYTES = 4096, /* kept by a stream that has nothing to do */
+	IDLE_BYTES = 4096, /* memory that an idle stream keeps */
 };
 
 struct stream {
@@ -26,10 +26,10 @@ struct stream {
 	struct stream_opts opts;
 	struct framing framing;
 	struct buf held;
-	struct buf entry;   /* of one with its origin */
+	struct buf entry;   /* a message with its peer address */
 	char *peer_address; /* or NULL */
-	bool is_ended;	    /* nothing more is received */
-	bool is_settled;    /* nor is anything held */
+	bool is_ended;	    /* nothing more will be received */
+	bool is_settled;    /* nothing is held any more, either */
 };
 
 static bool offer(struct stream *s, struct journal *j, struct span message,
@@ -38,7 +38,7 @@ static bool offer(struct stream *s, struct journal *j, struct span message,
 	struct journal_entry entry = {
 		.bytes = message,
 		.arrival_ns = now_ns,
-		.source = s->opts.source,
+		.input = s->opts.input,
 	};
 	if (s->peer_address != NULL) {
 		buf_clear(&s->entry);
@@ -47,7 +47,7 @@ static bool offer(struct stream *s, struct journal *j, struct span message,
 			buf_reserve(&s->entry, PEER_ADDRESS_BYTES_MAX),
 			s->peer_address);
 		entry.bytes = buf_span(&s->entry);
-		entry.source |= PEER_ADDRESS_MARK;
+		entry.input |= PEER_ADDRESS_MARK;
 	}
 	return journal_offer(j, &entry);
 }
@@ -61,7 +61,7 @@ static void count(struct socket_stats *stats, enum framing_what what)
 		stats->no_length_total++;
 }
 
-/* Only `rest` is held any more. */
+/* Keep only `rest`. */
 static void hold(struct stream *s, struct span rest)
 {
 	if (rest.len > 0 && rest.ptr != s->held.ptr)
@@ -69,7 +69,7 @@ static void hold(struct stream *s, struct span rest)
 	s->held.len = rest.len;
 }
 
-/* False when the journal has no room for the next one. */
+/* False when the journal has no room for the next message. */
 static bool put_messages(struct stream *s, struct journal *j, int64_t now_ns)
 {
 	struct span rest = buf_span(&s->held);
@@ -93,7 +93,7 @@ static bool put_messages(struct stream *s, struct journal *j, int64_t now_ns)
 	return has_room;
 }
 
-/* The same of what is without its end. */
+/* The same for bytes without a message end. */
 static bool put_rest(struct stream *s, struct journal *j, int64_t now_ns)
 {
 	struct span message;
@@ -122,8 +122,8 @@ static enum stream_state put_held(struct stream *s, struct journal *j,
 	return put_rest(s, j, now_ns) ? STREAM_ENDED : STREAM_FULL;
 }
 
-/* As much as the journal has room for in any case: 0 when it is full.  A
- * stream with little to say needs only a little memory. */
+/* As much as the journal certainly has room for: 0 when it is full.  The first
+ * recv of a turn is small, so that a quiet stream needs little memory. */
 static size_t bytes_to_receive(const struct stream *s, struct journal *j,
 			       bool is_first)
 {
@@ -133,7 +133,7 @@ static size_t bytes_to_receive(const struct stream *s, struct journal *j,
 	return room < wanted ? room : wanted;
 }
 
-/* Whether something came. */
+/* Whether bytes were received. */
 static bool receive(struct stream *s, size_t bytes)
 {
 	struct socket_stats *stats = s->opts.stats;

@@ -3,12 +3,12 @@
  *
  *     kernel --recv--> held --framing--> journal
  *
- * Each whole message goes into the journal at once; what is held is the rest
- * that is not yet a whole one, at most the longest message and one recv.
- * Nothing is read for which the journal might have no room: the kernel's
- * buffer fills, and the sender waits.
- * When the sender ends the connection, a message without its end is one too.
- * Owns its descriptor.  The intake thread only. */
+ * Each whole message goes to the journal at once.  The stream holds the rest,
+ * which is not yet a whole message: at most the longest message and one recv.
+ * It reads only as much as the journal certainly has room for.  If the journal
+ * is full, the kernel's buffer fills, and the sender waits.  When the sender
+ * closes the connection, bytes without a message end become a message, too.
+ * A stream owns its descriptor.  For the intake thread only. */
 #ifndef INTAKE_STREAM_H
 #define INTAKE_STREAM_H
 
@@ -25,45 +25,52 @@ struct stream;
 struct stream_opts {
 	enum framing_kind framing;
 	size_t message_bytes_max;
-	uint16_t source;	    /* the input's number, for the journal */
+	uint16_t input;		    /* the input's number, for the journal */
 	const char *peer_address;   /* the sender's address, or NULL */
 	struct socket_stats *stats; /* counted into; borrowed */
 };
 
 enum stream_state {
-	STREAM_IDLE,  /* nothing more is there now */
-	STREAM_BUSY,  /* others have a turn, there may be more */
+	STREAM_IDLE,  /* nothing waits in the kernel */
+	STREAM_BUSY,  /* more may wait; other streams have their turn */
 	STREAM_FULL,  /* the journal has no room */
-	STREAM_ENDED, /* all is in the journal, close it */
+	STREAM_ENDED, /* everything is in the journal: close the stream */
 };
 
+/* Takes over the descriptor. */
 struct stream *stream_open(int fd, const struct stream_opts *);
 
-/* Close; what is still held, here and in the kernel, is lost, unless another
- * one has the descriptor too.  Returns how many bytes that is. */
+/* Close the stream.  Bytes that it still holds or that wait in the kernel are
+ * lost, unless another process has the descriptor, too.  Returns how many they
+ * are. */
 size_t stream_close(struct stream *);
 
+/* Its descriptor, which it still owns. */
 int stream_fd(const struct stream *);
 
-/* What is held of a message that is not yet whole, or for which the journal
- * has no room, and how far into the stream that is: with both another one goes
- * on, here or in another process.  Valid until the next stream_receive. */
+/* The bytes that the stream holds, and the state of its framing.  With both,
+ * another stream can continue, here or in another process.  Valid until the
+ * next stream_receive. */
 struct span stream_held(const struct stream *);
+
+/* See stream_held. */
 const struct framing *stream_framing(const struct stream *);
 
-/* Go on where that one was; before the first stream_receive.  Its kind and its
- * longest message may be others: they are from the next message on. */
+/* Continue where another stream was; before the first stream_receive.  The kind
+ * of framing and the longest message may differ; they apply from the next
+ * message on. */
 void stream_restore(struct stream *, const struct framing *, struct span held);
 
-/* Take what is there. */
+/* Receive what waits in the kernel, and append whole messages to the journal.
+ */
 enum stream_state stream_receive(struct stream *, struct journal *,
 				 int64_t now_ns) MUST_USE;
 
-/* The sender cannot send any more, as far as the kernel can tell it; what was
- * sent can still be received. */
+/* Refuse further bytes, as far as the kernel can tell the sender.  Bytes that
+ * were sent can still be received. */
 void stream_refuse(struct stream *);
 
-/* Nothing is received any more; the next stream_receive ends it. */
+/* Receive nothing more; the next stream_receive ends the stream. */
 void stream_end(struct stream *);
 
 #endif

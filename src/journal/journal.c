@@ -1,73 +1,74 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One batch through the journal, with its two threads:
  *
- * 1. journal_slots says in the header which input the slots are for, and at
- *    which head; recvmmsg fills them; the producer calls journal_append.
- * 2. It loads tail (acquire): what lies before it is read and free.
- * 3. It copies each datagram behind its private head: no one looks there.
+ * 1. journal_slots stores in the header which input the slots are for, and at
+ *    which head.  recvmmsg fills them; the producer calls journal_append.
+ * 2. It loads tail (acquire): everything before it is read and free.
+ * 3. It copies each datagram after its private head, where nobody reads.
  * 4. It stores head (release), once for the batch: the entries are published.
- *    Then the slots are made empty for the next time.
- * 5. The consumer, when it has read all that it knew of, loads head (acquire)
- *    and takes entry after entry up to there, moving its private read.
+ *    Then it empties the slots for the next use.
+ * 5. The consumer, once it has read all entries that it knew of, loads head
+ *    (acquire) and takes entry after entry, moving its private read.
  * 6. Before each append to a file: journal_note.
  * 7. journal_commit stores tail = read (release): the room is free, step 2.
  *
- * journal_offer is steps 2 to 4 for one message that is in no slot: it is there
- * when head is stored, and until then its sender's connection has it to lose.
+ * journal_offer is steps 2 to 4 for one message that is not in a slot.  The
+ * message is in the journal once head is stored; before that, its sender's
+ * connection still holds it.
  *
- * Each word has one writer, and a stale value of it is only cautious: the
- * producer sees less room, the consumer fewer entries, than there are.
+ * Each word has one writer, and a stale value is only cautious: the producer
+ * sees less room, and the consumer sees fewer entries, than there are.
  *
- * The entry does not fit before the end of the ring: a skip fills the rest,
- * and the entry goes to the beginning.  Both are published by one head, so
- * behind a skip there always is an entry.
+ * The entry does not fit before the end of the ring: a skip fills the rest, and
+ * the entry goes to the beginning.  One head publishes both, so an entry always
+ * follows a skip.
  *
- * The entry does not fit at all: it is refused and counted, nothing is written.
+ * The entry does not fit at all: it is dropped and counted, nothing is written.
  *
- * The file system has no room for more of the ring: it ends earlier, until
+ * The file system has no room for more of the ring: the ring ends earlier until
  * there is room; a skip leads from there to the beginning.
  *
- * The ring is empty: the producer sees tail == head in step 2.  When a part of
- * the ring has been used up it goes to the next multiple of the ring's size:
- * start, before which everything counts as committed, and head, in step 4.
- * The consumer writes tail only, which may lie before start:
- * - the tail that counts is the later one of tail and start;
- * - with tail == head the consumer's read is there too.  As long as it sees
- *   the old head it has nothing to take.  When it sees the new head it sees
- *   the new start too (release, acquire), and continues from there;
- * - start cannot move again before that: for this the ring must be empty.
+ * The ring is empty: the producer sees tail == head in step 2.  Once a part of
+ * the ring has been used, it moves to the next multiple of the ring's size: in
+ * step 4 it publishes start, before which everything counts as committed, and
+ * head.  The consumer writes only tail, which may lie before start:
+ * - the later one of tail and start is the tail that counts;
+ * - with tail == head, the consumer's read is there, too.  As long as it sees
+ *   the old head, it has nothing to take.  When it sees the new head, it also
+ *   sees the new start (release, acquire), and continues from there;
+ * - start cannot move again before that, because the ring must be empty.
  *
- * The process is killed.  To its file that is what a signal handler is to its
+ * The process is killed.  For its file this is what a signal handler is for its
  * thread: the stores up to some instruction are there, in program order, and
- * none behind it; the fence in settled() keeps the compiler from another
- * order.  Found by the next process (journal_open.c), by instant:
+ * none after it; the fence in settled() keeps the compiler from reordering.
+ * The next process (journal_open.c) finds, by instant:
  *
- *  a. In journal_slots.  The slots are empty: no length in any of them.
- *  b. In recvmmsg, or before head is stored.  slots_head is head, so what is
- *     in the slots is not in the ring: it is appended now.  recvmmsg writes
- *     msg_len last, so each length stands for a datagram that is there, one
- *     of no bytes too; behind the last one all lengths are JOURNAL_SLOT_EMPTY.
- *     Of step 3 nothing is seen: it is done again, with the same entries.
- *  c. After head is stored, while the slots are made empty.  slots_head is
- *     not head: they are in the ring.
- *  d. While the block for the next head is written, refused messages counted
- *     in it or a start moved: it is not valid before head says so.
- *  e. In journal_take.  It writes nothing.
- *  f. In journal_note.  The note counts when noted_count is stored, which is
- *     before the append that it is for.
- *  g. After that: the first batch ends at noted_end_seq, and whoever appends
- *     finds the notes.  They stay, new ones follow, until the first commit.
- *  h. In journal_commit.  The block for the next tail is not valid before tail
- *     says so: no message of the batch is committed, then all are.
- *  i. After tail is stored: the notes are of another commit's number; they
+ *  a. In journal_slots: the slots are empty, none has a length.
+ *  b. In recvmmsg, or before head is stored: slots_head is head, so the
+ *     datagrams in the slots are not in the ring; it appends them.  recvmmsg
+ *     writes msg_len last, so each length stands for a datagram that is there,
+ *     even an empty one; after the last one all lengths are JOURNAL_SLOT_EMPTY.
+ *     Nothing of step 3 is seen: it is repeated with the same entries.
+ *  c. After head is stored, while the slots are emptied: slots_head is not
+ *     head, so the datagrams are in the ring.
+ *  d. While the block for the next head is written (with its count of dropped
+ *     messages and its start): the block is not valid before head says so.
+ *  e. In journal_take: it writes nothing.
+ *  f. In journal_note: the note counts once noted_count is stored, which is
+ *     before the append that the note is for.
+ *  g. After that: the first batch ends at noted_end_seq, and the sinks find the
+ *     notes.  They stay, and new ones are added, until the first commit.
+ *  h. In journal_commit: the block for the next tail is not valid before tail
+ *     says so.  Either no message of the batch is committed, or all are.
+ *  i. After tail is stored: the notes belong to another commit's number and
  *     count no more.
- *  j. In journal_open: the file has no name yet, or it is b again.
+ *  j. In journal_open: the file has no name yet, or it is b again.  A row of
+ *     the table of inputs that was being written is empty; no message uses it.
  *
- * What is lost all the same, unless the file is on a tmpfs: recvmmsg stores to
- * a page that is being written back at that moment, and the process is killed
- * while it waits for that.  Then the kernel gives up the store, and the
- * datagram with it.  touch_slots leaves no more than the time between it and
- * the store. */
+ * One loss remains, unless the file is on a tmpfs.  If recvmmsg stores to a
+ * page that is being written back at that moment, and the process is killed
+ * while it waits, the kernel abandons the store, and the datagram is lost.
+ * touch_slots narrows this to the time between it and the store. */
 #include "journal/journal.h"
 
 #include <stdatomic.h>
@@ -77,12 +78,12 @@
 #include "journal/journal_ring.h"
 
 /* Start over when a 256th of the ring is used: 256 KiB of 64 MiB.  Each time
- * the positions advance by a whole ring, so if it were done for each message,
- * 64 bits would last half a year at 20,000 messages a second; like this they
- * last 50 years at 50,000. */
+ * the positions advance by a whole ring.  Doing so for each message would use
+ * up 64 bits in half a year at 20,000 messages a second; like this they last 50
+ * years at 50,000. */
 enum { USED_PART = 256 };
 
-/* What stands before is in the file when what stands behind is. */
+/* If the stores after this are in the file, those before it are, too. */
 static void settled(void)
 {
 	atomic_signal_fence(memory_order_seq_cst);
@@ -136,8 +137,8 @@ static bool is_empty(const struct journal_producer *p)
 	return p->tail == p->head;
 }
 
-/* Of an empty ring: whether so much of it is used, or so little left before
- * its end, that it is time to start over. */
+/* For an empty ring: whether so much of it is used, or so little is left before
+ * its end, that the producer starts over. */
 static bool is_used(const struct journal *j)
 {
 	size_t ring_bytes = j->view.geometry.ring_bytes;
@@ -157,8 +158,8 @@ static void start_over(struct journal *j)
 	p->tail = p->head;
 }
 
-/* Whether the ring can be written up to there.  A skip must be possible
- * behind it, in case there is no more. */
+/* Whether the ring can be written up to there.  Room for a skip must remain, in
+ * case the file system has no more. */
 static bool can_write(struct journal *j, size_t upto)
 {
 	struct journal_producer *p = &j->producer;
@@ -169,7 +170,7 @@ static bool can_write(struct journal *j, size_t upto)
 	return !p->is_short;
 }
 
-/* Where an entry of that size goes; NULL when there is no room. */
+/* The place for an entry of that size; NULL when there is no room. */
 static struct journal_item *make_room(struct journal *j, size_t need)
 {
 	struct journal_producer *p = &j->producer;
@@ -185,7 +186,7 @@ static struct journal_item *make_room(struct journal *j, size_t need)
 			return NULL;
 		struct journal_item *skip = journal_item_at(&j->view, p->head);
 		skip->length = 0;
-		skip->source = 0;
+		skip->input = 0;
 		skip->kind = JOURNAL_SKIP;
 	}
 	struct journal_item *item =
@@ -201,7 +202,7 @@ bool journal_put(struct journal *j, const struct journal_entry *entry)
 	if (item == NULL)
 		return false;
 	item->length = (uint32_t)entry->bytes.len;
-	item->source = entry->source;
+	item->input = entry->input;
 	item->kind = JOURNAL_MESSAGE;
 	item->seq = entry->seq;
 	item->arrival_ns = entry->arrival_ns;
@@ -256,80 +257,6 @@ unsigned journal_take_over(struct journal *j, unsigned received, int64_t now_ns)
 	return appended;
 }
 
-void journal_make_ready(struct mmsghdr *slot)
-{
-	slot->msg_hdr.msg_controllen = sizeof(struct journal_control);
-	slot->msg_hdr.msg_flags = 0;
-	slot->msg_len = JOURNAL_SLOT_EMPTY;
-}
-
-static void touch(volatile char *byte)
-{
-	*byte = *byte;
-}
-
-/* A page that is not in memory, or is being written back, is waited for now,
- * and not in recvmmsg. */
-static void touch_slots(struct journal *j, size_t from, size_t upto)
-{
-	for (size_t i = from; i < upto; i++) {
-		touch((char *)&j->slots[i]);
-		touch(journal_control_at(&j->view, i)->bytes);
-		char *buffer = journal_buffer_at(&j->view, i);
-		for (size_t at = 0; at <= j->producer.longest;
-		     at += JOURNAL_PAGE_BYTES)
-			touch(buffer + at);
-	}
-}
-
-bool journal_use_slots(struct journal *j, size_t count)
-{
-	struct journal_producer *p = &j->producer;
-	if (!journal_reserve(j, &p->buffers, count * j->view.at.buffer_stride))
-		return false;
-	if (j->fd >= 0)
-		touch_slots(j, p->slots, count);
-	p->slots = (unsigned)count;
-	return true;
-}
-
-/* All were used: twice as many may be of use. */
-static void add_slots(struct journal *j)
-{
-	size_t all = j->view.geometry.slots;
-	(void)!journal_use_slots(j, earlier(2 * j->producer.slots, all));
-}
-
-struct mmsghdr *journal_slots(struct journal *j, uint16_t source,
-			      unsigned *count)
-{
-	struct journal_producer *p = &j->producer;
-	struct journal_header *h = j->view.header;
-	if (j->is_written_back)
-		touch_slots(j, 0, p->slots);
-	atomic_store_explicit(&h->slots_source,
-			      journal_inputs_row(&j->inputs, source),
-			      memory_order_relaxed);
-	settled();
-	atomic_store_explicit(&h->slots_head, p->word, memory_order_relaxed);
-	*count = p->slots;
-	return j->slots;
-}
-
-unsigned journal_append(struct journal *j, unsigned received, int64_t now_ns)
-{
-	struct journal_producer *p = &j->producer;
-	CHECK(received <= p->slots);
-	if (received == 0)
-		return 0;
-	unsigned appended = journal_take_over(j, received, now_ns);
-	for (unsigned i = 0; i < received; i++)
-		journal_make_ready(&j->slots[i]);
-	if (received == p->slots)
-		add_slots(j);
-	return appended;
-}
-
 bool journal_offer(struct journal *j, const struct journal_entry *message)
 {
 	struct journal_entry entry = *message;
@@ -337,7 +264,7 @@ bool journal_offer(struct journal *j, const struct journal_entry *message)
 	see_tail(j);
 	start_over(j);
 	entry.seq = j->producer.stats.appended_total;
-	entry.source = journal_inputs_row(&j->inputs, entry.source);
+	entry.input = journal_input_stored(j, message->input);
 	if (!journal_put(j, &entry))
 		return false;
 	journal_publish(j);
@@ -380,7 +307,7 @@ size_t journal_room(struct journal *j)
 
 /* --- consumer */
 
-/* Whether there is more to take than the consumer knew of. */
+/* Whether there are entries that the consumer did not know of. */
 static bool look_again(struct journal *j)
 {
 	struct journal_consumer *c = &j->consumer;
@@ -409,9 +336,9 @@ bool journal_take(struct journal *j, struct journal_entry *out)
 		.bytes = span_make(item->bytes, item->length),
 		.seq = item->seq,
 		.arrival_ns = item->arrival_ns,
-		.source = item->source,
+		.input = (uint16_t)((item->input & JOURNAL_INPUT_MARK) |
+				    c->number_of[journal_row_of(item->input)]),
 	};
-	journal_inputs_translate(&j->inputs, &j->view, out);
 	c->read += journal_item_bytes(item->length);
 	c->seq++;
 	return true;
@@ -489,16 +416,15 @@ void journal_commit(struct journal *j, const void *counters, size_t bytes)
 	c->found_notes = 0;
 }
 
-const void *journal_counters(const struct journal *j, size_t bytes)
+const void *journal_counters(const struct journal *j, size_t *bytes)
 {
-	const struct journal_consumer *c = &j->consumer;
-	return bytes > 0 && c->counters_bytes == bytes ? c->counters : NULL;
+	*bytes = j->consumer.counters_bytes;
+	return *bytes > 0 ? j->consumer.counters : NULL;
 }
 
 size_t journal_pending_bytes(const struct journal *j)
 {
-	/* head first: the tail and the start that go with it, or later ones,
-	 * are seen. */
+	/* head first: then tail and start belong to it or are later ones. */
 	uint64_t head = position_of(atomic_load_explicit(&j->view.header->head,
 							 memory_order_acquire));
 	uint64_t tail = position_of(atomic_load_explicit(&j->view.header->tail,

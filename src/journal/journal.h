@@ -1,44 +1,61 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* journal - the durable ring of raw messages between socket and pipeline.
+/* journal - the durable ring of raw messages between sockets and pipeline.
  *
- * The socket must never wait for a slow disk or a slow script, and a killed
+ * Receiving must never wait for a slow disk or a slow script, and a killed
  * process must not lose what it accepted.  So datagrams go here first,
- * unparsed, into a file that is mapped: recvmmsg writes straight into it.
+ * unparsed, into a mapped file: recvmmsg writes straight into it.
  *
  *          tail (commit)      read (take)        head (append)
  *     -------|------------------|-------------------|-------
  *      free  |  taken, not yet  |   not yet taken   |  free
- *            |  on the output   |                   |
+ *            |  written         |                   |
  *
- *     file:  [ header | counters x 2 | slots: headers of recvmmsg | notes
- *            | slots: buffers | ring ]
- *     entry: u32 length | u16 source | u16 kind | u64 seq | i64 arrival ns
+ *     file:  [ header | counters x 2 | slots: headers of recvmmsg | inputs
+ *            | notes | slots: buffers | ring ]
+ *     entry: u32 length | u16 input | u16 kind | u64 seq | i64 arrival ns
  *            | u64 xxh3 of all that and the bytes | bytes | padding to 8
  *
- * Positions only grow; an entry never wraps: one of kind "skip" fills the end
- * of the ring.  When the ring is empty the producer starts over at its
- * beginning, so that a calm collector touches only a few pages of it.
+ * Positions only grow.  An entry never wraps: an entry of kind "skip" fills the
+ * end of the ring.  When the ring is empty, the producer starts over at its
+ * beginning, so a lightly loaded process touches only a few pages of it.
  *
  * What survives what:
- *  - SIGKILL at any instant: everything that the kernel gave us, exactly once
- *    (journal.c lists the instants);
+ *  - SIGKILL at any instant: every message that the kernel handed over, exactly
+ *    once (journal.c lists the instants);
  *  - a power cut: what the file system had written back;
- *  - a file of another version, cut or damaged: it is renamed to
- *    PATH.damaged.N and reported, never trusted, never deleted.  One of other
- *    sizes is good: what is in it moves to a new one, if it fits there.
- * Without a path, anonymous memory: the same code, nothing survives.
- * The file is sparse.  What is used of it is reserved beforehand, under 1 MiB
- * at first: on a full file system the ring is smaller, and refuses earlier.
- * It belongs on a tmpfs, which outlives the container as an emptyDir of medium
- * Memory.  On a device the kernel writes its pages back every few seconds; a
- * store waits meanwhile, for tens of milliseconds on a busy disk, and so does
- * receiving.  A SIGKILL that strikes there can cost one datagram (seen once in
- * 2,000 kills while it was synced 2,000 times a second, else never).
- * One owner at a time: the file is locked (flock).
+ *  - a new version: the file of version 1 is read, and its messages move to a
+ *    new file.  A file of another version, a truncated or a damaged file is
+ *    renamed to PATH.damaged.N and reported; it is never trusted and never
+ *    deleted.  If a good file has other sizes than wanted, its messages move to
+ *    a new file if they fit; if not, it is renamed like a damaged one.
+ * Without a path, the journal is anonymous memory: the code is the same, and
+ * nothing survives.
  *
- * One thread produces (journal_slots, journal_append, journal_offer,
- * journal_room), one consumes (journal_take, journal_note, journal_commit); journal_pending_bytes
- * may be called by both. */
+ * Inputs.  An entry does not hold the number of its input, which changes when
+ * the configuration gains, loses or reorders inputs.  It holds the index of a
+ * row in a table of the file, and the row describes the input.  An input is
+ * identified by its address.  When the journal is opened, rows are mapped to
+ * the numbers of the inputs that there are now; new inputs get rows that no
+ * waiting message uses.  Messages of a removed input are not lost: their row
+ * still tells the tag and the parser that decode them (journal_removed_input).
+ * If all rows are in use by waiting messages, the file is renamed to
+ * PATH.damaged.N and reported, and `sluiced replay` sends its messages.
+ * Version 1 held the input's number; it is kept when such a file is read.
+ *
+ * The file is sparse.  Its used part is reserved beforehand, less than 1 MiB at
+ * first.  If the file system is full, the ring is smaller and is full sooner.
+ * The file belongs on a tmpfs; an emptyDir of medium Memory outlives the
+ * container.  On a device, the kernel writes its pages back every few seconds.
+ * A store to such a page waits meanwhile, for tens of milliseconds on a busy
+ * disk, and so does receiving.  A SIGKILL that strikes during that wait can
+ * cost one datagram (seen once in 2,000 kills with 2,000 syncs a second).
+ * One process owns the file at a time: it is locked with flock.
+ *
+ * Threads: one thread produces (journal_slots, journal_append, journal_offer,
+ * journal_room, journal_stats) and one consumes (journal_take,
+ * journal_is_repeating, journal_note, journal_noted, journal_commit,
+ * journal_counters).  Both may call journal_pending_bytes and
+ * journal_ring_bytes. */
 #ifndef JOURNAL_JOURNAL_H
 #define JOURNAL_JOURNAL_H
 
@@ -53,125 +70,141 @@
 
 struct journal;
 
-/* An input of the configuration; its number is its place in the array. */
+enum {
+	JOURNAL_INPUTS_MAX = 64, /* rows in the table of inputs */
+	/* The caller's bit beside an input's number: the journal returns it as
+	 * it was given (journal/peer_address.h). */
+	JOURNAL_INPUT_MARK = 0x8000,
+	JOURNAL_NOTES_MAX = 8192,
+};
+
+/* A row in the table of inputs.  Plain data in the file: NUL-terminated texts,
+ * truncated if they are longer; the rest is zeros. */
 struct journal_input {
-	uint64_t identity; /* of its address, not 0; see journal_inputs.h */
-	const char *tag;   /* for entries that outlive the input */
+	char address[160]; /* its identity, "unix_udp:/run/access.sock" */
+	char name[96];
+	char tag[160];
+	char parser[88]; /* "": none, the built-in syslog parser */
 };
 
 struct journal_opts {
 	const char *path;      /* NULL: anonymous memory */
 	size_t ring_bytes;     /* rounded up to whole pages */
-	size_t slot_bytes;     /* the largest datagram that arrives whole */
+	size_t slot_bytes;     /* longer datagrams are truncated */
 	unsigned slots;	       /* datagrams for one recvmmsg */
-	size_t counters_bytes; /* for what journal_commit takes along */
+	size_t counters_bytes; /* the most that journal_commit stores */
 	int64_t wait_ms;       /* for another owner to let go; 0: not at all */
-	/* The inputs, borrowed by journal_open.  Without any, the `source` of
-	 * entries is stored as it is given. */
+	/* The inputs by number, at most JOURNAL_INPUTS_MAX, each with another
+	 * address; borrowed until journal_open returns.  With none, rows are
+	 * not described and numbers are kept. */
 	const struct journal_input *inputs;
 	size_t input_count;
 };
 
-/* Counted by the producer; survive in the file. */
+/* Counted by the producer; the totals survive in the file. */
 struct journal_stats {
 	uint64_t appended_total;  /* messages accepted */
-	uint64_t refused_total;	  /* messages refused, the ring was full */
-	uint64_t truncated_total; /* datagrams longer than a slot, cut */
+	uint64_t refused_total;	  /* messages dropped because it was full */
+	uint64_t truncated_total; /* datagrams longer than a slot */
 };
 
-/* What opening found. */
+/* What journal_open found in the file. */
 struct journal_found {
-	uint64_t messages;    /* in the ring, not committed; includes: */
+	uint64_t messages;    /* not committed; includes: */
 	uint64_t from_slots;  /* received, but not yet appended */
 	uint64_t noted;	      /* taken by a batch that was not committed */
-	char damaged[256];    /* where the old file went; "" when it was good */
-	char why[128];	      /* what was wrong with it */
-	bool is_written_back; /* to a device, see above */
+	char damaged[256];    /* the old file's new name; "" if it was good */
+	char why[128];	      /* why the file was renamed */
+	bool is_written_back; /* the file is on a device, see above */
 };
 
 struct journal_entry {
 	struct span bytes; /* in the map, until journal_commit */
-	uint64_t seq;	   /* 0, 1, 2 ...; goes on after a restart */
+	uint64_t seq;	   /* 0, 1, 2 ...; continues after a restart */
 	int64_t arrival_ns;
-	uint16_t source; /* the input's number, as given to journal_slots */
-	/* The input was removed from the configuration: source is
-	 * JOURNAL_SOURCE_REMOVED, and this is the tag that it had.  Else NULL.
-	 */
-	const char *removed_tag;
-	/* Set by journal_inspect only: the identity of the input, or 0. */
-	uint64_t identity;
+	/* The input's number, and perhaps JOURNAL_INPUT_MARK.  Messages of
+	 * removed inputs have numbers from input_count on. */
+	uint16_t input;
 };
 
-enum { JOURNAL_SOURCE_REMOVED = 0x7fff };
-
-/* Open or create, recover.  NULL on failure, also when another process owns
- * the file. */
+/* Open or create the journal and recover its messages.  NULL on failure, also
+ * when another process owns the file. */
 struct journal *journal_open(const struct journal_opts *,
 			     struct journal_found *, struct err *);
 
-/* Unlock, unmap, close; what is not committed stays in the file. */
+/* Unmap, unlock and close.  Messages that are not committed stay in the file.
+ * NULL is allowed. */
 void journal_close(struct journal *);
 
-/* The headers for one recvmmsg on that input, ready to be filled: each with
- * room for a datagram and for the control message of SO_TIMESTAMPNS.  In a
- * file there are few at first, and more when all were used.  A process that is
- * killed before journal_append finds them when it opens. */
-struct mmsghdr *journal_slots(struct journal *, uint16_t source,
+/* The nth removed input that waiting messages came from; the entries of the
+ * first one have the number input_count.  False after the last.  *input is NULL
+ * if the journal does not describe it (a file of version 1). */
+bool journal_removed_input(const struct journal *, size_t nth,
+			   const struct journal_input **input) MUST_USE;
+
+/* Headers for one recvmmsg on that input, ready to be filled: each has room for
+ * a datagram and for the control message of SO_TIMESTAMPNS.  In a file there
+ * are few at first; once all were used at the same time there are more.  If the
+ * process is killed before journal_append, the next journal_open appends the
+ * datagrams that recvmmsg received. */
+struct mmsghdr *journal_slots(struct journal *, uint16_t input,
 			      unsigned *count);
 
-/* Take the first `received` slots over into the ring.  The arrival time is
- * the one in the control message, else now_ns.  What does not fit is counted
- * as refused; returns how many went in. */
+/* Append the first `received` slots to the ring.  The arrival time is that of
+ * the control message, or now_ns without one.  Datagrams without room are
+ * dropped and counted in refused_total.  Returns how many were appended. */
 unsigned journal_append(struct journal *, unsigned received, int64_t now_ns);
 
-/* Append one message that is not in a slot; seq is given here.  False when
- * there is no room: nothing is changed or counted, it may be offered again. */
+/* Append one message that is not in a slot; its seq is assigned here.  False
+ * when there is no room: nothing changes, nothing is counted, and the caller
+ * may offer the message again. */
 bool journal_offer(struct journal *, const struct journal_entry *) MUST_USE;
 
+/* The producer's counters, as of now. */
 const struct journal_stats *journal_stats(const struct journal *);
 
-/* The producer's: for how many messages of the largest size there is room in
- * any case. */
+/* For how many messages of the largest size there is certainly room. */
 size_t journal_room(struct journal *);
 
-/* The next message; false when there is none.  Directly after journal_open
- * the first batch ends where the batch ended that was under way when the last
- * process died: false there until journal_commit, so that the same messages
- * make the same lines. */
+/* Take the next message; false when there is none.  Directly after journal_open
+ * the first batch ends where the batch ended that the previous process had
+ * begun: false there until journal_commit, so that the same messages make the
+ * same lines. */
 bool journal_take(struct journal *, struct journal_entry *) MUST_USE;
 
-/* Whether that batch is to come, or under way: it must be taken to its end,
- * for the commit forgets the notes. */
+/* Whether that first batch is not yet committed.  The caller must take it to
+ * its end, because the commit erases the notes. */
 bool journal_is_repeating(const struct journal *);
 
-/* Everything taken since the last commit is a batch now, and this is about to
- * be appended for it.  Beyond JOURNAL_NOTES_MAX a batch is at least once. */
-enum { JOURNAL_NOTES_MAX = 8192 };
+/* Everything taken since the last commit is one batch, and the caller is about
+ * to append this for it.  If a batch has more than JOURNAL_NOTES_MAX notes, or
+ * the file system has no room for one, the rest is not noted: those lines are
+ * written at least once. */
 void journal_note(struct journal *, const struct append_note *);
 
-/* The nth note of the batch that was under way when the last process died,
- * for that output and file; NULL behind the last, and after a commit. */
+/* The nth note that the previous process left for that output and file; NULL
+ * after the last note, and after a commit. */
 const struct append_note *journal_noted(const struct journal *, uint32_t sink,
 					uint64_t device, uint64_t inode,
 					size_t nth);
 
-/* Everything taken so far is settled, its room is free again, and these are
- * the counters as of now: all of it in one instant.  bytes is at most
- * counters_bytes. */
+/* Everything taken so far is done: its room is free again, its notes are void,
+ * and `counters` are stored.  All of it happens in one instant.  bytes is at
+ * most counters_bytes. */
 void journal_commit(struct journal *, const void *counters, size_t bytes);
 
-/* The counters committed last by whoever had the file before, NULL when there
- * are none or of another size. */
-const void *journal_counters(const struct journal *, size_t bytes);
+/* The counters that the previous process committed last, and their size; NULL
+ * if there are none. */
+const void *journal_counters(const struct journal *, size_t *bytes);
 
-/* Bytes in the ring that are not yet committed, and the ring's size. */
+/* Bytes in the ring that are not yet committed. */
 size_t journal_pending_bytes(const struct journal *);
 size_t journal_ring_bytes(const struct journal *);
 
-/* --- for `sluiced journal FILE`: read only, no lock, nothing is changed */
+/* --- for `sluiced journal FILE`: read-only, without the lock */
 
 struct journal_summary {
-	uint32_t version;
+	uint32_t version; /* 0: not even the header could be read */
 	uint64_t ring_bytes, slot_bytes;
 	uint64_t head, tail;
 	uint64_t appended_total, refused_total;
@@ -179,10 +212,13 @@ struct journal_summary {
 	bool is_owned; /* a process has it locked */
 };
 
-/* Call each_entry for every message that is not committed.  False with *e
- * when the file is not a good journal (what was good before is still given). */
+/* Call each_entry for every message that is not committed, with the row of its
+ * input, or NULL if the journal does not describe it; entry->input is then the
+ * number that the input had.  False with *e when the file is not a good
+ * journal; the messages before the damage were passed on. */
 bool journal_inspect(const char *path, struct journal_summary *,
-		     void (*each_entry)(void *, const struct journal_entry *),
-		     void *data, struct err *) MUST_USE;
+		     void (*each_entry)(void *, const struct journal_entry *,
+					const struct journal_input *),
+		     void *data, struct err *e) MUST_USE;
 
 #endif

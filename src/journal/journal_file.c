@@ -46,17 +46,25 @@ static enum attempt try_lock(const char *path, int fd, size_t *bytes,
 	if (stat(path, &named) != 0 || named.st_ino != ours.st_ino ||
 	    named.st_dev != ours.st_dev)
 		return MOVED;
-	/* Now that it is locked. */
+	/* Its size may have changed before it was locked. */
 	if (fstat(fd, &ours) != 0)
 		return (void)err_sys(e, errno, "journal %s", path), FAILED;
 	*bytes = (size_t)ours.st_size;
 	return LOCKED;
 }
 
-/* With O_CREAT there always is a file. */
-static bool lock(const char *path, int flags, int64_t until_ns, int *fd,
-		 size_t *bytes, struct err *e)
+struct lock_opts {
+	const char *path;
+	int flags; /* of open(); without O_CREAT, *fd is -1 if there is no file
+		    */
+	int64_t until_ns;
+};
+
+static bool lock(const struct lock_opts *opts, int *fd, size_t *bytes,
+		 struct err *e)
 {
+	const char *path = opts->path;
+	int flags = opts->flags;
 	for (;;) {
 		*fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
 		if (*fd < 0 && errno == ENOENT && (flags & O_CREAT) == 0)
@@ -72,7 +80,7 @@ static bool lock(const char *path, int flags, int64_t until_ns, int *fd,
 			return false;
 		if (attempt == MOVED)
 			continue;
-		if (clock_mono_ns() >= until_ns) {
+		if (clock_mono_ns() >= opts->until_ns) {
 			err_set(e, "journal %s: in use by another sluiced",
 				path);
 			e->exit_code = EXIT_CODE_SYSTEM;
@@ -86,7 +94,7 @@ static bool lock(const char *path, int flags, int64_t until_ns, int *fd,
 bool journal_file_lock(const char *path, int64_t until_ns, int *fd,
 		       size_t *bytes, struct err *e)
 {
-	return lock(path, 0, until_ns, fd, bytes, e);
+	return lock(&(struct lock_opts){path, 0, until_ns}, fd, bytes, e);
 }
 
 void journal_file_discard(const char *path, int fd)
@@ -102,11 +110,12 @@ bool journal_file_make(const char *path, int64_t until_ns, size_t bytes,
 {
 	char *name = with_suffix(path, ".new");
 	size_t was_bytes;
-	bool ok = lock(name, O_CREAT, until_ns, fd, &was_bytes, e);
+	bool ok = lock(&(struct lock_opts){name, O_CREAT, until_ns}, fd,
+		       &was_bytes, e);
 	free(name);
 	if (!ok)
 		return false;
-	/* Somebody may have died in the middle of making it. */
+	/* A process may have died while it made the file. */
 	if (fchmod(*fd, 0600) == 0 && ftruncate(*fd, 0) == 0 &&
 	    ftruncate(*fd, (off_t)bytes) == 0)
 		return true;
@@ -150,8 +159,11 @@ bool journal_file_set_aside(const char *path, char *out, size_t out_bytes,
 			return err_sys(e, rename_errno, "rename %s to %s", path,
 				       out);
 	}
-	return err_set(e, "journal %s: %d damaged ones beside it", path,
-		       SET_ASIDE_MAX);
+	return err_set(
+		e,
+		"journal %s: there are %d damaged ones beside it; remove "
+		"those that are not needed",
+		path, SET_ASIDE_MAX);
 }
 
 void *journal_file_map(int fd, size_t bytes, struct err *e)
@@ -163,8 +175,8 @@ void *journal_file_map(int fd, size_t bytes, struct err *e)
 		err_sys(e, errno, "journal: map %zu bytes", bytes);
 		return NULL;
 	}
-	/* A huge page would make 2 MiB of each page that is touched.  Fails
-	 * on a kernel without huge pages, which is as good. */
+	/* With huge pages, each touched page would take 2 MiB.  On a kernel
+	 * without them this fails, and no harm is done. */
 	(void)madvise(map, bytes, MADV_NOHUGEPAGE);
 	return map;
 }

@@ -26,6 +26,7 @@ static_assert(sizeof(struct journal_head_block) == 40, "head");
 static_assert(sizeof(struct journal_tail_block) == 40, "tail");
 static_assert(sizeof(struct append_note) == 48, "no padding");
 static_assert(sizeof(struct journal_noted) == 56, "no padding");
+static_assert(sizeof(struct journal_input_row) == 512, "no padding");
 static_assert(offsetof(struct journal_item, seq) == JOURNAL_SKIP_BYTES, "item");
 static_assert(offsetof(struct journal_item, check) == 24, "item");
 static_assert(offsetof(struct journal_item, bytes) == 32, "item");
@@ -35,8 +36,8 @@ size_t journal_round_up(size_t n, size_t to)
 	return (n + to - 1) / to * to;
 }
 
-uint64_t journal_check(const void *head, size_t head_bytes, const void *body,
-		       size_t body_bytes)
+static uint64_t check_of(const void *head, size_t head_bytes, const void *body,
+			 size_t body_bytes)
 {
 	uint64_t parts[] = {XXH3_64bits(head, head_bytes),
 			    XXH3_64bits(body, body_bytes)};
@@ -45,31 +46,36 @@ uint64_t journal_check(const void *head, size_t head_bytes, const void *body,
 
 uint64_t journal_header_check(const struct journal_header *h)
 {
-	return journal_check(h, offsetof(struct journal_header, check), "", 0);
+	return check_of(h, offsetof(struct journal_header, check), "", 0);
 }
 
 uint64_t journal_head_check(const struct journal_head_block *b)
 {
-	return journal_check(b, offsetof(struct journal_head_block, check), "",
-			     0);
+	return check_of(b, offsetof(struct journal_head_block, check), "", 0);
 }
 
 uint64_t journal_tail_check(const struct journal_tail_block *b,
 			    const void *counters)
 {
-	return journal_check(b, offsetof(struct journal_tail_block, check),
-			     counters, b->counters_bytes);
+	return check_of(b, offsetof(struct journal_tail_block, check), counters,
+			b->counters_bytes);
 }
 
 uint64_t journal_note_check(const struct append_note *note)
 {
-	return journal_check(note, sizeof *note, "", 0);
+	return check_of(note, sizeof *note, "", 0);
+}
+
+/* Never 0, which means that the row was never written. */
+uint64_t journal_input_check(const struct journal_input *input)
+{
+	return check_of(input, sizeof *input, "", 0) | 1;
 }
 
 uint64_t journal_item_check(const struct journal_item *item, const char *bytes)
 {
-	return journal_check(item, offsetof(struct journal_item, check), bytes,
-			     item->length);
+	return check_of(item, offsetof(struct journal_item, check), bytes,
+			item->length);
 }
 
 size_t journal_item_bytes(size_t length)
@@ -77,7 +83,7 @@ size_t journal_item_bytes(size_t length)
 	return journal_round_up(sizeof(struct journal_item) + length, 8);
 }
 
-bool journal_geometry_is_possible(const struct journal_geometry *g)
+static bool is_possible(const struct journal_geometry *g)
 {
 	return g->slots >= 1 && g->slots <= JOURNAL_SLOTS_MAX &&
 	       g->slot_bytes >= 1 && g->slot_bytes <= JOURNAL_SLOT_BYTES_MAX &&
@@ -87,8 +93,11 @@ bool journal_geometry_is_possible(const struct journal_geometry *g)
 	       g->ring_bytes >= journal_item_bytes(g->slot_bytes);
 }
 
-static struct journal_layout lay_out(const struct journal_geometry *g)
+static struct journal_layout lay_out(const struct journal_geometry *g,
+				     uint64_t version)
 {
+	size_t rows =
+		version == JOURNAL_VERSION_NUMBERS ? 0 : JOURNAL_INPUTS_MAX;
 	struct journal_layout at = {.tails = JOURNAL_PAGE_BYTES};
 	at.tail_stride = journal_round_up(sizeof(struct journal_tail_block) +
 						  g->counters_bytes,
@@ -96,8 +105,11 @@ static struct journal_layout lay_out(const struct journal_geometry *g)
 	at.headers = at.tails + 2 * at.tail_stride;
 	at.iovecs = at.headers + g->slots * sizeof(struct mmsghdr);
 	at.controls = at.iovecs + g->slots * sizeof(struct iovec);
-	at.notes = journal_round_up(
+	at.inputs = journal_round_up(
 		at.controls + g->slots * sizeof(struct journal_control),
+		JOURNAL_LINE_BYTES);
+	at.notes = journal_round_up(
+		at.inputs + rows * sizeof(struct journal_input_row),
 		JOURNAL_PAGE_BYTES);
 	at.buffers = journal_round_up(
 		at.notes + JOURNAL_NOTES_MAX * sizeof(struct journal_noted),
@@ -108,15 +120,22 @@ static struct journal_layout lay_out(const struct journal_geometry *g)
 	return at;
 }
 
-struct journal_view journal_view_make(void *base,
-				      const struct journal_geometry *g)
+static struct journal_view view_of(void *base, const struct journal_geometry *g,
+				   uint64_t version)
 {
 	return (struct journal_view){
 		.base = base,
+		.version = version,
 		.header = base,
 		.geometry = *g,
-		.at = lay_out(g),
+		.at = lay_out(g, version),
 	};
+}
+
+struct journal_view journal_view_make(void *base,
+				      const struct journal_geometry *g)
+{
+	return view_of(base, g, JOURNAL_VERSION);
 }
 
 void journal_format(struct journal_view *v)
@@ -129,7 +148,8 @@ void journal_format(struct journal_view *v)
 	h->heads[0].check = journal_head_check(&h->heads[0]);
 	for (size_t i = 0; i < v->geometry.slots; i++)
 		journal_headers_at(v)[i].msg_len = JOURNAL_SLOT_EMPTY;
-	/* Even, since it is in block 0; not 0, for which there are notes. */
+	/* Even, because it is in block 0; not 0, because an empty file has
+	 * notes for commit 0. */
 	struct journal_tail_block *tail = journal_tail_at(v, 0);
 	tail->number = 2;
 	tail->check = journal_tail_check(tail, "");
@@ -153,22 +173,41 @@ void *journal_counters_at(const struct journal_view *v, unsigned which)
 	return journal_tail_at(v, which) + 1;
 }
 
-static_assert(
-	sizeof(struct journal_header) <= JOURNAL_INPUT_ROWS_AT &&
-		JOURNAL_INPUT_ROWS_AT +
-				JOURNAL_INPUT_ROWS *
-					sizeof(struct journal_input_row) <=
-			JOURNAL_PAGE_BYTES,
-	"the table of inputs is in the first page, behind the header");
-
-struct journal_input_row *journal_input_rows_at(const struct journal_view *v)
-{
-	return (void *)(v->base + JOURNAL_INPUT_ROWS_AT);
-}
-
 struct journal_noted *journal_notes_at(const struct journal_view *v)
 {
 	return (void *)(v->base + v->at.notes);
+}
+
+struct journal_input_row *journal_row_at(const struct journal_view *v,
+					 size_t row)
+{
+	struct journal_input_row *rows = (void *)(v->base + v->at.inputs);
+	return &rows[row];
+}
+
+static bool is_described(const struct journal_view *v, size_t row)
+{
+	return v->version != JOURNAL_VERSION_NUMBERS &&
+	       journal_row_at(v, row)->check != 0;
+}
+
+static bool is_good_row(const struct journal_input_row *row)
+{
+	const struct journal_input *in = &row->input;
+	return row->check == journal_input_check(in) &&
+	       in->address[sizeof in->address - 1] == '\0' &&
+	       in->name[sizeof in->name - 1] == '\0' &&
+	       in->tag[sizeof in->tag - 1] == '\0' &&
+	       in->parser[sizeof in->parser - 1] == '\0';
+}
+
+const struct journal_input *journal_input_at(const struct journal_view *v,
+					     size_t row)
+{
+	if (row >= JOURNAL_INPUTS_MAX || !is_described(v, row) ||
+	    !is_good_row(journal_row_at(v, row)))
+		return NULL;
+	return &journal_row_at(v, row)->input;
 }
 
 struct mmsghdr *journal_headers_at(const struct journal_view *v)
@@ -203,24 +242,24 @@ bool journal_view_read(struct journal_view *v, void *base, size_t file_bytes,
 {
 	const struct journal_header *h = base;
 	if (file_bytes < JOURNAL_PAGE_BYTES)
-		return damaged(why, "cut: %zu bytes", file_bytes);
+		return damaged(why, "truncated to %zu bytes", file_bytes);
 	if (memcmp(h->magic, magic, sizeof magic) != 0)
 		return damaged(why, "not a journal");
-	if (h->version != JOURNAL_VERSION)
+	if (h->version != JOURNAL_VERSION &&
+	    h->version != JOURNAL_VERSION_NUMBERS)
 		return damaged(why, "of version %" PRIu64 ", not %d",
 			       h->version, JOURNAL_VERSION);
-	if (h->check != journal_header_check(h) ||
-	    !journal_geometry_is_possible(&h->geometry))
+	if (h->check != journal_header_check(h) || !is_possible(&h->geometry))
 		return damaged(why, "its header is damaged");
-	*v = journal_view_make(base, &h->geometry);
+	*v = view_of(base, &h->geometry, h->version);
 	if (file_bytes != v->at.end)
-		return damaged(why, "cut: %zu bytes of %zu", file_bytes,
+		return damaged(why, "truncated to %zu bytes of %zu", file_bytes,
 			       v->at.end);
 	return true;
 }
 
-/* A living owner may write while we read: then what was read goes with a word
- * that is no longer there, and reading it again helps. */
+/* A living owner may write while this process reads.  Then the word has changed
+ * meanwhile, and reading again helps. */
 enum { READ_TRIES = 100 };
 
 static bool read_head(const struct journal_view *v,
@@ -259,7 +298,7 @@ static bool read_tail(const struct journal_view *v,
 bool journal_state_read(const struct journal_view *v, struct journal_state *s,
 			char why[static JOURNAL_WHY_BYTES])
 {
-	/* The tail first: the head that goes with it, or a later one. */
+	/* The tail first: then the head belongs to it or is a later one. */
 	if (!read_tail(v, &s->tail, &s->counters))
 		return damaged(why, "its tail is damaged");
 	if (!read_head(v, &s->head))
@@ -285,11 +324,10 @@ struct journal_walk journal_walk_of(const struct journal_state *s)
 static bool is_good_skip(const struct journal_item *item, uint64_t to_end,
 			 const struct journal_walk *w)
 {
-	return item->length == 0 && item->source == 0 &&
-	       to_end < w->end - w->at;
+	return item->length == 0 && item->input == 0 && to_end < w->end - w->at;
 }
 
-/* The item is copied before it is looked at: its owner may be alive. */
+/* The item is copied before it is examined, because its owner may be alive. */
 enum journal_step journal_walk_next(const struct journal_view *v,
 				    struct journal_walk *w,
 				    struct journal_entry *out)
@@ -314,6 +352,7 @@ enum journal_step journal_walk_next(const struct journal_view *v,
 		return JOURNAL_BAD;
 	memcpy(&item, place, sizeof item);
 	if (item.kind != JOURNAL_MESSAGE || item.seq != w->seq ||
+	    journal_row_of(item.input) >= JOURNAL_INPUTS_MAX ||
 	    journal_item_bytes(item.length) > to_end ||
 	    item.check != journal_item_check(&item, place->bytes))
 		return JOURNAL_BAD;
@@ -323,7 +362,7 @@ enum journal_step journal_walk_next(const struct journal_view *v,
 		.bytes = span_make(place->bytes, item.length),
 		.seq = item.seq,
 		.arrival_ns = item.arrival_ns,
-		.source = item.source,
+		.input = item.input,
 	};
 	return JOURNAL_FOUND;
 }
@@ -357,12 +396,29 @@ struct journal_entry journal_slot_entry(const struct journal_view *v,
 		.bytes = span_make(journal_buffer_at(v, slot), h->msg_len),
 		.arrival_ns = arrival_of(journal_control_at(v, slot),
 					 h->msg_hdr.msg_controllen, now_ns),
-		.source = (uint16_t)atomic_load_explicit(
-			&v->header->slots_source, memory_order_relaxed),
+		.input = (uint16_t)atomic_load_explicit(&v->header->slots_input,
+							memory_order_relaxed),
 	};
 }
 
-/* What recvmmsg filled and journal_append did not take over. */
+static void use_row(struct journal_content *c, unsigned row)
+{
+	c->used_rows |= UINT64_C(1) << row;
+}
+
+/* A row is described before the first message uses it. */
+static bool check_rows(const struct journal_view *v,
+		       const struct journal_content *c,
+		       char why[static JOURNAL_WHY_BYTES])
+{
+	for (size_t i = 0; i < JOURNAL_INPUTS_MAX; i++)
+		if ((c->used_rows >> i & 1) != 0 && is_described(v, i) &&
+		    !is_good_row(journal_row_at(v, i)))
+			return damaged(why, "its input %zu is damaged", i);
+	return true;
+}
+
+/* Datagrams that recvmmsg received and journal_append did not append. */
 static bool read_slots(const struct journal_view *v, struct journal_content *c,
 		       char why[static JOURNAL_WHY_BYTES])
 {
@@ -381,12 +437,26 @@ static bool read_slots(const struct journal_view *v, struct journal_content *c,
 	return true;
 }
 
+static bool read_slots_input(const struct journal_view *v,
+			     struct journal_content *c,
+			     char why[static JOURNAL_WHY_BYTES])
+{
+	uint64_t input = atomic_load(&v->header->slots_input);
+	if (c->in_slots == 0)
+		return true;
+	if (input > UINT16_MAX ||
+	    journal_row_of((uint16_t)input) >= JOURNAL_INPUTS_MAX)
+		return damaged(why, "the input of its slots is impossible");
+	use_row(c, journal_row_of((uint16_t)input));
+	return true;
+}
+
 static bool read_notes(const struct journal_view *v, struct journal_content *c,
 		       char why[static JOURNAL_WHY_BYTES])
 {
 	const struct journal_header *h = v->header;
 	c->notes = 0;
-	/* Else they are of a batch that was committed. */
+	/* If not equal, the notes are of a batch that was committed. */
 	if (atomic_load(&h->noted_number) != c->state.tail.number)
 		return true;
 	c->notes = atomic_load(&h->noted_count);
@@ -413,11 +483,12 @@ bool journal_content_read(const struct journal_view *v,
 	struct journal_walk walk = journal_walk_of(&c->state);
 	struct journal_entry entry;
 	enum journal_step step;
-	do
-		step = journal_walk_next(v, &walk, &entry);
-	while (step == JOURNAL_FOUND);
+	c->used_rows = 0;
+	while ((step = journal_walk_next(v, &walk, &entry)) == JOURNAL_FOUND)
+		use_row(c, journal_row_of(entry.input));
 	if (step == JOURNAL_BAD)
 		return damaged(why, "damaged at message %" PRIu64, walk.seq);
 	c->next_seq = walk.seq;
-	return read_slots(v, c, why) && read_notes(v, c, why);
+	return read_slots(v, c, why) && read_slots_input(v, c, why) &&
+	       check_rows(v, c, why) && read_notes(v, c, why);
 }

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* journal_format - what lies where in the journal's file, and whether what is
- * there can be believed.
+/* journal_format - where things are in the journal's file, and whether they are
+ * intact.
  *
- *     [ header | tails x 2 | slots: mmsghdr, iovec, control | notes
+ *     [ header | tails x 2 | slots: mmsghdr, iovec, control | inputs | notes
  *              | slots: buffers | ring ]
  *
- * A position is published by one store of 8 bytes.  Positions are multiples
- * of 8; the low bit of the word that is stored says which of two blocks goes
- * with it, the other one is the next to be written.  So what belongs together
- * (a head and the totals of the producer; a tail and the counters of the
- * consumer) changes in one instant.
+ * A position is published by one store of 8 bytes.  Positions are multiples of
+ * 8; the low bit of the stored word says which of two blocks belongs to it, and
+ * the other block is the next to be written.  So data that belongs together (a
+ * head and the producer's totals; a tail and the consumer's counters) changes
+ * in one instant.
  *
- * Everything here only reads; any content is survived.  The byte order and
- * the sizes are the machine's: a file does not travel. */
+ * Version 1 had no table of inputs: entries held the input's number.
+ *
+ * The functions that read accept any content of the file.  Byte order and sizes
+ * are the machine's, so a file can be read only on the same architecture. */
 #ifndef JOURNAL_JOURNAL_FORMAT_H
 #define JOURNAL_JOURNAL_FORMAT_H
 
@@ -27,16 +29,15 @@
 #include "journal/journal.h"
 
 enum {
-	JOURNAL_VERSION = 1,
-	JOURNAL_LINE_BYTES = 64, /* of a processor's cache */
+	JOURNAL_VERSION = 2,
+	JOURNAL_VERSION_NUMBERS = 1, /* entries hold the input's number */
+	JOURNAL_LINE_BYTES = 64,     /* of a processor's cache */
 	JOURNAL_PAGE_BYTES = 4096,
-	JOURNAL_SLOTS_MAX = 1024, /* what recvmmsg takes at once, UIO_MAXIOV */
+	JOURNAL_SLOTS_MAX = 1024, /* recvmmsg's limit, UIO_MAXIOV */
 	JOURNAL_SLOT_BYTES_MAX = 64 << 20,
 	JOURNAL_COUNTERS_BYTES_MAX = 1 << 20,
 	JOURNAL_SKIP_BYTES = 8,
 	JOURNAL_WHY_BYTES = 128,
-	JOURNAL_INPUT_ROWS = 32,
-	JOURNAL_INPUT_ROWS_AT = 1024, /* in the first page */
 };
 
 /* In a slot's msg_len: nothing arrived here. */
@@ -51,7 +52,7 @@ struct journal_geometry {
 
 struct journal_head_block {
 	uint64_t word;
-	uint64_t start; /* of the lap: before it everything is committed */
+	uint64_t start; /* everything before it is committed */
 	uint64_t refused_total;
 	uint64_t truncated_total;
 	uint64_t check;
@@ -72,21 +73,15 @@ struct journal_header {
 	uint64_t check;
 	/* The producer's. */
 	_Alignas(JOURNAL_LINE_BYTES) _Atomic uint64_t head;
-	_Atomic uint64_t slots_head; /* when equal: not yet in the ring */
-	_Atomic uint64_t slots_source;
+	/* Equal to head: the slots are not yet in the ring. */
+	_Atomic uint64_t slots_head;
+	_Atomic uint64_t slots_input; /* a row, and perhaps the mark */
 	struct journal_head_block heads[2];
 	/* The consumer's. */
 	_Alignas(JOURNAL_LINE_BYTES) _Atomic uint64_t tail;
 	_Atomic uint64_t noted_number; /* of the commit before the batch */
 	_Atomic uint64_t noted_end_seq;
 	_Atomic uint64_t noted_count;
-};
-
-/* A row of the table of inputs, see journal_inputs.h. */
-struct journal_input_row {
-	uint64_t identity; /* 0: unused */
-	uint64_t check;	   /* of the others */
-	char tag[80];	   /* NUL-terminated; a longer tag is truncated */
 };
 
 struct journal_noted {
@@ -96,11 +91,18 @@ struct journal_noted {
 
 enum journal_kind { JOURNAL_MESSAGE = 1, JOURNAL_SKIP = 2 };
 
+/* A row in the table of inputs.  The check is stored last; it is 0 in a row
+ * that was never written. */
+struct journal_input_row {
+	struct journal_input input;
+	uint64_t check;
+};
+
 /* At the end of the ring there may be room for the first 8 bytes only; a skip
  * needs no more. */
 struct journal_item {
 	uint32_t length;
-	uint16_t source;
+	uint16_t input; /* a row, and perhaps the mark */
 	uint16_t kind;
 	uint64_t seq;
 	int64_t arrival_ns;
@@ -120,6 +122,7 @@ struct journal_layout {
 	size_t headers;	 /* struct mmsghdr [slots] */
 	size_t iovecs;	 /* struct iovec [slots] */
 	size_t controls; /* struct journal_control [slots] */
+	size_t inputs;	 /* struct journal_input_row [JOURNAL_INPUTS_MAX] */
 	size_t notes;	 /* struct journal_noted [JOURNAL_NOTES_MAX] */
 	size_t buffers;
 	size_t buffer_stride;
@@ -130,25 +133,27 @@ struct journal_layout {
 /* A map, and where things are in it. */
 struct journal_view {
 	char *base;
+	uint64_t version;
 	struct journal_header *header;
 	struct journal_geometry geometry;
 	struct journal_layout at;
 };
 
-/* The positions, and what goes with them. */
+/* The positions, and what belongs to them. */
 struct journal_state {
 	struct journal_head_block head;
 	struct journal_tail_block tail;
 	const void *counters;
-	uint64_t begin; /* of what is not committed */
+	uint64_t begin; /* of the messages that are not committed */
 	uint64_t end;
 };
 
-/* All that is in a good file. */
+/* The content of a good file. */
 struct journal_content {
 	struct journal_state state;
 	uint64_t next_seq;
 	unsigned in_slots;
+	uint64_t used_rows; /* a bit for each input with a waiting message */
 	uint64_t notes;
 	uint64_t noted_end_seq;
 };
@@ -161,40 +166,54 @@ struct journal_walk {
 
 enum journal_step { JOURNAL_FOUND, JOURNAL_END, JOURNAL_BAD };
 
+/* The smallest multiple of `to` that is at least n. */
 size_t journal_round_up(size_t n, size_t to);
-uint64_t journal_check(const void *head, size_t head_bytes, const void *body,
-		       size_t body_bytes);
+
+/* The checksums of what is stored. */
 uint64_t journal_header_check(const struct journal_header *);
 uint64_t journal_head_check(const struct journal_head_block *);
 uint64_t journal_tail_check(const struct journal_tail_block *,
 			    const void *counters);
 uint64_t journal_note_check(const struct append_note *);
 uint64_t journal_item_check(const struct journal_item *, const char *bytes);
+uint64_t journal_input_check(const struct journal_input *);
 
-/* The room that a message of this length takes in the ring. */
+/* How many bytes of the ring a message of this length takes. */
 size_t journal_item_bytes(size_t length);
 
-/* The geometry must be a possible one. */
-bool journal_geometry_is_possible(const struct journal_geometry *);
+/* A map of the current version.  The geometry must be possible. */
 struct journal_view journal_view_make(void *base,
 				      const struct journal_geometry *);
 
-/* An empty journal into a map of zeros. */
+/* Write an empty journal into a map of zeros. */
 void journal_format(struct journal_view *);
 
+/* Where things are in the map.  `position` counts from the first byte ever
+ * appended; `which` is the low bit of the tail's word. */
 struct journal_item *journal_item_at(const struct journal_view *,
 				     uint64_t position);
 struct journal_tail_block *journal_tail_at(const struct journal_view *,
 					   unsigned which);
 void *journal_counters_at(const struct journal_view *, unsigned which);
 struct journal_noted *journal_notes_at(const struct journal_view *);
-struct journal_input_row *journal_input_rows_at(const struct journal_view *);
+struct journal_input_row *journal_row_at(const struct journal_view *,
+					 size_t row);
 struct mmsghdr *journal_headers_at(const struct journal_view *);
 struct journal_control *journal_control_at(const struct journal_view *,
 					   size_t slot);
 char *journal_buffer_at(const struct journal_view *, size_t slot);
 
-/* Each: false when the file is damaged, and why. */
+/* The input of a row; NULL if the journal does not describe it. */
+const struct journal_input *journal_input_at(const struct journal_view *,
+					     size_t row);
+
+/* The row in an entry's `input`. */
+static inline unsigned journal_row_of(uint16_t input)
+{
+	return input & (unsigned)~JOURNAL_INPUT_MARK;
+}
+
+/* Each returns false, and why, when the file is damaged. */
 bool journal_view_read(struct journal_view *, void *base, size_t file_bytes,
 		       char why[static JOURNAL_WHY_BYTES]) MUST_USE;
 bool journal_state_read(const struct journal_view *, struct journal_state *,
@@ -202,13 +221,15 @@ bool journal_state_read(const struct journal_view *, struct journal_state *,
 bool journal_content_read(const struct journal_view *, struct journal_content *,
 			  char why[static JOURNAL_WHY_BYTES]) MUST_USE;
 
+/* Walk over the messages that are not committed.  An entry's `input` is as in
+ * the file. */
 struct journal_walk journal_walk_of(const struct journal_state *);
 enum journal_step journal_walk_next(const struct journal_view *,
 				    struct journal_walk *,
 				    struct journal_entry *);
 
-/* The message that recvmmsg left in a slot, of any process: nothing of the
- * header is believed but the length, which must be a possible one. */
+/* The message that recvmmsg left in a slot, in any process.  Of the header only
+ * the length is used, which must be possible; `input` is as in the file. */
 struct journal_entry journal_slot_entry(const struct journal_view *,
 					size_t slot, int64_t now_ns);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The file may belong to a living process, which commits and appends while
- * this reads.  So each message is copied; when it is not committed then, it
- * was whole.  When it is, reading goes on at the tail, to where the head was
- * at the beginning. */
+/* The file may belong to a living process, which commits and appends while this
+ * one reads.  So each message is copied first.  If it is not yet committed
+ * then, the copy is whole.  If it is, reading continues at the tail, up to
+ * where the head was at the beginning. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,18 +15,24 @@
 #include "base/buf.h"
 #include "journal/journal.h"
 #include "journal/journal_format.h"
-#include "journal/journal_inputs.h"
 
-struct reader {
+struct inspection {
 	struct journal_view view;
-	void (*each_entry)(void *, const struct journal_entry *);
+	void (*each_entry)(void *, const struct journal_entry *,
+			   const struct journal_input *);
 	void *data;
 	struct buf copy;
 	char why[JOURNAL_WHY_BYTES];
 };
 
-/* The next message that is not committed, copied. */
-static enum journal_step next(struct reader *r, struct journal_walk *walk,
+static void give(struct inspection *r, const struct journal_entry *entry)
+{
+	r->each_entry(r->data, entry,
+		      journal_input_at(&r->view, journal_row_of(entry->input)));
+}
+
+/* Copy the next message that is not committed. */
+static enum journal_step next(struct inspection *r, struct journal_walk *walk,
 			      struct journal_entry *entry)
 {
 	for (;;) {
@@ -39,8 +45,6 @@ static enum journal_step next(struct reader *r, struct journal_walk *walk,
 			buf_clear(&r->copy);
 			buf_put_span(&r->copy, entry->bytes);
 			entry->bytes = buf_span(&r->copy);
-			entry->identity = journal_inputs_identity(
-				&r->view, entry->source);
 		}
 		struct journal_state now;
 		if (!journal_state_read(&r->view, &now, r->why))
@@ -57,20 +61,18 @@ static enum journal_step next(struct reader *r, struct journal_walk *walk,
 	}
 }
 
-/* Of a dead process: what it received last. */
-static void give_slots(struct reader *r, const struct journal_content *c)
+/* Datagrams that a killed process received last and did not append. */
+static void give_slots(struct inspection *r, const struct journal_content *c)
 {
 	for (unsigned i = 0; i < c->in_slots; i++) {
 		struct journal_entry entry = journal_slot_entry(&r->view, i, 0);
 		entry.seq = c->next_seq + i;
-		entry.identity =
-			journal_inputs_identity(&r->view, entry.source);
-		r->each_entry(r->data, &entry);
+		give(r, &entry);
 	}
 }
 
-/* An owner is not disturbed: the lock is held for an instant, and below for as
- * long as it takes to read what a living one would change. */
+/* The lock is held for an instant only, so that a process that starts is not
+ * kept waiting; read_all holds it while it reads what an owner would change. */
 static bool has_owner(int fd)
 {
 	if (flock(fd, LOCK_SH | LOCK_NB) != 0)
@@ -79,7 +81,7 @@ static bool has_owner(int fd)
 	return false;
 }
 
-static bool read_all(struct reader *r, int fd, struct journal_summary *out,
+static bool read_all(struct inspection *r, int fd, struct journal_summary *out,
 		     void *map, size_t bytes)
 {
 	struct journal_state s;
@@ -100,7 +102,7 @@ static bool read_all(struct reader *r, int fd, struct journal_summary *out,
 	struct journal_entry entry;
 	enum journal_step step;
 	while ((step = next(r, &walk, &entry)) == JOURNAL_FOUND)
-		r->each_entry(r->data, &entry);
+		give(r, &entry);
 	out->appended_total = walk.seq;
 	if (step == JOURNAL_BAD)
 		return false;
@@ -116,7 +118,8 @@ static bool read_all(struct reader *r, int fd, struct journal_summary *out,
 }
 
 bool journal_inspect(const char *path, struct journal_summary *out,
-		     void (*each_entry)(void *, const struct journal_entry *),
+		     void (*each_entry)(void *, const struct journal_entry *,
+					const struct journal_input *),
 		     void *data, struct err *e)
 {
 	*out = (struct journal_summary){0};
@@ -135,7 +138,7 @@ bool journal_inspect(const char *path, struct journal_summary *out,
 	}
 	bool ok = map != MAP_FAILED;
 	if (ok) {
-		struct reader r = {.each_entry = each_entry, .data = data};
+		struct inspection r = {.each_entry = each_entry, .data = data};
 		out->is_owned = has_owner(fd);
 		ok = read_all(&r, fd, out, map, (size_t)st.st_size) ||
 		     err_set(e, "%s: %s", path, r.why);

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening, with a path:
  *
- * 1. Lock the file.  There is none: make one (4).
- * 2. Look at all of it, without changing anything.  Not good: set it aside
+ * 1. Lock the file.  If there is none, make one (4).
+ * 2. Check all of it without changing anything.  If it is not good, rename it
  *    and make a new one (4).
- * 3. Good, and of the geometry that is wanted: go on in it.  The slots that
- *    were received and not appended are appended (journal.c, b).
- *    Of another geometry: first the same, then carry what is not committed,
- *    the notes and the counters over into a new file (4).  It does not fit:
- *    the old one is set aside.
- * 4. Make PATH.new, complete, and rename it.
+ * 3. Append the datagrams that were received and not appended (journal.c, b).
+ *    If the file has the wanted version and geometry, continue in it.  If not,
+ *    copy the messages that are not committed, the inputs, the notes and the
+ *    counters to a new file (4).  If they do not fit, rename the old file and
+ *    make a new one (4).
+ * 4. Make PATH.new completely, and rename it to PATH.
+ * 5. Map the inputs to the rows of the table (journal_inputs.c).  If the table
+ *    has no row left, rename the file and make a new one (4).
  *
- * Whoever is killed in between leaves either the old file or the new one
- * under the name; a PATH.new that stays is used by the next. */
+ * A process that is killed in between leaves either the old file or the new one
+ * under the name.  The next process uses a PATH.new that was left behind. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -29,8 +31,8 @@
 #include "journal/journal_ring.h"
 
 /* What is reserved at first, and how it grows.  A slot of 208 KiB for each of
- * 64 datagrams would be 13 MiB, in memory when the directory is a tmpfs;
- * together it is about 1 MiB like this, for a ring of any size. */
+ * 64 datagrams would take 13 MiB, in memory if the directory is a tmpfs.  Like
+ * this all of it takes about 1 MiB at first, for a ring of any size. */
 enum {
 	RING_STEP_BYTES = 256 << 10,
 	NOTES_STEP_BYTES = 16 << 10,
@@ -40,26 +42,24 @@ enum {
 static bool check_opts(const struct journal_opts *opts, struct err *e)
 {
 	if (opts->slots < 1 || opts->slots > JOURNAL_SLOTS_MAX)
-		return err_set(e, "journal: %u slots; 1 to %d are possible",
+		return err_set(e, "journal: %u slots; allowed are 1 to %d",
 			       opts->slots, JOURNAL_SLOTS_MAX);
 	if (opts->slot_bytes < 1 || opts->slot_bytes > JOURNAL_SLOT_BYTES_MAX)
 		return err_set(e,
 			       "journal: messages of up to %zu bytes; "
-			       "1 to %d are possible",
+			       "allowed are 1 to %d",
 			       opts->slot_bytes, JOURNAL_SLOT_BYTES_MAX);
-	if (opts->input_count > JOURNAL_INPUT_ROWS)
-		return err_set(e, "journal: %zu inputs; %d are possible",
-			       opts->input_count, JOURNAL_INPUT_ROWS);
 	if (opts->ring_bytes > PTRDIFF_MAX / 2 - JOURNAL_PAGE_BYTES)
 		return err_set(e, "journal: %zu bytes are too many",
 			       opts->ring_bytes);
 	if (opts->counters_bytes > JOURNAL_COUNTERS_BYTES_MAX)
 		return err_set(e, "journal: %zu bytes of counters",
 			       opts->counters_bytes);
+	CHECK(opts->input_count <= JOURNAL_INPUTS_MAX);
 	size_t need = journal_item_bytes(opts->slot_bytes);
 	if (journal_round_up(opts->ring_bytes, JOURNAL_PAGE_BYTES) < need)
 		return err_set(e,
-			       "journal: %zu bytes are too few, one message of "
+			       "journal: %zu bytes are too few: one message of "
 			       "%zu bytes needs %zu",
 			       opts->ring_bytes, opts->slot_bytes, need);
 	return true;
@@ -84,7 +84,7 @@ static bool is_same(const struct journal_geometry *a,
 	       a->counters_bytes == b->counters_bytes && a->slots == b->slots;
 }
 
-/* Takes the map and the descriptor over. */
+/* Takes over the map and the descriptor. */
 static struct journal *attach(const struct journal_view *v, int fd)
 {
 	struct journal *j = mem_new(1, sizeof *j);
@@ -111,7 +111,7 @@ static struct journal *attach(const struct journal_view *v, int fd)
 	return j;
 }
 
-/* Gives the descriptor back. */
+/* Free all but the descriptor. */
 static void detach(struct journal *j)
 {
 	munmap(j->view.base, j->view.at.end);
@@ -127,7 +127,7 @@ static void close_all(struct journal *j)
 		close(fd);
 }
 
-/* What must be there before anything is stored. */
+/* Reserve what must exist before anything is stored. */
 static bool reserve_first(struct journal *j, const char *path, struct err *e)
 {
 	size_t stride = j->view.at.buffer_stride;
@@ -165,15 +165,17 @@ static void take_state(struct journal *j, const struct journal_content *c)
 	j->consumer.seq = s->tail.seq;
 	j->consumer.number = s->tail.number;
 	j->consumer.found_notes = c->notes;
-	/* A batch of no messages holds none back. */
+	/* A batch without messages has no end to stop at. */
 	j->consumer.hold_seq = UINT64_MAX;
 	if (c->notes > 0 && c->noted_end_seq > s->tail.seq)
 		j->consumer.hold_seq = c->noted_end_seq;
 	j->consumer.counters_bytes = s->tail.counters_bytes;
+	j->used_rows = c->used_rows;
 	j->consumer.counters = mem_copy(s->counters, s->tail.counters_bytes);
 }
 
-/* Of a dead process's headers only what recvmmsg wrote is used. */
+/* Set everything that recvmmsg reads from the headers: the headers of a dead
+ * process are not trusted. */
 static void make_slots(struct journal *j)
 {
 	const struct journal_view *v = &j->view;
@@ -192,8 +194,8 @@ static void make_slots(struct journal *j)
 	}
 }
 
-/* The file is good and ours: go on where it ends. */
-static void go_on(struct journal *j, const struct journal_content *c)
+/* The file is good and locked: continue where it ends. */
+static void continue_with(struct journal *j, const struct journal_content *c)
 {
 	take_state(j, c);
 	if (c->in_slots > 0)
@@ -221,11 +223,11 @@ static struct journal *begin(const char *path, int fd,
 	struct journal_content content;
 	char why[JOURNAL_WHY_BYTES];
 	CHECK(journal_content_read(&j->view, &content, why));
-	go_on(j, &content);
+	continue_with(j, &content);
 	return j;
 }
 
-/* In a file, it is PATH.new. */
+/* A new journal; in a file, it is PATH.new. */
 static struct journal *make_new(const struct journal_opts *opts,
 				int64_t until_ns, struct err *e)
 {
@@ -250,8 +252,8 @@ static struct journal *place(struct journal *j, const char *path, struct err *e)
 	return NULL;
 }
 
-/* What `from` has not committed, its notes and its totals, into the new
- * journal `to`.  False when there is not enough room. */
+/* Copy what `from` has not committed, its inputs, its notes, its totals and its
+ * counters to the new journal `to`.  False when there is not enough room. */
 static bool carry_over(struct journal *to, struct journal *from)
 {
 	struct journal_content c;
@@ -259,13 +261,17 @@ static bool carry_over(struct journal *to, struct journal *from)
 	CHECK(journal_content_read(&from->view, &c, why));
 	struct journal_producer *p = &to->producer;
 	p->stats = from->producer.stats;
-	journal_inputs_copy(&to->view, &from->view);
 	to->consumer.seq = c.state.tail.seq;
 	size_t bytes = c.state.tail.counters_bytes;
 	if (bytes > to->view.geometry.counters_bytes)
 		bytes = 0;
 	journal_commit(to, c.state.counters, bytes);
 
+	size_t row_bytes = sizeof(struct journal_input_row);
+	if (from->view.version != JOURNAL_VERSION_NUMBERS)
+		memcpy(journal_row_at(&to->view, 0),
+		       journal_row_at(&from->view, 0),
+		       JOURNAL_INPUTS_MAX * row_bytes);
 	struct journal_walk walk = journal_walk_of(&c.state);
 	struct journal_entry entry;
 	p->stats.appended_total = walk.seq;
@@ -285,7 +291,19 @@ static bool carry_over(struct journal *to, struct journal *from)
 	return true;
 }
 
-/* `old` is closed in any case. */
+/* Rename the file whose lock is held, and make a new one. */
+static struct journal *begin_with_new(const struct journal_opts *opts,
+				      struct journal_found *found,
+				      int64_t until_ns, struct err *e)
+{
+	if (!journal_file_set_aside(opts->path, found->damaged,
+				    sizeof found->damaged, e))
+		return NULL;
+	return make_new(opts, until_ns, e);
+}
+
+/* Move the messages to a file of the wanted version and geometry.  Closes
+ * `old`. */
 static struct journal *migrate(struct journal *old,
 			       const struct journal_opts *opts,
 			       struct journal_found *found, int64_t until_ns,
@@ -296,14 +314,11 @@ static struct journal *migrate(struct journal *old,
 		const struct journal_geometry *g = &old->view.geometry;
 		snprintf(found->why, sizeof found->why,
 			 "of another size (%" PRIu64 " bytes, messages of "
-			 "%" PRIu64 "), and what is in it does not fit",
+			 "%" PRIu64 "), and its messages do not fit",
 			 g->ring_bytes, g->slot_bytes);
 		journal_file_discard(opts->path, j->fd);
 		detach(j);
-		j = NULL;
-		if (journal_file_set_aside(opts->path, found->damaged,
-					   sizeof found->damaged, e))
-			j = make_new(opts, until_ns, e);
+		j = begin_with_new(opts, found, until_ns, e);
 	}
 	if (j != NULL)
 		j = place(j, opts->path, e);
@@ -311,8 +326,28 @@ static struct journal *migrate(struct journal *old,
 	return j;
 }
 
-/* The locked file, if it is good.  NULL: found->why is set when it is not, *e
- * when something else failed. */
+/* Map the inputs.  If the table has no row left, j is closed, and a new journal
+ * takes its place. */
+static struct journal *map_inputs(struct journal *j,
+				  const struct journal_opts *opts,
+				  struct journal_found *found, int64_t until_ns,
+				  struct err *e)
+{
+	if (journal_map_inputs(j, opts))
+		return j;
+	snprintf(found->why, sizeof found->why,
+		 "its messages are from too many different inputs");
+	struct journal *old = j;
+	j = begin_with_new(opts, found, until_ns, e);
+	if (j != NULL)
+		j = place(j, opts->path, e);
+	close_all(old);
+	CHECK(j == NULL || journal_map_inputs(j, opts));
+	return j;
+}
+
+/* Continue in the locked file.  NULL: if it is not good, found->why is set; if
+ * something else failed, *e is. */
 static struct journal *resume(int fd, size_t bytes, const char *path,
 			      struct journal_found *found, struct err *e)
 {
@@ -335,13 +370,13 @@ static struct journal *resume(int fd, size_t bytes, const char *path,
 		detach(j);
 		return NULL;
 	}
-	go_on(j, &content);
+	continue_with(j, &content);
 	found->from_slots = content.in_slots;
 	return j;
 }
 
-/* There was no file; NULL without *failed when another process was quicker to
- * make one. */
+/* There was no file.  NULL without *failed when another process has made one
+ * meanwhile. */
 static struct journal *found_nothing(const struct journal_opts *opts,
 				     int64_t until_ns, bool *failed,
 				     struct err *e)
@@ -360,10 +395,17 @@ static struct journal *found_nothing(const struct journal_opts *opts,
 	return j;
 }
 
-static struct journal *open_file(const struct journal_opts *opts,
-				 struct journal_found *found, struct err *e)
+static bool is_wanted(const struct journal *j, const struct journal_opts *opts)
 {
-	int64_t until_ns = clock_mono_ns() + opts->wait_ms * NS_PER_MS;
+	struct journal_geometry g = geometry_of(opts);
+	return j->view.version == JOURNAL_VERSION &&
+	       is_same(&g, &j->view.geometry);
+}
+
+static struct journal *open_file(const struct journal_opts *opts,
+				 struct journal_found *found, int64_t until_ns,
+				 struct err *e)
+{
 	for (;;) {
 		int fd;
 		size_t bytes;
@@ -379,12 +421,10 @@ static struct journal *open_file(const struct journal_opts *opts,
 		}
 		found->why[0] = '\0';
 		j = resume(fd, bytes, opts->path, found, e);
-		if (j != NULL) {
-			struct journal_geometry g = geometry_of(opts);
-			return is_same(&g, &j->view.geometry)
+		if (j != NULL)
+			return is_wanted(j, opts)
 				       ? j
 				       : migrate(j, opts, found, until_ns, e);
-		}
 		failed = found->why[0] == '\0' ||
 			 !journal_file_set_aside(opts->path, found->damaged,
 						 sizeof found->damaged, e);
@@ -400,14 +440,14 @@ struct journal *journal_open(const struct journal_opts *opts,
 	*found = (struct journal_found){0};
 	if (!check_opts(opts, e))
 		return NULL;
-	struct journal *j = opts->path != NULL ? open_file(opts, found, e)
-					       : make_new(opts, 0, e);
+	int64_t until_ns = clock_mono_ns() + opts->wait_ms * NS_PER_MS;
+	struct journal *j = opts->path != NULL
+				    ? open_file(opts, found, until_ns, e)
+				    : make_new(opts, 0, e);
+	if (j != NULL)
+		j = map_inputs(j, opts, found, until_ns, e);
 	if (j == NULL)
 		return NULL;
-	if (!journal_inputs_bind(&j->inputs, &j->view, opts, e)) {
-		close_all(j);
-		return NULL;
-	}
 	const struct journal_consumer *c = &j->consumer;
 	found->is_written_back = j->is_written_back;
 	found->messages = j->producer.stats.appended_total - c->seq;

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* journal_ring - struct journal, known only to journal.c and journal_open.c. */
+/* journal_ring - struct journal, for the files of journal/ only.
+ *
+ *     journal.c         appends, takes, commits
+ *     journal_slots.c   slots for recvmmsg
+ *     journal_inputs.c  the table of inputs
+ *     journal_open.c    opening and recovery */
 #ifndef JOURNAL_JOURNAL_RING_H
 #define JOURNAL_JOURNAL_RING_H
 
+#include "base/check.h"
 #include "journal/journal.h"
 #include "journal/journal_format.h"
-#include "journal/journal_inputs.h"
 
 /* A part of the file that is reserved from its beginning, step by step. */
 struct journal_region {
@@ -18,11 +23,12 @@ struct journal_region {
 struct journal_producer {
 	uint64_t head;
 	uint64_t word;	/* published last */
-	uint64_t start; /* of the lap */
+	uint64_t start; /* everything before it is committed */
 	uint64_t tail;	/* as last seen */
 	bool is_short;	/* the file system has no room for more of the ring */
-	unsigned slots; /* given to recvmmsg */
+	unsigned slots; /* that recvmmsg may use */
 	size_t longest; /* datagram so far */
+	uint8_t row_of[JOURNAL_INPUTS_MAX]; /* by the input's number */
 	struct journal_region ring;
 	struct journal_region buffers;
 	struct journal_stats stats; /* appended_total is the next seq */
@@ -35,8 +41,9 @@ struct journal_consumer {
 	uint64_t hold_seq; /* where the first batch ends */
 	uint64_t number;   /* of the last commit */
 	uint64_t found_notes;
+	uint8_t number_of[JOURNAL_INPUTS_MAX]; /* by row */
 	struct journal_region notes;
-	void *counters; /* as found */
+	void *counters; /* as found; NULL: none */
 	size_t counters_bytes;
 };
 
@@ -45,7 +52,9 @@ struct journal {
 	int fd; /* -1: anonymous memory */
 	bool is_written_back;
 	struct mmsghdr *slots;
-	struct journal_inputs inputs; /* not changed after opening */
+	uint64_t used_rows;		     /* as found, a bit for each */
+	uint8_t removed[JOURNAL_INPUTS_MAX]; /* rows of removed inputs */
+	size_t removed_count;
 	char apart_1[JOURNAL_LINE_BYTES];
 	_Atomic uint64_t start; /* the producer's, for the consumer */
 	struct journal_producer producer;
@@ -53,23 +62,39 @@ struct journal {
 	struct journal_consumer consumer;
 };
 
+/* What an entry of that input holds: its row, and the mark. */
+static inline uint16_t journal_input_stored(const struct journal *j,
+					    uint16_t input)
+{
+	unsigned number = journal_row_of(input);
+	CHECK(number < JOURNAL_INPUTS_MAX);
+	return (uint16_t)((input & JOURNAL_INPUT_MARK) |
+			  j->producer.row_of[number]);
+}
+
+/* Give each input its row, and each used row its number.  False when more rows
+ * are needed than there are. */
+bool journal_map_inputs(struct journal *, const struct journal_opts *) MUST_USE;
+
 /* Reserve the region up to there; false when the file system has no room. */
 bool journal_reserve(struct journal *, struct journal_region *,
 		     size_t upto) MUST_USE;
 
-/* Give so many slots to recvmmsg; false when the file system has no room. */
+/* Let recvmmsg use `count` slots; false when the file system has no room. */
 bool journal_use_slots(struct journal *, size_t count) MUST_USE;
 
-/* Append what is in the first slots and publish it; the slots are as they
- * were. */
+/* Append the datagrams in the first slots and publish them.  Returns how many
+ * had room.  The slots are not changed. */
 unsigned journal_take_over(struct journal *, unsigned received, int64_t now_ns);
 
-/* Append one message behind the head; false when there is no room for it.
- * Nothing is published. */
+/* Append one message after the head, without publishing it; its input is as in
+ * the file.  False when there is no room. */
 bool journal_put(struct journal *, const struct journal_entry *) MUST_USE;
+
+/* Publish all messages up to the head. */
 void journal_publish(struct journal *);
 
-/* What recvmmsg needs and changes, between one use and the next. */
+/* Empty the slot for its next use by recvmmsg. */
 void journal_make_ready(struct mmsghdr *slot);
 
 #endif

@@ -2,6 +2,7 @@
 #include "journal/peer_address.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,9 @@
 #include "journal/journal.h"
 
 static const char magic[] = {'\xF5', 's', 'r', 'c'};
+
+static_assert((unsigned)PEER_ADDRESS_MARK == JOURNAL_INPUT_MARK,
+	      "the journal keeps the mark");
 
 enum { TAIL_BYTES = 1 + sizeof magic };
 
@@ -52,9 +56,9 @@ size_t peer_address_put(char *end, const char *text)
 struct span peer_address_take(struct journal_entry *entry)
 {
 	struct span none = span_make(NULL, 0);
-	if ((entry->source & PEER_ADDRESS_MARK) == 0)
+	if ((entry->input & PEER_ADDRESS_MARK) == 0)
 		return none;
-	entry->source &= (uint16_t)~PEER_ADDRESS_MARK;
+	entry->input &= (uint16_t)~PEER_ADDRESS_MARK;
 	struct span bytes = entry->bytes;
 	if (bytes.len < TAIL_BYTES ||
 	    memcmp(bytes.ptr + bytes.len - sizeof magic, magic, sizeof magic) !=

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* origin - who sent a message, on its way through the journal.
+/* peer_address - the sender's address of a message, in the journal.
  *
- * Only for inputs with Source_Address_Key: their entries have PEER_ADDRESS_MARK in
- * `source` and the sender's address behind the bytes,
+ * Only inputs with Source_Address_Key keep it.  Their entries have
+ * PEER_ADDRESS_MARK in `input`, and the peer address follows the message:
  *
  *     message | "udp://10.0.0.7:51234" | u8 its length | "\xF5src"
  *
- * so that it survives what the message survives.  A process that is killed
- * before it could write the address leaves a message without: the entry is
+ * So it survives whatever the message survives.  A process that is killed
+ * before it has written the address leaves a message without one: the entry is
  * marked, but does not end like this. */
 #ifndef JOURNAL_PEER_ADDRESS_H
 #define JOURNAL_PEER_ADDRESS_H
@@ -21,8 +21,8 @@
 struct journal_entry;
 
 enum {
-	PEER_ADDRESS_MARK = 0x8000,   /* beside the input's number */
-	PEER_ADDRESS_TEXT_BYTES = 64, /* the longest, with its NUL */
+	PEER_ADDRESS_MARK = 0x8000,   /* JOURNAL_INPUT_MARK */
+	PEER_ADDRESS_TEXT_BYTES = 64, /* the longest text, with its NUL */
 	PEER_ADDRESS_BYTES_MAX = PEER_ADDRESS_TEXT_BYTES + 5,
 };
 
@@ -31,15 +31,16 @@ void peer_address_of_address(char text[static PEER_ADDRESS_TEXT_BYTES],
 			     const char *scheme,
 			     const struct sockaddr_storage *);
 
-/* "unix://pid_4711", of a connection. */
+/* "unix://pid_4711", the peer of a Unix connection. */
 void peer_address_of_process(char text[static PEER_ADDRESS_TEXT_BYTES], int fd);
 
-/* Write it to `end`, where the message ends and PEER_ADDRESS_BYTES_MAX bytes are
- * free; returns how many were used. */
+/* Write the text to `end`, where the message ends and PEER_ADDRESS_BYTES_MAX
+ * bytes are free.  Returns how many bytes were written. */
 size_t peer_address_put(char *end, const char *text);
 
-/* Leave only the message's bytes and the input's number in the entry; the
- * address, empty if there is none, is valid as long as the bytes. */
+/* Reduce the entry to the message's bytes and the input's number.  Returns the
+ * peer address, which is empty if there is none, and valid as long as the
+ * bytes. */
 struct span peer_address_take(struct journal_entry *);
 
 #endif

@@ -5,59 +5,75 @@
 
 #include "base/check.h"
 #include "conf/conf.h"
+#include "conf/conf_keys.h"
 #include "output/kinds.h"
 
-static const struct format_ops *const kinds[] = {
-	&format_out_file_ops, /* the default, as in Fluent Bit */
-	&format_plain_ops,    &format_template_ops,
-	&format_csv_ops,      &format_ltsv_ops,
+/* clang-format off */
+const struct format_ops *const format_kinds[] = {
+#define X(name) &format_##name##_ops,
+	FORMAT_KINDS(X)
+#undef X
+	NULL,
+};
+/* clang-format on */
+
+const struct conf_key_spec format_common_keys[] = {
+	{"Format", CONF_CHOICE, .default_text = "out_file",
+	 .help = "How a line looks: out_file, plain (JSON), template, csv or "
+		 "ltsv."},
+	{"Escape", CONF_BOOL, .default_text = "on",
+	 .help = "Escape control characters inside values, so that a value "
+		 "cannot forge a line."},
+	{NULL},
 };
 
-enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
+static bool has_key(const struct format_ops *kind, const char *key)
+{
+	for (const struct conf_key_spec *k = kind->keys;
+	     k != NULL && k->name != NULL; k++)
+		if (conf_key_covers(k, key))
+			return true;
+	return false;
+}
 
-/* Fluent Bit takes these keys with every format. */
-static const struct {
-	const char *key;
-	const struct format_ops *users[2];
-	const char *why;
-} keys[] = {
-	{"Template", {&format_template_ops}, "only Format template uses it"},
-	{"Delimiter",
-	 {&format_csv_ops, &format_ltsv_ops},
-	 "only Format csv and ltsv use it"},
-	{"Label_Delimiter", {&format_ltsv_ops}, "only Format ltsv uses it"},
-	{"csv_column_names", {&format_csv_ops}, "only Format csv uses it"},
-};
-
+/* Fluent Bit accepts the keys of all formats with every format. */
 static void ignore_keys(struct conf_section *s, const struct format_ops *kind)
 {
-	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-		if (kind != keys[i].users[0] && kind != keys[i].users[1])
-			conf_ignore(s, keys[i].key, keys[i].why);
+	for (size_t i = 0; format_kinds[i] != NULL; i++)
+		for (const struct conf_key_spec *k = format_kinds[i]->keys;
+		     k != NULL && k->name != NULL; k++)
+			if (!has_key(kind, k->name))
+				conf_ignore(s, k->name,
+					    "another Format uses it");
 }
 
 static const struct format_ops *find_kind(struct conf_section *s, struct err *e)
 {
-	const char *names[KIND_COUNT + 1] = {NULL};
+	const char *names[FORMAT_KIND_COUNT + 1] = {NULL};
 	const char *name = NULL;
 	size_t kind = 0;
-	for (size_t i = 0; i < KIND_COUNT; i++)
-		names[i] = kinds[i]->name;
+	for (size_t i = 0; i < FORMAT_KIND_COUNT; i++)
+		names[i] = format_kinds[i]->name;
 	if (!conf_get_text(s, "Format", &name, e))
 		return NULL;
 	if (name != NULL && strcasecmp(name, "msgpack") == 0) {
 		conf_err_key(s, "Format", e,
-			     "Format msgpack is no text of lines; "
-			     "did you mean \"plain\", which is JSON?");
+			     "Format msgpack has no lines; did you mean "
+			     "\"plain\", which is JSON?");
 		return NULL;
 	}
-	return conf_get_choice(s, "Format", names, &kind, e) ? kinds[kind]
-							     : NULL;
+	return conf_get_choice(s, "Format", names, &kind, e)
+		       ? format_kinds[kind]
+		       : NULL;
 }
 
 struct format *format_open(struct conf_section *s, struct err *e)
 {
 	bool escape = true;
+	conf_declare(s, format_common_keys);
+	for (size_t i = 0; format_kinds[i] != NULL; i++)
+		if (format_kinds[i]->keys != NULL)
+			conf_declare(s, format_kinds[i]->keys);
 	const struct format_ops *kind = find_kind(s, e);
 	if (kind == NULL || !conf_get_bool(s, "Escape", &escape, e))
 		return NULL;

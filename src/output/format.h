@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* format - the contract of how a record becomes a line.
+/* format - the contract of an output format, which turns a record into a line.
  *
- * A kind is one file with one `const struct format_ops` and one row in the
- * table in format.c.  A line ends with '\n' and has no other: a control
- * character inside a value is written escaped, so that no value can forge a
- * second line (CWE-117).  Escape off writes what Fluent Bit writes. */
+ * A format is one file with one `const struct format_ops` and one row in
+ * output/kinds.h.  A line ends with '\n' and contains no other: control
+ * characters inside a value are escaped, so that no value can forge a second
+ * line (CWE-117).  With Escape off, the bytes are written as Fluent Bit writes
+ * them.  render runs in the pipeline thread. */
 #ifndef OUTPUT_FORMAT_H
 #define OUTPUT_FORMAT_H
 
@@ -12,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/span.h"
+#include "conf/conf_keys.h"
 
 struct buf;
 struct conf_section;
@@ -19,12 +21,13 @@ struct format;
 struct record;
 
 struct format_ops {
-	const char *name; /* as in the configuration */
+	const char *name;		  /* as in the configuration */
+	const struct conf_key_spec *keys; /* NULL: it has no keys of its own */
 	struct format *(*open)(struct conf_section *, struct err *);
-	/* Append the line, its '\n' included. */
+	/* Append the line with its '\n'. */
 	void (*render)(struct format *, const struct record *, struct buf *);
-	/* Append the line that an empty file begins with, when this record is
-	 * the first of its lines.  NULL: none, also when it was opened so. */
+	/* Append the line with which an empty file begins, for the first record
+	 * in it.  NULL if the format has no such line. */
 	void (*render_head)(struct format *, const struct record *,
 			    struct buf *);
 	void (*close)(struct format *);
@@ -33,10 +36,12 @@ struct format_ops {
 struct format { /* each kind embeds this as its first member */
 	const struct format_ops *ops;
 	bool is_raw;   /* Escape off */
-	bool has_head; /* render_head is to be called */
+	bool has_head; /* call render_head */
 };
 
-/* Open the one that the section's Format names, out_file when it has none. */
+/* Open the format that the section's Format names, by default out_file.
+ * Declares the keys of all formats: Fluent Bit accepts each with every format,
+ * so a key of another format is ignored and logged.  NULL on failure. */
 struct format *format_open(struct conf_section *, struct err *);
 void format_close(struct format *);
 

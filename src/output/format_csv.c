@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Format csv: SECONDS.NANOSECONDS,"value",5,...  With csv_column_names an
+/* Format csv: SECONDS.NANOSECONDS,"value",5,...  With csv_column_names, an
  * empty file begins with timestamp,"key","key",...
  *
- * As Fluent Bit, but that a quote inside a string is doubled (RFC 4180): no
- * value can forge a column.  What is in a map or an array is escaped as
- * strings are, though it stands in no quotes of its own. */
+ * The lines are Fluent Bit's, except that a quote inside a string is doubled
+ * (RFC 4180), so that no value can forge a column.  Strings in a map or an
+ * array are escaped in the same way. */
 #include <stdlib.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "conf/conf_keys.h"
 #include "output/format.h"
 #include "output/format_delimiter.h"
 #include "output/format_text.h"
@@ -19,6 +20,14 @@
 struct csv {
 	struct format format;
 	char delimiter;
+};
+
+static const struct conf_key_spec keys[] = {
+	{"Delimiter", CONF_CHOICE, .default_text = "comma",
+	 .help = "What separates columns: comma, tab or space."},
+	{"csv_column_names", CONF_BOOL, .default_text = "off",
+	 .help = "Begin an empty file with a line of column names."},
+	{NULL},
 };
 
 static enum format_escape escape_of(const struct format *f)
@@ -72,6 +81,7 @@ static void close_csv(struct format *f)
 
 const struct format_ops format_csv_ops = {
 	.name = "csv",
+	.keys = keys,
 	.open = open_csv,
 	.render = render_csv,
 	.render_head = render_names,

@@ -35,7 +35,7 @@ bool format_delimiter_get(struct conf_section *s, const char *key, char *out,
 		*out = names[i].delimiter;
 		return true;
 	}
-	conf_warn(s, key, "%s is none of tab, space and comma: %s is used",
-		  text, name_of(*out));
+	conf_warn(s, key, "\"%s\" is not tab, space or comma; using %s", text,
+		  name_of(*out));
 	return true;
 }

@@ -10,8 +10,8 @@
 
 struct conf_section;
 
-/* `\t`, tab, space or comma.  As in Fluent Bit any other value leaves the
- * default in *out, but it is told. */
+/* Read a key with the value `\t`, tab, space or comma.  As in Fluent Bit, any
+ * other value leaves the default in *out; a warning is logged. */
 bool format_delimiter_get(struct conf_section *, const char *key, char *out,
 			  struct err *) MUST_USE;
 

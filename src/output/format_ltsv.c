@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Format ltsv: "time":SECONDS.MICROSECONDS<TAB>"key":"value"<TAB>"key":5...
- * with the quotes that Fluent Bit writes, which ltsv itself has not. */
+ * Fluent Bit writes the quotes, although LTSV itself has none. */
 #include <stdlib.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "conf/conf_keys.h"
 #include "output/format.h"
 #include "output/format_delimiter.h"
 #include "output/format_text.h"
@@ -15,6 +16,14 @@ struct ltsv {
 	struct format format;
 	char delimiter;
 	char label_delimiter;
+};
+
+static const struct conf_key_spec keys[] = {
+	{"Delimiter", CONF_CHOICE, .default_text = "tab",
+	 .help = "What separates fields: comma, tab or space."},
+	{"Label_Delimiter", CONF_CHOICE, .default_text = ":",
+	 .help = "What separates a label from its value."},
+	{NULL},
 };
 
 static struct format *open_ltsv(struct conf_section *s, struct err *e)
@@ -53,6 +62,7 @@ static void close_ltsv(struct format *f)
 
 const struct format_ops format_ltsv_ops = {
 	.name = "ltsv",
+	.keys = keys,
 	.open = open_ltsv,
 	.render = render_ltsv,
 	.close = close_ltsv,

@@ -18,8 +18,8 @@ static bool is_control(unsigned char c)
 	return c < 0x20 || c == 0x7f;
 }
 
-/* Not 0 when one of eight bytes is a control character.  The usual arithmetic
- * on all bytes at once: a borrow can only come from a byte that is one. */
+/* Returns not 0 if one of eight bytes is a control character, by the usual
+ * arithmetic on all bytes at once.  Only a byte that is one causes a borrow. */
 static uint64_t controls_of(uint64_t bytes)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);
@@ -29,9 +29,9 @@ static uint64_t controls_of(uint64_t bytes)
 	return (below_20 | equals_7f) & (ones * 0x80);
 }
 
-/* Each of these copies and returns not 0 when there is a control character.
- * Overlapping copies of a fixed size make any length without a loop over
- * bytes, and the bytes are touched once. */
+/* Each of these functions copies bytes and returns not 0 if there is a control
+ * character.  Overlapping copies of fixed sizes cover any length without a loop
+ * over bytes, and each byte is read once. */
 static inline uint64_t copy_16(char *to, const char *from)
 {
 #ifdef __SSE2__
@@ -106,7 +106,7 @@ static void put_control(struct buf *out, unsigned char c)
 	buf_put(out, escape, sizeof escape);
 }
 
-/* A control character is rare: what was copied with one is written anew. */
+/* Control characters are rare: only text with one is copied twice. */
 static void put_escaped(struct buf *out, struct span s)
 {
 	if (s.len == 0)
@@ -126,7 +126,7 @@ static void put_escaped(struct buf *out, struct span s)
 	buf_put(out, s.ptr + from, s.len - from);
 }
 
-/* Up to each quote and with it, then the quote once more. */
+/* Append the text up to and with each quote, then the quote once more. */
 static void put_column(struct buf *out, struct span s)
 {
 	const char *quote;
@@ -173,9 +173,10 @@ static void put_int(struct buf *out, int64_t integer)
 	buf_put(out, digits + at, sizeof digits - at);
 }
 
-/* printf's %f, in integers where that is sure to give the same digits: below
- * 2^50 the fraction is exact, and its product with 10^6 is off by far less
- * than the distance from a rounding edge that is asked for here. */
+/* Like printf's %f, but in integers where the digits are certain to be the
+ * same.  Below 2^50 the fraction is exact, and the error of its product with
+ * 10^6 is far smaller than the distance from a rounding edge that is required
+ * here. */
 static void put_float(struct buf *out, double real)
 {
 	if (!signbit(real) && real < 0x1p50) {
@@ -197,7 +198,7 @@ static void put_float(struct buf *out, double real)
 	buf_printf(out, "%f", real);
 }
 
-/* As deep as the value, and readers of values bound that (JSON_DEPTH_MAX). */
+/* Recursion is as deep as the value, and JSON_DEPTH_MAX limits that. */
 static void put_array(struct buf *out, const struct value *v,
 		      enum format_escape escape)
 {
@@ -250,7 +251,7 @@ void format_put_value(struct buf *out, const struct value *v,
 	}
 }
 
-/* By way of a double, because its rounding shows in the last digit. */
+/* Computed as a double, because its rounding shows in the last digit. */
 void format_put_time(struct buf *out, int64_t time_ns)
 {
 	put_float(out, (double)(time_ns / NS_PER_S) +

@@ -4,7 +4,7 @@
  *
  *     5   1.500000   true   nil   "text"   [1, "x"]   {"k"=>"v", "n"=>nil}
  *
- * What is between quotes is written as it is, but for control characters
+ * Text between quotes is written unchanged, except for control characters
  * (enum format_escape). */
 #ifndef OUTPUT_FORMAT_TEXT_H
 #define OUTPUT_FORMAT_TEXT_H
@@ -19,7 +19,7 @@ struct value;
 enum format_escape {
 	FORMAT_RAW,    /* nothing is escaped */
 	FORMAT_LINE,   /* control characters: \n, \t, \u001b ... */
-	FORMAT_COLUMN, /* them, and a quote is doubled (RFC 4180) */
+	FORMAT_COLUMN, /* these, and a quote is doubled (RFC 4180) */
 };
 
 /* Append bytes, without quotes around them. */
@@ -31,8 +31,8 @@ void format_put_value(struct buf *, const struct value *, enum format_escape);
 /* Append a string in quotes. */
 void format_put_quoted(struct buf *, struct span, enum format_escape);
 
-/* Append seconds since 1970: with six digits behind the point, rounded as a
- * double is, or with nine, exact. */
+/* Append seconds since 1970: with six digits after the point, rounded as a
+ * double is, or exactly, with nine digits. */
 void format_put_time(struct buf *, int64_t time_ns);
 void format_put_exact_time(struct buf *, int64_t time_ns);
 

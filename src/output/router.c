@@ -8,32 +8,56 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "conf/conf_keys.h"
 #include "output/kinds.h"
 #include "record/record.h"
 #include "record/tag_match.h"
 
-static const struct sink_ops *const kinds[] = {
-	&file_sink_ops,
-	&stdout_sink_ops,
-	&null_sink_ops,
+const struct conf_key_spec output_common_keys[] = {
+	{"Name", CONF_TEXT, .is_required = true,
+	 .help = "The kind of output: file, stdout or null."},
+	{"Match", CONF_TAG_GLOB,
+	 .help = "The output gets records whose tag matches; * stands for any "
+		 "characters."},
+	{"Match_Regex", CONF_REGEX,
+	 .help = "The output also gets records whose tag matches this regular "
+		 "expression from its first character on."},
+	{"Alias", CONF_TEXT, .default_text = "NAME.N",
+	 .help = "The name of this output in metrics and log lines."},
+	{"Workers", .ignored = "one thread writes all files"},
+	{"Retry_Limit", .ignored = "writing is retried until it succeeds"},
+	{"storage.total_limit_size",
+	 .ignored = "the journal is the only storage"},
+	{"Log_Level", .ignored = "Log_Level of [SERVICE] holds for all of "
+				 "sluiced"},
+	{"log_suppress_interval", .ignored = "sluiced limits the rate of "
+					     "repeated log lines itself"},
+	{"host", .ignored = "sluiced has no network outputs"},
+	{"port", .ignored = "sluiced has no network outputs"},
+	{"ipv6", .ignored = "sluiced has no network outputs"},
+	{"net.*", .ignored = "sluiced has no network outputs"},
+	{"tls*", .ignored = "sluiced has no network outputs"},
+	{NULL},
 };
 
-enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
+enum { KINDS_MAX = 32 };
 
-struct route {
+struct router_route {
 	char *name;
 	struct tag_match match;
 	struct sink *sink;
 };
 
 struct router {
-	struct route *routes;
+	struct router_route *routes;
 	size_t count;
 };
 
-static const struct sink_ops *find_kind(struct conf_section *s, struct err *e)
+static const struct sink_ops *find_kind(struct conf_section *s,
+					const struct sink_env *env,
+					struct err *e)
 {
-	const char *names[KIND_COUNT + 1] = {NULL};
+	const char *names[KINDS_MAX + 1] = {NULL};
 	const char *name = NULL;
 	if (!conf_get_text(s, "Name", &name, e))
 		return NULL;
@@ -41,16 +65,17 @@ static const struct sink_ops *find_kind(struct conf_section *s, struct err *e)
 		conf_err_missing(s, "Name", e, "for example `Name file`");
 		return NULL;
 	}
-	for (size_t i = 0; i < KIND_COUNT; i++) {
-		names[i] = kinds[i]->name;
+	for (size_t i = 0; env->kinds[i] != NULL; i++) {
+		CHECK(i < KINDS_MAX);
+		names[i] = env->kinds[i]->name;
 		if (strcasecmp(name, names[i]) == 0)
-			return kinds[i];
+			return env->kinds[i];
 	}
 	conf_err_plugin(s, "output", names, e);
 	return NULL;
 }
 
-/* NAME.N, or the Alias. */
+/* Returns NAME.N, or the Alias. */
 static char *name_sink(const struct router *router, const struct sink_ops *kind,
 		       const char *alias)
 {
@@ -70,7 +95,7 @@ static bool is_taken(const struct router *router, const char *name)
 	return i < router->count;
 }
 
-/* NULL when there is no name for it. */
+/* Returns NULL if the name is taken. */
 static char *get_name(const struct router *router, struct conf_section *s,
 		      const struct sink_ops *kind, struct err *e)
 {
@@ -82,39 +107,22 @@ static char *get_name(const struct router *router, struct conf_section *s,
 		free(name);
 		name = name_sink(router, kind, NULL);
 		conf_warn(s, "Alias",
-			  "there is an output \"%s\" already: this one is "
+			  "another output is called \"%s\": this one is "
 			  "called %s",
 			  alias, name);
 	}
 	if (!is_taken(router, name))
 		return name;
-	conf_err_key(s, "Alias", e,
-		     "there is an output \"%s\" already; give one of the two "
-		     "another Alias",
-		     name);
+	conf_err_key(
+		s, "Alias", e,
+		"another output is called \"%s\"; give one of the two another "
+		"Alias",
+		name);
 	free(name);
 	return NULL;
 }
 
-/* What Fluent Bit knows for every output and what has another answer here. */
-static void ignore_keys(struct conf_section *s)
-{
-	conf_ignore(s, "Workers", "one thread writes all files");
-	conf_ignore(s, "Retry_Limit",
-		    "what cannot be written is tried until it can");
-	conf_ignore(s, "storage.total_limit_size",
-		    "the journal is the only storage");
-	conf_ignore(s, "Log_Level", "there is one, in [SERVICE]");
-	conf_ignore(s, "log_suppress_interval",
-		    "what is said again and again is held back");
-	conf_ignore(s, "host", "nothing goes over a network");
-	conf_ignore(s, "port", "nothing goes over a network");
-	conf_ignore(s, "ipv6", "nothing goes over a network");
-	conf_ignore(s, "net.*", "nothing goes over a network");
-	conf_ignore(s, "tls*", "nothing goes over a network");
-}
-
-static void route_fini(struct route *route)
+static void route_fini(struct router_route *route)
 {
 	if (route->sink != NULL)
 		route->sink->ops->close(route->sink);
@@ -122,9 +130,9 @@ static void route_fini(struct route *route)
 	free(route->name);
 }
 
-/* As in Fluent Bit, where an output without a Match gets everything when it
- * is the only one, of the only input, and else nothing. */
-static bool read_match(struct route *route, struct conf_section *s,
+/* As in Fluent Bit: an output without a Match gets every record if it is the
+ * only output, with only one input, and otherwise none. */
+static bool read_match(struct router_route *route, struct conf_section *s,
 		       const struct sink_env *env, struct err *e)
 {
 	const char *match = NULL, *regex = NULL;
@@ -152,38 +160,41 @@ void router_free(struct router *router)
 	free(router);
 }
 
-/* What a file output has spilled is written by the one that has its name now;
- * when there is none, because it was renamed or removed, by the first: a spill
- * knows the paths of its files, and its lines are as they were. */
-static bool inherits(const void *data, uint32_t number, struct span name)
+/* The lines that a file output has spilled are written by the output that has
+ * its name now.  If there is none, because the output was renamed or removed,
+ * the first output with spills writes them: a spill contains the paths of its
+ * files and complete lines. */
+static bool takes_over(const void *data, uint32_t number, struct span name)
 {
 	const struct router *router = data;
-	const struct route *heir = NULL;
+	const struct router_route *writer = NULL;
 	for (size_t i = 0; i < router->count; i++) {
-		const struct route *route = &router->routes[i];
-		if (route->sink->ops != &file_sink_ops)
+		const struct router_route *route = &router->routes[i];
+		if (!route->sink->ops->has_spills)
 			continue;
-		bool is_its = span_equals(span_of(route->name), name);
-		if (heir == NULL || is_its)
-			heir = route;
-		if (is_its)
+		bool has_name = span_equals(span_of(route->name), name);
+		if (writer == NULL || has_name)
+			writer = route;
+		if (has_name)
 			break;
 	}
-	return heir == &router->routes[number];
+	return writer == &router->routes[number];
 }
 
 bool router_add(struct router *router, struct conf_section *s,
 		const struct sink_env *env, struct err *e)
 {
-	const struct sink_ops *kind = find_kind(s, e);
+	conf_declare(s, output_common_keys);
+	const struct sink_ops *kind = find_kind(s, env, e);
 	if (kind == NULL)
 		return false;
-	ignore_keys(s);
+	if (kind->keys != NULL)
+		conf_declare(s, kind->keys);
 
 	char *name = get_name(router, s, kind, e);
 	if (name == NULL)
 		return false;
-	struct route route = {.name = name};
+	struct router_route route = {.name = name};
 	if (!read_match(&route, s, env, e)) {
 		free(name);
 		return false;
@@ -191,7 +202,7 @@ bool router_add(struct router *router, struct conf_section *s,
 	struct sink_env its_env = *env;
 	its_env.number = (uint32_t)router->count;
 	its_env.name = route.name;
-	its_env.inherits = inherits;
+	its_env.takes_over = takes_over;
 	its_env.router = router;
 	route.sink = kind->open(s, &its_env, e);
 	if (route.sink != NULL)
@@ -211,7 +222,7 @@ void router_put(struct router *router, struct record *r)
 	struct message *m = r->message;
 	bool is_routed = false;
 	for (size_t i = 0; i < router->count; i++) {
-		const struct route *route = &router->routes[i];
+		const struct router_route *route = &router->routes[i];
 		if (!tag_match_takes(&route->match, r->tag))
 			continue;
 		is_routed = true;
@@ -219,7 +230,7 @@ void router_put(struct router *router, struct record *r)
 					  &m->reason))
 			m->is_answered = true;
 	}
-	/* That a part of it is undecided weighs more. */
+	/* DROP_undecided takes precedence over DROP_unrouted. */
 	if (!is_routed && m->reason != DROP_undecided)
 		m->reason = DROP_unrouted;
 }
@@ -260,12 +271,12 @@ void router_reopen(struct router *router)
 	}
 }
 
-void router_settled(struct router *router)
+void router_committed(struct router *router)
 {
 	for (size_t i = 0; i < router->count; i++) {
 		struct sink *sink = router->routes[i].sink;
-		if (sink->ops->settled != NULL)
-			sink->ops->settled(sink);
+		if (sink->ops->committed != NULL)
+			sink->ops->committed(sink);
 	}
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* router - which outputs a record goes to, by its tag.
+/* router - chooses the outputs that a record goes to, by its tag.
  *
- * Every output whose Match or Match_Regex takes the tag gets the record.  Also settles who
- * answers for a message: the first sink that takes a line of it. */
+ * A record goes to every output whose Match or Match_Regex matches its tag.
+ * The router also decides which sink counts a message: the first one that
+ * accepts a line of it. */
 #ifndef OUTPUT_ROUTER_H
 #define OUTPUT_ROUTER_H
 
@@ -16,38 +17,41 @@
 
 struct router;
 
+/* A router without sinks. */
 struct router *router_new(void);
 
-/* Closes the sinks. */
+/* Closes the sinks.  NULL is fine. */
 void router_free(struct router *);
 
-/* Open the sink that an [OUTPUT] section asks for and append it.  Reads Name,
- * Match, Match_Regex and Alias, lets the kind read its keys, ends the section.  The sink is
- * called NAME.N, N counting all sinks, or its Alias. */
+/* Open the sink for an [OUTPUT] section and append it to the list.  Reads Name,
+ * Match, Match_Regex and Alias, lets the kind read its keys, and ends the
+ * section.  The sink is called NAME.N, N counting all sinks, or its Alias. */
 bool router_add(struct router *, struct conf_section *, const struct sink_env *,
 		struct err *) MUST_USE;
 
-/* Hand the record to its sinks.  Its message's reason becomes DROP_unrouted
- * when no Match takes the tag, or the sink's reason when it was refused; its
- * is_answered is set by the first sink that takes it. */
+/* Give the record to its sinks.  The first sink that accepts it sets
+ * is_answered of its message.  The message's reason becomes DROP_unrouted if no
+ * Match matches the tag, or the reason of a sink that refused it. */
 void router_put(struct router *, struct record *);
 
-/* What was put since the last flush: the bytes of the lines, and the files
- * that they are for. */
+/* The lines in memory since the last flush: their bytes, and the number of
+ * files that they are for. */
 void router_batch(const struct router *, size_t *bytes, size_t *files);
 
-/* Flush all sinks.  SINK_BLOCKED when any is. */
+/* Flush all sinks.  Returns SINK_BLOCKED if any sink is blocked. */
 enum sink_flush router_flush(struct router *, int64_t now_mono_ns);
+/* Let all sinks drop the lines in memory; see sink_ops. */
 void router_abandon(struct router *);
+/* Let all sinks close their files, to open them again; see sink_ops. */
 void router_reopen(struct router *);
 
-/* After each commit of the journal, see sink_ops. */
-void router_settled(struct router *);
+/* Call this after each commit of the journal; see sink_ops. */
+void router_committed(struct router *);
 
-/* Go on counting from there, see sink_ops. */
+/* Take over the counters of the sink with that index; see sink_ops. */
 void router_restore(struct router *, size_t index, const struct sink_stats *);
 
-/* For the metrics: index from 0; false behind the last. */
+/* The sink with that index, for the metrics.  False after the last one. */
 bool router_sink(const struct router *, size_t index, const char **name,
 		 const struct sink **);
 

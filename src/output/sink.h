@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sink - the contract of an output.
  *
- * put collects lines, flush writes them; between the two the journal holds
- * the messages, so that what was put and not flushed is not lost.  A kind is
- * one file with one `const struct sink_ops` and one row in the table in
- * router.c; each kind embeds struct sink as its first member.
+ * put collects lines, and flush writes them.  Between the two, the messages
+ * stay in the journal, so that lines that were put but not flushed are not
+ * lost.  A kind of output is one file with one `const struct sink_ops` and one
+ * row in setup/plugins.h; it embeds struct sink as its first member.
  *
- * Two laws hold after every call:
+ * Two accounting equations hold after every call:
  *     lines_total    = lines_written    + lines_dropped{reason}    + queued
  *     messages_total = messages_written + messages_dropped{reason} + queued
- * where messages are those this sink answers for (record/message.h). */
+ * where messages are those that this sink counts (record/message.h): of the
+ * sinks that get lines of one message, exactly one counts the message.
+ * All functions are called in the pipeline thread, after start-up. */
 #ifndef OUTPUT_SINK_H
 #define OUTPUT_SINK_H
 
@@ -18,6 +20,7 @@
 
 #include "base/err.h"
 #include "base/span.h"
+#include "conf/conf_keys.h"
 #include "record/message.h"
 
 struct conf_section;
@@ -25,9 +28,9 @@ struct record;
 struct sink;
 
 enum sink_flush {
-	SINK_FLUSHED, /* nothing waits for which the journal must be held */
-	SINK_BLOCKED, /* the disk takes nothing now: flush again later, put
-		       * nothing more before */
+	SINK_FLUSHED, /* no line needs its message in the journal */
+	SINK_BLOCKED, /* blocked: flush again later, and put nothing before
+	               * that */
 };
 
 struct append_notes;
@@ -38,22 +41,26 @@ enum sink_fsync {
 	SINK_FSYNC_INTERVAL, /* every fsync_interval_s, in a flush */
 };
 
-/* Outlives the sinks. */
+/* What a sink gets when it is opened.  It outlives the sinks. */
 struct sink_env {
+	const struct sink_ops *const *kinds; /* NULL after the last one */
 	const char *conf_dir;
-	bool dry_run; /* check all that can be checked, leave nothing behind */
-	bool is_only_route; /* one input, one output: Match may be missing */
+	bool dry_run;	    /* check everything, leave no trace */
+	bool is_only_route; /* one input, one output: Match is optional */
 	bool has_others;    /* other outputs must not wait for this one */
 	const struct append_notes *notes; /* NULL: nothing is noted */
-	uint32_t number;  /* the sink's, for its notes; set by the router */
+	uint32_t number;  /* identifies the sink in its notes; set by the
+	                   * router */
 	const char *name; /* NAME.N or its Alias; set by the router */
-	/* Whether what an output of that name has spilled is this one's to
-	 * write; NULL: when the name is its own; set by the router. */
-	bool (*inherits)(const void *router, uint32_t number, struct span name);
+	/* Does the sink with this number write the lines that an output of that
+	 * name has spilled?  Set by the router.  NULL: only its own. */
+	bool (*takes_over)(const void *router, uint32_t number,
+			   struct span name);
 	const void *router;
-	const char *spill_dir;	/* for lines set aside; NULL: in memory */
+	const char *spill_dir;	/* for spills; NULL: held lines stay in
+	                      	 * memory */
 	size_t spill_bytes_max; /* of each sink; a batch may exceed it */
-	size_t files_max;	/* open while nothing waits for them; 0: 64 */
+	size_t files_max;	/* kept open without waiting lines; 0: 64 */
 	enum sink_fsync fsync;
 	double fsync_interval_s;
 };
@@ -72,36 +79,41 @@ struct sink_stats {
 	uint64_t errors_total;	/* failed opens, writes and syncs */
 	uint64_t retries_total; /* attempts after a failure */
 	uint64_t fsyncs_total;
-	uint64_t recovered_bytes_total; /* found written after a crash */
+	uint64_t recovered_bytes_total; /* found in files after a crash */
 	uint64_t files_open;
 	uint64_t lines_spilled; /* of lines_queued: on the disk */
 	uint64_t messages_spilled;
-	uint64_t spilled_bytes; /* what the spills' files take */
+	uint64_t spilled_bytes; /* the size of all spills */
 };
 
 struct sink_ops {
-	const char *name; /* as in the configuration */
+	const char *name;		  /* as in the configuration */
+	const struct conf_key_spec *keys; /* NULL: it has no keys of its own */
+	/* It spills lines to disk.  An output with spills also writes the lines
+	 * that a removed output has spilled. */
+	bool has_spills;
 	struct sink *(*open)(struct conf_section *, const struct sink_env *,
 			     struct err *);
-	/* Add the record's line to the batch.  `answers`: this sink answers
-	 * for the record's message if it takes the line.  False when the line
-	 * is refused: counted, and *reason says why. */
+	/* Add the record's line to the batch.  If `answers`, this sink counts
+	 * the record's message if it accepts the line.  Returns false if it
+	 * refuses the line, which is counted; *reason says why. */
 	bool (*put)(struct sink *, const struct record *, bool answers,
 		    enum drop_reason *reason);
-	/* Write what was put: whole lines, one write() for each file. */
+	/* Write the lines that were put: whole lines, with one write() for each
+	 * file. */
 	enum sink_flush (*flush)(struct sink *, int64_t now_mono_ns);
-	/* The journal was committed: what was put before will not come again.
-	 * May be NULL. */
-	void (*settled)(struct sink *);
-	/* Before the first put, when the journal is this process's: go on
-	 * with what the process before left, and with its counters (NULL:
-	 * there are none).  Without this the first put or flush does it.  May
-	 * be NULL: the counters are just assigned. */
+	/* The journal was committed: messages whose lines were put before do
+	 * not come again.  May be NULL. */
+	void (*committed)(struct sink *);
+	/* Called before the first put, when this process owns the journal: take
+	 * over what the previous process left, and its counters (NULL:
+	 * unknown). Otherwise the first put or flush does it.  May be NULL:
+	 * then the counters are just assigned. */
 	void (*restore)(struct sink *, const struct sink_stats *);
-	/* Give up what still waits in memory: counted as DROP_write_failed.
-	 * What was spilled waits on. */
+	/* Drop the lines in memory; they are counted as DROP_write_failed.
+	 * Spilled lines stay in their spills. */
 	void (*abandon)(struct sink *);
-	/* Close the files; the next line opens them anew. */
+	/* Close the files; the next line opens them again. */
 	void (*reopen)(struct sink *);
 	void (*close)(struct sink *);
 };
@@ -109,9 +121,9 @@ struct sink_ops {
 struct sink {
 	const struct sink_ops *ops;
 	struct sink_stats stats;
-	/* What was put since the last flush and waits in memory. */
+	/* The lines in memory that were put since the last flush. */
 	size_t batch_bytes;
-	size_t batch_files; /* 0 of a kind for which more for each save nothing */
+	size_t batch_files; /* 0 if larger batches save this kind nothing */
 };
 
 #endif

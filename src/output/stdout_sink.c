@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Name stdout: records to standard output, to try things out.
+/* Name stdout: writes records to standard output, for trying things out.
  *
  *     msgpack       [0] TAG: [SECONDS.NANOSECONDS, {"key"=>"value"}]
  *     json          [{"date":SECONDS.FRACTION,"key":"value"},{...}]
  *     json_stream   {"date":...}{"date":...}
  *     json_lines    {"date":...}           each on a line of its own
  *
- * What Fluent Bit does for a chunk is done for a batch: the number counts the
- * records of one tag in it, the array and the stream are one line each.
- * A pipe that nobody empties blocks the sink, never the thread; a closed one
- * drops the batch, DROP_write_failed. */
+ * A batch is treated as Fluent Bit treats a chunk: the number counts the
+ * records of one tag in it, and the array and the stream are one line each.
+ *
+ * The happy path:
+ *  1. put renders the record at the end of the batch;
+ *  2. flush completes the batch and writes it, at most PIPE_BUF bytes at once.
+ * Failures:
+ *  - Nobody reads the pipe: flush returns SINK_BLOCKED and never waits.
+ *  - The disk is full, or fails (ENOSPC, EIO): flush returns SINK_BLOCKED.
+ *  - The pipe is closed, or any other error: flush drops the batch,
+ *    DROP_write_failed. */
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -25,26 +32,27 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "conf/conf_keys.h"
 #include "output/format_text.h"
 #include "output/kinds.h"
 #include "record/json.h"
 #include "record/record.h"
 
-enum style { MSGPACK, JSON, JSON_STREAM, JSON_LINES };
-enum date { DOUBLE, ISO8601, EPOCH, JAVA_SQL_TIMESTAMP, EPOCH_MS };
+enum stdout_style { MSGPACK, JSON, JSON_STREAM, JSON_LINES };
+enum stdout_date { DOUBLE, ISO8601, EPOCH, JAVA_SQL_TIMESTAMP, EPOCH_MS };
 
 enum { DATE_BYTES = 128 };
 
 struct stdout_sink {
 	struct sink sink;
-	enum style style;
-	enum date date;
+	enum stdout_style style;
+	enum stdout_date date;
 	char *date_key; /* NULL: no date */
 	struct buf batch;
-	size_t done_bytes;  /* of the batch: on standard output */
-	bool is_complete;   /* nothing is put to the batch any more */
-	struct buf tag;	    /* of the record before */
-	size_t number;	    /* of the next one with this tag */
+	size_t done_bytes;  /* of the batch: written */
+	bool is_complete;   /* nothing is added to the batch any more */
+	struct buf tag;	    /* of the previous record */
+	size_t number;	    /* of the next record with this tag */
 	struct field *room; /* for the date and a record's fields */
 	size_t room_count;
 	struct log_rate failed_rate;
@@ -91,7 +99,7 @@ static struct value text_date(int64_t time_ns, char separator, const char *end,
 	return value_string(span_make(room, (size_t)len));
 }
 
-static struct value date_of(enum date date, int64_t time_ns,
+static struct value date_of(enum stdout_date date, int64_t time_ns,
 			    char room[static DATE_BYTES])
 {
 	switch (date) {
@@ -110,8 +118,8 @@ static struct value date_of(enum date date, int64_t time_ns,
 			   (double)(time_ns % NS_PER_S) / NS_PER_S);
 }
 
-/* A record's own field of that key is behind the date, and JSON takes the
- * last of two. */
+/* The date comes first: of two equal keys, readers of JSON take the last one,
+ * which is the record's own field. */
 static void put_object(struct stdout_sink *ss, const struct record *r)
 {
 	char date_room[DATE_BYTES];
@@ -172,7 +180,7 @@ static void complete(struct stdout_sink *ss)
 		buf_put_char(&ss->batch, '\n');
 }
 
-static void begin_anew(struct stdout_sink *ss)
+static void start_batch(struct stdout_sink *ss)
 {
 	struct sink_stats *s = &ss->sink.stats;
 	s->lines_queued = 0;
@@ -190,7 +198,7 @@ static void count_written(struct stdout_sink *ss)
 	struct sink_stats *s = &ss->sink.stats;
 	s->lines_written_total += s->lines_queued;
 	s->messages_written_total += s->messages_queued;
-	begin_anew(ss);
+	start_batch(ss);
 }
 
 static void abandon(struct sink *sink)
@@ -198,11 +206,11 @@ static void abandon(struct sink *sink)
 	struct sink_stats *s = &sink->stats;
 	s->lines_dropped_total[DROP_write_failed] += s->lines_queued;
 	s->messages_dropped_total[DROP_write_failed] += s->messages_queued;
-	begin_anew((struct stdout_sink *)sink);
+	start_batch((struct stdout_sink *)sink);
 }
 
-/* A pipe that is writable has room for PIPE_BUF bytes.  0 or an errno; EAGAIN
- * when there is no room now. */
+/* A writable pipe has room for PIPE_BUF bytes.  Returns 0 or an errno; EAGAIN
+ * if there is no room now. */
 static int write_piece(struct stdout_sink *ss)
 {
 	struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
@@ -237,9 +245,12 @@ static enum sink_flush flush(struct sink *sink, int64_t now_ns)
 	if (error == EAGAIN)
 		return SINK_BLOCKED;
 	sink->stats.errors_total++;
-	log_rated(&ss->failed_rate, LOG_ERROR, "stdout_sink", "err=\"%s\"",
-		  strerror(error));
-	if (error == ENOSPC || error == EIO)
+	bool is_disk = error == ENOSPC || error == EIO;
+	log_rated(&ss->failed_rate, LOG_ERROR, "stdout_sink",
+		  "err=\"%s\" action=\"%s\"", strerror(error),
+		  is_disk ? "keeping the lines in the journal, retrying"
+			  : "dropping the batch");
+	if (is_disk)
 		return SINK_BLOCKED;
 	abandon(sink);
 	return SINK_FLUSHED;
@@ -281,13 +292,25 @@ static bool read_date(struct stdout_sink *ss, struct conf_section *s,
 	if (!conf_get_choice(s, "json_date_format", names, &date, e) ||
 	    !conf_get_text(s, "json_date_key", &key, e))
 		return false;
-	ss->date = date < EPOCH_MS ? (enum date)date : EPOCH_MS;
+	ss->date = date < EPOCH_MS ? (enum stdout_date)date : EPOCH_MS;
 	for (size_t i = 0; i < sizeof offs / sizeof *offs; i++)
 		if (strcasecmp(key, offs[i]) == 0)
 			return true;
 	ss->date_key = mem_text(key);
 	return true;
 }
+
+static const struct conf_key_spec keys[] = {
+	{"Format", CONF_CHOICE, .default_text = "msgpack",
+	 .help = "msgpack (Fluent Bit's readable form), json, json_stream or "
+		 "json_lines."},
+	{"json_date_key", CONF_TEXT, .default_text = "date",
+	 .help = "The key of the time in JSON; off leaves it out."},
+	{"json_date_format", CONF_CHOICE, .default_text = "double",
+	 .help = "The form of the time in JSON: double, iso8601, epoch, "
+		 "epoch_ms or java_sql_timestamp."},
+	{NULL},
+};
 
 static struct sink *open_sink(struct conf_section *s,
 			      const struct sink_env *env, struct err *e)
@@ -299,7 +322,7 @@ static struct sink *open_sink(struct conf_section *s,
 	if (!conf_get_choice(s, "Format", names, &style, e))
 		return NULL;
 	struct stdout_sink *ss = mem_new(1, sizeof *ss);
-	ss->style = (enum style)style;
+	ss->style = (enum stdout_style)style;
 	if (!read_date(ss, s, e)) {
 		close_sink(&ss->sink);
 		return NULL;
@@ -309,6 +332,7 @@ static struct sink *open_sink(struct conf_section *s,
 
 const struct sink_ops stdout_sink_ops = {
 	.name = "stdout",
+	.keys = keys,
 	.open = open_sink,
 	.put = put,
 	.flush = flush,

@@ -17,16 +17,16 @@ struct decode_field {
 	struct json_reader *json;
 };
 
-/* What the rules made of a field so far. */
+/* The result of the rules for a field so far. */
 struct decoded {
-	struct value value;  /* what is in its place */
-	struct record *more; /* what is added, or NULL */
+	struct value value;  /* replaces the field */
+	struct record *more; /* fields to add, or NULL */
 };
 
 static bool decode_json(struct decode_field *d, struct span text,
 			const struct record *r, struct record **into)
 {
-	/* Blanks of other kinds make it no JSON, as in Fluent Bit. */
+	/* As in Fluent Bit, text after other white space is not JSON. */
 	while (text.len > 0 && text.ptr[0] == ' ')
 		text = span_make(text.ptr + 1, text.len - 1);
 	if (text.len == 0 || text.ptr[0] != '{')
@@ -57,8 +57,8 @@ static struct span unescaped(enum decode_as as, struct arena *a,
 	}
 }
 
-/* False when the rule does not fit the text.  Text can only be put in place:
- * a field that is added needs a name. */
+/* False if the text cannot be decoded by the rule.  Decoded text can only
+ * replace the field, because an added field needs a name. */
 static bool use_rule(struct decode_field *d, const struct decode_rule *rule,
 		     const struct record *r, struct decoded *to)
 {
@@ -155,7 +155,7 @@ void decode_field_free(struct decode_field *d)
 
 void decode_field_apply(struct decode_field *d, struct record *r)
 {
-	size_t count = r->count; /* what is added is not decoded again */
+	size_t count = r->count; /* added fields are not decoded again */
 	for (size_t i = 0; i < count; i++) {
 		struct field *f = &r->fields[i];
 		if (f->value.type != VALUE_STRING)

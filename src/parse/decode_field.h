@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* decode_field - Decode_Field and Decode_Field_As: fields whose text is
- * itself something encoded.
+/* decode_field - Decode_Field and Decode_Field_As: fields whose text is itself
+ * encoded.
  *
  *     Decode_Field_As json log     log={"a":1}  ->  log={a=1}
  *     Decode_Field    json log     log={"a":1}  ->  log={"a":1} ... a=1
  *
- * The rules of a field are tried in their order.  The first that works is the
- * last one, unless it says do_next: then the ones behind it go on with what it
- * made.  One that fails is the last one, unless it says try_next or do_next.
- * What fails leaves the field as it was. */
+ * The rules of a field are tried in their order.  The first rule that succeeds
+ * ends this, unless it has do_next: then the following rules continue with its
+ * result.  A rule that fails ends it, too, unless it has try_next or do_next.
+ * A failing rule leaves the field unchanged. */
 #ifndef PARSE_DECODE_FIELD_H
 #define PARSE_DECODE_FIELD_H
 
@@ -37,15 +37,16 @@ struct decode_rule {
 	bool in_place; /* Decode_Field_As */
 };
 
-/* "json log do_next" to a rule; false when it is none.  Free its key. */
+/* Read a rule like "json log do_next".  False if it is not a rule.  Free its
+ * key with free(). */
 bool decode_rule_read(const char *text, bool in_place,
 		      struct decode_rule *) MUST_USE;
 
-/* The rules are copied. */
+/* Copies the rules. */
 struct decode_field *decode_field_new(const struct decode_rule *, size_t count);
 void decode_field_free(struct decode_field *);
 
-/* Decode the record's fields; what is added goes behind them. */
+/* Decode the record's fields; added fields follow them. */
 void decode_field_apply(struct decode_field *, struct record *);
 
 #endif

@@ -13,7 +13,8 @@ static const char *word_end(const char *at, const char *end)
 	return at;
 }
 
-/* Behind the opening quote; returns what is behind the closing one. */
+/* Read from after the opening quote; returns the place after the closing one.
+ */
 static const char *read_quoted(const char *at, const char *end,
 			       struct logfmt_pair *pair)
 {

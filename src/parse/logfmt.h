@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* logfmt - key=value pairs of one line (brandur.org/logfmt).
+/* logfmt - reads key=value pairs of one line (brandur.org/logfmt).
  *
  *     at=info path="/a \"b\"" debug size=
  *
- * A key, and a value without quotes, is of bytes above the blank other than =
- * and "; what is in between is skipped.  A line's end right behind a pair ends
- * the record. */
+ * A key, and a value without quotes, consists of bytes above the space other
+ * than = and ".  Bytes between pairs are skipped.  A line end directly after a
+ * pair ends the record. */
 #ifndef PARSE_LOGFMT_H
 #define PARSE_LOGFMT_H
 
@@ -16,13 +16,13 @@
 
 struct logfmt_pair {
 	struct span key;
-	struct span value; /* as it stands between the quotes */
+	struct span value; /* the text between the quotes */
 	bool has_equals;
 	bool is_quoted;
-	bool has_escape; /* a backslash within the quotes */
+	bool has_escape; /* it contains a backslash */
 };
 
-/* Take the next pair off the text; false when there is none. */
+/* Take the next pair off the text.  False if there is none. */
 bool logfmt_next(struct span *text, struct logfmt_pair *) MUST_USE;
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ltsv - labelled tab-separated values, one record of them (ltsv.org).
+/* ltsv - reads one record of labelled tab-separated values (ltsv.org).
  *
  *     host:10.0.0.1<TAB>time:[...]<TAB>path:/a:b<NL>
  *
- * A label is of letters, digits, _ . and -; a value goes up to a tab, a line's
- * end or a NUL, and may be empty.  Where no label stands the record ends, and
- * with the line. */
+ * A label consists of letters, digits, _ . and -.  A value reaches up to a tab,
+ * a line end or a NUL, and may be empty.  The record ends with the line, or
+ * where no label follows. */
 #ifndef PARSE_LTSV_H
 #define PARSE_LTSV_H
 
@@ -14,8 +14,8 @@
 #include "base/check.h"
 #include "base/span.h"
 
-/* Take the next field off the text; false when there is none.  A label may be
- * empty: that field has no name. */
+/* Take the next field off the text.  False if there is none.  The label may be
+ * empty. */
 bool ltsv_next(struct span *text, struct span *label,
 	       struct span *value) MUST_USE;
 

@@ -16,7 +16,7 @@
 #include "record/unescape.h"
 #include "regex/pattern.h"
 
-struct group { /* of the regex, what to do with it */
+struct group { /* a group of the regex */
 	struct span key;
 	size_t index; /* in the pattern */
 	enum parser_type type;
@@ -33,13 +33,13 @@ struct parser {
 	enum parser_format format;
 	struct json_reader *json; /* PARSER_JSON, else NULL */
 	struct pattern *pattern;  /* PARSER_REGEX, else NULL */
-	struct group *groups;	  /* those with a name */
+	struct group *groups;	  /* the named groups */
 	size_t group_count;
 	bool keep_empty;
 	bool no_bare_keys;
 	struct typed *types;
 	size_t type_count;
-	struct time_format *time; /* NULL: the text has no time */
+	struct time_format *time; /* NULL: without Time_Format */
 	char *time_key;
 	bool time_keep;
 	struct decode_field *decode; /* or NULL */
@@ -61,7 +61,7 @@ const char *parser_verdict_name(enum parser_verdict verdict)
 	return names[verdict];
 }
 
-/* A key that is listed twice has its first type, as in Fluent Bit. */
+/* If a key is listed twice, its first type wins, as in Fluent Bit. */
 static enum parser_type type_of(const struct parser *p, struct span key)
 {
 	for (size_t i = 0; i < p->type_count; i++)
@@ -85,7 +85,8 @@ static void add_group(struct parser *p, size_t index, struct span key)
 	};
 }
 
-/* In the order of the names; those of one name stand together. */
+/* The groups are in the order of their names; groups of one name are adjacent.
+ */
 static bool take_regex(struct parser *p, const char *regex, struct err *e)
 {
 	p->pattern = pattern_new(span_of(regex), e);
@@ -106,8 +107,8 @@ static bool take_regex(struct parser *p, const char *regex, struct err *e)
 	}
 	if (p->group_count == 0)
 		return err_set(e, "there is no named group like "
-				  "(?<message>.*): it would never yield a "
-				  "field");
+				  "(?<message>.*), so it would never yield "
+				  "a field");
 	return true;
 }
 
@@ -180,8 +181,8 @@ const char *parser_name(const struct parser *p)
 	return p->name;
 }
 
-/* As strtoll, strtod and strtoull read: what leads counts, the rest is
- * ignored.  What a type cannot hold stays a string. */
+/* Convert as strtoll, strtod and strtoull do: text after the number is ignored.
+ * A text that the type cannot hold stays a string. */
 static struct value typed(enum parser_type type, struct span s, struct arena *a)
 {
 	if (type == PARSER_TYPE_STRING)
@@ -210,14 +211,14 @@ static struct value typed(enum parser_type type, struct span s, struct arena *a)
 	return value_string(s);
 }
 
-/* What becomes of the record's time; false when the text does not fit. */
+/* Set the record's time.  False if the text does not fit the format. */
 static bool read_time(struct parser *p, struct span text, int64_t now_ns,
 		      struct record *into)
 {
 	int64_t time_ns = 0;
 	if (!time_format_read(p->time, text, now_ns, &time_ns))
 		return false;
-	/* To Fluent Bit the epoch itself is no time. */
+	/* Fluent Bit does not accept the epoch itself as a time. */
 	if (time_ns != 0)
 		into->time_ns = time_ns;
 	return true;
@@ -254,8 +255,8 @@ static enum parser_verdict apply_regex(struct parser *p, struct span text,
 	return PARSER_no_match;
 }
 
-/* A pair of ltsv or logfmt with what it is worth; false when its time does not
- * fit. */
+/* Add a pair of LTSV or logfmt.  False if it is the time and does not fit the
+ * format. */
 static bool add_pair(struct parser *p, struct span key, struct span text,
 		     struct value value, int64_t now_ns, struct record *into)
 {
@@ -397,7 +398,7 @@ void parser_set_free(struct parser_set *set)
 	free(set);
 }
 
-/* Its place, or the one behind the last. */
+/* The index of the parser, or the count if there is none. */
 static size_t place_of(const struct parser_set *set, const char *name)
 {
 	size_t i = 0;

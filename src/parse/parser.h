@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* parser - a [PARSER] of the configuration: text to the fields of a record.
+/* parser - a [PARSER] of the configuration: turns a text into fields of a
+ * record.
  *
- * Format regex: the named groups that took part and are not empty, in the
- * order of their definition.  Format json: one object (see json.h).  Format
- * ltsv and logfmt: the pairs of one line (ltsv.h, logfmt.h).
- * Used by inputs and by the parser filter; the pipeline thread only, since it
- * keeps the state of its last match. */
+ * Format regex yields the named groups that took part in the match and are not
+ * empty, in the order of their definition.  Format json reads one object (see
+ * json.h).  Formats ltsv and logfmt read the pairs of one line. Inputs and the
+ * filter "parser" use it.  For the pipeline thread only, because it keeps the
+ * state of its last match. */
 #ifndef PARSE_PARSER_H
 #define PARSE_PARSER_H
 
@@ -42,23 +43,24 @@ struct parser_typed { /* one entry of Types */
 	enum parser_type type;
 };
 
-/* Strings are copied. */
+/* All texts are copied. */
 struct parser_opts {
 	const char *name;
 	enum parser_format format;
 	const char *regex;	      /* PARSER_REGEX */
-	bool keep_empty;	      /* PARSER_REGEX: empty groups too */
-	bool no_bare_keys;	      /* PARSER_LOGFMT: such a line is none */
+	bool keep_empty;	      /* PARSER_REGEX: keep empty groups */
+	bool no_bare_keys;	      /* PARSER_LOGFMT: they do not match */
 	const char *time_key;	      /* NULL: "time" */
-	struct time_format_opts time; /* .format NULL: there is no time */
+	struct time_format_opts time; /* .format NULL: without a time */
 	bool time_keep;
-	const struct parser_typed *types; /* not of json, as in Fluent Bit */
+	const struct parser_typed
+		*types; /* ignored by json, as in Fluent Bit */
 	size_t type_count;
 	const struct decode_rule *decode; /* see decode_field.h */
 	size_t decode_count;
 };
 
-/* X(name, help): what became of a text. */
+/* X(name, help): the result for a text. */
 #define PARSER_VERDICTS(X)                                               \
 	X(parsed, "parsed")                                              \
 	X(no_match, "the regular expression does not match, or no pair") \
@@ -78,38 +80,40 @@ enum parser_verdict {
 
 const char *parser_verdict_name(enum parser_verdict);
 
-/* NULL on failure; *wrong is then the key of the configuration that is to
- * blame. */
+/* NULL on failure; *wrong is then the key of the configuration that is wrong.
+ */
 struct parser *parser_new(const struct parser_opts *, const char **wrong,
 			  struct err *);
 void parser_free(struct parser *);
 const char *parser_name(const struct parser *);
 
-/* Append the fields of the text to `into`, which must be without fields of
- * its own, and set its time when the text has one that can be read.  now_ns
- * helps where the text has no year.  On any answer but PARSER_parsed `into`
- * is unchanged.  The text must stay valid as long as the record.
- * A time that does not fit its format: the record keeps its own, the time key
- * is left out (of json it stays), *bad_time is set (else it is untouched).  Of
- * ltsv and logfmt it makes the text one for another parser, as in Fluent Bit:
- * PARSER_bad_pair_time. */
+/* Append the fields of the text to `into`, which must have no fields, and set
+ * its time if the text has one.  now_ns gives the year if the text has none.
+ * On any answer but PARSER_parsed, `into` is unchanged.  The text must live as
+ * long as the record.
+ *
+ * If a time does not fit its format, the record keeps its own time, the field
+ * with the time is left out (with json it stays), and *bad_time is set; else
+ * *bad_time is not changed.  With ltsv and logfmt, the answer is then
+ * PARSER_bad_pair_time, as in Fluent Bit, so that another parser can be tried.
+ */
 enum parser_verdict parser_apply(struct parser *, struct span text,
 				 int64_t now_ns, struct record *into,
 				 bool *bad_time);
 
-/* The parsers of a configuration by name; owns them. */
+/* The parsers of a configuration by name.  The set owns them. */
 struct parser_set *parser_set_new(void);
 void parser_set_free(struct parser_set *);
 
-/* Takes the parser over.  One of the same name is replaced and freed: call in
- * the order built-in, then configured. */
+/* Give the parser to the set.  It replaces and frees one of the same name, so
+ * give the built-in parsers first. */
 void parser_set_give(struct parser_set *, struct parser *);
 
-/* NULL when there is none of that name. */
+/* NULL if there is no parser of that name. */
 struct parser *parser_set_find(const struct parser_set *, const char *name);
 
-/* Their names, NULL behind the last; to say which ones there are.  Free the
- * list with free(), the names are the parsers'. */
+/* The names of all parsers, NULL after the last.  Free the list with free();
+ * the names belong to the parsers. */
 const char **parser_set_names(const struct parser_set *);
 
 #endif

@@ -15,7 +15,7 @@ struct syslog_parser {
 	struct time_format *fraction; /* 2003-10-11T22:14:15.003Z */
 };
 
-struct cursor {
+struct syslog_cursor {
 	const char *at;
 	const char *end;
 };
@@ -30,7 +30,7 @@ static bool is_letter(char c)
 	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-/* A tag ends before these; JSON has its own of them after a few bytes. */
+/* Characters that end a tag.  JSON has one of them within a few bytes. */
 static bool ends_tag(char c)
 {
 	static const bool ends[256] = {
@@ -42,7 +42,7 @@ static bool ends_tag(char c)
 	return ends[(unsigned char)c];
 }
 
-static bool take_char(struct cursor *c, char wanted)
+static bool take_char(struct syslog_cursor *c, char wanted)
 {
 	if (c->at == c->end || *c->at != wanted)
 		return false;
@@ -50,14 +50,14 @@ static bool take_char(struct cursor *c, char wanted)
 	return true;
 }
 
-static void skip_spaces(struct cursor *c)
+static void skip_spaces(struct syslog_cursor *c)
 {
 	while (take_char(c, ' '))
 		;
 }
 
-/* Up to a space or the end; the space is passed. */
-static struct span take_word(struct cursor *c)
+/* Take the text up to a space or the end, and pass the space. */
+static struct span take_word(struct syslog_cursor *c)
 {
 	size_t left = (size_t)(c->end - c->at);
 	const char *space = memchr(c->at, ' ', left);
@@ -67,7 +67,7 @@ static struct span take_word(struct cursor *c)
 	return word;
 }
 
-static struct span rest_of(struct cursor c)
+static struct span rest_of(struct syslog_cursor c)
 {
 	return span_make(c.at, (size_t)(c.end - c.at));
 }
@@ -78,17 +78,17 @@ static void add(struct record *r, struct span key, struct span text)
 		record_add(r, key, value_string(text));
 }
 
-/* RFC 5424's nil value is not a value. */
+/* RFC 5424's nil value "-" is not a value. */
 static void add_unless_nil(struct record *r, struct span key, struct span text)
 {
 	if (!span_equals(text, SPAN("-")))
 		add(r, key, text);
 }
 
-/* "<190>": the digits. */
-static bool take_pri(struct cursor *c, struct span *pri)
+/* Take "<190>"; *pri is the digits. */
+static bool take_pri(struct syslog_cursor *c, struct span *pri)
 {
-	struct cursor at = *c;
+	struct syslog_cursor at = *c;
 	if (!take_char(&at, '<'))
 		return false;
 	const char *digits = at.at;
@@ -102,8 +102,9 @@ static bool take_pri(struct cursor *c, struct span *pri)
 	return true;
 }
 
-/* Letters 'a' and digits '9' of the shape are classes, the rest is itself. */
-static bool take_shape(struct cursor *c, const char *shape)
+/* Take a text of this shape: 'a' stands for a letter, '9' for a digit, and
+ * every other character for itself. */
+static bool take_shape(struct syslog_cursor *c, const char *shape)
 {
 	const char *at = c->at;
 	for (; *shape != '\0'; shape++, at++) {
@@ -119,15 +120,15 @@ static bool take_shape(struct cursor *c, const char *shape)
 	return true;
 }
 
-static bool at_word_end(const struct cursor *c)
+static bool at_word_end(const struct syslog_cursor *c)
 {
 	return c->at == c->end || *c->at == ' ';
 }
 
-/* "Nov 21 02:08:26", "Nov  1 02:08:26" or "Nov 1 02:08:26". */
-static bool take_bsd_time(struct cursor *c, struct span *text)
+/* Take "Nov 21 02:08:26", "Nov  1 02:08:26" or "Nov 1 02:08:26". */
+static bool take_bsd_time(struct syslog_cursor *c, struct span *text)
 {
-	struct cursor at = *c;
+	struct syslog_cursor at = *c;
 	if (!take_shape(&at, "aaa "))
 		return false;
 	take_char(&at, ' ');
@@ -140,9 +141,9 @@ static bool take_bsd_time(struct cursor *c, struct span *text)
 	return true;
 }
 
-static bool at_iso_time(const struct cursor *c)
+static bool at_iso_time(const struct syslog_cursor *c)
 {
-	struct cursor at = *c;
+	struct syslog_cursor at = *c;
 	return take_shape(&at, "9999-99-99T99:99:99");
 }
 
@@ -165,7 +166,7 @@ static enum syslog_verdict add_iso_time(struct syslog_parser *p,
 	return add_time(has_fraction ? p->fraction : p->iso, text, now_ns, r);
 }
 
-/* How many bytes from the beginning may belong to a tag. */
+/* How many bytes at the beginning may belong to a tag. */
 static size_t tag_length(struct span word)
 {
 	size_t i = 0;
@@ -174,11 +175,12 @@ static size_t tag_length(struct span word)
 	return i;
 }
 
-/* "TAG: " or "TAG[pid]: "; the colon ends a word, so that an address or the
- * "key": of JSON is no tag. */
-static bool take_tag(struct cursor *c, struct span *ident, struct span *pid)
+/* Take "TAG: " or "TAG[pid]: ".  The colon must end the word, so that an
+ * address or the "key": of JSON is not taken for a tag. */
+static bool take_tag(struct syslog_cursor *c, struct span *ident,
+		     struct span *pid)
 {
-	struct cursor at = *c;
+	struct syslog_cursor at = *c;
 	struct span word = take_word(&at);
 	if (span_is_empty(word) || word.ptr[--word.len] != ':')
 		return false;
@@ -197,7 +199,7 @@ static bool take_tag(struct cursor *c, struct span *ident, struct span *pid)
 	return true;
 }
 
-/* A name or an address. */
+/* Whether the word looks like a host name or an address. */
 static bool is_host(struct span word)
 {
 	for (size_t i = 0; i < word.len; i++)
@@ -206,11 +208,11 @@ static bool is_host(struct span word)
 	return !span_is_empty(word);
 }
 
-/* "HOST TAG: message", "TAG: message" or only the message. */
-static void parse_bsd_rest(struct cursor c, struct record *r)
+/* Read "HOST TAG: message", "TAG: message" or only the message. */
+static void parse_bsd_rest(struct syslog_cursor c, struct record *r)
 {
 	struct span host = span_make(NULL, 0), ident, pid;
-	struct cursor at = c;
+	struct syslog_cursor at = c;
 	bool has_tag = take_tag(&at, &ident, &pid);
 	if (!has_tag) {
 		host = take_word(&at);
@@ -226,10 +228,11 @@ static void parse_bsd_rest(struct cursor c, struct record *r)
 	add(r, SPAN("message"), rest_of(c));
 }
 
-/* RFC 3164, also with the ISO time that rsyslog writes.  A text without a time
- * is all message (RFC 3164 4.3.3). */
-static enum syslog_verdict parse_bsd(struct syslog_parser *p, struct cursor c,
-				     int64_t now_ns, struct record *r)
+/* Read RFC 3164, also with the ISO time that rsyslog writes.  If there is no
+ * time, all of it is the message (RFC 3164 4.3.3). */
+static enum syslog_verdict parse_bsd(struct syslog_parser *p,
+				     struct syslog_cursor c, int64_t now_ns,
+				     struct record *r)
 {
 	enum syslog_verdict verdict;
 	struct span time;
@@ -245,10 +248,11 @@ static enum syslog_verdict parse_bsd(struct syslog_parser *p, struct cursor c,
 	return verdict;
 }
 
-/* One "[id name="value"]"; in a value \" \\ \] are escapes (RFC 5424 6.3.3). */
-static bool take_element(struct cursor *c)
+/* Take one [id name="value"]; in a value, \" \\ and \] are escapes (RFC 5424
+ * 6.3.3). */
+static bool take_element(struct syslog_cursor *c)
 {
-	struct cursor at = *c;
+	struct syslog_cursor at = *c;
 	if (!take_char(&at, '['))
 		return false;
 	bool in_value = false;
@@ -265,10 +269,10 @@ static bool take_element(struct cursor *c)
 	return false;
 }
 
-/* Structured data that is not well formed stays in front of the message. */
-static struct span take_structured_data(struct cursor *c)
+/* Malformed structured data stays part of the message. */
+static struct span take_structured_data(struct syslog_cursor *c)
 {
-	struct cursor at = *c;
+	struct syslog_cursor at = *c;
 	if (!take_char(&at, '-'))
 		while (take_element(&at))
 			;
@@ -280,21 +284,23 @@ static struct span take_structured_data(struct cursor *c)
 	return data;
 }
 
-/* "1 " and a time or nil: so that a message "1 ..." is not taken for it. */
-static bool take_version(struct cursor *c)
+/* Take "1 " if a time or nil follows, so that a message "1 ..." is not taken
+ * for RFC 5424. */
+static bool take_version(struct syslog_cursor *c)
 {
-	struct cursor at = *c;
+	struct syslog_cursor at = *c;
 	if (!take_shape(&at, "1 "))
 		return false;
-	struct cursor nil = at;
+	struct syslog_cursor nil = at;
 	if (!at_iso_time(&at) && !(take_char(&nil, '-') && at_word_end(&nil)))
 		return false;
 	*c = at;
 	return true;
 }
 
-static enum syslog_verdict parse_5424(struct syslog_parser *p, struct cursor c,
-				      int64_t now_ns, struct record *r)
+static enum syslog_verdict parse_5424(struct syslog_parser *p,
+				      struct syslog_cursor c, int64_t now_ns,
+				      struct record *r)
 {
 	enum syslog_verdict verdict = SYSLOG_PARSED;
 	struct span time = take_word(&c);
@@ -305,10 +311,10 @@ static enum syslog_verdict parse_5424(struct syslog_parser *p, struct cursor c,
 	add_unless_nil(r, SPAN("pid"), take_word(&c));
 	add_unless_nil(r, SPAN("msgid"), take_word(&c));
 	add_unless_nil(r, SPAN("extradata"), take_structured_data(&c));
-	struct cursor text = c;
+	struct syslog_cursor text = c;
 	if (take_char(&text, '\xEF') && take_char(&text, '\xBB') &&
 	    take_char(&text, '\xBF'))
-		c = text; /* RFC 5424 6.4: the mark of UTF-8 */
+		c = text; /* RFC 5424 6.4: the byte order mark of UTF-8 */
 	add(r, SPAN("message"), rest_of(c));
 	return verdict;
 }
@@ -354,7 +360,7 @@ enum syslog_verdict syslog_parse(struct syslog_parser *p, struct span text,
 	text = without_line_end(text);
 	if (span_is_empty(text))
 		return SYSLOG_NO_PRI;
-	struct cursor c = {text.ptr, text.ptr + text.len};
+	struct syslog_cursor c = {text.ptr, text.ptr + text.len};
 	struct span pri;
 	if (!take_pri(&c, &pri)) {
 		add(into, SPAN("message"), text);

@@ -13,14 +13,14 @@
 
 enum {
 	CACHED_BYTES_MAX = 64,
-	/* Lines of several dates or seconds come in turns. */
+	/* Lines of several dates or seconds may alternate. */
 	CACHED_TEXTS = 8,
 	S_PER_DAY = 86400,
 };
 
 struct cached {
-	size_t len;   /* 0: nothing */
-	int64_t hour; /* of now: its year and day are part of it */
+	size_t len;   /* 0: unused */
+	int64_t hour; /* of now, because the year and day depend on it */
 	int64_t ns;
 	char text[CACHED_BYTES_MAX];
 };
@@ -28,19 +28,19 @@ struct cached {
 struct time_format {
 	char *format; /* as time_parts wants it */
 	bool has_offset;
-	bool is_local; /* the zone of TZ, when nothing else says which */
+	bool is_local; /* read in the zone of TZ if nothing gives another */
 	bool is_lenient;
 	bool skips_blanks; /* before the text */
 	int32_t offset_s;
 	struct zone *zone; /* or NULL */
 
 	struct cached cached[CACHED_TEXTS];
-	unsigned last; /* that was asked for */
-	unsigned next; /* to be forgotten */
+	unsigned last; /* the entry found last */
+	unsigned next; /* the entry to replace next */
 };
 
-/* Days since 1970-01-01 of a proleptic Gregorian date; a year is counted from
- * March, so that the day that may be missing is its last. */
+/* Days since 1970-01-01 of a proleptic Gregorian date.  A year begins in March
+ * here, so that the leap day is its last. */
 static int64_t days_of(int year, int month, int day)
 {
 	int64_t y = month <= 2 ? year - 1 : year;
@@ -52,8 +52,8 @@ static int64_t days_of(int year, int month, int day)
 	return century4 * 146097 + day_of_400 - 719468;
 }
 
-/* Seconds since 1970.  A day that its month lacks is one of the next month,
- * for mktime as for days_of. */
+/* Seconds since 1970.  A day beyond the end of its month counts into the next
+ * one, in mktime and in days_of. */
 static int64_t seconds_of(const struct time_format *f,
 			  const struct time_parts *p, int year)
 {
@@ -81,7 +81,7 @@ static int64_t seconds_of(const struct time_format *f,
 	return wall_s - (p->has_offset ? p->offset_s : f->offset_s);
 }
 
-/* Without a year, or without any date, the nearest to now. */
+/* Without a year, or without a date, choose the one nearest to now. */
 static int64_t resolve(const struct time_format *f, struct time_parts *p,
 		       int64_t now_s)
 {
@@ -161,7 +161,7 @@ static bool expand(const char *format, struct buf *out, struct err *e)
 		}
 		char conversion = *++at;
 		if (conversion == 'E' || conversion == 'O')
-			conversion = *++at; /* the locale's, which is C */
+			conversion = *++at; /* of the locale, which is C */
 		const char *expansion = expansion_of(conversion);
 		if (expansion != NULL) {
 			buf_put_text(out, expansion);
@@ -173,7 +173,7 @@ static bool expand(const char *format, struct buf *out, struct err *e)
 		} else {
 			return err_set(e,
 				       "time format \"%s\": %%%.1s is not "
-				       "known; there are %%Y %%y %%C %%m %%b "
+				       "known; known are %%Y %%y %%C %%m %%b "
 				       "%%B %%h %%d %%e %%j %%a %%A %%u %%w "
 				       "%%H %%k %%I %%l %%p %%M %%S %%L %%s "
 				       "%%z %%Z %%T %%R %%r %%D %%F %%c %%x "
@@ -184,7 +184,7 @@ static bool expand(const char *format, struct buf *out, struct err *e)
 	return true;
 }
 
-/* A Z at the end is a letter to strptime, and UTC to everybody else. */
+/* To strptime, a Z at the end is only a letter; everybody else means UTC. */
 static bool ends_in_utc(const char *format)
 {
 	size_t len = strlen(format);
@@ -192,8 +192,8 @@ static bool ends_in_utc(const char *format)
 			    strcmp(format + len - 3, "%LZ") == 0);
 }
 
-/* Where the format does not, Fluent Bit writes "2026 " before the text, and so
- * reads over blanks. */
+/* If the format has no year, Fluent Bit puts "2026 " before the text and
+ * therefore skips blanks. */
 static bool says_year(const char *format)
 {
 	return strstr(format, "%Y") != NULL || strstr(format, "%y") != NULL ||
@@ -243,7 +243,7 @@ void time_format_free(struct time_format *f)
 	free(f);
 }
 
-/* Up to its date or further? */
+/* Whether the text fits, with Time_Strict off at least up to its date. */
 static bool fits(const struct time_format *f, struct span text,
 		 struct time_parts *p)
 {
@@ -264,7 +264,7 @@ static bool is_cached(const struct cached *c, struct span text, int64_t hour)
 	       memcmp(text.ptr, c->text, text.len) == 0;
 }
 
-/* From the last one on: mostly it is the same again. */
+/* Start with the entry found last: mostly it is the same text again. */
 static const struct cached *recall(struct time_format *f, struct span text,
 				   int64_t hour)
 {

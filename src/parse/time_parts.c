@@ -9,23 +9,23 @@
 #include "base/clock.h"
 #include "parse/zone.h"
 
-struct cursor {
+struct time_cursor {
 	const char *at;
 	const char *end;
 };
 
-static bool at_digit(const struct cursor *c)
+static bool at_digit(const struct time_cursor *c)
 {
 	return c->at < c->end && isdigit((unsigned char)*c->at);
 }
 
-static void skip_blanks(struct cursor *c)
+static void skip_blanks(struct time_cursor *c)
 {
 	while (c->at < c->end && isspace((unsigned char)*c->at))
 		c->at++;
 }
 
-static bool take(struct cursor *c, char wanted)
+static bool take(struct time_cursor *c, char wanted)
 {
 	if (c->at == c->end || *c->at != wanted)
 		return false;
@@ -33,7 +33,7 @@ static bool take(struct cursor *c, char wanted)
 	return true;
 }
 
-static bool take_word(struct cursor *c, const char *word)
+static bool take_word(struct time_cursor *c, const char *word)
 {
 	size_t len = strlen(word);
 	if ((size_t)(c->end - c->at) < len ||
@@ -43,9 +43,9 @@ static bool take_word(struct cursor *c, const char *word)
 	return true;
 }
 
-/* As many digits as a number up to `high` can have; *value is set when it lies
+/* Read at most as many digits as `high` has.  *value is set if the number is
  * within low..high. */
-static bool read_number(struct cursor *c, int low, int high, int *value)
+static bool read_number(struct time_cursor *c, int low, int high, int *value)
 {
 	int v = 0;
 	const char *start = c->at;
@@ -58,9 +58,10 @@ static bool read_number(struct cursor *c, int low, int high, int *value)
 	return true;
 }
 
-/* The index of the name at the cursor, in full or its first three letters. */
-static bool read_name(struct cursor *c, const char *const names[], int count,
-		      int *index)
+/* Find the index of the name at the cursor, in full or by its first three
+ * letters. / */
+static bool read_name(struct time_cursor *c, const char *const names[],
+		      int count, int *index)
 {
 	for (int i = 0; i < count; i++) {
 		if (take_word(c, names[i])) {
@@ -77,7 +78,7 @@ static bool read_name(struct cursor *c, const char *const names[], int count,
 	return false;
 }
 
-static bool read_month(struct cursor *c, int *month)
+static bool read_month(struct time_cursor *c, int *month)
 {
 	static const char *const names[] = {
 		"January",   "February", "March",    "April",
@@ -90,7 +91,7 @@ static bool read_month(struct cursor *c, int *month)
 	return true;
 }
 
-static bool read_weekday(struct cursor *c)
+static bool read_weekday(struct time_cursor *c)
 {
 	static const char *const names[] = {
 		"Sunday",   "Monday", "Tuesday",  "Wednesday",
@@ -100,8 +101,9 @@ static bool read_weekday(struct cursor *c)
 	return read_name(c, names, 7, &ignored);
 }
 
-/* By way of a double and cut, as Fluent Bit: .000065 s are 64999 ns. */
-static bool read_fraction(struct cursor *c, int64_t *fraction_ns)
+/* Convert through a double and truncate, as Fluent Bit does: .000065 s are
+ * 64999 ns. */
+static bool read_fraction(struct time_cursor *c, int64_t *fraction_ns)
 {
 	int64_t digits = 0;
 	int64_t unit = 1;
@@ -113,7 +115,7 @@ static bool read_fraction(struct cursor *c, int64_t *fraction_ns)
 	return unit > 1;
 }
 
-static bool read_epoch(struct cursor *c, int64_t *epoch_s)
+static bool read_epoch(struct time_cursor *c, int64_t *epoch_s)
 {
 	int64_t v = 0;
 	int count = 0;
@@ -123,12 +125,12 @@ static bool read_epoch(struct cursor *c, int64_t *epoch_s)
 	return count > 0 && !at_digit(c);
 }
 
-static struct span rest_of(const struct cursor *c)
+static struct span rest_of(const struct time_cursor *c)
 {
 	return span_make(c->at, (size_t)(c->end - c->at));
 }
 
-static bool read_offset(struct cursor *c, struct time_parts *p)
+static bool read_offset(struct time_cursor *c, struct time_parts *p)
 {
 	size_t len = zone_read_offset(rest_of(c), &p->offset_s);
 	c->at += len;
@@ -136,9 +138,9 @@ static bool read_offset(struct cursor *c, struct time_parts *p)
 	return p->has_offset;
 }
 
-/* A name of TZ's own zone means what it means there. */
-static bool read_zone_name(const struct time_parts_opts *o, struct cursor *c,
-			   struct time_parts *p)
+/* A name of TZ's own zone has the meaning that it has there. */
+static bool read_zone_name(const struct time_parts_opts *o,
+			   struct time_cursor *c, struct time_parts *p)
 {
 	const char *end = c->at;
 	while (end < c->end && isalpha((unsigned char)*end))
@@ -159,7 +161,7 @@ static bool read_zone_name(const struct time_parts_opts *o, struct cursor *c,
 	return known > 0;
 }
 
-static bool read_half_day(struct cursor *c, struct time_parts *p)
+static bool read_half_day(struct time_cursor *c, struct time_parts *p)
 {
 	bool is_pm = take_word(c, "PM");
 	if ((!is_pm && !take_word(c, "AM")) || p->hour > 12)
@@ -168,8 +170,8 @@ static bool read_half_day(struct cursor *c, struct time_parts *p)
 	return true;
 }
 
-/* The full year, counted from a weekday: of no use, but it may stand there. */
-static bool skip_digits(struct cursor *c)
+/* Skip a year of weeks: it may be given but is not used. */
+static bool skip_digits(struct time_cursor *c)
 {
 	const char *start = c->at;
 	while (at_digit(c))
@@ -177,7 +179,8 @@ static bool skip_digits(struct cursor *c)
 	return c->at > start;
 }
 
-static bool read_date(char conversion, struct cursor *c, struct time_parts *p)
+static bool read_date(char conversion, struct time_cursor *c,
+		      struct time_parts *p)
 {
 	int ignored;
 	switch (conversion) {
@@ -219,7 +222,7 @@ static bool read_date(char conversion, struct cursor *c, struct time_parts *p)
 }
 
 static bool read_conversion(const struct time_parts_opts *o, char conversion,
-			    struct cursor *c, struct time_parts *p)
+			    struct time_cursor *c, struct time_parts *p)
 {
 	switch (conversion) {
 	case 'H':
@@ -249,7 +252,7 @@ static bool read_conversion(const struct time_parts_opts *o, char conversion,
 	}
 }
 
-static bool read_parts(const struct time_parts_opts *o, struct cursor *c,
+static bool read_parts(const struct time_parts_opts *o, struct time_cursor *c,
 		       struct time_parts *p)
 {
 	for (const char *at = o->format; *at != '\0'; at++) {
@@ -277,7 +280,7 @@ static void settle_year(struct time_parts *p)
 bool time_parts_read(const struct time_parts_opts *o, struct span text,
 		     struct time_parts *p)
 {
-	struct cursor c = {text.ptr, text.ptr + text.len};
+	struct time_cursor c = {text.ptr, text.ptr + text.len};
 	if (o->skips_blanks)
 		skip_blanks(&c);
 	bool fits = read_parts(o, &c, p);

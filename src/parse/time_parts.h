@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* time_parts - what a text says about a time, number by number.
+/* time_parts - reads the parts of a time from a text, number by number.
  *
- * The part of time_format that knows strptime's conversions.  It reads as
- * Fluent Bit does: a number has as many digits as its greatest value, at most;
- * only a blank in the format, %e and %z read over blanks; a name is English,
- * whole or three letters, in any case. */
+ * This part of time_format knows strptime's conversions.  It reads as Fluent
+ * Bit does: a number has at most as many digits as its greatest value; only a
+ * blank in the format, %e and %z skip blanks; a name is English, in full or its
+ * first three letters, in any case. */
 #ifndef PARSE_TIME_PARTS_H
 #define PARSE_TIME_PARTS_H
 
@@ -14,12 +14,12 @@
 #include "base/check.h"
 #include "base/span.h"
 
-/* Those that are read here; the others are expanded to these first. */
+/* The conversions read here; the others are expanded to these first. */
 #define TIME_CONVERSIONS "YyCmbdejauwgGUVWHIpMSLszZ%"
 
 struct time_parts {
-	int year, month, day;	   /* month and day from 1; 0: not said */
-	int day_of_year;	   /* from 1; 0: not said */
+	int year, month, day;	   /* month and day from 1; 0: not given */
+	int day_of_year;	   /* from 1; 0: not given */
 	int century, year_of_many; /* %C and %y */
 	int hour, minute, second;
 	bool has_year, has_year_of_many, has_century;
@@ -33,12 +33,12 @@ struct time_parts {
 struct time_parts_opts {
 	const char *format;
 	bool skips_blanks;   /* before the text */
-	bool knows_tz_names; /* %Z: the names of TZ's zone */
-	bool takes_any_name; /* %Z: one that is not known too */
+	bool knows_tz_names; /* %Z: accept the names of TZ's zone */
+	bool takes_any_name; /* %Z: accept unknown names */
 };
 
-/* *parts must be zero.  False when the text does not fit; *parts is then what
- * it says up to there. */
+/* *parts must be zero.  False if the text does not fit; *parts then has the
+ * parts read so far. */
 bool time_parts_read(const struct time_parts_opts *, struct span text,
 		     struct time_parts *) MUST_USE;
 

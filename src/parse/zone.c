@@ -15,7 +15,7 @@
 enum {
 	S_PER_DAY = 86400,
 	S_PER_WEEK = 7 * S_PER_DAY,
-	YEARS = 150, /* from 1970: what is asked of the system */
+	YEARS = 150, /* from 1970 on, that the system is asked for */
 };
 
 struct change {
@@ -24,7 +24,7 @@ struct change {
 };
 
 struct zone {
-	struct change *changes; /* [0] is from the beginning of time */
+	struct change *changes; /* [0] holds before the first change */
 	size_t count;
 };
 
@@ -41,7 +41,7 @@ static const struct named offsets[] = {
 	{NULL, 0},
 };
 
-/* What people write; of one that has several meanings the most common. */
+/* Common names; if a name has several meanings, the most common one. */
 static const struct named names[] = {
 	{"AKST", -540}, {"AKDT", -480}, {"HST", -600}, {"HADT", -540},
 	{"AST", -240},	{"ADT", -180},	{"NST", -210}, {"NDT", -150},
@@ -56,8 +56,8 @@ static const struct named names[] = {
 	{"CAT", 120},	{"EAT", 180},	{"SAST", 120}, {NULL, 0},
 };
 
-/* The length of the first of them that the text starts with, and no letter or
- * digit behind it when it is to stand alone. */
+/* The length of the first name with which the text begins.  If `alone`, no
+ * letter or digit may follow it. */
 static size_t read_named(const struct named *n, struct span text, bool alone,
 			 int32_t *offset_s)
 {
@@ -74,7 +74,7 @@ static size_t read_named(const struct named *n, struct span text, bool alone,
 	return 0;
 }
 
-/* The military's A to Y: eastwards to M, but for J, then westwards. */
+/* Military letters: A to M without J are east of UTC, N to Y west of it. */
 static size_t read_letter(struct span text, int32_t *offset_s)
 {
 	if (text.len == 0 ||
@@ -94,7 +94,7 @@ static size_t read_letter(struct span text, int32_t *offset_s)
 	return 1;
 }
 
-/* Two digits at that place, else -1. */
+/* The two digits at that place, or -1. */
 static int two_digits(struct span text, size_t at)
 {
 	if (text.len < at + 2 || !isdigit((unsigned char)text.ptr[at]) ||
@@ -153,7 +153,7 @@ static int32_t offset_now(int64_t s)
 	return localtime_r(&t, &tm) != NULL ? (int32_t)tm.tm_gmtoff : 0;
 }
 
-/* TZ is the zone.  No two changes are closer than a week. */
+/* TZ must be set to the zone.  No two changes are closer than a week. */
 static void read_changes(struct zone *z)
 {
 	const int64_t end_s = (int64_t)YEARS * 365 * S_PER_DAY;
@@ -182,7 +182,7 @@ struct zone *zone_new(const char *name, struct err *e)
 {
 	if (name[0] == '/' || strstr(name, "..") != NULL || !exists(name)) {
 		err_set(e,
-			"the time zone \"%s\" is not known here; one is "
+			"the time zone \"%s\" is unknown; a known one is "
 			"named like Europe/Berlin (is tzdata installed?)",
 			name);
 		return NULL;
@@ -210,7 +210,7 @@ void zone_free(struct zone *z)
 	free(z);
 }
 
-/* The last change that was at that time. */
+/* The last change before that time. */
 static size_t change_at(const struct zone *z, int64_t s)
 {
 	size_t low = 0, high = z->count;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* zone - how far a clock is from UTC: as a text says it, or as a place has it.
+/* zone - the distance of a clock from UTC: from a text, or of a place.
  *
  *     +0900  -05:30  +09  Z  GMT  EST        an offset, as %z reads it
  *     CEST  JST  AKDT  K                     a name, as %Z reads it
  *     Europe/Berlin                          a place, with its summer times
  *
- * The summer times are the system's (tzdata), asked for once when the zone is
- * made: nothing on the way of a message touches TZ. */
+ * The daylight saving times come from the system's tzdata.  They are read once,
+ * when the zone is created, so processing a message never touches TZ. */
 #ifndef PARSE_ZONE_H
 #define PARSE_ZONE_H
 
@@ -18,19 +18,20 @@
 
 struct zone;
 
-/* The length of what was read from the start of the text, 0 for nothing; then
- * *offset_s, east of UTC, is set. */
+/* Read an offset from the start of the text.  The length read, or 0 for none;
+ * *offset_s is in seconds east of UTC. */
 size_t zone_read_offset(struct span text, int32_t *offset_s);
 size_t zone_read_name(struct span text, int32_t *offset_s);
 
-/* Of an IANA name; NULL when the system does not know it.  Call before there
- * are threads. */
+/* The zone with an IANA name; NULL if the system does not know it.  Call this
+ * before any thread is started. */
 struct zone *zone_new(const char *name, struct err *);
 void zone_free(struct zone *);
 
-/* Seconds since 1970 of a clock on the wall there, that itself is given as if
- * it were UTC.  Of two times (the hour that summer's end repeats) the first;
- * one that is left out is read with the offset of about that time. */
+/* Convert local time, in seconds since 1970 as if it were UTC, to UTC.  In the
+ * hour that is repeated when daylight saving time ends, the first time is
+ * meant; a time that is skipped when it begins uses the offset of about that
+ * time. */
 int64_t zone_to_utc(const struct zone *, int64_t wall_s);
 
 #endif

@@ -1,100 +1,266 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/counters.h"
 
+#include <assert.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
+#include "base/mem.h"
+#include "pipeline/counters_v1.h"
 #include "pipeline/pipeline.h"
 
-static const char block_magic[8] = "counter1";
+static const char block_magic[8] = "counter2";
 
-enum kind { END, DECODER, FILTER, SINK };
-
-struct item {
-	uint32_t kind;
-	uint32_t bytes; /* of the counters behind it */
-	uint64_t name;	/* hash */
+enum {
+	VALUES_MAX = COUNTERS_BYTES / sizeof(struct counters_value),
+	FIELDS_MAX = 64, /* of one object */
 };
 
-struct block {
-	char magic[8];
-	struct pipeline_totals totals;
-	char items[];
+struct counter_field {
+	const char *name;
+	size_t offset;
+};
+
+#define FIELD(type, field)                           \
+	{                                            \
+#field, offsetof(struct type, field) \
+	}
+
+static const struct counter_field totals_fields[] = {
+	FIELD(pipeline_totals, taken),
+	FIELD(pipeline_totals, written),
+	FIELD(pipeline_totals, dead_lettered),
+	FIELD(pipeline_totals, queued),
+	FIELD(pipeline_totals, batches),
+#define X(name, help)      \
+	{"dropped." #name, \
+	 offsetof(struct pipeline_totals, dropped[DROP_##name])},
+	DROP_REASONS(X)
+#undef X
+};
+
+static const struct counter_field decoder_fields[] = {
+	FIELD(decoder_stats, records_total), FIELD(decoder_stats, bytes_total),
+	FIELD(decoder_stats, no_pri_total),
+	FIELD(decoder_stats, bad_time_total),
+#define X(name, help)       \
+	{"unparsed." #name, \
+	 offsetof(struct decoder_stats, unparsed_total[PARSER_##name])},
+	PARSER_VERDICTS(X)
+#undef X
+};
+
+static const struct counter_field filter_fields[] = {
+	FIELD(filter_stats, records_total),
+	FIELD(filter_stats, dropped_total),
+	FIELD(filter_stats, undecided_total),
+	FIELD(filter_stats, added_total),
+	FIELD(filter_stats, restarted_total),
+	FIELD(filter_stats, refused_total),
+};
+
+static const struct counter_field sink_fields[] = {
+	FIELD(sink_stats, lines_total),
+	FIELD(sink_stats, lines_written_total),
+	FIELD(sink_stats, lines_queued),
+	FIELD(sink_stats, messages_total),
+	FIELD(sink_stats, messages_written_total),
+	FIELD(sink_stats, messages_queued),
+	FIELD(sink_stats, bytes_written_total),
+	FIELD(sink_stats, writes_total),
+	FIELD(sink_stats, errors_total),
+	FIELD(sink_stats, retries_total),
+	FIELD(sink_stats, fsyncs_total),
+	FIELD(sink_stats, recovered_bytes_total),
+	FIELD(sink_stats, files_open),
+	FIELD(sink_stats, lines_spilled),
+	FIELD(sink_stats, messages_spilled),
+	FIELD(sink_stats, spilled_bytes),
+#define X(name, help)                                                    \
+	{"lines_dropped." #name,                                         \
+	 offsetof(struct sink_stats, lines_dropped_total[DROP_##name])}, \
+		{"messages_dropped." #name,                              \
+		 offsetof(struct sink_stats,                             \
+			  messages_dropped_total[DROP_##name])},
+	DROP_REASONS(X)
+#undef X
+};
+
+#define COUNT(fields) (sizeof(fields) / sizeof *(fields))
+
+/* A counter that is added to a struct is added to its list, too. */
+static_assert(COUNT(totals_fields) * 8 == sizeof(struct pipeline_totals), "");
+static_assert(COUNT(decoder_fields) * 8 == sizeof(struct decoder_stats), "");
+static_assert((COUNT(filter_fields) + FILTER_FAILURES_MAX) * 8 ==
+		      sizeof(struct filter_stats),
+	      "");
+static_assert(COUNT(sink_fields) * 8 == sizeof(struct sink_stats), "");
+
+struct counters {
+	size_t count;			  /* of what is packed */
+	const uint64_t *from[VALUES_MAX]; /* the counters */
+	uint64_t *to[VALUES_MAX];	  /* their values in the block */
+	size_t bytes;			  /* of the block */
+	_Alignas(uint64_t) char block[COUNTERS_BYTES];
 };
 
 static uint64_t hash_of(const char *name)
 {
-	uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
-	for (; *name != '\0'; name++)
-		hash = (hash ^ (unsigned char)*name) * UINT64_C(1099511628211);
-	return hash;
+	return hash_fnv1a(HASH_FNV1A_BEGIN, span_of(name));
 }
 
-struct cursor {
-	char *at;
-	char *end;
-};
-
-/* Of another kind it is another one, whatever its Alias. */
+/* Outputs of different kinds are different, even with the same Alias. */
 static uint64_t hash_of_sink(const struct sink_view *s)
 {
 	return hash_of(s->name) ^ (s->ops != NULL ? hash_of(s->ops->name) : 0);
 }
 
-static void pack(struct cursor *c, enum kind kind, uint64_t name,
-		 const void *counters, size_t bytes)
+/* An object's counters in memory, by the hashes of their names. */
+struct counter_map {
+	size_t count;
+	uint64_t *values[FIELDS_MAX];
+	uint64_t names[FIELDS_MAX];
+};
+
+static void map_fields(struct counter_map *map, void *base,
+		       const struct counter_field *fields, size_t count)
 {
-	struct item item = {kind, (uint32_t)bytes, name};
-	/* Behind the last one there is room for an END. */
-	if ((size_t)(c->end - c->at) < 2 * sizeof item + bytes)
+	map->count = count;
+	for (size_t i = 0; i < count; i++) {
+		map->names[i] = hash_of(fields[i].name);
+		map->values[i] = (void *)((char *)base + fields[i].offset);
+	}
+}
+
+static void map_totals(struct counter_map *map, struct pipeline_totals *t)
+{
+	map_fields(map, t, totals_fields, COUNT(totals_fields));
+}
+
+static void map_decoder(struct counter_map *map, struct decoder_stats *stats)
+{
+	map_fields(map, stats, decoder_fields, COUNT(decoder_fields));
+}
+
+static void map_sink(struct counter_map *map, struct sink_stats *stats)
+{
+	map_fields(map, stats, sink_fields, COUNT(sink_fields));
+}
+
+static void map_filter(struct counter_map *map, struct filter_view *f)
+{
+	const char *const *failures = f->ops != NULL ? f->ops->failures : NULL;
+	map_fields(map, &f->stats, filter_fields, COUNT(filter_fields));
+	for (size_t i = 0; failures != NULL && failures[i] != NULL; i++) {
+		char name[64];
+		snprintf(name, sizeof name, "failure.%s", failures[i]);
+		map->names[map->count] = hash_of(name);
+		map->values[map->count++] = &f->stats.failures[i];
+	}
+}
+
+/* --- packing */
+
+static void add_object(struct counters *c, enum counters_kind kind,
+		       uint64_t name, const struct counter_map *map)
+{
+	struct counters_object object = {kind, (uint32_t)map->count, name};
+	size_t need =
+		sizeof object + map->count * sizeof(struct counters_value);
+	if (COUNTERS_BYTES - c->bytes < need)
 		return;
-	memcpy(c->at, &item, sizeof item);
-	memcpy(c->at + sizeof item, counters, bytes);
-	c->at += sizeof item + bytes;
+	memcpy(c->block + c->bytes, &object, sizeof object);
+	struct counters_value *values =
+		(void *)(c->block + c->bytes + sizeof object);
+	for (size_t i = 0; i < map->count; i++) {
+		values[i].name = map->names[i];
+		c->from[c->count] = map->values[i];
+		c->to[c->count++] = &values[i].value;
+	}
+	c->bytes += need;
 }
 
-void counters_pack(const struct pipeline_view *v, void *bytes)
+struct counters *counters_new(struct pipeline_view *v)
 {
-	struct block *block = bytes;
-	struct cursor c = {block->items, (char *)bytes + COUNTERS_BYTES};
-	memcpy(block->magic, block_magic, sizeof block->magic);
-	block->totals = v->totals;
-	/* Sinks first: the law needs them. */
-	for (size_t i = 0; i < v->sink_count; i++)
-		pack(&c, SINK, hash_of_sink(&v->sinks[i]), &v->sinks[i].stats,
-		     sizeof v->sinks[i].stats);
-	for (size_t i = 0; i < v->decoder_count; i++)
-		pack(&c, DECODER, hash_of(v->decoders[i].name),
-		     &v->decoders[i].stats, sizeof v->decoders[i].stats);
-	for (size_t i = 0; i < v->filter_count; i++)
-		pack(&c, FILTER, hash_of(v->filters[i].name),
-		     &v->filters[i].stats, sizeof v->filters[i].stats);
-	memset(c.at, 0, sizeof(struct item));
+	struct counters *c = mem_new(1, sizeof *c);
+	struct counter_map map;
+	memcpy(c->block, block_magic, sizeof block_magic);
+	c->bytes = sizeof block_magic;
+	map_totals(&map, &v->totals);
+	add_object(c, COUNTERS_TOTALS, 0, &map);
+	for (size_t i = 0; i < v->sink_count; i++) {
+		map_sink(&map, &v->sinks[i].stats);
+		add_object(c, COUNTERS_SINK, hash_of_sink(&v->sinks[i]), &map);
+	}
+	for (size_t i = 0; i < v->decoder_count; i++) {
+		map_decoder(&map, &v->decoders[i].stats);
+		add_object(c, COUNTERS_DECODER, hash_of(v->decoders[i].name),
+			   &map);
+	}
+	for (size_t i = 0; i < v->filter_count; i++) {
+		map_filter(&map, &v->filters[i]);
+		add_object(c, COUNTERS_FILTER, hash_of(v->filters[i].name),
+			   &map);
+	}
+	return c;
 }
 
-/* Where the counters of that kind and name are; NULL when there are none. */
-static void *find(struct pipeline_view *v, const struct item *item)
+void counters_free(struct counters *c)
 {
-	if (item->kind == SINK && item->bytes == sizeof v->sinks->stats)
+	free(c);
+}
+
+const void *counters_pack(struct counters *c, size_t *bytes)
+{
+	for (size_t i = 0; i < c->count; i++)
+		*c->to[i] = *c->from[i];
+	*bytes = c->bytes;
+	return c->block;
+}
+
+/* --- unpacking */
+
+/* Map the view's object of that kind and name.  False when there is none. */
+static bool find(struct pipeline_view *v, const struct counters_object *object,
+		 struct counter_map *map)
+{
+	switch (object->kind) {
+	case COUNTERS_TOTALS:
+		map_totals(map, &v->totals);
+		return true;
+	case COUNTERS_SINK:
 		for (size_t i = 0; i < v->sink_count; i++)
-			if (hash_of_sink(&v->sinks[i]) == item->name) {
+			if (hash_of_sink(&v->sinks[i]) == object->name) {
 				v->sinks[i].is_restored = true;
-				return &v->sinks[i].stats;
+				map_sink(map, &v->sinks[i].stats);
+				return true;
 			}
-	if (item->kind == DECODER && item->bytes == sizeof v->decoders->stats)
+		return false;
+	case COUNTERS_DECODER:
 		for (size_t i = 0; i < v->decoder_count; i++)
-			if (hash_of(v->decoders[i].name) == item->name)
-				return &v->decoders[i].stats;
-	if (item->kind == FILTER && item->bytes == sizeof v->filters->stats)
+			if (hash_of(v->decoders[i].name) == object->name) {
+				map_decoder(map, &v->decoders[i].stats);
+				return true;
+			}
+		return false;
+	case COUNTERS_FILTER:
 		for (size_t i = 0; i < v->filter_count; i++)
-			if (hash_of(v->filters[i].name) == item->name)
-				return &v->filters[i].stats;
-	return NULL;
+			if (hash_of(v->filters[i].name) == object->name) {
+				map_filter(map, &v->filters[i]);
+				return true;
+			}
+		return false;
+	default: /* of another version */
+		return false;
+	}
 }
 
-/* Of an output that is no more.  What waited in its memory is gone. */
-static void keep_balance(struct pipeline_totals *totals,
-			 const struct sink_stats *stats)
+/* Account for an output that was removed.  Lines in its memory are lost. */
+static void add_removed_sink(struct pipeline_totals *totals,
+			     const struct sink_stats *stats)
 {
 	uint64_t spilled = stats->messages_spilled < stats->messages_queued
 				   ? stats->messages_spilled
@@ -106,28 +272,52 @@ static void keep_balance(struct pipeline_totals *totals,
 		totals->dropped[r] += stats->messages_dropped_total[r];
 }
 
-void counters_unpack(const void *bytes, struct pipeline_view *v)
+static void set_value(const struct counter_map *map,
+		      const struct counters_value *value)
 {
-	const struct block *block = bytes;
-	const char *at = block->items;
-	const char *end = (const char *)bytes + COUNTERS_BYTES;
-	if (memcmp(block->magic, block_magic, sizeof block->magic) != 0)
+	for (size_t i = 0; i < map->count; i++)
+		if (map->names[i] == value->name)
+			*map->values[i] = value->value;
+}
+
+static void unpack_object(const struct counters_object *object,
+			  const char *values, struct pipeline_view *v)
+{
+	struct counter_map map;
+	struct sink_stats removed = {0};
+	bool is_found = find(v, object, &map);
+	if (!is_found && object->kind != COUNTERS_SINK)
 		return;
-	v->totals = block->totals;
-	struct item item;
-	while ((size_t)(end - at) >= sizeof item) {
-		memcpy(&item, at, sizeof item);
-		at += sizeof item;
-		if (item.kind == END || (size_t)(end - at) < item.bytes)
-			break;
-		void *to = find(v, &item);
-		struct sink_stats gone;
-		if (to != NULL) {
-			memcpy(to, at, item.bytes);
-		} else if (item.kind == SINK && item.bytes == sizeof gone) {
-			memcpy(&gone, at, sizeof gone);
-			keep_balance(&v->totals, &gone);
-		}
-		at += item.bytes;
+	if (!is_found)
+		map_sink(&map, &removed);
+	for (size_t i = 0; i < object->count; i++) {
+		struct counters_value value;
+		memcpy(&value, values + i * sizeof value, sizeof value);
+		set_value(&map, &value);
 	}
+	if (!is_found)
+		add_removed_sink(&v->totals, &removed);
+}
+
+void counters_unpack(const void *block, size_t bytes, struct pipeline_view *v)
+{
+	char *converted = counters_v1_convert(block, &bytes, hash_of);
+	const char *at = converted != NULL ? converted : block;
+	const char *end = at + bytes;
+	if (bytes < sizeof block_magic ||
+	    memcmp(at, block_magic, sizeof block_magic) != 0)
+		return;
+	at += sizeof block_magic;
+	struct counters_object object;
+	while ((size_t)(end - at) >= sizeof object) {
+		memcpy(&object, at, sizeof object);
+		at += sizeof object;
+		size_t left =
+			(size_t)(end - at) / sizeof(struct counters_value);
+		if (object.count > left)
+			break;
+		unpack_object(&object, at, v);
+		at += object.count * sizeof(struct counters_value);
+	}
+	free(converted);
 }

@@ -1,27 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* counters - what a pipeline has counted, as one block of bytes that the
- * journal keeps, so that a restarted worker goes on counting.
+/* counters - the pipeline's counters as one block of bytes, which the journal
+ * keeps, so that the next process continues to count.
  *
- *     [ magic | totals | {kind, name, size, counters} ... | 0 ]
+ *     [ "counter2" | object ... ]
+ *     object:  u32 kind | u32 n | u64 hash of its name | n x counter
+ *     counter: u64 hash of its name | u64 value
  *
- * Matched by kind and name.  When a configuration has an output no more, its
- * share of the law goes into the totals: the law holds across reloads.  When
- * the counters of a kind have another size (another version), they begin
- * anew, but for the totals. */
+ * Objects are the totals, inputs, filters and outputs.  Objects and counters
+ * are found by name, so a version of sluiced may add, remove and reorder
+ * counters, and a configuration may do so with objects: an unknown counter is
+ * skipped, and a missing one is 0.  If a configuration no longer has an output,
+ * its share of the accounting equation moves to the totals, so the equation
+ * holds across reloads.  The block of the previous version, "counter1", had no
+ * names of counters; it is read, too. */
 #ifndef PIPELINE_COUNTERS_H
 #define PIPELINE_COUNTERS_H
 
 #include <stddef.h>
 
+struct counters;
 struct pipeline_view;
 
-enum { COUNTERS_BYTES = 16 * 1024 };
+enum { COUNTERS_BYTES = 32 * 1024 };
 
-/* Fill the block.  Objects beyond its size are left out: their counters begin
- * anew after a restart. */
-void counters_pack(const struct pipeline_view *, void *block);
+/* For that view, whose objects have their names and no longer move. */
+struct counters *counters_new(struct pipeline_view *);
 
-/* Fill the totals and the counters of the view, whose names are set. */
-void counters_unpack(const void *block, struct pipeline_view *);
+/* NULL is allowed. */
+void counters_free(struct counters *);
+
+/* The block with the current values, valid until the next call; at most
+ * COUNTERS_BYTES.  Objects beyond that size are left out: their counters start
+ * at 0 after a restart.  Totals and outputs come first, because the accounting
+ * equation needs them. */
+const void *counters_pack(struct counters *, size_t *bytes);
+
+/* Fill the totals and the counters of the view, whose objects have their names.
+ * A block that is none changes nothing. */
+void counters_unpack(const void *block, size_t bytes, struct pipeline_view *);
 
 #endif

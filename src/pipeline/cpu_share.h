@@ -2,20 +2,20 @@
 /* cpu_share - how much of a CPU limit the pipeline may use, so that receiving
  * always has CPU left.
  *
- * When a container has used up its limit, the kernel stops all its threads until
- * the period ends.  With 150m, it runs for 15 ms of every 100 ms, and nobody
- * reads the socket for the other 85.  At 20,000 lines per second, a queue of 512
- * is full after 25 ms.  Received messages are safe in the journal, so the
- * pipeline pauses before that point and continues a little later:
+ * When a container has used up its limit, the kernel stops all its threads
+ * until the period ends.  With 150m, it runs for 15 ms of every 100 ms, and
+ * nobody reads the socket for the other 85.  At 20,000 lines per second, a
+ * queue of 512 is full after 25 ms.  Received messages are safe in the journal,
+ * so the pipeline pauses before that point and continues a little later:
  *
  *     without  |#####...............|#####...............|  # all threads run
  *     with     |#_#__#_#__#_#_#__#_#|_#__#_#_#__#_#__#_#_|  _ receiving runs
  *
  * This is a leaky bucket of CPU time.  It fills with CPU_SHARE_RATE of the
- * limit, holds CPU_SHARE_BURST of it, and all CPU that the process uses is taken
- * from it.  Within any period the process therefore uses at most RATE + BURST,
- * plus what the pipeline uses between two calls, unless receiving alone needs
- * more.  The rest is left for other processes of the container, such as a
+ * limit, holds CPU_SHARE_BURST of it, and all CPU that the process uses is
+ * taken from it.  Within any period the process therefore uses at most RATE +
+ * BURST, plus what the pipeline uses between two calls, unless receiving alone
+ * needs more.  The rest is left for other processes of the container, such as a
  * health check.
  *
  * Without a limit, or with enough CPU for both threads, it never pauses. */
@@ -30,8 +30,8 @@
 #define CPU_SHARE_BURST 0.03
 
 /* Reading the CPU clock costs as much as a tenth of a message.  So it is read
- * once in this many messages, or more often if messages are expensive, as with a
- * slow hook. */
+ * once in this many messages, or more often if messages are expensive, as with
+ * a slow hook. */
 enum { CPU_SHARE_MESSAGES_MAX = 64 };
 
 struct cpu_share {

@@ -150,6 +150,11 @@ const char *decoder_tag(const struct decoder *d)
 	return d->tag;
 }
 
+struct parser *decoder_parser(const struct decoder *d)
+{
+	return d->parser;
+}
+
 const struct decoder_stats *decoder_stats(const struct decoder *d)
 {
 	return &d->stats;

@@ -2,9 +2,9 @@
 /* decoder - makes a record of an input's message, with the input's Parser or,
  * without one, with the built-in syslog parser.
  *
- * A message that the Parser does not match is not decoded, as in Fluent Bit.  The
- * built-in parser accepts everything: a message that is not syslog becomes a
- * record with the only field `message`.  For the pipeline thread only. */
+ * A message that the Parser does not match is not decoded, as in Fluent Bit.
+ * The built-in parser accepts everything: a message that is not syslog becomes
+ * a record with the only field `message`.  For the pipeline thread only. */
 #ifndef PIPELINE_DECODER_H
 #define PIPELINE_DECODER_H
 
@@ -30,6 +30,8 @@ struct decoder_stats {
 /* `parser` may be NULL.  It and `name`, the input's, are borrowed. */
 struct decoder *decoder_new(const char *name, const char *tag, struct parser *,
 			    struct err *);
+
+/* NULL is allowed. */
 void decoder_free(struct decoder *);
 
 /* Append these keys to each record, in this order: the message as received, and
@@ -44,8 +46,14 @@ void decoder_add_keys(struct decoder *, const char *raw_message_key,
 struct record *decoder_decode(struct decoder *, struct message *,
 			      struct arena *);
 
+/* The input's name and tag; they live as long as the decoder. */
 const char *decoder_name(const struct decoder *);
 const char *decoder_tag(const struct decoder *);
+
+/* The input's parser; NULL means the built-in syslog parser. */
+struct parser *decoder_parser(const struct decoder *);
+
+/* What was counted so far. */
 const struct decoder_stats *decoder_stats(const struct decoder *);
 
 /* Continue counting from these values. */

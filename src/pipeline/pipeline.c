@@ -4,22 +4,20 @@
  *  2. the thread takes up to a batch of messages and runs each one through its
  *     decoder, the filter chain and the router; the sinks collect the lines;
  *  3. the sinks write, the journal commits, the counters are published;
- *  4. when the journal is empty, the thread sleeps again.
- * Failure modes:
- *  - the disk rejects writes (SINK_BLOCKED): step 3 is retried with back-off, no
- *    message is taken meanwhile, and the journal fills;
+ *  4. when the journal is empty, the thread sleeps again. Failure modes:
+ *  - the disk rejects writes (SINK_BLOCKED): step 3 is retried with back-off,
+ *    no message is taken meanwhile, and the journal fills;
  *  - one file cannot be opened: its sink spills the lines and step 3 goes on;
  *    the sleep of step 4 is then short, to retry soon;
  *  - the worker leaves while blocked: the batch is not committed; the next
  *    worker gets it again, and the journal's notes tell it what was written;
- *  - the worker finishes while blocked: after pipeline_abandon, every batch gets
- *    one more attempt and is then dropped and counted. */
+ *  - the worker finishes while blocked: after pipeline_abandon, every batch
+ *    gets one more attempt and is then dropped and counted. */
 #include "pipeline/pipeline.h"
 
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/arena.h"
 #include "base/backoff.h"
@@ -67,7 +65,7 @@ struct pipeline {
 	bool has_thread;
 	struct arena *arena;
 	struct pipeline_totals totals;
-	char *counters; /* COUNTERS_BYTES, for the journal */
+	struct counters *counters; /* of the view, for the journal */
 	struct log_rate blocked_rate;
 	struct cpu_share share;
 	int64_t limit_read_ns;
@@ -76,8 +74,6 @@ struct pipeline {
 	int64_t throttled_ns;
 
 	struct wakeup wakeup;
-	struct decoder
-		*removed; /* of the last input that was removed, or NULL */
 
 	pthread_mutex_t view_lock;
 	struct pipeline_view view;
@@ -182,9 +178,10 @@ static void move_queued(struct pipeline *p)
 static void restore(struct pipeline *p)
 {
 	struct pipeline_view *v = &p->view;
-	const void *block = journal_counters(p->opts.journal, COUNTERS_BYTES);
+	size_t bytes;
+	const void *block = journal_counters(p->opts.journal, &bytes);
 	if (block != NULL)
-		counters_unpack(block, v);
+		counters_unpack(block, bytes, v);
 	p->totals = v->totals;
 	for (size_t i = 0; i < v->decoder_count; i++)
 		decoder_restore(p->opts.decoders[i], &v->decoders[i].stats);
@@ -204,11 +201,12 @@ static void restore(struct pipeline *p)
 static void commit(struct pipeline *p)
 {
 	publish(p, false);
-	counters_pack(&p->view, p->counters);
-	journal_commit(p->opts.journal, p->counters, COUNTERS_BYTES);
-	router_settled(p->opts.router);
+	size_t bytes;
+	const void *block = counters_pack(p->counters, &bytes);
+	journal_commit(p->opts.journal, block, bytes);
+	router_committed(p->opts.router);
 	if (p->opts.dead_letter != NULL)
-		dead_letter_settled(p->opts.dead_letter);
+		dead_letter_committed(p->opts.dead_letter);
 	p->opts.on_progress(p->opts.data, false);
 }
 
@@ -234,32 +232,6 @@ static void settle_unanswered(struct pipeline *p, const struct message *message,
 		p->totals.dropped[message->reason]++;
 }
 
-/* The input was removed, and the journal still has a message of it.  A decoder
- * with the same tag knows best how to read it; without one, the built-in syslog
- * parser accepts everything, and the record keeps its tag. */
-static struct decoder *decoder_of_removed(struct pipeline *p, const char *tag)
-{
-	for (size_t i = 0; i < p->opts.decoder_count; i++)
-		if (strcmp(decoder_tag(p->opts.decoders[i]), tag) == 0)
-			return p->opts.decoders[i];
-	if (p->removed == NULL || strcmp(decoder_tag(p->removed), tag) != 0) {
-		struct err e;
-		decoder_free(p->removed);
-		p->removed = decoder_new("removed", tag, NULL, &e);
-		CHECK(p->removed != NULL);
-	}
-	return p->removed;
-}
-
-static struct decoder *decoder_of(struct pipeline *p,
-				  const struct journal_entry *entry)
-{
-	if (entry->removed_tag != NULL)
-		return decoder_of_removed(p, entry->removed_tag);
-	CHECK(entry->source < p->opts.decoder_count);
-	return p->opts.decoders[entry->source];
-}
-
 static void run_message(struct pipeline *p, struct journal_entry *entry)
 {
 	struct span peer_address = peer_address_take(entry);
@@ -269,7 +241,7 @@ static void run_message(struct pipeline *p, struct journal_entry *entry)
 		.arrival_ns = entry->arrival_ns,
 		.reason = DROP_unrouted,
 	};
-	struct decoder *decoder = decoder_of(p, entry);
+	struct decoder *decoder = p->opts.decoders[entry->input];
 	if (entry->bytes.len == 0) {
 		message.reason = DROP_empty;
 	} else {
@@ -285,8 +257,8 @@ static void run_message(struct pipeline *p, struct journal_entry *entry)
 	arena_reset(p->arena);
 }
 
-/* Leave CPU to receiving: see pipeline/cpu_share.h.  An order ends the pause; it
- * is carried out after the batch. */
+/* Leave CPU to receiving: see pipeline/cpu_share.h.  An order ends the pause;
+ * it is carried out after the batch. */
 static void throttle(struct pipeline *p)
 {
 	int64_t now_ns = clock_mono_ns();
@@ -382,7 +354,8 @@ static void abandon_all(struct pipeline *p)
 		dead_letter_abandon(p->opts.dead_letter);
 }
 
-/* Write the batch and commit it.  False when it is left for the next process. */
+/* Write the batch and commit it.  False when it is left for the next process.
+ */
 static bool flush(struct pipeline *p, struct orders *orders)
 {
 	struct backoff backoff = {.min_ms = BACKOFF_MIN_MS,
@@ -457,8 +430,8 @@ static void *run_thread(void *data)
 {
 	struct pipeline *p = data;
 	struct orders orders = sleep_until_woken(p);
-	/* A batch that must be repeated comes first: flush commits, and a commit
-	 * would erase its notes. */
+	/* A batch that must be repeated comes first: flush commits, and a
+	 * commit would erase its notes. */
 	bool goes_on =
 		journal_is_repeating(p->opts.journal) || flush(p, &orders);
 	while (goes_on && run_batches(p, &orders)) {
@@ -482,8 +455,8 @@ struct pipeline *pipeline_start(const struct pipeline_opts *opts, struct err *e)
 	p->arena = arena_new(ARENA_BYTES);
 	wakeup_init(&p->wakeup);
 	pthread_mutex_init(&p->view_lock, NULL);
-	p->counters = mem_new(1, COUNTERS_BYTES);
 	view_init(p);
+	p->counters = counters_new(&p->view);
 	restore(p);
 	publish(p, false);
 	int error = pthread_create(&p->thread, NULL, run_thread, p);
@@ -507,8 +480,7 @@ void pipeline_free(struct pipeline *p)
 		pthread_join(p->thread, NULL);
 	wakeup_fini(&p->wakeup);
 	pthread_mutex_destroy(&p->view_lock);
-	decoder_free(p->removed);
-	free(p->counters);
+	counters_free(p->counters);
 	free(p->view.decoders);
 	free(p->view.filters);
 	free(p->view.sinks);

@@ -40,7 +40,9 @@ struct dead_letter;
 
 struct pipeline_opts { /* all borrowed until pipeline_free */
 	struct journal *journal;
-	struct decoder **decoders; /* by the entry's input number */
+	/* By the entry's input number.  Those after decoder_count are for the
+	 * journal's removed inputs; they have no counters. */
+	struct decoder **decoders;
 	size_t decoder_count;
 	struct chain *chain;
 	struct router *router;
@@ -49,7 +51,8 @@ struct pipeline_opts { /* all borrowed until pipeline_free */
 	 * it. */
 	bool is_durable;
 	/* Both are called in the pipeline's thread.  on_progress: a batch was
-	 * committed, or the output is blocked.  on_finished: the thread ends. */
+	 * committed, or the output is blocked.  on_finished: the thread ends.
+	 */
 	void (*on_progress)(void *, bool is_blocked);
 	void (*on_finished)(void *);
 	void *data;

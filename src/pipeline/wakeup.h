@@ -29,6 +29,7 @@ struct wakeup {
 
 enum order { ORDER_REOPEN, ORDER_FINISH, ORDER_LEAVE, ORDER_ABANDON };
 
+/* Initialise storage of the caller; call wakeup_fini after the thread ended. */
 void wakeup_init(struct wakeup *);
 void wakeup_fini(struct wakeup *);
 

@@ -7,7 +7,8 @@
 
 #include "base/fd_message.h"
 
-static_assert(ENDPOINTS_MAX + 1 <= FD_MESSAGE_FDS_MAX, "of GO");
+static_assert(ENDPOINTS_MAX + 1 <= FD_MESSAGE_FDS_MAX,
+	      "GO carries a descriptor for each endpoint");
 
 bool channel_pair(int ends[2], struct err *e)
 {
@@ -19,25 +20,26 @@ bool channel_pair(int ends[2], struct err *e)
 bool channel_send(int fd, const struct channel_message *message)
 {
 	struct channel_message m = *message;
-	struct fd_message packet = {.bytes = &m,
+	struct fd_message packed = {.bytes = &m,
 				    .size_bytes = sizeof m,
 				    .fds = m.fds,
 				    .fd_count = m.fd_count};
-	return fd_message_send(fd, &packet);
+	return fd_message_send(fd, &packed);
 }
 
 bool channel_receive(int fd, struct channel_message *message)
 {
-	/* The numbers in the packet are the sender's; ours are beside it. */
+	/* The descriptor numbers inside are the sender's; the kernel gives this
+	 * process its own. */
 	int fds[ENDPOINTS_MAX + 1];
-	struct fd_message packet = {.bytes = message,
+	struct fd_message packed = {.bytes = message,
 				    .size_bytes = sizeof *message,
 				    .fds = fds,
 				    .fd_count = ENDPOINTS_MAX + 1};
-	if (!fd_message_receive(fd, &packet))
+	if (!fd_message_receive(fd, &packed))
 		return false;
-	message->fd_count = packet.fd_count;
-	for (uint32_t i = 0; i < packet.fd_count; i++)
+	message->fd_count = packed.fd_count;
+	for (uint32_t i = 0; i < packed.fd_count; i++)
 		message->fds[i] = fds[i];
 	return true;
 }

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* link - what supervisor and worker say to each other, over a socket pair.
+/* channel - the messages between supervisor and worker, over a socket pair.
  *
  *     worker                                     supervisor
- *       | assembles the configuration                |
+ *       | reads the configuration                    |
  *       |--- READY: the endpoints that I need ------>| opens them; on a reload:
- *       |                                            | LEAVE to the worker before
- *       |<-- GO: here they are ----------------------| and waits for its end
+ *       |                                            | sends LEAVE to the old
+ *       |<-- GO: here they are ----------------------| worker, waits for its end
  *       | opens the journal                          |
  *       |--- WORKING ------------------------------->|
- *       |--- RELOAD: somebody asked over HTTP ------>|
- *       |<-- TALLY: reloads, deaths -----------------|
+ *       |--- RELOAD: requested over HTTP ----------->|
+ *       |<-- COUNTS: reloads, deaths ----------------|
  *       |<-- LEAVE: hand over, finish the batch, end |
- *       |--- STAY: not yet, I would lose lines ----->| for so long it is not
- *       |                                            | killed
+ *       |--- STAY: not yet, I would lose lines ----->| does not kill it for now
  *
- * Each message is one packet.  A closed link means that the other is gone. */
+ * Each message is one packet.  A closed channel means that the other process is
+ * gone. */
 #ifndef PROCESS_CHANNEL_H
 #define PROCESS_CHANNEL_H
 
@@ -36,7 +36,7 @@ enum channel_kind {
 	CHANNEL_STAY,
 };
 
-/* Where the configuration wants our own lines. */
+/* Where the configuration wants the log. */
 struct channel_log {
 	char path[ENDPOINT_PATH_BYTES]; /* empty: standard error */
 	int level;			/* enum log_level */
@@ -47,24 +47,23 @@ struct channel_message {
 	struct endpoint_specs specs;	    /* READY */
 	struct channel_log log;		    /* READY */
 	struct worker_counts worker_counts; /* GO, TALLY */
-	bool is_draining;		    /* GO: a signal has come already */
+	bool is_draining;		    /* GO: a signal to stop has come */
 	int64_t grace_left_ms;		    /* GO, when draining */
 	uint32_t queue_lengths[ENDPOINTS_MAX]; /* GO */
 	bool are_kept[ENDPOINTS_MAX];	       /* GO, see socket_adopt */
-	bool live_on[ENDPOINTS_MAX];	       /* LEAVE: the next has it too */
-	/* GO: sockets, then HTTP.  Of a message that was received, the
-	 * receiver's to close. */
+	bool live_on[ENDPOINTS_MAX]; /* LEAVE: the next worker keeps it */
+	/* GO: the sockets, then HTTP.  The receiver must close them. */
 	int fds[ENDPOINTS_MAX + 1];
 	uint32_t fd_count;
 };
 
-/* Two ends, close-on-exec. */
+/* Create a channel; both ends are close-on-exec. */
 bool channel_pair(int ends[2], struct err *) MUST_USE;
 
-/* False when the other end is gone. */
+/* False if the other process is gone. */
 bool channel_send(int fd, const struct channel_message *) MUST_USE;
 
-/* Wait for a message.  False when the other end is gone. */
+/* Wait for a message.  False if the other process is gone. */
 bool channel_receive(int fd, struct channel_message *) MUST_USE;
 
 #endif

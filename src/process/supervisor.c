@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The happy path:
- *  1. a worker is forked; it assembles the configuration and says READY;
- *  2. the endpoints that it asks for are opened, and handed to it with GO;
- *  3. a signal to stop is forwarded; the worker drains, writes, exits 0.
- *     One that comes before it works waits until it does, since the socket may
- *     hold datagrams already; a second one ends it all at once.
- * Failures:
- *  - the first worker exits before it works: a bad configuration, a journal
- *    in use, which it has told; its exit code becomes ours;
- *  - a worker dies: the next one starts at once; when several in a row die as
- *    soon as they go, after 100 ms, doubling to 5 s; after QUICK_DEATHS_MAX
- *    nothing is to be hoped for, and it gives up;
- *  - a worker is killed while stopping, or leaves for a reload: the next one
- *    goes on draining;
- *  - the worker of a reload exits before it is ready, or asks for endpoints
- *    that cannot be opened: the old one has never been disturbed;
- *  - the old one of a reload does not leave in time: it is killed, which costs
- *    nothing (journal/journal.h) but connections that it could not give;
- *  - the supervisor is killed: the worker sees its link closed, and leaves. */
+ *  1. the supervisor forks a worker, which reads the configuration and sends
+ *     READY with the endpoints that it needs;
+ *  2. the supervisor opens the endpoints and passes them to the worker with GO;
+ *  3. a signal to stop is forwarded; the worker drains, writes and exits with
+ *     0. A signal that comes before the worker works is held until it does,
+ *     because the socket may already hold datagrams.  A second one ends
+ *     everything. Failure modes:
+ *  - the first worker exits before it works, for example because of a wrong
+ *    configuration: the worker has printed the reason, and its exit code
+ *    becomes the supervisor's;
+ *  - a worker dies: the supervisor starts the next one at once.  If several in
+ *    a row die quickly, it waits 100 ms, doubling to 5 s; after
+ *    QUICK_DEATHS_MAX it gives up;
+ *  - a worker is killed while it stops, or while it hands over for a reload:
+ *    the next one continues draining;
+ *  - the new worker of a reload exits before it is ready, or needs endpoints
+ *    that cannot be opened: the old worker was never disturbed and stays;
+ *  - the old worker of a reload does not leave in time: it is killed, which
+ *    loses nothing (journal/journal.h) but connections that it could not hand
+ *    over;
+ *  - the supervisor is killed: the worker notices that its channel is closed,
+ *    and leaves. */
 #include "process/supervisor.h"
 
 #include <errno.h>
@@ -31,6 +35,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "intake/endpoints.h"
@@ -39,41 +44,42 @@
 #include "process/worker_main.h"
 
 enum {
-	QUICK_DEATH_MS = 100,  /* since its start */
-	QUICK_DEATHS_FREE = 3, /* in a row: the next worker starts at once */
+	QUICK_DEATH_MS = 100,  /* since its start; or before it is ready */
+	QUICK_DEATHS_FREE = 3, /* after so many in a row it waits */
 	QUICK_DEATHS_MAX = 12,
 	BACKOFF_MIN_MS = 100,
 	BACKOFF_MAX_MS = 5000,
 	LEAVE_MS = 30000,
 };
 
-enum state { STARTING, RUNNING, STOPPING };
+enum supervisor_state { STARTING, RUNNING, STOPPING };
 
 struct child {
 	pid_t pid; /* 0: none */
 	int channel;
-	bool is_ready;	 /* it has said READY */
-	bool has_gone;	 /* GO was sent */
-	bool is_leaving; /* LEAVE was sent */
+	bool is_ready;	    /* it has sent READY */
+	bool has_endpoints; /* GO was sent to it */
+	bool is_leaving;    /* LEAVE was sent to it */
 	struct endpoint_specs specs;
 	int64_t started_ns;
 };
 
 struct supervisor {
 	const struct assemble_opts *opts;
-	enum state state;
+	enum supervisor_state state;
 	struct endpoints endpoints;
-	struct handover handover; /* the workers' */
+	struct handover handover; /* between workers */
 	struct child worker;
-	struct child next; /* of a reload */
+	struct child next; /* the new worker of a reload */
 	struct worker_counts worker_counts;
 	int signals; /* signalfd */
 	sigset_t mask_before;
-	int64_t restart_ns;    /* 0: no restart is due */
-	int64_t kill_ns;       /* 0: nobody is late to leave */
-	int64_t stop_ns;       /* when the signal to stop came */
-	int stop_signal;       /* that came before the first worker works */
-	unsigned quick_deaths; /* in a row */
+	int64_t restart_ns;	/* 0: no restart is due */
+	int64_t kill_ns;	/* when to kill a leaving worker; 0: none */
+	int64_t stop_ns;	/* when the signal to stop came */
+	int stop_signal;	/* held until the first worker works; 0: none */
+	unsigned quick_deaths;	/* in a row */
+	struct backoff backoff; /* between quick deaths */
 	bool is_over;
 	int exit_code;
 };
@@ -86,10 +92,10 @@ static void end(struct supervisor *s, int exit_code)
 
 /* --- children */
 
-static _Noreturn void be_worker(struct supervisor *s, int channel)
+static _Noreturn void run_worker(struct supervisor *s, int channel)
 {
-	/* Descriptors of other workers and of the endpoints stay with the
-	 * parent: a closed link must mean that the parent is gone. */
+	/* The child closes its copies of the parent's descriptors, so that a
+	 * closed channel means that the parent is gone. */
 	for (uint32_t i = 0; i < s->endpoints.specs.socket_count; i++)
 		socket_disown(s->endpoints.sockets[i]);
 	endpoints_close(&s->endpoints);
@@ -111,7 +117,7 @@ static bool spawn(struct supervisor *s, struct child *child)
 	pid_t pid = fork();
 	if (pid == 0) {
 		close(ends[0]);
-		be_worker(s, ends[1]);
+		run_worker(s, ends[1]);
 	}
 	close(ends[1]);
 	if (pid < 0) {
@@ -132,8 +138,8 @@ static void forget(struct child *child)
 	*child = (struct child){0};
 }
 
-/* Sends the endpoints' descriptors and all that has happened so far. */
-static void go(struct supervisor *s, struct child *child, int64_t grace_ms)
+/* Send GO: the endpoints' descriptors and the counters. */
+static void send_go(struct supervisor *s, struct child *child, int64_t grace_ms)
 {
 	struct channel_message m = {
 		.kind = CHANNEL_GO,
@@ -149,17 +155,17 @@ static void go(struct supervisor *s, struct child *child, int64_t grace_ms)
 	}
 	if (e->http_fd >= 0)
 		m.fds[m.fd_count++] = e->http_fd;
-	/* When it is gone already, its death is about to be told. */
-	child->has_gone = channel_send(child->channel, &m);
+	/* If it is gone already, SIGCHLD is about to report its death. */
+	child->has_endpoints = channel_send(child->channel, &m);
 }
 
 static void send_counts(struct supervisor *s)
 {
 	struct channel_message m = {.kind = CHANNEL_COUNTS,
 				    .worker_counts = s->worker_counts};
-	if (s->worker.has_gone && !channel_send(s->worker.channel, &m))
-		log_line(LOG_DEBUG, "supervisor", "worker=%d is gone",
-			 (int)s->worker.pid);
+	if (s->worker.has_endpoints && !channel_send(s->worker.channel, &m))
+		log_line(LOG_DEBUG, "supervisor",
+			 "worker=%d err=\"it is gone\"", (int)s->worker.pid);
 }
 
 /* --- reload */
@@ -167,8 +173,9 @@ static void send_counts(struct supervisor *s)
 static void reload(struct supervisor *s)
 {
 	if (s->state != RUNNING || s->next.pid != 0 || s->worker.pid == 0) {
-		log_line(LOG_WARN, "supervisor", "reload=refused state=%s",
-			 s->next.pid != 0 ? "reloading" : "not running");
+		log_line(LOG_WARN, "supervisor", "reload=refused err=\"%s\"",
+			 s->next.pid != 0 ? "a reload is under way"
+					  : "no worker is running");
 		return;
 	}
 	log_line(LOG_INFO, "supervisor", "reload=started");
@@ -180,11 +187,13 @@ static void reload_failed(struct supervisor *s, const char *why)
 {
 	s->worker_counts.reloads_failed++;
 	log_line(LOG_ERROR, "supervisor",
-		 "reload=failed err=\"%s, the old configuration stays\"", why);
+		 "reload=failed err=\"%s\" "
+		 "action=\"the old configuration stays in force\"",
+		 why);
 	send_counts(s);
 }
 
-/* The old one of a reload has left: the next is the worker now. */
+/* The old worker has left: the next one is the worker now. */
 static void take_over(struct supervisor *s)
 {
 	s->worker = s->next;
@@ -192,17 +201,18 @@ static void take_over(struct supervisor *s)
 	s->worker_counts.reloads_done++;
 	log_line(LOG_INFO, "supervisor", "reload=done worker=%d",
 		 (int)s->worker.pid);
-	go(s, &s->worker, 0);
+	send_go(s, &s->worker, 0);
 }
 
-/* The next one is ready: the old one leaves, and its end lets the next go. */
+/* The next worker is ready: ask the old one to leave.  Its end lets the next
+ * one start. */
 static void hand_over(struct supervisor *s)
 {
 	struct err e;
 	if (!endpoints_set(&s->endpoints, &s->next.specs, &e)) {
 		kill(s->next.pid, SIGKILL);
 		log_line(LOG_ERROR, "supervisor", "err=\"%s\"", e.text);
-		return; /* its death counts the failure */
+		return; /* its death is counted as the failed reload */
 	}
 	if (s->worker.pid == 0) {
 		s->restart_ns = 0;
@@ -219,20 +229,21 @@ static void hand_over(struct supervisor *s)
 	s->kill_ns = clock_mono_ns() + LEAVE_MS * NS_PER_MS;
 }
 
-/* --- what happens */
+/* --- events */
 
 static void on_ready(struct supervisor *s, struct child *child,
 		     const struct channel_message *m)
 {
-	/* LEAVE came before: the endpoints are the next one's already. */
+	/* It was told to leave: the endpoints belong to the next worker. */
 	if (child->is_leaving)
 		return;
 	struct err log_error;
 	const char *log_path = m->log.path[0] != '\0' ? m->log.path : NULL;
-	/* The worker has it open already: that it fails here is its news. */
+	/* The worker has opened the same file, so this should succeed. */
 	if (!log_open(log_path, (enum log_level)m->log.level, &log_error))
 		log_line(LOG_WARN, "supervisor", "err=\"%s\"", log_error.text);
-	log_line(LOG_INFO, "supervisor", "worker=%d started", (int)child->pid);
+	log_line(LOG_INFO, "supervisor", "worker=%d state=started",
+		 (int)child->pid);
 	child->is_ready = true;
 	child->specs = m->specs;
 	if (child == &s->next) {
@@ -254,14 +265,14 @@ static void on_ready(struct supervisor *s, struct child *child,
 	if (s->state == STOPPING)
 		grace_ms = m->grace_left_ms -
 			   (clock_mono_ns() - s->stop_ns) / NS_PER_MS;
-	go(s, child, grace_ms > 0 ? grace_ms : 0);
+	send_go(s, child, grace_ms > 0 ? grace_ms : 0);
 }
 
 static void on_channel(struct supervisor *s, struct child *child)
 {
 	struct channel_message m;
 	if (!channel_receive(child->channel, &m)) {
-		/* Its end is told by SIGCHLD. */
+		/* SIGCHLD reports its end. */
 		close(child->channel);
 		child->channel = -1;
 		return;
@@ -276,26 +287,25 @@ static void on_channel(struct supervisor *s, struct child *child)
 		s->kill_ns = clock_mono_ns() + LEAVE_MS * NS_PER_MS;
 }
 
-/* A worker that worked for a while and then died is replaced at once.  Those
- * that die as soon as they go are waited for longer and longer. */
+/* A worker that worked for a while and then died is replaced at once.  After
+ * several quick deaths in a row, the delay grows exponentially. */
 static void restart_later(struct supervisor *s, bool was_quick)
 {
 	s->quick_deaths = was_quick ? s->quick_deaths + 1 : 0;
 	if (s->quick_deaths >= QUICK_DEATHS_MAX) {
-		log_line(
-			LOG_ERROR, "supervisor",
-			"err=\"%d workers in a row died at once, giving up; what "
-			"was received is in the journal\"",
-			QUICK_DEATHS_MAX);
+		log_line(LOG_ERROR, "supervisor",
+			 "err=\"%d workers in a row died at once\" "
+			 "action=\"giving up; received messages stay in the "
+			 "journal\"",
+			 QUICK_DEATHS_MAX);
 		end(s, EXIT_CODE_SYSTEM);
 		return;
 	}
 	int64_t wait_ms = 0;
-	if (s->quick_deaths > QUICK_DEATHS_FREE) {
-		unsigned doublings = s->quick_deaths - QUICK_DEATHS_FREE - 1;
-		wait_ms = doublings < 6 ? BACKOFF_MIN_MS << doublings
-					: BACKOFF_MAX_MS;
-	}
+	if (s->quick_deaths > QUICK_DEATHS_FREE)
+		wait_ms = backoff_next_ms(&s->backoff);
+	else
+		backoff_reset(&s->backoff);
 	s->restart_ns = clock_mono_ns() + wait_ms * NS_PER_MS;
 }
 
@@ -312,8 +322,8 @@ static void on_worker_end(struct supervisor *s, int status)
 	}
 	if (!is_good) {
 		s->worker_counts.deaths++;
-		log_line(LOG_ERROR, "supervisor", "worker=%d died %s=%d",
-			 (int)was.pid,
+		log_line(LOG_ERROR, "supervisor",
+			 "worker=%d err=\"it died\" %s=%d", (int)was.pid,
 			 WIFSIGNALED(status) ? "signal" : "exit_code",
 			 WIFSIGNALED(status) ? WTERMSIG(status)
 					     : WEXITSTATUS(status));
@@ -321,10 +331,12 @@ static void on_worker_end(struct supervisor *s, int status)
 	if (s->next.is_ready)
 		take_over(s);
 	else if (s->state == STOPPING && WIFEXITED(status) && !was.is_leaving)
-		end(s, WEXITSTATUS(status)); /* Grace is over, or all done */
+		end(s,
+		    WEXITSTATUS(status)); /* it wrote all, or Grace is over */
 	else
-		restart_later(s, clock_mono_ns() - was.started_ns <
-					 QUICK_DEATH_MS * NS_PER_MS);
+		restart_later(s, !was.is_ready ||
+					 clock_mono_ns() - was.started_ns <
+						 QUICK_DEATH_MS * NS_PER_MS);
 }
 
 static void reap(struct supervisor *s)
@@ -350,7 +362,8 @@ static void stop(struct supervisor *s, int signum)
 		return;
 	}
 	if (s->state == RUNNING) {
-		log_line(LOG_INFO, "supervisor", "signal=%d stopping", signum);
+		log_line(LOG_INFO, "supervisor", "signal=%d action=stopping",
+			 signum);
 		s->stop_ns = clock_mono_ns();
 	}
 	s->state = STOPPING;
@@ -381,7 +394,7 @@ static void on_time(struct supervisor *s)
 	int64_t now_ns = clock_mono_ns();
 	if (s->kill_ns != 0 && now_ns >= s->kill_ns) {
 		log_line(LOG_WARN, "supervisor",
-			 "worker=%d does not leave, killed",
+			 "worker=%d err=\"it does not leave\" action=killed",
 			 (int)s->worker.pid);
 		s->kill_ns = 0;
 		kill(s->worker.pid, SIGKILL);
@@ -406,7 +419,7 @@ static int wait_ms(const struct supervisor *s)
 	return left_ns > 0 ? (int)(left_ns / NS_PER_MS) + 1 : 0;
 }
 
-static void wait_for_something(struct supervisor *s)
+static void wait_for_event(struct supervisor *s)
 {
 	struct child *children[] = {&s->worker, &s->next};
 	struct pollfd fds[3] = {{.fd = s->signals, .events = POLLIN}};
@@ -421,7 +434,7 @@ static void wait_for_something(struct supervisor *s)
 		end(s, EXIT_CODE_SYSTEM);
 		return;
 	}
-	/* Messages first: READY and the end may come together. */
+	/* Messages first: READY and the end of a worker may come together. */
 	for (int i = 0; i < 2; i++)
 		if (fds[i + 1].revents != 0 && children[i]->pid != 0)
 			on_channel(s, children[i]);
@@ -448,7 +461,9 @@ static bool watch_signals(struct supervisor *s, struct err *e)
 
 int supervisor_run(const struct assemble_opts *opts)
 {
-	struct supervisor s = {.opts = opts};
+	struct supervisor s = {.opts = opts,
+			       .backoff = {.min_ms = BACKOFF_MIN_MS,
+					   .max_ms = BACKOFF_MAX_MS}};
 	struct err e = {0};
 	endpoints_init(&s.endpoints);
 	if (!log_open(NULL, opts->log_level, &e) || !watch_signals(&s, &e) ||
@@ -460,7 +475,7 @@ int supervisor_run(const struct assemble_opts *opts)
 	if (!spawn(&s, &s.worker))
 		return EXIT_CODE_SYSTEM;
 	while (!s.is_over)
-		wait_for_something(&s);
+		wait_for_event(&s);
 	if (s.worker.pid != 0)
 		kill(s.worker.pid, SIGKILL);
 	endpoints_close(&s.endpoints);

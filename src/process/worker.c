@@ -1,4 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The happy path:
+ *  1. worker_run opens the journal and starts HTTP, receiver, pipeline thread
+ *     and signals on one libuv loop; the worker sends WORKING and receives;
+ *  2. SIGTERM: drain() goes on receiving until no datagram came for a second;
+ *  3. finish() refuses senders and reads what the kernel still holds, then
+ *     pipeline_finish writes everything that is in the journal;
+ *  4. on_finished logs the final counts and closes all handles; the loop ends.
+ *     A reload: the supervisor sends LEAVE; leave() hands connections over, the
+ *     pipeline finishes its batch, and the next worker finds the rest. Failure
+ *     modes:
+ *  - something cannot be opened: worker_run closes what it opened and fails;
+ *  - Grace is over: the pipeline makes one more attempt and leaves the rest in
+ *    the journal; if it does not end at all, on_stuck ends the process;
+ *  - the journal is in memory and the output is blocked: the worker does not
+ *    leave for a reload, but sends STAY until it can;
+ *  - the supervisor is gone: the worker leaves. */
 #include "process/worker.h"
 
 #include <inttypes.h>
@@ -17,25 +33,27 @@
 #include "pipeline/counters.h"
 #include "pipeline/pipeline.h"
 #include "setup/assemble.h"
+#include "setup/removed_input.h"
 #include "status/http.h"
 #include "status/status.h"
 
 enum {
 	SLOTS = 64, /* datagrams for one recvmmsg */
-	/* Draining ends after so many ticks without a datagram, the first of
-	 * which may come at once: 1 to 1.25 s.  Counted, so that a stall of the whole machine is one tick, not an end. */
+	/* Draining ends after this many ticks without a datagram: after 1 to
+	 * 1.25 s.  Ticks are counted, so that a stall of the whole machine
+	 * counts as one tick. */
 	IDLE_TICK_MS = 250,
 	IDLE_TICKS = 5,
-	STUCK_MS = 5000,	 /* after Grace */
-	JOURNAL_WAIT_MS = 10000, /* for the worker before to let go of it */
+	STUCK_MS = 5000,	 /* after Grace: the process ends */
+	JOURNAL_WAIT_MS = 10000, /* for the previous worker to release it */
 };
 
-enum state { RUNNING, DRAINING, FINISHING, LEAVING, STOPPED };
+enum worker_state { RUNNING, DRAINING, FINISHING, LEAVING, STOPPED };
 
 struct worker {
 	const struct worker_opts *opts;
 	const struct settings *settings;
-	enum state state;
+	enum worker_state state;
 	uv_loop_t loop;
 	struct journal *journal;
 	struct pipeline *pipeline;
@@ -44,10 +62,10 @@ struct worker {
 	struct status *status;
 	struct metrics_input inputs[ENDPOINTS_MAX];
 	struct worker_counts worker_counts;
-	bool live_on[ENDPOINTS_MAX]; /* of LEAVE */
+	bool live_on[ENDPOINTS_MAX]; /* inputs that the next worker keeps */
 	uv_poll_t channel;
-	uv_timer_t idle_timer; /* draining, or waiting to leave: a tick */
-	unsigned idle_ticks;   /* without a datagram */
+	uv_timer_t idle_timer; /* ticks while draining or waiting to leave */
+	unsigned idle_ticks;   /* in a row without a datagram */
 	uint64_t arrivals;     /* at the last tick */
 	uv_timer_t grace_timer;
 	uv_timer_t health_timer;
@@ -55,7 +73,7 @@ struct worker {
 	uv_signal_t signals[4];
 };
 
-/* --- the end */
+/* --- stopping */
 
 static void on_received_all(void *data)
 {
@@ -70,7 +88,7 @@ static void finish(struct worker *w)
 	receiver_finish(w->receiver, on_received_all, w);
 }
 
-/* The loop runs timers before it polls: what came meanwhile is looked for. */
+/* The loop runs timers before it polls, so look for datagrams first. */
 static void on_idle_tick(uv_timer_t *timer)
 {
 	struct worker *w = timer->data;
@@ -82,21 +100,24 @@ static void on_idle_tick(uv_timer_t *timer)
 		finish(w);
 }
 
-/* A hook in one endless call of the C library, a disk that hangs: nothing in
- * this process can end that.  What is not written is in the journal. */
+/* A hook in an endless call of the C library, or a hanging disk: nothing in
+ * this process can end that.  Unwritten messages stay in the journal. */
 static void on_stuck(uv_timer_t *timer)
 {
 	struct worker *w = timer->data;
 	log_line(LOG_ERROR, "worker",
-		 "err=\"the pipeline does not end: a hook or a disk hangs\"");
-	status_say_last_word(w->status);
+		 "err=\"the pipeline does not end: a hook or a disk hangs\" "
+		 "action=\"exiting; messages stay in the journal\"");
+	status_log_final_counts(w->status);
 	_exit(EXIT_CODE_SYSTEM);
 }
 
 static void on_grace_over(uv_timer_t *timer)
 {
 	struct worker *w = timer->data;
-	log_line(LOG_WARN, "worker", "grace=over state=%s",
+	log_line(LOG_WARN, "worker",
+		 "err=\"Grace is over\" state=%s "
+		 "action=\"one more attempt to write\"",
 		 w->state == DRAINING ? "draining" : "finishing");
 	if (w->state == DRAINING)
 		finish(w);
@@ -106,7 +127,8 @@ static void on_grace_over(uv_timer_t *timer)
 
 static void drain(struct worker *w, int64_t grace_ms)
 {
-	log_line(LOG_INFO, "worker", "draining grace_ms=%" PRId64, grace_ms);
+	log_line(LOG_INFO, "worker", "state=draining grace_ms=%" PRId64,
+		 grace_ms);
 	w->state = DRAINING;
 	w->arrivals = receiver_arrivals(w->receiver);
 	uv_timer_start(&w->idle_timer, on_idle_tick, IDLE_TICK_MS,
@@ -127,17 +149,17 @@ static void wake_pipeline(void *data)
 	pipeline_wake(w->pipeline);
 }
 
-/* `live_on`: NULL when there is no next worker. */
+/* `live_on` is NULL if there is no next worker. */
 static void leave(struct worker *w, const char *why, const bool *live_on)
 {
 	if (w->state == FINISHING || w->state == LEAVING)
 		return;
-	log_line(LOG_INFO, "worker", "leaving why=\"%s\"", why);
+	log_line(LOG_INFO, "worker", "state=leaving reason=\"%s\"", why);
 	w->state = LEAVING;
 	uv_timer_stop(&w->idle_timer);
 	uv_timer_stop(&w->grace_timer);
 	receiver_leave(w->receiver, live_on);
-	/* A journal in memory does not wait for the next worker. */
+	/* The next worker cannot read a journal in memory: write all of it. */
 	if (w->settings->storage_in_memory)
 		pipeline_finish(w->pipeline);
 	else
@@ -159,16 +181,16 @@ static void on_stay_tick(uv_timer_t *timer)
 	}
 }
 
-/* A journal in memory goes with us: as long as the disk takes nothing we go on
- * receiving, and must not be killed. */
+/* A journal in memory ends with this process.  So while the disk rejects
+ * writes, the worker goes on receiving and must not be killed. */
 static void leave_for_reload(struct worker *w)
 {
 	bool must_stay = w->settings->storage_in_memory && is_blocked(w);
 	if (must_stay && w->state == RUNNING)
 		log_line(
 			LOG_WARN, "worker",
-			"reload=waiting err=\"an output takes nothing, and the "
-			"journal is in memory\"");
+			"reload=waiting err=\"output blocked and the journal is in "
+			"memory\"");
 	else
 		leave(w, "reload", w->live_on);
 	bool is_going = w->state == RUNNING || w->state == LEAVING;
@@ -199,12 +221,12 @@ static void on_finished(uv_async_t *async)
 {
 	struct worker *w = async->data;
 	if (w->state != LEAVING)
-		status_say_last_word(w->status);
+		status_log_final_counts(w->status);
 	w->state = STOPPED;
 	close_all(w);
 }
 
-/* --- in the pipeline's thread */
+/* --- called in the pipeline thread */
 
 static void on_pipeline_progress(void *data, bool is_blocked)
 {
@@ -218,9 +240,9 @@ static void on_pipeline_finished(void *data)
 	uv_async_send(&w->finished);
 }
 
-/* --- what comes from outside */
+/* --- events from outside */
 
-static bool ask_reload(void *data)
+static bool request_reload(void *data)
 {
 	struct worker *w = data;
 	struct channel_message m = {.kind = CHANNEL_RELOAD};
@@ -253,11 +275,11 @@ static void on_signal(uv_signal_t *signal, int signum)
 	struct worker *w = signal->data;
 	if (signum == SIGUSR1) {
 		log_line(LOG_INFO, "worker",
-			 "signal=SIGUSR1 files are reopened");
+			 "signal=SIGUSR1 action=\"reopening files\"");
 		pipeline_reopen(w->pipeline);
 	} else if (signum == SIGHUP) {
-		if (w->opts->channel < 0) /* else the supervisor's to answer */
-			ask_reload(w);
+		if (w->opts->channel < 0) /* else the supervisor reloads */
+			request_reload(w);
 	} else if (w->state == RUNNING) {
 		log_line(LOG_INFO, "worker", "signal=%d", signum);
 		drain(w, (int64_t)(w->settings->grace_s * 1000));
@@ -277,7 +299,7 @@ static void answer_http(void *data, const struct http_request *request,
 	status_answer(w->status, request, answer);
 }
 
-/* --- the beginning */
+/* --- starting */
 
 static void init_handles(struct worker *w)
 {
@@ -295,7 +317,7 @@ static void start_signals(struct worker *w)
 {
 	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
 	signal(SIGPIPE, SIG_IGN);
-	/* A file size limit is an error of write(), not the end. */
+	/* Exceeding a file size limit is then an error of write(). */
 	signal(SIGXFSZ, SIG_IGN);
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
 		CHECK(uv_signal_init(&w->loop, &w->signals[i]) == 0);
@@ -304,20 +326,20 @@ static void start_signals(struct worker *w)
 	}
 }
 
-static void say_found(const struct journal_found *found, const char *path)
+static void log_found(const struct journal_found *found, const char *path)
 {
 	if (found->damaged[0] != '\0')
 		log_line(
 			LOG_ERROR, "journal",
-			"path=%s err=\"%s\" set_aside=%s msg=\"sluiced replay %s "
-			"sends what is good in it\"",
+			"path=%s err=\"%s\" set_aside=%s "
+			"action=\"run sluiced replay %s to send its good messages\"",
 			path, found->why, found->damaged, found->damaged);
 	if (found->is_written_back)
 		log_line(
 			LOG_WARN, "journal",
-			"path=%s msg=\"on a disk: receiving waits while the kernel "
-			"writes it back; better on a tmpfs (emptyDir with medium: "
-			"Memory)\"",
+			"path=%s err=\"the journal is on a disk: receiving waits "
+			"while the kernel writes pages back\" action=\"put it on a "
+			"tmpfs (emptyDir with medium: Memory)\"",
 			path);
 	if (found->messages > 0)
 		log_line(LOG_INFO, "journal",
@@ -337,29 +359,27 @@ static bool open_journal(struct worker *w, struct err *e)
 		.counters_bytes = COUNTERS_BYTES,
 		.wait_ms = JOURNAL_WAIT_MS,
 	};
-	struct journal_input inputs[ENDPOINTS_MAX];
-	opts.inputs = inputs;
-	opts.input_count = a->input_count;
 	for (size_t i = 0; i < a->input_count; i++) {
 		const struct input *in = &a->inputs[i];
-		inputs[i] = (struct journal_input){
-			.identity = socket_identity(&in->socket),
-			.tag = decoder_tag(a->decoders[i]),
-		};
 		size_t bytes =
 			in->message_bytes_max +
 			(in->keeps_peer_address ? PEER_ADDRESS_BYTES_MAX : 0);
 		if (bytes > opts.slot_bytes)
 			opts.slot_bytes = bytes;
 	}
+	struct journal_input inputs[ENDPOINTS_MAX];
+	for (size_t i = 0; i < a->input_count; i++)
+		removed_input_describe(a, i, &inputs[i]);
+	opts.inputs = inputs;
+	opts.input_count = a->input_count;
 	struct journal_found found = {0};
 	w->journal = journal_open(&opts, &found, e);
 	if (w->journal == NULL)
 		return err_in(e, "storage");
 	w->opts->assembly->notes.data = w->journal;
 	if (a->journal_path != NULL)
-		say_found(&found, a->journal_path);
-	return true;
+		log_found(&found, a->journal_path);
+	return removed_input_add_all(w->opts->assembly, w->journal, e);
 }
 
 static bool start_pipeline(struct worker *w, struct err *e)
@@ -434,7 +454,7 @@ static void start_status(struct worker *w)
 		.inputs = w->inputs,
 		.input_count = w->opts->endpoints->specs.socket_count,
 		.worker_counts = &w->worker_counts,
-		.on_reload = ask_reload,
+		.on_reload = request_reload,
 		.data = w,
 	};
 	w->status = status_new(&opts);
@@ -444,8 +464,8 @@ static void start_status(struct worker *w)
 			       tick_ms);
 }
 
-/* The pipeline's thread comes last of what can fail: before it, nothing needs
- * to be told to stop. */
+/* The pipeline's thread is the last thing that can fail, so that nothing has to
+ * be stopped on failure. */
 static bool start(struct worker *w, struct err *e)
 {
 	start_signals(w);

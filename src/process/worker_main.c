@@ -31,8 +31,9 @@ static bool specs_of(const struct assembly *a, struct endpoint_specs *specs,
 {
 	*specs = (struct endpoint_specs){0};
 	if (a->input_count > ENDPOINTS_MAX)
-		return err_set(e, "%zu inputs; %d are possible", a->input_count,
-			       ENDPOINTS_MAX);
+		return err_set(
+			e, "%zu inputs are configured; at most %d are possible",
+			a->input_count, ENDPOINTS_MAX);
 	specs->socket_count = (uint32_t)a->input_count;
 	for (size_t i = 0; i < a->input_count; i++) {
 		const struct socket_opts *opts = &a->inputs[i].socket;
@@ -52,7 +53,8 @@ static bool specs_of(const struct assembly *a, struct endpoint_specs *specs,
 	       err_in(e, "HTTP_Listen");
 }
 
-/* The descriptors of GO: sockets in the order of the specs, then HTTP. */
+/* Take the descriptors of GO: the sockets in the order of the specs, then HTTP.
+ */
 static bool take_endpoints(const struct channel_message *go,
 			   const struct endpoint_specs *specs,
 			   struct endpoints *to, struct err *e)
@@ -67,8 +69,9 @@ static bool take_endpoints(const struct channel_message *go,
 		if (to->sockets[i] == NULL)
 			return false;
 		if (socket_kind(to->sockets[i]) != specs->sockets[i].kind)
-			return err_set(e, "descriptor %d is of another kind",
-				       go->fds[i]);
+			return err_set(
+				e, "descriptor %d is a socket of another kind",
+				go->fds[i]);
 	}
 	if (specs->has_http)
 		to->http_fd = go->fds[specs->socket_count];
@@ -98,7 +101,7 @@ int worker_main_supervised(const struct assemble_opts *opts, int channel,
 	m.grace_left_ms = (int64_t)(assembly->settings.grace_s * 1000);
 	if (!channel_send(channel, &m) || !channel_receive(channel, &m) ||
 	    m.kind == CHANNEL_LEAVE) {
-		assembly_free(assembly); /* not needed, or nobody is there */
+		assembly_free(assembly); /* the supervisor does not need it */
 		return 0;
 	}
 	struct worker_opts worker = {

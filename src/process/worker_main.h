@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* launch - how a worker comes to work: under a supervisor, or alone. */
+/* worker_main - starts a worker: under a supervisor, alone, or for a dry run.
+ */
 #ifndef PROCESS_WORKER_MAIN_H
 #define PROCESS_WORKER_MAIN_H
 
@@ -7,15 +8,16 @@
 
 struct handover;
 
-/* In the child: assemble, say READY over the link, wait for GO, work.  The
- * process's exit code; errors have been printed. */
+/* In the child process: read the configuration, send READY over the channel,
+ * wait for GO, and work.  Returns the exit code; errors have been printed. */
 int worker_main_supervised(const struct assemble_opts *, int channel,
 			   const struct handover *);
 
-/* --no-supervisor: open the endpoints and work. */
+/* --no-supervisor: open the endpoints and work.  Returns the exit code. */
 int worker_main_alone(const struct assemble_opts *);
 
-/* --dry-run: assemble, say so. */
+/* --dry-run: read the configuration and report the result.  Returns the exit
+ * code. */
 int worker_main_dry_run(const struct assemble_opts *);
 
 #endif

@@ -18,17 +18,17 @@ enum {
 
 struct pattern {
 	pcre2_code *code;
-	pcre2_code *wide_code; /* for text beyond ASCII, or NULL: the same */
-	/* For text without a newline, or NULL: the same.  There a dot takes
-	 * whatever comes, and `.*` need not look at it: a third of the time
-	 * for the header of a line of 800 bytes. */
+	pcre2_code *wide_code; /* for text beyond ASCII; NULL: use code */
+	/* For text without a newline; NULL: use code.  There a dot matches
+	 * every byte, so `.*` need not look at them.  This takes a third of the
+	 * time for the header of an 800-byte line. */
 	pcre2_code *flat_code;
 	pcre2_match_data *match;
 	pcre2_match_context *context;
-	pcre2_jit_stack *stack; /* NULL: no JIT here, the interpreter works */
+	pcre2_jit_stack *stack; /* NULL: without JIT, the interpreter runs */
 	struct span text;	/* of the last match */
 	size_t groups;
-	char *all_names;    /* as ruby_regex has them */
+	char *all_names;    /* in the form of ruby_regex.h */
 	struct span *names; /* [groups + 1], into all_names */
 	bool gave_up;
 };
@@ -56,13 +56,14 @@ static pcre2_code *compile(struct span source, const struct ruby_regex *regex,
 		err_set(e, "regular expression: %s at %zu", why,
 			ruby_regex_source_at(source, error_at));
 	} else {
-		/* Where there is no JIT the interpreter works. */
+		/* Without JIT, the interpreter runs. */
 		pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
 	}
 	return code;
 }
 
-/* What it cannot say in characters it says in bytes all the same. */
+/* If the pattern cannot be compiled for characters, the one for bytes is used.
+ */
 static void take_wide_code(struct pattern *p, struct span source)
 {
 	struct ruby_regex regex;
@@ -108,7 +109,7 @@ static void read_names(struct pattern *p)
 	pcre2_pattern_info(p->code, PCRE2_INFO_NAMETABLE, &entry);
 	p->groups = groups;
 	p->names = mem_new((size_t)groups + 1, sizeof *p->names);
-	/* An entry: u16 big-endian group, "n" and an index, NUL. */
+	/* An entry: the group as big-endian u16, "n", an index, NUL. */
 	for (; count > 0; count--, entry += entry_bytes) {
 		const char *name = p->all_names;
 		unsigned long i = strtoul((const char *)entry + 3, NULL, 10);
@@ -178,7 +179,7 @@ bool pattern_matches(struct pattern *p, struct span text)
 	PCRE2_SPTR subject = (PCRE2_SPTR)text.ptr;
 	int rc = PCRE2_ERROR_UTF8_ERR1;
 	if (p->wide_code != NULL &&
-	    !is_ascii(text)) /* looks whether it is UTF-8 */
+	    !is_ascii(text)) /* PCRE2 checks whether it is UTF-8 */
 		rc = pcre2_match(p->wide_code, subject, text.len, 0, 0,
 				 p->match, p->context);
 	const pcre2_code *code = p->code;

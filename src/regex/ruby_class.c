@@ -8,13 +8,14 @@
 
 enum { DEPTH_MAX = 32, CODE_MAX = 0x10ffff };
 
-/* One class while it is read. */
+/* A class that is being read. */
 struct class
 {
 	struct ruby_set set;
-	struct buf *members; /* the same as text, for what no set can hold */
-	bool is_text;	     /* it does hold such a member */
-	bool is_nested;	     /* it does hold a class or && */
+	struct buf
+		*members; /* the same as text, for members that no set holds */
+	bool is_text;	  /* it has such a member */
+	bool is_nested;	  /* it contains a class or && */
 };
 
 static void set_add(struct ruby_set *s, unsigned first, unsigned last)
@@ -124,8 +125,8 @@ static void put_range(struct buf *out, uint32_t first, uint32_t last)
 
 void ruby_put_set(struct buf *out, const struct ruby_set *set)
 {
-	/* Written as [^...] what holds \xff also holds all that is not ASCII,
-	 * and PCRE2 has a fast way for [^x]. */
+	/* A set with \xff, written as [^...], also matches everything beyond
+	 * ASCII; and PCRE2 is fast for [^x]. */
 	bool is_negative = set_has(set, 255);
 	size_t empty = out->len + 1 + is_negative;
 	buf_put_text(out, is_negative ? "[^" : "[");
@@ -271,7 +272,7 @@ static const struct posix *find_posix(struct span name)
 	return NULL;
 }
 
-/* PCRE2 knows Unicode's names; Ruby has POSIX' names besides. */
+/* PCRE2 knows Unicode's names; Ruby also has the names of POSIX. */
 bool ruby_put_property(struct ruby_cursor *c, bool in_class, struct buf *out)
 {
 	bool is_negative = c->text.ptr[c->at - 1] == 'P';
@@ -328,7 +329,7 @@ static bool class_add_range(const struct ruby_cursor *c, struct class *k,
 	return true;
 }
 
-/* Whether a :] comes before any other ]; then Ruby reads [:name:]. */
+/* Whether :] follows before any other ]; only then does Ruby read [:name:]. */
 static bool at_posix(const struct ruby_cursor *c)
 {
 	if (ruby_peek(c, 0) != ':')
@@ -394,8 +395,8 @@ static bool read_utf8(struct ruby_cursor *c, uint32_t *code)
 	return true;
 }
 
-/* One member that is a character; *is_code is false when the cursor was on a
- * set like \d instead, which is then added. */
+/* Read a member.  If it is a character, *is_code is true; a set like \d is
+ * added to the class. */
 static bool read_member(struct ruby_cursor *c, struct class *k, bool *is_code,
 			uint32_t *code)
 {
@@ -441,7 +442,7 @@ static bool read_member(struct ruby_cursor *c, struct class *k, bool *is_code,
 	return true;
 }
 
-/* Whether a - here stands between the two ends of a range. */
+/* Whether the - at the cursor is between the two ends of a range. */
 static bool at_range(const struct ruby_cursor *c)
 {
 	return ruby_peek(c, 0) == '-' && ruby_peek(c, 1) != ']' &&
@@ -468,8 +469,8 @@ static bool read_members(struct ruby_cursor *c, struct class *k)
 	return class_add_range(c, k, first, last);
 }
 
-/* Nested classes lie in one buffer of members: it is only used when there are
- * none. */
+/* Nested classes share one buffer of members.  It is used only without nesting.
+ */
 static bool read_class(struct ruby_cursor *c, unsigned depth, struct class *k,
 		       bool *is_negative)
 {

@@ -9,12 +9,12 @@
 
 enum { DEPTH_MAX = 200 };
 
-/* What a quantifier would repeat; PCRE2 wants (?:) around some of it. */
+/* What a quantifier would repeat.  PCRE2 needs (?:) around some of it. */
 enum last { LAST_NOTHING, LAST_ATOM, LAST_NEEDS_GROUP };
 
-struct group {
+struct regex_group {
 	size_t text_at;	  /* where it begins in the text */
-	unsigned closers; /* of groups that (?i) opened, up to its own ) */
+	unsigned closers; /* of groups opened by (?i), up to its own ) */
 	bool is_caseless;
 	bool is_dotall;
 	bool is_extended;
@@ -30,9 +30,9 @@ struct scan {
 	size_t captures;  /* groups with and without a name so far */
 	size_t number_at;
 	enum last last;
-	size_t last_text_at; /* where that begins in the text */
+	size_t last_text_at; /* where it begins in the text */
 	size_t depth;
-	struct group groups[DEPTH_MAX]; /* [0] is the whole pattern */
+	struct regex_group groups[DEPTH_MAX]; /* [0] is the whole pattern */
 };
 
 static bool fail(const struct scan *s, const char *what)
@@ -40,7 +40,7 @@ static bool fail(const struct scan *s, const char *what)
 	return ruby_fail_at(&s->in, s->in.at, what);
 }
 
-static struct group *top(struct scan *s)
+static struct regex_group *top(struct scan *s)
 {
 	return &s->groups[s->depth];
 }
@@ -56,7 +56,7 @@ static void begin(struct scan *s, enum last kind)
 	s->last_text_at = s->out->len;
 }
 
-/* Copy source bytes as they are. */
+/* Copy source bytes unchanged. */
 static void copy(struct scan *s, size_t count)
 {
 	buf_put(s->out, s->in.text.ptr + s->in.at, count);
@@ -70,8 +70,9 @@ static bool source_has(const struct scan *s, const char *text)
 	       memcmp(s->in.text.ptr + s->in.at, text, len) == 0;
 }
 
-/* An atom was written that takes characters beyond ASCII: [^ ], \S or a dot.
- * As many as there are, greedily, they are the same as their bytes. */
+/* An atom was written that matches characters beyond ASCII: [^ ], \S or a dot.
+ * If it repeats greedily without bound, matching bytes gives the same result.
+ */
 static void note_wide(struct scan *s)
 {
 	unsigned char repeat = ruby_peek(&s->in, 0);
@@ -86,7 +87,7 @@ static void note_set(struct scan *s)
 		note_wide(s);
 }
 
-/* <name>, 'name', <1> or <-1> at the cursor. */
+/* Read <name>, 'name', <1> or <-1> at the cursor. */
 static bool read_reference(struct scan *s, struct span *name)
 {
 	unsigned char open = ruby_peek(&s->in, 0);
@@ -116,7 +117,7 @@ static bool is_number(struct span name)
 	return c == '-' || c == '+' || isdigit((unsigned char)c);
 }
 
-/* <n7>, what PCRE2 calls the group. */
+/* Append <n7>, the group's name for PCRE2. */
 static void put_name(struct scan *s, struct span name)
 {
 	size_t index = 0, at = 0;
@@ -139,7 +140,7 @@ static void note_number(struct scan *s, size_t at)
 	s->has_numbers = true;
 }
 
-/* \k<name> looks back, \g<name> calls. */
+/* \k<name> is a back reference, \g<name> a call. */
 static bool put_reference(struct scan *s, char letter)
 {
 	size_t start = s->in.at;
@@ -161,8 +162,8 @@ static bool put_reference(struct scan *s, char letter)
 	return true;
 }
 
-/* \1 to \9, and what is no more than the groups so far; else it is an octal
- * number. */
+/* Whether a back reference follows: \1 to \9, or a number of at most the groups
+ * so far.  Otherwise it is an octal number. */
 static bool at_back_reference(const struct scan *s)
 {
 	size_t number = 0;
@@ -188,7 +189,7 @@ static bool put_back_reference(struct scan *s)
 	return true;
 }
 
-/* Behind a backslash that is not in a class. */
+/* Read what follows a backslash outside of a class. */
 static bool put_escape(struct scan *s)
 {
 	if (at_end(s))
@@ -220,7 +221,7 @@ static bool put_escape(struct scan *s)
 	case 'p':
 	case 'P':
 		return ruby_put_property(&s->in, false, s->out);
-	case 'R': /* PCRE2's would take the byte \x85 */
+	case 'R': /* PCRE2's \R would match the byte \x85 */
 		s->tells_apart = true;
 		buf_put_text(s->out,
 			     s->in.is_utf ? "\\R" : "(?>\\r\\n|[\\n-\\r])");
@@ -239,7 +240,7 @@ static bool put_escape(struct scan *s)
 		buf_put_char(s->out, '\\');
 		buf_put_char(s->out, (char)letter);
 		return true;
-	default: /* itself; PCRE2 has meanings of its own for letters */
+	default: /* the letter itself; to PCRE2 it may mean something */
 		if (!isalnum(letter) && letter < 0x80)
 			buf_put_char(s->out, '\\');
 		buf_put_char(s->out, (char)letter);
@@ -251,7 +252,7 @@ static bool push(struct scan *s)
 {
 	if (s->depth + 1 == DEPTH_MAX)
 		return fail(s, "groups nested too deep");
-	struct group inner = *top(s);
+	struct regex_group inner = *top(s);
 	inner.text_at = s->out->len;
 	inner.closers = 0;
 	s->depth++;
@@ -268,11 +269,11 @@ static void put_options(struct scan *s)
 		   i && m ? "" : "-", i ? "" : "i", m ? "" : "s");
 }
 
-/* "(?imx-imx)" reaches to the end of the group that it stands in, over a |
- * too, as "(?imx-imx:" would. */
+/* "(?imx-imx)" holds up to the end of the surrounding group, also beyond a |,
+ * as "(?imx-imx:" would. */
 static bool open_options(struct scan *s)
 {
-	struct group now = *top(s);
+	struct regex_group now = *top(s);
 	bool is_on = true;
 	unsigned char c;
 	s->in.at += 2;
@@ -303,7 +304,7 @@ static bool open_options(struct scan *s)
 	return true;
 }
 
-/* "(?(1)yes|no)", "(?(<name>)yes|no)" */
+/* Read "(?(1)yes|no)" or "(?(<name>)yes|no)". */
 static bool open_condition(struct scan *s)
 {
 	s->in.at += 3;
@@ -425,7 +426,7 @@ static void begin_repeat(struct scan *s)
 		s->last = LAST_NEEDS_GROUP;
 }
 
-/* * + ?, with ? (lazy) or + (possessive) behind. */
+/* Read * + or ?, perhaps followed by ? (lazy) or + (possessive). */
 static void put_repeat(struct scan *s)
 {
 	begin_repeat(s);
@@ -433,8 +434,8 @@ static void put_repeat(struct scan *s)
 	copy(s, next == '?' || next == '+' ? 2 : 1);
 }
 
-/* {n} {n,} {n,m} {,m}; else a { that stands for itself.  Ruby's {n}? and
- * {n,m}+ repeat once more, which put_repeat sees to. */
+/* Read {n} {n,} {n,m} or {,m}; any other { stands for itself.  In Ruby, {n}?
+ * and {n,m}+ repeat the interval, which put_repeat handles. */
 static void put_interval(struct scan *s)
 {
 	size_t low = 0;
@@ -517,14 +518,14 @@ static bool put_next(struct scan *s)
 		copy(s, 1);
 		return true;
 	default:
-		if ((c & 0xc0) != 0x80) /* not within a character */
+		if ((c & 0xc0) != 0x80) /* only at the start of a character */
 			begin(s, LAST_ATOM);
 		copy(s, 1);
 		return true;
 	}
 }
 
-/* "/re/imx": take the slashes off and the letters in; o has no meaning here. */
+/* "/re/imx": remove the slashes and apply the letters; o has no effect. */
 static void strip_slashes(struct scan *s)
 {
 	struct span *text = &s->in.text;
@@ -547,7 +548,7 @@ static void strip_slashes(struct scan *s)
 	}
 }
 
-/* Up to the place where the text has grown to text_len. */
+/* Translate up to the point where the text has grown to text_len. */
 static bool scan_run(struct scan *s, struct span source, size_t text_len)
 {
 	s->in.text = source;

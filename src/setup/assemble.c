@@ -23,6 +23,7 @@
 #include "setup/input_conf.h"
 #include "setup/match_check.h"
 #include "setup/parser_conf.h"
+#include "setup/plugins.h"
 
 #define JOURNAL_NAME ".sluiced.journal"
 
@@ -65,8 +66,8 @@ static bool check_section_names(const struct conf *conf, bool allow_unknown,
 	return true;
 }
 
-/* A dry run says everything on standard error, and looks only whether the
- * file could be opened. */
+/* A dry run logs to standard error and only checks whether the file could be
+ * opened. */
 static bool open_log(const struct assembly *a, const struct assemble_opts *opts,
 		     struct err *e)
 {
@@ -94,7 +95,8 @@ static bool read_service(struct assembly *a, const struct assemble_opts *opts,
 	return open_log(a, opts, e) || conf_err_in(s, "Log_File", e);
 }
 
-/* Those that a [SERVICE] names; beyond those it has only unknown keys left. */
+/* Read the files that [SERVICE] names.  Parsers_File is the last known key, so
+ * warn of unknown keys afterwards. */
 static bool read_parsers_files(struct assembly *a, struct conf_section *s,
 			       const struct assemble_opts *opts,
 			       struct parser_names *names, struct err *e)
@@ -113,7 +115,8 @@ static bool read_parsers_files(struct assembly *a, struct conf_section *s,
 	return true;
 }
 
-/* An input without Parser has Fluent Bit's, where that is configured. */
+/* An input without Parser uses Fluent Bit's default parser if it is configured.
+ */
 static void find_standard_parsers(struct assembly *a,
 				  const struct parser_names *names)
 {
@@ -131,7 +134,7 @@ static void find_standard_parsers(struct assembly *a,
 	}
 }
 
-/* The built-in ones first, so that a configured one takes their name. */
+/* Read the built-in parsers first, so that configured ones replace them. */
 static bool read_parsers(struct assembly *a, const struct assemble_opts *opts,
 			 struct err *e)
 {
@@ -166,8 +169,8 @@ static bool have_one_place(const struct socket_opts *a,
 	return strcmp(a->path, b->path) == 0;
 }
 
-/* Of two inputs with one path the second would take the first one's place,
- * two of one name would be one in the metrics. */
+/* Two inputs with one path would take each other's socket, and two with one
+ * name would share their metrics: both are errors. */
 static bool check_unlike_others(const struct assembly *a, size_t index,
 				const struct conf_section *s, struct err *e)
 {
@@ -176,22 +179,23 @@ static bool check_unlike_others(const struct assembly *a, size_t index,
 		const struct input *other = &a->inputs[i];
 		if (strcmp(other->name, in->name) == 0)
 			return conf_err_key(s, "Alias", e,
-					    "there is an input \"%s\" already; "
+					    "another input is called \"%s\"; "
 					    "give one of the two another Alias",
 					    in->name);
 		const char *key =
 			socket_kind_is_unix(in->socket.kind) ? "Path" : "Port";
 		if (have_one_place(&other->socket, &in->socket))
-			return conf_err_key(s, key, e,
-					    "the inputs %s and %s have one "
-					    "%s; each needs its own",
-					    other->name, in->name, key);
+			return conf_err_key(
+				s, key, e,
+				"the inputs %s and %s have the same "
+				"%s; each needs its own",
+				other->name, in->name, key);
 	}
 	return true;
 }
 
-/* What is wrong with the socket's place may be told before it is opened.  A
- * directory that is missing may be there in the pod. */
+/* Check the socket's address without opening it.  A missing directory is only a
+ * warning, because it may exist in the pod. */
 static bool try_socket(const struct input *in, const struct conf_section *s,
 		       struct err *e)
 {
@@ -231,7 +235,7 @@ static bool read_inputs(struct assembly *a, const struct assemble_opts *opts,
 	}
 	if (a->input_count == 0)
 		return err_set(e,
-			       "%s: there is no [INPUT]; one with Name syslog "
+			       "%s: [INPUT] is missing; one with Name syslog "
 			       "and a Path is needed",
 			       opts->conf_path);
 	return true;
@@ -245,8 +249,8 @@ static const char *first_unix_path(const struct assembly *a)
 	return NULL;
 }
 
-/* A hidden file beside the first Unix socket: an emptyDir outlives a
- * container. */
+/* By default the journal is a hidden file beside the first Unix socket, because
+ * an emptyDir outlives the container. */
 static void place_storage(struct assembly *a)
 {
 	const char *path = a->settings.storage_path;
@@ -256,8 +260,9 @@ static void place_storage(struct assembly *a)
 	if (path == NULL && beside == NULL && !a->settings.storage_in_memory) {
 		log_line(
 			LOG_WARN, "assemble",
-			"journal=memory err=\"without storage.path in [SERVICE] "
-			"what is not yet written does not outlive a crash\"");
+			"err=\"without storage.path in [SERVICE] the journal is "
+			"in memory and unwritten messages do not survive a "
+			"crash\" action=\"set storage.path\"");
 		a->settings.storage_in_memory = true;
 	}
 	if (a->settings.storage_in_memory)
@@ -329,6 +334,7 @@ static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
 	while (conf_section_named(a->confs[0], "OUTPUT", outputs) != NULL)
 		outputs++;
 	struct sink_env env = {
+		.kinds = output_kinds,
 		.conf_dir = conf_dir(a->confs[0]),
 		.dry_run = opts->dry_run,
 		.is_only_route = is_only_route(a->confs[0]),
@@ -348,7 +354,7 @@ static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
 			return false;
 	if (outputs == 0)
 		return err_set(e,
-			       "%s: there is no [OUTPUT]; one with Name file "
+			       "%s: [OUTPUT] is missing; one with Name file "
 			       "and a Match is needed",
 			       opts->conf_path);
 	return true;
@@ -395,7 +401,7 @@ void assembly_free(struct assembly *a)
 	dead_letter_close(a->dead_letter);
 	router_free(a->router);
 	chain_free(a->chain);
-	for (size_t i = 0; i < a->input_count; i++)
+	for (size_t i = 0; i < a->input_count + a->removed_count; i++)
 		decoder_free(a->decoders[i]);
 	free(a->decoders);
 	free(a->inputs);

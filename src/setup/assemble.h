@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* assemble - from the configuration to the objects that do the work. */
+/* assemble - turns the configuration into the objects that do the work. */
 #ifndef SETUP_ASSEMBLE_H
 #define SETUP_ASSEMBLE_H
 
@@ -25,16 +25,16 @@ struct assemble_opts {
 	struct conf *options;	  /* the command line's [SERVICE], or NULL */
 	enum log_level log_level; /* unless Log_Level says otherwise */
 	bool dry_run;		  /* leave nothing behind */
-	bool allow_unknown;	  /* keys; they are warnings then */
+	bool allow_unknown;	  /* unknown keys are warnings, not errors */
 };
 
-/* An [INPUT]: what its socket shall be; its decoder has the same index. */
+/* An [INPUT]: the socket that it needs.  Its decoder has the same index. */
 struct input {
 	const char *name; /* "syslog.0", or its Alias */
 	struct socket_opts socket;
 	size_t message_bytes_max;
 	enum framing_kind framing; /* of a stream */
-	bool keeps_peer_address;   /* the sender's address, with each message */
+	bool keeps_peer_address;   /* stored with each message */
 };
 
 struct assembly {
@@ -45,20 +45,26 @@ struct assembly {
 	struct parser *unix_parser;    /* of inputs without Parser, or NULL */
 	struct parser *network_parser; /* the same */
 	struct input *inputs;
+	/* One for each input, then those of removed inputs whose messages wait
+	 * in the journal (setup/removed_input.h). */
 	struct decoder **decoders;
 	size_t input_count;
+	size_t removed_count;
 	struct chain *chain;
 	struct router *router;
 	struct dead_letter *dead_letter; /* or NULL */
 	char *journal_path;		 /* NULL: in memory */
 	char *spill_dir;		 /* NULL: nothing is spilled */
-	/* What the outputs note goes to the journal; its owner sets data. */
+	/* Writes the notes of outputs into the journal; the owner of the
+	 * journal sets notes.data. */
 	struct append_notes notes;
 };
 
-/* Everything but the sockets, the journal and the threads.  Opens the log as
- * soon as its settings are known.  NULL on failure. */
+/* Create everything but the sockets, the journal and the threads.  Opens the
+ * log as soon as its settings are known.  NULL on failure. */
 struct assembly *assemble(const struct assemble_opts *, struct err *);
+
+/* NULL is allowed. */
 void assembly_free(struct assembly *);
 
 #endif

@@ -6,40 +6,92 @@
 #include <strings.h>
 
 #include "conf/conf.h"
+#include "conf/conf_keys.h"
 #include "parse/parser.h"
 #include "pipeline/decoder.h"
 #include "setup/assemble.h"
+#include "setup/plugins.h"
 
 enum {
-	/* What fits into the sender's default SO_SNDBUF of 212,992 bytes. */
+	/* The sender's default SO_SNDBUF holds no longer datagram. */
 	MESSAGE_BYTES_DEFAULT = 212992,
 	MESSAGE_BYTES_MAX = 16 * 1024 * 1024,
 	QUEUE_LENGTH_DEFAULT = 4096,
 	PORT_DEFAULT = 5140,
+	KINDS_MAX = 32,
 };
 
-struct ignored {
-	const char *key; /* NULL behind the last */
-	const char *why;
-};
-
-static const struct ignored in_all_modes[] = {
-	{"Mem_Buf_Limit", "storage.max_size in [SERVICE] bounds the journal"},
-	{"storage.type", "every input goes through the journal"},
+const struct conf_key_spec input_common_keys[] = {
+	{"Name", CONF_TEXT, .is_required = true,
+	 .help = "The kind of input: syslog."},
+	{"Tag", CONF_TEXT, .default_text = "syslog.N",
+	 .help = "The tag of the input's records."},
+	{"Alias", CONF_TEXT, .default_text = "syslog.N",
+	 .help = "The name of this input in metrics and log lines."},
+	{"Mem_Buf_Limit",
+	 .ignored = "storage.max_size in [SERVICE] bounds the journal"},
+	{"storage.type", .ignored = "every input goes through the journal"},
 	{"storage.pause_on_chunks_overlimit",
-	 "the journal holds what is not yet written"},
-	{"Routable", "every input is routed"},
-	{"threaded", "the sockets always have a thread of their own"},
-	{"thread.*", "the sockets always have a thread of their own"},
-	{"rate_window", "what comes is received"},
-	{"rate_gate*", "what comes is received"},
-	{"Log_Level", "Log_Level in [SERVICE] is for all"},
-	{"log_suppress_interval", "what is said again and again is held back"},
-	{"Interval_*", "what is sent is received when it comes"},
-	{"tls.*", "there is no tls"},
-	{"Host", "Listen is where it listens"},
-	{"ipv6", "Listen :: is for both"},
-	{NULL, NULL},
+	 .ignored = "the journal holds what is not yet written"},
+	{"Routable", .ignored = "every input is routed"},
+	{"threaded", .ignored = "a thread of its own reads all sockets"},
+	{"thread.*", .ignored = "a thread of its own reads all sockets"},
+	{"rate_window", .ignored = "sluiced does not limit the rate"},
+	{"rate_gate*", .ignored = "sluiced does not limit the rate"},
+	{"Log_Level", .ignored = "Log_Level of [SERVICE] holds for all of "
+				 "sluiced"},
+	{"log_suppress_interval", .ignored = "sluiced limits the rate of "
+					     "repeated log lines itself"},
+	{"Interval_*", .ignored = "messages are received when they arrive"},
+	{NULL},
+};
+
+const struct conf_key_spec input_syslog_keys[] = {
+	{"Mode", CONF_CHOICE, .default_text = "unix_udp",
+	 .help = "unix_udp (datagrams), unix_tcp (streams), udp or tcp."},
+	{"Path", CONF_PATH,
+	 .help = "The Unix socket; required in the modes unix_udp and "
+		 "unix_tcp."},
+	{"Unix_Perm", CONF_OCTAL, .default_text = "0666",
+	 .help = "The mode of the Unix socket."},
+	{"Queue_Length", CONF_INT, .default_text = "4096",
+	 .help = "How many datagrams the kernel queues (unix_udp). Raised "
+		 "before the socket is created, where that is permitted."},
+	{"Listen", CONF_TEXT, .default_text = "0.0.0.0",
+	 .help = "The address to listen at (udp, tcp)."},
+	{"Port", CONF_INT, .default_text = "5140",
+	 .help = "The port to listen at (udp, tcp)."},
+	{"Receive_Buffer_Size", CONF_SIZE, .default_text = "4MB for udp",
+	 .help = "The kernel's receive buffer (udp, tcp)."},
+	{"Parser", CONF_TEXT, .default_text = "built-in",
+	 .help = "The parser of messages. Without it: syslog-rfc3164-local "
+		 "(Unix) or syslog-rfc5424 (network) if configured, else the "
+		 "built-in parser of RFC 3164 and RFC 5424."},
+	{"Buffer_Chunk_Size", CONF_SIZE, .default_text = "212992",
+	 .help = "The longest message; values below the default have no "
+		 "effect."},
+	{"Buffer_Max_Size", CONF_SIZE, .default_text = "212992",
+	 .help = "The same for streams (unix_tcp, tcp)."},
+	{"Format", CONF_CHOICE, .default_text = "newline",
+	 .help = "How messages are framed in a stream: newline or "
+		 "octet_counting (RFC 6587)."},
+	{"Raw_Message_Key", CONF_FIELD,
+	 .help = "Add a field with the message as it was received."},
+	{"Source_Address_Key", CONF_FIELD,
+	 .help = "Add a field with the peer address."},
+	{"tls", CONF_BOOL, .default_text = "off",
+	 .help = "Only off is supported."},
+	{"tls.*", .ignored = "sluiced has no TLS"},
+	{"Host", .ignored = "Listen is the address"},
+	{"ipv6", .ignored = "Listen :: accepts IPv4 and IPv6"},
+	{"net.*", .ignored = "sluiced opens no connection"},
+	{NULL},
+};
+
+/* Keys that other modes use: ignored and logged. */
+struct ignored {
+	const char *key; /* NULL behind the last one */
+	const char *why;
 };
 
 static const struct ignored of_unix_sockets[] = {
@@ -47,7 +99,6 @@ static const struct ignored of_unix_sockets[] = {
 	 "the kernel does not use it for Unix sockets; see Queue_Length"},
 	{"Listen", "a Unix socket has a Path"},
 	{"Port", "a Unix socket has a Path"},
-	{"net.*", "nothing goes over a network"},
 	{NULL, NULL},
 };
 
@@ -55,13 +106,12 @@ static const struct ignored of_network_sockets[] = {
 	{"Path", "a network socket has Listen and Port"},
 	{"Unix_Perm", "a network socket has no file"},
 	{"Queue_Length", "it is for unix_udp; see Receive_Buffer_Size"},
-	{"net.*", "a connection lives as long as its sender keeps it"},
 	{NULL, NULL},
 };
 
 static const struct ignored of_datagrams[] = {
 	{"Buffer_Max_Size", "a datagram is never received in parts"},
-	{"Format", "a datagram is a message"},
+	{"Format", "a datagram is one message"},
 	{NULL, NULL},
 };
 
@@ -78,9 +128,16 @@ static bool check_plugin(struct conf_section *s, struct err *e)
 		return false;
 	if (name == NULL)
 		return conf_err_missing(s, "Name", e, "`Name syslog`");
-	static const char *const kinds[] = {"syslog", NULL};
-	return strcasecmp(name, kinds[0]) == 0 ||
-	       conf_err_plugin(s, "input", kinds, e);
+	const char *names[KINDS_MAX + 1] = {NULL};
+	for (size_t i = 0; input_kinds[i].name != NULL; i++) {
+		CHECK(i < KINDS_MAX);
+		names[i] = input_kinds[i].name;
+		if (strcasecmp(name, names[i]) != 0)
+			continue;
+		conf_declare(s, input_kinds[i].keys);
+		return true;
+	}
+	return conf_err_plugin(s, "input", names, e);
 }
 
 static bool read_mode(struct conf_section *s, struct input *in, struct err *e)
@@ -94,9 +151,10 @@ static bool read_mode(struct conf_section *s, struct input *in, struct err *e)
 	    !conf_get_bool(s, "tls", &tls, e))
 		return false;
 	in->socket.kind = (enum socket_kind)mode;
-	return !tls || conf_err_key(s, "tls", e,
-				    "there is no tls; let something in front "
-				    "of this end it, like stunnel");
+	return !tls ||
+	       conf_err_key(s, "tls", e,
+			    "TLS is not supported; let something in front "
+			    "of this end it, like stunnel");
 }
 
 static bool read_unix(struct conf_section *s, struct input *in, struct err *e)
@@ -115,7 +173,7 @@ static bool read_unix(struct conf_section *s, struct input *in, struct err *e)
 		return conf_err_in(s, "Path", e);
 	if (mode > 0777)
 		return conf_err_key(s, "Unix_Perm", e,
-				    "Unix_Perm is a mode like 0666");
+				    "Unix_Perm must be a mode like 0666");
 	in->socket.mode = (mode_t)mode;
 	in->socket.queue_length = (unsigned)queue_length;
 	ignore(s, of_unix_sockets);
@@ -153,9 +211,9 @@ static bool read_framing(struct conf_section *s, struct input *in,
 	return true;
 }
 
-/* Fluent Bit cuts a datagram at Buffer_Chunk_Size, and ends a connection with
- * a message longer than Buffer_Max_Size; here they can only make room for
- * larger ones. */
+/* Fluent Bit truncates a datagram at Buffer_Chunk_Size and closes a connection
+ * with a message longer than Buffer_Max_Size.  In sluiced these keys can only
+ * make room for longer messages. */
 static bool read_size(struct conf_section *s, const char *key, struct input *in,
 		      struct err *e)
 {
@@ -205,8 +263,8 @@ static bool find_parser(struct conf_section *s, const struct input_env *env,
 	return false;
 }
 
-/* As Fluent Bit has it where it cannot know. */
-static const char *no_origin(const struct input *in)
+/* Fluent Bit's text for an unknown address. */
+static const char *no_peer_address(const struct input *in)
 {
 	switch (in->socket.kind) {
 	case SOCKET_UDP:
@@ -218,7 +276,7 @@ static const char *no_origin(const struct input *in)
 	}
 }
 
-/* A sender of Unix datagrams has no address. */
+/* The sender of a Unix datagram has no address. */
 static bool read_keys(struct conf_section *s, struct input *in,
 		      struct decoder *d, struct err *e)
 {
@@ -229,7 +287,7 @@ static bool read_keys(struct conf_section *s, struct input *in,
 	in->keeps_peer_address =
 		source != NULL && in->socket.kind != SOCKET_UNIX_UDP;
 	if (raw != NULL || source != NULL)
-		decoder_add_keys(d, raw, source, no_origin(in));
+		decoder_add_keys(d, raw, source, no_peer_address(in));
 	return true;
 }
 
@@ -243,6 +301,7 @@ struct decoder *input_conf_read(struct conf_section *s, size_t index,
 	const char *tag = standard;
 	const char *name = standard;
 	*in = (struct input){0};
+	conf_declare(s, input_common_keys);
 	if (!check_plugin(s, e) || !read_socket(s, in, e) ||
 	    !find_parser(s, env, in, &parser, e) ||
 	    !conf_get_text(s, "Tag", &tag, e) ||
@@ -252,7 +311,6 @@ struct decoder *input_conf_read(struct conf_section *s, size_t index,
 	if (d == NULL)
 		return NULL;
 	in->name = decoder_name(d);
-	ignore(s, in_all_modes);
 	if (read_keys(s, in, d, e) && conf_section_end(s, e))
 		return d;
 	decoder_free(d);

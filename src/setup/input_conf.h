@@ -7,12 +7,17 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "conf/conf_keys.h"
 
 struct conf_section;
 struct decoder;
 struct input;
 struct parser;
 struct parser_set;
+
+/* The keys of every input, and those of Name syslog. */
+extern const struct conf_key_spec input_common_keys[];
+extern const struct conf_key_spec input_syslog_keys[];
 
 struct input_env { /* all borrowed */
 	const struct parser_set *parsers;

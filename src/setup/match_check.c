@@ -13,7 +13,7 @@
 #include "conf/conf.h"
 #include "filter/kinds.h"
 
-/* Tags, with a star for what is not known beforehand. */
+/* The possible tags, with a star for the part that is not known beforehand. */
 struct tags {
 	char **globs;
 	size_t count;
@@ -53,8 +53,8 @@ static void collect(const struct conf *conf, struct tags *tags)
 	}
 }
 
-/* Whether some text fits both: ends[j] says whether what was read of `a` and
- * the first j of `b` can meet. */
+/* Whether some text matches both globs.  ends[j] says whether the part of `a`
+ * read so far and the first j characters of `b` can match the same text. */
 static bool can_meet(const char *a, const char *b)
 {
 	size_t len = strlen(b);
@@ -88,8 +88,8 @@ static void check(struct conf_section *s, const struct tags *tags)
 		return;
 	if (match == NULL) {
 		conf_warn(s, "Name",
-			  "without Match nothing comes here; `Match *` takes "
-			  "all");
+			  "without Match this section never receives a record; "
+			  "`Match *` receives all");
 		return;
 	}
 	struct buf known = {0};
@@ -100,8 +100,8 @@ static void check(struct conf_section *s, const struct tags *tags)
 	}
 	if (!is_met)
 		conf_warn(s, "Match",
-			  "%.100s fits no tag, so nothing comes here; there "
-			  "can be %.100s",
+			  "no tag matches %.100s, so this section never "
+			  "receives a record; possible tags: %.100s",
 			  match, buf_text(&known));
 	buf_fini(&known);
 }

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* match_check - the filters and outputs that no record will come to.
+/* match_check - warns of filters and outputs that never receive a record.
  *
- * The tags that there can be are those of the inputs and those that the rules
- * of rewrite_tag make; of the latter what stands before the first "$" is known.
- * A Match that fits none of them is nearly always a mistake of spelling, and
- * nothing would tell of it later. */
+ * The possible tags are those of the inputs and those that filters give to
+ * records, such as rewrite_tag; of the latter the part before the first "$" is
+ * known.  A Match that fits none of them is nearly always a spelling mistake,
+ * and nothing would reveal it later. */
 #ifndef SETUP_MATCH_CHECK_H
 #define SETUP_MATCH_CHECK_H
 
 struct conf;
 
-/* A warning for each Match that fits no tag, and for each output without one.
- * (Of a filter without one the chain warns.) */
+/* Log a warning for each Match that matches no possible tag, and for each
+ * output without Match.  (The chain warns of filters without Match.) */
 void match_check(const struct conf *);
 
 #endif

@@ -8,16 +8,57 @@
 #include "base/mem.h"
 #include "base/span.h"
 #include "conf/conf.h"
+#include "conf/conf_keys.h"
 #include "parse/decode_field.h"
 #include "parse/parser.h"
 #include "parse/time_format.h"
 
-/* A text that stands twice is the first, as in Fluent Bit, but not silently. */
+const struct conf_key_spec parser_conf_keys[] = {
+	{"Name", CONF_TEXT, .is_required = true,
+	 .help = "The name by which inputs and filters refer to the parser."},
+	{"Format", CONF_CHOICE, .is_required = true,
+	 .help = "regex, json, ltsv or logfmt."},
+	{"Regex", CONF_REGEX,
+	 .help = "Ruby's syntax; the named groups become fields. Required with "
+		 "Format regex."},
+	{"Skip_Empty_Values", CONF_BOOL, .default_text = "on",
+	 .help = "Leave out fields whose group matched nothing (regex)."},
+	{"Logfmt_No_Bare_Keys", CONF_BOOL, .default_text = "off",
+	 .help = "Do not match text with keys that have no value (logfmt)."},
+	{"Time_Key", CONF_FIELD, .default_text = "time",
+	 .help = "The field with the time."},
+	{"Time_Format", CONF_TEXT,
+	 .help = "How the time is read, as in strptime(3), with %L for "
+		 "fractions of a second."},
+	{"Time_Keep", CONF_BOOL, .default_text = "off",
+	 .help = "Keep the field with the time."},
+	{"Time_Strict", CONF_BOOL, .default_text = "on",
+	 .help = "The whole text must fit Time_Format."},
+	{"Time_Offset", CONF_TEXT, .default_text = "+0000",
+	 .help = "The offset of times without a zone, like +0900."},
+	{"Time_Zone", CONF_TEXT,
+	 .help = "The zone of times without one, like Asia/Tokyo."},
+	{"Time_System_Timezone", CONF_BOOL, .default_text = "off",
+	 .help = "Times without a zone are in the zone of the process (TZ)."},
+	{"Types", CONF_WORDS,
+	 .help = "KEY:TYPE ..., where TYPE is string, integer, float, bool or "
+		 "hex."},
+	{"Decode_Field", CONF_WORDS, .is_repeatable = true,
+	 .help = "DECODER FIELD [try_next|do_next]: decode a field and add what "
+		 "it holds."},
+	{"Decode_Field_As", CONF_WORDS, .is_repeatable = true,
+	 .help = "The same, replacing the field. DECODER is json, escaped, "
+		 "escaped_utf8 or mysql_quoted."},
+	{NULL},
+};
+
+/* If a key is given twice, the first one wins, as in Fluent Bit; sluiced warns.
+ */
 static const char *get_text(struct conf_section *s, const char *key)
 {
 	const char *text = conf_get_each(s, key, 0);
 	if (conf_get_each(s, key, 1) != NULL)
-		conf_warn(s, key, "%s stands twice: the first counts", key);
+		conf_warn(s, key, "%s is given twice: the first one wins", key);
 	return text != NULL && *text != '\0' ? text : NULL;
 }
 
@@ -28,8 +69,8 @@ static bool note_name(struct parser_names *names, struct conf_section *s,
 		if (strcmp(conf_get_each(names->sections[i], "Name", 0),
 			   name) == 0)
 			return conf_err_key(s, "Name", e,
-					    "there is a parser \"%s\" already; "
-					    "give one of the two another name",
+					    "another parser is called \"%s\"; "
+					    "rename one of them",
 					    name);
 	names->sections = mem_grow(names->sections, names->count + 1,
 				   sizeof(struct conf_section *));
@@ -53,8 +94,8 @@ static bool read_type(const char *name, enum parser_type *type)
 	return false;
 }
 
-/* "key:type key:type"; the texts are cut in place in `room`.  Public files have
- * commas between them, which make one long type that is none. */
+/* Read "key:type key:type", cutting the texts in place in `room`.  Published
+ * files often separate them with commas, which makes one long, unknown type. */
 static void read_types(const struct conf_section *s, struct parser_opts *opts,
 		       char *room, struct parser_typed **types)
 {
@@ -67,9 +108,9 @@ static void read_types(const struct conf_section *s, struct parser_opts *opts,
 		enum parser_type type = PARSER_TYPE_STRING;
 		if (colon == NULL || !read_type(colon + 1, &type))
 			conf_warn(s, "Types",
-				  "Types: \"%s\" is not key:type with one of "
-				  "string, integer, float, bool, hex (blanks "
-				  "between them): it stays a string",
+				  "Types: \"%s\" is not key:type, with a type "
+				  "of string, integer, float, bool, hex and "
+				  "spaces between them; it stays a string",
 				  item);
 		if (colon == NULL)
 			continue;
@@ -93,14 +134,13 @@ static bool read_zone(struct conf_section *s, struct time_format_opts *time,
 		time->local = is_system ? TIME_LOCAL_SYSTEM : TIME_LOCAL_UTC;
 	if (time->zone != NULL && (is_system || offset != NULL))
 		return conf_err_key(s, "Time_Zone", e,
-				    "Time_Zone says where the clock stands: "
-				    "remove %s",
+				    "Time_Zone already gives the zone: remove "
+				    "%s",
 				    is_system ? "Time_System_Timezone"
 					      : "Time_Offset");
 	if (time->zone != NULL && time->format == NULL)
 		return conf_err_key(s, "Time_Zone", e,
-				    "Time_Zone is of use only with a "
-				    "Time_Format");
+				    "Time_Zone needs Time_Format");
 	if (is_system && offset != NULL)
 		conf_ignore(s, "Time_Offset", "Time_System_Timezone is on");
 	if (is_system || offset == NULL)
@@ -108,8 +148,8 @@ static bool read_zone(struct conf_section *s, struct time_format_opts *time,
 	time->has_offset = true;
 	if (!time_offset_read(span_of(offset), &time->offset_s))
 		return conf_err_key(s, "Time_Offset", e,
-				    "Time_Offset \"%s\" is not one like "
-				    "+0900 or -05:30",
+				    "Time_Offset \"%s\" is not an offset such "
+				    "as +0900 or -05:30",
 				    offset);
 	return true;
 }
@@ -164,9 +204,10 @@ static bool read_decoders(struct conf_section *s, struct decode_rule **rules,
 		if (!decode_rule_read(text, which == 1, &rule))
 			return conf_err_key(
 				s, keys[which], e,
-				"%s \"%s\" should be a decoder, one of json, "
-				"escaped, escaped_utf8, mysql_quoted, a field, "
-				"and try_next or do_next if need be",
+				"%s \"%s\" is not DECODER FIELD with a "
+				"decoder of json, escaped, escaped_utf8 or "
+				"mysql_quoted, and optionally try_next or "
+				"do_next",
 				keys[which], text);
 		*rules = mem_grow(*rules, *count + 1, sizeof **rules);
 		(*rules)[(*count)++] = rule;
@@ -203,10 +244,12 @@ static struct parser *make(struct conf_section *s, struct parser_opts *opts,
 static bool read_parser(struct parser_set *set, struct conf_section *s,
 			struct parser_names *names, struct err *e)
 {
+	conf_declare(s, parser_conf_keys);
 	struct parser_opts opts = {.name = get_text(s, "Name")};
 	if (opts.name == NULL)
 		return conf_err_missing(s, "Name", e,
-					"what a Parser shall call it");
+					"inputs and filters refer to it by "
+					"this name");
 	if (names != NULL && !note_name(names, s, opts.name, e))
 		return false;
 	if (!read_format(s, &opts, e) || !read_time(s, &opts, e))
@@ -235,7 +278,7 @@ bool parser_conf_read_file(struct parser_set *set, const struct conf *conf,
 	struct conf_section *s;
 	for (size_t i = 0; (s = conf_section(conf, i)) != NULL; i++) {
 		if (conf_is(s, "MULTILINE_PARSER"))
-			conf_ignore_section(s, "a datagram is one message");
+			conf_ignore_section(s, "one datagram is one message");
 		else if (!conf_is(s, "PARSER"))
 			return conf_err_unknown(s, NULL, "section", known, e);
 	}

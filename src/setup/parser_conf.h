@@ -8,13 +8,18 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "conf/conf_keys.h"
 
 struct conf;
+
 struct conf_section;
 struct parser_set;
 
-/* Which sections named the parsers so far: a name twice is an error.
- * Zero-initialised; the caller frees `sections`. */
+/* The keys of [PARSER]. */
+extern const struct conf_key_spec parser_conf_keys[];
+
+/* The sections that have named parsers so far: a second parser with the same
+ * name is an error.  Zero-initialised; the caller frees `sections`. */
 struct parser_names {
 	struct conf_section **sections;
 	size_t count;
@@ -24,7 +29,7 @@ struct parser_names {
 bool parser_conf_read(struct parser_set *, const struct conf *,
 		      struct parser_names *, struct err *) MUST_USE;
 
-/* The same of a Parsers_File, where nothing else may stand. */
+/* The same for a Parsers_File, which may have no other sections. */
 bool parser_conf_read_file(struct parser_set *, const struct conf *,
 			   struct parser_names *, struct err *) MUST_USE;
 

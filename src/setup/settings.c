@@ -8,41 +8,93 @@
 #include <strings.h>
 
 #include "conf/conf.h"
+#include "conf/conf_keys.h"
 
-static const struct {
-	const char *key;
-	const char *why;
-} without_meaning[] = {
-	{"Daemon", "it runs in the foreground, for a supervisor to watch"},
-	{"Coro_Stack_Size", "there are no coroutines"},
-	{"Streams_File", "there is no stream processor"},
-	{"DNS.Mode", "nothing is resolved"},
-	{"DNS.Resolver", "nothing is resolved"},
-	{"DNS.Prefer_IPv4", "nothing is resolved"},
-	{"DNS.Prefer_IPv6", "nothing is resolved"},
-	{"scheduler.*", "a failed write is tried again after 0.1 to 5 s"},
-	{"sp.*", "there is no stream processor"},
-	{"Plugins_File", "there are no plugins to load"},
-	{"flush.adaptive*", "Flush is an upper bound already"},
-	{"storage.inherit", "every input goes through the journal"},
-	{"storage.rejected.*", "Dead_Letter keeps what cannot be written"},
-	{"storage.backlog.flush_on_shutdown", "a stop always writes all"},
-	{"security.fips_mode", "nothing is encrypted"},
-	{"multiline_buffer_limit", "a message is one record"},
-	{"Enable_Chunk_Trace", "there are no chunks"},
-	{"windows.maxstdio", "this is not Windows"},
-	{"telemetry*", "/metrics has the figures"},
-	{"storage.keep.rejected", "Dead_Letter keeps what cannot be written"},
-	{"storage.trim_files", "there are no chunks"},
-	{"storage.sync", "Fsync says when files are synced"},
-	{"storage.checksum", "the journal always has checksums"},
-	{"storage.backlog.mem_limit", "storage.max_size bounds the journal"},
-	{"storage.max_chunks_up", "storage.max_size bounds the journal"},
-	{"storage.delete_irrecoverable_chunks", "there are no chunks"},
-	{"json.convert_nan_to_null", "it is always so"},
-	{"json.escape_unicode", "text beyond ASCII is written as it came"},
-	{"Hot_Reload.Ensure_Thread_Safety", "a reload is a new process"},
-	{"Hot_Reload.Timeout", "a worker has 30 s to leave"},
+const struct conf_key_spec settings_keys[] = {
+	{"Flush", CONF_SECONDS, .default_text = "1",
+	 .help = "A line is in its file at most this long after its arrival."},
+	{"Grace", CONF_SECONDS, .default_text = "5",
+	 .help = "The longest time for a graceful shutdown; -1 waits forever."},
+	{"Log_Level", CONF_CHOICE, .default_text = "info",
+	 .help = "Which log lines of sluiced itself appear: off, error, warn, "
+		 "info, debug."},
+	{"Log_File", CONF_PATH, .default_text = "standard error",
+	 .help = "Where sluiced writes its own log."},
+	{"Parsers_File", CONF_PATH, .is_repeatable = true,
+	 .help = "A file with [PARSER] sections. Fluent Bit's stock parsers "
+		 "are built in."},
+	{"HTTP_Server", CONF_BOOL, .default_text = "off",
+	 .help = "Serve probes and metrics over HTTP."},
+	{"HTTP_Listen", CONF_TEXT, .default_text = "0.0.0.0",
+	 .help = "The address of the HTTP server, IPv4 or IPv6."},
+	{"HTTP_Port", CONF_INT, .default_text = "2020",
+	 .help = "The port of the HTTP server; 0 lets the kernel choose."},
+	{"Health_Check", CONF_BOOL, .default_text = "off",
+	 .help = "Let /api/v1/health answer 500 while outputs fail too often."},
+	{"HC_Errors_Count", CONF_INT, .default_text = "5",
+	 .help = "Errors within HC_Period that are still healthy."},
+	{"HC_Retry_Failure_Count", CONF_INT, .default_text = "5",
+	 .help = "Dropped lines within HC_Period that are still healthy."},
+	{"HC_Period", CONF_SECONDS, .default_text = "60",
+	 .help = "The period over which Health_Check counts."},
+	{"Hot_Reload", CONF_BOOL, .default_text = "off",
+	 .help = "Allow a reload over HTTP. SIGHUP always reloads."},
+	{"storage.path", CONF_PATH, .default_text = "beside the first socket",
+	 .help = "The file or directory of the journal."},
+	{"storage.type", CONF_CHOICE, .default_text = "filesystem",
+	 .help = "filesystem, or memory: then a killed worker loses messages."},
+	{"storage.max_size", CONF_SIZE, .default_text = "64M",
+	 .help = "The size of the journal."},
+	{"storage.spill_size", CONF_SIZE, .default_text = "16M",
+	 .help = "How much each output may spill for files that cannot be "
+		 "written."},
+	{"storage.metrics", CONF_BOOL, .default_text = "off",
+	 .help = "Let /api/v1/storage answer."},
+	{"Fsync", CONF_WORDS, .default_text = "never",
+	 .help = "When files are synced to the disk: never, batch, or interval "
+		 "SECONDS."},
+	{"Dead_Letter", CONF_PATH,
+	 .help = "A file for messages that cannot become a line."},
+	{"Daemon",
+	 .ignored = "it runs in the foreground, watched by a supervisor"},
+	{"Coro_Stack_Size", .ignored = "sluiced has no coroutines"},
+	{"Streams_File", .ignored = "sluiced has no stream processor"},
+	{"DNS.Mode", .ignored = "sluiced resolves no names"},
+	{"DNS.Resolver", .ignored = "sluiced resolves no names"},
+	{"DNS.Prefer_IPv4", .ignored = "sluiced resolves no names"},
+	{"DNS.Prefer_IPv6", .ignored = "sluiced resolves no names"},
+	{"scheduler.*", .ignored = "writing is retried after 0.1 to 5 s"},
+	{"sp.*", .ignored = "sluiced has no stream processor"},
+	{"Plugins_File", .ignored = "plug-ins are built in"},
+	{"flush.adaptive*", .ignored = "Flush is an upper bound already"},
+	{"storage.inherit", .ignored = "every input goes through the journal"},
+	{"storage.rejected.*",
+	 .ignored = "Dead_Letter keeps messages that cannot be written"},
+	{"storage.backlog.flush_on_shutdown",
+	 .ignored = "a stop always writes everything"},
+	{"security.fips_mode", .ignored = "sluiced encrypts nothing"},
+	{"multiline_buffer_limit", .ignored = "one message is one record"},
+	{"Enable_Chunk_Trace", .ignored = "sluiced has no chunks"},
+	{"windows.maxstdio", .ignored = "sluiced does not run on Windows"},
+	{"telemetry*", .ignored = "/metrics has all figures"},
+	{"storage.keep.rejected",
+	 .ignored = "Dead_Letter keeps messages that cannot be written"},
+	{"storage.trim_files", .ignored = "sluiced has no chunks"},
+	{"storage.sync", .ignored = "Fsync says when files are synced"},
+	{"storage.checksum", .ignored = "the journal always has checksums"},
+	{"storage.backlog.mem_limit",
+	 .ignored = "storage.max_size bounds the journal"},
+	{"storage.max_chunks_up",
+	 .ignored = "storage.max_size bounds the journal"},
+	{"storage.delete_irrecoverable_chunks",
+	 .ignored = "sluiced has no chunks"},
+	{"json.convert_nan_to_null", .ignored = "sluiced always does so"},
+	{"json.escape_unicode",
+	 .ignored = "text beyond ASCII is written unchanged"},
+	{"Hot_Reload.Ensure_Thread_Safety",
+	 .ignored = "a reload is a new process"},
+	{"Hot_Reload.Timeout", .ignored = "a worker has 30 s to hand over"},
+	{NULL},
 };
 
 void settings_init(struct settings *s)
@@ -62,7 +114,7 @@ void settings_init(struct settings *s)
 	};
 }
 
-/* As in Fluent Bit the environment has the last word, if it is a level. */
+/* As in Fluent Bit, FLB_LOG_LEVEL overrides the key if it is a level. */
 static bool read_log(struct settings *s, struct conf_section *c, struct err *e)
 {
 	static const char *const names[] = {"off",  "error", "warn",  "warning",
@@ -114,7 +166,7 @@ static bool read_http(struct settings *s, struct conf_section *c, struct err *e)
 	return true;
 }
 
-/* never | batch | interval SECONDS */
+/* Read never, batch or interval SECONDS. */
 static bool read_fsync(struct settings *s, struct conf_section *c,
 		       struct err *e)
 {
@@ -136,7 +188,7 @@ static bool read_fsync(struct settings *s, struct conf_section *c,
 			return true;
 	}
 	return conf_err_key(c, "Fsync", e,
-			    "Fsync \"%s\" is none of never, batch, interval "
+			    "Fsync \"%s\" must be never, batch or interval "
 			    "SECONDS",
 			    text);
 }
@@ -158,7 +210,7 @@ static bool read_storage(struct settings *s, struct conf_section *c,
 	return true;
 }
 
-/* Fluent Bit's -1 is to wait for ever. */
+/* In Fluent Bit, -1 means to wait forever. */
 static bool read_grace(struct settings *s, struct conf_section *c,
 		       struct err *e)
 {
@@ -172,6 +224,7 @@ static bool read_grace(struct settings *s, struct conf_section *c,
 
 bool settings_read(struct settings *s, struct conf_section *c, struct err *e)
 {
+	conf_declare(c, settings_keys);
 	if (!conf_get_seconds(c, "Flush", &s->flush_s, e) ||
 	    !read_grace(s, c, e) ||
 	    !conf_get_bool(c, "Hot_Reload", &s->hot_reload, e) ||
@@ -183,8 +236,5 @@ bool settings_read(struct settings *s, struct conf_section *c, struct err *e)
 	if (s->journal_bytes < 1000 * 1000)
 		return conf_err_key(c, "storage.max_size", e,
 				    "storage.max_size must be at least 1M");
-	for (size_t i = 0; i < sizeof without_meaning / sizeof *without_meaning;
-	     i++)
-		conf_ignore(c, without_meaning[i].key, without_meaning[i].why);
 	return true;
 }

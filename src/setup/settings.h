@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* settings - the [SERVICE] section. */
+/* settings - the values of the [SERVICE] section. */
 #ifndef SETUP_SETTINGS_H
 #define SETUP_SETTINGS_H
 
@@ -10,13 +10,17 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "conf/conf_keys.h"
 #include "output/sink.h"
 
 struct conf_section;
 
+/* The keys of [SERVICE]. */
+extern const struct conf_key_spec settings_keys[];
+
 struct settings {
-	double flush_s; /* a line is on disk at most so long after its arrival */
-	double grace_s; /* after SIGTERM */
+	double flush_s; /* the longest time from arrival to file */
+	double grace_s; /* the longest graceful shutdown */
 	bool has_log_level;
 	enum log_level log_level;
 	const char *log_file; /* NULL: standard error */
@@ -38,9 +42,11 @@ struct settings {
 	const char *dead_letter; /* a path, or NULL */
 };
 
+/* Set the defaults. */
 void settings_init(struct settings *);
 
-/* Parsers_File is read by assemble, which ends the section. */
+/* Read all keys but Parsers_File, which setup/assemble.c reads before it ends
+ * the section.  False with *e set on a mistake. */
 bool settings_read(struct settings *, struct conf_section *,
 		   struct err *) MUST_USE;
 

@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "filter/kinds.h"
 #include "pipeline/pipeline.h"
 #include "record/json.h"
+#include "setup/plugins.h"
 #include "status/fluentbit_v1.h"
 #include "status/fluentbit_v2.h"
 #include "status/http.h"
@@ -35,13 +37,24 @@ static void put_uptime(struct buf *b, const struct metrics *m)
 		   plural(minutes), s % 60, plural(s % 60));
 }
 
+static void put_name(struct buf *b, size_t index, const char *name)
+{
+	buf_printf(b, "%s\"%s\"", index > 0 ? "," : "", name);
+}
+
 static void put_plugins(struct buf *b, const struct metrics *m)
 {
 	(void)m;
-	buf_put_text(b, "{\"plugins\":{\"inputs\":[\"syslog\"],\"filters\":["
-			"\"record_modifier\",\"modify\",\"nest\",\"parser\","
-			"\"grep\",\"rewrite_tag\",\"lua\"],\"outputs\":["
-			"\"file\",\"null\",\"stdout\"]}}");
+	buf_put_text(b, "{\"plugins\":{\"inputs\":[");
+	for (size_t i = 0; input_kinds[i].name != NULL; i++)
+		put_name(b, i, input_kinds[i].name);
+	buf_put_text(b, "],\"filters\":[");
+	for (size_t i = 0; filter_kinds[i] != NULL; i++)
+		put_name(b, i, filter_kinds[i]->name);
+	buf_put_text(b, "],\"outputs\":[");
+	for (size_t i = 0; output_kinds[i] != NULL; i++)
+		put_name(b, i, output_kinds[i]->name);
+	buf_put_text(b, "]}}");
 }
 
 static void put_input_storage(struct buf *b, const char *prefix,
@@ -57,8 +70,7 @@ static void put_input_storage(struct buf *b, const char *prefix,
 			"\"busy\":0,\"busy_size\":\"0b\"}}");
 }
 
-/* There are no chunks.  What waits lies in the journal, which counts as one
- * of them on the disk. */
+/* sluiced has no chunks.  The journal counts as one chunk on the disk. */
 static void put_storage(struct buf *b, const struct metrics *m)
 {
 	int chunks = m->journal_pending_bytes > 0;
@@ -104,24 +116,24 @@ static void put_health_v2(struct buf *b, const struct metrics *m)
 		   ",\"retries_failed\":%" PRIu64 ",\"error_limit\":%" PRId64
 		   ",\"retry_failure_limit\":%" PRId64
 		   ",\"period_limit\":%" PRId64 "}",
-		   h->is_good ? "ok" : "error", h->errors, h->given_up,
-		   h->errors_max, h->given_up_max, h->period_s);
+		   h->is_good ? "ok" : "error", h->errors, h->dropped,
+		   h->errors_max, h->dropped_max, h->period_s);
 }
 
 enum needs { ALWAYS, HEALTH_CHECK, STORAGE_METRICS };
 
-/* 1.8 takes a path that begins with one of its own for that one, 5.1 only the
- * whole. */
-struct route {
+/* Fluent Bit 1.8 accepts every path that begins with a known one, 5.1 only the
+ * exact path. */
+struct api_route {
 	const char *path;
 	bool is_beginning;
 	enum needs needs;
-	bool is_health; /* 500 when it is bad */
+	bool is_health; /* 500 if health is bad */
 	const char *type;
 	void (*put)(struct buf *, const struct metrics *);
 };
 
-static const struct route routes[] = {
+static const struct api_route routes[] = {
 	{"/api/v1/metrics/prometheus", true, ALWAYS, false, prometheus_type,
 	 fluentbit_v1_put_prometheus},
 	{"/api/v1/metrics", true, ALWAYS, false, json_type,
@@ -139,7 +151,7 @@ static const struct route routes[] = {
 	{"/", true, ALWAYS, false, json_type, put_root},
 };
 
-static bool is_for(const struct route *route, const char *path,
+static bool is_for(const struct api_route *route, const char *path,
 		   const struct metrics *m)
 {
 	if (route->needs == HEALTH_CHECK && !m->health.is_checked)
@@ -158,7 +170,7 @@ void fluentbit_api_answer(const struct metrics *m,
 	const char *path = request->path;
 	while (path[0] == '/' && path[1] == '/')
 		path++;
-	const struct route *route = routes;
+	const struct api_route *route = routes;
 	while (!is_for(route, path, m) &&
 	       route < routes + sizeof routes / sizeof *routes - 1)
 		route++;

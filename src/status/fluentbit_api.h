@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fluentbit_api - the HTTP answers of Fluent Bit, for what asks for them today:
- * the probes of a pod, dashboards, scripts.  Below /api/v1, and at every path
- * that it does not know, as 1.8; below /api/v2 as 5.1. */
+/* fluentbit_api - the HTTP answers of Fluent Bit, for existing probes,
+ * dashboards and scripts.  Paths below /api/v1 and unknown paths are answered
+ * as by Fluent Bit 1.8, paths below /api/v2 as by 5.1. */
 #ifndef STATUS_FLUENTBIT_API_H
 #define STATUS_FLUENTBIT_API_H
 
@@ -9,6 +9,7 @@ struct http_answer;
 struct http_request;
 struct metrics;
 
+/* Answer a request for any path. */
 void fluentbit_api_answer(const struct metrics *, const struct http_request *,
 			  struct http_answer *);
 

@@ -20,23 +20,23 @@ struct figure {
 
 enum { FIGURES_MAX = 8 };
 
-/* One thing that is counted: {"input"|"filter"|"output"} of a name. */
-struct block {
+/* The counters of one input, filter or output. */
+struct stats_block {
 	const char *kind;
 	char name[128];
 	struct figure figures[FIGURES_MAX];
 	size_t count;
 };
 
-static void add(struct block *b, const char *name, uint64_t value)
+static void add(struct stats_block *b, const char *name, uint64_t value)
 {
 	b->figures[b->count++] = (struct figure){name, value};
 }
 
-static struct block block_of(const char *kind, const char *prefix,
-			     const char *name)
+static struct stats_block block_of(const char *kind, const char *prefix,
+				   const char *name)
 {
-	struct block b = {.kind = kind};
+	struct stats_block b = {.kind = kind};
 	snprintf(b.name, sizeof b.name, "%s%s", prefix, name);
 	return b;
 }
@@ -46,9 +46,9 @@ bool fluentbit_v1_has_emitter(const struct filter_view *f)
 	return f->ops->has_emitter;
 }
 
-static struct block block_of_filter(const struct filter_view *f)
+static struct stats_block block_of_filter(const struct filter_view *f)
 {
-	struct block b = block_of("filter", "", f->name);
+	struct stats_block b = block_of("filter", "", f->name);
 	add(&b, "drop_records", f->stats.dropped_total);
 	add(&b, "add_records", f->stats.added_total);
 	if (fluentbit_v1_has_emitter(f))
@@ -56,12 +56,12 @@ static struct block block_of_filter(const struct filter_view *f)
 	return b;
 }
 
-static struct block block_of_sink(const struct sink_view *s)
+static struct stats_block block_of_sink(const struct sink_view *s)
 {
 	uint64_t dropped = 0;
 	for (size_t r = 0; r < DROP_REASON_COUNT; r++)
 		dropped += s->stats.lines_dropped_total[r];
-	struct block b = block_of("output", "", s->name);
+	struct stats_block b = block_of("output", "", s->name);
 	add(&b, "proc_records", s->stats.lines_written_total);
 	add(&b, "proc_bytes", s->stats.bytes_written_total);
 	add(&b, "errors", s->stats.errors_total);
@@ -73,23 +73,24 @@ static struct block block_of_sink(const struct sink_view *s)
 	return b;
 }
 
-static struct block block_of_input(const struct decoder_view *d)
+static struct stats_block block_of_input(const struct decoder_view *d)
 {
-	struct block b = block_of("input", "", d->name);
+	struct stats_block b = block_of("input", "", d->name);
 	add(&b, "records", d->stats.records_total);
 	add(&b, "bytes", d->stats.bytes_total);
 	return b;
 }
 
-static struct block block_of_emitter(const struct filter_view *f)
+static struct stats_block block_of_emitter(const struct filter_view *f)
 {
-	struct block b = block_of("input", "emitter_for_", f->name);
+	struct stats_block b = block_of("input", "emitter_for_", f->name);
 	add(&b, "records", f->stats.restarted_total);
 	add(&b, "bytes", 0);
 	return b;
 }
 
-static size_t blocks_of(const struct pipeline_view *v, struct block *blocks)
+static size_t blocks_of(const struct pipeline_view *v,
+			struct stats_block *blocks)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < v->decoder_count; i++)
@@ -105,9 +106,10 @@ static size_t blocks_of(const struct pipeline_view *v, struct block *blocks)
 	return n;
 }
 
-static struct block *blocks_new(const struct pipeline_view *v, size_t *count)
+static struct stats_block *blocks_new(const struct pipeline_view *v,
+				      size_t *count)
 {
-	struct block *blocks =
+	struct stats_block *blocks =
 		mem_new(v->decoder_count + v->filter_count * 2 + v->sink_count,
 			sizeof *blocks);
 	*count = blocks_of(v, blocks);
@@ -119,8 +121,8 @@ static void gen_text(yajl_gen g, const char *text)
 	yajl_gen_string(g, (const unsigned char *)text, strlen(text));
 }
 
-static void gen_kind(yajl_gen g, const char *kind, const struct block *blocks,
-		     size_t count)
+static void gen_kind(yajl_gen g, const char *kind,
+		     const struct stats_block *blocks, size_t count)
 {
 	gen_text(g, kind);
 	yajl_gen_map_open(g);
@@ -142,7 +144,7 @@ static void gen_kind(yajl_gen g, const char *kind, const struct block *blocks,
 void fluentbit_v1_put_json(struct buf *b, const struct metrics *m)
 {
 	size_t count;
-	struct block *blocks = blocks_new(m->view, &count);
+	struct stats_block *blocks = blocks_new(m->view, &count);
 	yajl_gen g = yajl_gen_alloc(NULL);
 	CHECK(g != NULL);
 	yajl_gen_map_open(g);
@@ -158,7 +160,7 @@ void fluentbit_v1_put_json(struct buf *b, const struct metrics *m)
 	free(blocks);
 }
 
-static struct buf sample_of(const struct block *block,
+static struct buf sample_of(const struct stats_block *block,
 			    const struct figure *figure, int64_t now_ms)
 {
 	struct buf sample = {0};
@@ -177,7 +179,7 @@ static int compare_samples(const void *a, const void *b)
 		      ((const struct buf *)b)->ptr);
 }
 
-/* The metric's name: a sample's text up to its label. */
+/* The length of the metric's name: the sample's text up to its label. */
 static size_t name_length(const struct buf *sample)
 {
 	return strcspn(sample->ptr, "{");
@@ -212,7 +214,7 @@ static const char *help_of(const char *name, size_t len)
 	return "Fluentbit metrics.";
 }
 
-/* Sorted lines, # HELP and # TYPE in front of each metric's first. */
+/* Append the samples sorted, with # HELP and # TYPE before each metric. */
 static void put_samples(struct buf *b, struct buf *samples, size_t count)
 {
 	qsort(samples, count, sizeof *samples, compare_samples);
@@ -233,7 +235,7 @@ static void put_samples(struct buf *b, struct buf *samples, size_t count)
 void fluentbit_v1_put_prometheus(struct buf *b, const struct metrics *m)
 {
 	size_t count, used = 0;
-	struct block *blocks = blocks_new(m->view, &count);
+	struct stats_block *blocks = blocks_new(m->view, &count);
 	struct buf *samples = mem_new(count * FIGURES_MAX, sizeof *samples);
 	for (size_t i = 0; i < count; i++)
 		for (size_t f = 0; f < blocks[i].count; f++)

@@ -14,9 +14,11 @@ struct buf;
 struct filter_view;
 struct metrics;
 
-/* Whether it makes copies, and so has a hidden input in Fluent Bit. */
+/* Whether the filter re-emits records; in Fluent Bit it then has a hidden
+ * input. */
 bool fluentbit_v1_has_emitter(const struct filter_view *);
 
+/* Append the answer in one of the two forms. */
 void fluentbit_v1_put_json(struct buf *, const struct metrics *);
 void fluentbit_v1_put_prometheus(struct buf *, const struct metrics *);
 

@@ -15,7 +15,7 @@
 #include "status/metrics.h"
 #include "status/worker_counts.h"
 
-/* What a sample is of; one of the three, or none. */
+/* The subject of a sample: one of the three, or none. */
 struct subject {
 	const struct metrics *metrics;
 	const struct decoder_view *input;
@@ -52,7 +52,7 @@ static uint64_t input_records(const struct subject *s)
 			     : s->input->stats.records_total;
 }
 
-/* Nothing is ever paused. */
+/* For gauges that are always 0: nothing is ever paused. */
 static uint64_t none(const struct subject *s)
 {
 	(void)s;
@@ -114,7 +114,7 @@ static uint64_t output_dropped(const struct subject *s)
 
 enum of { OF_PROCESS, OF_BUILD, OF_INPUT, OF_FILTER, OF_EMITTING, OF_OUTPUT };
 
-/* In the order of Fluent Bit. */
+/* In Fluent Bit's order. */
 static const struct metric {
 	const char *name;
 	const char *type;
@@ -241,7 +241,7 @@ static void put_metric(const struct writer *w, struct subject s)
 	}
 }
 
-/* Whether there is anything to put. */
+/* Whether the metric has no samples. */
 static bool is_empty(const struct metric *metric, const struct metrics *m)
 {
 	bool has_emitter = false;

@@ -4,7 +4,7 @@
  *     fluentbit_input_records_total{name="syslog.0"} 4
  *     2026-11-21T06:21:45.509000000Z fluentbit_...{name="syslog.0"} = 4
  *
- * Those that speak of chunks, connections or threads are left out. */
+ * Metrics of chunks, connections and threads are left out. */
 #ifndef STATUS_FLUENTBIT_V2_H
 #define STATUS_FLUENTBIT_V2_H
 
@@ -13,6 +13,7 @@
 struct buf;
 struct metrics;
 
+/* Append the answer in one of the two forms. */
 void fluentbit_v2_put_prometheus(struct buf *, const struct metrics *);
 void fluentbit_v2_put_text(struct buf *, const struct metrics *);
 

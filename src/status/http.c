@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The happy path:
+ *  1. libmicrohttpd's epoll descriptor becomes readable: on_readable runs it;
+ *  2. on_request gets the header, then the end of the request, and queues the
+ *     answer, which is complete at once;
+ *  3. on_timer runs libmicrohttpd again for its time-outs;
+ *  4. http_stop closes the listening descriptor, waits up to STOP_MS for
+ *     connections without an answer, closes the handles and calls done. Failure
+ *     modes:
+ *  - a client sends nothing: libmicrohttpd closes it after IDLE_TIMEOUT_S;
+ *  - too many connections, in all or from one address: the new one is closed.
+ */
 #include "status/http.h"
 
 #include <errno.h>
@@ -21,9 +32,9 @@ struct http {
 	uv_timer_t timer;
 	uv_timer_t stop_timer;
 	unsigned open_handles;
-	unsigned unanswered; /* connections without an answer so far */
+	unsigned unanswered; /* connections that wait for an answer */
 	struct http_opts opts;
-	void (*on_stopped)(void *); /* set: it is stopping */
+	void (*on_stopped)(void *); /* not NULL: it is stopping */
 	void *stopped_data;
 };
 
@@ -58,10 +69,10 @@ static void on_stop_timer(uv_timer_t *timer)
 	close_handles(timer->data);
 }
 
-/* libmicrohttpd wants to be called when there is something to read, and again
- * for its time-outs.  At its limit of connections it listens no more, until
- * it is called once more after one of them has ended: an end within the last
- * call must be followed by another, or it would never listen again. */
+/* libmicrohttpd must be called when there is something to read and for its
+ * time-outs.  At its limit of connections it stops listening, and only a call
+ * after one of them has ended starts it again.  So if a connection ended within
+ * the last call, another call must follow, or it would never listen again. */
 static void on_timer(uv_timer_t *timer)
 {
 	struct http *h = timer->data;
@@ -123,11 +134,11 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
 	struct http *h = data;
 	(void)version;
 	(void)upload;
-	if (*state == NULL) { /* only the header is here yet */
+	if (*state == NULL) { /* only the header has arrived */
 		*state = h;
 		return MHD_YES;
 	}
-	if (*upload_bytes > 0) { /* nobody wants a body */
+	if (*upload_bytes > 0) { /* ignore the body */
 		*upload_bytes = 0;
 		return MHD_YES;
 	}
@@ -158,7 +169,7 @@ struct http *http_start(uv_loop_t *loop, const struct http_opts *opts,
 {
 	struct http *h = mem_new(1, sizeof *h);
 	h->opts = *opts;
-	/* Of one address half of it; the others are closed at once. */
+	/* One address gets half of them; further ones are closed at once. */
 	unsigned count_max = (unsigned)descriptors_for_http();
 	h->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL, 0, NULL, NULL, on_request, h,
@@ -193,8 +204,8 @@ void http_stop(struct http *h, void (*done)(void *), void *data)
 	}
 	h->on_stopped = done;
 	h->stopped_data = data;
-	/* Only our descriptor of the listening socket may be closed, the
-	 * socket not shut down. */
+	/* Close this process's descriptor only; the listening socket itself
+	 * stays open for the next worker. */
 	int fd = MHD_quiesce_daemon(h->daemon);
 	if (fd >= 0)
 		close(fd);

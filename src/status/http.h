@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* http - a small HTTP server in the loop; the protocol is libmicrohttpd's.
+/* http - a small HTTP server in the libuv loop, on libmicrohttpd.
  *
- * Its epoll descriptor is watched by the loop, so it has no thread of its
- * own: a request is answered between two batches of datagrams, and an answer
- * is a text that is ready at once.  Nobody can keep others out: connections
- * that say nothing are closed, and of one address there are only so many. */
+ * The loop watches libmicrohttpd's epoll descriptor, so the server needs no
+ * thread: a request is answered between two batches of datagrams, and every
+ * answer is complete at once.  No client can keep others out: silent
+ * connections are closed, and one address may have only half of the
+ * connections. */
 #ifndef STATUS_HTTP_H
 #define STATUS_HTTP_H
 
@@ -23,11 +24,12 @@ struct http_request {
 
 struct http_answer {
 	unsigned status;
-	const char *content_type; /* static, or NULL for none */
-	const char *allow;	  /* the same */
+	const char *content_type; /* a static text, or NULL for none */
+	const char *allow;	  /* the Allow header: the same */
 	struct buf body;	  /* freed by http */
 };
 
+/* Fill in the answer; its status is 200 already. */
 typedef void (*http_answer_fn)(void *, const struct http_request *,
 			       struct http_answer *);
 
@@ -40,9 +42,9 @@ struct http_opts {
 /* NULL on failure. */
 struct http *http_start(uv_loop_t *, const struct http_opts *, struct err *);
 
-/* Accept no more: whoever else has the listening socket does.  A connection
- * that was not answered yet has 50 ms for its request; then everything is
- * closed, done(data) is called, and its memory is freed. */
+/* Accept no more connections; other processes that have the listening socket
+ * still do.  Connections without an answer get 50 ms for their request.  Then
+ * everything is closed and freed, and done(data) is called. */
 void http_stop(struct http *, void (*done)(void *), void *data);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* metrics - everything that is counted, as Prometheus text.
  *
- * Modules count in plain structs of their own; here they are read and named.
- * The law of the messages can be computed from it at every moment:
+ * Modules count in plain structs of their own; this module reads and names
+ * them. At every moment the accounting equation holds, in messages:
  *     received = written + dropped{reason} + dead_lettered + queued */
 #ifndef STATUS_METRICS_H
 #define STATUS_METRICS_H
@@ -25,18 +25,18 @@ struct metrics_input {
 	unsigned queue_length;
 };
 
-/* Of the outputs, within the last HC_Period. */
+/* The health of the outputs within the last HC_Period. */
 struct metrics_health {
 	bool is_checked; /* Health_Check */
 	bool is_good;
 	uint64_t errors;
-	uint64_t given_up; /* lines */
+	uint64_t dropped; /* lines */
 	int64_t errors_max;
-	int64_t given_up_max;
+	int64_t dropped_max;
 	int64_t period_s;
 };
 
-/* What is known at one moment; all borrowed. */
+/* All figures at one moment; borrowed. */
 struct metrics {
 	const struct pipeline_view *view;
 	const struct journal_stats *journal;
@@ -52,7 +52,7 @@ struct metrics {
 	bool has_storage_metrics; /* storage.metrics */
 };
 
-/* The law's terms, in messages. */
+/* The terms of the accounting equation, in messages. */
 struct metrics_balance {
 	uint64_t received;
 	uint64_t written;
@@ -61,15 +61,16 @@ struct metrics_balance {
 	uint64_t queued;
 };
 
+/* Add up the terms. */
 struct metrics_balance metrics_balance(const struct metrics *);
 
 /* "0.1.0", or what git describe says. */
 const char *metrics_version(void);
 
-/* The value of a label, as Prometheus has it between the quotes. */
+/* Append the value of a label with Prometheus' escapes. */
 void metrics_put_label(struct buf *, const char *value);
 
-/* /metrics, with sluiced's own names. */
+/* Append the text of /metrics. */
 void metrics_put(struct buf *, const struct metrics *);
 
 #endif

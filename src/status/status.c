@@ -16,19 +16,19 @@
 
 enum { RELOAD_S = 30 };
 
-struct failures { /* of the outputs, so far */
+struct failures { /* of all outputs, since the start */
 	uint64_t errors;
-	uint64_t given_up;
+	uint64_t dropped;
 };
 
 struct status {
 	struct status_opts opts;
-	struct failures before[STATUS_STEPS]; /* a ring, a step apart */
-	size_t oldest;			      /* as of the period's begin */
-	int64_t started_ns;		      /* monotonic */
+	struct failures before[STATUS_STEPS]; /* a ring, one per step */
+	size_t oldest;	    /* the failures when the period began */
+	int64_t started_ns; /* monotonic */
 	int64_t started_real_ns;
-	int64_t asked_ns;      /* when a reload was asked for; 0: never */
-	uint64_t asked_before; /* reloads until then */
+	int64_t requested_ns;	 /* of the last reload over HTTP; 0: none */
+	uint64_t reloads_before; /* reloads until then */
 };
 
 static struct metrics begin(const struct status *s)
@@ -55,13 +55,13 @@ static struct failures failures_in(const struct pipeline_view *v)
 	for (size_t i = 0; i < v->sink_count; i++) {
 		const struct sink_stats *s = &v->sinks[i].stats;
 		now.errors += s->errors_total;
-		now.given_up += s->lines_dropped_total[DROP_write_failed];
+		now.dropped += s->lines_dropped_total[DROP_write_failed];
 	}
 	return now;
 }
 
-/* As Fluent Bit: bad when they grew by more than the limit within the last
- * HC_Period. */
+/* As in Fluent Bit, health is bad if the failures grew by more than the limit
+ * within the last HC_Period. */
 static struct metrics_health health_of(const struct status *s,
 				       const struct pipeline_view *v)
 {
@@ -71,14 +71,14 @@ static struct metrics_health health_of(const struct status *s,
 	struct metrics_health health = {
 		.is_checked = set->health_check,
 		.errors = now.errors - before->errors,
-		.given_up = now.given_up - before->given_up,
+		.dropped = now.dropped - before->dropped,
 		.errors_max = set->health_errors_max,
-		.given_up_max = set->health_retries_max,
+		.dropped_max = set->health_retries_max,
 		.period_s = (int64_t)set->health_period_s,
 	};
 	health.is_good = !set->health_check ||
 			 (health.errors <= (uint64_t)health.errors_max &&
-			  health.given_up <= (uint64_t)health.given_up_max);
+			  health.dropped <= (uint64_t)health.dropped_max);
 	return health;
 }
 
@@ -118,20 +118,20 @@ static uint64_t reloads(const struct status *s)
 	return t->reloads_done + t->reloads_failed;
 }
 
-/* Whether one was asked for and has neither come nor failed.  It ends within
- * RELOAD_S, or was refused. */
+/* Whether a reload was requested and has neither succeeded nor failed.  After
+ * RELOAD_S it was refused. */
 static bool is_reloading(const struct status *s)
 {
-	return s->asked_ns != 0 && s->asked_before == reloads(s) &&
-	       clock_mono_ns() - s->asked_ns < RELOAD_S * NS_PER_S;
+	return s->requested_ns != 0 && s->reloads_before == reloads(s) &&
+	       clock_mono_ns() - s->requested_ns < RELOAD_S * NS_PER_S;
 }
 
-static bool ask_reload(struct status *s)
+static bool request_reload(struct status *s)
 {
 	if (!s->opts.settings->hot_reload || !s->opts.on_reload(s->opts.data))
 		return false;
-	s->asked_ns = clock_mono_ns();
-	s->asked_before = reloads(s);
+	s->requested_ns = clock_mono_ns();
+	s->reloads_before = reloads(s);
 	return true;
 }
 
@@ -141,24 +141,24 @@ static void put_reload(struct http_answer *answer, const char *word, int status)
 		   status);
 }
 
-/* Fluent Bit 5.1's answers. */
+/* The answers are those of Fluent Bit 5.1. */
 static void answer_reload(struct status *s, const struct http_request *request,
 			  struct http_answer *answer)
 {
-	bool is_asked = strcmp(request->method, "POST") == 0 ||
-			strcmp(request->method, "PUT") == 0;
+	bool is_request = strcmp(request->method, "POST") == 0 ||
+			  strcmp(request->method, "PUT") == 0;
 	answer->content_type = "application/json";
 	if (strcmp(request->method, "GET") == 0) {
 		buf_printf(&answer->body, "{\"hot_reload_count\":%" PRIu64 "}",
 			   s->opts.worker_counts->reloads_done);
-	} else if (!is_asked) {
+	} else if (!is_request) {
 		answer->status = 405;
 		answer->content_type = NULL;
 		answer->allow = "GET, POST, PUT";
 	} else if (is_reloading(s)) {
 		answer->status = 400;
 		put_reload(answer, "in progress", -2);
-	} else if (ask_reload(s)) {
+	} else if (request_reload(s)) {
 		put_reload(answer, "done", 0);
 	} else {
 		put_reload(answer, "not enabled", -1);
@@ -183,25 +183,26 @@ void status_answer(struct status *s, const struct http_request *request,
 	pipeline_view_end(s->opts.pipeline);
 }
 
-void status_say_last_word(struct status *s)
+void status_log_final_counts(struct status *s)
 {
 	struct metrics m = begin(s);
-	struct metrics_balance law = metrics_balance(&m);
+	struct metrics_balance sum = metrics_balance(&m);
 	pipeline_view_end(s->opts.pipeline);
 	uint64_t dropped = 0;
 	for (size_t i = 0; i < DROP_REASON_COUNT; i++)
-		dropped += law.dropped[i];
-	bool is_loss = law.dropped[DROP_write_failed] > 0;
+		dropped += sum.dropped[i];
+	bool is_loss = sum.dropped[DROP_write_failed] > 0;
 	log_line(is_loss	  ? LOG_ERROR
-		 : law.queued > 0 ? LOG_WARN
+		 : sum.queued > 0 ? LOG_WARN
 				  : LOG_INFO,
 		 "worker",
-		 "stopped received=%" PRIu64 " written=%" PRIu64
+		 "state=stopped received=%" PRIu64 " written=%" PRIu64
 		 " dropped=%" PRIu64 " dead_lettered=%" PRIu64
 		 " queued=%" PRIu64 "%s",
-		 law.received, law.written, dropped, law.dead_lettered,
-		 law.queued,
-		 law.queued > 0
-			 ? " msg=\"they stay in the journal or in a spill\""
+		 sum.received, sum.written, dropped, sum.dead_lettered,
+		 sum.queued,
+		 sum.queued > 0
+			 ? " action=\"queued messages stay in the journal or "
+			   "in a spill\""
 			 : "");
 }

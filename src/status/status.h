@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* status - what a worker tells about itself: HTTP answers and last words. */
+/* status - what a worker reports about itself: HTTP answers and final counts.
+ */
 #ifndef STATUS_STATUS_H
 #define STATUS_STATUS_H
 
@@ -13,7 +14,7 @@ struct http_answer;
 struct http_request;
 struct settings;
 
-/* What the answers are made of; all borrowed. */
+/* Where the figures come from; all borrowed. */
 struct status_opts {
 	const struct settings *settings;
 	struct journal *journal;
@@ -21,25 +22,29 @@ struct status_opts {
 	const struct metrics_input *inputs;
 	size_t input_count;
 	const struct worker_counts *worker_counts;
-	bool (*on_reload)(void *); /* asked for over HTTP; false: it cannot */
+	bool (*on_reload)(void *); /* requested over HTTP; false: impossible */
 	void *data;
 };
 
 struct status;
 
 struct status *status_new(const struct status_opts *);
+
+/* NULL is allowed. */
 void status_free(struct status *);
 
-/* Health_Check: HC_Period goes on by a step, one of STATUS_STEPS.  To be called
- * once in so many milliseconds. */
+/* Health_Check looks back over HC_Period, which is divided into STATUS_STEPS
+ * steps.  Call status_tick once every status_tick_ms milliseconds. */
 enum { STATUS_STEPS = 60 };
 void status_tick(struct status *);
 uint64_t status_tick_ms(const struct status *);
 
+/* Answer an HTTP request. */
 void status_answer(struct status *, const struct http_request *,
 		   struct http_answer *);
 
-/* "stopped received=... written=..." */
-void status_say_last_word(struct status *);
+/* Log "state=stopped received=... written=..."; at level error if lines were
+ * dropped because they could not be written. */
+void status_log_final_counts(struct status *);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tool/healthcheck.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,28 +9,26 @@
 
 #include "base/check.h"
 #include "conf/conf.h"
+#include "intake/inet.h"
 #include "setup/settings.h"
 
 enum { TIMEOUT_S = 3 };
 
-/* The address to ask: a wildcard address listens on the loopback one too. */
-static void address_of(const struct settings *s, struct sockaddr_storage *out)
+/* A socket that listens on a wildcard address also listens on the loopback
+ * address. */
+static bool address_of(const struct settings *s, struct inet_address *out,
+		       struct err *e)
 {
-	struct sockaddr_in *v4 = (struct sockaddr_in *)out;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
-	memset(out, 0, sizeof *out);
-	if (inet_pton(AF_INET, s->http_listen, &v4->sin_addr) == 1) {
-		v4->sin_family = AF_INET;
-		v4->sin_port = htons(s->http_port);
-		if (v4->sin_addr.s_addr == htonl(INADDR_ANY))
-			v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-		return;
-	}
-	CHECK(inet_pton(AF_INET6, s->http_listen, &v6->sin6_addr) == 1);
-	v6->sin6_family = AF_INET6;
-	v6->sin6_port = htons(s->http_port);
-	if (memcmp(&v6->sin6_addr, &in6addr_any, 16) == 0)
-		v6->sin6_addr = in6addr_loopback;
+	struct inet_opts opts = {.host = s->http_listen,
+				 .port = s->http_port,
+				 .is_stream = true,
+				 .is_numeric = true};
+	if (!inet_resolve(&opts, out, e))
+		return false;
+	if (!inet_is_wildcard(&out->any))
+		return true;
+	opts.host = out->any.ss_family == AF_INET ? "127.0.0.1" : "::1";
+	return inet_resolve(&opts, out, e);
 }
 
 static bool ask(int fd, struct err *e)
@@ -47,26 +44,28 @@ static bool ask(int fd, struct err *e)
 		if (n < 0)
 			return err_sys(e, errno, "receive");
 		if (n == 0)
-			return err_set(e, "%s", "the answer is cut");
+			return err_set(e, "%s", "the answer ended early");
 		have += (size_t)n;
 	}
 	/* The server may answer with its own minor version. */
 	if (memcmp(head, good, 7) != 0 || memcmp(head + 8, good + 8, 4) != 0)
-		return err_set(e, "it answers \"%.*s\"", (int)have, head);
+		return err_set(e, "the answer is \"%.*s\"", (int)have, head);
 	return true;
 }
 
 static bool check_health(const struct settings *s, struct err *e)
 {
-	struct sockaddr_storage address;
-	address_of(s, &address);
-	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct inet_address address;
+	if (!address_of(s, &address, e))
+		return false;
+	int fd = socket(address.any.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_sys(e, errno, "socket");
 	struct timeval timeout = {.tv_sec = TIMEOUT_S};
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
-	bool ok = connect(fd, (struct sockaddr *)&address, sizeof address) == 0
+	bool ok = connect(fd, (struct sockaddr *)&address.any,
+			  address.length) == 0
 			  ? ask(fd, e)
 			  : err_sys(e, errno, "connect to %s port %u",
 				    s->http_listen, s->http_port);
@@ -86,13 +85,16 @@ static bool read_settings(const struct conf *conf, const struct conf *options,
 	if (s->http_server)
 		return true;
 	if (c == NULL)
-		return err_set(e, "there is no [SERVICE] with HTTP_Server On");
+		return err_set(e,
+			       "HTTP_Server must be On for a healthcheck, but "
+			       "there is no [SERVICE]");
 	return conf_err_key(c, "HTTP_Server", e,
 			    "HTTP_Server must be On for a healthcheck");
 }
 
-int healthcheck(const struct assemble_opts *opts)
+int healthcheck(const struct command_args *args)
 {
+	const struct assemble_opts *opts = args->assemble;
 	struct err e = {0};
 	struct settings settings;
 	bool ok = false;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* healthcheck - `sluiced healthcheck`: does the running sluiced answer?
+/* healthcheck - `sluiced healthcheck -c FILE`: does the running sluiced answer?
  *
- * For a container's HEALTHCHECK, where there is no shell and no curl: asks
- * the HTTP server of the configuration for /api/v1/health. */
+ * For a container's HEALTHCHECK, where there is neither shell nor curl.  It
+ * asks the HTTP server of the configuration for /api/v1/health. */
 #ifndef TOOL_HEALTHCHECK_H
 #define TOOL_HEALTHCHECK_H
 
-#include "setup/assemble.h"
+#include "tool/commands.h"
 
-/* 0 when it answered 200, else an exit code, said on standard error. */
-int healthcheck(const struct assemble_opts *);
+/* 0 if the answer was 200.  Otherwise an exit code; the reason is printed on
+ * standard error. */
+int healthcheck(const struct command_args *);
 
 #endif

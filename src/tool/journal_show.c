@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The file is read twice: its summary comes first and is known last, and the
- * messages of a full journal are too many to be kept in the memory of the
- * container in which this may run. */
+/* The file is read twice.  Its summary is printed first but known last, and a
+ * full journal has too many messages for the memory of the container in which
+ * this may run. */
 #include "tool/journal_show.h"
 
 #include <inttypes.h>
@@ -19,14 +19,16 @@ struct show {
 	struct buf line;
 };
 
-static void on_count(void *data, const struct journal_entry *entry)
+static void on_count(void *data, const struct journal_entry *entry,
+		     const struct journal_input *input)
 {
 	struct show *show = data;
-	(void)entry;
+	(void)entry, (void)input;
 	show->count++;
 }
 
-static void on_print(void *data, const struct journal_entry *item)
+static void on_print(void *data, const struct journal_entry *item,
+		     const struct journal_input *input)
 {
 	struct show *show = data;
 	struct journal_entry entry = *item;
@@ -35,7 +37,12 @@ static void on_print(void *data, const struct journal_entry *item)
 	buf_clear(b);
 	buf_printf(b, "seq=%" PRIu64 " time=", entry.seq);
 	rfc3339_put(b, entry.arrival_ns);
-	buf_printf(b, " input=%u bytes=%zu", entry.source, entry.bytes.len);
+	buf_put_text(b, " input=");
+	if (input != NULL)
+		buf_put_text(b, input->name);
+	else
+		buf_printf(b, "%u", entry.input);
+	buf_printf(b, " bytes=%zu", entry.bytes.len);
 	if (!span_is_empty(peer_address)) {
 		buf_put_text(b, " from=");
 		buf_put_span(b, peer_address);
@@ -67,13 +74,14 @@ static void print_summary(const struct journal_summary *s, uint64_t pending)
 	print("pending", pending);
 }
 
-int journal_show(const char *path, bool verbose)
+int journal_show(const struct command_args *args)
 {
-	struct show show = {.verbose = verbose};
+	const char *path = args->operand;
+	struct show show = {.verbose = args->is_verbose};
 	struct journal_summary summary = {0};
 	struct err e = {0};
 	bool ok = journal_inspect(path, &summary, on_count, &show, &e);
-	if (summary.version != 0) { /* else not even its header is good */
+	if (summary.version != 0) { /* at least its header is good */
 		print_summary(&summary, show.count);
 		ok = journal_inspect(path, &summary, on_print, &show, &e);
 		buf_fini(&show.line);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* 1. The configuration says which inputs there are, and where.
- * 2. Each line of FILE, or each message in the journal, is sent to its input;
- *    a socket is connected when it is needed first.
- * 3. A line that is no letter, and a message that does not fit into a datagram
- *    or a line, is told and passed by.
- * 4. When a socket cannot be sent to, the rest stays unsent: the place is
- *    told, so that one can go on from there. */
+/* The happy path:
+ *  1. the configuration names the inputs and their addresses;
+ *  2. each line of FILE, or each message of the journal, is sent to its input;
+ *     a socket is connected when it is first needed. Failure modes:
+ *  - a line is no dead letter, or a message does not fit into a datagram or a
+ *    line: it is reported and skipped;
+ *  - a socket cannot be sent to: the rest stays unsent, and the position is
+ *    printed, so that the user can continue from there. */
 #include "tool/replay.h"
 
 #include <errno.h>
@@ -23,54 +24,60 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "file/dead_letter.h"
+#include "file/spill_replay.h"
+#include "intake/socket.h"
 #include "journal/journal.h"
 #include "journal/peer_address.h"
 #include "record/json.h"
 #include "record/record.h"
-#include "tool/target.h"
+#include "tool/message_sender.h"
 
 enum { ARENA_BYTES = 64 * 1024 };
 
-static const char journal_magic[] = "sluicedJ";
+struct replay_opts {
+	const char *path; /* FILE */
+	const char *conf_path;
+	uint32_t rate; /* messages per second at most; 0: no limit */
+};
 
 struct replayer {
 	const struct replay_opts *opts;
-	struct target *targets;
-	size_t target_count;
+	struct message_sender *senders;
+	size_t sender_count;
 	int64_t next_ns;
 	uint64_t sent;
-	uint64_t elsewhere; /* of them: to another input than their own */
+	uint64_t elsewhere; /* of these: to another input than their own */
 	uint64_t unsent;
 	bool is_stopped; /* nothing more can be sent */
 };
 
 /* --- the inputs */
 
-static bool add_target(struct replayer *r, struct conf_section *s,
+static bool add_sender(struct replayer *r, struct conf_section *s,
 		       struct err *e)
 {
-	size_t n = r->target_count++;
-	r->targets = mem_grow(r->targets, n + 1, sizeof *r->targets);
-	return target_init(&r->targets[n], s, n, e);
+	size_t n = r->sender_count++;
+	r->senders = mem_grow(r->senders, n + 1, sizeof *r->senders);
+	return message_sender_init(&r->senders[n], s, n, e);
 }
 
-static bool read_targets(struct replayer *r, const struct conf *conf,
+static bool read_senders(struct replayer *r, const struct conf *conf,
 			 struct err *e)
 {
 	struct conf_section *s;
 	for (size_t i = 0; (s = conf_section(conf, i)) != NULL; i++)
-		if (conf_is(s, "INPUT") && !add_target(r, s, e))
+		if (conf_is(s, "INPUT") && !add_sender(r, s, e))
 			return false;
-	return r->target_count > 0 ||
-	       err_set(e, "%s: there is no [INPUT] to send to",
+	return r->sender_count > 0 ||
+	       err_set(e, "%s: it has no [INPUT] to send to",
 		       r->opts->conf_path);
 }
 
-static struct target *find_target(struct replayer *r, struct span name)
+static struct message_sender *find_sender(struct replayer *r, struct span name)
 {
-	for (size_t i = 0; i < r->target_count; i++)
-		if (span_equals(buf_span(&r->targets[i].name), name))
-			return &r->targets[i];
+	for (size_t i = 0; i < r->sender_count; i++)
+		if (span_equals(buf_span(&r->senders[i].name), name))
+			return &r->senders[i];
 	return NULL;
 }
 
@@ -91,23 +98,23 @@ static void wait_turn(struct replayer *r)
 	r->next_ns += NS_PER_S / r->opts->rate;
 }
 
-/* `own` is NULL when the configuration has no such input any more. */
-static bool send_message(struct replayer *r, struct target *own,
+/* `own` is NULL if the configuration has no such input any more. */
+static bool send_message(struct replayer *r, struct message_sender *own,
 			 struct span raw, struct err *e)
 {
-	struct target *t = own != NULL ? own : &r->targets[0];
+	struct message_sender *t = own != NULL ? own : &r->senders[0];
 	wait_turn(r);
-	enum target_send answer = target_send(t, raw, e);
-	r->is_stopped = answer == TARGET_GONE;
-	if (answer != TARGET_SENT)
+	enum message_sender_result answer = message_sender_send(t, raw, e);
+	r->is_stopped = answer == MESSAGE_SENDER_GONE;
+	if (answer != MESSAGE_SENDER_SENT)
 		return false;
 	r->sent++;
 	r->elsewhere += own == NULL;
 	return true;
 }
 
-static void tell(struct replayer *r, const char *what, uint64_t number,
-		 const char *why)
+static void report_unsent(struct replayer *r, const char *what, uint64_t number,
+			  const char *why)
 {
 	r->unsent++;
 	fprintf(stderr, "%s:%s%" PRIu64 ": %s\n", r->opts->path, what, number,
@@ -124,9 +131,9 @@ static void send_line(struct replayer *r, struct json_reader *json,
 	struct record *room = record_new(arena, NULL, SPAN(""), 0);
 	const char *wrong = dead_letter_read(json, line, room, &letter);
 	if (wrong != NULL)
-		tell(r, "", number, wrong);
-	else if (!send_message(r, find_target(r, letter.input), letter.raw, &e))
-		tell(r, "", number, e.text);
+		report_unsent(r, "", number, wrong);
+	else if (!send_message(r, find_sender(r, letter.input), letter.raw, &e))
+		report_unsent(r, "", number, e.text);
 	arena_reset(arena);
 }
 
@@ -166,27 +173,42 @@ static bool send_letters(struct replayer *r, struct err *e)
 
 /* --- a journal */
 
-static void pass_by(void *data, const struct journal_entry *entry)
+static void pass_by(void *data, const struct journal_entry *entry,
+		    const struct journal_input *input)
 {
-	(void)data, (void)entry;
+	(void)data, (void)entry, (void)input;
 }
 
-static void send_entry(void *data, const struct journal_entry *item)
+/* The sender to the address of the message's input. */
+static struct message_sender *sender_of(struct replayer *r, unsigned number,
+					const struct journal_input *input)
+{
+	char address[SOCKET_ADDRESS_BYTES];
+	if (input == NULL) /* an old journal: it holds only the number */
+		return number < r->sender_count ? &r->senders[number] : NULL;
+	for (size_t i = 0; i < r->sender_count; i++) {
+		socket_address(&r->senders[i].at, address);
+		if (strcmp(address, input->address) == 0)
+			return &r->senders[i];
+	}
+	return NULL;
+}
+
+static void send_entry(void *data, const struct journal_entry *item,
+		       const struct journal_input *input)
 {
 	struct replayer *r = data;
 	struct err e = {0};
 	struct journal_entry entry = *item;
-	(void)peer_address_take(&entry); /* we are the sender now */
-	struct target *own = entry.source < r->target_count
-				     ? &r->targets[entry.source]
-				     : NULL;
+	(void)peer_address_take(&entry); /* the replay is the sender now */
+	struct message_sender *own = sender_of(r, entry.input, input);
 	if (r->is_stopped)
 		r->unsent++;
 	else if (!send_message(r, own, entry.bytes, &e))
-		tell(r, " message ", entry.seq, e.text);
+		report_unsent(r, " message ", entry.seq, e.text);
 }
 
-/* What is good of a damaged one is sent too. */
+/* Sends the good messages of a damaged journal, too. */
 static bool send_journal(struct replayer *r, struct err *e)
 {
 	struct journal_summary summary = {0};
@@ -195,56 +217,120 @@ static bool send_journal(struct replayer *r, struct err *e)
 		return false;
 	if (summary.is_owned)
 		return err_set(e,
-			       "%s is in use: the sluiced that has it writes "
-			       "its messages by itself",
+			       "%s is in use: the sluiced that owns it writes "
+			       "its messages itself",
 			       r->opts->path);
 	return journal_inspect(r->opts->path, &summary, send_entry, r, e);
 }
 
-/* Of another kind of file, nothing is read. */
-static bool is_journal(const char *path)
+/* --- spills */
+
+/* Confines the file below the Path of an output, as that output does. */
+static size_t find_root(void *data, struct span path)
 {
-	char magic[sizeof journal_magic - 1];
+	const struct conf *conf = data;
+	struct conf_section *s;
+	for (size_t i = 0; (s = conf_section(conf, i)) != NULL; i++) {
+		const char *root = NULL, *file = NULL;
+		bool follows_symlinks = false;
+		struct err e = {0};
+		if (!conf_is(s, "OUTPUT") ||
+		    !conf_get_text(s, "Path", &root, &e) || root == NULL ||
+		    !conf_get_text(s, "File", &file, &e) || file != NULL ||
+		    !conf_get_bool(s, "Follow_Symlinks", &follows_symlinks,
+				   &e) ||
+		    follows_symlinks)
+			continue;
+		size_t len = strlen(root);
+		while (len > 0 && root[len - 1] == '/')
+			len--;
+		if (len > 0 && path.len > len + 1 && path.ptr[len] == '/' &&
+		    memcmp(path.ptr, root, len) == 0)
+			return len + 1;
+	}
+	return 0;
+}
+
+/* The lines of a spill are complete: they are appended to their file instead of
+ * being sent to an input. */
+static bool append_spill(struct replayer *r, struct conf *conf, struct err *e)
+{
+	struct spill_replayed result;
+	bool ok = spill_replay(r->opts->path, find_root, conf, &result, e);
+	if (result.output_path != NULL)
+		printf("appended to %s: %" PRIu64 " lines\n",
+		       result.output_path, result.lines);
+	if (ok && result.damaged_bytes > 0)
+		ok = err_set(e, "%s: %" PRIu64 " damaged bytes were skipped",
+			     r->opts->path, result.damaged_bytes);
+	free(result.output_path);
+	return ok;
+}
+
+/* --- the kind of a file */
+
+/* Reads nothing of other kinds of files than regular ones. */
+static bool begins_with(const char *path, struct span magic)
+{
+	char begin[16];
 	struct stat st;
+	CHECK(magic.len <= sizeof begin);
 	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
 		return false;
 	FILE *f = fopen(path, "re");
 	if (f == NULL)
 		return false;
-	size_t n = fread(magic, 1, sizeof magic, f);
+	size_t n = fread(begin, 1, magic.len, f);
 	fclose(f);
-	return n == sizeof magic && memcmp(magic, journal_magic, n) == 0;
+	return n == magic.len && memcmp(begin, magic.ptr, n) == 0;
+}
+
+static bool replay_file(struct replayer *r, struct conf *conf, struct err *e)
+{
+	bool ok;
+	if (begins_with(r->opts->path, SPAN(SPILL_MAGIC))) {
+		ok = append_spill(r, conf, e);
+		fflush(stdout);
+		return ok;
+	}
+	ok = begins_with(r->opts->path, SPAN("sluicedJ")) ? send_journal(r, e)
+							  : send_letters(r, e);
+	printf("sent: %" PRIu64 "\n", r->sent);
+	if (r->elsewhere > 0)
+		printf("of these to %.*s, because their own input does not "
+		       "exist: %" PRIu64 "\n",
+		       (int)r->senders[0].name.len, r->senders[0].name.ptr,
+		       r->elsewhere);
+	fflush(stdout);
+	return ok;
 }
 
 static void replayer_fini(struct replayer *r)
 {
-	for (size_t i = 0; i < r->target_count; i++)
-		target_fini(&r->targets[i]);
-	free(r->targets);
+	for (size_t i = 0; i < r->sender_count; i++)
+		message_sender_fini(&r->senders[i]);
+	free(r->senders);
 }
 
-int replay(const struct replay_opts *opts)
+int replay(const struct command_args *args)
 {
+	const struct replay_opts replay_opts = {
+		.path = args->operand,
+		.conf_path = args->assemble->conf_path,
+		.rate = args->rate,
+	};
+	const struct replay_opts *opts = &replay_opts;
 	struct replayer r = {.opts = opts};
 	struct err e = {0};
 	int code = EXIT_CODE_SYSTEM;
 	if (!log_open(NULL, LOG_OFF, &e))
 		return code;
 	struct conf *conf = conf_read(opts->conf_path, &e);
-	bool ok = conf != NULL && read_targets(&r, conf, &e);
-	if (!ok) {
+	bool ok = conf != NULL && read_senders(&r, conf, &e);
+	if (!ok)
 		code = e.exit_code;
-	} else {
-		ok = is_journal(opts->path) ? send_journal(&r, &e)
-					    : send_letters(&r, &e);
-		printf("sent: %" PRIu64 "\n", r.sent);
-		if (r.elsewhere > 0)
-			printf("of these to %.*s, their own input not being "
-			       "there: %" PRIu64 "\n",
-			       (int)r.targets[0].name.len,
-			       r.targets[0].name.ptr, r.elsewhere);
-		fflush(stdout);
-	}
+	else
+		ok = replay_file(&r, conf, &e);
 	if (!ok)
 		fprintf(stderr, "sluiced replay: %s\n", e.text);
 	replayer_fini(&r);

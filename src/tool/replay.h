@@ -1,29 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* replay - `sluiced replay FILE -c CONFIG [--rate N]`: send them again.
+/* replay - `sluiced replay FILE -c CONFIG [--rate N]`: send messages again.
  *
- * FILE is one of dead letters (file/dead_letter.h) or a journal that was set
- * aside (journal/journal.h).  Each message in it goes, byte for byte, to the
- * socket of the configuration's input of the same name, or, where there is
- * none now, to the first one (tool/target.h).  It arrives anew: with another
- * arrival time, which only shows where the message has no time of its own.
+ * FILE holds dead letters (file/dead_letter.h), or it is a journal that was set
+ * aside (journal/journal.h).  Each message in it is sent, byte for byte, to the
+ * socket of the input from which it came or, if the configuration has no such
+ * input, to the first one.  It gets a new arrival time, which matters only if
+ * the message has no time of its own.
+ *
+ * FILE may also be a spill that was set aside as NAME.damaged (file/spill.h).
+ * Its lines are complete, so replay appends them to the file for which they
+ * were rendered (file/spill_replay.h).
  *
  * Sending waits while the receiver's queue is full.  FILE is read up to where
- * it ended at the start, since a message that still cannot become a line is
- * put behind it again, and is neither changed nor deleted. */
+ * it ended at the start, because messages that still cannot become a line are
+ * appended to it again.  It is neither changed nor deleted. */
 #ifndef TOOL_REPLAY_H
 #define TOOL_REPLAY_H
 
-#include <stdint.h>
+#include "tool/commands.h"
 
-struct replay_opts {
-	const char *path; /* FILE */
-	const char *conf_path;
-	uint32_t rate; /* messages a second at most; 0: as fast as it goes */
-};
-
-/* Prints how many were sent, and on standard error FILE:LINE and why for each
- * line that is no dead letter or could not be sent.  0 when all were sent,
- * EXIT_CODE_SYSTEM when not, EXIT_CODE_CONFIG when it could not begin. */
-int replay(const struct replay_opts *);
+/* Prints how many messages were sent, and on standard error FILE:LINE and the
+ * reason for each that was not.  0 if all were sent, EXIT_CODE_SYSTEM if not,
+ * EXIT_CODE_CONFIG if the configuration is wrong. */
+int replay(const struct command_args *);
 
 #endif

@@ -24,7 +24,7 @@ USUAL = re.compile(
     r"\[ ?(info|help|debug)\]|level=info|Fluent Bit v|Copyright|CNCF|https?://"
     r"|^\* |^\s*$|__|caught signal|service will shutdown|backend failed"
     r"|[Ff]ailed initialize|initialization failed|yaml error"
-    r"|contains errors, aborting|grace=over|on a disk: receiving waits")
+    r"|contains errors, aborting|Grace is over|the journal is on a disk")
 STAMP = re.compile(
     r"^\[\d{4}/\S+ [\d:.]+\] |^\S+Z |^sluiced: |\x1b\[[0-9;]*m")
 SOURCE = re.compile(r"\[\S+:\d+ (errno=\d+)\]")

@@ -55,7 +55,7 @@ A file: a text, {base64: ...}, {re: ...} for all of it, or {any_order: text}:
 each line, keys of its JSON in any order.
 
 HTTP: path, method, status (200), and of the body: is (all of it), has (list of
-texts), re (all of it), json (equal).  Asked again until it fits, 7 s long.
+texts), re (all of it), json (equal).  Asked again until it fits.
 """
 import argparse
 import os

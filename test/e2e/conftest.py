@@ -1,4 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The fixtures of the end-to-end tests.
+
+The fixtures that start a process also stop it, and its end is a test in itself:
+see harness/daemon.py, which checks the accounting equation each time."""
 import os
 import socket
 import tempfile
@@ -7,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from harness import mount, namespace
-from harness.compile import compiled
 from harness.daemon import SLUICED, Daemon
 from harness.nginx import Nginx
 from harness.room import OutDir, Room
+from harness.scale import SEED
 from harness.stream import Stream
 
 MAY_MOUNT = pytest.StashKey[bool]()
@@ -33,13 +37,15 @@ def pytest_sessionfinish(session):
 
 def pytest_collection_modifyitems(items):
     if not os.access(SLUICED, os.X_OK) and items:
-        pytest.exit(f"there is no {SLUICED}: run `make` first", 2)
+        pytest.exit(f"{SLUICED} does not exist: run `make` first", 2)
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
     setattr(item, f"{report.when}_failed", report.failed)
+    if report.failed:
+        report.sections.append(("random choices", f"SEED={SEED}"))
 
 
 @pytest.fixture
@@ -50,7 +56,7 @@ def room(request):
         for log in sorted(room.path.rglob("*.log")):
             if log.name.startswith("sluiced") or log.name == "error.log":
                 print(f"--- {log}\n{log.read_text(errors='replace')[-4000:]}")
-        print(f"kept: {room.keep()}")
+        print(f"the files of this test are in {room.keep()}")
     else:
         room.remove()
 
@@ -62,7 +68,8 @@ def out(room):
 
 @pytest.fixture
 def start(room):
-    """Start daemons; at the end each must have ended as it ought to."""
+    """Start daemons.  When the test is over, each of them is stopped and
+    checked: exit code, log, open descriptors, accounting equation."""
     daemons = []
 
     def start_one(config, **more):
@@ -91,11 +98,11 @@ def start_nginx(room):
 
 @pytest.fixture
 def own_network():
-    """A network namespace as new as a pod's: queue length 10."""
+    """A network namespace as new as a pod's: its queue length is 10."""
     before = namespace.here()
     if not namespace.enter_new():
         os.close(before)
-        pytest.skip("needs root, for a network namespace of its own")
+        pytest.skip("needs root to make a network namespace")
     yield
     namespace.enter(before)
     os.close(before)
@@ -116,8 +123,8 @@ def stream(room):
 
 @pytest.fixture
 def held_socket(room):
-    """A socket that the test has bound and holds, as systemd may: what was
-    sent to it outlives every process of the daemon's."""
+    """A socket that the test has bound and holds, as systemd may do.  The
+    datagrams in it outlive every process of the daemon."""
     if namespace.may_set_queue_length():
         namespace.set_queue_length(4096)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as held:
@@ -128,9 +135,9 @@ def held_socket(room):
 
 @pytest.fixture
 def mount_disk(request):
-    """Make file systems of so many bytes."""
+    """Mount file systems of a given size."""
     if not request.config.stash[MAY_MOUNT]:
-        pytest.skip("needs root, for a file system of its own")
+        pytest.skip("needs root to mount a file system")
     disks = []
 
     def mount_one(path, size_bytes):
@@ -144,8 +151,3 @@ def mount_disk(request):
 @pytest.fixture
 def small_disk(mount_disk, room):
     return mount_disk(room.out, 2 << 20)
-
-
-@pytest.fixture(scope="session")
-def burst_sender():
-    return compiled("sender.c")

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* faults - write() as a bad disk does it, in a process that is started with
- * LD_PRELOAD=faults.so FAULTS=FILE FAULTS_BELOW=DIRECTORY.
+/* faults - a write() that fails as it does on a bad disk.  A process uses it
+ * when it is started with LD_PRELOAD=faults.so FAULTS=FILE
+ * FAULTS_BELOW=DIRECTORY.
  *
- * FILE holds struct faults and is mapped, so that a test changes it at any
- * moment and reads how often it struck; the words are harness/faults.py's.
- * Only writes to files below DIRECTORY are touched. */
+ * FILE holds struct faults and is mapped, so that a test can change the orders
+ * at any moment and read how many writes had a fault.  harness/faults.py knows
+ * the same layout.  Only writes to files below DIRECTORY are touched. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -20,10 +21,12 @@
 
 struct faults {
 	uint32_t error;	      /* errno, 0: none */
-	uint32_t short_every; /* this many-th write is short; 0: none */
+	uint32_t short_every; /* each n-th write is short; 0: none */
 	uint32_t delay_ms;
+	uint32_t hold;	 /* writes wait as long as this is set */
 	uint32_t struck; /* how many writes had one of these */
 	uint32_t writes;
+	uint32_t held; /* how many writes wait at this moment */
 };
 
 static volatile struct faults *faults;
@@ -38,7 +41,7 @@ __attribute__((constructor)) static void begin(void)
 			   : mmap(NULL, sizeof *faults, PROT_READ | PROT_WRITE,
 				  MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED || below == NULL) {
-		dprintf(2, "faults: FAULTS and FAULTS_BELOW are needed\n");
+		dprintf(2, "faults: set FAULTS and FAULTS_BELOW\n");
 		_exit(64);
 	}
 	close(fd);
@@ -63,6 +66,19 @@ static void sleep_us(long us)
 		nanosleep(&t, NULL);
 }
 
+/* The write waits for the test, not for a time: the test decides when it has
+ * seen enough. */
+static void wait_for_release(void)
+{
+	if (faults->hold == 0)
+		return;
+	faults->struck++;
+	faults->held++;
+	while (faults->hold != 0)
+		sleep_us(1000);
+	faults->held--;
+}
+
 static ssize_t bad_write(int fd, const void *bytes, size_t count,
 			 uint32_t number)
 {
@@ -74,17 +90,19 @@ static ssize_t bad_write(int fd, const void *bytes, size_t count,
 		errno = (int)faults->error;
 		return -1;
 	}
-	/* Anywhere in it, but not always at the same place. */
+	/* Cut the write anywhere, but not always at the same place. */
 	if (is_short)
 		count = 1 + number * 2654435761U % (count - 1);
 	return syscall(SYS_write, fd, bytes, count);
 }
 
-/* A slow one takes its time before the bytes are there, and after. */
+/* A slow write spends half of its time before the bytes are in the file, and
+ * half after that. */
 ssize_t write(int fd, const void *bytes, size_t count)
 {
 	if (faults == NULL || !is_below(fd))
 		return syscall(SYS_write, fd, bytes, count);
+	wait_for_release();
 	long half_us = (long)faults->delay_ms * 500;
 	sleep_us(half_us);
 	ssize_t done = bad_write(fd, bytes, count, ++faults->writes);

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sender - numbered datagrams at a steady rate, as nginx would send them: from
- * eight sockets in turn, as eight workers have them (the kernel bounds what
- * one of them may have in flight to about a hundred lines), without waiting.
- * What is refused is lost, but known.
+/* sender - sends numbered datagrams at a steady rate, as nginx would: without
+ * waiting, and from eight sockets in turn, as eight nginx workers have them.
+ * (The kernel lets one socket have about a hundred lines in flight.)  Lines
+ * that the kernel refuses are lost, but their numbers are known.
  *
  *     sender [OPTIONS] SOCKET COUNT RATE_PER_SECOND
- *       -s N     so many sockets
- *       -k N     "to" is f0 .. fN-1 in turn
- *       -w       wait for room in the queue
- *       -r       go on when nobody listens, until somebody does
- *       -l FILE  write there which numbers were not accepted, a line each
+ *       -s N     use N sockets
+ *       -k N     set the field "to" to f0 .. fN-1 in turn
+ *       -w       wait until the kernel accepts the line
+ *       -r       if nobody listens, count the line as gone and continue
+ *       -l FILE  write the numbers of the lines that the kernel did not accept
  *
- * Ends after COUNT, or on SIGTERM.  Prints "sent N refused N gone N late_ms N"
- * (gone: nobody listened); late is the most that it fell behind its own
- * timetable. */
+ * The program ends after COUNT lines, or on SIGTERM, and prints
+ * "sent N refused N gone N late_ms N".  late_ms is the longest time that it
+ * was behind its own timetable. */
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -35,7 +35,7 @@ enum {
 
 struct sender {
 	struct sockaddr_un to;
-	int fds[SOCKETS_MAX]; /* -1: to be connected anew */
+	int fds[SOCKETS_MAX]; /* -1: to be connected again */
 	long sockets;
 	long kinds;
 	bool waits, reconnects;
@@ -95,7 +95,7 @@ static int compose(const struct sender *s, char *text, long number)
 			s->head, number, number % s->kinds, x);
 }
 
-/* The next number, accepted or not.  False: it makes no sense to go on. */
+/* Send the next number.  False if nobody listens and that was not expected. */
 static bool send_next(struct sender *s)
 {
 	char text[LINE_BYTES];
@@ -108,7 +108,7 @@ static bool send_next(struct sender *s)
 		return true;
 	}
 	if (errno == EINTR && is_over)
-		return true; /* it was not accepted, and has no number */
+		return true; /* not accepted: the number was not used */
 	if (errno == EAGAIN) {
 		s->refused++;
 	} else if (s->reconnects) {

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A sender that does not wait, a queue as short as an operator may get it:
-nothing refused, nothing lost."""
+"""Bursts: every line that the kernel accepts is written, and a sender meets a
+queue as long as the configuration says."""
 import os
-import re
-import subprocess
 from signal import SIGCONT, SIGSTOP
 
 import pytest
@@ -12,16 +10,16 @@ from harness import namespace
 from harness.config import (file_output, json_filter, lua_filter, service,
                             syslog_input, template)
 from harness.sender import Sender, datagram
+from harness.stream import Stream
 from harness.wait import SAN, wait_until
 
-RATE = 2000 if SAN else 20000
-SECONDS = 3 if SAN else 10
+LINES = 6000 if SAN else 60000
 
 
-def test_ten_seconds_of_twenty_thousand_lines_lose_none(
-        own_network, room, out, start, burst_sender):
-    """Never is a line lost that was accepted.  That none is refused is said
-    of a machine that is otherwise idle: one of three attempts may prove it."""
+def test_every_line_that_the_kernel_accepts_in_a_burst_is_written(
+        own_network, room, out, start):
+    """The sender does not wait, as nginx does not.  How many lines the kernel
+    refuses depends on the machine; that is the benchmark's subject."""
     if not namespace.may_set_queue_length():
         pytest.skip("needs a writable /proc/sys/net/unix/max_dgram_qlen")
     daemon = start(
@@ -35,27 +33,17 @@ def test_ten_seconds_of_twenty_thousand_lines_lose_none(
             end""")
         + template("{n} {day} {status}", room))
     assert daemon.metrics().sum("sluiced_input_queue_length") == 512
-    total = RATE * SECONDS
-    received = 0
-    for attempt in range(3):
-        done = subprocess.run(
-            [burst_sender, room.socket, str(total), str(RATE)],
-            capture_output=True, text=True, timeout=120)
-        assert done.returncode == 0, done.stderr
-        sent, refused = map(int, re.match(
-            "sent ([0-9]+) refused ([0-9]+) ", done.stdout).groups())
-        received += sent
-        counts = daemon.settled(received)
-        assert counts.written == counts.received == received
-        assert counts.dropped() == counts.failures() == 0
-        numbers = [int(line.split(b" ")[0]) for line in out.lines()][-sent:]
-        assert numbers == sorted(set(numbers)) and len(numbers) == sent
-        if refused == 0:
-            return
-    pytest.fail(f"refused each time, at last: {done.stdout}")
+    burst = Stream(room, LINES // 3, count=LINES).wait()
+    counts = daemon.wait_for_messages(burst.sent)
+    assert burst.sent > 0
+    assert counts.written == counts.received == burst.sent
+    assert counts.dropped() == counts.failures() == 0
+    numbers = [int(line.split(b" ")[0]) for line in out.lines()]
+    assert numbers == burst.accepted()
 
 
-def test_a_queue_of_ten_is_told_with_what_it_means(own_network, room, start):
+def test_sluiced_warns_about_a_queue_of_ten_and_what_it_means(
+        own_network, room, start):
     daemon = start(service() + syslog_input(room, "Queue_Length 0")
                    + file_output(room))
     assert namespace.queue_length() == 10
@@ -65,7 +53,7 @@ def test_a_queue_of_ten_is_told_with_what_it_means(own_network, room, start):
     assert "max_dgram_qlen" in log and "11 datagrams" in log
 
 
-def test_the_queue_is_raised_for_the_socket_and_holds_so_many(
+def test_sluiced_raises_the_queue_length_and_the_queue_holds_as_many(
         own_network, room, start):
     if not namespace.may_set_queue_length():
         pytest.skip("needs a writable /proc/sys/net/unix/max_dgram_qlen")
@@ -75,22 +63,23 @@ def test_the_queue_is_raised_for_the_socket_and_holds_so_many(
     worker = daemon.worker()
     os.kill(worker, SIGSTOP)
     wait_until(lambda: "State:\tT" in open(
-        f"/proc/{worker}/status").read(), "stopped")
-    # One sender alone would first fill its own send buffer.
+        f"/proc/{worker}/status").read(), "the worker to stop")
+    # A single sender would fill its own send buffer first.
     senders = [Sender(room.socket, blocking=False) for _ in range(8)]
     for number in range(50):
         for sender in senders:
             sender.send(datagram(f"{number}"))
     os.kill(worker, SIGCONT)
     assert sum(sender.refused for sender in senders) == 0
-    daemon.settled(400)
+    daemon.wait_for_messages(400)
     for sender in senders:
         sender.close()
 
 
-def test_a_sender_that_may_wait_waits_for_a_slow_hook(room, out, start):
-    """The journal has room for 16 of these; the kernel's queue is one more
-    buffer, and nothing is dropped."""
+def test_a_slow_hook_makes_a_blocking_sender_wait_and_drops_nothing(
+        room, out, start):
+    """The journal has room for 16 of these lines, and the kernel's queue holds
+    some more."""
     daemon = start(
         service("storage.max_size 1M") + syslog_input(room) + json_filter()
         + lua_filter(room, """
@@ -104,15 +93,15 @@ def test_a_sender_that_may_wait_waits_for_a_slow_hook(room, out, start):
     with Sender(room.socket) as sender:
         for n in range(40):
             sender.send(datagram({"n": n, "pad": pad}))
-    counts = daemon.settled(40)
+    counts = daemon.wait_for_messages(40)
     assert counts.written == 40 and counts.dropped() == 0
     assert [int(line) for line in out.lines()] == list(range(40))
 
 
-def test_a_full_disk_costs_only_what_the_journal_cannot_hold(
+def test_a_full_disk_costs_only_the_lines_that_the_journal_cannot_hold(
         room, out, start):
-    """The newest are dropped, and counted; the rest is written, in order,
-    when there is room on the disk again."""
+    """The newest lines are dropped and counted.  The others are written, in
+    order, when the disk has room again."""
     room.out.mkdir()
     file = room.out / "lines.log"
     file.symlink_to("/dev/full")
@@ -126,13 +115,13 @@ def test_a_full_disk_costs_only_what_the_journal_cannot_hold(
         for n in range(1, 40):
             sender.send(datagram({"n": n, "pad": pad}))
     counts = wait_until(lambda: (m := daemon.metrics()).received == 40 and m,
-                        "all to be received")
-    counts.check_laws()
+                        "all lines to be received")
+    counts.check_accounting_equation()
     dropped = counts.dropped("journal_full")
     assert counts.dropped() == dropped >= 20
     assert (counts.written, counts.queued) == (0, 40 - dropped)
     assert "level=error mod=journal" in daemon.log()
     file.unlink()
-    counts = daemon.settled(40)
+    counts = daemon.wait_for_messages(40)
     assert counts.written == 40 - dropped == counts.received - counts.dropped()
-    assert [int(line) for line in out.lines()] == list(range(40 - dropped))
+    assert [int(line) for line in out.lines()] == list(range(40 - int(dropped)))

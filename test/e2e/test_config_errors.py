@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A mistake in the configuration is told with file, line, key and what would
-be right, before anything is touched; each kind has its exit code."""
+"""sluiced reports a mistake in the configuration with file, line, key and what
+would be right, and changes nothing.  Each kind of mistake has its exit code."""
 import os
 import socket
 import subprocess
@@ -12,7 +12,7 @@ from harness.config import (file_output, section, service,
 from harness.daemon import SLUICED, environment, run
 from harness.room import OutDir
 from harness.sender import Sender, datagram
-from harness.wait import SLOWNESS, wait_until
+from harness.wait import HANG_S, wait_until
 
 USAGE, CONFIG, SYSTEM = 64, 78, 71
 
@@ -60,7 +60,7 @@ def with_hook(source, *lines):
                                         "script hook.lua", *lines)}
 
 
-# name: configuration (or files), what the message must contain
+# name: the configuration (or files), and what the message must contain
 MISTAKES = {
     "an unknown section": (
         changed(("[FILTER]", "[FLITER]")),
@@ -183,16 +183,16 @@ def lay_out(room, files):
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_it_tells_where_and_what_would_be_right(room, name):
-    files, *told = MISTAKES[name]
+def test_the_error_names_the_place_and_the_correction(room, name):
+    files, *words = MISTAKES[name]
     config = lay_out(room, files)
     before = sorted(os.listdir(room.path))
     for option in (["--dry-run"], []):
         result = run("-c", config, *option, cwd=room.path)
         assert result.code == CONFIG, result.err
-        for word in told:
+        for word in words:
             assert word in result.err, result.err
-        # One sentence, once.
+        # The error is one line, and is logged once.
         assert len([line for line in result.err.splitlines()
                     if "level=error" in line or "sluiced.conf:" in line
                     or "parsers.conf:" in line]) == 1, result.err
@@ -200,7 +200,7 @@ def test_it_tells_where_and_what_would_be_right(room, name):
         assert not option or sorted(os.listdir(room.path)) == before
 
 
-def test_a_dry_run_says_that_all_is_well_and_leaves_nothing(room):
+def test_a_dry_run_reports_success_and_leaves_no_file(room):
     config = lay_out(room, GOOD)
     result = run("-c", config, "--dry-run", cwd=room.path)
     assert result.code == 0, result.err
@@ -208,7 +208,7 @@ def test_a_dry_run_says_that_all_is_well_and_leaves_nothing(room):
     assert os.listdir(room.path) == ["sluiced.conf"]
 
 
-# What Fluent Bit says nothing of, and what would be right.
+# What Fluent Bit accepts silently, and what the warning must contain.
 WARNINGS = {
     "an unknown key of SERVICE": (
         changed(("Flush 1", "Flsh 1")), [], "sluiced.conf:2 ", "Flsh", "Flush"),
@@ -234,14 +234,14 @@ WARNINGS = {
 
 
 @pytest.mark.parametrize("name", WARNINGS)
-def test_it_warns_where_fluent_bit_is_silent(room, name):
-    files, options, *told = WARNINGS[name]
+def test_sluiced_warns_where_fluent_bit_is_silent(room, name):
+    files, options, *words = WARNINGS[name]
     result = run("-c", lay_out(room, files), "--dry-run", *options,
                  cwd=room.path)
     assert result.code == 0, result.err
     warned = "".join(line for line in result.err.splitlines(True)
                      if "level=warn" in line and "mod=conf" in line)
-    for word in told:
+    for word in words:
         assert word in warned, result.err
 
 
@@ -250,10 +250,10 @@ def test_it_warns_where_fluent_bit_is_silent(room, name):
     ["-p", "a=b"], ["-t", "x"], ["-e", "x.so"], ["-S"], ["-J"], ["-T", "x"],
     ["-C", "x"], ["-r", "x"], ["-Z"], ["--trace-input=x"], ["--enable-fips"],
     ["--daemon"], ["--plugin", "x.so"]], ids=str)
-def test_an_option_that_only_fluent_bit_has_is_told(room, args):
+def test_an_option_of_fluent_bit_that_is_not_supported_is_an_error(room, args):
     result = run("-c", lay_out(room, GOOD), *args, cwd=room.path)
     assert result.code == USAGE
-    assert "is not there: " in result.err and "usage" not in result.err
+    assert "is not supported: " in result.err and "usage" not in result.err
 
 
 @pytest.mark.parametrize("args", [
@@ -261,18 +261,37 @@ def test_an_option_that_only_fluent_bit_has_is_told(room, args):
     ["-P", "2021"], ["-L", "127.0.0.1"], ["-Y"], ["-W"], ["-s", "24576"],
     ["--supervisor"], ["--http", "--port", "0"], ["-f", "1", "-f", "2"]],
     ids=str)
-def test_an_option_of_fluent_bit_is_taken(room, args):
+def test_an_option_of_fluent_bit_is_accepted(room, args):
     result = run("-c", lay_out(room, GOOD), "-D", *args, cwd=room.path)
     assert result.code == 0, result.err
+    assert "level=warn" not in result.err
+    # sluiced says so if an option has no effect.
+    for option, key in (("-W", "Ensure_Thread_Safety"),
+                        ("-s", "Coro_Stack_Size")):
+        assert (key in result.err) == (option in args), result.err
 
 
-def test_a_wrong_value_of_an_option_is_told(room):
+def test_the_options_h_l_and_p_start_the_http_server(room, start):
+    daemon = start(section("SERVICE", "Flush 0.1", "Grace 0")
+                   + syslog_input(room) + file_output(room),
+                   args=["-H", "-L", "127.0.0.1", "-P", "0"])
+    assert daemon.address[0] == "127.0.0.1"
+    assert daemon.get("/").status == 200
+
+
+def test_the_option_l_sets_the_log_file(room):
+    own = room.path / "own.log"
+    assert log_of_a_run(room, "-l", own) == ""
+    assert "mod=worker ready" in own.read_text()
+
+
+def test_a_wrong_value_of_an_option_is_an_error(room):
     result = run("-c", lay_out(room, GOOD), "-D", "-P", "65536", cwd=room.path)
     assert result.code == CONFIG
     assert "command line: [SERVICE] HTTP_Port" in result.err
 
 
-def test_the_working_directory_is_that_of_the_option(room):
+def test_the_option_w_sets_the_working_directory(room):
     lay_out(room, GOOD)
     assert run("-w", room.path, "-c", "sluiced.conf", "-D",
                cwd="/").code == 0
@@ -280,46 +299,46 @@ def test_the_working_directory_is_that_of_the_option(room):
                cwd="/").code == SYSTEM
 
 
-def test_a_dry_run_does_not_mind_a_running_daemon(room, start):
+def test_a_dry_run_works_beside_a_running_daemon(room, start):
     start(service() + syslog_input(room) + file_output(room))
     result = run("-c", room.path / "sluiced.conf", "--dry-run", cwd=room.path)
     assert result.code == 0, result.err
 
 
-def test_a_dry_run_finds_a_directory_that_cannot_be_made(room):
+def test_a_dry_run_reports_a_directory_that_cannot_be_created(room):
     (room.path / "out").write_text("a file, not a directory")
     result = run("-c", lay_out(room, GOOD), "--dry-run", cwd=room.path)
     assert result.code == CONFIG
     assert f"{room.path}/out" in result.err
 
 
-def test_keys_that_mean_nothing_here_are_told_once_each(room, start):
+def test_each_key_without_meaning_is_logged_once(room, start):
     daemon = start(service("Daemon off", "storage.sync normal",
                            "storage.checksum off")
                    + syslog_input(room, "Mem_Buf_Limit 5M")
                    + file_output(room, "Workers 2"))
     log = daemon.log()
     for key in ("Daemon", "storage.sync", "Mem_Buf_Limit", "Workers"):
-        told = [line for line in log.splitlines() if key in line]
-        assert len(told) == 1, (key, told)
+        found = [line for line in log.splitlines() if key in line]
+        assert len(found) == 1, (key, found)
 
 
 @pytest.mark.parametrize("args", [
     ["--no-such-option"], [], ["-c"], ["-c", "a.conf", "extra"], ["-Q"],
     ["healthcheck", "--nonsense"]], ids=str)
-def test_a_wrong_command_line_is_told(room, args):
+def test_a_wrong_command_line_is_a_usage_error(room, args):
     result = run(*args, cwd=room.path)
     assert result.code == USAGE, result.err
     assert "sluiced" in result.err
 
 
-def test_a_file_that_is_not_there(room):
+def test_a_missing_configuration_is_an_error(room):
     result = run("-c", "nowhere.conf", cwd=room.path)
     assert result.code == CONFIG
     assert "nowhere.conf" in result.err
 
 
-def test_version_and_help(room):
+def test_version_and_help_are_printed(room):
     version = run("--version")
     assert version.code == 0 and version.out.startswith("sluiced ")
     usage = run("--help")
@@ -328,7 +347,7 @@ def test_version_and_help(room):
         assert option in usage.out
 
 
-def test_parsers_from_the_command_line(room, out, start):
+def test_the_option_r_adds_parsers(room, out, start):
     room.write("mine.conf", section(
         "PARSER", "Name mine", "Format regex", "Regex ^(?<word>[a-z]+)"))
     daemon = start(service() + syslog_input(room, "Parser mine")
@@ -336,13 +355,13 @@ def test_parsers_from_the_command_line(room, out, start):
                    args=["-R", "mine.conf"])
     with Sender(room.socket) as sender:
         sender.send(b"hello there")
-    daemon.settled(1)
+    daemon.wait_for_messages(1)
     assert out.lines() == [b"hello"]
 
 
 def log_of_a_run(room, *args, log_lines=()):
-    """What it says on standard error while it takes a message that its parser
-    does not, and one that it does."""
+    """What sluiced writes to standard error while it receives a message that
+    its parser rejects and one that it accepts."""
     config = room.write("sluiced.conf", section(
         "SERVICE", "Flush 0.1", "Grace 0", *log_lines)
         + syslog_input(room, "Parser syslog-rfc3164") + file_output(room))
@@ -354,7 +373,7 @@ def log_of_a_run(room, *args, log_lines=()):
             sender.send(b"secret", datagram("x"))
         wait_until(lambda: OutDir(room.out).has(1), "the line")
         process.terminate()
-        log = process.communicate(timeout=10 * SLOWNESS)[1].decode()
+        log = process.communicate(timeout=HANG_S)[1].decode()
         assert process.returncode == 0
     finally:
         process.kill()
@@ -374,13 +393,14 @@ def levels(log):
     (["-q"], ["Log_Level warn"], {"warn"}),
     (["-v"], ["Log_Level error"], set()),
     ([], ["Log_Level off"], set())], ids=str)
-def test_how_much_is_logged(room, args, log_lines, wanted):
+def test_options_and_log_level_decide_what_is_logged(
+        room, args, log_lines, wanted):
     log = log_of_a_run(room, *args, log_lines=log_lines)
     assert levels(log) == wanted
     assert ("secret" in log) == ("debug" in wanted)
 
 
-def test_a_log_file_gets_it_all_and_is_appended_to(room):
+def test_the_whole_log_is_appended_to_log_file(room):
     own = room.path / "own.log"
     own.write_text("before\n")
     assert log_of_a_run(room, log_lines=[f"Log_File {own}"]) == ""
@@ -389,20 +409,20 @@ def test_a_log_file_gets_it_all_and_is_appended_to(room):
     assert "mod=worker ready" in log and "mod=worker stopped" in log
 
 
-def test_a_log_file_that_cannot_be_opened_is_told(room):
+def test_a_log_file_that_cannot_be_opened_is_an_error(room):
     result = run("-c", lay_out(room, changed(
         ("Flush 1", "Log_File @/nowhere/own.log"))), cwd=room.path)
     assert result.code == SYSTEM
     assert "nowhere/own.log" in result.err
 
 
-def test_quiet_does_not_hide_why_it_ends(room):
+def test_the_option_q_does_not_hide_a_fatal_error(room):
     result = run("-c", lay_out(room, changed(("file", "flie"))), "-q",
                  cwd=room.path)
     assert result.code == CONFIG and "flie" in result.err
 
 
-def test_a_socket_in_use_is_left_to_its_owner(room, out, start):
+def test_a_socket_in_use_stays_with_its_owner(room, out, start):
     config = service() + syslog_input(room) + file_output(room)
     daemon = start(config)
     second = run("-c", room.path / "sluiced.conf", cwd=room.path)
@@ -410,22 +430,22 @@ def test_a_socket_in_use_is_left_to_its_owner(room, out, start):
     assert str(room.socket) in second.err
     with Sender(room.socket) as sender:
         sender.send(datagram("still here"))
-    daemon.settled(1)
+    daemon.wait_for_messages(1)
     assert b"still here" in out.bytes()
 
 
-def test_a_socket_that_a_dead_process_left_is_replaced(room, start):
+def test_a_socket_of_a_dead_process_is_replaced(room, start):
     stale = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     stale.bind(str(room.socket))
     stale.close()
     daemon = start(service() + syslog_input(room) + file_output(room))
     with Sender(room.socket) as sender:
         sender.send(datagram("x"))
-    assert daemon.settled(1).written == 1
+    assert daemon.wait_for_messages(1).written == 1
 
 
 @pytest.mark.parametrize("kind", ["file", "directory"])
-def test_what_is_not_a_socket_is_not_touched(room, kind):
+def test_a_path_that_is_not_a_socket_is_not_touched(room, kind):
     if kind == "file":
         room.socket.write_text("precious")
     else:
@@ -436,7 +456,7 @@ def test_what_is_not_a_socket_is_not_touched(room, kind):
     assert room.socket.is_dir() or room.socket.read_text() == "precious"
 
 
-def test_a_directory_that_is_not_there(room):
+def test_a_missing_directory_for_the_socket_is_an_error(room):
     result = run("-c", lay_out(room, GOOD.replace("@/log", "@/nowhere/log")),
                  cwd=room.path)
     assert result.code == SYSTEM
@@ -454,7 +474,7 @@ def test_the_socket_has_its_mode_whatever_the_umask(room, start, mode):
     assert os.stat(room.socket).st_mode & 0o777 == int(mode, 8)
 
 
-def test_includes_sets_and_variables(room, out, start):
+def test_includes_sets_and_variables_work(room, out, start):
     room.write("parts/output.conf", file_output(
         room, "Format template", "Template ${WORD} ${UNSET:-else} {message}"))
     daemon = start("@SET WORD=set\n" + service(flush="${FLUSH}")
@@ -462,21 +482,23 @@ def test_includes_sets_and_variables(room, out, start):
                    + "@INCLUDE parts/*.conf\n", env={"FLUSH": "0.1"})
     with Sender(room.socket) as sender:
         sender.send(datagram("x"))
-    daemon.settled(1)
+    daemon.wait_for_messages(1)
     assert out.lines() == [b"set else x"]
 
 
-def test_healthcheck(room, start):
+def test_healthcheck_succeeds_only_while_sluiced_runs(room, start):
     daemon = start(service() + syslog_input(room) + file_output(room))
     port = daemon.address[1]
     room.write("fixed.conf", (room.path / "sluiced.conf").read_text().replace(
         "HTTP_Port 0", f"HTTP_Port {port}"))
-    assert run("healthcheck", "-c", room.path / "fixed.conf").code == 0
+    # The command allows the answer three seconds.
+    wait_until(lambda: run("healthcheck", "-c",
+                           room.path / "fixed.conf").code == 0, "success")
     daemon.stop()
     assert run("healthcheck", "-c", room.path / "fixed.conf").code == SYSTEM
 
 
-def test_two_inputs_and_two_outputs(room, out, start):
+def test_two_inputs_and_two_outputs_work_together(room, out, start):
     other = room.path / "other.sock"
     daemon = start(
         service() + syslog_input(room, tag="one")
@@ -489,6 +511,6 @@ def test_two_inputs_and_two_outputs(room, out, start):
         sender.send(datagram("to one"))
     with Sender(other) as sender:
         sender.send(datagram("to two"))
-    daemon.settled(2)
+    daemon.wait_for_messages(2)
     assert out.lines("one.log") == [b"to one"]
     assert out.lines("two.log") == [b"to two"]

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""kill -9 at any moment: of what was accepted nothing is missing, nothing is
-there twice, nothing is torn."""
-import random
+"""kill -9 at any moment: no line that the kernel accepted is missing, written
+twice, or torn."""
+import signal
 
 import pytest
 
+from harness import namespace
 from harness.config import json_filter, service, syslog_input, template
 from harness.daemon import run
 from harness.faults import Faults
 from harness.load import get, send_requests
-from harness.scale import at_random_moments, scaled
+from harness.scale import at_random_moments, dice, scaled
 from harness.sender import Sender, datagram
 from harness.strace import STRACE, Strace, threads, why_not
 from harness.stream import (check_files, check_numbers, numbered,
@@ -19,17 +20,19 @@ from harness.wait import SAN, wait_until
 RATE = 500 if SAN else 5000
 KINDS = 3  # files
 KILLS = scaled("KILLS", 300)
-# After more quick deaths in a row the supervisor takes its time.
+# After more quick deaths in a row, the supervisor waits before it starts the
+# next worker.
 QUICK_DEATHS = 4
 
 
 @pytest.mark.parametrize("round", range(-(-KILLS // 300)))
 @pytest.mark.parametrize("disk", ["good", "slow, with short writes"])
-def test_kills_of_worker_and_tree_cost_no_line(
+def test_kills_of_the_worker_and_of_all_processes_lose_no_line(
         room, start, stream, held_socket, disk, round):
-    """The test holds the socket, so that the kernel's queue outlives the
-    whole tree: all that send() took must be there.  On a slow disk more kills
-    strike in the middle of a batch."""
+    """The test holds the socket, so that the kernel's queue outlives all
+    processes of the daemon: every line that send() accepted must be written.
+    On a slow disk, more kills strike in the middle of a batch."""
+    rng = dice("kills", disk, round)
     faults = Faults(room, room.out)
     if disk != "good":
         faults.order(short_every=2, delay_ms=1)
@@ -38,8 +41,8 @@ def test_kills_of_worker_and_tree_cost_no_line(
     daemon = start(config, **how)
     lines = stream(RATE, "-w", "-k", str(KINDS))
     deaths = 0
-    for _ in at_random_moments(min(KILLS, 300) // 2):
-        if deaths < QUICK_DEATHS and random.random() < 0.6:
+    for _ in at_random_moments(min(KILLS, 300) // 2, rng):
+        if deaths < QUICK_DEATHS and rng.random() < 0.6:
             daemon.kill_worker()
             deaths += 1
         else:
@@ -48,27 +51,34 @@ def test_kills_of_worker_and_tree_cost_no_line(
             deaths = 0
     lines.stop()
     faults.end()
-    counts = daemon.settled(lines.sent)
+    counts = daemon.wait_for_messages(lines.sent)
     assert lines.refused == lines.gone == 0
     assert counts.received == counts.written == lines.sent
     check_files(room, lines.accepted(), KINDS)
 
 
-@pytest.mark.parametrize("round", range(max(KILLS // 30, 1)))
-def test_while_the_worker_is_dead_a_sender_that_cannot_wait_is_not_refused(
-        room, start, stream, round):
-    """As nginx sends, which has no second try."""
+def test_the_kernel_queues_lines_while_the_worker_is_dead(room, start, stream):
+    """The sender does not wait and has no second try, like nginx.  The test
+    stops the supervisor, so that no new worker can start meanwhile."""
     daemon = start(numbered_in_files(room))
-    lines = stream(RATE, "-s", "64", "-k", str(KINDS))
-    for _ in at_random_moments(3):
+    if daemon.metrics().sum("sluiced_input_queue_length") < 4096:
+        pytest.skip("needs a queue of 4096")
+    sent = []
+    for turn in range(3):
         before = daemon.ready_count()
+        daemon.signal(signal.SIGSTOP)
+        wait_until(daemon.is_stopped, "the supervisor to stop")
         daemon.kill_worker()
+        lines = stream(RATE, "-s", "64", "-k", str(KINDS), count=1000).wait()
+        assert (lines.sent, lines.refused, lines.gone) == (1000, 0, 0)
+        sent += lines.accepted()
+        daemon.signal(signal.SIGCONT)
         daemon.wait_for_worker(before)
-    lines.stop()
-    counts = daemon.settled(lines.sent)
-    assert lines.refused == lines.gone == 0
-    assert counts.received == counts.written == lines.sent
-    check_files(room, lines.accepted(), KINDS)
+        counts = daemon.wait_for_messages(len(sent))
+        assert counts.received == counts.written == len(sent)
+    for kind in range(KINDS):
+        data = (room.out / f"f{kind}.log").read_bytes()
+        assert numbers_in(data) == [n for n in sent if n % KINDS == kind]
 
 
 def test_nginx_does_not_notice_that_a_worker_dies(
@@ -80,73 +90,79 @@ def test_nginx_does_not_notice_that_a_worker_dies(
         access_log syslog:server=unix:{room.socket} json;
     """, server="location / { return 204; }")
     sent = 0
+    # The kernel's queue must have room for what is sent without a worker.
+    has_long_queue = namespace.queue_length() >= 512
     for _ in range(5):
         daemon.kill_worker()
-        for _ in range(3):
+        for _ in range(3 if has_long_queue else 1):
             group = [get(b"/%d" % n) for n in range(sent, sent + 8)]
             send_requests(nginx.port, group, connections=1, pipeline=8)
             sent += 8
-        daemon.settled(sent)
+        daemon.wait_for_messages(sent)
     assert nginx.refused() == 0
     assert sorted(out.lines()) == sorted(b"/%d" % n for n in range(sent))
 
 
-def test_a_killed_tree_loses_only_what_the_kernel_held(room, start, stream):
-    """With its last descriptor the socket goes, and what it held; of what was
-    received, nothing."""
+def test_killing_all_processes_loses_only_lines_in_the_kernel(
+        room, start, stream):
+    """When its last descriptor is closed, the socket vanishes with the lines
+    in it.  No line that sluiced has received is lost."""
     config = numbered_in_files(room)
     daemon = start(config)
     lines = stream(RATE, "-r", "-k", str(KINDS))
-    for _ in at_random_moments(max(KILLS // 5, 1), longest_s=0.2):
+    for _ in at_random_moments(max(KILLS // 5, 1), dice("tree"),
+                               longest_s=0.2):
         daemon.kill_tree()
         daemon = start(config)
     lines.stop()
-    counts = daemon.settled(0)
+    counts = daemon.wait_for_messages(0)
     received = counts.received
     assert counts.written == received <= lines.sent
     accepted = set(lines.accepted())
     written = []
     for kind in range(KINDS):
         numbers = numbers_in((room.out / f"f{kind}.log").read_bytes())
-        assert numbers == sorted(set(numbers)), "twice, or not in order"
+        assert numbers == sorted(set(numbers)), "doubled or not in order"
         assert all(n % KINDS == kind for n in numbers)
         written += numbers
     assert accepted.issuperset(written)
     assert len(written) == received
 
 
-def test_a_kill_in_the_middle_of_the_recovery_costs_no_line(
+def test_a_kill_in_the_middle_of_the_recovery_loses_no_line(
         room, out, start, stream, held_socket):
-    """Some workers do not live for ten milliseconds."""
+    """Some workers live for less than ten milliseconds."""
+    rng = dice("recovery")
     config = numbered(room)
     daemon = start(config, listen=held_socket)
     lines = stream(RATE, "-w")
     for _ in range(max(KILLS // 30, 1)):
-        daemon.settled(1)
+        daemon.wait_for_messages(1)
         daemon.kill_worker()
-        for _ in at_random_moments(2, longest_s=0.01):
+        for _ in at_random_moments(2, rng, longest_s=0.01):
             daemon.kill_worker()
         daemon.kill_tree()
         daemon = start(config, listen=held_socket)
     lines.stop()
-    daemon.settled(lines.sent)
+    daemon.wait_for_messages(lines.sent)
     check_numbers(numbers_in(out.bytes()), lines.accepted())
 
 
 def test_a_kill_in_a_batch_for_many_files_writes_no_line_twice(
         room, start, stream, held_socket):
-    """Such a batch is larger than others, and the next worker, which does not
-    know yet that there are many files, must take the whole of it again."""
+    """Such a batch is larger than others.  The next worker does not know yet
+    that there are many files, and must take the whole batch again."""
     kinds = 200
     faults = Faults(room, room.out)
     daemon = start(numbered_in_files(room), listen=held_socket, env=faults.env)
     lines = stream(10 * RATE, "-w", "-k", str(kinds))
-    # The first batch has a few lines, the next what came meanwhile.
+    # The first batch has a few lines; the next has all that arrived
+    # meanwhile.
     faults.strike(2 * kinds + kinds // 2, delay_ms=2)
     daemon.kill_worker()
     faults.end()
     lines.stop()
-    daemon.settled(lines.sent)
+    daemon.wait_for_messages(lines.sent)
     check_files(room, lines.accepted(), kinds)
 
 
@@ -155,7 +171,8 @@ BURST = 12
 
 
 class TwoBursts:
-    """A daemon gets some lines, which opens the files, and some more."""
+    """A daemon receives one burst, for which it opens the files, and a second
+    one."""
 
     def __init__(self, room, out, start, held_socket):
         self.room, self.out = room, out
@@ -166,8 +183,8 @@ class TwoBursts:
         self.sent = 0
 
     def run(self, thread, what="trace=all"):
-        """Until all is written, or the process is dead, or a call is held.
-        Then it is killed, whatever it is at."""
+        """Run until all lines are written, or the process is dead, or strace
+        holds a call.  Then kill the process at whatever it is doing."""
         daemon = self.begin()
         tid = threads(daemon.process.pid)[thread == "pipeline"]
         strace = Strace(self.room, tid, what)
@@ -192,8 +209,8 @@ class TwoBursts:
         self.sent += BURST
 
     def recover(self, what):
-        """A start that is traced from its first instruction, but only where
-        it touches the files.  Whether it was killed there."""
+        """Start a daemon under strace, which looks only at calls that touch
+        the files.  Returns whether the daemon was killed at such a call."""
         log = self.room.new_file("strace", ".txt")
         paths = [arg for path in (self.room.out, *(
                      self.room.out / f"f{kind}.log" for kind in range(KINDS)))
@@ -201,7 +218,7 @@ class TwoBursts:
         try:
             daemon = self.begin(wrapper=[STRACE, "-f", "-qq", "-o", str(log),
                                          *paths, "-e", what])
-        except AssertionError:  # before it was ready
+        except AssertionError:  # it died before it was ready
             return "killed by SIGKILL" in log.read_text()
         wait_until(lambda: self.out.has(self.sent, "*.log")
                    or daemon.process.poll() is not None, "the recovery")
@@ -210,7 +227,7 @@ class TwoBursts:
         return was_killed
 
     def check(self):
-        counts = self.begin().settled(self.sent)
+        counts = self.begin().wait_for_messages(self.sent)
         assert counts.received == counts.written == self.sent
         check_files(self.room, list(range(self.sent)), KINDS)
 
@@ -225,26 +242,28 @@ def two_bursts(room, out, start, held_socket):
 @needs_strace
 @pytest.mark.parametrize("thread, has", [
     ("intake", {"recvmmsg"}), ("pipeline", {"write", "flock", "openat"})])
-def test_a_kill_at_every_system_call_of_a_batch_costs_no_line(
+def test_a_kill_at_every_system_call_of_a_batch_loses_no_line(
         two_bursts, thread, has):
-    """One run tells the calls; then, for each of them, one run ends there."""
+    """One run lists the calls; then one run for each of them ends there.  The
+    calls of two runs may differ a little, so not every run is killed."""
     calls = list(two_bursts.run(thread).numbered_calls())
     assert has <= {name for name, _ in calls} and len(calls) > 10, calls
-    struck = 0
+    struck = set()
     for name, number in calls:
         strace = two_bursts.run(
             thread, f"inject={name}:signal=KILL:when={number}")
-        struck += "killed by SIGKILL" in strace.calls()[-1]
+        if "killed by SIGKILL" in strace.calls()[-1]:
+            struck.add(name)
     two_bursts.check()
-    assert struck > len(calls) / 2, f"only {struck} of {len(calls)}"
+    assert has <= struck
 
 
 @needs_strace
 @pytest.mark.parametrize("thread, call", [
     ("intake", "recvmmsg"), ("pipeline", "write"), ("pipeline", "flock")])
-def test_a_kill_between_a_system_call_and_the_next_instruction_costs_no_line(
+def test_a_kill_between_a_system_call_and_the_next_instruction_loses_no_line(
         two_bursts, thread, call):
-    """The call is done, and is not allowed to return."""
+    """The call is done, but strace does not let it return."""
     for number in range(1, 8):
         two_bursts.run(thread,
                        f"inject={call}:delay_exit=3600s:when={number}")
@@ -254,10 +273,10 @@ def test_a_kill_between_a_system_call_and_the_next_instruction_costs_no_line(
 @needs_strace
 @pytest.mark.parametrize("call", ["openat2", "flock", "newfstatat", "pread64",
                                   "write"])
-def test_a_kill_at_every_system_call_of_the_recovery_costs_no_line(
+def test_a_kill_at_every_system_call_of_the_recovery_loses_no_line(
         two_bursts, call):
-    """A batch of three files dies with one of them written; so does the next
-    process, while it finds that out."""
+    """The first process dies when it has written one of a batch's three files.
+    The second dies while it finds that out."""
     struck = 0
     for number in range(1, 5):
         two_bursts.run("pipeline", "inject=write:delay_exit=3600s:when=1")
@@ -266,9 +285,9 @@ def test_a_kill_at_every_system_call_of_the_recovery_costs_no_line(
     assert struck > 0
 
 
-def test_the_journal_of_a_killed_daemon_can_be_looked_into(
+def test_sluiced_journal_shows_the_journal_of_a_killed_daemon(
         room, out, start, held_socket):
-    """Its disk took nothing, so the lines are still in it."""
+    """The disk rejected all writes, so the lines are still in the journal."""
     room.out.mkdir()
     (room.out / "lines.log").symlink_to("/dev/full")
     config = numbered(room)
@@ -276,7 +295,8 @@ def test_the_journal_of_a_killed_daemon_can_be_looked_into(
     with Sender(room.socket) as sender:
         sender.send(*(datagram({"n": n, "pad": "x" * 640})
                       for n in range(50)))
-    wait_until(lambda: daemon.metrics().received == 50, "50 lines")
+    wait_until(lambda: daemon.metrics().received == 50,
+               "50 lines to be received")
     journal = room.path / ".sluiced.journal"
     alive = run("journal", journal)
     assert alive.code == 0, alive.err
@@ -287,5 +307,5 @@ def test_the_journal_of_a_killed_daemon_can_be_looked_into(
     assert "pending: 50" in dead.out and "in_use: no" in dead.out
     (room.out / "lines.log").unlink()
     daemon = start(config, listen=held_socket)
-    daemon.settled(50)
+    daemon.wait_for_messages(50)
     check_numbers(numbers_in(out.bytes()), list(range(50)))

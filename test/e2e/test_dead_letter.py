@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A message that cannot become a line is kept as it came, with its reason,
-and can be sent again."""
+"""Dead letters: a message that cannot become a line is kept byte by byte, with
+the reason, and `sluiced replay` can send it again."""
 import base64
 import json
 import re
@@ -25,7 +25,7 @@ def letters(room):
 
 
 def read(letters):
-    """The letters, each with its bytes."""
+    """The dead letters, each with its bytes."""
     found = []
     for line in letters.read_text("utf-8").splitlines():
         letter = json.loads(line)
@@ -41,18 +41,18 @@ def read(letters):
 
 
 def with_parser(room, *service_lines):
-    """syslog-rfc3164-local takes nothing that is not syslog."""
+    """The parser syslog-rfc3164-local rejects all that is not syslog."""
     return (service(*service_lines, flush="0.02")
             + syslog_input(room, "Parser syslog-rfc3164-local")
             + json_filter() + template("{n}", room))
 
 
-def test_what_no_parser_takes_is_kept_byte_by_byte(
+def test_a_message_that_no_parser_accepts_is_kept_byte_by_byte(
         room, out, start, letters):
     daemon = start(with_parser(room, f"Dead_Letter {letters}"))
     with Sender(room.socket) as sender:
         sender.send(datagram({"n": 0}), *JUNK, datagram({"n": 1}))
-    counts = daemon.settled(len(JUNK) + 2)
+    counts = daemon.wait_for_messages(len(JUNK) + 2)
     assert counts.dead_lettered == len(JUNK)
     assert counts.written == 2 and counts.dropped() == 0
     kept = read(letters)
@@ -60,14 +60,15 @@ def test_what_no_parser_takes_is_kept_byte_by_byte(
     assert {letter["reason"] for letter in kept} == {"unparsed"}
     assert {letter["input"] for letter in kept} == {"syslog.0"}
     assert out.lines() == [b"0", b"1"]
-    assert "not syslog" not in daemon.log(), "contents in the log"
+    assert "not syslog" not in daemon.log(), "the log reveals a message"
 
 
-def test_without_dead_letter_it_is_dropped_as_before(room, out, start):
+def test_without_the_key_dead_letter_such_a_message_is_dropped(
+        room, out, start):
     daemon = start(with_parser(room))
     with Sender(room.socket) as sender:
         sender.send(*JUNK)
-    counts = daemon.settled(len(JUNK))
+    counts = daemon.wait_for_messages(len(JUNK))
     assert counts.dropped("unparsed") == counts.dropped() == len(JUNK)
     assert counts.dead_lettered == 0
 
@@ -83,7 +84,7 @@ def test_a_line_whose_path_is_refused_is_kept(room, out, start, letters):
     bad = datagram({"to": "../../etc/passwd", "n": 1})
     with Sender(room.socket) as sender:
         sender.send(datagram({"to": "good", "n": 0}), bad)
-    counts = daemon.settled(2)
+    counts = daemon.wait_for_messages(2)
     assert (counts.written, counts.dead_lettered) == (1, 1)
     assert [(letter["reason"], letter["bytes"])
             for letter in read(letters)] == [("path_refused", bad)]
@@ -96,32 +97,33 @@ HOOK = """
     end"""
 
 
-def test_what_a_hook_leaves_undecided_is_kept(room, out, start, letters):
+def test_a_message_for_which_the_hook_fails_is_kept(room, out, start, letters):
     daemon = start(
         service(f"Dead_Letter {letters}", flush="0.02") + syslog_input(room)
         + json_filter() + lua_filter(room, HOOK) + template("{n}", room))
     sent = [datagram({"n": str(n)}) for n in range(3)]
     with Sender(room.socket) as sender:
         sender.send(*sent)
-    counts = daemon.settled(3)
+    counts = daemon.wait_for_messages(3)
     assert (counts.written, counts.dead_lettered) == (2, 1)
     assert [(letter["reason"], letter["bytes"])
             for letter in read(letters)] == [("undecided", sent[1])]
     assert out.lines() == [b"0", b"2"]
 
 
-def test_without_dead_letter_what_is_undecided_goes_its_way(room, out, start):
-    """As with Fluent Bit."""
+def test_without_dead_letter_a_message_passes_a_failing_hook_unchanged(
+        room, out, start):
+    """Fluent Bit does the same."""
     daemon = start(
         service(flush="0.02") + syslog_input(room) + json_filter()
         + lua_filter(room, HOOK) + template("{n}", room))
     with Sender(room.socket) as sender:
         sender.send(*(datagram({"n": str(n)}) for n in range(3)))
-    assert daemon.settled(3).written == 3
+    assert daemon.wait_for_messages(3).written == 3
     assert out.lines() == [b"0", b"1", b"2"]
 
 
-def test_they_are_kept_once_although_it_is_killed(
+def test_each_dead_letter_is_kept_once_although_sluiced_is_killed(
         room, start, held_socket, letters):
     config = with_parser(room, f"Dead_Letter {letters}")
     daemon = start(config, listen=held_socket)
@@ -132,16 +134,17 @@ def test_they_are_kept_once_although_it_is_killed(
             sender.send(*more)
             sent += more
             wait_until(lambda: letters.exists() and
-                       letters.stat().st_size > 3000 * turn, "letters")
+                       letters.stat().st_size > 3000 * turn,
+                       "dead letters")
             daemon.kill_tree()
             daemon = start(config, listen=held_socket)
-    counts = daemon.settled(len(sent))
+    counts = daemon.wait_for_messages(len(sent))
     assert [letter["bytes"] for letter in read(letters)] == sent
     assert counts.dead_lettered == len(sent)
 
 
-def test_replay_sends_them_again(room, out, start, letters):
-    """The parser that was wrong is corrected, and the lines are there."""
+def test_replay_sends_the_dead_letters_again(room, out, start, letters):
+    """With the corrected parser, the lines are written."""
     wrong = with_parser(room, f"Dead_Letter {letters}").replace(
         "Parser syslog-rfc3164-local", "Parser only_n_0")
     parsers = room.write("parsers.conf", section(
@@ -151,7 +154,7 @@ def test_replay_sends_them_again(room, out, start, letters):
     sent = [datagram({"n": n}) for n in range(20)]
     with Sender(room.socket) as sender:
         sender.send(*sent)
-    counts = daemon.settled(20)
+    counts = daemon.wait_for_messages(20)
     assert counts.dead_lettered == 19
     assert [letter["bytes"] for letter in read(letters)] == sent[1:]
     kept = letters.read_bytes()
@@ -163,25 +166,24 @@ def test_replay_sends_them_again(room, out, start, letters):
     done = run("replay", letters, "-c", right)
     assert done.code == 0, done.err
     assert "19" in done.out + done.err
-    daemon.settled(received + 19)
+    daemon.wait_for_messages(received + 19)
     assert [int(line) for line in out.lines()] == list(range(20))
-    assert letters.read_bytes() == kept, "it is neither changed nor deleted"
+    assert letters.read_bytes() == kept, "replay changed the file"
 
 
-def test_replay_sends_what_was_no_text_byte_by_byte(
-        room, start, letters):
+def test_replay_sends_binary_messages_byte_by_byte(room, start, letters):
     config = room.write("same.conf", with_parser(
         room, f"Dead_Letter {letters}"))
     daemon = start(config)
     with Sender(room.socket) as sender:
         sender.send(*JUNK)
-    daemon.settled(len(JUNK))
+    daemon.wait_for_messages(len(JUNK))
     assert run("replay", letters, "-c", config).code == 0
-    daemon.settled(2 * len(JUNK))
+    daemon.wait_for_messages(2 * len(JUNK))
     assert [letter["bytes"] for letter in read(letters)] == JUNK + JUNK
 
 
-def test_replay_tells_what_is_no_letter_and_sends_the_rest(
+def test_replay_reports_bad_lines_and_sends_the_rest(
         room, out, start, letters):
     config = room.write("same.conf", with_parser(room))
     daemon = start(config)
@@ -193,5 +195,5 @@ def test_replay_tells_what_is_no_letter_and_sends_the_rest(
     done = run("replay", letters, "-c", config)
     assert done.code != 0
     assert f"{letters}:1" in done.err and f"{letters}:3" in done.err
-    daemon.settled(1)
+    daemon.wait_for_messages(1)
     assert out.lines() == [b"7"]

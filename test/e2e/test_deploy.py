@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files of deploy/, conf/ and lua/ name the same paths, ports and times:
-held against each other, since no compiler does it."""
+"""The files of deploy/, conf/ and lua/ must name the same paths, ports and
+times.  No compiler compares them, so these tests do."""
 import datetime
 import os
 import re
@@ -16,15 +16,15 @@ import yaml
 from harness.config import CONF, DEPLOY, LUA, ROOT
 from harness.daemon import SLUICED, run
 from harness.load import get, send_requests
-from harness.nginx import free_port
+from harness.namespace import free_port
 from harness.room import OutDir
-from harness.wait import SAN, wait_until
+from harness.wait import HANG_S, SAN, wait_until
 
-# --- what the files say
+# --- what the files contain
 
 
 def default_of(name):
-    """What ${NAME:-value} stands for in sluiced.conf, the same everywhere."""
+    """The default of ${NAME:-value} in sluiced.conf, the same everywhere."""
     values = set(re.findall(r"\$\{%s:-([^}]*)\}" % name,
                             (CONF / "sluiced.conf").read_text()))
     assert len(values) == 1, (name, values)
@@ -44,7 +44,7 @@ HOOK = default_of("SLUICED_HOOK")
 
 
 class Overlay:
-    """deploy/istio-operator.yaml as a Deployment's parts by name."""
+    """The parts of the Deployment in deploy/istio-operator.yaml, by name."""
 
     def __init__(self):
         text = (DEPLOY / "istio-operator.yaml").read_text()
@@ -106,10 +106,10 @@ def makefile_words(variable):
     return set(re.search(rf"^{variable} :?= (.*)$", database, re.M)[1].split())
 
 
-# --- held against each other
+# --- comparing the files
 
 
-def test_the_socket_is_the_same_for_both_and_in_a_shared_directory(overlay):
+def test_both_containers_use_the_same_socket_in_a_shared_directory(overlay):
     nginx_conf = (CONF / "nginx.conf").read_text()
     assert re.findall(r"server=unix:([^ ,;]+)", nginx_conf) == [SOCKET]
     directory = os.path.dirname(SOCKET)
@@ -119,21 +119,21 @@ def test_the_socket_is_the_same_for_both_and_in_a_shared_directory(overlay):
     assert volumes[0]["emptyDir"]["medium"] == "Memory"
 
 
-def test_the_files_are_where_fluentd_tails(overlay):
+def test_fluentd_tails_the_files_that_the_hook_names(overlay):
     volume = overlay.mounts(overlay.sluiced)[OUT]
     assert volume["hostPath"]["path"] == OUT
     source = (DEPLOY / "fluentd-source.conf").read_text()
     path = re.search(r"^\s+path (.*)$", source, re.M)[1]
     hook = (LUA / HOOK).read_text()
     day = re.search(r'os\.date\("([^"]+)"', hook)[1]
-    name = re.search(r'\.\. "(/[^"]+)"', hook)[1]
+    name = re.search(r"'?\"(/[^\"]+\.log)\"", hook)[1]
     assert path == f"{OUT}/{day}{name}"
-    # What could not be parsed does not get in its way.
+    # fluentd does not read the file of lines that could not be parsed.
     assert not re.fullmatch(
         re.sub(r"%.", r"[0-9]+", path), f"{OUT}/{key_of('File')}")
 
 
-def test_all_clocks_are_of_one_zone(overlay):
+def test_all_containers_use_the_same_time_zone(overlay):
     zone = env_of(overlay.nginx)["TZ"]
     assert env_of(overlay.sluiced)["TZ"] == zone
     source = (DEPLOY / "fluentd-source.conf").read_text()
@@ -142,7 +142,7 @@ def test_all_clocks_are_of_one_zone(overlay):
     assert now.strftime("%z") == offset.replace(":", "")
 
 
-def test_fluentd_reads_what_the_template_writes():
+def test_fluentd_can_read_the_lines_of_the_template():
     source = (DEPLOY / "fluentd-source.conf").read_text()
     template = key_of("Template")
     labels = [field.split(":")[0] for field in template.split("\t")]
@@ -150,7 +150,7 @@ def test_fluentd_reads_what_the_template_writes():
     assert re.search(r"\stime_key (\w+)", source)[1] in labels
 
 
-def test_the_template_asks_for_what_nginx_sends():
+def test_nginx_sends_every_field_of_the_template():
     log_format = re.search(r"log_format json_access_format (.*?);",
                            (CONF / "nginx.conf").read_text(), re.S)[1]
     sent = re.findall(r'"([a-z_]+)":"\$[a-z_]+"', log_format)
@@ -160,7 +160,7 @@ def test_the_template_asks_for_what_nginx_sends():
     assert key_of("Rule").split()[0] in sent
 
 
-def test_the_ports_are_the_same(overlay):
+def test_all_files_name_the_same_ports(overlay):
     assert ports_of(overlay.sluiced) == [PORT]
     for probe in ("readinessProbe", "livenessProbe"):
         assert overlay.sluiced[probe]["httpGet"]["port"] == PORT
@@ -173,9 +173,9 @@ def test_the_ports_are_the_same(overlay):
     assert [int(port) for port in listen] == ports_of(overlay.nginx)
 
 
-def test_nginx_and_envoy_do_not_want_the_same_port(overlay):
-    """8080 is what Istio's Service has for port 80 as its targetPort; Envoy
-    listens on the Gateway's port itself when no Service has it."""
+def test_nginx_and_envoy_use_different_ports(overlay):
+    """8080 is the targetPort of port 80 in Istio's Service.  If no Service has
+    the Gateway's port, Envoy listens on that port itself."""
     assert ports_of(overlay.nginx) == [8080]
     upstream = re.findall(r"^\s+server\s+127\.0\.0\.1:(\d+);",
                           (CONF / "nginx.conf").read_text(), re.M)
@@ -185,7 +185,7 @@ def test_nginx_and_envoy_do_not_want_the_same_port(overlay):
         80, 443, 8080, 8443, 15021)
 
 
-def test_the_limits_are_those_of_the_fluent_bit_that_it_replaces(overlay):
+def test_the_limits_equal_those_of_the_replaced_fluent_bit(overlay):
     wanted = {"cpu": "150m", "memory": "128Mi"}
     assert overlay.sluiced["resources"] == {"requests": wanted,
                                             "limits": wanted}
@@ -196,14 +196,14 @@ def test_kubernetes_waits_longer_than_grace(overlay):
         key_of("Grace"))
 
 
-def test_the_queue_is_raised_and_istio_s_own_sysctl_kept(overlay):
+def test_the_queue_length_is_raised_and_istio_s_own_sysctl_is_kept(overlay):
     sysctls = {s["name"]: s["value"]
                for s in overlay.patches["securityContext.sysctls"]}
     assert sysctls == {"net.ipv4.ip_unprivileged_port_start": "0",
                        "net.unix.max_dgram_qlen": key_of("Queue_Length")}
 
 
-def test_nobody_is_root(overlay):
+def test_no_container_runs_as_root(overlay):
     for container in (overlay.nginx, overlay.sluiced):
         context = container["securityContext"]
         assert context["runAsNonRoot"] and context["runAsUser"] > 0
@@ -214,13 +214,13 @@ def test_nobody_is_root(overlay):
     context = overlay.sluiced["securityContext"]
     assert (int(user[1]), int(user[2])) == (context["runAsUser"],
                                             context["runAsGroup"])
-    # The hint for the host's directory names the same group.
+    # The hint about the host's directory names the same group.
     hint = re.search(r"install -d -m 2770 -g (\d+) (\S+)",
                      (DEPLOY / "istio-operator.yaml").read_text())
     assert (int(hint[1]), hint[2]) == (context["runAsGroup"], OUT)
 
 
-def test_every_mounted_item_is_in_its_configmap(overlay, configmaps):
+def test_every_mounted_file_is_in_its_configmap(overlay, configmaps):
     mounted = 0
     for volume in overlay.named("volumes").values():
         if "configMap" not in volume:
@@ -242,7 +242,7 @@ def test_every_volume_is_mounted_and_the_patches_are_in_order(overlay):
         assert indexes == list(range(first, first + len(indexes)))
 
 
-def test_the_committed_configmap_is_made_from_conf_and_lua(configmaps):
+def test_the_committed_configmap_matches_conf_and_lua(configmaps):
     made = subprocess.run([DEPLOY / "make-configmap.sh"], check=True,
                           capture_output=True, text=True).stdout
     assert made == (DEPLOY / "configmap.yaml").read_text(), (
@@ -271,12 +271,12 @@ def test_the_command_lines_name_files_that_are_mounted(overlay):
         ["sluiced.conf", HOOK])
 
 
-def test_the_image_is_built_with_the_makefile_s_packages():
+def test_the_image_is_built_with_the_packages_of_the_makefile():
     assert dockerfile_packages(0) == makefile_words("DEPS_BUILD") | {"make"}
 
 
-@pytest.mark.skipif(SAN != "", reason="a sanitizer has libraries of its own")
-def test_the_image_runs_with_the_packages_that_the_binary_needs():
+@pytest.mark.skipif(SAN != "", reason="a sanitizer build needs other libraries")
+def test_the_image_has_exactly_the_packages_that_the_binary_needs():
     dynamic = subprocess.run(["readelf", "-d", SLUICED], check=True,
                              capture_output=True, text=True).stdout
     needed = set()
@@ -287,11 +287,12 @@ def test_the_image_runs_with_the_packages_that_the_binary_needs():
     assert dockerfile_packages(1) == (needed - {"libc6"}) | {"tzdata"}
 
 
-# --- and run
+# --- running them
 
 
 def test_the_configmap_is_accepted_as_kubelet_lays_it_out(room, configmaps):
-    """Files are symlinks into ..data, itself a symlink to a dated folder."""
+    """Each file is a symlink into ..data, which is a symlink to a dated
+    folder."""
     dated = room.path / "etc" / "..2026_11_21_02_50_00.1"
     dated.mkdir(parents=True)
     (room.path / "etc" / "..data").symlink_to(dated.name)
@@ -308,8 +309,8 @@ def test_the_configmap_is_accepted_as_kubelet_lays_it_out(room, configmaps):
 
 
 def test_conf_and_lua_work_together_with_nginx(room, start, start_nginx):
-    """conf/sluiced.conf, conf/nginx.conf and the hook as they are; only the
-    paths and ports are this test's."""
+    """Uses conf/sluiced.conf, conf/nginx.conf and the hook unchanged, except
+    for paths and ports."""
     daemon = start(CONF / "sluiced.conf", env={
         "SLUICED_SOCKET": str(room.socket), "SLUICED_OUT": str(room.out),
         "SLUICED_HOOK": str(LUA / HOOK), "SLUICED_HTTP_LISTEN": "127.0.0.1",
@@ -334,7 +335,7 @@ def test_conf_and_lua_work_together_with_nginx(room, start, start_nginx):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
         s.sendto(b"<190>Nov 21 02:08:26 h nginx: {not json", str(room.socket))
         s.sendto(b"not syslog either", str(room.socket))
-    counts = daemon.settled(4)
+    counts = daemon.wait_for_messages(4)
     assert counts.written == 4
 
     today = datetime.datetime.now(ZoneInfo("Asia/Tokyo")).strftime("%Y-%m%d")
@@ -353,8 +354,8 @@ def test_conf_and_lua_work_together_with_nginx(room, start, start_nginx):
     assert nginx.refused() == 0
 
 
-def test_the_demo_works(room):
+def test_the_demo_succeeds(room):
     done = subprocess.run([ROOT / "test" / "demo.sh", SLUICED],
-                          capture_output=True, text=True, timeout=120)
+                          capture_output=True, text=True, timeout=HANG_S)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "301 requests, 301 lines" in done.stdout

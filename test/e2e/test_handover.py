@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whoever is connected notices nothing of a reload: no connection is closed,
-no line of it is lost, torn or there twice."""
+"""A connected sender does not notice a reload: its connection stays open, and
+none of its lines is lost, torn or written twice."""
 import os
 import signal
 import socket
@@ -8,9 +8,11 @@ import threading
 
 import pytest
 
+from harness.daemon import is_alive
 from harness.inputs import (LINE_BYTES, config, connected, fill_journal,
-                            free_port, is_cut, long_line, network_input,
+                            is_cut, long_line, network_input,
                             numbered, unix_input)
+from harness.namespace import free_port
 from harness.sender import Sender
 from harness.stream import wait_for_lines
 from harness.wait import wait_until
@@ -31,7 +33,7 @@ def framed(framing, text):
 
 
 def place(room, mode, *lines):
-    """An input, and where it is."""
+    """An input of this mode, and its address."""
     if mode == "unix_tcp":
         return unix_input(room, *lines), room.socket
     port = free_port()
@@ -47,8 +49,9 @@ def connections(daemon):
 
 
 def begin_reload(daemon):
-    """Ask for one while the worker cannot answer: it will find that it shall
-    leave.  Its number and the next one's."""
+    """Ask for a reload while the old worker is stopped, and wait until the next
+    one is ready.  The old worker learns of the reload when it continues.
+    Returns the process ids of the old worker and the next."""
     old = daemon.worker()
     os.kill(old, signal.SIGSTOP)
     started = daemon.log().count("started")
@@ -62,9 +65,9 @@ def begin_reload(daemon):
 @pytest.mark.parametrize("storage", ["filesystem", "memory"])
 @pytest.mark.parametrize("framing", ["newline", "octet_counting"])
 @pytest.mark.parametrize("mode", ["unix_tcp", "tcp"])
-def test_a_reload_in_the_middle_of_a_message(room, out, start, mode, framing,
-                                             storage):
-    """Its first half is the old worker's already."""
+def test_a_reload_in_the_middle_of_a_message_loses_nothing(
+        room, out, start, mode, framing, storage):
+    """The old worker has received the first half already."""
     one, where = place(room, mode, f"Format {framing}")
     daemon = start(config(room, one, lines=[f"storage.type {storage}"]))
     texts = [b"line %d" % n for n in range(100 * RELOADS)]
@@ -76,7 +79,7 @@ def test_a_reload_in_the_middle_of_a_message(room, out, start, mode, framing,
             half = len(data) - 3 - turn
             s.sendall(data[:half])
             wait_until(lambda: bytes_received(daemon) == sent + half,
-                       "the half to be taken")
+                       "the first half to be received")
             reload(daemon)
             assert connections(daemon) == 1
             s.sendall(data[half:])
@@ -86,8 +89,9 @@ def test_a_reload_in_the_middle_of_a_message(room, out, start, mode, framing,
 
 
 @pytest.mark.parametrize("framing", ["newline", "octet_counting"])
-def test_reloads_while_a_sender_goes_on(room, out, start, framing):
-    """In pieces that end anywhere, at no agreed moment."""
+def test_reloads_while_a_sender_continues_lose_nothing(
+        room, out, start, framing):
+    """It sends pieces that end anywhere in a message, at any moment."""
     daemon = start(config(room, unix_input(room, f"Format {framing}")))
     is_over = threading.Event()
     sent = []
@@ -107,17 +111,18 @@ def test_reloads_while_a_sender_goes_on(room, out, start, framing):
             for _ in range(RELOADS):
                 reload(daemon)
                 before = bytes_received(daemon)
-                wait_until(lambda: bytes_received(daemon) > before, "more")
+                wait_until(lambda: bytes_received(daemon) > before,
+                           "more bytes")
         finally:
             is_over.set()
             sender.join()
-        daemon.settled(len(sent))
+        daemon.wait_for_messages(len(sent))
     assert out.lines() == sent
 
 
-def test_reloads_while_the_journal_is_full(room, out, start):
-    """What the kernel and the worker hold of a connection finds no room until
-    the third worker."""
+def test_reloads_while_the_journal_is_full_lose_nothing(room, out, start):
+    """Only the third worker finds room for the bytes that the kernel and the
+    first worker hold."""
     room.out.mkdir()
     (room.out / "lines.log").symlink_to("/dev/full")
     daemon = start(config(room, unix_input(room),
@@ -132,32 +137,34 @@ def test_reloads_while_the_journal_is_full(room, out, start):
         (room.out / "lines.log").unlink()
         count = sent // LINE_BYTES + 1
         s.sendall(long_line(count - 1)[sent % LINE_BYTES:])
-        daemon.settled(count, 30)
+        daemon.wait_for_messages(count)
     assert [x + b"\n" for x in out.lines()] == [
         long_line(n) for n in range(count)]
 
 
-def test_as_many_as_may_be_each_within_a_message(room, out, start):
-    """One of them with more than a packet takes."""
+def test_a_reload_keeps_as_many_connections_as_there_may_be(room, out, start):
+    """Each is in the middle of a message, one of them with more bytes than one
+    packet between the workers holds."""
     daemon = start(config(room, unix_input(room)))
     senders = [connected(room.socket) for _ in range(CONNECTIONS_MAX)]
     firsts = [b"%d " % n for n in range(CONNECTIONS_MAX)]
     firsts[7] += b"y" * 200_000
     for s, first in zip(senders, firsts):
         s.sendall(first)
-    wait_until(lambda: bytes_received(daemon) == sum(map(len, firsts)), "all")
+    wait_until(lambda: bytes_received(daemon) == sum(map(len, firsts)),
+               "all bytes to be received")
     reload(daemon)
     assert connections(daemon) == CONNECTIONS_MAX
     for s in senders:
         s.sendall(b"z\n")
-    daemon.settled(CONNECTIONS_MAX)
+    daemon.wait_for_messages(CONNECTIONS_MAX)
     assert sorted(out.lines()) == sorted(first + b"z" for first in firsts)
     for s in senders:
         s.close()
 
 
-def test_a_message_that_was_cut_stays_cut(room, out, start):
-    """What is passed over of it is on both sides of a reload."""
+def test_a_truncated_message_stays_truncated(room, out, start):
+    """The bytes that are skipped arrive before and after a reload."""
     tcp = free_port()
     daemon = start(config(
         room, unix_input(room, "Buffer_Max_Size 1000"),
@@ -168,37 +175,38 @@ def test_a_message_that_was_cut_stays_cut(room, out, start):
         long = b"x" * 600_000
         lines.sendall(long)
         octets.sendall(b"1200000 " + long)
-        daemon.settled(2)
-        wait_until(lambda: bytes_received(daemon) == 1_200_008, "all")
+        daemon.wait_for_messages(2)
+        wait_until(lambda: bytes_received(daemon) == 1_200_008,
+                   "all bytes to be received")
         reload(daemon)
         lines.sendall(long + b"\nby lines\n")
         octets.sendall(long + b"9 by octets")
-        daemon.settled(4)
+        daemon.wait_for_messages(4)
     got = out.lines()
     assert sorted(x for x in got if x.startswith(b"by")) == [
         b"by lines", b"by octets"]
     assert len(got) == 4
 
 
-def test_the_senders_address_stays(room, out, start):
+def test_a_reload_keeps_the_peer_address(room, out, start):
     tcp = free_port()
     daemon = start(config(
         room, network_input("tcp", tcp, "Source_Address_Key from"),
         text="{message} {from}"))
     with connected(("127.0.0.1", tcp)) as s:
         s.sendall(b"one\ntw")
-        daemon.settled(1)
+        daemon.wait_for_messages(1)
         reload(daemon)
         s.sendall(b"o\n")
-        daemon.settled(2)
+        daemon.wait_for_messages(2)
         name = b" tcp://127.0.0.1:%d" % s.getsockname()[1]
     assert out.lines() == [b"one" + name, b"two" + name]
 
 
-def test_a_reload_that_takes_the_input_away_takes_what_was_sent(
+def test_a_reload_that_removes_an_input_receives_what_was_sent_to_it(
         room, out, start):
-    """Also what is without its end; the other input's connections stay,
-    though they have another number now."""
+    """It also receives the unfinished line.  The connections of the other
+    input stay, although that input has another number now."""
     one, two = free_port(), free_port()
     inputs = [network_input("tcp", port) for port in (one, two)]
     daemon = start(config(room, *inputs))
@@ -210,7 +218,7 @@ def test_a_reload_that_takes_the_input_away_takes_what_was_sent(
         reload(daemon)
         assert is_cut(goes)
         stays.sendall(b" one\n")
-        daemon.settled(502)
+        daemon.wait_for_messages(502)
     lines = out.lines()
     assert [x for x in lines if x != b"another one"] == (
         numbered(0, 500).splitlines() + [b"half a line"])
@@ -218,9 +226,9 @@ def test_a_reload_that_takes_the_input_away_takes_what_was_sent(
 
 
 @pytest.mark.parametrize("mode", ["unix_udp", "udp", "tcp"])
-def test_what_comes_last_to_an_input_that_goes_is_taken(
+def test_the_last_messages_to_a_removed_input_are_received(
         room, out, start, mode):
-    """When the worker has been told already that it shall leave."""
+    """They arrive when the worker has been told already to leave."""
     here = room.path / "goes.sock"
     if mode == "unix_udp":
         goes = unix_input(room).replace(str(room.socket), str(here)).replace(
@@ -246,13 +254,13 @@ def test_what_comes_last_to_an_input_that_goes_is_taken(
                 s.send(text)
     os.kill(old, signal.SIGCONT)
     daemon.wait_for_worker(before)
-    daemon.settled(len(texts))
+    daemon.wait_for_messages(len(texts))
     assert out.lines() == texts
 
 
-def test_what_finds_no_room_of_an_input_that_goes_is_counted(
+def test_messages_to_a_removed_input_are_counted_if_there_is_no_room(
         room, out, start):
-    """The journal is full, and nobody else would receive it."""
+    """The journal is full, and no other worker will receive them."""
     room.out.mkdir()
     (room.out / "lines.log").symlink_to("/dev/full")
     here = room.path / "goes.sock"
@@ -267,7 +275,7 @@ def test_what_finds_no_room_of_an_input_that_goes_is_counted(
         room.write("sluiced.conf", config(room, unix_input(room), lines=small))
         before = daemon.ready_count()
         old, _ = begin_reload(daemon)
-        for sender in senders:  # more in all than there is room for
+        for sender in senders:  # together more than there is room for
             sender.send(b"y" * 50_000)
             sender.close()
         os.kill(old, signal.SIGCONT)
@@ -276,24 +284,25 @@ def test_what_finds_no_room_of_an_input_that_goes_is_counted(
         assert counts.received == received + 9
         assert 0 < counts.dropped() < 9
         (room.out / "lines.log").unlink()
-        daemon.settled(0)
+        daemon.wait_for_messages(0)
 
 
 @pytest.mark.parametrize("how", ["a reload", "the end"])
-def test_who_waits_until_another_connection_ends_is_heard_too(
+def test_connections_above_the_limit_are_received_in_the_end(
         room, out, start, how):
-    """He has connected, and may have sent: he knows of no limit."""
+    """Such a sender has connected and may have sent lines; it does not know of
+    the limit."""
     daemon = start(config(room, unix_input(room)))
     count = CONNECTIONS_MAX + 40
     senders = [connected(room.socket) for _ in range(count)]
     for n, s in enumerate(senders):
         s.sendall(b"line %d\n" % n)
-    daemon.settled(CONNECTIONS_MAX)
+    daemon.wait_for_messages(CONNECTIONS_MAX)
     if how == "a reload":
         room.write("sluiced.conf",
                    config(room, network_input("tcp", free_port())))
         reload(daemon)
-        daemon.settled(count)
+        daemon.wait_for_messages(count)
     else:
         daemon.signal(signal.SIGTERM)
         daemon.check_end()
@@ -302,9 +311,8 @@ def test_who_waits_until_another_connection_ends_is_heard_too(
     assert sorted(out.lines()) == sorted(b"line %d" % n for n in range(count))
 
 
-def test_a_worker_whose_supervisor_is_gone_takes_what_was_sent(
-        room, out, start):
-    """No other process has the sockets then."""
+def test_a_worker_without_supervisor_receives_what_was_sent(room, out, start):
+    """Then no other process holds the sockets."""
     second = room.path / "second.sock"
     conf = config(room, unix_input(room), unix_input(room).replace(
         str(room.socket), str(second)).replace("unix_tcp", "unix_udp"))
@@ -319,18 +327,19 @@ def test_a_worker_whose_supervisor_is_gone_takes_what_was_sent(
         sender.send(b"by datagram")
         os.kill(worker, signal.SIGCONT)
         assert is_cut(s)
+        wait_until(lambda: not is_alive(worker), "the worker to end")
         with pytest.raises(OSError):
             sender.send(b"refused")
-    start(conf).settled(2)
+    start(conf).wait_for_messages(2)
     assert sorted(out.lines()) == [b"by datagram", b"by stream"]
 
 
-def test_they_wait_for_the_worker_after_next(room, out, start):
-    """The next one is killed before it takes them."""
+def test_connections_wait_for_the_worker_after_the_next(room, out, start):
+    """The next worker is killed before it takes them over."""
     daemon = start(config(room, unix_input(room)))
     with connected(room.socket) as s:
         s.sendall(b"one\ntw")
-        daemon.settled(1)
+        daemon.wait_for_messages(1)
         before = daemon.ready_count()
         old, new = begin_reload(daemon)
         os.kill(new, signal.SIGKILL)
@@ -338,16 +347,17 @@ def test_they_wait_for_the_worker_after_next(room, out, start):
         daemon.wait_for_worker(before)
         assert daemon.worker() not in (old, new)
         s.sendall(b"o\n")
-        daemon.settled(2)
+        daemon.wait_for_messages(2)
     assert out.lines() == [b"one", b"two"]
 
 
-def test_a_worker_that_is_killed_on_its_way_takes_them_along(room, out, start):
-    """As one that is killed at any other time: those that it has not given."""
+def test_connections_end_with_a_worker_killed_before_it_passes_them_on(
+        room, out, start):
+    """The same happens when a worker is killed at any other time."""
     daemon = start(config(room, unix_input(room)))
     with connected(room.socket) as s:
         s.sendall(b"one\n")
-        daemon.settled(1)
+        daemon.wait_for_messages(1)
         before = daemon.ready_count()
         old, new = begin_reload(daemon)
         os.kill(old, signal.SIGKILL)
@@ -356,12 +366,14 @@ def test_a_worker_that_is_killed_on_its_way_takes_them_along(room, out, start):
         assert is_cut(s)
     with connected(room.socket) as s:
         s.sendall(b"two\n")
-        daemon.settled(2)
+        daemon.wait_for_messages(2)
     assert out.lines() == [b"one", b"two"]
 
 
-def test_the_end_while_a_worker_leaves_takes_what_was_sent(room, out, start):
-    """Of datagrams and of connections: a third one does it."""
+def test_sigterm_while_a_worker_leaves_receives_what_was_sent(
+        room, out, start):
+    """A third worker receives it, from datagram sockets and from
+    connections."""
     second = room.path / "second.sock"
     daemon = start(config(room, unix_input(room), unix_input(room).replace(
         str(room.socket), str(second)).replace("unix_tcp", "unix_udp")))
@@ -370,7 +382,8 @@ def test_the_end_while_a_worker_leaves_takes_what_was_sent(room, out, start):
         s.sendall(b"by stream\nand half a")
         sender.send(b"by datagram")
         daemon.signal(signal.SIGTERM)
-        wait_until(lambda: "stopping" in daemon.log(), "the signal's answer")
+        wait_until(lambda: "stopping" in daemon.log(),
+                   "sluiced to react to the signal")
         os.kill(daemon.workers()[0], signal.SIGCONT)
         daemon.check_end()
     assert sorted(out.lines()) == [b"and half a", b"by datagram", b"by stream"]

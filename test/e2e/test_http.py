@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What probes and scrapers ask: Fluent Bit's paths and shapes, and /metrics
-from which the law can be computed."""
+"""The HTTP server: probes and scrapers find Fluent Bit's paths and formats, and
+/metrics contains all terms of the accounting equation."""
 import http.client
 import json
 import re
@@ -14,10 +14,10 @@ from harness.daemon import Daemon
 from harness.metrics import Metrics
 from harness.room import Room
 from harness.sender import Sender, datagram
-from harness.wait import wait_until
+from harness.wait import HANG_S, wait_until
 
 
-def like_the_published(room, *more):
+def published_config(room, *more):
     return (service(*more) + syslog_input(room) + json_filter()
             + lua_filter(room, """
                 function hook(tag, timestamp, record)
@@ -33,12 +33,12 @@ def like_the_published(room, *more):
 @pytest.fixture(scope="module")
 def daemon():
     room = Room()
-    daemon = Daemon(room, like_the_published(room))
+    daemon = Daemon(room, published_config(room))
     with Sender(room.socket) as sender:
         for n in range(5):
             sender.send(datagram({"vhost": "a", "uri": f"/{n}"}))
         sender.send(datagram("no json"), b"")
-    daemon.settled(7)
+    daemon.wait_for_messages(7)
     yield daemon
     try:
         daemon.stop()
@@ -56,28 +56,28 @@ def get_json(daemon, path):
 @pytest.mark.parametrize("path", ["/", "/api/v1/metrics/prometheus",
                                   "/api/v1/health", "/api/v2/health",
                                   "/api/v2/metrics", "/metrics"])
-def test_the_probes_pass(daemon, path):
+def test_the_probes_succeed(daemon, path):
     assert daemon.get(path).status == 200
 
 
 @pytest.mark.parametrize("path", ["/", "/whatever", "/api/v2/reload/",
                                   "/api/v1/health", "/api/v1/storage"])
-def test_the_root_and_what_is_unknown_tell_the_version(daemon, path):
+def test_the_root_and_unknown_paths_answer_with_the_version(daemon, path):
     about = get_json(daemon, path)["fluent-bit"]
     assert re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", about["version"])
     assert about["edition"] and isinstance(about["flags"], list)
 
 
-def test_uptime(daemon):
+def test_uptime_is_formatted_as_fluent_bit_does(daemon):
     uptime = get_json(daemon, "/api/v1/uptime")
     assert set(uptime) == {"uptime_sec", "uptime_hr"}
-    assert 0 <= uptime["uptime_sec"] < 3600
+    assert uptime["uptime_sec"] >= 0
     assert re.fullmatch(
         r"Fluent Bit has been running:  0 day, 0 hour, [0-9]+ minutes? "
         r"and [0-9]+ seconds?", uptime["uptime_hr"])
 
 
-def test_metrics_as_json(daemon):
+def test_version_1_has_fluent_bit_s_metrics_as_json(daemon):
     metrics = get_json(daemon, "/api/v1/metrics")
     assert list(metrics) == ["input", "filter", "output"]
     assert metrics["input"]["syslog.0"]["records"] == 6
@@ -90,13 +90,14 @@ def test_metrics_as_json(daemon):
         "drop_records": 0, "add_records": 0}
     output = metrics["output"]["file.0"]
     assert output.pop("proc_bytes") > 0
-    # The copies, and the originals in the file named by their tag.
+    # The copies, and the originals in the file that is named like their tag.
     assert output == {"proc_records": 11, "errors": 0, "retries": 0,
                       "retries_failed": 0, "dropped_records": 0,
                       "retried_records": 0}
 
 
-def test_metrics_for_prometheus(daemon):
+def test_version_1_has_fluent_bit_s_metrics_for_prometheus(daemon):
+    before = time.time()
     answer = daemon.get("/api/v1/metrics/prometheus")
     assert answer.headers["Content-Type"].startswith(
         "text/plain; version=0.0.4")
@@ -114,12 +115,13 @@ def test_metrics_for_prometheus(daemon):
                if line.startswith("fluentbit_") and "_total{" in line]
     assert samples == sorted(samples)
     stamps = {int(line.rsplit(" ", 1)[1]) for line in samples}
-    assert all(abs(stamp / 1000 - time.time()) < 60 for stamp in stamps)
+    # The clock of the kernel's tick may be a moment behind.
+    assert all(before - 1 <= stamp / 1000 <= time.time() for stamp in stamps)
     assert re.search(r'^fluentbit_build_info\{version="[0-9.]+",edition="[^"]+'
                      r'"\} 1$', text, re.M)
 
 
-def test_metrics_of_5_1(daemon):
+def test_version_2_has_fluent_bit_s_metrics_in_both_formats(daemon):
     answer = daemon.get("/api/v2/metrics/prometheus")
     metrics = Metrics(answer.body.decode())
     assert metrics.sum("fluentbit_input_records_total", name="syslog.0") == 6
@@ -139,7 +141,7 @@ def test_metrics_of_5_1(daemon):
     assert len(text.splitlines()) == len(metrics.samples)
 
 
-def test_reload_is_not_enabled(daemon):
+def test_a_reload_over_http_is_disabled_by_default(daemon):
     assert get_json(daemon, "/api/v2/reload") == {"hot_reload_count": 0}
     for method in ("POST", "PUT"):
         answer = daemon.get("/api/v2/reload", method=method)
@@ -150,22 +152,23 @@ def test_reload_is_not_enabled(daemon):
     assert answer.headers["Allow"] == "GET, POST, PUT"
 
 
-def test_the_law_can_be_computed(daemon):
+def test_metrics_contain_all_terms_of_the_accounting_equation(daemon):
     metrics = daemon.metrics()
-    metrics.check_laws()
+    metrics.check_accounting_equation()
     assert metrics.received == 7
     assert metrics.written == 6
     assert metrics.dropped("empty") == metrics.dropped() == 1
     assert metrics.labels("sluiced_messages_dropped_total", "reason") == sorted(
-        ["journal_full", "empty", "unparsed", "undecided", "filtered", "unrouted",
-         "path_refused", "write_failed"])
-    assert metrics.sum("sluiced_output_lines_written_total", output="file.0") == 11
+        ["journal_full", "empty", "unparsed", "undecided", "filtered",
+         "unrouted", "path_refused", "write_failed"])
+    assert metrics.sum("sluiced_output_lines_written_total",
+                       output="file.0") == 11
     assert metrics.sum("sluiced_input_datagrams_total", input="syslog.0") == 7
     assert metrics.sum("sluiced_filter_records_total", filter="lua.1") == 6
     assert metrics.failures("json_broken", filter="parser.0") == 1
 
 
-def test_every_metric_has_its_type_and_help(daemon):
+def test_every_metric_has_a_type_and_a_help_text(daemon):
     text = daemon.get("/metrics").body.decode()
     metrics = Metrics(text)
     for name, _ in metrics.samples:
@@ -175,49 +178,44 @@ def test_every_metric_has_its_type_and_help(daemon):
         assert f"# HELP {name} " in text
 
 
-def test_other_methods_do_no_harm(daemon):
+def test_other_methods_change_nothing(daemon):
     assert daemon.get("/metrics", method="HEAD").body == b""
     for method in ("POST", "PUT", "DELETE"):
         answer = daemon.get("/metrics", method=method)
         assert answer.status == 200
-        Metrics(answer.body.decode()).check_laws()
+        Metrics(answer.body.decode()).check_accounting_equation()
     assert daemon.metrics().received == 7
 
 
-def test_one_address_cannot_keep_the_others_out(daemon):
+def test_one_address_cannot_use_up_all_connections(daemon):
     def client(host):
-        return http.client.HTTPConnection(*daemon.address, timeout=10,
+        return http.client.HTTPConnection(*daemon.address, timeout=HANG_S,
                                           source_address=(host, 0))
-    hogs = [client("127.0.0.9") for _ in range(200)]
-    for hog in hogs:
-        hog.connect()
+    clients = [client("127.0.0.9") for _ in range(200)]
+    for each in clients:
+        each.connect()
     probe = client("127.0.0.8")
     probe.request("GET", "/")
     assert probe.getresponse().status == 200
-    for each in hogs + [probe]:
+    for each in clients + [probe]:
         each.close()
 
 
 @pytest.mark.parametrize("count", range(128, 136))
-def test_more_clients_than_it_serves_do_not_end_it(daemon, count):
-    """Those above its limit, 128, wait; when the others go it answers."""
+def test_clients_above_the_limit_wait_until_others_close(daemon, count):
+    """The limit is 128; the client that waits longest shows the end."""
     clients = [http.client.HTTPConnection(
-        *daemon.address, timeout=10,
+        *daemon.address, timeout=HANG_S,
         source_address=(f"127.0.0.{2 + n // 50}", 0)) for n in range(count)]
     for client in clients:
         client.request("GET", "/metrics")
-        client.sock.settimeout(0.1)
     for client in clients:
-        try:
-            client.getresponse().read()
-        except TimeoutError:
-            pass  # it has to wait
-    for client in clients:
+        assert client.getresponse().read()
         client.close()
     assert daemon.get("/").status == 200
 
 
-def test_names_with_quotes_do_not_break_the_text(room, start):
+def test_names_with_quotes_are_escaped(room, start):
     name = r'a "quoted\" name'
     escaped = name.replace("\\", r"\\").replace('"', r"\"")
     daemon = start(service()
@@ -229,7 +227,7 @@ def test_names_with_quotes_do_not_break_the_text(room, start):
                    + file_output(room, f"Alias {name}", match="none"))
     with Sender(room.socket) as sender:
         sender.send(datagram("x"))
-    counts = daemon.settled(1)
+    counts = daemon.wait_for_messages(1)
     assert counts.failures("json_broken", filter=escaped) == 1
     assert counts.sum("sluiced_input_datagrams_total", input=escaped) == 1
     assert counts.labels("sluiced_output_lines_total", "output") == sorted(
@@ -242,14 +240,14 @@ def test_names_with_quotes_do_not_break_the_text(room, start):
     assert get_json(daemon, "/api/v1/metrics")["input"][name]["records"] == 1
 
 
-def test_nothing_listens_when_the_server_is_off(room, start):
+def test_no_process_listens_when_the_server_is_off(room, start):
     daemon = start(section("SERVICE", "Flush 0.1", "Grace 0",
                            "HTTP_Server Off")
                    + syslog_input(room) + template("{message}", room))
     assert daemon.address is None
 
 
-def test_health_tells_that_an_output_fails(room, start):
+def test_health_reports_a_failing_output(room, start):
     daemon = start(service("Health_Check On", "HC_Errors_Count 0",
                            "HC_Period 3600") + syslog_input(room)
                    + template("{message}", room))
@@ -258,14 +256,14 @@ def test_health_tells_that_an_output_fails(room, start):
     with Sender(room.socket) as sender:
         sender.send(datagram("x"))
     wait_until(lambda: daemon.get("/api/v1/health").status == 500,
-               "bad health")
+               "a failing health check")
     assert daemon.get("/api/v1/health").body == b"error\n"
     assert daemon.get("/").status == 200
     (room.out / "lines.log").rmdir()
-    daemon.settled(1)
+    daemon.wait_for_messages(1)
 
 
-def test_health_is_of_the_last_period(room, start):
+def test_health_covers_the_last_period_only(room, start):
     daemon = start(service("Health_Check On", "HC_Errors_Count 0",
                            "HC_Period 1") + syslog_input(room)
                    + template("{message}", room))
@@ -273,15 +271,15 @@ def test_health_is_of_the_last_period(room, start):
     with Sender(room.socket) as sender:
         sender.send(datagram("x"))
     wait_until(lambda: daemon.get("/api/v1/health").status == 500,
-               "bad health")
+               "a failing health check")
     (room.out / "lines.log").rmdir()
-    daemon.settled(1)
+    daemon.wait_for_messages(1)
     wait_until(lambda: daemon.get("/api/v1/health").status == 200,
                "a period without an error")
     assert daemon.metrics().sum("sluiced_output_errors_total") > 0
 
 
-def test_health_of_5_1_has_its_figures(room, start):
+def test_health_of_version_2_has_the_figures_of_fluent_bit(room, start):
     daemon = start(service("Health_Check On", "HC_Errors_Count 0",
                            "HC_Retry_Failure_Count 7", "HC_Period 3600")
                    + syslog_input(room) + template("{message}", room))
@@ -292,14 +290,14 @@ def test_health_of_5_1_has_its_figures(room, start):
     with Sender(room.socket) as sender:
         sender.send(datagram("x"))
     wait_until(lambda: daemon.get("/api/v2/health").status == 500,
-               "bad health")
+               "a failing health check")
     bad = json.loads(daemon.get("/api/v2/health").body)
     assert bad["status"] == "error" and bad["errors"] >= 1
     (room.out / "lines.log").rmdir()
-    daemon.settled(1)
+    daemon.wait_for_messages(1)
 
 
-def test_storage_is_told_when_it_is_asked_for(room, start):
+def test_storage_metrics_are_reported_when_configured(room, start):
     daemon = start(service("storage.metrics On") + syslog_input(room)
                    + template("{message}", room))
     chunks = {"total_chunks": 0, "mem_chunks": 0, "fs_chunks": 0,
@@ -309,7 +307,7 @@ def test_storage_is_told_when_it_is_asked_for(room, start):
     assert list(storage["input_chunks"]) == ["syslog.0"]
 
 
-def test_errors_up_to_the_limit_are_healthy(room, start):
+def test_errors_up_to_the_limit_keep_the_health_good(room, start):
     daemon = start(service("Health_Check On", "HC_Errors_Count 3",
                            "HC_Period 3600") + syslog_input(room)
                    + template("{message}", room))
@@ -319,18 +317,18 @@ def test_errors_up_to_the_limit_are_healthy(room, start):
 
     def errors():
         return daemon.metrics().sum("sluiced_output_errors_total")
-    wait_until(lambda: errors() >= 3, "as many as are allowed")
+    wait_until(lambda: errors() >= 3, "as many errors as are allowed")
     status = daemon.get("/api/v1/health").status
     assert status == 200 or errors() > 3
-    wait_until(lambda: errors() > 3, "one more")
+    wait_until(lambda: errors() > 3, "one error more")
     assert daemon.get("/api/v1/health").status == 500
     (room.out / "lines.log").rmdir()
-    daemon.settled(1)
+    daemon.wait_for_messages(1)
 
 
 @pytest.mark.parametrize("allowed, status", [(0, 500), (1000, 200)])
-def test_lines_given_up_are_bad_health(room, start, allowed, status):
-    """What is set aside for a file is bounded."""
+def test_dropped_lines_count_as_failed_retries(room, start, allowed, status):
+    """The spill of the file is full, so lines are dropped."""
     daemon = start(service("Health_Check On", "HC_Errors_Count 1000000",
                            "storage.spill_size 2M",
                            f"HC_Retry_Failure_Count {allowed}",
@@ -339,8 +337,10 @@ def test_lines_given_up_are_bad_health(room, start, allowed, status):
     (room.out / "lines.log").mkdir(parents=True)
     with Sender(room.socket) as sender:
         sender.send(*[datagram(b"x" * 200_000)] * 50)
-    wait_until(lambda: daemon.metrics().dropped("write_failed"), "drops")
-    wait_until(lambda: daemon.metrics().received == 50, "all received")
+    wait_until(lambda: daemon.metrics().dropped("write_failed"),
+               "lines to be dropped")
+    wait_until(lambda: daemon.metrics().received == 50,
+               "all lines to be received")
     assert daemon.get("/api/v1/health").status == status
     (room.out / "lines.log").rmdir()
-    daemon.settled(50)
+    daemon.wait_for_messages(50)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""syslog in its four modes: what a stream's sender may rely on, and what
-outlives what."""
+"""The syslog input in its four modes: what a sender can rely on, and what
+survives a crash, a reload or the end."""
 import errno
 import signal
 import socket
@@ -10,15 +10,16 @@ import pytest
 from harness.config import section
 from harness.faults import Faults
 from harness.inputs import (LINE_BYTES, config, connected, fill_journal,
-                            free_port, is_cut, long_line, network_input,
+                            is_cut, long_line, network_input,
                             numbered, unix_input)
+from harness.namespace import free_port
 from harness.sender import Sender
 from harness.wait import SAN, wait_until
 
 CONNECTIONS_MAX = 256
 
 
-def test_all_modes_at_once(room, out, start):
+def test_all_modes_work_at_the_same_time(room, out, start):
     tcp, udp = free_port(), free_port(socket.SOCK_DGRAM)
     second = room.path / "second.sock"
     daemon = start(config(
@@ -36,7 +37,7 @@ def test_all_modes_at_once(room, out, start):
         s.sendto(b"by udp", ("127.0.0.1", udp))
     with connected(("127.0.0.1", tcp)) as s:
         s.sendall(b"by tcp\n")
-    counts = daemon.settled(5)
+    counts = daemon.wait_for_messages(5)
     assert sorted(out.lines()) == [b"and again", b"by tcp", b"by udp",
                                    b"by unix_tcp", b"by unix_udp"]
     assert counts.labels("sluiced_input_connections_total", "input") == [
@@ -45,21 +46,21 @@ def test_all_modes_at_once(room, out, start):
                        ("stream_messages_total", 3)):
         assert counts.sum(f"sluiced_input_{name}") == what, name
     wait_until(lambda: daemon.metrics().sum("sluiced_input_connections") == 0,
-               "the connections to be ended")
+               "the connections to be closed")
 
 
-def test_lines_of_many_connections_do_not_mix(room, out, start):
+def test_lines_of_different_connections_do_not_mix(room, out, start):
     daemon = start(config(room, unix_input(room)))
     senders = [connected(room.socket) for _ in range(50)]
     text = [b"".join(b"%d %d\n" % (n, i) for i in range(40))
             for n in range(len(senders))]
-    # In pieces that end anywhere in a line.
+    # The pieces end anywhere in a line.
     for at in range(0, max(map(len, text)), 37):
         for s, t in zip(senders, text):
             s.sendall(t[at:at + 37])
     for s in senders:
         s.close()
-    daemon.settled(40 * len(senders))
+    daemon.wait_for_messages(40 * len(senders))
     lines = [tuple(map(int, line.split())) for line in out.lines()]
     assert sorted(lines) == [(n, i) for n in range(len(senders))
                              for i in range(40)]
@@ -67,42 +68,42 @@ def test_lines_of_many_connections_do_not_mix(room, out, start):
         assert [i for m, i in lines if m == n] == list(range(40))
 
 
-def test_no_more_than_so_many_connections(room, out, start):
+def test_connections_above_the_limit_wait(room, out, start):
     daemon = start(config(room, unix_input(room)))
     senders = [connected(room.socket) for _ in range(CONNECTIONS_MAX)]
     wait_until(lambda: daemon.metrics().sum("sluiced_input_connections")
-               == CONNECTIONS_MAX, "all to be accepted")
+               == CONNECTIONS_MAX, "all connections to be accepted")
     with connected(room.socket) as one_more:
         one_more.sendall(b"late\n")
         senders[0].sendall(b"early\n")
-        daemon.settled(1)
+        daemon.wait_for_messages(1)
         assert out.lines() == [b"early"]
         senders[0].close()
-        daemon.settled(2)
+        daemon.wait_for_messages(2)
         assert out.lines() == [b"early", b"late"]
     for s in senders:
         s.close()
-    assert "too many connections" in daemon.log()
+    assert "accepting no more until one ends" in daemon.log()
 
 
-def test_connections_leave_descriptors_for_the_rest(room, out, start):
+def test_connections_leave_descriptors_for_other_files(room, out, start):
     daemon = start(config(room, unix_input(room)),
                    wrapper=("prlimit", "--nofile=80"))
     senders = [connected(room.socket) for _ in range(100)]
     senders[0].sendall(b"early\n")
-    daemon.settled(1)
+    daemon.wait_for_messages(1)
     assert daemon.metrics().sum("sluiced_input_connections") == 40
     for s in senders[:90]:
         s.close()
     senders[-1].sendall(b"late\n")
-    daemon.settled(2)
+    daemon.wait_for_messages(2)
     assert out.lines() == [b"early", b"late"]
     for s in senders:
         s.close()
 
 
 def test_a_full_journal_makes_a_stream_wait(room, out, small_disk, start):
-    """Other than a datagram, no line of it is dropped."""
+    """Unlike datagrams, no line of a stream is dropped."""
     daemon = start(config(room, unix_input(room),
                           lines=["storage.max_size 1M"]))
     filler = room.out / "filler"
@@ -115,7 +116,7 @@ def test_a_full_journal_makes_a_stream_wait(room, out, small_disk, start):
         pending = b""
 
         def is_stuck():
-            """Sent as much as possible, and nobody takes more."""
+            """Send as much as possible; true when nobody receives more."""
             nonlocal sent, pending
             try:
                 while True:
@@ -128,17 +129,18 @@ def test_a_full_journal_makes_a_stream_wait(room, out, small_disk, start):
                 return (m.sum("sluiced_pipeline_blocked") == 1
                         and m.received < sent - 50
                         and m.sum("sluiced_journal_pending_bytes") > 500_000)
-        wait_until(is_stuck, "the sender to wait", 30)
+        wait_until(is_stuck, "the sender to be blocked")
         filler.unlink()
         s.setblocking(True)
         s.sendall(pending)
-    counts = daemon.settled(sent, 30)
+    counts = daemon.wait_for_messages(sent)
     assert counts.received == counts.written == sent
     assert [int(line[:8]) for line in out.lines()] == list(range(sent))
 
 
-def test_a_dead_worker_costs_its_connections_only(room, out, start):
-    """The sockets live on; what was taken is written, once."""
+def test_a_dead_worker_loses_its_connections_only(room, out, start):
+    """The listening sockets stay, and the lines that the worker received are
+    written once."""
     port = free_port()
     daemon = start(config(room, unix_input(room), network_input("tcp", port)))
     places = (room.socket, ("127.0.0.1", port))
@@ -148,22 +150,22 @@ def test_a_dead_worker_costs_its_connections_only(room, out, start):
         for s in senders:
             s.sendall(numbered(total, total + 10))
             total += 10
-        daemon.settled(total)
+        daemon.wait_for_messages(total)
         before = daemon.ready_count()
         daemon.kill_worker()
         assert all(map(is_cut, senders))
-        # At once, whoever answers.
+        # The next connections are queued at once, before a worker is ready.
         senders = [connected(place) for place in places]
         daemon.wait_for_worker(before)
         for s in senders:
             s.sendall(numbered(total, total + 10))
             total += 10
             s.close()
-        daemon.settled(total)
+        daemon.wait_for_messages(total)
     assert out.lines() == numbered(0, total).splitlines()
 
 
-def test_a_reload_may_open_and_close_ports(room, out, start):
+def test_a_reload_can_open_and_close_ports(room, out, start):
     one, two = free_port(), free_port()
     daemon = start(config(room, network_input("tcp", one)))
     room.write("sluiced.conf", config(room, network_input("tcp", two)))
@@ -172,13 +174,14 @@ def test_a_reload_may_open_and_close_ports(room, out, start):
     daemon.wait_for_worker(before)
     with connected(("127.0.0.1", two)) as s:
         s.sendall(b"one\n")
-    daemon.settled(1)
+    daemon.wait_for_messages(1)
     with pytest.raises(ConnectionRefusedError):
         connected(("127.0.0.1", one))
     assert out.lines() == [b"one"]
 
 
-def test_a_port_that_is_taken_leaves_the_old_configuration(room, out, start):
+def test_a_reload_fails_if_a_port_is_in_use_and_changes_nothing(
+        room, out, start):
     port = free_port()
     daemon = start(config(room, network_input("tcp", port)))
     with socket.socket() as taken:
@@ -187,17 +190,18 @@ def test_a_port_that_is_taken_leaves_the_old_configuration(room, out, start):
         room.write("sluiced.conf", config(room, network_input(
             "tcp", taken.getsockname()[1])))
         daemon.signal(signal.SIGHUP)
-        wait_until(lambda: "reload=failed" in daemon.log(), "its failure")
+        wait_until(lambda: "reload=failed" in daemon.log(),
+                   "the reload to fail")
     assert "Address already in use" in daemon.log()
     with connected(("127.0.0.1", port)) as s:
         s.sendall(b"one\n")
-    daemon.settled(1)
+    daemon.wait_for_messages(1)
     assert out.lines() == [b"one"]
 
 
 @pytest.mark.parametrize("mode", ["unix_tcp", "tcp"])
-def test_the_end_takes_what_was_sent(room, out, start, mode):
-    """Also what is without its end."""
+def test_shutdown_receives_what_was_sent(room, out, start, mode):
+    """It also receives an unfinished line."""
     port = free_port()
     if mode == "tcp":
         daemon = start(config(room, network_input("tcp", port)))
@@ -210,12 +214,13 @@ def test_the_end_takes_what_was_sent(room, out, start, mode):
     daemon.check_end()
     assert is_cut(s)
     s.close()
-    assert daemon.last_word()[0] == 5001
+    assert daemon.final_counts()[0] == 5001
     assert out.lines() == numbered(0, 5000).splitlines() + [b"and half a"]
 
 
-def test_the_end_with_a_full_journal_tells_what_is_lost(room, out, start):
-    """It takes what there is room for, which the next one writes."""
+def test_shutdown_with_a_full_journal_logs_how_much_is_lost(room, out, start):
+    """sluiced receives as much as there is room for, and the next process
+    writes it."""
     room.out.mkdir()
     (room.out / "lines.log").symlink_to("/dev/full")
     text = config(room, unix_input(room), lines=["storage.max_size 1M"])
@@ -225,20 +230,21 @@ def test_the_end_with_a_full_journal_tells_what_is_lost(room, out, start):
         daemon.signal(signal.SIGTERM)
         daemon.wait()
         assert is_cut(s)
-    queued = daemon.last_word()[4]
+    queued = daemon.final_counts()[4]
     daemon.check_end(queued=queued)
     lost = sent - queued * LINE_BYTES
     assert lost > 0
     assert f"lost_bytes={lost} " in daemon.log()
     (room.out / "lines.log").unlink()
-    start(text).settled(queued)
+    start(text).wait_for_messages(queued)
     assert [x + b"\n" for x in out.lines()] == [
         long_line(n) for n in range(queued)]
 
 
 @pytest.mark.parametrize("args", [(), ("--no-supervisor",)])
-def test_a_listening_socket_of_systemd(room, out, start, args):
-    """It is there before and after."""
+def test_a_listening_socket_of_systemd_is_used_and_left(
+        room, out, start, args):
+    """The socket exists before and after."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         held.listen()
@@ -247,13 +253,13 @@ def test_a_listening_socket_of_systemd(room, out, start, args):
             s.sendall(b"early\n")
             daemon = start(config(room, network_input("tcp", where[1])),
                            listen=held, args=args)
-            daemon.settled(1)
+            daemon.wait_for_messages(1)
         daemon.stop()
         connected(where).close()
     assert out.lines() == [b"early"]
 
 
-def test_a_listener_of_systemd_for_http(room, start):
+def test_http_uses_a_listening_socket_of_systemd(room, start):
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         held.listen()
@@ -265,8 +271,8 @@ def test_a_listener_of_systemd_for_http(room, start):
         assert daemon.get("/").status == 200
 
 
-def test_a_senders_address_outlives_a_crash(room, out, start):
-    """As long as its message, also where that was not yet written."""
+def test_the_peer_address_survives_a_crash(room, out, start):
+    """It is kept with the message, also if that was not written yet."""
     faults = Faults(room, room.out)
     port = free_port(socket.SOCK_DGRAM)
     tcp = free_port()
@@ -282,12 +288,13 @@ def test_a_senders_address_outlives_a_crash(room, out, start):
         for n in range(100):
             u.sendto(b"udp %d" % n, ("127.0.0.1", port))
         s.sendall(b"tcp 0\ntcp 1\n")
-        wait_until(lambda: daemon.metrics().received == 102, "all")
+        wait_until(lambda: daemon.metrics().received == 102,
+                   "all messages to be received")
         udp_from = b"udp://127.0.0.1:%d" % u.getsockname()[1]
         tcp_from = b"tcp://127.0.0.1:%d" % s.getsockname()[1]
         daemon.kill_tree()
     daemon = start(text)
-    daemon.settled(102)
+    daemon.wait_for_messages(102)
     lines = out.lines()
     assert [x for x in lines if x.startswith(b"udp")] == [
         b"udp %d " % n + udp_from for n in range(100)]
@@ -295,15 +302,15 @@ def test_a_senders_address_outlives_a_crash(room, out, start):
         b"tcp 0 " + tcp_from, b"tcp 1 " + tcp_from]
 
 
-@pytest.mark.skipif(SAN != "", reason="memory is not as large without")
-def test_a_line_without_end_costs_bounded_memory(room, out, start):
-    """It is cut, and the next line is whole."""
+@pytest.mark.skipif(SAN != "", reason="a sanitizer uses more memory")
+def test_an_endless_line_costs_bounded_memory(room, out, start):
+    """The line is truncated, and the next line is whole."""
     daemon = start(config(room, unix_input(room)))
     with connected(room.socket) as s:
         for _ in range(640):
             s.sendall(b"x" * 100_000)
         s.sendall(b"\nnext\n")
-        daemon.settled(2)
+        daemon.wait_for_messages(2)
         status = open(f"/proc/{daemon.worker()}/status").read()
     peak_kib = int(status.split("RssAnon:")[1].split()[0])
     assert peak_kib < 16 * 1024, status

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The journal's file: where it is, whose it is, and what becomes of one that
-is not good."""
-import random
+"""The journal's file: where it is, who owns it, and what happens to a damaged
+one."""
 import re
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from harness.config import section
 from harness.daemon import run
 from harness.room import Room
-from harness.scale import scaled
+from harness.scale import dice, scaled
 from harness.sender import Sender, datagram
 from harness.stream import numbered
 from harness.wait import SAN, wait_until
@@ -20,7 +19,7 @@ def short(room, *lines):
 
 
 def block(room):
-    """The disk takes nothing."""
+    """Make the disk reject all writes."""
     room.out.mkdir(exist_ok=True)
     (room.out / "lines.log").symlink_to("/dev/full")
 
@@ -39,7 +38,7 @@ def the_journal(room):
 
 
 def leave_behind(room, start, count=50):
-    """A journal with so many messages, and nobody who works on it."""
+    """Leave a journal with `count` messages that no process works on."""
     block(room)
     daemon = start(short(room))
     send(room, range(count))
@@ -50,37 +49,38 @@ def leave_behind(room, start, count=50):
     return the_journal(room)
 
 
-def test_what_is_left_behind_is_written_by_the_next(room, out, start):
+def test_the_next_process_writes_what_a_killed_one_has_left(room, out, start):
     leave_behind(room, start)
-    counts = start(short(room)).settled(50)
+    counts = start(short(room)).wait_for_messages(50)
     assert counts.received == counts.written == 50
     assert out.lines() == [b"%d" % n for n in range(50)]
 
 
-def test_what_grace_leaves_over_is_written_by_the_next(room, out, start):
-    """And the last word says how much it is."""
+def test_the_next_process_writes_what_is_left_when_grace_is_over(
+        room, out, start):
+    """The final counts in the log say how much is left."""
     block(room)
     daemon = start(short(room))
     send(room, range(50))
     wait_until(lambda: (m := daemon.metrics()).received == 50
                and m.sum("sluiced_pipeline_blocked"), "the lines")
     daemon.stop(queued=50)
-    assert daemon.last_word() == (50, 0, 0, 0, 50)
+    assert daemon.final_counts() == (50, 0, 0, 0, 50)
     unblock(room)
-    start(short(room)).settled(50)
+    start(short(room)).wait_for_messages(50)
     assert out.lines() == [b"%d" % n for n in range(50)]
 
 
-# --- where it is
+# --- where the file is
 
-def test_it_is_hidden_beside_the_socket(room, start):
+def test_the_journal_is_hidden_beside_the_socket(room, start):
     start(short(room))
     assert the_journal(room).is_file()
     assert the_journal(room).stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize("path", ["kept/my.journal", "kept"])
-def test_it_is_where_storage_path_says(room, out, start, path):
+def test_the_journal_is_where_storage_path_says(room, out, start, path):
     (room.path / "kept").mkdir()
     block(room)
     daemon = start(short(room, f"storage.path {room.path / path}"))
@@ -90,11 +90,11 @@ def test_it_is_where_storage_path_says(room, out, start, path):
     assert not the_journal(room).exists()
     assert any(p.is_file() for p in (room.path / "kept").iterdir())
     unblock(room)
-    start(short(room, f"storage.path {room.path / path}")).settled(10)
+    start(short(room, f"storage.path {room.path / path}")).wait_for_messages(10)
     assert out.lines() == [b"%d" % n for n in range(10)]
 
 
-def test_in_memory_there_is_no_file_and_a_killed_process_loses_it(
+def test_a_journal_in_memory_has_no_file_and_is_lost_with_the_process(
         room, out, start):
     block(room)
     daemon = start(short(room, "storage.type memory"))
@@ -105,46 +105,46 @@ def test_in_memory_there_is_no_file_and_a_killed_process_loses_it(
     assert [p.name for p in room.path.iterdir() if "journal" in p.name] == []
     daemon = start(short(room, "storage.type memory"))
     send(room, [10])
-    daemon.settled(1)
+    daemon.wait_for_messages(1)
     assert out.lines() == [b"10"]
 
 
-def test_it_takes_little_room_on_the_disk(room, out, start):
-    """Sparse, and begun anew whenever it is empty."""
+def test_the_journal_takes_little_room_on_the_disk(room, out, start):
+    """It is sparse, and starts at the beginning again when it is empty."""
     daemon = start(short(room))
     for turn in range(5):
         send(room, range(100 * turn, 100 * turn + 100), pad="x" * 1000)
-        daemon.settled(100 * turn + 100)
+        daemon.wait_for_messages(100 * turn + 100)
     stat = the_journal(room).stat()
     assert stat.st_size >= 64 * 1000 * 1000
-    # Room for one recvmmsg of the largest datagrams, 14 MB, is always held.
+    # It always holds room for one recvmmsg of the largest datagrams: 14 MB.
     assert stat.st_blocks * 512 < 16 << 20
 
 
-# --- whose it is
+# --- who owns it
 
-@pytest.mark.skipif(SAN != "", reason="it waits as long without")
-def test_two_daemons_do_not_share_one(room, out, start):
+@pytest.mark.skipif(SAN != "", reason="the wait is as long without")
+def test_two_daemons_cannot_share_a_journal(room, out, start):
     daemon = start(short(room))
     other = Room()
     try:
         other.out = room.out
         config = other.write("other.conf", short(
             other, f"storage.path {the_journal(room)}"))
-        done = run("-c", config, cwd=other.path, timeout_s=60)
+        done = run("-c", config, cwd=other.path)
         assert done.code == 71, done.err
         assert str(the_journal(room)) in done.err
     finally:
         other.remove()
     send(room, range(10))
-    daemon.settled(10)
+    daemon.wait_for_messages(10)
     assert out.lines() == [b"%d" % n for n in range(10)]
 
 
-# --- one that is not good
+# --- a damaged one
 
 def flip(path, rng):
-    """A bit of what is written in it."""
+    """Flip one bit of what is written in the file."""
     data = bytearray(path.read_bytes())
     used = [match.span() for match in re.finditer(rb"[^\0]+", data)]
     at = rng.randrange(*rng.choice(used))
@@ -153,55 +153,57 @@ def flip(path, rng):
 
 
 def cut(path, rng):
-    """Anywhere, or in its head."""
+    """Cut the file anywhere, or in its header."""
     data = path.read_bytes()
     used = len(data.rstrip(b"\0"))
     path.write_bytes(data[:rng.randrange(rng.choice([8192, used]))])
 
 
-def set_aside(room):
+def damaged(room):
     return sorted(p for p in room.path.iterdir()
                   if p.name.startswith(".sluiced.journal.damaged"))
 
 
 @pytest.mark.parametrize("round", range(scaled("DAMAGES", 10)))
 @pytest.mark.parametrize("damage", [flip, cut])
-def test_one_that_is_damaged_never_crashes_it_and_invents_nothing(
+def test_a_damaged_journal_causes_no_crash_and_no_invented_line(
         room, out, start, damage, round):
-    """What is not trusted is kept under another name and told; traffic goes
-    on.  A byte that nobody reads any more may be any."""
+    """A file that cannot be trusted is kept under another name and logged, and
+    new lines are written.  Damage in bytes that are not needed any more has
+    no effect."""
     path = leave_behind(room, start)
-    damage(path, random.Random(round))
+    damage(path, dice(damage.__name__, round))
     daemon = start(short(room))
     send(room, range(50, 60))
     wait_until(lambda: (m := daemon.metrics()).received >= 10
                and m.queued == 0, "the new lines")
-    assert "died" not in daemon.log()
+    assert "it died" not in daemon.log()
     numbers = [int(line) for line in out.lines()]
     assert numbers[-10:] == list(range(50, 60))
     assert set(numbers[:-10]) <= set(range(50))
     assert len(numbers) == len(set(numbers))
     if len(numbers) < 60:
-        [aside] = set_aside(room)
+        [aside] = damaged(room)
         assert f"set_aside={aside}" in daemon.log()
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"\0" * 4096,
                                      b"no journal at all\n" * 1000],
                          ids=["empty", "a byte", "zeros", "text"])
-def test_a_file_that_is_no_journal_is_set_aside(room, out, start, content):
+def test_a_file_that_is_not_a_journal_is_kept_under_another_name(
+        room, out, start, content):
     the_journal(room).write_bytes(content)
     daemon = start(short(room))
     send(room, range(10))
-    daemon.settled(10)
+    daemon.wait_for_messages(10)
     assert out.lines() == [b"%d" % n for n in range(10)]
-    [aside] = set_aside(room)
+    [aside] = damaged(room)
     assert aside.read_bytes() == content
     assert f"set_aside={aside}" in daemon.log()
 
 
-def test_one_of_another_version_is_set_aside_whole(room, out, start):
-    """The version stands at the beginning, which its first reader tells."""
+def test_a_journal_of_another_version_is_kept_whole(room, out, start):
+    """The version is at the beginning; `sluiced journal` shows it."""
     path = leave_behind(room, start)
     version = int(dict(line.split(": ") for line in run(
         "journal", path).out.splitlines() if ": " in line)["version"])
@@ -211,32 +213,33 @@ def test_one_of_another_version_is_set_aside_whole(room, out, start):
     path.write_bytes(data)
     daemon = start(short(room))
     send(room, [50])
-    daemon.settled(1)
+    daemon.wait_for_messages(1)
     assert out.lines() == [b"50"]
-    [aside] = set_aside(room)
+    [aside] = damaged(room)
     assert aside.read_bytes() == data
     assert "version" in daemon.log()
 
 
-def test_one_of_another_size_is_not_lost(room, out, start):
-    """storage.max_size was changed while lines were in it: they are written,
-    or set aside and told, but not forgotten."""
+def test_a_journal_of_another_size_is_not_lost(room, out, start):
+    """If storage.max_size changes while lines are in the journal, they are
+    either written or kept under another name and logged."""
     leave_behind(room, start)
     daemon = start(short(room, "storage.max_size 2M"))
     send(room, [50])
     wait_until(lambda: (m := daemon.metrics()).received >= 1
                and m.queued == 0, "the line")
     numbers = [int(line) for line in out.lines()]
-    if set_aside(room):
+    if damaged(room):
         assert numbers == [50]
-        assert f"set_aside={set_aside(room)[0]}" in daemon.log()
+        assert f"set_aside={damaged(room)[0]}" in daemon.log()
     else:
         assert numbers == list(range(51))
 
 
-# --- full
+# --- a full one
 
-def test_a_full_one_drops_the_newest_and_says_since_when(room, out, start):
+def test_a_full_journal_drops_the_newest_messages_and_counts_them(
+        room, out, start):
     block(room)
     daemon = start(short(room, "storage.max_size 1M"))
     send(room, [0])
@@ -244,8 +247,8 @@ def test_a_full_one_drops_the_newest_and_says_since_when(room, out, start):
                "the disk to be full")
     send(room, range(1, 2000), pad="x" * 1000)
     counts = wait_until(lambda: (m := daemon.metrics()).received == 2000
-                        and m, "all to be received")
-    counts.check_laws()
+                        and m, "all messages to be received")
+    counts.check_accounting_equation()
     dropped = counts.dropped("journal_full")
     assert counts.dropped() == dropped > 500
     assert counts.queued == 2000 - dropped
@@ -257,14 +260,14 @@ def test_a_full_one_drops_the_newest_and_says_since_when(room, out, start):
     assert after.received == 2000
     assert after.dropped("journal_full") == dropped
     unblock(room)
-    daemon.settled(2000)
-    assert [int(line) for line in out.lines()] == list(range(2000 - dropped))
+    daemon.wait_for_messages(2000)
+    assert [int(line) for line in out.lines()] == list(range(2000 - int(dropped)))
 
 
 # --- more than one input
 
-def test_each_message_keeps_its_input(room, out, start):
-    """Two sockets, two tags, one journal."""
+def test_each_message_in_the_journal_keeps_its_input(room, out, start):
+    """There are two sockets, two tags, and one journal."""
     second = room.path / "second.sock"
     config = (short(room).replace("Match *", "Match in")
               + section("INPUT", "Name syslog", "Tag second",
@@ -282,6 +285,6 @@ def test_each_message_keeps_its_input(room, out, start):
     daemon.kill_tree()
     unblock(room)
     (room.out / "second.log").unlink()
-    start(config).settled(20)
+    start(config).wait_for_messages(20)
     assert out.lines("lines.log") == [b"%d" % n for n in range(10)]
     assert out.lines("second.log") == [b"line %d" % n for n in range(10)]

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The published configuration, a real nginx with two workers that are not
-root, and 10,000 requests of every kind: 10,000 lines, each byte as the
+"""The published configuration and a real nginx with two workers that are not
+root: 10,000 requests of every kind become 10,000 lines, each byte as the
 template says."""
 import os
-import random
 import socket
 import time
 from collections import Counter
@@ -15,13 +14,14 @@ from harness import namespace
 from harness.config import json_filter, service, syslog_input, template
 from harness.expect import read_json, template_line
 from harness.load import Request, get, send_requests
+from harness.scale import dice
 from harness.wait import SAN, wait_until
 
 PUBLISHED = Path(__file__).parent / "published"
 REQUESTS = 2000 if SAN else 10000
 ACCESS_LOG = "istio-ingressgateway-access.log"
 
-# "time" is in the JSON to show that {time} is the record's, not this one.
+# The JSON has a field "time", to show that {time} is the time of the record.
 VARIABLES = {
     "time": "$time_iso8601", "msec": "$msec", "vhost": "$host",
     "remote_addr": "$remote_addr", "remote_port": "$remote_port",
@@ -56,7 +56,7 @@ SERVER = """
 
 
 def mixed_requests(count):
-    dice = random.Random(20261121)
+    rng = dice("requests")
     kinds = [
         lambda n: get(b"/item/%d" % n, b"User-Agent: curl/7.88.1"),
         lambda n: get(b"/find?q=%d&lang=ja" % n, b"Referer: http://a/?b=\"c\""),
@@ -85,13 +85,13 @@ def mixed_requests(count):
     weights = [300] + [40] * 13 + [5] * 5
     requests = [kind(n) for n, kind in enumerate(kinds)]
     requests += [kind(n) for n, kind in enumerate(
-        dice.choices(kinds, weights, k=count - len(kinds)))]
-    dice.shuffle(requests)
+        rng.choices(kinds, weights, k=count - len(kinds)))]
+    rng.shuffle(requests)
     return requests
 
 
 def adapt(room, parsers):
-    """The published files with this test's paths, and a port of its own."""
+    """Copy the published files with paths and a port for this test."""
     def copy(name, to, *changes):
         text = (PUBLISHED / name).read_text()
         for old, new in changes:
@@ -108,7 +108,8 @@ def adapt(room, parsers):
 
 
 def expected_line(entry):
-    """TZ is unset for both: nginx's local time is UTC."""
+    """The line for an entry of nginx's own log.  TZ is unset, so nginx's local
+    time is UTC."""
     fields = read_json(entry)
     fields["time"] = fields["msec"].split(".")[0] + ".000000"
     fields["pri"] = "190"
@@ -117,9 +118,10 @@ def expected_line(entry):
 
 
 def send_in_rounds(nginx, daemon, requests):
-    """nginx does not wait for room in the socket, so the test does: a round
-    fits into the queue and into the send buffer of one worker."""
-    size = 64 if namespace.queue_length() >= 512 else 8
+    """nginx does not wait until the socket has room, so the test does.  The
+    lines of a round fit into the queue, and into the send buffer of a single
+    worker (212,992 bytes), even if all of them are long."""
+    size = 12 if namespace.queue_length() >= 512 else 8
     statuses = []
     for start in range(0, len(requests), size):
         statuses += send_requests(nginx.port, requests[start:start + size])
@@ -135,7 +137,7 @@ def test_ten_thousand_requests_become_ten_thousand_lines(
     nginx = start_nginx(http=HTTP.replace("ROOM", str(room.path)),
                         server=SERVER)
     if os.geteuid() == 0:
-        wait_until(nginx.has_two_workers_that_are_not_root, "the workers")
+        wait_until(nginx.has_two_workers_that_are_not_root, "nginx's workers")
 
     first_day = time.strftime("%Y-%m%d", time.gmtime())
     statuses = send_in_rounds(nginx, daemon, mixed_requests(REQUESTS))
@@ -146,7 +148,7 @@ def test_ten_thousand_requests_become_ten_thousand_lines(
     entries = room.path / "access.json"
     wait_until(lambda: entries.read_bytes().count(b"\n") == REQUESTS,
                "nginx's own log")
-    counts = daemon.settled(REQUESTS)
+    counts = daemon.wait_for_messages(REQUESTS)
 
     expected = Counter(map(expected_line,
                            entries.read_bytes().split(b"\n")[:-1]))
@@ -159,7 +161,8 @@ def test_ten_thousand_requests_become_ten_thousand_lines(
     workers = {line.split(b"worker:")[1].split(b"\t")[0] for line in lines}
     assert len(workers) == 2
 
-    # KEEP true and Match *: each line also in a file named by the old tag.
+    # KEEP true and Match *: each line is also in the file named like the old
+    # tag.
     kept = Counter((room.path / "kube.*").read_bytes().split(b"\n")[:-1])
     assert kept == expected
 
@@ -170,9 +173,9 @@ def test_ten_thousand_requests_become_ten_thousand_lines(
     assert nginx.refused() == 0
 
 
-def test_nginx_is_understood_without_a_parser_and_with_other_headers(
+def test_the_built_in_parser_reads_nginx_with_and_without_a_host_name(
         room, out, start, start_nginx):
-    """The built-in syslog parser: with nohostname there is one word less."""
+    """With `nohostname`, nginx's header has one word less."""
     daemon = start(service() + syslog_input(room) + json_filter()
                    + template("{pri} {host} {ident} {uri}", room))
     syslog = f"access_log syslog:server=unix:{room.socket}"
@@ -188,7 +191,7 @@ def test_nginx_is_understood_without_a_parser_and_with_other_headers(
         }}
     """)
     send_requests(nginx.port, [get(b"/one"), get(b"/other")], connections=1)
-    daemon.settled(2)
+    daemon.wait_for_messages(2)
     host = socket.gethostname().lower()
     assert out.lines() == [f"190 {host} nginx /one".encode(),
                            b"12 {host} edge /other"]

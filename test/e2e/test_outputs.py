@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several outputs: each goes on when another one cannot."""
+"""Several outputs: each continues when another one is blocked."""
 from harness.config import section, service, syslog_input, template
 from harness.sender import Sender, datagram
 from harness.wait import wait_until
@@ -23,7 +23,7 @@ def config(room):
             + template("{message}", room, file="good.log"))
 
 
-def test_a_full_disk_holds_only_its_own_output(room, start):
+def test_a_full_disk_blocks_only_its_own_output(room, start):
     full = room.out / "full.log"
     room.out.mkdir(exist_ok=True)
     full.symlink_to("/dev/full")
@@ -31,16 +31,16 @@ def test_a_full_disk_holds_only_its_own_output(room, start):
     for first in range(0, 100, 10):
         send(room, range(first, first + 10))
         wait_until(lambda: numbers(room, "good.log")
-                   == list(range(first + 10)), "the other output")
+                   == list(range(first + 10)), "the other output's lines")
     counts = daemon.metrics()
     assert counts.sum("sluiced_pipeline_blocked") == 0
     assert counts.sum("sluiced_output_lines_spilled", output="file.0") == 100
     full.unlink()
-    daemon.settled(100, 30)
+    daemon.wait_for_messages(100)
     assert numbers(room, "full.log") == list(range(100))
 
 
-def test_what_waits_for_a_full_disk_survives_a_kill(room, start):
+def test_lines_spilled_for_a_full_disk_survive_a_kill(room, start):
     full = room.out / "full.log"
     room.out.mkdir(exist_ok=True)
     full.symlink_to("/dev/full")
@@ -49,18 +49,18 @@ def test_what_waits_for_a_full_disk_survives_a_kill(room, start):
     wait_until(lambda: len(numbers(room, "good.log")) == 50, "the lines")
     daemon.kill_tree()
     full.unlink()
-    start(config(room)).settled(50, 30)
+    start(config(room)).wait_for_messages(50)
     assert numbers(room, "full.log") == list(range(50))
     assert numbers(room, "good.log") == list(range(50))
 
 
-def test_one_line_for_each_output_that_matches(room, start):
+def test_each_matching_output_gets_one_line(room, start):
     daemon = start(service() + syslog_input(room)
                    + section("OUTPUT", "Name null", "Match none")
                    + section("OUTPUT", "Name null", "Match_Regex ^i")
                    + template("{message}", room))
     send(room, range(3))
-    counts = daemon.settled(3)
+    counts = daemon.wait_for_messages(3)
     assert counts.sum("sluiced_output_lines_total", output="null.0") == 0
     assert counts.sum("sluiced_output_lines_total", output="null.1") == 3
     assert counts.sum("sluiced_output_lines_total", output="file.2") == 3

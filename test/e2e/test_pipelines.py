@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole configurations as people publish them: 2,000 lines through each give
-the bytes that Fluent Bit gave when its digests were recorded.  They run side
-by side, all at once."""
+"""Whole configurations as people publish them.  From the same 2,000 lines,
+sluiced must write the bytes that Fluent Bit wrote when its digests were
+recorded.  All configurations run side by side."""
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -26,5 +26,5 @@ def problems():
 
 
 @pytest.mark.parametrize("name", pipelines.NAMES)
-def test_the_bytes_are_fluent_bits(name, problems):
+def test_sluiced_writes_the_same_bytes_as_fluent_bit(name, problems):
     assert not problems[name], "\n".join(problems[name])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lines are spilled, and the next process has another configuration."""
+"""Lines are spilled, and the next process has a different configuration."""
 import pytest
 
 from harness.config import section, service, syslog_input, template
@@ -19,43 +19,42 @@ def file_called(name, room, file="held.log"):
 
 @pytest.fixture
 def held(room, start):
-    """The file, after a process that had to spill its lines."""
+    """The path of the file for which a killed process has spilled lines."""
     path = room.out / "held.log"
     path.mkdir(parents=True)
     daemon = start(config(room, file_called("before", room)))
     with Sender(room.socket) as sender:
         for n in range(LINES):
             sender.send(datagram(str(n)))
-    wait_until(lambda: daemon.metrics().sum("sluiced_output_lines_spilled") == LINES,
-               "the spill")
+    wait_until(lambda: daemon.metrics().sum("sluiced_output_lines_spilled")
+               == LINES, "the lines to be spilled")
     daemon.kill_tree()
     path.rmdir()
     return path
 
 
 def check(path, daemon):
-    counts = daemon.settled(LINES)
+    counts = daemon.wait_for_messages(LINES)
     assert counts.received == counts.written == LINES
     assert counts.sum("sluiced_output_lines_total") == LINES
     assert [int(n) for n in path.read_text().split()] == list(range(LINES))
 
 
-def test_a_spill_of_an_output_that_has_another_name_is_written(
-        room, start, held):
+def test_a_spill_is_written_by_an_output_with_another_name(room, start, held):
     check(held, start(config(
         room, section("OUTPUT", "Name null", "Match none"),
         file_called("first", room, file="other.log"),
         file_called("second", room))))
 
 
-def test_a_spill_of_an_output_that_is_of_another_kind_is_written(
+def test_a_spill_is_written_although_its_name_belongs_to_another_kind(
         room, start, held):
     check(held, start(config(
         room, section("OUTPUT", "Name null", "Match none", "Alias before"),
         file_called("after", room, file="other.log"))))
 
 
-def test_a_spill_waits_until_there_is_an_output_for_it(room, start, held):
+def test_a_spill_waits_until_an_output_can_write_it(room, start, held):
     daemon = start(config(room, section("OUTPUT", "Name null", "Match *")))
     counts = daemon.metrics()
     assert (counts.received, counts.queued) == (LINES, LINES)

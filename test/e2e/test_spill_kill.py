@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""kill -9 at every system call of a spill's life: its lines are there once, in
-order, and no alarm is raised."""
+"""kill -9 at every system call between spilling lines and writing them: each
+line is written once, in order, and sluiced reports no damage."""
 import pytest
 
 from harness.sender import Sender, datagram
@@ -14,8 +14,8 @@ pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
 
 class Spilling:
-    """Each run has a file of its own.  It cannot be written for one burst, is
-    there for the next, and gets all of both."""
+    """Each run uses another file.  The file cannot be written for one burst,
+    can be written for the next, and gets the lines of both."""
 
     def __init__(self, room, start, held_socket):
         self.room = room
@@ -43,11 +43,12 @@ class Spilling:
     def spilled_bytes(self):
         try:
             return sum(p.stat().st_size for p in self.spills.glob("*.spill"))
-        except FileNotFoundError:  # it was just removed
+        except FileNotFoundError:  # the spill was just removed
             return 0
 
     def live(self, is_over):
-        """Both bursts, until the end of the spill or of the process."""
+        """Send both bursts, and wait for the end of the spill or of the
+        process."""
         self.send()
         wait_until(lambda: self.spilled_bytes() > BURST * 640 or is_over(),
                    "the spill")
@@ -59,7 +60,8 @@ class Spilling:
             and not self.spilled_bytes()), "the end of the spill")
 
     def run(self, what="trace=all"):
-        """Then it is killed, whatever it is at."""
+        """One life of the process, which ends with a kill at whatever it is
+        doing."""
         self.new_file()
         daemon = self.begin()
         strace = Strace(self.room, threads(daemon.process.pid)[1], what)
@@ -73,18 +75,19 @@ class Spilling:
         return strace
 
     def settle_with(self, what):
-        """A process that meets these faults from its first instruction."""
+        """Let a process with these faults finish the work.  Returns how many
+        faults there were."""
         log = self.room.new_file("strace", ".txt")
         daemon = self.begin(wrapper=[STRACE, "-f", "-qq", "-o", str(log),
                                      "-e", what])
-        daemon.settled(self.sent)
+        daemon.wait_for_messages(self.sent)
         daemon.kill()
         return log.read_text().count("(INJECTED)")
 
     def check(self):
-        """The next process finishes it."""
+        """The next process finishes the work."""
         daemon = self.begin()
-        counts = daemon.settled(self.sent)
+        counts = daemon.wait_for_messages(self.sent)
         assert counts.received == counts.written == self.sent
         assert counts.sum("sluiced_output_lines_dropped_total") == 0
         assert counts.sum("sluiced_output_lines_spilled") == 0
@@ -102,31 +105,33 @@ def spilling(room, start, held_socket):
     spilling.sender.close()
 
 
-def test_a_kill_at_every_system_call_of_a_spill_costs_no_line(spilling):
-    """One run tells the calls; then, for each of them, one run ends there."""
+def test_a_kill_at_every_system_call_of_a_spill_loses_no_line(spilling):
+    """One run lists the calls; then one run for each of them ends there.  The
+    calls of two runs may differ a little, so not every run is killed."""
     calls = list(spilling.run().numbered_calls())
     spilling.check()
-    names = {name for name, _ in calls}
-    assert {"write", "pwrite64", "pread64", "unlink", "flock"} <= names, calls
-    struck = 0
+    has = {"write", "pwrite64", "pread64", "unlink", "flock"}
+    assert has <= {name for name, _ in calls}, calls
+    struck = set()
     for name, number in calls:
         strace = spilling.run(f"inject={name}:signal=KILL:when={number}")
-        struck += "killed by SIGKILL" in strace.calls()[-1]
+        if "killed by SIGKILL" in strace.calls()[-1]:
+            struck.add(name)
         spilling.check()
-    assert struck > len(calls) / 2, f"only {struck} of {len(calls)}"
+    assert has <= struck
 
 
 @pytest.mark.parametrize("call", ["write", "pwrite64", "openat", "unlink"])
-def test_a_kill_behind_a_system_call_of_a_spill_costs_no_line(spilling, call):
-    """The call is done, and is not allowed to return."""
+def test_a_kill_after_a_system_call_of_a_spill_loses_no_line(spilling, call):
+    """The call is done, but strace does not let it return."""
     for number in range(1, 8):
         spilling.run(f"inject={call}:delay_exit=3600s:when={number}")
         spilling.check()
 
 
-def test_what_cannot_be_cut_off_a_spill_comes_once(spilling):
-    """A batch that was not committed is spilled when the process is killed;
-    the next one has it again, but cannot shorten the file."""
+def test_lines_that_cannot_be_cut_off_a_spill_are_written_once(spilling):
+    """The process is killed when it has spilled a batch that it has not
+    committed.  The next one spills it again, but cannot shorten the file."""
     struck = 0
     for number in range(1, 5):
         spilling.run(f"inject=write:delay_exit=3600s:when={number}")
@@ -135,7 +140,7 @@ def test_what_cannot_be_cut_off_a_spill_comes_once(spilling):
     assert struck > 0
 
 
-def test_a_spill_that_cannot_be_read_for_a_moment_costs_no_line(spilling):
+def test_a_spill_that_cannot_be_read_for_a_moment_loses_no_line(spilling):
     """Each read of it fails once."""
     calls = spilling.run().numbered_calls()
     reads = [number for name, number in calls if name == "pread64"]

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A CHECK that fails is a finding, and libFuzzer keeps the input only of what
- * aborts.  Linked before libcore.a, this takes the place of base/check.c. */
+/* A failed CHECK is a finding, but libFuzzer keeps the input only if the process
+ * aborts.  This file is linked before libcore.a and replaces base/check.c. */
 #include "base/check.h"
 
 #include <stdio.h>

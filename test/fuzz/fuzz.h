@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz - what each target defines, for libFuzzer and for replay.c to call. */
+/* fuzz - the function that each target defines and that libFuzzer and replay.c
+ * call. */
 #ifndef FUZZ_H
 #define FUZZ_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Any bytes; returns 0, or does not return when something is wrong. */
+/* Run the target on any bytes.  Returns 0; a bug ends the process. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #endif

@@ -1,8 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Run fuzz targets under libFuzzer, beginning with what is kept for them.  An
-# input that fails is left in DIR: it belongs in test/fuzz/regress/TARGET, with
-# the change that mends it.   test/fuzz/fuzz.sh SECONDS DIR TARGET...
+# Run fuzz targets under libFuzzer, starting with the stored inputs.  An input
+# that fails is left in DIR; commit it to test/fuzz/regress/TARGET together with
+# the fix.
+#
+#     test/fuzz/fuzz.sh SECONDS DIR TARGET...
 set -u
 seconds=$1 dir=$2 failed=0
 shift 2

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as a configuration in either format: read, then every question
- * asked of it. */
+/* Read any bytes as a configuration in either format, then call every getter on
+ * every section. */
 #include "fuzz.h"
 
 #include "base/log.h"

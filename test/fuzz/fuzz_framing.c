@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* First byte: the kind of framing, and in how large pieces the rest comes.
- * The messages are the same as if it came at once; each is a piece of the
- * text, behind the one before it, and never too long. */
+/* The first byte chooses the framing and the size of the pieces in which the
+ * rest arrives.  The messages must be the same as if the rest arrived at once.
+ * Each message is a part of the text, follows the previous one, and is never too
+ * long. */
 #include "fuzz.h"
 
 #include <stdlib.h>
@@ -41,7 +42,7 @@ static void run(enum framing_kind kind, struct span text, size_t piece,
 	framing_init(&f, kind, BYTES_MAX);
 	for (size_t at = 0; at < text.len; at += piece) {
 		size_t n = text.len - at < piece ? text.len - at : piece;
-		/* A copy of just that size, for the sanitizer. */
+		/* An exact copy, so that the sanitizers notice a read past its end. */
 		char *exact = malloc(held.len + n);
 		CHECK(exact != NULL);
 		if (held.len > 0)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A good journal is edited and opened: "FLAGS (PART OFFSET OFFSET BYTE)*".
- * FLAGS & 1: the checksums of the header, heads and tails are made right
- * again, so that what they protect is reached.  FLAGS & 2: with datagrams that
- * were received and not appended.  What comes out is numbered in order and
- * lies within the ring, or the file is set aside; then it works. */
+/* Edit an undamaged journal and open it.  The input is
+ * "FLAGS (PART OFFSET OFFSET BYTE)*".  FLAGS & 1: make the checksums of the
+ * header, heads, tails and inputs right again, to reach the code behind them.
+ * FLAGS & 2: leave datagrams that were received but not appended.  Either the
+ * messages that come out are numbered in order and lie within the ring, or the
+ * file is renamed to PATH.damaged.N.  Afterwards the journal must work. */
 #include "fuzz.h"
 
 #include <fcntl.h>
@@ -21,7 +22,13 @@ enum { SLOTS = 4, SLOT_BYTES = 700, COUNTERS_BYTES = 24 };
 static const struct journal_opts *with_path(struct journal_opts *opts,
 					    const char *path)
 {
+	static const struct journal_input inputs[] = {
+		{.address = "unix_udp:/a", .name = "a", .tag = "a"},
+		{.address = "udp:::1:5140", .name = "b", .tag = "b"},
+	};
 	*opts = (struct journal_opts){
+		.inputs = inputs,
+		.input_count = 2,
 		.path = path,
 		.ring_bytes = 4096,
 		.slot_bytes = SLOT_BYTES,
@@ -77,6 +84,11 @@ static void mend(struct journal_view *v)
 				b, journal_counters_at(v, i));
 		h->heads[i].check = journal_head_check(&h->heads[i]);
 	}
+	for (size_t i = 0; i < JOURNAL_INPUTS_MAX; i++) {
+		struct journal_input_row *row = journal_row_at(v, i);
+		if (row->check != 0)
+			row->check = journal_input_check(&row->input);
+	}
 }
 
 static void edit(const char *path, const uint8_t *edits, size_t count,
@@ -93,7 +105,7 @@ static void edit(const char *path, const uint8_t *edits, size_t count,
 	CHECK(journal_view_read(&v, map, bytes, why));
 	const size_t parts[] = {
 		0,	    v.at.tails, v.at.headers, v.at.controls,
-		v.at.notes, v.at.ring,	v.at.ring,    v.at.buffers,
+		v.at.notes, v.at.ring,	v.at.inputs,  v.at.buffers,
 	};
 	for (size_t i = 0; i < count; i++, edits += 4) {
 		size_t offset = (size_t)edits[1] << 8 | edits[2];
@@ -113,8 +125,10 @@ struct order {
 	unsigned sum;
 };
 
-static void check_entry(void *data, const struct journal_entry *entry)
+static void check_entry(void *data, const struct journal_entry *entry,
+			const struct journal_input *input)
 {
+	(void)input;
 	struct order *order = data;
 	CHECK(order->is_first || entry->seq == order->seq + 1);
 	CHECK(entry->bytes.len <= 4096);
@@ -130,7 +144,7 @@ static void take_all(struct journal *j)
 	struct journal_entry entry;
 	for (int batch = 0; batch < 2; batch++) {
 		while (journal_take(j, &entry))
-			check_entry(&order, &entry);
+			check_entry(&order, &entry, NULL);
 		journal_note(j, &(struct append_note){.inode = 3});
 		journal_commit(j, NULL, 0);
 	}
@@ -149,6 +163,10 @@ static void use(const char *path)
 	struct journal *j = journal_open(with_path(&opts, path), &found, &e);
 	CHECK(j != NULL);
 	CHECK(is_good == (found.damaged[0] == '\0'));
+	const struct journal_input *input;
+	for (size_t i = 0; journal_removed_input(j, i, &input); i++)
+		CHECK(input == NULL ||
+		      strlen(input->name) < sizeof input->name);
 	for (size_t i = 0; journal_noted(j, 0, 0, 1, i) != NULL; i++)
 		;
 	take_all(j);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What was read and written reads and writes the same again.  The first
- * writing mends what JSON cannot say: bytes that are not UTF-8, infinity, the
- * first of two equal keys; of its own \ufffd the second makes U+FFFD. */
+/* Reading and writing a text twice gives the same text.  The first writing
+ * repairs what JSON cannot express: bytes that are not UTF-8, infinity, the
+ * first of two equal keys.  The second turns the \ufffd of the first into
+ * U+FFFD. */
 #include "fuzz.h"
 
 #include "base/arena.h"
@@ -28,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct buf first = {0}, second = {0}, third = {0};
 	struct span text = {(const char *)data, size};
 
-	/* A text that was refused writes as {}: that must read, too. */
+	/* A refused text is written as {}, which must be readable, too. */
 	enum json_verdict verdict = rewrite(reader, text, &first);
 	CHECK(rewrite(reader, buf_span(&first), &second) == JSON_READ);
 	CHECK(rewrite(reader, buf_span(&second), &third) == JSON_READ);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What json_flat takes is what yajl makes of the same text: the same fields in
- * the same order, to the bit, and the same ones of them not copied.  What it
- * does not take leaves the record as it was. */
+/* If json_flat reads a text, the result equals what yajl reads: the same fields
+ * in the same order, to the bit, and the same strings are spans into the text.
+ * If it does not read a text, the record stays unchanged. */
 #include "fuzz.h"
 
 #include <string.h>
@@ -37,7 +37,7 @@ static void check_value(const struct value *a, const struct value *b,
 	case VALUE_INT:
 		CHECK(a->integer == b->integer);
 		break;
-	case VALUE_FLOAT: /* -0.0 is not 0.0 */
+	case VALUE_FLOAT: /* -0.0 differs from 0.0 */
 		CHECK(memcmp(&a->real, &b->real, sizeof a->real) == 0);
 		break;
 	case VALUE_STRING:

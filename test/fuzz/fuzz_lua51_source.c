@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What compiles still does when it was rewritten, on the same lines; nothing
- * is written beyond the room. */
+/* A script that compiles still compiles after it was rewritten, and its lines
+ * keep their numbers.  Nothing is written past the end of the room. */
 #include "fuzz.h"
 
 #include <lauxlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ltsv, logfmt and the three dialects of unescape: they end, stay within the
- * text and never grow it. */
+/* The readers of ltsv and logfmt and the three dialects of unescape come to an
+ * end, stay within the text and never make it longer. */
 #include "fuzz.h"
 
 #include "base/arena.h"

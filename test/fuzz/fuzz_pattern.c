@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* "REGEX \n TEXT": whatever both are, the groups lie within the text. */
+/* The input is "REGEX \n TEXT".  Whatever both are, the groups lie within the
+ * text. */
 #include "fuzz.h"
 
 #include <string.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every field is a piece of the text, behind the one before it; the last one
- * reaches to the text's end but for a line end; a key occurs once. */
+/* Every field is a part of the text and follows the previous field.  The last
+ * one reaches to the end of the text, except for a line end.  Every key occurs
+ * once. */
 #include "fuzz.h"
 
 #include "base/arena.h"

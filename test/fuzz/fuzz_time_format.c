@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* "FORMAT \n TEXT": the answer is the same with and without the cache. */
+/* The input is "FORMAT \n TEXT".  The answer is the same with and without the
+ * cache. */
 #include "fuzz.h"
 
 #include <string.h>

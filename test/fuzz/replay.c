@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Give each of the named files to a fuzz target: what was once found stays
- * mended, with any compiler and without libFuzzer. */
+/* Run a fuzz target on each of the named files, with any compiler and without
+ * libFuzzer, so that a bug that was found once does not come back. */
 #include "fuzz.h"
 
 #include <errno.h>
@@ -28,7 +28,7 @@ static bool read_file(const char *path, struct buf *bytes)
 	return is_good;
 }
 
-/* A copy of exactly that length: the sanitizers see what reads beyond. */
+/* An exact copy, so that the sanitizers notice a read past its end. */
 static void run(struct span bytes)
 {
 	char *copy = mem_grow(NULL, bytes.len, 1);
@@ -42,7 +42,8 @@ int main(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
 		struct buf bytes = {0};
-		fprintf(stderr, "%s\n", argv[i]); /* the last one failed */
+		fprintf(stderr, "%s\n",
+			argv[i]); /* the last one printed failed */
 		if (!read_file(argv[i], &bytes))
 			return 1;
 		run(buf_span(&bytes));

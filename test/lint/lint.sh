@@ -1,16 +1,22 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The laws of the tree that a compiler does not check.  Each rule prints what
-# it finds; the tree is clean when nothing was printed.
-# test/lint/lint.sh COMPILER FLAGS
+# Check the rules of the tree that the compiler does not check.  Each rule
+# prints its findings; without any, the tree is clean.
+#
+#     test/lint/lint.sh COMPILER FLAGS [OBJECTS]
+#
+# OBJECTS is the directory of a build of this tree without a sanitizer.  Without
+# it, lint compiles the sources itself to look for mutable state.
 set -u
-cc=$1 flags=$2
+cc=$1 flags=$2 built=${3:-}
+[ -z "$built" ] || built=$(realpath "$built")
 cd "$(dirname "$0")/../.." || exit 1
-objects=$(mktemp -d)
-trap 'rm -rf "$objects"' EXIT
+python=${PYTHON:-python3}
+temporary=$(mktemp -d)
+trap 'rm -rf "$temporary"' EXIT
 
-# All that includes is written in one form, so that the rules below see it:
-# from column 0, one blank, a folder and a name; no "..", no path of its own.
+# All includes have the same form, so that the rules below find them: "#" in
+# column 1, one blank, and a folder and a name without "..".
 includes_have_one_form() {
 	grep -rnE '^[[:space:]]*(#|%:|\?\?=)[[:space:]]*(include|import|\\$|/)' \
 		src --include='*.[ch]' |
@@ -18,111 +24,123 @@ includes_have_one_form() {
 		sed 's/$/   <- not #include "folder\/name.h" or <name.h>/'
 }
 
-# The quoted includes of a file.
-includes() {
-	sed -n 's/^#include "\(.*\)"$/\1/p' "$1"
+# Every quoted include of src, as "file header".
+quoted_includes() {
+	grep -rH '^#include "' src --include='*.[ch]' |
+		sed 's/^\([^:]*\):#include "\(.*\)"$/\1 \2/'
 }
 
 # A folder includes only what src/layers.txt allows.
 layers_hold() {
-	find src -name '*.[ch]' | while read -r file; do
-		layer=${file#src/} layer=${layer%%/*} layer=${layer%.c}
-		if ! grep -q "^$layer:" src/layers.txt; then
-			echo "$file: $layer is not in src/layers.txt"
-			continue
-		fi
-		allowed=$(sed -n "s/^$layer:[[:space:]]*//p" src/layers.txt)
-		for header in $(includes "$file"); do
-			case " $allowed $layer " in
-			*" ${header%%/*} "*) ;;
-			*) echo "$file: $layer may not include $header" ;;
-			esac
+	find src -name '*.[ch]' | sed 's,^src/,,; s,/.*,,; s,\.c$,,' | sort -u |
+		while read -r layer; do
+			grep -q "^$layer:" src/layers.txt ||
+				echo "src/$layer is not in src/layers.txt"
 		done
-	done
+	quoted_includes | awk '
+		NR == FNR && /^[a-z]+:/ {
+			from = substr($1, 1, length($1) - 1)
+			allowed[from, from] = 1
+			for (i = 2; i <= NF; i++) allowed[from, $i] = 1
+		}
+		NR == FNR { next }
+		{
+			from = $1; sub("^src/", "", from); sub("/.*", "", from)
+			sub("[.]c$", "", from)
+			to = $2; sub("/.*", "", to)
+			if (!((from, to) in allowed))
+				print $1 ": " from " may not include " $2
+		}' src/layers.txt -
 }
 
-# Each line names what it needs: "from to", for tsort.
+# Dependencies as lines "from to" for tsort, which finds cycles.
 folder_edges() {
 	sed -n 's/^\([a-z]*\):/\1/p' src/layers.txt | while read -r from all; do
 		for to in $all; do echo "$from $to"; done
 	done
 }
 header_edges() {
-	for header in src/*/*.h; do
-		includes "$header" | sed "s,^,${header#src/} ,"
-	done
+	quoted_includes | sed -n 's,^src/\([^ ]*\.h\) ,\1 ,p'
 }
-no_circles() {
+there_are_no_cycles() {
 	folder_edges | tsort 2>&1 >/dev/null | sed 's/^/src\/layers.txt: /'
 	header_edges | tsort 2>&1 >/dev/null | sed 's/^/headers: /'
 }
 
 own_header_comes_first() {
-	for source in src/*/*.c; do
-		own=${source#src/} own=${own%.c}.h
-		[ -e "src/$own" ] || continue
-		[ "$(includes "$source" | head -n 1)" = "$own" ] ||
-			echo "$source: its own header comes first"
+	quoted_includes | while read -r file header; do
+		[ "$file" = "${previous:-}" ] && continue
+		previous=$file own=${file#src/} own=${own%.c}.h
+		[ "$own" = "$header" ] || [ ! -e "src/$own" ] ||
+			[ "${file%.h}" != "$file" ] ||
+			echo "$file: its own header comes first"
 	done
 }
 
-# Each header compiles alone.
-headers_compile() {
-	for header in src/*/*.h; do echo "$header"; done |
-		xargs -P "$(nproc)" -I '{}' sh -c '
-		echo "#include \"$(echo {} | sed s,^src/,,)\"" |
-			$1 $2 -fsyntax-only -x c - 2>&1 ||
-			echo "{}: does not compile alone"' sh "$cc" "$flags"
+headers_compile_alone() {
+	find src -name '*.h' | xargs -P "$(nproc)" -n 8 sh -c '
+		cc=$1 flags=$2
+		shift 2
+		for header; do
+			$cc $flags -fsyntax-only -x c "$header" 2>&1 ||
+				echo "$header: does not compile alone"
+		done' sh "$cc" "$flags"
 }
 
-# No mutable state but in base/log.c, at file scope or in a function: what the
-# compiler puts into .data or .bss (tables of const are in .data.rel.ro).
-no_mutable_state() {
-	for source in src/*.c src/*/*.c; do
-		[ "$source" = src/base/log.c ] || echo "$source"
-	done | xargs -P "$(nproc)" -I '{}' sh -c '
-		mkdir -p "$1/$(dirname {})" &&
-			$2 $3 -DSLUICED_VERSION=\"\" -O0 -w -c -o "$1/{}.o" {}
-		' sh "$objects" "$cc" "$flags" 2>&1
-	(cd "$objects" && find src -name '*.o' | xargs nm -A -f sysv) | sed -nE \
-		"s,^(.*)\.o:([^ |]+) *\|.*\|(\.t?(data|bss)|\*COM\*)$,\1: \2 is mutable state,p"
+compile_all() {
+	find src -name '*.c' | xargs -P "$(nproc)" -I '{}' sh -c '
+		mkdir -p "$1/$(dirname {})" && source={} &&
+			$2 $3 -DSLUICED_VERSION=\"\" -O0 -w -c \
+				-o "$1/${source%.c}.o" {}' \
+		sh "$temporary" "$cc" "$flags" 2>&1
 }
 
-# What has a better way; a note without an issue.
-banned_words() {
+# There is no mutable state, at file scope or in a function, except in
+# base/log.c.  Mutable is what the compiler puts into .data or .bss; it puts
+# constant tables into .data.rel.ro.
+there_is_no_mutable_state() {
+	objects=$built
+	[ -n "$objects" ] || { objects=$temporary && compile_all; }
+	find src -name '*.c' ! -path src/base/log.c | sed 's/\.c$/.o/' |
+		(cd "$objects" && xargs nm -A -f sysv) | sed -nE \
+		"s,^(.*)\.o:([^ |]+) *\|.*\|(\.t?(data|bss)|\*COM\*)$,\1.c: \2 is mutable state,p"
+}
+
+there_are_no_banned_words() {
 	grep -rnE '\<(strcpy|strcat|v?sprintf|strtok|ato[ilf]|gets|alloca)[[:space:]]*\(' \
 		src --include='*.[ch]' | sed 's/$/   <- banned function/'
 	grep -rnE 'TODO|FIXME|XXX' src lua conf deploy |
 		sed 's/$/   <- a note without an issue/'
 }
 
-# Every source has its licence line; files stay rooms.
-files_are_well_kept() {
+every_source_has_a_licence() {
 	find src test -name '*.[ch]' -o -name '*.py' -o -name '*.sh' |
-		while read -r file; do
-			grep -q 'SPDX-License-Identifier: Apache-2.0' "$file" ||
-				echo "$file: no SPDX line"
-		done
-	find src -name '*.[ch]' | while read -r file; do
-		[ "$(wc -l <"$file")" -le 600 ] || echo "$file: over 600 lines"
-	done
+		xargs grep -L 'SPDX-License-Identifier: Apache-2.0' |
+		sed 's/$/: no SPDX line/'
+}
+
+# Limits of size, unique tags, and contracts: see c_rules.py.
+c_rules_hold() {
+	"$python" test/lint/c_rules.py
 }
 
 is_formatted() {
 	command -v clang-format >/dev/null || return 0
-	find src test -name '*.[ch]' -exec clang-format --dry-run -Werror {} + 2>&1 |
+	find src test -name '*.[ch]' | xargs -P "$(nproc)" -n 32 \
+		clang-format --dry-run -Werror 2>&1 |
 		grep 'error:' | sed 's/$/   <- make format/'
 }
 
 findings=$(
 	includes_have_one_form
 	layers_hold
-	no_circles
+	there_are_no_cycles
 	own_header_comes_first
-	headers_compile
-	no_mutable_state
-	banned_words
-	files_are_well_kept
+	headers_compile_alone
+	there_is_no_mutable_state
+	there_are_no_banned_words
+	every_source_has_a_licence
+	c_rules_hold
 	is_formatted
 )
 if [ -n "$findings" ]; then

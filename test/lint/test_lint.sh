@@ -1,50 +1,81 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# A small tree that is as it should be passes; then every law of lint.sh is
-# broken in it, and each breach must be told.
-# test/lint/test_lint.sh COMPILER FLAGS
+# Test lint.sh: it finds nothing in a small tree that follows every rule.  Then
+# this script breaks every rule in that tree, and lint.sh must report each
+# breach.
+#
+#     test/lint/test_lint.sh COMPILER FLAGS
 set -u
 here=$(dirname "$(realpath "$0")")
 room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
 mkdir -p "$room/tree/test/lint" "$room/tree/lua" "$room/tree/conf" \
 	"$room/tree/deploy" "$room/tree/src/base" "$room/tree/src/conf"
-cp "$here/lint.sh" "$room/tree/test/lint/"
+cp "$here/lint.sh" "$here/c_rules.py" "$room/tree/test/lint/"
 cp "$here/../../.clang-format" "$room/tree/"
 cd "$room/tree" || exit 1
 printf '%s\n' 'main: base conf' 'base:' 'conf: base' >src/layers.txt
 
-# $1 path, then its lines behind the licence.
+# Create the file $1 with a licence line and the other arguments as lines.
 file() {
 	path=$1
 	shift
 	printf '%s\n' '/* SPDX-License-Identifier: Apache-2.0 */' "$@" >"$path"
 }
 
-# A module: its header and its source.
+# Create a module: its header and its source.
 module() {
 	guard=$(echo "$1" | tr / _)
 	file "src/$1.h" "#ifndef $guard" "#define $guard" '' '#endif'
 	file "src/$1.c" "#include \"$1.h\""
 }
 
-# $1 file, $2 what must be told of it, then lines to append, each a breach.
+# Append the lines after $2 to the file $1.  Each is a breach, and lint must
+# report it as "$1:$2".
 broken() {
-	told="$1:$2"
+	expected="$1:$2"
 	path=$1
 	shift 2
 	for line in "$@"; do
 		echo "$line" >>"$path"
-		echo "$told" >>"$room/told"
+		echo "$expected" >>"$room/expected"
 	done
 }
 
+# The same for one breach that is reported as $1.
+expect() {
+	echo "$1" >>"$room/expected"
+}
+
+# $1 lines of text.
+lines() {
+	yes "$2" | head -n "$1"
+}
+
 for name in base/low base/log conf/high conf/left conf/right conf/state \
-	conf/order conf/needs conf/words conf/long conf/bare conf/loose; do
+	conf/order conf/needs conf/words conf/long conf/bare conf/loose \
+	conf/size conf/tags conf/contract; do
 	module "$name"
 done
-echo 'int say_level;' >>src/base/log.c
+echo 'int log_level;' >>src/base/log.c
 file src/main.c '#include "conf/high.h"'
+# The limits may be reached, and exceptions may be used.
+file src/conf/size.c '#include "conf/size.h"' '' \
+	'int five(int a, int b, int c, int d, int e);' \
+	'int f(int (*a)(int, int), int b, int c, int d);' \
+	"$(printf '/*\t%s */' "$(lines 69 x | tr -d '\n')")" \
+	'int sixty(void)' '{' "$(lines 56 '	;')" '	return 1;' '}' \
+	'int sixty_one(void)' '{' "$(lines 57 '	;')" '	return 1;' '}' \
+	'int six(int a, int b, int c, int d, int e, int f)' '{' '	return a;' '}'
+file src/conf/tags.c '#include "conf/tags.h"' '' 'struct one {' '	int i;' \
+	'};' '' 'static const struct one *use(const struct one *one)' '{' \
+	'	return one;' '}'
+file src/conf/contract.h '#ifndef contract' '#define contract' '' \
+	'/* What it does. */' 'int explained(void);' 'int grouped(int a,' \
+	'	    int b);' '' '#endif'
+printf '%s\n' '# A comment.' 'function src/conf/size.c:sixty_one 61 a test' \
+	'parameters src/conf/size.c:six 6 a test' >test/lint/exceptions.txt
+! command -v clang-format >/dev/null || clang-format -i src/*.c src/*/*.[ch]
 if ! test/lint/lint.sh "$1" "$2" >/dev/null; then
 	echo "FAILED: lint finds something in a clean tree"
 	exit 1
@@ -65,17 +96,18 @@ broken src/base/log.c '.*<- not #include' \
 	'#import "conf/high.h"' '%:include "conf/high.h"'
 mkdir src/new
 module new/one
-broken src/new/one.c ' new is not in src/layers.txt' ''
+expect 'src/new is not in src/layers.txt'
 broken src/layers.txt '.*loop' 'up: down
 down: up'
 sed -i '3a #include "conf/right.h"' src/conf/left.h
 sed -i '3a #include "conf/left.h"' src/conf/right.h
-echo 'headers: .*loop' >>"$room/told"
+expect 'headers: .*loop'
 file src/conf/order.c
 broken src/conf/order.c ' its own header comes first' \
 	'#include "base/low.h"
 #include "conf/order.h"'
-broken src/conf/needs.h ' does not compile alone' 'size_t f(void);'
+broken src/conf/needs.h ' does not compile alone' '/* What. */
+size_t f(void);'
 
 # State.
 broken src/conf/state.c ' [a-z.0-9]+ is mutable state' \
@@ -91,26 +123,49 @@ broken src/conf/words.c '.*<- banned function' '/* strcpy(x) */' \
 	'/* strtok(x) */' '/* atoi(x) */' '/* alloca (x) */'
 broken lua/hook.lua '.*<- a note without an issue' '-- TODO'
 
+# Sizes and their exceptions.
+broken src/conf/long.h '.* lines, at most 500' "$(lines 500 '/* */')"
+broken src/conf/size.c 'long_one:.* a function of 61 lines, at most 60' "int long_one(void)
+{
+$(lines 57 '	;')
+	return 1;
+}"
+broken src/conf/size.c 'six_more:.* 6 parameters, at most 5' \
+	'int six_more(int a, int b, int c, int d, int e, int (*f)(int, int)) { return a; }'
+broken src/conf/words.h '.* 81 columns, at most 80' \
+	"$(printf '/*\t%s */' "$(lines 70 x | tr -d '\n')")"
+broken test/lint/exceptions.txt '4: not KIND PLACE NUMBER REASON' \
+	'lines src/conf/long.h 600'
+broken test/lint/exceptions.txt '5: .* not needed any more' \
+	'lines src/conf/high.h 600 a test'
+sed -i 's/^\(function .*\) 61 /\1 60 /' test/lint/exceptions.txt
+expect 'src/conf/size.c:sixty_one:.* a function of 61 lines, at most 60'
+
+# Tags and contracts.
+echo 'enum one { ONE };' >>src/conf/high.c
+expect 'src/conf/high.c:[0-9]+ src/conf/tags.c:4 one: a tag that is defined 2 times, at most 1'
+sed -i '7a\\nint unexplained(void);' src/conf/contract.h
+expect 'src/conf/contract.h:[0-9]+: 1 functions without a comment, at most 0'
+
 # Files.
 sed -i 1d src/conf/bare.h
-echo 'src/conf/bare.h: no SPDX line' >>"$room/told"
-broken src/conf/long.h ' over 600 lines' "$(yes '/* */' | head -n 600)"
+expect 'src/conf/bare.h: no SPDX line'
 if command -v clang-format >/dev/null; then
-	broken src/conf/loose.h '.*<- make format' 'int  loose(void);'
+	broken src/conf/loose.h '.*<- make format' '/* What. */
+int  loose(void);'
 fi
 
 if test/lint/lint.sh "$1" "$2" >"$room/out" 2>&1; then
 	echo "FAILED: lint finds nothing"
 	exit 1
 fi
-failed=0
-sort "$room/told" | uniq -c | while read -r count pattern; do
+sort "$room/expected" | uniq -c | while read -r count pattern; do
 	found=$(grep -cE "^lint: $pattern" "$room/out")
 	[ "$found" = "$count" ] ||
-		echo "FAILED: \"$pattern\" is told $found times of $count"
+		echo "FAILED: lint reports \"$pattern\" $found times, not $count"
 done >"$room/failed"
 if [ -s "$room/failed" ]; then
 	cat "$room/out" "$room/failed"
 	exit 1
 fi
-echo "lint: all $(wc -l <"$room/told") breaches told"
+echo "lint: it reports all $(wc -l <"$room/expected") breaches"

@@ -1,6 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Run the unit test programs side by side; their output only when one fails.
+# Run the unit test programs in parallel.  The output of a program is shown only
+# if it fails.
+#
+#     test/unit/run.sh PROGRAM...
 set -u
 failures=$(mktemp)
 trap 'rm -f "$failures"' EXIT

@@ -45,12 +45,12 @@ static void an_accessor_finds_what_its_text_names(void **state)
 {
 	(void)state;
 	static const struct {
-		const char *text, *value; /* NULL: not there */
+		const char *text, *value; /* NULL: refused */
 	} cases[] = {
 		{"a", "v1"},
 		{"$a", "v1"},
 		{"a.b", "dotted"},
-		/* A separator ends it, as in Fluent Bit. */
+		/* A separator ends the key, as in Fluent Bit. */
 		{"$a.b", "v1"},
 		{"$a b", "v1"},
 		{"$a,b", "v1"},
@@ -65,7 +65,7 @@ static void an_accessor_finds_what_its_text_names(void **state)
 		{"$l['app']", NULL},
 		{"$m[0]", NULL},
 		{"$m['none']", NULL},
-		/* What has no parts is found with steps, too. */
+		/* Subkeys of a value without parts yield the value itself. */
 		{"$a['app']", "v1"},
 		{"$a[0]['app']", "v1"},
 		{"none", NULL},
@@ -103,7 +103,7 @@ static void a_key_with_a_dot_is_one_key(void **state)
 	arena_free(arena);
 }
 
-static void an_accessor_that_is_wrong_is_refused(void **state)
+static void a_malformed_accessor_is_refused(void **state)
 {
 	(void)state;
 	static const char *const cases[] = {
@@ -148,7 +148,7 @@ static void check_composed(const char *text, const char *regex,
 	arena_free(arena);
 }
 
-static void a_text_is_composed_of_fields_tag_and_groups(void **state)
+static void a_template_inserts_fields_tag_and_groups(void **state)
 {
 	(void)state;
 	static const struct {
@@ -158,19 +158,19 @@ static void a_text_is_composed_of_fields_tag_and_groups(void **state)
 		{"T.$0.$1.$2", "^v(.)$", "T.v1.1."},
 		{"T.[$0]", "^v", "T.[]"},
 		{"T.[$0]", NULL, "T.[]"},
-		/* Group 10, and the 0 stays. */
+		/* $10 is group 1, followed by the character 0. */
 		{"T.$0$1x$10", "^(?<x>v)(?<y>z)?", "T.vvx0"},
 		{"<$2>", "^(?<x>v)(?<y>z)?", "<>"},
 		{"$TAG[0]-$TAG[1]_$TAG[5].end", NULL, "kube-*_.end"},
 		{"n$n.f$f.b$b.nul$nul.x$miss.", NULL,
 		 "n5.f1.500000.btrue.nulnull.x"},
-		/* One separator at the end is lost behind a key. */
+		/* After a key, one separator at the end is lost. */
 		{"x.$a.", NULL, "x.v1"},
 		{"x.$a..", NULL, "x.v1.."},
 		{"x.$a:", NULL, "x.v1:"},
 		{"$a.$1.", "^v(.)$", "v1.1."},
 		{"$big", NULL, "-9223372036854775808"},
-		/* Behind the tag a $ is text. */
+		/* A $ that follows the tag is plain text. */
 		{"$TAG$a", NULL, "kube.*$a"},
 		{"$TAG[0]$a.$a", NULL, "kube$a.v1"},
 		{"$TAG_copy", NULL, "kube.*_copy"},
@@ -181,7 +181,7 @@ static void a_text_is_composed_of_fields_tag_and_groups(void **state)
 		{"$user-agent.log", NULL, "curl.log"},
 		{"<$m><$l>", NULL, "<><>"},
 		{"$m['app'].$l[1]['p.q']/$l[0]x", NULL, "web.7/firstx"},
-		/* At the end it is lost. */
+		/* A $ at the end is lost. */
 		{"$", NULL, ""},
 		{"a$", NULL, "a"},
 		{"$a.$", NULL, "v1."},
@@ -213,8 +213,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_accessor_finds_what_its_text_names),
 		cmocka_unit_test(a_key_with_a_dot_is_one_key),
-		cmocka_unit_test(an_accessor_that_is_wrong_is_refused),
-		cmocka_unit_test(a_text_is_composed_of_fields_tag_and_groups),
+		cmocka_unit_test(a_malformed_accessor_is_refused),
+		cmocka_unit_test(a_template_inserts_fields_tag_and_groups),
 		cmocka_unit_test(a_text_with_a_broken_variable_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

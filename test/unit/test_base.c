@@ -15,7 +15,7 @@
 
 /* --- err */
 
-static void err_set_says_it_and_means_the_configuration(void **state)
+static void err_set_keeps_the_message_and_means_exit_code_config(void **state)
 {
 	(void)state;
 	struct err e;
@@ -24,7 +24,7 @@ static void err_set_says_it_and_means_the_configuration(void **state)
 	assert_int_equal(e.exit_code, EXIT_CODE_CONFIG);
 }
 
-static void err_sys_adds_the_reason_and_means_the_system(void **state)
+static void err_sys_adds_the_errno_text_and_means_a_system_error(void **state)
 {
 	(void)state;
 	struct err e;
@@ -33,7 +33,7 @@ static void err_sys_adds_the_reason_and_means_the_system(void **state)
 	assert_int_equal(e.exit_code, EXIT_CODE_SYSTEM);
 }
 
-static void err_in_puts_context_in_front_and_keeps_the_code(void **state)
+static void err_in_prepends_context_and_keeps_the_exit_code(void **state)
 {
 	(void)state;
 	struct err e;
@@ -47,7 +47,7 @@ static void err_in_puts_context_in_front_and_keeps_the_code(void **state)
 	assert_int_equal(e.exit_code, EXIT_CODE_CONFIG);
 }
 
-static void a_sentence_that_is_too_long_is_cut(void **state)
+static void an_error_text_that_is_too_long_is_cut(void **state)
 {
 	(void)state;
 	struct err e;
@@ -65,7 +65,7 @@ static void a_sentence_that_is_too_long_is_cut(void **state)
 
 /* --- arena */
 
-static void what_is_taken_is_aligned_and_apart(void **state)
+static void allocations_are_aligned_and_do_not_overlap(void **state)
 {
 	(void)state;
 	struct arena *a = arena_new(64);
@@ -82,7 +82,7 @@ static void what_is_taken_is_aligned_and_apart(void **state)
 	arena_free(a);
 }
 
-static void a_reset_arena_holds_as_much_in_one_block(void **state)
+static void a_reset_arena_holds_the_same_amount_in_one_block(void **state)
 {
 	(void)state;
 	struct arena *a = arena_new(64);
@@ -95,14 +95,15 @@ static void a_reset_arena_holds_as_much_in_one_block(void **state)
 	arena_free(a);
 }
 
-static void a_huge_message_does_not_hold_its_memory(void **state)
+static void the_memory_of_a_huge_message_is_released(void **state)
 {
 	(void)state;
 	struct arena *a = arena_new(64);
 	char *huge = arena_take(a, 2 * 1024 * 1024);
 	memset(huge, 1, 2 * 1024 * 1024);
 	arena_reset(a);
-	/* It begins with a small block again: the second does not fit. */
+	/* The arena starts with a small block again, so the second allocation
+	 * does not fit into it. */
 	char *first = arena_take(a, 48);
 	char *second = arena_take(a, 48);
 	assert_ptr_not_equal(second, first + 48);
@@ -112,7 +113,7 @@ static void a_huge_message_does_not_hold_its_memory(void **state)
 	arena_free(NULL);
 }
 
-static void a_copy_is_the_callers_own(void **state)
+static void a_copy_belongs_to_the_caller(void **state)
 {
 	(void)state;
 	struct arena *a = arena_new(64);
@@ -126,7 +127,7 @@ static void a_copy_is_the_callers_own(void **state)
 
 /* --- buf */
 
-static void a_buf_grows_and_keeps_what_is_there(void **state)
+static void a_buf_grows_and_keeps_its_content(void **state)
 {
 	(void)state;
 	struct buf b = {0};
@@ -146,7 +147,7 @@ static void a_buf_grows_and_keeps_what_is_there(void **state)
 	assert_int_equal(b.cap, 0);
 }
 
-static void one_reservation_can_be_larger_than_a_doubling(void **state)
+static void a_reservation_may_be_larger_than_a_doubling(void **state)
 {
 	(void)state;
 	struct buf b = {0};
@@ -178,7 +179,8 @@ static void printing_appends_texts_of_any_length(void **state)
 {
 	(void)state;
 	struct buf b = {0};
-	for (size_t len = 250; len < 260; len++) { /* around the first size */
+	for (size_t len = 250; len < 260;
+	     len++) { /* lengths around the initial capacity */
 		buf_clear(&b);
 		buf_put_text(&b, ">");
 		buf_printf(&b, "%0*d", (int)len, 7);
@@ -189,11 +191,11 @@ static void printing_appends_texts_of_any_length(void **state)
 	buf_fini(&b);
 }
 
-static void the_end_of_a_text_is_not_counted(void **state)
+static void the_terminating_nul_is_not_counted(void **state)
 {
 	(void)state;
 	struct buf b = {0};
-	while (b.len < 256) /* full to the last byte */
+	while (b.len < 256) /* until the buffer is full to the last byte */
 		buf_put_char(&b, 'x');
 	assert_int_equal(strlen(buf_text(&b)), 256);
 	buf_put_char(&b, 'y');
@@ -202,7 +204,7 @@ static void the_end_of_a_text_is_not_counted(void **state)
 	buf_fini(&b);
 }
 
-/* --- say */
+/* --- log */
 
 static char log_path[] = "/tmp/test_base.XXXXXX";
 
@@ -223,8 +225,8 @@ static int close_log(void **state)
 	return unlink(log_path);
 }
 
-/* What was said since the last call; the caller frees the buffer. */
-static struct buf said(void)
+/* What was logged since the last call; the caller frees the buffer. */
+static struct buf logged(void)
 {
 	struct buf text = {0};
 	FILE *f = fopen(log_path, "r+");
@@ -236,9 +238,9 @@ static struct buf said(void)
 	return text;
 }
 
-static void assert_said(const char *pattern_end)
+static void assert_logged(const char *pattern_end)
 {
-	struct buf text = said();
+	struct buf text = logged();
 	const char *head = strstr(text.ptr, "Z level=");
 	assert_non_null(head);
 	assert_int_equal(head - text.ptr, strlen("2026-11-21T02:50:00.123"));
@@ -248,19 +250,19 @@ static void assert_said(const char *pattern_end)
 
 static void assert_silent(void)
 {
-	struct buf text = said();
+	struct buf text = logged();
 	assert_string_equal(text.ptr, "");
 	buf_fini(&text);
 }
 
-static void a_line_has_its_time_level_and_module(void **state)
+static void a_log_line_has_time_level_and_module(void **state)
 {
 	(void)state;
 	log_line(LOG_WARN, "journal", "size=%d", 5);
-	assert_said("level=warn mod=journal size=5\n");
+	assert_logged("level=warn mod=journal size=5\n");
 }
 
-static void what_is_below_the_level_is_not_said(void **state)
+static void a_line_below_the_level_is_not_logged(void **state)
 {
 	(void)state;
 	struct err e;
@@ -271,7 +273,7 @@ static void what_is_below_the_level_is_not_said(void **state)
 	log_line(LOG_WARN, "m", "no");
 	assert_silent();
 	log_line(LOG_ERROR, "m", "yes");
-	assert_said("level=error mod=m yes\n");
+	assert_logged("level=error mod=m yes\n");
 	assert_true(log_open(NULL, LOG_OFF, &e));
 	assert_false(log_is_on(LOG_OFF));
 	log_line(LOG_ERROR, "m", "no");
@@ -279,17 +281,17 @@ static void what_is_below_the_level_is_not_said(void **state)
 	assert_true(log_open(NULL, LOG_INFO, &e));
 }
 
-static void a_long_line_is_cut_and_is_one_line(void **state)
+static void a_long_log_line_is_cut_and_stays_one_line(void **state)
 {
 	(void)state;
 	log_line(LOG_INFO, "m", "%05000d", 1);
-	struct buf text = said();
+	struct buf text = logged();
 	assert_in_range(text.len, 1000, 4096);
 	assert_ptr_equal(strchr(text.ptr, '\n'), text.ptr + text.len - 1);
 	buf_fini(&text);
 }
 
-static void a_log_that_cannot_be_opened_leaves_the_one_before(void **state)
+static void if_a_log_cannot_be_opened_the_previous_one_stays_open(void **state)
 {
 	(void)state;
 	struct err e;
@@ -298,32 +300,34 @@ static void a_log_that_cannot_be_opened_leaves_the_one_before(void **state)
 	assert_non_null(strstr(e.text, "/nowhere/log"));
 	log_line(LOG_DEBUG, "m", "no");
 	log_line(LOG_INFO, "m", "yes");
-	assert_said("level=info mod=m yes\n");
+	assert_logged("level=info mod=m yes\n");
 }
 
-static void what_repeats_is_held_back_and_counted(void **state)
+static void repeated_log_lines_are_held_back_and_counted(void **state)
 {
 	(void)state;
 	struct log_rate rate = {0}, other = {0};
+	int64_t before_ns = clock_mono_ns();
 	log_rated(&rate, LOG_WARN, "m", "n=%d", 1);
-	assert_said("level=warn mod=m n=1\n");
-	assert_in_range(rate.next_ns, clock_mono_ns() + 9 * NS_PER_S,
+	assert_logged("level=warn mod=m n=1\n");
+	assert_in_range(rate.next_ns, before_ns + 10 * NS_PER_S,
 			clock_mono_ns() + 10 * NS_PER_S);
+	rate.next_ns += 3600 * NS_PER_S; /* however slow the machine is */
 	log_rated(&rate, LOG_WARN, "m", "n=%d", 2);
 	log_rated(&rate, LOG_WARN, "m", "n=%d", 3);
 	log_rated(&rate, LOG_DEBUG, "m", "not on: not counted");
 	assert_silent();
 	log_rated(&other, LOG_WARN, "m", "another place");
-	assert_said("level=warn mod=m another place\n");
+	assert_logged("level=warn mod=m another place\n");
 	rate.next_ns = 0; /* as if ten seconds had passed */
 	log_rated(&rate, LOG_WARN, "m", "n=%d", 4);
-	assert_said("level=warn mod=m n=4 repeated=2\n");
+	assert_logged("level=warn mod=m n=4 repeated=2\n");
 	rate.next_ns = 0;
 	log_rated(&rate, LOG_WARN, "m", "n=%d", 5);
-	assert_said("level=warn mod=m n=5\n");
+	assert_logged("level=warn mod=m n=5\n");
 }
 
-static void quoted_text_shows_what_it_is_made_of(void **state)
+static void quoted_text_shows_unprintable_bytes_as_escapes(void **state)
 {
 	(void)state;
 	const struct {
@@ -342,7 +346,7 @@ static void quoted_text_shows_what_it_is_made_of(void **state)
 				    cases[i].quoted);
 }
 
-/* The cut is at 200; what begins before it may reach a little beyond. */
+/* An escape that begins within the 200 bytes may end a little after them. */
 static void quoted_text_is_cut_at_200_bytes(void **state)
 {
 	(void)state;
@@ -353,7 +357,8 @@ static void quoted_text_is_cut_at_200_bytes(void **state)
 	char raw[1000];
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		memset(raw, cases[i].byte, sizeof raw);
-		/* Bytes behind the room would be seen by the sanitizers. */
+		/* The sanitizers notice a byte written past the end of the
+		 * room. */
 		char *room = malloc(LOG_QUOTED_BYTES);
 		assert_non_null(room);
 		assert_ptr_equal(log_quoted(span_make(raw, sizeof raw), room),
@@ -372,27 +377,31 @@ static void quoted_text_is_cut_at_200_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(err_set_says_it_and_means_the_configuration),
-		cmocka_unit_test(err_sys_adds_the_reason_and_means_the_system),
 		cmocka_unit_test(
-			err_in_puts_context_in_front_and_keeps_the_code),
-		cmocka_unit_test(a_sentence_that_is_too_long_is_cut),
-		cmocka_unit_test(what_is_taken_is_aligned_and_apart),
-		cmocka_unit_test(a_reset_arena_holds_as_much_in_one_block),
-		cmocka_unit_test(a_huge_message_does_not_hold_its_memory),
-		cmocka_unit_test(a_copy_is_the_callers_own),
-		cmocka_unit_test(a_buf_grows_and_keeps_what_is_there),
-		cmocka_unit_test(one_reservation_can_be_larger_than_a_doubling),
+			err_set_keeps_the_message_and_means_exit_code_config),
+		cmocka_unit_test(
+			err_sys_adds_the_errno_text_and_means_a_system_error),
+		cmocka_unit_test(
+			err_in_prepends_context_and_keeps_the_exit_code),
+		cmocka_unit_test(an_error_text_that_is_too_long_is_cut),
+		cmocka_unit_test(allocations_are_aligned_and_do_not_overlap),
+		cmocka_unit_test(
+			a_reset_arena_holds_the_same_amount_in_one_block),
+		cmocka_unit_test(the_memory_of_a_huge_message_is_released),
+		cmocka_unit_test(a_copy_belongs_to_the_caller),
+		cmocka_unit_test(a_buf_grows_and_keeps_its_content),
+		cmocka_unit_test(a_reservation_may_be_larger_than_a_doubling),
 		cmocka_unit_test(a_cleared_buf_keeps_its_memory),
 		cmocka_unit_test(printing_appends_texts_of_any_length),
-		cmocka_unit_test(the_end_of_a_text_is_not_counted),
-		cmocka_unit_test(a_line_has_its_time_level_and_module),
-		cmocka_unit_test(what_is_below_the_level_is_not_said),
-		cmocka_unit_test(a_long_line_is_cut_and_is_one_line),
+		cmocka_unit_test(the_terminating_nul_is_not_counted),
+		cmocka_unit_test(a_log_line_has_time_level_and_module),
+		cmocka_unit_test(a_line_below_the_level_is_not_logged),
+		cmocka_unit_test(a_long_log_line_is_cut_and_stays_one_line),
 		cmocka_unit_test(
-			a_log_that_cannot_be_opened_leaves_the_one_before),
-		cmocka_unit_test(what_repeats_is_held_back_and_counted),
-		cmocka_unit_test(quoted_text_shows_what_it_is_made_of),
+			if_a_log_cannot_be_opened_the_previous_one_stays_open),
+		cmocka_unit_test(repeated_log_lines_are_held_back_and_counted),
+		cmocka_unit_test(
+			quoted_text_shows_unprintable_bytes_as_escapes),
 		cmocka_unit_test(quoted_text_is_cut_at_200_bytes),
 	};
 	return cmocka_run_group_tests(tests, open_log, close_log);

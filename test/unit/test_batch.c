@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "file/batch.h"
 
-#include "file/appender.h"
+#include "file/output_file.h"
 #include "unit.h"
 
 enum { FILES = 3, MUCH_BYTES = 1024 * 1024, MANY = 100 };
 
 struct fixture {
 	struct sink_stats stats;
-	struct appender_env env;
-	struct appender *files[FILES];
+	struct file_env env;
+	struct output_file *files[FILES];
 	struct batch_chain chains[FILES];
 	struct batch batch;
 };
@@ -18,13 +18,13 @@ static void make(struct fixture *f)
 {
 	*f = (struct fixture){.env.stats = &f->stats};
 	for (size_t i = 0; i < FILES; i++)
-		f->files[i] = appender_new("/nowhere/file", &f->env);
+		f->files[i] = output_file_new("/nowhere/file", &f->env);
 }
 
 static void end(struct fixture *f)
 {
 	for (size_t i = 0; i < FILES; i++)
-		appender_free(f->files[i]);
+		output_file_free(f->files[i]);
 	batch_fini(&f->batch);
 }
 
@@ -34,13 +34,13 @@ static void put(struct fixture *f, size_t file, const char *line, bool answers)
 	buf_put_text(&f->batch.bytes, line);
 	batch_took(&f->batch, &f->chains[file], at, f->batch.bytes.len - at,
 		   answers);
-	appender_count(f->files[file], answers);
+	output_file_count(f->files[file], answers);
 }
 
 static void assert_handed_over(struct fixture *f, size_t file,
 			       const char *lines, const char *answers)
 {
-	struct appender *a = f->files[file];
+	struct output_file *a = f->files[file];
 	batch_hand_over(&f->batch, &f->chains[file], a);
 	assert_int_equal(f->chains[file].first, 0);
 	assert_string_equal(buf_text(&a->lines), lines);
@@ -49,10 +49,10 @@ static void assert_handed_over(struct fixture *f, size_t file,
 		assert_int_equal(a->answers.ptr[i], answers[i] - '0');
 }
 
-/* As if they were written. */
+/* Return the memory to the batch, as if the lines had been written. */
 static void take_back(struct fixture *f, size_t file)
 {
-	struct appender *a = f->files[file];
+	struct output_file *a = f->files[file];
 	buf_clear(&a->lines);
 	buf_clear(&a->answers);
 	batch_take_back(&f->batch, a);
@@ -60,7 +60,7 @@ static void take_back(struct fixture *f, size_t file)
 	assert_int_equal(a->answers.cap, 0);
 }
 
-static void each_file_gets_its_own_in_order(void **state)
+static void each_file_gets_its_own_lines_in_order(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -84,7 +84,7 @@ static void each_file_gets_its_own_in_order(void **state)
 	end(&f);
 }
 
-static void the_only_one_gets_the_memory_and_gives_it_back(void **state)
+static void a_single_file_borrows_the_memory_of_the_batch(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -99,7 +99,7 @@ static void the_only_one_gets_the_memory_and_gives_it_back(void **state)
 	end(&f);
 }
 
-static void what_was_left_comes_first(void **state)
+static void lines_left_from_the_previous_batch_come_first(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -122,7 +122,7 @@ static void what_was_left_comes_first(void **state)
 	end(&f);
 }
 
-static void a_bursts_memory_goes_back_after_many_small_ones(void **state)
+static void memory_of_a_burst_is_released_after_many_small_batches(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -139,7 +139,7 @@ static void a_bursts_memory_goes_back_after_many_small_ones(void **state)
 	end(&f);
 }
 
-static void what_will_be_copied_counts_as_memory(void **state)
+static void lines_that_will_be_copied_count_as_used_memory(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -166,13 +166,13 @@ static void what_will_be_copied_counts_as_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_file_gets_its_own_in_order),
+		cmocka_unit_test(each_file_gets_its_own_lines_in_order),
+		cmocka_unit_test(a_single_file_borrows_the_memory_of_the_batch),
+		cmocka_unit_test(lines_left_from_the_previous_batch_come_first),
 		cmocka_unit_test(
-			the_only_one_gets_the_memory_and_gives_it_back),
-		cmocka_unit_test(what_was_left_comes_first),
+			memory_of_a_burst_is_released_after_many_small_batches),
 		cmocka_unit_test(
-			a_bursts_memory_goes_back_after_many_small_ones),
-		cmocka_unit_test(what_will_be_copied_counts_as_memory),
+			lines_that_will_be_copied_count_as_used_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The chain with kinds of its own: each does what its key "Do" says, so that
- * only the order, the counting and the bounds are looked at. */
+/* The chain with filters that exist only here: each does what its key "Do"
+ * says, so that these tests cover only the order of the filters, the counting
+ * and the limits. */
 #include "unit.h"
 
 #include <stdio.h>
@@ -16,9 +17,9 @@
 #include "record/message.h"
 #include "record/record.h"
 
-/* A message that remembers what became of it:
+/* A message that remembers what happened to it:
  *     A(r@a)  filter A was given record r with tag a
- *     r@a     it came out */
+ *     r@a     the record came out of the chain */
 struct traced {
 	struct message message;
 	struct buf trace;
@@ -45,7 +46,7 @@ static void put_record(struct buf *b, const struct record *r)
 	buf_put_span(b, r->tag);
 }
 
-/* --- the kinds */
+/* --- the filters */
 
 enum deed { PASS, DROP, DONE, SPLIT, ADD, COPY, MOVE, RENEW, UNDECIDED };
 
@@ -224,39 +225,41 @@ static const struct filter_stats *stats(const struct fixture *f, size_t index)
 #define B "[FILTER]\n Name lua\n Alias B\n "
 #define C "[FILTER]\n Name rewrite_tag\n Alias C\n "
 
-static void every_record_takes_its_way(void **state)
+static void every_record_takes_the_path_its_filters_choose(void **state)
 {
 	(void)state;
 	static const struct {
 		const char *what, *conf, *trace;
 	} cases[] = {
 		{"no filter", "", "r@a "},
-		{"in their order", A "Match a\n" B "Match *\n",
+		{"filters run in order", A "Match a\n" B "Match *\n",
 		 "A(r@a) B(r@a) r@a "},
-		{"passed by", A "Match b\n" B "Match a\n", "B(r@a) r@a "},
+		{"a filter that does not match is skipped",
+		 A "Match b\n" B "Match a\n", "B(r@a) r@a "},
 		{"dropped", A "Match a\n Do drop\n" B "Match a\n", "A(r@a) "},
 		{"undecided", A "Match a\n Do undecided\n" B "Match a\n",
 		 "A(r@a) "},
-		{"became nothing", A "Match a\n Do done\n" B "Match a\n",
-		 "A(r@a) "},
-		{"split goes on behind, in order",
+		{"the filter took the record",
+		 A "Match a\n Do done\n" B "Match a\n", "A(r@a) "},
+		{"the parts of a split continue in order",
 		 A "Match a\n Do split\n" B "Match a\n",
 		 "A(r@a) B(r1@a) r1@a B(r2@a) r2@a "},
-		{"added goes before", A "Match a\n Do add\n" B "Match a\n",
+		{"an added record comes first",
+		 A "Match a\n Do add\n" B "Match a\n",
 		 "A(r@a) B(r+@a) r+@a B(r@a) r@a "},
 		{"split twice",
 		 A "Match a\n Do split\n" B "Match a\n Do split\n",
 		 "A(r@a) B(r1@a) r11@a r12@a B(r2@a) r21@a r22@a "},
-		{"a copy starts over and is out first",
+		{"a copy restarts the chain and comes out first",
 		 A "Match b\n" B "Match a\n Do copy\n To b\n" C "Match *\n",
 		 "B(r@a) A(r@b) C(r@b) r@b C(r@a) r@a "},
 		{"moved",
 		 A "Match b\n" B "Match a\n Do move\n To b\n" C "Match *\n",
 		 "B(r@a) A(r@b) C(r@b) r@b "},
-		{"restarted while restarted",
+		{"a restart within a restart",
 		 A "Match b\n Do copy\n To c\n" B "Match a\n Do copy\n To b\n",
 		 "B(r@a) A(r@b) r@c r@b r@a "},
-		{"each part of a split starts over",
+		{"each part of a split restarts the chain",
 		 A "Match b\n" B "Match a\n Do split\n" C
 		   "Match a\n Do move\n To b\n",
 		 "B(r@a) C(r1@a) A(r1@b) r1@b C(r2@a) A(r2@b) r2@b "},
@@ -271,7 +274,7 @@ static void every_record_takes_its_way(void **state)
 	}
 }
 
-static void what_is_dropped_says_why(void **state)
+static void a_dropped_record_carries_its_reason(void **state)
 {
 	(void)state;
 	static const char *const deeds[] = {A "Match *\n Do drop\n",
@@ -288,7 +291,7 @@ static void what_is_dropped_says_why(void **state)
 	}
 }
 
-static void what_is_undecided_is_no_drop(void **state)
+static void an_undecided_record_is_not_dropped(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -301,7 +304,7 @@ static void what_is_undecided_is_no_drop(void **state)
 	fini(&f);
 }
 
-static void a_message_stays_undecided_when_another_part_is_dropped(void **state)
+static void a_message_stays_undecided_if_a_part_is_dropped(void **state)
 {
 	(void)state;
 	static const char *const chains[] = {
@@ -320,7 +323,7 @@ static void a_message_stays_undecided_when_another_part_is_dropped(void **state)
 	}
 }
 
-static void a_filter_goes_on_counting(void **state)
+static void a_filter_continues_the_counts_it_is_given(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -337,7 +340,7 @@ static void a_filter_goes_on_counting(void **state)
 	fini(&f);
 }
 
-static void a_record_that_passes_leaves_the_reason_alone(void **state)
+static void a_record_that_passes_does_not_change_the_reason(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -348,7 +351,7 @@ static void a_record_that_passes_leaves_the_reason_alone(void **state)
 	fini(&f);
 }
 
-static void records_are_counted_by_what_became_of_them(void **state)
+static void records_are_counted_by_their_outcome(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -382,7 +385,7 @@ static void a_record_that_moves_to_its_own_tag_comes_out_once(void **state)
 	fini(&f);
 }
 
-static void a_record_that_copies_itself_loses_no_copy(void **state)
+static void no_copy_is_lost_when_a_record_copies_itself(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -393,7 +396,7 @@ static void a_record_that_copies_itself_loses_no_copy(void **state)
 	fini(&f);
 }
 
-static void records_that_move_to_and_fro_come_out_once(void **state)
+static void records_retagged_back_and_forth_come_out_once(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -408,7 +411,7 @@ static void records_that_move_to_and_fro_come_out_once(void **state)
 	fini(&f);
 }
 
-static void a_record_made_anew_does_not_hide_a_loop(void **state)
+static void replacing_the_record_does_not_hide_a_loop(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -432,7 +435,7 @@ static void filters_that_copy_each_others_copies_do_not_multiply(void **state)
 	fini(&f);
 }
 
-static void the_bounds_are_those_of_one_record(void **state)
+static void the_limits_apply_to_each_record_separately(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -446,7 +449,7 @@ static void the_bounds_are_those_of_one_record(void **state)
 
 /* --- set-up */
 
-static void filters_are_called_by_number_or_alias(void **state)
+static void filters_are_named_by_number_or_alias(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -464,7 +467,7 @@ static void filters_are_called_by_number_or_alias(void **state)
 	fini(&f);
 }
 
-static void a_filter_that_is_left_out_is_numbered(void **state)
+static void a_skipped_filter_still_has_a_number(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -481,7 +484,7 @@ static void a_filter_that_is_left_out_is_numbered(void **state)
 	fini(&f);
 }
 
-static void a_mistake_is_told_with_what_would_be_right(void **state)
+static void a_mistake_is_reported_with_the_correct_form(void **state)
 {
 	(void)state;
 	static const struct {
@@ -522,25 +525,27 @@ int main(void)
 	if (!log_open(NULL, LOG_OFF, &e))
 		return 1;
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_record_takes_its_way),
-		cmocka_unit_test(what_is_dropped_says_why),
-		cmocka_unit_test(what_is_undecided_is_no_drop),
 		cmocka_unit_test(
-			a_message_stays_undecided_when_another_part_is_dropped),
-		cmocka_unit_test(a_filter_goes_on_counting),
-		cmocka_unit_test(a_record_that_passes_leaves_the_reason_alone),
-		cmocka_unit_test(records_are_counted_by_what_became_of_them),
+			every_record_takes_the_path_its_filters_choose),
+		cmocka_unit_test(a_dropped_record_carries_its_reason),
+		cmocka_unit_test(an_undecided_record_is_not_dropped),
+		cmocka_unit_test(
+			a_message_stays_undecided_if_a_part_is_dropped),
+		cmocka_unit_test(a_filter_continues_the_counts_it_is_given),
+		cmocka_unit_test(
+			a_record_that_passes_does_not_change_the_reason),
+		cmocka_unit_test(records_are_counted_by_their_outcome),
 		cmocka_unit_test(
 			a_record_that_moves_to_its_own_tag_comes_out_once),
-		cmocka_unit_test(a_record_that_copies_itself_loses_no_copy),
-		cmocka_unit_test(records_that_move_to_and_fro_come_out_once),
-		cmocka_unit_test(a_record_made_anew_does_not_hide_a_loop),
+		cmocka_unit_test(no_copy_is_lost_when_a_record_copies_itself),
+		cmocka_unit_test(records_retagged_back_and_forth_come_out_once),
+		cmocka_unit_test(replacing_the_record_does_not_hide_a_loop),
 		cmocka_unit_test(
 			filters_that_copy_each_others_copies_do_not_multiply),
-		cmocka_unit_test(the_bounds_are_those_of_one_record),
-		cmocka_unit_test(filters_are_called_by_number_or_alias),
-		cmocka_unit_test(a_filter_that_is_left_out_is_numbered),
-		cmocka_unit_test(a_mistake_is_told_with_what_would_be_right),
+		cmocka_unit_test(the_limits_apply_to_each_record_separately),
+		cmocka_unit_test(filters_are_named_by_number_or_alias),
+		cmocka_unit_test(a_skipped_filter_still_has_a_number),
+		cmocka_unit_test(a_mistake_is_reported_with_the_correct_form),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

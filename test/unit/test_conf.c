@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "conf_dir.h"
 #include "unit.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "conf/nearest.h"
-#include "conf_unit.h"
 
-static void an_empty_value_counts_as_not_there(void **state)
+static void an_empty_value_counts_as_absent(void **state)
 {
 	(void)state;
 	unsetenv("CONF_UNSET");
-	struct conf *c = read_text("[S]\n    Key ${CONF_UNSET}\n"
-				   "    Two ${CONF_UNSET}\n    Two b\n");
+	struct conf *c = conf_from_text("[S]\n    Key ${CONF_UNSET}\n"
+					"    Two ${CONF_UNSET}\n    Two b\n");
 	struct conf_section *s = conf_section(c, 0);
 	struct err e = {0};
 	bool flag = true;
@@ -20,20 +23,20 @@ static void an_empty_value_counts_as_not_there(void **state)
 	assert_true(flag);
 	assert_null(conf_get_each(s, "Key", 0));
 	assert_string_equal(conf_get_each(s, "Two", 0), "b");
-	assert_string_equal(value_of(c, 0, "Two"), "b");
+	assert_string_equal(conf_value(c, 0, "Two"), "b");
 	conf_err_key(s, "Key", &e, "Key is missing");
 	assert_string_equal(e.text, "x.conf:2: [S] Key is missing");
 	assert_true(conf_section_end(s, &e));
 	conf_free(c);
 }
 
-static void an_empty_unknown_key_is_an_error_all_the_same(void **state)
+static void an_unknown_key_is_an_error_even_if_it_is_empty(void **state)
 {
 	(void)state;
 	unsetenv("CONF_UNSET");
-	struct conf *c = read_text("[S]\n    Kex ${CONF_UNSET}\n");
+	struct conf *c = conf_from_text("[S]\n    Kex ${CONF_UNSET}\n");
 	struct err e = {0};
-	assert_null(value_of(c, 0, "Key"));
+	assert_null(conf_value(c, 0, "Key"));
 	assert_false(conf_section_end(conf_section(c, 0), &e));
 	assert_string_equal(e.text, "x.conf:2: [S] unknown key \"Kex\"; did "
 				    "you mean \"Key\"?");
@@ -49,7 +52,7 @@ static bool get_number(enum kind kind, const char *value, double *out,
 					      NULL};
 	char text[256];
 	snprintf(text, sizeof text, "[S]\n    Key %s\n", value);
-	struct conf *c = read_text(text);
+	struct conf *c = conf_from_text(text);
 	struct conf_section *s = conf_section(c, 0);
 	bool ok = false, flag = false;
 	int64_t number = 0;
@@ -141,7 +144,7 @@ static void typed_values_are_read(void **state)
 	}
 }
 
-static void a_bad_value_is_told_with_what_would_be_right(void **state)
+static void a_bad_value_is_reported_with_the_correct_form(void **state)
 {
 	(void)state;
 	static const char *const right[] = {
@@ -209,11 +212,11 @@ static void a_bad_value_is_told_with_what_would_be_right(void **state)
 	}
 }
 
-static void a_number_that_no_int64_holds_is_refused(void **state)
+static void a_number_outside_int64_is_refused(void **state)
 {
 	(void)state;
-	struct conf *c = read_text("[S]\n    A 9223372036854775807\n"
-				   "    B 9223372036854775808\n");
+	struct conf *c = conf_from_text("[S]\n    A 9223372036854775807\n"
+					"    B 9223372036854775808\n");
 	struct conf_section *s = conf_section(c, 0);
 	struct err e = {0};
 	int64_t number = 7;
@@ -224,7 +227,7 @@ static void a_number_that_no_int64_holds_is_refused(void **state)
 	conf_free(c);
 }
 
-static void an_unknown_choice_is_told_with_the_nearest_or_all(void **state)
+static void an_unknown_choice_is_reported_with_the_nearest_or_all(void **state)
 {
 	(void)state;
 	struct err e = {0};
@@ -237,11 +240,11 @@ static void an_unknown_choice_is_told_with_the_nearest_or_all(void **state)
 				    "known: template, plain, out_file");
 }
 
-static void a_getter_leaves_the_default_of_an_absent_key(void **state)
+static void a_getter_keeps_the_default_if_the_key_is_absent(void **state)
 {
 	(void)state;
 	static const char *const choices[] = {"a", NULL};
-	struct conf *c = read_text("[S]\n    Other x\n");
+	struct conf *c = conf_from_text("[S]\n    Other x\n");
 	struct conf_section *s = conf_section(c, 0);
 	struct err e = {0};
 	const char *text = "default";
@@ -265,10 +268,10 @@ static void a_getter_leaves_the_default_of_an_absent_key(void **state)
 	conf_free(c);
 }
 
-static void a_getter_leaves_the_default_on_a_bad_value(void **state)
+static void a_getter_keeps_the_default_if_the_value_is_bad(void **state)
 {
 	(void)state;
-	struct conf *c = read_text("[S]\n    Key x\n");
+	struct conf *c = conf_from_text("[S]\n    Key x\n");
 	struct conf_section *s = conf_section(c, 0);
 	struct err e = {0};
 	size_t size = 7;
@@ -280,12 +283,13 @@ static void a_getter_leaves_the_default_on_a_bad_value(void **state)
 	conf_free(c);
 }
 
-static void a_key_given_twice_is_told_with_its_lines(void **state)
+static void a_key_given_twice_is_reported_with_both_lines(void **state)
 {
 	(void)state;
-	struct conf *c = read_text("[S]\n    Path a\n    Key b\n    PATH c\n"
-				   "[T]\n    Path d\n    Key 1\n    Key 1\n"
-				   "    Key 1\n");
+	struct conf *c =
+		conf_from_text("[S]\n    Path a\n    Key b\n    PATH c\n"
+			       "[T]\n    Path d\n    Key 1\n    Key 1\n"
+			       "    Key 1\n");
 	struct err e = {0};
 	const char *text = "default";
 	assert_false(conf_get_text(conf_section(c, 0), "path", &text, &e));
@@ -297,14 +301,15 @@ static void a_key_given_twice_is_told_with_its_lines(void **state)
 		conf_get_int(conf_section(c, 1), "Key", 0, 9, &number, &e));
 	assert_string_equal(
 		e.text, "x.conf:9: [T] Key is set 3 times, in lines 7, 8, 9");
-	assert_string_equal(value_of(c, 1, "Path"), "d");
+	assert_string_equal(conf_value(c, 1, "Path"), "d");
 	conf_free(c);
 }
 
 static void a_key_may_have_several_values(void **state)
 {
 	(void)state;
-	struct conf *c = read_text("[S]\n    Rule a\n    X y\n    rule b\n");
+	struct conf *c =
+		conf_from_text("[S]\n    Rule a\n    X y\n    rule b\n");
 	struct conf_section *s = conf_section(c, 0);
 	assert_string_equal(conf_get_each(s, "RULE", 0), "a");
 	assert_string_equal(conf_get_each(s, "RULE", 1), "b");
@@ -316,8 +321,8 @@ static void a_key_may_have_several_values(void **state)
 static void errors_point_at_the_section_or_at_the_key(void **state)
 {
 	(void)state;
-	struct conf *c = read_text("\n[Filter]\n    Rule a\n    Rule b\n"
-				   "    Rule c\n    Name x\n");
+	struct conf *c = conf_from_text("\n[Filter]\n    Rule a\n    Rule b\n"
+					"    Rule c\n    Name x\n");
 	struct conf_section *s = conf_section(c, 0);
 	struct err e = {0};
 	assert_false(conf_err(s, &e, "Name %s", "is missing"));
@@ -329,7 +334,8 @@ static void errors_point_at_the_section_or_at_the_key(void **state)
 	assert_false(conf_err_key(s, "None", &e, "2"));
 	assert_string_equal(e.text, "x.conf:2: [Filter] 2");
 
-	/* Of several, the one that was got last; at first the first. */
+	/* If a key is given several times, the error points at the value that
+	 * was read last; before any is read, at the first one. */
 	conf_err_key(s, "Rule", &e, "3");
 	assert_string_equal(e.text, "x.conf:3: [Filter] 3");
 	conf_get_each(s, "Rule", 1);
@@ -341,10 +347,10 @@ static void errors_point_at_the_section_or_at_the_key(void **state)
 	conf_free(c);
 }
 
-static void a_place_is_put_in_front_of_an_error(void **state)
+static void the_place_is_prepended_to_an_error(void **state)
 {
 	(void)state;
-	struct conf *c = read_text("[S]\n    Path x\n");
+	struct conf *c = conf_from_text("[S]\n    Path x\n");
 	struct conf_section *s = conf_section(c, 0);
 	struct err e = {0};
 	err_sys(&e, ENOENT, "open x");
@@ -360,27 +366,27 @@ static void a_place_is_put_in_front_of_an_error(void **state)
 	conf_free(c);
 }
 
-static void a_key_that_nobody_asked_for_is_an_error(void **state)
+static void a_key_that_no_getter_read_is_an_error(void **state)
 {
 	(void)state;
-	struct conf *c = read_text("[FILTER]\n    Name lua\n    scirpt x\n"
-				   "[OUTPUT]\n    Colour red\n[EMPTY]\n"
-				   "[ALONE]\n    A b\n");
+	struct conf *c = conf_from_text("[FILTER]\n    Name lua\n    scirpt x\n"
+					"[OUTPUT]\n    Colour red\n[EMPTY]\n"
+					"[ALONE]\n    A b\n");
 	struct conf_section *filter = conf_section(c, 0);
 	struct conf_section *output = conf_section(c, 1);
 	struct err e = {0};
-	value_of(c, 0, "Name");
+	conf_value(c, 0, "Name");
 	conf_get_each(filter, "script", 0);
 	conf_get_each(filter, "script", 1);
 	assert_false(conf_section_end(filter, &e));
 	assert_string_equal(e.text, "x.conf:3: [FILTER] unknown key "
 				    "\"scirpt\"; did you mean \"script\"?");
-	value_of(c, 0, "scirpt");
+	conf_value(c, 0, "scirpt");
 	assert_true(conf_section_end(filter, &e));
 
-	value_of(c, 1, "Path");
-	value_of(c, 1, "File");
-	value_of(c, 1, "PATH");
+	conf_value(c, 1, "Path");
+	conf_value(c, 1, "File");
+	conf_value(c, 1, "PATH");
 	assert_false(conf_section_end(output, &e));
 	assert_string_equal(e.text, "x.conf:5: [OUTPUT] unknown key "
 				    "\"Colour\"; known: Path, File");
@@ -390,35 +396,36 @@ static void a_key_that_nobody_asked_for_is_an_error(void **state)
 	conf_free(c);
 }
 
-static void a_key_without_meaning_is_known_and_told_once(void **state)
+static void an_ignored_key_is_accepted_and_reported_once(void **state)
 {
 	unsetenv("CONF_UNSET");
-	struct conf *c = read_text("[SERVICE]\n    daemon off\n    DAEMON on\n"
-				   "    Coro ${CONF_UNSET:-}\n");
+	struct conf *c =
+		conf_from_text("[SERVICE]\n    daemon off\n    DAEMON on\n"
+			       "    Coro ${CONF_UNSET:-}\n");
 	struct conf_section *s = conf_section(c, 0);
 	struct err e = {0};
 	conf_ignore(s, "Daemon", "the supervisor is enough");
 	conf_ignore(s, "Daemon", "the supervisor is enough");
 	conf_ignore(s, "Workers", "there is one");
 	conf_ignore(s, "Coro", "there is none");
-	assert_int_equal(times_said(state, "level="), 1);
-	assert_said(state, "level=info mod=conf at=x.conf:2 key=daemon "
-			   "msg=\"has no meaning here: the supervisor is "
-			   "enough\"\n");
+	assert_int_equal(times_logged(state, "level="), 1);
+	assert_logged(state, "level=info mod=conf at=x.conf:2 key=daemon "
+			     "msg=\"has no effect here: the supervisor is "
+			     "enough\"\n");
 	assert_true(conf_section_end(s, &e));
 	conf_free(c);
 }
 
-static void keys_without_meaning_may_be_told_by_their_start(void **state)
+static void ignored_keys_may_be_given_by_their_prefix(void **state)
 {
-	struct conf *c = read_text("[OUTPUT]\n    Net.a 1\n    net.b 2\n"
-				   "    net.b 3\n    network 4\n");
+	struct conf *c = conf_from_text("[OUTPUT]\n    Net.a 1\n    net.b 2\n"
+					"    net.b 3\n    network 4\n");
 	struct conf_section *s = conf_section(c, 0);
 	struct err e = {0};
 	conf_ignore(s, "net.*", "there is no network");
-	assert_int_equal(times_said(state, "level="), 2);
-	assert_said(state, "at=x.conf:2 key=Net.a msg=");
-	assert_said(state, "at=x.conf:3 key=net.b msg=");
+	assert_int_equal(times_logged(state, "level="), 2);
+	assert_logged(state, "at=x.conf:2 key=Net.a msg=");
+	assert_logged(state, "at=x.conf:3 key=net.b msg=");
 	assert_false(conf_section_end(s, &e));
 	assert_string_equal(e.text,
 			    "x.conf:5: [OUTPUT] unknown key \"network\"");
@@ -428,8 +435,8 @@ static void keys_without_meaning_may_be_told_by_their_start(void **state)
 static void sections_are_found_by_their_name(void **state)
 {
 	(void)state;
-	struct conf *c = read_text("[A]\n    K 1\n[B]\n    K 2\n[a]\n"
-				   "    K 3\n");
+	struct conf *c = conf_from_text("[A]\n    K 1\n[B]\n    K 2\n[a]\n"
+					"    K 3\n");
 	assert_ptr_equal(conf_section_named(c, "A", 0), conf_section(c, 0));
 	assert_ptr_equal(conf_section_named(c, "a", 1), conf_section(c, 2));
 	assert_ptr_equal(conf_section_named(c, "B", 0), conf_section(c, 1));
@@ -438,7 +445,7 @@ static void sections_are_found_by_their_name(void **state)
 	conf_free(c);
 }
 
-static void a_missing_key_is_told_as_what_stands_there_instead(void **state)
+static void a_missing_key_is_reported_with_the_misspelt_key_found(void **state)
 {
 	(void)state;
 	unsetenv("CONF_UNSET");
@@ -457,10 +464,10 @@ static void a_missing_key_is_told_as_what_stands_there_instead(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		char text[256];
 		snprintf(text, sizeof text, "[S]\n%s", cases[i].keys);
-		struct conf *c = read_text(text);
+		struct conf *c = conf_from_text(text);
 		struct err e = {0};
-		value_of(c, 0, "Bath"); /* known: not meant to be Path */
-		assert_null(value_of(c, 0, "Path"));
+		conf_value(c, 0, "Bath"); /* a known key */
+		assert_null(conf_value(c, 0, "Path"));
 		assert_false(conf_err_missing(conf_section(c, 0), "Path", &e,
 					      "a file"));
 		assert_string_equal(e.text, cases[i].message);
@@ -469,11 +476,11 @@ static void a_missing_key_is_told_as_what_stands_there_instead(void **state)
 	}
 }
 
-static void what_is_unknown_is_told_with_the_nearest_or_all(void **state)
+static void an_unknown_word_is_reported_with_the_nearest_or_all(void **state)
 {
 	(void)state;
 	static const char *const known[] = {"json", "nginx", NULL};
-	struct conf *c = read_text("[jsn]\n    P ngin\n    P x\n");
+	struct conf *c = conf_from_text("[jsn]\n    P ngin\n    P x\n");
 	struct conf_section *s = conf_section(c, 0);
 	struct err e = {0};
 	assert_false(conf_err_unknown(s, NULL, "section", known, &e));
@@ -492,22 +499,23 @@ static void what_is_unknown_is_told_with_the_nearest_or_all(void **state)
 
 static void an_unknown_key_may_be_allowed(void **state)
 {
-	struct conf *c = read_text("[FILTER]\n    scirpt x\n    zzz y\n"
-				   "    scirpt z\n");
+	struct conf *c = conf_from_text("[FILTER]\n    scirpt x\n    zzz y\n"
+					"    scirpt z\n");
 	struct err e = {0};
 	conf_allow_unknown(c);
 	conf_get_each(conf_section(c, 0), "script", 0);
 	assert_true(conf_section_end(conf_section(c, 0), &e));
-	assert_int_equal(times_said(state, "level=warn"), 2);
-	assert_said(state, "level=warn mod=conf at=x.conf:2 section=FILTER "
-			   "key=scirpt err=\"an unknown key is ignored; did "
-			   "you mean script\"\n");
-	assert_said(state, "at=x.conf:3 section=FILTER key=zzz err=\"an "
-			   "unknown key is ignored\"\n");
+	assert_int_equal(times_logged(state, "level=warn"), 2);
+	assert_logged(state, "level=warn mod=conf at=x.conf:2 section=FILTER "
+			     "key=scirpt err=\"an unknown key is ignored; did "
+			     "you mean script\"\n");
+	assert_logged(state, "at=x.conf:3 section=FILTER key=zzz err=\"an "
+			     "unknown key is ignored\"\n");
 	conf_free(c);
 }
 
-static void what_only_fluent_bit_has_is_no_mistake_of_spelling(void **state)
+static void a_plugin_only_fluent_bit_has_is_not_called_a_misspelling(
+	void **state)
 {
 	(void)state;
 	static const char *const known[] = {"lua", "grep", NULL};
@@ -515,28 +523,26 @@ static void what_only_fluent_bit_has_is_no_mistake_of_spelling(void **state)
 		const char *text, *kind, *message;
 	} cases[] = {
 		{"[FILTER]\n    Match *\n    Name Kubernetes\n", "filter",
-		 "x.conf:3: [FILTER] \"Kubernetes\" is Fluent Bit's, not "
-		 "sluiced's, which takes syslog and writes files; of filters "
-		 "it has lua, grep"},
+		 "x.conf:3: [FILTER] \"Kubernetes\" is a plug-in of Fluent Bit "
+		 "that sluiced does not have; its filters are lua, grep"},
 		{"[INPUT]\n    Name kubernetes\n", "input",
 		 "x.conf:2: [INPUT] unknown input \"kubernetes\"; known: lua, "
 		 "grep"},
 		{"[INPUT]\n    Name tail\n", "input",
-		 "x.conf:2: [INPUT] \"tail\" is Fluent Bit's, not sluiced's, "
-		 "which takes syslog and writes files; of inputs it has lua, "
-		 "grep"},
+		 "x.conf:2: [INPUT] \"tail\" is a plug-in of Fluent Bit that "
+		 "sluiced does not have; its inputs are lua, grep"},
 		{"[OUTPUT]\n    Name gerp\n", "output",
 		 "x.conf:2: [OUTPUT] unknown output \"gerp\"; did you mean "
 		 "\"grep\"?"},
 		{"\n[stream_task]\n", NULL,
 		 "x.conf:2: [stream_task] a section of Fluent Bit that sluiced "
-		 "does not have: there is no stream processor"},
+		 "does not have: sluiced has no stream processor"},
 		{"[LUAA]\n", NULL,
 		 "x.conf:1: [LUAA] unknown section \"LUAA\"; did you mean "
 		 "\"lua\"?"},
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct conf *c = read_text(cases[i].text);
+		struct conf *c = conf_from_text(cases[i].text);
 		struct conf_section *s = conf_section(c, 0);
 		struct err e = {0};
 		conf_get_each(s, "Name", 0);
@@ -561,7 +567,7 @@ static void an_overlong_name_does_not_overrun_the_error(void **state)
 	for (int i = 0; i < 2000; i++)
 		buf_put_char(&text, 'k');
 	buf_put_text(&text, " v\n");
-	struct conf *c = read_text(buf_text(&text));
+	struct conf *c = conf_from_text(buf_text(&text));
 	struct err e = {0};
 	assert_false(conf_section_end(conf_section(c, 0), &e));
 	assert_int_equal(strlen(e.text), sizeof e.text - 1);
@@ -625,28 +631,30 @@ static void the_nearest_word_is_found(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+#define T(name)                                                \
+	cmocka_unit_test_setup_teardown(name, conf_dir_set_up, \
+					conf_dir_tear_down)
 	const struct CMUnitTest tests[] = {
-		T(an_empty_value_counts_as_not_there),
-		T(an_empty_unknown_key_is_an_error_all_the_same),
+		T(an_empty_value_counts_as_absent),
+		T(an_unknown_key_is_an_error_even_if_it_is_empty),
 		T(typed_values_are_read),
-		T(a_bad_value_is_told_with_what_would_be_right),
-		T(a_number_that_no_int64_holds_is_refused),
-		T(an_unknown_choice_is_told_with_the_nearest_or_all),
-		T(a_getter_leaves_the_default_of_an_absent_key),
-		T(a_getter_leaves_the_default_on_a_bad_value),
-		T(a_key_given_twice_is_told_with_its_lines),
+		T(a_bad_value_is_reported_with_the_correct_form),
+		T(a_number_outside_int64_is_refused),
+		T(an_unknown_choice_is_reported_with_the_nearest_or_all),
+		T(a_getter_keeps_the_default_if_the_key_is_absent),
+		T(a_getter_keeps_the_default_if_the_value_is_bad),
+		T(a_key_given_twice_is_reported_with_both_lines),
 		T(a_key_may_have_several_values),
 		T(errors_point_at_the_section_or_at_the_key),
-		T(a_place_is_put_in_front_of_an_error),
-		T(a_key_that_nobody_asked_for_is_an_error),
-		T(a_key_without_meaning_is_known_and_told_once),
-		T(keys_without_meaning_may_be_told_by_their_start),
+		T(the_place_is_prepended_to_an_error),
+		T(a_key_that_no_getter_read_is_an_error),
+		T(an_ignored_key_is_accepted_and_reported_once),
+		T(ignored_keys_may_be_given_by_their_prefix),
 		T(sections_are_found_by_their_name),
-		T(a_missing_key_is_told_as_what_stands_there_instead),
-		T(what_is_unknown_is_told_with_the_nearest_or_all),
+		T(a_missing_key_is_reported_with_the_misspelt_key_found),
+		T(an_unknown_word_is_reported_with_the_nearest_or_all),
 		T(an_unknown_key_may_be_allowed),
-		T(what_only_fluent_bit_has_is_no_mistake_of_spelling),
+		T(a_plugin_only_fluent_bit_has_is_not_called_a_misspelling),
 		T(an_overlong_name_does_not_overrun_the_error),
 		T(the_nearest_word_is_found),
 	};

@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "conf_dir.h"
 #include "unit.h"
 
 #include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
-#include "conf_unit.h"
 
 static void assert_one_value(const char *text, const char *value)
 {
-	struct conf *c = read_text(text);
-	const char *found = value_of(c, 0, "Key");
+	struct conf *c = conf_from_text(text);
+	const char *found = conf_value(c, 0, "Key");
 	if (value == NULL)
 		assert_null(found);
 	else if (found == NULL)
@@ -22,11 +27,11 @@ static void assert_one_value(const char *text, const char *value)
 static void sections_come_in_order_with_their_names_as_written(void **state)
 {
 	(void)state;
-	struct conf *c = read_text("[SERVICE]\n"
-				   "[Input] and # what follows\n"
-				   "    Name a\n"
-				   "\n"
-				   "[FILTER]\n");
+	struct conf *c = conf_from_text("[SERVICE]\n"
+					"[Input] and # what follows\n"
+					"    Name a\n"
+					"\n"
+					"[FILTER]\n");
 	assert_string_equal(conf_section_name(conf_section(c, 0)), "SERVICE");
 	assert_string_equal(conf_section_name(conf_section(c, 1)), "Input");
 	assert_true(conf_is(conf_section(c, 1), "INPUT"));
@@ -34,14 +39,15 @@ static void sections_come_in_order_with_their_names_as_written(void **state)
 	assert_true(conf_is(conf_section(c, 2), "filter"));
 	assert_null(conf_section(c, 3));
 	assert_null(conf_section(c, 99));
-	assert_string_equal(value_of(c, 1, "nAmE"), "a");
-	assert_null(value_of(c, 0, "Name"));
+	assert_string_equal(conf_value(c, 1, "nAmE"), "a");
+	assert_null(conf_value(c, 0, "Name"));
 	assert_string_equal(conf_dir(c), ".");
 	conf_free(c);
 	conf_free(NULL);
 }
 
-static void a_value_goes_from_the_first_space_to_the_end(void **state)
+static void a_value_reaches_from_the_first_space_to_the_end_of_the_line(
+	void **state)
 {
 	(void)state;
 	static const struct {
@@ -77,7 +83,7 @@ static void an_empty_text_has_no_section(void **state)
 	(void)state;
 	static const char *const texts[] = {"", "\n", "\r\n", "# x", "  \n\t"};
 	for (size_t i = 0; i < COUNT(texts); i++) {
-		struct conf *c = read_text(texts[i]);
+		struct conf *c = conf_from_text(texts[i]);
 		assert_null(conf_section(c, 0));
 		conf_free(c);
 	}
@@ -87,7 +93,7 @@ static void an_empty_text_has_no_section(void **state)
 	conf_free(c);
 }
 
-static void a_text_that_breaks_the_format_is_refused(void **state)
+static void a_malformed_text_is_refused(void **state)
 {
 	(void)state;
 	static const struct {
@@ -183,7 +189,7 @@ static void a_line_may_have_32_mib_and_no_byte_more(void **state)
 	struct err e = {0};
 	struct conf *c = conf_read_text("x.conf", text.ptr, text.len, &e);
 	assert_non_null(c);
-	assert_int_equal(strlen(value_of(c, 0, "Key")), text.len - before);
+	assert_int_equal(strlen(conf_value(c, 0, "Key")), text.len - before);
 	conf_free(c);
 	text.len++;
 	assert_null(conf_read_text("x.conf", text.ptr, text.len, &e));
@@ -194,7 +200,9 @@ static void a_line_may_have_32_mib_and_no_byte_more(void **state)
 static void a_file_that_is_far_too_large_is_refused(void **state)
 {
 	(void)state;
-	assert_refused("/dev/zero", "/dev/zero: over 64 MiB: no configuration");
+	assert_conf_refused(
+		"/dev/zero",
+		"/dev/zero: over 64 MiB; a configuration is smaller");
 }
 
 static void variables_are_replaced_once_everywhere(void **state)
@@ -250,86 +258,92 @@ static void variables_are_replaced_once_everywhere(void **state)
 	unsetenv("HOSTNAME");
 }
 
-static void an_unset_variable_is_told(void **state)
+static void an_unset_variable_is_reported(void **state)
 {
 	unsetenv("CONF_UNSET");
 	assert_one_value("[S]\n    Key a${CONF_UNSET}${CONF_UNSET:-b}\n", "ab");
-	assert_int_equal(times_said(state, "level="), 1);
-	assert_said(state, "level=warn mod=conf at=x.conf:2 key=Key "
-			   "err=\"variable ${CONF_UNSET} is used but not "
-			   "set\"\n");
+	assert_int_equal(times_logged(state, "level="), 1);
+	assert_logged(state, "level=warn mod=conf at=x.conf:2 key=Key "
+			     "err=\"variable ${CONF_UNSET} is used but not "
+			     "set\"\n");
 }
 
-static void what_looks_like_a_comment_is_told_once_a_line(void **state)
+static void text_that_looks_like_a_comment_is_reported_once_per_line(
+	void **state)
 {
 	assert_one_value("[S]\n    Key * # all # of it\n", "* # all # of it");
-	assert_int_equal(times_said(state, "level="), 1);
-	assert_said(state, "level=warn mod=conf at=x.conf:2 key=Key err=\"a # "
-			   "behind a value starts no comment: it is part of "
-			   "the value\"\n");
+	assert_int_equal(times_logged(state, "level="), 1);
+	assert_logged(state,
+		      "level=warn mod=conf at=x.conf:2 key=Key err=\"a # "
+		      "after a value does not start a comment: it is part of "
+		      "the value\"\n");
 	assert_one_value("[S]\n    Key # all\n", "# all");
-	assert_int_equal(times_said(state, "level="), 2);
+	assert_int_equal(times_logged(state, "level="), 2);
 	assert_one_value("[S]\n    Key a #b c# d#e ## #\n", "a #b c# d#e ## #");
-	assert_int_equal(times_said(state, "level="), 2);
+	assert_int_equal(times_logged(state, "level="), 2);
 }
 
-static void what_has_no_effect_is_told(void **state)
+static void lines_without_effect_are_reported(void **state)
 {
-	conf_free(read_text("[S] # fine\n[T]   \n"));
-	assert_string_equal(said(state), "");
-	conf_free(read_text("[S] Key value\n@SET A=${B}\n"));
-	assert_said(state, "at=x.conf:1 err=\"what stands behind [S] is "
-			   "ignored\"\n");
-	assert_said(state, "at=x.conf:2 key=@SET err=\"${...} is not expanded "
-			   "in the value of @SET\"\n");
+	conf_free(conf_from_text("[S] # fine\n[T]   \n"));
+	assert_string_equal(conf_dir_log(state), "");
+	conf_free(conf_from_text("[S] Key value\n@SET A=${B}\n"));
+	assert_logged(state, "at=x.conf:1 err=\"text after [S] is "
+			     "ignored\"\n");
+	assert_logged(state,
+		      "at=x.conf:2 key=@SET err=\"${...} is not expanded "
+		      "in the value of @SET\"\n");
 }
 
-static void a_variable_may_be_what_is_in_a_file(void **state)
+static void a_variable_may_take_its_value_from_a_file(void **state)
 {
 	(void)state;
-	write_file("secret", "a word\n");
-	write_file("two", "a\nb\n\n");
-	write_file("main.conf", "@SET A=file://secret\n@SET B=file://two\n"
-				"[S]\n    A ${A}\n    B ${B}\n");
-	struct conf *c = read_path("main.conf");
-	assert_string_equal(value_of(c, 0, "A"), "a word");
-	assert_string_equal(value_of(c, 0, "B"), "a\nb\n");
+	file_write_text("secret", "a word\n");
+	file_write_text("two", "a\nb\n\n");
+	file_write_text("main.conf", "@SET A=file://secret\n@SET B=file://two\n"
+				     "[S]\n    A ${A}\n    B ${B}\n");
+	struct conf *c = conf_from_file("main.conf");
+	assert_string_equal(conf_value(c, 0, "A"), "a word");
+	assert_string_equal(conf_value(c, 0, "B"), "a\nb\n");
 	conf_free(c);
 
-	write_file("main.conf", "[S]\n@SET A=file://none\n");
-	assert_refused("main.conf", "main.conf:2: @SET: none: No such file or "
-				    "directory");
-	write_bytes("secret", "a\0b", 3);
-	write_file("main.conf", "@SET A=file://secret\n");
-	assert_refused("main.conf", "main.conf:1: @SET: secret: a NUL byte");
-	/* What came from no file reads none. */
+	file_write_text("main.conf", "[S]\n@SET A=file://none\n");
+	assert_conf_refused("main.conf",
+			    "main.conf:2: @SET: none: No such file or "
+			    "directory");
+	file_write("secret", SPAN("a\0b"));
+	file_write_text("main.conf", "@SET A=file://secret\n");
+	assert_conf_refused(
+		"main.conf",
+		"main.conf:1: @SET: secret: it contains a NUL byte");
+	/* A text that came from no file cannot read files. */
 	assert_one_value("@SET A=file://two\n[S]\n    Key ${A}\n",
 			 "file://two");
 }
 
-static void included_sections_stand_at_the_place_of_the_include(void **state)
+static void included_sections_take_the_place_of_the_include(void **state)
 {
 	(void)state;
-	write_file("main.conf", "[A]\n"
-				"    Key 1\n"
-				"@include part.conf\n"
-				"    Other 2\n"
-				"[D]\n"
-				"    Key ${FROM_PART}\n");
-	write_file("part.conf", "[B]\n"
-				"  Key 3\n"
-				"@SET FROM_PART=4\n"
-				"@INCLUDE deeper.conf");
-	write_file("deeper.conf", "[C]\n\tKey 5\n");
-	struct conf *c = read_path("main.conf");
+	file_write_text("main.conf", "[A]\n"
+				     "    Key 1\n"
+				     "@include part.conf\n"
+				     "    Other 2\n"
+				     "[D]\n"
+				     "    Key ${FROM_PART}\n");
+	file_write_text("part.conf", "[B]\n"
+				     "  Key 3\n"
+				     "@SET FROM_PART=4\n"
+				     "@INCLUDE deeper.conf");
+	file_write_text("deeper.conf", "[C]\n\tKey 5\n");
+	struct conf *c = conf_from_file("main.conf");
 	static const struct {
 		const char *name, *value;
 	} expected[] = {{"A", "1"}, {"B", "3"}, {"C", "5"}, {"D", "4"}};
 	for (size_t i = 0; i < COUNT(expected); i++) {
 		assert_true(conf_is(conf_section(c, i), expected[i].name));
-		assert_string_equal(value_of(c, i, "Key"), expected[i].value);
+		assert_string_equal(conf_value(c, i, "Key"), expected[i].value);
 	}
-	assert_string_equal(value_of(c, 0, "Other"), "2");
+	assert_string_equal(conf_value(c, 0, "Other"), "2");
 	assert_null(conf_section(c, 4));
 	struct err e = {0};
 	conf_err_key(conf_section(c, 2), "Key", &e, "x");
@@ -337,40 +351,40 @@ static void included_sections_stand_at_the_place_of_the_include(void **state)
 	conf_free(c);
 }
 
-static void a_pattern_includes_all_that_match_in_their_order(void **state)
+static void a_pattern_includes_all_matching_files_in_order(void **state)
 {
 	(void)state;
 	assert_int_equal(mkdir("d[1]", 0755), 0);
 	assert_int_equal(mkdir("d[1]/more", 0755), 0);
-	write_file("d[1]/main.conf", "@INCLUDE more/*.conf\n[Z]\n");
-	write_file("d[1]/more/b.conf", "[B]\n");
-	write_file("d[1]/more/a.conf", "[A]\n");
-	write_file("d[1]/more/c.txt", "[C]\n");
-	struct conf *c = read_path("d[1]/main.conf");
+	file_write_text("d[1]/main.conf", "@INCLUDE more/*.conf\n[Z]\n");
+	file_write_text("d[1]/more/b.conf", "[B]\n");
+	file_write_text("d[1]/more/a.conf", "[A]\n");
+	file_write_text("d[1]/more/c.txt", "[C]\n");
+	struct conf *c = conf_from_file("d[1]/main.conf");
 	assert_string_equal(conf_section_name(conf_section(c, 0)), "A");
 	assert_string_equal(conf_section_name(conf_section(c, 1)), "B");
 	assert_string_equal(conf_section_name(conf_section(c, 2)), "Z");
 	assert_null(conf_section(c, 3));
 	conf_free(c);
 
-	/* The working directory comes first. */
+	/* The working directory is searched first. */
 	assert_int_equal(mkdir("more", 0755), 0);
-	write_file("more/x.conf", "[X]\n");
-	c = read_path("d[1]/main.conf");
+	file_write_text("more/x.conf", "[X]\n");
+	c = conf_from_file("d[1]/main.conf");
 	assert_string_equal(conf_section_name(conf_section(c, 0)), "X");
 	assert_string_equal(conf_section_name(conf_section(c, 1)), "Z");
 	conf_free(c);
 }
 
-static void names_are_looked_for_beside_the_real_file(void **state)
+static void relative_names_are_searched_beside_the_real_file(void **state)
 {
-	struct place *p = *state;
+	struct conf_dir *p = *state;
 	assert_int_equal(mkdir("data", 0755), 0);
 	assert_int_equal(mkdir("etc", 0755), 0);
-	write_file("data/main.conf", "@INCLUDE part.conf\n");
-	write_file("data/part.conf", "[REAL]\n");
+	file_write_text("data/main.conf", "@INCLUDE part.conf\n");
+	file_write_text("data/part.conf", "[REAL]\n");
 	assert_int_equal(symlink("../data/main.conf", "etc/main.conf"), 0);
-	struct conf *c = read_path("etc/main.conf");
+	struct conf *c = conf_from_file("etc/main.conf");
 	assert_true(conf_is(conf_section(c, 0), "REAL"));
 	char real[128];
 	snprintf(real, sizeof real, "%s/data", p->dir);
@@ -391,7 +405,7 @@ static void names_are_looked_for_beside_the_real_file(void **state)
 	conf_free(c);
 }
 
-static void a_file_that_cannot_be_included_is_fatal(void **state)
+static void an_include_that_cannot_be_read_is_fatal(void **state)
 {
 	(void)state;
 	static const struct {
@@ -430,23 +444,24 @@ static void a_file_that_cannot_be_included_is_fatal(void **state)
 	};
 	assert_int_equal(mkdir("dir", 0755), 0);
 	assert_int_equal(symlink("main.conf", "link.conf"), 0);
-	write_file("part.conf", "[B]\n");
-	write_file("loop.conf", "[B]\n@INCLUDE main.conf\n");
-	write_file("a.bad", "[A]\n");
-	write_file("b.bad", "x");
-	write_file("lonely.conf", "    Key value\n");
-	write_file("bom.conf", "\xef\xbb\xbf[A]\n");
+	file_write_text("part.conf", "[B]\n");
+	file_write_text("loop.conf", "[B]\n@INCLUDE main.conf\n");
+	file_write_text("a.bad", "[A]\n");
+	file_write_text("b.bad", "x");
+	file_write_text("lonely.conf", "    Key value\n");
+	file_write_text("bom.conf", "\xef\xbb\xbf[A]\n");
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		write_file("main.conf", cases[i].text);
-		assert_refused("main.conf", cases[i].message);
+		file_write_text("main.conf", cases[i].text);
+		assert_conf_refused("main.conf", cases[i].message);
 	}
 }
 
-static void a_missing_configuration_is_told(void **state)
+static void a_missing_configuration_is_reported(void **state)
 {
 	(void)state;
-	assert_refused("none.conf", "none.conf: No such file or directory");
-	assert_refused("/tmp", "/tmp: Is a directory");
+	assert_conf_refused("none.conf",
+			    "none.conf: No such file or directory");
+	assert_conf_refused("/tmp", "/tmp: Is a directory");
 }
 
 static void a_long_chain_of_includes_is_read(void **state)
@@ -458,9 +473,9 @@ static void a_long_chain_of_includes_is_read(void **state)
 		snprintf(name, sizeof name, "%d.conf", i);
 		snprintf(text, sizeof text, "[S%d]\n%s%d.conf\n", i,
 			 i + 1 < FILES ? "@INCLUDE " : "# ", i + 1);
-		write_file(name, text);
+		file_write_text(name, text);
 	}
-	struct conf *c = read_path("0.conf");
+	struct conf *c = conf_from_file("0.conf");
 	assert_true(conf_is(conf_section(c, FILES - 1), "S299"));
 	assert_null(conf_section(c, FILES));
 	conf_free(c);
@@ -468,25 +483,27 @@ static void a_long_chain_of_includes_is_read(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+#define T(name)                                                \
+	cmocka_unit_test_setup_teardown(name, conf_dir_set_up, \
+					conf_dir_tear_down)
 	const struct CMUnitTest tests[] = {
 		T(sections_come_in_order_with_their_names_as_written),
-		T(a_value_goes_from_the_first_space_to_the_end),
+		T(a_value_reaches_from_the_first_space_to_the_end_of_the_line),
 		T(an_empty_text_has_no_section),
-		T(a_text_that_breaks_the_format_is_refused),
+		T(a_malformed_text_is_refused),
 		T(a_nul_byte_is_refused),
 		T(a_line_may_have_32_mib_and_no_byte_more),
 		T(a_file_that_is_far_too_large_is_refused),
 		T(variables_are_replaced_once_everywhere),
-		T(an_unset_variable_is_told),
-		T(what_looks_like_a_comment_is_told_once_a_line),
-		T(what_has_no_effect_is_told),
-		T(a_variable_may_be_what_is_in_a_file),
-		T(included_sections_stand_at_the_place_of_the_include),
-		T(a_pattern_includes_all_that_match_in_their_order),
-		T(names_are_looked_for_beside_the_real_file),
-		T(a_file_that_cannot_be_included_is_fatal),
-		T(a_missing_configuration_is_told),
+		T(an_unset_variable_is_reported),
+		T(text_that_looks_like_a_comment_is_reported_once_per_line),
+		T(lines_without_effect_are_reported),
+		T(a_variable_may_take_its_value_from_a_file),
+		T(included_sections_take_the_place_of_the_include),
+		T(a_pattern_includes_all_matching_files_in_order),
+		T(relative_names_are_searched_beside_the_real_file),
+		T(an_include_that_cannot_be_read_is_fatal),
+		T(a_missing_configuration_is_reported),
 		T(a_long_chain_of_includes_is_read),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

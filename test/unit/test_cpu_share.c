@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "files.h"
 #include "unit.h"
 
-#include <ftw.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,17 +20,18 @@ enum {
 	SECONDS = 3,
 };
 
-/* Two threads under a limit as the kernel keeps it, in steps of 10 us. */
+/* Two threads under a CPU limit that is enforced as the kernel does it, in
+ * steps of 10 us. */
 struct machine {
 	struct cpu_limit limit;
 	int64_t now_ns;
 	int64_t used_ns;
-	int64_t left_ns; /* of the period */
+	int64_t left_ns; /* of the quota in this period */
 	int64_t stopped_ns;
 	int64_t pipeline_ns;
 };
 
-/* False when the kernel lets nobody run. */
+/* False if the quota of the period is used up. */
 static bool may_run(struct machine *m, int64_t ns)
 {
 	if (m->left_ns <= 0)
@@ -40,8 +41,9 @@ static bool may_run(struct machine *m, int64_t ns)
 	return true;
 }
 
-/* A pipeline that always has work, beside an intake that needs so much of each
- * millisecond; it looks at its share after so much work. */
+/* A pipeline that always has work runs beside an intake thread that needs
+ * intake_us of each millisecond.  The pipeline checks its share after every
+ * look_us of work. */
 static struct machine run(int64_t quota_ms, int64_t offset_us,
 			  int64_t intake_us, int64_t look_us, bool shares)
 {
@@ -77,7 +79,7 @@ static struct machine run(int64_t quota_ms, int64_t offset_us,
 	return m;
 }
 
-static void receiving_is_never_stopped(void **state)
+static void with_a_cpu_share_the_kernel_never_stops_receiving(void **state)
 {
 	(void)state;
 	for (int64_t offset_us = 0; offset_us < 100000; offset_us += 7010)
@@ -85,22 +87,23 @@ static void receiving_is_never_stopped(void **state)
 			struct machine m =
 				run(15, offset_us, intake_us, 150, true);
 			assert_int_equal(m.stopped_ns, 0);
-			/* And the pipeline has what is left. */
+			/* The pipeline gets the rest. */
 			int64_t all_ms = m.used_ns / NS_PER_MS;
 			assert_in_range(all_ms, SECONDS * 150 * 85 / 100,
 					SECONDS * 150 * 95 / 100);
 		}
 }
 
-/* What the test above would not see if the machine were none. */
-static void without_a_share_it_is(void **state)
+/* Without this test, a machine model that never stops anyone would pass the
+ * test above. */
+static void without_a_cpu_share_the_kernel_stops_receiving(void **state)
 {
 	(void)state;
 	struct machine m = run(15, 0, 30, 150, false);
 	assert_true(m.stopped_ns > SECONDS * NS_PER_S / 2);
 }
 
-static void other_limits_work_as_well(void **state)
+static void other_cpu_limits_work_as_well(void **state)
 {
 	(void)state;
 	assert_int_equal(run(5, 0, 10, 150, true).stopped_ns, 0);
@@ -108,7 +111,7 @@ static void other_limits_work_as_well(void **state)
 	assert_int_equal(run(100, 0, 90, 150, true).stopped_ns, 0);
 }
 
-static void without_a_limit_there_is_no_rest(void **state)
+static void without_a_limit_the_pipeline_never_pauses(void **state)
 {
 	(void)state;
 	struct cpu_share none = {0};
@@ -117,8 +120,9 @@ static void without_a_limit_there_is_no_rest(void **state)
 	assert_int_equal(cpu_share_pause_ns(&two, 1000, NS_PER_S), 0);
 }
 
-/* After a pause as after none: what was not used then is not used now. */
-static void a_pause_saves_nothing_up(void **state)
+/* After an idle minute the share allows no more than without it: time that was
+ * not used then is lost. */
+static void unused_time_cannot_be_saved_up(void **state)
 {
 	(void)state;
 	struct cpu_share s = {.limit = {15 * NS_PER_MS, 100 * NS_PER_MS}};
@@ -126,9 +130,9 @@ static void a_pause_saves_nothing_up(void **state)
 	assert_true(cpu_share_pause_ns(&s, 60 * NS_PER_S, NS_PER_MS) > 0);
 }
 
-/* A pod is resized while it runs: what was used without a limit is nobody's
- * debt when there is one again. */
-static void what_was_used_without_a_limit_is_no_debt(void **state)
+/* A pod can be resized while it runs.  CPU that was used without a limit does
+ * not count against a later limit. */
+static void cpu_used_without_a_limit_is_not_charged_later(void **state)
 {
 	(void)state;
 	const struct cpu_limit limit = {15 * NS_PER_MS, 100 * NS_PER_MS};
@@ -146,7 +150,8 @@ static void what_was_used_without_a_limit_is_no_debt(void **state)
 			0, 100 * NS_PER_MS);
 }
 
-/* So dear a message, 200 of them: how many until the next look at last. */
+/* Process 200 messages that each cost each_ms.  The answer is how many messages
+ * the share then allows before the next check. */
 static unsigned look_after(double each_ms)
 {
 	struct cpu_share s = {.limit = {15 * NS_PER_MS, 100 * NS_PER_MS}};
@@ -158,7 +163,7 @@ static unsigned look_after(double each_ms)
 	return s.messages;
 }
 
-static void dear_messages_are_looked_at_sooner(void **state)
+static void with_expensive_messages_the_share_is_checked_sooner(void **state)
 {
 	(void)state;
 	assert_int_equal(look_after(0.001), CPU_SHARE_MESSAGES_MAX);
@@ -168,7 +173,7 @@ static void dear_messages_are_looked_at_sooner(void **state)
 
 /* --- the limit */
 
-static char root[PATH_MAX];
+static char root[TEMP_DIR_BYTES];
 
 static void put(const char *path, const char *text)
 {
@@ -180,30 +185,19 @@ static void put(const char *path, const char *text)
 		mkdir(whole, 0755);
 		*slash = '/';
 	}
-	FILE *file = fopen(whole, "w");
-	assert_non_null(file);
-	fputs(text, file);
-	fclose(file);
+	file_write_text(whole, text);
 }
 
 static int make_root(void **state)
 {
 	(void)state;
-	snprintf(root, sizeof root, "/tmp/sluiced-cpu-XXXXXX");
-	return mkdtemp(root) == NULL;
-}
-
-static int remove_one(const char *path, const struct stat *st, int flag,
-		      struct FTW *ftw)
-{
-	(void)st, (void)flag, (void)ftw;
-	return remove(path);
+	return temp_dir_make(root, "/tmp", "cpu_limit") ? 0 : -1;
 }
 
 static int remove_root(void **state)
 {
 	(void)state;
-	return nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return temp_dir_remove(root);
 }
 
 static void assert_limit(int64_t quota_us, int64_t period_us)
@@ -213,7 +207,7 @@ static void assert_limit(int64_t quota_us, int64_t period_us)
 	assert_int_equal(limit.period_ns, period_us * 1000);
 }
 
-static void version_2_in_a_container(void **state)
+static void a_cgroup_v2_limit_in_a_container_is_read(void **state)
 {
 	(void)state;
 	assert_limit(0, 0);
@@ -232,7 +226,7 @@ static void version_2_in_a_container(void **state)
 	assert_limit(0, 0);
 }
 
-static void version_2_of_a_unit(void **state)
+static void a_cgroup_v2_limit_of_a_systemd_unit_is_read(void **state)
 {
 	(void)state;
 	put("/proc/self/cgroup", "0::/system.slice/sluiced.service\n");
@@ -243,8 +237,8 @@ static void version_2_of_a_unit(void **state)
 	assert_limit(50000, 100000);
 }
 
-/* A container without a namespace of control groups sees its host's path. */
-static void version_1_in_a_container(void **state)
+/* A container without a cgroup namespace sees the path of its host. */
+static void a_cgroup_v1_limit_in_a_container_is_read(void **state)
 {
 	(void)state;
 	put("/proc/self/cgroup", "11:memory:/kubepods/burstable/pod1/c2\n"
@@ -263,7 +257,7 @@ static void version_1_in_a_container(void **state)
 	assert_limit(0, 0);
 }
 
-static void version_1_of_a_host(void **state)
+static void a_cgroup_v1_limit_of_a_host_is_read(void **state)
 {
 	(void)state;
 	put("/proc/self/cgroup", "4:cpu,cpuacct:/a\n");
@@ -274,7 +268,7 @@ static void version_1_of_a_host(void **state)
 	assert_limit(10000, 50000);
 }
 
-static void nonsense_is_no_limit(void **state)
+static void malformed_cgroup_files_mean_no_limit(void **state)
 {
 	(void)state;
 	put("/proc/self/cgroup", "\n:\n::\n0:\n0::\n");
@@ -289,18 +283,21 @@ static void nonsense_is_no_limit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(receiving_is_never_stopped),
-		cmocka_unit_test(without_a_share_it_is),
-		cmocka_unit_test(other_limits_work_as_well),
-		cmocka_unit_test(without_a_limit_there_is_no_rest),
-		cmocka_unit_test(a_pause_saves_nothing_up),
-		cmocka_unit_test(what_was_used_without_a_limit_is_no_debt),
-		cmocka_unit_test(dear_messages_are_looked_at_sooner),
-		WITH_ROOT(version_2_in_a_container),
-		WITH_ROOT(version_2_of_a_unit),
-		WITH_ROOT(version_1_in_a_container),
-		WITH_ROOT(version_1_of_a_host),
-		WITH_ROOT(nonsense_is_no_limit),
+		cmocka_unit_test(
+			with_a_cpu_share_the_kernel_never_stops_receiving),
+		cmocka_unit_test(
+			without_a_cpu_share_the_kernel_stops_receiving),
+		cmocka_unit_test(other_cpu_limits_work_as_well),
+		cmocka_unit_test(without_a_limit_the_pipeline_never_pauses),
+		cmocka_unit_test(unused_time_cannot_be_saved_up),
+		cmocka_unit_test(cpu_used_without_a_limit_is_not_charged_later),
+		cmocka_unit_test(
+			with_expensive_messages_the_share_is_checked_sooner),
+		WITH_ROOT(a_cgroup_v2_limit_in_a_container_is_read),
+		WITH_ROOT(a_cgroup_v2_limit_of_a_systemd_unit_is_read),
+		WITH_ROOT(a_cgroup_v1_limit_in_a_container_is_read),
+		WITH_ROOT(a_cgroup_v1_limit_of_a_host_is_read),
+		WITH_ROOT(malformed_cgroup_files_mean_no_limit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Each test has a directory of its own, with the dead letters in `letters`,
- * and what is said in `log`. */
+/* Each test has a directory of its own, with the dead letters in `letters` and
+ * the log in `log`. */
+#include "files.h"
+#include "random.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -18,15 +20,13 @@
 #include "record/message.h"
 #include "record/record.h"
 
-#define COUNT(table) (sizeof(table) / sizeof *(table))
-
 static const int64_t T = 1795229400 * NS_PER_S + 123456789;
 #define HEAD                                                        \
 	"{\"time\":\"2026-11-21T02:50:00.123456789Z\",\"input\":\"" \
 	"syslog.0\",\"reason\":\"unparsed\","
 
 struct fixture {
-	char dir[64];
+	char dir[TEMP_DIR_BYTES];
 	char path[96];
 	struct dead_letter *letters;
 	int64_t now_ns;
@@ -40,8 +40,7 @@ static int start(void **state)
 	struct fixture *f = calloc(1, sizeof *f);
 	struct err e;
 	char log[96];
-	snprintf(f->dir, sizeof f->dir, "/tmp/dead_letter.XXXXXX");
-	if (mkdtemp(f->dir) == NULL)
+	if (!temp_dir_make(f->dir, "/tmp", "dead_letter"))
 		return -1;
 	snprintf(f->path, sizeof f->path, "%s/letters", f->dir);
 	snprintf(log, sizeof log, "%s/log", f->dir);
@@ -59,9 +58,7 @@ static int stop(void **state)
 	dead_letter_close(f->letters);
 	json_reader_free(f->json);
 	arena_free(f->arena);
-	buf_clear(&f->text);
-	buf_printf(&f->text, "rm -rf %s", f->dir);
-	int rc = system(buf_text(&f->text));
+	int rc = temp_dir_remove(f->dir);
 	buf_fini(&f->text);
 	free(f);
 	return log_open("/dev/stderr", LOG_OFF, &e) ? rc : -1;
@@ -113,16 +110,10 @@ static enum sink_flush flush(struct fixture *f)
 
 static struct span content(struct fixture *f, const char *name)
 {
-	char path[128], piece[4096];
+	char path[128];
 	snprintf(path, sizeof path, "%s/%s", f->dir, name);
-	buf_clear(&f->text);
-	FILE *file = fopen(path, "r");
-	if (file == NULL)
+	if (!file_read(path, &f->text))
 		return SPAN("(no file)");
-	size_t n;
-	while ((n = fread(piece, 1, sizeof piece, file)) > 0)
-		buf_put(&f->text, piece, n);
-	fclose(file);
 	buf_text(&f->text);
 	return buf_span(&f->text);
 }
@@ -142,9 +133,9 @@ static const char *read_line(struct fixture *f, struct span line,
 	return dead_letter_read(f->json, line, room, letter);
 }
 
-/* --- the line */
+/* --- the line of a dead letter */
 
-static void a_letter_tells_when_where_why_and_what(void **state)
+static void a_dead_letter_holds_time_input_reason_and_message(void **state)
 {
 	struct fixture *f = *state;
 	open_at(f, f->path, NULL);
@@ -155,7 +146,7 @@ static void a_letter_tells_when_where_why_and_what(void **state)
 	assert_int_equal(stats(f)->messages_written_total, 1);
 }
 
-static void what_is_no_text_is_base64(void **state)
+static void bytes_that_are_not_text_are_encoded_in_base64(void **state)
 {
 	struct fixture *f = *state;
 	const struct {
@@ -201,7 +192,7 @@ static void assert_comes_back(struct fixture *f, struct span bytes)
 		fail_msg("changed: %.*s", (int)line.len, line.ptr);
 }
 
-static void the_bytes_come_back_exactly(void **state)
+static void a_dead_letter_gives_back_the_exact_bytes(void **state)
 {
 	struct fixture *f = *state;
 	char bytes[300];
@@ -211,18 +202,21 @@ static void the_bytes_come_back_exactly(void **state)
 		assert_comes_back(f, span_make(around, sizeof around));
 		assert_comes_back(f, span_make(around + 1, 1));
 	}
-	srand(1);
+	struct random random = random_seed("dead_letter", 1);
 	for (size_t len = 0; len < sizeof bytes; len++) {
 		for (size_t i = 0; i < len; i++)
-			bytes[i] = (char)rand();
+			bytes[i] = (char)random_next(&random);
 		assert_comes_back(f, span_make(bytes, len));
-		for (size_t i = 0; i < len; i++) /* text, with escapes */
-			bytes[i] = " \"\\/\n\tuf0d{}:,a"[rand() % 16];
+		for (size_t i = 0; i < len;
+		     i++) /* text with characters that need escapes */
+			bytes[i] = " \"\\/\n\tuf0d{}:,a"[random_below(&random,
+								      16)];
 		assert_comes_back(f, span_make(bytes, len));
 	}
 }
 
-static void what_is_no_letter_is_told(void **state)
+static void a_line_that_is_not_a_dead_letter_is_refused_with_a_reason(
+	void **state)
 {
 	struct fixture *f = *state;
 	const struct {
@@ -233,7 +227,7 @@ static void what_is_no_letter_is_told(void **state)
 		{SPAN("<190>Nov 21"), "not JSON"},
 		{SPAN("[1]"), "one JSON object"},
 		{SPAN("{\"raw\":\"a\"}{}"), "one JSON object"},
-		{SPAN("{\"raw\":\"a"), "cut"},
+		{SPAN("{\"raw\":\"a"), "truncated"},
 		{SPAN("{\"time\":\"x\"}"), "neither"},
 		{SPAN("{\"raw\":1}"), "neither"},
 		{SPAN("{\"raw_base64\":\"YQ\"}"), "not base64"},
@@ -257,7 +251,7 @@ static void what_is_no_letter_is_told(void **state)
 
 /* --- the file */
 
-static void the_file_is_made_by_the_first_letter(void **state)
+static void the_first_dead_letter_creates_the_file(void **state)
 {
 	struct fixture *f = *state;
 	char path[128];
@@ -273,7 +267,7 @@ static void the_file_is_made_by_the_first_letter(void **state)
 				SPAN(HEAD "\"raw\":\"x\"}\n")));
 }
 
-static void a_path_that_is_none_is_refused(void **state)
+static void an_unusable_path_is_refused(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = {0};
@@ -290,7 +284,7 @@ static void a_path_that_is_none_is_refused(void **state)
 	assert_int_equal(access(f->path, F_OK), -1);
 }
 
-static void letters_wait_for_their_file_in_order(void **state)
+static void dead_letters_wait_in_order_until_their_file_opens(void **state)
 {
 	struct fixture *f = *state;
 	assert_int_equal(mkdir(f->path, 0755), 0);
@@ -298,7 +292,7 @@ static void letters_wait_for_their_file_in_order(void **state)
 	assert_non_null(strstr(content(f, "log").ptr, "cannot be written"));
 	put_all(f, (const char *const[]){"one", "two", NULL});
 	assert_int_equal(flush(f), SINK_FLUSHED);
-	dead_letter_settled(f->letters);
+	dead_letter_committed(f->letters);
 	put_all(f, (const char *const[]){"three", NULL});
 	assert_int_equal(flush(f), SINK_FLUSHED);
 	assert_int_equal(stats(f)->messages_queued, 3);
@@ -312,7 +306,7 @@ static void letters_wait_for_their_file_in_order(void **state)
 	assert_int_equal(stats(f)->messages_queued, 0);
 }
 
-static void what_waits_is_bounded(void **state)
+static void waiting_dead_letters_are_bounded(void **state)
 {
 	struct fixture *f = *state;
 	static char big[1024 * 1024];
@@ -335,7 +329,7 @@ static void what_waits_is_bounded(void **state)
 	assert_null(strstr(log.ptr, "s3cret"));
 }
 
-static void a_full_disk_holds_the_batch_only_for_a_while(void **state)
+static void a_full_disk_blocks_the_batch_only_for_a_limited_time(void **state)
 {
 	struct fixture *f = *state;
 	open_at(f, "/dev/full", NULL);
@@ -357,7 +351,7 @@ static void a_full_disk_holds_the_batch_only_for_a_while(void **state)
 			 4);
 }
 
-static void a_reopened_file_is_another_one(void **state)
+static void after_reopen_letters_go_to_a_new_file(void **state)
 {
 	struct fixture *f = *state;
 	open_at(f, f->path, NULL);
@@ -388,7 +382,7 @@ static const struct append_note *find_none(void *data, uint32_t sink,
 	return NULL;
 }
 
-static void what_is_appended_is_noted(void **state)
+static void every_append_is_noted_first(void **state)
 {
 	struct fixture *f = *state;
 	struct noted noted = {0};
@@ -405,7 +399,7 @@ static void what_is_appended_is_noted(void **state)
 	assert_int_equal(noted.note.length_bytes, st.st_size);
 }
 
-static void counting_goes_on(void **state)
+static void counting_continues_from_the_restored_counters(void **state)
 {
 	struct fixture *f = *state;
 	const struct sink_stats before = {
@@ -437,18 +431,18 @@ static void counting_goes_on(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_letter_tells_when_where_why_and_what),
-		TEST(what_is_no_text_is_base64),
-		TEST(the_bytes_come_back_exactly),
-		TEST(what_is_no_letter_is_told),
-		TEST(the_file_is_made_by_the_first_letter),
-		TEST(a_path_that_is_none_is_refused),
-		TEST(letters_wait_for_their_file_in_order),
-		TEST(what_waits_is_bounded),
-		TEST(a_full_disk_holds_the_batch_only_for_a_while),
-		TEST(a_reopened_file_is_another_one),
-		TEST(what_is_appended_is_noted),
-		TEST(counting_goes_on),
+		TEST(a_dead_letter_holds_time_input_reason_and_message),
+		TEST(bytes_that_are_not_text_are_encoded_in_base64),
+		TEST(a_dead_letter_gives_back_the_exact_bytes),
+		TEST(a_line_that_is_not_a_dead_letter_is_refused_with_a_reason),
+		TEST(the_first_dead_letter_creates_the_file),
+		TEST(an_unusable_path_is_refused),
+		TEST(dead_letters_wait_in_order_until_their_file_opens),
+		TEST(waiting_dead_letters_are_bounded),
+		TEST(a_full_disk_blocks_the_batch_only_for_a_limited_time),
+		TEST(after_reopen_letters_go_to_a_new_file),
+		TEST(every_append_is_noted_first),
+		TEST(counting_continues_from_the_restored_counters),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

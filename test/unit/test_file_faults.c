@@ -2,72 +2,79 @@
 #include "sink_dir.h"
 
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-/* --- the disk takes nothing */
+#include "base/clock.h"
+
+/* --- a full disk */
 
 static void a_full_disk_blocks_and_loses_nothing(void **state)
 {
 	(void)state;
-	struct fixture f;
-	open_with(&f, "    Path @\n    Follow_Symlinks on\n");
-	assert_int_equal(symlink("/dev/full", path(&f, "full")), 0);
-	put(&f, "full", "1");
-	put(&f, "other", "1");
-	put(&f, "full", "2");
-	assert_int_equal(flush(&f), SINK_BLOCKED);
+	struct sink_dir f;
+	sink_dir_open(&f, "    Path @\n    Follow_Symlinks on\n");
+	assert_int_equal(symlink("/dev/full", sink_dir_path(&f, "full")), 0);
+	sink_dir_put(&f, "full", "1");
+	sink_dir_put(&f, "other", "1");
+	sink_dir_put(&f, "full", "2");
+	assert_int_equal(sink_dir_flush(&f), SINK_BLOCKED);
 	assert_int_equal(f.sink->stats.lines_queued, 2);
-	assert_string_equal(content(&f, "other"), "1\n");
-	assert_int_equal(flush(&f), SINK_BLOCKED);
+	assert_string_equal(sink_dir_content(&f, "other"), "1\n");
+	assert_int_equal(sink_dir_flush(&f), SINK_BLOCKED);
 	assert_int_equal(f.sink->stats.errors_total, 2);
 	assert_int_equal(f.sink->stats.retries_total, 1);
 
-	assert_int_equal(unlink(path(&f, "full")), 0);
-	flush_all(&f);
-	assert_string_equal(content(&f, "full"), "1\n2\n");
-	put(&f, "full", "3");
-	flush_all(&f);
+	assert_int_equal(unlink(sink_dir_path(&f, "full")), 0);
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "full"), "1\n2\n");
+	sink_dir_put(&f, "full", "3");
+	sink_dir_flush_all(&f);
 	assert_int_equal(f.sink->stats.retries_total, 2);
-	close_all(&f);
+	sink_dir_fini(&f);
 }
 
-static void what_is_abandoned_is_counted(void **state)
+static void abandoned_lines_are_counted_as_dropped(void **state)
 {
 	(void)state;
-	struct fixture f;
-	open_with(&f, "    File /dev/full\n");
+	struct sink_dir f;
+	sink_dir_open(&f, "    File /dev/full\n");
 	enum drop_reason reason;
-	put(&f, "x", "1");
-	assert_true(put_span(&f, SPAN("x"), SPAN("2"), false, &reason));
-	assert_int_equal(flush(&f), SINK_BLOCKED);
-	abandon(&f);
+	sink_dir_put(&f, "x", "1");
+	assert_true(
+		sink_dir_put_span(&f, SPAN("x"), SPAN("2"), false, &reason));
+	assert_int_equal(sink_dir_flush(&f), SINK_BLOCKED);
+	sink_dir_abandon(&f);
 	const struct sink_stats *s = &f.sink->stats;
 	assert_int_equal(s->lines_dropped_total[DROP_write_failed], 2);
 	assert_int_equal(s->messages_dropped_total[DROP_write_failed], 1);
-	flush_all(&f);
-	close_all(&f);
+	sink_dir_flush_all(&f);
+	sink_dir_fini(&f);
 }
 
-static void no_descriptor_left_blocks(void **state)
+static void running_out_of_descriptors_blocks_the_sink(void **state)
 {
 	(void)state;
-	struct fixture f;
+	struct sink_dir f;
 	struct rlimit before, none;
-	open_with(&f, "    Path @\n");
+	sink_dir_open(&f, "    Path @\n");
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	none = before;
 	none.rlim_cur = 0;
-	put(&f, "a", "1");
+	sink_dir_put(&f, "a", "1");
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-	enum sink_flush answer = flush(&f);
+	enum sink_flush answer = sink_dir_flush(&f);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 	assert_int_equal(answer, SINK_BLOCKED);
-	flush_all(&f);
-	assert_string_equal(content(&f, "a"), "1\n");
-	close_all(&f);
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "a"), "1\n");
+	sink_dir_fini(&f);
 }
 
-/* --- a write that is short: the kernel cuts it at RLIMIT_FSIZE */
+/* --- a short write: the kernel cuts it at RLIMIT_FSIZE */
 
 static void limit_file_size(rlim_t bytes)
 {
@@ -77,16 +84,17 @@ static void limit_file_size(rlim_t bytes)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
-/* Three lines of seven bytes, cut at `bytes`. */
-static void tear(struct fixture *f, rlim_t bytes)
+/* Write three lines of seven bytes; the kernel cuts the write at `bytes`. */
+static void tear(struct sink_dir *f, rlim_t bytes)
 {
 	enum drop_reason reason;
-	open_with(f, "    Path @\n");
-	put(f, "a", "line 1");
-	assert_true(put_span(f, SPAN("a"), SPAN("line 2"), false, &reason));
-	put(f, "a", "line 3");
+	sink_dir_open(f, "    Path @\n");
+	sink_dir_put(f, "a", "line 1");
+	assert_true(sink_dir_put_span(f, SPAN("a"), SPAN("line 2"), false,
+				      &reason));
+	sink_dir_put(f, "a", "line 3");
 	limit_file_size(bytes);
-	enum sink_flush answer = flush(f);
+	enum sink_flush answer = sink_dir_flush(f);
 	limit_file_size(RLIM_INFINITY);
 	assert_int_equal(answer, SINK_FLUSHED);
 }
@@ -95,280 +103,288 @@ static void a_torn_line_is_completed_and_never_doubled(void **state)
 {
 	(void)state;
 	for (rlim_t bytes = 0; bytes < 21; bytes++) {
-		struct fixture f;
+		struct sink_dir f;
 		tear(&f, bytes);
 		const struct sink_stats *s = &f.sink->stats;
-		assert_int_equal(strlen(content(&f, "a")), bytes);
+		assert_int_equal(strlen(sink_dir_content(&f, "a")), bytes);
 		assert_int_equal(s->lines_queued, 3 - bytes / 7);
 		assert_int_equal(s->messages_queued, 2 - (bytes + 7) / 14);
-		assert_int_equal(flush(&f), SINK_FLUSHED); /* too early */
-		assert_int_equal(strlen(content(&f, "a")), bytes);
-		put(&f, "a", "line 4");
+		assert_int_equal(sink_dir_flush(&f),
+				 SINK_FLUSHED); /* too early for a retry */
+		assert_int_equal(strlen(sink_dir_content(&f, "a")), bytes);
+		sink_dir_put(&f, "a", "line 4");
 		if (bytes % 2)
 			f.sink->ops->reopen(f.sink);
-		wait_s(&f, 1);
-		flush_all(&f);
-		assert_string_equal(content(&f, "a"),
+		sink_dir_wait_s(&f, 1);
+		sink_dir_flush_all(&f);
+		assert_string_equal(sink_dir_content(&f, "a"),
 				    "line 1\nline 2\nline 3\nline 4\n");
 		assert_int_equal(s->bytes_written_total, 28);
 		assert_int_equal(s->messages_written_total, 3);
-		close_all(&f);
+		sink_dir_fini(&f);
 	}
 }
 
 static void a_torn_line_is_completed_in_the_file_that_was_renamed(void **state)
 {
 	(void)state;
-	struct fixture f;
+	struct sink_dir f;
 	tear(&f, 10);
-	move(&f, "a", "a.1");
-	wait_s(&f, 1);
-	flush_all(&f);
-	assert_string_equal(content(&f, "a.1"), "line 1\nline 2\n");
-	assert_string_equal(content(&f, "a"), "line 3\n");
-	close_all(&f);
+	sink_dir_move(&f, "a", "a.1");
+	sink_dir_wait_s(&f, 1);
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "a.1"), "line 1\nline 2\n");
+	assert_string_equal(sink_dir_content(&f, "a"), "line 3\n");
+	sink_dir_fini(&f);
 
-	tear(&f, 17); /* nothing is left for a new file */
-	move(&f, "a", "a.1");
+	tear(&f, 17); /* no line is left for a new file */
+	sink_dir_move(&f, "a", "a.1");
 	f.sink->ops->reopen(f.sink);
-	wait_s(&f, 1);
-	flush_all(&f);
-	assert_string_equal(content(&f, "a.1"), "line 1\nline 2\nline 3\n");
-	assert_false(exists(&f, "a"));
-	close_all(&f);
+	sink_dir_wait_s(&f, 1);
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "a.1"),
+			    "line 1\nline 2\nline 3\n");
+	assert_false(sink_dir_exists(&f, "a"));
+	sink_dir_fini(&f);
 }
 
-static void a_torn_line_whose_file_is_gone_is_written_whole(void **state)
+static void a_torn_line_is_written_whole_if_its_file_is_gone(void **state)
 {
 	(void)state;
-	struct fixture f;
+	struct sink_dir f;
 	tear(&f, 10);
-	assert_int_equal(unlink(path(&f, "a")), 0);
-	wait_s(&f, 1);
-	flush_all(&f);
-	assert_string_equal(content(&f, "a"), "line 2\nline 3\n");
+	assert_int_equal(unlink(sink_dir_path(&f, "a")), 0);
+	sink_dir_wait_s(&f, 1);
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "a"), "line 2\nline 3\n");
 	assert_int_equal(f.sink->stats.lines_written_total, 3);
-	close_all(&f);
+	sink_dir_fini(&f);
 }
 
-static void of_a_torn_batch_what_is_written_counts_as_written(void **state)
+static void the_written_lines_of_a_torn_batch_count_as_written(void **state)
 {
 	(void)state;
-	struct fixture f;
+	struct sink_dir f;
 	tear(&f, 16);
-	abandon(&f);
+	sink_dir_abandon(&f);
 	assert_int_equal(f.sink->stats.lines_written_total, 2);
 	assert_int_equal(f.sink->stats.messages_written_total, 1);
-	put(&f, "b", "m");
-	flush_all(&f);
-	close_all(&f);
+	sink_dir_put(&f, "b", "m");
+	sink_dir_flush_all(&f);
+	sink_dir_fini(&f);
 }
 
 /* --- one file that cannot be opened */
 
-/* Lines for "bad" wait, those for "good" do not. */
-static void assert_set_aside(struct fixture *f)
+/* Assert that lines for "bad" wait and that lines for "good" do not. */
+static void assert_lines_wait(struct sink_dir *f)
 {
-	put_at(f, "d/bad", "1");
-	put_at(f, "good", "1");
-	assert_int_equal(flush(f), SINK_FLUSHED);
-	put_at(f, "d/bad", "2");
-	put_at(f, "good", "2");
-	assert_int_equal(flush(f), SINK_FLUSHED);
-	assert_string_equal(content(f, "good"), "1\n2\n");
+	sink_dir_put_at(f, "d/bad", "1");
+	sink_dir_put_at(f, "good", "1");
+	assert_int_equal(sink_dir_flush(f), SINK_FLUSHED);
+	sink_dir_put_at(f, "d/bad", "2");
+	sink_dir_put_at(f, "good", "2");
+	assert_int_equal(sink_dir_flush(f), SINK_FLUSHED);
+	assert_string_equal(sink_dir_content(f, "good"), "1\n2\n");
 	assert_int_equal(f->sink->stats.lines_queued, 2);
 	assert_int_equal(f->sink->stats.messages_queued, 2);
 	assert_int_equal(f->sink->stats.errors_total, 1);
 }
 
-static void assert_written_again(struct fixture *f)
+static void assert_written_again(struct sink_dir *f)
 {
-	wait_s(f, 1);
-	put_at(f, "d/bad", "3");
-	flush_all(f);
-	assert_string_equal(content(f, "d/bad"), "1\n2\n3\n");
+	sink_dir_wait_s(f, 1);
+	sink_dir_put_at(f, "d/bad", "3");
+	sink_dir_flush_all(f);
+	assert_string_equal(sink_dir_content(f, "d/bad"), "1\n2\n3\n");
 	assert_int_equal(f->sink->stats.lines_written_total, 5);
 }
 
-static void a_directory_in_the_place_of_the_file_sets_aside(void **state)
+static void lines_wait_if_a_directory_has_the_place_of_the_file(void **state)
 {
 	(void)state;
-	struct fixture f;
-	open_with(&f, "");
-	assert_int_equal(mkdir(path(&f, "d"), 0755), 0);
-	assert_int_equal(mkdir(path(&f, "d/bad"), 0755), 0);
-	assert_set_aside(&f);
-	assert_int_equal(rmdir(path(&f, "d/bad")), 0);
+	struct sink_dir f;
+	sink_dir_open(&f, "");
+	assert_int_equal(mkdir(sink_dir_path(&f, "d"), 0755), 0);
+	assert_int_equal(mkdir(sink_dir_path(&f, "d/bad"), 0755), 0);
+	assert_lines_wait(&f);
+	assert_int_equal(rmdir(sink_dir_path(&f, "d/bad")), 0);
 	assert_written_again(&f);
-	close_all(&f);
+	sink_dir_fini(&f);
 }
 
-static void a_file_in_the_place_of_a_directory_sets_aside(void **state)
+static void lines_wait_if_a_file_has_the_place_of_a_directory(void **state)
 {
 	(void)state;
-	struct fixture f;
-	open_with(&f, "");
-	write_file(&f, "d", "");
-	assert_set_aside(&f);
-	assert_int_equal(unlink(path(&f, "d")), 0);
+	struct sink_dir f;
+	sink_dir_open(&f, "");
+	sink_dir_write(&f, "d", "");
+	assert_lines_wait(&f);
+	assert_int_equal(unlink(sink_dir_path(&f, "d")), 0);
 	assert_written_again(&f);
-	close_all(&f);
+	sink_dir_fini(&f);
 }
 
-static void without_mkdir_a_missing_directory_sets_aside(void **state)
+static void without_mkdir_lines_wait_for_a_missing_directory(void **state)
 {
 	(void)state;
-	struct fixture f;
-	open_with(&f, "    Mkdir off\n");
-	assert_set_aside(&f);
-	assert_false(exists(&f, "d"));
-	assert_int_equal(mkdir(path(&f, "d"), 0755), 0);
+	struct sink_dir f;
+	sink_dir_open(&f, "    Mkdir off\n");
+	assert_lines_wait(&f);
+	assert_false(sink_dir_exists(&f, "d"));
+	assert_int_equal(mkdir(sink_dir_path(&f, "d"), 0755), 0);
 	assert_written_again(&f);
-	close_all(&f);
+	sink_dir_fini(&f);
 }
 
-static void a_loop_of_symlinks_sets_aside(void **state)
+static void lines_wait_if_symlinks_form_a_loop(void **state)
 {
 	(void)state;
-	struct fixture f;
-	open_with(&f, "");
-	assert_int_equal(symlink("d", path(&f, "d")), 0);
-	assert_set_aside(&f);
-	assert_int_equal(unlink(path(&f, "d")), 0);
+	struct sink_dir f;
+	sink_dir_open(&f, "");
+	assert_int_equal(symlink("d", sink_dir_path(&f, "d")), 0);
+	assert_lines_wait(&f);
+	assert_int_equal(unlink(sink_dir_path(&f, "d")), 0);
 	assert_written_again(&f);
-	close_all(&f);
+	sink_dir_fini(&f);
 }
 
-static void a_fifo_without_a_reader_sets_aside(void **state)
+static void lines_wait_if_a_fifo_has_no_reader(void **state)
 {
 	(void)state;
-	struct fixture f;
-	open_with(&f, "");
-	assert_int_equal(mkdir(path(&f, "d"), 0755), 0);
-	assert_int_equal(mkfifo(path(&f, "d/bad"), 0644), 0);
-	assert_set_aside(&f);
-	assert_int_equal(unlink(path(&f, "d/bad")), 0);
+	struct sink_dir f;
+	sink_dir_open(&f, "");
+	assert_int_equal(mkdir(sink_dir_path(&f, "d"), 0755), 0);
+	assert_int_equal(mkfifo(sink_dir_path(&f, "d/bad"), 0644), 0);
+	assert_lines_wait(&f);
+	assert_int_equal(unlink(sink_dir_path(&f, "d/bad")), 0);
 	assert_written_again(&f);
-	close_all(&f);
+	sink_dir_fini(&f);
 }
 
-static void a_directory_without_permission_sets_aside(void **state)
+static void lines_wait_if_the_directory_denies_access(void **state)
 {
 	(void)state;
 	enum { NOBODY = 65534 };
 	uid_t user = geteuid();
-	struct fixture f;
-	open_with(&f, "");
-	assert_int_equal(mkdir(path(&f, "d"), 0755), 0);
-	assert_int_equal(chmod(path(&f, "d"), 0555), 0);
+	struct sink_dir f;
+	sink_dir_open(&f, "");
+	assert_int_equal(mkdir(sink_dir_path(&f, "d"), 0755), 0);
+	assert_int_equal(chmod(sink_dir_path(&f, "d"), 0555), 0);
 	assert_int_equal(chmod(f.dir, 0777), 0);
 	if (user == 0 && seteuid(NOBODY) != 0) {
-		close_all(&f);
+		sink_dir_fini(&f);
 		skip();
 	}
-	assert_set_aside(&f);
+	assert_lines_wait(&f);
 	assert_int_equal(seteuid(user), 0);
-	assert_int_equal(chmod(path(&f, "d"), 0777), 0);
+	assert_int_equal(chmod(sink_dir_path(&f, "d"), 0777), 0);
 	assert_written_again(&f);
-	close_all(&f);
+	sink_dir_fini(&f);
 }
 
-static void opening_is_tried_again_at_growing_intervals(void **state)
+static void opening_is_retried_with_exponential_back_off(void **state)
 {
 	(void)state;
-	struct fixture f;
-	open_with(&f, "    Path @\n");
-	assert_int_equal(mkdir(path(&f, "a"), 0755), 0);
-	put(&f, "a", "1");
-	/* A try at 0, 0.1, 0.3, 0.7, 1.5, 3.1, 6.3, then every 5 s. */
+	struct sink_dir f;
+	sink_dir_open(&f, "    Path @\n");
+	assert_int_equal(mkdir(sink_dir_path(&f, "a"), 0755), 0);
+	sink_dir_put(&f, "a", "1");
+	/* The sink tries at 0, 0.1, 0.3, 0.7, 1.5, 3.1 and 6.3 s, then every 5
+	 * s. */
 	static const uint64_t errors_at_s[] = {1, 4, 5, 5, 6, 6, 6, 7};
 	for (int ds = 0; ds < 80; ds++) {
-		assert_int_equal(flush(&f), SINK_FLUSHED);
+		assert_int_equal(sink_dir_flush(&f), SINK_FLUSHED);
 		if (ds % 10 == 0)
 			assert_int_equal(f.sink->stats.errors_total,
 					 errors_at_s[ds / 10]);
 		f.now_ns += NS_PER_S / 10;
 	}
 	assert_int_equal(f.sink->stats.retries_total, 6);
-	f.sink->ops->reopen(f.sink); /* asked for: at once */
-	assert_int_equal(flush(&f), SINK_FLUSHED);
+	f.sink->ops->reopen(f.sink); /* reopen retries at once */
+	assert_int_equal(sink_dir_flush(&f), SINK_FLUSHED);
 	assert_int_equal(f.sink->stats.retries_total, 7);
-	close_all(&f);
+	sink_dir_fini(&f);
 }
 
-static void what_is_set_aside_is_bounded(void **state)
+static void lines_that_wait_are_bounded(void **state)
 {
 	(void)state;
 	enum { BOUND = 8 * 1024 * 1024, LINE = 65536 };
-	struct fixture f;
+	struct sink_dir f;
 	struct span message =
 		span_make(memset(malloc(LINE), 'x', LINE), LINE - 1);
-	open_with(&f, "    Path @\n");
-	assert_int_equal(mkdir(path(&f, "a"), 0755), 0);
-	assert_int_equal(mkdir(path(&f, "b"), 0755), 0);
+	sink_dir_open(&f, "    Path @\n");
+	assert_int_equal(mkdir(sink_dir_path(&f, "a"), 0755), 0);
+	assert_int_equal(mkdir(sink_dir_path(&f, "b"), 0755), 0);
 	enum drop_reason reason = DROP_unrouted;
 	const struct sink_stats *s = &f.sink->stats;
-	/* One batch may be larger than the bound. */
+	/* A single batch may exceed the bound. */
 	for (int i = 0; i < BOUND / LINE + 5; i++)
-		assert_true(put_span(&f, SPAN("a"), message, true, &reason));
-	flush(&f);
+		assert_true(sink_dir_put_span(&f, SPAN("a"), message, true,
+					      &reason));
+	sink_dir_flush(&f);
 	assert_int_equal(s->lines_queued, BOUND / LINE);
 	assert_int_equal(s->lines_dropped_total[DROP_write_failed], 5);
-	assert_false(put_span(&f, SPAN("a"), message, true, &reason));
+	assert_false(sink_dir_put_span(&f, SPAN("a"), message, true, &reason));
 	assert_int_equal(reason, DROP_write_failed);
-	/* It holds for all files together, */
-	put(&f, "b", "m");
-	flush(&f);
+	/* The bound applies to all failing files together, */
+	sink_dir_put(&f, "b", "m");
+	sink_dir_flush(&f);
 	assert_int_equal(s->lines_dropped_total[DROP_write_failed], 7);
-	assert_false(put_span(&f, SPAN("b"), SPAN("m"), true, &reason));
-	/* and concerns no file that works. */
-	assert_true(put_span(&f, SPAN("c"), SPAN("m"), true, &reason));
-	flush(&f);
-	assert_string_equal(content(&f, "c"), "m\n");
+	assert_false(
+		sink_dir_put_span(&f, SPAN("b"), SPAN("m"), true, &reason));
+	/* but not to a file that works. */
+	assert_true(sink_dir_put_span(&f, SPAN("c"), SPAN("m"), true, &reason));
+	sink_dir_flush(&f);
+	assert_string_equal(sink_dir_content(&f, "c"), "m\n");
 
-	assert_int_equal(rmdir(path(&f, "a")), 0);
-	assert_int_equal(rmdir(path(&f, "b")), 0);
-	wait_s(&f, 10);
-	flush_all(&f);
-	put(&f, "b", "again");
-	flush_all(&f);
+	assert_int_equal(rmdir(sink_dir_path(&f, "a")), 0);
+	assert_int_equal(rmdir(sink_dir_path(&f, "b")), 0);
+	sink_dir_wait_s(&f, 10);
+	sink_dir_flush_all(&f);
+	sink_dir_put(&f, "b", "again");
+	sink_dir_flush_all(&f);
 	struct stat st;
-	assert_int_equal(stat(path(&f, "a"), &st), 0);
+	assert_int_equal(stat(sink_dir_path(&f, "a"), &st), 0);
 	assert_int_equal(st.st_size, BOUND);
-	assert_string_equal(content(&f, "b"), "again\n");
+	assert_string_equal(sink_dir_content(&f, "b"), "again\n");
 	free((char *)message.ptr);
-	close_all(&f);
+	sink_dir_fini(&f);
 }
 
-/* The kernel's signal for a file over its limit must not end the test. */
+/* SIGXFSZ, which the kernel sends for a file over its limit, must not end the
+ * test. */
 static int set_up(void **state)
 {
 	signal(SIGXFSZ, SIG_IGN);
-	return be_quiet(state);
+	return turn_log_off(state);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_full_disk_blocks_and_loses_nothing),
-		cmocka_unit_test(what_is_abandoned_is_counted),
-		cmocka_unit_test(no_descriptor_left_blocks),
+		cmocka_unit_test(abandoned_lines_are_counted_as_dropped),
+		cmocka_unit_test(running_out_of_descriptors_blocks_the_sink),
 		cmocka_unit_test(a_torn_line_is_completed_and_never_doubled),
 		cmocka_unit_test(
 			a_torn_line_is_completed_in_the_file_that_was_renamed),
 		cmocka_unit_test(
-			a_torn_line_whose_file_is_gone_is_written_whole),
+			a_torn_line_is_written_whole_if_its_file_is_gone),
 		cmocka_unit_test(
-			of_a_torn_batch_what_is_written_counts_as_written),
+			the_written_lines_of_a_torn_batch_count_as_written),
 		cmocka_unit_test(
-			a_directory_in_the_place_of_the_file_sets_aside),
-		cmocka_unit_test(a_file_in_the_place_of_a_directory_sets_aside),
-		cmocka_unit_test(without_mkdir_a_missing_directory_sets_aside),
-		cmocka_unit_test(a_loop_of_symlinks_sets_aside),
-		cmocka_unit_test(a_fifo_without_a_reader_sets_aside),
-		cmocka_unit_test(a_directory_without_permission_sets_aside),
-		cmocka_unit_test(opening_is_tried_again_at_growing_intervals),
-		cmocka_unit_test(what_is_set_aside_is_bounded),
+			lines_wait_if_a_directory_has_the_place_of_the_file),
+		cmocka_unit_test(
+			lines_wait_if_a_file_has_the_place_of_a_directory),
+		cmocka_unit_test(
+			without_mkdir_lines_wait_for_a_missing_directory),
+		cmocka_unit_test(lines_wait_if_symlinks_form_a_loop),
+		cmocka_unit_test(lines_wait_if_a_fifo_has_no_reader),
+		cmocka_unit_test(lines_wait_if_the_directory_denies_access),
+		cmocka_unit_test(opening_is_retried_with_exponential_back_off),
+		cmocka_unit_test(lines_that_wait_are_bounded),
 	};
 	return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -1,45 +1,60 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A process that is killed while it appends, and others on the same file. */
+/* A process that is killed while it appends, and other processes that append to
+ * the same file. */
+#include "crash_notes.h"
+#include "random.h"
 #include "sink_dir.h"
 
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include "crash_notes.h"
+#include "base/clock.h"
 
 static const char all_lines[] = "line 1\nline 2\nline 3\n";
 enum { LINES_BYTES = sizeof all_lines - 1, LINE_BYTES = 7 };
 
 struct crash {
-	struct fixture f;
+	struct sink_dir f;
 	struct append_notes notes;
 	struct crash_notes *left;
-	rlim_t cut_bytes; /* the file's size at which the write is cut */
+	rlim_t cut_bytes; /* the file size at which the kernel cuts the write */
 };
 
 static void set_up_crash(struct crash *c)
 {
 	*c = (struct crash){.cut_bytes = RLIM_INFINITY,
 			    .left = share(sizeof *c->left)};
-	c->notes = (struct append_notes){c->left, crash_note, crash_find};
-	make_dir(&c->f);
+	c->notes = (struct append_notes){c->left, crash_notes_write,
+					 crash_notes_find};
+	sink_dir_init(&c->f);
 	c->f.env.notes = &c->notes;
 }
 
 static void tear_down_crash(struct crash *c)
 {
 	munmap(c->left, sizeof *c->left);
-	close_all(&c->f);
+	sink_dir_fini(&c->f);
 }
 
 static void open_and_put(struct crash *c)
 {
 	struct err e;
 	enum drop_reason reason;
-	assert_true(open_in(&c->f, "    Path @\n", false, &e));
-	put(&c->f, "a", "line 1");
-	assert_true(put_span(&c->f, SPAN("a"), SPAN("line 2"), false, &reason));
-	put(&c->f, "a", "line 3");
+	assert_true(sink_dir_try_open(&c->f, "    Path @\n", false, &e));
+	sink_dir_put(&c->f, "a", "line 1");
+	assert_true(sink_dir_put_span(&c->f, SPAN("a"), SPAN("line 2"), false,
+				      &reason));
+	sink_dir_put(&c->f, "a", "line 3");
 }
 
 static void run_batch(void *data)
@@ -47,85 +62,86 @@ static void run_batch(void *data)
 	struct crash *c = data;
 	open_and_put(c);
 	limit_file_size(c->cut_bytes);
-	flush_only(&c->f);
+	sink_dir_flush_only(&c->f);
 }
 
-/* The next process gets the same lines and goes on. */
+/* Start the next process, which gets the same lines again. */
 static void restart(struct crash *c)
 {
 	crash_notes_restart(c->left);
 	open_and_put(c);
-	flush_all(&c->f);
+	sink_dir_flush_all(&c->f);
 	crash_notes_commit(c->left);
 	const struct sink_stats *s = &c->f.sink->stats;
 	assert_int_equal(s->lines_written_total, 3);
 	assert_int_equal(s->messages_written_total, 2);
 }
 
-static void append(struct fixture *f, const char *name, const char *text)
+static void append(struct sink_dir *f, const char *name, const char *text)
 {
-	FILE *file = fopen(path(f, name), "a");
+	FILE *file = fopen(sink_dir_path(f, name), "a");
 	assert_non_null(file);
 	fputs(text, file);
 	fclose(file);
 }
 
-/* --- killed */
+/* --- a process that is killed */
 
-static void killed_between_note_and_write(void **state)
+static void a_kill_between_note_and_write_doubles_no_line(void **state)
 {
 	(void)state;
 	struct crash c;
 	set_up_crash(&c);
-	write_file(&c.f, "a", "old\n");
+	sink_dir_write(&c.f, "a", "old\n");
 	c.left->kill_in = 1;
 	run_and_kill(run_batch, &c);
-	assert_string_equal(content(&c.f, "a"), "old\n");
+	assert_string_equal(sink_dir_content(&c.f, "a"), "old\n");
 	restart(&c);
-	assert_string_equal(content(&c.f, "a"),
+	assert_string_equal(sink_dir_content(&c.f, "a"),
 			    "old\nline 1\nline 2\nline 3\n");
 	assert_int_equal(c.f.sink->stats.recovered_bytes_total, 0);
 	tear_down_crash(&c);
 }
 
-static void killed_behind_the_write(void **state)
+static void a_kill_after_the_write_doubles_no_line(void **state)
 {
 	(void)state;
 	struct crash c;
 	set_up_crash(&c);
 	run_and_kill(run_batch, &c);
-	assert_string_equal(content(&c.f, "a"), all_lines);
+	assert_string_equal(sink_dir_content(&c.f, "a"), all_lines);
 	restart(&c);
-	assert_string_equal(content(&c.f, "a"), all_lines);
+	assert_string_equal(sink_dir_content(&c.f, "a"), all_lines);
 	const struct sink_stats *s = &c.f.sink->stats;
 	assert_int_equal(s->recovered_bytes_total, LINES_BYTES);
 	assert_int_equal(s->bytes_written_total, 0);
-	/* What is written next is new. */
-	put(&c.f, "a", "line 1");
-	flush_all(&c.f);
-	assert_int_equal(strlen(content(&c.f, "a")), LINES_BYTES + LINE_BYTES);
+	/* The line that is written next is a new one. */
+	sink_dir_put(&c.f, "a", "line 1");
+	sink_dir_flush_all(&c.f);
+	assert_int_equal(strlen(sink_dir_content(&c.f, "a")),
+			 LINES_BYTES + LINE_BYTES);
 	tear_down_crash(&c);
 }
 
-static void killed_inside_the_write_at_each_byte(void **state)
+static void a_kill_at_any_byte_of_the_write_doubles_no_line(void **state)
 {
 	(void)state;
 	for (rlim_t cut = 0; cut <= LINES_BYTES; cut++) {
 		struct crash c;
 		set_up_crash(&c);
-		write_file(&c.f, "a", "old\n");
+		sink_dir_write(&c.f, "a", "old\n");
 		c.cut_bytes = 4 + cut;
 		run_and_kill(run_batch, &c);
-		assert_int_equal(strlen(content(&c.f, "a")), 4 + cut);
+		assert_int_equal(strlen(sink_dir_content(&c.f, "a")), 4 + cut);
 		restart(&c);
-		assert_string_equal(content(&c.f, "a"),
+		assert_string_equal(sink_dir_content(&c.f, "a"),
 				    "old\nline 1\nline 2\nline 3\n");
 		assert_int_equal(c.f.sink->stats.recovered_bytes_total, cut);
 		tear_down_crash(&c);
 	}
 }
 
-static void killed_again_while_recovering(void **state)
+static void a_second_kill_during_recovery_doubles_no_line(void **state)
 {
 	(void)state;
 	for (rlim_t cut = 0; cut <= LINES_BYTES; cut++) {
@@ -141,36 +157,36 @@ static void killed_again_while_recovering(void **state)
 		c.cut_bytes = RLIM_INFINITY;
 		run_and_kill(run_batch, &c);
 		restart(&c);
-		assert_string_equal(content(&c.f, "a"), all_lines);
+		assert_string_equal(sink_dir_content(&c.f, "a"), all_lines);
 		tear_down_crash(&c);
 	}
 }
 
-static void a_torn_write_is_noted_again_before_it_goes_on(void **state)
+static void a_torn_write_is_noted_again_before_it_is_completed(void **state)
 {
 	(void)state;
 	for (rlim_t cut = 1; cut < LINES_BYTES; cut++) {
 		struct crash c;
 		set_up_crash(&c);
 		c.cut_bytes = cut;
-		run_batch(&c); /* in this process, which lives on */
+		run_batch(&c); /* this process goes on without a restart */
 		limit_file_size(RLIM_INFINITY);
 		assert_int_equal(c.left->count, 1);
-		wait_s(&c.f, 1);
-		flush_only(&c.f);
+		sink_dir_wait_s(&c.f, 1);
+		sink_dir_flush_only(&c.f);
 		assert_int_equal(c.left->count, 2);
 		const struct append_note *n = &c.left->notes[1];
 		assert_int_equal(n->offset_bytes, cut);
 		assert_int_equal(n->skip_bytes, cut);
 		assert_int_equal(n->length_bytes, LINES_BYTES - cut);
-		close_sink(&c.f); /* not committed: it comes again */
+		sink_dir_close(&c.f); /* not committed: the batch is repeated */
 		restart(&c);
-		assert_string_equal(content(&c.f, "a"), all_lines);
+		assert_string_equal(sink_dir_content(&c.f, "a"), all_lines);
 		tear_down_crash(&c);
 	}
 }
 
-static void what_got_nowhere_is_noted_once(void **state)
+static void lines_that_reached_no_file_are_noted_once(void **state)
 {
 	(void)state;
 	struct crash c;
@@ -178,84 +194,85 @@ static void what_got_nowhere_is_noted_once(void **state)
 	c.cut_bytes = 0;
 	run_batch(&c);
 	for (int i = 0; i < 5; i++) {
-		wait_s(&c.f, 10);
-		flush_only(&c.f);
+		sink_dir_wait_s(&c.f, 10);
+		sink_dir_flush_only(&c.f);
 	}
 	assert_int_equal(c.left->count, 1);
 	limit_file_size(RLIM_INFINITY);
-	wait_s(&c.f, 10);
-	flush_all(&c.f);
-	assert_string_equal(content(&c.f, "a"), all_lines);
+	sink_dir_wait_s(&c.f, 10);
+	sink_dir_flush_all(&c.f);
+	assert_string_equal(sink_dir_content(&c.f, "a"), all_lines);
 	tear_down_crash(&c);
 }
 
-static void a_renamed_file_gets_nothing_and_the_new_one_all(void **state)
+static void if_the_file_was_renamed_the_new_one_gets_all_lines(void **state)
 {
 	(void)state;
 	struct crash c;
 	set_up_crash(&c);
 	c.cut_bytes = 10;
 	run_and_kill(run_batch, &c);
-	move(&c.f, "a", "a.1");
+	sink_dir_move(&c.f, "a", "a.1");
 	restart(&c);
-	assert_string_equal(content(&c.f, "a.1"), "line 1\nlin");
-	assert_string_equal(content(&c.f, "a"), all_lines);
+	assert_string_equal(sink_dir_content(&c.f, "a.1"), "line 1\nlin");
+	assert_string_equal(sink_dir_content(&c.f, "a"), all_lines);
 	tear_down_crash(&c);
 }
 
-static void a_file_that_was_cut_meanwhile_gets_all(void **state)
+static void a_file_that_was_truncated_meanwhile_gets_all_lines(void **state)
 {
 	(void)state;
 	struct crash c;
 	set_up_crash(&c);
-	write_file(&c.f, "a", "old\nolder\n");
+	sink_dir_write(&c.f, "a", "old\nolder\n");
 	run_and_kill(run_batch, &c);
-	assert_int_equal(truncate(path(&c.f, "a"), 4), 0);
+	assert_int_equal(truncate(sink_dir_path(&c.f, "a"), 4), 0);
 	restart(&c);
-	assert_string_equal(content(&c.f, "a"),
+	assert_string_equal(sink_dir_content(&c.f, "a"),
 			    "old\nline 1\nline 2\nline 3\n");
 	tear_down_crash(&c);
 }
 
-/* Without a spill what is set aside waits in memory, over batches; a note
- * speaks of the new lines alone. */
+/* Without a spill, lines that cannot be written wait in memory over several
+ * batches.  A note describes only the lines of its own batch. */
 static void older_lines_are_not_noted(void **state)
 {
 	(void)state;
 	struct crash c;
 	struct err e;
 	set_up_crash(&c);
-	assert_true(open_in(&c.f, "    Path @\n", false, &e));
-	assert_int_equal(mkdir(path(&c.f, "a"), 0755), 0);
-	put(&c.f, "a", "older");
-	assert_int_equal(flush(&c.f), SINK_FLUSHED);
-	assert_int_equal(rmdir(path(&c.f, "a")), 0);
-	put(&c.f, "a", "line 1");
-	wait_s(&c.f, 1);
-	flush_only(&c.f);
+	assert_true(sink_dir_try_open(&c.f, "    Path @\n", false, &e));
+	assert_int_equal(mkdir(sink_dir_path(&c.f, "a"), 0755), 0);
+	sink_dir_put(&c.f, "a", "older");
+	assert_int_equal(sink_dir_flush(&c.f), SINK_FLUSHED);
+	assert_int_equal(rmdir(sink_dir_path(&c.f, "a")), 0);
+	sink_dir_put(&c.f, "a", "line 1");
+	sink_dir_wait_s(&c.f, 1);
+	sink_dir_flush_only(&c.f);
 	assert_int_equal(c.left->count, 1);
 	assert_int_equal(c.left->notes[0].offset_bytes, strlen("older\n"));
 	assert_int_equal(c.left->notes[0].skip_bytes, 0);
 	assert_int_equal(c.left->notes[0].length_bytes, LINE_BYTES);
-	close_sink(&c.f);
+	sink_dir_close(&c.f);
 	crash_notes_restart(c.left);
-	assert_true(open_in(&c.f, "    Path @\n", false, &e));
-	put(&c.f, "a", "line 1");
-	flush_all(&c.f);
-	assert_string_equal(content(&c.f, "a"), "older\nline 1\n");
+	assert_true(sink_dir_try_open(&c.f, "    Path @\n", false, &e));
+	sink_dir_put(&c.f, "a", "line 1");
+	sink_dir_flush_all(&c.f);
+	assert_string_equal(sink_dir_content(&c.f, "a"), "older\nline 1\n");
 	tear_down_crash(&c);
 }
 
-/* What was written must be found in the first batch, also when nothing can be
- * written then. */
-static void a_file_that_is_locked_then_is_looked_into(void **state)
+/* The sink must recognize the lines that were written during the first batch,
+ * even if it can write nothing then. */
+static void recovery_examines_a_file_that_is_locked(void **state)
 {
 	(void)state;
 	for (rlim_t cut = 0; cut < 2 * LINES_BYTES; cut++) {
 		struct crash c;
 		char spill[96];
 		set_up_crash(&c);
-		snprintf(spill, sizeof spill, "%s", path(&c.f, "spill"));
+		snprintf(spill, sizeof spill, "%s",
+			 sink_dir_path(&c.f, "spill"));
 		if (cut % 2)
 			c.f.env.spill_dir = spill;
 		c.f.env.spill_bytes_max = SIZE_MAX;
@@ -263,21 +280,21 @@ static void a_file_that_is_locked_then_is_looked_into(void **state)
 		run_and_kill(run_batch, &c);
 		crash_notes_restart(c.left);
 		open_and_put(&c);
-		int fd = open(path(&c.f, "a"), O_RDONLY | O_CLOEXEC);
+		int fd = open(sink_dir_path(&c.f, "a"), O_RDONLY | O_CLOEXEC);
 		assert_int_equal(flock(fd, LOCK_EX), 0);
-		assert_int_equal(flush(&c.f), SINK_FLUSHED);
+		assert_int_equal(sink_dir_flush(&c.f), SINK_FLUSHED);
 		crash_notes_commit(c.left);
 		close(fd);
-		wait_s(&c.f, 1);
-		flush_all(&c.f);
-		assert_string_equal(content(&c.f, "a"), all_lines);
+		sink_dir_wait_s(&c.f, 1);
+		sink_dir_flush_all(&c.f);
+		assert_string_equal(sink_dir_content(&c.f, "a"), all_lines);
 		assert_int_equal(c.f.sink->stats.recovered_bytes_total,
 				 cut / 2);
 		tear_down_crash(&c);
 	}
 }
 
-static void a_file_that_may_only_be_read_then_is_too(void **state)
+static void recovery_examines_a_file_that_is_read_only(void **state)
 {
 	(void)state;
 	enum { NOBODY = 65534 };
@@ -289,41 +306,41 @@ static void a_file_that_may_only_be_read_then_is_too(void **state)
 		run_and_kill(run_batch, &c);
 		crash_notes_restart(c.left);
 		open_and_put(&c);
-		assert_int_equal(chmod(path(&c.f, "a"), 0444), 0);
+		assert_int_equal(chmod(sink_dir_path(&c.f, "a"), 0444), 0);
 		assert_int_equal(chmod(c.f.dir, 0755), 0);
 		if (user == 0 && seteuid(NOBODY) != 0) {
 			tear_down_crash(&c);
 			skip();
 		}
-		assert_int_equal(flush(&c.f), SINK_FLUSHED);
+		assert_int_equal(sink_dir_flush(&c.f), SINK_FLUSHED);
 		assert_int_equal(seteuid(user), 0);
 		crash_notes_commit(c.left);
 		assert_int_equal(c.f.sink->stats.lines_queued, 3 - cut / 7);
-		assert_int_equal(chmod(path(&c.f, "a"), 0644), 0);
-		wait_s(&c.f, 1);
-		flush_all(&c.f);
-		assert_string_equal(content(&c.f, "a"), all_lines);
+		assert_int_equal(chmod(sink_dir_path(&c.f, "a"), 0644), 0);
+		sink_dir_wait_s(&c.f, 1);
+		sink_dir_flush_all(&c.f);
+		assert_string_equal(sink_dir_content(&c.f, "a"), all_lines);
 		tear_down_crash(&c);
 	}
 }
 
-/* --- others on the same file */
+/* --- other processes that append to the same file */
 
-static void what_another_process_wrote_there_is_not_ours(void **state)
+static void lines_of_another_process_are_not_taken_for_ours(void **state)
 {
 	(void)state;
 	struct crash c;
 	set_up_crash(&c);
 	c.left->kill_in = 1;
 	run_and_kill(run_batch, &c);
-	append(&c.f, "a", "line of another\n"); /* begins as ours */
+	append(&c.f, "a", "line of another\n"); /* begins like our line */
 	restart(&c);
-	assert_string_equal(content(&c.f, "a"),
+	assert_string_equal(sink_dir_content(&c.f, "a"),
 			    "line of another\nline 1\nline 2\nline 3\n");
 	tear_down_crash(&c);
 }
 
-static void a_line_that_another_process_closed_comes_again_whole(void **state)
+static void a_line_closed_by_another_process_is_written_again(void **state)
 {
 	(void)state;
 	struct crash c;
@@ -332,12 +349,12 @@ static void a_line_that_another_process_closed_comes_again_whole(void **state)
 	run_and_kill(run_batch, &c);
 	append(&c.f, "a", "\nanother\n");
 	restart(&c);
-	assert_string_equal(content(&c.f, "a"),
+	assert_string_equal(sink_dir_content(&c.f, "a"),
 			    "line 1\nlin\nanother\nline 2\nline 3\n");
 	tear_down_crash(&c);
 }
 
-static void the_same_while_alive(void **state)
+static void a_closed_line_is_written_again_without_a_restart(void **state)
 {
 	(void)state;
 	struct crash c;
@@ -346,9 +363,9 @@ static void the_same_while_alive(void **state)
 	run_batch(&c);
 	limit_file_size(RLIM_INFINITY);
 	append(&c.f, "a", "\nanother\n");
-	wait_s(&c.f, 1);
-	flush_all(&c.f);
-	assert_string_equal(content(&c.f, "a"),
+	sink_dir_wait_s(&c.f, 1);
+	sink_dir_flush_all(&c.f);
+	assert_string_equal(sink_dir_content(&c.f, "a"),
 			    "line 1\nlin\nanother\nline 2\nline 3\n");
 	tear_down_crash(&c);
 }
@@ -356,44 +373,44 @@ static void the_same_while_alive(void **state)
 static void a_torn_tail_of_another_process_is_waited_for(void **state)
 {
 	(void)state;
-	struct fixture f;
-	open_with(&f, "    Path @\n");
-	write_file(&f, "a", "whole\nhal");
-	put(&f, "a", "ours");
+	struct sink_dir f;
+	sink_dir_open(&f, "    Path @\n");
+	sink_dir_write(&f, "a", "whole\nhal");
+	sink_dir_put(&f, "a", "ours");
 	for (int s = 0; s < 10; s++) {
-		put(&f, "b", "free");
-		assert_int_equal(flush(&f), SINK_FLUSHED);
+		sink_dir_put(&f, "b", "free");
+		assert_int_equal(sink_dir_flush(&f), SINK_FLUSHED);
 		assert_int_equal(f.sink->stats.lines_queued, 1);
-		wait_s(&f, s < 9);
+		sink_dir_wait_s(&f, s < 9);
 	}
-	assert_int_equal(strlen(content(&f, "b")), 50);
+	assert_int_equal(strlen(sink_dir_content(&f, "b")), 50);
 	append(&f, "a", "f\n");
-	wait_s(&f, 5);
-	flush_all(&f);
-	assert_string_equal(content(&f, "a"), "whole\nhalf\nours\n");
+	sink_dir_wait_s(&f, 5);
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "a"), "whole\nhalf\nours\n");
 	assert_int_equal(f.sink->stats.errors_total, 0);
-	close_all(&f);
+	sink_dir_fini(&f);
 }
 
-static void and_closed_after_ten_seconds(void **state)
+static void a_foreign_torn_tail_is_closed_after_ten_seconds(void **state)
 {
 	(void)state;
-	struct fixture f;
-	open_with(&f, "    Path @\n");
-	write_file(&f, "a", "whole\nhal");
-	put(&f, "a", "ours");
-	flush(&f);
-	wait_s(&f, 9);
-	flush(&f);
-	assert_string_equal(content(&f, "a"), "whole\nhal");
-	wait_s(&f, 1);
-	flush_all(&f);
-	assert_string_equal(content(&f, "a"), "whole\nhal\nours\n");
+	struct sink_dir f;
+	sink_dir_open(&f, "    Path @\n");
+	sink_dir_write(&f, "a", "whole\nhal");
+	sink_dir_put(&f, "a", "ours");
+	sink_dir_flush(&f);
+	sink_dir_wait_s(&f, 9);
+	sink_dir_flush(&f);
+	assert_string_equal(sink_dir_content(&f, "a"), "whole\nhal");
+	sink_dir_wait_s(&f, 1);
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "a"), "whole\nhal\nours\n");
 	assert_int_equal(f.sink->stats.bytes_written_total, 5);
-	close_all(&f);
+	sink_dir_fini(&f);
 }
 
-static void what_was_given_up_is_closed_at_once(void **state)
+static void a_torn_line_whose_rest_was_dropped_is_closed_at_once(void **state)
 {
 	(void)state;
 	struct crash c;
@@ -401,100 +418,121 @@ static void what_was_given_up_is_closed_at_once(void **state)
 	c.cut_bytes = 10;
 	run_batch(&c);
 	limit_file_size(RLIM_INFINITY);
-	abandon(&c.f);
-	put(&c.f, "a", "next");
-	wait_s(&c.f, 1);
-	flush_all(&c.f);
-	assert_string_equal(content(&c.f, "a"), "line 1\nlin\nnext\n");
+	sink_dir_abandon(&c.f);
+	sink_dir_put(&c.f, "a", "next");
+	sink_dir_wait_s(&c.f, 1);
+	sink_dir_flush_all(&c.f);
+	assert_string_equal(sink_dir_content(&c.f, "a"), "line 1\nlin\nnext\n");
 	tear_down_crash(&c);
 }
 
-static void a_locked_file_holds_up_no_other(void **state)
+static void a_locked_file_delays_no_other_file(void **state)
 {
 	(void)state;
-	struct fixture f;
-	open_with(&f, "    Path @\n");
-	write_file(&f, "a", "");
-	int fd = open(path(&f, "a"), O_RDONLY | O_CLOEXEC);
+	struct sink_dir f;
+	sink_dir_open(&f, "    Path @\n");
+	sink_dir_write(&f, "a", "");
+	int fd = open(sink_dir_path(&f, "a"), O_RDONLY | O_CLOEXEC);
 	assert_int_equal(flock(fd, LOCK_EX), 0);
-	put(&f, "a", "ours");
-	put(&f, "b", "free");
-	assert_int_equal(flush(&f), SINK_FLUSHED);
-	assert_string_equal(content(&f, "b"), "free\n");
-	assert_string_equal(content(&f, "a"), "");
+	sink_dir_put(&f, "a", "ours");
+	sink_dir_put(&f, "b", "free");
+	assert_int_equal(sink_dir_flush(&f), SINK_FLUSHED);
+	assert_string_equal(sink_dir_content(&f, "b"), "free\n");
+	assert_string_equal(sink_dir_content(&f, "a"), "");
 	assert_int_equal(f.sink->stats.lines_queued, 1);
 	assert_int_equal(f.sink->stats.errors_total, 0);
 	close(fd);
-	wait_s(&f, 1);
-	flush_all(&f);
-	assert_string_equal(content(&f, "a"), "ours\n");
-	close_all(&f);
+	sink_dir_wait_s(&f, 1);
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "a"), "ours\n");
+	sink_dir_fini(&f);
 }
 
-static void a_file_that_may_only_be_written_is(void **state)
+static void a_file_that_is_write_only_is_appended_to(void **state)
 {
 	(void)state;
 	enum { NOBODY = 65534 };
 	uid_t user = geteuid();
-	struct fixture f;
-	open_with(&f, "    Path @\n");
-	write_file(&f, "a", "old\n");
-	assert_int_equal(chmod(path(&f, "a"), 0222), 0);
+	struct sink_dir f;
+	sink_dir_open(&f, "    Path @\n");
+	sink_dir_write(&f, "a", "old\n");
+	assert_int_equal(chmod(sink_dir_path(&f, "a"), 0222), 0);
 	assert_int_equal(chmod(f.dir, 0777), 0);
 	if (user == 0 && seteuid(NOBODY) != 0) {
-		close_all(&f);
+		sink_dir_fini(&f);
 		skip();
 	}
-	put(&f, "a", "new");
-	flush_all(&f);
+	sink_dir_put(&f, "a", "new");
+	sink_dir_flush_all(&f);
 	assert_int_equal(seteuid(user), 0);
-	assert_int_equal(chmod(path(&f, "a"), 0644), 0);
-	assert_string_equal(content(&f, "a"), "old\nnew\n");
-	close_all(&f);
+	assert_int_equal(chmod(sink_dir_path(&f, "a"), 0644), 0);
+	assert_string_equal(sink_dir_content(&f, "a"), "old\nnew\n");
+	sink_dir_fini(&f);
 }
 
-/* --- two processes, one of them killed again and again */
+/* --- two processes, one of which is killed again and again */
 
 enum { SHARED_LINES = 10000, BATCH_LINES = 25 };
 
-struct shared { /* what the journal keeps, for a writer's next process */
+/* What a writer's next process finds: its part of the journal, and the
+ * clock. */
+struct shared {
 	struct crash_notes notes;
 	struct sink_stats counters;
 	unsigned lines;
 	unsigned starts;
+	int64_t now_ns;
+	atomic_ulong flushes; /* by all processes of this writer */
+	atomic_bool is_finished;
 };
 
 struct writer {
-	struct fixture f;
+	struct sink_dir f;
 	struct append_notes notes;
-	struct shared *shared;
+	struct shared *shared, *other;
+	unsigned long seen_flushes; /* of the other writer */
 	char spill_dir[96];
 	char who;
+	struct random random; /* one sequence for each start */
 	bool is_mortal;
-	bool is_cut; /* its writes, from now on */
+	bool is_cut; /* its writes are cut from now on */
 };
 
-/* A process whose writes fail would go on with its lines in memory. */
-static void maybe_die(const struct writer *w)
+/* A process whose writes are cut must die: otherwise it would keep its lines
+ * in memory and write them later. */
+static void maybe_die(struct writer *w)
 {
-	if (w->is_cut || (w->is_mortal && rand() % 4 == 0))
+	if (w->is_cut || (w->is_mortal && random_below(&w->random, 4) == 0))
 		kill(getpid(), SIGKILL);
 }
 
-/* As the journal's commit, this is one instant.  Real time: a torn tail must
- * be waited for. */
+/* The clock advances only when the other writer does, so that the machine's
+ * speed does not decide whether its torn tail is repaired or closed. */
+static int64_t tick(struct writer *w)
+{
+	unsigned long flushes = atomic_load(&w->other->flushes);
+	if (flushes != w->seen_flushes || atomic_load(&w->other->is_finished))
+		w->shared->now_ns += 100 * NS_PER_MS;
+	else
+		sched_yield();
+	w->seen_flushes = flushes;
+	atomic_fetch_add(&w->shared->flushes, 1);
+	return w->shared->now_ns;
+}
+
+/* The commit is atomic, as the journal's commit is. */
 static void flush_and_commit(struct writer *w, unsigned lines)
 {
 	do {
-		w->f.now_ns = clock_mono_ns();
-		assert_int_equal(flush_only(&w->f), SINK_FLUSHED);
+		w->f.now_ns = tick(w);
+		assert_int_equal(sink_dir_flush_only(&w->f), SINK_FLUSHED);
 		maybe_die(w);
 	} while (w->f.env.spill_dir == NULL &&
 		 w->f.sink->stats.lines_queued > 0);
 	w->shared->notes.count = w->shared->notes.found = 0;
 	w->shared->counters = w->f.sink->stats;
 	w->shared->lines += lines;
-	commit(&w->f);
+	sink_dir_commit(&w->f);
 }
 
 static void write_batch(struct writer *w)
@@ -504,22 +542,23 @@ static void write_batch(struct writer *w)
 		snprintf(text, sizeof text, "%c %u %.*s.", w->who,
 			 w->shared->lines + i, (int)(i % 20),
 			 "abcdefghijklmnopqrst");
-		put(&w->f, "shared", text);
+		sink_dir_put(&w->f, "shared", text);
 	}
 	flush_and_commit(w, BATCH_LINES);
 }
 
-/* Before a write: nothing, death, or a cut inside it. */
+/* Before a write, at random: do nothing, die, or cut the write short. */
 static void note_and_die(void *data, const struct append_note *n)
 {
 	struct writer *w = data;
-	crash_note(&w->shared->notes, n);
-	int what = w->is_mortal ? rand() % 8 : 7;
+	crash_notes_write(&w->shared->notes, n);
+	uint32_t what = w->is_mortal ? random_below(&w->random, 8) : 7;
 	if (what == 0)
 		kill(getpid(), SIGKILL);
 	if (what != 1)
 		return;
-	limit_file_size(n->offset_bytes + (rlim_t)rand() % n->length_bytes);
+	limit_file_size(n->offset_bytes +
+			random_below(&w->random, (uint32_t)n->length_bytes));
 	w->is_cut = true;
 }
 
@@ -528,7 +567,7 @@ static const struct append_note *find_left(void *data, uint32_t sink,
 					   size_t nth)
 {
 	struct writer *w = data;
-	return crash_find(&w->shared->notes, sink, device, inode, nth);
+	return crash_notes_find(&w->shared->notes, sink, device, inode, nth);
 }
 
 static void write_all(struct writer *w)
@@ -538,15 +577,17 @@ static void write_all(struct writer *w)
 	w->f.env.notes = &w->notes;
 	w->f.env.number = (uint32_t)w->who;
 	crash_notes_restart(&w->shared->notes);
-	srand(++w->shared->starts * 2 + (w->who == 'A'));
-	assert_true(open_in(&w->f, "    Path @\n", false, &e));
+	w->random = random_seed("file_recovery", 1);
+	w->random.state += ++w->shared->starts * 2 + (w->who == 'A');
+	assert_true(sink_dir_try_open(&w->f, "    Path @\n", false, &e));
 	w->f.sink->ops->restore(w->f.sink, &w->shared->counters);
 	while (w->shared->lines < SHARED_LINES)
 		write_batch(w);
 	while (w->f.sink->stats.lines_queued > 0)
 		flush_and_commit(w, 0);
 	assert_int_equal(w->f.sink->stats.lines_written_total, SHARED_LINES);
-	close_sink(&w->f);
+	sink_dir_close(&w->f);
+	atomic_store(&w->shared->is_finished, true);
 	_exit(0);
 }
 
@@ -570,10 +611,10 @@ static void count_line(const char *line, unsigned char *seen)
 	seen[who == 'A' ? number : SHARED_LINES + number]++;
 }
 
-static void assert_each_line_once(struct fixture *f)
+static void assert_each_line_once(struct sink_dir *f)
 {
 	unsigned char *seen = calloc(2, SHARED_LINES);
-	FILE *file = fopen(path(f, "shared"), "r");
+	FILE *file = fopen(sink_dir_path(f, "shared"), "r");
 	assert_non_null(file);
 	char line[128];
 	while (fgets(line, sizeof line, file) != NULL)
@@ -585,7 +626,7 @@ static void assert_each_line_once(struct fixture *f)
 	free(seen);
 }
 
-/* Restart A as often as it dies.  How often that was. */
+/* Restart A whenever it dies.  The answer is how often it died. */
 static unsigned run_writers(struct writer writers[static 2])
 {
 	pid_t pids[2] = {start(&writers[0]), start(&writers[1])};
@@ -610,11 +651,13 @@ static void append_as_two(bool spills)
 {
 	struct writer writers[2] = {{.who = 'A', .is_mortal = true},
 				    {.who = 'B'}};
-	make_dir(&writers[0].f);
+	sink_dir_init(&writers[0].f);
 	for (size_t i = 0; i < 2; i++) {
 		struct writer *w = &writers[i];
 		w->f = writers[0].f;
 		w->shared = share(sizeof *w->shared);
+		w->shared->now_ns = START_NS;
+		writers[1 - i].other = w->shared;
 		if (!spills)
 			continue;
 		snprintf(w->spill_dir, sizeof w->spill_dir, "%.64s/spill.%c",
@@ -627,16 +670,16 @@ static void append_as_two(bool spills)
 	assert_each_line_once(&writers[0].f);
 	for (size_t i = 0; i < 2; i++)
 		munmap(writers[i].shared, sizeof *writers[i].shared);
-	close_all(&writers[0].f);
+	sink_dir_fini(&writers[0].f);
 }
 
-static void two_processes_append_and_one_is_killed_all_the_time(void **state)
+static void two_processes_append_while_one_is_killed_repeatedly(void **state)
 {
 	(void)state;
 	append_as_two(false);
 }
 
-static void the_same_with_spills(void **state)
+static void two_processes_spill_while_one_is_killed_repeatedly(void **state)
 {
 	(void)state;
 	append_as_two(true);
@@ -644,7 +687,7 @@ static void the_same_with_spills(void **state)
 
 /* --- syncing */
 
-static void the_policy_says_when_to_sync(void **state)
+static void the_fsync_policy_decides_when_to_sync(void **state)
 {
 	(void)state;
 	static const struct {
@@ -656,56 +699,64 @@ static void the_policy_says_when_to_sync(void **state)
 		{SINK_FSYNC_INTERVAL, 2, 4},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct fixture f;
+		struct sink_dir f;
 		struct err e;
-		make_dir(&f);
+		sink_dir_init(&f);
 		f.env.fsync = cases[i].policy;
 		f.env.fsync_interval_s = 2.5;
-		assert_true(open_in(&f, "    Path @\n", false, &e));
+		assert_true(sink_dir_try_open(&f, "    Path @\n", false, &e));
 		const struct sink_stats *s = &f.sink->stats;
 		for (int n = 0; n < 2; n++) {
-			put(&f, "a", "1");
-			put(&f, "b", "1");
-			flush_all(&f);
+			sink_dir_put(&f, "a", "1");
+			sink_dir_put(&f, "b", "1");
+			sink_dir_flush_all(&f);
 		}
 		assert_int_equal(s->fsyncs_total, cases[i].after_two);
-		put(&f, "a", "2");
-		wait_s(&f, 3);
-		flush_all(&f);
+		sink_dir_put(&f, "a", "2");
+		sink_dir_wait_s(&f, 3);
+		sink_dir_flush_all(&f);
 		assert_int_equal(s->fsyncs_total, cases[i].after_interval);
 		assert_int_equal(s->errors_total, 0);
-		close_all(&f);
+		sink_dir_fini(&f);
 	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(killed_between_note_and_write),
-		cmocka_unit_test(killed_behind_the_write),
-		cmocka_unit_test(killed_inside_the_write_at_each_byte),
-		cmocka_unit_test(killed_again_while_recovering),
-		cmocka_unit_test(a_torn_write_is_noted_again_before_it_goes_on),
-		cmocka_unit_test(what_got_nowhere_is_noted_once),
+		cmocka_unit_test(a_kill_between_note_and_write_doubles_no_line),
+		cmocka_unit_test(a_kill_after_the_write_doubles_no_line),
 		cmocka_unit_test(
-			a_renamed_file_gets_nothing_and_the_new_one_all),
-		cmocka_unit_test(a_file_that_was_cut_meanwhile_gets_all),
-		cmocka_unit_test(a_file_that_is_locked_then_is_looked_into),
-		cmocka_unit_test(a_file_that_may_only_be_read_then_is_too),
+			a_kill_at_any_byte_of_the_write_doubles_no_line),
+		cmocka_unit_test(a_second_kill_during_recovery_doubles_no_line),
+		cmocka_unit_test(
+			a_torn_write_is_noted_again_before_it_is_completed),
+		cmocka_unit_test(lines_that_reached_no_file_are_noted_once),
+		cmocka_unit_test(
+			if_the_file_was_renamed_the_new_one_gets_all_lines),
+		cmocka_unit_test(
+			a_file_that_was_truncated_meanwhile_gets_all_lines),
+		cmocka_unit_test(recovery_examines_a_file_that_is_locked),
+		cmocka_unit_test(recovery_examines_a_file_that_is_read_only),
 		cmocka_unit_test(older_lines_are_not_noted),
-		cmocka_unit_test(what_another_process_wrote_there_is_not_ours),
 		cmocka_unit_test(
-			a_line_that_another_process_closed_comes_again_whole),
-		cmocka_unit_test(the_same_while_alive),
+			lines_of_another_process_are_not_taken_for_ours),
+		cmocka_unit_test(
+			a_line_closed_by_another_process_is_written_again),
+		cmocka_unit_test(
+			a_closed_line_is_written_again_without_a_restart),
 		cmocka_unit_test(a_torn_tail_of_another_process_is_waited_for),
-		cmocka_unit_test(and_closed_after_ten_seconds),
-		cmocka_unit_test(what_was_given_up_is_closed_at_once),
-		cmocka_unit_test(a_locked_file_holds_up_no_other),
-		cmocka_unit_test(a_file_that_may_only_be_written_is),
 		cmocka_unit_test(
-			two_processes_append_and_one_is_killed_all_the_time),
-		cmocka_unit_test(the_same_with_spills),
-		cmocka_unit_test(the_policy_says_when_to_sync),
+			a_foreign_torn_tail_is_closed_after_ten_seconds),
+		cmocka_unit_test(
+			a_torn_line_whose_rest_was_dropped_is_closed_at_once),
+		cmocka_unit_test(a_locked_file_delays_no_other_file),
+		cmocka_unit_test(a_file_that_is_write_only_is_appended_to),
+		cmocka_unit_test(
+			two_processes_append_while_one_is_killed_repeatedly),
+		cmocka_unit_test(
+			two_processes_spill_while_one_is_killed_repeatedly),
+		cmocka_unit_test(the_fsync_policy_decides_when_to_sync),
 	};
-	return cmocka_run_group_tests(tests, be_quiet, NULL);
+	return cmocka_run_group_tests(tests, turn_log_off, NULL);
 }

@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where lines go, when everything works; the failures are in
- * test_file_faults.c. */
+/* To which files lines go if everything works; test_file_faults.c tests
+ * failures. */
 #include "sink_dir.h"
 
-/* --- where lines go */
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+
+/* --- the path of a line */
 
 static const struct target_case {
-	const char *keys; /* @ is the directory */
-	const char *tag;  /* the same */
-	const char *name; /* below the directory */
+	const char *keys; /* @ stands for the directory */
+	const char *tag;  /* in it, @ stands for the directory, too */
+	const char *name; /* in the directory */
 } target_cases[] = {
 	{"", "@/a.log", "a.log"},
 	{"", "@/2026-1120/a.log", "2026-1120/a.log"},
@@ -31,13 +39,13 @@ static const struct target_case {
 	{"    Path @\n    Tag_Path Verbatim\n", "a*", "a*"},
 };
 
-static void put_with_dir(struct fixture *f, const char *tag)
+static void put_with_dir(struct sink_dir *f, const char *tag)
 {
 	struct buf text = {0};
 	if (*tag == '@')
 		buf_put_text(&text, f->dir);
 	buf_put_text(&text, *tag == '@' ? tag + 1 : tag);
-	put(f, buf_text(&text), "hello");
+	sink_dir_put(f, buf_text(&text), "hello");
 	buf_fini(&text);
 }
 
@@ -47,28 +55,28 @@ static void a_line_goes_where_path_file_and_tag_say(void **state)
 	for (size_t i = 0; i < sizeof target_cases / sizeof *target_cases;
 	     i++) {
 		const struct target_case *c = &target_cases[i];
-		struct fixture f;
-		open_with(&f, c->keys);
+		struct sink_dir f;
+		sink_dir_open(&f, c->keys);
 		put_with_dir(&f, c->tag);
-		flush_all(&f);
-		assert_string_equal(content(&f, c->name), "hello\n");
-		close_all(&f);
+		sink_dir_flush_all(&f);
+		assert_string_equal(sink_dir_content(&f, c->name), "hello\n");
+		sink_dir_fini(&f);
 	}
 }
 
-static void a_relative_tag_lies_in_the_working_directory(void **state)
+static void a_relative_tag_is_below_the_working_directory(void **state)
 {
 	(void)state;
-	struct fixture f;
-	open_with(&f, "");
+	struct sink_dir f;
+	sink_dir_open(&f, "");
 	char before[PATH_MAX];
 	assert_non_null(getcwd(before, sizeof before));
 	assert_int_equal(chdir(f.dir), 0);
-	put(&f, "kube.*", "hello");
-	flush_all(&f);
+	sink_dir_put(&f, "kube.*", "hello");
+	sink_dir_flush_all(&f);
 	assert_int_equal(chdir(before), 0);
-	assert_string_equal(content(&f, "kube.*"), "hello\n");
-	close_all(&f);
+	assert_string_equal(sink_dir_content(&f, "kube.*"), "hello\n");
+	sink_dir_fini(&f);
 }
 
 static void a_path_that_leaves_its_root_is_refused(void **state)
@@ -95,307 +103,310 @@ static void a_path_that_leaves_its_root_is_refused(void **state)
 	};
 	static const char *const keys[] = {"", "    Path @\n"};
 	for (size_t k = 0; k < 2; k++) {
-		struct fixture f;
-		open_with(&f, keys[k]);
+		struct sink_dir f;
+		sink_dir_open(&f, keys[k]);
 		size_t count = sizeof tags / sizeof *tags;
 		for (size_t i = 0; i < count; i++) {
 			enum drop_reason reason = DROP_unrouted;
-			assert_false(put_span(&f, tags[i], SPAN("m"), true,
-					      &reason));
+			assert_false(sink_dir_put_span(&f, tags[i], SPAN("m"),
+						       true, &reason));
 			assert_int_equal(reason, DROP_path_refused);
 		}
 		const struct sink_stats *s = &f.sink->stats;
 		assert_int_equal(s->lines_dropped_total[DROP_path_refused],
 				 count);
 		assert_int_equal(s->messages_total, 0);
-		flush_all(&f);
-		close_all(&f);
+		sink_dir_flush_all(&f);
+		sink_dir_fini(&f);
 	}
 }
 
-static void a_file_has_the_modes_of_fluent_bit(void **state)
+static void a_file_has_the_permissions_fluent_bit_gives_it(void **state)
 {
 	(void)state;
-	struct fixture f;
+	struct sink_dir f;
 	struct stat st;
 	mode_t before = umask(027);
-	open_with(&f, "    Path @/new\n");
-	put(&f, "sub/a", "m");
-	flush_all(&f);
+	sink_dir_open(&f, "    Path @/new\n");
+	sink_dir_put(&f, "sub/a", "m");
+	sink_dir_flush_all(&f);
 	umask(before);
-	assert_int_equal(stat(path(&f, "new/sub/a"), &st), 0);
+	assert_int_equal(stat(sink_dir_path(&f, "new/sub/a"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0640);
-	assert_int_equal(stat(path(&f, "new/sub"), &st), 0);
+	assert_int_equal(stat(sink_dir_path(&f, "new/sub"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0750);
-	close_all(&f);
+	sink_dir_fini(&f);
 }
 
 /* --- symbolic links below the root */
 
-static void a_link_that_stays_below_the_root_is_followed(void **state)
+static void a_symlink_that_stays_below_the_root_is_followed(void **state)
 {
 	(void)state;
-	struct fixture f;
-	open_with(&f, "    Path @/root\n");
-	assert_int_equal(mkdir(path(&f, "root/day"), 0755), 0);
-	assert_int_equal(symlink("day", path(&f, "root/today")), 0);
-	put(&f, "today/sub/a", "1");
-	flush_all(&f);
-	assert_string_equal(content(&f, "root/day/sub/a"), "1\n");
-	close_all(&f);
+	struct sink_dir f;
+	sink_dir_open(&f, "    Path @/root\n");
+	assert_int_equal(mkdir(sink_dir_path(&f, "root/day"), 0755), 0);
+	assert_int_equal(symlink("day", sink_dir_path(&f, "root/today")), 0);
+	sink_dir_put(&f, "today/sub/a", "1");
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "root/day/sub/a"), "1\n");
+	sink_dir_fini(&f);
 }
 
-static void a_link_that_leads_out_of_the_root_is_not(void **state)
+static void a_symlink_that_leads_out_of_the_root_is_not_followed(void **state)
 {
 	(void)state;
 	static const char *const tags[] = {"file", "dir/a", "dir/new/a"};
 	for (int follow = 0; follow < 2; follow++) {
-		struct fixture f;
-		open_with(&f, follow ? "    Path @/root\n"
-				       "    Follow_Symlinks on\n"
-				     : "    Path @/root\n");
-		assert_int_equal(mkdir(path(&f, "outside"), 0755), 0);
-		assert_int_equal(symlink("../outside", path(&f, "root/dir")),
-				 0);
+		struct sink_dir f;
+		sink_dir_open(&f, follow ? "    Path @/root\n"
+					   "    Follow_Symlinks on\n"
+					 : "    Path @/root\n");
+		assert_int_equal(mkdir(sink_dir_path(&f, "outside"), 0755), 0);
 		assert_int_equal(
-			symlink("../outside/file", path(&f, "root/file")), 0);
+			symlink("../outside", sink_dir_path(&f, "root/dir")),
+			0);
+		assert_int_equal(symlink("../outside/file",
+					 sink_dir_path(&f, "root/file")),
+				 0);
 		for (size_t i = 0; i < 3; i++)
-			put(&f, tags[i], "1");
-		assert_int_equal(flush(&f), SINK_FLUSHED);
+			sink_dir_put(&f, tags[i], "1");
+		assert_int_equal(sink_dir_flush(&f), SINK_FLUSHED);
 		assert_int_equal(f.sink->stats.lines_written_total,
 				 follow ? 3 : 0);
 		assert_int_equal(f.sink->stats.lines_queued, follow ? 0 : 3);
-		assert_int_equal(exists(&f, "outside/file"), follow);
-		assert_int_equal(exists(&f, "outside/a"), follow);
-		assert_int_equal(exists(&f, "outside/new"), follow);
-		abandon(&f);
-		close_all(&f);
+		assert_int_equal(sink_dir_exists(&f, "outside/file"), follow);
+		assert_int_equal(sink_dir_exists(&f, "outside/a"), follow);
+		assert_int_equal(sink_dir_exists(&f, "outside/new"), follow);
+		sink_dir_abandon(&f);
+		sink_dir_fini(&f);
 	}
 }
 
-static void the_root_itself_may_be_a_link(void **state)
+static void the_root_itself_may_be_a_symlink(void **state)
 {
 	(void)state;
-	struct fixture f;
+	struct sink_dir f;
 	struct err e;
-	make_dir(&f);
-	assert_int_equal(mkdir(path(&f, "disk"), 0755), 0);
-	assert_int_equal(symlink("disk", path(&f, "root")), 0);
-	assert_true(open_in(&f, "    Path @/root\n", false, &e));
-	put(&f, "new/a", "1");
-	flush_all(&f);
-	assert_string_equal(content(&f, "disk/new/a"), "1\n");
-	close_all(&f);
+	sink_dir_init(&f);
+	assert_int_equal(mkdir(sink_dir_path(&f, "disk"), 0755), 0);
+	assert_int_equal(symlink("disk", sink_dir_path(&f, "root")), 0);
+	assert_true(sink_dir_try_open(&f, "    Path @/root\n", false, &e));
+	sink_dir_put(&f, "new/a", "1");
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "disk/new/a"), "1\n");
+	sink_dir_fini(&f);
 }
 
-/* --- what a file begins with */
+/* --- the first line of a file */
 
-static void an_empty_file_begins_with_its_columns(void **state)
+static void an_empty_file_begins_with_the_column_names(void **state)
 {
 	(void)state;
-	struct fixture f;
+	struct sink_dir f;
 	struct err e;
-	make_dir(&f);
+	sink_dir_init(&f);
 	f.format = "    Format csv\n    csv_column_names on\n";
-	assert_true(open_in(&f, "    Path @\n", false, &e));
+	assert_true(sink_dir_try_open(&f, "    Path @\n", false, &e));
 	const char *row = "0.000000001,\"x\"\n";
-	write_file(&f, "old", row);
-	put(&f, "old", "x");
-	put(&f, "new", "x");
-	put(&f, "new", "x");
-	flush_all(&f);
-	put(&f, "new", "x");
-	flush_all(&f);
-	assert_string_equal(content(&f, "old"),
+	sink_dir_write(&f, "old", row);
+	sink_dir_put(&f, "old", "x");
+	sink_dir_put(&f, "new", "x");
+	sink_dir_put(&f, "new", "x");
+	sink_dir_flush_all(&f);
+	sink_dir_put(&f, "new", "x");
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "old"),
 			    "0.000000001,\"x\"\n0.000000001,\"x\"\n");
-	assert_string_equal(content(&f, "new"),
+	assert_string_equal(sink_dir_content(&f, "new"),
 			    "timestamp,\"message\"\n0.000000001,\"x\"\n"
 			    "0.000000001,\"x\"\n0.000000001,\"x\"\n");
-	/* Also one that took the place of another. */
-	move(&f, "new", "new.1");
-	put(&f, "new", "x");
-	flush_all(&f);
-	assert_string_equal(content(&f, "new"),
+	/* A file that replaces another one begins with them, too. */
+	sink_dir_move(&f, "new", "new.1");
+	sink_dir_put(&f, "new", "x");
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "new"),
 			    "timestamp,\"message\"\n0.000000001,\"x\"\n");
 	assert_int_equal(f.sink->stats.lines_written_total, 5);
-	close_all(&f);
+	sink_dir_fini(&f);
 }
 
-static void a_line_with_line_breaks_counts_as_several(void **state)
+static void a_line_with_line_breaks_counts_as_several_lines(void **state)
 {
 	(void)state;
-	struct fixture f;
-	open_with(&f, "    Path @\n    Escape off\n");
-	put(&f, "a", "1\n2\n3");
-	put(&f, "a", "4");
+	struct sink_dir f;
+	sink_dir_open(&f, "    Path @\n    Escape off\n");
+	sink_dir_put(&f, "a", "1\n2\n3");
+	sink_dir_put(&f, "a", "4");
 	assert_int_equal(f.sink->stats.lines_queued, 4);
 	assert_int_equal(f.sink->stats.messages_queued, 2);
-	flush_all(&f);
-	assert_string_equal(content(&f, "a"), "1\n2\n3\n4\n");
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "a"), "1\n2\n3\n4\n");
 	assert_int_equal(f.sink->stats.messages_written_total, 2);
-	close_all(&f);
+	sink_dir_fini(&f);
 }
 
 /* --- batches */
 
-static void a_batch_is_one_write_for_each_file(void **state)
+static void a_batch_takes_one_write_per_file(void **state)
 {
 	(void)state;
-	struct fixture f;
-	open_with(&f, "    Path @\n");
-	write_file(&f, "a", "old\n");
+	struct sink_dir f;
+	sink_dir_open(&f, "    Path @\n");
+	sink_dir_write(&f, "a", "old\n");
 	for (int i = 0; i < 100; i++) {
-		put(&f, "a", "1");
-		put(&f, "b", "2");
+		sink_dir_put(&f, "a", "1");
+		sink_dir_put(&f, "b", "2");
 	}
 	assert_int_equal(f.sink->stats.lines_queued, 200);
-	flush_all(&f);
+	sink_dir_flush_all(&f);
 	assert_int_equal(f.sink->stats.writes_total, 2);
 	assert_int_equal(f.sink->stats.bytes_written_total, 400);
 	assert_int_equal(f.sink->stats.files_open, 2);
-	assert_int_equal(strncmp(content(&f, "a"), "old\n1\n1\n", 8), 0);
-	assert_int_equal(strlen(content(&f, "a")), 204);
-	flush_all(&f);
+	assert_int_equal(strncmp(sink_dir_content(&f, "a"), "old\n1\n1\n", 8),
+			 0);
+	assert_int_equal(strlen(sink_dir_content(&f, "a")), 204);
+	sink_dir_flush_all(&f);
 	assert_int_equal(f.sink->stats.writes_total, 2);
-	close_all(&f);
+	sink_dir_fini(&f);
 }
 
-static void only_messages_that_it_answers_for_are_counted(void **state)
+static void only_messages_the_sink_answers_for_are_counted(void **state)
 {
 	(void)state;
-	struct fixture f;
+	struct sink_dir f;
 	enum drop_reason reason;
-	open_with(&f, "    Path @\n");
+	sink_dir_open(&f, "    Path @\n");
 	for (int i = 0; i < 10; i++)
-		assert_true(put_span(&f, SPAN("a"), SPAN("m"), i % 2 == 0,
-				     &reason));
+		assert_true(sink_dir_put_span(&f, SPAN("a"), SPAN("m"),
+					      i % 2 == 0, &reason));
 	assert_int_equal(f.sink->stats.messages_queued, 5);
-	flush_all(&f);
+	sink_dir_flush_all(&f);
 	assert_int_equal(f.sink->stats.lines_written_total, 10);
 	assert_int_equal(f.sink->stats.messages_written_total, 5);
-	close_all(&f);
+	sink_dir_fini(&f);
 }
 
-static void a_renamed_file_is_left_without_a_signal(void **state)
+static void a_renamed_file_is_noticed_without_a_signal(void **state)
 {
 	(void)state;
-	struct fixture f;
-	open_with(&f, "    Path @\n");
-	put(&f, "a", "1");
-	flush_all(&f);
-	move(&f, "a", "a.1");
-	put(&f, "a", "2");
-	flush_all(&f);
-	assert_string_equal(content(&f, "a.1"), "1\n");
-	assert_string_equal(content(&f, "a"), "2\n");
-	assert_int_equal(unlink(path(&f, "a")), 0);
-	put(&f, "a", "3");
-	flush_all(&f);
-	assert_string_equal(content(&f, "a"), "3\n");
+	struct sink_dir f;
+	sink_dir_open(&f, "    Path @\n");
+	sink_dir_put(&f, "a", "1");
+	sink_dir_flush_all(&f);
+	sink_dir_move(&f, "a", "a.1");
+	sink_dir_put(&f, "a", "2");
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "a.1"), "1\n");
+	assert_string_equal(sink_dir_content(&f, "a"), "2\n");
+	assert_int_equal(unlink(sink_dir_path(&f, "a")), 0);
+	sink_dir_put(&f, "a", "3");
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "a"), "3\n");
 	assert_int_equal(f.sink->stats.files_open, 1);
-	close_all(&f);
+	sink_dir_fini(&f);
 }
 
-static void a_removed_directory_is_made_again(void **state)
+static void a_removed_directory_is_created_again(void **state)
 {
 	(void)state;
-	struct fixture f;
-	open_with(&f, "    Path @\n");
-	put(&f, "d/e/a", "1");
-	flush_all(&f);
-	assert_int_equal(unlink(path(&f, "d/e/a")), 0);
-	assert_int_equal(rmdir(path(&f, "d/e")), 0);
-	assert_int_equal(rmdir(path(&f, "d")), 0);
-	put(&f, "d/e/a", "2");
-	flush_all(&f);
-	assert_string_equal(content(&f, "d/e/a"), "2\n");
-	close_all(&f);
+	struct sink_dir f;
+	sink_dir_open(&f, "    Path @\n");
+	sink_dir_put(&f, "d/e/a", "1");
+	sink_dir_flush_all(&f);
+	assert_int_equal(unlink(sink_dir_path(&f, "d/e/a")), 0);
+	assert_int_equal(rmdir(sink_dir_path(&f, "d/e")), 0);
+	assert_int_equal(rmdir(sink_dir_path(&f, "d")), 0);
+	sink_dir_put(&f, "d/e/a", "2");
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "d/e/a"), "2\n");
+	sink_dir_fini(&f);
 }
 
-static void reopen_closes_and_the_next_line_opens(void **state)
+static void reopen_closes_the_files_and_the_next_line_opens_them(void **state)
 {
 	(void)state;
-	struct fixture f;
-	open_with(&f, "    Path @\n");
-	put(&f, "a", "1");
-	flush_all(&f);
-	put(&f, "a", "2");
-	put(&f, "b", "1");
+	struct sink_dir f;
+	sink_dir_open(&f, "    Path @\n");
+	sink_dir_put(&f, "a", "1");
+	sink_dir_flush_all(&f);
+	sink_dir_put(&f, "a", "2");
+	sink_dir_put(&f, "b", "1");
 	f.sink->ops->reopen(f.sink);
-	assert_laws(f.sink);
+	assert_sink_adds_up(f.sink);
 	assert_int_equal(f.sink->stats.files_open, 0);
-	assert_string_equal(content(&f, "a"), "1\n");
-	flush_all(&f);
-	assert_string_equal(content(&f, "a"), "1\n2\n");
-	assert_string_equal(content(&f, "b"), "1\n");
-	close_all(&f);
+	assert_string_equal(sink_dir_content(&f, "a"), "1\n");
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "a"), "1\n2\n");
+	assert_string_equal(sink_dir_content(&f, "b"), "1\n");
+	sink_dir_fini(&f);
 }
 
 static void many_files_share_a_bounded_number_of_descriptors(void **state)
 {
 	(void)state;
-	struct fixture f;
+	struct sink_dir f;
 	enum { FILES = 300, ROUNDS = 3 };
-	open_with(&f, "    Path @\n");
+	sink_dir_open(&f, "    Path @\n");
 	for (int round = 0; round < ROUNDS; round++) {
 		for (int i = 0; i < FILES; i++) {
 			char name[16];
 			snprintf(name, sizeof name, "d%d/%d", i % 7, i);
-			put(&f, name, "m");
+			sink_dir_put(&f, name, "m");
 		}
-		flush_all(&f);
+		sink_dir_flush_all(&f);
 		assert_in_range(f.sink->stats.files_open, 1, 64);
 		assert_in_range(count_fds(), f.fds + 1, f.fds + 64);
 	}
 	for (int i = 0; i < FILES; i++) {
 		char name[16];
 		snprintf(name, sizeof name, "d%d/%d", i % 7, i);
-		assert_string_equal(content(&f, name), "m\nm\nm\n");
+		assert_string_equal(sink_dir_content(&f, name), "m\nm\nm\n");
 	}
-	close_all(&f);
+	sink_dir_fini(&f);
 }
 
 static void an_idle_file_is_closed(void **state)
 {
 	(void)state;
-	struct fixture f;
-	open_with(&f, "    Path @\n");
-	put(&f, "a", "1");
-	put(&f, "b", "1");
-	flush_all(&f);
-	wait_s(&f, 40);
-	put(&f, "b", "2");
-	flush_all(&f);
-	wait_s(&f, 40);
-	flush_all(&f);
+	struct sink_dir f;
+	sink_dir_open(&f, "    Path @\n");
+	sink_dir_put(&f, "a", "1");
+	sink_dir_put(&f, "b", "1");
+	sink_dir_flush_all(&f);
+	sink_dir_wait_s(&f, 40);
+	sink_dir_put(&f, "b", "2");
+	sink_dir_flush_all(&f);
+	sink_dir_wait_s(&f, 40);
+	sink_dir_flush_all(&f);
 	assert_int_equal(f.sink->stats.files_open, 1);
-	wait_s(&f, 40);
-	flush_all(&f);
+	sink_dir_wait_s(&f, 40);
+	sink_dir_flush_all(&f);
 	assert_int_equal(f.sink->stats.files_open, 0);
-	put(&f, "a", "2");
-	flush_all(&f);
-	assert_string_equal(content(&f, "a"), "1\n2\n");
-	close_all(&f);
+	sink_dir_put(&f, "a", "2");
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "a"), "1\n2\n");
+	sink_dir_fini(&f);
 }
 
 /* --- opening the sink */
 
-static void the_directory_is_there_from_the_start(void **state)
+static void the_directory_is_created_at_start_up(void **state)
 {
 	(void)state;
-	struct fixture f;
-	open_with(&f, "    Path @/x/y\n");
-	assert_true(exists(&f, "x/y"));
-	close_all(&f);
-	open_with(&f, "    File @/z/all.log\n");
-	assert_true(exists(&f, "z"));
-	assert_false(exists(&f, "z/all.log"));
-	close_all(&f);
+	struct sink_dir f;
+	sink_dir_open(&f, "    Path @/x/y\n");
+	assert_true(sink_dir_exists(&f, "x/y"));
+	sink_dir_fini(&f);
+	sink_dir_open(&f, "    File @/z/all.log\n");
+	assert_true(sink_dir_exists(&f, "z"));
+	assert_false(sink_dir_exists(&f, "z/all.log"));
+	sink_dir_fini(&f);
 }
 
 static const struct dry_case {
 	const char *keys;
-	const char *said; /* NULL: all is well */
+	const char *message; /* NULL: no mistake is reported */
 } dry_cases[] = {
 	{"", NULL},
 	{"    Path @\n", NULL},
@@ -410,98 +421,106 @@ static const struct dry_case {
 	{"    Path @\n    File file/x\n", "Not a directory"},
 };
 
-static void a_dry_run_tells_and_makes_nothing(void **state)
+static void a_dry_run_reports_mistakes_and_creates_nothing(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof dry_cases / sizeof *dry_cases; i++) {
 		const struct dry_case *c = &dry_cases[i];
-		struct fixture f;
+		struct sink_dir f;
 		struct err e = {0};
-		make_dir(&f);
-		write_file(&f, "file", "");
-		assert_int_equal(mkdir(path(&f, "dir"), 0755), 0);
-		assert_int_equal(open_in(&f, c->keys, true, &e),
-				 c->said == NULL);
-		if (c->said != NULL && (strstr(e.text, c->said) == NULL ||
-					strstr(e.text, "t.conf:4") == NULL))
-			fail_msg("no '%s' in: %s", c->said, e.text);
-		assert_false(exists(&f, "x"));
-		close_all(&f);
+		sink_dir_init(&f);
+		sink_dir_write(&f, "file", "");
+		assert_int_equal(mkdir(sink_dir_path(&f, "dir"), 0755), 0);
+		assert_int_equal(sink_dir_try_open(&f, c->keys, true, &e),
+				 c->message == NULL);
+		if (c->message != NULL && (strstr(e.text, c->message) == NULL ||
+					   strstr(e.text, "t.conf:4") == NULL))
+			fail_msg("no '%s' in: %s", c->message, e.text);
+		assert_false(sink_dir_exists(&f, "x"));
+		sink_dir_fini(&f);
 	}
 }
 
 static const struct mistake {
 	const char *keys;
-	const char *said;
+	const char *message;
 } mistakes[] = {
 	{"    Mkdir maybe\n", "Mkdir"},
 	{"    Tag_Path clean\n", "sanitized"},
 	{"    rotate on\n", "logrotate"},
 	{"    enable_strftime on\n", "lua"},
 	{"    File $a\n    fallback_file x\n", "rewrite_tag"},
-	{"    File @/a/\n", "it ends in '/'"},
+	{"    File @/a/\n", "it ends with '/'"},
 	{"    Path @\n    File /\n", "empty"},
 	{"    Format template\n", "Format"},
 	{"    Paht @\n", "Path"},
 };
 
-static void a_mistake_is_told(void **state)
+static void a_mistake_is_reported(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
-		struct fixture f;
+		struct sink_dir f;
 		struct err e = {0};
-		make_dir(&f);
-		assert_false(open_in(&f, mistakes[i].keys, false, &e));
-		if (strstr(e.text, mistakes[i].said) == NULL)
-			fail_msg("no '%s' in: %s", mistakes[i].said, e.text);
-		close_all(&f);
+		sink_dir_init(&f);
+		assert_false(
+			sink_dir_try_open(&f, mistakes[i].keys, false, &e));
+		if (strstr(e.text, mistakes[i].message) == NULL)
+			fail_msg("no '%s' in: %s", mistakes[i].message, e.text);
+		sink_dir_fini(&f);
 	}
 }
 
-static void a_directory_that_cannot_be_made_is_no_error_yet(void **state)
+static void a_directory_that_cannot_be_created_is_not_an_error_yet(void **state)
 {
 	(void)state;
-	struct fixture f;
+	struct sink_dir f;
 	struct err e;
-	make_dir(&f);
-	write_file(&f, "file", "");
-	assert_true(open_in(&f, "    Path @/file/x\n", false, &e));
-	put(&f, "a", "1");
-	assert_int_equal(flush(&f), SINK_FLUSHED);
+	sink_dir_init(&f);
+	sink_dir_write(&f, "file", "");
+	assert_true(sink_dir_try_open(&f, "    Path @/file/x\n", false, &e));
+	sink_dir_put(&f, "a", "1");
+	assert_int_equal(sink_dir_flush(&f), SINK_FLUSHED);
 	assert_int_equal(f.sink->stats.lines_queued, 1);
-	assert_int_equal(unlink(path(&f, "file")), 0);
-	wait_s(&f, 1);
-	flush_all(&f);
-	assert_string_equal(content(&f, "file/x/a"), "1\n");
-	close_all(&f);
+	assert_int_equal(unlink(sink_dir_path(&f, "file")), 0);
+	sink_dir_wait_s(&f, 1);
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "file/x/a"), "1\n");
+	sink_dir_fini(&f);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_line_goes_where_path_file_and_tag_say),
-		cmocka_unit_test(a_relative_tag_lies_in_the_working_directory),
+		cmocka_unit_test(a_relative_tag_is_below_the_working_directory),
 		cmocka_unit_test(a_path_that_leaves_its_root_is_refused),
-		cmocka_unit_test(a_file_has_the_modes_of_fluent_bit),
-		cmocka_unit_test(a_link_that_stays_below_the_root_is_followed),
-		cmocka_unit_test(a_link_that_leads_out_of_the_root_is_not),
-		cmocka_unit_test(the_root_itself_may_be_a_link),
-		cmocka_unit_test(an_empty_file_begins_with_its_columns),
-		cmocka_unit_test(a_line_with_line_breaks_counts_as_several),
-		cmocka_unit_test(a_batch_is_one_write_for_each_file),
-		cmocka_unit_test(only_messages_that_it_answers_for_are_counted),
-		cmocka_unit_test(a_renamed_file_is_left_without_a_signal),
-		cmocka_unit_test(a_removed_directory_is_made_again),
-		cmocka_unit_test(reopen_closes_and_the_next_line_opens),
+		cmocka_unit_test(
+			a_file_has_the_permissions_fluent_bit_gives_it),
+		cmocka_unit_test(
+			a_symlink_that_stays_below_the_root_is_followed),
+		cmocka_unit_test(
+			a_symlink_that_leads_out_of_the_root_is_not_followed),
+		cmocka_unit_test(the_root_itself_may_be_a_symlink),
+		cmocka_unit_test(an_empty_file_begins_with_the_column_names),
+		cmocka_unit_test(
+			a_line_with_line_breaks_counts_as_several_lines),
+		cmocka_unit_test(a_batch_takes_one_write_per_file),
+		cmocka_unit_test(
+			only_messages_the_sink_answers_for_are_counted),
+		cmocka_unit_test(a_renamed_file_is_noticed_without_a_signal),
+		cmocka_unit_test(a_removed_directory_is_created_again),
+		cmocka_unit_test(
+			reopen_closes_the_files_and_the_next_line_opens_them),
 		cmocka_unit_test(
 			many_files_share_a_bounded_number_of_descriptors),
 		cmocka_unit_test(an_idle_file_is_closed),
-		cmocka_unit_test(the_directory_is_there_from_the_start),
-		cmocka_unit_test(a_dry_run_tells_and_makes_nothing),
-		cmocka_unit_test(a_mistake_is_told),
+		cmocka_unit_test(the_directory_is_created_at_start_up),
 		cmocka_unit_test(
-			a_directory_that_cannot_be_made_is_no_error_yet),
+			a_dry_run_reports_mistakes_and_creates_nothing),
+		cmocka_unit_test(a_mistake_is_reported),
+		cmocka_unit_test(
+			a_directory_that_cannot_be_created_is_not_an_error_yet),
 	};
-	return cmocka_run_group_tests(tests, be_quiet, NULL);
+	return cmocka_run_group_tests(tests, turn_log_off, NULL);
 }

@@ -93,7 +93,8 @@ static void fini(struct fixture *f)
 	buf_fini(&f->json);
 }
 
-/* What the syslog parser leaves: pri, time, ident and the message. */
+/* Give the filter a record as the syslog parser produces it: pri, time, ident
+ * and message. */
 static void give(struct fixture *f, struct value message)
 {
 	struct record *r =
@@ -105,7 +106,7 @@ static void give(struct fixture *f, struct value message)
 	r->restarts = 3;
 	f->record = r;
 	assert_int_equal(filter_parser.apply(f->filter, r, NULL), FILTER_PASS);
-	/* Only fields and time are the parser's. */
+	/* The filter may change only the fields and the time. */
 	assert_ptr_equal(r->message, &f->message);
 	assert_true(span_equals(r->tag, SPAN("kube.*")));
 	assert_int_equal(r->restarts, 3);
@@ -143,7 +144,7 @@ static uint64_t all_failures(const struct fixture *f)
 #define JSON " Key_Name message\n Parser json\n"
 #define HEAD "\"pri\":\"190\",\"time\":\"Nov 20 23:59:58\",\"ident\":\"h\""
 
-static void parsed_keys_come_first_then_what_is_reserved(void **state)
+static void parsed_keys_come_first_then_the_reserved_fields(void **state)
 {
 	(void)state;
 	static const struct {
@@ -191,7 +192,7 @@ static void of_two_equal_keys_the_parsed_one_is_first(void **state)
 	fini(&f);
 }
 
-static void what_was_known_of_the_keys_ends_with_the_parsed_ones(void **state)
+static void parsed_keys_end_the_knowledge_that_keys_are_unique(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -215,7 +216,7 @@ static void what_was_known_of_the_keys_ends_with_the_parsed_ones(void **state)
 	fini(&f);
 }
 
-static void of_two_equal_keys_both_are_parsed_and_the_last_counts(void **state)
+static void both_of_two_equal_keys_are_parsed_and_the_last_wins(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -235,7 +236,7 @@ static void of_two_equal_keys_both_are_parsed_and_the_last_counts(void **state)
 	fini(&f);
 }
 
-static void a_key_within_the_record_is_found(void **state)
+static void a_nested_key_is_found(void **state)
 {
 	(void)state;
 	static const struct {
@@ -271,7 +272,7 @@ static void a_key_within_the_record_is_found(void **state)
 	}
 }
 
-static void what_no_parser_takes_goes_on_as_it_was(void **state)
+static void a_record_that_no_parser_matches_passes_unchanged(void **state)
 {
 	(void)state;
 	static const struct {
@@ -302,7 +303,7 @@ static void what_no_parser_takes_goes_on_as_it_was(void **state)
 	}
 }
 
-static void a_key_that_is_absent_or_no_string_leaves_the_record(void **state)
+static void without_a_string_to_parse_the_record_is_unchanged(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -336,7 +337,7 @@ static void parsers_are_tried_in_their_order(void **state)
 	fini(&f);
 }
 
-static void the_time_is_the_parsers_when_it_has_one(void **state)
+static void a_parsed_time_becomes_the_time_of_the_record(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -351,7 +352,7 @@ static void the_time_is_the_parsers_when_it_has_one(void **state)
 	fini(&f);
 }
 
-static void a_time_that_cannot_be_read_is_counted_and_changes_none(void **state)
+static void an_unreadable_time_is_counted_and_changes_nothing(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -364,7 +365,7 @@ static void a_time_that_cannot_be_read_is_counted_and_changes_none(void **state)
 	fini(&f);
 }
 
-static void a_year_that_is_missing_is_that_of_the_arrival(void **state)
+static void a_missing_year_is_taken_from_the_arrival(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -396,9 +397,9 @@ static void more_fields_than_a_record_starts_with_are_kept(void **state)
 	fini(&f);
 }
 
-/* --- what is said */
+/* --- what is logged */
 
-static size_t read_said(const char *path, char *room, size_t size)
+static size_t read_log(const char *path, char *room, size_t size)
 {
 	FILE *file = fopen(path, "r");
 	assert_non_null(file);
@@ -408,7 +409,7 @@ static size_t read_said(const char *path, char *room, size_t size)
 	return len;
 }
 
-static void content_is_said_at_level_debug_only(void **state)
+static void content_is_logged_only_at_level_debug(void **state)
 {
 	(void)state;
 	static const enum log_level levels[] = {LOG_WARN, LOG_DEBUG};
@@ -426,18 +427,18 @@ static void content_is_said_at_level_debug_only(void **state)
 		give(&f, value_int(5));
 		assert_true(log_open(NULL, LOG_OFF, &e));
 
-		char said[4096];
-		read_said(path, said, sizeof said);
+		char logged[4096];
+		read_log(path, logged, sizeof logged);
 		unlink(path);
-		const char *line = strstr(said, "level=warn mod=parser "
-						"filter=parser.0");
+		const char *line = strstr(logged, "level=warn mod=parser "
+						  "filter=parser.0");
 		assert_non_null(line);
 		assert_non_null(strstr(line, "json_cut"));
-		/* Rate-limited: the second is held back. */
+		/* The log is rate-limited: it holds the second line back. */
 		assert_null(strstr(line + 1, "level=warn"));
-		assert_int_equal(strstr(said, "secret") != NULL,
+		assert_int_equal(strstr(logged, "secret") != NULL,
 				 levels[i] == LOG_DEBUG);
-		assert_int_equal(strstr(said, "key_missing") != NULL,
+		assert_int_equal(strstr(logged, "key_missing") != NULL,
 				 levels[i] == LOG_DEBUG);
 		fini(&f);
 	}
@@ -445,7 +446,7 @@ static void content_is_said_at_level_debug_only(void **state)
 
 /* --- set-up */
 
-static void a_mistake_is_told_with_what_would_be_right(void **state)
+static void a_mistake_is_reported_with_the_correct_form(void **state)
 {
 	(void)state;
 	static const struct {
@@ -475,12 +476,21 @@ static void a_mistake_is_told_with_what_would_be_right(void **state)
 	}
 }
 
-static void a_key_without_meaning_here_is_accepted(void **state)
+static void a_key_without_effect_here_changes_nothing(void **state)
 {
 	(void)state;
-	struct fixture f;
-	open_filter(&f, JSON " Unescape_Key on\n");
-	fini(&f);
+	static const char *const keys[] = {JSON, JSON " Unescape_Key on\n"};
+	char want[256];
+	for (size_t i = 0; i < 2; i++) {
+		struct fixture f;
+		open_filter(&f, keys[i]);
+		give_text(&f, "{\"a\":\"b\\\\n\\\"\"}");
+		if (i == 0)
+			snprintf(want, sizeof want, "%s", json_of(&f));
+		assert_non_null(strstr(json_of(&f), "\"a\":"));
+		assert_string_equal(json_of(&f), want);
+		fini(&f);
+	}
 }
 
 int main(void)
@@ -489,26 +499,28 @@ int main(void)
 	if (!log_open(NULL, LOG_OFF, &e))
 		return 1;
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(parsed_keys_come_first_then_what_is_reserved),
+		cmocka_unit_test(
+			parsed_keys_come_first_then_the_reserved_fields),
 		cmocka_unit_test(of_two_equal_keys_the_parsed_one_is_first),
 		cmocka_unit_test(
-			what_was_known_of_the_keys_ends_with_the_parsed_ones),
+			parsed_keys_end_the_knowledge_that_keys_are_unique),
 		cmocka_unit_test(
-			of_two_equal_keys_both_are_parsed_and_the_last_counts),
-		cmocka_unit_test(a_key_within_the_record_is_found),
-		cmocka_unit_test(what_no_parser_takes_goes_on_as_it_was),
+			both_of_two_equal_keys_are_parsed_and_the_last_wins),
+		cmocka_unit_test(a_nested_key_is_found),
 		cmocka_unit_test(
-			a_key_that_is_absent_or_no_string_leaves_the_record),
+			a_record_that_no_parser_matches_passes_unchanged),
+		cmocka_unit_test(
+			without_a_string_to_parse_the_record_is_unchanged),
 		cmocka_unit_test(parsers_are_tried_in_their_order),
-		cmocka_unit_test(the_time_is_the_parsers_when_it_has_one),
+		cmocka_unit_test(a_parsed_time_becomes_the_time_of_the_record),
 		cmocka_unit_test(
-			a_time_that_cannot_be_read_is_counted_and_changes_none),
-		cmocka_unit_test(a_year_that_is_missing_is_that_of_the_arrival),
+			an_unreadable_time_is_counted_and_changes_nothing),
+		cmocka_unit_test(a_missing_year_is_taken_from_the_arrival),
 		cmocka_unit_test(
 			more_fields_than_a_record_starts_with_are_kept),
-		cmocka_unit_test(content_is_said_at_level_debug_only),
-		cmocka_unit_test(a_mistake_is_told_with_what_would_be_right),
-		cmocka_unit_test(a_key_without_meaning_here_is_accepted),
+		cmocka_unit_test(content_is_logged_only_at_level_debug),
+		cmocka_unit_test(a_mistake_is_reported_with_the_correct_form),
+		cmocka_unit_test(a_key_without_effect_here_changes_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "random.h"
 #include "unit.h"
 
 #include <math.h>
@@ -71,7 +72,8 @@ static const struct template_case {
 	const char *json;
 	const char *line;
 } template_cases[] = {
-	/* Fluent Bit's own, and what was seen of it. */
+	/* Examples from Fluent Bit's documentation, and output observed from
+	 * it. */
 	{"{time} KEY1={key1} KEY2={key2}",
 	 "{\"key1\":\"val1\",\"key2\":\"val2\"}",
 	 "1448403340.000000 KEY1=val1 KEY2=val2\n"},
@@ -97,7 +99,7 @@ static const struct template_case {
 	{"{f}", "{\"f\":false}", "false\n"},
 	{"{s}{s}", "{\"s\":\"\"}", "\n"},
 	{"a\tb\t{s}", "{\"s\":\"x\"}", "a\tb\tx\n"},
-	/* Where a value must not forge a line or a column. */
+	/* A value must not be able to forge a line or a column. */
 	{"<{s}>", "{\"s\":\"l1\\nl2\"}", "<l1\\nl2>\n"},
 	{"<{s}>", "{\"s\":\"\\b\\f\\n\\r\\t\"}", "<\\b\\f\\n\\r\\t>\n"},
 	{"<{s}>", "{\"s\":\"\\u0000\\u0001\\u001b\\u001f\\u007f\"}",
@@ -125,7 +127,8 @@ static void a_template_is_rendered_to_the_byte(void **state)
 	}
 }
 
-/* Of every length, plain, and with a control character at every place. */
+/* Values of every length: plain, and with a control character at every
+ * position. */
 static void a_value_of_any_length_is_copied_or_escaped(void **state)
 {
 	(void)state;
@@ -138,7 +141,7 @@ static void a_value_of_any_length_is_copied_or_escaped(void **state)
 	bytes[3] = bytes[20] = '\xff';
 	bytes[5] = bytes[40] = '\x80';
 	for (size_t len = 0; len <= sizeof bytes; len++) {
-		char *value = malloc(len + 1); /* nothing readable behind it */
+		char *value = malloc(len + 1); /* nothing readable follows it */
 		memcpy(value, bytes, len);
 		value = realloc(value, len ? len : 1);
 		struct buf out = {0}, wanted = {0};
@@ -164,9 +167,8 @@ static void a_value_of_any_length_is_copied_or_escaped(void **state)
 	}
 }
 
-/* It remembers where a key was in the record before. */
-static void a_template_finds_the_first_of_a_key_in_records_of_any_shape(
-	void **state)
+/* The template remembers the position that a key had in the previous record. */
+static void a_template_finds_the_first_key_in_any_record(void **state)
 {
 	(void)state;
 	static const struct {
@@ -199,7 +201,8 @@ static const struct format_case {
 	const char *json;
 	const char *line;
 } format_cases[] = {
-	/* Fluent Bit's own, and what was seen of it. */
+	/* Examples from Fluent Bit's documentation, and output observed from
+	 * it. */
 	{"    Format csv\n    Delimiter space\n",
 	 "{\"key1\":\"val1\",\"key2\":\"val2\"}",
 	 "1448403340.500000000 \"val1\" \"val2\"\n"},
@@ -221,16 +224,16 @@ static const struct format_case {
 	 "\"time\" 1448403340.500000 \"key1\" \"val1\" \"key2\" \"val2\"\n"},
 	{"    Format ltsv\n    Delimiter Comma\n    Label_Delimiter TAB\n",
 	 "{\"a\":1}", "\"time\"\t1448403340.500000,\"a\"\t1\n"},
-	/* The time alone: Fluent Bit writes nothing at all. */
+	/* Only the time; Fluent Bit writes nothing at all. */
 	{"    Format csv\n", "{}", "1448403340.500000000\n"},
 	{"    Format ltsv\n", "{}", "\"time\":1448403340.500000\n"},
-	/* Where a value must not forge a line or a column. */
+	/* A value must not be able to forge a line or a column. */
 	{"    Format csv\n",
 	 "{\"a\":\"x\\\",\\\"y\\nz\",\"b\":\"\\\"\",\"c\":[\"\\\"\"]}",
 	 "1448403340.500000000,\"x\"\",\"\"y\\nz\",\"\"\"\",[\"\"\"\"]\n"},
 	{"    Format ltsv\n", "{\"a\\tb\":\"c\\td\\\"\"}",
 	 "\"time\":1448403340.500000\t\"a\\tb\":\"c\\td\"\"\n"},
-	/* What brings Fluent Bit's bytes back. */
+	/* With these keys the output equals that of Fluent Bit. */
 	{"    Format csv\n    Escape off\n", "{\"a\":\"x\\\"\\ny\\u0001\"}",
 	 "1448403340.500000000,\"x\"\ny\x01\"\n"},
 	{"    Format ltsv\n    Escape off\n", "{\"a\":\"x\\ty\"}",
@@ -261,7 +264,7 @@ static void a_record_is_a_line_to_the_byte(void **state)
 	}
 }
 
-static void a_csv_file_can_begin_with_its_columns(void **state)
+static void a_csv_file_can_begin_with_the_column_names(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -274,7 +277,7 @@ static void a_csv_file_can_begin_with_its_columns(void **state)
 	close_all(&f);
 }
 
-static void a_format_that_is_not_there_is_told(void **state)
+static void an_unknown_format_is_reported(void **state)
 {
 	(void)state;
 	static const char *const mistakes[][2] = {
@@ -308,7 +311,8 @@ static void the_default_template_is_time_and_message(void **state)
 	close_all(&f);
 }
 
-/* What {time} was before it went through a double must not matter. */
+/* Which nanoseconds {time} had before the conversion to a double must not
+ * matter. */
 static void the_time_has_the_digits_of_a_double(void **state)
 {
 	(void)state;
@@ -358,17 +362,19 @@ static void a_float_has_the_digits_of_printf(void **state)
 		INFINITY,  -INFINITY, NAN,	 0.1234565};
 	for (size_t i = 0; i < sizeof edges / sizeof *edges; i++)
 		assert_as_printf(&f, edges[i]);
-	srandom(7);
+	struct random random = random_seed("format", 7);
 	for (size_t i = 0; i < 20000; i++) {
-		double numerator = (double)random();
-		assert_as_printf(&f, numerator / (double)(random() % 9999 + 1));
+		double numerator = (double)random_next(&random);
+		assert_as_printf(
+			&f,
+			numerator / (double)(random_below(&random, 9999) + 1));
 		assert_as_printf(&f, numerator / 0x1p24);
 		assert_as_printf(&f, numerator / 1e7);
 	}
 	close_all(&f);
 }
 
-static void every_control_character_is_escaped_wherever_it_stands(void **state)
+static void every_control_character_is_escaped_at_every_position(void **state)
 {
 	(void)state;
 	char text[24];
@@ -447,7 +453,7 @@ static void assert_refused(const char *keys, const char *why)
 	buf_fini(&text);
 }
 
-static void an_unknown_format_names_the_nearest(void **state)
+static void an_unknown_format_is_reported_with_the_nearest(void **state)
 {
 	(void)state;
 	assert_refused("    Format templat\n", "template");
@@ -467,19 +473,19 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_template_is_rendered_to_the_byte),
 		cmocka_unit_test(a_value_of_any_length_is_copied_or_escaped),
-		cmocka_unit_test(
-			a_template_finds_the_first_of_a_key_in_records_of_any_shape),
+		cmocka_unit_test(a_template_finds_the_first_key_in_any_record),
 		cmocka_unit_test(a_record_is_a_line_to_the_byte),
-		cmocka_unit_test(a_csv_file_can_begin_with_its_columns),
-		cmocka_unit_test(a_format_that_is_not_there_is_told),
+		cmocka_unit_test(a_csv_file_can_begin_with_the_column_names),
+		cmocka_unit_test(an_unknown_format_is_reported),
 		cmocka_unit_test(the_default_template_is_time_and_message),
 		cmocka_unit_test(the_time_has_the_digits_of_a_double),
 		cmocka_unit_test(a_float_has_the_digits_of_printf),
 		cmocka_unit_test(
-			every_control_character_is_escaped_wherever_it_stands),
+			every_control_character_is_escaped_at_every_position),
 		cmocka_unit_test(the_json_formats_write_an_object),
 		cmocka_unit_test(a_tag_cannot_forge_a_line),
-		cmocka_unit_test(an_unknown_format_names_the_nearest),
+		cmocka_unit_test(
+			an_unknown_format_is_reported_with_the_nearest),
 		cmocka_unit_test(a_template_with_a_line_break_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,17 +8,15 @@
 #include "base/buf.h"
 #include "intake/framing.h"
 
-#define COUNT(table) (sizeof(table) / sizeof *(table))
-
 enum { BYTES_MAX = 8 };
 
 static const char mark_of[] = {[FRAMING_MESSAGE] = '|',
 			       [FRAMING_CUT] = '~',
 			       [FRAMING_NO_LENGTH] = '?'};
 
-/* Give the text in pieces of so many bytes, keeping what is left as a stream
- * does; write down each message, '|' behind it, or '$' when the stream ended
- * within it. */
+/* Feed the text in pieces of `piece` bytes and keep unread bytes as a stream
+ * does.  Write down each message with '|' after it, or with '$' if the stream
+ * ended within it. */
 static void run(enum framing_kind kind, struct span text, size_t piece,
 		struct buf *out)
 {
@@ -30,7 +28,8 @@ static void run(enum framing_kind kind, struct span text, size_t piece,
 	for (size_t at = 0; at < text.len; at += piece) {
 		size_t n = text.len - at < piece ? text.len - at : piece;
 		buf_put(&held, text.ptr + at, n);
-		/* A copy of just that size, for the sanitizer. */
+		/* An exact copy, so that the sanitizer notices a read past its
+		 * end. */
 		char *exact = malloc(held.len);
 		memcpy(exact, held.ptr, held.len);
 		struct span rest = span_make(exact, held.len);
@@ -72,7 +71,7 @@ static void check(enum framing_kind kind, const struct framed *cases,
 	buf_fini(&out);
 }
 
-static void a_line_is_a_message_however_it_comes(void **state)
+static void a_line_is_one_message_however_it_is_split(void **state)
 {
 	(void)state;
 	const struct framed cases[] = {
@@ -98,14 +97,15 @@ static void a_line_that_is_too_long_is_cut_and_the_next_is_whole(void **state)
 	check(FRAMING_NEWLINE, cases, COUNT(cases));
 }
 
-static void octets_are_counted_however_they_come(void **state)
+static void counted_octets_are_one_message_however_they_are_split(void **state)
 {
 	(void)state;
 	const struct framed cases[] = {
 		{SPAN("1 a"), "a|"},
 		{SPAN("1 a2 bc"), "a|bc|"},
 		{SPAN("1 a\n2 bc\n\n1 d"), "a|bc|d|"},
-		{SPAN("3 a\nb2 c\0"), "a\nb|c"}, /* ends here, for strcmp */
+		{SPAN("3 a\nb2 c\0"),
+		 "a\nb|c"}, /* the NUL ends it for strcmp */
 		{SPAN("0 1 a0 0 1 b"), "a|b|"},
 		{SPAN("008 12345678"), "12345678|"},
 		{SPAN("9 1234567891 x"), "12345678~x|"},
@@ -117,7 +117,7 @@ static void octets_are_counted_however_they_come(void **state)
 	check(FRAMING_OCTETS, cases, COUNT(cases));
 }
 
-static void what_has_no_length_is_a_line(void **state)
+static void a_message_without_a_length_is_a_line(void **state)
 {
 	(void)state;
 	const struct framed cases[] = {
@@ -137,11 +137,12 @@ static void what_has_no_length_is_a_line(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_line_is_a_message_however_it_comes),
+		cmocka_unit_test(a_line_is_one_message_however_it_is_split),
 		cmocka_unit_test(
 			a_line_that_is_too_long_is_cut_and_the_next_is_whole),
-		cmocka_unit_test(octets_are_counted_however_they_come),
-		cmocka_unit_test(what_has_no_length_is_a_line),
+		cmocka_unit_test(
+			counted_octets_are_one_message_however_they_are_split),
+		cmocka_unit_test(a_message_without_a_length_is_a_line),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

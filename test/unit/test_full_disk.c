@@ -1,116 +1,119 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A disk that takes nothing, when there are other outputs: its lines are
- * spilled as far as there is room, and then it blocks; nothing is dropped. */
+/* A full disk beside other outputs.  The sink spills its lines as long as there
+ * is room and then blocks; it drops nothing. */
 #include "sink_dir.h"
 
-static void open_beside_others(struct fixture *f, size_t spill_bytes)
+#include <stdio.h>
+#include <unistd.h>
+
+static void open_beside_others(struct sink_dir *f, size_t spill_bytes)
 {
 	static char spill_dir[96];
 	struct err e;
-	make_dir(f);
-	snprintf(spill_dir, sizeof spill_dir, "%s", path(f, "spill"));
+	sink_dir_init(f);
+	snprintf(spill_dir, sizeof spill_dir, "%s", sink_dir_path(f, "spill"));
 	f->env.spill_dir = spill_dir;
 	f->env.spill_bytes_max = spill_bytes;
 	f->env.has_others = true;
-	assert_true(open_in(f, "    Path @/out\n    Follow_Symlinks on\n",
-			    false, &e));
-	assert_int_equal(symlink("/dev/full", path(f, "out/a")), 0);
+	assert_true(sink_dir_try_open(
+		f, "    Path @/out\n    Follow_Symlinks on\n", false, &e));
+	assert_int_equal(symlink("/dev/full", sink_dir_path(f, "out/a")), 0);
 }
 
-static void make_room(struct fixture *f)
+static void make_room(struct sink_dir *f)
 {
-	assert_int_equal(unlink(path(f, "out/a")), 0);
-	wait_s(f, 10);
+	assert_int_equal(unlink(sink_dir_path(f, "out/a")), 0);
+	sink_dir_wait_s(f, 10);
 }
 
-static void nothing_was_dropped(struct fixture *f)
+static void nothing_was_dropped(struct sink_dir *f)
 {
 	for (size_t i = 0; i < DROP_REASON_COUNT; i++)
 		assert_int_equal(f->sink->stats.lines_dropped_total[i], 0);
 }
 
-static void others_do_not_wait_for_it(void **state)
+static void other_outputs_do_not_wait_for_a_full_disk(void **state)
 {
 	(void)state;
-	struct fixture f;
+	struct sink_dir f;
 	open_beside_others(&f, 1000 * 1000);
 	for (int i = 0; i < 3; i++) {
-		put(&f, "a", "1");
-		assert_int_equal(flush(&f), SINK_FLUSHED);
+		sink_dir_put(&f, "a", "1");
+		assert_int_equal(sink_dir_flush(&f), SINK_FLUSHED);
 		assert_int_equal(f.sink->stats.lines_spilled, i + 1);
-		wait_s(&f, 1);
+		sink_dir_wait_s(&f, 1);
 	}
 	assert_true(f.sink->stats.errors_total > 0);
 	make_room(&f);
-	put(&f, "a", "2");
-	flush_all(&f);
-	assert_string_equal(content(&f, "out/a"), "1\n1\n1\n2\n");
-	flush_all(&f);
+	sink_dir_put(&f, "a", "2");
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "out/a"), "1\n1\n1\n2\n");
+	sink_dir_flush_all(&f);
 	assert_int_equal(f.sink->stats.spilled_bytes, 0);
 	nothing_was_dropped(&f);
-	close_all(&f);
+	sink_dir_fini(&f);
 }
 
-static void a_full_spill_blocks(void **state)
+static void a_full_spill_blocks_the_output(void **state)
 {
 	(void)state;
-	struct fixture f;
+	struct sink_dir f;
 	open_beside_others(&f, 1);
-	put(&f, "a", "1");
-	assert_int_equal(flush(&f), SINK_FLUSHED);
-	put(&f, "a", "2");
-	assert_int_equal(flush(&f), SINK_BLOCKED);
-	wait_s(&f, 10);
-	assert_int_equal(flush(&f), SINK_BLOCKED);
+	sink_dir_put(&f, "a", "1");
+	assert_int_equal(sink_dir_flush(&f), SINK_FLUSHED);
+	sink_dir_put(&f, "a", "2");
+	assert_int_equal(sink_dir_flush(&f), SINK_BLOCKED);
+	sink_dir_wait_s(&f, 10);
+	assert_int_equal(sink_dir_flush(&f), SINK_BLOCKED);
 	assert_int_equal(f.sink->stats.lines_queued, 2);
 	make_room(&f);
-	flush_all(&f);
-	assert_string_equal(content(&f, "out/a"), "1\n2\n");
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "out/a"), "1\n2\n");
 	nothing_was_dropped(&f);
-	close_all(&f);
+	sink_dir_fini(&f);
 }
 
-static void where_nothing_can_be_spilled_it_blocks(void **state)
+static void an_output_that_cannot_spill_blocks(void **state)
 {
 	(void)state;
-	struct fixture f;
+	struct sink_dir f;
 	open_beside_others(&f, 1000 * 1000);
-	write_file(&f, "spill", "not a directory");
-	put(&f, "a", "1");
-	assert_int_equal(flush(&f), SINK_BLOCKED);
+	sink_dir_write(&f, "spill", "not a directory");
+	sink_dir_put(&f, "a", "1");
+	assert_int_equal(sink_dir_flush(&f), SINK_BLOCKED);
 	make_room(&f);
-	flush_all(&f);
-	assert_string_equal(content(&f, "out/a"), "1\n");
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "out/a"), "1\n");
 	nothing_was_dropped(&f);
-	close_all(&f);
+	sink_dir_fini(&f);
 }
 
-static void what_was_spilled_blocks_nobody(void **state)
+static void spilled_lines_block_no_output(void **state)
 {
 	(void)state;
-	struct fixture f;
+	struct sink_dir f;
 	open_beside_others(&f, 1);
-	put(&f, "a", "1");
-	assert_int_equal(flush(&f), SINK_FLUSHED);
+	sink_dir_put(&f, "a", "1");
+	assert_int_equal(sink_dir_flush(&f), SINK_FLUSHED);
 	for (int i = 0; i < 3; i++) {
-		wait_s(&f, 10);
-		put(&f, "b", "2");
-		assert_int_equal(flush(&f), SINK_FLUSHED);
+		sink_dir_wait_s(&f, 10);
+		sink_dir_put(&f, "b", "2");
+		assert_int_equal(sink_dir_flush(&f), SINK_FLUSHED);
 	}
-	assert_string_equal(content(&f, "out/b"), "2\n2\n2\n");
+	assert_string_equal(sink_dir_content(&f, "out/b"), "2\n2\n2\n");
 	make_room(&f);
-	flush_all(&f);
-	assert_string_equal(content(&f, "out/a"), "1\n");
-	close_all(&f);
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "out/a"), "1\n");
+	sink_dir_fini(&f);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(others_do_not_wait_for_it),
-		cmocka_unit_test(a_full_spill_blocks),
-		cmocka_unit_test(where_nothing_can_be_spilled_it_blocks),
-		cmocka_unit_test(what_was_spilled_blocks_nobody),
+		cmocka_unit_test(other_outputs_do_not_wait_for_a_full_disk),
+		cmocka_unit_test(a_full_spill_blocks_the_output),
+		cmocka_unit_test(an_output_that_cannot_spill_blocks),
+		cmocka_unit_test(spilled_lines_block_no_output),
 	};
-	return cmocka_run_group_tests(tests, be_quiet, NULL);
+	return cmocka_run_group_tests(tests, turn_log_off, NULL);
 }

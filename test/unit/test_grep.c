@@ -3,9 +3,7 @@
 
 #include "base/log.h"
 
-#define COUNT(table) (sizeof(table) / sizeof *(table))
-
-static void regex_keeps_and_exclude_drops(void **state)
+static void regex_keeps_and_exclude_drops_matching_records(void **state)
 {
 	(void)state;
 	static const struct filter_case cases[] = {
@@ -49,7 +47,7 @@ static void a_logical_op_joins_all_rules(void **state)
 	filter_unit_check("grep", cases, COUNT(cases));
 }
 
-static void only_strings_match(void **state)
+static void only_string_values_match(void **state)
 {
 	(void)state;
 	static const struct filter_case cases[] = {
@@ -63,7 +61,7 @@ static void only_strings_match(void **state)
 	filter_unit_check("grep", cases, COUNT(cases));
 }
 
-static void a_regex_that_gives_up_is_counted(void **state)
+static void a_regex_that_exceeds_its_limit_is_counted(void **state)
 {
 	(void)state;
 	struct filter_unit u;
@@ -76,7 +74,7 @@ static void a_regex_that_gives_up_is_counted(void **state)
 	filter_unit_fini(&u);
 }
 
-static void a_mistake_is_told_with_what_would_be_right(void **state)
+static void a_mistake_is_reported_with_the_correct_form(void **state)
 {
 	(void)state;
 	static const struct mistake_case cases[] = {
@@ -99,11 +97,12 @@ int main(void)
 	if (!log_open(NULL, LOG_OFF, &e))
 		return 1;
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(regex_keeps_and_exclude_drops),
+		cmocka_unit_test(
+			regex_keeps_and_exclude_drops_matching_records),
 		cmocka_unit_test(a_logical_op_joins_all_rules),
-		cmocka_unit_test(only_strings_match),
-		cmocka_unit_test(a_regex_that_gives_up_is_counted),
-		cmocka_unit_test(a_mistake_is_told_with_what_would_be_right),
+		cmocka_unit_test(only_string_values_match),
+		cmocka_unit_test(a_regex_that_exceeds_its_limit_is_counted),
+		cmocka_unit_test(a_mistake_is_reported_with_the_correct_form),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,7 +33,8 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* Give one end of a new pair, close it here, return the other. */
+/* Give away one end of a new socket pair and close it here; return the other
+ * end. */
 static int give(struct fixture *f, const struct handed *handed,
 		const char *held)
 {
@@ -49,7 +50,7 @@ static int take(struct fixture *f, struct handed *handed)
 	return handover_take(&f->handover, handed, &f->held);
 }
 
-static void what_was_given_is_taken_in_its_order(void **state)
+static void given_connections_are_taken_in_order(void **state)
 {
 	struct fixture *f = *state;
 	enum { LONG = 500 * 1000 };
@@ -89,8 +90,8 @@ static void what_was_given_is_taken_in_its_order(void **state)
 	free(text);
 }
 
-/* While nobody takes any. */
-static void all_connections_have_room(void **state)
+/* All of them fit even if nobody takes any. */
+static void all_connections_fit_into_the_hand_over(void **state)
 {
 	struct fixture *f = *state;
 	static int senders[CONNECTIONS_MAX];
@@ -108,8 +109,9 @@ static void all_connections_have_room(void **state)
 		close(senders[i]);
 }
 
-/* The giver then ends the connection himself, as without a next worker. */
-static void what_finds_no_room_is_refused(void **state)
+/* The giver then closes the connection itself, as it does without a next
+ * worker. */
+static void a_connection_that_does_not_fit_is_refused(void **state)
 {
 	struct fixture *f = *state;
 	struct handed handed = {.listener = 1};
@@ -126,8 +128,8 @@ static void what_finds_no_room_is_refused(void **state)
 	assert_int_equal(taken, given);
 }
 
-/* Nobody has it any more: its sender sees the end. */
-static void what_nobody_takes_ends_with_the_pair(void **state)
+/* Nobody holds the connection any more, so its sender sees it closed. */
+static void connections_nobody_takes_are_closed_with_the_pair(void **state)
 {
 	struct fixture *f = *state;
 	struct handed handed = {.held_bytes = 4};
@@ -144,10 +146,10 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		T(what_was_given_is_taken_in_its_order),
-		T(all_connections_have_room),
-		T(what_finds_no_room_is_refused),
-		T(what_nobody_takes_ends_with_the_pair),
+		T(given_connections_are_taken_in_order),
+		T(all_connections_fit_into_the_hand_over),
+		T(a_connection_that_does_not_fit_is_refused),
+		T(connections_nobody_takes_are_closed_with_the_pair),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "conf_dir.h"
 #include "unit.h"
 
-#include "conf_unit.h"
+#include <stdio.h>
+#include <string.h>
+
 #include "parse/parser.h"
 #include "pipeline/decoder.h"
 #include "setup/assemble.h"
 #include "setup/input_conf.h"
 
-/* The caller frees the configuration, to which the input's texts belong. */
+/* Read an input section.  The caller frees the configuration, which owns the
+ * texts of the input. */
 static struct decoder *read_input(const char *keys, struct conf **c,
 				  struct input *in, struct err *e)
 {
@@ -15,14 +19,14 @@ static struct decoder *read_input(const char *keys, struct conf **c,
 	snprintf(text, sizeof text, "[INPUT]\n%s", keys);
 	struct parser_set *none = parser_set_new();
 	struct input_env env = {.parsers = none};
-	*c = read_text(text);
+	*c = conf_from_text(text);
 	struct decoder *d =
 		input_conf_read(conf_section(*c, 0), 3, &env, in, e);
 	parser_set_free(none);
 	return d;
 }
 
-static void what_is_not_set_has_its_default(void **state)
+static void a_key_that_is_not_set_has_its_default(void **state)
 {
 	(void)state;
 	struct conf *c;
@@ -108,7 +112,7 @@ static void each_mode_has_its_keys(void **state)
 	}
 }
 
-static void keys_of_fluent_bit_without_meaning_are_accepted(void **state)
+static void ignored_keys_of_fluent_bit_are_accepted(void **state)
 {
 	struct conf *c;
 	struct input in;
@@ -121,14 +125,14 @@ static void keys_of_fluent_bit_without_meaning_are_accepted(void **state)
 		&c, &in, &e);
 	assert_string_equal(e.text, "");
 	assert_string_equal(in.name, "x");
-	assert_int_equal(times_said(state, "has no meaning here"), 6);
+	assert_int_equal(times_logged(state, "has no effect here"), 6);
 	decoder_free(d);
 	conf_free(c);
 }
 
 #define LONG_49 "/234567890123456789012345678901234567890123456789"
 
-static void a_mistake_is_told_at_its_key(void **state)
+static void a_mistake_is_reported_at_its_key(void **state)
 {
 	(void)state;
 	static const struct {
@@ -136,7 +140,7 @@ static void a_mistake_is_told_at_its_key(void **state)
 	} cases[] = {
 		{"    Path /a\n", "x.conf:1: [INPUT] Name is missing: "},
 		{"    Name tail\n    Path /a\n",
-		 "x.conf:2: [INPUT] \"tail\" is Fluent Bit's, not sluiced's"},
+		 "x.conf:2: [INPUT] \"tail\" is a plug-in of Fluent Bit that sluiced"},
 		{"    Name syslog\n", "x.conf:1: [INPUT] Path is missing: "},
 		{"    Name syslog\n    Pth /a\n",
 		 "x.conf:3: [INPUT] unknown key \"Pth\"; did you mean "
@@ -150,7 +154,7 @@ static void a_mistake_is_told_at_its_key(void **state)
 		{"    Name syslog\n    Mode tcp\n    Format lines\n",
 		 "x.conf:4: [INPUT] "},
 		{"    Name syslog\n    Mode tcp\n    tls on\n",
-		 "x.conf:4: [INPUT] there is no tls"},
+		 "x.conf:4: [INPUT] TLS is not supported"},
 		{"    Name syslog\n    Mode tcp\n    Buffer_Max_Size 17M\n",
 		 "x.conf:4: [INPUT] Buffer_Max_Size can be 16M at most"},
 		{"    Name syslog\n    Mode udp\n    Receive_Buffer_Size 2G\n",
@@ -180,12 +184,14 @@ static void a_mistake_is_told_at_its_key(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+#define T(name)                                                \
+	cmocka_unit_test_setup_teardown(name, conf_dir_set_up, \
+					conf_dir_tear_down)
 	const struct CMUnitTest tests[] = {
-		T(what_is_not_set_has_its_default),
+		T(a_key_that_is_not_set_has_its_default),
 		T(each_mode_has_its_keys),
-		T(keys_of_fluent_bit_without_meaning_are_accepted),
-		T(a_mistake_is_told_at_its_key),
+		T(ignored_keys_of_fluent_bit_are_accepted),
+		T(a_mistake_is_reported_at_its_key),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,27 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A journal with a few messages, some committed, and notes; then damaged in
- * all ways.  Whatever is in the file: no crash, and what comes out was put in,
- * in its order, or the file is set aside as it was. */
+/* A journal with a few messages, some committed, and notes, which is then
+ * damaged in every way.  Opening it never crashes.  Either every message that
+ * comes out was appended, in that order, or the file is renamed unchanged to
+ * PATH.damaged.N. */
 #include "journal_dir.h"
+#include "random.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/mem.h"
 #include "journal/journal_format.h"
 
 enum { FIRST = 3, MESSAGES = 9 };
 
 static int set_up_good(void **state)
 {
-	/* Many files; in memory where that is possible. */
-	if (set_up_in("/dev/shm", state) != 0 && set_up(state) != 0)
+	/* The tests create many files: in memory, if possible. */
+	if (journal_dir_set_up_in("/dev/shm", state) != 0 &&
+	    journal_dir_set_up(state) != 0)
 		return -1;
-	const struct dir *d = *state;
-	struct journal *j = open_good(d);
+	const struct journal_dir *d = *state;
+	struct journal *j = journal_dir_open_good(d);
 	append_texts(j, 0, MESSAGES);
 	assert_texts(j, 0, FIRST);
-	commit_count(j, FIRST);
+	commit_counter(j, FIRST);
 	assert_texts(j, FIRST, 2);
 	for (uint64_t i = 0; i < 3; i++)
 		journal_note(j, &(struct append_note){.inode = i});
@@ -31,23 +40,10 @@ static int set_up_good(void **state)
 
 static char *read_file(const char *path, size_t *bytes)
 {
-	FILE *f = fopen(path, "r");
-	assert_non_null(f);
-	struct stat st;
-	assert_int_equal(fstat(fileno(f), &st), 0);
-	*bytes = (size_t)st.st_size;
-	char *content = mem_new(*bytes + 1, 1);
-	assert_int_equal(fread(content, 1, *bytes, f), *bytes);
-	fclose(f);
-	return content;
-}
-
-static void write_file(const char *path, const char *content, size_t bytes)
-{
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	assert_int_equal(fwrite(content, 1, bytes, f), bytes);
-	assert_int_equal(fclose(f), 0);
+	struct buf content = {0};
+	assert_true(file_read(path, &content));
+	*bytes = content.len;
+	return content.ptr;
 }
 
 struct seen {
@@ -55,19 +51,22 @@ struct seen {
 	unsigned count;
 };
 
-static void check_entry(void *data, const struct journal_entry *entry)
+static void check_entry(void *data, const struct journal_entry *entry,
+			const struct journal_input *input)
 {
+	(void)input;
 	struct seen *seen = data;
 	char room[SLOT_BYTES];
 	assert_true(entry->seq >= FIRST && entry->seq < MESSAGES);
 	assert_true(entry->seq == seen->next);
 	unsigned n = (unsigned)entry->seq;
-	assert_true(span_equals(entry->bytes, text_of(n, n * 31 % 100, room)));
+	assert_true(span_equals(entry->bytes,
+				numbered_text(n, n * 31 % 100, room)));
 	seen->next++;
 	seen->count++;
 }
 
-/* Whether it is good; then it is complete. */
+/* True if the journal is undamaged; then assert that it is complete. */
 static bool inspect(const char *path)
 {
 	struct seen seen = {.next = FIRST};
@@ -83,56 +82,59 @@ static bool inspect(const char *path)
 	return false;
 }
 
-/* The file as it is now is opened: what was good goes on, else it is set
- * aside, byte for byte. */
-static bool open_damaged(struct dir *d, const char *content, size_t bytes)
+/* Open the file as it is now.  True if it is accepted; otherwise assert that it
+ * was renamed, byte for byte. */
+static bool open_damaged(struct journal_dir *d, const char *content,
+			 size_t bytes)
 {
 	struct journal_found found;
-	struct journal *j = open_in(d, &found);
+	struct journal *j = journal_dir_open(d, &found);
 	bool is_good = found.why[0] == '\0';
 	struct seen seen = {.next = FIRST};
 	struct journal_entry entry;
 	while (journal_take(j, &entry))
-		check_entry(&seen, &entry);
+		check_entry(&seen, &entry, NULL);
 	if (is_good) {
-		commit(j); /* the end of the first batch */
+		commit_taken(j); /* the first batch ends here */
 		while (journal_take(j, &entry))
-			check_entry(&seen, &entry);
+			check_entry(&seen, &entry, NULL);
 		assert_int_equal(seen.count, MESSAGES - FIRST);
 		assert_int_equal(found.messages, MESSAGES - FIRST);
 	} else {
 		size_t kept_bytes;
 		assert_int_equal(seen.count, 0);
 		assert_int_equal(found.messages, 0);
-		assert_string_equal(found.damaged, beside(d, ".damaged.1"));
+		assert_string_equal(found.damaged,
+				    journal_dir_beside(d, ".damaged.1"));
 		char *kept = read_file(d->other, &kept_bytes);
 		assert_int_equal(kept_bytes, bytes);
 		assert_memory_equal(kept, content, bytes);
 		free(kept);
 		assert_int_equal(unlink(d->other), 0);
 	}
-	append_texts(j, 1, 1); /* and it works */
+	append_texts(j, 1, 1); /* the new journal works */
 	assert_texts(j, 1, 1);
 	journal_close(j);
 	return is_good;
 }
 
-static void a_good_file_is_good(void **state)
+static void an_undamaged_file_is_accepted(void **state)
 {
-	struct dir *d = *state;
+	struct journal_dir *d = *state;
 	size_t bytes;
 	char *content = read_file(d->path, &bytes);
 	assert_true(inspect(d->path));
 	char *after = read_file(d->path, &bytes);
-	assert_memory_equal(after, content, bytes); /* nothing is changed */
+	assert_memory_equal(after, content,
+			    bytes); /* the renamed file is unchanged */
 	free(after);
 	assert_true(open_damaged(d, content, bytes));
 	free(content);
 }
 
-static void a_cut_file_is_set_aside(void **state)
+static void a_truncated_file_is_renamed_to_damaged(void **state)
 {
-	struct dir *d = *state;
+	struct journal_dir *d = *state;
 	size_t bytes;
 	char *content = read_file(d->path, &bytes);
 	for (size_t cut = bytes; cut > 0;) {
@@ -142,10 +144,10 @@ static void a_cut_file_is_set_aside(void **state)
 		assert_false(inspect(d->path));
 	}
 	for (size_t cut = 0; cut < bytes; cut += 1 + cut / 10) {
-		write_file(d->path, content, cut);
+		file_write(d->path, span_make(content, cut));
 		assert_false(open_damaged(d, content, cut));
 	}
-	write_file(d->path, content, bytes);
+	file_write(d->path, span_make(content, bytes));
 	assert_int_equal(truncate(d->path, (off_t)bytes + 1), 0);
 	assert_false(inspect(d->path));
 	free(content);
@@ -164,14 +166,15 @@ static char *map_file(const char *path, size_t *bytes)
 	return map;
 }
 
-/* The part of a file that a file system wrote back, and zeros. */
-static void a_file_of_which_a_part_is_missing_is_set_aside(void **state)
+/* After a power cut, a file holds the part that the file system wrote back, and
+ * zeros. */
+static void a_file_with_a_missing_part_is_renamed_to_damaged(void **state)
 {
-	struct dir *d = *state;
+	struct journal_dir *d = *state;
 	size_t bytes;
 	char *content = read_file(d->path, &bytes);
 	char *map = map_file(d->path, &bytes);
-	size_t last = bytes; /* what is behind is zero anyway */
+	size_t last = bytes; /* the rest is zero anyway */
 	while (content[last - 1] == '\0')
 		last--;
 	for (size_t from = 0; from < last;) {
@@ -189,8 +192,9 @@ static void a_file_of_which_a_part_is_missing_is_set_aside(void **state)
 	free(content);
 }
 
-/* Every byte of these, changed in three ways. */
-static void flip(struct dir *d, char *map, size_t from, size_t bytes,
+/* Change each byte of the range in three ways; is_caught tells whether the
+ * journal must notice. */
+static void flip(struct journal_dir *d, char *map, size_t from, size_t bytes,
 		 bool is_caught)
 {
 	static const unsigned char masks[] = {0x01, 0x80, 0xff};
@@ -204,9 +208,9 @@ static void flip(struct dir *d, char *map, size_t from, size_t bytes,
 	}
 }
 
-static void a_changed_byte_invents_nothing(void **state)
+static void a_changed_byte_never_invents_a_message(void **state)
 {
-	struct dir *d = *state;
+	struct journal_dir *d = *state;
 	int fd = open(d->path, O_RDWR);
 	struct stat st;
 	assert_int_equal(fstat(fd, &st), 0);
@@ -232,7 +236,7 @@ static void a_changed_byte_invents_nothing(void **state)
 	flip(d, map, v.at.ring, s.begin, false);
 	for (uint64_t at = s.begin; at < s.end;) {
 		size_t length = journal_item_at(&v, at)->length;
-		/* But for the padding. */
+		/* The padding is not covered by the checksum. */
 		flip(d, map, v.at.ring + at, ITEM_HEAD_BYTES + length, true);
 		at += journal_item_bytes(length);
 	}
@@ -241,13 +245,8 @@ static void a_changed_byte_invents_nothing(void **state)
 	munmap(map, bytes);
 }
 
-static unsigned next_random(unsigned *seed)
-{
-	*seed = *seed * 1103515245 + 12345;
-	return *seed >> 16 & 0x7fff;
-}
-
-/* Not a checksum's business alone: the words that it protects are right. */
+/* Make the checksums right again, so that the test reaches the code that they
+ * protect. */
 static void mend(struct journal_view *v)
 {
 	struct journal_header *h = v->header;
@@ -264,10 +263,10 @@ static void mend(struct journal_view *v)
 		journal_head_check(&h->heads[h->head & 1]);
 }
 
-static void a_header_that_lies_is_survived(void **state)
+static void a_corrupt_header_is_survived(void **state)
 {
-	struct dir *d = *state;
-	unsigned seed = 7;
+	struct journal_dir *d = *state;
+	struct random random = random_seed("journal_damage", 7);
 	size_t bytes;
 	char *good = read_file(d->path, &bytes);
 	char *content = mem_copy(good, bytes);
@@ -277,20 +276,21 @@ static void a_header_that_lies_is_survived(void **state)
 		struct journal_view v;
 		char why[JOURNAL_WHY_BYTES];
 		assert_true(journal_view_read(&v, content, bytes, why));
-		for (unsigned n = next_random(&seed) % 4 + 1; n > 0; n--) {
-			size_t at = next_random(&seed) %
-				    sizeof(struct journal_header);
-			if (next_random(&seed) % 2 == 0)
+		for (unsigned n = random_below(&random, 4) + 1; n > 0; n--) {
+			size_t at = random_below(&random,
+						 sizeof(struct journal_header));
+			if (random_below(&random, 2) == 0)
 				at = v.at.tails +
-				     next_random(&seed) %
-					     (2 * v.at.tail_stride);
-			content[at] = (char)next_random(&seed);
+				     random_below(
+					     &random,
+					     (uint32_t)(2 * v.at.tail_stride));
+			content[at] = (char)random_next(&random);
 		}
 		mend(&v);
-		write_file(d->path, content, bytes);
-		struct journal_opts opts = opts_of(d);
+		file_write(d->path, span_make(content, bytes));
+		struct journal_opts opts = journal_dir_opts(d);
 		struct journal_found found;
-		struct journal *j = open_found(&opts, &found);
+		struct journal *j = must_open_journal(&opts, &found);
 		struct journal_entry entry;
 		while (journal_take(j, &entry))
 			assert_true(entry.bytes.len <= SMALL_RING_BYTES);
@@ -306,41 +306,41 @@ static void a_header_that_lies_is_survived(void **state)
 	free(good);
 }
 
-static void what_is_no_journal_of_ours_is_set_aside(void **state)
+static void a_file_that_is_not_our_journal_is_renamed_to_damaged(void **state)
 {
-	struct dir *d = *state;
+	struct journal_dir *d = *state;
 	size_t bytes;
 	char *content = read_file(d->path, &bytes);
 	struct journal_header *h = (void *)content;
 	struct journal_found found;
 
 	h->version = 99;
-	write_file(d->path, content, bytes);
-	journal_close(open_in(d, &found));
-	assert_string_equal(found.why, "of version 99, not 1");
-	assert_string_equal(found.damaged, beside(d, ".damaged.1"));
+	file_write(d->path, span_make(content, bytes));
+	journal_close(journal_dir_open(d, &found));
+	assert_string_equal(found.why, "of version 99, not 2");
+	assert_string_equal(found.damaged, journal_dir_beside(d, ".damaged.1"));
 
-	write_file(d->path, "my letters to her", 17);
-	journal_close(open_in(d, &found));
-	assert_string_equal(found.why, "cut: 17 bytes");
-	assert_string_equal(found.damaged, beside(d, ".damaged.2"));
+	file_write_text(d->path, "my letters to her");
+	journal_close(journal_dir_open(d, &found));
+	assert_string_equal(found.why, "truncated to 17 bytes");
+	assert_string_equal(found.damaged, journal_dir_beside(d, ".damaged.2"));
 
 	h->magic[0] = 'S';
-	write_file(d->path, content, bytes);
-	journal_close(open_in(d, &found));
+	file_write(d->path, span_make(content, bytes));
+	journal_close(journal_dir_open(d, &found));
 	assert_string_equal(found.why, "not a journal");
-	assert_string_equal(found.damaged, beside(d, ".damaged.3"));
+	assert_string_equal(found.damaged, journal_dir_beside(d, ".damaged.3"));
 
-	write_file(d->path, "", 0);
-	journal_close(open_in(d, &found));
+	file_write_text(d->path, "");
+	journal_close(journal_dir_open(d, &found));
 	assert_string_equal(found.why, "empty");
 	free(content);
 }
 
-static void a_journal_is_looked_at_while_it_is_in_use(void **state)
+static void a_journal_can_be_inspected_while_it_is_in_use(void **state)
 {
-	const struct dir *d = *state;
-	struct journal *j = open_good(d);
+	const struct journal_dir *d = *state;
+	struct journal *j = journal_dir_open_good(d);
 	struct seen seen = {.next = FIRST};
 	struct journal_summary summary;
 	struct err e = {0};
@@ -351,8 +351,9 @@ static void a_journal_is_looked_at_while_it_is_in_use(void **state)
 	assert_int_equal(summary.ring_bytes, SMALL_RING_BYTES);
 	assert_int_equal(summary.slot_bytes, SLOT_BYTES);
 	assert_int_equal(summary.head - summary.tail, journal_pending_bytes(j));
-	/* Received, and not appended: of a dead process only. */
-	receive(j, 0, SPAN("x"));
+	/* Datagrams that were received but not appended are listed only for a
+	 * dead process. */
+	slot_receive(j, 0, SPAN("x"));
 	seen = (struct seen){.next = FIRST};
 	assert_true(journal_inspect(d->path, &summary, check_entry, &seen, &e));
 	journal_close(j);
@@ -361,18 +362,20 @@ static void a_journal_is_looked_at_while_it_is_in_use(void **state)
 		journal_inspect("/nowhere", &summary, check_entry, &seen, &e));
 }
 
-static void count_entry(void *data, const struct journal_entry *entry)
+static void count_entry(void *data, const struct journal_entry *entry,
+			const struct journal_input *input)
 {
+	(void)input;
 	unsigned *count = data;
 	assert_int_equal(entry->seq, FIRST + (*count)++);
 }
 
-static void what_a_dead_process_received_last_is_seen(void **state)
+static void the_last_datagrams_of_a_dead_process_are_listed(void **state)
 {
-	const struct dir *d = *state;
-	struct journal *j = open_good(d);
-	receive(j, 0, SPAN("x"));
-	receive(j, 1, SPAN(""));
+	const struct journal_dir *d = *state;
+	struct journal *j = journal_dir_open_good(d);
+	slot_receive(j, 0, SPAN("x"));
+	slot_receive(j, 1, SPAN(""));
 	journal_close(j);
 	unsigned count = 0;
 	struct journal_summary summary;
@@ -386,16 +389,18 @@ static void what_a_dead_process_received_last_is_seen(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_good, tear_down)
+#define TEST(name)                                         \
+	cmocka_unit_test_setup_teardown(name, set_up_good, \
+					journal_dir_tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(a_good_file_is_good),
-		TEST(a_cut_file_is_set_aside),
-		TEST(a_file_of_which_a_part_is_missing_is_set_aside),
-		TEST(a_changed_byte_invents_nothing),
-		TEST(a_header_that_lies_is_survived),
-		TEST(what_is_no_journal_of_ours_is_set_aside),
-		TEST(a_journal_is_looked_at_while_it_is_in_use),
-		TEST(what_a_dead_process_received_last_is_seen),
+		TEST(an_undamaged_file_is_accepted),
+		TEST(a_truncated_file_is_renamed_to_damaged),
+		TEST(a_file_with_a_missing_part_is_renamed_to_damaged),
+		TEST(a_changed_byte_never_invents_a_message),
+		TEST(a_corrupt_header_is_survived),
+		TEST(a_file_that_is_not_our_journal_is_renamed_to_damaged),
+		TEST(a_journal_can_be_inspected_while_it_is_in_use),
+		TEST(the_last_datagrams_of_a_dead_process_are_listed),
 	};
 #undef TEST
 	return cmocka_run_group_tests(tests, NULL, NULL);

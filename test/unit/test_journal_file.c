@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "journal_dir.h"
+#include "random.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -41,92 +44,94 @@ static void assert_not_noted(const struct journal *j, uint64_t inode,
 	assert_null(journal_noted(j, 1, 3, inode, nth));
 }
 
-static void what_is_not_committed_is_there_again(void **state)
+static void uncommitted_messages_are_delivered_again(void **state)
 {
-	const struct dir *d = *state;
+	const struct journal_dir *d = *state;
 	struct journal_found found;
-	struct journal *j = open_in(d, &found);
+	struct journal *j = journal_dir_open(d, &found);
 	assert_int_equal(found.messages, 0);
-	assert_null(journal_counters(j, COUNTERS * sizeof(uint64_t)));
+	size_t bytes;
+	assert_null(journal_counters(j, &bytes));
 	append_texts(j, 0, 5);
 	assert_texts(j, 0, 2);
-	commit_count(j, 2);
+	commit_counter(j, 2);
 	assert_texts(j, 2, 2);
 	journal_close(j);
 
 	for (int again = 0; again < 3; again++) {
-		j = open_in(d, &found);
+		j = journal_dir_open(d, &found);
 		assert_int_equal(found.messages, 3);
 		assert_int_equal(found.from_slots, 0);
 		assert_int_equal(found.noted, 0);
 		assert_string_equal(found.damaged, "");
-		assert_int_equal(count_of(j), 2);
-		assert_null(journal_counters(j, 8));
+		assert_int_equal(committed_counter(j), 2);
 		assert_int_equal(journal_stats(j)->appended_total, 5);
 		assert_texts(j, 2, 3);
 		assert_takes_nothing(j);
 		journal_close(j);
 	}
-	j = open_good(d);
+	j = journal_dir_open_good(d);
 	append_texts(j, 5, 1);
 	assert_texts(j, 2, 3);
 	struct journal_entry entry;
 	assert_true(journal_take(j, &entry));
 	assert_int_equal(entry.seq, 5);
-	assert_int_equal(entry.source, 7);
+	assert_int_equal(entry.input, 7);
 	assert_int_equal(entry.arrival_ns, NOW_NS);
-	commit_count(j, 6);
+	commit_counter(j, 6);
 	journal_close(j);
-	j = open_good(d);
+	j = journal_dir_open_good(d);
 	assert_takes_nothing(j);
-	assert_int_equal(count_of(j), 6);
+	assert_int_equal(committed_counter(j), 6);
 	assert_int_equal(journal_pending_bytes(j), 0);
 	journal_close(j);
 }
 
 static void counters_alone_are_committed_too(void **state)
 {
-	const struct dir *d = *state;
-	struct journal *j = open_good(d);
+	const struct journal_dir *d = *state;
+	struct journal *j = journal_dir_open_good(d);
 	for (uint64_t i = 1; i < 6; i++) {
-		commit_count(j, i);
+		commit_counter(j, i);
 		journal_close(j);
-		j = open_good(d);
-		assert_int_equal(count_of(j), i);
+		j = journal_dir_open_good(d);
+		assert_int_equal(committed_counter(j), i);
 	}
-	/* Also when the producer has started over, and the tail is behind. */
+	/* The same if the producer has started over and the tail is behind
+	 * it. */
 	append_texts(j, 3, 1);
 	assert_texts(j, 3, 1);
-	commit_count(j, 7);
+	commit_counter(j, 7);
 	append_texts(j, 4, 1);
-	commit_count(j, 8);
+	commit_counter(j, 8);
 	assert_true(journal_pending_bytes(j) < 256);
 	journal_close(j);
-	j = open_good(d);
-	assert_int_equal(count_of(j), 8);
+	j = journal_dir_open_good(d);
+	assert_int_equal(committed_counter(j), 8);
 	assert_texts(j, 4, 1);
 	assert_takes_nothing(j);
 	journal_close(j);
 }
 
-static void refused_and_cut_messages_stay_counted(void **state)
+static void refused_and_truncated_messages_stay_counted(void **state)
 {
-	const struct dir *d = *state;
-	struct journal *j = open_good(d);
+	const struct journal_dir *d = *state;
+	struct journal *j = journal_dir_open_good(d);
 	char room[SLOT_BYTES + 1];
 	for (unsigned i = 0; i < 10; i++)
-		append(j, text_of(i, SLOT_BYTES + 1, room));
+		append_bytes(j, numbered_text(i, SLOT_BYTES + 1, room));
 	struct journal_stats stats = *journal_stats(j);
 	assert_int_equal(stats.appended_total, 5);
 	assert_int_equal(stats.refused_total, 5);
 	assert_int_equal(stats.truncated_total, 10);
 	journal_close(j);
-	j = open_good(d);
+	j = journal_dir_open_good(d);
 	assert_memory_equal(journal_stats(j), &stats, sizeof stats);
 	journal_close(j);
 }
 
-/* Messages in a socket, received into the journal, and nothing more. */
+/* Receive messages from a socket into the journal's slots without appending
+ * them. */
 static struct journal *receive_only(struct journal *j, unsigned sent)
 {
 	int sockets[2], one = 1;
@@ -135,11 +140,12 @@ static struct journal *receive_only(struct journal *j, unsigned sent)
 	assert_int_equal(setsockopt(sockets[1], SOL_SOCKET, SO_TIMESTAMPNS,
 				    &one, sizeof one),
 			 0);
-	for (unsigned i = 0; i < sent; i++) { /* the second one is empty */
+	for (unsigned i = 0; i < sent; i++) { /* the second datagram is empty */
 		size_t length = (i + 1) % 3 * 400;
 		if (i == 1)
 			length = 0;
-		assert_int_equal(send(sockets[0], text_of(i, length, room).ptr,
+		assert_int_equal(send(sockets[0],
+				      numbered_text(i, length, room).ptr,
 				      length, 0),
 				 length);
 	}
@@ -152,19 +158,19 @@ static struct journal *receive_only(struct journal *j, unsigned sent)
 	return j;
 }
 
-static void datagrams_that_were_not_appended_are_found(void **state)
+static void datagrams_left_in_slots_are_recovered(void **state)
 {
-	const struct dir *d = *state;
+	const struct journal_dir *d = *state;
 	for (unsigned sent = 1; sent <= SLOTS; sent++) {
 		int64_t before_ns = clock_real_ns();
-		journal_close(receive_only(open_good(d), sent));
+		journal_close(receive_only(journal_dir_open_good(d), sent));
 		struct journal_found found;
-		struct journal *j = open_in(d, &found);
+		struct journal *j = journal_dir_open(d, &found);
 		assert_int_equal(found.from_slots, sent);
 		assert_int_equal(found.messages, sent);
 		int64_t last_ns = clock_real_ns();
-		journal_close(j); /* once only */
-		j = open_in(d, &found);
+		journal_close(j); /* they are recovered only once */
+		j = journal_dir_open(d, &found);
 		assert_int_equal(found.from_slots, 0);
 		assert_int_equal(found.messages, sent);
 		for (unsigned i = 0; i < sent; i++) {
@@ -174,53 +180,53 @@ static void datagrams_that_were_not_appended_are_found(void **state)
 			if (length > SLOT_BYTES)
 				length = SLOT_BYTES;
 			assert_true(journal_take(j, &entry));
-			assert_true(span_equals(entry.bytes,
-						text_of(i, length, room)));
-			assert_int_equal(entry.source, 9);
+			assert_true(span_equals(
+				entry.bytes, numbered_text(i, length, room)));
+			assert_int_equal(entry.input, 9);
 			assert_true(entry.arrival_ns >= before_ns);
 			assert_true(entry.arrival_ns <= last_ns);
 		}
 		assert_takes_nothing(j);
-		commit(j);
+		commit_taken(j);
 		journal_close(j);
 	}
 }
 
-static void slots_that_were_appended_are_not_found_again(void **state)
+static void slots_that_were_appended_are_not_recovered_again(void **state)
 {
-	const struct dir *d = *state;
-	struct journal *j = receive_only(open_good(d), 3);
+	const struct journal_dir *d = *state;
+	struct journal *j = receive_only(journal_dir_open_good(d), 3);
 	assert_int_equal(journal_append(j, 3, NOW_NS), 3);
 	unsigned count;
 	journal_slots(j, 1, &count);
 	journal_close(j);
 	struct journal_found found;
-	j = open_in(d, &found);
+	j = journal_dir_open(d, &found);
 	assert_int_equal(found.messages, 3);
 	assert_int_equal(found.from_slots, 0);
 	journal_close(j);
 }
 
-static void the_first_batch_ends_where_it_ended(void **state)
+static void the_repeated_batch_ends_where_it_ended_before(void **state)
 {
-	const struct dir *d = *state;
-	struct journal *j = open_good(d);
+	const struct journal_dir *d = *state;
+	struct journal *j = journal_dir_open_good(d);
 	append_texts(j, 0, 6);
 	assert_texts(j, 0, 1);
 	add_note(j, 5, 10);
-	commit_count(j, 1);
+	commit_counter(j, 1);
 	assert_texts(j, 1, 3);
 	add_note(j, 10, 100);
 	add_note(j, 11, 0);
 	add_note(j, 10, 200);
-	assert_not_noted(j, 10, 0); /* they are for the next process */
+	assert_not_noted(j, 10, 0); /* notes are for the next process */
 	journal_close(j);
 
 	struct journal_found found;
-	j = open_in(d, &found);
+	j = journal_dir_open(d, &found);
 	assert_int_equal(found.messages, 5);
 	assert_int_equal(found.noted, 3);
-	assert_int_equal(count_of(j), 1);
+	assert_int_equal(committed_counter(j), 1);
 	assert_texts(j, 1, 3);
 	assert_takes_nothing(j);
 	append_texts(j, 6, 1);
@@ -233,87 +239,84 @@ static void the_first_batch_ends_where_it_ended(void **state)
 	assert_not_noted(j, 11, 1);
 	assert_null(journal_noted(j, 2, 3, 10, 0));
 	assert_null(journal_noted(j, 1, 4, 10, 0));
-	/* Notes of the second attempt join those of the first. */
+	/* The notes of the second attempt are added to those of the first. */
 	add_note(j, 12, 50);
 	assert_noted(j, 10, 0, 100);
 	assert_not_noted(j, 12, 0);
 	journal_close(j);
 
-	j = open_in(d, &found);
+	j = journal_dir_open(d, &found);
 	assert_int_equal(found.noted, 3);
 	assert_noted(j, 10, 1, 200);
 	assert_noted(j, 12, 0, 50);
 	assert_texts(j, 1, 3);
 	assert_takes_nothing(j);
-	commit_count(j, 4);
+	commit_counter(j, 4);
 	assert_not_noted(j, 10, 0);
 	assert_texts(j, 4, 3);
 	add_note(j, 13, 1);
 	journal_close(j);
-	j = open_in(d, &found);
+	j = journal_dir_open(d, &found);
 	assert_int_equal(found.noted, 3);
 	assert_not_noted(j, 12, 0);
 	assert_noted(j, 13, 0, 1);
 	journal_close(j);
 }
 
-static void a_batch_of_notes_alone_holds_nothing_back(void **state)
+static void a_batch_with_only_notes_holds_nothing_back(void **state)
 {
-	const struct dir *d = *state;
-	struct journal *j = open_good(d);
+	const struct journal_dir *d = *state;
+	struct journal *j = journal_dir_open_good(d);
 	add_note(j, 10, 1);
 	append_texts(j, 0, 2);
 	journal_close(j);
 	struct journal_found found;
-	j = open_in(d, &found);
+	j = journal_dir_open(d, &found);
 	assert_int_equal(found.noted, 0);
 	assert_noted(j, 10, 0, 1);
 	assert_texts(j, 0, 2);
 	journal_close(j);
 }
 
-static void notes_beyond_the_most_are_not_kept(void **state)
+static void notes_beyond_the_maximum_are_not_kept(void **state)
 {
-	const struct dir *d = *state;
-	struct journal *j = open_good(d);
+	const struct journal_dir *d = *state;
+	struct journal *j = journal_dir_open_good(d);
 	append_texts(j, 0, 1);
 	assert_texts(j, 0, 1);
 	for (unsigned i = 0; i < JOURNAL_NOTES_MAX + 5; i++)
 		add_note(j, 10, i);
 	journal_close(j);
-	j = open_good(d);
+	j = journal_dir_open_good(d);
 	assert_noted(j, 10, JOURNAL_NOTES_MAX - 1, JOURNAL_NOTES_MAX - 1);
 	assert_not_noted(j, 10, JOURNAL_NOTES_MAX);
 	journal_close(j);
 }
 
-static unsigned next_random(unsigned *seed)
+/* All calls in random order, with a restart now and then. */
+static void any_order_of_calls_and_kills_keeps_every_message(void **state)
 {
-	*seed = *seed * 1103515245 + 12345;
-	return *seed >> 16 & 0x7fff;
-}
-
-/* Everything in any order, and a new process now and then. */
-static void any_order_of_calls_and_deaths_keeps_every_message(void **state)
-{
-	const struct dir *d = *state;
-	struct journal *j = open_good(d);
-	unsigned seed = 1, sent = 0, taken = 0, committed = 0;
+	const struct journal_dir *d = *state;
+	struct journal *j = journal_dir_open_good(d);
+	struct random random = random_seed("journal_file", 1);
+	unsigned sent = 0, taken = 0, committed = 0;
 	char room[SLOT_BYTES];
 	for (unsigned step = 0; step < 20000; step++) {
-		unsigned what = next_random(&seed) % 16;
+		unsigned what = random_below(&random, 16);
 		struct journal_entry entry;
 		if (what < 5) {
-			size_t length = next_random(&seed) % SLOT_BYTES;
+			size_t length = random_below(&random, SLOT_BYTES);
 			unsigned n = 1 + what % SLOTS;
 			for (unsigned i = 0; i < n; i++)
-				receive(j, i, text_of(sent + i, length, room));
+				slot_receive(
+					j, i,
+					numbered_text(sent + i, length, room));
 			if (what < 4) {
 				sent += journal_append(j, n, NOW_NS);
 				continue;
 			}
 			journal_close(j);
-			j = open_good(d);
+			j = journal_dir_open_good(d);
 			sent = (unsigned)journal_stats(j)->appended_total;
 			taken = committed;
 		} else if (what < 13) {
@@ -323,18 +326,20 @@ static void any_order_of_calls_and_deaths_keeps_every_message(void **state)
 			}
 			assert_int_equal(entry.seq, taken);
 			size_t length = entry.bytes.len;
-			assert_true(span_equals(entry.bytes,
-						text_of(taken, length, room)));
+			assert_true(span_equals(
+				entry.bytes,
+				numbered_text(taken, length, room)));
 			taken++;
 		} else if (what < 15) {
 			committed = taken;
-			commit_count(j, committed);
+			commit_counter(j, committed);
 		} else {
 			journal_close(j);
-			j = open_good(d);
+			j = journal_dir_open_good(d);
 			taken = committed;
 			if (committed > 0)
-				assert_int_equal(count_of(j), committed);
+				assert_int_equal(committed_counter(j),
+						 committed);
 		}
 	}
 	assert_true(committed > 1000);
@@ -354,23 +359,23 @@ static void assert_in_use(const struct journal_opts *opts)
 
 static void a_journal_has_one_owner(void **state)
 {
-	const struct dir *d = *state;
-	struct journal_opts opts = opts_of(d);
-	struct journal *j = open_good(d);
+	const struct journal_dir *d = *state;
+	struct journal_opts opts = journal_dir_opts(d);
+	struct journal *j = journal_dir_open_good(d);
 	assert_in_use(&opts);
 	opts.wait_ms = 1;
 	assert_in_use(&opts);
 	append_texts(j, 0, 1);
 	journal_close(j);
-	j = open_good(d);
+	j = journal_dir_open_good(d);
 	assert_texts(j, 0, 1);
 	journal_close(j);
 }
 
-static void the_next_owner_waits_for_the_one_before(void **state)
+static void the_next_owner_waits_for_the_previous_one(void **state)
 {
-	const struct dir *d = *state;
-	struct journal_opts opts = opts_of(d);
+	const struct journal_dir *d = *state;
+	struct journal_opts opts = journal_dir_opts(d);
 	struct journal_found found;
 	int ready[2];
 	assert_int_equal(pipe(ready), 0);
@@ -387,34 +392,33 @@ static void the_next_owner_waits_for_the_one_before(void **state)
 	assert_int_equal(byte, 1);
 	assert_in_use(&opts);
 	kill(child, SIGKILL);
-	opts.wait_ms = 10000;
-	journal_close(open_found(&opts, &found));
+	opts.wait_ms = 240 * 1000; /* only a hang takes as long */
+	journal_close(must_open_journal(&opts, &found));
 	waitpid(child, NULL, 0);
 	close(ready[0]);
 	close(ready[1]);
 }
 
-static void a_file_that_was_replaced_is_not_the_one(void **state)
+static void a_replaced_file_has_a_lock_of_its_own(void **state)
 {
-	struct dir *d = *state;
-	struct journal *old = open_good(d);
+	struct journal_dir *d = *state;
+	struct journal *old = journal_dir_open_good(d);
 	append_texts(old, 0, 1);
-	assert_int_equal(rename(d->path, beside(d, ".damaged.9")), 0);
-	struct journal *j = open_good(d); /* another file: another lock */
+	assert_int_equal(rename(d->path, journal_dir_beside(d, ".damaged.9")),
+			 0);
+	struct journal *j =
+		journal_dir_open_good(d); /* another file has another lock */
 	assert_takes_nothing(j);
 	journal_close(old);
 	journal_close(j);
 }
 
-static void a_half_made_file_is_made_anew(void **state)
+static void a_half_created_file_is_created_again(void **state)
 {
-	struct dir *d = *state;
-	FILE *f = fopen(beside(d, ".new"), "w");
-	assert_non_null(f);
-	fputs("half", f);
-	fclose(f);
-	struct journal *j = open_good(d);
-	assert_false(exists(d->other));
+	struct journal_dir *d = *state;
+	file_write_text(journal_dir_beside(d, ".new"), "half");
+	struct journal *j = journal_dir_open_good(d);
+	assert_false(file_exists(d->other));
 	struct stat st;
 	assert_int_equal(stat(d->path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
@@ -422,9 +426,9 @@ static void a_half_made_file_is_made_anew(void **state)
 	journal_close(j);
 }
 
-static void what_is_no_file_is_an_error(void **state)
+static void a_path_that_is_not_a_file_is_an_error(void **state)
 {
-	struct dir *d = *state;
+	struct journal_dir *d = *state;
 	static const struct {
 		mode_t type;
 		const char *says;
@@ -435,7 +439,7 @@ static void what_is_no_file_is_an_error(void **state)
 		{0, "No such file or directory"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct journal_opts opts = opts_of(d);
+		struct journal_opts opts = journal_dir_opts(d);
 		if (cases[i].type == S_IFDIR)
 			assert_int_equal(mkdir(d->path, 0700), 0);
 		else if (cases[i].type == S_IFIFO)
@@ -453,9 +457,9 @@ static void what_is_no_file_is_an_error(void **state)
 	}
 }
 
-static void another_size_takes_everything_along(void **state)
+static void changing_the_size_keeps_all_messages(void **state)
 {
-	const struct dir *d = *state;
+	const struct journal_dir *d = *state;
 	static const struct {
 		size_t ring_bytes, slot_bytes, counters_bytes;
 		unsigned slots;
@@ -464,15 +468,15 @@ static void another_size_takes_everything_along(void **state)
 		{20480, 4000, 24, 9},	       {4096, 1000, 48, SLOTS},
 		{4096, SLOT_BYTES, 24, 5},     {4096, SLOT_BYTES, 24, SLOTS},
 	};
-	struct journal *j = open_good(d);
+	struct journal *j = journal_dir_open_good(d);
 	append_texts(j, 0, 10);
 	assert_texts(j, 0, 3);
-	commit_count(j, 3);
+	commit_counter(j, 3);
 	assert_texts(j, 3, 2);
 	add_note(j, 10, 1);
 	add_note(j, 10, 2);
 	char room[SLOT_BYTES];
-	receive(j, 0, text_of(10, 310 % 100, room));
+	slot_receive(j, 0, numbered_text(10, 310 % 100, room));
 	journal_close(j);
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct journal_found found;
@@ -483,71 +487,73 @@ static void another_size_takes_everything_along(void **state)
 			.counters_bytes = cases[i].counters_bytes,
 			.slots = cases[i].slots,
 		};
-		j = open_found(&opts, &found);
+		j = must_open_journal(&opts, &found);
 		assert_string_equal(found.why, "");
 		assert_int_equal(found.from_slots, i == 0 ? 1 : 0);
 		assert_int_equal(journal_ring_bytes(j), cases[i].ring_bytes);
 		assert_int_equal(found.messages, 8);
 		assert_int_equal(found.noted, 2);
-		assert_int_equal(count_of(j), 3);
+		assert_int_equal(committed_counter(j), 3);
 		assert_noted(j, 10, 1, 2);
 		assert_not_noted(j, 10, 2);
 		assert_texts(j, 3, 2);
 		assert_takes_nothing(j);
 		journal_close(j);
 	}
-	j = open_good(d);
+	j = journal_dir_open_good(d);
 	assert_texts(j, 3, 2);
-	commit_count(j, 5);
+	commit_counter(j, 5);
 	assert_texts(j, 5, 6);
 	journal_close(j);
 }
 
-static void what_does_not_fit_is_set_aside(void **state)
+static void a_journal_too_full_for_its_new_size_is_renamed(void **state)
 {
-	struct dir *d = *state;
-	struct journal_opts opts = opts_of(d);
+	struct journal_dir *d = *state;
+	struct journal_opts opts = journal_dir_opts(d);
 	opts.ring_bytes = 8192;
 	struct journal_found found;
-	struct journal *j = open_found(&opts, &found);
+	struct journal *j = must_open_journal(&opts, &found);
 	char room[SLOT_BYTES];
 	for (unsigned i = 0; i < 6; i++)
-		append(j, text_of(i, SLOT_BYTES, room));
+		append_bytes(j, numbered_text(i, SLOT_BYTES, room));
 	journal_close(j);
-	j = open_in(d, &found);
-	assert_string_equal(found.damaged, beside(d, ".damaged.1"));
+	j = journal_dir_open(d, &found);
+	assert_string_equal(found.damaged, journal_dir_beside(d, ".damaged.1"));
 	assert_string_equal(found.why,
 			    "of another size (8192 bytes, messages of 700), "
-			    "and what is in it does not fit");
+			    "and its messages do not fit");
 	assert_int_equal(found.messages, 0);
 	assert_takes_nothing(j);
 	journal_close(j);
 	opts.path = d->other;
-	j = open_found(&opts, &found);
+	j = must_open_journal(&opts, &found);
 	assert_int_equal(found.messages, 6);
 	journal_close(j);
 }
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name)                                                \
+	cmocka_unit_test_setup_teardown(name, journal_dir_set_up, \
+					journal_dir_tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(what_is_not_committed_is_there_again),
+		TEST(uncommitted_messages_are_delivered_again),
 		TEST(counters_alone_are_committed_too),
-		TEST(refused_and_cut_messages_stay_counted),
-		TEST(datagrams_that_were_not_appended_are_found),
-		TEST(slots_that_were_appended_are_not_found_again),
-		TEST(the_first_batch_ends_where_it_ended),
-		TEST(a_batch_of_notes_alone_holds_nothing_back),
-		TEST(notes_beyond_the_most_are_not_kept),
-		TEST(any_order_of_calls_and_deaths_keeps_every_message),
+		TEST(refused_and_truncated_messages_stay_counted),
+		TEST(datagrams_left_in_slots_are_recovered),
+		TEST(slots_that_were_appended_are_not_recovered_again),
+		TEST(the_repeated_batch_ends_where_it_ended_before),
+		TEST(a_batch_with_only_notes_holds_nothing_back),
+		TEST(notes_beyond_the_maximum_are_not_kept),
+		TEST(any_order_of_calls_and_kills_keeps_every_message),
 		TEST(a_journal_has_one_owner),
-		TEST(the_next_owner_waits_for_the_one_before),
-		TEST(a_file_that_was_replaced_is_not_the_one),
-		TEST(a_half_made_file_is_made_anew),
-		TEST(what_is_no_file_is_an_error),
-		TEST(another_size_takes_everything_along),
-		TEST(what_does_not_fit_is_set_aside),
+		TEST(the_next_owner_waits_for_the_previous_one),
+		TEST(a_replaced_file_has_a_lock_of_its_own),
+		TEST(a_half_created_file_is_created_again),
+		TEST(a_path_that_is_not_a_file_is_an_error),
+		TEST(changing_the_size_keeps_all_messages),
+		TEST(a_journal_too_full_for_its_new_size_is_renamed),
 	};
 #undef TEST
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,13 +3,14 @@
 
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A file system of 2 MiB on the directory; only this process sees it.  False
- * where that is not permitted. */
-static bool mount_small(const struct dir *d)
+/* Mount a file system of 2 MiB on the directory, which only this process sees.
+ * False if this process may not mount. */
+static bool mount_small(const struct journal_dir *d)
 {
 	int flags = CLONE_NEWNS | (geteuid() != 0 ? CLONE_NEWUSER : 0);
 	return unshare(flags) == 0 &&
@@ -17,13 +18,13 @@ static bool mount_small(const struct dir *d)
 	       mount("none", d->root, "tmpfs", 0, "size=2m") == 0;
 }
 
-/* 256 entries end where a step of what is reserved ends. */
+/* 256 entries end exactly where a step of the reservation ends. */
 enum { EVEN_BYTES = 1024 - ITEM_HEAD_BYTES };
 
 static unsigned append_until_refused(struct journal *j, unsigned from)
 {
 	char room[EVEN_BYTES];
-	while (append(j, text_of(from, sizeof room, room)) == 1)
+	while (append_bytes(j, numbered_text(from, sizeof room, room)) == 1)
 		from++;
 	return from;
 }
@@ -32,12 +33,12 @@ static void take_and_commit(struct journal *j, unsigned from, unsigned upto)
 {
 	char room[EVEN_BYTES];
 	for (unsigned i = from; i < upto; i++)
-		assert_takes(j, text_of(i, sizeof room, room));
+		assert_takes(j, numbered_text(i, sizeof room, room));
 	assert_takes_nothing(j);
-	commit(j);
+	commit_taken(j);
 }
 
-/* Not a page is left. */
+/* Fill the file system until no page is left. */
 static void fill_up(const char *path)
 {
 	static const char page[4096];
@@ -49,57 +50,58 @@ static void fill_up(const char *path)
 	fclose(f);
 }
 
-/* A store to a page that the file system has no room for would be SIGBUS. */
-static void use_small_file_system(struct dir *d)
+/* If the journal stored to a page for which the file system has no room, the
+ * process would die of SIGBUS. */
+static void use_small_file_system(struct journal_dir *d)
 {
-	struct journal_opts opts = opts_of(d);
+	struct journal_opts opts = journal_dir_opts(d);
 	struct journal_found found;
 	opts.ring_bytes = 64 << 20;
 	opts.slot_bytes = 212960;
 	opts.slots = 64;
-	struct journal *j = open_found(&opts, &found);
+	struct journal *j = must_open_journal(&opts, &found);
 	unsigned count, n = 0;
 	for (int lap = 0; lap < 3; lap++) {
 		unsigned from = n;
 		n = append_until_refused(j, n);
 		unsigned most = n - from;
-		fill_up(beside(d, ".damaged.2"));
+		fill_up(journal_dir_beside(d, ".damaged.2"));
 		assert_in_range(most, 512, 2048);
 		assert_int_equal(journal_room(j), 0);
 		take_and_commit(j, from, n);
 		assert_in_range(journal_room(j), 2, 9);
-		/* From the middle on: behind the last that there is room for a
-		 * skip leads to the beginning. */
+		/* Start in the middle of the ring, so that a skip follows the
+		 * last entry that fits and leads to the beginning. */
 		char room[EVEN_BYTES];
 		for (from = n; n < from + 400; n++)
-			append(j, text_of(n, sizeof room, room));
+			append_bytes(j, numbered_text(n, sizeof room, room));
 		for (; from < n - 1; from++)
-			assert_takes(j, text_of(from, sizeof room, room));
-		commit(j);
+			assert_takes(j, numbered_text(from, sizeof room, room));
+		commit_taken(j);
 		n = append_until_refused(j, n);
 		assert_in_range(n - from, most - 1, most);
 		journal_close(j);
-		j = open_found(&opts, &found);
+		j = must_open_journal(&opts, &found);
 		assert_int_equal(found.messages, n - from);
 		take_and_commit(j, from, n);
 	}
-	/* More slots would be used, if there were room for them. */
+	/* The journal would use more slots if there were room for them. */
 	journal_slots(j, 7, &count);
 	for (unsigned i = 0; i < count; i++)
-		receive(j, i, SPAN("x"));
+		slot_receive(j, i, SPAN("x"));
 	assert_int_equal(journal_append(j, count, NOW_NS), count);
 	unsigned same;
 	journal_slots(j, 7, &same);
 	assert_int_equal(same, count);
 
 	struct err e = {0};
-	opts.path = beside(d, ".damaged.1");
+	opts.path = journal_dir_beside(d, ".damaged.1");
 	assert_null(journal_open(&opts, &found, &e));
 	assert_non_null(strstr(e.text, "No space left on device"));
 	assert_non_null(strstr(e.text, opts.path));
-	assert_false(exists(opts.path));
+	assert_false(file_exists(opts.path));
 
-	/* The operator makes room. */
+	/* Now the operator makes room. */
 	assert_int_equal(mount("none", d->root, NULL, MS_REMOUNT, "size=20m"),
 			 0);
 	assert_true(journal_room(j) > 100);
@@ -107,9 +109,9 @@ static void use_small_file_system(struct dir *d)
 	journal_close(j);
 }
 
-static void a_full_file_system_is_a_smaller_ring(void **state)
+static void a_full_file_system_makes_the_ring_smaller(void **state)
 {
-	struct dir *d = *state;
+	struct journal_dir *d = *state;
 	pid_t child = fork();
 	if (child == 0) {
 		if (!mount_small(d))
@@ -131,8 +133,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			a_full_file_system_is_a_smaller_ring, set_up,
-			tear_down),
+			a_full_file_system_makes_the_ring_smaller,
+			journal_dir_set_up, journal_dir_tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,24 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A process is led through the journal one instruction at a time, and after
- * each that changed the file its death is imagined: a copy of the file, as it
- * is then, is opened.  So no instant is left to luck. */
+/* A parent steps a child through the journal's code one instruction at a time.
+ * After each instruction that changed the file, it opens a copy of the file, as
+ * if the child had been killed there.  So every instant of a kill is tested. */
 #include "journal_dir.h"
 
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/check.h"
+#include "base/mem.h"
 #include "journal/journal_format.h"
 
-/* What the process has surely done. */
+/* What the child has completed. */
 struct progress {
 	bool is_traced;
 	unsigned received;
 	unsigned taken;
 	unsigned committed;
-	unsigned noted; /* for what is taken and not committed */
+	unsigned noted; /* notes about taken, uncommitted messages */
 };
 
 static size_t length_of(unsigned number)
@@ -32,7 +38,7 @@ static void send_texts(int socket, unsigned from, unsigned count)
 {
 	char room[SLOT_BYTES];
 	for (unsigned i = from; i < from + count; i++) {
-		struct span text = text_of(i, length_of(i), room);
+		struct span text = numbered_text(i, length_of(i), room);
 		CHECK(send(socket, text.ptr, text.len, 0) == (ssize_t)text.len);
 	}
 }
@@ -80,10 +86,10 @@ static void stop_here(volatile struct progress *p)
 	raise(SIGSTOP);
 }
 
-static void live(const struct dir *d, volatile struct progress *p,
+static void live(const struct journal_dir *d, volatile struct progress *p,
 		 int sockets[2])
 {
-	struct journal_opts opts = opts_of(d);
+	struct journal_opts opts = journal_dir_opts(d);
 	struct journal_found found;
 	struct err e;
 	struct journal *j = journal_open(&opts, &found, &e);
@@ -101,19 +107,19 @@ static void live(const struct dir *d, volatile struct progress *p,
 	do_receive(j, p, sockets, 4);
 	do_take(j, p, 3);
 	do_commit(j, p);
-	do_receive(j, p, sockets, 4); /* a skip, and one is refused */
-	do_commit(j, p);	      /* of nothing */
+	do_receive(j, p, sockets, 4); /* leaves a skip; one is refused */
+	do_commit(j, p);	      /* commits nothing */
 	do_take(j, p, 4);
 	do_note(j, p);
 	do_commit(j, p);
 	_exit(0);
 }
 
-/* The next one, who finds slots that were not appended, and notes. */
-static void live_again(const struct dir *d, volatile struct progress *p,
-		       int sockets[2])
+/* Play the next process, which finds notes and slots that were not appended. */
+static void play_next_process(const struct journal_dir *d,
+			      volatile struct progress *p, int sockets[2])
 {
-	struct journal_opts opts = opts_of(d);
+	struct journal_opts opts = journal_dir_opts(d);
 	struct journal_found found;
 	struct err e;
 	struct journal *j = journal_open(&opts, &found, &e);
@@ -135,7 +141,7 @@ static void live_again(const struct dir *d, volatile struct progress *p,
 	_exit(0);
 }
 
-/* The file as it was last, and the copy of it that is opened. */
+/* The last state of the file, and the copy of it that is opened. */
 struct watch {
 	const char *map;
 	char *last;
@@ -143,12 +149,12 @@ struct watch {
 	size_t bytes;
 	struct journal_layout at;
 	struct journal_opts copy_opts;
-	unsigned received; /* at least */
+	unsigned received; /* lower bounds */
 	unsigned committed;
 	unsigned states;
 };
 
-/* Of the notes only the first page is used. */
+/* The child uses only the first page of the notes. */
 static bool has_changed(const struct watch *w)
 {
 	size_t from = w->at.notes + JOURNAL_PAGE_BYTES, to = w->at.buffers;
@@ -171,8 +177,8 @@ static void take_rest(struct journal *j, uint64_t *seq)
 		unsigned n = (unsigned)*seq;
 		assert_true(entry.seq == *seq);
 		assert_true(span_equals(entry.bytes,
-					text_of(n, length_of(n), room)));
-		assert_int_equal(entry.source, 7);
+					numbered_text(n, length_of(n), room)));
+		assert_int_equal(entry.input, 7);
 		(*seq)++;
 	}
 }
@@ -197,11 +203,12 @@ static void check_notes(const struct journal *j, uint64_t committed,
 static void die_here(struct watch *w, const struct progress *p)
 {
 	struct journal_found found;
-	struct journal *j = open_found(&w->copy_opts, &found);
+	struct journal *j = must_open_journal(&w->copy_opts, &found);
 	assert_string_equal(found.why, "");
 	uint64_t committed = 0;
-	if (journal_counters(j, COUNTERS * sizeof(uint64_t)) != NULL)
-		committed = count_of(j);
+	size_t bytes;
+	if (journal_counters(j, &bytes) != NULL)
+		committed = committed_counter(j);
 	assert_in_range(committed, p->committed, p->taken);
 	assert_true(committed >= w->committed);
 	check_notes(j, committed, p, &found);
@@ -217,7 +224,7 @@ static void die_here(struct watch *w, const struct progress *p)
 	take_rest(j, &seq);
 	if (found.noted > 0) {
 		assert_int_equal(seq, committed + found.noted);
-		commit(j);
+		commit_taken(j);
 		take_rest(j, &seq);
 	}
 	assert_int_equal(seq, stats->appended_total);
@@ -238,12 +245,13 @@ static char *map_file(const char *path, size_t bytes)
 	return map;
 }
 
-static void watch_files(struct watch *w, struct dir *d)
+static void watch_files(struct watch *w, struct journal_dir *d)
 {
-	w->copy_opts = opts_of(d);
-	w->copy_opts.path = beside(d, ".damaged.1"); /* is removed at the end */
+	w->copy_opts = journal_dir_opts(d);
+	w->copy_opts.path = journal_dir_beside(
+		d, ".damaged.1"); /* the teardown removes it */
 	struct journal_found found;
-	struct journal *j = open_found(&w->copy_opts, &found);
+	struct journal *j = must_open_journal(&w->copy_opts, &found);
 	journal_close(j);
 	struct stat st;
 	assert_int_equal(stat(w->copy_opts.path, &st), 0);
@@ -257,7 +265,7 @@ static void watch_files(struct watch *w, struct dir *d)
 	w->at = v.at;
 }
 
-/* Until the process ends. */
+/* Step until the child ends. */
 static void step_through(struct watch *w, pid_t child,
 			 const volatile struct progress *p)
 {
@@ -276,13 +284,13 @@ static void step_through(struct watch *w, pid_t child,
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-static void check_all_deaths(struct dir *d,
-			     void (*run)(const struct dir *,
+static void check_all_deaths(struct journal_dir *d,
+			     void (*run)(const struct journal_dir *,
 					 volatile struct progress *, int[2]),
 			     const struct progress *expected)
 {
 #ifdef __SANITIZE_THREAD__
-	skip(); /* ten times the instructions, and only one thread */
+	skip(); /* ten times the instructions, for a single thread */
 #endif
 	volatile struct progress *p =
 		mmap(NULL, sizeof *p, PROT_READ | PROT_WRITE,
@@ -302,7 +310,7 @@ static void check_all_deaths(struct dir *d,
 	struct watch w = {0};
 	watch_files(&w, d);
 	step_through(&w, child, p);
-	/* Each store is a state of its own. */
+	/* Every store leads to a new state. */
 	assert_true(w.states > 20);
 	assert_int_equal(w.received, expected->received);
 	assert_int_equal(w.committed, expected->committed);
@@ -314,24 +322,26 @@ static void check_all_deaths(struct dir *d,
 	close(sockets[1]);
 }
 
-static void nothing_is_lost_at_any_instant(void **state)
+static void a_kill_at_any_instant_loses_nothing(void **state)
 {
 	check_all_deaths(*state, live,
 			 &(struct progress){.received = 13, .committed = 11});
 }
 
-static void nothing_is_lost_when_recovery_dies(void **state)
+static void a_kill_during_recovery_loses_nothing(void **state)
 {
-	check_all_deaths(*state, live_again,
+	check_all_deaths(*state, play_next_process,
 			 &(struct progress){.received = 5, .committed = 0});
 }
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name)                                                \
+	cmocka_unit_test_setup_teardown(name, journal_dir_set_up, \
+					journal_dir_tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(nothing_is_lost_at_any_instant),
-		TEST(nothing_is_lost_when_recovery_dies),
+		TEST(a_kill_at_any_instant_loses_nothing),
+		TEST(a_kill_during_recovery_loses_nothing),
 	};
 #undef TEST
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,7 +45,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* Into a fresh record, from bytes with nothing readable behind them. */
+/* Read into a fresh record, from bytes that nothing readable follows. */
 static enum json_verdict read_bytes(struct fixture *f, struct span text)
 {
 	char *alone = malloc(text.len ? text.len : 1);
@@ -81,11 +81,11 @@ static const char *written_string(struct fixture *f, struct span s)
 
 #define FFFD "\xef\xbf\xbd"
 
-static void what_is_read_can_be_written(void **state)
+static void a_record_that_was_read_can_be_written(void **state)
 {
 	static const struct {
 		const char *text;
-		const char *json; /* NULL: the text itself */
+		const char *json; /* NULL: the same as the text */
 	} cases[] = {
 		{"{}", NULL},
 		{"{\"a\":1}", NULL},
@@ -116,11 +116,11 @@ static void what_is_read_can_be_written(void **state)
 		{"{\"u\":\"\\ud83d\\ude00\"}", "{\"u\":\"\xf0\x9f\x98\x80\"}"},
 		{"{\"u\":\"a\\u0000b\\u001Bc\"}",
 		 "{\"u\":\"a\\u0000b\\u001bc\"}"},
-		/* what should have been escaped */
+		/* characters that should have been escaped */
 		{"{\"a\tb\":\"\n\\\"\x01\\\\\",\t\"c\":\"\\u00e9\x1f\"}",
 		 "{\"a\\tb\":\"\\n\\\"\\u0001\\\\\","
 		 "\"c\":\"\xc3\xa9\\u001f\"}"},
-		/* a surrogate alone stands for nothing */
+		/* a lone surrogate becomes U+FFFD */
 		{"{\"u\":\"\\ud83dxy\"}", "{\"u\":\"" FFFD "xy\"}"},
 		{"{\"u\":\"\\ud83d\\\\uzz\"}", "{\"u\":\"" FFFD "\\\\uzz\"}"},
 		{"{\"u\":\"\\uDe00z\"}", "{\"u\":\"" FFFD "z\"}"},
@@ -129,11 +129,11 @@ static void what_is_read_can_be_written(void **state)
 		 "{\"u\":\"" FFFD "\xf0\x9f\x98\x80\"}"},
 		{"{\"\\\\\\\"\\udfff\":\"\\\\\"}",
 		 "{\"\\\\\\\"" FFFD "\":\"\\\\\"}"},
-		/* bytes as nginx lets them through */
+		/* bytes that nginx passes unescaped */
 		{"{\"u\":\"a\xff"
 		 "b\x7f\"}",
 		 "{\"u\":\"a\\ufffdb\\u007f\"}"},
-		/* of two equal keys the last, at its own place */
+		/* of two equal keys the last one stays, at its own position */
 		{"{\"a\":1,\"b\":2,\"a\":3}", "{\"b\":2,\"a\":3}"},
 		{"{\"m\":{\"a\":1,\"a\":2}}", "{\"m\":{\"a\":2}}"},
 	};
@@ -148,7 +148,7 @@ static void what_is_read_can_be_written(void **state)
 	}
 }
 
-static void what_is_no_object_is_told_apart(void **state)
+static void each_text_that_is_not_an_object_has_its_verdict(void **state)
 {
 	static const struct {
 		const char *text;
@@ -206,13 +206,14 @@ static void what_is_no_object_is_told_apart(void **state)
 		assert_int_equal(read_bytes(f, span_of(cases[i].text)),
 				 cases[i].verdict);
 		assert_int_equal(f->record->count, 0);
-		/* and the next text is not disturbed */
+		/* the next text is read as usual */
 		assert_int_equal(read_bytes(f, SPAN("{\"k\":7}")), JSON_READ);
 		assert_string_equal(buf_text(&f->written), "{\"k\":7}");
 	}
 }
 
-static void an_object_cut_at_any_byte_is_cut(void **state)
+static void an_object_truncated_at_any_byte_is_reported_as_truncated(
+	void **state)
 {
 	struct span whole =
 		SPAN("{\"a\":\"x\\n\\u00e9\\ud83d\\ude00\xe3\x81\x82\","
@@ -226,7 +227,7 @@ static void an_object_cut_at_any_byte_is_cut(void **state)
 	assert_int_equal(read_bytes(f, whole), JSON_READ);
 }
 
-static void a_failure_leaves_the_record_as_it_was(void **state)
+static void a_failed_read_leaves_the_record_unchanged(void **state)
 {
 	struct fixture *f = *state;
 	record_add(f->record, SPAN("before"), value_int(1));
@@ -253,7 +254,7 @@ static void a_plain_string_is_a_span_into_the_text(void **state)
 {
 	static const char text[] = "{\"a\":\"plain\",\"b\":\"new\\nline\"}";
 	struct fixture *f = *state;
-	/* The second time yajl has seen an end of text before. */
+	/* In the second round yajl has already seen the end of a text. */
 	for (int i = 0; i < 2; i++) {
 		const struct value *v = read_value(f, text);
 		assert_ptr_equal(v->string.ptr, text + 6);
@@ -265,7 +266,7 @@ static void a_plain_string_is_a_span_into_the_text(void **state)
 	}
 }
 
-static void decoded_strings_do_not_share_their_place(void **state)
+static void decoded_strings_do_not_share_memory(void **state)
 {
 	struct fixture *f = *state;
 	const struct value *v =
@@ -276,7 +277,7 @@ static void decoded_strings_do_not_share_their_place(void **state)
 	assert_true(span_equals(v->string, SPAN("\t4")));
 }
 
-static void a_number_is_an_integer_when_it_can_be(void **state)
+static void a_number_is_an_integer_if_possible(void **state)
 {
 	struct fixture *f = *state;
 	assert_int_equal(read_value(f, "{\"a\":1}")->type, VALUE_INT);
@@ -289,7 +290,7 @@ static void a_number_is_an_integer_when_it_can_be(void **state)
 		    -0x1p63);
 }
 
-static void nuls_behind_it_are_no_part_of_it(void **state)
+static void nul_bytes_following_the_object_are_ignored(void **state)
 {
 	struct fixture *f = *state;
 	static const struct {
@@ -310,8 +311,8 @@ static void nuls_behind_it_are_no_part_of_it(void **state)
 	}
 }
 
-/* Looking for the start of a string is not quadratic. */
-static void a_text_full_of_backslashes_is_read_at_once(void **state)
+/* Searching for the start of a string must not take quadratic time. */
+static void a_text_full_of_backslashes_is_read_in_linear_time(void **state)
 {
 	struct fixture *f = *state;
 	buf_put_text(&f->text, "{\"a\":\"\\ud800");
@@ -322,7 +323,7 @@ static void a_text_full_of_backslashes_is_read_at_once(void **state)
 	assert_int_equal(v->string.len, 3 + 200000);
 }
 
-static void a_long_number_keeps_its_size(void **state)
+static void a_long_number_keeps_its_magnitude(void **state)
 {
 	struct fixture *f = *state;
 	buf_put_text(&f->text, "{\"a\":1");
@@ -358,12 +359,12 @@ static void nesting_is_bounded(void **state)
 
 	put_nested(&f->text, 200 * 1000);
 	assert_int_equal(read_bytes(f, buf_span(&f->text)), JSON_TOO_DEEP);
-	/* without the object around it */
+	/* without the surrounding object */
 	assert_int_equal(read_bytes(f, span_make(f->text.ptr + 5, 199 * 1000)),
 			 JSON_NO_OBJECT);
 }
 
-static void a_text_full_of_keys_is_written_once_each(void **state)
+static void each_of_many_repeated_keys_is_written_once(void **state)
 {
 	struct fixture *f = *state;
 	buf_put_char(&f->text, '{');
@@ -381,7 +382,8 @@ static void a_text_full_of_keys_is_written_once_each(void **state)
 	assert_memory_equal(w.ptr + w.len - strlen(tail), tail, strlen(tail));
 }
 
-static void few_and_many_fields_are_written_alike(void **state)
+static void records_with_few_and_many_fields_are_written_the_same_way(
+	void **state)
 {
 	struct fixture *f = *state;
 	for (int count = 1; count < 200; count++) {
@@ -435,7 +437,7 @@ static void floats_are_written_as_fluent_bit_does(void **state)
 				    cases[i].json);
 }
 
-static void integers_are_written_whole(void **state)
+static void integers_are_written_exactly(void **state)
 {
 	assert_string_equal(written(*state, value_int(0)), "0");
 	assert_string_equal(written(*state, value_int(INT64_MAX)),
@@ -444,7 +446,7 @@ static void integers_are_written_whole(void **state)
 			    "-9223372036854775808");
 }
 
-static void every_single_byte_is_written_as_json(void **state)
+static void every_byte_value_is_written_as_json(void **state)
 {
 	struct fixture *f = *state;
 	static const char *const shorts[256] = {
@@ -452,7 +454,7 @@ static void every_single_byte_is_written_as_json(void **state)
 		['\t'] = "\\t", ['"'] = "\\\"", ['\\'] = "\\\\",
 	};
 	for (unsigned c = 0; c < 256; c++) {
-		/* in each place of a run, whatever its length */
+		/* at each position of a run, for every length */
 		for (size_t place = 0; place < 20; place++) {
 			char text[20];
 			memset(text, 'x', sizeof text);
@@ -478,11 +480,11 @@ static void every_single_byte_is_written_as_json(void **state)
 	}
 }
 
-static void utf8_is_checked_as_rfc_3629_says(void **state)
+static void utf8_is_validated_according_to_rfc_3629(void **state)
 {
 	static const struct {
 		const char *bytes;
-		size_t good; /* 0: each byte is wrong */
+		size_t good; /* 0: every byte is invalid */
 	} cases[] = {
 		{"\xc2\x80", 2},
 		{"\xdf\xbf", 2},
@@ -503,7 +505,7 @@ static void utf8_is_checked_as_rfc_3629_says(void **state)
 		{"\xf4\x90\x80\x80", 0}, /* above U+10FFFF */
 		{"\xf5\x80\x80\x80", 0},
 		{"\xff", 0},
-		{"\xc3", 0}, /* cut */
+		{"\xc3", 0}, /* truncated */
 		{"\xe3\x81", 0},
 		{"\xf0\x9f\x98", 0},
 	};
@@ -522,7 +524,7 @@ static void utf8_is_checked_as_rfc_3629_says(void **state)
 				    buf_text(&expected));
 		buf_fini(&expected);
 	}
-	/* what would complete it lies behind the end */
+	/* the byte that would complete it follows the end */
 	struct span cut = {"\xf0\x9f\x98\x80", 3};
 	assert_string_equal(written_string(f, cut),
 			    "\"\\ufffd\\ufffd\\ufffd\"");
@@ -533,24 +535,24 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-		TEST(what_is_read_can_be_written),
-		TEST(what_is_no_object_is_told_apart),
-		TEST(an_object_cut_at_any_byte_is_cut),
-		TEST(a_failure_leaves_the_record_as_it_was),
+		TEST(a_record_that_was_read_can_be_written),
+		TEST(each_text_that_is_not_an_object_has_its_verdict),
+		TEST(an_object_truncated_at_any_byte_is_reported_as_truncated),
+		TEST(a_failed_read_leaves_the_record_unchanged),
 		TEST(both_of_two_equal_keys_are_read),
 		TEST(a_plain_string_is_a_span_into_the_text),
-		TEST(decoded_strings_do_not_share_their_place),
-		TEST(a_number_is_an_integer_when_it_can_be),
-		TEST(nuls_behind_it_are_no_part_of_it),
-		TEST(a_text_full_of_backslashes_is_read_at_once),
-		TEST(a_long_number_keeps_its_size),
+		TEST(decoded_strings_do_not_share_memory),
+		TEST(a_number_is_an_integer_if_possible),
+		TEST(nul_bytes_following_the_object_are_ignored),
+		TEST(a_text_full_of_backslashes_is_read_in_linear_time),
+		TEST(a_long_number_keeps_its_magnitude),
 		TEST(nesting_is_bounded),
-		TEST(a_text_full_of_keys_is_written_once_each),
-		TEST(few_and_many_fields_are_written_alike),
+		TEST(each_of_many_repeated_keys_is_written_once),
+		TEST(records_with_few_and_many_fields_are_written_the_same_way),
 		TEST(floats_are_written_as_fluent_bit_does),
-		TEST(integers_are_written_whole),
-		TEST(every_single_byte_is_written_as_json),
-		TEST(utf8_is_checked_as_rfc_3629_says),
+		TEST(integers_are_written_exactly),
+		TEST(every_byte_value_is_written_as_json),
+		TEST(utf8_is_validated_according_to_rfc_3629),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

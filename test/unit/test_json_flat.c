@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether it is right, json_read's own tests and the fuzz target show; here,
- * that it takes what nginx writes and leaves what is not its own. */
+/* The tests of json_read() and the fuzz target show that json_flat reads
+ * correctly.  These tests show that it reads what nginx writes and leaves other
+ * texts to json_read(). */
 #include "unit.h"
 
 #include <stdio.h>
@@ -39,7 +40,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* Into a fresh record, from bytes with nothing readable behind them. */
+/* Read into a fresh record, from bytes that nothing readable follows. */
 static bool is_taken(struct fixture *f, struct span text)
 {
 	char *alone = malloc(text.len ? text.len : 1);
@@ -53,11 +54,11 @@ static bool is_taken(struct fixture *f, struct span text)
 	return is_it;
 }
 
-static void what_nginx_writes_is_taken(void **state)
+static void json_as_nginx_writes_it_is_read(void **state)
 {
 	static const struct {
 		const char *text;
-		const char *json; /* NULL: the text itself */
+		const char *json; /* NULL: the same as the text */
 	} cases[] = {
 		{"{}", NULL},
 		{"{\"a\":\"b\"}", NULL},
@@ -87,10 +88,10 @@ static void what_nginx_writes_is_taken(void **state)
 	}
 }
 
-static void what_is_unusual_is_left(void **state)
+static void unusual_json_is_left_to_the_general_reader(void **state)
 {
 	const struct span cases[] = {
-		/* right, but not for here */
+		/* valid JSON, but left to json_read() */
 		SPAN("{\"a\":{}}"),
 		SPAN("{\"a\":\"b\",\"c\":[]}"),
 		SPAN("{\"a\":1e5}"),
@@ -99,7 +100,7 @@ static void what_is_unusual_is_left(void **state)
 		SPAN("{\"a\":0.1234567890123456}"),
 		SPAN("{\"a\":\"b\nc\"}"),
 		SPAN("{\"a\":1}\0"),
-		/* wrong */
+		/* invalid */
 		SPAN(""),
 		SPAN(" "),
 		SPAN("{"),
@@ -147,8 +148,8 @@ static void what_is_unusual_is_left(void **state)
 	}
 }
 
-/* Wherever it stands in the blocks that are looked at together. */
-static void a_special_byte_is_found_at_every_place(void **state)
+/* At every position within the blocks that are searched together. */
+static void a_special_byte_is_found_at_every_position(void **state)
 {
 	struct fixture *f = *state;
 	for (size_t len = 0; len < 70; len++) {
@@ -172,14 +173,14 @@ static void a_special_byte_is_found_at_every_place(void **state)
 			assert_false(is_taken(f, s));
 			*byte = '\0';
 			assert_false(is_taken(f, s));
-			*byte = '\\'; /* and 0, or the quote */
+			*byte = '\\'; /* followed by 0 or by the quote */
 			assert_false(is_taken(f, s));
 		}
 	}
 }
 
-/* The fractions of three digits, as request_time and msec have them. */
-static void a_fraction_is_what_strtod_makes_of_it(void **state)
+/* All fractions of three digits, as in request_time and msec. */
+static void a_fraction_equals_the_result_of_strtod(void **state)
 {
 	struct fixture *f = *state;
 	for (unsigned i = 0; i < 20000; i++) {
@@ -195,7 +196,7 @@ static void a_fraction_is_what_strtod_makes_of_it(void **state)
 	}
 }
 
-static void the_fields_that_were_there_stay(void **state)
+static void existing_fields_are_kept(void **state)
 {
 	struct fixture *f = *state;
 	struct record *r = record_new(f->arena, NULL, SPAN("t"), 1);
@@ -218,7 +219,7 @@ static void a_plain_string_is_not_copied(void **state)
 	assert_true(span_equals(r->fields[1].value.string, SPAN("new\nline")));
 }
 
-static void more_fields_than_a_record_begins_with_are_read(void **state)
+static void more_fields_than_a_record_starts_with_are_read(void **state)
 {
 	struct fixture *f = *state;
 	struct buf text = {0};
@@ -234,13 +235,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-		TEST(what_nginx_writes_is_taken),
-		TEST(what_is_unusual_is_left),
-		TEST(a_special_byte_is_found_at_every_place),
-		TEST(a_fraction_is_what_strtod_makes_of_it),
-		TEST(the_fields_that_were_there_stay),
+		TEST(json_as_nginx_writes_it_is_read),
+		TEST(unusual_json_is_left_to_the_general_reader),
+		TEST(a_special_byte_is_found_at_every_position),
+		TEST(a_fraction_equals_the_result_of_strtod),
+		TEST(existing_fields_are_kept),
 		TEST(a_plain_string_is_not_copied),
-		TEST(more_fields_than_a_record_begins_with_are_read),
+		TEST(more_fields_than_a_record_starts_with_are_read),
 #undef TEST
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a hook returns and what becomes of it, and the keys of the filter. */
-#include "lua_unit.h"
+/* What a hook returns, what the filter does with it, and the keys of the
+ * filter. */
+#include "hook_unit.h"
 
-static void the_code_says_what_becomes_of_the_record(void **state)
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+
+static void the_return_code_decides_what_happens_to_the_record(void **state)
 {
 	static const struct hook_case cases[] = {
 		{"record.a = 2 return 0, ts, record", "{\"a\":1}",
@@ -30,16 +39,16 @@ static void the_code_says_what_becomes_of_the_record(void **state)
 			"{\"a\":1,\"m\":{\"x\":1}} | " T_TEXT
 			"{\"in_it\":{\"a\":1,\"m\":{\"x\":1}}}"},
 	};
-	check_cases(*state, cases, COUNT(cases), NULL);
+	hook_unit_check(*state, cases, COUNT(cases), NULL);
 }
 
-static void what_comes_back_is_as_after_a_round_trip(void **state)
+static void a_returned_record_equals_one_after_a_round_trip(void **state)
 {
 	static const struct hook_case cases[] = {
 		{"return 1, ts, record",
 		 "{\"f\":1.0,\"n\":null,\"a\":[],\"a2\":[1,null,3]}",
 		 T_TEXT "{\"f\":1,\"a\":[],\"a2\":[1,null,3]}"},
-		/* the same when it was touched */
+		/* the same if the hook read the values */
 		{"local x = record.f, record.n, record.a, record.a2 "
 		 "return 1, ts, record",
 		 "{\"f\":1.0,\"n\":null,\"a\":[],\"a2\":[1,null,3]}",
@@ -60,7 +69,7 @@ static void what_comes_back_is_as_after_a_round_trip(void **state)
 		 "{}",
 		 T_TEXT "{\"l\":[\"a\"],\"m\":{\"-1\":\"m\",\"0\":\"o\","
 			"\"1.5\":\"h\",\"true\":\"t\",\"x\":\"y\"}}"},
-		/* the order of the record, then that of the names */
+		/* first the order of the record, then the order of the names */
 		{"local n = {} for k, v in pairs(record) do n[k] = v end "
 		 "n.b2 = 1 n.a2 = 1 return 1, ts, n",
 		 "{\"z\":1,\"y\":2,\"x\":3}",
@@ -73,13 +82,13 @@ static void what_comes_back_is_as_after_a_round_trip(void **state)
 		 T_TEXT "{\"i\":9007199254740993,"
 			"\"s\":\"\\u0000\\ufffd\"}"},
 	};
-	check_cases(*state, cases, COUNT(cases), NULL);
+	hook_unit_check(*state, cases, COUNT(cases), NULL);
 }
 
 #define IN "{\"a\":1,\"a\":2,\"f\":1.0,\"n\":null}"
 #define KEPT T_TEXT "{\"a\":2,\"f\":1.0,\"n\":null}"
 
-static void an_invalid_result_leaves_the_record_as_it_was(void **state)
+static void an_invalid_result_leaves_the_record_unchanged(void **state)
 {
 	static const struct hook_case cases[] = {
 		{"return 1, ts, 'x'", IN, KEPT},
@@ -103,36 +112,36 @@ static void an_invalid_result_leaves_the_record_as_it_was(void **state)
 		{"local t = {} t.t = t return 1, ts, t", IN, KEPT},
 		{"local t = {} t.a = t t.b = t return 1, ts, {t = t}", IN,
 		 KEPT},
-		/* 2^40 values, not one cycle */
+		/* 2^40 values, without a cycle */
 		{"local t = {} for i = 1, 40 do t = {a = t, b = t} end "
 		 "return 1, ts, t",
 		 IN, KEPT},
 		{"return 1, ts, {s = ('x'):rep(9 * 1024 * 1024)}", IN, KEPT},
 	};
-	check_cases(*state, cases, COUNT(cases), "invalid_result");
+	hook_unit_check(*state, cases, COUNT(cases), "invalid_result");
 }
 
-/* Each record of a list may have all the names of the one given. */
+/* Each record of the list may have all the names of the given record. */
 static void a_list_of_records_with_many_names_is_bounded(void **state)
 {
-	struct fixture *f = *state;
+	struct hook_unit *f = *state;
 	struct buf json = {0};
 	buf_put_text(&json, "{\"k\":0");
 	for (int i = 0; i < 1000; i++)
 		buf_printf(&json, ",\"k%d\":1", i);
 	buf_put_text(&json, "}");
-	open_body(f,
-		  "local list = {} for i = 1, record.n or 2000 do "
-		  "list[i] = {k = i} end return 1, ts, list",
-		  KEYS);
-	give(f, buf_text(&json));
-	assert_int_equal(failures(f, "invalid_result"), 1);
-	assert_string_equal(give(f, "{\"n\":2}"),
+	hook_unit_open_body(f,
+			    "local list = {} for i = 1, record.n or 2000 do "
+			    "list[i] = {k = i} end return 1, ts, list",
+			    KEYS);
+	hook_unit_give(f, buf_text(&json));
+	assert_int_equal(hook_unit_failures(f, "invalid_result"), 1);
+	assert_string_equal(hook_unit_give(f, "{\"n\":2}"),
 			    T_TEXT "{\"k\":1} | " T_TEXT "{\"k\":2}");
 	buf_fini(&json);
 }
 
-static void a_failing_call_leaves_the_record_as_it_was(void **state)
+static void a_failing_call_leaves_the_record_unchanged(void **state)
 {
 	static const struct hook_case errors[] = {
 		{"record.a = 3 record.b = 4 error('no')", IN, KEPT},
@@ -144,13 +153,13 @@ static void a_failing_call_leaves_the_record_as_it_was(void **state)
 		{"hook = nil undefined()", IN, KEPT},
 		{"return 1, ts, os.date('%Y', 1e300)", IN, KEPT},
 	};
-	check_cases(*state, errors, COUNT(errors), "error");
+	hook_unit_check(*state, errors, COUNT(errors), "error");
 	static const struct hook_case codes[] = {
 		{"return 3, ts, record", IN, KEPT},
 		{"return -2, ts, record", IN, KEPT},
 		{"return 1e300, ts, record", IN, KEPT},
 	};
-	check_cases(*state, codes, COUNT(codes), "bad_code");
+	hook_unit_check(*state, codes, COUNT(codes), "bad_code");
 	static const struct hook_case times[] = {
 		{"return 1, -1, {}", IN, KEPT},
 		{"return 1, -0.5, {}", IN, KEPT},
@@ -158,12 +167,12 @@ static void a_failing_call_leaves_the_record_as_it_was(void **state)
 		{"return 1, 1/0, {}", IN, KEPT},
 		{"return 1, 1e12, {}", IN, KEPT},
 	};
-	check_cases(*state, times, COUNT(times), "bad_time");
+	hook_unit_check(*state, times, COUNT(times), "bad_time");
 }
 
-static void with_dead_letters_a_failing_call_decides_nothing(void **state)
+static void with_dead_letters_a_failing_call_is_undecided(void **state)
 {
-	struct fixture *f = *state;
+	struct hook_unit *f = *state;
 	static const struct {
 		const char *reason, *body;
 	} cases[] = {
@@ -175,92 +184,95 @@ static void with_dead_letters_a_failing_call_decides_nothing(void **state)
 	};
 	f->dead_letters = true;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		open_body(f, cases[i].body, KEYS);
-		const char *out = give(f, "{\"a\":1}");
+		hook_unit_open_body(f, cases[i].body, KEYS);
+		const char *out = hook_unit_give(f, "{\"a\":1}");
 		if (strcmp(out, "undecided") != 0)
 			fail_msg("%s: %s", cases[i].body, out);
-		assert_int_equal(failures(f, cases[i].reason), 1);
+		assert_int_equal(hook_unit_failures(f, cases[i].reason), 1);
 	}
-	open_body(f, "if record.a then return -1 end return 0", KEYS);
-	assert_string_equal(give(f, "{\"a\":1}"), "dropped");
-	assert_string_equal(give(f, "{}"), T_TEXT "{}");
+	hook_unit_open_body(f, "if record.a then return -1 end return 0", KEYS);
+	assert_string_equal(hook_unit_give(f, "{\"a\":1}"), "dropped");
+	assert_string_equal(hook_unit_give(f, "{}"), T_TEXT "{}");
 }
 
 static void a_hook_that_failed_is_called_again(void **state)
 {
-	struct fixture *f = *state;
-	open_script(f, "c = 0\n"
-		       "function hook(tag, ts, record)\n"
-		       "  c = c + 1\n"
-		       "  if c == 2 then error('two') end\n"
-		       "  return 2, 0, {c = c, tag = tag}\n"
-		       "end\n");
-	assert_string_equal(give(f, "{}"),
+	struct hook_unit *f = *state;
+	hook_unit_open(f, "c = 0\n"
+			  "function hook(tag, ts, record)\n"
+			  "  c = c + 1\n"
+			  "  if c == 2 then error('two') end\n"
+			  "  return 2, 0, {c = c, tag = tag}\n"
+			  "end\n");
+	assert_string_equal(hook_unit_give(f, "{}"),
 			    T_TEXT "{\"c\":1,\"tag\":\"kube.*\"}");
-	assert_string_equal(give(f, "{}"), T_TEXT "{}");
-	assert_string_equal(give(f, "{}"),
+	assert_string_equal(hook_unit_give(f, "{}"), T_TEXT "{}");
+	assert_string_equal(hook_unit_give(f, "{}"),
 			    T_TEXT "{\"c\":3,\"tag\":\"kube.*\"}");
-	assert_int_equal(failures(f, "error"), 1);
+	assert_int_equal(hook_unit_failures(f, "error"), 1);
 }
 
-static void the_message_of_an_error_is_told(void **state)
+static void the_message_of_an_error_is_logged(void **state)
 {
-	struct fixture *f = *state;
-	char log[128], text[1024] = {0};
+	struct hook_unit *f = *state;
+	char log[128];
+	struct buf content = {0};
 	snprintf(log, sizeof log, "%s/log", f->dir);
 	struct err e;
 	assert_true(log_open(log, LOG_WARN, &e));
-	open_script(f, "function hook(tag, ts, record)\n"
-		       "  error('wrong \"thing\"')\n"
-		       "end\n");
-	give(f, "{\"secret\":\"s3cret\"}");
-	give(f, "{}"); /* too soon to be told again */
+	hook_unit_open(f, "function hook(tag, ts, record)\n"
+			  "  error('wrong \"thing\"')\n"
+			  "end\n");
+	hook_unit_give(f, "{\"secret\":\"s3cret\"}");
+	hook_unit_give(f, "{}"); /* too soon to be logged again */
 	assert_true(log_open("/dev/stderr", LOG_INFO, &e));
-	FILE *file = fopen(log, "r");
-	assert_non_null(file);
-	size_t n = fread(text, 1, sizeof text - 1, file);
-	fclose(file);
+	assert_true(file_read(log, &content));
 	unlink(log);
-	assert_true(n > 0);
+	const char *text = buf_text(&content);
 	assert_non_null(strstr(text, "hook.lua:2: wrong \\\"thing\\\""));
 	assert_non_null(strstr(text, "filter=lua.0 call=hook failure=error"));
 	assert_null(strstr(text, "s3cret"));
-	assert_ptr_equal(strchr(text, '\n'), text + n - 1);
-	assert_int_equal(failures(f, "error"), 2);
+	assert_ptr_equal(strchr(text, '\n'), text + content.len - 1);
+	buf_fini(&content);
+	assert_int_equal(hook_unit_failures(f, "error"), 2);
 }
 
 static void the_time_may_be_a_table(void **state)
 {
-	struct fixture *f = *state;
-	open_body(f,
-		  "record.s = ts.sec record.n = ts.nsec ts.nsec = ts.nsec + 1 "
-		  "return 1, ts, record",
-		  KEYS " time_as_table on\n");
-	assert_string_equal(give_at(f, "{}", T + 123456789),
+	struct hook_unit *f = *state;
+	hook_unit_open_body(
+		f,
+		"record.s = ts.sec record.n = ts.nsec ts.nsec = ts.nsec + 1 "
+		"return 1, ts, record",
+		KEYS " time_as_table on\n");
+	assert_string_equal(hook_unit_give_at(f, "{}", T + 123456789),
 			    "1795219198.123456790 "
 			    "{\"n\":123456789,\"s\":1795219198}");
-	assert_int_equal(all_failures(f), 0);
-	/* As in Fluent Bit: without a table nothing is taken, also where the
-	 * time is not to change. */
-	open_body(f, "record.x = 1 return record.code, 5, record",
-		  KEYS " time_as_table on\n");
-	assert_string_equal(give(f, "{\"code\":1}"), T_TEXT "{\"code\":1}");
-	assert_string_equal(give(f, "{\"code\":2}"), T_TEXT "{\"code\":2}");
-	assert_int_equal(failures(f, "bad_time"), 2);
+	assert_int_equal(hook_unit_all_failures(f), 0);
+	/* As in Fluent Bit, only a table is accepted as a time, even if the
+	 * code says that the time does not change. */
+	hook_unit_open_body(f, "record.x = 1 return record.code, 5, record",
+			    KEYS " time_as_table on\n");
+	assert_string_equal(hook_unit_give(f, "{\"code\":1}"),
+			    T_TEXT "{\"code\":1}");
+	assert_string_equal(hook_unit_give(f, "{\"code\":2}"),
+			    T_TEXT "{\"code\":2}");
+	assert_int_equal(hook_unit_failures(f, "bad_time"), 2);
 }
 
-static void the_time_is_a_whole_number_when_it_is_one(void **state)
+static void a_whole_time_is_an_integer(void **state)
 {
-	struct fixture *f = *state;
-	open_body(f, "return 2, 0, {t = tostring(ts)}", KEYS);
-	assert_string_equal(give(f, "{}"), T_TEXT "{\"t\":\"1795219198\"}");
-	assert_string_equal(give_at(f, "{}", T + 250000000),
+	struct hook_unit *f = *state;
+	hook_unit_open_body(f, "return 2, 0, {t = tostring(ts)}", KEYS);
+	assert_string_equal(hook_unit_give(f, "{}"),
+			    T_TEXT "{\"t\":\"1795219198\"}");
+	assert_string_equal(hook_unit_give_at(f, "{}", T + 250000000),
 			    "1795219198.250000000 {\"t\":\"1795219198.25\"}");
 }
 
-static void a_deep_record_comes_through(void **state)
+static void a_deeply_nested_record_passes(void **state)
 {
-	struct fixture *f = *state;
+	struct hook_unit *f = *state;
 	struct buf json = {0}, want = {0};
 	for (int i = 0; i < 500; i++)
 		buf_put_text(&json, i % 2 ? "[" : "{\"m\":");
@@ -268,16 +280,18 @@ static void a_deep_record_comes_through(void **state)
 	for (int i = 500; i-- > 0;)
 		buf_put_text(&json, i % 2 ? "]" : "}");
 	buf_printf(&want, T_TEXT "%s", buf_text(&json));
-	open_body(f, "return 1, ts, record", KEYS);
-	assert_string_equal(give(f, buf_text(&json)), buf_text(&want));
-	open_body(f, "local x = record.m return 1, ts, record", KEYS);
-	assert_string_equal(give(f, buf_text(&json)), buf_text(&want));
-	assert_int_equal(all_failures(f), 0);
+	hook_unit_open_body(f, "return 1, ts, record", KEYS);
+	assert_string_equal(hook_unit_give(f, buf_text(&json)),
+			    buf_text(&want));
+	hook_unit_open_body(f, "local x = record.m return 1, ts, record", KEYS);
+	assert_string_equal(hook_unit_give(f, buf_text(&json)),
+			    buf_text(&want));
+	assert_int_equal(hook_unit_all_failures(f), 0);
 	buf_fini(&json);
 	buf_fini(&want);
 }
 
-static void what_is_wrong_is_told_at_set_up(void **state)
+static void mistakes_are_reported_at_set_up(void **state)
 {
 	static const struct {
 		const char *script;
@@ -304,10 +318,10 @@ static void what_is_wrong_is_told_at_set_up(void **state)
 		 "t.conf:3: [FILTER] Code: Code:1: unexpected symbol"},
 		{"require('ffi')", KEYS, "ffi is part of LuaJIT"},
 	};
-	struct fixture *f = *state;
+	struct hook_unit *f = *state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct err e = {0};
-		if (open_with(f, cases[i].script, cases[i].keys, &e))
+		if (hook_unit_try_open(f, cases[i].script, cases[i].keys, &e))
 			fail_msg("%s: opened", cases[i].script);
 		if (strstr(e.text, cases[i].part) == NULL)
 			fail_msg("%s: %s", cases[i].script, e.text);
@@ -316,19 +330,19 @@ static void what_is_wrong_is_told_at_set_up(void **state)
 
 static void protected_mode_off_does_not_end_the_process(void **state)
 {
-	struct fixture *f = *state;
-	open_body(f, "error('x')", KEYS " protected_mode off\n");
-	assert_string_equal(give(f, "{}"), T_TEXT "{}");
-	assert_int_equal(failures(f, "error"), 1);
+	struct hook_unit *f = *state;
+	hook_unit_open_body(f, "error('x')", KEYS " protected_mode off\n");
+	assert_string_equal(hook_unit_give(f, "{}"), T_TEXT "{}");
+	assert_int_equal(hook_unit_failures(f, "error"), 1);
 }
 
-static void numbers_are_cut_where_told(void **state)
+static void listed_fields_become_integers(void **state)
 {
-	struct fixture *f = *state;
-	open_body(f,
-		  "if record.n then record.n = record.n / 4 end "
-		  "return 2, 0, record",
-		  KEYS " type_int_key i  n\n");
+	struct hook_unit *f = *state;
+	hook_unit_open_body(f,
+			    "if record.n then record.n = record.n / 4 end "
+			    "return 2, 0, record",
+			    KEYS " type_int_key i  n\n");
 	static const char *const pairs[][2] = {
 		{"{\"i\":3.7,\"in\":3.7}", "{\"i\":3,\"in\":3.7}"},
 		{"{\"i\":-3.7,\"n\":7}", "{\"i\":-3,\"n\":1}"},
@@ -340,26 +354,28 @@ static void numbers_are_cut_where_told(void **state)
 	for (size_t i = 0; i < COUNT(pairs); i++) {
 		char want[200];
 		snprintf(want, sizeof want, T_TEXT "%s", pairs[i][1]);
-		assert_string_equal(give(f, pairs[i][0]), want);
+		assert_string_equal(hook_unit_give(f, pairs[i][0]), want);
 	}
 }
 
-static void empty_tables_are_arrays_where_told(void **state)
+static void listed_empty_tables_become_arrays(void **state)
 {
-	struct fixture *f = *state;
-	open_body(f, "record.new = {} record.b = {} return 2, 0, record",
-		  KEYS " type_array_key a b\n");
-	assert_string_equal(give(f, "{\"a\":{},\"m\":{\"a\":{}},\"c\":{}}"),
-			    T_TEXT "{\"a\":[],\"m\":{\"a\":[]},\"c\":{},"
-				   "\"b\":[],\"new\":{}}");
-	assert_string_equal(give(f, "{\"a\":{\"x\":1},\"m\":[]}"),
+	struct hook_unit *f = *state;
+	hook_unit_open_body(f,
+			    "record.new = {} record.b = {} return 2, 0, record",
+			    KEYS " type_array_key a b\n");
+	assert_string_equal(
+		hook_unit_give(f, "{\"a\":{},\"m\":{\"a\":{}},\"c\":{}}"),
+		T_TEXT "{\"a\":[],\"m\":{\"a\":[]},\"c\":{},"
+		       "\"b\":[],\"new\":{}}");
+	assert_string_equal(hook_unit_give(f, "{\"a\":{\"x\":1},\"m\":[]}"),
 			    T_TEXT "{\"a\":{\"x\":1},\"m\":[],\"b\":[],"
 				   "\"new\":{}}");
 }
 
 static void nulls_can_be_kept(void **state)
 {
-	struct fixture *f = *state;
+	struct hook_unit *f = *state;
 	static const struct hook_case cases[] = {
 		{"return 2, 0, record",
 		 "{\"n\":null,\"m\":{\"x\":null},\"a\":[1,null]}",
@@ -377,78 +393,82 @@ static void nulls_can_be_kept(void **state)
 		 T_TEXT "{\"n\":null} | " T_TEXT "{\"n\":null}"},
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		open_body(f, cases[i].body, KEYS " enable_flb_null on\n");
-		assert_string_equal(give(f, cases[i].in), cases[i].out);
-		assert_int_equal(all_failures(f), 0);
+		hook_unit_open_body(f, cases[i].body,
+				    KEYS " enable_flb_null on\n");
+		assert_string_equal(hook_unit_give(f, cases[i].in),
+				    cases[i].out);
+		assert_int_equal(hook_unit_all_failures(f), 0);
 	}
-	open_body(f, "return 2, 0, {t = type(flb_null)}", KEYS);
-	assert_string_equal(give(f, "{}"), T_TEXT "{\"t\":\"nil\"}");
+	hook_unit_open_body(f, "return 2, 0, {t = type(flb_null)}", KEYS);
+	assert_string_equal(hook_unit_give(f, "{}"), T_TEXT "{\"t\":\"nil\"}");
 }
 
 static void the_script_may_be_in_the_configuration(void **state)
 {
-	struct fixture *f = *state;
+	struct hook_unit *f = *state;
 	struct err e = {0};
-	if (!open_with(f, "not looked at",
-		       " call hook\n script none.lua\n"
-		       " code function hook(tag, ts, r) r.a = 9 / 3 "
-		       "return 2, 0, r end\n",
-		       &e))
+	if (!hook_unit_try_open(f, "not looked at",
+				" call hook\n script none.lua\n"
+				" code function hook(tag, ts, r) r.a = 9 / 3 "
+				"return 2, 0, r end\n",
+				&e))
 		fail_msg("%s", e.text);
-	assert_string_equal(give(f, "{}"), T_TEXT "{\"a\":3}");
+	assert_string_equal(hook_unit_give(f, "{}"), T_TEXT "{\"a\":3}");
 }
 
-static void variables_are_in_a_table(void **state)
+static void variables_of_the_configuration_are_in_a_table(void **state)
 {
-	struct fixture *f = *state;
+	struct hook_unit *f = *state;
 	setenv("HOSTNAME", "box", 1);
 	f->sets = "@SET X=old\n@SET Y=y\n@SET X=new\n";
-	open_body(f,
-		  "return 2, 0, {r = FLB_ENV.X .. FLB_ENV.Y .. "
-		  "FLB_ENV.HOSTNAME}",
-		  KEYS);
-	assert_string_equal(give(f, "{}"), T_TEXT "{\"r\":\"newybox\"}");
+	hook_unit_open_body(f,
+			    "return 2, 0, {r = FLB_ENV.X .. FLB_ENV.Y .. "
+			    "FLB_ENV.HOSTNAME}",
+			    KEYS);
+	assert_string_equal(hook_unit_give(f, "{}"),
+			    T_TEXT "{\"r\":\"newybox\"}");
 }
 
-static void a_hook_of_five_parameters_has_metadata(void **state)
+static void a_hook_with_five_parameters_gets_metadata(void **state)
 {
-	struct fixture *f = *state;
-	open_script(f, "function hook(tag, ts, group, metadata, record)\n"
-		       "  record.g, record.m = next(group), type(metadata)\n"
-		       "  return record.code, 5, metadata, record\n"
-		       "end\n");
-	assert_string_equal(give(f, "{\"code\":1}"),
+	struct hook_unit *f = *state;
+	hook_unit_open(f, "function hook(tag, ts, group, metadata, record)\n"
+			  "  record.g, record.m = next(group), type(metadata)\n"
+			  "  return record.code, 5, metadata, record\n"
+			  "end\n");
+	assert_string_equal(hook_unit_give(f, "{\"code\":1}"),
 			    "5.000000000 {\"code\":1,\"m\":\"table\"}");
-	assert_string_equal(give(f, "{\"code\":-1}"), "dropped");
-	assert_string_equal(give(f, "{\"code\":0}"), T_TEXT "{\"code\":0}");
-	open_script(f, "function hook(...)\n"
-		       "  return 2, 0, {n = select('#', ...)}\n"
-		       "end\n");
-	assert_string_equal(give(f, "{}"), T_TEXT "{\"n\":3}");
+	assert_string_equal(hook_unit_give(f, "{\"code\":-1}"), "dropped");
+	assert_string_equal(hook_unit_give(f, "{\"code\":0}"),
+			    T_TEXT "{\"code\":0}");
+	hook_unit_open(f, "function hook(...)\n"
+			  "  return 2, 0, {n = select('#', ...)}\n"
+			  "end\n");
+	assert_string_equal(hook_unit_give(f, "{}"), T_TEXT "{\"n\":3}");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(the_code_says_what_becomes_of_the_record),
-		TEST(what_comes_back_is_as_after_a_round_trip),
-		TEST(an_invalid_result_leaves_the_record_as_it_was),
+		TEST(the_return_code_decides_what_happens_to_the_record),
+		TEST(a_returned_record_equals_one_after_a_round_trip),
+		TEST(an_invalid_result_leaves_the_record_unchanged),
 		TEST(a_list_of_records_with_many_names_is_bounded),
-		TEST(a_failing_call_leaves_the_record_as_it_was),
-		TEST(with_dead_letters_a_failing_call_decides_nothing),
+		TEST(a_failing_call_leaves_the_record_unchanged),
+		TEST(with_dead_letters_a_failing_call_is_undecided),
 		TEST(a_hook_that_failed_is_called_again),
-		TEST(the_message_of_an_error_is_told),
+		TEST(the_message_of_an_error_is_logged),
 		TEST(the_time_may_be_a_table),
-		TEST(the_time_is_a_whole_number_when_it_is_one),
-		TEST(a_deep_record_comes_through),
-		TEST(what_is_wrong_is_told_at_set_up),
+		TEST(a_whole_time_is_an_integer),
+		TEST(a_deeply_nested_record_passes),
+		TEST(mistakes_are_reported_at_set_up),
 		TEST(protected_mode_off_does_not_end_the_process),
-		TEST(numbers_are_cut_where_told),
-		TEST(empty_tables_are_arrays_where_told),
+		TEST(listed_fields_become_integers),
+		TEST(listed_empty_tables_become_arrays),
 		TEST(nulls_can_be_kept),
 		TEST(the_script_may_be_in_the_configuration),
-		TEST(variables_are_in_a_table),
-		TEST(a_hook_of_five_parameters_has_metadata),
+		TEST(variables_of_the_configuration_are_in_a_table),
+		TEST(a_hook_with_five_parameters_gets_metadata),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

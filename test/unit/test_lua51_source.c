@@ -6,8 +6,6 @@
 
 #include "hook/lua51_source.h"
 
-#define COUNT(table) (sizeof(table) / sizeof *(table))
-
 static void check(const char *script, const char *want)
 {
 	size_t length = strlen(script);
@@ -20,7 +18,7 @@ static void check(const char *script, const char *want)
 	free(out);
 }
 
-static void calculations_get_a_whole_result(void **state)
+static void arithmetic_results_are_made_whole_numbers(void **state)
 {
 	(void)state;
 	static const char *const pairs[][2] = {
@@ -37,7 +35,7 @@ static void calculations_get_a_whole_result(void **state)
 		 "if (a+1|0) == (b/2|0) and not c then end"},
 		{"for i = 1, #t-1 do c = c+1 end",
 		 "for i = 1, (#t-1|0) do c = (c+1|0) end"},
-		/* the next statement begins without a sign of it */
+		/* the next statement begins without a separator */
 		{"x = a+b y = c", "x = (a+b|0) y = c"},
 		{"x = a+b\ny.z = c-d\nf(e)",
 		 "x = (a+b|0)\ny.z = (c-d|0)\nf(e)"},
@@ -53,7 +51,7 @@ static void calculations_get_a_whole_result(void **state)
 		check(pairs[i][0], pairs[i][1]);
 }
 
-static void all_else_stays(void **state)
+static void all_other_text_stays_unchanged(void **state)
 {
 	(void)state;
 	static const char *const scripts[] = {
@@ -89,8 +87,8 @@ static void whole_numerals_are_integers(void **state)
 		check(pairs[i][0], pairs[i][1]);
 }
 
-/* What opens more brackets than Lua would take is left as it is. */
-static void depth_has_a_bound(void **state)
+/* A text with more open brackets than Lua accepts is left unchanged. */
+static void nesting_depth_is_bounded(void **state)
 {
 	(void)state;
 	char script[1024];
@@ -102,10 +100,10 @@ static void depth_has_a_bound(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(calculations_get_a_whole_result),
-		cmocka_unit_test(all_else_stays),
+		cmocka_unit_test(arithmetic_results_are_made_whole_numbers),
+		cmocka_unit_test(all_other_text_stays_unchanged),
 		cmocka_unit_test(whole_numerals_are_integers),
-		cmocka_unit_test(depth_has_a_bound),
+		cmocka_unit_test(nesting_depth_is_bounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

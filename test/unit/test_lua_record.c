@@ -1,29 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The record as a hook sees it, in its own call and later. */
-#include "lua_unit.h"
+/* The record as a hook sees it, in the same call and in later ones. */
+#include "hook_unit.h"
 
-static void the_record_is_a_table(void **state)
+#include <stdio.h>
+
+static void the_record_behaves_like_a_table(void **state)
 {
 	static const struct hook_case cases[] = {
 		{"return 1, ts, {t=type(record), n=record.none, a=record.a, "
 		 "s=record['s'], i=record[1]}",
 		 "{\"a\":1,\"s\":\"x\",\"1\":2}",
 		 T_TEXT "{\"a\":1,\"s\":\"x\",\"t\":\"table\"}"},
-		/* assigned, in place and behind */
+		/* assigned: in place, and appended */
 		{"record.b = 'B' record.z = true record.y = 1.5 "
 		 "return 1, ts, record",
 		 "{\"a\":1,\"b\":2,\"c\":3}",
 		 T_TEXT "{\"a\":1,\"b\":\"B\",\"c\":3,\"y\":1.5,\"z\":true}"},
-		/* read again after it was written */
+		/* read after being written */
 		{"record.a = 2 record.n = record.a + 1 record.n = record.n+1 "
 		 "return 1, ts, record",
 		 "{\"a\":1}", T_TEXT "{\"a\":2,\"n\":4}"},
-		/* removed, also after it was written */
+		/* removed, also after being written */
 		{"record.a = nil record.b = 5 record.b = nil record.x = 1 "
 		 "record.x = nil record.c2 = record.a == nil and "
 		 "record.b == nil return 1, ts, record",
 		 "{\"a\":1,\"b\":2,\"c\":3}", T_TEXT "{\"c\":3,\"c2\":true}"},
-		/* removed and put back: in its place */
+		/* removed and assigned again: it keeps its position */
 		{"record.a = nil record.a = 9 return 1, ts, record",
 		 "{\"a\":1,\"b\":2}", T_TEXT "{\"a\":9,\"b\":2}"},
 		/* nested */
@@ -36,7 +38,7 @@ static void the_record_is_a_table(void **state)
 		 T_TEXT "{\"t\":{\"x\":1}}"},
 		{"record.l[#record.l + 1] = 4 return 1, ts, record",
 		 "{\"l\":[1,2,3]}", T_TEXT "{\"l\":[1,2,3,4]}"},
-		/* the last of two equal keys */
+		/* of two equal keys, the hook sees the last */
 		{"record.c = record.a return 1, ts, record",
 		 "{\"a\":1,\"b\":2,\"a\":3}",
 		 T_TEXT "{\"b\":2,\"a\":3,\"c\":3}"},
@@ -85,7 +87,7 @@ static void the_record_is_a_table(void **state)
 		 "return 1, ts, {g = getmetatable(m), "
 		 "s = pcall(setmetatable, m, {})}",
 		 "{}", T_TEXT "{\"g\":\"mine\",\"s\":false}"},
-		/* functions of the tables */
+		/* functions of the table library */
 		{"return 1, ts, {m = table.maxn(record), "
 		 "g = table.getn(record), u = select('#', unpack(record)), "
 		 "f = table.foreach(record, function(k, v) "
@@ -94,15 +96,15 @@ static void the_record_is_a_table(void **state)
 		{"record[-1] = 'm' record[true] = 't' return 1, ts, record",
 		 "{\"a\":1}", T_TEXT "{\"a\":1,\"-1\":\"m\",\"true\":\"t\"}"},
 	};
-	check_cases(*state, cases, COUNT(cases), NULL);
+	hook_unit_check(*state, cases, COUNT(cases), NULL);
 }
 
-/* Where an assigned value lives, and that it moved, is not to be seen. */
-static void what_is_assigned_is_there_in_any_case(void **state)
+/* A hook must not see where an assigned value is stored, or that it moved. */
+static void assigned_values_are_found_wherever_they_are_stored(void **state)
 {
 	static const struct hook_case cases[] = {
-		/* of each type, in the order of the names: in the view, behind
-		 * its end and in the table */
+		/* values of each type in the order of the names: in the view,
+		 * past its end, and in the table */
 		{"record.k = true record.j = 1.5 record.i = 'i' record.h = {1} "
 		 "record.g = 7 record.f = 'f' record.e = 'e' record.d = 'd' "
 		 "record.c = 2.0 record.b = 'b' return 1, ts, record",
@@ -119,14 +121,15 @@ static void what_is_assigned_is_there_in_any_case(void **state)
 		 "record.m = nil record.m = 'm' record.a = {} record.a = nil "
 		 "return 1, ts, record",
 		 "{\"a\":1,\"b\":2}", T_TEXT "{\"b\":2,\"m\":\"m\"}"},
-		/* a float stays one */
+		/* a float stays a float */
 		{"record.a = 2^60 record.n = 2^60 record.s = "
 		 "string.format('%.0f %.0f', record.a / 3, record.n / 3) "
 		 "return 1, ts, record",
 		 "{\"a\":1}",
 		 T_TEXT "{\"a\":1152921504606846976,\"n\":1152921504606846976,"
 			"\"s\":\"384307168202282304 384307168202282304\"}"},
-		/* more than the view takes: one long text, many short ones */
+		/* more than the view can hold: one long text, many short
+		 * ones */
 		{"record.n = ('x'):rep(70000) record.n = record.n:len() "
 		 "record.a = ('x'):rep(70000) record.a = #record.a "
 		 "return 1, ts, record",
@@ -137,9 +140,9 @@ static void what_is_assigned_is_there_in_any_case(void **state)
 		 "{\"a\":1}",
 		 T_TEXT "{\"a\":\"number 9999\",\"b\":true,"
 			"\"n\":\"number 9999\"}"},
-		/* seen by those who walk, who may add some on the way */
-		{"record.n = 'n' record.gone = 1 record.gone = nil local s = '' "
-		 "for k, v in pairs(record) do s = s .. k .. v end "
+		/* seen by a loop over the record, which may also add some */
+		{"record.n = 'n' record.gone = 1 record.gone = nil "
+		 "local s = '' for k, v in pairs(record) do s = s .. k .. v end "
 		 "record.n = s record.o = next(record) return 1, ts, record",
 		 "{\"a\":1}", T_TEXT "{\"a\":1,\"n\":\"a1nn\",\"o\":\"a\"}"},
 		{"local n = 0 for k in pairs(record) do n = n + 1 "
@@ -147,7 +150,7 @@ static void what_is_assigned_is_there_in_any_case(void **state)
 		 "record.more = 'm' return 1, ts, record",
 		 "{\"a\":1,\"b\":2}",
 		 T_TEXT "{\"a\":1,\"b\":2,\"more\":\"m\",\"x_a\":1,\"x_b\":2}"},
-		/* in other tables, in a list, with a metatable */
+		/* in other tables, in a list, and with a metatable */
 		{"record.n = 'n' return 1, ts, {r = record, n = record.n}",
 		 "{\"a\":1}",
 		 T_TEXT "{\"n\":\"n\",\"r\":{\"a\":1,\"n\":\"n\"}}"},
@@ -158,15 +161,15 @@ static void what_is_assigned_is_there_in_any_case(void **state)
 		{"record.n = 'n' setmetatable(record, {}) "
 		 "record.m = rawget(record, 'n') return 1, ts, record",
 		 "{\"a\":1}", T_TEXT "{\"a\":1,\"m\":\"n\",\"n\":\"n\"}"},
-		/* it is a copy */
+		/* the record of a hook is a copy */
 		{"record.a = 'x' record.n = 'n' return 0, 0, record",
 		 "{\"a\":1}", T_TEXT "{\"a\":1}"},
 	};
-	check_cases(*state, cases, COUNT(cases), NULL);
+	hook_unit_check(*state, cases, COUNT(cases), NULL);
 }
 
-/* Not as in the first calls, after which they are set aside. */
-static void after_many_calls_records_are_the_same(void **state)
+/* In the first calls records are kept differently from later ones. */
+static void records_behave_the_same_after_many_calls(void **state)
 {
 	static const char body[] =
 		"record.n = record.a record.m = 1.5 record.a = 'x' "
@@ -175,123 +178,131 @@ static void after_many_calls_records_are_the_same(void **state)
 		"{\"l\":[1,2],\"a\":1,\"f\":1.0,\"b\":1,\"0\":null}";
 	static const char out[] =
 		T_TEXT "{\"l\":[2],\"a\":\"x\",\"f\":1,\"m\":1.5,\"n\":1}";
-	struct fixture *f = *state;
-	open_body(f, body, KEYS);
+	struct hook_unit *f = *state;
+	hook_unit_open_body(f, body, KEYS);
 	for (int i = 0; i < 1100; i++)
-		assert_string_equal(give(f, in), out);
-	assert_int_equal(all_failures(f), 0);
+		assert_string_equal(hook_unit_give(f, in), out);
+	assert_int_equal(hook_unit_all_failures(f), 0);
 }
 
-/* Whatever looks at it first. */
-static void an_earlier_record_can_be_looked_at(void **state)
+/* The test reads the record in each possible way first. */
+static void a_record_of_an_earlier_call_can_be_read(void **state)
 {
 	static const char *const uses[] = {
 		"old.v",
 		"rawget(old, 'v')",
 		"next(old) and old.v",
-		"(function(t) for k, v in pairs(old) do t[k] = v end return t end)({}).v",
+		"(function(t) for k, v in pairs(old) do t[k] = v end "
+		"return t end)({}).v",
 		"(rawset(old, 'w', 1) and old.v)",
 		"(function() old.w = 1 return old.v end)()",
 		"getmetatable(setmetatable(old, {v = old.v})).v",
 	};
-	struct fixture *f = *state;
+	struct hook_unit *f = *state;
 	for (size_t i = 0; i < COUNT(uses); i++) {
 		char body[200];
 		snprintf(body, sizeof body,
 			 "local last = old and %s old = record "
 			 "record.last = last return 2, 0, record",
 			 uses[i]);
-		open_body(f, body, KEYS);
-		give(f, "{\"v\":[1],\"gone\":1}");
-		assert_string_equal(give(f, "{\"v\":2}"),
+		hook_unit_open_body(f, body, KEYS);
+		hook_unit_give(f, "{\"v\":[1],\"gone\":1}");
+		assert_string_equal(hook_unit_give(f, "{\"v\":2}"),
 				    T_TEXT "{\"v\":2,\"last\":[1]}");
-		assert_string_equal(give(f, "{\"v\":3}"),
+		assert_string_equal(hook_unit_give(f, "{\"v\":3}"),
 				    T_TEXT "{\"v\":3,\"last\":2}");
-		assert_string_equal(give(f, "{\"v\":4}"),
+		assert_string_equal(hook_unit_give(f, "{\"v\":4}"),
 				    T_TEXT "{\"v\":4,\"last\":3}");
-		assert_int_equal(all_failures(f), 0);
+		assert_int_equal(hook_unit_all_failures(f), 0);
 	}
 }
 
 static void records_can_be_kept_and_returned_later(void **state)
 {
-	struct fixture *f = *state;
-	open_script(f, "kept = {}\n"
-		       "function hook(tag, ts, record)\n"
-		       "  record.seen = true\n"
-		       "  record.b = nil\n"
-		       "  kept[#kept + 1] = record\n"
-		       "  if #kept < 3 then return -1, 0, 0 end\n"
-		       "  local all = kept\n"
-		       "  kept = {}\n"
-		       "  return 2, 0, all\n"
-		       "end\n");
+	struct hook_unit *f = *state;
+	hook_unit_open(f, "kept = {}\n"
+			  "function hook(tag, ts, record)\n"
+			  "  record.seen = true\n"
+			  "  record.b = nil\n"
+			  "  kept[#kept + 1] = record\n"
+			  "  if #kept < 3 then return -1, 0, 0 end\n"
+			  "  local all = kept\n"
+			  "  kept = {}\n"
+			  "  return 2, 0, all\n"
+			  "end\n");
 	for (int round = 0; round < 2; round++) {
-		assert_string_equal(give(f, "{\"a\":1,\"b\":1}"), "dropped");
-		assert_string_equal(give(f, "{\"a\":2}"), "dropped");
-		assert_string_equal(give(f, "{\"a\":3,\"b\":{\"c\":1}}"),
-				    T_TEXT "{\"a\":1,\"seen\":true} | " T_TEXT
-					   "{\"a\":2,\"seen\":true} | " T_TEXT
-					   "{\"a\":3,\"seen\":true}");
+		assert_string_equal(hook_unit_give(f, "{\"a\":1,\"b\":1}"),
+				    "dropped");
+		assert_string_equal(hook_unit_give(f, "{\"a\":2}"), "dropped");
+		assert_string_equal(
+			hook_unit_give(f, "{\"a\":3,\"b\":{\"c\":1}}"),
+			T_TEXT "{\"a\":1,\"seen\":true} | " T_TEXT
+			       "{\"a\":2,\"seen\":true} | " T_TEXT
+			       "{\"a\":3,\"seen\":true}");
 	}
-	assert_int_equal(all_failures(f), 0);
-	/* Within another one. */
-	open_body(f, "local r = old or {} old = record return 2, 0, {r = r}",
-		  KEYS);
-	give(f, "{\"a\":1}");
-	assert_string_equal(give(f, "{\"a\":2}"), T_TEXT "{\"r\":{\"a\":1}}");
-	assert_string_equal(give(f, "{\"a\":3}"), T_TEXT "{\"r\":{\"a\":2}}");
+	assert_int_equal(hook_unit_all_failures(f), 0);
+	/* Inside another record. */
+	hook_unit_open_body(
+		f, "local r = old or {} old = record return 2, 0, {r = r}",
+		KEYS);
+	hook_unit_give(f, "{\"a\":1}");
+	assert_string_equal(hook_unit_give(f, "{\"a\":2}"),
+			    T_TEXT "{\"r\":{\"a\":1}}");
+	assert_string_equal(hook_unit_give(f, "{\"a\":3}"),
+			    T_TEXT "{\"r\":{\"a\":2}}");
 }
 
-/* Nobody looked at one for so long that they are not set aside any more. */
-static void an_earlier_record_may_be_looked_at_too_late(void **state)
+/* After many calls that read no earlier record, records are no longer kept. */
+static void a_record_of_an_earlier_call_may_be_read_too_late(void **state)
 {
-	struct fixture *f = *state;
-	open_body(f,
-		  "local last = record.look and old.v old = record "
-		  "record.last = last return 2, 0, record",
-		  KEYS);
+	struct hook_unit *f = *state;
+	hook_unit_open_body(f,
+			    "local last = record.look and old.v old = record "
+			    "record.last = last return 2, 0, record",
+			    KEYS);
 	for (int i = 0; i < 1010; i++)
-		give(f, "{\"v\":1}");
-	assert_string_equal(give(f, "{\"v\":2,\"look\":1}"),
+		hook_unit_give(f, "{\"v\":1}");
+	assert_string_equal(hook_unit_give(f, "{\"v\":2,\"look\":1}"),
 			    T_TEXT "{\"v\":2,\"look\":1}");
-	assert_int_equal(failures(f, "error"), 1);
-	/* Once; and records are kept from now on. */
-	give(f, "{\"v\":3}");
-	assert_string_equal(give(f, "{\"v\":4,\"look\":1}"),
+	assert_int_equal(hook_unit_failures(f, "error"), 1);
+	/* This happens only once; from now on records are kept again. */
+	hook_unit_give(f, "{\"v\":3}");
+	assert_string_equal(hook_unit_give(f, "{\"v\":4,\"look\":1}"),
 			    T_TEXT "{\"v\":4,\"look\":1,\"last\":3}");
-	assert_int_equal(all_failures(f), 1);
+	assert_int_equal(hook_unit_all_failures(f), 1);
 }
 
-/* An earlier record that is first looked at as a part of a late result leaves
- * that result as it is. */
-static void an_earlier_record_may_come_in_a_late_result(void **state)
+/* If a hook first reads an earlier record as part of a late result, that result
+ * stays unchanged. */
+static void a_record_of_an_earlier_call_may_be_part_of_a_late_result(
+	void **state)
 {
-	struct fixture *f = *state;
-	open_body(f,
-		  "old = old or record record.last = record.v == 2 and old "
-		  "return 2, 0, record",
-		  KEYS);
+	struct hook_unit *f = *state;
+	hook_unit_open_body(
+		f,
+		"old = old or record record.last = record.v == 2 and old "
+		"return 2, 0, record",
+		KEYS);
 	for (int i = 0; i < 1010; i++)
-		give(f, "{\"v\":1}");
-	assert_string_equal(give(f, "{\"v\":2}"),
+		hook_unit_give(f, "{\"v\":1}");
+	assert_string_equal(hook_unit_give(f, "{\"v\":2}"),
 			    T_TEXT "{\"v\":2,\"last\":{\"last\":false,"
 				   "\"v\":1}}");
-	assert_string_equal(give(f, "{\"v\":3}"),
+	assert_string_equal(hook_unit_give(f, "{\"v\":3}"),
 			    T_TEXT "{\"v\":3,\"last\":false}");
-	assert_int_equal(all_failures(f), 0);
+	assert_int_equal(hook_unit_all_failures(f), 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(the_record_is_a_table),
-		TEST(what_is_assigned_is_there_in_any_case),
-		TEST(after_many_calls_records_are_the_same),
-		TEST(an_earlier_record_can_be_looked_at),
+		TEST(the_record_behaves_like_a_table),
+		TEST(assigned_values_are_found_wherever_they_are_stored),
+		TEST(records_behave_the_same_after_many_calls),
+		TEST(a_record_of_an_earlier_call_can_be_read),
 		TEST(records_can_be_kept_and_returned_later),
-		TEST(an_earlier_record_may_be_looked_at_too_late),
-		TEST(an_earlier_record_may_come_in_a_late_result),
+		TEST(a_record_of_an_earlier_call_may_be_read_too_late),
+		TEST(a_record_of_an_earlier_call_may_be_part_of_a_late_result),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

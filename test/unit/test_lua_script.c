@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a script finds: its libraries, its numbers and its limits. */
-#include "lua_unit.h"
+/* What a script can use: its libraries, its numbers and its limits. */
+#include "hook_unit.h"
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
 
 #define IN "{\"a\":1}"
 #define KEPT T_TEXT IN
 
-/* The script as it is, and the time zone in which it runs. */
-static void the_date_hook_routes_by_the_day(void **state)
+/* The unchanged script, and the time zone it runs in. */
+static void the_date_hook_routes_by_day(void **state)
 {
 	static const char script[] =
 		"-- create-log-file-path.lua\n"
@@ -22,7 +29,7 @@ static void the_date_hook_routes_by_the_day(void **state)
 		"end\n";
 	static const char *const zones[][2] = {{NULL, "2026-1120"},
 					       {"Asia/Tokyo", "2026-1121"}};
-	struct fixture *f = *state;
+	struct hook_unit *f = *state;
 	for (size_t i = 0; i < COUNT(zones); i++) {
 		if (zones[i][0] == NULL)
 			unsetenv("TZ");
@@ -30,12 +37,12 @@ static void the_date_hook_routes_by_the_day(void **state)
 			setenv("TZ", zones[i][0], 1);
 		tzset();
 		struct err e = {0};
-		if (!open_with(f, script,
-			       " script hook.lua\n"
-			       " call create_log_file_path\n",
-			       &e))
+		if (!hook_unit_try_open(f, script,
+					" script hook.lua\n"
+					" call create_log_file_path\n",
+					&e))
 			fail_msg("%s", e.text);
-		/* With a fraction, which is exact afterwards. */
+		/* With a fraction, which must be exact in the result. */
 		for (int64_t ns = 0; ns < 3; ns++) {
 			char want[200];
 			snprintf(want, sizeof want,
@@ -43,11 +50,12 @@ static void the_date_hook_routes_by_the_day(void **state)
 				 "\"log_file_path\":\"%s/"
 				 "istio-ingressgateway-access.log\"}",
 				 T_S, (long long)(ns * 123456789), zones[i][1]);
-			assert_string_equal(give_at(f, "{\"vhost\":\"ex.com\"}",
-						    T + ns * 123456789),
-					    want);
+			assert_string_equal(
+				hook_unit_give_at(f, "{\"vhost\":\"ex.com\"}",
+						  T + ns * 123456789),
+				want);
 		}
-		assert_int_equal(all_failures(f), 0);
+		assert_int_equal(hook_unit_all_failures(f), 0);
 	}
 	unsetenv("TZ");
 	tzset();
@@ -55,18 +63,19 @@ static void the_date_hook_routes_by_the_day(void **state)
 
 static void dates_follow_time_and_format(void **state)
 {
-	struct fixture *f = *state;
+	struct hook_unit *f = *state;
 	unsetenv("TZ");
 	tzset();
-	open_body(f,
-		  "local t = os.date('!*t', ts) t.day = t.day + 1 "
-		  "return 2, 0, {d = os.date('%d %H:%M:%S', ts), "
-		  "e = os.date('!%j', ts), s = os.date('%d', tostring(ts)), "
-		  "day = os.date('*t', ts).day, now = #os.date('%Y'), "
-		  "u = os.date('%s|%k|', 3600), "
-		  "c = #os.date() > 10}",
-		  KEYS);
-	/* More seconds than are kept, and back again. */
+	hook_unit_open_body(
+		f,
+		"local t = os.date('!*t', ts) t.day = t.day + 1 "
+		"return 2, 0, {d = os.date('%d %H:%M:%S', ts), "
+		"e = os.date('!%j', ts), s = os.date('%d', tostring(ts)), "
+		"day = os.date('*t', ts).day, now = #os.date('%Y'), "
+		"u = os.date('%s|%k|', 3600), "
+		"c = #os.date() > 10}",
+		KEYS);
+	/* More different seconds than the cache holds, in two rounds. */
 	for (int round = 0; round < 2; round++)
 		for (int s = 0; s < 20; s++) {
 			char want[160];
@@ -77,27 +86,28 @@ static void dates_follow_time_and_format(void **state)
 				 "\"u\":\"3600| 1|\"}",
 				 T_S - 40 + s, 18 + s);
 			assert_string_equal(
-				give_at(f, "{}",
-					T + (s - 40) * NS_PER_S + 700000000),
+				hook_unit_give_at(f, "{}",
+						  T + (s - 40) * NS_PER_S +
+							  700000000),
 				want);
 		}
 }
 
 struct endless {
-	struct fixture *f;
-	struct buf told;
+	struct hook_unit *f;
+	struct buf outcome;
 };
 
-/* In a thread that takes no signals, as the pipeline's. */
+/* In a thread that blocks all signals, as the pipeline thread does. */
 static void *give_endless(void *data)
 {
 	struct endless *e = data;
 	sigset_t all;
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
-	buf_put_text(&e->told, give(e->f, "{}"));
-	buf_put_text(&e->told, give(e->f, "{\"go\":1}"));
-	buf_put_text(&e->told, give(e->f, "{}"));
+	buf_put_text(&e->outcome, hook_unit_give(e->f, "{}"));
+	buf_put_text(&e->outcome, hook_unit_give(e->f, "{\"go\":1}"));
+	buf_put_text(&e->outcome, hook_unit_give(e->f, "{}"));
 	return NULL;
 }
 
@@ -113,46 +123,51 @@ static void an_endless_hook_is_stopped(void **state)
 		("pcall(debug.sethook) coroutine.wrap(function() "
 		 "pcall(debug.sethook) while true do end end)()"),
 	};
-	struct fixture *f = *state;
+	struct hook_unit *f = *state;
 	for (size_t i = 0; i < COUNT(bodies); i++) {
 		char body[200];
 		snprintf(body, sizeof body,
 			 "record.x = 1 if record.go then %s end "
 			 "return 1, ts, record",
 			 bodies[i]);
-		open_body(f, body, KEYS);
+		hook_unit_open_body(f, body, KEYS);
 		pthread_t thread;
 		struct endless e = {.f = f};
 		assert_int_equal(
 			pthread_create(&thread, NULL, give_endless, &e), 0);
 		pthread_join(thread, NULL);
-		/* The one after it finds nothing of it. */
-		assert_string_equal(buf_text(&e.told),
+		/* The next call is not affected. */
+		assert_string_equal(buf_text(&e.outcome),
 				    T_TEXT "{\"x\":1}" T_TEXT
 					   "{\"go\":1}" T_TEXT "{\"x\":1}");
-		assert_int_equal(failures(f, "time_limit"), 1);
-		assert_int_equal(all_failures(f), 1);
-		buf_fini(&e.told);
+		assert_int_equal(hook_unit_failures(f, "time_limit"), 1);
+		assert_int_equal(hook_unit_all_failures(f), 1);
+		buf_fini(&e.outcome);
 	}
 }
 
+/* With large pieces, to reach the memory limit long before the time limit. */
 static void a_greedy_hook_is_refused_memory(void **state)
 {
-	struct fixture *f = *state;
-	open_body(f,
-		  "record.x = 1 if record.go then local t = {} for i = 1, 1e9 "
-		  "do t[i] = {i} end end return 1, ts, record",
-		  KEYS);
+	struct hook_unit *f = *state;
+	hook_unit_open_body(
+		f,
+		"record.x = 1 if record.go then "
+		"local t, s = {}, ('x'):rep(1024) for i = 1, 1e9 do "
+		"t[i] = {s:rep(64)} end end return 1, ts, record",
+		KEYS);
 	for (int i = 0; i < 2; i++) {
-		assert_string_equal(give(f, "{\"go\":1}"), T_TEXT "{\"go\":1}");
-		assert_string_equal(give(f, "{}"), T_TEXT "{\"x\":1}");
+		assert_string_equal(hook_unit_give(f, "{\"go\":1}"),
+				    T_TEXT "{\"go\":1}");
+		assert_string_equal(hook_unit_give(f, "{}"),
+				    T_TEXT "{\"x\":1}");
 	}
-	assert_int_equal(failures(f, "memory_limit"), 2);
+	assert_int_equal(hook_unit_failures(f, "memory_limit"), 2);
 	static const struct hook_case cases[] = {
 		{"return 1, ts, {s = ('x'):rep(1e9)}", IN, KEPT},
 		{"local function f() return f() .. 'x' end f()", IN, KEPT},
 	};
-	check_cases(f, cases, COUNT(cases), "memory_limit");
+	hook_unit_check(f, cases, COUNT(cases), "memory_limit");
 }
 
 static void scripts_of_lua_5_1_find_their_functions(void **state)
@@ -173,26 +188,23 @@ static void scripts_of_lua_5_1_find_their_functions(void **state)
 		 "return 2, 0, {x=x, y=y, s=coroutine.status(c)}",
 		 "{}", T_TEXT "{\"s\":\"dead\",\"x\":2,\"y\":10}"},
 	};
-	check_cases(*state, cases, COUNT(cases), NULL);
+	hook_unit_check(*state, cases, COUNT(cases), NULL);
 }
 
 static void a_script_requires_what_lies_beside_it(void **state)
 {
-	struct fixture *f = *state;
+	struct hook_unit *f = *state;
 	char path[128];
 	snprintf(path, sizeof path, "%s/beside_it.lua", f->dir);
-	FILE *file = fopen(path, "w");
-	assert_non_null(file);
-	fputs("return {x = 5}", file);
-	fclose(file);
-	open_script(f, "local m = require('beside_it')\n"
-		       "function hook() return 2, 0, m end\n");
+	file_write_text(path, "return {x = 5}");
+	hook_unit_open(f, "local m = require('beside_it')\n"
+			  "function hook() return 2, 0, m end\n");
 	unlink(path);
-	assert_string_equal(give(f, "{}"), T_TEXT "{\"x\":5}");
+	assert_string_equal(hook_unit_give(f, "{}"), T_TEXT "{\"x\":5}");
 }
 
-/* What Lua 5.4 has besides is not what the hook gave. */
-static void what_stops_a_hook_is_out_of_its_reach(void **state)
+/* Values that only Lua 5.4 has must not count as results of the hook. */
+static void a_hook_cannot_disable_its_limits(void **state)
 {
 	static const struct hook_case cases[] = {
 		{"debug.sethook()", IN, KEPT},
@@ -211,7 +223,7 @@ static void what_stops_a_hook_is_out_of_its_reach(void **state)
 		 "set(string.rep, 1, nil) end end "
 		 "error(('x'):rep(2))",
 		 IN, KEPT},
-		/* The functions of a record know what they are given. */
+		/* The metamethods of a record check their arguments. */
 		{"debug.getmetatable(record).__index(5, 'x')", IN, KEPT},
 		{"debug.getmetatable(record).__newindex(5, 'x', 1)", IN, KEPT},
 		{"debug.getmetatable(record).__pairs(5)", IN, KEPT},
@@ -220,11 +232,11 @@ static void what_stops_a_hook_is_out_of_its_reach(void **state)
 		 IN, KEPT},
 		{"os.exit(0)", IN, KEPT},
 	};
-	check_cases(*state, cases, COUNT(cases), "error");
+	hook_unit_check(*state, cases, COUNT(cases), "error");
 }
 
-/* Each expression gives a text. */
-static void check_texts(struct fixture *f, const char *const texts[][2],
+/* Assert that each expression yields its text. */
+static void check_texts(struct hook_unit *f, const char *const texts[][2],
 			size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -233,8 +245,8 @@ static void check_texts(struct fixture *f, const char *const texts[][2],
 			 texts[i][0]);
 		snprintf(want, sizeof want, T_TEXT "{\"r\":\"%s\"}",
 			 texts[i][1]);
-		open_body(f, body, KEYS);
-		const char *got = give(f, "{\"f\":2.0,\"i\":10}");
+		hook_unit_open_body(f, body, KEYS);
+		const char *got = hook_unit_give(f, "{\"f\":2.0,\"i\":10}");
 		if (strcmp(got, want) != 0)
 			fail_msg("%s\nwant: %s\n got: %s", texts[i][0], want,
 				 got);
@@ -318,13 +330,13 @@ static void functions_have_environments(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(the_date_hook_routes_by_the_day),
+		TEST(the_date_hook_routes_by_day),
 		TEST(dates_follow_time_and_format),
 		TEST(an_endless_hook_is_stopped),
 		TEST(a_greedy_hook_is_refused_memory),
 		TEST(scripts_of_lua_5_1_find_their_functions),
 		TEST(a_script_requires_what_lies_beside_it),
-		TEST(what_stops_a_hook_is_out_of_its_reach),
+		TEST(a_hook_cannot_disable_its_limits),
 		TEST(there_is_one_kind_of_number),
 		TEST(patterns_find_what_lua_5_1_finds),
 		TEST(functions_have_environments),

@@ -1,34 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "conf_dir.h"
 #include "unit.h"
 
-#include "conf_unit.h"
+#include <stdio.h>
+#include <string.h>
+
 #include "setup/match_check.h"
 
-/* An input with that Tag line, a rewrite_tag with that rule (or NULL) and an
- * output with that Match line; a second input makes no pair of it. */
+/* Configure an input with that Tag line, a rewrite_tag with that rule (or
+ * NULL), and an output with that Match line.  A second input prevents the rule
+ * for a single input and output. */
 static size_t warnings(void **state, const char *tag, const char *rule,
 		       const char *match)
 {
 	char text[1024];
-	size_t before = times_said(state, "level=warn");
-	snprintf(
-		text, sizeof text,
-		"[INPUT]\n    Name syslog\n%s[INPUT]\n    Name syslog\n"
-		"    Tag other\n[FILTER]\n    Name %s\n    Match *\n    Rule %s\n"
-		"[OUTPUT]\n    Name file\n%s",
-		tag, rule != NULL ? "Rewrite_Tag" : "grep",
-		rule != NULL ? rule : "$a ^a lost.$TAG true", match);
-	struct conf *c = read_text(text);
+	size_t before = times_logged(state, "level=warn");
+	snprintf(text, sizeof text,
+		 "[INPUT]\n    Name syslog\n%s[INPUT]\n    Name syslog\n"
+		 "    Tag other\n[FILTER]\n    Name %s\n"
+		 "    Match *\n    Rule %s\n"
+		 "[OUTPUT]\n    Name file\n%s",
+		 tag, rule != NULL ? "Rewrite_Tag" : "grep",
+		 rule != NULL ? rule : "$a ^a lost.$TAG true", match);
+	struct conf *c = conf_from_text(text);
 	match_check(c);
 	conf_free(c);
-	return times_said(state, "level=warn") - before;
+	return times_logged(state, "level=warn") - before;
 }
 
-static void a_match_that_fits_no_tag_is_told(void **state)
+static void a_match_that_matches_no_tag_is_reported(void **state)
 {
 	static const struct {
 		const char *tag, *rule, *match;
-		size_t told;
+		size_t warnings;
 	} cases[] = {
 		{"    Tag nginx\n", NULL, "nginx", 0},
 		{"    Tag nginx\n", NULL, "ngnix", 1},
@@ -54,40 +58,46 @@ static void a_match_that_fits_no_tag_is_told(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		char match[64];
 		snprintf(match, sizeof match, "    Match %s\n", cases[i].match);
-		size_t told =
+		size_t found =
 			warnings(state, cases[i].tag, cases[i].rule, match);
-		if (told != cases[i].told + (strchr(match, '#') != NULL))
-			fail_msg("case %zu: %zu", i, told);
+		if (found != cases[i].warnings + (strchr(match, '#') != NULL))
+			fail_msg("case %zu: %zu", i, found);
 	}
-	assert_said(
+	assert_logged(
 		state,
-		"at=x.conf:13 section=OUTPUT key=Match err=\"ngnix fits no tag, so nothing comes here; there can be nginx, other\"\n");
+		"at=x.conf:13 section=OUTPUT key=Match "
+		"err=\"no tag matches ngnix, so this section never receives a record; possible tags: nginx, other\"\n");
 }
 
-static void a_missing_match_is_told(void **state)
+static void a_missing_match_is_reported(void **state)
 {
 	assert_int_equal(warnings(state, "", NULL, ""), 1);
-	assert_said(state, "at=x.conf:11 section=OUTPUT key=Name err=\"without "
-			   "Match nothing comes here; `Match *` takes all\"\n");
+	assert_logged(
+		state,
+		"at=x.conf:11 section=OUTPUT key=Name err=\"without "
+		"Match this section never receives a record; `Match *` receives all\"\n");
 	assert_int_equal(warnings(state, "", NULL, "    Match_Regex ^x\n"), 0);
 }
 
-static void one_output_of_one_input_needs_no_match(void **state)
+static void a_single_output_of_a_single_input_needs_no_match(void **state)
 {
-	struct conf *c = read_text("[INPUT]\n    Name syslog\n[FILTER]\n"
-				   "    Name lua\n[OUTPUT]\n    Name file\n");
+	struct conf *c =
+		conf_from_text("[INPUT]\n    Name syslog\n[FILTER]\n"
+			       "    Name lua\n[OUTPUT]\n    Name file\n");
 	match_check(c);
-	assert_int_equal(times_said(state, "level=warn"), 0);
+	assert_int_equal(times_logged(state, "level=warn"), 0);
 	conf_free(c);
 }
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+#define T(name)                                                \
+	cmocka_unit_test_setup_teardown(name, conf_dir_set_up, \
+					conf_dir_tear_down)
 	const struct CMUnitTest tests[] = {
-		T(a_match_that_fits_no_tag_is_told),
-		T(a_missing_match_is_told),
-		T(one_output_of_one_input_needs_no_match),
+		T(a_match_that_matches_no_tag_is_reported),
+		T(a_missing_match_is_reported),
+		T(a_single_output_of_a_single_input_needs_no_match),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

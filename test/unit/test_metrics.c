@@ -21,7 +21,7 @@ static const struct socket_stats socket_counts = {.datagrams_total = 23};
 static const struct metrics_input inputs[] = {{NAME, &socket_counts, 512}};
 static const struct filter_ops filter_kind = {.name = "lua"};
 
-/* Of 23 messages: 9 written, 7 dropped, 7 queued. */
+/* Of 23 messages, 9 are written, 7 dropped and 7 queued. */
 static struct metrics metrics_of(struct pipeline_view *view)
 {
 	static struct decoder_view decoder = {.name = NAME};
@@ -50,7 +50,7 @@ static struct metrics metrics_of(struct pipeline_view *view)
 				.input_count = 1};
 }
 
-static void the_law_can_be_computed(void **state)
+static void the_metrics_satisfy_the_conservation_law(void **state)
 {
 	(void)state;
 	struct pipeline_view view;
@@ -74,7 +74,8 @@ static void assert_has(struct buf *b, const char *part)
 		fail_msg("no %s in:\n%s", part, buf_text(b));
 }
 
-/* A blank or a line break in the wrong place, and nothing can be read. */
+/* A blank or a line break in the wrong place makes the whole answer
+ * unreadable. */
 static void assert_lines_are_whole(struct buf *b)
 {
 	for (const char *at = buf_text(b); *at != '\0';) {
@@ -89,7 +90,7 @@ static void assert_lines_are_whole(struct buf *b)
 	}
 }
 
-static void every_reason_is_explained(void **state)
+static void every_drop_reason_has_help_text(void **state)
 {
 	(void)state;
 	struct pipeline_view view;
@@ -131,8 +132,8 @@ static void a_name_is_escaped_in_both_kinds_of_metrics(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_law_can_be_computed),
-		cmocka_unit_test(every_reason_is_explained),
+		cmocka_unit_test(the_metrics_satisfy_the_conservation_law),
+		cmocka_unit_test(every_drop_reason_has_help_text),
 		cmocka_unit_test(a_name_is_escaped_in_both_kinds_of_metrics),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "filter_unit.h"
 
+#include <string.h>
+
 #include "base/log.h"
 
-#define COUNT(table) (sizeof(table) / sizeof *(table))
-
-static void every_rule_changes_the_record_its_way(void **state)
+static void every_rule_changes_the_record_as_documented(void **state)
 {
 	(void)state;
 	static const struct filter_case cases[] = {
@@ -44,7 +44,7 @@ static void every_rule_changes_the_record_its_way(void **state)
 		{" Move_to_end b\n", "{\"a\":1,\"b1\":2,\"c\":3,\"b2\":4}",
 		 "{\"a\":1,\"c\":3,\"b1\":2,\"b2\":4}"},
 		{" Move_to_end b\n", "{\"a\":1,\"c\":3}", "{\"a\":1,\"c\":3}"},
-		/* Each what the one before left. */
+		/* Each rule sees what the previous one left. */
 		{" Rename a b\n Set a n\n Remove b\n Copy a c\n", "{\"a\":1}",
 		 "{\"a\":\"n\",\"c\":\"n\"}"},
 		{" Set \"a b\" 'c \"d\"'\n", "{}", "{\"a b\":\"c \\\"d\\\"\"}"},
@@ -53,7 +53,7 @@ static void every_rule_changes_the_record_its_way(void **state)
 	filter_unit_check("modify", cases, COUNT(cases));
 }
 
-static void the_rules_wait_for_all_conditions(void **state)
+static void the_rules_apply_only_if_all_conditions_hold(void **state)
 {
 	(void)state;
 #define IF(condition) " Condition " condition "\n Set k v\n"
@@ -98,7 +98,7 @@ static void the_rules_wait_for_all_conditions(void **state)
 		 "{\"a\":1,\"b\":2}", true},
 		{IF("Key_exists a\n Condition Key_exists b"), "{\"a\":1}",
 		 false},
-		/* As it was before the rules. */
+		/* Conditions see the record as it was before the rules. */
 		{" Set a 1\n" IF("Key_does_not_exist a"), "{}", true},
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -113,7 +113,7 @@ static void the_rules_wait_for_all_conditions(void **state)
 	}
 }
 
-static void a_regex_that_gives_up_is_counted(void **state)
+static void a_regex_that_exceeds_its_limit_is_counted(void **state)
 {
 	(void)state;
 	struct filter_unit u;
@@ -129,7 +129,7 @@ static void a_regex_that_gives_up_is_counted(void **state)
 	filter_unit_fini(&u);
 }
 
-static void a_mistake_is_told_with_what_would_be_right(void **state)
+static void a_mistake_is_reported_with_the_correct_form(void **state)
 {
 	(void)state;
 	static const struct mistake_case cases[] = {
@@ -161,10 +161,10 @@ int main(void)
 	if (!log_open(NULL, LOG_OFF, &e))
 		return 1;
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_rule_changes_the_record_its_way),
-		cmocka_unit_test(the_rules_wait_for_all_conditions),
-		cmocka_unit_test(a_regex_that_gives_up_is_counted),
-		cmocka_unit_test(a_mistake_is_told_with_what_would_be_right),
+		cmocka_unit_test(every_rule_changes_the_record_as_documented),
+		cmocka_unit_test(the_rules_apply_only_if_all_conditions_hold),
+		cmocka_unit_test(a_regex_that_exceeds_its_limit_is_counted),
+		cmocka_unit_test(a_mistake_is_reported_with_the_correct_form),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

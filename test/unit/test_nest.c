@@ -3,7 +3,6 @@
 
 #include "base/log.h"
 
-#define COUNT(table) (sizeof(table) / sizeof *(table))
 #define NEST " Operation nest\n Nest_under n\n"
 #define LIFT " Operation lift\n Nested_under m\n"
 
@@ -46,7 +45,7 @@ static void a_map_is_lifted_to_the_end(void **state)
 	filter_unit_check("nest", cases, COUNT(cases));
 }
 
-static void what_is_no_map_stays_and_is_counted(void **state)
+static void a_value_that_is_not_a_map_stays_and_is_counted(void **state)
 {
 	(void)state;
 	struct filter_unit u;
@@ -59,7 +58,7 @@ static void what_is_no_map_stays_and_is_counted(void **state)
 	filter_unit_fini(&u);
 }
 
-static void a_mistake_is_told_with_what_would_be_right(void **state)
+static void a_mistake_is_reported_with_the_correct_form(void **state)
 {
 	(void)state;
 	static const struct mistake_case cases[] = {
@@ -83,8 +82,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fields_go_into_a_map_at_the_end),
 		cmocka_unit_test(a_map_is_lifted_to_the_end),
-		cmocka_unit_test(what_is_no_map_stays_and_is_counted),
-		cmocka_unit_test(a_mistake_is_told_with_what_would_be_right),
+		cmocka_unit_test(
+			a_value_that_is_not_a_map_stays_and_is_counted),
+		cmocka_unit_test(a_mistake_is_reported_with_the_correct_form),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,8 +13,9 @@ static uint64_t wait_us_after(struct pace *p, int64_t now_ns, uint64_t received,
 	return pace_wait_us(p, now_ns);
 }
 
-/* So many a second, looked for each time as the pace says, or for each one,
- * until a second has passed.  The last wait. */
+/* Simulate one second at the rate per_s.  The receiver looks whenever the
+ * pace says so or, without a wait, for each datagram.  The answer is the
+ * last wait. */
 static uint64_t run_with(struct pace *p, int64_t *now_ns, uint64_t per_s,
 			 uint64_t bytes)
 {
@@ -43,7 +44,7 @@ static uint64_t run(struct pace *p, int64_t *now_ns, uint64_t per_s)
 	return run_with(p, now_ns, per_s, LINE_BYTES);
 }
 
-static void a_steady_rate_is_gathered(void **state)
+static void datagrams_at_a_steady_rate_are_gathered(void **state)
 {
 	(void)state;
 	struct pace p = {.queue_length = QUEUE};
@@ -55,7 +56,7 @@ static void a_steady_rate_is_gathered(void **state)
 	assert_int_equal(run(&p, &now_ns, 2000), PACE_WAIT_MAX_US);
 }
 
-static void a_low_rate_is_taken_at_once(void **state)
+static void datagrams_at_a_low_rate_are_taken_at_once(void **state)
 {
 	(void)state;
 	struct pace p = {.queue_length = QUEUE};
@@ -65,7 +66,7 @@ static void a_low_rate_is_taken_at_once(void **state)
 	assert_int_equal(run(&p, &now_ns, 500), 0);
 }
 
-static void a_short_queue_is_never_waited_for(void **state)
+static void with_a_short_queue_receiving_never_waits(void **state)
 {
 	(void)state;
 	for (unsigned length = 0; length < 32; length++) {
@@ -77,8 +78,9 @@ static void a_short_queue_is_never_waited_for(void **state)
 	}
 }
 
-/* A sender may have few long lines in flight, whatever the queue. */
-static void long_lines_are_not_waited_for(void **state)
+/* A sender can have only a few long lines in flight, however long the queue
+ * is. */
+static void with_long_lines_receiving_does_not_wait(void **state)
 {
 	(void)state;
 	struct pace p = {.queue_length = 4096};
@@ -89,7 +91,7 @@ static void long_lines_are_not_waited_for(void **state)
 	assert_int_equal(run_with(&p, &now_ns, 2000, 60000), 0);
 }
 
-static void behind_a_burst_is_looked_at_once(void **state)
+static void after_a_burst_receiving_looks_again_at_once(void **state)
 {
 	(void)state;
 	struct pace p = {.queue_length = QUEUE};
@@ -97,7 +99,7 @@ static void behind_a_burst_is_looked_at_once(void **state)
 	assert_int_equal(run(&p, &now_ns, 2000), PACE_WAIT_MAX_US);
 	now_ns += NS_PER_MS;
 	assert_int_equal(wait_us_after(&p, now_ns, QUEUE, LINE_BYTES), 0);
-	/* After a pause the rate of before means nothing. */
+	/* After a pause, the previous rate means nothing. */
 	now_ns += 60 * NS_PER_S;
 	assert_int_equal(wait_us_after(&p, now_ns, 1, LINE_BYTES), 0);
 }
@@ -105,11 +107,11 @@ static void behind_a_burst_is_looked_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_steady_rate_is_gathered),
-		cmocka_unit_test(a_low_rate_is_taken_at_once),
-		cmocka_unit_test(a_short_queue_is_never_waited_for),
-		cmocka_unit_test(long_lines_are_not_waited_for),
-		cmocka_unit_test(behind_a_burst_is_looked_at_once),
+		cmocka_unit_test(datagrams_at_a_steady_rate_are_gathered),
+		cmocka_unit_test(datagrams_at_a_low_rate_are_taken_at_once),
+		cmocka_unit_test(with_a_short_queue_receiving_never_waits),
+		cmocka_unit_test(with_long_lines_receiving_does_not_wait),
+		cmocka_unit_test(after_a_burst_receiving_looks_again_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,7 +43,7 @@ static void ltsv_is_read_field_by_field(void **state)
 	}
 }
 
-static void a_nul_ends_ltsv(void **state)
+static void a_nul_byte_ends_ltsv(void **state)
 {
 	(void)state;
 	struct span text = span_make("a:1\0\tb:2", 8), label, value;
@@ -55,7 +55,7 @@ static void a_nul_ends_ltsv(void **state)
 static void logfmt_is_read_pair_by_pair(void **state)
 {
 	(void)state;
-	/* q quoted, e with escapes, - without =. */
+	/* q: quoted, e: with escapes, -: without "=". */
 	static const struct pair_case cases[] = {
 		{"a=1 b=2", "a=1;b=2;"},
 		{"a=\"x y\" b=\"\"", "a=x y(q);b=(q);"},
@@ -97,7 +97,7 @@ static void logfmt_is_read_pair_by_pair(void **state)
 
 typedef struct span (*unescape_fn)(struct arena *, struct span);
 
-static void each_dialect_has_its_escapes(void **state)
+static void each_dialect_decodes_its_escapes(void **state)
 {
 	(void)state;
 	static const struct {
@@ -163,9 +163,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ltsv_is_read_field_by_field),
-		cmocka_unit_test(a_nul_ends_ltsv),
+		cmocka_unit_test(a_nul_byte_ends_ltsv),
 		cmocka_unit_test(logfmt_is_read_pair_by_pair),
-		cmocka_unit_test(each_dialect_has_its_escapes),
+		cmocka_unit_test(each_dialect_decodes_its_escapes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,8 @@ static const int64_t arrival_ns = 1795229999 * NS_PER_S;
 #define AT(seconds) ((seconds)*NS_PER_S)
 #define HEAD "<190>Nov 20 23:59:58 h n: "
 
-/* Fluent Bit's own, and as it is found printed, its backslashes lost. */
+/* Fluent Bit's own regex, and the same as it is often printed, with its
+ * backslashes lost. */
 #define SYSLOG_REGEX(pid)                                           \
 	"^<(?<pri>[0-9]+)>(?<time>[^ ]* {1,2}[^ ]* [^ ]*) "         \
 	"(?<ident>[a-zA-Z0-9_/.-]*)" pid "(?:[^:]*:)? *(?<message>" \
@@ -97,8 +98,8 @@ static const struct parser_opts typed = {
 struct parse_case {
 	const struct parser_opts *opts;
 	const char *text;
-	const char *json; /* of what is appended */
-	int64_t time_ns;  /* 0: the record keeps its own */
+	const char *json; /* of the fields that the parser adds */
+	int64_t time_ns;  /* 0: the record keeps its time */
 	enum parser_verdict verdict;
 	bool bad_time;
 };
@@ -195,7 +196,7 @@ static void a_syslog_line_becomes_fields(void **state)
 		 .json = "{\"pri\":\"190\",\"time\":\"Nov 20 23:59:58\","
 			 "\"ident\":\"h\"}",
 		 .time_ns = AT(1795219198)},
-		/* a cut character does not stop a match */
+		/* a truncated character does not prevent a match */
 		{&syslog, HEAD "x\xe3\x81",
 		 .json = "{\"pri\":\"190\",\"time\":\"Nov 20 23:59:58\","
 			 "\"ident\":\"h\",\"message\":\"x\\ufffd\\ufffd\"}",
@@ -204,14 +205,14 @@ static void a_syslog_line_becomes_fields(void **state)
 	check_cases(*state, cases, sizeof cases / sizeof *cases);
 }
 
-static void a_time_is_taken_or_told_to_be_bad(void **state)
+static void a_time_is_read_or_reported_as_bad(void **state)
 {
 	static const struct parse_case cases[] = {
 		{&syslog, "<190>Nov 20 01:02:60 h n: a",
 		 .json = "{\"pri\":\"190\",\"time\":\"Nov 20 01:02:60\","
 			 "\"ident\":\"h\",\"message\":\"a\"}",
 		 .time_ns = AT(1795136580)},
-		/* Time_Keep is on, and yet the key is left out */
+		/* although Time_Keep is on, the key is left out */
 		{&syslog, "<190>Bad 99 01:02:03 h n: a",
 		 .json = "{\"pri\":\"190\",\"ident\":\"h\",\"message\":\"a\"}",
 		 .bad_time = true},
@@ -225,9 +226,10 @@ static void a_time_is_taken_or_told_to_be_bad(void **state)
 		 .json = "{\"rest\":\" x\"}", .bad_time = true},
 		{&epoch, "1795219198 x", .json = "{\"m\":\"x\"}",
 		 .time_ns = AT(1795219198)},
-		/* without Time_Format the key is one like any other */
+		/* without Time_Format, the key is an ordinary one */
 		{&timeless, "soon", .json = "{\"time\":\"soon\"}"},
-		/* the epoch itself is no time, but not a bad one either */
+		/* the epoch itself is not taken as a time, but is not a bad one
+		 * either */
 		{&epoch, "0 x", .json = "{\"m\":\"x\"}"},
 	};
 	check_cases(*state, cases, sizeof cases / sizeof *cases);
@@ -255,7 +257,7 @@ static void json_becomes_fields(void **state)
 		{&json, "{\"u\":\"\\u00e9\\x41\"}",
 		 .verdict = PARSER_json_broken},
 		{&json, "plain text", .verdict = PARSER_json_broken},
-		/* without Time_Format the key is one like any other */
+		/* without Time_Format, the key is an ordinary one */
 		{&json, "{\"time\":\"2026-01-02 03:04:05\"}",
 		 .json = "{\"time\":\"2026-01-02 03:04:05\"}"},
 		{&json_time, "{\"a\":1,\"t\":\"2026-01-02 03:04:05\",\"b\":2}",
@@ -266,12 +268,12 @@ static void json_becomes_fields(void **state)
 		{&json_time, "{\"t\":1767323045}",
 		 .json = "{\"t\":1767323045}"},
 		{&json_time, "{\"a\":1}", .json = "{\"a\":1}"},
-		/* what cannot be read is not thrown away */
+		/* an unreadable time is kept as a field */
 		{&json_time, "{\"a\":1,\"t\":\"soon\"}",
 		 .json = "{\"a\":1,\"t\":\"soon\"}", .bad_time = true},
 		{&json_time_kept, "{\"a\":1,\"t\":\"soon\"}",
 		 .json = "{\"a\":1,\"t\":\"soon\"}", .bad_time = true},
-		/* of two only the first is the time */
+		/* of two time keys, only the first is the time */
 		{&json_time,
 		 "{\"t\":\"2026-01-02 03:04:05\",\"a\":1,\"t\":\"x\"}",
 		 .json = "{\"a\":1,\"t\":\"x\"}", .time_ns = AT(1767323045)},
@@ -280,7 +282,7 @@ static void json_becomes_fields(void **state)
 	check_cases(*state, cases, sizeof cases / sizeof *cases);
 }
 
-static void types_are_cast_by_what_leads(void **state)
+static void a_cast_uses_the_leading_part_of_the_text(void **state)
 {
 	static const struct parse_case cases[] = {
 		{&typed, "i=12abc", .json = "{\"i\":12}"},
@@ -334,7 +336,7 @@ static void empty_groups_are_left_out_or_kept(void **state)
 		{&empty_kept, "x",
 		 .json = "{\"a\":\"x\",\"b\":\"\",\"c\":\"\"}"},
 		{&empty_kept, "", .json = "{\"a\":\"\",\"b\":\"\",\"c\":\"\"}"},
-		/* not one group takes part */
+		/* no group takes part in the match */
 		{&optional, "-", .verdict = PARSER_no_match},
 		{&optional, "y", .json = "{\"b\":\"y\"}"},
 	};
@@ -401,7 +403,7 @@ static void logfmt_becomes_fields(void **state)
 		 .json = "{\"ts\":\"2026-01-02T03:04:05Z\",\"a\":\"1\"}",
 		 .time_ns = AT(1767323045)},
 		{&logfmt_time, "a=1 ts=soon", .verdict = PARSER_bad_pair_time},
-		/* with Types values are as they stand there */
+		/* with Types, values are not decoded */
 		{&logfmt_typed, "i=7 b=true x=\"a\\n\" y",
 		 .json = "{\"i\":7,\"b\":true,\"x\":\"a\\\\n\",\"y\":\"\"}"},
 		{&logfmt_strict, "a=1 b=", .json = "{\"a\":\"1\",\"b\":true}"},
@@ -410,7 +412,7 @@ static void logfmt_becomes_fields(void **state)
 	check_cases(*state, cases, sizeof cases / sizeof *cases);
 }
 
-/* The rules of a case, "as json a try_next, json b"; its field is a. */
+/* Run decoder rules such as "as json a try_next, json b" on the field a. */
 static void check_decoded(struct arena *arena, const char *rules,
 			  const char *text, const char *expected)
 {
@@ -450,7 +452,7 @@ static void a_field_is_decoded_by_its_rules(void **state)
 		{"json a,json b", "{\"x\":1}|{\"y\":2}",
 		 "{\"a\":\"{\\\"x\\\":1}\",\"b\":\"{\\\"y\\\":2}\","
 		 "\"x\":1,\"y\":2}"},
-		{"json a", "{\"a\":1}", "{\"a\":1}"}, /* the last one */
+		{"json a", "{\"a\":1}", "{\"a\":1}"}, /* the last rule */
 		{"as escaped a", "x\\ty\\q", "{\"a\":\"x\\tyq\"}"},
 		{"as escaped_utf8 a", "\\u00e9", "{\"a\":\"\xc3\xa9\"}"},
 		{"as mysql_quoted a", "'x\\'y'", "{\"a\":\"x'y\"}"},
@@ -476,7 +478,7 @@ static void a_field_is_decoded_by_its_rules(void **state)
 			      cases[i].json);
 }
 
-static void a_decoder_that_is_none_is_refused(void **state)
+static void an_unknown_decoder_is_refused(void **state)
 {
 	(void)state;
 	static const char *const texts[] = {"",		"json",	     "json ",
@@ -493,7 +495,7 @@ static void a_decoder_that_is_none_is_refused(void **state)
 	free(rule.key);
 }
 
-static void json_is_decoded_before_its_time_is_looked_for(void **state)
+static void json_is_decoded_before_the_time_is_read(void **state)
 {
 	struct decode_rule rule = {
 		.key = (char[]){"log"}, .as = DECODE_JSON, .in_place = false};
@@ -511,17 +513,17 @@ static void json_is_decoded_before_its_time_is_looked_for(void **state)
 	check_case(*state, &c);
 }
 
-static void fields_stand_in_the_order_of_their_groups(void **state)
+static void fields_follow_the_order_of_their_groups(void **state)
 {
 	static const struct parse_case cases[] = {
 		{&twins, "zc", .json = "{\"a\":\"z\",\"c\":\"c\"}"},
-		/* those of one name stand where the first does */
+		/* groups of one name take the position of the first */
 		{&twins, "xyyz", .json = "{\"a\":\"z\",\"b\":\"yy\"}"},
 	};
 	check_cases(*state, cases, sizeof cases / sizeof *cases);
 }
 
-static void both_of_two_equal_names_are_fields(void **state)
+static void two_groups_of_the_same_name_are_two_fields(void **state)
 {
 	struct parser *p = parser_of(&twins);
 	struct record *r = record_new(*state, NULL, SPAN("t"), arrival_ns);
@@ -564,7 +566,7 @@ static void raw_bytes_of_json_are_kept(void **state)
 	parser_free(p);
 }
 
-static void a_match_that_takes_too_long_is_given_up(void **state)
+static void a_match_that_takes_too_long_is_stopped(void **state)
 {
 	static const struct parser_opts slow = {
 		.name = "slow",
@@ -576,7 +578,7 @@ static void a_match_that_takes_too_long_is_given_up(void **state)
 	check_case(*state, &c);
 }
 
-static void what_could_never_work_is_refused(void **state)
+static void a_parser_that_cannot_work_is_refused(void **state)
 {
 	static const struct {
 		struct parser_opts opts;
@@ -601,7 +603,7 @@ static void what_could_never_work_is_refused(void **state)
 	}
 }
 
-static void a_parser_of_the_same_name_replaces(void **state)
+static void a_later_parser_replaces_one_of_the_same_name(void **state)
 {
 	struct parser_set *set = parser_set_new();
 	struct parser *first = parser_of(&syslog);
@@ -630,27 +632,27 @@ static void a_parser_of_the_same_name_replaces(void **state)
 
 int main(void)
 {
-	/* Times without a zone are read in that of TZ. */
+	/* Times without a zone are read in the zone of TZ. */
 	setenv("TZ", "UTC", 1);
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		TEST(a_syslog_line_becomes_fields),
-		TEST(a_time_is_taken_or_told_to_be_bad),
+		TEST(a_time_is_read_or_reported_as_bad),
 		TEST(json_becomes_fields),
-		TEST(types_are_cast_by_what_leads),
+		TEST(a_cast_uses_the_leading_part_of_the_text),
 		TEST(empty_groups_are_left_out_or_kept),
 		TEST(ltsv_becomes_fields),
 		TEST(logfmt_becomes_fields),
 		TEST(a_field_is_decoded_by_its_rules),
-		TEST(a_decoder_that_is_none_is_refused),
-		TEST(json_is_decoded_before_its_time_is_looked_for),
-		TEST(fields_stand_in_the_order_of_their_groups),
-		TEST(both_of_two_equal_names_are_fields),
+		TEST(an_unknown_decoder_is_refused),
+		TEST(json_is_decoded_before_the_time_is_read),
+		TEST(fields_follow_the_order_of_their_groups),
+		TEST(two_groups_of_the_same_name_are_two_fields),
 		TEST(fields_are_spans_into_the_text),
 		TEST(raw_bytes_of_json_are_kept),
-		TEST(a_match_that_takes_too_long_is_given_up),
-		TEST(what_could_never_work_is_refused),
-		TEST(a_parser_of_the_same_name_replaces),
+		TEST(a_match_that_takes_too_long_is_stopped),
+		TEST(a_parser_that_cannot_work_is_refused),
+		TEST(a_later_parser_replaces_one_of_the_same_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "conf_dir.h"
 #include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
-#include "conf_unit.h"
 #include "parse/parser.h"
 #include "record/json.h"
 #include "record/record.h"
@@ -13,11 +18,11 @@
 typedef bool (*read_fn)(struct parser_set *, const struct conf *,
 			struct parser_names *, struct err *);
 
-/* The names of the parsers, "a b "; NULL on failure. */
+/* The names of the parsers, as "a b "; NULL on failure. */
 static const char *read_names(read_fn read, const char *text, char *room,
 			      size_t size, struct err *e)
 {
-	struct conf *c = read_text(text);
+	struct conf *c = conf_from_text(text);
 	struct parser_set *set = parser_set_new();
 	struct parser_names names = {0};
 	bool ok = read(set, c, &names, e);
@@ -37,7 +42,7 @@ static const char *read_names(read_fn read, const char *text, char *room,
 #define P "[PARSER]\n    Name p\n"
 #define FILTER "[FILTER]\n    Name x\n"
 
-static void parsers_are_read_from_among_other_sections(void **state)
+static void parsers_are_found_among_other_sections(void **state)
 {
 	(void)state;
 	char room[64];
@@ -53,7 +58,7 @@ static void parsers_are_read_from_among_other_sections(void **state)
 	assert_string_equal(names, "p q ");
 }
 
-static void a_file_of_parsers_has_nothing_else(void **state)
+static void a_parsers_file_may_hold_only_parsers(void **state)
 {
 	char room[64];
 	struct err e = {0};
@@ -64,8 +69,9 @@ static void a_file_of_parsers_has_nothing_else(void **state)
 		room, sizeof room, &e);
 	assert_string_equal(e.text, "");
 	assert_string_equal(names, "p ");
-	assert_said(state, "at=x.conf:4 section=MULTILINE_PARSER msg=\"has no "
-			   "meaning here");
+	assert_logged(state,
+		      "at=x.conf:4 section=MULTILINE_PARSER msg=\"has no "
+		      "effect here");
 	assert_null(read_names(parser_conf_read_file,
 			       P "    Format json\n[PRASER]\n    Name x\n",
 			       room, sizeof room, &e));
@@ -80,14 +86,14 @@ static void a_file_of_parsers_has_nothing_else(void **state)
 static struct parser *read_one(const char *text, struct parser_set *set)
 {
 	struct err e = {0};
-	struct conf *c = read_text(text);
+	struct conf *c = conf_from_text(text);
 	if (!parser_conf_read(set, c, NULL, &e))
 		fail_msg("%s", e.text);
 	conf_free(c);
 	return parser_set_find(set, "p");
 }
 
-/* What the parser makes of the text, as JSON. */
+/* Assert that the parser turns the text into this JSON. */
 static void check_parsed(const char *conf, const char *text, const char *json,
 			 int64_t time_s)
 {
@@ -130,7 +136,7 @@ static void every_key_has_its_effect(void **state)
 		     "{\"a\":\"{\\\"b\\\":1}\",\"b\":1}", 0);
 }
 
-static void the_zone_of_the_process_is_asked_unless_told_not_to(void **state)
+static void the_time_zone_of_the_process_applies_unless_disabled(void **state)
 {
 	(void)state;
 	static const char text[] = "{\"time\":\"2026-01-02\"}";
@@ -146,17 +152,17 @@ static void the_zone_of_the_process_is_asked_unless_told_not_to(void **state)
 	setenv("TZ", "UTC", 1);
 }
 
-static void what_fluent_bit_passes_over_is_told(void **state)
+static void keys_that_fluent_bit_ignores_are_reported(void **state)
 {
 	check_parsed(P
 		     "    Format regex\n    Regex (?<a>x)\n    Regex (?<b>y)\n"
 		     "    Types a:integer,b:integer c\n",
 		     "x", "{\"a\":\"x\"}", 0);
-	assert_said(state, "Regex stands twice: the first counts");
-	assert_said(state, "a:integer,b:integer");
+	assert_logged(state, "Regex is given twice: the first one wins");
+	assert_logged(state, "a:integer,b:integer");
 }
 
-static void a_mistake_is_told_at_its_key(void **state)
+static void a_mistake_is_reported_at_its_key(void **state)
 {
 	(void)state;
 	static const struct {
@@ -194,7 +200,7 @@ static void a_mistake_is_told_at_its_key(void **state)
 		{P "    Format json\n    Time_Offset nine\n",
 		 "x.conf:4:", "+0900"},
 		{P "    Format json\n" P "    Format json\n",
-		 "x.conf:5:", "already"},
+		 "x.conf:5:", "another parser is called"},
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		char room[64];
@@ -210,14 +216,16 @@ static void a_mistake_is_told_at_its_key(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+#define T(name)                                                \
+	cmocka_unit_test_setup_teardown(name, conf_dir_set_up, \
+					conf_dir_tear_down)
 	const struct CMUnitTest tests[] = {
-		T(parsers_are_read_from_among_other_sections),
-		T(a_file_of_parsers_has_nothing_else),
+		T(parsers_are_found_among_other_sections),
+		T(a_parsers_file_may_hold_only_parsers),
 		T(every_key_has_its_effect),
-		T(the_zone_of_the_process_is_asked_unless_told_not_to),
-		T(what_fluent_bit_passes_over_is_told),
-		T(a_mistake_is_told_at_its_key),
+		T(the_time_zone_of_the_process_applies_unless_disabled),
+		T(keys_that_fluent_bit_ignores_are_reported),
+		T(a_mistake_is_reported_at_its_key),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

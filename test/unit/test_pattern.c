@@ -26,7 +26,8 @@ static struct pattern *make(const char *regex)
 	return p;
 }
 
-/* "0|1|-": the groups, - for one that took no part; "no" without a match. */
+/* Expected is "0|1|-": the groups, with - for one that took no part; or "no" if
+ * the regex does not match. */
 static void check_match(const char *regex, struct span text,
 			const char *expected)
 {
@@ -63,7 +64,8 @@ static void check_matches(const struct match_case *cases, size_t count)
 #define CHECK_MATCHES(cases) \
 	check_matches(cases, sizeof(cases) / sizeof *(cases))
 
-/* As "name=value name=value", the way a parser takes the groups. */
+/* Expected is "name=value name=value", in the order in which a parser reads the
+ * groups. */
 static void check_named(const char *regex, const char *text,
 			const char *expected)
 {
@@ -110,7 +112,7 @@ static void the_published_regex_reads_its_class_as_onigmo_does(void **state)
 	pattern_free(p);
 }
 
-static void the_stock_regex_has_a_pid(void **state)
+static void the_stock_regex_captures_a_pid(void **state)
 {
 	(void)state;
 	check_named(stock_regex, "<34>Oct 11 22:14:15 su[42]: failed\n",
@@ -132,8 +134,8 @@ static void lines_begin_and_end_as_in_ruby(void **state)
 	CHECK_MATCHES(cases);
 }
 
-/* With and without one the pattern is another program. */
-static void a_dot_takes_no_newline(void **state)
+/* The translation differs with and without a newline in the pattern. */
+static void a_dot_does_not_match_a_newline(void **state)
 {
 	(void)state;
 	const struct match_case cases[] = {
@@ -196,7 +198,7 @@ static void classes_nest_intersect_and_negate(void **state)
 	CHECK_MATCHES(cases);
 }
 
-static void escapes_mean_what_they_mean_in_ruby(void **state)
+static void escapes_have_the_meaning_they_have_in_ruby(void **state)
 {
 	(void)state;
 	static const struct match_case cases[] = {
@@ -257,7 +259,7 @@ static void options_reach_as_far_as_in_ruby(void **state)
 	CHECK_MATCHES(cases);
 }
 
-static void quantifiers_repeat_what_they_repeat_in_ruby(void **state)
+static void quantifiers_repeat_the_same_as_in_ruby(void **state)
 {
 	(void)state;
 	static const struct match_case cases[] = {
@@ -278,7 +280,7 @@ static void quantifiers_repeat_what_they_repeat_in_ruby(void **state)
 	CHECK_MATCHES(cases);
 }
 
-static void with_a_named_group_the_plain_ones_do_not_capture(void **state)
+static void with_a_named_group_unnamed_groups_do_not_capture(void **state)
 {
 	(void)state;
 	static const struct match_case cases[] = {
@@ -313,7 +315,7 @@ static void broken_utf8_never_stops_a_match(void **state)
 	check_match("a(.)b", span_make("a\0b", 3), "a");
 }
 
-static void a_character_of_utf8_is_one(void **state)
+static void a_multibyte_utf8_character_counts_as_one(void **state)
 {
 	(void)state;
 	static const struct match_case cases[] = {
@@ -331,10 +333,10 @@ static void a_character_of_utf8_is_one(void **state)
 		{"\\w+", "\xc3\xa9z", "z"},
 		{"(?<a>[^ ]*) (?<b>.*)", "\xc3\xa9 \xe3\x81\x82",
 		 "\xc3\xa9 \xe3\x81\x82|\xc3\xa9|\xe3\x81\x82"},
-		/* where it is broken each byte is one */
+		/* each byte of a broken sequence counts as one character */
 		{"^.{2}", "\xff\xc3\xa9", "\xff\xc3"},
 		{"..$", "a\xe3\x81", "\xe3\x81"},
-		/* what cannot be said in characters */
+		/* classes that cannot be expressed in characters */
 		{"[a[[:alpha:]]].",
 		 "\xc3\xa9"
 		 "a\xc3\xa9",
@@ -344,7 +346,7 @@ static void a_character_of_utf8_is_one(void **state)
 	CHECK_MATCHES(cases);
 }
 
-static void a_name_may_be_long_and_not_ascii(void **state)
+static void a_group_name_may_be_long_and_not_ascii(void **state)
 {
 	(void)state;
 	check_named("(?<upstream_transport_failure_reason_of_all>a)"
@@ -355,7 +357,7 @@ static void a_name_may_be_long_and_not_ascii(void **state)
 		    "a=c, \xc3\xa9=d");
 }
 
-static void what_is_wrong_is_told_with_its_place(void **state)
+static void a_syntax_error_is_reported_with_its_position(void **state)
 {
 	(void)state;
 	static const struct {
@@ -395,8 +397,9 @@ static void what_is_wrong_is_told_with_its_place(void **state)
 	}
 }
 
-/* PCRE2 speaks of the translated text, the user of his own. */
-static void a_place_that_pcre2_tells_is_one_of_the_source(void **state)
+/* PCRE2 reports positions in the translated text; the user knows only the
+ * original. */
+static void positions_reported_by_pcre2_refer_to_the_original_text(void **state)
 {
 	(void)state;
 	struct err e = {0};
@@ -406,7 +409,7 @@ static void a_place_that_pcre2_tells_is_one_of_the_source(void **state)
 			    "subpattern at 20");
 }
 
-static void a_match_without_end_gives_up(void **state)
+static void an_endless_match_stops_at_its_limit(void **state)
 {
 	(void)state;
 	struct pattern *p = make("^(a|a)*$");
@@ -441,21 +444,22 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			the_published_regex_reads_its_class_as_onigmo_does),
-		cmocka_unit_test(the_stock_regex_has_a_pid),
+		cmocka_unit_test(the_stock_regex_captures_a_pid),
 		cmocka_unit_test(lines_begin_and_end_as_in_ruby),
-		cmocka_unit_test(a_dot_takes_no_newline),
+		cmocka_unit_test(a_dot_does_not_match_a_newline),
 		cmocka_unit_test(classes_nest_intersect_and_negate),
-		cmocka_unit_test(escapes_mean_what_they_mean_in_ruby),
+		cmocka_unit_test(escapes_have_the_meaning_they_have_in_ruby),
 		cmocka_unit_test(options_reach_as_far_as_in_ruby),
-		cmocka_unit_test(quantifiers_repeat_what_they_repeat_in_ruby),
+		cmocka_unit_test(quantifiers_repeat_the_same_as_in_ruby),
 		cmocka_unit_test(
-			with_a_named_group_the_plain_ones_do_not_capture),
+			with_a_named_group_unnamed_groups_do_not_capture),
 		cmocka_unit_test(broken_utf8_never_stops_a_match),
-		cmocka_unit_test(a_character_of_utf8_is_one),
-		cmocka_unit_test(a_name_may_be_long_and_not_ascii),
-		cmocka_unit_test(what_is_wrong_is_told_with_its_place),
-		cmocka_unit_test(a_place_that_pcre2_tells_is_one_of_the_source),
-		cmocka_unit_test(a_match_without_end_gives_up),
+		cmocka_unit_test(a_multibyte_utf8_character_counts_as_one),
+		cmocka_unit_test(a_group_name_may_be_long_and_not_ascii),
+		cmocka_unit_test(a_syntax_error_is_reported_with_its_position),
+		cmocka_unit_test(
+			positions_reported_by_pcre2_refer_to_the_original_text),
+		cmocka_unit_test(an_endless_match_stops_at_its_limit),
 		cmocka_unit_test(a_datagram_of_200_kb_is_matched),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

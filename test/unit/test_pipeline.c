@@ -12,7 +12,7 @@
 #include "pipeline/decoder.h"
 #include "pipeline/pipeline.h"
 
-/* Empty messages, which need neither filters nor outputs. */
+/* A pipeline for empty messages, which need neither filters nor outputs. */
 struct fixture {
 	struct journal *journal;
 	struct decoder *decoder;
@@ -42,7 +42,7 @@ static void append_one(struct fixture *f)
 	assert_true(journal_offer(f->journal, &empty));
 }
 
-/* With one message in the journal. */
+/* Start the pipeline with one message in the journal. */
 static int start(void **state)
 {
 	struct fixture *f = calloc(1, sizeof *f);
@@ -102,8 +102,8 @@ static uint64_t taken(struct fixture *f)
 	return count;
 }
 
-/* Else what comes first would not wait for its Flush. */
-static void nothing_is_taken_before_it_is_rung(void **state)
+/* Otherwise the first messages would not wait for the Flush interval. */
+static void the_pipeline_takes_nothing_before_it_is_woken(void **state)
 {
 	struct fixture *f = *state;
 	leave(f);
@@ -111,11 +111,11 @@ static void nothing_is_taken_before_it_is_rung(void **state)
 	assert_true(journal_pending_bytes(f->journal) > 0);
 }
 
-static void rung_it_takes_what_is_there(void **state)
+static void a_woken_pipeline_takes_all_messages(void **state)
 {
 	struct fixture *f = *state;
 	pipeline_wake(f->pipeline);
-	do /* the first flush has nothing */
+	do /* the first flush finds no message */
 		sem_wait(&f->settled);
 	while (taken(f) == 0);
 	assert_int_equal(taken(f), 1);
@@ -130,9 +130,10 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			nothing_is_taken_before_it_is_rung, start, end),
-		cmocka_unit_test_setup_teardown(rung_it_takes_what_is_there,
-						start, end),
+			the_pipeline_takes_nothing_before_it_is_woken, start,
+			end),
+		cmocka_unit_test_setup_teardown(
+			a_woken_pipeline_takes_all_messages, start, end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "random.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -38,7 +39,7 @@ static void the_first_and_the_last_of_equal_keys_are_found(void **state)
 	assert_null(record_last(r, SPAN("")));
 }
 
-static void keep_last_leaves_each_key_once_at_its_last_place(void **state)
+static void keep_last_leaves_each_key_once_at_its_last_position(void **state)
 {
 	const char *const keys[] = {"a", "b", "a", "", "c", "b", "", NULL};
 	struct record *r = record_of(*state, keys);
@@ -51,7 +52,7 @@ static void keep_last_leaves_each_key_once_at_its_last_place(void **state)
 	assert_int_equal(r->count, 5);
 }
 
-static void keep_last_is_right_for_thousands_of_keys(void **state)
+static void keep_last_is_correct_for_thousands_of_keys(void **state)
 {
 	enum { KEYS = 20000 };
 	struct record *r = record_new(*state, NULL, SPAN("t"), 0);
@@ -89,10 +90,9 @@ static void a_copy_has_fields_of_its_own(void **state)
 	assert_int_equal(copy->count, 101);
 }
 
-/* A key that was added later is seen all the same: the first by a template,
- * the last by the others. */
-static void what_is_known_of_the_keys_ends_where_one_may_come_again(
-	void **state)
+/* A key that is added later is still found: the first of it by a template, the
+ * last by the other users. */
+static void adding_a_field_ends_the_knowledge_that_keys_are_unique(void **state)
 {
 	const char *const keys[] = {"a", "b", "a", NULL};
 	struct record *r = record_of(*state, keys);
@@ -120,8 +120,8 @@ static void what_is_known_of_the_keys_ends_where_one_may_come_again(
 			 9);
 }
 
-/* Keys of every length that differ in one byte only. */
-static void keys_that_are_nearly_equal_are_told_apart(void **state)
+/* Keys of every length that differ in a single byte. */
+static void keys_that_are_nearly_equal_are_distinguished(void **state)
 {
 	enum { LEN = 40 };
 	for (size_t len = 1; len <= LEN; len++) {
@@ -161,15 +161,15 @@ static void keys_that_are_nearly_equal_are_told_apart(void **state)
 	}
 }
 
-static void the_first_is_found_where_it_was_or_elsewhere(void **state)
+static void a_field_is_found_where_it_was_or_elsewhere(void **state)
 {
 	const char *const keys[] = {"a", "b", "a", "c", NULL};
 	struct record *r = record_of(*state, keys);
-	size_t place = 2; /* the key, but not the first of it */
+	size_t place = 2; /* that key, but not its first field */
 	assert_int_equal(record_first_at(r, SPAN("a"), &place)->integer, 0);
 	assert_int_equal(place, 0);
 	assert_null(record_first_at(r, SPAN("d"), &place));
-	record_keep_last(r); /* b, a, c */
+	record_keep_last(r); /* now b, a, c */
 	place = 99;
 	assert_int_equal(record_first_at(r, SPAN("a"), &place)->integer, 2);
 	assert_int_equal(place, 1);
@@ -178,21 +178,21 @@ static void the_first_is_found_where_it_was_or_elsewhere(void **state)
 	assert_null(record_first_at(r, SPAN(""), &place));
 }
 
-/* Against the plain way, from a few short keys, so that many are equal. */
-static void keep_last_is_right_for_any_keys(void **state)
+/* Compare with the simple algorithm, for few and short keys, so that many are
+ * equal. */
+static void keep_last_is_correct_for_any_keys(void **state)
 {
-	unsigned random = 1;
+	struct random random = random_seed("record", 1);
 	for (int round = 0; round < 2000; round++) {
 		arena_reset(*state);
 		struct record *r = record_new(*state, NULL, SPAN("t"), 0);
 		size_t count = (size_t)round % 70, left = 0;
 		for (size_t i = 0; i < count; i++) {
 			char text[24];
-			random = random * 1103515245 + 12345;
 			int len = snprintf(text, sizeof text, "%.*s%u",
-					   (int)(random >> 28),
+					   (int)random_below(&random, 16),
 					   "a_long_beginning",
-					   (random >> 16) % 40);
+					   random_below(&random, 40));
 			record_add(r,
 				   arena_copy(*state,
 					      span_make(text, (size_t)len)),
@@ -217,15 +217,15 @@ int main(void)
 		cmocka_unit_test(
 			the_first_and_the_last_of_equal_keys_are_found),
 		cmocka_unit_test(
-			keep_last_leaves_each_key_once_at_its_last_place),
-		cmocka_unit_test(keep_last_is_right_for_thousands_of_keys),
+			keep_last_leaves_each_key_once_at_its_last_position),
+		cmocka_unit_test(keep_last_is_correct_for_thousands_of_keys),
 		cmocka_unit_test(remove_takes_every_field_of_the_key),
 		cmocka_unit_test(a_copy_has_fields_of_its_own),
-		cmocka_unit_test(keys_that_are_nearly_equal_are_told_apart),
-		cmocka_unit_test(the_first_is_found_where_it_was_or_elsewhere),
-		cmocka_unit_test(keep_last_is_right_for_any_keys),
+		cmocka_unit_test(keys_that_are_nearly_equal_are_distinguished),
+		cmocka_unit_test(a_field_is_found_where_it_was_or_elsewhere),
+		cmocka_unit_test(keep_last_is_correct_for_any_keys),
 		cmocka_unit_test(
-			what_is_known_of_the_keys_ends_where_one_may_come_again),
+			adding_a_field_ends_the_knowledge_that_keys_are_unique),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "filter_unit.h"
 
+#include <string.h>
+
 #include "base/log.h"
 
-#define COUNT(table) (sizeof(table) / sizeof *(table))
-
-static void fields_are_listed_and_recorded(void **state)
+static void listed_fields_are_removed_or_kept_or_added(void **state)
 {
 	(void)state;
 	static const struct filter_case cases[] = {
@@ -25,7 +25,7 @@ static void fields_are_listed_and_recorded(void **state)
 		 "{\"aa\":1,\"M_x\":3,\"m_\":4}"},
 		{" Remove_key *\n Record k v\n", "{\"a\":1,\"k\":2}",
 		 "{\"k\":\"v\"}"},
-		/* Nothing is left of it. */
+		/* A record without fields is dropped. */
 		{" Remove_key a\n", "{\"a\":1}", ""},
 		{" Remove_key a\n", "{}", "{}"},
 	};
@@ -55,7 +55,7 @@ static void every_record_gets_an_id_of_its_own(void **state)
 	filter_unit_fini(&u);
 }
 
-static void a_mistake_is_told_with_what_would_be_right(void **state)
+static void a_mistake_is_reported_with_the_correct_form(void **state)
 {
 	(void)state;
 	static const struct mistake_case cases[] = {
@@ -76,9 +76,9 @@ int main(void)
 	if (!log_open(NULL, LOG_OFF, &e))
 		return 1;
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(fields_are_listed_and_recorded),
+		cmocka_unit_test(listed_fields_are_removed_or_kept_or_added),
 		cmocka_unit_test(every_record_gets_an_id_of_its_own),
-		cmocka_unit_test(a_mistake_is_told_with_what_would_be_right),
+		cmocka_unit_test(a_mistake_is_reported_with_the_correct_form),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Each test has sockets `a` and `b` of its own, a configuration `conf` with an
- * input for each (b's is called "edge"), and replays a file `letters`. */
-#include "tool_unit.h"
+/* Each test has its own sockets `a` and `b`, a configuration `conf` with an
+ * input for each (that of b is called "edge"), and replays a file `letters`. */
+#include "tool_dir.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
+#include "base/buf.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "tool/replay.h"
@@ -16,11 +20,11 @@
 	"{\"time\":\"2026-11-21T02:50:00.123456789Z\",\"input\":\"" input \
 	"\",\"reason\":\"unparsed\",\"raw\":\"" raw "\"}\n"
 
-static int bind_socket(struct place *p, const char *name)
+static int bind_socket(struct tool_dir *p, const char *name)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	snprintf(address.sun_path, sizeof address.sun_path, "%s",
-		 path(p, name));
+		 tool_dir_path(p, name));
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address),
@@ -28,7 +32,7 @@ static int bind_socket(struct place *p, const char *name)
 	return fd;
 }
 
-static void write_conf(struct place *p)
+static void write_conf(struct tool_dir *p)
 {
 	struct buf conf = {0};
 	buf_printf(&conf,
@@ -36,31 +40,34 @@ static void write_conf(struct place *p)
 		   "[INPUT]\n    Name syslog\n    Path %s/a\n"
 		   "[INPUT]\n    Name syslog\n    Path %s/b\n    Alias edge\n",
 		   p->dir, p->dir);
-	write_file(p, "conf", buf_span(&conf));
+	tool_dir_write(p, "conf", buf_span(&conf));
 	buf_fini(&conf);
 }
 
-static int replay_at(struct place *p, const char *name, uint32_t rate)
+static int replay_at(struct tool_dir *p, const char *name, uint32_t rate)
 {
 	char file[128], conf[128];
-	snprintf(file, sizeof file, "%s", path(p, name));
-	snprintf(conf, sizeof conf, "%s", path(p, "conf"));
-	begin_capture(p);
-	int code = replay(&(struct replay_opts){file, conf, rate});
-	end_capture(p);
+	snprintf(file, sizeof file, "%s", tool_dir_path(p, name));
+	snprintf(conf, sizeof conf, "%s", tool_dir_path(p, "conf"));
+	tool_dir_capture_begin(p);
+	struct assemble_opts assemble = {.conf_path = conf};
+	int code = replay(&(struct command_args){
+		.assemble = &assemble, .operand = file, .rate = rate});
+	tool_dir_capture_end(p);
 	return code;
 }
 
-static int replay_text(struct place *p, const char *letters)
+static int replay_text(struct tool_dir *p, const char *letters)
 {
 	write_conf(p);
-	write_file(p, "letters", span_of(letters));
+	tool_dir_write(p, "letters", span_of(letters));
 	return replay_at(p, "letters", 0);
 }
 
 static void assert_got(int fd, struct span want)
 {
 	char room[256];
+	wait_readable(fd);
 	ssize_t n = recv(fd, room, sizeof room, MSG_DONTWAIT);
 	if (n < 0 || !span_equals(span_make(room, (size_t)n), want))
 		fail_msg("want %.*s, got %.*s", (int)want.len, want.ptr,
@@ -73,9 +80,9 @@ static void assert_nothing_more(int fd)
 	assert_int_equal(recv(fd, room, sizeof room, MSG_DONTWAIT), -1);
 }
 
-static void letters_go_to_their_inputs(void **state)
+static void dead_letters_are_sent_to_their_inputs(void **state)
 {
-	struct place *p = *state;
+	struct tool_dir *p = *state;
 	int a = bind_socket(p, "a"), b = bind_socket(p, "b");
 	assert_int_equal(
 		replay_text(p, LETTER("syslog.0", "one") LETTER("edge", "two")
@@ -86,16 +93,18 @@ static void letters_go_to_their_inputs(void **state)
 	assert_got(b, SPAN("two"));
 	assert_nothing_more(a);
 	assert_nothing_more(b);
-	assert_has(p, "out", "sent: 3\n");
-	assert_has(p, "out", "to syslog.0, their own input not being there: 1");
-	assert_string_equal(content(p, "err"), "");
+	tool_dir_assert_has(p, "out", "sent: 3\n");
+	tool_dir_assert_has(
+		p, "out",
+		"to syslog.0, because their own input does not exist: 1");
+	assert_string_equal(tool_dir_content(p, "err"), "");
 	close(a);
 	close(b);
 }
 
-static void the_bytes_are_those_that_came(void **state)
+static void the_replayed_bytes_equal_the_received_ones(void **state)
 {
-	struct place *p = *state;
+	struct tool_dir *p = *state;
 	int a = bind_socket(p, "a");
 	assert_int_equal(
 		replay_text(
@@ -110,9 +119,10 @@ static void the_bytes_are_those_that_came(void **state)
 	close(a);
 }
 
-static void what_is_no_letter_is_told_and_passed_by(void **state)
+static void a_line_that_is_not_a_dead_letter_is_reported_and_skipped(
+	void **state)
 {
-	struct place *p = *state;
+	struct tool_dir *p = *state;
 	int a = bind_socket(p, "a");
 	assert_int_equal(
 		replay_text(p, LETTER("syslog.0", "one") "s3cret\n" LETTER(
@@ -122,17 +132,17 @@ static void what_is_no_letter_is_told_and_passed_by(void **state)
 	assert_got(a, SPAN("one"));
 	assert_got(a, SPAN("two"));
 	assert_nothing_more(a);
-	assert_has(p, "out", "sent: 2\n");
-	assert_has(p, "err", "/letters:2: it is not JSON\n");
-	assert_has(p, "err", "/letters:4: it has neither");
-	assert_has(p, "err", "/letters:5: it is cut\n");
-	assert_null(strstr(content(p, "err"), "s3cret"));
+	tool_dir_assert_has(p, "out", "sent: 2\n");
+	tool_dir_assert_has(p, "err", "/letters:2: it is not JSON\n");
+	tool_dir_assert_has(p, "err", "/letters:4: it has neither");
+	tool_dir_assert_has(p, "err", "/letters:5: it is truncated\n");
+	assert_null(strstr(tool_dir_content(p, "err"), "s3cret"));
 	close(a);
 }
 
-static void a_message_too_long_is_told_and_passed_by(void **state)
+static void a_message_that_is_too_long_is_reported_and_skipped(void **state)
 {
-	struct place *p = *state;
+	struct tool_dir *p = *state;
 	int a = bind_socket(p, "a");
 	unsigned long limit;
 	FILE *file = fopen("/proc/sys/net/core/wmem_max", "r");
@@ -147,39 +157,39 @@ static void a_message_too_long_is_told_and_passed_by(void **state)
 	assert_int_equal(replay_text(p, buf_text(&letters)), EXIT_CODE_SYSTEM);
 	buf_fini(&letters);
 	assert_got(a, SPAN("two"));
-	assert_has(p, "err", "/letters:1: send ");
+	tool_dir_assert_has(p, "err", "/letters:1: send ");
 	close(a);
 }
 
-static void without_a_socket_the_place_is_told(void **state)
+static void without_a_socket_the_position_is_reported(void **state)
 {
-	struct place *p = *state;
+	struct tool_dir *p = *state;
 	int a = bind_socket(p, "a");
 	assert_int_equal(
 		replay_text(p, LETTER("syslog.0", "one") LETTER("edge", "two")
 				       LETTER("syslog.0", "three")),
 		EXIT_CODE_SYSTEM);
-	assert_has(p, "out", "sent: 1\n");
-	assert_has(p, "err", "/letters:2: connect to ");
+	tool_dir_assert_has(p, "out", "sent: 1\n");
+	tool_dir_assert_has(p, "err", "/letters:2: connect to ");
 	assert_got(a, SPAN("one"));
 	assert_nothing_more(a);
 	close(a);
 }
 
-static void what_cannot_begin_says_why(void **state)
+static void a_replay_that_cannot_begin_says_why(void **state)
 {
-	struct place *p = *state;
+	struct tool_dir *p = *state;
 	assert_int_equal(replay_at(p, "letters", 0), EXIT_CODE_CONFIG);
-	assert_has(p, "err", "conf");
+	tool_dir_assert_has(p, "err", "conf");
 	write_conf(p);
 	assert_int_equal(replay_at(p, "letters", 0), EXIT_CODE_SYSTEM);
-	assert_has(p, "err", "/letters: No such file");
-	write_file(p, "conf", SPAN("[INPUT]\n    Name syslog\n"));
+	tool_dir_assert_has(p, "err", "/letters: No such file");
+	tool_dir_write(p, "conf", SPAN("[INPUT]\n    Name syslog\n"));
 	assert_int_equal(replay_at(p, "letters", 0), EXIT_CODE_CONFIG);
-	assert_has(p, "err", "Path is missing");
-	write_file(p, "conf", SPAN("[SERVICE]\n    Flush 1\n"));
+	tool_dir_assert_has(p, "err", "Path is missing");
+	tool_dir_write(p, "conf", SPAN("[SERVICE]\n    Flush 1\n"));
 	assert_int_equal(replay_at(p, "letters", 0), EXIT_CODE_CONFIG);
-	assert_has(p, "err", "no [INPUT]");
+	tool_dir_assert_has(p, "err", "no [INPUT]");
 }
 
 /* --- a receiver at work */
@@ -188,12 +198,12 @@ enum { LETTERS = 2000 };
 
 struct receiver {
 	int fd;
-	FILE *again; /* every message goes back there, or NULL */
+	FILE *again; /* every message is appended there again, or NULL */
 	unsigned count;
 	bool in_order;
 };
 
-/* Until an empty datagram comes. */
+/* Receive until an empty datagram arrives. */
 static void *receive(void *data)
 {
 	struct receiver *r = data;
@@ -205,7 +215,7 @@ static void *receive(void *data)
 		snprintf(want, sizeof want, "m%u", r->count);
 		r->in_order &= strcmp(room, want) == 0;
 		r->count++;
-		/* Bounded, so that a mistake ends. */
+		/* Bounded, so that a bug cannot loop forever. */
 		if (r->again != NULL && r->count < 4 * LETTERS) {
 			fprintf(r->again, "{\"raw\":\"again\"}\n");
 			fflush(r->again);
@@ -214,23 +224,29 @@ static void *receive(void *data)
 	return NULL;
 }
 
-static void replay_many(struct place *p, bool again, uint32_t rate)
+static void replay_many(struct tool_dir *p, bool again, uint32_t rate)
 {
 	struct receiver r = {.fd = bind_socket(p, "a")};
 	struct buf letters = {0};
 	for (unsigned i = 0; i < LETTERS; i++)
 		buf_printf(&letters, LETTER("syslog.0", "m%u"), i);
 	write_conf(p);
-	write_file(p, "letters", buf_span(&letters));
+	tool_dir_write(p, "letters", buf_span(&letters));
 	buf_fini(&letters);
 	if (again)
-		r.again = fopen(path(p, "letters"), "a");
+		r.again = fopen(tool_dir_path(p, "letters"), "a");
 	pthread_t thread;
 	assert_int_equal(pthread_create(&thread, NULL, receive, &r), 0);
+	int64_t before_ns = clock_mono_ns();
 	int code = replay_at(p, "letters", rate);
+	/* A slow machine can only need more time. */
+	if (rate > 0)
+		assert_true(clock_mono_ns() - before_ns >=
+			    (LETTERS - 1) * NS_PER_S / rate);
 
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	snprintf(address.sun_path, sizeof address.sun_path, "%s", path(p, "a"));
+	snprintf(address.sun_path, sizeof address.sun_path, "%s",
+		 tool_dir_path(p, "a"));
 	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
 	sendto(fd, "", 0, 0, (struct sockaddr *)&address, sizeof address);
 	pthread_join(thread, NULL);
@@ -248,12 +264,12 @@ static void sending_waits_for_the_receiver(void **state)
 	replay_many(*state, false, 0);
 }
 
-static void a_rate_loses_nothing(void **state)
+static void a_rate_spreads_the_messages_over_time(void **state)
 {
-	replay_many(*state, false, 1000000);
+	replay_many(*state, false, 10000);
 }
 
-static void a_letter_that_comes_back_is_not_sent_again(void **state)
+static void a_dead_letter_that_comes_back_is_not_sent_again(void **state)
 {
 	replay_many(*state, true, 0);
 }
@@ -262,24 +278,24 @@ static void a_letter_that_comes_back_is_not_sent_again(void **state)
 
 static void the_messages_of_a_journal_are_sent(void **state)
 {
-	struct place *p = *state;
+	struct tool_dir *p = *state;
 	int a = bind_socket(p, "a"), b = bind_socket(p, "b");
 	write_conf(p);
-	struct journal *j = open_journal(p, "journal");
+	struct journal *j = tool_dir_open_journal(p, "journal");
 	struct journal_entry entry;
-	put_in(j, 0, NS_PER_S, SPAN("settled"));
+	tool_dir_append(j, 0, NS_PER_S, SPAN("settled"));
 	assert_true(journal_take(j, &entry));
 	journal_commit(j, NULL, 0);
-	put_in(j, 0, NS_PER_S, SPAN("one\0\n"));
-	put_in(j, 1, NS_PER_S, SPAN("two"));
-	put_in(j, 9, NS_PER_S, SPAN("three"));
+	tool_dir_append(j, 0, NS_PER_S, SPAN("one\0\n"));
+	tool_dir_append(j, 1, NS_PER_S, SPAN("two"));
+	tool_dir_append(j, 9, NS_PER_S, SPAN("three"));
 
 	assert_int_equal(replay_at(p, "journal", 0), EXIT_CODE_SYSTEM);
-	assert_has(p, "err", "in use");
-	assert_has(p, "out", "sent: 0\n");
+	tool_dir_assert_has(p, "err", "in use");
+	tool_dir_assert_has(p, "out", "sent: 0\n");
 	journal_close(j);
 	assert_int_equal(replay_at(p, "journal", 0), 0);
-	assert_has(p, "out", "sent: 3\n");
+	tool_dir_assert_has(p, "out", "sent: 3\n");
 	assert_got(a, SPAN("one\0\n"));
 	assert_got(a, SPAN("three"));
 	assert_got(b, SPAN("two"));
@@ -288,25 +304,35 @@ static void the_messages_of_a_journal_are_sent(void **state)
 	close(b);
 }
 
-static void what_is_good_of_a_damaged_journal_is_sent(void **state)
+static void the_undamaged_messages_of_a_journal_are_sent(void **state)
 {
-	struct place *p = *state;
+	struct tool_dir *p = *state;
 	int a = bind_socket(p, "a");
 	write_conf(p);
-	struct journal *j = open_journal(p, "journal");
-	put_in(j, 0, NS_PER_S, SPAN("one"));
-	put_in(j, 0, NS_PER_S, SPAN("two"));
+	struct journal *j = tool_dir_open_journal(p, "journal");
+	tool_dir_append(j, 0, NS_PER_S, SPAN("one"));
+	tool_dir_append(j, 0, NS_PER_S, SPAN("two"));
 	journal_close(j);
-	damage(p, "journal", SPAN("two"));
+	tool_dir_damage(p, "journal", SPAN("two"));
 	assert_int_equal(replay_at(p, "journal", 0), EXIT_CODE_SYSTEM);
 	assert_got(a, SPAN("one"));
 	assert_nothing_more(a);
-	assert_has(p, "out", "sent: 1\n");
-	assert_has(p, "err", "/journal: ");
+	tool_dir_assert_has(p, "out", "sent: 1\n");
+	tool_dir_assert_has(p, "err", "/journal: ");
 	close(a);
 }
 
-/* What came over one connection, until it ended. */
+static void a_spill_is_recognised_by_its_first_bytes(void **state)
+{
+	struct tool_dir *p = *state;
+	write_conf(p);
+	tool_dir_write(p, "x.damaged", SPAN("sluiced spill 1 and no more"));
+	assert_int_equal(replay_at(p, "x.damaged", 0), EXIT_CODE_SYSTEM);
+	tool_dir_assert_has(p, "err", "x.damaged: its head is damaged");
+	assert_string_equal(tool_dir_content(p, "out"), "");
+}
+
+/* Assert that one connection delivers exactly this until it is closed. */
 static void assert_stream(int listener, const char *want)
 {
 	char room[256];
@@ -321,19 +347,19 @@ static void assert_stream(int listener, const char *want)
 	close(fd);
 }
 
-static int replay_to(struct place *p, const char *input, const char *letters)
+static int replay_to(struct tool_dir *p, const char *input, const char *letters)
 {
 	struct buf conf = {0};
 	buf_printf(&conf, "[INPUT]\n    Name syslog\n%s", input);
-	write_file(p, "conf", buf_span(&conf));
+	tool_dir_write(p, "conf", buf_span(&conf));
 	buf_fini(&conf);
-	write_file(p, "letters", span_of(letters));
+	tool_dir_write(p, "letters", span_of(letters));
 	return replay_at(p, "letters", 0);
 }
 
 static void a_stream_gets_messages_in_its_framing(void **state)
 {
-	struct place *p = *state;
+	struct tool_dir *p = *state;
 	static const char letters[] = LETTER("syslog.0", "one")
 		LETTER("syslog.0", "a\\nb") LETTER("syslog.0", "two");
 	static const struct {
@@ -344,7 +370,8 @@ static void a_stream_gets_messages_in_its_framing(void **state)
 		{"newline", "one\ntwo\n", EXIT_CODE_SYSTEM},
 	};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	snprintf(address.sun_path, sizeof address.sun_path, "%s", path(p, "s"));
+	snprintf(address.sun_path, sizeof address.sun_path, "%s",
+		 tool_dir_path(p, "s"));
 	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(s, (struct sockaddr *)&address, sizeof address),
 			 0);
@@ -357,14 +384,15 @@ static void a_stream_gets_messages_in_its_framing(void **state)
 		assert_int_equal(replay_to(p, input, letters), cases[i].code);
 		assert_stream(s, cases[i].want);
 	}
-	assert_has(p, "err", "takes lines, and there is the end of one in it");
-	assert_has(p, "out", "sent: 2\n");
+	tool_dir_assert_has(p, "err",
+			    "takes lines, and the message contains a line end");
+	tool_dir_assert_has(p, "out", "sent: 2\n");
 	close(s);
 }
 
 static void a_network_input_is_found_by_its_port(void **state)
 {
-	struct place *p = *state;
+	struct tool_dir *p = *state;
 	static const struct {
 		const char *mode;
 		int type;
@@ -392,22 +420,25 @@ static void a_network_input_is_found_by_its_port(void **state)
 	}
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+#define TEST(name)                                             \
+	cmocka_unit_test_setup_teardown(name, tool_dir_set_up, \
+					tool_dir_tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(letters_go_to_their_inputs),
-		TEST(the_bytes_are_those_that_came),
-		TEST(what_is_no_letter_is_told_and_passed_by),
-		TEST(a_message_too_long_is_told_and_passed_by),
-		TEST(without_a_socket_the_place_is_told),
-		TEST(what_cannot_begin_says_why),
+		TEST(dead_letters_are_sent_to_their_inputs),
+		TEST(the_replayed_bytes_equal_the_received_ones),
+		TEST(a_line_that_is_not_a_dead_letter_is_reported_and_skipped),
+		TEST(a_message_that_is_too_long_is_reported_and_skipped),
+		TEST(without_a_socket_the_position_is_reported),
+		TEST(a_replay_that_cannot_begin_says_why),
 		TEST(sending_waits_for_the_receiver),
-		TEST(a_rate_loses_nothing),
-		TEST(a_letter_that_comes_back_is_not_sent_again),
+		TEST(a_rate_spreads_the_messages_over_time),
+		TEST(a_dead_letter_that_comes_back_is_not_sent_again),
 		TEST(the_messages_of_a_journal_are_sent),
-		TEST(what_is_good_of_a_damaged_journal_is_sent),
+		TEST(the_undamaged_messages_of_a_journal_are_sent),
+		TEST(a_spill_is_recognised_by_its_first_bytes),
 		TEST(a_stream_gets_messages_in_its_framing),
 		TEST(a_network_input_is_found_by_its_port),
 	};

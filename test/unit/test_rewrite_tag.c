@@ -17,7 +17,7 @@ struct fixture {
 	struct chain *chain;
 	struct arena *arena;
 	struct json_reader *reader;
-	struct buf tags; /* of what came out, each followed by a newline */
+	struct buf tags; /* of the output, one a line */
 	struct record *outs[CHAIN_RESTARTS_MAX + 1];
 	size_t out_count;
 };
@@ -65,7 +65,7 @@ static void on_out(void *data, struct record *r)
 	f->outs[f->out_count++] = r;
 }
 
-/* The tags that come out, in their order. */
+/* The tags of the records that come out, in order. */
 static const char *run(struct fixture *f, const char *tag, const char *json)
 {
 	struct record *r = record_new(f->arena, NULL, span_of(tag), 1);
@@ -140,7 +140,7 @@ static void a_record_that_matches_gets_the_new_tag(void **state)
 	check(cases, sizeof cases / sizeof cases[0]);
 }
 
-static void only_strings_match_the_empty_one_too(void **state)
+static void only_string_values_match_including_the_empty_one(void **state)
 {
 	(void)state;
 	static const struct tag_case cases[] = {
@@ -167,14 +167,15 @@ static void the_new_tag_is_composed(void **state)
 		{KUBE " Rule $a ^v n$n.f$f.b$b.nul$nul.x$miss false\n",
 		 "{\"a\":\"v\",\"n\":5,\"f\":1.5,\"b\":true,\"nul\":null}",
 		 "n5.f1.500000.btrue.nulnull.x\n"},
-		/* Of two equal keys the last: as syslog's behind JSON's. */
+		/* Of two equal keys the last counts, as when the syslog
+		 * parser's keys follow those of JSON. */
 		{KUBE " Rule $ident ^(.*)$ T.$ident false\n",
 		 "{\"ident\":\"I\",\"pri\":\"1\",\"ident\":\"h\"}", "T.h\n"},
 	};
 	check(cases, sizeof cases / sizeof cases[0]);
 }
 
-static void an_argument_with_blanks_stands_in_quotes(void **state)
+static void an_argument_with_blanks_is_quoted(void **state)
 {
 	(void)state;
 	static const struct tag_case cases[] = {
@@ -214,7 +215,7 @@ static void each_copy_keeps_its_own_tag(void **state)
 	fini(&f);
 }
 
-static void an_empty_new_tag_leaves_the_record_and_is_counted(void **state)
+static void an_empty_new_tag_is_counted_and_changes_nothing(void **state)
 {
 	(void)state;
 	static const char *const keeps[] = {
@@ -232,7 +233,7 @@ static void an_empty_new_tag_leaves_the_record_and_is_counted(void **state)
 	}
 }
 
-static void a_regex_that_gives_up_is_counted_and_the_next_tried(void **state)
+static void after_a_regex_exceeds_its_limit_the_next_rule_is_tried(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -245,7 +246,7 @@ static void a_regex_that_gives_up_is_counted_and_the_next_tried(void **state)
 	fini(&f);
 }
 
-static void a_rule_that_matches_its_own_tag_ends_and_loses_nothing(void **state)
+static void a_rule_that_matches_its_own_tag_loses_nothing(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -263,7 +264,7 @@ static void a_rule_that_matches_its_own_tag_ends_and_loses_nothing(void **state)
 	fini(&f);
 }
 
-static void two_rules_that_match_each_others_tags_end_too(void **state)
+static void two_rules_that_match_each_others_tags_stop_too(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -271,14 +272,14 @@ static void two_rules_that_match_each_others_tags_end_too(void **state)
 			   " Rule $a . $TAG.y false\n");
 	run(&f, "t", "{\"a\":\"v\"}");
 	assert_int_equal(f.out_count, 1);
-	/* "t", ".x" or ".y" for each restart, the newline of the list */
+	/* "t", then ".x" or ".y" for each restart, then a newline */
 	assert_int_equal(f.tags.len, 1 + 2 * CHAIN_RESTARTS_MAX + 1);
 	fini(&f);
 }
 
 /* --- set-up */
 
-static void a_mistake_is_told_with_what_would_be_right(void **state)
+static void a_mistake_is_reported_with_the_correct_form(void **state)
 {
 	(void)state;
 	static const struct {
@@ -313,13 +314,15 @@ static void a_mistake_is_told_with_what_would_be_right(void **state)
 	}
 }
 
-static void keys_of_the_emitter_are_accepted(void **state)
+static void keys_of_the_emitter_change_nothing(void **state)
 {
 	(void)state;
 	struct fixture f;
 	open_chain(&f, KUBE " Rule $a . t false\n Emitter_Name e\n"
 			    " Emitter_Storage.type memory\n"
 			    " Emitter_Mem_Buf_Limit 10M\n");
+	assert_string_equal(run(&f, "kube.*", "{\"a\":\"x\"}"), "t\n");
+	assert_string_equal(run(&f, "kube.*", "{\"b\":\"x\"}"), "kube.*\n");
 	fini(&f);
 }
 
@@ -330,19 +333,20 @@ int main(void)
 		return 1;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_record_that_matches_gets_the_new_tag),
-		cmocka_unit_test(only_strings_match_the_empty_one_too),
+		cmocka_unit_test(
+			only_string_values_match_including_the_empty_one),
 		cmocka_unit_test(the_new_tag_is_composed),
-		cmocka_unit_test(an_argument_with_blanks_stands_in_quotes),
+		cmocka_unit_test(an_argument_with_blanks_is_quoted),
 		cmocka_unit_test(each_copy_keeps_its_own_tag),
 		cmocka_unit_test(
-			an_empty_new_tag_leaves_the_record_and_is_counted),
+			an_empty_new_tag_is_counted_and_changes_nothing),
 		cmocka_unit_test(
-			a_regex_that_gives_up_is_counted_and_the_next_tried),
+			after_a_regex_exceeds_its_limit_the_next_rule_is_tried),
+		cmocka_unit_test(a_rule_that_matches_its_own_tag_loses_nothing),
 		cmocka_unit_test(
-			a_rule_that_matches_its_own_tag_ends_and_loses_nothing),
-		cmocka_unit_test(two_rules_that_match_each_others_tags_end_too),
-		cmocka_unit_test(a_mistake_is_told_with_what_would_be_right),
-		cmocka_unit_test(keys_of_the_emitter_are_accepted),
+			two_rules_that_match_each_others_tags_stop_too),
+		cmocka_unit_test(a_mistake_is_reported_with_the_correct_form),
+		cmocka_unit_test(keys_of_the_emitter_change_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

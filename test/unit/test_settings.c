@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "conf_dir.h"
 #include "unit.h"
 
-#include "conf_unit.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
 #include "setup/settings.h"
 
 static bool read_keys(const char *keys, struct settings *s, struct err *e)
 {
 	char text[1024];
 	snprintf(text, sizeof text, "[SERVICE]\n%s", keys);
-	struct conf *c = read_text(text);
+	struct conf *c = conf_from_text(text);
 	struct conf_section *section = conf_section(c, 0);
 	settings_init(s);
 	bool ok = settings_read(s, section, e);
@@ -17,7 +21,7 @@ static bool read_keys(const char *keys, struct settings *s, struct err *e)
 	return ok;
 }
 
-static void what_is_not_set_has_its_default(void **state)
+static void a_key_that_is_not_set_has_its_default(void **state)
 {
 	(void)state;
 	struct settings s;
@@ -30,7 +34,7 @@ static void what_is_not_set_has_its_default(void **state)
 	assert_null(s.log_file);
 }
 
-static void an_address_is_one_of_either_kind(void **state)
+static void an_address_may_be_ipv4_or_ipv6(void **state)
 {
 	(void)state;
 	static const char *const good[] = {"0.0.0.0", "127.0.0.1", "::", "::1"};
@@ -44,7 +48,7 @@ static void an_address_is_one_of_either_kind(void **state)
 	}
 }
 
-static void a_mistake_is_told_at_its_key(void **state)
+static void a_mistake_is_reported_at_its_key(void **state)
 {
 	(void)state;
 	static const struct {
@@ -79,7 +83,7 @@ static void a_mistake_is_told_at_its_key(void **state)
 	}
 }
 
-static void keys_of_fluent_bit_without_meaning_are_told_once(void **state)
+static void ignored_keys_of_fluent_bit_are_reported_once(void **state)
 {
 	static const char *const keys[] = {
 		"Daemon",	    "Plugins_File",
@@ -101,23 +105,24 @@ static void keys_of_fluent_bit_without_meaning_are_told_once(void **state)
 		fail_msg("%s", e.text);
 	for (size_t i = 0; i < COUNT(keys); i++) {
 		snprintf(text, sizeof text, "key=%s msg=", keys[i]);
-		assert_int_equal(times_said(state, text), 1);
+		assert_int_equal(times_logged(state, text), 1);
 	}
 }
 
-static void an_unknown_key_is_told_and_ignored(void **state)
+static void an_unknown_key_is_reported_and_ignored(void **state)
 {
 	struct settings s;
 	struct err e = {0};
 	assert_true(read_keys("    Flsh 3\n    Log_Level warn\n", &s, &e));
 	assert_true(s.flush_s == 1);
-	assert_said(state, "level=warn mod=conf at=x.conf:2 section=SERVICE "
-			   "key=Flsh err=\"an unknown key is ignored; did you "
-			   "mean Flush\"\n");
-	assert_int_equal(times_said(state, "unknown"), 1);
+	assert_logged(state,
+		      "level=warn mod=conf at=x.conf:2 section=SERVICE "
+		      "key=Flsh err=\"an unknown key is ignored; did you "
+		      "mean Flush\"\n");
+	assert_int_equal(times_logged(state, "unknown"), 1);
 }
 
-static void a_grace_of_minus_one_is_for_ever(void **state)
+static void a_grace_of_minus_one_is_unlimited(void **state)
 {
 	(void)state;
 	struct settings s;
@@ -126,7 +131,7 @@ static void a_grace_of_minus_one_is_for_ever(void **state)
 	assert_true(s.grace_s >= 1e9);
 }
 
-static void the_environment_has_the_last_word_on_the_level(void **state)
+static void the_environment_overrides_the_log_level(void **state)
 {
 	(void)state;
 	static const struct {
@@ -150,15 +155,15 @@ static void the_environment_has_the_last_word_on_the_level(void **state)
 	unsetenv("FLB_LOG_LEVEL");
 }
 
-/* As main does: first what the command line says, then the file. */
-static void the_file_has_the_last_word_on_the_options(void **state)
+/* In the same order as main(): first the command line, then the file. */
+static void the_configuration_overrides_the_command_line(void **state)
 {
 	(void)state;
 	static const struct conf_option options[] = {{"Flush", "3"},
 						     {"HTTP_Port", "2021"}};
 	struct conf *c = conf_of_options("command line", "SERVICE", options,
 					 COUNT(options));
-	struct conf *file = read_text("[SERVICE]\n    Flush 4\n");
+	struct conf *file = conf_from_text("[SERVICE]\n    Flush 4\n");
 	struct settings s;
 	struct err e = {0};
 	settings_init(&s);
@@ -187,16 +192,18 @@ static void a_mistake_in_an_option_has_no_line(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+#define T(name)                                                \
+	cmocka_unit_test_setup_teardown(name, conf_dir_set_up, \
+					conf_dir_tear_down)
 	const struct CMUnitTest tests[] = {
-		T(what_is_not_set_has_its_default),
-		T(an_address_is_one_of_either_kind),
-		T(a_mistake_is_told_at_its_key),
-		T(keys_of_fluent_bit_without_meaning_are_told_once),
-		T(an_unknown_key_is_told_and_ignored),
-		T(a_grace_of_minus_one_is_for_ever),
-		T(the_environment_has_the_last_word_on_the_level),
-		T(the_file_has_the_last_word_on_the_options),
+		T(a_key_that_is_not_set_has_its_default),
+		T(an_address_may_be_ipv4_or_ipv6),
+		T(a_mistake_is_reported_at_its_key),
+		T(ignored_keys_of_fluent_bit_are_reported_once),
+		T(an_unknown_key_is_reported_and_ignored),
+		T(a_grace_of_minus_one_is_unlimited),
+		T(the_environment_overrides_the_log_level),
+		T(the_configuration_overrides_the_command_line),
 		T(a_mistake_in_an_option_has_no_line),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "files.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -17,12 +18,12 @@
 #include "intake/socket.h"
 #include "journal/journal.h"
 
-/* The largest datagram of a sender with the usual wmem_default. */
+/* The largest datagram that a sender with the usual wmem_default can send. */
 enum { DATAGRAM_BYTES_MAX = 212960 };
 
 struct fixture {
-	char dir[32];
-	char path[64];
+	char dir[TEMP_DIR_BYTES];
+	char path[96];
 };
 
 static int set_up(void **state)
@@ -30,8 +31,7 @@ static int set_up(void **state)
 	struct fixture *f = calloc(1, sizeof *f);
 	if (f == NULL)
 		return -1;
-	snprintf(f->dir, sizeof f->dir, "/tmp/test_socket.XXXXXX");
-	if (mkdtemp(f->dir) == NULL)
+	if (!temp_dir_make(f->dir, "/tmp", "test_socket"))
 		return -1;
 	snprintf(f->path, sizeof f->path, "%s/log.sock", f->dir);
 	*state = f;
@@ -42,7 +42,7 @@ static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 	unlink(f->path);
-	/* Fails when a temporary name was left behind. */
+	/* rmdir() fails if a temporary name was left behind. */
 	int failed = rmdir(f->dir);
 	free(f);
 	return failed;
@@ -84,7 +84,7 @@ static struct sockaddr_un address_of(const char *path)
 	return address;
 }
 
-/* A socket of that type at the path, by other hands than ours. */
+/* Bind a socket of that type to the path, as another program would. */
 static int bind_foreign(const char *path, int type)
 {
 	struct sockaddr_un address = address_of(path);
@@ -113,7 +113,7 @@ static bool exists(const char *path)
 	return lstat(path, &st) == 0;
 }
 
-static void datagrams_arrive_with_their_time(void **state)
+static void datagrams_arrive_with_their_receive_time(void **state)
 {
 	struct fixture *f = *state;
 	struct socket *s = open_socket(f->path, 0666);
@@ -176,7 +176,7 @@ static void the_largest_datagram_arrives_whole_and_a_larger_one_cut(
 	int sender = connect_to(f->path);
 	int room = 4 * DATAGRAM_BYTES_MAX;
 	ssize_t sent = send(sender, text, DATAGRAM_BYTES_MAX, 0);
-	if (sent < 0) { /* wmem_default is lower here */
+	if (sent < 0) { /* wmem_default is lower on this host */
 		setsockopt(sender, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
 		sent = send(sender, text, DATAGRAM_BYTES_MAX, 0);
 	}
@@ -222,20 +222,20 @@ static void a_socket_in_use_is_an_error_and_stays_in_use(void **state)
 	static const int types[] = {SOCK_DGRAM, SOCK_STREAM, SOCK_SEQPACKET};
 	for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
 		int fd = bind_foreign(f->path, types[i]);
-		assert_refused(f->path, "a running process holds it");
+		assert_refused(f->path, "a running process uses it");
 		assert_true(exists(f->path));
 		unlink(f->path);
 		close(fd);
 	}
 	struct socket *s = open_socket(f->path, 0666);
-	assert_refused(f->path, "a running process holds it");
+	assert_refused(f->path, "a running process uses it");
 	int sender = connect_to(f->path);
 	assert_true(sender >= 0);
 	close(sender);
 	socket_close(s);
 }
 
-static void what_is_not_a_socket_is_an_error_and_stays(void **state)
+static void a_file_that_is_not_a_socket_is_an_error_and_stays(void **state)
 {
 	struct fixture *f = *state;
 	int fd = open(f->path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
@@ -252,7 +252,7 @@ static void what_is_not_a_socket_is_an_error_and_stays(void **state)
 	rmdir(f->path);
 }
 
-static void the_mode_is_exact_whatever_the_umask(void **state)
+static void the_permissions_are_exact_whatever_the_umask(void **state)
 {
 	struct fixture *f = *state;
 	static const mode_t modes[] = {0666, 0660, 0600, 0644, 0777, 0};
@@ -277,7 +277,8 @@ static void closing_unlinks_the_path(void **state)
 	socket_close(NULL);
 }
 
-static void closing_leaves_what_has_taken_the_path(void **state)
+static void closing_does_not_unlink_a_file_that_replaced_the_socket(
+	void **state)
 {
 	struct fixture *f = *state;
 	struct socket *s = open_socket(f->path, 0666);
@@ -290,17 +291,17 @@ static void closing_leaves_what_has_taken_the_path(void **state)
 
 	s = open_socket(f->path, 0666);
 	unlink(f->path);
-	socket_close(s); /* nothing there: no harm */
+	socket_close(s); /* there is no file, which is harmless */
 }
 
-static void a_path_that_cannot_be_is_an_error_that_says_why(void **state)
+static void an_impossible_path_is_an_error_that_says_why(void **state)
 {
 	struct fixture *f = *state;
 	char path[200];
 	snprintf(path, sizeof path, "%s/%0*d", f->dir,
 		 (int)(107 - strlen(f->dir)), 0);
 	assert_int_equal(strlen(path), 108);
-	assert_refused(path, "has 108 bytes, the kernel takes 107");
+	assert_refused(path, "has 108 bytes; the kernel allows 107");
 	path[107] = '\0';
 	socket_close(open_socket(path, 0666));
 
@@ -313,7 +314,7 @@ static void a_path_that_cannot_be_is_an_error_that_says_why(void **state)
 	assert_refused(path, "Not a directory");
 }
 
-static void a_path_can_be_tried_without_touching_it(void **state)
+static void a_path_can_be_checked_without_touching_it(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = {0};
@@ -350,7 +351,7 @@ static void a_path_can_be_tried_without_touching_it(void **state)
 static void a_temporary_name_left_behind_is_no_obstacle(void **state)
 {
 	struct fixture *f = *state;
-	char name[64];
+	char name[96];
 	snprintf(name, sizeof name, "%s/.s%d", f->dir, (int)getpid());
 	close(bind_foreign(name, SOCK_DGRAM));
 	socket_close(open_socket(f->path, 0666));
@@ -369,7 +370,7 @@ static unsigned fill(int sender)
 	return errno == EAGAIN ? accepted : 0;
 }
 
-/* 0, or the number of the check that failed. */
+/* The child's exit code: 0, or the number of the check that failed. */
 static int check_queue(const char *path)
 {
 	if (unshare(CLONE_NEWNET) != 0)
@@ -378,7 +379,7 @@ static int check_queue(const char *path)
 	if (fd < 0)
 		return CHILD_SKIPPED; /* /proc/sys is read-only */
 	close(fd);
-	/* Only what is said goes there; nobody reads it. */
+	/* The log goes to /dev/null; nobody reads it. */
 	struct err e = {0};
 	if (!log_open("/dev/null", LOG_DEBUG, &e))
 		return 1;
@@ -396,7 +397,7 @@ static int check_queue(const char *path)
 		return 4;
 	socket_close(s);
 
-	/* Never lowered. */
+	/* A longer queue is never shortened. */
 	opts.queue_length = 20;
 	s = socket_open(&opts, &e);
 	if (s == NULL || socket_queue_length(s) != 100)
@@ -405,7 +406,8 @@ static int check_queue(const char *path)
 	return 0;
 }
 
-static void the_queue_is_raised_before_the_socket_is_made(void **state)
+static void the_queue_length_is_raised_before_the_socket_is_created(
+	void **state)
 {
 	struct fixture *f = *state;
 	pid_t child = fork();
@@ -420,7 +422,7 @@ static void the_queue_is_raised_before_the_socket_is_made(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-static void a_socket_that_refuses_still_gives_what_it_has(void **state)
+static void a_socket_that_refuses_senders_still_delivers_its_queue(void **state)
 {
 	struct fixture *f = *state;
 	struct socket *s = open_socket(f->path, 0666);
@@ -467,20 +469,20 @@ int main(void)
 	if (!log_open(NULL, LOG_ERROR, &e))
 		return 1;
 	const struct CMUnitTest tests[] = {
-		TEST(datagrams_arrive_with_their_time),
+		TEST(datagrams_arrive_with_their_receive_time),
 		TEST(the_largest_datagram_arrives_whole_and_a_larger_one_cut),
 		TEST(a_stale_socket_is_replaced),
 		TEST(a_socket_in_use_is_an_error_and_stays_in_use),
-		TEST(what_is_not_a_socket_is_an_error_and_stays),
-		TEST(the_mode_is_exact_whatever_the_umask),
+		TEST(a_file_that_is_not_a_socket_is_an_error_and_stays),
+		TEST(the_permissions_are_exact_whatever_the_umask),
 		TEST(closing_unlinks_the_path),
-		TEST(closing_leaves_what_has_taken_the_path),
-		TEST(a_path_that_cannot_be_is_an_error_that_says_why),
-		TEST(a_path_can_be_tried_without_touching_it),
+		TEST(closing_does_not_unlink_a_file_that_replaced_the_socket),
+		TEST(an_impossible_path_is_an_error_that_says_why),
+		TEST(a_path_can_be_checked_without_touching_it),
 		TEST(a_temporary_name_left_behind_is_no_obstacle),
-		TEST(a_socket_that_refuses_still_gives_what_it_has),
+		TEST(a_socket_that_refuses_senders_still_delivers_its_queue),
 		TEST(receive_errors_are_counted),
-		TEST(the_queue_is_raised_before_the_socket_is_made),
+		TEST(the_queue_length_is_raised_before_the_socket_is_created),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

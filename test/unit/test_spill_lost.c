@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What of a spill is lost is counted as dropped, and what is not, is not. */
-#include "spilling.h"
+/* Lines lost with a spill are counted as dropped, and no other lines are. */
+#include "spill_dir.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "file/spill_file.h"
 
-static uint64_t lost(const struct spilling *s)
+static uint64_t lost(const struct spill_dir *s)
 {
 	return s->f.sink->stats.lines_dropped_total[DROP_write_failed];
 }
 
-static int count_files(const struct spilling *s, const char *end_of_name)
+static int count_files(const struct spill_dir *s, const char *end_of_name)
 {
 	DIR *dir = opendir(s->dir);
 	struct dirent *entry;
@@ -25,192 +30,195 @@ static int count_files(const struct spilling *s, const char *end_of_name)
 
 static void run_flush(void *data)
 {
-	struct spilling *s = data;
-	flush_only(&s->f);
+	struct spill_dir *s = data;
+	sink_dir_flush_only(&s->f);
 }
 
-static void change_last_byte(struct spilling *s, const char *name)
+static void change_last_byte(struct spill_dir *s, const char *name)
 {
-	off_t at = (off_t)size_of(s, name) - 1;
-	int fd = open(path(&s->f, name), O_WRONLY);
+	off_t at = (off_t)spill_dir_size_of(s, name) - 1;
+	int fd = open(sink_dir_path(&s->f, name), O_WRONLY);
 	assert_int_equal(pwrite(fd, "x", 1, at), 1);
 	close(fd);
 }
 
-static void a_spill_that_is_gone_was_not_written(void **state)
+static void lines_of_a_missing_spill_are_counted_as_dropped(void **state)
 {
 	(void)state;
-	struct spilling s;
+	struct spill_dir s;
 	char name[64];
-	spill_three(&s);
-	assert_int_equal(unlink(path(&s.f, only(&s, ".spill", name))), 0);
-	restart(&s);
-	flush_and_commit(&s);
+	spill_dir_spill_three(&s);
+	assert_int_equal(
+		unlink(sink_dir_path(&s.f, spill_dir_only(&s, ".spill", name))),
+		0);
+	spill_dir_restart(&s);
+	spill_dir_flush(&s);
 	assert_int_equal(lost(&s), 3);
 	assert_int_equal(s.f.sink->stats.lines_written_total, 0);
 	assert_int_equal(s.f.sink->stats.lines_queued, 0);
 	assert_int_equal(s.f.sink->stats.lines_spilled, 0);
-	end(&s);
+	spill_dir_fini(&s);
 }
 
-/* Or its directory. */
-static void spills_that_are_gone_were_not_written(void **state)
+/* The same if the directory of the spills is removed. */
+static void lines_of_several_missing_spills_are_counted_as_dropped(void **state)
 {
 	(void)state;
-	struct spilling s;
-	spill_three(&s);
-	move(&s.f, "spill", "away");
-	restart(&s);
-	flush_and_commit(&s);
+	struct spill_dir s;
+	spill_dir_spill_three(&s);
+	sink_dir_move(&s.f, "spill", "away");
+	spill_dir_restart(&s);
+	spill_dir_flush(&s);
 	assert_int_equal(lost(&s), 3);
 	assert_int_equal(s.f.sink->stats.lines_written_total, 0);
-	end(&s);
+	spill_dir_fini(&s);
 }
 
-/* All of one is drained before a kill; the next process finds that, but not
- * yet another one, and is killed too. */
-static void what_was_drained_counts_when_all_are_loaded(void **state)
+/* A process drains one spill completely and is killed.  The next one finds that
+ * spill drained, has not yet loaded another spill, and is killed too. */
+static void drained_lines_count_once_all_spills_are_loaded(void **state)
 {
 	(void)state;
-	struct spilling s;
+	struct spill_dir s;
 	char name[64];
-	make_spilling(&s);
-	block(&s, "b");
-	put(&s.f, "b", "line 1");
-	flush_and_commit(&s);
-	move(&s.f, only(&s, ".spill", name), "hidden");
-	block(&s, "a");
-	put(&s.f, "a", "line 1");
-	flush_and_commit(&s);
-	assert_int_equal(rmdir(path(&s.f, "out/a")), 0);
-	wait_s(&s.f, 10);
+	spill_dir_init(&s);
+	spill_dir_block(&s, "b");
+	sink_dir_put(&s.f, "b", "line 1");
+	spill_dir_flush(&s);
+	sink_dir_move(&s.f, spill_dir_only(&s, ".spill", name), "hidden");
+	spill_dir_block(&s, "a");
+	sink_dir_put(&s.f, "a", "line 1");
+	spill_dir_flush(&s);
+	assert_int_equal(rmdir(sink_dir_path(&s.f, "out/a")), 0);
+	sink_dir_wait_s(&s.f, 10);
 	run_and_kill(run_flush, &s);
-	assert_int_equal(mkdir(path(&s.f, name), 0755), 0);
-	restart(&s);
+	assert_int_equal(mkdir(sink_dir_path(&s.f, name), 0755), 0);
+	spill_dir_restart(&s);
 	for (int i = 0; i < 2; i++)
-		flush_and_commit(&s);
-	restart(&s);
-	show(&s, name);
-	unblock(&s, "b");
-	flush_and_commit(&s);
-	assert_all_written(&s, "line 1\n");
+		spill_dir_flush(&s);
+	spill_dir_restart(&s);
+	spill_dir_show(&s, name);
+	spill_dir_unblock(&s, "b");
+	spill_dir_flush(&s);
+	spill_dir_assert_written(&s, "line 1\n");
 	assert_int_equal(s.f.sink->stats.lines_written_total, 2);
 	assert_int_equal(lost(&s), 0);
-	end(&s);
+	spill_dir_fini(&s);
 }
 
-/* The first process that finds the damage does not live until its commit. */
-static void damage_that_was_put_aside_before_was_not_written(void **state)
+/* The first process that finds the damage is killed before its commit. */
+static void lines_of_a_damaged_spill_are_counted_as_dropped(void **state)
 {
 	(void)state;
-	struct spilling s;
+	struct spill_dir s;
 	char name[64];
-	spill_three(&s);
-	change_last_byte(&s, only(&s, ".spill", name));
+	spill_dir_spill_three(&s);
+	change_last_byte(&s, spill_dir_only(&s, ".spill", name));
 	for (int i = 0; i < 3; i++) {
-		restart(&s);
+		spill_dir_restart(&s);
 		assert_int_equal(lost(&s), 2);
 		assert_int_equal(s.f.sink->stats.lines_written_total, 0);
 	}
-	assert_all_written(&s, "line 1\n");
+	spill_dir_assert_written(&s, "line 1\n");
 	assert_int_equal(s.f.sink->stats.lines_written_total, 1);
-	end(&s);
+	spill_dir_fini(&s);
 }
 
-/* At the commit it waited in memory. */
-static void what_was_spilled_since_the_commit_counts_once(void **state)
+/* At the time of the commit the line waited in memory. */
+static void lines_spilled_since_the_commit_count_once(void **state)
 {
 	(void)state;
-	struct spilling s;
-	make_spilling(&s);
-	write_file(&s.f, "spill", "no directory");
-	block(&s, "a");
-	put(&s.f, "a", "line 1");
-	flush_and_commit(&s);
+	struct spill_dir s;
+	spill_dir_init(&s);
+	sink_dir_write(&s.f, "spill", "no directory");
+	spill_dir_block(&s, "a");
+	sink_dir_put(&s.f, "a", "line 1");
+	spill_dir_flush(&s);
 	assert_int_equal(s.f.sink->stats.lines_queued, 1);
 	assert_int_equal(s.f.sink->stats.lines_spilled, 0);
-	assert_int_equal(unlink(path(&s.f, "spill")), 0);
+	assert_int_equal(unlink(sink_dir_path(&s.f, "spill")), 0);
 	run_and_kill(run_flush, &s);
-	restart(&s);
+	spill_dir_restart(&s);
 	assert_int_equal(s.f.sink->stats.lines_spilled, 1);
 	assert_int_equal(s.f.sink->stats.lines_total, 1);
 	assert_int_equal(lost(&s), 0);
-	unblock(&s, "a");
-	assert_all_written(&s, "line 1\n");
-	end(&s);
+	spill_dir_unblock(&s, "a");
+	spill_dir_assert_written(&s, "line 1\n");
+	spill_dir_fini(&s);
 }
 
-/* --- how far it was drained */
+/* --- the position of a drained spill */
 
-static void append_to(struct spilling *s, const char *name, const char *text,
+static void append_to(struct spill_dir *s, const char *name, const char *text,
 		      size_t bytes)
 {
-	int fd = open(path(&s->f, name), O_WRONLY | O_APPEND | O_CREAT, 0644);
+	int fd = open(sink_dir_path(&s->f, name), O_WRONLY | O_APPEND | O_CREAT,
+		      0644);
 	assert_int_equal(write(fd, text, bytes), bytes);
 	close(fd);
 }
 
-/* Killed in the write; the next process could not open the file before its
- * first commit, which takes the notes away. */
-static void what_was_drained_is_found_without_a_note(void **state)
+/* The process is killed within the write.  The next one cannot open the file
+ * before its first commit, which removes the notes. */
+static void drained_lines_are_recognized_without_a_note(void **state)
 {
 	(void)state;
-	for (size_t cut = 0; cut < sizeof three; cut++) {
-		struct spilling s;
-		spill_three(&s);
+	for (size_t cut = 0; cut < sizeof THREE_LINES; cut++) {
+		struct spill_dir s;
+		spill_dir_spill_three(&s);
 		s.left->kill_in = 1;
 		run_and_kill(run_flush, &s);
-		append_to(&s, "out/a", three, cut);
+		append_to(&s, "out/a", THREE_LINES, cut);
 		crash_notes_commit(s.left);
-		restart(&s);
-		assert_all_written(&s, three);
+		spill_dir_restart(&s);
+		spill_dir_assert_written(&s, THREE_LINES);
 		assert_int_equal(s.f.sink->stats.lines_written_total, 3);
-		end(&s);
+		spill_dir_fini(&s);
 	}
 }
 
-/* The limit lets the first lines into the file, and the spill's position not
- * be saved. */
-static void what_cannot_be_saved_is_not_drained(void **state)
+/* With this size limit the first lines fit into the file, but the position
+ * cannot be saved in the spill. */
+static void a_spill_that_cannot_save_its_position_stays(void **state)
 {
 	(void)state;
-	struct spilling s;
+	struct spill_dir s;
 	char pad[] = "0123456789012345678901234567890123456789012345678\n";
-	spill_three(&s);
+	spill_dir_spill_three(&s);
 	s.pad_bytes = strlen(pad);
-	write_file(&s.f, "out/a", pad);
+	sink_dir_write(&s.f, "out/a", pad);
 	limit_file_size(64);
-	flush_and_commit(&s);
+	spill_dir_flush(&s);
 	limit_file_size(RLIM_INFINITY);
-	restart(&s);
-	wait_s(&s.f, 10);
-	assert_all_written(&s, three);
+	spill_dir_restart(&s);
+	sink_dir_wait_s(&s.f, 10);
+	spill_dir_assert_written(&s, THREE_LINES);
 	assert_int_equal(s.f.sink->stats.lines_written_total, 3);
-	end(&s);
+	spill_dir_fini(&s);
 }
 
-/* It is as it is with a position that can never be saved. */
-static void what_can_never_be_saved_is_drained_at_last(void **state)
+/* The spill stays as it is with a position that can never be saved. */
+static void a_spill_that_can_never_save_is_drained_in_the_end(void **state)
 {
 	(void)state;
-	struct spilling s;
-	spill_three(&s);
+	struct spill_dir s;
+	spill_dir_spill_three(&s);
 	limit_file_size(64);
 	for (int i = 0; i < 12; i++) {
-		flush_and_commit(&s);
-		wait_s(&s.f, 10);
+		spill_dir_flush(&s);
+		sink_dir_wait_s(&s.f, 10);
 	}
 	limit_file_size(RLIM_INFINITY);
-	assert_all_written(&s, three);
-	end(&s);
+	spill_dir_assert_written(&s, THREE_LINES);
+	spill_dir_fini(&s);
 }
 
-static void restart_with_one_descriptor(struct spilling *s)
+static void restart_with_one_descriptor(struct spill_dir *s)
 {
 	struct rlimit limit, few;
-	close_sink(&s->f);
+	sink_dir_close(&s->f);
 	crash_notes_restart(s->left);
-	open_sink(s);
+	spill_dir_open(s);
 	int next = open("/dev/null", O_RDONLY);
 	close(next);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -219,162 +227,175 @@ static void restart_with_one_descriptor(struct spilling *s)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
 	s->f.sink->ops->restore(s->f.sink, s->committed);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	assert_laws(s->f.sink);
+	assert_sink_adds_up(s->f.sink);
 }
 
 static void run_line_2(void *data)
 {
-	struct spilling *s = data;
-	put(&s->f, "a", "line 2");
-	flush_only(&s->f);
+	struct spill_dir *s = data;
+	sink_dir_put(&s->f, "a", "line 2");
+	sink_dir_flush_only(&s->f);
 }
 
-/* The directory can be read, the spill only behind the first commit: the batch
- * that was spilled into it comes again. */
-static void a_batch_is_cut_off_a_spill_that_is_loaded_late(void **state)
+/* The process can read the directory at once, but the spill only after its
+ * first commit.  It gets the batch that was spilled there again. */
+static void a_repeated_batch_is_cut_from_a_spill_loaded_late(void **state)
 {
 	(void)state;
-	struct spilling s;
-	make_spilling(&s);
-	block(&s, "a");
-	put(&s.f, "a", "line 1");
-	flush_and_commit(&s);
+	struct spill_dir s;
+	spill_dir_init(&s);
+	spill_dir_block(&s, "a");
+	sink_dir_put(&s.f, "a", "line 1");
+	spill_dir_flush(&s);
 	run_and_kill(run_line_2, &s);
-	unblock(&s, "a");
+	spill_dir_unblock(&s, "a");
 	restart_with_one_descriptor(&s);
-	put(&s.f, "a", "line 2");
-	s.f.now_ns = -1; /* not to be tried yet */
-	flush_and_commit(&s);
-	assert_string_equal(content(&s.f, "out/a"), "line 2\n");
+	sink_dir_put(&s.f, "a", "line 2");
+	s.f.now_ns = -1; /* too early for a retry */
+	spill_dir_flush(&s);
+	assert_string_equal(sink_dir_content(&s.f, "out/a"), "line 2\n");
 	s.f.now_ns = START_NS;
-	assert_all_written(&s, "line 2\nline 1\n");
+	spill_dir_assert_written(&s, "line 2\nline 1\n");
 	assert_int_equal(s.f.sink->stats.lines_total, 2);
-	end(&s);
+	spill_dir_fini(&s);
 }
 
-/* --- what is put aside */
+/* --- damaged spills */
 
-static void what_is_put_aside_takes_nobodys_place(void **state)
+static void a_damaged_spill_is_renamed_to_a_free_name(void **state)
 {
 	(void)state;
-	struct spilling s;
+	struct spill_dir s;
 	char name[64];
-	spill_three(&s);
-	move(&s.f, only(&s, ".spill", name), "first");
-	copy_file(&s, "first", name);
+	spill_dir_spill_three(&s);
+	sink_dir_move(&s.f, spill_dir_only(&s, ".spill", name), "first");
+	spill_dir_copy(&s, "first", name);
 	change_last_byte(&s, name);
-	restart(&s);
-	flush_and_commit(&s);
-	close_sink(&s.f);
-	move(&s.f, "first", name);
-	assert_int_equal(truncate(path(&s.f, name), 70), 0);
-	restart(&s);
+	spill_dir_restart(&s);
+	spill_dir_flush(&s);
+	sink_dir_close(&s.f);
+	sink_dir_move(&s.f, "first", name);
+	assert_int_equal(truncate(sink_dir_path(&s.f, name), 70), 0);
+	spill_dir_restart(&s);
 	assert_int_equal(count_files(&s, ".damaged"), 2);
-	end(&s);
+	spill_dir_fini(&s);
 }
 
-/* Neither is there room for it, nor may it be lost. */
-static void damage_that_cannot_be_put_aside_stays(void **state)
+/* There is no free name for it, and it must not be lost. */
+static void a_damaged_spill_that_cannot_be_renamed_stays(void **state)
 {
 	(void)state;
-	struct spilling s;
+	struct spill_dir s;
 	char name[64], damaged[64];
-	spill_three(&s);
-	only(&s, ".spill", name);
+	spill_dir_spill_three(&s);
+	spill_dir_only(&s, ".spill", name);
 	change_last_byte(&s, name);
-	uint64_t size = size_of(&s, name);
+	uint64_t size = spill_dir_size_of(&s, name);
 	limit_file_size(1);
-	restart(&s);
-	flush_and_commit(&s);
+	spill_dir_restart(&s);
+	spill_dir_flush(&s);
 	limit_file_size(RLIM_INFINITY);
-	assert_int_equal(size_of(&s, name), size);
-	assert_string_equal(only(&s, ".damaged", damaged), "");
+	assert_int_equal(spill_dir_size_of(&s, name), size);
+	assert_string_equal(spill_dir_only(&s, ".damaged", damaged), "");
 	assert_int_equal(s.f.sink->stats.lines_queued, 3);
-	wait_s(&s.f, 1);
-	assert_all_written(&s, "line 1\n");
+	sink_dir_wait_s(&s.f, 1);
+	spill_dir_assert_written(&s, "line 1\n");
 	assert_int_equal(lost(&s), 2);
-	assert_int_equal(size_of(&s, only(&s, ".damaged", damaged)),
-			 sizeof(struct spill_chunk) + 14);
-	end(&s);
+	assert_int_equal(
+		spill_dir_size_of(&s, spill_dir_only(&s, ".damaged", damaged)),
+		size - (sizeof(struct spill_chunk) + 7));
+	spill_dir_fini(&s);
 }
 
-/* Its name comes when its head is there. */
-static void one_that_was_being_made_is_no_damage(void **state)
+/* A spill gets its name only after its header is written. */
+static void a_half_created_spill_is_not_damage(void **state)
 {
 	(void)state;
-	struct spilling s;
-	spill_three(&s);
-	write_file(&s.f, "spill/0.spill.new", "sluiced spi");
-	restart(&s);
-	assert_false(exists(&s.f, "spill/0.spill.new"));
-	assert_all_written(&s, three);
-	assert_nothing_called_lost(&s);
-	end(&s);
+	struct spill_dir s;
+	spill_dir_spill_three(&s);
+	sink_dir_write(&s.f, "spill/0.spill.new", "sluiced spi");
+	spill_dir_restart(&s);
+	assert_false(sink_dir_exists(&s.f, "spill/0.spill.new"));
+	spill_dir_assert_written(&s, THREE_LINES);
+	spill_dir_assert_nothing_lost(&s);
+	spill_dir_fini(&s);
 }
 
-/* As the end of a file is after a power cut. */
-static void an_empty_one_is_damage(void **state)
+/* This is what the end of a file looks like after a power cut. */
+static void an_empty_spill_is_damage(void **state)
 {
 	(void)state;
-	struct spilling s;
+	struct spill_dir s;
 	char name[64];
-	spill_three(&s);
-	assert_int_equal(truncate(path(&s.f, only(&s, ".spill", name)), 0), 0);
-	restart(&s);
-	flush_and_commit(&s);
+	spill_dir_spill_three(&s);
+	assert_int_equal(
+		truncate(
+			sink_dir_path(&s.f, spill_dir_only(&s, ".spill", name)),
+			0),
+		0);
+	spill_dir_restart(&s);
+	spill_dir_flush(&s);
 	assert_int_equal(lost(&s), 3);
 	assert_int_equal(count_files(&s, ".damaged"), 1);
-	end(&s);
+	spill_dir_fini(&s);
 }
 
-/* --- an inode that was something else before */
+/* --- an inode that belonged to another file before */
 
-/* The file was deleted in the batch; the spill of its lines has its inode. */
-static void a_note_of_a_file_before_cuts_no_spill(void **state)
+/* The file was deleted during the batch, and the spill of its lines got its
+ * inode. */
+static void a_note_about_a_previous_file_cuts_no_spill(void **state)
 {
 	(void)state;
-	struct spilling s;
+	struct spill_dir s;
 	struct stat st;
 	char name[64];
-	make_spilling(&s);
-	block(&s, "a");
-	put(&s.f, "a", "line 1");
-	flush_and_commit(&s);
-	put(&s.f, "a", "line 2");
-	flush_only(&s.f);
-	assert_int_equal(stat(path(&s.f, only(&s, ".spill", name)), &st), 0);
+	spill_dir_init(&s);
+	spill_dir_block(&s, "a");
+	sink_dir_put(&s.f, "a", "line 1");
+	spill_dir_flush(&s);
+	sink_dir_put(&s.f, "a", "line 2");
+	sink_dir_flush_only(&s.f);
+	assert_int_equal(
+		stat(sink_dir_path(&s.f, spill_dir_only(&s, ".spill", name)),
+		     &st),
+		0);
 	assert_int_equal(s.left->count, 1);
 	s.left->notes[1] = s.left->notes[0];
 	s.left->notes[0].offset_bytes = (uint64_t)st.st_size - 3;
 	s.left->count = 2;
-	restart(&s);
+	spill_dir_restart(&s);
 	assert_int_equal(s.f.sink->stats.lines_queued, 1);
-	put(&s.f, "a", "line 2");
-	unblock(&s, "a");
-	assert_all_written(&s, "line 1\nline 2\n");
-	assert_nothing_called_lost(&s);
-	end(&s);
+	sink_dir_put(&s.f, "a", "line 2");
+	spill_dir_unblock(&s, "a");
+	spill_dir_assert_written(&s, "line 1\nline 2\n");
+	spill_dir_assert_nothing_lost(&s);
+	spill_dir_fini(&s);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_spill_that_is_gone_was_not_written),
-		cmocka_unit_test(spills_that_are_gone_were_not_written),
-		cmocka_unit_test(what_was_drained_counts_when_all_are_loaded),
 		cmocka_unit_test(
-			damage_that_was_put_aside_before_was_not_written),
-		cmocka_unit_test(what_was_spilled_since_the_commit_counts_once),
-		cmocka_unit_test(what_was_drained_is_found_without_a_note),
-		cmocka_unit_test(what_cannot_be_saved_is_not_drained),
-		cmocka_unit_test(what_can_never_be_saved_is_drained_at_last),
+			lines_of_a_missing_spill_are_counted_as_dropped),
 		cmocka_unit_test(
-			a_batch_is_cut_off_a_spill_that_is_loaded_late),
-		cmocka_unit_test(what_is_put_aside_takes_nobodys_place),
-		cmocka_unit_test(damage_that_cannot_be_put_aside_stays),
-		cmocka_unit_test(one_that_was_being_made_is_no_damage),
-		cmocka_unit_test(an_empty_one_is_damage),
-		cmocka_unit_test(a_note_of_a_file_before_cuts_no_spill),
+			lines_of_several_missing_spills_are_counted_as_dropped),
+		cmocka_unit_test(
+			drained_lines_count_once_all_spills_are_loaded),
+		cmocka_unit_test(
+			lines_of_a_damaged_spill_are_counted_as_dropped),
+		cmocka_unit_test(lines_spilled_since_the_commit_count_once),
+		cmocka_unit_test(drained_lines_are_recognized_without_a_note),
+		cmocka_unit_test(a_spill_that_cannot_save_its_position_stays),
+		cmocka_unit_test(
+			a_spill_that_can_never_save_is_drained_in_the_end),
+		cmocka_unit_test(
+			a_repeated_batch_is_cut_from_a_spill_loaded_late),
+		cmocka_unit_test(a_damaged_spill_is_renamed_to_a_free_name),
+		cmocka_unit_test(a_damaged_spill_that_cannot_be_renamed_stays),
+		cmocka_unit_test(a_half_created_spill_is_not_damage),
+		cmocka_unit_test(an_empty_spill_is_damage),
+		cmocka_unit_test(a_note_about_a_previous_file_cuts_no_spill),
 	};
-	return cmocka_run_group_tests(tests, be_quiet, NULL);
+	return cmocka_run_group_tests(tests, turn_log_off, NULL);
 }

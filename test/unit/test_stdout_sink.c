@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Standard output is a pipe here, and comes back for what cmocka says. */
+/* During a flush, standard output is a pipe; afterwards it is restored for
+ * cmocka. */
 #include "unit.h"
 
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "conf/conf.h"
+#include "conf/conf_keys.h"
 #include "output/kinds.h"
 #include "record/json.h"
 #include "record/record.h"
@@ -40,6 +42,7 @@ static bool open_in(struct fixture *f, const char *keys, struct err *e)
 	buf_fini(&text);
 	assert_non_null(f->conf);
 	struct conf_section *s = conf_section(f->conf, 0);
+	conf_declare(s, stdout_sink_ops.keys);
 	f->sink = stdout_sink_ops.open(s, &env, e);
 	if (f->sink != NULL)
 		f->sink->ops = &stdout_sink_ops;
@@ -84,7 +87,7 @@ static enum sink_flush flush(struct fixture *f)
 	return answer;
 }
 
-/* What is in the pipe. */
+/* The content of the pipe. */
 static const char *printed(struct fixture *f)
 {
 	char piece[4096];
@@ -100,7 +103,7 @@ static const struct style_case {
 	const char *keys;
 	const char *text;
 } style_cases[] = {
-	/* As Fluent Bit 1.8. */
+	/* As Fluent Bit 1.8 prints it. */
 	{"", "[0] t: [1448403340.500000000, {\"a\"=>\"x\"}]\n"
 	     "[1] t: [1448403340.500000000, {\"a\"=>1, \"b\"=>nil}]\n"},
 	{"    Format json\n", "[{\"date\":1448403340.5,\"a\":\"x\"},"
@@ -146,7 +149,7 @@ static void records_are_printed_in_each_style(void **state)
 	}
 }
 
-static void the_records_of_a_tag_are_numbered(void **state)
+static void the_records_of_each_tag_are_numbered(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -162,7 +165,7 @@ static void the_records_of_a_tag_are_numbered(void **state)
 	close_all(&f);
 }
 
-static void a_full_pipe_blocks_and_goes_on(void **state)
+static void a_full_pipe_blocks_and_later_continues(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -202,7 +205,7 @@ static void a_closed_pipe_drops_and_counts(void **state)
 	close_all(&f);
 }
 
-static void a_mistake_is_told(void **state)
+static void a_mistake_is_reported(void **state)
 {
 	(void)state;
 	static const char *const mistakes[][2] = {
@@ -224,10 +227,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(records_are_printed_in_each_style),
-		cmocka_unit_test(the_records_of_a_tag_are_numbered),
-		cmocka_unit_test(a_full_pipe_blocks_and_goes_on),
+		cmocka_unit_test(the_records_of_each_tag_are_numbered),
+		cmocka_unit_test(a_full_pipe_blocks_and_later_continues),
 		cmocka_unit_test(a_closed_pipe_drops_and_counts),
-		cmocka_unit_test(a_mistake_is_told),
+		cmocka_unit_test(a_mistake_is_reported),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,7 @@ static struct stream *stream_of(struct fixture *f, int fd,
 	struct stream_opts opts = {
 		.framing = framing,
 		.message_bytes_max = MESSAGE_BYTES,
-		.source = 3,
+		.input = 3,
 		.peer_address = peer_address,
 		.stats = &f->stats,
 	};
@@ -52,8 +52,9 @@ static void open_stream(struct fixture *f, const char *peer_address)
 	open_framed(f, FRAMING_NEWLINE, peer_address);
 }
 
-/* As it is handed over, to one with that framing. */
-static void go_on_in_another(struct fixture *f, enum framing_kind framing)
+/* Hand the stream over to another process, which uses that framing. */
+static void continue_in_next_process(struct fixture *f,
+				     enum framing_kind framing)
 {
 	int fd = dup(stream_fd(f->stream));
 	struct stream *next = stream_of(f, fd, framing, NULL);
@@ -116,7 +117,7 @@ static void assert_next(struct fixture *f, const char *text)
 {
 	struct journal_entry entry;
 	assert_true(journal_take(f->journal, &entry));
-	assert_int_equal(entry.source, 3);
+	assert_int_equal(entry.input, 3);
 	assert_int_equal(entry.arrival_ns, 7);
 	if (!span_equals(entry.bytes, span_of(text)))
 		fail_msg("%.*s instead of %s", (int)entry.bytes.len,
@@ -129,7 +130,7 @@ static void assert_no_more(struct fixture *f)
 	assert_false(journal_take(f->journal, &entry));
 }
 
-static void whole_messages_are_in_the_journal_the_rest_waits(void **state)
+static void whole_messages_go_to_the_journal_and_the_rest_waits(void **state)
 {
 	struct fixture *f = *state;
 	open_stream(f, NULL);
@@ -147,7 +148,7 @@ static void whole_messages_are_in_the_journal_the_rest_waits(void **state)
 	assert_int_equal(f->stats.bytes_total, 14);
 }
 
-static void a_message_without_its_end_is_kept_when_the_sender_ends(void **state)
+static void an_unfinished_message_is_kept_when_the_sender_closes(void **state)
 {
 	struct fixture *f = *state;
 	open_stream(f, NULL);
@@ -162,7 +163,7 @@ static void a_message_without_its_end_is_kept_when_the_sender_ends(void **state)
 	f->stream = NULL;
 }
 
-static void a_sender_that_ends_between_messages_leaves_nothing(void **state)
+static void a_sender_that_closes_between_messages_leaves_nothing(void **state)
 {
 	struct fixture *f = *state;
 	open_stream(f, NULL);
@@ -193,13 +194,13 @@ static void a_message_that_is_too_long_is_cut_and_counted(void **state)
 	free(text);
 }
 
-static void another_goes_on_where_one_was(void **state)
+static void the_next_process_continues_an_unfinished_message(void **state)
 {
 	struct fixture *f = *state;
 	open_stream(f, NULL);
 	send_text(f, "one\ntw");
 	assert_receives(f, STREAM_IDLE);
-	go_on_in_another(f, FRAMING_NEWLINE);
+	continue_in_next_process(f, FRAMING_NEWLINE);
 	send_text(f, "o\nthree\n");
 	assert_receives(f, STREAM_IDLE);
 	assert_next(f, "one");
@@ -208,8 +209,9 @@ static void another_goes_on_where_one_was(void **state)
 	assert_no_more(f);
 }
 
-/* What found no room is whole already: the kernel will not tell of it. */
-static void another_puts_first_what_is_held(void **state)
+/* A message that did not fit into the journal is already complete, so the
+ * kernel will not announce it. */
+static void the_next_process_appends_held_messages_first(void **state)
 {
 	struct fixture *f = *state;
 	open_stream(f, NULL);
@@ -218,7 +220,7 @@ static void another_puts_first_what_is_held(void **state)
 	while (journal_offer(f->journal, &filler))
 		;
 	assert_receives(f, STREAM_FULL);
-	go_on_in_another(f, FRAMING_NEWLINE);
+	continue_in_next_process(f, FRAMING_NEWLINE);
 	while (journal_take(f->journal, &filler))
 		;
 	journal_commit(f->journal, NULL, 0);
@@ -228,7 +230,7 @@ static void another_puts_first_what_is_held(void **state)
 	assert_no_more(f);
 }
 
-static void another_passes_over_the_rest_of_what_was_cut(void **state)
+static void the_next_process_skips_the_rest_of_a_truncated_message(void **state)
 {
 	struct fixture *f = *state;
 	static const enum framing_kind kinds[] = {FRAMING_NEWLINE,
@@ -247,7 +249,7 @@ static void another_passes_over_the_rest_of_what_was_cut(void **state)
 		struct journal_entry entry;
 		assert_true(journal_take(f->journal, &entry));
 		assert_int_equal(entry.bytes.len, MESSAGE_BYTES);
-		go_on_in_another(f, kinds[i]);
+		continue_in_next_process(f, kinds[i]);
 		send_text(f, text + 1500);
 		send_text(f, ends[i]);
 		receive_all(f);
@@ -261,22 +263,23 @@ static void another_passes_over_the_rest_of_what_was_cut(void **state)
 	f->sender = -1;
 }
 
-/* The sender has been told before the configuration. */
-static void another_may_count_octets(void **state)
+/* The sender was reconfigured before sluiced. */
+static void the_next_process_may_use_octet_counting(void **state)
 {
 	struct fixture *f = *state;
 	open_stream(f, NULL);
 	send_text(f, "10 two");
 	assert_receives(f, STREAM_IDLE);
-	go_on_in_another(f, FRAMING_OCTETS);
+	continue_in_next_process(f, FRAMING_OCTETS);
 	send_text(f, "\nthree!");
 	assert_receives(f, STREAM_IDLE);
 	assert_next(f, "two\nthree!");
 	assert_no_more(f);
 }
 
-/* Nor are octets of one kind's message left over for a reload back to it. */
-static void another_kind_passes_over_the_rest_of_what_was_cut(void **state)
+/* Nothing of a message in one framing may be left over for a reload back to
+ * that framing. */
+static void another_framing_skips_the_rest_of_a_truncated_message(void **state)
 {
 	struct fixture *f = *state;
 	char text[3001];
@@ -290,20 +293,22 @@ static void another_kind_passes_over_the_rest_of_what_was_cut(void **state)
 	struct journal_entry entry;
 	assert_true(journal_take(f->journal, &entry));
 	assert_int_equal(entry.bytes.len, MESSAGE_BYTES);
-	go_on_in_another(f, FRAMING_NEWLINE);
+	continue_in_next_process(f, FRAMING_NEWLINE);
 	send_text(f, text + 1500);
 	send_text(f, "next\n");
 	receive_all(f);
 	assert_next(f, "next");
-	go_on_in_another(f, FRAMING_OCTETS);
+	continue_in_next_process(f, FRAMING_OCTETS);
 	send_text(f, "4 last");
 	receive_all(f);
 	assert_next(f, "last");
 	assert_no_more(f);
 }
 
-/* The kernel has nothing more to tell, so nothing else would wake it. */
-static void nothing_whole_is_held_when_others_have_a_turn(void **state)
+/* The kernel has nothing more to announce, so nothing else would wake the
+ * stream. */
+static void no_whole_message_is_held_when_other_connections_have_a_turn(
+	void **state)
 {
 	struct fixture *f = *state;
 	struct buf all = {0};
@@ -316,7 +321,7 @@ static void nothing_whole_is_held_when_others_have_a_turn(void **state)
 	size_t sent = all.len;
 	buf_fini(&all);
 	assert_receives(f, STREAM_BUSY);
-	/* Only the last line may be without its end. */
+	/* Only the last line may lack its line end. */
 	size_t taken = 0;
 	while (journal_take(f->journal, &entry))
 		taken += entry.bytes.len + 1;
@@ -324,8 +329,8 @@ static void nothing_whole_is_held_when_others_have_a_turn(void **state)
 	assert_true(f->stats.bytes_total < sent);
 }
 
-/* What is sent is more than the journal holds: nothing of it is lost, and
- * what waits is in the kernel. */
+/* The sender sends more than the journal holds.  Nothing is lost; the rest
+ * waits in the kernel. */
 static void a_full_journal_makes_the_sender_wait(void **state)
 {
 	struct fixture *f = *state;
@@ -362,7 +367,7 @@ static void a_full_journal_makes_the_sender_wait(void **state)
 	assert_int_equal(journal_stats(f->journal)->refused_total, 0);
 }
 
-static void a_full_journal_takes_a_last_message_later(void **state)
+static void a_full_journal_accepts_the_last_message_later(void **state)
 {
 	struct fixture *f = *state;
 	open_stream(f, NULL);
@@ -380,7 +385,7 @@ static void a_full_journal_takes_a_last_message_later(void **state)
 	assert_no_more(f);
 }
 
-static void a_message_takes_its_origin_along(void **state)
+static void a_message_carries_its_peer_address(void **state)
 {
 	struct fixture *f = *state;
 	struct journal_entry entry;
@@ -388,19 +393,19 @@ static void a_message_takes_its_origin_along(void **state)
 	send_text(f, "one\n");
 	assert_receives(f, STREAM_IDLE);
 	assert_true(journal_take(f->journal, &entry));
-	assert_int_equal(entry.source, 3 | PEER_ADDRESS_MARK);
+	assert_int_equal(entry.input, 3 | PEER_ADDRESS_MARK);
 	struct span peer_address = peer_address_take(&entry);
-	assert_int_equal(entry.source, 3);
+	assert_int_equal(entry.input, 3);
 	assert_true(span_equals(entry.bytes, SPAN("one")));
 	assert_true(span_equals(peer_address, SPAN("tcp://127.0.0.1:514")));
 }
 
-static void an_origin_is_only_where_the_entry_says_so(void **state)
+static void only_entries_marked_so_carry_a_peer_address(void **state)
 {
 	(void)state;
 	const struct {
 		struct span bytes;
-		uint16_t source;
+		uint16_t input;
 		struct span message, peer_address;
 	} cases[] = {
 		{SPAN("m"
@@ -414,10 +419,10 @@ static void an_origin_is_only_where_the_entry_says_so(void **state)
 		 1 | PEER_ADDRESS_MARK, SPAN("m"), SPAN("u")},
 		{SPAN("u\1\xF5src"), 1 | PEER_ADDRESS_MARK, SPAN(""),
 		 SPAN("u")},
-		/* Killed before it was written. */
+		/* The process was killed before it wrote the address. */
 		{SPAN("m"), 1 | PEER_ADDRESS_MARK, SPAN("m"), SPAN("")},
 		{SPAN(""), 1 | PEER_ADDRESS_MARK, SPAN(""), SPAN("")},
-		/* A length that cannot be. */
+		/* An impossible length. */
 		{SPAN("m\2\xF5src"), 1 | PEER_ADDRESS_MARK, SPAN("m\2\xF5src"),
 		 SPAN("")},
 		{SPAN("m\xFF\xF5src"), 1 | PEER_ADDRESS_MARK,
@@ -425,16 +430,16 @@ static void an_origin_is_only_where_the_entry_says_so(void **state)
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct journal_entry entry = {.bytes = cases[i].bytes,
-					      .source = cases[i].source};
+					      .input = cases[i].input};
 		struct span peer_address = peer_address_take(&entry);
-		if (entry.source != 1 ||
+		if (entry.input != 1 ||
 		    !span_equals(entry.bytes, cases[i].message) ||
 		    !span_equals(peer_address, cases[i].peer_address))
 			fail_msg("case %zu", i);
 	}
 }
 
-static void the_longest_address_has_room(void **state)
+static void the_longest_peer_address_fits(void **state)
 {
 	(void)state;
 	char text[PEER_ADDRESS_TEXT_BYTES], room[PEER_ADDRESS_BYTES_MAX];
@@ -453,21 +458,21 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		T(whole_messages_are_in_the_journal_the_rest_waits),
-		T(a_message_without_its_end_is_kept_when_the_sender_ends),
-		T(a_sender_that_ends_between_messages_leaves_nothing),
+		T(whole_messages_go_to_the_journal_and_the_rest_waits),
+		T(an_unfinished_message_is_kept_when_the_sender_closes),
+		T(a_sender_that_closes_between_messages_leaves_nothing),
 		T(a_message_that_is_too_long_is_cut_and_counted),
-		T(another_goes_on_where_one_was),
-		T(another_puts_first_what_is_held),
-		T(another_passes_over_the_rest_of_what_was_cut),
-		T(another_may_count_octets),
-		T(another_kind_passes_over_the_rest_of_what_was_cut),
-		T(nothing_whole_is_held_when_others_have_a_turn),
+		T(the_next_process_continues_an_unfinished_message),
+		T(the_next_process_appends_held_messages_first),
+		T(the_next_process_skips_the_rest_of_a_truncated_message),
+		T(the_next_process_may_use_octet_counting),
+		T(another_framing_skips_the_rest_of_a_truncated_message),
+		T(no_whole_message_is_held_when_other_connections_have_a_turn),
 		T(a_full_journal_makes_the_sender_wait),
-		T(a_full_journal_takes_a_last_message_later),
-		T(a_message_takes_its_origin_along),
-		T(an_origin_is_only_where_the_entry_says_so),
-		T(the_longest_address_has_room),
+		T(a_full_journal_accepts_the_last_message_later),
+		T(a_message_carries_its_peer_address),
+		T(only_entries_marked_so_carry_a_peer_address),
+		T(the_longest_peer_address_fits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,14 +12,14 @@
 
 /* 2026-11-21 00:00:00 UTC */
 #define NOW_NS (INT64_C(1795219200) * NS_PER_S)
-/* The time of the record when the text does not give one. */
+/* The time of the record if the text does not give one. */
 #define ARRIVAL_NS INT64_C(42)
 
 struct sample {
 	struct span text;
 	const char *fields; /* "key=value|key=value" */
 	enum syslog_verdict verdict;
-	int64_t time_ns; /* 0: stays the arrival */
+	int64_t time_ns; /* 0: the arrival time stays */
 };
 
 struct fixture {
@@ -66,7 +66,7 @@ static const char *text_of(struct fixture *f, const struct record *r)
 
 static void check(struct fixture *f, const struct sample *sample)
 {
-	/* At its exact size, so that a byte read behind it is noticed. */
+	/* An exact copy, so that the sanitizers notice a read past its end. */
 	char *bytes = malloc(sample->text.len + 1);
 	assert_non_null(bytes);
 	struct span text = span_make(bytes + 1, sample->text.len);
@@ -92,7 +92,7 @@ static void check(struct fixture *f, const struct sample *sample)
 
 #define AT_S(s) (INT64_C(s) * NS_PER_S)
 
-static void rfc_3164_as_nginx_writes_it(void **state)
+static void nginx_lines_in_rfc_3164_are_parsed(void **state)
 {
 	const struct sample samples[] = {
 		{SPAN("<190>Nov 20 23:59:58 vm nginx: {\"a\":\"b: c\"}"),
@@ -121,7 +121,7 @@ static void rfc_3164_as_nginx_writes_it(void **state)
 	CHECK_ALL(state, samples);
 }
 
-static void rfc_3164_as_others_write_it(void **state)
+static void rfc_3164_lines_of_other_senders_are_parsed(void **state)
 {
 	const struct sample samples[] = {
 		{SPAN("<34>Oct 11 22:14:15 mymachine su: 'su root' failed for "
@@ -190,7 +190,7 @@ static void without_a_tag_the_rest_is_the_message(void **state)
 	CHECK_ALL(state, samples);
 }
 
-static void without_a_time_all_behind_the_pri_is_the_message(void **state)
+static void without_a_time_everything_after_the_pri_is_the_message(void **state)
 {
 	const struct sample samples[] = {
 		{SPAN("<13>hello: world"), "pri=13|message=hello: world",
@@ -208,7 +208,7 @@ static void without_a_time_all_behind_the_pri_is_the_message(void **state)
 	CHECK_ALL(state, samples);
 }
 
-static void a_time_that_cannot_be_is_left_out_and_told(void **state)
+static void an_impossible_time_is_left_out_and_reported(void **state)
 {
 	const struct sample samples[] = {
 		{SPAN("<13>Foo 20 23:59:58 vm a: b"),
@@ -225,7 +225,7 @@ static void a_time_that_cannot_be_is_left_out_and_told(void **state)
 	CHECK_ALL(state, samples);
 }
 
-static void rfc_5424_with_its_examples(void **state)
+static void the_examples_of_rfc_5424_are_parsed(void **state)
 {
 	const struct sample samples[] = {
 		{SPAN("<34>1 2003-10-11T22:14:15.003Z mymachine.example.com su "
@@ -256,7 +256,7 @@ static void rfc_5424_with_its_examples(void **state)
 	CHECK_ALL(state, samples);
 }
 
-static void structured_data_that_is_broken_stays_in_the_message(void **state)
+static void malformed_structured_data_stays_in_the_message(void **state)
 {
 	const struct sample samples[] = {
 		{SPAN("<1>1 - h a - - [x a=\"b\" text"),
@@ -272,7 +272,7 @@ static void structured_data_that_is_broken_stays_in_the_message(void **state)
 	CHECK_ALL(state, samples);
 }
 
-static void without_a_pri_all_is_the_message(void **state)
+static void without_a_pri_the_whole_line_is_the_message(void **state)
 {
 	const struct sample samples[] = {
 		{SPAN("garbage"), "message=garbage", SYSLOG_NO_PRI, 0},
@@ -313,7 +313,7 @@ static void a_line_end_is_not_part_of_the_message(void **state)
 	CHECK_ALL(state, samples);
 }
 
-static void any_cut_of_a_header_is_parsed_without_harm(void **state)
+static void a_header_truncated_anywhere_is_parsed_safely(void **state)
 {
 	struct fixture *f = *state;
 	static const char *const texts[] = {
@@ -345,16 +345,16 @@ int main(void)
 {
 	setenv("TZ", "UTC", 1);
 	const struct CMUnitTest tests[] = {
-		TEST(rfc_3164_as_nginx_writes_it),
-		TEST(rfc_3164_as_others_write_it),
+		TEST(nginx_lines_in_rfc_3164_are_parsed),
+		TEST(rfc_3164_lines_of_other_senders_are_parsed),
 		TEST(without_a_tag_the_rest_is_the_message),
-		TEST(without_a_time_all_behind_the_pri_is_the_message),
-		TEST(a_time_that_cannot_be_is_left_out_and_told),
-		TEST(rfc_5424_with_its_examples),
-		TEST(structured_data_that_is_broken_stays_in_the_message),
-		TEST(without_a_pri_all_is_the_message),
+		TEST(without_a_time_everything_after_the_pri_is_the_message),
+		TEST(an_impossible_time_is_left_out_and_reported),
+		TEST(the_examples_of_rfc_5424_are_parsed),
+		TEST(malformed_structured_data_stays_in_the_message),
+		TEST(without_a_pri_the_whole_line_is_the_message),
 		TEST(a_line_end_is_not_part_of_the_message),
-		TEST(any_cut_of_a_header_is_parsed_without_harm),
+		TEST(a_header_truncated_anywhere_is_parsed_safely),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

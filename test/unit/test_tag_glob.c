@@ -5,7 +5,7 @@
 
 #include "record/tag_glob.h"
 
-static void a_glob_takes_the_tags_that_fluent_bit_takes(void **state)
+static void a_glob_matches_the_same_tags_as_in_fluent_bit(void **state)
 {
 	(void)state;
 	static const struct {
@@ -41,7 +41,7 @@ static void a_glob_takes_the_tags_that_fluent_bit_takes(void **state)
 			fail_msg("glob %s tag %s", cases[i].glob, cases[i].tag);
 }
 
-static void an_empty_span_without_bytes_is_a_tag_too(void **state)
+static void a_null_span_is_an_empty_tag(void **state)
 {
 	(void)state;
 	struct span nothing = {NULL, 0};
@@ -50,8 +50,8 @@ static void an_empty_span_without_bytes_is_a_tag_too(void **state)
 	assert_false(tag_glob_matches(SPAN("a"), nothing));
 }
 
-/* Backtracking into every star would not end in this universe's time. */
-static void many_stars_do_not_explode(void **state)
+/* Backtracking into every star would practically never end. */
+static void many_stars_do_not_backtrack_exponentially(void **state)
 {
 	(void)state;
 	char glob[121], tag[2000];
@@ -69,9 +69,9 @@ static void many_stars_do_not_explode(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_glob_takes_the_tags_that_fluent_bit_takes),
-		cmocka_unit_test(an_empty_span_without_bytes_is_a_tag_too),
-		cmocka_unit_test(many_stars_do_not_explode),
+		cmocka_unit_test(a_glob_matches_the_same_tags_as_in_fluent_bit),
+		cmocka_unit_test(a_null_span_is_an_empty_tag),
+		cmocka_unit_test(many_stars_do_not_backtrack_exponentially),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
 
 #include "record/tag_match.h"
 
-static void a_tag_is_taken_by_either_text(void **state)
+static void a_tag_matches_either_the_glob_or_the_regex(void **state)
 {
 	(void)state;
 	static const struct {
@@ -22,18 +22,19 @@ static void a_tag_is_taken_by_either_text(void **state)
 		{"kube.b", "^cube", "kube.b", true},
 		{"", NULL, "kube.a", false},
 		{"", NULL, "", true},
-		/* At the start, not in the middle; the end is free. */
+		/* The regex must match at the start of the tag, but need not
+		 * reach its end. */
 		{NULL, "kube", "kube.a", true},
 		{NULL, "^kube\\.", "kube.a", true},
 		{NULL, "ube", "kube.a", false},
 		{NULL, "a$", "kube.a", false},
 		{NULL, ".*a$", "kube.a", true},
 		{NULL, "b|kube", "kube.b", true},
-		/* A match of nothing is none. */
+		/* An empty match does not count. */
 		{NULL, "^", "kube.a", false},
 		{NULL, "x*", "kube.a", false},
 		{NULL, ".*", "", false},
-		/* The second text when the first does not take it. */
+		/* The regex is tried if the glob does not match. */
 		{"cube.*", "^kube", "kube.a", true},
 		{"kube.*", "^cube", "kube.a", true},
 		{"cube.*", "^cube", "kube.a", false},
@@ -53,7 +54,7 @@ static void a_tag_is_taken_by_either_text(void **state)
 	}
 }
 
-static void a_regex_that_is_wrong_is_told(void **state)
+static void a_malformed_regex_is_reported(void **state)
 {
 	(void)state;
 	struct tag_match m;
@@ -67,8 +68,8 @@ static void a_regex_that_is_wrong_is_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_tag_is_taken_by_either_text),
-		cmocka_unit_test(a_regex_that_is_wrong_is_told),
+		cmocka_unit_test(a_tag_matches_either_the_glob_or_the_regex),
+		cmocka_unit_test(a_malformed_regex_is_reported),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

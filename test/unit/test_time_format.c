@@ -100,7 +100,7 @@ static void a_time_is_read_as_its_format_says(void **state)
 		{"%T", "13:00:00", 1795179600, 0},
 		{"%b %d %T", "  Nov  1 01:02:03", 1793494923, 0},
 		{"%F %T", " 2026-01-02 03:04:05", 1767323045, 0},
-		/* ten digits: the last is behind the end */
+		/* ten digits: the last one is beyond nanoseconds */
 		{"%F %T.%L", "2026-01-02 03:04:05.0123456789", 1767323045,
 		 12345678},
 		{"%c", "Fri Jan  2 03:04:05 2026", 1767323045, 0},
@@ -122,7 +122,7 @@ static void a_time_is_read_as_its_format_says(void **state)
 	check_readings(cases, sizeof cases / sizeof *cases);
 }
 
-static void a_text_that_does_not_fit_changes_nothing(void **state)
+static void a_text_that_does_not_match_changes_nothing(void **state)
 {
 	(void)state;
 	static const struct {
@@ -160,7 +160,8 @@ static void a_text_that_does_not_fit_changes_nothing(void **state)
 		{"%I %p", "3 XM"},
 		{"%s", "x"},
 		{"%s", "1234567890123"},
-		{"%s", "999999999999"}, /* no int64 of nanoseconds */
+		{"%s",
+		 "999999999999"}, /* does not fit into int64 nanoseconds */
 		{"%Y", "9999"},
 		{"%Y %j", "2026 367"},
 	};
@@ -200,12 +201,12 @@ static struct time_format *make_with(struct time_format_opts opts)
 	return f;
 }
 
-static void a_lenient_format_takes_what_fits_up_to_the_date(void **state)
+static void a_lenient_format_accepts_a_prefix_with_the_date(void **state)
 {
 	(void)state;
 	static const struct {
 		const char *format, *text;
-		int64_t s; /* 0: it does not fit */
+		int64_t s; /* 0: the text does not match */
 	} cases[] = {
 		{"%FT%T.%L%z", "2026-01-02T03:04:05", 1767323045},
 		{"%FT%T.%L%z", "2026-01-02T03:04", 1767323040},
@@ -232,7 +233,7 @@ static void a_lenient_format_takes_what_fits_up_to_the_date(void **state)
 	}
 }
 
-static void a_place_has_its_summer_times(void **state)
+static void a_named_zone_has_its_daylight_saving_times(void **state)
 {
 	(void)state;
 	static const struct {
@@ -244,7 +245,7 @@ static void a_place_has_its_summer_times(void **state)
 		{"Europe/Berlin", "%F %T%z", "2026-07-02 03:04:05+0000",
 		 1782961445},
 		{"Europe/Berlin", "%F %TZ", "2026-07-02 03:04:05Z", 1782961445},
-		/* left out and repeated hours */
+		/* skipped and repeated hours */
 		{"Europe/Berlin", "%F %T", "2026-03-29 02:30:00", 1774744200},
 		{"Europe/Berlin", "%F %T", "2026-10-25 02:30:00", 1792888200},
 		{"America/New_York", "%F %T", "2026-03-08 02:30:00",
@@ -272,7 +273,7 @@ static void a_place_has_its_summer_times(void **state)
 	use_zone(NULL);
 }
 
-static void a_place_that_is_not_known_is_refused(void **state)
+static void an_unknown_zone_name_is_refused(void **state)
 {
 	(void)state;
 	static const char *const zones[] = {"Europe/Berlni", "", "Europe",
@@ -288,7 +289,7 @@ static void a_place_that_is_not_known_is_refused(void **state)
 	assert_null(getenv("TZ"));
 }
 
-static void the_zone_of_the_process_can_be_left_out(void **state)
+static void the_zone_of_the_process_can_be_ignored(void **state)
 {
 	(void)state;
 	static const struct {
@@ -312,7 +313,7 @@ static void the_zone_of_the_process_can_be_left_out(void **state)
 	use_zone(NULL);
 }
 
-static void the_missing_year_is_the_nearest(void **state)
+static void a_missing_year_is_the_nearest_one(void **state)
 {
 	(void)state;
 	static const struct {
@@ -342,7 +343,7 @@ static void the_missing_year_is_the_nearest(void **state)
 	time_format_free(f);
 }
 
-static void the_missing_date_is_the_nearest(void **state)
+static void a_missing_date_is_the_nearest_one(void **state)
 {
 	(void)state;
 	use_zone(NULL);
@@ -357,7 +358,7 @@ static void the_missing_date_is_the_nearest(void **state)
 	time_format_free(f);
 }
 
-static void without_a_zone_the_configured_offset_decides(void **state)
+static void without_a_zone_the_configured_offset_applies(void **state)
 {
 	(void)state;
 	struct err e;
@@ -369,7 +370,7 @@ static void without_a_zone_the_configured_offset_decides(void **state)
 	assert_int_equal(read_ns(f, "2026-01-02 03:04:05", 0),
 			 1767290645 * NS_PER_S);
 	time_format_free(f);
-	opts.format = "%F %T %Z"; /* names say nothing then, but UTC does */
+	opts.format = "%F %T %Z"; /* zone names are ignored then, except UTC */
 	f = time_format_new(&opts, &e);
 	assert_int_equal(read_ns(f, "2026-01-02 03:04:05 KST", 0),
 			 1767290645 * NS_PER_S);
@@ -378,7 +379,7 @@ static void without_a_zone_the_configured_offset_decides(void **state)
 	time_format_free(f);
 }
 
-static void without_a_zone_and_an_offset_tz_decides(void **state)
+static void without_a_zone_and_an_offset_tz_applies(void **state)
 {
 	(void)state;
 	static const struct {
@@ -411,7 +412,7 @@ static void without_a_zone_and_an_offset_tz_decides(void **state)
 	use_zone(NULL);
 }
 
-static void the_cache_knows_the_text_and_the_day(void **state)
+static void the_cache_depends_on_the_text_and_the_day(void **state)
 {
 	(void)state;
 	use_zone(NULL);
@@ -425,15 +426,15 @@ static void the_cache_knows_the_text_and_the_day(void **state)
 	int64_t next_year_s = november_s + INT64_C(365) * 86400;
 	assert_int_equal(read_ns(f, "Nov 20 23:59:58", next_year_s),
 			 first_ns + INT64_C(365) * 86400 * NS_PER_S);
-	/* What does not fit does not disturb it. */
+	/* A text that does not match does not disturb the cache. */
 	int64_t ns;
 	assert_false(time_format_read(f, SPAN("x"), 0, &ns));
 	assert_int_equal(read_ns(f, "Nov 20 23:59:58", november_s), first_ns);
 	time_format_free(f);
 }
 
-/* Twenty of them are more than are remembered, three are less. */
-static void texts_in_turns_are_read_as_each_alone(void **state)
+/* Twenty texts are more than the cache holds; three fit. */
+static void alternating_texts_are_read_like_each_alone(void **state)
 {
 	(void)state;
 	use_zone(NULL);
@@ -451,7 +452,7 @@ static void texts_in_turns_are_read_as_each_alone(void **state)
 	time_format_free(f);
 }
 
-static void a_conversion_that_is_not_known_is_refused(void **state)
+static void an_unknown_conversion_is_refused(void **state)
 {
 	(void)state;
 	static const char *const cases[] = {"%Q", "%H:%", "%i", "%Y %E"};
@@ -492,20 +493,20 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_time_is_read_as_its_format_says),
-		cmocka_unit_test(a_text_that_does_not_fit_changes_nothing),
+		cmocka_unit_test(a_text_that_does_not_match_changes_nothing),
 		cmocka_unit_test(a_text_of_any_length_is_read),
 		cmocka_unit_test(
-			a_lenient_format_takes_what_fits_up_to_the_date),
-		cmocka_unit_test(a_place_has_its_summer_times),
-		cmocka_unit_test(a_place_that_is_not_known_is_refused),
-		cmocka_unit_test(the_zone_of_the_process_can_be_left_out),
-		cmocka_unit_test(the_missing_year_is_the_nearest),
-		cmocka_unit_test(the_missing_date_is_the_nearest),
-		cmocka_unit_test(without_a_zone_the_configured_offset_decides),
-		cmocka_unit_test(without_a_zone_and_an_offset_tz_decides),
-		cmocka_unit_test(the_cache_knows_the_text_and_the_day),
-		cmocka_unit_test(texts_in_turns_are_read_as_each_alone),
-		cmocka_unit_test(a_conversion_that_is_not_known_is_refused),
+			a_lenient_format_accepts_a_prefix_with_the_date),
+		cmocka_unit_test(a_named_zone_has_its_daylight_saving_times),
+		cmocka_unit_test(an_unknown_zone_name_is_refused),
+		cmocka_unit_test(the_zone_of_the_process_can_be_ignored),
+		cmocka_unit_test(a_missing_year_is_the_nearest_one),
+		cmocka_unit_test(a_missing_date_is_the_nearest_one),
+		cmocka_unit_test(without_a_zone_the_configured_offset_applies),
+		cmocka_unit_test(without_a_zone_and_an_offset_tz_applies),
+		cmocka_unit_test(the_cache_depends_on_the_text_and_the_day),
+		cmocka_unit_test(alternating_texts_are_read_like_each_alone),
+		cmocka_unit_test(an_unknown_conversion_is_refused),
 		cmocka_unit_test(an_offset_is_read_whole_or_not_at_all),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

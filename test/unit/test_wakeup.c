@@ -6,10 +6,11 @@
 #include "base/clock.h"
 #include "pipeline/wakeup.h"
 
-/* A sleep that nobody ends is ended by main's alarm, and fails. */
-enum { FOREVER_MS = 24 * 3600 * 1000, ALARM_S = 60 };
+/* If nobody ends a sleep, the alarm that main() sets ends the test, which
+ * fails. */
+enum { FOREVER_MS = 24 * 3600 * 1000, ALARM_S = 240 };
 
-static void a_ring_ends_one_sleep(void **state)
+static void a_notification_ends_one_sleep(void **state)
 {
 	(void)state;
 	struct wakeup b = {0};
@@ -19,14 +20,15 @@ static void a_ring_ends_one_sleep(void **state)
 	struct orders o = wakeup_wait(&b, FOREVER_MS, false);
 	assert_false(o.reopen || o.finish || o.leave || o.abandon);
 	assert_false(b.is_notified);
-	/* Not heard twice: this one sleeps its millisecond. */
+	/* The notification is not delivered twice: this call sleeps its
+	 * millisecond. */
 	int64_t before_ns = clock_mono_ns();
 	wakeup_wait(&b, 1, false);
 	assert_true(clock_mono_ns() - before_ns >= NS_PER_MS);
 	wakeup_fini(&b);
 }
 
-static void who_is_calm_hears_orders_only(void **state)
+static void a_throttled_sleeper_is_woken_by_orders_only(void **state)
 {
 	(void)state;
 	struct wakeup b = {0};
@@ -40,7 +42,7 @@ static void who_is_calm_hears_orders_only(void **state)
 	wakeup_fini(&b);
 }
 
-static void a_rest_leaves_the_order_to_be_read(void **state)
+static void a_pause_leaves_the_order_unread(void **state)
 {
 	(void)state;
 	struct wakeup b = {0};
@@ -56,7 +58,7 @@ static void a_rest_leaves_the_order_to_be_read(void **state)
 	wakeup_fini(&b);
 }
 
-static void only_to_reopen_is_said_once(void **state)
+static void only_the_order_to_reopen_is_delivered_once(void **state)
 {
 	(void)state;
 	struct wakeup b = {0};
@@ -77,7 +79,7 @@ static void *order_to_leave(void *data)
 	return NULL;
 }
 
-static void an_order_wakes_who_sleeps(void **state)
+static void an_order_wakes_a_sleeper(void **state)
 {
 	(void)state;
 	struct wakeup b = {0};
@@ -92,11 +94,11 @@ static void an_order_wakes_who_sleeps(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_ring_ends_one_sleep),
-		cmocka_unit_test(who_is_calm_hears_orders_only),
-		cmocka_unit_test(a_rest_leaves_the_order_to_be_read),
-		cmocka_unit_test(only_to_reopen_is_said_once),
-		cmocka_unit_test(an_order_wakes_who_sleeps),
+		cmocka_unit_test(a_notification_ends_one_sleep),
+		cmocka_unit_test(a_throttled_sleeper_is_woken_by_orders_only),
+		cmocka_unit_test(a_pause_leaves_the_order_unread),
+		cmocka_unit_test(only_the_order_to_reopen_is_delivered_once),
+		cmocka_unit_test(an_order_wakes_a_sleeper),
 	};
 	alarm(ALARM_S);
 	return cmocka_run_group_tests(tests, NULL, NULL);

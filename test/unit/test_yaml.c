@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "conf_dir.h"
 #include "unit.h"
 
-#include "conf_unit.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static struct conf *read_yaml(const char *text)
 {
-	write_file("x.yaml", text);
-	return read_path("x.yaml");
+	file_write_text("x.yaml", text);
+	return conf_from_file("x.yaml");
 }
 
-static void sections_are_those_of_the_classic_format(void **state)
+static void yaml_sections_equal_those_of_the_classic_format(void **state)
 {
 	(void)state;
 	struct conf *c = read_yaml("service:\n"
@@ -32,7 +37,7 @@ static void sections_are_those_of_the_classic_format(void **state)
 		{"FILTER", "Name", "grep"},  {"OUTPUT", "Name", "file"}};
 	for (size_t i = 0; i < COUNT(expected); i++) {
 		assert_true(conf_is(conf_section(c, i), expected[i].name));
-		assert_string_equal(value_of(c, i, expected[i].key),
+		assert_string_equal(conf_value(c, i, expected[i].key),
 				    expected[i].value);
 	}
 	assert_null(conf_section(c, COUNT(expected)));
@@ -72,7 +77,7 @@ static void a_value_is_its_text_whatever_its_type(void **state)
 			 "pipeline:\n  inputs:\n    - key: %s\n",
 			 cases[i].yaml);
 		struct conf *c = read_yaml(text);
-		const char *value = value_of(c, 0, "Key");
+		const char *value = conf_value(c, 0, "Key");
 		if (cases[i].value == NULL)
 			assert_null(value);
 		else
@@ -81,7 +86,7 @@ static void a_value_is_its_text_whatever_its_type(void **state)
 	}
 }
 
-static void a_list_is_the_key_several_times(void **state)
+static void a_list_means_the_key_is_given_several_times(void **state)
 {
 	(void)state;
 	struct conf *c = read_yaml("pipeline:\n"
@@ -122,7 +127,7 @@ static void keys_may_be_in_camel_case(void **state)
 		snprintf(text, sizeof text, "service:\n  %s: found\n",
 			 cases[i].yaml);
 		struct conf *c = read_yaml(text);
-		if (value_of(c, 0, cases[i].key) == NULL)
+		if (conf_value(c, 0, cases[i].key) == NULL)
 			fail_msg("%s", cases[i].yaml);
 		conf_free(c);
 	}
@@ -131,7 +136,7 @@ static void keys_may_be_in_camel_case(void **state)
 static void variables_are_set_as_a_map_or_a_list(void **state)
 {
 	(void)state;
-	write_file("secret", "hidden\n");
+	file_write_text("secret", "hidden\n");
 	static const struct {
 		const char *env, *value;
 	} cases[] = {
@@ -149,67 +154,73 @@ static void variables_are_set_as_a_map_or_a_list(void **state)
 			 "service: {key: '${A}-${C}'}\nenv: %s\n",
 			 cases[i].env);
 		struct conf *c = read_yaml(text);
-		assert_string_equal(value_of(c, 0, "Key"), cases[i].value);
+		assert_string_equal(conf_value(c, 0, "Key"), cases[i].value);
 		conf_free(c);
 	}
 }
 
-static void included_sections_stand_where_the_include_does(void **state)
+static void included_sections_take_the_place_of_the_include(void **state)
 {
-	struct place *p = *state;
+	struct conf_dir *p = *state;
 	char path[96];
 	assert_int_equal(mkdir("conf", 0755), 0);
 	assert_int_equal(mkdir("conf/more", 0755), 0);
-	write_file("conf/main.yaml", "env: {A: 1}\n"
-				     "includes:\n"
-				     "  - more/*.yaml\n"
-				     "  - one.yml\n"
-				     "pipeline: {outputs: [{key: main}]}\n");
-	write_file("conf/one.yml", "pipeline: {outputs: [{key: one}]}\n");
-	write_file("conf/more/a.yaml", "includes: [deep.yaml]\n"
-				       "pipeline: {outputs: [{key: a}]}\n");
-	write_file("conf/more/deep.yaml", "x: {}\n");
-	assert_refused("conf/main.yaml",
-		       "conf/main.yaml:3: includes: conf/more/a.yaml:1: "
-		       "includes: conf/more/deep.yaml:1: unknown key \"x\"; "
-		       "known: env, includes, service, parsers, pipeline, "
-		       "multiline_parsers, customs, stream_processor, plugins, "
-		       "upstream_servers, extensions");
-	write_file("conf/more/a.yaml", "pipeline: {outputs: [{key: a}]}\n");
-	write_file("conf/more/deep.yaml", "---\n---\nservice: {key: '${A}'}\n");
+	file_write_text("conf/main.yaml",
+			"env: {A: 1}\n"
+			"includes:\n"
+			"  - more/*.yaml\n"
+			"  - one.yml\n"
+			"pipeline: {outputs: [{key: main}]}\n");
+	file_write_text("conf/one.yml", "pipeline: {outputs: [{key: one}]}\n");
+	file_write_text("conf/more/a.yaml",
+			"includes: [deep.yaml]\n"
+			"pipeline: {outputs: [{key: a}]}\n");
+	file_write_text("conf/more/deep.yaml", "x: {}\n");
+	assert_conf_refused(
+		"conf/main.yaml",
+		"conf/main.yaml:3: includes: conf/more/a.yaml:1: "
+		"includes: conf/more/deep.yaml:1: unknown key \"x\"; "
+		"known: env, includes, service, parsers, pipeline, "
+		"multiline_parsers, customs, stream_processor, plugins, "
+		"upstream_servers, extensions");
+	file_write_text("conf/more/a.yaml",
+			"pipeline: {outputs: [{key: a}]}\n");
+	file_write_text("conf/more/deep.yaml",
+			"---\n---\nservice: {key: '${A}'}\n");
 	static const char *const expected[] = {"a", "1", "one", "main"};
 	snprintf(path, sizeof path, "%s/conf/main.yaml", p->dir);
 	const char *const names[] = {"conf/main.yaml", path};
 	for (size_t n = 0; n < COUNT(names); n++) {
-		struct conf *c = read_path(names[n]);
+		struct conf *c = conf_from_file(names[n]);
 		for (size_t i = 0; i < COUNT(expected); i++)
-			assert_string_equal(value_of(c, i, "Key"), expected[i]);
+			assert_string_equal(conf_value(c, i, "Key"),
+					    expected[i]);
 		assert_null(conf_section(c, COUNT(expected)));
 		conf_free(c);
 	}
 }
 
-static void a_pattern_that_matches_nothing_is_told(void **state)
+static void a_pattern_that_matches_nothing_is_reported(void **state)
 {
 	conf_free(read_yaml("\nincludes: [none/*.yaml]\n"));
-	assert_said(state, "at=x.yaml:2 key=includes err=\"no file matches\" "
-			   "path=none/*.yaml\n");
+	assert_logged(state, "at=x.yaml:2 key=includes err=\"no file matches\" "
+			     "path=none/*.yaml\n");
 }
 
-static void names_are_looked_for_beside_the_real_file_too(void **state)
+static void relative_names_are_searched_beside_the_real_file_too(void **state)
 {
 	(void)state;
 	assert_int_equal(mkdir("data", 0755), 0);
 	assert_int_equal(mkdir("etc", 0755), 0);
-	write_file("data/main.yaml", "includes: [part.yaml]\n");
-	write_file("data/part.yaml", "service: {key: real}\n");
+	file_write_text("data/main.yaml", "includes: [part.yaml]\n");
+	file_write_text("data/part.yaml", "service: {key: real}\n");
 	assert_int_equal(symlink("../data/main.yaml", "etc/main.yaml"), 0);
-	struct conf *c = read_path("etc/main.yaml");
-	assert_string_equal(value_of(c, 0, "Key"), "real");
+	struct conf *c = conf_from_file("etc/main.yaml");
+	assert_string_equal(conf_value(c, 0, "Key"), "real");
 	conf_free(c);
 }
 
-static void what_sluiced_does_not_have_is_a_section_without_keys(void **state)
+static void an_unsupported_section_is_read_without_keys(void **state)
 {
 	(void)state;
 	struct conf *c = read_yaml("customs: [{name: x}]\n"
@@ -224,7 +235,7 @@ static void what_sluiced_does_not_have_is_a_section_without_keys(void **state)
 	conf_free(c);
 }
 
-static void nothing_is_an_empty_configuration(void **state)
+static void an_empty_file_is_an_empty_configuration(void **state)
 {
 	(void)state;
 	static const char *const texts[] = {
@@ -237,7 +248,7 @@ static void nothing_is_an_empty_configuration(void **state)
 	}
 }
 
-static void what_is_not_the_format_is_refused_with_its_line(void **state)
+static void malformed_yaml_is_refused_with_its_line(void **state)
 {
 	(void)state;
 	static const struct {
@@ -265,14 +276,16 @@ static void what_is_not_the_format_is_refused_with_its_line(void **state)
 		 "filters under pipeline"},
 		{"- a\n", "x.yaml:1: a configuration must have keys: `key: "
 			  "value`"},
-		{"a: b: c\n", "x.yaml:1: no YAML: mapping values are not "
+		{"a: b: c\n", "x.yaml:1: invalid YAML: mapping values are not "
 			      "allowed in this context"},
-		{"service:\n\tflush: 1\n", "x.yaml:2: no YAML: found character "
-					   "that cannot start any token"},
-		{"service: \"\xff\"\n", "x.yaml:1: no YAML: invalid leading "
-					"UTF-8 octet"},
+		{"service:\n\tflush: 1\n",
+		 "x.yaml:2: invalid YAML: found character "
+		 "that cannot start any token"},
+		{"service: \"\xff\"\n",
+		 "x.yaml:1: invalid YAML: invalid leading "
+		 "UTF-8 octet"},
 		{"service: *none\n",
-		 "x.yaml:1: no YAML: found undefined alias"},
+		 "x.yaml:1: invalid YAML: found undefined alias"},
 		{"env: [{value: a}]\n",
 		 "x.yaml:1: env: a name and a value are needed"},
 		{"env: {A: [b]}\n",
@@ -288,12 +301,12 @@ static void what_is_not_the_format_is_refused_with_its_line(void **state)
 		 "read only once"},
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		write_file("x.yaml", cases[i].text);
-		assert_refused("x.yaml", cases[i].message);
+		file_write_text("x.yaml", cases[i].text);
+		assert_conf_refused("x.yaml", cases[i].message);
 	}
 }
 
-static void what_came_from_no_file_includes_none(void **state)
+static void text_that_came_from_no_file_cannot_include_files(void **state)
 {
 	(void)state;
 	static const char text[] = "includes: [x.yaml]\n";
@@ -303,14 +316,14 @@ static void what_came_from_no_file_includes_none(void **state)
 				    "file");
 }
 
-static void a_long_chain_of_includes_ends(void **state)
+static void a_long_chain_of_includes_stops_at_a_limit(void **state)
 {
 	(void)state;
 	char name[32], text[64];
 	for (int i = 0; i < 1100; i++) {
 		snprintf(name, sizeof name, "%d.yaml", i);
 		snprintf(text, sizeof text, "includes: [%d.yaml]\n", i + 1);
-		write_file(name, text);
+		file_write_text(name, text);
 	}
 	struct err e = {0};
 	assert_null(conf_read("0.yaml", &e));
@@ -319,21 +332,23 @@ static void a_long_chain_of_includes_ends(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+#define T(name)                                                \
+	cmocka_unit_test_setup_teardown(name, conf_dir_set_up, \
+					conf_dir_tear_down)
 	const struct CMUnitTest tests[] = {
-		T(sections_are_those_of_the_classic_format),
+		T(yaml_sections_equal_those_of_the_classic_format),
 		T(a_value_is_its_text_whatever_its_type),
-		T(a_list_is_the_key_several_times),
+		T(a_list_means_the_key_is_given_several_times),
 		T(keys_may_be_in_camel_case),
 		T(variables_are_set_as_a_map_or_a_list),
-		T(included_sections_stand_where_the_include_does),
-		T(a_pattern_that_matches_nothing_is_told),
-		T(names_are_looked_for_beside_the_real_file_too),
-		T(what_sluiced_does_not_have_is_a_section_without_keys),
-		T(nothing_is_an_empty_configuration),
-		T(what_is_not_the_format_is_refused_with_its_line),
-		T(what_came_from_no_file_includes_none),
-		T(a_long_chain_of_includes_ends),
+		T(included_sections_take_the_place_of_the_include),
+		T(a_pattern_that_matches_nothing_is_reported),
+		T(relative_names_are_searched_beside_the_real_file_too),
+		T(an_unsupported_section_is_read_without_keys),
+		T(an_empty_file_is_an_empty_configuration),
+		T(malformed_yaml_is_refused_with_its_line),
+		T(text_that_came_from_no_file_cannot_include_files),
+		T(a_long_chain_of_includes_stops_at_a_limit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

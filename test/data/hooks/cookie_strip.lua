@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Only the cookies that may be kept, and no query in the referer.
+-- Keep only the allowed cookies and remove the query from the referer.
 local kept = { lang = true, theme = true }
 
 local function trim(s)

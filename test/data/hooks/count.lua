@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Counters that live on: lines and bytes of each host, and their mean.
+-- Count lines and bytes per host, and their mean, across calls.
 stats = stats or {}
 
 function hook(tag, timestamp, record)

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- "2026-11-20T23:59:58.250+09:00" becomes the time of the record.
+-- Use a field like "2026-11-20T23:59:58.250+09:00" as the time of the record.
 local pattern = "^(%d+)-(%d+)-(%d+)[T ](%d+):(%d+):(%d+)([%.%d]*)(.*)$"
 
 function hook(tag, timestamp, record)

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Keys without dots, at every depth.
+-- Replace the dots in keys at every depth.
 local function dedot(map)
 	if map == nil then
 		return

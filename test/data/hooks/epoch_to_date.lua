@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Milliseconds or seconds since 1970 to ISO 8601.
+-- Convert milliseconds or seconds since 1970 to ISO 8601.
 local function iso(epoch)
 	epoch = tonumber(epoch)
 	if not epoch then

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- {a={b=1}} to a_b=1, arrays to texts with commas.
+-- Turn {a={b=1}} into a_b=1, and arrays into texts with commas.
 local function flatten(into, prefix, value)
 	if type(value) ~= "table" then
 		into[prefix] = value

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Networks to places, by the bits of an IPv4 address.
+-- Look up the place of a network by the bits of an IPv4 address.
 local networks = {
 	{ "10.0.0.0", 8, "internal" },
 	{ "203.0.113.0", 24, "doc" },

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- A small decoder for the JSON that applications log in a string.
+-- Decode JSON that an application logged as a string, with a small decoder.
 local escapes = { n = "\n", t = "\t", r = "\r", b = "\b", f = "\f", ["/"] = "/", ["\\"] = "\\", ['"'] = '"' }
 local value
 

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- key="a b" other=c from a message to fields, numbers as numbers.
+-- Turn key="a b" other=c in a message into fields, numbers into numbers.
 function hook(tag, timestamp, record)
 	local message = record["message"] or ""
 	message = string.gsub(message, '(%w+)="([^"]*)"', function(k, v)

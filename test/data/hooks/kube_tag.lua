@@ -1,4 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
+-- Read the fields from the tag
 -- kube.var.log.containers.POD_NAMESPACE_CONTAINER-ID.log
 function hook(tag, timestamp, record)
 	local name = string.match(tag, "containers%.(.+)%.log$")

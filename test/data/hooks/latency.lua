@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Texts of seconds to milliseconds; several upstreams are "0.004, 0.120".
+-- Convert seconds in texts to milliseconds; several upstreams are written
+-- "0.004, 0.120".
 local function ms(text)
 	local sum, count = 0, 0
 	for part in string.gmatch(text or "", "[^,: ]+") do

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- A file for each host and day; what a client sends cannot leave the folder.
+-- Choose a file per host and day; no client can make the path leave the folder.
 function hook(tag, timestamp, record)
 	local host = record["vhost"] or record["host"] or "unknown"
 	host = string.gsub(string.lower(host), ":%d+$", "")

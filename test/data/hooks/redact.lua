@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Secrets out of query strings, headers and bodies.
+-- Remove secrets from query strings, headers and bodies.
 local keys = { "password", "token", "secret", "api[_-]?key" }
 local hidden = { authorization = true, cookie = true }
 

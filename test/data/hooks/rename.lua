@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Other names, and a default where one is missing.
+-- Rename fields, and set a default where one is missing.
 local names = { uri = "path", status = "code", body_bytes_sent = "bytes" }
 
 function hook(tag, timestamp, record)

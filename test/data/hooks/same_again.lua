@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Lines that are the same as the one before are counted, not written.
+-- Count lines that equal the previous one instead of writing them.
 local last, repeated = nil, 0
 
 function hook(tag, timestamp, record)

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The same requests on every collector: a hash decides.
+-- Sample by a hash, so that every collector keeps the same requests.
 local function hash(text)
 	local h = 5381
 	for i = 1, #text do

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- PRI to facility and severity, a status to a level.
+-- Split PRI into facility and severity, and turn a status into a level.
 local severities = { [0] = "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug" }
 
 function hook(tag, timestamp, record)

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- {"events":[{..},{..}]} becomes a record an event.
+-- Turn {"events":[{..},{..}]} into one record per event.
 function hook(tag, timestamp, record)
 	if not record["events"] then
 		return 0, timestamp, record

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- One record for each line of a message that has several.
+-- Emit one record per line of a message with several lines.
 function hook(tag, timestamp, record)
 	local message = record["message"]
 	if type(message) ~= "string" or not string.find(message, "\n", 1, true) then

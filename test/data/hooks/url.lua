@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Scheme, host, path and query; %41 to A.
+-- Split a URL into scheme, host, path and query; decode %41 to A.
 local function decode(text)
 	text = text:gsub("+", " ")
 	return (text:gsub("%%(%x%x)", function(hex)

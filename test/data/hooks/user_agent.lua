@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What kind of program asked; the order decides.
+-- Classify the program that sent the request; the first rule that matches wins.
 local rules = {
 	{ "bot", "bot" },
 	{ "crawl", "bot" },

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- An identifier of the right form where none came.
+-- Add an identifier of the right form where none arrived.
 local function uuid()
 	local template = "xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx"
 	return (string.gsub(template, "[xy]", function(c)

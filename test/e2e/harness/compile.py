@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The small C programs of the tests, compiled once for a session."""
+"""Compiles the small C programs of the tests, once for each session."""
 import os
 import subprocess
 from functools import lru_cache
@@ -12,7 +12,8 @@ BUILT = TemporaryDirectory(prefix="sluiced-built-")
 
 @lru_cache
 def compiled(source, *flags):
-    """sender.c, and the like, made a program or, with -shared, a library."""
+    """The program made from a C file of this directory or, with -shared, the
+    library."""
     program = Path(BUILT.name) / Path(source).stem
     subprocess.run([os.environ.get("CC", "cc"), "-O2", "-Wall", "-Wextra",
                     *flags, "-o", program, HERE / source], check=True)

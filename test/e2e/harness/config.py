@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configurations, composed from lines as a person would write them."""
+"""Composes configurations from lines as a person would write them."""
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -13,7 +13,8 @@ def section(name, *lines):
 
 
 def service(*lines, flush="0.1", grace="0"):
-    """Quick to write and quick to end; the kernel chooses the HTTP port."""
+    """A service that writes and ends quickly.  The kernel chooses the HTTP
+    port."""
     return section("SERVICE", f"Flush {flush}", f"Grace {grace}",
                    "HTTP_Server On", "HTTP_Listen 127.0.0.1", "HTTP_Port 0",
                    *lines)
@@ -31,7 +32,7 @@ def json_filter():
 
 
 def lua_filter(room, source):
-    """A source with a global function hook(tag, timestamp, record)."""
+    """`source` defines the global function hook(tag, timestamp, record)."""
     room.write("hook.lua", source)
     return section("FILTER", "Name lua", "Match in", "script hook.lua",
                    "call hook")

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""sluiced as a process of its own, whose end is itself a test."""
+"""Runs sluiced as a process of its own.
+
+Every daemon that a test starts is also stopped by it, and stopping is a test
+in itself: the exit code, the log, the open descriptors, and the accounting
+equation (received = written + dropped + dead-lettered + queued) of the metrics
+and of the last log line are checked each time."""
 import http.client
 import os
 import re
@@ -11,7 +16,7 @@ from signal import SIGKILL, SIGTERM
 
 from .config import ROOT
 from .metrics import Metrics
-from .wait import SLOWNESS, wait_until
+from .wait import HANG_S, wait_until
 
 SLUICED = os.path.abspath(os.environ.get("SLUICED", ROOT / "build/sluiced"))
 SANITIZER = re.compile(
@@ -19,10 +24,10 @@ SANITIZER = re.compile(
     r"|runtime error")
 LISTENING = re.compile(r"mod=http listening=([0-9.]+):([0-9]+)")
 READY = "level=info mod=worker ready"
-LAST_WORD = re.compile(
-    r"mod=worker stopped received=(\d+) written=(\d+) dropped=(\d+)"
+FINAL_COUNTS = re.compile(
+    r"mod=worker state=stopped received=(\d+) written=(\d+) dropped=(\d+)"
     r" dead_lettered=(\d+) queued=(\d+)")
-# As systemd starts a service whose socket it has bound: descriptor 3.
+# systemd passes a socket that it has bound as descriptor 3.
 AS_SYSTEMD = """
 import os, sys
 fd, *argv = sys.argv[1:]
@@ -36,25 +41,26 @@ Result = namedtuple("Result", "code out err")
 
 
 def environment(extra=None):
-    """Nothing of the caller's but what a program needs; TZ is not set."""
+    """Of the caller's environment only what a program needs.  TZ is not
+    set."""
     kept = {k: v for k, v in os.environ.items()
             if k in ("PATH", "HOME", "LD_LIBRARY_PATH")
             or k.endswith("SAN_OPTIONS")}
     return {**kept, **(extra or {})}
 
 
-def run(*args, cwd=None, env=None, timeout_s=60):
-    """sluiced as a command that ends by itself."""
+def run(*args, cwd=None, env=None):
+    """Run sluiced as a command that ends by itself."""
     done = subprocess.run([SLUICED, *map(str, args)], cwd=cwd,
                           env=environment(env), stdin=subprocess.DEVNULL,
-                          capture_output=True, timeout=timeout_s * SLOWNESS)
+                          capture_output=True, timeout=HANG_S)
     err = done.stderr.decode(errors="replace")
     assert not SANITIZER.search(err), err
     return Result(done.returncode, done.stdout.decode(errors="replace"), err)
 
 
-def _is_alive(pid):
-    """The first thread may be gone before the others."""
+def is_alive(pid):
+    """Whether any thread lives; the first thread may end before the others."""
     def state(tid):
         try:
             stat = Path(f"/proc/{pid}/task/{tid}/stat").read_text()
@@ -69,8 +75,8 @@ def _is_alive(pid):
 
 
 class Daemon:
-    """The supervisor and its worker; `listen` is a socket to pass as systemd
-    does, `wrapper` a command that starts it."""
+    """The supervisor and its worker.  `listen` is a socket to pass as systemd
+    does; `wrapper` is a command that starts sluiced."""
 
     def __init__(self, room, config, args=(), env=None, listen=None,
                  wrapper=(), cwd=None):
@@ -86,8 +92,9 @@ class Daemon:
         self.has_ended = False
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                [*argv, SLUICED, "-c", str(config), *args], cwd=cwd or room.path,
-                env=environment(env), stdin=subprocess.DEVNULL,
+                [*argv, SLUICED, "-c", str(config), *args],
+                cwd=cwd or room.path, env=environment(env),
+                stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, start_new_session=True,
                 pass_fds=[listen.fileno()] if listen else [])
         try:
@@ -101,20 +108,21 @@ class Daemon:
 
     def _is_ready(self):
         assert self.process.poll() is None, (
-            f"ended with {self.process.returncode}:\n{self.log()}")
+            f"sluiced ended with {self.process.returncode}:\n{self.log()}")
         return READY in self.log()
 
     def workers(self):
-        """The supervisor's living children: two of them during a reload."""
+        """The living children of the supervisor.  During a reload there are
+        two."""
         pid = self.process.pid
         if "--no-supervisor" in self.args:
             return [pid]
         with open(f"/proc/{pid}/task/{pid}/children") as children:
             return [int(child) for child in children.read().split()
-                    if _is_alive(child)]
+                    if is_alive(child)]
 
     def worker(self):
-        """The process that collects."""
+        """The process that collects, when there is exactly one."""
         return wait_until(lambda: len(w := self.workers()) == 1 and w[0],
                           lambda: f"one worker, not {self.workers()}")
 
@@ -122,27 +130,27 @@ class Daemon:
         return self.log().count(READY)
 
     def kill_worker(self, number=SIGKILL):
-        """As soon as there is one, and see that it is dead; the supervisor
-        starts the next.  Which one it was: a thread of it that ends may be
-        seen for a moment longer."""
+        """Kill the worker as soon as there is one, and wait until it is dead.
+        The supervisor then starts the next.  Returns the process id."""
         worker = self.worker()
         os.kill(worker, number)
-        wait_until(lambda: not _is_alive(worker), "its death")
+        wait_until(lambda: not is_alive(worker), "the worker's death")
         return worker
 
     def kill_tree(self):
-        """Supervisor and worker in one stroke, and see that they are dead."""
+        """Kill supervisor and worker at once, and wait until they are dead."""
         self.has_ended = True
         workers = self.workers()
         os.killpg(self.process.pid, SIGKILL)
         self.process.wait()
-        wait_until(lambda: not any(map(_is_alive, workers)), "their end")
+        wait_until(lambda: not any(map(is_alive, workers)),
+                   "the workers' death")
 
     def wait_for_worker(self, ready_before):
-        """Wait until one more than so many workers have become ready."""
+        """Wait until more than `ready_before` workers have become ready."""
         def is_ready():
             assert self.process.poll() is None, (
-                f"ended with {self.process.returncode}:\n"
+                f"sluiced ended with {self.process.returncode}:\n"
                 f"{self.log()[-4000:]}")
             return self.ready_count() > ready_before
         wait_until(is_ready, lambda: f"a new worker:\n{self.log()[-4000:]}")
@@ -154,8 +162,7 @@ class Daemon:
         host, port = self.address
         if host == "0.0.0.0":
             host = "127.0.0.1"
-        connection = http.client.HTTPConnection(host, port,
-                                                timeout=10 * SLOWNESS)
+        connection = http.client.HTTPConnection(host, port, timeout=HANG_S)
         try:
             connection.request(method, path)
             answer = connection.getresponse()
@@ -169,25 +176,26 @@ class Daemon:
         assert answer.status == 200
         return Metrics(answer.body.decode())
 
-    def settled(self, received, timeout_s=20):
-        """Wait until so many messages came in and none is under way."""
+    def wait_for_messages(self, received):
+        """Wait until at least `received` messages have arrived and none of
+        them is queued any more.  Returns the metrics of that moment."""
         last = []
 
-        def is_settled():
+        def are_done():
             last[:] = [self.metrics()]
             return last[0].received >= received and last[0].queued == 0
-        wait_until(is_settled, lambda: (
+        wait_until(are_done, lambda: (
             f"{received} messages, none queued; received {last[0].received}, "
             f"written {last[0].written}, dropped {last[0].dropped()}, "
             f"dead-lettered {last[0].dead_lettered}, "
-            f"queued {last[0].queued}"), timeout_s)
+            f"queued {last[0].queued}"))
         return last[0]
 
     def signal(self, number):
         self.process.send_signal(number)
 
     def is_stopped(self):
-        """By SIGSTOP: all its threads."""
+        """Whether SIGSTOP has stopped all threads of the supervisor."""
         tasks = f"/proc/{self.process.pid}/task"
         states = []
         for task in os.listdir(tasks):
@@ -195,42 +203,44 @@ class Daemon:
                 states.append(f.read().rpartition(")")[2].split()[0])
         return set(states) == {"T"}
 
-    def wait(self, timeout_s=10):
-        return self.process.wait(timeout_s * SLOWNESS)
+    def wait(self):
+        return self.process.wait(HANG_S)
 
-    def stop(self, number=SIGTERM, timeout_s=10, queued=0):
-        """End it as Kubernetes does, and check all that must always hold;
-        `queued` messages may be left in the journal."""
+    def stop(self, number=SIGTERM, queued=0):
+        """End the daemon as Kubernetes does, and check everything that must
+        always be true.  `queued` messages must be left in the journal."""
         if self.has_ended:
             return
         try:
             assert self.process.poll() is None, (
-                f"ended by itself:\n{self.log()[-4000:]}")
+                f"sluiced ended by itself:\n{self.log()[-4000:]}")
             if self.address:
-                self.metrics().check_laws()
+                self.metrics().check_accounting_equation()
             self._check_fds()
             self.signal(number)
-            self.check_end(timeout_s, queued)
+            self.check_end(queued)
         finally:
             self.kill()
 
-    def check_end(self, timeout_s=10, queued=0):
-        """It has got its signal: exit 0 and a clean log."""
-        code = self.wait(timeout_s)
+    def check_end(self, queued=0):
+        """After the signal: wait for exit code 0, then check the log."""
+        code = self.wait()
         self.has_ended = True
         log = self.log()
         assert code == 0, f"exit {code}:\n{log[-4000:]}"
         assert "check=" not in log, log
         assert not SANITIZER.search(log), log
-        self._check_last_word(log, queued)
+        self._check_final_counts(log, queued)
 
-    def last_word(self):
-        """received, written, dropped, dead-lettered, queued"""
-        return tuple(map(int, LAST_WORD.findall(self.log())[-1]))
+    def final_counts(self):
+        """(received, written, dropped, dead-lettered, queued) as the worker
+        logs them when it ends."""
+        return tuple(map(int, FINAL_COUNTS.findall(self.log())[-1]))
 
-    def _check_last_word(self, log, left):
-        """The law, as of the very end: only what may is left over."""
-        received, written, dropped, dead_lettered, queued = self.last_word()
+    def _check_final_counts(self, log, left):
+        """The accounting equation holds at the very end, and no more messages
+        are left than the test expects."""
+        received, written, dropped, dead_lettered, queued = self.final_counts()
         assert queued == left, log
         assert received == written + dropped + dead_lettered + queued, log
 
@@ -243,7 +253,7 @@ class Daemon:
         self.process.wait()
 
     def _fds(self):
-        """Open descriptors, but for files that it writes."""
+        """The open descriptors, except those of files that sluiced writes."""
         return {pid: self._fds_of(pid)
                 for pid in {self.process.pid, self.worker()}}
 
@@ -259,8 +269,9 @@ class Daemon:
                                          str(self.room.disk)))]
 
     def _check_fds(self):
-        """A new worker's do not say anything; the supervisor's always do."""
-        # A connection just answered may still be about to be closed.
+        """No process has more descriptors than when it became ready.  A new
+        worker cannot be compared; the supervisor always can."""
+        # A connection that was just answered may not be closed yet.
         def has_no_more():
             now = self._fds()
             return all(len(now[pid]) <= len(fds) for pid, fds in

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bad disk on demand: faults.c, loaded into the daemon, takes orders."""
+"""A disk that fails on demand: the daemon loads faults.c, which takes orders
+from here."""
 import struct
 
 from .compile import compiled
@@ -7,10 +8,10 @@ from .wait import SAN, wait_until
 
 
 class Faults:
-    """For the files below a directory; `env` is for Daemon."""
+    """Faults for the files below a directory.  Pass `env` to the Daemon."""
 
-    ORDERS = struct.Struct("=III")
-    COUNTS = struct.Struct("=II")
+    ORDERS = struct.Struct("=IIII")
+    COUNTS = struct.Struct("=III")
 
     def __init__(self, room, below):
         self.path = room.write("faults", "\0" * 64)
@@ -20,23 +21,32 @@ class Faults:
         if "address" in SAN:
             self.env["ASAN_OPTIONS"] = "verify_asan_link_order=0"
 
-    def order(self, error=0, short_every=0, delay_ms=0):
+    def order(self, error=0, short_every=0, delay_ms=0, hold=False):
+        """`hold` keeps each write waiting until another order comes."""
         with open(self.path, "r+b", buffering=0) as file:
-            file.write(self.ORDERS.pack(error, short_every, delay_ms))
+            file.write(self.ORDERS.pack(error, short_every, delay_ms, hold))
 
     def end(self):
         self.order()
 
+    def _counts(self):
+        return self.COUNTS.unpack_from(self.path.read_bytes(),
+                                       self.ORDERS.size)
+
     @property
     def struck(self):
-        """How many writes were hit."""
-        return self.COUNTS.unpack_from(self.path.read_bytes(),
-                                       self.ORDERS.size)[0]
+        """How many writes had a fault."""
+        return self._counts()[0]
 
-    def strike(self, times, timeout_s=30, **order):
-        """Give the order and wait until so many writes were hit."""
+    @property
+    def held(self):
+        """How many writes wait at this moment."""
+        return self._counts()[2]
+
+    def strike(self, times, **order):
+        """Give the order, and wait until `times` writes had a fault."""
         before = self.struck
         self.order(**order)
-        wait_until(lambda: self.struck >= before + times,
-                   lambda: f"{times} faulty writes, were {self.struck - before}",
-                   timeout_s)
+        wait_until(
+            lambda: self.struck >= before + times,
+            lambda: f"{times} faulty writes, not {self.struck - before}")

@@ -1,18 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Inputs that take any line, in all modes, and who connects to them."""
+"""Inputs that take any line, in all modes, and clients of them."""
 import socket
 
 from .config import section, service, syslog_input, template
-from .wait import wait_until
+from .wait import HANG_S, wait_until
 
 PARSER = section("PARSER", "Name all", "Format regex",
                  "Regex ^(?<message>.*)$")
-
-
-def free_port(kind=socket.SOCK_STREAM):
-    with socket.socket(socket.AF_INET, kind) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def network_input(mode, port, *lines):
@@ -32,7 +26,7 @@ def config(room, *inputs, lines=(), text="{message}", **more):
 def connected(to):
     family = socket.AF_INET if isinstance(to, tuple) else socket.AF_UNIX
     s = socket.socket(family, socket.SOCK_STREAM)
-    s.settimeout(20)
+    s.settimeout(HANG_S)
     s.connect(to if isinstance(to, tuple) else str(to))
     return s
 
@@ -42,7 +36,8 @@ def numbered(n, upto):
 
 
 def is_cut(s):
-    """The other end was closed; what it sent does not matter."""
+    """Whether the other end has closed the connection; bytes that it sent
+    before do not matter."""
     try:
         return s.recv(1) == b""
     except (ConnectionResetError, BrokenPipeError):
@@ -57,8 +52,9 @@ def long_line(n):
 
 
 def fill_journal(daemon, s):
-    """Send long_line(0) and so on over a connection until the journal has no
-    room, since the disk takes nothing, nor has the kernel.  The bytes sent."""
+    """While the disk rejects writes, send long_line(0), long_line(1), ... over
+    a connection until neither the journal nor the kernel has room.  Returns how
+    many bytes were sent."""
     sent = 0
     s.setblocking(False)
 
@@ -70,10 +66,10 @@ def fill_journal(daemon, s):
                 sent += s.send(line[sent % LINE_BYTES:])
         except BlockingIOError:
             m = daemon.metrics()
-            # Less is left than the largest message needs.
+            # The journal has less room than the largest message needs.
             return (m.sum("sluiced_pipeline_blocked") == 1
                     and m.sum("sluiced_journal_pending_bytes")
                     > m.sum("sluiced_journal_size_bytes") - 213_000)
-    wait_until(is_stuck, "the sender to wait", 30)
+    wait_until(is_stuck, "the sender to be blocked")
     s.setblocking(True)
     return sent

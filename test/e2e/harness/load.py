@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HTTP requests in numbers: keep-alive connections with pipelining."""
+"""Sends many HTTP requests: keep-alive connections with pipelining."""
 import socket
 import threading
 
-from .wait import SLOWNESS
+from .wait import HANG_S
 
 
 class Request:
-    """The bytes of a request, and whether nginx closes behind its answer."""
+    """The bytes of a request, and whether nginx closes the connection after
+    its answer."""
 
     def __init__(self, raw, closes=False):
         self.raw = raw
@@ -25,12 +26,13 @@ def get(target, *headers, method=b"GET", body=b""):
 class Connection:
     def __init__(self, port):
         self.socket = socket.create_connection(("127.0.0.1", port))
-        self.socket.settimeout(20 * SLOWNESS)
+        self.socket.settimeout(HANG_S)
         self.file = self.socket.makefile("rb")
 
     def answer(self, has_body):
-        """Read one answer; its status, 0 when nginx hung up on us instead
-        (it does not read the rest of a line that is too long)."""
+        """Read one answer and return its status.  Returns 0 if nginx closed
+        the connection instead: it does not read the rest of a line that is too
+        long."""
         try:
             status = int(self.file.readline().split()[1])
         except (ConnectionResetError, IndexError):
@@ -60,7 +62,8 @@ class Connection:
 
 
 def _groups(requests, size):
-    """Pipelines of at most `size`, one that closes alone."""
+    """Pipelines of at most `size` requests; a request that closes its
+    connection is a pipeline of its own."""
     group = []
     for request in requests:
         if request.closes:
@@ -91,14 +94,15 @@ def _send(port, requests, pipeline, statuses):
 
 
 def send_requests(port, requests, connections=8, pipeline=16):
-    """Send them all, each connection its share; the statuses."""
+    """Send all requests, each connection its share.  Returns the
+    statuses."""
     statuses = []
     failures = []
 
     def share(index):
         try:
             _send(port, requests[index::connections], pipeline, statuses)
-        except BaseException as failure:  # told by the caller's thread
+        except BaseException as failure:  # raised again below
             failures.append(failure)
     threads = [threading.Thread(target=share, args=(index,))
                for index in range(connections)]

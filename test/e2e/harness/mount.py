@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""File systems of a test's own, in a mount namespace that ends with it."""
+"""File systems for the tests, in a mount namespace that ends with them."""
 import ctypes
 import os
 
@@ -19,13 +19,13 @@ def _mount(source, target, kind, flags, data):
 
 
 def enter_new():
-    """This process, and what it starts from now on.  False: not permitted,
-    or not possible."""
+    """Move this process, and all that it starts later, into a new mount
+    namespace.  False if that is not permitted or not possible."""
     if libc.unshare(CLONE_NEWNS) != 0:
         return False
     try:
         _mount("none", "/", "none", MS_REC | MS_PRIVATE, "")
-    except OSError:  # chroot: what is mounted would be seen outside
+    except OSError:  # in a chroot, our mounts would be visible outside
         return False
     return True
 
@@ -35,7 +35,7 @@ def unmount(path):
 
 
 class SmallDisk:
-    """A tmpfs of so many bytes, mounted at a directory."""
+    """A tmpfs of `size_bytes`, mounted at a directory."""
 
     def __init__(self, path, size_bytes):
         self.path = path
@@ -44,7 +44,8 @@ class SmallDisk:
         _mount("tmpfs", path, "tmpfs", 0, self.size)
 
     def read_only(self, is_it):
-        """Fails with EBUSY while a file is open for writing, as anywhere."""
+        """Fails with EBUSY while a file is open for writing, as on any file
+        system."""
         flags = MS_REMOUNT | (MS_RDONLY if is_it else 0)
         _mount("tmpfs", self.path, "tmpfs", flags, self.size)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A network namespace for the tests: ports that nobody else has, and a
-datagram queue as short as in a new pod, which may be raised without touching
-the machine's own."""
+"""A network namespace for the tests.  No other process uses its ports, and its
+datagram queue is as short as in a new pod; a test can raise it without changing
+the machine's own setting."""
 import ctypes
 import fcntl
 import os
@@ -23,11 +23,26 @@ def _loopback_up():
 
 
 def enter_new():
-    """This thread, and what it starts from now on.  False: not permitted."""
+    """Move this thread, and all that it starts later, into a new network
+    namespace.  False if that is not permitted."""
     if libc.unshare(CLONE_NEWNET) != 0:
         return False
     _loopback_up()
     return True
+
+
+_free_ports = set()
+
+
+def free_port(kind=socket.SOCK_STREAM):
+    """A port that no process uses, and that was not returned before."""
+    while True:
+        with socket.socket(socket.AF_INET, kind) as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        if port not in _free_ports:
+            _free_ports.add(port)
+            return port
 
 
 def here():
@@ -48,6 +63,6 @@ def may_set_queue_length():
 
 
 def set_queue_length(length):
-    """Of sockets that are created from now on."""
+    """For sockets that are created from now on."""
     with open(QUEUE_LENGTH, "w") as f:
         f.write(str(length))

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real nginx of its own: two workers, which are not root."""
+"""Runs a real nginx with two workers, which are not root."""
 import os
 import re
 import shutil
 import socket
 import subprocess
 
-from .wait import wait_until
+from .namespace import free_port
+from .wait import HANG_S, wait_until
 
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 
@@ -32,14 +33,9 @@ http {{
 """
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 class Nginx:
-    """From the texts inside http and server, or from a whole file."""
+    """An nginx configured by the texts inside http and server, or by a whole
+    file."""
 
     def __init__(self, room, http="", server="", config=None, port=None,
                  env=None, name="nginx"):
@@ -74,12 +70,12 @@ class Nginx:
                        if p.exists())
 
     def refused(self):
-        """Lines that nginx could not send: it tells each at level warn."""
+        """How many lines nginx could not send: it logs each at level warn."""
         return len(re.findall(r"send\(\) to syslog|send\(\) failed.*syslog"
                               r"|while logging to syslog", self.errors()))
 
     def has_two_workers_that_are_not_root(self):
-        """They are root until they have started."""
+        """The workers are root until they have started."""
         pid = self.process.pid
         with open(f"/proc/{pid}/task/{pid}/children") as children:
             uids = [os.stat(f"/proc/{child}").st_uid
@@ -87,11 +83,11 @@ class Nginx:
         return len(uids) == 2 and 0 not in uids
 
     def stop(self):
-        """Let the workers finish what they are at."""
+        """Let the workers finish their requests, then end nginx."""
         if self.process.poll() is None:
             self.process.send_signal(3)
             try:
-                self.process.wait(10)
+                self.process.wait(HANG_S)
             except subprocess.TimeoutExpired:
                 self.process.kill()
         self.process.wait()

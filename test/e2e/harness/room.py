@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Directories for one test, that nginx's workers may enter."""
+"""Directories for one test, which nginx's workers may enter."""
 import shutil
 import subprocess
 import tempfile
@@ -13,11 +13,11 @@ def _new_dir(parent):
 
 
 class Room:
-    """As in a pod: the socket and the journal are on a tmpfs where there may
-    be one, the output on a disk.
+    """The directories of a test.  As in a pod, the socket and the journal are
+    on a tmpfs (if the test may mount one), and the output is on a disk.
 
-    pytest's own tmp_path is closed to other users, and its long names do
-    not fit into a socket's address (108 bytes)."""
+    pytest's own tmp_path is closed to other users, and its long names do not
+    fit into a socket's address (108 bytes)."""
 
     parent = "/tmp"
 
@@ -34,7 +34,7 @@ class Room:
         return path
 
     def new_file(self, stem, suffix):
-        """A path that nothing has yet: stem.log, stem-2.log ..."""
+        """A path that does not exist yet: stem.log, stem-2.log ..."""
         path, n = self.path / (stem + suffix), 1
         while path.exists():
             n += 1
@@ -42,7 +42,7 @@ class Room:
         return path
 
     def keep(self):
-        """The tmpfs ends with the tests."""
+        """Copy the tmpfs, which ends with the tests, to the disk."""
         subprocess.run(["cp", "-a", "--sparse=always", self.path,
                         self.disk / "room"], check=False)
         return self.disk
@@ -67,11 +67,12 @@ class OutDir:
                         if p.is_file())
 
     def lines(self, pattern="**/*"):
-        """Of all files that the pattern takes: no half line among them."""
+        """The lines of all files that the pattern matches.  Fails if one ends
+        in the middle of a line."""
         data = self.bytes(pattern)
         assert data == b"" or data.endswith(b"\n"), data[-200:]
         return data.split(b"\n")[:-1]
 
     def has(self, count, pattern="**/*"):
-        """At least so many lines: a question for wait_until."""
+        """Whether there are at least `count` lines; for wait_until."""
         return self.bytes(pattern).count(b"\n") >= count

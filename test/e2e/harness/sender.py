@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Datagrams as nginx sends them."""
+"""Sends datagrams as nginx does."""
 import json
 import socket
 import time
 
-# What a datagram socket with the stock send buffer (wmem_default 212,992)
-# can send at most.
+# The largest datagram that a socket with the default send buffer (wmem_default
+# 212,992) can send.
 LARGEST = 212960
 
 
 def syslog_time(when):
-    """nginx's: the day padded with a blank."""
+    """The time as nginx writes it: the day is padded with a blank."""
     t = time.gmtime(when)
     return time.strftime("%b ", t) + f"{t.tm_mday:2d}" + time.strftime(
         " %H:%M:%S", t)
@@ -23,7 +23,7 @@ def header(when=None, host="gw-1", pri=190, tag="nginx"):
 
 
 def datagram(message, **head):
-    """A syslog line around a text, bytes or an object that becomes JSON."""
+    """A syslog line around a text, bytes, or an object that becomes JSON."""
     if isinstance(message, dict):
         message = json.dumps(message, separators=(",", ":"))
     if isinstance(message, str):
@@ -32,8 +32,9 @@ def datagram(message, **head):
 
 
 class Sender:
-    """Blocking it waits for room in the queue; else it loses what is refused,
-    as nginx does, but counts it."""
+    """A blocking sender waits until the queue has room.  Any other sender
+    loses the datagrams that the kernel refuses, as nginx does, but counts
+    them."""
 
     def __init__(self, path, blocking=True):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

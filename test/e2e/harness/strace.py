@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A fault at a chosen system call of one thread of a running process."""
+"""Injects a fault at a chosen system call of one thread of a process."""
 import os
 import re
 import shutil
@@ -13,9 +13,9 @@ STRACE = shutil.which("strace")
 
 
 def why_not():
-    """Why it cannot be used; "" when it can."""
+    """The reason why strace cannot be used, or ""."""
     if SAN:
-        return "a sanitizer does not like to be traced"
+        return "a sanitizer build cannot be traced"
     if not STRACE:
         return "needs strace"
     return ""
@@ -28,12 +28,11 @@ def threads(pid):
 
 
 class Strace:
-    """strace -e WHAT on one thread; `calls` tells what it did."""
+    """Runs strace -e WHAT on one thread; `calls` returns its output."""
 
     def __init__(self, room, tid, what="trace=all"):
         self.log = room.new_file("strace", ".txt")
         self.status = Path(f"/proc/{tid}/status")
-        self.stopped_in_a_row = 0
         self.process = subprocess.Popen(
             [STRACE, "-qq", "-o", self.log, "-e", what, "-p",
              str(tid)],
@@ -48,18 +47,16 @@ class Strace:
             return False
 
     def holds(self):
-        """A call with delay_exit is done and does not return: any other one
-        lets the thread stop for a moment only."""
-        is_stopped = self._says("State:\tt")
-        self.stopped_in_a_row = (self.stopped_in_a_row + 1) * is_stopped
-        return self.stopped_in_a_row >= 20
+        """Whether a call with delay_exit is done and cannot return: strace
+        writes its line before it delays the thread."""
+        return "(DELAYED)" in self.log.read_text(errors="replace")
 
     def calls(self):
         return self.log.read_text(errors="replace").splitlines()
 
     def numbered_calls(self):
-        """Which calls there were: (name, its how-manyth), as `when` counts
-        them."""
+        """The calls as (name, number), numbered for each name from 1 as
+        strace's `when` counts them."""
         names = [re.match(r"\w+", call) for call in self.calls()]
         counts = Counter()
         for name in filter(None, names):
@@ -67,6 +64,7 @@ class Strace:
             yield name[0], counts[name[0]]
 
     def end(self):
-        """Let go of the thread.  One that holds a call lets go only so."""
+        """Let go of the thread.  If strace holds a call, only SIGKILL ends
+        it."""
         self.process.kill()
         self.process.wait()

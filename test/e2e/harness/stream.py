@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stream of numbered lines, and what must have become of it."""
+"""Sends a stream of numbered lines, and checks what has become of it."""
 import re
 import signal
 import subprocess
 
 from .compile import compiled
 from .config import section, service, syslog_input, json_filter, file_output
-from .wait import wait_until
+from .wait import HANG_S, wait_until
 
-# What `TEMPLATE` makes of a datagram of sender.c: torn, mixed or doubled
-# bytes cannot look like it.
+# What TEMPLATE makes of a datagram of sender.c.  Torn, mixed or doubled bytes
+# cannot look like this.
 TEMPLATE = "{n} {pad} {n}"
 WHOLE = re.compile(rb"(\d+) x{640} \1")
 
 
 class Stream:
-    """sender.c at work until it is stopped, or has sent `count`."""
+    """Runs sender.c until it is stopped or has sent `count` lines."""
 
     def __init__(self, room, rate, *options, count=10**12):
         self.lost_path = room.new_file("lost", ".txt")
@@ -24,10 +24,10 @@ class Stream:
              room.socket, str(count), str(rate)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
 
-    def wait(self, timeout_s=120):
-        """Its end; then the figures below are there."""
-        report, _ = self.process.communicate(timeout=timeout_s)
-        assert self.process.returncode == 0
+    def wait(self):
+        """Wait until the sender has ended, and read its figures."""
+        report, _ = self.process.communicate(timeout=HANG_S)
+        assert self.process.returncode == 0, "the sender failed"
         self.sent, self.refused, self.gone = map(int, re.match(
             r"sent (\d+) refused (\d+) gone (\d+) ", report).groups())
         return self
@@ -37,7 +37,7 @@ class Stream:
         return self.wait()
 
     def accepted(self):
-        """The numbers that send() took, in order."""
+        """The numbers of the lines that the kernel accepted, in order."""
         total = self.sent + self.refused + self.gone
         lost = set(map(int, self.lost_path.read_text().split()))
         return [n for n in range(total) if n not in lost]
@@ -48,14 +48,14 @@ class Stream:
 
 
 def numbered(room, *service_lines, template=TEMPLATE, flush="0.02", **more):
-    """A configuration whose file has a line for each."""
+    """A configuration that writes one line for each number."""
     return (service(*service_lines, flush=flush, **more)
             + syslog_input(room) + json_filter()
             + file_output(room, "Format template", f"Template {template}"))
 
 
 def numbered_in_files(room, *service_lines, flush="0.02", **more):
-    """The same; the field "to" names the file."""
+    """The same, but the field "to" names the file."""
     return (service(*service_lines, flush=flush, **more)
             + syslog_input(room) + json_filter()
             + section("FILTER", "Name rewrite_tag", "Match in",
@@ -65,18 +65,19 @@ def numbered_in_files(room, *service_lines, flush="0.02", **more):
 
 
 def numbers_in(data, whole=WHOLE):
-    """Of a file's bytes; every line is whole."""
-    assert data == b"" or data.endswith(b"\n"), f"torn end: {data[-200:]}"
+    """The numbers in a file's bytes.  Fails if a line is not whole."""
+    assert data == b"" or data.endswith(b"\n"), (
+        f"the last line is torn: {data[-200:]}")
     numbers = []
     for line in data.split(b"\n")[:-1]:
         match = whole.fullmatch(line)
-        assert match, f"a torn line: {line[:60]} ... {line[-60:]}"
+        assert match, f"this line is torn: {line[:60]} ... {line[-60:]}"
         numbers.append(int(match[1]))
     return numbers
 
 
 def check_numbers(numbers, accepted):
-    """Each exactly once, and in order."""
+    """Each accepted number occurs exactly once, and in order."""
     if numbers == accepted:
         return
     seen, wanted = set(numbers), set(accepted)
@@ -86,7 +87,7 @@ def check_numbers(numbers, accepted):
         f"{len(accepted)} accepted: {len(missing)} missing {missing[:5]}, "
         f"{twice} too often {repeated(numbers)[:5]}, "
         f"{len(invented)} never accepted {invented[:5]}")
-    assert numbers == accepted, "not in order"
+    assert numbers == accepted, "the numbers are not in order"
 
 
 def repeated(numbers):
@@ -99,12 +100,12 @@ def repeated(numbers):
 
 
 def check_files(room, accepted, kinds):
-    """The files of numbered_in_files, each with its own, in order."""
+    """Each file of numbered_in_files has its own numbers, in order."""
     for kind in range(kinds):
         path = room.out / f"f{kind}.log"
         check_numbers(numbers_in(path.read_bytes()),
                       [n for n in accepted if n % kinds == kind])
 
 
-def wait_for_lines(out, count, pattern="**/*", timeout_s=30):
-    wait_until(lambda: out.has(count, pattern), f"{count} lines", timeout_s)
+def wait_for_lines(out, count, pattern="**/*"):
+    wait_until(lambda: out.has(count, pattern), f"{count} lines")

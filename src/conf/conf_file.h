@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conf_file - the files that a configuration consists of. */
+#ifndef CONF_CONF_FILE_H
+#define CONF_CONF_FILE_H
+
+#include <glob.h>
+#include <stdbool.h>
+
+#include "base/check.h"
+#include "base/err.h"
+
+struct buf;
+struct conf;
+
+/* Append the content of the file.  False if it cannot be read or is far too
+ * large for a configuration. */
+bool conf_file_slurp(const char *path, struct buf *, struct err *) MUST_USE;
+
+/* The same for a file of this configuration, which may be read only once. */
+bool conf_file_read(struct conf *, const char *path, struct buf *,
+		    struct err *) MUST_USE;
+
+/* As glob(3), for the files in `dir` that match the pattern; `dir` itself is
+ * not a pattern.  conf_file_find looks in the working directory first. */
+int conf_file_find_in(const char *dir, const char *pattern, glob_t *);
+int conf_file_find(const char *dir, const char *pattern, glob_t *);
+
+#endif

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "file/output_file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "file/spill.h"
+
+#define BACKOFF_MIN_NS (100 * NS_PER_MS)
+#define BACKOFF_MAX_NS (5 * NS_PER_S)
+
+enum { KEEP_BYTES = 64 * 1024, OPEN_TRIES = 3 };
+
+/* --- the lines in memory */
+
+bool output_file_waits(const struct output_file *o)
+{
+	return o->lines.len > 0 || o->spill != NULL;
+}
+
+static size_t count_messages(const struct output_file *o, size_t first,
+			     size_t count)
+{
+	size_t messages = 0;
+	for (size_t i = first; i < first + count; i++)
+		messages += (size_t)o->answers.ptr[i];
+	return messages;
+}
+
+static size_t count_lines(struct span bytes)
+{
+	size_t lines = 0;
+	const char *end = bytes.ptr + bytes.len;
+	for (const char *at = bytes.ptr;
+	     at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL;
+	     at++)
+		lines++;
+	return lines;
+}
+
+/* The lines are written, or spilled. */
+static void cut_lines(struct output_file *o, size_t lines, size_t bytes)
+{
+	buf_cut_front(&o->lines, bytes);
+	buf_cut_front(&o->answers, lines);
+	o->batch_at += (int64_t)bytes;
+	if (o->lines.len == 0)
+		o->batch_at = 0;
+}
+
+/* The first `bytes` are in the file: count the lines that end there. */
+static void count_written(struct output_file *o, size_t bytes)
+{
+	struct sink_stats *stats = o->env->stats;
+	size_t lines = o->answers.len, whole_bytes = o->lines.len;
+	if (bytes < o->lines.len) {
+		const char *end =
+			bytes > 0 ? memrchr(o->lines.ptr, '\n', bytes) : NULL;
+		whole_bytes =
+			end == NULL ? 0 : (size_t)(end + 1 - o->lines.ptr);
+		lines = count_lines(span_make(o->lines.ptr, whole_bytes));
+	}
+	size_t messages = count_messages(o, 0, lines);
+	stats->lines_written_total += lines;
+	stats->lines_queued -= lines;
+	stats->messages_written_total += messages;
+	stats->messages_queued -= messages;
+	o->torn_bytes = bytes - whole_bytes;
+	cut_lines(o, lines, whole_bytes);
+}
+
+/* --- writing */
+
+static int write_part(struct output_file *o, size_t end)
+{
+	size_t done, at = o->torn_bytes;
+	int error = append_file_write(
+		&o->file, APPEND_LINES, o->batch_at + (int64_t)at,
+		span_make(o->lines.ptr + at, end - at), &done);
+	count_written(o, at + done);
+	return error;
+}
+
+/* The path names another file now.  A torn line is completed in the file that
+ * has its beginning, if that file still has a name, can be written now, and no
+ * other process appended to it.  Otherwise the whole line is written to the new
+ * file. */
+static void leave_file(struct output_file *o)
+{
+	struct stat st;
+	if (o->torn_bytes > 0 && append_file_is_as_left(&o->file) &&
+	    fstat(o->file.fd, &st) == 0 && st.st_nlink > 0) {
+		const char *end = memchr(o->lines.ptr, '\n', o->lines.len);
+		CHECK(end != NULL);
+		int error = write_part(o, (size_t)(end + 1 - o->lines.ptr));
+		if (error != 0)
+			o->env->stats->errors_total++;
+	}
+	o->torn_bytes = 0;
+	append_file_end(&o->file);
+	append_file_close(&o->file);
+}
+
+/* After success the file is closed if nothing is left to write. */
+static int begin(struct output_file *o)
+{
+	for (int i = 0; i < OPEN_TRIES; i++) {
+		int error = append_file_begin(&o->file);
+		if (error != ESTALE || o->file.fd < 0)
+			return error;
+		leave_file(o);
+		if (!output_file_waits(o))
+			return 0;
+	}
+	return EBUSY; /* another process renames it continuously */
+}
+
+/* Skip the lines of the first batch that a killed process had written. */
+static void recover_lines(struct output_file *o)
+{
+	if (o->is_recovered)
+		return;
+	o->is_recovered = true;
+	const struct append_note *n = append_file_noted(&o->file, APPEND_LINES);
+	if (n == NULL)
+		return;
+	size_t found = append_file_found(&o->file, n, buf_span(&o->lines),
+					 (size_t)n->skip_bytes);
+	o->env->stats->recovered_bytes_total += found;
+	count_written(o, found);
+}
+
+static int write_lines(struct output_file *o, int64_t now_ns)
+{
+	int error = begin(o);
+	if (error == 0 && o->lines.len > 0)
+		recover_lines(o);
+	if (error == 0 && o->lines.len > 0) {
+		if (!append_file_is_as_left(&o->file))
+			o->torn_bytes = 0;
+		if (o->torn_bytes == 0)
+			error = append_file_tail(&o->file, now_ns);
+		if (error == 0)
+			error = write_part(o, o->lines.len);
+	}
+	append_file_end(&o->file);
+	return error;
+}
+
+static int drain(struct output_file *o, int64_t now_ns)
+{
+	int error = 0;
+	while (error == 0 && spill_can_drain(o->spill)) {
+		error = begin(o);
+		if (error == 0)
+			error = spill_drain(o->spill, &o->file, now_ns);
+		append_file_end(&o->file);
+	}
+	return error;
+}
+
+/* Called before lines are spilled, because the notes exist during the first
+ * batch only.  Reading the file needs no lock. */
+static void recover_before_spilling(struct output_file *o)
+{
+	if (o->is_recovered || o->env->notes == NULL)
+		return;
+	bool was_open = o->file.fd >= 0;
+	if (append_file_peek(&o->file)) {
+		if (o->spill != NULL)
+			spill_recover(o->spill, &o->file);
+		recover_lines(o);
+		if (!was_open)
+			append_file_close(&o->file);
+	}
+	o->is_recovered = true;
+}
+
+/* --- failing */
+
+/* Does the error affect the disk or this file only? */
+static enum append_result classify(int error, bool is_open)
+{
+	switch (error) {
+	case ENOSPC:
+	case EDQUOT:
+	case EIO:
+	case ENOMEM:
+	case ENOBUFS:
+	case EMFILE:
+	case ENFILE:
+		return APPEND_BLOCKED;
+	case EROFS:
+		return is_open ? APPEND_BLOCKED : APPEND_HELD;
+	default:
+		return APPEND_HELD;
+	}
+}
+
+static const char *text_of(int error)
+{
+	if (error == EBUSY)
+		return "another process holds the lock";
+	if (error == EXDEV)
+		return "a symbolic link leads out of Path";
+	return strerror(error);
+}
+
+/* The disk rejects writes, but spilled lines do not hold up other outputs. */
+static bool can_spill(const struct output_file *o)
+{
+	const struct file_env *env = o->env;
+	return env->has_others && env->spills != NULL &&
+	       (o->lines.len == 0 ||
+		env->stats->spilled_bytes < env->spills->bytes_max);
+}
+
+static void log_failing(struct output_file *o, int error)
+{
+	char room[LOG_QUOTED_BYTES];
+	log_rated(&o->env->failing_rate, error == EBUSY ? LOG_DEBUG : LOG_ERROR,
+		  "file_sink",
+		  "path=%s err=\"%s\" waiting=%zu action=\"keeping the lines, "
+		  "retrying\"",
+		  log_quoted(span_of(o->path), room), text_of(error),
+		  o->answers.len);
+}
+
+/* The other process holds the lock for moments, again and again.  With a
+ * growing delay this process would never get it. */
+static void delay_busy(struct output_file *o, int64_t now_ns)
+{
+	o->retry_ns = now_ns + BACKOFF_MIN_NS;
+	if (now_ns - o->failing_since_ns >= BACKOFF_MAX_NS) {
+		char room[LOG_QUOTED_BYTES];
+		log_rated(&o->env->busy_rate, LOG_WARN, "file_sink",
+			  "path=%s err=\"another process has held the lock "
+			  "for a long time\" action=\"keeping the lines, "
+			  "retrying\"",
+			  log_quoted(span_of(o->path), room));
+	}
+}
+
+static void delay_retry(struct output_file *o, int error, int64_t now_ns)
+{
+	if (error == EBUSY) {
+		delay_busy(o, now_ns);
+		return;
+	}
+	o->retry_ns = now_ns + o->backoff_ns;
+	o->backoff_ns *= 2;
+	if (o->backoff_ns > BACKOFF_MAX_NS)
+		o->backoff_ns = BACKOFF_MAX_NS;
+}
+
+static enum append_result fail(struct output_file *o, int error, int64_t now_ns)
+{
+	enum append_result verdict = classify(error, o->file.fd >= 0);
+	o->is_disk = verdict == APPEND_BLOCKED;
+	if (o->is_disk && can_spill(o))
+		verdict = APPEND_HELD;
+	if (error != EBUSY)
+		o->env->stats->errors_total++;
+	if (o->failed_errno == 0) {
+		o->backoff_ns = BACKOFF_MIN_NS;
+		o->failing_since_ns = now_ns;
+	}
+	if (o->failed_errno == 0 ||
+	    (o->failed_errno == EBUSY && error != EBUSY))
+		log_failing(o, error);
+	o->failed_errno = error;
+	o->retry_ns = now_ns;
+	if (verdict == APPEND_HELD)
+		delay_retry(o, error, now_ns);
+	return verdict;
+}
+
+static void log_working(struct output_file *o)
+{
+	if (o->failed_errno == 0)
+		return;
+	char room[LOG_QUOTED_BYTES];
+	log_rated(&o->env->working_rate,
+		  o->failed_errno == EBUSY ? LOG_DEBUG : LOG_INFO, "file_sink",
+		  "path=%s msg=\"can be written again\"",
+		  log_quoted(span_of(o->path), room));
+	o->failed_errno = 0;
+	o->is_disk = false;
+}
+
+/* --- setting aside */
+
+/* Spill the first `bytes`, which are whole lines. */
+static int spill_part(struct output_file *o, size_t bytes, bool is_old)
+{
+	struct span part = span_make(o->lines.ptr, bytes);
+	size_t lines = count_lines(part);
+	const struct spill_lines what = {
+		.bytes = part,
+		.lines = (uint32_t)lines,
+		.messages = (uint32_t)count_messages(o, 0, lines),
+		.is_old = is_old,
+		.torn_bytes = o->torn_bytes,
+	};
+	int error = spill_add(o->spill, &what, &o->file);
+	if (error != 0)
+		return error;
+	o->torn_bytes = 0;
+	cut_lines(o, lines, bytes);
+	return 0;
+}
+
+static int spill_all(struct output_file *o)
+{
+	if (o->spill == NULL)
+		o->spill = spill_new(o->env->spills, o->path);
+	if (o->spill == NULL)
+		return errno;
+	size_t old_bytes = o->batch_at < 0 ? (size_t)-o->batch_at : 0;
+	int error = old_bytes > 0 ? spill_part(o, old_bytes, true) : 0;
+	if (error == 0 && o->lines.len > 0)
+		error = spill_part(o, o->lines.len, false);
+	return error;
+}
+
+/* Lines that wait for the disk are never dropped: without room in the spill, or
+ * without a spill, the result is APPEND_BLOCKED. */
+static enum append_result hold_lines(struct output_file *o)
+{
+	if (o->is_disk && !can_spill(o))
+		return APPEND_BLOCKED;
+	/* If the file has a spill already, the sink limits its lines. */
+	bool is_full = !o->is_disk && o->spill == NULL &&
+		       o->env->spills != NULL &&
+		       spill_dir_is_full(o->env->spills);
+	int error = 0;
+	if (o->env->spills != NULL && o->lines.len > 0)
+		error = is_full ? ENOSPC : spill_all(o);
+	if (error != 0 && o->is_disk)
+		return APPEND_BLOCKED;
+	if (error != 0) {
+		char room[LOG_QUOTED_BYTES];
+		log_rated(&o->env->spill_rate, LOG_ERROR, "file_sink",
+			  "path=%s err=\"cannot spill lines: %s\" "
+			  "action=\"keeping them in memory, where a killed "
+			  "process loses them\"",
+			  log_quoted(span_of(o->path), room), strerror(error));
+	}
+	if (o->torn_bytes == 0 && o->failed_errno != EBUSY)
+		append_file_close(&o->file);
+	return APPEND_HELD;
+}
+
+/* --- the interface */
+
+struct output_file *output_file_new(const char *path, struct file_env *env)
+{
+	struct output_file *o = mem_new(1, sizeof *o);
+	o->env = env;
+	o->path = mem_text(path);
+	append_file_init(&o->file, o->path, env);
+	return o;
+}
+
+void output_file_free(struct output_file *o)
+{
+	if (o == NULL)
+		return;
+	output_file_drop(o, 0);
+	append_file_close(&o->file);
+	spill_free(o->spill);
+	buf_fini(&o->lines);
+	buf_fini(&o->answers);
+	buf_fini(&o->file.head);
+	free(o->path);
+	free(o);
+}
+
+void output_file_added(struct output_file *o, bool answers)
+{
+	buf_put_char(&o->answers, answers);
+	output_file_count(o, answers);
+}
+
+void output_file_count(struct output_file *o, bool answers)
+{
+	struct sink_stats *stats = o->env->stats;
+	stats->lines_total++;
+	stats->lines_queued++;
+	stats->messages_total += answers;
+	stats->messages_queued += answers;
+}
+
+enum append_result output_file_flush(struct output_file *o, int64_t now_ns)
+{
+	if (!output_file_waits(o))
+		return APPENDED;
+	if (o->failed_errno != 0) {
+		if (now_ns < o->retry_ns)
+			return hold_lines(o);
+		o->env->stats->retries_total++;
+	}
+	int error = o->spill != NULL ? drain(o, now_ns) : 0;
+	bool is_next = o->spill == NULL || spill_is_empty(o->spill);
+	if (error == 0 && is_next && o->lines.len > 0)
+		error = write_lines(o, now_ns);
+	if (error == 0) {
+		log_working(o);
+		return o->lines.len > 0 ? hold_lines(o) : APPENDED;
+	}
+	if (fail(o, error, now_ns) == APPEND_BLOCKED)
+		return APPEND_BLOCKED;
+	recover_before_spilling(o);
+	return hold_lines(o);
+}
+
+void output_file_committed(struct output_file *o)
+{
+	o->batch_at = -(int64_t)o->lines.len;
+	append_file_committed(&o->file);
+	if (o->lines.len == 0 && o->lines.cap > KEEP_BYTES) {
+		buf_fini(&o->lines);
+		buf_fini(&o->answers);
+	}
+	if (o->spill == NULL)
+		return;
+	spill_committed(o->spill);
+	if (spill_is_done(o->spill)) {
+		spill_remove(o->spill);
+		o->spill = NULL;
+	}
+}
+
+bool output_file_is_held(const struct output_file *o)
+{
+	return o->failed_errno != 0 ||
+	       (o->spill != NULL && !spill_is_empty(o->spill));
+}
+
+bool output_file_may_refuse(const struct output_file *o)
+{
+	bool is_unknown = o->env->has_others && o->failed_errno == 0;
+	return output_file_is_held(o) && !o->is_disk && !is_unknown;
+}
+
+void output_file_drop(struct output_file *o, size_t keep_bytes)
+{
+	if (keep_bytes >= o->lines.len)
+		return;
+	struct sink_stats *stats = o->env->stats;
+	const char *end =
+		keep_bytes > 0 ? memrchr(o->lines.ptr, '\n', keep_bytes) : NULL;
+	size_t kept_bytes = end == NULL ? 0 : (size_t)(end + 1 - o->lines.ptr);
+	size_t lines = count_lines(span_make(o->lines.ptr + kept_bytes,
+					     o->lines.len - kept_bytes));
+	size_t messages = count_messages(o, o->answers.len - lines, lines);
+	stats->lines_queued -= lines;
+	stats->lines_dropped_total[DROP_write_failed] += lines;
+	stats->messages_queued -= messages;
+	stats->messages_dropped_total[DROP_write_failed] += messages;
+	o->lines.len = kept_bytes;
+	o->answers.len -= lines;
+	if (kept_bytes == 0) {
+		o->torn_bytes = 0;
+		o->batch_at = 0;
+	}
+}
+
+void output_file_sync(struct output_file *o)
+{
+	append_file_sync(&o->file);
+	if (o->spill != NULL)
+		spill_sync(o->spill);
+}
+
+void output_file_reopen(struct output_file *o)
+{
+	if (o->torn_bytes == 0)
+		append_file_close(&o->file);
+	o->retry_ns = 0;
+	o->backoff_ns = BACKOFF_MIN_NS;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* output_file - one file and the lines that wait for it.
+ *
+ *     lines:  [ line\n | line\n | line\n ]      answers:  [ 1 | 0 | 1 ]
+ *              ^^^ torn_bytes are in the file already
+ *
+ * output_file_flush writes all lines with one write().  Before that, it checks
+ * whether the path still names the open file.  If the file was renamed or
+ * deleted, it is closed and the path is opened again, so that logrotate needs
+ * no signal.
+ *
+ * The effect of a failure depends on what fails:
+ *  - The disk (ENOSPC, EDQUOT, EIO, ENOMEM, ENOBUFS, EMFILE, ENFILE; EROFS for
+ *    a file that was open, because a remount affects all files): the result is
+ *    APPEND_BLOCKED, all lines stay in memory and in the journal, and the
+ *    caller retries when it likes.  If there are other outputs, whose disk may
+ *    be another one, the lines are spilled instead (APPEND_HELD) as long as
+ *    the spill accepts them.
+ *  - This file (EACCES, ENOTDIR, EISDIR, EFBIG, EROFS when opening ...): the
+ *    result is APPEND_HELD, and the lines go to the file's spill (spill.h).
+ *    Without a spill they stay in memory.  Writing is retried after 100 ms,
+ *    doubling to 5 s.  The same happens while another process holds the file,
+ *    which is not an error.
+ * A newer line is never written before an older one: spilled lines come first.
+ *
+ * If a write ends within a line, the line is completed later, from where it
+ * ends, in the same file.  It is written again as a whole only if that file no
+ * longer exists or another process appended to it.  A torn line therefore
+ * keeps the descriptor open.  If its rest is dropped, it stays torn and is
+ * ended with a newline.
+ *
+ * In the first batch after a crash, lines that are in the file already
+ * according to the notes are not written again (journal/append_note.h).
+ * Keeps the accounting equations of output/sink.h in the stats it is given.
+ * Not thread-safe: the pipeline thread only. */
+#ifndef FILE_OUTPUT_FILE_H
+#define FILE_OUTPUT_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "file/append_file.h"
+
+struct spill;
+
+enum append_result { APPENDED, APPEND_BLOCKED, APPEND_HELD };
+
+struct output_file {
+	struct file_env *env;
+	char *path;
+	struct append_file file;
+	struct buf lines;    /* if empty, others may take its memory */
+	struct buf answers;  /* for each line: does it count as its
+	                      * message's? */
+	size_t torn_bytes;   /* of the first line, in the file already */
+	int64_t batch_at;    /* place of `lines` in the lines of the batch;
+	                      * negative: so many bytes are of earlier
+	                      * batches */
+	bool is_recovered;   /* checked for lines from before a crash */
+	struct spill *spill; /* older lines; NULL: none */
+	int failed_errno;    /* 0: it can be written */
+	bool is_disk;	     /* ... because the disk rejects writes */
+	int64_t retry_ns;    /* if held: no retry before */
+	int64_t backoff_ns;
+	int64_t failing_since_ns;
+};
+
+/* An output file without lines; opens nothing.  The path is copied, the env is
+ * borrowed. */
+struct output_file *output_file_new(const char *path, struct file_env *);
+
+/* Drops the lines in memory, closes the file; a spill stays.  NULL is fine. */
+void output_file_free(struct output_file *);
+
+/* Count a line that is put to `lines` and `answers` later, but before the next
+ * flush. */
+void output_file_count(struct output_file *, bool answers);
+
+/* Count the line that the caller has just put at the end of `lines`. */
+void output_file_added(struct output_file *, bool answers);
+
+/* Write the waiting lines, spilled ones first.  APPENDED: none is left.
+ * APPEND_BLOCKED: flush again before adding lines.  APPEND_HELD: the lines that
+ * are left wait for this file alone, and others may go on. */
+enum append_result output_file_flush(struct output_file *, int64_t now_ns);
+
+/* The journal was committed: lines that still wait are of no current batch. */
+void output_file_committed(struct output_file *);
+
+/* Does a line wait, in memory or spilled? */
+bool output_file_waits(const struct output_file *);
+
+/* Will a line that is added now have to wait? */
+bool output_file_is_held(const struct output_file *);
+
+/* May such a line be refused if too much waits?  Not if it waits for the disk:
+ * then the journal keeps it. */
+bool output_file_may_refuse(const struct output_file *);
+
+/* Drop the lines in memory, except those within the first `keep_bytes`. They
+ * are counted as DROP_write_failed. */
+void output_file_drop(struct output_file *, size_t keep_bytes);
+
+/* Sync the file and its spill, unless the policy is never to sync. */
+void output_file_sync(struct output_file *);
+
+/* Close the file, unless it ends with a torn line of ours.  The next flush
+ * retries at once. */
+void output_file_reopen(struct output_file *);
+
+#endif

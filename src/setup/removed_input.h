@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* removed_input - decodes messages that wait in the journal when the
+ * configuration no longer has their input.
+ *
+ * They keep their tag and the parser of that name.  If the configuration no
+ * longer has the parser, they are decoded like messages of an input of that
+ * mode without Parser.  Raw_Message_Key and Source_Address_Key are not added.
+ * If no output matches the tag any more, they are dropped and counted as
+ * unrouted, like any other record. */
+#ifndef SETUP_REMOVED_INPUT_H
+#define SETUP_REMOVED_INPUT_H
+
+#include <stddef.h>
+
+#include "base/check.h"
+#include "base/err.h"
+
+struct assembly;
+struct journal;
+struct journal_input;
+
+/* What the journal needs to know about the nth input. */
+void removed_input_describe(const struct assembly *, size_t n,
+			    struct journal_input *);
+
+/* Add a decoder for each removed input of the journal after all others of the
+ * assembly.  For an input that the journal does not describe, the first input's
+ * tag and parser are used. */
+bool removed_input_add_all(struct assembly *, const struct journal *,
+			   struct err *) MUST_USE;
+
+#endif

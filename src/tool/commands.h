@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* commands - the sub-commands of sluiced, one row each.
+ *
+ * A new sub-command is one file in tool/ with a function of this shape and one
+ * row in the table in commands.c.  The command line and --help follow from the
+ * row. */
+#ifndef TOOL_COMMANDS_H
+#define TOOL_COMMANDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "setup/assemble.h"
+
+/* What the command line says; all borrowed. */
+struct command_args {
+	const struct assemble_opts *assemble;
+	const char *operand; /* the one behind the command, or NULL */
+	uint32_t rate;	     /* --rate; 0: no limit */
+	bool is_verbose;     /* -v */
+	bool is_plain;	     /* --plain */
+};
+
+struct command {
+	const char *name;
+	const char *usage; /* what follows the name: "FILE -c FILE" */
+	const char *help;  /* sentences, for --help */
+	bool needs_operand;
+	bool takes_operand;
+	bool needs_conf; /* -c FILE */
+	/* The exit code; errors have been printed. */
+	int (*run)(const struct command_args *);
+};
+
+/* NULL behind the last one. */
+const struct command *commands_at(size_t index);
+
+/* NULL if there is no such command. */
+const struct command *commands_find(const char *name);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* crash_notes - append notes that survive the process that wrote them.
+ *
+ * The notes lie in memory that a test shares with its forked children.  The
+ * child is killed at a note that the test chooses, that is between the note
+ * and the write, or RLIMIT_FSIZE cuts the write after it short and the child
+ * is killed then.  The parent then plays the next process. */
+#ifndef UNIT_CRASH_NOTES_H
+#define UNIT_CRASH_NOTES_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+
+#include "journal/append_note.h"
+
+enum { CRASH_NOTES_MAX = 4096 };
+
+struct crash_notes {
+	size_t count;	/* written since the last commit */
+	size_t found;	/* of these, left by the previous process */
+	size_t kill_in; /* the child dies at this note; 0: never */
+	size_t all_total;
+	struct append_note notes[CRASH_NOTES_MAX];
+};
+
+/* The two callbacks of struct append_notes; data is the crash_notes. */
+void crash_notes_write(void *data, const struct append_note *);
+const struct append_note *crash_notes_find(void *data, uint32_t sink,
+					   uint64_t device, uint64_t inode,
+					   size_t nth);
+
+/* Forget all notes, as a commit does. */
+void crash_notes_commit(struct crash_notes *);
+
+/* From now on the notes written so far are those of the previous process. */
+void crash_notes_restart(struct crash_notes *);
+
+/* Zeroed memory that forked children share. */
+void *share(size_t bytes);
+
+/* From now on the kernel cuts every write at this size of a file. */
+void limit_file_size(rlim_t bytes);
+
+/* Fork, call run(data) in the child and kill the child with SIGKILL: after
+ * run(), if nothing has killed it earlier.  Waits for the child's end. */
+void run_and_kill(void (*run)(void *), void *data);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* files - temporary directories, whole files, and descriptors.
+ *
+ * Each function fails the running test if the system call fails, unless its
+ * comment says otherwise. */
+#ifndef UNIT_FILES_H
+#define UNIT_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/span.h"
+
+enum { TEMP_DIR_BYTES = 64 };
+
+/* Create a directory PARENT/NAME.XXXXXX and write its path to `dir`.  False if
+ * it cannot be created. */
+bool temp_dir_make(char dir[TEMP_DIR_BYTES], const char *parent,
+		   const char *name);
+
+/* Remove the directory with everything in it.  0 on success, as cmocka expects
+ * from a teardown function. */
+int temp_dir_remove(const char *dir);
+
+/* Create or replace the file. */
+void file_write(const char *path, struct span bytes);
+void file_write_text(const char *path, const char *text);
+
+/* Read the whole file into `out`, which is cleared first.  False if the file
+ * cannot be opened. */
+bool file_read(const char *path, struct buf *out);
+
+/* True if the path exists; a symbolic link is not followed. */
+bool file_exists(const char *path);
+
+/* Copy a file; the destination is created or replaced. */
+void file_copy(const char *from, const char *to);
+
+/* How many descriptors this process has open. */
+size_t count_fds(void);
+
+/* Wait until there is something to read.  Over the network that may be later
+ * than the send, also on one host.  The test fails after four minutes. */
+void wait_readable(int fd);
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "spill_dir.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void spill_dir_open(struct spill_dir *s)
+{
+	struct err e;
+	assert_true(sink_dir_try_open(
+		&s->f, "    Path @/out\n    Follow_Symlinks on\n", false, &e));
+}
+
+void spill_dir_init(struct spill_dir *s)
+{
+	*s = (struct spill_dir){.left = share(sizeof *s->left),
+				.committed = share(sizeof *s->committed)};
+	sink_dir_init(&s->f);
+	s->notes = (struct append_notes){s->left, crash_notes_write,
+					 crash_notes_find};
+	s->f.env.notes = &s->notes;
+	snprintf(s->dir, sizeof s->dir, "%s", sink_dir_path(&s->f, "spill"));
+	s->f.env.spill_dir = s->dir;
+	s->f.env.spill_bytes_max = 64 * 1024 * 1024;
+	spill_dir_open(s);
+}
+
+void spill_dir_fini(struct spill_dir *s)
+{
+	munmap(s->left, sizeof *s->left);
+	munmap(s->committed, sizeof *s->committed);
+	sink_dir_fini(&s->f);
+}
+
+void spill_dir_commit(struct spill_dir *s)
+{
+	*s->committed = s->f.sink->stats;
+	crash_notes_commit(s->left);
+	sink_dir_commit(&s->f);
+}
+
+void spill_dir_flush(struct spill_dir *s)
+{
+	assert_int_equal(sink_dir_flush_only(&s->f), SINK_FLUSHED);
+	spill_dir_commit(s);
+}
+
+void spill_dir_restart(struct spill_dir *s)
+{
+	if (s->f.sink != NULL)
+		sink_dir_close(&s->f);
+	crash_notes_restart(s->left);
+	spill_dir_open(s);
+	s->f.sink->ops->restore(s->f.sink, s->committed);
+	assert_sink_adds_up(s->f.sink);
+}
+
+void spill_dir_block(struct spill_dir *s, const char *name)
+{
+	char below[64];
+	snprintf(below, sizeof below, "out/%s", name);
+	assert_int_equal(mkdir(sink_dir_path(&s->f, below), 0755), 0);
+}
+
+void spill_dir_unblock(struct spill_dir *s, const char *name)
+{
+	char below[64];
+	snprintf(below, sizeof below, "out/%s", name);
+	assert_int_equal(rmdir(sink_dir_path(&s->f, below)), 0);
+	sink_dir_wait_s(&s->f, 10);
+}
+
+const char *spill_dir_only(struct spill_dir *s, const char *end_of_name,
+			   char name[64])
+{
+	DIR *dir = opendir(s->dir);
+	struct dirent *entry;
+	*name = '\0';
+	while (dir != NULL && (entry = readdir(dir)) != NULL)
+		if (strstr(entry->d_name, end_of_name) != NULL) {
+			assert_string_equal(name, "");
+			snprintf(name, 64, "spill/%.50s", entry->d_name);
+		}
+	if (dir != NULL)
+		closedir(dir);
+	return name;
+}
+
+bool spill_dir_has_spill(struct spill_dir *s)
+{
+	char name[64];
+	return *spill_dir_only(s, ".spill", name) != '\0';
+}
+
+uint64_t spill_dir_size_of(struct spill_dir *s, const char *name)
+{
+	struct stat st;
+	assert_int_equal(stat(sink_dir_path(&s->f, name), &st), 0);
+	return (uint64_t)st.st_size;
+}
+
+void spill_dir_assert_written(struct spill_dir *s, const char *lines)
+{
+	/* The first flush drains what this batch still spills after it. */
+	spill_dir_flush(s);
+	spill_dir_flush(s);
+	assert_string_equal(sink_dir_content(&s->f, "out/a") + s->pad_bytes,
+			    lines);
+	assert_int_equal(s->f.sink->stats.lines_queued, 0);
+	assert_int_equal(s->f.sink->stats.messages_queued, 0);
+	assert_int_equal(s->f.sink->stats.lines_spilled, 0);
+	assert_int_equal(s->f.sink->stats.messages_spilled, 0);
+	assert_int_equal(s->f.sink->stats.spilled_bytes, 0);
+	assert_false(spill_dir_has_spill(s));
+}
+
+void spill_batch_run(void *data)
+{
+	struct spill_batch *b = data;
+	if (b->line != NULL)
+		sink_dir_put(&b->s->f, "a", b->line);
+	b->s->left->kill_in = b->kill_in;
+	limit_file_size(b->cut_bytes);
+	sink_dir_flush_only(&b->s->f);
+}
+
+void spill_dir_spill_three(struct spill_dir *s)
+{
+	spill_dir_init(s);
+	spill_dir_block(s, "a");
+	sink_dir_put(&s->f, "a", "line 1");
+	spill_dir_flush(s);
+	sink_dir_put(&s->f, "a", "line 2");
+	sink_dir_put(&s->f, "a", "line 3");
+	spill_dir_flush(s);
+	spill_dir_unblock(s, "a");
+}
+
+void spill_dir_hide(struct spill_dir *s, const char *name)
+{
+	sink_dir_move(&s->f, name, "hidden");
+	assert_int_equal(mkdir(sink_dir_path(&s->f, name), 0755), 0);
+}
+
+void spill_dir_show(struct spill_dir *s, const char *name)
+{
+	assert_int_equal(rmdir(sink_dir_path(&s->f, name)), 0);
+	sink_dir_move(&s->f, "hidden", name);
+	sink_dir_wait_s(&s->f, 1);
+}
+
+void spill_dir_copy(struct spill_dir *s, const char *from, const char *to)
+{
+	char source[128];
+	snprintf(source, sizeof source, "%s", sink_dir_path(&s->f, from));
+	file_copy(source, sink_dir_path(&s->f, to));
+}
+
+void spill_dir_assert_nothing_lost(struct spill_dir *s)
+{
+	char name[64];
+	assert_string_equal(spill_dir_only(s, ".damaged", name), "");
+	assert_int_equal(
+		s->f.sink->stats.lines_dropped_total[DROP_write_failed], 0);
+}
