@@ -192,8 +192,8 @@ static void a_record_of_an_earlier_call_can_be_read(void **state)
 		"old.v",
 		"rawget(old, 'v')",
 		"next(old) and old.v",
-		"(function(t) for k, v in pairs(old) do t[k] = v end "
-		"return t end)({}).v",
+		("(function(t) for k, v in pairs(old) do t[k] = v end "
+		 "return t end)({}).v"),
 		"(rawset(old, 'w', 1) and old.v)",
 		"(function() old.w = 1 return old.v end)()",
 		"getmetatable(setmetatable(old, {v = old.v})).v",

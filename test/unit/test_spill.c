@@ -556,7 +556,7 @@ static void a_line_torn_while_draining_goes_whole_to_a_new_file(void **state)
 			spill_dir_restart(&s);
 		sink_dir_wait_s(&s.f, 10);
 		s.pad_bytes = 0;
-		spill_dir_assert_written(&s, THREE_LINES + cut / 7 * 7);
+		spill_dir_assert_written(&s, &THREE_LINES[cut / 7 * 7]);
 		assert_int_equal(strlen(sink_dir_content(&s.f, "out/a.1")),
 				 PAD_BYTES + cut);
 		assert_int_equal(s.f.sink->stats.lines_written_total, 3);
@@ -584,7 +584,7 @@ static void a_drained_line_closed_by_another_is_written_whole(void **state)
 			spill_dir_restart(&s);
 		}
 		snprintf(expected, sizeof expected, "%.*s\nother\n%s", (int)cut,
-			 THREE_LINES, THREE_LINES + cut / 7 * 7);
+			 THREE_LINES, &THREE_LINES[cut / 7 * 7]);
 		spill_dir_assert_written(&s, expected);
 		assert_int_equal(s.f.sink->stats.lines_written_total, 3);
 		spill_dir_fini(&s);
