@@ -38,14 +38,17 @@ static const struct option_row {
 	const char *refused;
 } option_rows[] = {
 	{'c', "config", .argument = "FILE",
-	 .help = "read this configuration; YAML if its name ends in .yaml or .yml, "
+	 .help = "read this configuration; YAML if its name ends in .yaml "
+		 "or .yml, "
 		 "else Fluent Bit's classic format"},
 	{'R', "parser", .argument = "FILE",
 	 .help = "read one more Parsers_File", .key = "Parsers_File"},
 	{'w', "workdir", .argument = "DIR",
 	 .help = "change to this directory first"},
 	{'D', "dry-run",
-	 .help = "check configuration, parsers, scripts and output directories; bind "
+	 .help = "check configuration, parsers, scripts and output "
+		 "directories; "
+		 "bind "
 		 "and write nothing"},
 	{'u', "allow-unknown",
 	 .help = "report unknown keys as warnings instead of errors"},
@@ -164,7 +167,8 @@ static void put_help(FILE *to)
 	for (size_t i = 0; (c = commands_at(i)) != NULL; i++)
 		fprintf(to, "       sluiced %s %s\n", c->name, c->usage);
 	fputs("\nCollects nginx's access log over syslog and appends it, "
-	      "parsed, routed and\nrendered as a Fluent Bit configuration says, "
+	      "parsed, routed and\nrendered as a Fluent Bit configuration "
+	      "says, "
 	      "to files.\n\nOptions:\n",
 	      to);
 	for (size_t i = 0; i < OPTION_COUNT; i++)

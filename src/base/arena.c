@@ -10,7 +10,7 @@
 enum { KEEP_BYTES_MAX = 1024 * 1024 };
 
 struct block {
-	struct block *next; /* filled before this one */
+	struct block *next; /* the block filled before this one */
 	size_t size_bytes;
 	size_t used_bytes;
 	alignas(max_align_t) char bytes[];

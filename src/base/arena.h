@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* arena - memory for what lives as long as one message.
+/* arena - memory for objects that live as long as one message.
  *
  *     block:  [ used ........ | free ............. ]  -> next block
  *
- * Allocation moves a pointer; reset takes everything back at once and keeps
- * the memory, so that the steady state allocates nothing.  When a message
- * needed several blocks, reset makes one of the sum, up to a bound: one huge
- * message does not hold its memory for ever.
- * Not thread-safe. */
+ * Allocation moves a pointer.  A reset frees everything at once but keeps the
+ * memory, so in the steady state nothing is allocated.  If a message needed
+ * several blocks, the reset replaces them by one of their total size, up to a
+ * bound, so that one huge message does not hold its memory forever. Not
+ * thread-safe. */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 
@@ -17,18 +17,19 @@
 
 struct arena;
 
+/* An arena whose first block has this size. */
 struct arena *arena_new(size_t first_block_bytes);
 
-/* NULL is fine. */
+/* NULL is allowed. */
 void arena_free(struct arena *);
 
-/* `size_bytes` aligned for any type, not zeroed; valid until arena_reset. */
+/* Memory aligned for any type, not zeroed; valid until arena_reset. */
 void *arena_take(struct arena *, size_t size_bytes);
 
 /* A copy of the bytes, valid until arena_reset. */
 struct span arena_copy(struct arena *, struct span);
 
-/* Everything taken before becomes invalid. */
+/* Free everything: all memory taken before becomes invalid. */
 void arena_reset(struct arena *);
 
 #endif

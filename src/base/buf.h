@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* buf - bytes that grow at the end.
+/* buf - a growing sequence of bytes.
  *
- * The caller's storage; zero-initialised it is empty and valid.  Growth
- * doubles; buf_clear keeps the memory. */
+ * The struct is the caller's storage; zero-initialised, it is empty and valid.
+ * Its capacity doubles as it grows.  buf_clear keeps the memory. */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 
@@ -21,10 +21,10 @@ struct buf {
 /* Free the memory; the buffer is empty and valid again. */
 void buf_fini(struct buf *);
 
-/* For buf_reserve, when there is no room. */
+/* Make room for `more_bytes`; called by the functions below if needed. */
 void buf_grow(struct buf *, size_t more_bytes);
 
-/* Make room for `more_bytes` behind what is there; returns the place. */
+/* Make room for `more_bytes` after the content; returns that place. */
 static inline char *buf_reserve(struct buf *b, size_t more_bytes)
 {
 	if (b->cap - b->len < more_bytes)
@@ -32,19 +32,22 @@ static inline char *buf_reserve(struct buf *b, size_t more_bytes)
 	return b->ptr + b->len;
 }
 
-/* Cut off the first `bytes`; keeps the memory. */
+/* Remove the first `bytes`; keeps the memory. */
 void buf_cut_front(struct buf *, size_t bytes);
 
+/* Append formatted text. */
 void buf_printf(struct buf *, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* NUL-terminate (the NUL is not counted) and return the text. */
 const char *buf_text(struct buf *);
 
+/* Remove the content; keeps the memory. */
 static inline void buf_clear(struct buf *b)
 {
 	b->len = 0;
 }
 
+/* Exchange two buffers. */
 static inline void buf_swap(struct buf *a, struct buf *b)
 {
 	struct buf was = *a;
@@ -52,6 +55,7 @@ static inline void buf_swap(struct buf *a, struct buf *b)
 	*b = was;
 }
 
+/* Append bytes. */
 static inline void buf_put(struct buf *b, const char *bytes, size_t len)
 {
 	if (b->cap - b->len < len)
@@ -61,22 +65,26 @@ static inline void buf_put(struct buf *b, const char *bytes, size_t len)
 	b->len += len;
 }
 
+/* Append the bytes of a span. */
 static inline void buf_put_span(struct buf *b, struct span s)
 {
 	buf_put(b, s.ptr, s.len);
 }
 
+/* Append a NUL-terminated text without its NUL. */
 static inline void buf_put_text(struct buf *b, const char *text)
 {
 	buf_put(b, text, strlen(text));
 }
 
+/* Append one byte. */
 static inline void buf_put_char(struct buf *b, char c)
 {
 	*buf_reserve(b, 1) = c;
 	b->len++;
 }
 
+/* The content, valid until the buffer changes. */
 static inline struct span buf_span(const struct buf *b)
 {
 	return span_make(b->ptr, b->len);

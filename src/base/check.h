@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* check - what cannot happen, and what must not be ignored.
+/* check - assertions, function attributes and exit codes.
  *
- * CHECK is compiled into every build.  A process whose own state is wrong may
- * not go on writing evidence: it prints the place and ends with
- * EXIT_CODE_BUG. */
+ * CHECK is compiled into every build.  A process whose own state is wrong must
+ * not go on writing evidence: it prints the place and exits with EXIT_CODE_BUG.
+ */
 #ifndef BASE_CHECK_H
 #define BASE_CHECK_H
 
@@ -20,7 +20,7 @@ enum {
 
 #define CHECK(e) ((e) ? (void)0 : check_failed(#e, __FILE__, __LINE__))
 
-/* Print `check="expr" file=... line=...` to standard error and end. */
+/* Print `check="expr" file=... line=...` to standard error and exit. */
 _Noreturn void check_failed(const char *expr, const char *file, int line);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* clock - the two times: what the calendar says, and what has passed. */
+/* clock - the wall clock, the monotonic clock and the used CPU time. */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
@@ -8,13 +8,14 @@
 #define NS_PER_S INT64_C(1000000000)
 #define NS_PER_MS INT64_C(1000000)
 
-/* Nanoseconds since 1970-01-01 UTC; may jump. */
+/* The wall clock in nanoseconds since 1970-01-01 UTC; it may jump. */
 int64_t clock_real_ns(void);
 
-/* Nanoseconds since some moment; never goes back.  For intervals. */
+/* The monotonic clock in nanoseconds since an unspecified moment; for
+ * intervals. */
 int64_t clock_mono_ns(void);
 
-/* Nanoseconds of CPU that the process has used, all threads. */
+/* The CPU time that all threads of the process have used, in nanoseconds. */
 int64_t clock_cpu_ns(void);
 
 #endif

@@ -11,7 +11,7 @@ enum { LINE_BYTES_MAX = PATH_MAX + 256, US = 1000 };
 
 struct place {
 	bool is_v1;
-	char path[PATH_MAX]; /* of the group, as the kernel names it */
+	char path[PATH_MAX]; /* the kernel's name of the group */
 };
 
 static FILE *open_below(const char *root, const char *path)
@@ -35,7 +35,7 @@ static bool lists(const char *list, size_t bytes, const char *word)
 	return false;
 }
 
-/* Lines "ID:CONTROLLERS:PATH"; version 2 is "0::PATH". */
+/* Find the group in lines "ID:CONTROLLERS:PATH"; version 2 has "0::PATH". */
 static bool find_group(const char *root, struct place *place)
 {
 	char line[LINE_BYTES_MAX];
@@ -60,7 +60,8 @@ static bool find_group(const char *root, struct place *place)
 	return is_found;
 }
 
-/* "ID PARENT DEVICE ROOT MOUNT_POINT OPTIONS ... - TYPE SOURCE OPTIONS" */
+/* Read a line "ID PARENT DEVICE ROOT MOUNT_POINT OPTIONS ... - TYPE SOURCE
+ * OPTIONS" of mountinfo. */
 static bool is_mount(char *line, const struct place *place, char **below,
 		     char **point)
 {
@@ -83,7 +84,7 @@ static bool is_mount(char *line, const struct place *place, char **below,
 	return *below != NULL && *point != NULL;
 }
 
-/* In a container the mount may begin at the group itself. */
+/* In a container, the mount may begin at the group itself. */
 static const char *path_below(const char *path, const char *top)
 {
 	size_t length = strcmp(top, "/") == 0 ? 0 : strlen(top);
@@ -111,7 +112,8 @@ static bool find_directory(const char *root, const struct place *place,
 	return is_found;
 }
 
-/* One or two numbers; false when the first is none, like "max" or -1. */
+/* Read one or two numbers.  False if the first is not positive, like "max" or
+ * -1. / */
 static bool read_numbers(const char *root, const char *directory,
 			 const char *name, int64_t *first, int64_t *second)
 {

@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* descriptors - who may hold how many of those that the process may have.
+/* descriptors - how the file descriptors of the process are shared out.
  *
  *     half: connections of inputs | a quarter: output files
- *     an eighth: connections of HTTP | the rest: all others */
+ *     an eighth: connections of HTTP | the rest: everything else */
 #ifndef BASE_DESCRIPTORS_H
 #define BASE_DESCRIPTORS_H
 
 #include <stddef.h>
 
-/* Connections of all inputs together. */
+/* The maximum of connections of all inputs together. */
 enum { CONNECTIONS_MAX = 256 };
 
-/* Have as many as the hard limit allows, as far as they are of use. */
+/* Raise the soft limit to the hard limit, or as far as it is useful. */
 void descriptors_raise(void);
 
+/* The shares of input connections and of HTTP connections. */
 size_t descriptors_for_connections(void);
 size_t descriptors_for_http(void);
 
-/* Of each of so many outputs: those that rest between two batches. */
+/* How many idle files each of this number of outputs may keep open. */
 size_t descriptors_for_files(size_t outputs);
 
 #endif

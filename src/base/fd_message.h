@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* packet - bytes and descriptors in one message over a Unix socket that keeps
- * the bounds of messages.  Whether to wait is the socket's O_NONBLOCK. */
+/* fd_message - sends bytes and descriptors in one message over a Unix socket
+ * that preserves message boundaries.  The socket's O_NONBLOCK decides whether
+ * calls wait. */
 #ifndef BASE_FD_MESSAGE_H
 #define BASE_FD_MESSAGE_H
 
@@ -19,13 +20,13 @@ struct fd_message {
 	uint32_t fd_count; /* at most FD_MESSAGE_FDS_MAX */
 };
 
-/* False when the other end is gone, or would have to be waited for. */
+/* Send a message.  False if the other end is gone or the call would wait. */
 bool fd_message_send(int fd, const struct fd_message *) MUST_USE;
 
-/* The same; of exactly size_bytes.  fd_count is how many descriptors there is
- * room for, and becomes how many came; they are the caller's to close, and
- * close-on-exec.  There are fewer than were sent when the process may have no
- * more. */
+/* Receive a message of exactly size_bytes.  fd_count is the room for
+ * descriptors and becomes the number received; the caller must close them, and
+ * they are close-on-exec.  If the process may have no more descriptors, fewer
+ * arrive than were sent.  False as above. */
 bool fd_message_receive(int fd, struct fd_message *) MUST_USE;
 
 #endif

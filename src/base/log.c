@@ -72,7 +72,7 @@ static void put_line(enum log_level level, const char *mod, uint64_t repeated,
 	if (used > sizeof line - 1)
 		used = sizeof line - 1;
 	line[used++] = '\n';
-	/* A log that cannot be written must not stop the logs: ignored. */
+	/* A log that cannot be written must not stop the collecting. */
 	ssize_t ignored = write(out.fd, line, used);
 	(void)ignored;
 }

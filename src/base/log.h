@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* say - sluiced's own log lines.
+/* log - sluiced's own log lines.
  *
  *     2026-11-21T02:50:00.123Z level=warn mod=file_sink path=/x err="..."
  *
- * One write() a line to standard error or to the file that log_open named, so
- * that lines of two threads never mix.  Lower case, no full stop, never the
- * content of a message below LOG_DEBUG.
- * The only module with state of its own: the level, the descriptor.
- * Thread-safe once log_open has returned. */
+ * Each line is one write() to standard error or to the file given to log_open,
+ * so lines of two threads never mix.  The text is lower case without a full
+ * stop, and the content of messages appears only at LOG_DEBUG. This is the only
+ * module with global state: the level and the descriptor. Thread-safe once
+ * log_open has returned. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -20,29 +20,30 @@
 
 enum log_level { LOG_OFF, LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
-/* Where and from which level on; path NULL means standard error. */
+/* Set the file, or standard error if path is NULL, and the level. */
 bool log_open(const char *path, enum log_level, struct err *) MUST_USE;
 
 /* Whether a line of this level would be written. */
 bool log_is_on(enum log_level);
 
-/* "level=... mod=MOD " and the rest, which is key=value pairs by convention. */
+/* Log "level=... mod=MOD " and the text, which consists of key=value pairs. */
 void log_line(enum log_level, const char *mod, const char *format, ...)
 	PRINTF_LIKE(3, 4);
 
-/* At most one line in ten seconds for one place in the code: what was held
- * back in between is told as repeated=N.  Zero-initialised; one for each
- * place, owned by the thread that says it. */
+/* Limits one place in the code to one line in ten seconds.  The next line has
+ * repeated=N for N suppressed ones.  Zero-initialised; each place has its own,
+ * which belongs to the logging thread. */
 struct log_rate {
 	int64_t next_ns;
 	uint64_t held;
 };
 
+/* Log a line, subject to the limit. */
 void log_rated(struct log_rate *, enum log_level, const char *mod,
 	       const char *format, ...) PRINTF_LIKE(4, 5);
 
-/* The bytes in double quotes, escaped and cut at 200, for a format's %s.
- * Returns `room`. */
+/* Write the bytes in double quotes, escaped and truncated at 200 bytes, into
+ * `room`, and return it, for a format's %s. */
 enum { LOG_QUOTED_BYTES = 256 };
 const char *log_quoted(struct span, char room[static LOG_QUOTED_BYTES]);
 

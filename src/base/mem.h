@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mem - memory that is there, or the process is not.
+/* mem - allocation that never fails: without memory, the process aborts.
  *
- * Running out of memory aborts: one process, a queue that waits and a
- * restarter make unwinding every allocation bad value.  Nothing on the way of
- * a message allocates in the steady state. */
+ * Handling each failed allocation would cost more than it gains, because the
+ * journal keeps the messages and the supervisor restarts the worker.  In the
+ * steady state, processing a message allocates nothing. */
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
 
 #include <stddef.h>
 
-/* Zeroed, never NULL.  Free with free(). */
+/* Zeroed memory, never NULL.  Free with free(). */
 void *mem_new(size_t count, size_t size_bytes);
 
-/* As realloc, never NULL; what is new is not zeroed. */
+/* As realloc, but never NULL; new memory is not zeroed. */
 void *mem_grow(void *old, size_t count, size_t size_bytes);
 
-/* At the start: large pieces are mapped each on its own, so that they go back
- * when they are freed, and grow without a copy.  The C library would else stop
- * that at the first one that is freed. */
+/* Call this at the start: from then on, each large allocation has a mapping of
+ * its own, which is returned when freed and grows without a copy.  By default
+ * the C library stops this after the first large free(). */
 void mem_map_large(void);
 
-/* A NUL-terminated copy of `length` bytes, or of a string.  Free with free(). */
+/* A NUL-terminated copy of `length` bytes, or of a string.  Free with free().
+ */
 char *mem_copy(const char *bytes, size_t length);
 char *mem_text(const char *text);
 

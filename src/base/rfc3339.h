@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rfc3339 - a moment as text, 2026-11-21T02:50:00.123456789Z: UTC, to the
- * nanosecond, so that nothing of it is lost and its order is the text's. */
+/* rfc3339 - writes a time as 2026-11-21T02:50:00.123456789Z: in UTC with
+ * nanoseconds, so that nothing is lost and texts sort by time. */
 #ifndef BASE_RFC3339_H
 #define BASE_RFC3339_H
 
@@ -8,7 +8,7 @@
 
 struct buf;
 
-/* Append it; `real_ns` counts from 1970. */
+/* Append the time; `real_ns` is in nanoseconds since 1970. */
 void rfc3339_put(struct buf *, int64_t real_ns);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* span - some bytes that somebody else owns.
+/* span - a borrowed sequence of bytes.
  *
- * Everything that is parsed is a span into the datagram, or into the arena of
- * the message; nothing in it is NUL-terminated and any byte may occur. */
+ * Everything that is parsed is a span of the datagram or of the message's
+ * arena.  It is not NUL-terminated and may contain any byte. */
 #ifndef BASE_SPAN_H
 #define BASE_SPAN_H
 
@@ -18,21 +18,25 @@ struct span {
 /* A span from a string literal. */
 #define SPAN(literal) ((struct span){"" literal, sizeof(literal) - 1})
 
+/* The span of a NUL-terminated text. */
 static inline struct span span_of(const char *text)
 {
 	return (struct span){text, strlen(text)};
 }
 
+/* The span of these bytes. */
 static inline struct span span_make(const char *ptr, size_t len)
 {
 	return (struct span){ptr, len};
 }
 
+/* Whether it has no bytes. */
 static inline bool span_is_empty(struct span s)
 {
 	return s.len == 0;
 }
 
+/* Whether both have the same bytes. */
 static inline bool span_equals(struct span a, struct span b)
 {
 	return a.len == b.len &&

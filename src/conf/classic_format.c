@@ -146,11 +146,11 @@ static bool set(struct reader_source *s, struct span value, struct err *e)
 	if (!conf_tree_set(s->conf, name, value, e))
 		return err_in(e, "%s:%zu: @SET", s->name, s->line);
 	if (memmem(value.ptr, value.len, "${", 2) != NULL)
-		log_line(
-			LOG_WARN, "conf",
-			"at=%s:%zu key=@SET err=\"${...} is not expanded in the "
-			"value of @SET\"",
-			s->name, s->line);
+		log_line(LOG_WARN, "conf",
+			 "at=%s:%zu key=@SET err=\"${...} is not expanded in "
+			 "the "
+			 "value of @SET\"",
+			 s->name, s->line);
 	return true;
 }
 

@@ -445,10 +445,10 @@ void conf_ignore(struct conf_section *s, const char *key, const char *why)
 		if (k->is_known || !fits(key, k->name))
 			continue;
 		if (k->value[0] != '\0')
-			log_line(
-				LOG_INFO, "conf",
-				"at=%s:%zu key=%s msg=\"has no effect here: %s\"",
-				s->file, k->line, k->name, why);
+			log_line(LOG_INFO, "conf",
+				 "at=%s:%zu key=%s msg=\"has no effect here: "
+				 "%s\"",
+				 s->file, k->line, k->name, why);
 		note_known(s, k->name);
 	}
 }

@@ -246,11 +246,11 @@ static bool note_variable(struct file *f, yaml_node_t *key, yaml_node_t *value,
 		v->value = value;
 		break;
 	case 3:
-		log_line(
-			LOG_INFO, "conf",
-			"at=%s:%zu key=refresh_interval msg=\"has no effect here: "
-			"a reload reads the file again\"",
-			f->name, line_of(key));
+		log_line(LOG_INFO, "conf",
+			 "at=%s:%zu key=refresh_interval msg=\"has no effect "
+			 "here: "
+			 "a reload reads the file again\"",
+			 f->name, line_of(key));
 		break;
 	default:
 		v->name = key;
@@ -304,10 +304,10 @@ static bool include_all(struct file *f, const yaml_node_t *at, const char *dir,
 {
 	glob_t found;
 	if (conf_file_find_in(dir, pattern, &found) != 0) {
-		log_line(
-			LOG_WARN, "conf",
-			"at=%s:%zu key=includes err=\"no file matches\" path=%s",
-			f->name, line_of(at), pattern);
+		log_line(LOG_WARN, "conf",
+			 "at=%s:%zu key=includes err=\"no file matches\" "
+			 "path=%s",
+			 f->name, line_of(at), pattern);
 		return true;
 	}
 	bool ok = true;

@@ -84,7 +84,11 @@ const char *parser_verdict_name(enum parser_verdict);
  */
 struct parser *parser_new(const struct parser_opts *, const char **wrong,
 			  struct err *);
+
+/* NULL is allowed. */
 void parser_free(struct parser *);
+
+/* Its name in the configuration. */
 const char *parser_name(const struct parser *);
 
 /* Append the fields of the text to `into`, which must have no fields, and set
@@ -103,6 +107,8 @@ enum parser_verdict parser_apply(struct parser *, struct span text,
 
 /* The parsers of a configuration by name.  The set owns them. */
 struct parser_set *parser_set_new(void);
+
+/* NULL is allowed. */
 void parser_set_free(struct parser_set *);
 
 /* Give the parser to the set.  It replaces and frees one of the same name, so

@@ -5,7 +5,7 @@
  *       | reads the configuration                    |
  *       |--- READY: the endpoints that I need ------>| opens them; on a reload:
  *       |                                            | sends LEAVE to the old
- *       |<-- GO: here they are ----------------------| worker, waits for its end
+ *       |<-- GO: here they are ----------------------| worker, awaits its end
  *       | opens the journal                          |
  *       |--- WORKING ------------------------------->|
  *       |--- RELOAD: requested over HTTP ----------->|

@@ -187,10 +187,11 @@ static void leave_for_reload(struct worker *w)
 {
 	bool must_stay = w->settings->storage_in_memory && is_blocked(w);
 	if (must_stay && w->state == RUNNING)
-		log_line(
-			LOG_WARN, "worker",
-			"reload=waiting err=\"output blocked and the journal is in "
-			"memory\"");
+		log_line(LOG_WARN, "worker",
+			 "reload=waiting err=\"output blocked and the journal "
+			 "is "
+			 "in "
+			 "memory\"");
 	else
 		leave(w, "reload", w->live_on);
 	bool is_going = w->state == RUNNING || w->state == LEAVING;
@@ -329,18 +330,19 @@ static void start_signals(struct worker *w)
 static void log_found(const struct journal_found *found, const char *path)
 {
 	if (found->damaged[0] != '\0')
-		log_line(
-			LOG_ERROR, "journal",
-			"path=%s err=\"%s\" set_aside=%s "
-			"action=\"run sluiced replay %s to send its good messages\"",
-			path, found->why, found->damaged, found->damaged);
+		log_line(LOG_ERROR, "journal",
+			 "path=%s err=\"%s\" set_aside=%s "
+			 "action=\"run sluiced replay %s to send its good "
+			 "messages\"",
+			 path, found->why, found->damaged, found->damaged);
 	if (found->is_written_back)
-		log_line(
-			LOG_WARN, "journal",
-			"path=%s err=\"the journal is on a disk: receiving waits "
-			"while the kernel writes pages back\" action=\"put it on a "
-			"tmpfs (emptyDir with medium: Memory)\"",
-			path);
+		log_line(LOG_WARN, "journal",
+			 "path=%s err=\"the journal is on a disk: receiving "
+			 "waits "
+			 "while the kernel writes pages back\" "
+			 "action=\"put it on a "
+			 "tmpfs (emptyDir with medium: Memory)\"",
+			 path);
 	if (found->messages > 0)
 		log_line(LOG_INFO, "journal",
 			 "path=%s recovered=%" PRIu64 " from_slots=%" PRIu64

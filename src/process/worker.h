@@ -4,7 +4,7 @@
  *
  *     running --SIGTERM, SIGINT--> draining --idle 1 s, or Grace--> finishing
  *        |                            |                               |
- *        |                            |    everything is written, or Grace is over
+ *        |                            |      all is written, or Grace is over
  *        +--- LEAVE, channel closed --+---> leaving                   |
  *                                              | the batch is done    |
  *                                              v                      v

@@ -42,26 +42,31 @@ struct field {
 	struct value value;
 };
 
+/* The null value. */
 static inline struct value value_null(void)
 {
 	return (struct value){.type = VALUE_NULL};
 }
 
+/* A boolean. */
 static inline struct value value_bool(bool boolean)
 {
 	return (struct value){.type = VALUE_BOOL, .boolean = boolean};
 }
 
+/* A signed 64-bit integer. */
 static inline struct value value_int(int64_t integer)
 {
 	return (struct value){.type = VALUE_INT, .integer = integer};
 }
 
+/* A floating-point number. */
 static inline struct value value_float(double real)
 {
 	return (struct value){.type = VALUE_FLOAT, .real = real};
 }
 
+/* A string, which is borrowed. */
 static inline struct value value_string(struct span string)
 {
 	return (struct value){.type = VALUE_STRING, .string = string};

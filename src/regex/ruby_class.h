@@ -44,6 +44,7 @@ bool ruby_names_characters(struct span text);
 /* The set of \d \w \s \h or their capitals.  False for another letter. */
 bool ruby_letter_set(char letter, struct ruby_set *);
 
+/* Append the set as a class, [...]. */
 void ruby_put_set(struct buf *, const struct ruby_set *);
 
 /* With the cursor after a backslash, read \n, \x41, \u3042, \cA, \0 and the
@@ -52,6 +53,8 @@ void ruby_put_set(struct buf *, const struct ruby_set *);
  * error. */
 bool ruby_read_code(struct ruby_cursor *, bool is_octal, bool *is_code,
 		    uint32_t *code) MUST_USE;
+
+/* Append a character so that it stands for itself. */
 void ruby_put_code(struct buf *, uint32_t code);
 
 /* With the cursor after \p or \P, append PCRE2's text for the property;

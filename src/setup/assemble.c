@@ -258,11 +258,11 @@ static void place_storage(struct assembly *a)
 	struct buf b = {0};
 	struct stat st;
 	if (path == NULL && beside == NULL && !a->settings.storage_in_memory) {
-		log_line(
-			LOG_WARN, "assemble",
-			"err=\"without storage.path in [SERVICE] the journal is "
-			"in memory and unwritten messages do not survive a "
-			"crash\" action=\"set storage.path\"");
+		log_line(LOG_WARN, "assemble",
+			 "err=\"without storage.path in [SERVICE] the journal "
+			 "is "
+			 "in memory and unwritten messages do not survive a "
+			 "crash\" action=\"set storage.path\"");
 		a->settings.storage_in_memory = true;
 	}
 	if (a->settings.storage_in_memory)

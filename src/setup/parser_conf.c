@@ -44,7 +44,8 @@ const struct conf_key_spec parser_conf_keys[] = {
 	 .help = "KEY:TYPE ..., where TYPE is string, integer, float, bool or "
 		 "hex."},
 	{"Decode_Field", CONF_WORDS, .is_repeatable = true,
-	 .help = "DECODER FIELD [try_next|do_next]: decode a field and add what "
+	 .help = "DECODER FIELD [try_next|do_next]: decode a field and add "
+		 "what "
 		 "it holds."},
 	{"Decode_Field_As", CONF_WORDS, .is_repeatable = true,
 	 .help = "The same, replacing the field. DECODER is json, escaped, "

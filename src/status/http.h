@@ -34,7 +34,7 @@ typedef void (*http_answer_fn)(void *, const struct http_request *,
 			       struct http_answer *);
 
 struct http_opts {
-	int fd; /* listening; closed by http_stop, or by the caller on failure */
+	int fd; /* listening; http_stop, or on failure the caller, closes it */
 	http_answer_fn answer;
 	void *data;
 };

@@ -28,6 +28,7 @@ struct status_opts {
 
 struct status;
 
+/* Begin with empty counters; never NULL. */
 struct status *status_new(const struct status_opts *);
 
 /* NULL is allowed. */
