@@ -1,46 +1,49 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the cases of cases/*.yaml: that sluiced does what Fluent Bit does.
+"""Run the cases in cases/*.yaml, which show that sluiced does what Fluent Bit
+does.
 
     SLUICED=build/sluiced test/compat/run.py          all cases with sluiced
     FLUENT_BIT=fluent-bit test/compat/run.py          with the real program
-    run.py csv "lua: a hook"                          those named so
-    run.py --show csv                                 print what comes out
+    run.py csv "lua: a hook"                          cases with this in the name
+    run.py --show csv                                 print the results
     run.py --rows                                     check conf/compat.md
-    run.py --unconfirmed                              list what nobody confirmed
-    FLUENT_BIT=... run.py --confirm                   write the version into
+    run.py --unconfirmed                              list unconfirmed cases
+    FLUENT_BIT=... run.py --confirm                   add the version to
                                                       `confirmed` of each case
-                                                      that is as it says
+                                                      that it passes
 
-A file is an area, a list of cases.  A case:
+Each file is one topic and holds a list of cases.  A case:
 
     - name: csv quotes a delimiter  # a sentence, unique in the file
       confirmed: [1.8.13, 5.1.1]    # the versions that did exactly this
-      env: {TZ: UTC}                # else there is only PATH and HOME
-      time: "2026-11-21 02:50:00"   # in UTC: its clock starts there
+      env: {TZ: UTC}                # added to PATH and HOME
+      time: "2026-11-21 02:50:00"   # UTC: the clock of the program starts here
       conf: |                       # written to @DIR@/fluent-bit.conf
         ...
-      main: fluent-bit.yaml         # if it is to have another name
+      main: fluent-bit.yaml         # another name of that file
       extra: {hook.lua: "...", link.conf: {link: ../other}}  # more files
-             # {data: hooks/x.lua}: a copy of one of test/data
-      args: ["-D"]                  # behind -c CONF; without conf, all of it
-      cwd: out                      # below @DIR@; out unless told otherwise
-      send: ["<190>...", ...]       # in order, each one datagram
-      http: [{path: /, json: {}}]   # asked after what was sent was received
+             # {data: hooks/x.lua} copies a file of test/data
+      args: ["-D"]                  # after -c CONF; without conf, all arguments
+      cwd: out                      # the working directory below @DIR@
+      send: ["<190>...", ...]       # in this order, one datagram each
+      http: [{path: /, json: {}}]   # requested after the messages were received
       perm: "0644"                  # the mode of the socket at @SOCKET@
       files: {out/name: "text"}     # all files below @DIR@/out at the end
-      stdout: text                  # in it; a list: all of them
-      stderr: text                  # the same; looked at only with sluiced
-      exit: 0                       # else it does not start, or, where
-                                    # something is sent, dies (-11) of it
-      differs:                      # what replaces the above
+      stdout: text                  # must be in the output; a list: all of them
+      stderr: text                  # the same; checked only with sluiced
+      exit: 0                       # the program does not start or, if messages
+                                    # are sent, dies of them (-11)
+      differs:                      # replaces the above for one program
         "5.1.1": {files: {...}}
         sluiced: {files: {...}, row: name of the row in conf/compat.md}
 
-conf may be a list of texts, joined; an item {parts: ...} in place of a case
-holds what other cases take by YAML anchors.
+conf may be a list of texts, which are joined.  An item {parts: ...} instead of
+a case holds texts that the cases use through YAML anchors; the parts in
+common.yaml can be used by every file.
 
-`differs: {sluiced: {as: 5.1.1, row: ...}}` is: as that version does.
+`differs: {sluiced: {as: 5.1.1, row: ...}}` means that sluiced does what that
+version does.
 
 In all texts @DIR@ is the case's directory, @SOCKET@ and @SOCKET2@ are two
 socket paths, @TCP@, @UDP@ and @PORT@ (HTTP) are ports, @PARSERS@ is our

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of differences in conf/compat.md, beside the cases."""
+"""The tables of differences in conf/compat.md, compared with the cases."""
 from pathlib import Path
 
 TABLE = Path(__file__).resolve().parents[2] / "conf/compat.md"
 COLUMNS = ["what", "Fluent Bit 1.8.13", "5.1.1", "sluiced", "why",
-           "key that brings the old way back"]
+           "key that restores Fluent Bit's behaviour"]
 
 
 def rows():
@@ -25,13 +25,13 @@ def rows():
 
 
 def problems(cases):
-    """Sentences, none where each row is named by a case, and vice versa."""
+    """What is wrong: a row that no case names, or a case that names no row."""
     named = {case.row for case in cases if case.row}
     there = rows()
     found = [f"{case.name}: there is no row {case.row!r}"
              for case in cases if case.row and case.row not in there]
     found += [f"no case names the row {row!r}" for row in there
               if row not in named]
-    found += [f"there twice: {row!r}" for row in set(there)
+    found += [f"two rows are called {row!r}" for row in set(there)
               if there.count(row) > 1]
     return found
