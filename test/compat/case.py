@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A case as it is written down, and what it means for one program."""
+"""Reads cases and says what each one means for one program."""
 import base64
 import re
 from collections import Counter
@@ -18,16 +18,16 @@ PLACE = re.compile(r"@[A-Z0-9]+@")
 
 
 class Wrong(Exception):
-    """A case that cannot be understood."""
+    """A case has a mistake."""
 
 
 def joined(conf):
-    """A configuration may be a list of texts."""
+    """The text of a configuration, which may be a list of texts."""
     return "".join(conf) if isinstance(conf, list) else conf
 
 
 class Case:
-    """`name` is the one that selects it: "area: sentence"."""
+    """One case.  Its name is "area: sentence"."""
 
     def __init__(self, path, raw):
         self.path = path
@@ -64,7 +64,7 @@ class Case:
         return self.differs.get("sluiced", {}).get("row")
 
     def as_for(self, program):
-        """What is done and expected with "sluiced" or a version."""
+        """The case as it applies to "sluiced" or to a version."""
         other = dict(self.differs.get(program, {}))
         other.pop("row", None)
         base = self.raw
@@ -103,12 +103,12 @@ def load(folder):
     twice = [n for n, count in Counter(c.name for c in cases).items()
              if count > 1]
     if twice:
-        raise Wrong(f"there twice: {twice}")
+        raise Wrong(f"two cases have this name: {twice}")
     return cases
 
 
 def filled(value, places):
-    """With @DIR@ and so on replaced, and @x*40000@ drawn out."""
+    """Replace @DIR@ and the like, and expand @x*40000@."""
     if isinstance(value, str):
         value = PLACE.sub(lambda m: places.get(m[0], m[0]), value)
         return REPEATED.sub(lambda m: m[1] * int(m[2]), value)
@@ -121,7 +121,7 @@ def filled(value, places):
 
 
 def bytes_of(value):
-    """Of a text, or of {text: ...} or {base64: ...}."""
+    """The bytes of a text, of {text: ...} or of {base64: ...}."""
     if isinstance(value, dict):
         if "base64" in value:
             return base64.b64decode(value["base64"])

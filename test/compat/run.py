@@ -45,20 +45,24 @@ common.yaml can be used by every file.
 `differs: {sluiced: {as: 5.1.1, row: ...}}` means that sluiced does what that
 version does.
 
-In all texts @DIR@ is the case's directory, @SOCKET@ and @SOCKET2@ are two
-socket paths, @TCP@, @UDP@ and @PORT@ (HTTP) are ports, @PARSERS@ is our
-conf/parsers.conf, and @x*400@ is 400 times x.  What of these the configuration mentions is waited for.
+In all texts, @DIR@ is the directory of the case, @SOCKET@ and @SOCKET2@ are two
+socket paths, @TCP@, @UDP@ and @PORT@ (HTTP) are ports, @PARSERS@ is the path of
+conf/parsers.conf, and @x*400@ is 400 times x.  The runner waits for the sockets
+and ports that the configuration names.
 
-Sent: a text, {text: ...} or {base64: ...}, with {via: unix_tcp, to:
-"@SOCKET2@"} otherwise than to @SOCKET@ by unix_udp (udp, tcp, unix_tcp): a
-stream is one connection, closed at the end.  {signal: HUP} sends a signal,
-{wait: 2} gives it up to two seconds to end.
+An item of `send` is a text, {text: ...} or {base64: ...}.  It goes to @SOCKET@
+as a Unix datagram, or elsewhere with {via: unix_tcp, to: "@SOCKET2@"}, where via
+is udp, tcp or unix_tcp.  A stream is one connection, closed at the end.
+{signal: HUP} sends a signal, and {wait: 2} waits up to two seconds for the
+program to end.
 
-A file: a text, {base64: ...}, {re: ...} for all of it, or {any_order: text}:
-each line, keys of its JSON in any order.
+A file is a text, {base64: ...}, {re: ...} for a regular expression that matches
+all of it, or {any_order: text}, which compares the lines with the keys of their
+JSON in any order.
 
-HTTP: path, method, status (200), and of the body: is (all of it), has (list of
-texts), re (all of it), json (equal).  Asked again until it fits.
+An item of `http` has path, method and status (200), and for the body: is (all of
+it), has (a list of texts), re (matches all of it) or json (equal).  The request
+is repeated until the answer fits.
 """
 import argparse
 import os
