@@ -166,7 +166,7 @@ static bool split(const struct reader_source *s, struct span text,
 	if (tab != NULL) {
 		key->len = (size_t)(tab - key->ptr);
 		return bad(s, e,
-			   "a tab behind key %s: a space must separate it "
+			   "a tab after key %s: a space must separate it "
 			   "from its value",
 			   log_quoted(*key, room));
 	}

@@ -7,7 +7,7 @@
  *
  * If a process is killed between a note and the next commit, the next process
  * finds the note.  The bytes that are in the file after `offset` were written;
- * it appends the rest.  So no byte is missing and none is there twice: delivery
+ * it appends the rest.  So no byte is missing and none appears twice: delivery
  * is exactly once if the same messages make the same lines again, and at least
  * once if not. */
 #ifndef JOURNAL_APPEND_NOTE_H

@@ -36,7 +36,7 @@ void counters_free(struct counters *);
 const void *counters_pack(struct counters *, size_t *bytes);
 
 /* Fill the totals and the counters of the view, whose objects have their names.
- * A block that is none changes nothing. */
+ * An invalid block changes nothing. */
 void counters_unpack(const void *block, size_t bytes, struct pipeline_view *);
 
 #endif

@@ -410,7 +410,7 @@ static bool read_member(struct ruby_cursor *c, struct class *k, bool *is_code,
 	if (*code != '\\')
 		return true;
 	if (at_end(c))
-		return ruby_fail_at(c, c->at, "nothing behind the \\");
+		return ruby_fail_at(c, c->at, "nothing follows the \\");
 	struct ruby_set set;
 	char letter = (char)ruby_peek(c, 0);
 	if (ruby_letter_set(letter, &set)) {

@@ -193,7 +193,7 @@ static bool put_back_reference(struct scan *s)
 static bool put_escape(struct scan *s)
 {
 	if (at_end(s))
-		return fail(s, "nothing behind the \\");
+		return fail(s, "nothing follows the \\");
 	begin(s, LAST_ATOM);
 	unsigned char letter = ruby_peek(&s->in, 0);
 	struct ruby_set set;

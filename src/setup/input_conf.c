@@ -90,7 +90,7 @@ const struct conf_key_spec input_syslog_keys[] = {
 
 /* Keys that other modes use: ignored and logged. */
 struct ignored {
-	const char *key; /* NULL behind the last one */
+	const char *key; /* NULL after the last one */
 	const char *why;
 };
 

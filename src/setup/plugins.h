@@ -35,7 +35,7 @@ struct input_kind {
 /* The inputs; a row without a name ends them. */
 extern const struct input_kind input_kinds[];
 
-/* Every table of keys: of a section, or of a plug-in in it.  False behind the
+/* Every table of keys: of a section, or of a plug-in in it.  False after the
  * last one. */
 struct plugin_keys {
 	const char *section; /* "OUTPUT" */

@@ -16,7 +16,7 @@
 /* What the command line says; all borrowed. */
 struct command_args {
 	const struct assemble_opts *assemble;
-	const char *operand; /* the one behind the command, or NULL */
+	const char *operand; /* the argument after the command, or NULL */
 	uint32_t rate;	     /* --rate; 0: no limit */
 	bool is_verbose;     /* -v */
 	bool is_plain;	     /* --plain */
@@ -33,7 +33,7 @@ struct command {
 	int (*run)(const struct command_args *);
 };
 
-/* NULL behind the last one. */
+/* NULL after the last one. */
 const struct command *commands_at(size_t index);
 
 /* NULL if there is no such command. */

@@ -125,10 +125,10 @@ static void a_malformed_text_is_refused(void **state)
 		 "x.conf:3: \"@Include x.conf\" must start in column 0: move "
 		 "it there"},
 		{"[S]\n    A\tb\n",
-		 "x.conf:2: a tab behind key \"A\": a space must separate it "
+		 "x.conf:2: a tab after key \"A\": a space must separate it "
 		 "from its value"},
 		{"[S]\n    A\tb c\n",
-		 "x.conf:2: a tab behind key \"A\": a space must separate it "
+		 "x.conf:2: a tab after key \"A\": a space must separate it "
 		 "from its value"},
 		{"[S]\n    A\n", "x.conf:2: key \"A\" has no value"},
 		{"[S]\n    A  \t\r\n", "x.conf:2: key \"A\" has no value"},
