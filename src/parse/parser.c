@@ -85,8 +85,9 @@ static void add_group(struct parser *p, size_t index, struct span key)
 	};
 }
 
-/* The groups are in the order of their names; groups of one name are adjacent.
- */
+/* List the named groups in the order in which the pattern first uses each name.
+ * Groups that share a name are adjacent.  False if the pattern is wrong or has
+ * no named group. */
 static bool take_regex(struct parser *p, const char *regex, struct err *e)
 {
 	p->pattern = pattern_new(span_of(regex), e);

@@ -78,6 +78,8 @@ enum parser_verdict {
 		PARSER_VERDICT_COUNT
 };
 
+/* The verdict's name in PARSER_VERDICTS, for example "no_match".  The text is
+ * static; never NULL. */
 const char *parser_verdict_name(enum parser_verdict);
 
 /* NULL on failure; *wrong is then the key of the configuration that is wrong.
