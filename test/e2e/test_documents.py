@@ -7,6 +7,7 @@ repository.  A block that needs a cluster, Docker or the host's directories
 starts with ```console and is not run."""
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -332,3 +333,24 @@ def test_every_file_in_backticks_exists(path):
             if not any((top / name).exists()
                        for top in (ROOT, ROOT / "src", path.parent))
             and "NAME" not in name] == []
+
+
+def test_the_example_configuration_of_readme_is_correct(tmp_path):
+    example, = [text for _, kind, text in BLOCK.findall(README)
+                if kind == "ini"]
+    assert len(example.splitlines()) <= 30
+    (tmp_path / "sluiced.conf").write_text(example)
+    hook = "create-log-file-path.lua"
+    shutil.copy(ROOT / "lua" / hook, tmp_path)
+    result = run("-c", tmp_path / "sluiced.conf", "--dry-run", cwd=tmp_path)
+    assert result.code == 0, result.err
+
+
+@pytest.mark.parametrize("text", [
+    text for _, kind, text in BLOCK.findall(KEYS.read_text())
+    if kind == "ini" and "@INCLUDE" not in text])
+def test_every_key_in_the_examples_of_conf_readme_exists(text):
+    known = {key[3] for key in keys_of_the_program()}
+    used = {line.split()[0].lower() for line in text.splitlines()
+            if line.startswith("    ")}
+    assert used and used <= known, used - known
