@@ -44,7 +44,7 @@ SANFLAGS  := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
 CFLAGS    ?= $(OPT)
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -iquote src $(WARN) $(HARDEN) $(SANFLAGS) \
              $(PKG_CFLAGS) $(CFLAGS) -pthread -MMD -MP
-ALL_LIBS   = $(SANFLAGS) -pthread -Wl,-z,relro,-z,now $(LDFLAGS) $(PKG_LIBS) -lresolv -lm -lresolv
+ALL_LIBS   = $(SANFLAGS) -pthread -Wl,-z,relro,-z,now $(LDFLAGS) $(PKG_LIBS) -lm -lresolv
 
 BIN       := $(BUILD)/sluiced
 CORE      := $(BUILD)/libcore.a

@@ -39,24 +39,21 @@ static const struct option_row {
 } option_rows[] = {
 	{'c', "config", .argument = "FILE",
 	 .help = "read this configuration; YAML if its name ends in .yaml "
-		 "or .yml, "
-		 "else Fluent Bit's classic format"},
+		 "or .yml, else Fluent Bit's classic format"},
 	{'R', "parser", .argument = "FILE",
 	 .help = "read one more Parsers_File", .key = "Parsers_File"},
 	{'w', "workdir", .argument = "DIR",
 	 .help = "change to this directory first"},
 	{'D', "dry-run",
 	 .help = "check configuration, parsers, scripts and output "
-		 "directories; "
-		 "bind "
-		 "and write nothing"},
+		 "directories; bind and write nothing"},
 	{'u', "allow-unknown",
 	 .help = "report unknown keys as warnings instead of errors"},
 	{'n', "no-supervisor",
 	 .help = "run as one process that nobody restarts, for debugging"},
 	{'q', "quiet", .help = "log errors only, unless Log_Level is set"},
 	{'v', "verbose",
-	 .help = "log everything, contents of bad messages too"},
+	 .help = "log everything, including the contents of bad messages"},
 	{'V', "version", .help = "print the version"},
 	{'h', "help", .help = "print this help"},
 	{'f', "flush", .argument = "SECONDS", .help = "set Flush",
@@ -168,8 +165,8 @@ static void put_help(FILE *to)
 		fprintf(to, "       sluiced %s %s\n", c->name, c->usage);
 	fputs("\nCollects nginx's access log over syslog and appends it, "
 	      "parsed, routed and\nrendered as a Fluent Bit configuration "
-	      "says, "
-	      "to files.\n\nOptions:\n",
+	      "says, to "
+	      "files.\n\nOptions:\n",
 	      to);
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		if (option_rows[i].help != NULL)

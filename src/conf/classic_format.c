@@ -148,8 +148,7 @@ static bool set(struct reader_source *s, struct span value, struct err *e)
 	if (memmem(value.ptr, value.len, "${", 2) != NULL)
 		log_line(LOG_WARN, "conf",
 			 "at=%s:%zu key=@SET err=\"${...} is not expanded in "
-			 "the "
-			 "value of @SET\"",
+			 "the value of @SET\"",
 			 s->name, s->line);
 	return true;
 }

@@ -2,16 +2,16 @@
 /* The happy path:
  *  1. a sender connects: accept_one opens a stream and a poll handle for it;
  *  2. bytes arrive: on_readable puts whole messages into the journal;
- *  3. the sender closes the connection: bytes without a message end become a
- *     message, too; the connection is closed;
+ *  3. the sender closes the connection: the last bytes become a message, too;
  *  4. or this worker leaves: the next worker takes over the connection together
- *     with the bytes of its unfinished message. Failure modes:
+ *     with the bytes of its unfinished message.
+ *
+ * Failure modes:
  *  - the journal is full: all connections pause until connections_resume;
  *  - too many connections are open: nobody is accepted until one ends;
  *  - the process is out of descriptors: the same, and retried every second;
- *  - the listening socket was shut down, by this worker or by a previous worker
- *    that was killed while it finished: nobody can connect; it is not polled.
- */
+ *  - the listening socket was shut down, by this worker or by one that was
+ *    killed while it finished: nobody can connect, so it is not polled. */
 #include "intake/connections.h"
 
 #include <errno.h>
@@ -449,12 +449,12 @@ static bool hand_over(struct connection *connection)
 	return true;
 }
 
-static bool lives_on(const struct listener *l, const bool *live_on)
+static bool is_kept(const struct listener *l, const bool *kept_by_next)
 {
-	return live_on != NULL && live_on[l->input.number];
+	return kept_by_next != NULL && kept_by_next[l->input.number];
 }
 
-void connections_leave(struct connections *c, const bool *live_on)
+void connections_leave(struct connections *c, const bool *kept_by_next)
 {
 	bool may_others_wait;
 	stop_listening(c);
@@ -462,11 +462,11 @@ void connections_leave(struct connections *c, const bool *live_on)
 	c->state = CONNECTIONS_FINISHING;
 	do {
 		for (size_t i = 0; i < c->listener_count; i++)
-			if (!lives_on(c->listeners[i], live_on))
+			if (!is_kept(c->listeners[i], kept_by_next))
 				accept_rest(c->listeners[i]);
 		may_others_wait = c->count >= c->count_max;
 		while (c->first != NULL) {
-			if (lives_on(c->first->from, live_on) &&
+			if (is_kept(c->first->from, kept_by_next) &&
 			    hand_over(c->first))
 				continue;
 			if (!take_rest(c->first))

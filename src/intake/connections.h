@@ -65,10 +65,10 @@ void connections_poll(struct connections *);
 bool connections_finish(struct connections *);
 
 /* Hand over the connections of those inputs whose sockets the next worker
- * keeps: live_on[input number], or NULL when there is no next worker.  Finish
- * the other connections as connections_finish does, as far as the journal has
- * room. */
-void connections_leave(struct connections *, const bool *live_on);
+ * keeps: kept_by_next[input number], or NULL when there is no next worker.
+ * Finish the other connections as connections_finish does, as far as the
+ * journal has room. */
+void connections_leave(struct connections *, const bool *kept_by_next);
 
 /* Close the handles.  The memory is freed once the loop has run once more.
  * NULL is allowed. */

@@ -437,16 +437,16 @@ static void take_last(struct datagram_input *s)
 		;
 }
 
-void receiver_leave(struct receiver *r, const bool *live_on)
+void receiver_leave(struct receiver *r, const bool *kept_by_next)
 {
 	atomic_store(&r->waits_for_room, false);
 	r->flow = DATAGRAMS_FLOWING;
 	r->phase = RECEIVER_LEAVING;
 	stop_polls(r);
 	for (uint32_t i = 0; i < r->input_count; i++)
-		if (live_on == NULL || !live_on[r->inputs[i].number])
+		if (kept_by_next == NULL || !kept_by_next[r->inputs[i].number])
 			take_last(&r->inputs[i]);
-	connections_leave(r->connections, live_on);
+	connections_leave(r->connections, kept_by_next);
 	uv_timer_stop(&r->wake_timer);
 }
 

@@ -67,12 +67,12 @@ uint64_t receiver_arrivals(const struct receiver *);
  * get EPIPE. */
 void receiver_finish(struct receiver *, void (*on_done)(void *), void *data);
 
-/* Make way for the next worker.  `live_on` has a flag for each input whose
+/* Make way for the next worker.  `kept_by_next` has a flag for each input whose
  * socket the next worker keeps; NULL means that there is no next worker.
  * Datagrams of kept inputs stay in the kernel, and their connections are handed
  * over.  Senders to the other inputs are refused; what the kernel still holds
  * of them is read, and dropped and counted if the journal has no room. */
-void receiver_leave(struct receiver *, const bool *live_on);
+void receiver_leave(struct receiver *, const bool *kept_by_next);
 
 /* Close the handles.  The memory is freed once the loop has run once more.
  * NULL is allowed. */

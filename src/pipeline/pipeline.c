@@ -3,12 +3,12 @@
  *  1. the intake thread appends messages to the journal and wakes this thread;
  *  2. the thread takes up to a batch of messages and runs each one through its
  *     decoder, the filter chain and the router; the sinks collect the lines;
- *  3. the sinks write, the journal commits, the counters are published;
- *  4. when the journal is empty, the thread sleeps again. Failure modes:
+ *  3. the sinks write, the journal commits, the counters are published.
+ *
+ * Failure modes:
  *  - the disk rejects writes (SINK_BLOCKED): step 3 is retried with back-off,
  *    no message is taken meanwhile, and the journal fills;
- *  - one file cannot be opened: its sink spills the lines and step 3 goes on;
- *    the sleep of step 4 is then short, to retry soon;
+ *  - one file cannot be opened: its sink spills the lines and retries soon;
  *  - the worker leaves while blocked: the batch is not committed; the next
  *    worker gets it again, and the journal's notes tell it what was written;
  *  - the worker finishes while blocked: after pipeline_abandon, every batch

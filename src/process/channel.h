@@ -46,12 +46,12 @@ struct channel_message {
 	enum channel_kind kind;
 	struct endpoint_specs specs;	    /* READY */
 	struct channel_log log;		    /* READY */
-	struct worker_counts worker_counts; /* GO, TALLY */
+	struct worker_counts worker_counts; /* GO, COUNTS */
 	bool is_draining;		    /* GO: a signal to stop has come */
 	int64_t grace_left_ms;		    /* GO, when draining */
 	uint32_t queue_lengths[ENDPOINTS_MAX]; /* GO */
 	bool are_kept[ENDPOINTS_MAX];	       /* GO, see socket_adopt */
-	bool live_on[ENDPOINTS_MAX]; /* LEAVE: the next worker keeps it */
+	bool kept_by_next[ENDPOINTS_MAX];      /* LEAVE: inputs that remain */
 	/* GO: the sockets, then HTTP.  The receiver must close them. */
 	int fds[ENDPOINTS_MAX + 1];
 	uint32_t fd_count;

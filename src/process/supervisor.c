@@ -3,10 +3,12 @@
  *  1. the supervisor forks a worker, which reads the configuration and sends
  *     READY with the endpoints that it needs;
  *  2. the supervisor opens the endpoints and passes them to the worker with GO;
- *  3. a signal to stop is forwarded; the worker drains, writes and exits with
- *     0. A signal that comes before the worker works is held until it does,
- *     because the socket may already hold datagrams.  A second one ends
- *     everything. Failure modes:
+ *  3. on a signal to stop, the supervisor sends SIGTERM to the worker, which
+ *     drains, writes everything and exits with 0.  A signal that comes before
+ *     the worker works is held until it does, because the socket may already
+ *     hold datagrams.  If a second one comes before that, both end at once.
+ *
+ * Failure modes:
  *  - the first worker exits before it works, for example because of a wrong
  *    configuration: the worker has printed the reason, and its exit code
  *    becomes the supervisor's;
@@ -17,9 +19,9 @@
  *    the next one continues draining;
  *  - the new worker of a reload exits before it is ready, or needs endpoints
  *    that cannot be opened: the old worker was never disturbed and stays;
- *  - the old worker of a reload does not leave in time: it is killed, which
- *    loses nothing (journal/journal.h) but connections that it could not hand
- *    over;
+ *  - the old worker of a reload does not leave in time: the supervisor kills
+ *    it.  Only connections that it could not hand over are lost
+ *    (journal/journal.h);
  *  - the supervisor is killed: the worker notices that its channel is closed,
  *    and leaves. */
 #include "process/supervisor.h"
@@ -45,7 +47,7 @@
 
 enum {
 	QUICK_DEATH_MS = 100,  /* since its start; or before it is ready */
-	QUICK_DEATHS_FREE = 3, /* after so many in a row it waits */
+	QUICK_DEATHS_FREE = 3, /* in a row that are replaced at once */
 	QUICK_DEATHS_MAX = 12,
 	BACKOFF_MIN_MS = 100,
 	BACKOFF_MAX_MS = 5000,
@@ -222,7 +224,8 @@ static void hand_over(struct supervisor *s)
 	struct channel_message m = {.kind = CHANNEL_LEAVE};
 	const struct endpoint_specs *its = &s->worker.specs;
 	for (uint32_t i = 0; i < its->socket_count; i++)
-		m.live_on[i] = endpoints_have(&s->endpoints, &its->sockets[i]);
+		m.kept_by_next[i] =
+			endpoints_have(&s->endpoints, &its->sockets[i]);
 	if (!channel_send(s->worker.channel, &m))
 		kill(s->worker.pid, SIGKILL);
 	s->worker.is_leaving = true;
@@ -331,8 +334,7 @@ static void on_worker_end(struct supervisor *s, int status)
 	if (s->next.is_ready)
 		take_over(s);
 	else if (s->state == STOPPING && WIFEXITED(status) && !was.is_leaving)
-		end(s,
-		    WEXITSTATUS(status)); /* it wrote all, or Grace is over */
+		end(s, WEXITSTATUS(status)); /* all written, or Grace over */
 	else
 		restart_later(s, !was.is_ready ||
 					 clock_mono_ns() - was.started_ns <

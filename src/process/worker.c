@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The happy path:
- *  1. worker_run opens the journal and starts HTTP, receiver, pipeline thread
- *     and signals on one libuv loop; the worker sends WORKING and receives;
- *  2. SIGTERM: drain() goes on receiving until no datagram came for a second;
- *  3. finish() refuses senders and reads what the kernel still holds, then
- *     pipeline_finish writes everything that is in the journal;
- *  4. on_finished logs the final counts and closes all handles; the loop ends.
- *     A reload: the supervisor sends LEAVE; leave() hands connections over, the
- *     pipeline finishes its batch, and the next worker finds the rest. Failure
- *     modes:
+ *  1. worker_run opens the journal, and starts HTTP, the receiver, the pipeline
+ *     thread and signals on one libuv loop.  The worker sends WORKING.
+ *  2. On SIGTERM, drain() receives until no datagram has come for a second.
+ *  3. finish() refuses senders and reads what the kernel still holds.  Then
+ *     pipeline_finish writes everything that is in the journal.
+ *  4. on_finished logs the final counts and closes all handles.
+ *
+ * On a reload the supervisor sends LEAVE.  leave() hands connections over, the
+ * pipeline finishes its batch, and the next worker finds the rest.
+ *
+ * Failure modes:
  *  - something cannot be opened: worker_run closes what it opened and fails;
  *  - Grace is over: the pipeline makes one more attempt and leaves the rest in
- *    the journal; if it does not end at all, on_stuck ends the process;
+ *    the journal.  If it does not end at all, on_stuck ends the process;
  *  - the journal is in memory and the output is blocked: the worker does not
  *    leave for a reload, but sends STAY until it can;
  *  - the supervisor is gone: the worker leaves. */
@@ -29,11 +31,9 @@
 #include "intake/endpoints.h"
 #include "intake/receiver.h"
 #include "journal/journal.h"
-#include "journal/peer_address.h"
-#include "pipeline/counters.h"
 #include "pipeline/pipeline.h"
 #include "setup/assemble.h"
-#include "setup/removed_input.h"
+#include "setup/assemble_journal.h"
 #include "status/http.h"
 #include "status/status.h"
 
@@ -44,8 +44,7 @@ enum {
 	 * counts as one tick. */
 	IDLE_TICK_MS = 250,
 	IDLE_TICKS = 5,
-	STUCK_MS = 5000,	 /* after Grace: the process ends */
-	JOURNAL_WAIT_MS = 10000, /* for the previous worker to release it */
+	STUCK_MS = 5000, /* after Grace: the process ends */
 };
 
 enum worker_state { RUNNING, DRAINING, FINISHING, LEAVING, STOPPED };
@@ -62,7 +61,8 @@ struct worker {
 	struct status *status;
 	struct metrics_input inputs[ENDPOINTS_MAX];
 	struct worker_counts worker_counts;
-	bool live_on[ENDPOINTS_MAX]; /* inputs that the next worker keeps */
+	bool kept_by_next
+		[ENDPOINTS_MAX]; /* inputs that the next worker keeps */
 	uv_poll_t channel;
 	uv_timer_t idle_timer; /* ticks while draining or waiting to leave */
 	unsigned idle_ticks;   /* in a row without a datagram */
@@ -149,8 +149,8 @@ static void wake_pipeline(void *data)
 	pipeline_wake(w->pipeline);
 }
 
-/* `live_on` is NULL if there is no next worker. */
-static void leave(struct worker *w, const char *why, const bool *live_on)
+/* `kept_by_next` is NULL if there is no next worker. */
+static void leave(struct worker *w, const char *why, const bool *kept_by_next)
 {
 	if (w->state == FINISHING || w->state == LEAVING)
 		return;
@@ -158,7 +158,7 @@ static void leave(struct worker *w, const char *why, const bool *live_on)
 	w->state = LEAVING;
 	uv_timer_stop(&w->idle_timer);
 	uv_timer_stop(&w->grace_timer);
-	receiver_leave(w->receiver, live_on);
+	receiver_leave(w->receiver, kept_by_next);
 	/* The next worker cannot read a journal in memory: write all of it. */
 	if (w->settings->storage_in_memory)
 		pipeline_finish(w->pipeline);
@@ -176,7 +176,7 @@ static void on_stay_tick(uv_timer_t *timer)
 		if (!channel_send(w->opts->channel, &m))
 			uv_timer_stop(timer);
 	} else if (w->state == RUNNING) {
-		leave(w, "reload", w->live_on);
+		leave(w, "reload", w->kept_by_next);
 		uv_timer_again(timer);
 	}
 }
@@ -188,12 +188,11 @@ static void leave_for_reload(struct worker *w)
 	bool must_stay = w->settings->storage_in_memory && is_blocked(w);
 	if (must_stay && w->state == RUNNING)
 		log_line(LOG_WARN, "worker",
-			 "reload=waiting err=\"output blocked and the journal "
-			 "is "
-			 "in "
-			 "memory\"");
+			 "reload=waiting err=\"output blocked, and the "
+			 "journal is in memory\" action=\"the reload "
+			 "continues when the output accepts lines\"");
 	else
-		leave(w, "reload", w->live_on);
+		leave(w, "reload", w->kept_by_next);
 	bool is_going = w->state == RUNNING || w->state == LEAVING;
 	if (w->settings->storage_in_memory && is_going)
 		uv_timer_start(&w->idle_timer, on_stay_tick, 0, IDLE_TICK_MS);
@@ -264,7 +263,7 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 		uv_poll_stop(poll);
 		leave(w, "the supervisor is gone", NULL);
 	} else if (m.kind == CHANNEL_LEAVE) {
-		memcpy(w->live_on, m.live_on, sizeof w->live_on);
+		memcpy(w->kept_by_next, m.kept_by_next, sizeof w->kept_by_next);
 		leave_for_reload(w);
 	} else if (m.kind == CHANNEL_COUNTS) {
 		w->worker_counts = m.worker_counts;
@@ -327,61 +326,10 @@ static void start_signals(struct worker *w)
 	}
 }
 
-static void log_found(const struct journal_found *found, const char *path)
-{
-	if (found->damaged[0] != '\0')
-		log_line(LOG_ERROR, "journal",
-			 "path=%s err=\"%s\" set_aside=%s "
-			 "action=\"run sluiced replay %s to send its good "
-			 "messages\"",
-			 path, found->why, found->damaged, found->damaged);
-	if (found->is_written_back)
-		log_line(LOG_WARN, "journal",
-			 "path=%s err=\"the journal is on a disk: receiving "
-			 "waits "
-			 "while the kernel writes pages back\" "
-			 "action=\"put it on a "
-			 "tmpfs (emptyDir with medium: Memory)\"",
-			 path);
-	if (found->messages > 0)
-		log_line(LOG_INFO, "journal",
-			 "path=%s recovered=%" PRIu64 " from_slots=%" PRIu64
-			 " noted=%" PRIu64,
-			 path, found->messages, found->from_slots,
-			 found->noted);
-}
-
 static bool open_journal(struct worker *w, struct err *e)
 {
-	const struct assembly *a = w->opts->assembly;
-	struct journal_opts opts = {
-		.path = a->journal_path,
-		.ring_bytes = a->settings.journal_bytes,
-		.slots = SLOTS,
-		.counters_bytes = COUNTERS_BYTES,
-		.wait_ms = JOURNAL_WAIT_MS,
-	};
-	for (size_t i = 0; i < a->input_count; i++) {
-		const struct input *in = &a->inputs[i];
-		size_t bytes =
-			in->message_bytes_max +
-			(in->keeps_peer_address ? PEER_ADDRESS_BYTES_MAX : 0);
-		if (bytes > opts.slot_bytes)
-			opts.slot_bytes = bytes;
-	}
-	struct journal_input inputs[ENDPOINTS_MAX];
-	for (size_t i = 0; i < a->input_count; i++)
-		removed_input_describe(a, i, &inputs[i]);
-	opts.inputs = inputs;
-	opts.input_count = a->input_count;
-	struct journal_found found = {0};
-	w->journal = journal_open(&opts, &found, e);
-	if (w->journal == NULL)
-		return err_in(e, "storage");
-	w->opts->assembly->notes.data = w->journal;
-	if (a->journal_path != NULL)
-		log_found(&found, a->journal_path);
-	return removed_input_add_all(w->opts->assembly, w->journal, e);
+	w->journal = assemble_journal(w->opts->assembly, SLOTS, e);
+	return w->journal != NULL;
 }
 
 static bool start_pipeline(struct worker *w, struct err *e)

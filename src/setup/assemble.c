@@ -260,8 +260,7 @@ static void place_storage(struct assembly *a)
 	if (path == NULL && beside == NULL && !a->settings.storage_in_memory) {
 		log_line(LOG_WARN, "assemble",
 			 "err=\"without storage.path in [SERVICE] the journal "
-			 "is "
-			 "in memory and unwritten messages do not survive a "
+			 "is in memory and unwritten messages do not survive a "
 			 "crash\" action=\"set storage.path\"");
 		a->settings.storage_in_memory = true;
 	}

@@ -55,8 +55,8 @@ struct assembly {
 	struct dead_letter *dead_letter; /* or NULL */
 	char *journal_path;		 /* NULL: in memory */
 	char *spill_dir;		 /* NULL: nothing is spilled */
-	/* Writes the notes of outputs into the journal; the owner of the
-	 * journal sets notes.data. */
+	/* Writes the notes of outputs into the journal; assemble_journal sets
+	 * notes.data. */
 	struct append_notes notes;
 };
 

@@ -45,8 +45,7 @@ const struct conf_key_spec parser_conf_keys[] = {
 		 "hex."},
 	{"Decode_Field", CONF_WORDS, .is_repeatable = true,
 	 .help = "DECODER FIELD [try_next|do_next]: decode a field and add "
-		 "what "
-		 "it holds."},
+		 "what it holds."},
 	{"Decode_Field_As", CONF_WORDS, .is_repeatable = true,
 	 .help = "The same, replacing the field. DECODER is json, escaped, "
 		 "escaped_utf8 or mysql_quoted."},

@@ -214,11 +214,10 @@ static bool read_storage(struct settings *s, struct conf_section *c,
 static bool read_grace(struct settings *s, struct conf_section *c,
 		       struct err *e)
 {
-	const double for_ever_s = 1e9;
 	const char *text = conf_get_each(c, "Grace", 0);
 	if (text == NULL || strcmp(text, "-1") != 0)
 		return conf_get_seconds(c, "Grace", &s->grace_s, e);
-	s->grace_s = for_ever_s;
+	s->grace_s = 1e9;
 	return conf_get_text(c, "Grace", &text, e);
 }
 

@@ -5,11 +5,13 @@
  *     answer, which is complete at once;
  *  3. on_timer runs libmicrohttpd again for its time-outs;
  *  4. http_stop closes the listening descriptor, waits up to STOP_MS for
- *     connections without an answer, closes the handles and calls done. Failure
- *     modes:
- *  - a client sends nothing: libmicrohttpd closes it after IDLE_TIMEOUT_S;
- *  - too many connections, in all or from one address: the new one is closed.
- */
+ *     connections without an answer, closes the handles and calls done.
+ *
+ * Failure modes:
+ *  - a client sends nothing: libmicrohttpd closes the connection after
+ *    IDLE_TIMEOUT_S;
+ *  - there are too many connections, in all or from one address: libmicrohttpd
+ *    closes the new one. */
 #include "status/http.h"
 
 #include <errno.h>

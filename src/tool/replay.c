@@ -2,7 +2,9 @@
 /* The happy path:
  *  1. the configuration names the inputs and their addresses;
  *  2. each line of FILE, or each message of the journal, is sent to its input;
- *     a socket is connected when it is first needed. Failure modes:
+ *     a socket is connected when it is first needed.
+ *
+ * Failure modes:
  *  - a line is no dead letter, or a message does not fit into a datagram or a
  *    line: it is reported and skipped;
  *  - a socket cannot be sent to: the rest stays unsent, and the position is
