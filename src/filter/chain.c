@@ -12,7 +12,6 @@
  * false and passes on the record that it has. */
 #include "filter/chain.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -20,6 +19,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "conf/instance_name.h"
 #include "filter/kinds.h"
 #include "record/message.h"
 #include "record/record.h"
@@ -123,38 +123,24 @@ static bool get_active(struct conf_section *s, bool *is_active, struct err *e)
 	return true;
 }
 
-static bool is_taken(const struct chain *c, const char *name)
+static bool is_taken(const void *data, const char *name)
 {
+	const struct chain *c = data;
 	size_t i = 0;
 	while (i < c->count && strcmp(c->filters[i].name, name) != 0)
 		i++;
 	return i < c->count;
 }
 
-/* The Alias, or NAME.N; the caller frees it. */
-static bool get_name(const struct chain *c, struct conf_section *s,
-		     const struct filter_ops *kind, char **name, struct err *e)
+static char *get_name(const struct chain *c, struct conf_section *s,
+		      const struct filter_ops *kind, struct err *e)
 {
-	char room[64];
-	snprintf(room, sizeof room, "%s.%zu", kind->name, c->number);
-	const char *wanted = room;
-	if (!conf_get_text(s, "Alias", &wanted, e))
-		return false;
-	if (wanted != room && is_taken(c, wanted)) {
-		conf_warn(s, "Alias",
-			  "another filter already has the name \"%s\"; this "
-			  "one is called %s",
-			  wanted, room);
-		wanted = room;
-	}
-	if (is_taken(c, wanted))
-		return conf_err_key(s, "Alias", e,
-				    "another filter already has the name "
-				    "\"%s\"; give one of the two another "
-				    "Alias",
-				    wanted);
-	*name = mem_text(wanted);
-	return true;
+	const struct instance_name_opts opts = {.kind = "filter",
+						.plugin = kind->name,
+						.number = c->number,
+						.is_taken = is_taken,
+						.data = c};
+	return instance_name(s, &opts, e);
 }
 
 static bool check_emitter(const struct chain *c, struct conf_section *s,
@@ -196,8 +182,10 @@ bool chain_add(struct chain *c, struct conf_section *s,
 	if (!get_kind(s, &kind, e))
 		goto fail;
 	conf_declare(s, kind->keys);
-	if (!get_active(s, &is_active, e) || !get_match(s, &added.match, e) ||
-	    !get_name(c, s, kind, &added.name, e))
+	if (!get_active(s, &is_active, e) || !get_match(s, &added.match, e))
+		goto fail;
+	added.name = get_name(c, s, kind, e);
+	if (added.name == NULL)
 		goto fail;
 
 	added.filter = open_one(c, s, kind, env, e);

@@ -5,10 +5,10 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/buf.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "conf/conf_keys.h"
+#include "conf/instance_name.h"
 #include "output/kinds.h"
 #include "record/record.h"
 #include "record/tag_match.h"
@@ -75,51 +75,13 @@ static const struct sink_ops *find_kind(struct conf_section *s,
 	return NULL;
 }
 
-/* Returns NAME.N, or the Alias. */
-static char *name_sink(const struct router *router, const struct sink_ops *kind,
-		       const char *alias)
+static bool is_taken(const void *data, const char *name)
 {
-	if (alias != NULL)
-		return mem_text(alias);
-	struct buf name = {0};
-	buf_printf(&name, "%s.%zu", kind->name, router->count);
-	buf_text(&name);
-	return name.ptr;
-}
-
-static bool is_taken(const struct router *router, const char *name)
-{
+	const struct router *router = data;
 	size_t i = 0;
 	while (i < router->count && strcmp(router->routes[i].name, name) != 0)
 		i++;
 	return i < router->count;
-}
-
-/* Returns NULL if the name is taken. */
-static char *get_name(const struct router *router, struct conf_section *s,
-		      const struct sink_ops *kind, struct err *e)
-{
-	const char *alias = NULL;
-	if (!conf_get_text(s, "Alias", &alias, e))
-		return NULL;
-	char *name = name_sink(router, kind, alias);
-	if (alias != NULL && is_taken(router, name)) {
-		free(name);
-		name = name_sink(router, kind, NULL);
-		conf_warn(s, "Alias",
-			  "another output is called \"%s\": this one is "
-			  "called %s",
-			  alias, name);
-	}
-	if (!is_taken(router, name))
-		return name;
-	conf_err_key(
-		s, "Alias", e,
-		"another output is called \"%s\"; give one of the two another "
-		"Alias",
-		name);
-	free(name);
-	return NULL;
 }
 
 static void route_fini(struct router_route *route)
@@ -191,7 +153,12 @@ bool router_add(struct router *router, struct conf_section *s,
 	if (kind->keys != NULL)
 		conf_declare(s, kind->keys);
 
-	char *name = get_name(router, s, kind, e);
+	const struct instance_name_opts names = {.kind = "output",
+						 .plugin = kind->name,
+						 .number = router->count,
+						 .is_taken = is_taken,
+						 .data = router};
+	char *name = instance_name(s, &names, e);
 	if (name == NULL)
 		return false;
 	struct router_route route = {.name = name};

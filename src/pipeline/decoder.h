@@ -27,7 +27,7 @@ struct decoder_stats {
 	uint64_t bad_time_total; /* the arrival time was used instead */
 };
 
-/* `parser` may be NULL.  It and `name`, the input's, are borrowed. */
+/* `name` is the input's.  The parser is borrowed and may be NULL. */
 struct decoder *decoder_new(const char *name, const char *tag, struct parser *,
 			    struct err *);
 

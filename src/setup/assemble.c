@@ -169,19 +169,13 @@ static bool have_one_place(const struct socket_opts *a,
 	return strcmp(a->path, b->path) == 0;
 }
 
-/* Two inputs with one path would take each other's socket, and two with one
- * name would share their metrics: both are errors. */
-static bool check_unlike_others(const struct assembly *a, size_t index,
-				const struct conf_section *s, struct err *e)
+/* Two inputs with one path would take each other's socket. */
+static bool check_socket(const struct assembly *a, size_t index,
+			 const struct conf_section *s, struct err *e)
 {
 	const struct input *in = &a->inputs[index];
 	for (size_t i = 0; i < index; i++) {
 		const struct input *other = &a->inputs[i];
-		if (strcmp(other->name, in->name) == 0)
-			return conf_err_key(s, "Alias", e,
-					    "another input is called \"%s\"; "
-					    "give one of the two another Alias",
-					    in->name);
 		const char *key =
 			socket_kind_is_unix(in->socket.kind) ? "Path" : "Port";
 		if (have_one_place(&other->socket, &in->socket))
@@ -225,11 +219,12 @@ static bool read_inputs(struct assembly *a, const struct assemble_opts *opts,
 	     n++) {
 		a->inputs = mem_grow(a->inputs, n + 1, sizeof *a->inputs);
 		a->decoders = mem_grow(a->decoders, n + 1, sizeof *a->decoders);
+		env.inputs = a->inputs;
 		a->decoders[n] = input_conf_read(s, n, &env, &a->inputs[n], e);
 		if (a->decoders[n] == NULL)
 			return false;
 		a->input_count++;
-		if (!check_unlike_others(a, n, s, e) ||
+		if (!check_socket(a, n, s, e) ||
 		    (opts->dry_run && !try_socket(&a->inputs[n], s, e)))
 			return false;
 	}

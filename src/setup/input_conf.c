@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "setup/input_conf.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 #include "conf/conf.h"
 #include "conf/conf_keys.h"
+#include "conf/instance_name.h"
 #include "parse/parser.h"
 #include "pipeline/decoder.h"
 #include "setup/assemble.h"
@@ -291,23 +292,47 @@ static bool read_keys(struct conf_section *s, struct input *in,
 	return true;
 }
 
+/* The inputs before the one that is being read. */
+struct earlier_inputs {
+	const struct input *inputs;
+	size_t count;
+};
+
+static bool is_taken(const void *data, const char *name)
+{
+	const struct earlier_inputs *earlier = data;
+	size_t i = 0;
+	while (i < earlier->count && strcmp(earlier->inputs[i].name, name) != 0)
+		i++;
+	return i < earlier->count;
+}
+
 struct decoder *input_conf_read(struct conf_section *s, size_t index,
 				const struct input_env *env, struct input *in,
 				struct err *e)
 {
+	const struct earlier_inputs earlier = {env->inputs, index};
+	const struct instance_name_opts names = {.kind = "input",
+						 .plugin = "syslog",
+						 .number = index,
+						 .is_taken = is_taken,
+						 .data = &earlier,
+						 .is_strict = true};
 	struct parser *parser = NULL;
-	char standard[32];
-	snprintf(standard, sizeof standard, "syslog.%zu", index);
-	const char *tag = standard;
-	const char *name = standard;
+	char by_number[INSTANCE_NAME_BYTES];
+	instance_name_default(by_number, names.plugin, index);
+	const char *tag = by_number;
 	*in = (struct input){0};
 	conf_declare(s, input_common_keys);
 	if (!check_plugin(s, e) || !read_socket(s, in, e) ||
 	    !find_parser(s, env, in, &parser, e) ||
-	    !conf_get_text(s, "Tag", &tag, e) ||
-	    !conf_get_text(s, "Alias", &name, e))
+	    !conf_get_text(s, "Tag", &tag, e))
+		return NULL;
+	char *name = instance_name(s, &names, e);
+	if (name == NULL)
 		return NULL;
 	struct decoder *d = decoder_new(name, tag, parser, e);
+	free(name);
 	if (d == NULL)
 		return NULL;
 	in->name = decoder_name(d);

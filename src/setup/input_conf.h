@@ -24,10 +24,11 @@ struct input_env { /* all borrowed */
 	/* For an input without Parser; NULL: the built-in one. */
 	struct parser *unix_parser;
 	struct parser *network_parser;
+	const struct input *inputs; /* those before this one */
 };
 
-/* The index is the input's number; fills *input, whose texts belong to the
- * configuration or the decoder.  NULL on failure. */
+/* Read the input with the number `index`.  Fills *input, whose texts belong to
+ * the configuration or the decoder.  NULL on failure. */
 struct decoder *input_conf_read(struct conf_section *, size_t index,
 				const struct input_env *, struct input *,
 				struct err *);

@@ -2,7 +2,6 @@
 #include "setup/match_check.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +10,7 @@
 #include "base/mem.h"
 #include "base/span.h"
 #include "conf/conf.h"
+#include "conf/instance_name.h"
 #include "filter/kinds.h"
 
 /* The possible tags, with a star for the part that is not known beforehand. */
@@ -39,10 +39,10 @@ static void collect(const struct conf *conf, struct tags *tags)
 {
 	struct conf_section *s;
 	for (size_t i = 0; (s = conf_section_named(conf, "INPUT", i)); i++) {
-		char standard[32];
+		char by_number[INSTANCE_NAME_BYTES];
 		const char *tag = conf_get_each(s, "Tag", 0);
-		snprintf(standard, sizeof standard, "syslog.%zu", i);
-		add_tag(tags, span_of(tag != NULL ? tag : standard), false);
+		instance_name_default(by_number, "syslog", i);
+		add_tag(tags, span_of(tag != NULL ? tag : by_number), false);
 	}
 	for (size_t i = 0; (s = conf_section_named(conf, "FILTER", i)); i++) {
 		const char *name = conf_get_each(s, "Name", 0);

@@ -2,12 +2,13 @@
 #include "tool/message_sender.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "conf/conf.h"
+#include "conf/instance_name.h"
 #include "intake/inet.h"
 
 enum { SEND_BUFFER_BYTES = 32 * 1024 * 1024, PORT_DEFAULT = 5140 };
@@ -39,29 +40,27 @@ bool message_sender_init(struct message_sender *t, struct conf_section *s,
 					    "tcp", NULL};
 	static const char *const formats[] = {"newline", "octet_counting",
 					      "octet", NULL};
-	const char *alias = NULL;
+	const struct instance_name_opts names = {
+		.kind = "input", .plugin = "syslog", .number = index};
 	size_t mode = 0, format = 0;
 	*t = (struct message_sender){.fd = -1};
 	if (!conf_get_choice(s, "Mode", modes, &mode, e))
 		return false;
 	t->at.kind = (enum socket_kind)mode;
-	if (!read_place(t, s, e) || !conf_get_text(s, "Alias", &alias, e) ||
+	if (!read_place(t, s, e) ||
 	    (socket_kind_is_stream(t->at.kind) &&
 	     !conf_get_choice(s, "Format", formats, &format, e)))
 		return false;
 	t->framing = format == 0 ? FRAMING_NEWLINE : FRAMING_OCTETS;
-	if (alias != NULL)
-		buf_put_text(&t->name, alias);
-	else
-		buf_printf(&t->name, "syslog.%zu", index);
-	return true;
+	t->name = instance_name(s, &names, e);
+	return t->name != NULL;
 }
 
 void message_sender_fini(struct message_sender *t)
 {
 	if (t->fd >= 0)
 		close(t->fd);
-	buf_fini(&t->name);
+	free(t->name);
 	buf_fini(&t->framed);
 }
 

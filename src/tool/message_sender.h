@@ -19,7 +19,7 @@
 struct conf_section;
 
 struct message_sender {
-	struct buf name;
+	char *name;	       /* of the input */
 	struct socket_opts at; /* its texts belong to the configuration */
 	enum framing_kind framing;
 	struct buf framed;

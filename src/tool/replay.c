@@ -78,7 +78,7 @@ static bool read_senders(struct replayer *r, const struct conf *conf,
 static struct message_sender *find_sender(struct replayer *r, struct span name)
 {
 	for (size_t i = 0; i < r->sender_count; i++)
-		if (span_equals(buf_span(&r->senders[i].name), name))
+		if (span_equals(span_of(r->senders[i].name), name))
 			return &r->senders[i];
 	return NULL;
 }
@@ -299,10 +299,9 @@ static bool replay_file(struct replayer *r, struct conf *conf, struct err *e)
 							  : send_letters(r, e);
 	printf("sent: %" PRIu64 "\n", r->sent);
 	if (r->elsewhere > 0)
-		printf("of these to %.*s, because their own input does not "
+		printf("of these to %s, because their own input does not "
 		       "exist: %" PRIu64 "\n",
-		       (int)r->senders[0].name.len, r->senders[0].name.ptr,
-		       r->elsewhere);
+		       r->senders[0].name, r->elsewhere);
 	fflush(stdout);
 	return ok;
 }

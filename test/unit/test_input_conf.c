@@ -10,7 +10,7 @@
 #include "setup/assemble.h"
 #include "setup/input_conf.h"
 
-/* Read an input section.  The caller frees the configuration, which owns the
+/* Read the section of the fourth input.  The caller frees the configuration, which owns the
  * texts of the input. */
 static struct decoder *read_input(const char *keys, struct conf **c,
 				  struct input *in, struct err *e)
@@ -18,7 +18,9 @@ static struct decoder *read_input(const char *keys, struct conf **c,
 	char text[1024];
 	snprintf(text, sizeof text, "[INPUT]\n%s", keys);
 	struct parser_set *none = parser_set_new();
-	struct input_env env = {.parsers = none};
+	const struct input earlier[] = {
+		{.name = "one"}, {.name = "two"}, {.name = "three"}};
+	struct input_env env = {.parsers = none, .inputs = earlier};
 	*c = conf_from_text(text);
 	struct decoder *d =
 		input_conf_read(conf_section(*c, 0), 3, &env, in, e);
@@ -166,6 +168,9 @@ static void a_mistake_is_reported_at_its_key(void **state)
 		 "x.conf:4: [INPUT] Unix_Perm"},
 		{"    Name syslog\n    Path /a\n    Parser json\n",
 		 "x.conf:4: [INPUT] unknown parser \"json\""},
+		{"    Name syslog\n    Path /a\n    Alias two\n",
+		 "x.conf:4: [INPUT] another input is called \"two\"; give one "
+		 "of the two another Alias"},
 		{"    Name syslog\n    Path /a\n    Tga x\n",
 		 "x.conf:4: [INPUT] unknown key \"Tga\"; did you mean "
 		 "\"Tag\"?"},
