@@ -113,7 +113,7 @@ static bool find_directory(const char *root, const struct place *place,
 }
 
 /* Read one or two numbers.  False if the first is not positive, like "max" or
- * -1. / */
+ * -1. */
 static bool read_numbers(const char *root, const char *directory,
 			 const char *name, int64_t *first, int64_t *second)
 {

@@ -109,7 +109,7 @@ bool conf_err_section(const struct conf_section *, const char *const *known,
 
 /* Report that a required key is missing: `KEY is missing: hint`.  If the
  * section has an unknown key with a similar name, report that one instead.
- * Always false. / */
+ * Always false. */
 bool conf_err_missing(const struct conf_section *, const char *key,
 		      struct err *, const char *hint);
 

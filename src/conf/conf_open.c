@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The part of conf.h that opens a configuration and finds its files. */
+/* The part of conf.h that opens a configuration. */
 #include "conf/conf.h"
 
 #include <stdlib.h>

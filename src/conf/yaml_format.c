@@ -272,7 +272,7 @@ static bool set_item(struct file *f, yaml_node_t *item, void *data,
 }
 
 /* The file may include others.  The recursion ends because no file is read
- * twice. / */
+ * twice. */
 static bool include_file(struct file *f, const yaml_node_t *at,
 			 const char *path, struct err *e)
 {

@@ -59,7 +59,7 @@ static bool read_number(struct time_cursor *c, int low, int high, int *value)
 }
 
 /* Find the index of the name at the cursor, in full or by its first three
- * letters. / */
+ * letters. */
 static bool read_name(struct time_cursor *c, const char *const names[],
 		      int count, int *index)
 {
