@@ -323,13 +323,22 @@ def test_each_key_without_meaning_is_logged_once(room, start):
         assert len(found) == 1, (key, found)
 
 
-@pytest.mark.parametrize("args", [
-    ["--no-such-option"], [], ["-c"], ["-c", "a.conf", "extra"], ["-Q"],
-    ["healthcheck", "--nonsense"]], ids=str)
-def test_a_wrong_command_line_is_a_usage_error(room, args):
+@pytest.mark.parametrize("args, words", [
+    (["--no-such-option"], 'unknown option "--no-such-option"'),
+    ([], "-c FILE is missing"),
+    (["-c"], "-c (--config) needs a value; write --config=FILE"),
+    (["-c", "a.conf", "extra"], 'unknown command "extra"; known: '),
+    (["-Q"], 'unknown option "-Q"'),
+    (["-i"], "-i (--input) is not supported: "),
+    (["keys", "--rate", "many"], '--rate "many" is not a number'),
+    (["healthcheck", "--nonsense"], 'unknown option "--nonsense"')],
+    ids=str)
+def test_a_usage_error_is_one_line_that_names_the_mistake(room, args, words):
     result = run(*args, cwd=room.path)
     assert result.code == USAGE, result.err
-    assert "sluiced" in result.err
+    line, = result.err.splitlines()
+    assert line.startswith(f"sluiced: {words}")
+    assert line.endswith(" (see sluiced --help)")
 
 
 def test_a_missing_configuration_is_an_error(room):
@@ -343,8 +352,10 @@ def test_version_and_help_are_printed(room):
     assert version.code == 0 and version.out.startswith("sluiced ")
     usage = run("--help")
     assert usage.code == 0
-    for option in ("-c", "-R", "-q", "-v", "--dry-run", "--version"):
+    for option in ("-c", "-R", "-q", "-v", "--dry-run", "--version", "--rate",
+                   "--plain", "-s", "-W", "--supervisor"):
         assert option in usage.out
+    assert max(map(len, usage.out.splitlines())) <= 80
 
 
 def test_the_option_r_adds_parsers(room, out, start):
