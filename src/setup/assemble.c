@@ -82,17 +82,25 @@ static bool open_log(const struct assembly *a, const struct assemble_opts *opts,
 			e);
 }
 
+/* Read the command line first, because the file overrides it. */
 static bool read_service(struct assembly *a, const struct assemble_opts *opts,
 			 struct err *e)
 {
-	struct conf_section *s = conf_section_named(a->confs[0], "SERVICE", 0);
+	struct conf_section *options =
+		opts->options != NULL ? conf_section(opts->options, 0) : NULL;
+	struct conf_section *file =
+		conf_section_named(a->confs[0], "SERVICE", 0);
 	settings_init(&a->settings);
-	if (opts->options != NULL &&
-	    !settings_read(&a->settings, conf_section(opts->options, 0), e))
+	if (options != NULL && !settings_read(&a->settings, options, e))
 		return false;
-	if (s != NULL && !settings_read(&a->settings, s, e))
+	const char *log_file = a->settings.log_file;
+	if (file != NULL && !settings_read(&a->settings, file, e))
 		return false;
-	return open_log(a, opts, e) || conf_err_in(s, "Log_File", e);
+	if (open_log(a, opts, e))
+		return true;
+	/* Name the place that set it. */
+	bool is_in_file = a->settings.log_file != log_file;
+	return conf_err_in(is_in_file ? file : options, "Log_File", e);
 }
 
 /* Read the files that [SERVICE] names.  Parsers_File is the last known key, so

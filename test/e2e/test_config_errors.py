@@ -291,6 +291,28 @@ def test_a_wrong_value_of_an_option_is_an_error(room):
     assert "command line: [SERVICE] HTTP_Port" in result.err
 
 
+@pytest.mark.parametrize("in_file, option, place", [
+    ("Flush 1", "nowhere/own.log", "command line: "),
+    ("Log_File nowhere/own.log", "own.log", "sluiced.conf:2: "),
+    (None, "nowhere/own.log", "command line: ")], ids=str)
+def test_a_log_file_that_cannot_be_opened_is_reported_where_it_was_set(
+        room, in_file, option, place):
+    config = changed(("[SERVICE]\n    Flush 1\n", ""))
+    if in_file is not None:
+        config = section("SERVICE", in_file) + config
+    lay_out(room, config)
+    result = run("-c", "sluiced.conf", "-D", "-l", option, cwd=room.path)
+    assert result.code == SYSTEM, result.err
+    assert f"sluiced: {place}[SERVICE] Log_File: open nowhere/own.log" \
+        in result.err
+
+
+def test_the_file_overrides_the_option_l(room):
+    result = run("-c", lay_out(room, changed(("Flush 1", "Log_File own.log"))),
+                 "-D", "-l", "nowhere/other.log", cwd=room.path)
+    assert result.code == 0, result.err
+
+
 def test_the_option_w_sets_the_working_directory(room):
     lay_out(room, GOOD)
     assert run("-w", room.path, "-c", "sluiced.conf", "-D",
