@@ -335,15 +335,15 @@ bool conf_get_int(struct conf_section *s, const char *key, int64_t min,
 bool conf_get_octal(struct conf_section *s, const char *key, unsigned *out,
 		    struct err *e)
 {
-	enum { MODE_MAX = 07777, DIGITS_MAX = 8 };
+	enum { MODE_MAX = 07777 };
 	const struct conf_key *k;
 	bool ok = get_one(s, key, &k, e);
 	if (k == NULL)
 		return ok;
-	size_t len = strlen(k->value);
+	/* Of digits alone, strtoul reads all; too many give ULONG_MAX. */
+	size_t digits = strspn(k->value, "01234567");
 	unsigned long mode = strtoul(k->value, NULL, 8);
-	if (len > DIGITS_MAX || strspn(k->value, "01234567") != len ||
-	    mode > MODE_MAX)
+	if (k->value[digits] != '\0' || mode > MODE_MAX)
 		return err_value(s, k, e, "an octal mode such as 0660");
 	*out = (unsigned)mode;
 	return true;
