@@ -5,6 +5,8 @@
 #include <strings.h>
 
 #include "base/check.h"
+#include "base/log.h"
+#include "base/span.h"
 #include "setup/plugins.h"
 
 static bool is_wanted(const struct plugin_keys *k, const char *name)
@@ -78,7 +80,10 @@ int keys_list(const struct command_args *args)
 	}
 	if (is_found)
 		return 0;
-	fprintf(stderr, "sluiced: no section or plug-in is called \"%s\"\n",
-		args->operand);
+	char room[LOG_QUOTED_BYTES];
+	fprintf(stderr,
+		"sluiced keys: no section, plug-in or format is called %s; "
+		"`sluiced keys` lists all\n",
+		log_quoted(span_of(args->operand), room));
 	return EXIT_CODE_USAGE;
 }

@@ -11,7 +11,8 @@
 
 #include "tool/commands.h"
 
-/* 0, or EXIT_CODE_USAGE if there is no section or plug-in called NAME. */
+/* 0, or EXIT_CODE_USAGE if no section, plug-in or format is called NAME; that
+ * is printed on standard error. */
 int keys_list(const struct command_args *);
 
 #endif
