@@ -207,11 +207,6 @@ struct conf_section *conf_section_named(const struct conf *c, const char *name,
 	return s;
 }
 
-const char *conf_section_name(const struct conf_section *s)
-{
-	return s->name;
-}
-
 bool conf_is(const struct conf_section *s, const char *name)
 {
 	return strcasecmp(s->name, name) == 0;

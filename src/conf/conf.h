@@ -69,9 +69,7 @@ struct conf_section *conf_section(const struct conf *, size_t index);
 struct conf_section *conf_section_named(const struct conf *, const char *name,
 					size_t nth);
 
-/* The name as written, "FILTER"; compare it with conf_is, which ignores case.
- */
-const char *conf_section_name(const struct conf_section *);
+/* Whether the section has this name, in any case. */
 bool conf_is(const struct conf_section *, const char *name);
 
 /* Set *e to the sentence after "file:line: [SECTION] ".  Always false.

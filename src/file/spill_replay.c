@@ -71,51 +71,7 @@ static uint64_t read_position(struct span bytes, const struct spill_head *head)
 	return is_good ? s.state.position_bytes : head->bytes + sizeof s.state;
 }
 
-bool spill_read_damaged(struct span bytes, struct spill_contents *contents,
-			spill_lines_fn got, void *data, struct err *e)
-{
-	struct spill_head head;
-	*contents = (struct spill_contents){0};
-	if (!spill_read_head(bytes, &head) ||
-	    bytes.len < head.bytes + sizeof(struct spill_state))
-		return err_set(e, "its head is damaged, so that nobody knows "
-				  "the file for which its lines are");
-	contents->output_name = head.output_name;
-	contents->output_path = head.output_path;
-	uint64_t position = read_position(bytes, &head);
-	size_t at = head.bytes + sizeof(struct spill_state);
-	while (at < bytes.len) {
-		struct spill_chunk c;
-		struct span lines;
-		if (!chunk_at(bytes, at, &c, &lines)) {
-			size_t next = next_chunk(bytes, at);
-			contents->damaged_bytes += next - at;
-			at = next;
-			continue;
-		}
-		size_t start = at + sizeof c;
-		at = start + c.bytes;
-		if (position >= at)
-			continue;
-		if (position > start)
-			skip_written(&lines, (size_t)(position - start));
-		if (!got(data, contents, lines, e))
-			return false;
-		contents->lines += count_lines(lines);
-	}
-	return true;
-}
-
 /* --- appending */
-
-struct appending {
-	struct file_env env;
-	struct sink_stats stats;
-	struct append_file file;
-	char *path; /* of the file */
-	spill_root_fn root;
-	void *data;
-};
 
 /* Another writer holds the lock, or has a torn line to complete. */
 static bool is_worth_waiting(int error)
@@ -150,20 +106,57 @@ static int append_lines(struct append_file *f, struct span lines)
 	return error;
 }
 
-static bool on_lines(void *data, const struct spill_contents *contents,
-		     struct span lines, struct err *e)
+/* Append the lines of each good chunk that are not yet in the file. */
+static bool append_chunks(struct append_file *f, struct span bytes,
+			  const struct spill_head *head,
+			  struct spill_replayed *result, struct err *e)
 {
-	struct appending *a = data;
-	if (a->path == NULL) {
-		struct span path = contents->output_path;
-		a->path = mem_copy(path.ptr, path.len);
-		if (a->root != NULL)
-			a->env.root =
-				span_make(a->path, a->root(a->data, path));
-		append_file_init(&a->file, a->path, &a->env);
+	uint64_t position = read_position(bytes, head);
+	size_t at = head->bytes + sizeof(struct spill_state);
+	while (at < bytes.len) {
+		struct spill_chunk c;
+		struct span lines;
+		if (!chunk_at(bytes, at, &c, &lines)) {
+			size_t next = next_chunk(bytes, at);
+			result->damaged_bytes += next - at;
+			at = next;
+			continue;
+		}
+		size_t start = at + sizeof c;
+		at = start + c.bytes;
+		if (position >= at)
+			continue;
+		if (position > start)
+			skip_written(&lines, (size_t)(position - start));
+		int error = append_lines(f, lines);
+		if (error != 0)
+			return err_sys(e, error, "append to %s",
+				       result->output_path);
+		result->lines += count_lines(lines);
 	}
-	int error = append_lines(&a->file, lines);
-	return error == 0 || err_sys(e, error, "append to %s", a->path);
+	return true;
+}
+
+static bool append_all(struct span bytes, spill_root_fn root, void *data,
+		       struct spill_replayed *result, struct err *e)
+{
+	struct spill_head head;
+	if (!spill_read_head(bytes, &head) ||
+	    bytes.len < head.bytes + sizeof(struct spill_state))
+		return err_set(e, "its head is damaged, so that nobody knows "
+				  "the file for which its lines are");
+	struct span path = head.output_path;
+	result->output_path = mem_copy(path.ptr, path.len);
+	struct sink_stats stats = {0};
+	struct file_env env = {
+		.stats = &stats, .mkdir = true, .fsync = SINK_FSYNC_BATCH};
+	if (root != NULL)
+		env.root = span_make(result->output_path, root(data, path));
+	struct append_file file;
+	append_file_init(&file, result->output_path, &env);
+	bool ok = append_chunks(&file, bytes, &head, result, e);
+	append_file_close(&file);
+	return ok;
 }
 
 /* NULL on failure.  An empty file is mapped as no bytes. */
@@ -194,27 +187,12 @@ static bool map_file(const char *path, struct span *bytes, struct err *e)
 bool spill_replay(const char *path, spill_root_fn root, void *data,
 		  struct spill_replayed *result, struct err *e)
 {
-	struct spill_contents contents;
 	struct span bytes;
 	*result = (struct spill_replayed){0};
 	if (!map_file(path, &bytes, e))
 		return false;
-	struct appending *a = mem_new(1, sizeof *a);
-	a->env = (struct file_env){
-		.stats = &a->stats, .mkdir = true, .fsync = SINK_FSYNC_BATCH};
-	a->root = root;
-	a->data = data;
-	bool ok = spill_read_damaged(bytes, &contents, on_lines, a, e) ||
+	bool ok = append_all(bytes, root, data, result, e) ||
 		  err_in(e, "%s", path);
-	result->lines = contents.lines;
-	result->damaged_bytes = contents.damaged_bytes;
-	if (contents.output_path.len > 0)
-		result->output_path = mem_copy(contents.output_path.ptr,
-					       contents.output_path.len);
-	if (a->path != NULL)
-		append_file_close(&a->file);
-	free(a->path);
-	free(a);
 	if (bytes.len > 0)
 		munmap((void *)(uintptr_t)bytes.ptr, bytes.len);
 	return ok;

@@ -10,11 +10,11 @@
  *
  * The reader trusts only chunks whose check is right.  After damaged bytes it
  * searches for the next such chunk.  If the state is damaged, the position is
- * unknown, and all lines are read.  Each line is therefore yielded at least
+ * unknown, and all lines are read.  Each line is therefore appended at least
  * once; a line that was being written when the spill was set aside comes twice.
  *
- * Both functions hold no state and may run beside a running sluiced, because
- * appending takes the file's lock as every writer does (append_file.h). */
+ * It holds no state and may run beside a running sluiced, because appending
+ * takes the file's lock as every writer does (append_file.h). */
 #ifndef FILE_SPILL_REPLAY_H
 #define FILE_SPILL_REPLAY_H
 
@@ -28,28 +28,10 @@
 /* The bytes with which every spill begins. */
 #define SPILL_MAGIC "sluiced spill "
 
-struct spill_contents {
-	struct span output_name; /* the output that spilled the lines */
-	struct span output_path; /* the file for which they were rendered */
-	uint64_t lines;
-	uint64_t damaged_bytes; /* skipped */
-};
-
-/* Called with the whole lines of each good chunk, in their order.  Returning
- * false, with *e saying why, stops the reading. */
-typedef bool (*spill_lines_fn)(void *data, const struct spill_contents *,
-			       struct span lines, struct err *e);
-
-/* Read all lines in the bytes of a spill.  *contents counts those for which
- * `got` succeeded, and points into the bytes.  False if the head cannot be
- * read, or if `got` returned false. */
-bool spill_read_damaged(struct span bytes, struct spill_contents *contents,
-			spill_lines_fn got, void *data, struct err *e) MUST_USE;
-
 struct spill_replayed {
 	char *output_path; /* to be freed by the caller; NULL: unknown */
 	uint64_t lines;
-	uint64_t damaged_bytes;
+	uint64_t damaged_bytes; /* skipped */
 };
 
 /* Returns how many of the first bytes of a path confine the rest of it, ending

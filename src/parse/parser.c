@@ -135,6 +135,21 @@ static void take_types(struct parser *p, const struct parser_opts *opts)
 		};
 }
 
+static void free_parser(struct parser *p)
+{
+	for (size_t i = 0; i < p->type_count; i++)
+		free(p->types[i].key);
+	json_reader_free(p->json);
+	pattern_free(p->pattern);
+	time_format_free(p->time);
+	decode_field_free(p->decode);
+	free(p->types);
+	free(p->groups);
+	free(p->time_key);
+	free(p->name);
+	free(p);
+}
+
 struct parser *parser_new(const struct parser_opts *opts, const char **wrong,
 			  struct err *e)
 {
@@ -156,25 +171,8 @@ struct parser *parser_new(const struct parser_opts *opts, const char **wrong,
 		p->decode = decode_field_new(opts->decode, opts->decode_count);
 	return p;
 fail:
-	parser_free(p);
+	free_parser(p);
 	return NULL;
-}
-
-void parser_free(struct parser *p)
-{
-	if (p == NULL)
-		return;
-	for (size_t i = 0; i < p->type_count; i++)
-		free(p->types[i].key);
-	json_reader_free(p->json);
-	pattern_free(p->pattern);
-	time_format_free(p->time);
-	decode_field_free(p->decode);
-	free(p->types);
-	free(p->groups);
-	free(p->time_key);
-	free(p->name);
-	free(p);
 }
 
 const char *parser_name(const struct parser *p)
@@ -394,7 +392,7 @@ void parser_set_free(struct parser_set *set)
 	if (set == NULL)
 		return;
 	for (size_t i = 0; i < set->count; i++)
-		parser_free(set->parsers[i]);
+		free_parser(set->parsers[i]);
 	free(set->parsers);
 	free(set);
 }
@@ -412,7 +410,7 @@ void parser_set_give(struct parser_set *set, struct parser *p)
 {
 	size_t i = place_of(set, p->name);
 	if (i < set->count) {
-		parser_free(set->parsers[i]);
+		free_parser(set->parsers[i]);
 	} else {
 		set->parsers = mem_grow(set->parsers, ++set->count,
 					sizeof(struct parser *));

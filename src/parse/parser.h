@@ -82,13 +82,10 @@ enum parser_verdict {
  * static; never NULL. */
 const char *parser_verdict_name(enum parser_verdict);
 
-/* NULL on failure; *wrong is then the key of the configuration that is wrong.
- */
+/* Make a parser for parser_set_give, which is the only way to free it.  NULL on
+ * failure; *wrong is then the key of the configuration that is wrong. */
 struct parser *parser_new(const struct parser_opts *, const char **wrong,
 			  struct err *);
-
-/* NULL is allowed. */
-void parser_free(struct parser *);
 
 /* Its name in the configuration. */
 const char *parser_name(const struct parser *);

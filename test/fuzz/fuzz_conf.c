@@ -42,7 +42,7 @@ static void read_as(const char *name, const char *text, size_t size)
 			CHECK(ask(s, keys[j], &e) || e.text[0] != '\0');
 		conf_ignore(s, "Daemon", "nothing");
 		CHECK(conf_section_end(s, &e) || e.text[0] != '\0');
-		conf_err(s, &e, "%s", conf_section_name(s));
+		conf_err(s, &e, "%s", "wrong");
 	}
 	conf_free(c);
 }

@@ -126,10 +126,19 @@ static struct parser *parser_of(const struct parser_opts *opts)
 	return p;
 }
 
+static struct parser *parser_in(struct parser_set *set,
+				const struct parser_opts *opts)
+{
+	struct parser *p = parser_of(opts);
+	parser_set_give(set, p);
+	return p;
+}
+
 static void check_case(struct arena *arena, const struct parse_case *c)
 {
 	struct buf written = {0};
-	struct parser *p = parser_of(c->opts);
+	struct parser_set *set = parser_set_new();
+	struct parser *p = parser_in(set, c->opts);
 	bool bad_time = false;
 	struct record *r = record_new(arena, NULL, SPAN("t"), arrival_ns);
 	assert_string_equal(parser_verdict_name(parser_apply(
@@ -139,7 +148,7 @@ static void check_case(struct arena *arena, const struct parse_case *c)
 	assert_string_equal(buf_text(&written), c->json ? c->json : "{}");
 	assert_int_equal(r->time_ns, c->time_ns ? c->time_ns : arrival_ns);
 	assert_int_equal(bad_time, c->bad_time);
-	parser_free(p);
+	parser_set_free(set);
 	buf_fini(&written);
 }
 
@@ -525,7 +534,8 @@ static void fields_follow_the_order_of_their_groups(void **state)
 
 static void two_groups_of_the_same_name_are_two_fields(void **state)
 {
-	struct parser *p = parser_of(&twins);
+	struct parser_set *set = parser_set_new();
+	struct parser *p = parser_in(set, &twins);
 	struct record *r = record_new(*state, NULL, SPAN("t"), arrival_ns);
 	bool bad_time = false;
 	assert_int_equal(parser_apply(p, SPAN("xz"), now_ns, r, &bad_time),
@@ -535,13 +545,14 @@ static void two_groups_of_the_same_name_are_two_fields(void **state)
 		span_equals(record_first_at(r, SPAN("a"), &(size_t){0})->string,
 			    SPAN("x")));
 	assert_true(span_equals(record_last(r, SPAN("a"))->string, SPAN("z")));
-	parser_free(p);
+	parser_set_free(set);
 }
 
 static void fields_are_spans_into_the_text(void **state)
 {
 	static const char text[] = HEAD "x";
-	struct parser *p = parser_of(&syslog);
+	struct parser_set *set = parser_set_new();
+	struct parser *p = parser_in(set, &syslog);
 	struct record *r = record_new(*state, NULL, SPAN("t"), arrival_ns);
 	bool bad_time = false;
 	assert_int_equal(parser_apply(p, span_of(text), now_ns, r, &bad_time),
@@ -549,12 +560,13 @@ static void fields_are_spans_into_the_text(void **state)
 	assert_ptr_equal(record_last(r, SPAN("pri"))->string.ptr, text + 1);
 	assert_ptr_equal(record_last(r, SPAN("message"))->string.ptr,
 			 text + sizeof HEAD - 1);
-	parser_free(p);
+	parser_set_free(set);
 }
 
 static void raw_bytes_of_json_are_kept(void **state)
 {
-	struct parser *p = parser_of(&json);
+	struct parser_set *set = parser_set_new();
+	struct parser *p = parser_in(set, &json);
 	struct record *r = record_new(*state, NULL, SPAN("t"), arrival_ns);
 	bool bad_time = false;
 	struct span text = SPAN("{\"u\":\"a\xff"
@@ -563,7 +575,7 @@ static void raw_bytes_of_json_are_kept(void **state)
 			 PARSER_parsed);
 	assert_true(span_equals(record_last(r, SPAN("u"))->string, SPAN("a\xff"
 									"b")));
-	parser_free(p);
+	parser_set_free(set);
 }
 
 static void a_match_that_takes_too_long_is_stopped(void **state)
