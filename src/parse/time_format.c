@@ -166,8 +166,7 @@ static bool expand(const char *format, struct buf *out, struct err *e)
 		if (expansion != NULL) {
 			buf_put_text(out, expansion);
 		} else if (conversion != '\0' &&
-			   strchr("YyCmbdejauwgGUVWHIpMSLszZ%", conversion) !=
-				   NULL) {
+			   strchr(TIME_CONVERSIONS, conversion) != NULL) {
 			buf_put_char(out, '%');
 			buf_put_char(out, conversion);
 		} else {
