@@ -108,9 +108,9 @@ static void read_types(const struct conf_section *s, struct parser_opts *opts,
 		enum parser_type type = PARSER_TYPE_STRING;
 		if (colon == NULL || !read_type(colon + 1, &type))
 			conf_warn(s, "Types",
-				  "Types: \"%s\" is not key:type, with a type "
-				  "of string, integer, float, bool, hex and "
-				  "spaces between them; it stays a string",
+				  "Types: \"%s\" is not KEY:TYPE, so the "
+				  "field stays a string; TYPE is string, "
+				  "integer, float, bool or hex",
 				  item);
 		if (colon == NULL)
 			continue;
@@ -126,11 +126,11 @@ static bool read_zone(struct conf_section *s, struct time_format_opts *time,
 {
 	const char *offset = get_text(s, "Time_Offset");
 	bool is_system = false;
-	bool is_said = conf_get_each(s, "Time_System_Timezone", 0) != NULL;
+	bool is_given = conf_get_each(s, "Time_System_Timezone", 0) != NULL;
 	time->zone = get_text(s, "Time_Zone");
 	if (!conf_get_bool(s, "Time_System_Timezone", &is_system, e))
 		return false;
-	if (is_said)
+	if (is_given)
 		time->local = is_system ? TIME_LOCAL_SYSTEM : TIME_LOCAL_UTC;
 	if (time->zone != NULL && (is_system || offset != NULL))
 		return conf_err_key(s, "Time_Zone", e,
