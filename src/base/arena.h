@@ -6,7 +6,7 @@
  * Allocation moves a pointer.  A reset frees everything at once but keeps the
  * memory, so in the steady state nothing is allocated.  If a message needed
  * several blocks, the reset replaces them by one of their total size, up to a
- * bound, so that one huge message does not hold its memory forever. Not
+ * bound, so that one huge message does not hold its memory forever.  Not
  * thread-safe. */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* check - assertions, function attributes and exit codes.
  *
- * CHECK is compiled into every build.  A process whose own state is wrong must
- * not go on writing evidence: it prints the place and exits with EXIT_CODE_BUG.
- */
+ * CHECK is compiled into every build.  If the state of the process is wrong,
+ * continuing could damage the journal and the files, so the process prints the
+ * place of the failed check and exits with EXIT_CODE_BUG. */
 #ifndef BASE_CHECK_H
 #define BASE_CHECK_H
 

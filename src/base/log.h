@@ -6,7 +6,7 @@
  * Each line is one write() to standard error or to the file given to log_open,
  * so lines of two threads never mix.  The text is lower case without a full
  * stop, and the content of messages appears only at LOG_DEBUG. This is the only
- * module with global state: the level and the descriptor. Thread-safe once
+ * module with global state: the level and the descriptor.  Thread-safe once
  * log_open has returned. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

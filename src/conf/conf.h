@@ -39,6 +39,8 @@ struct conf *conf_read(const char *path, struct err *);
  * files is an error. */
 struct conf *conf_read_text(const char *name, const char *text, size_t length,
 			    struct err *);
+
+/* Frees the configuration with all its sections and texts.  NULL is allowed. */
 void conf_free(struct conf *);
 
 /* The directory of the file, with symlinks resolved, because the files of a
@@ -69,7 +71,7 @@ struct conf_section *conf_section(const struct conf *, size_t index);
 struct conf_section *conf_section_named(const struct conf *, const char *name,
 					size_t nth);
 
-/* Whether the section has this name, in any case. */
+/* Whether the section has this name; case is ignored. */
 bool conf_is(const struct conf_section *, const char *name);
 
 /* Set *e to the sentence after "file:line: [SECTION] ".  Always false.
@@ -91,7 +93,7 @@ void conf_warn(const struct conf_section *, const char *key, const char *format,
 
 /* Report that the value of the key or, if key is NULL, the name of the section
  * is not in `known`, which NULL terminates: `unknown WHAT "x"; did you mean
- * "y"?`. Always false. */
+ * "y"?`.  Always false. */
 bool conf_err_unknown(const struct conf_section *, const char *key,
 		      const char *what, const char *const *known, struct err *);
 
@@ -111,13 +113,19 @@ bool conf_err_section(const struct conf_section *, const char *const *known,
 bool conf_err_missing(const struct conf_section *, const char *key,
 		      struct err *, const char *hint);
 
-/* The getters; see the top of this file. */
+/* The getters.  They leave *out unchanged if the key is missing or empty, and
+ * return false on an error; see the top of this file. */
+
+/* Read the value as it is written.  The text lives as long as the conf. */
 bool conf_get_text(struct conf_section *, const char *key, const char **out,
 		   struct err *) MUST_USE;
+/* Read on, off, true, false, yes or no, in any case. */
 bool conf_get_bool(struct conf_section *, const char *key, bool *out,
 		   struct err *) MUST_USE;
+/* Read a decimal number from min to max. */
 bool conf_get_int(struct conf_section *, const char *key, int64_t min,
 		  int64_t max, int64_t *out, struct err *) MUST_USE;
+/* Read the octal mode of a file, like 0644, up to 07777. */
 bool conf_get_octal(struct conf_section *, const char *key, unsigned *out,
 		    struct err *) MUST_USE;
 /* Read bytes: 10, 1k, 5M, 2GB.  K is 1000, as in Fluent Bit; "false" is 0. */

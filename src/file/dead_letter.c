@@ -159,7 +159,7 @@ void dead_letter_committed(struct dead_letter *d)
 	output_file_committed(d->output_file);
 }
 
-void dead_letter_abandon(struct dead_letter *d)
+void dead_letter_drop_buffered(struct dead_letter *d)
 {
 	output_file_drop(d->output_file, 0);
 }

@@ -62,13 +62,13 @@ bool dead_letter_put(struct dead_letter *, const struct message *,
 /* As those of a sink (output/sink.h). */
 enum sink_flush dead_letter_flush(struct dead_letter *, int64_t now_mono_ns);
 void dead_letter_committed(struct dead_letter *);
-void dead_letter_abandon(struct dead_letter *);
+void dead_letter_drop_buffered(struct dead_letter *);
 void dead_letter_reopen(struct dead_letter *);
 
 /* messages_written_total counts the dead-lettered messages. */
 const struct sink_stats *dead_letter_stats(const struct dead_letter *);
 
-/* Before the first dead letter: continue counting from these counters. Dead
+/* Before the first dead letter: continue counting from these counters.  Dead
  * letters that waited in memory when they were saved are lost:
  * DROP_write_failed. */
 void dead_letter_restore(struct dead_letter *, const struct sink_stats *);

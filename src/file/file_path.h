@@ -43,8 +43,8 @@ int file_path_open(const char *path, size_t root_bytes, int flags) MUST_USE;
 int file_path_make_parents(const char *path, size_t root_bytes) MUST_USE;
 
 /* Could the file be opened for writing?  For a path that ends with '/': could a
- * file in that directory?  With `may_make`, directories may be missing. Creates
- * nothing.  Returns 0 or an errno. */
+ * file in that directory?  With `may_make`, directories may be missing.
+ * Creates nothing.  Returns 0 or an errno. */
 int file_path_try(const char *path, bool may_make) MUST_USE;
 
 #endif

@@ -263,7 +263,7 @@ static void committed(struct sink *sink)
 		output_file_committed(f->output_file);
 }
 
-static void abandon(struct sink *sink)
+static void drop_buffered(struct sink *sink)
 {
 	struct file_sink *fs = (struct file_sink *)sink;
 	struct cached_file *f = NULL;
@@ -329,7 +329,7 @@ static bool set_paths(struct file_sink *fs, const struct file_keys *keys,
 }
 
 /* Part of the path is known before the first record arrives.  Report now if it
- * cannot be written, and make the directory, so that a tailer finds it. Only a
+ * cannot be written, and make the directory, so that a tailer finds it.  Only a
  * dry run fails: the disk may be mounted later. */
 static bool prepare(struct file_sink *fs, struct conf_section *s, bool dry_run,
 		    struct err *e)
@@ -423,7 +423,7 @@ const struct sink_ops file_sink_ops = {
 	.flush = flush,
 	.committed = committed,
 	.restore = restore,
-	.abandon = abandon,
+	.drop_buffered = drop_buffered,
 	.reopen = reopen,
 	.close = close_sink,
 };

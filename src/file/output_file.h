@@ -99,7 +99,7 @@ bool output_file_is_held(const struct output_file *);
  * then the journal keeps it. */
 bool output_file_may_refuse(const struct output_file *);
 
-/* Drop the lines in memory, except those within the first `keep_bytes`. They
+/* Drop the lines in memory, except those within the first `keep_bytes`.  They
  * are counted as DROP_write_failed. */
 void output_file_drop(struct output_file *, size_t keep_bytes);
 

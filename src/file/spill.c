@@ -114,7 +114,7 @@ void spill_remove(struct spill *s)
 
 /* --- adding */
 
-/* Save the place of the next chunk, and of the torn line in it, if any. This
+/* Save the place of the next chunk, and of the torn line in it, if any.  This
  * happens before the chunk is written: a process that is killed in between
  * leaves a position after the end, which means that no lines are left. */
 static int start_over(struct spill *s, const struct append_file *out,
@@ -307,7 +307,7 @@ static int announce(struct spill *s, int fd, const struct append_file *out)
 	return s->failed_saves < TRIES ? error : 0;
 }
 
-/* A process that was killed after its write could not save the position. After
+/* A process that was killed after its write could not save the position.  After
  * an error this may be called again. */
 static int recover(struct spill *s, int fd, struct append_file *out)
 {

@@ -83,7 +83,7 @@ bool spill_dir_is_full(const struct spill_dir *);
  * set. */
 struct spill *spill_new(struct spill_dir *, const char *output_path);
 
-/* Load the file `name` from the directory.  NULL in three cases. The spill
+/* Load the file `name` from the directory.  NULL in three cases.  The spill
  * belongs neither to this sink nor to a removed sink that this one replaces.
  * Or it is damaged: then it was renamed to NAME.damaged.  Or it cannot be read
  * now: then the directory is partial.  The latter two are logged. */
@@ -111,8 +111,8 @@ int spill_add(struct spill *, const struct spill_lines *,
  * open.  This happens once; spill_drain() does it too. */
 void spill_recover(struct spill *, struct append_file *out);
 
-/* Append the next piece to the output file, which is between begin and end. The
- * piece's lines are counted as written.  Returns 0 or an errno. */
+/* Append the next piece to the output file, which is between begin and end.
+ * The piece's lines are counted as written.  Returns 0 or an errno. */
 int spill_drain(struct spill *, struct append_file *out,
 		int64_t now_ns) MUST_USE;
 

@@ -147,7 +147,7 @@ bool condition_matches(struct pattern *p, struct span text,
 {
 	if (pattern_matches(p, text))
 		return true;
-	*limit_hits += pattern_gave_up(p);
+	*limit_hits += pattern_hit_limit(p);
 	return false;
 }
 

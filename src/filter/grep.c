@@ -155,7 +155,7 @@ static bool matches(struct grep *g, const struct grep_rule *rule,
 		return false;
 	if (pattern_matches(rule->regex, v->string))
 		return true;
-	if (pattern_gave_up(rule->regex)) {
+	if (pattern_hit_limit(rule->regex)) {
 		g->filter.stats.failures[MATCH_LIMIT]++;
 		log_rated(&g->limit_rate, LOG_WARN, "grep",
 			  "filter=%s err=%s action=\"treated as no match\"",

@@ -225,7 +225,7 @@ static enum filter_verdict apply(struct filter *filter, struct record *r,
 			continue;
 		if (pattern_matches(rule->regex, v->string))
 			return rewrite(t, rule, r, emit);
-		if (pattern_gave_up(rule->regex))
+		if (pattern_hit_limit(rule->regex))
 			count_failure(t, MATCH_LIMIT);
 	}
 	return FILTER_PASS;

@@ -12,8 +12,8 @@ static void skip(struct span *bytes, size_t count)
 }
 
 /* The first newline or NUL after the first `from` bytes; len if there is none.
- * The bytes are searched piece by piece: if not, for each of many NULs all
- * bytes after it would be searched for a newline. */
+ * The bytes are searched piece by piece.  Otherwise each of many NULs would
+ * cost a search for a newline in all bytes after it. */
 static size_t find_end(struct span bytes, size_t from)
 {
 	while (from < bytes.len) {
@@ -35,13 +35,13 @@ static size_t find_end(struct span bytes, size_t from)
 	return from;
 }
 
-static void skip_cut_line(struct framing *f, struct span *bytes)
+static void skip_rest_of_line(struct framing *f, struct span *bytes)
 {
-	if (!f->is_in_cut_line)
+	if (!f->is_skipping_line)
 		return;
 	size_t end = find_end(*bytes, 0);
-	f->is_in_cut_line = end == bytes->len;
-	skip(bytes, f->is_in_cut_line ? end : end + 1);
+	f->is_skipping_line = end == bytes->len;
+	skip(bytes, f->is_skipping_line ? end : end + 1);
 }
 
 static enum framing_what take_line(struct framing *f, struct span *bytes,
@@ -49,22 +49,24 @@ static enum framing_what take_line(struct framing *f, struct span *bytes,
 {
 	while (bytes->len > 0) {
 		size_t end = find_end(*bytes, f->looked);
-		bool is_cut = end > f->bytes_max;
-		if (end == bytes->len && !is_cut) {
+		bool is_truncated = end > f->bytes_max;
+		if (end == bytes->len && !is_truncated) {
 			f->looked = end;
 			return FRAMING_MORE;
 		}
 		f->looked = 0;
-		f->is_in_cut_line = is_cut;
-		*message = span_make(bytes->ptr, is_cut ? f->bytes_max : end);
-		skip(bytes, is_cut ? f->bytes_max : end + 1);
+		f->is_skipping_line = is_truncated;
+		*message = span_make(bytes->ptr,
+				     is_truncated ? f->bytes_max : end);
+		skip(bytes, is_truncated ? f->bytes_max : end + 1);
 		if (end > 0)
-			return is_cut ? FRAMING_CUT : FRAMING_MESSAGE;
+			return is_truncated ? FRAMING_TRUNCATED
+					    : FRAMING_MESSAGE;
 	}
 	return FRAMING_MORE;
 }
 
-enum length_read { LENGTH_GOOD, LENGTH_CUT, LENGTH_BAD };
+enum length_read { LENGTH_GOOD, LENGTH_INCOMPLETE, LENGTH_BAD };
 
 /* "17 ": *used is 3. */
 static enum length_read read_length(struct span bytes, size_t *length,
@@ -78,14 +80,14 @@ static enum length_read read_length(struct span bytes, size_t *length,
 	if (i > LENGTH_DIGITS_MAX)
 		return LENGTH_BAD;
 	if (i == bytes.len)
-		return LENGTH_CUT;
+		return LENGTH_INCOMPLETE;
 	if (i == 0 || bytes.ptr[i] != ' ')
 		return LENGTH_BAD;
 	*used = i + 1;
 	return LENGTH_GOOD;
 }
 
-static void skip_cut_octets(struct framing *f, struct span *bytes)
+static void skip_rest_of_octets(struct framing *f, struct span *bytes)
 {
 	if (f->octets_left == 0)
 		return;
@@ -115,20 +117,21 @@ static enum framing_what take_octets(struct framing *f, struct span *bytes,
 		switch (read_length(*bytes, &length, &used)) {
 		case LENGTH_GOOD:
 			break;
-		case LENGTH_CUT:
+		case LENGTH_INCOMPLETE:
 			return FRAMING_MORE;
 		case LENGTH_BAD:
 			return take_line_instead(f, bytes, message);
 		}
-		bool is_cut = length > f->bytes_max;
-		size_t taken = is_cut ? f->bytes_max : length;
+		bool is_truncated = length > f->bytes_max;
+		size_t taken = is_truncated ? f->bytes_max : length;
 		if (bytes->len - used < taken)
 			return FRAMING_MORE;
 		*message = span_make(bytes->ptr + used, taken);
 		skip(bytes, used + taken);
 		f->octets_left = length - taken;
 		if (taken > 0)
-			return is_cut ? FRAMING_CUT : FRAMING_MESSAGE;
+			return is_truncated ? FRAMING_TRUNCATED
+					    : FRAMING_MESSAGE;
 	}
 	return FRAMING_MORE;
 }
@@ -142,8 +145,8 @@ enum framing_what framing_take(struct framing *f, struct span *bytes,
 			       struct span *message)
 {
 	/* For either kind, because a reload may have changed the kind. */
-	skip_cut_octets(f, bytes);
-	skip_cut_line(f, bytes);
+	skip_rest_of_octets(f, bytes);
+	skip_rest_of_line(f, bytes);
 	if (f->kind == FRAMING_OCTETS)
 		return take_octets(f, bytes, message);
 	return take_line(f, bytes, message);
@@ -154,7 +157,7 @@ bool framing_end(struct framing *f, struct span rest, struct span *message)
 	size_t length, used;
 	if (f->kind == FRAMING_OCTETS && rest.len > 0) {
 		enum length_read read = read_length(rest, &length, &used);
-		if (read == LENGTH_CUT)
+		if (read == LENGTH_INCOMPLETE)
 			return false;
 		if (read == LENGTH_GOOD)
 			skip(&rest, used);

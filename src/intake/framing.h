@@ -24,15 +24,15 @@ enum framing_kind { FRAMING_NEWLINE, FRAMING_OCTETS };
 struct framing { /* set by framing_init; may be copied and restored */
 	enum framing_kind kind;
 	size_t bytes_max;
-	size_t looked;	     /* bytes known to hold no end of a line */
-	size_t octets_left;  /* of a truncated message: to be skipped */
-	bool is_in_cut_line; /* the rest of a truncated line is skipped */
+	size_t looked;	       /* bytes known to hold no end of a line */
+	size_t octets_left;    /* of a truncated message: to be skipped */
+	bool is_skipping_line; /* the rest of a truncated line is skipped */
 };
 
 enum framing_what {
 	FRAMING_MORE,	   /* not yet a whole message */
 	FRAMING_MESSAGE,   /* a message */
-	FRAMING_CUT,	   /* a truncated message */
+	FRAMING_TRUNCATED, /* a truncated message */
 	FRAMING_NO_LENGTH, /* FRAMING_OCTETS: a line without a length */
 };
 

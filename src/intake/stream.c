@@ -55,7 +55,7 @@ static bool offer(struct stream *s, struct journal *j, struct span message,
 static void count(struct socket_stats *stats, enum framing_what what)
 {
 	stats->stream_messages_total++;
-	if (what == FRAMING_CUT)
+	if (what == FRAMING_TRUNCATED)
 		stats->truncated_total++;
 	else if (what == FRAMING_NO_LENGTH)
 		stats->no_length_total++;
@@ -214,7 +214,7 @@ void stream_restore(struct stream *s, const struct framing *was,
 		    struct span held)
 {
 	s->framing.octets_left = was->octets_left;
-	s->framing.is_in_cut_line = was->is_in_cut_line;
+	s->framing.is_skipping_line = was->is_skipping_line;
 	buf_put_span(&s->held, held);
 }
 

@@ -60,7 +60,7 @@ const struct sink_ops null_sink_ops = {
 	.open = open_sink,
 	.put = put,
 	.flush = flush,
-	.abandon = do_nothing,
+	.drop_buffered = do_nothing,
 	.reopen = do_nothing,
 	.close = close_sink,
 };

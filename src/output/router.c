@@ -222,11 +222,11 @@ enum sink_flush router_flush(struct router *router, int64_t now_mono_ns)
 	return answer;
 }
 
-void router_abandon(struct router *router)
+void router_drop_buffered(struct router *router)
 {
 	for (size_t i = 0; i < router->count; i++) {
 		struct sink *sink = router->routes[i].sink;
-		sink->ops->abandon(sink);
+		sink->ops->drop_buffered(sink);
 	}
 }
 

@@ -41,7 +41,7 @@ void router_batch(const struct router *, size_t *bytes, size_t *files);
 /* Flush all sinks.  Returns SINK_BLOCKED if any sink is blocked. */
 enum sink_flush router_flush(struct router *, int64_t now_mono_ns);
 /* Let all sinks drop the lines in memory; see sink_ops. */
-void router_abandon(struct router *);
+void router_drop_buffered(struct router *);
 /* Let all sinks close their files, to open them again; see sink_ops. */
 void router_reopen(struct router *);
 

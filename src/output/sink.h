@@ -107,12 +107,12 @@ struct sink_ops {
 	void (*committed)(struct sink *);
 	/* Called before the first put, when this process owns the journal: take
 	 * over what the previous process left, and its counters (NULL:
-	 * unknown). Otherwise the first put or flush does it.  May be NULL:
+	 * unknown).  Otherwise the first put or flush does it.  May be NULL:
 	 * then the counters are just assigned. */
 	void (*restore)(struct sink *, const struct sink_stats *);
 	/* Drop the lines in memory; they are counted as DROP_write_failed.
 	 * Spilled lines stay in their spills. */
-	void (*abandon)(struct sink *);
+	void (*drop_buffered)(struct sink *);
 	/* Close the files; the next line opens them again. */
 	void (*reopen)(struct sink *);
 	void (*close)(struct sink *);

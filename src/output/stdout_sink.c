@@ -201,7 +201,7 @@ static void count_written(struct stdout_sink *ss)
 	start_batch(ss);
 }
 
-static void abandon(struct sink *sink)
+static void drop_buffered(struct sink *sink)
 {
 	struct sink_stats *s = &sink->stats;
 	s->lines_dropped_total[DROP_write_failed] += s->lines_queued;
@@ -252,7 +252,7 @@ static enum sink_flush flush(struct sink *sink, int64_t now_ns)
 			  : "dropping the batch");
 	if (is_disk)
 		return SINK_BLOCKED;
-	abandon(sink);
+	drop_buffered(sink);
 	return SINK_FLUSHED;
 }
 
@@ -336,7 +336,7 @@ const struct sink_ops stdout_sink_ops = {
 	.open = open_sink,
 	.put = put,
 	.flush = flush,
-	.abandon = abandon,
+	.drop_buffered = drop_buffered,
 	.reopen = reopen,
 	.close = close_sink,
 };

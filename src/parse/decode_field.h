@@ -5,10 +5,11 @@
  *     Decode_Field_As json log     log={"a":1}  ->  log={a=1}
  *     Decode_Field    json log     log={"a":1}  ->  log={"a":1} ... a=1
  *
- * The rules of a field are tried in their order.  The first rule that succeeds
- * ends this, unless it has do_next: then the following rules continue with its
- * result.  A rule that fails ends it, too, unless it has try_next or do_next.
- * A failing rule leaves the field unchanged. */
+ * The rules of a field are tried in their order.  After a rule that succeeds,
+ * no further rule is tried, unless the rule has do_next: then the next rule
+ * decodes its result.  After a rule that fails, no further rule is tried,
+ * unless the rule has try_next or do_next.  A rule that fails leaves the field
+ * unchanged. */
 #ifndef PARSE_DECODE_FIELD_H
 #define PARSE_DECODE_FIELD_H
 
@@ -22,7 +23,7 @@ struct json_reader;
 struct record;
 
 enum decode_as {
-	DECODE_JSON, /* an object; the only one that can add fields */
+	DECODE_JSON, /* an object; only this decoder can add fields */
 	DECODE_ESCAPED,
 	DECODE_ESCAPED_UTF8,
 	DECODE_MYSQL_QUOTED,
@@ -42,8 +43,10 @@ struct decode_rule {
 bool decode_rule_read(const char *text, bool in_place,
 		      struct decode_rule *) MUST_USE;
 
-/* Copies the rules. */
+/* A decoder with these rules, which it copies. */
 struct decode_field *decode_field_new(const struct decode_rule *, size_t count);
+
+/* NULL is allowed. */
 void decode_field_free(struct decode_field *);
 
 /* Decode the record's fields; added fields follow them. */

@@ -228,8 +228,8 @@ static enum parser_verdict apply_regex(struct parser *p, struct span text,
 				       bool *bad_time)
 {
 	if (!pattern_matches(p->pattern, text))
-		return pattern_gave_up(p->pattern) ? PARSER_match_limit
-						   : PARSER_no_match;
+		return pattern_hit_limit(p->pattern) ? PARSER_match_limit
+						     : PARSER_no_match;
 	bool has_any = false;
 	for (size_t i = 0; i < p->group_count; i++) {
 		const struct group *g = &p->groups[i];

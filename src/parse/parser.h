@@ -4,7 +4,7 @@
  *
  * Format regex yields the named groups that took part in the match and are not
  * empty, in the order of their definition.  Format json reads one object (see
- * json.h).  Formats ltsv and logfmt read the pairs of one line. Inputs and the
+ * json.h).  Formats ltsv and logfmt read the pairs of one line.  Inputs and the
  * filter "parser" use it.  For the pipeline thread only, because it keeps the
  * state of its last match. */
 #ifndef PARSE_PARSER_H

@@ -11,8 +11,10 @@
  * - without a zone: the offset or zone of the opts, else the zone in TZ at the
  *   start of the process, else UTC. A format that ends in %SZ or %LZ means UTC.
  *   %Z accepts the names of TZ's zone and well-known ones; other names only if
- *   the opts have an offset. A cache answers the last few texts.  Text after
- *   the end of the format is ignored, as in Fluent Bit. */
+ *   the opts have an offset.
+ *
+ * Text after the end of the format is ignored, as in Fluent Bit.  The results
+ * for the last few texts are cached. */
 #ifndef PARSE_TIME_FORMAT_H
 #define PARSE_TIME_FORMAT_H
 
@@ -46,6 +48,8 @@ struct time_format_opts {
 /* NULL if the format has an unknown conversion or the zone is unknown. */
 struct time_format *time_format_new(const struct time_format_opts *,
 				    struct err *);
+
+/* NULL is allowed. */
 void time_format_free(struct time_format *);
 
 /* False if the text does not fit; *time_ns is then unchanged. */

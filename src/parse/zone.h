@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* zone - the distance of a clock from UTC: from a text, or of a place.
+/* zone - offsets from UTC, read from a text or from the system's tzdata.
  *
  *     +0900  -05:30  +09  Z  GMT  EST        an offset, as %z reads it
  *     CEST  JST  AKDT  K                     a name, as %Z reads it
- *     Europe/Berlin                          a place, with its summer times
+ *     Europe/Berlin                          a zone with daylight saving time
  *
- * The daylight saving times come from the system's tzdata.  They are read once,
- * when the zone is created, so processing a message never touches TZ. */
+ * zone_new reads all changes of the offset from tzdata, so processing a message
+ * never changes TZ. */
 #ifndef PARSE_ZONE_H
 #define PARSE_ZONE_H
 
@@ -18,20 +18,26 @@
 
 struct zone;
 
-/* Read an offset from the start of the text.  The length read, or 0 for none;
- * *offset_s is in seconds east of UTC. */
+/* Read an offset from the start of the text, as %z does.  Returns the number of
+ * bytes read; 0 if the text does not begin with an offset.  *offset_s is in
+ * seconds east of UTC, unchanged if the result is 0. */
 size_t zone_read_offset(struct span text, int32_t *offset_s);
+
+/* The same for an abbreviation such as CEST or a military letter such as K, as
+ * %Z reads it. */
 size_t zone_read_name(struct span text, int32_t *offset_s);
 
 /* The zone with an IANA name; NULL if the system does not know it.  Call this
  * before any thread is started. */
 struct zone *zone_new(const char *name, struct err *);
+
+/* NULL is allowed. */
 void zone_free(struct zone *);
 
-/* Convert local time, in seconds since 1970 as if it were UTC, to UTC.  In the
- * hour that is repeated when daylight saving time ends, the first time is
- * meant; a time that is skipped when it begins uses the offset of about that
- * time. */
+/* Convert local time, in seconds since 1970 as if it were UTC, to UTC.  When
+ * daylight saving time ends, an hour is repeated: a time in it is taken as the
+ * first of the two.  When daylight saving time begins, an hour is skipped: for
+ * a time in it, the result is off by at most that hour. */
 int64_t zone_to_utc(const struct zone *, int64_t wall_s);
 
 #endif

@@ -11,8 +11,8 @@
  *  - one file cannot be opened: its sink spills the lines and retries soon;
  *  - the worker leaves while blocked: the batch is not committed; the next
  *    worker gets it again, and the journal's notes tell it what was written;
- *  - the worker finishes while blocked: after pipeline_abandon, every batch
- *    gets one more attempt and is then dropped and counted. */
+ *  - the worker finishes while blocked: after pipeline_stop_retrying, a
+ *    batch gets one more attempt; see pipeline.h for what follows. */
 #include "pipeline/pipeline.h"
 
 #include <pthread.h>
@@ -101,9 +101,9 @@ void pipeline_leave(struct pipeline *p)
 	wakeup_order(&p->wakeup, ORDER_LEAVE);
 }
 
-void pipeline_abandon(struct pipeline *p)
+void pipeline_stop_retrying(struct pipeline *p)
 {
-	wakeup_order(&p->wakeup, ORDER_ABANDON);
+	wakeup_order(&p->wakeup, ORDER_STOP_RETRYING);
 }
 
 /* --- the counters */
@@ -347,11 +347,11 @@ static void reopen_all(struct pipeline *p)
 		dead_letter_reopen(p->opts.dead_letter);
 }
 
-static void abandon_all(struct pipeline *p)
+static void drop_buffered(struct pipeline *p)
 {
-	router_abandon(p->opts.router);
+	router_drop_buffered(p->opts.router);
 	if (p->opts.dead_letter != NULL)
-		dead_letter_abandon(p->opts.dead_letter);
+		dead_letter_drop_buffered(p->opts.dead_letter);
 }
 
 /* Write the batch and commit it.  False when it is left for the next process.
@@ -363,10 +363,10 @@ static bool flush(struct pipeline *p, struct orders *orders)
 	while (flush_all(p) == SINK_BLOCKED) {
 		if (orders->leave)
 			return false;
-		if (orders->abandon) {
+		if (orders->stop_retrying) {
 			if (p->opts.is_durable)
 				return false;
-			abandon_all(p);
+			drop_buffered(p);
 			break;
 		}
 		publish(p, true);
@@ -413,7 +413,7 @@ static void end_well(struct pipeline *p, struct orders *orders)
 	reopen_all(p);
 	if (!flush(p, orders))
 		return;
-	abandon_all(p);
+	drop_buffered(p);
 	commit(p);
 }
 

@@ -120,7 +120,7 @@ void pipeline_leave(struct pipeline *);
 
 /* While finishing: if the next attempt to write fails, leave the messages in
  * the journal.  If the journal is in memory, drop them as DROP_write_failed. */
-void pipeline_abandon(struct pipeline *);
+void pipeline_stop_retrying(struct pipeline *);
 
 /* Join the thread (after on_finished) and free. */
 void pipeline_free(struct pipeline *);

@@ -40,10 +40,10 @@ static bool *flag_of(struct orders *o, enum order order)
 		return &o->finish;
 	case ORDER_LEAVE:
 		return &o->leave;
-	case ORDER_ABANDON:
+	case ORDER_STOP_RETRYING:
 		break;
 	}
-	return &o->abandon;
+	return &o->stop_retrying;
 }
 
 void wakeup_order(struct wakeup *w, enum order order)

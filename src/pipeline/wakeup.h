@@ -16,7 +16,7 @@ struct orders {
 	bool reopen;
 	bool finish;
 	bool leave;
-	bool abandon;
+	bool stop_retrying;
 };
 
 struct wakeup {
@@ -27,7 +27,7 @@ struct wakeup {
 	struct orders orders;
 };
 
-enum order { ORDER_REOPEN, ORDER_FINISH, ORDER_LEAVE, ORDER_ABANDON };
+enum order { ORDER_REOPEN, ORDER_FINISH, ORDER_LEAVE, ORDER_STOP_RETRYING };
 
 /* Initialise storage of the caller; call wakeup_fini after the thread ended. */
 void wakeup_init(struct wakeup *);

@@ -121,7 +121,7 @@ static void on_grace_over(uv_timer_t *timer)
 		 w->state == DRAINING ? "draining" : "finishing");
 	if (w->state == DRAINING)
 		finish(w);
-	pipeline_abandon(w->pipeline);
+	pipeline_stop_retrying(w->pipeline);
 	uv_timer_start(timer, on_stuck, STUCK_MS, 0);
 }
 

@@ -30,7 +30,7 @@ struct pattern {
 	size_t groups;
 	char *all_names;    /* in the form of ruby_regex.h */
 	struct span *names; /* [groups + 1], into all_names */
-	bool gave_up;
+	bool hit_limit;
 };
 
 static pcre2_code *compile(struct span source, const struct ruby_regex *regex,
@@ -194,13 +194,13 @@ bool pattern_matches(struct pattern *p, struct span text)
 			     : pcre2_match(code, subject, text.len, 0, 0,
 					   p->match, p->context);
 	p->text = text;
-	p->gave_up = rc < 0 && rc != PCRE2_ERROR_NOMATCH;
+	p->hit_limit = rc < 0 && rc != PCRE2_ERROR_NOMATCH;
 	return rc >= 0;
 }
 
-bool pattern_gave_up(const struct pattern *p)
+bool pattern_hit_limit(const struct pattern *p)
 {
-	return p->gave_up;
+	return p->hit_limit;
 }
 
 size_t pattern_groups(const struct pattern *p)

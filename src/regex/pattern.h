@@ -4,10 +4,13 @@
  *
  * Differences are translated: ^ and $ match at every line, \h is a hex digit,
  * classes may nest ([(?<pid>[0-9]+)] is ONE class), plain groups do not capture
- * beside named ones, and a name may occur twice.  What cannot be translated is
- * an error.  Where it matters, a UTF-8 sequence is one character; in text that
- * is not UTF-8, each byte is one, so that a cut or broken sequence never stops
- * a match. A match gives up after a bounded number of steps. */
+ * beside named ones, and a name may occur twice.  An expression that cannot be
+ * translated is an error.  In valid UTF-8, each sequence is one character.  In
+ * other text, each byte is one character, so that a truncated or invalid
+ * sequence never prevents a match.
+ *
+ * The number of steps of a match is limited.  A match that reaches the limit
+ * ends as if the text did not match; see pattern_hit_limit. */
 #ifndef REGEX_PATTERN_H
 #define REGEX_PATTERN_H
 
@@ -22,14 +25,17 @@ struct pattern;
 
 /* `text` may have slashes around it, as in "/re/i".  NULL on failure. */
 struct pattern *pattern_new(struct span text, struct err *);
+
+/* NULL is allowed. */
 void pattern_free(struct pattern *);
 
 /* Search anywhere in the text.  If true, the groups are valid until the next
  * match, as long as the text lives. */
 bool pattern_matches(struct pattern *, struct span text) MUST_USE;
 
-/* Whether the last match that returned false exceeded the limit of steps. */
-bool pattern_gave_up(const struct pattern *);
+/* Whether the last pattern_matches returned false because it reached the limit
+ * of steps. */
+bool pattern_hit_limit(const struct pattern *);
 
 /* Group 0 is the whole match; 1 to pattern_groups() are the groups, or the
  * named groups if there are any, in their order.  *present is false for a group

@@ -7,7 +7,7 @@
  * PCRE2 has neither.  So a class is read into a set of 256 members and written
  * as a plain class.  With is_utf, the upper 128 members stand for all
  * characters beyond ASCII together.  A class that names single ones of them is
- * written member by member and cannot nest. A part of ruby_regex. */
+ * written member by member and cannot nest.  A part of ruby_regex. */
 #ifndef REGEX_RUBY_CLASS_H
 #define REGEX_RUBY_CLASS_H
 
@@ -48,7 +48,7 @@ bool ruby_letter_set(char letter, struct ruby_set *);
 void ruby_put_set(struct buf *, const struct ruby_set *);
 
 /* With the cursor after a backslash, read \n, \x41, \u3042, \cA, \0 and the
- * like. If it is none of them, *is_code is false and the cursor does not move.
+ * like.  If it is none of them, *is_code is false and the cursor does not move.
  * With is_octal, octal digits without a leading 0 count, too.  False on an
  * error. */
 bool ruby_read_code(struct ruby_cursor *, bool is_octal, bool *is_code,

@@ -55,7 +55,7 @@ static void collect(const struct conf *conf, struct tags *tags)
 
 /* Whether some text matches both globs.  ends[j] says whether the part of `a`
  * read so far and the first j characters of `b` can match the same text. */
-static bool can_meet(const char *a, const char *b)
+static bool can_overlap(const char *a, const char *b)
 {
 	size_t len = strlen(b);
 	bool *ends = mem_new(len + 1, sizeof *ends);
@@ -93,12 +93,12 @@ static void check(struct conf_section *s, const struct tags *tags)
 		return;
 	}
 	struct buf known = {0};
-	bool is_met = false;
-	for (size_t i = 0; i < tags->count && !is_met; i++) {
+	bool is_matched = false;
+	for (size_t i = 0; i < tags->count && !is_matched; i++) {
 		buf_printf(&known, "%s%s", i > 0 ? ", " : "", tags->globs[i]);
-		is_met = can_meet(match, tags->globs[i]);
+		is_matched = can_overlap(match, tags->globs[i]);
 	}
-	if (!is_met)
+	if (!is_matched)
 		conf_warn(s, "Match",
 			  "no tag matches %.100s, so this section never "
 			  "receives a record; possible tags: %.100s",

@@ -80,7 +80,7 @@ const struct conf_key_spec settings_keys[] = {
 	{"storage.keep.rejected",
 	 .ignored = "Dead_Letter keeps messages that cannot be written"},
 	{"storage.trim_files", .ignored = "sluiced has no chunks"},
-	{"storage.sync", .ignored = "Fsync says when files are synced"},
+	{"storage.sync", .ignored = "Fsync sets when files are synced"},
 	{"storage.checksum", .ignored = "the journal always has checksums"},
 	{"storage.backlog.mem_limit",
 	 .ignored = "storage.max_size bounds the journal"},
@@ -114,7 +114,8 @@ void settings_init(struct settings *s)
 	};
 }
 
-/* As in Fluent Bit, FLB_LOG_LEVEL overrides the key if it is a level. */
+/* Like Fluent Bit, let the environment variable FLB_LOG_LEVEL override the key
+ * Log_Level.  A value that is not a level is ignored. */
 static bool read_log(struct settings *s, struct conf_section *c, struct err *e)
 {
 	static const char *const names[] = {"off",  "error", "warn",  "warning",
@@ -210,7 +211,7 @@ static bool read_storage(struct settings *s, struct conf_section *c,
 	return true;
 }
 
-/* In Fluent Bit, -1 means to wait forever. */
+/* Read seconds, or -1, which means to wait forever, as in Fluent Bit. */
 static bool read_grace(struct settings *s, struct conf_section *c,
 		       struct err *e)
 {

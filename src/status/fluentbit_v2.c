@@ -15,12 +15,13 @@
 #include "status/metrics.h"
 #include "status/worker_counts.h"
 
-/* The subject of a sample: one of the three, or none. */
+/* A sample is about an input, a filter or an output, whose pointer is then set,
+ * or about the process: then all three are NULL. */
 struct subject {
 	const struct metrics *metrics;
 	const struct decoder_view *input;
 	const struct filter_view *filter;
-	bool is_emitter; /* the filter's hidden input */
+	bool is_emitter; /* about the input that reads the filter's copies */
 	const struct sink_view *output;
 };
 
@@ -52,7 +53,7 @@ static uint64_t input_records(const struct subject *s)
 			     : s->input->stats.records_total;
 }
 
-/* For gauges that are always 0: nothing is ever paused. */
+/* For metrics that are always 0, because sluiced never pauses an input. */
 static uint64_t none(const struct subject *s)
 {
 	(void)s;
@@ -99,7 +100,7 @@ static uint64_t output_retries(const struct subject *s)
 	return s->output->stats.retries_total;
 }
 
-static uint64_t output_given_up(const struct subject *s)
+static uint64_t output_retries_failed(const struct subject *s)
 {
 	return s->output->stats.lines_dropped_total[DROP_write_failed];
 }
@@ -112,59 +113,69 @@ static uint64_t output_dropped(const struct subject *s)
 	return dropped;
 }
 
-enum of { OF_PROCESS, OF_BUILD, OF_INPUT, OF_FILTER, OF_EMITTING, OF_OUTPUT };
+/* Which subjects a metric has a sample for. */
+enum scope {
+	SCOPE_PROCESS,
+	SCOPE_BUILD,
+	SCOPE_INPUT,
+	SCOPE_FILTER,
+	SCOPE_EMITTING, /* filters with an emitter, that is rewrite_tag */
+	SCOPE_OUTPUT,
+};
 
 /* In Fluent Bit's order. */
 static const struct metric {
 	const char *name;
 	const char *type;
-	enum of of;
+	enum scope scope;
 	figure_fn figure;
 	const char *help;
 } list[] = {
-	{"uptime", "counter", OF_PROCESS, uptime,
+	{"uptime", "counter", SCOPE_PROCESS, uptime,
 	 "Number of seconds that Fluent Bit has been running."},
-	{"hot_reloaded_times", "counter", OF_PROCESS, reloads,
+	{"hot_reloaded_times", "counter", SCOPE_PROCESS, reloads,
 	 "Collect the count of hot reloaded times."},
-	{"input_bytes_total", "counter", OF_INPUT, input_bytes,
+	{"input_bytes_total", "counter", SCOPE_INPUT, input_bytes,
 	 "Number of input bytes."},
-	{"input_records_total", "counter", OF_INPUT, input_records,
+	{"input_records_total", "counter", SCOPE_INPUT, input_records,
 	 "Number of input records."},
-	{"filter_records_total", "counter", OF_FILTER, filter_records,
+	{"filter_records_total", "counter", SCOPE_FILTER, filter_records,
 	 "Total number of new records processed."},
-	{"filter_add_records_total", "counter", OF_FILTER, filter_added,
+	{"filter_add_records_total", "counter", SCOPE_FILTER, filter_added,
 	 "Total number of new added records."},
-	{"filter_drop_records_total", "counter", OF_FILTER, filter_dropped,
+	{"filter_drop_records_total", "counter", SCOPE_FILTER, filter_dropped,
 	 "Total number of dropped records."},
-	{"filter_emit_records_total", "counter", OF_EMITTING, filter_emitted,
+	{"filter_emit_records_total", "counter", SCOPE_EMITTING, filter_emitted,
 	 "Total number of emitted records"},
-	{"output_proc_records_total", "counter", OF_OUTPUT, output_records,
+	{"output_proc_records_total", "counter", SCOPE_OUTPUT, output_records,
 	 "Number of processed output records."},
-	{"output_proc_bytes_total", "counter", OF_OUTPUT, output_bytes,
+	{"output_proc_bytes_total", "counter", SCOPE_OUTPUT, output_bytes,
 	 "Number of processed output bytes."},
-	{"output_errors_total", "counter", OF_OUTPUT, output_errors,
+	{"output_errors_total", "counter", SCOPE_OUTPUT, output_errors,
 	 "Number of output errors."},
-	{"output_retries_total", "counter", OF_OUTPUT, output_retries,
+	{"output_retries_total", "counter", SCOPE_OUTPUT, output_retries,
 	 "Number of output retries."},
-	{"output_retries_failed_total", "counter", OF_OUTPUT, output_given_up,
+	{"output_retries_failed_total", "counter", SCOPE_OUTPUT,
+	 output_retries_failed,
 	 "Number of abandoned batches because the maximum number of re-tries "
 	 "was reached."},
-	{"output_dropped_records_total", "counter", OF_OUTPUT, output_dropped,
-	 "Number of dropped records."},
-	{"output_retried_records_total", "counter", OF_OUTPUT, none,
+	{"output_dropped_records_total", "counter", SCOPE_OUTPUT,
+	 output_dropped, "Number of dropped records."},
+	{"output_retried_records_total", "counter", SCOPE_OUTPUT, none,
 	 "Number of retried records."},
-	{"process_start_time_seconds", "gauge", OF_PROCESS, started,
+	{"process_start_time_seconds", "gauge", SCOPE_PROCESS, started,
 	 "Start time of the process since unix epoch in seconds."},
-	{"build_info", "gauge", OF_BUILD, started,
+	{"build_info", "gauge", SCOPE_BUILD, started,
 	 "Build version information."},
-	{"input_ingestion_paused", "gauge", OF_INPUT, none,
+	{"input_ingestion_paused", "gauge", SCOPE_INPUT, none,
 	 "Is the input paused or not?"},
 };
 
 struct writer {
 	struct buf *out;
 	const struct metric *metric;
-	char stamp[48]; /* empty: Prometheus */
+	char stamp[48]; /* begins each line of the text format; empty for
+	                 * Prometheus */
 	char hostname[HOST_NAME_MAX + 1];
 };
 
@@ -190,7 +201,7 @@ static void put_labels(const struct writer *w, const struct subject *s)
 		buf_put_text(w->out, "hostname=\"");
 		metrics_put_label(w->out, w->hostname);
 	}
-	if (w->metric->of == OF_BUILD)
+	if (w->metric->scope == SCOPE_BUILD)
 		buf_put_text(w->out, "\",version=\"" FLUENTBIT_V2_VERSION
 				     "\",os=\"linux");
 }
@@ -222,33 +233,33 @@ static void put_inputs(const struct writer *w, struct subject s)
 static void put_metric(const struct writer *w, struct subject s)
 {
 	const struct pipeline_view *v = s.metrics->view;
-	enum of of = w->metric->of;
-	if (of == OF_PROCESS || of == OF_BUILD)
+	enum scope scope = w->metric->scope;
+	if (scope == SCOPE_PROCESS || scope == SCOPE_BUILD)
 		put_sample(w, &s);
-	if (of == OF_INPUT)
+	if (scope == SCOPE_INPUT)
 		put_inputs(w, s);
-	for (size_t i = 0; of == OF_OUTPUT && i < v->sink_count; i++) {
+	for (size_t i = 0; scope == SCOPE_OUTPUT && i < v->sink_count; i++) {
 		s.output = &v->sinks[i];
 		if (!s.output->is_dead_letter)
 			put_sample(w, &s);
 	}
-	if (of != OF_FILTER && of != OF_EMITTING)
+	if (scope != SCOPE_FILTER && scope != SCOPE_EMITTING)
 		return;
 	for (size_t i = 0; i < v->filter_count; i++) {
 		s.filter = &v->filters[i];
-		if (of == OF_FILTER || fluentbit_v1_has_emitter(s.filter))
+		if (scope == SCOPE_FILTER || fluentbit_v1_has_emitter(s.filter))
 			put_sample(w, &s);
 	}
 }
 
-/* Whether the metric has no samples. */
+/* Whether the metric has no samples, because no filter has that scope. */
 static bool is_empty(const struct metric *metric, const struct metrics *m)
 {
 	bool has_emitter = false;
 	for (size_t i = 0; i < m->view->filter_count; i++)
 		has_emitter |= fluentbit_v1_has_emitter(&m->view->filters[i]);
-	return (metric->of == OF_FILTER && m->view->filter_count == 0) ||
-	       (metric->of == OF_EMITTING && !has_emitter);
+	return (metric->scope == SCOPE_FILTER && m->view->filter_count == 0) ||
+	       (metric->scope == SCOPE_EMITTING && !has_emitter);
 }
 
 static void put_all(struct writer *w, const struct metrics *m)

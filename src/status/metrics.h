@@ -2,7 +2,7 @@
 /* metrics - everything that is counted, as Prometheus text.
  *
  * Modules count in plain structs of their own; this module reads and names
- * them. At every moment the accounting equation holds, in messages:
+ * them.  At every moment the accounting equation holds, in messages:
  *     received = written + dropped{reason} + dead_lettered + queued */
 #ifndef STATUS_METRICS_H
 #define STATUS_METRICS_H

@@ -37,7 +37,7 @@ static void a_full_disk_blocks_and_loses_nothing(void **state)
 	sink_dir_fini(&f);
 }
 
-static void abandoned_lines_are_counted_as_dropped(void **state)
+static void dropping_buffered_lines_counts_them(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -47,7 +47,7 @@ static void abandoned_lines_are_counted_as_dropped(void **state)
 	assert_true(
 		sink_dir_put_span(&f, SPAN("x"), SPAN("2"), false, &reason));
 	assert_int_equal(sink_dir_flush(&f), SINK_BLOCKED);
-	sink_dir_abandon(&f);
+	sink_dir_drop_buffered(&f);
 	const struct sink_stats *s = &f.sink->stats;
 	assert_int_equal(s->lines_dropped_total[DROP_write_failed], 2);
 	assert_int_equal(s->messages_dropped_total[DROP_write_failed], 1);
@@ -166,7 +166,7 @@ static void the_written_lines_of_a_torn_batch_count_as_written(void **state)
 	(void)state;
 	struct sink_dir f;
 	tear(&f, 16);
-	sink_dir_abandon(&f);
+	sink_dir_drop_buffered(&f);
 	assert_int_equal(f.sink->stats.lines_written_total, 2);
 	assert_int_equal(f.sink->stats.messages_written_total, 1);
 	sink_dir_put(&f, "b", "m");
@@ -365,7 +365,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_full_disk_blocks_and_loses_nothing),
-		cmocka_unit_test(abandoned_lines_are_counted_as_dropped),
+		cmocka_unit_test(dropping_buffered_lines_counts_them),
 		cmocka_unit_test(running_out_of_descriptors_blocks_the_sink),
 		cmocka_unit_test(a_torn_line_is_completed_and_never_doubled),
 		cmocka_unit_test(

@@ -11,7 +11,7 @@
 enum { BYTES_MAX = 8 };
 
 static const char mark_of[] = {[FRAMING_MESSAGE] = '|',
-			       [FRAMING_CUT] = '~',
+			       [FRAMING_TRUNCATED] = '~',
 			       [FRAMING_NO_LENGTH] = '?'};
 
 /* Feed the text in pieces of `piece` bytes and keep unread bytes as a stream

@@ -61,7 +61,7 @@ static void given_connections_are_taken_in_order(void **state)
 			     .peer_address = "tcp://10.0.0.7:51234",
 			     .held_bytes = LONG};
 	struct handed two = {.listener = 8,
-			     .framing = {.is_in_cut_line = true}};
+			     .framing = {.is_skipping_line = true}};
 	int senders[] = {give(f, &one, text), give(f, &two, NULL)};
 	struct handed got;
 	char byte;
@@ -80,7 +80,7 @@ static void given_connections_are_taken_in_order(void **state)
 	fd = take(f, &got);
 	assert_true(fd >= 0);
 	assert_int_equal(got.listener, 8);
-	assert_true(got.framing.is_in_cut_line);
+	assert_true(got.framing.is_skipping_line);
 	assert_int_equal(f->held.len, 0);
 	close(fd);
 

@@ -34,7 +34,7 @@ static void check_match(const char *regex, struct span text,
 	struct pattern *p = make(regex);
 	struct buf got = {0};
 	if (!pattern_matches(p, text)) {
-		buf_put_text(&got, pattern_gave_up(p) ? "gave up" : "no");
+		buf_put_text(&got, pattern_hit_limit(p) ? "limit" : "no");
 	} else {
 		for (size_t i = 0; i <= pattern_groups(p); i++) {
 			bool present;
@@ -108,7 +108,7 @@ static void the_published_regex_reads_its_class_as_onigmo_does(void **state)
 	assert_false(pattern_matches(p, SPAN("190>Nov  1 01:02:03 h n: x")));
 	assert_false(pattern_matches(p, SPAN("garbage")));
 	assert_false(pattern_matches(p, span_make(NULL, 0)));
-	assert_false(pattern_gave_up(p));
+	assert_false(pattern_hit_limit(p));
 	pattern_free(p);
 }
 
@@ -415,11 +415,11 @@ static void an_endless_match_stops_at_its_limit(void **state)
 	struct pattern *p = make("^(a|a)*$");
 	assert_false(pattern_matches(
 		p, SPAN("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!")));
-	assert_true(pattern_gave_up(p));
+	assert_true(pattern_hit_limit(p));
 	assert_false(pattern_matches(p, SPAN("b")));
-	assert_false(pattern_gave_up(p));
+	assert_false(pattern_hit_limit(p));
 	assert_true(pattern_matches(p, SPAN("aaa")));
-	assert_false(pattern_gave_up(p));
+	assert_false(pattern_hit_limit(p));
 	pattern_free(p);
 }
 

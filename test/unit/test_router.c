@@ -182,10 +182,10 @@ static void one_blocked_sink_blocks_and_the_others_are_flushed(void **state)
 		&e));
 	assert_int_equal(router_flush(f.router, 1), SINK_BLOCKED);
 	assert_int_equal(fake_at(&f, 1)->flushed, 1);
-	router_abandon(f.router);
+	router_drop_buffered(f.router);
 	router_reopen(f.router);
 	for (size_t i = 0; i < 2; i++) {
-		assert_int_equal(fake_at(&f, i)->abandoned, 1);
+		assert_int_equal(fake_at(&f, i)->dropped, 1);
 		assert_int_equal(fake_at(&f, i)->reopened, 1);
 	}
 	close_all(&f);

@@ -18,7 +18,7 @@ static void a_notification_ends_one_sleep(void **state)
 	wakeup_notify(&b);
 	wakeup_notify(&b);
 	struct orders o = wakeup_wait(&b, FOREVER_MS, false);
-	assert_false(o.reopen || o.finish || o.leave || o.abandon);
+	assert_false(o.reopen || o.finish || o.leave || o.stop_retrying);
 	assert_false(b.is_notified);
 	/* The notification is not delivered twice: this call sleeps its
 	 * millisecond. */
@@ -64,12 +64,12 @@ static void only_the_order_to_reopen_is_delivered_once(void **state)
 	struct wakeup b = {0};
 	wakeup_init(&b);
 	wakeup_order(&b, ORDER_REOPEN);
-	wakeup_order(&b, ORDER_ABANDON);
+	wakeup_order(&b, ORDER_STOP_RETRYING);
 	struct orders o = wakeup_wait(&b, 0, false);
-	assert_true(o.reopen && o.abandon);
+	assert_true(o.reopen && o.stop_retrying);
 	assert_false(o.finish || o.leave);
 	o = wakeup_wait(&b, 0, false);
-	assert_true(o.abandon && !o.reopen);
+	assert_true(o.stop_retrying && !o.reopen);
 	wakeup_fini(&b);
 }
 

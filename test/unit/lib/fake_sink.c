@@ -54,9 +54,9 @@ enum sink_flush fake_sink_flush(struct sink *sink, int64_t now_ns)
 	return fake->blocks ? SINK_BLOCKED : SINK_FLUSHED;
 }
 
-void fake_sink_abandon(struct sink *sink)
+void fake_sink_drop_buffered(struct sink *sink)
 {
-	((struct fake_sink *)sink)->abandoned++;
+	((struct fake_sink *)sink)->dropped++;
 }
 
 void fake_sink_reopen(struct sink *sink)

@@ -14,7 +14,7 @@ struct fake_sink {
 	struct sink sink;
 	bool refuses;
 	bool blocks;
-	unsigned flushed, abandoned, reopened; /* how often it was called */
+	unsigned flushed, dropped, reopened; /* how often it was called */
 };
 
 struct sink *fake_sink_open(struct conf_section *, const struct sink_env *,
@@ -22,7 +22,7 @@ struct sink *fake_sink_open(struct conf_section *, const struct sink_env *,
 bool fake_sink_put(struct sink *, const struct record *, bool answers,
 		   enum drop_reason *reason);
 enum sink_flush fake_sink_flush(struct sink *, int64_t now_ns);
-void fake_sink_abandon(struct sink *);
+void fake_sink_drop_buffered(struct sink *);
 void fake_sink_reopen(struct sink *);
 void fake_sink_close(struct sink *);
 
@@ -31,7 +31,8 @@ void fake_sink_close(struct sink *);
 	{                                                                      \
 		.name = kind_name, .keys = fake_sink_keys, .has_spills = true, \
 		.open = fake_sink_open, .put = fake_sink_put,                  \
-		.flush = fake_sink_flush, .abandon = fake_sink_abandon,        \
+		.flush = fake_sink_flush,                                      \
+		.drop_buffered = fake_sink_drop_buffered,                      \
 		.reopen = fake_sink_reopen, .close = fake_sink_close,          \
 	}
 

@@ -169,9 +169,9 @@ void sink_dir_flush_all(struct sink_dir *d)
 	assert_int_equal(d->sink->stats.lines_queued, 0);
 }
 
-void sink_dir_abandon(struct sink_dir *d)
+void sink_dir_drop_buffered(struct sink_dir *d)
 {
-	d->sink->ops->abandon(d->sink);
+	d->sink->ops->drop_buffered(d->sink);
 	assert_sink_adds_up(d->sink);
 	assert_int_equal(d->sink->stats.lines_queued, 0);
 	assert_int_equal(d->sink->stats.messages_queued, 0);

@@ -87,10 +87,10 @@ enum sink_flush sink_dir_flush(struct sink_dir *);
 /* Flush, commit, and assert that no line is queued. */
 void sink_dir_flush_all(struct sink_dir *);
 
-/* Tell the sink to drop what it has queued; assert that it does. */
-void sink_dir_abandon(struct sink_dir *);
+/* Let the sink drop the lines in memory; assert that it does. */
+void sink_dir_drop_buffered(struct sink_dir *);
 
-/* Let so many seconds pass. */
+/* Let `s` seconds pass. */
 void sink_dir_wait_s(struct sink_dir *, int64_t s);
 
 /* A cmocka group set-up that turns the log off. */
