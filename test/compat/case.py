@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads cases and says what each one means for one program."""
+"""Reads the cases and applies the parts that differ for one program."""
 import base64
 import re
 from collections import Counter
@@ -77,7 +77,7 @@ class Case:
 
 
 def items(path):
-    """What is in a file, behind the parts of common.yaml, which all may use."""
+    """The items of a file.  It may use the parts of common.yaml."""
     common = path.parent.parent / "common.yaml"
     try:
         return yaml.load(common.read_text() + path.read_text(),
@@ -108,7 +108,7 @@ def load(folder):
 
 
 def filled(value, places):
-    """Replace @DIR@ and the like, and expand @x*40000@."""
+    """Replace placeholders such as @DIR@, and expand @x*40000@."""
     if isinstance(value, str):
         value = PLACE.sub(lambda m: places.get(m[0], m[0]), value)
         return REPEATED.sub(lambda m: m[1] * int(m[2]), value)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run gave, beside what the case says."""
+"""Compares the result of a run with what the case expects."""
 import json
 import re
 from difflib import unified_diff
@@ -8,12 +8,12 @@ from case import bytes_of
 
 DECODER = json.JSONDecoder(parse_float=lambda text: ("float", text),
                            parse_int=lambda text: ("int", text))
-# Behind a tag, which may hold anything.
+# The start of a record in out_file's format, after the tag.
 RECORD = re.compile(r": \[[0-9]+\.[0-9]+, (?={)")
 
 
 def without_order(data):
-    """Each line as (text before, its JSON, text behind)."""
+    """Each line as (text before the JSON, JSON, text after it)."""
     lines = []
     for line in data.decode(errors="surrogateescape").splitlines(True):
         record = RECORD.search(line)
@@ -38,7 +38,7 @@ def _is_same(expected, got):
 
 
 def _shown(value):
-    """As lines that differ visibly."""
+    """The lines of a value, with a mark if the last newline is missing."""
     if isinstance(value, dict):
         kind, = value
         text = value[kind]
@@ -88,15 +88,15 @@ def _texts(value):
     return value if isinstance(value, list) else [value]
 
 
-def told(stderr):
-    """Its last lines, without what a good start says."""
+def last_messages(stderr):
+    """The last lines of the log, without those of a normal start."""
     return [line[:300] for line in stderr.splitlines()
             if re.match(r"sluiced|[\[2]", line) and "[1mFluent" not in line
             and "info" not in line][-8:]
 
 
 def problems(run, result):
-    """Sentences, none where all is as expected."""
+    """One sentence for each difference; none if the result is as expected."""
     case = run.case
     found = []
     if result.exit != case.get("exit", 0):
@@ -116,7 +116,7 @@ def problems(run, result):
         if problem:
             found.append(f"{question['path']}: {problem}")
     if len(result.http) < len(case.get("http", [])):
-        found.append("not asked over HTTP: it had ended")
+        found.append("no HTTP request: the program had exited")
     if found:
-        found.append("\n    ".join(["stderr:", *told(result.stderr)]))
+        found.append("\n    ".join(["stderr:", *last_messages(result.stderr)]))
     return found

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Random configurations and datagrams, run with sluiced and with Fluent Bit.
+"""Runs random configurations and datagrams with sluiced and with Fluent Bit.
 
     SLUICED=... FLUENT_BIT=... generate.py --seed 1 --count 2000
 
-Case N of a seed is always the same one: `--only N` runs it again.  What
-differs is made smaller until every part of it is needed, and printed as a
-case with what Fluent Bit gave as `files` and what sluiced gave beside it."""
+Case N of a seed is always the same: `--only N` runs it again.  If the results
+of a case differ, generate.py removes parts of the case as long as they still
+differ.  Then it prints the case with the results of both programs."""
 import argparse
 import os
 import random
@@ -20,7 +20,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from case import Case  # noqa: E402
-from expect import told, without_order  # noqa: E402
+from expect import last_messages, without_order  # noqa: E402
 from model import Model  # noqa: E402
 from program import (FluentBit, Run, Sluiced, Stuck,  # noqa: E402
                      moved_clock)
@@ -43,7 +43,7 @@ class Pair:
         return [outcome(program, case) for program in self.programs]
 
     def differ(self, model):
-        """What they gave where that is not the same, else None."""
+        """The results of both programs if they differ, else None."""
         ours, theirs = self.outcomes(model)
         if comparable(ours, model) == comparable(theirs, model):
             return None
@@ -58,18 +58,20 @@ def outcome(program, case):
 
 
 def comparable(result, model):
-    """A hook's table has no order; why it did not start does not matter."""
+    """The result without the differences that do not matter: the order of a
+    hook's table, and the reason why a program did not start."""
     if isinstance(result, str):
         return result
     if result.exit != 0:
         return "refused" if result.exit > 0 else f"died of {-result.exit}"
-    # A file without a line says nothing, and now is never the same.
+    # Ignore files without a line, and times of arrival, which always differ.
     return {name: lines_of(NOW.sub(b"now", data), model)
             for name, data in result.files.items() if data}
 
 
 def lines_of(data, model):
-    """A tab is written as \\t where it is no separator."""
+    """The lines of a file.  sluiced writes a tab as \\t, except as a
+    separator."""
     data = data.replace(b"\\t", b"\t")
     if model.has_quotes():
         data = re.sub(rb'[\t\\"]', b"", data)
@@ -82,14 +84,15 @@ def lines_of(data, model):
     return sorted(lines) if model.has_several_writers() else lines
 
 
-def manner(differing, model):
-    """How each of them ended, so that no other difference takes over."""
+def ending(differing, model):
+    """How each program ended.  A smaller case must end in the same way;
+    otherwise it shows another difference."""
     return [result if isinstance(result, str) else ""
             for result in (comparable(one, model) for one in differing)]
 
 
 def smallest(pair, model, differing, most_runs=80):
-    """Leave out one part after the other as long as they still differ."""
+    """Remove one part after the other as long as the results still differ."""
     runs = 0
     found = True
     while found and runs < most_runs:
@@ -97,7 +100,7 @@ def smallest(pair, model, differing, most_runs=80):
         for other in model.smaller():
             runs += 1
             now = pair.differ(other)
-            if now and manner(now, other) == manner(differing, model):
+            if now and ending(now, other) == ending(differing, model):
                 model, differing, found = other, now, True
                 break
             if runs >= most_runs:
@@ -111,7 +114,7 @@ def shown(result):
     return {"exit": result.exit,
             "files": {name: data.decode(errors="backslashreplace")
                       for name, data in result.files.items()},
-            **({"stderr": told(result.stderr)} if result.exit else {})}
+            **({"stderr": last_messages(result.stderr)} if result.exit else {})}
 
 
 def as_yaml(number, model, differing):
@@ -123,7 +126,7 @@ def as_yaml(number, model, differing):
 
 
 class Literal(yaml.SafeDumper):
-    """Texts of several lines as such."""
+    """Writes a text of several lines as a YAML block."""
 
 
 Literal.add_representer(str, lambda dumper, text: dumper.represent_scalar(
@@ -135,7 +138,8 @@ def try_one(pair, seed, number, is_small):
     differing = pair.differ(model)
     if not differing:
         return None
-    # Twice, so that nothing that only came late is told.
+    # A second run confirms the difference: the first result may have been
+    # incomplete when it was read.
     differing = pair.differ(model)
     if not differing:
         return None
@@ -152,7 +156,7 @@ def main():
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--only", type=int)
     parser.add_argument("--whole", action="store_true",
-                        help="print what differs as it was drawn")
+                        help="print differing cases as they were generated")
     parser.add_argument("-j", "--jobs", type=int, default=16)
     args = parser.parse_args()
     pair = Pair(Sluiced(os.environ["SLUICED"]),

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes conf/mistakes.md: what Fluent Bit and sluiced say of the mistakes in
-cases/mistakes.yaml, by running each of them.
+"""Writes conf/mistakes.md: runs each mistake of cases/mistakes.yaml and shows
+what Fluent Bit and sluiced report.
 
     SLUICED=build/sluiced test/compat/mistakes.py FLUENT_BIT... > conf/mistakes.md
 """
@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 JOBS = 4
 TRIES = 3
 GOOD = {"out/x": b"line\n"}
-# What each of them says when nothing is wrong, and what only repeats it.
+# Lines of a normal start, and lines that only repeat an error.
 USUAL = re.compile(
     r"\[ ?(info|help|debug)\]|level=info|Fluent Bit v|Copyright|CNCF|https?://"
     r"|^\* |^\s*$|__|caught signal|service will shutdown|backend failed"
@@ -29,23 +29,24 @@ STAMP = re.compile(
     r"^\[\d{4}/\S+ [\d:.]+\] |^\S+Z |^sluiced: |\x1b\[[0-9;]*m")
 SOURCE = re.compile(r"\[\S+:\d+ (errno=\d+)\]")
 INTRO = """\
-# Mistakes in the configuration, and who says what
+# Mistakes in the configuration, and how each program reports them
 
-Written by `test/compat/mistakes.py`, which makes each mistake of
-`test/compat/cases/mistakes.yaml` and runs {programs}.  Each
-configuration is right but for what stands below its name, and would write
-`line`.  "-": the program says nothing.  (1.8.13 has no YAML.)
+`test/compat/mistakes.py` writes this table. It runs each mistake of
+`test/compat/cases/mistakes.yaml` with {programs}. The
+first column shows the mistake and the lines that differ from a correct
+configuration, which would write `line`. "-" means that the program reports
+nothing. Fluent Bit 1.8.13 does not support YAML.
 """
 
 
 def changed_lines(case, right):
-    """What is in the case and in no configuration that is right."""
+    """The lines of the case that no correct configuration contains."""
     texts = [cases.joined(case.raw["conf"]), *case.raw.get("extra", {}).values()]
     return [line.strip() for text in texts for line in text.splitlines()
             if line not in right and line.strip()]
 
 
-def said(result, place):
+def reported(result, place):
     lines = []
     for line in result.stderr.splitlines():
         if not USUAL.search(line):
@@ -56,13 +57,14 @@ def said(result, place):
 
 
 def ran(program, case):
-    """The result and what was said.  1.8 loses its last words sometimes."""
+    """The result, and the lines of the log.  Fluent Bit 1.8 sometimes loses its
+    last lines, so a program that fails runs several times."""
     mine = cases.Case(case.path, case.as_for(program.name))
     best = None
     for _ in range(TRIES):
         run = Run(program, mine)
         result = run.result()
-        lines = said(result, run.dir)
+        lines = reported(result, run.dir)
         if best is None or len(lines) > len(best[1]):
             best = result, lines
         if result.exit == 0:
@@ -71,7 +73,8 @@ def ran(program, case):
 
 
 def outcome(program, case):
-    """One cell: how it ends, what became of the line, what it says."""
+    """One cell: how the program ended, what it did with the line, and what it
+    reported."""
     try:
         result, lines = ran(program, case)
     except (Stuck, OSError):

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A random configuration and random datagrams within what is supported, as
-lists from which parts can be left out again.
+"""A random configuration and random datagrams, within the features that sluiced
+supports.  Both are lists, from which parts can be removed.
 
-What conf/compat.md lists is not drawn: it is known to differ."""
+Features with a row in conf/compat.md are not generated, because they are known
+to differ."""
 import copy
 import json
 
@@ -79,7 +80,7 @@ NEEDED = {"Name", "Path", "Parsers_File", "Flush", "Mode", "Match", "Tag",
 
 
 class Model:
-    """sections: (name, lines); messages: what stands behind the header."""
+    """sections: [(name, lines), ...]; messages: [(header, body), ...]."""
 
     def __init__(self, rng):
         self.has_hook = False
@@ -102,7 +103,7 @@ class Model:
         for number in range(count):
             self.sections.append(
                 ("OUTPUT", output(rng, number, is_named or count > 1)))
-        # Of a key without value in logfmt they think differently.
+        # The programs differ about a logfmt key without a value.
         is_logfmt = "Parser logfmt" in self.conf()
         if is_logfmt:
             self.sections = self.sections[:3] + [
@@ -116,19 +117,20 @@ class Model:
                        for name, lines in self.sections)
 
     def has_several_writers(self):
-        """Fluent Bit writes tag by tag, and each output when it likes."""
+        """Whether the order of lines is undefined: Fluent Bit writes the lines
+        of each tag and of each output separately."""
         return (sum(name == "OUTPUT" for name, _ in self.sections) > 1
                 or any("Name rewrite_tag" in lines
                        for _, lines in self.sections))
 
     def has_quotes(self):
-        """Quotes and tabs within quotes are escaped, which Fluent Bit does
-        not."""
+        """Whether values are quoted.  sluiced escapes quotes and tabs in them;
+        Fluent Bit does not."""
         return any("Format csv" in lines or "Format ltsv" in lines
                    for _, lines in self.sections)
 
     def case(self):
-        """As it would stand in a file of cases."""
+        """The model as a case, in the form that cases/*.yaml use."""
         parsers = "".join(
             f"[PARSER]\n    Name {name}\n"
             + "".join(f"    {line}\n" for line in lines)
@@ -144,7 +146,7 @@ class Model:
                          for header, body in self.messages]}
 
     def smaller(self):
-        """Each model with one part less, the coarsest first."""
+        """Yield models that lack one part, the largest parts first."""
         half = len(self.messages) // 2
         if half:
             for some in (self.messages[:half], self.messages[half:]):
@@ -180,7 +182,8 @@ class Model:
 
 
 def text_of(body):
-    """A list of pairs is a JSON object, which may have a key twice."""
+    """The text of a body.  A list of pairs becomes a JSON object, in which a
+    key may occur twice."""
     if isinstance(body, str):
         return body
     return "{" + ",".join(
@@ -214,7 +217,8 @@ def value(rng, depth=0):
     if kind < 0.85 or depth > 2:
         return rng.choice([True, False, None])
     if kind < 0.93:
-        # A hook's ends at its last null, and an empty one becomes a map.
+        # No null and no empty array: a hook cuts an array at its last null,
+        # and turns an empty array into a map.
         found = [value(rng, depth + 1) for _ in range(rng.randint(1, 3))]
         return [0 if item is None else item for item in found]
     return {rng.choice(KEYS): value(rng, depth + 1)
@@ -263,7 +267,7 @@ def body_of_json(rng):
 
 
 def some(rng, *lines):
-    """Each with a chance of one half, in their order."""
+    """Some of the lines, in their order, each with a probability of 1/2."""
     return [line for line in lines if rng.random() < 0.5]
 
 
@@ -291,8 +295,8 @@ def lua(model, rng):
 
 
 def rewrite_tag(model, rng):
-    """The first takes only the input's tags, later ones only what it gave:
-    no loop."""
+    """The first filter matches only the input's tags, and later filters only
+    the new tags of earlier ones, so that there is no loop."""
     depth = sum("Name rewrite_tag" in lines for _, lines in model.sections)
     match = ["t*", "new0.*", "new1.*"][min(depth, 2)]
     rules = []

@@ -1,21 +1,22 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Whole configurations, as people publish them, and many lines: each file
-that comes out is, byte for byte, the one that Fluent Bit writes.
+"""Runs whole pipelines, as people publish them, on many lines.  Each file must
+be byte for byte the one that Fluent Bit writes.
 
-    SLUICED=build/sluiced pipelines.py           beside what was recorded
-    FLUENT_BIT=... pipelines.py --lines 100000   beside the real program
-    FLUENT_BIT=... pipelines.py --record         write recorded.yaml anew
-    pipelines.py kube --keep DIR                 one of them, keeping its files
+    SLUICED=build/sluiced pipelines.py           compare with recorded.yaml
+    FLUENT_BIT=... pipelines.py --lines 100000   compare with the real program
+    FLUENT_BIT=... pipelines.py --record         write recorded.yaml again
+    pipelines.py kube --keep DIR                 one pipeline; keep its files
 
 A pipeline is a directory of pipelines/: a configuration with @SOCKET@, @DIR@
-and @PORT@ as in the cases (run.py), and recorded.yaml: how many lines of
-traffic.py of which seed, and digests of the files that Fluent Bit made of
-them.  `seed` is the configuration of test/e2e/published.
+and @PORT@ as in the cases (run.py), and recorded.yaml.  recorded.yaml has the
+seed and the number of the lines that traffic.py made, and the digests of the
+files that Fluent Bit wrote for them.  `seed` is the configuration of
+test/e2e/published.
 
-Fluent Bit loses lines that come too quickly: they are sent at --rate, and its
-own count says whether all arrived.  Each file gets the lines of one tag only,
-since Fluent Bit does not keep their order otherwise.
+Fluent Bit loses lines that arrive too quickly.  So pipelines.py sends them at
+--rate, and checks Fluent Bit's own count of records.  Each file gets the lines
+of one tag only, because Fluent Bit does not keep the order of several tags.
 """
 import argparse
 import hashlib
@@ -45,7 +46,7 @@ FIELDS = ("method", "uri", "request_uri", "args", "vhost", "status",
           "x_forwarded_for", "cookie", "upstream_status", "worker", "pri",
           "ident", "msec", "log_file_path", "nothing_of_that_name")
 TEMPLATE = "time:{time}\t" + "\t".join(f"{f}:{{{f}}}" for f in FIELDS)
-# Fluent Bit makes none.
+# Fluent Bit does not create directories.
 DIRECTORIES = ["vhosts", "errors", "failed",
                *(f"log/{day}" for day in traffic.DAYS)]
 
@@ -53,7 +54,8 @@ Outcome = namedtuple("Outcome", "exit files stderr")
 
 
 def published():
-    """The seed's configuration with our paths and its template filled in."""
+    """The published configuration, with the paths of this run and with its
+    template completed."""
     texts = {name: (PUBLISHED / name).read_text() for name in
              ("fluent-bit.conf", "parsers.conf", "create-log-file-path.lua")}
     for old, new in (("/tmp/sidecar-nginx/sys-log.sock", "@SOCKET@"),
@@ -145,11 +147,11 @@ def record(program, name, lines, outcome):
 
 
 def problems_with_record(program, name):
-    """What differs from what Fluent Bit gave when that was recorded."""
+    """The differences from the recorded results of Fluent Bit."""
     said = yaml.safe_load(recorded_file(name).read_text())
     lines = traffic.lines(name, said["lines"], said["seed"])
     if digest_of_lines(lines) != said["sent"]:
-        return ["traffic.py makes other lines than it did: record anew"]
+        return ["traffic.py makes other lines than recorded: run --record"]
     try:
         outcome = run(program, name, lines)
     except (Stuck, OSError) as e:

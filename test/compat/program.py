@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The programs that a case is run with, and one run of one of them."""
+"""The programs that run a case, and a run of one of them."""
 import array
 import contextlib
 import fcntl
@@ -26,11 +26,12 @@ from expect import http_problem
 
 HERE = Path(__file__).resolve().parent
 SAN = os.environ.get("SAN", "")
-# Only a hang takes as long as this.
+# Ends a run that hangs.
 TIMEOUT_S = 240
 LISTEN = "0A"
 PORTS = set()
-# So many are started and sent to at once; more may wait for their ends.
+# Limits how many programs start and receive at once.  More of them may be
+# shutting down.
 AT_WORK = threading.BoundedSemaphore(8)
 
 Result = namedtuple("Result", "exit files stdout stderr http perm")
@@ -38,14 +39,14 @@ Answer = namedtuple("Answer", "status body")
 
 
 class Stuck(Exception):
-    """What was waited for did not come."""
+    """An awaited event did not happen."""
 
 
 class Sluiced:
     name = "sluiced"
-    # sluiced writes all that it accepted when it gets SIGTERM.
+    # After SIGTERM, sluiced writes all messages that it has accepted.
     quiet_s = 0
-    # How long the program may take to end where a case expects that, and to
+    # How long the program may take to exit, if the case expects that, and to
     # give the expected HTTP answer.
     end_s = answer_s = TIMEOUT_S
 
@@ -54,7 +55,7 @@ class Sluiced:
 
 
 class FluentBit:
-    # It does not always end where sluiced does.
+    # Fluent Bit continues in some cases in which sluiced exits.
     end_s, answer_s = 5, 7
 
     def __init__(self, path):
@@ -65,7 +66,7 @@ class FluentBit:
         if not found:
             raise SystemExit(f"{path} is not Fluent Bit: {said!r}")
         self.name = found[1]
-        # A flush a second; 5.x needs one round more for copies.
+        # It flushes once per second; 5.x writes copies one flush later.
         self.quiet_s = 1.3 if self.name.startswith("1.") else 2.3
 
 
@@ -76,7 +77,7 @@ def _built():
 
 @lru_cache
 def moved_clock():
-    """The library that makes a process see another time of day."""
+    """The library that gives a process another time of day."""
     library = Path(_built().name) / "clock.so"
     subprocess.run([os.environ.get("CC", "cc"), "-D_GNU_SOURCE", "-O2",
                     "-shared", "-fPIC", "-o", library, HERE / "clock.c"],
@@ -95,8 +96,8 @@ def until(question, what, timeout_s=TIMEOUT_S):
 
 
 def free_port():
-    """One that no other run of this process is given, and that the kernel
-    gives to no connection (from 32768 on)."""
+    """A port that no other run of this process uses.  It is below 32768, where
+    the kernel begins to choose ports for connections."""
     while True:
         port = random.randrange(20000, 32000)
         with socket.socket() as tcp, contextlib.suppress(OSError):
@@ -107,7 +108,8 @@ def free_port():
 
 
 def bound(proto, port):
-    """The kernel's lines about its sockets, as lists of fields."""
+    """The lines of /proc/net about the sockets of a port, as lists of
+    fields."""
     text = Path(f"/proc/thread-self/net/{proto}").read_text()
     lines = [line.split() for line in text.splitlines()[1:]]
     return [fields for fields in lines
@@ -115,7 +117,7 @@ def bound(proto, port):
 
 
 class Peer:
-    """Who sends to one address, as one connection."""
+    """A sender with one socket for one address."""
 
     def __init__(self, via, to):
         family = socket.AF_UNIX if via.startswith("unix") else socket.AF_INET
@@ -125,7 +127,7 @@ class Peer:
             family, socket.SOCK_STREAM if is_stream else socket.SOCK_DGRAM)
         self.socket.settimeout(TIMEOUT_S)
         if is_stream:
-            # Bound a moment before it listens.
+            # The socket exists a moment before the program listens.
             until(self._is_connected, f"{via} {to} to listen")
         self.is_stream = is_stream
 
@@ -146,8 +148,8 @@ class Peer:
             self.socket.sendto(data, self.to)
 
     def is_drained(self):
-        """All that was sent has been received, not only queued; or its
-        connection was ended before."""
+        """Whether the program has read all data from the kernel's queue, or has
+        closed the connection."""
         if self.is_stream:
             poll = select.poll()
             poll.register(self.socket, 0)
@@ -159,7 +161,7 @@ class Peer:
 
 
 class Run:
-    """One case with one program, in a directory of its own."""
+    """One case with one program, in its own directory."""
 
     def __init__(self, program, case):
         self.program = program
@@ -264,7 +266,7 @@ class Run:
         until(lambda: self._is_ended() or self._is_listening(),
               lambda: f"it to start:\n{self._read('stderr')}")
         if self._is_to_end() and not self.case.get("send"):
-            self._give_it(self.program.end_s)
+            self._pause(self.program.end_s)
             return
         if "perm" in self.case and not self._is_ended():
             self.perm = Path(self.places["@SOCKET@"]).stat().st_mode & 0o777
@@ -281,7 +283,7 @@ class Run:
             self.http.append(self._asked(question))
         self._quiet(self.program.quiet_s)
         if self._is_to_end():
-            self._give_it(self.program.end_s)
+            self._pause(self.program.end_s)
 
     def _is_to_end(self):
         return self.case.get("exit", 0) != 0 or "conf" not in self.case
@@ -293,7 +295,7 @@ class Run:
                 getattr(signal, f"SIG{item['signal']}"))
             return
         if "wait" in item:
-            self._give_it(item["wait"])
+            self._pause(item["wait"])
             return
         via = item.get("via", "unix_udp")
         to = item.get("to", self.places["@SOCKET@"])
@@ -302,17 +304,18 @@ class Run:
                 self.peers[via, to] = Peer(via, to)
             self.peers[via, to].send(bytes_of(item))
         except OSError:
-            # A program that has ended takes nothing; others have to.
+            # Only a program that has exited may refuse data.
             if not self.is_told_to_end and not self._is_to_end():
                 until(self._is_ended, f"it to take what {via} sent")
 
-    def _give_it(self, seconds):
+    def _pause(self, seconds):
         deadline = time.monotonic() + seconds
         while not self._is_ended() and time.monotonic() < deadline:
             time.sleep(0.01)
 
     def _asked(self, question):
-        """The answer, as soon as it is the one that is expected."""
+        """Ask until the answer is the expected one, and return the last
+        answer."""
         deadline = time.monotonic() + self.program.answer_s
         while True:
             answer = self._ask(question)
@@ -336,7 +339,7 @@ class Run:
             connection.close()
 
     def _quiet(self, seconds):
-        """Until the outputs did not grow for so long."""
+        """Wait until the outputs have not grown for `seconds`."""
         def sizes():
             return [(str(p), p.stat().st_size)
                     for p in sorted((self.dir / "out").rglob("*"))

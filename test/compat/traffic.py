@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Access logs as nginx, Envoy and pods write them, each line a datagram.
+"""Makes access logs as nginx, Envoy and pods write them, one datagram per line.
 
-The same kind, count and start of the dice give the same lines.  There is no
-text in them that conf/compat.md says is written otherwise than by Fluent Bit
-(control characters, quotes in csv, broken UTF-8, maps of several keys that go
-through a hook): the cases show those.
+The same kind, count and seed give the same lines.  The lines avoid everything
+that conf/compat.md lists as different (control characters, quotes in csv,
+invalid UTF-8, maps with several keys that pass through a hook); the cases show
+these differences.
 """
 import json
 import random
 import time
 from calendar import timegm
 
-# What the programs take for now, and since when there are lines.
+# The programs' current time, and the times of the first and last line.
 NOW = "2026-11-21 02:50:00"
 START_S = timegm((2026, 11, 18, 22, 0, 0))
 END_S = timegm((2026, 11, 21, 2, 49, 0))
@@ -51,7 +51,7 @@ POD_HOSTS = ["edge-1", "edge-2", "node-10-0-3-17", "ip-10-0-1-9.ec2.internal"]
 
 
 class Dice:
-    """Draws what a request is made of."""
+    """Chooses the random parts of a request."""
 
     def __init__(self, seed):
         self.random = random.Random(seed)
@@ -60,14 +60,14 @@ class Dice:
         return choices[self.random.randrange(len(choices))]
 
     def is_in(self, n):
-        """Once in n times."""
+        """True with a probability of 1/n."""
         return self.random.randrange(n) == 0
 
     def upto(self, n):
         return self.random.randrange(n)
 
     def count(self):
-        """Small as a rule, sometimes too large for 32 bits."""
+        """A number that is usually small and sometimes exceeds 32 bits."""
         return self.upto(10 ** self.one([1, 3, 3, 4, 4, 5, 6, 7, 10, 15]))
 
     def hex(self, digits):
@@ -106,7 +106,8 @@ class Dice:
             self.one([0, 0, 1, 1, 1, 2, 3]))) or "-"
 
     def moment(self, share):
-        """Lines come nearly in order."""
+        """The time of a line, as seconds and milliseconds.  `share`, 0 to 1,
+        is its place in the traffic; lines are almost in order."""
         at = START_S + int(share * (END_S - START_S)) - self.one([0, 0, 0, 1])
         return at, self.upto(1000)
 
@@ -122,13 +123,13 @@ def syslog(at_s, words, text, pri=190):
 
 
 def nginx_escaped(text):
-    """As nginx writes a variable unless escape=json."""
+    """The text as nginx writes a variable without escape=json."""
     return "".join(chr(b) if 32 <= b < 127 and b not in b'"\\' else
                    f"\\x{b:02X}" for b in text.encode()) or "-"
 
 
 def nginx_json(values):
-    """As people write a log_format: by hand, without spaces."""
+    """JSON as a log_format makes it: written by hand, without spaces."""
     return "{" + ",".join(f'"{k}":{v}' for k, v in values.items()) + "}"
 
 
@@ -218,7 +219,7 @@ def nginx_document(dice, share):
 
 
 def seed(dice, share):
-    """What the fields of its template are made of."""
+    """A line for the pipeline `seed`, with all fields of its template."""
     at_s, ms = dice.moment(share)
     if dice.is_in(100):
         return syslog(at_s, "host nginx", dice.one(
@@ -285,7 +286,8 @@ def envoy_text(dice, share):
 
 
 def envoy_document(dice, share):
-    """Without quotes in values: Fluent Bit's csv cannot be read with them."""
+    """A line of Envoy's JSON log.  No value contains a quote, because Fluent
+    Bit's csv does not escape it."""
     at_s, ms = dice.moment(share)
     flags = dice.one(FLAGS)
     document = {
@@ -326,7 +328,7 @@ def envoy_document(dice, share):
 
 
 def pod_text(dice):
-    """What the program in a container writes to its standard output."""
+    """A line that the program in a container writes to standard output."""
     kind = dice.upto(12)
     request = {"method": dice.one(METHODS), "path": dice.path(),
                "status": dice.one(STATUSES), "bytes": dice.count()}
@@ -382,6 +384,6 @@ KINDS = {"seed": seed, "nginx-combined": nginx_combined,
 
 
 def lines(kind, count, drawn_from):
-    """Datagrams of that kind, in order."""
+    """The datagrams of that kind, in order."""
     dice = Dice(f"{kind}:{drawn_from}")
     return [KINDS[kind](dice, n / count) for n in range(count)]
