@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# sluiced: `make demo` shows it, `make test` tests it, `make help` lists all.
+# `make demo` shows sluiced at work, `make test` tests it, and `make help` lists
+# all targets.
 
 CC         ?= cc
 OPT        ?= -O2 -g
@@ -15,24 +16,24 @@ ifeq ($(MAKELEVEL),0)
 MAKEFLAGS  += --no-print-directory -j$(shell nproc)
 endif
 
-# What pkg-config calls it : what Debian 12 calls it.
+# The libraries, as NAME_IN_PKG_CONFIG:PACKAGE_OF_DEBIAN_12.
 LIBS       := libuv:libuv1-dev yajl:libyajl-dev lua5.4:liblua5.4-dev \
               libpcre2-8:libpcre2-dev libmicrohttpd:libmicrohttpd-dev libxxhash:libxxhash-dev \
               yaml-0.1:libyaml-dev
 PKGS       := $(foreach lib,$(LIBS),$(firstword $(subst :, ,$(lib))))
-# To build; to test and to show.
+# The packages for building, and for the tests and the demo.
 DEPS_BUILD := gcc libc6-dev pkg-config git \
               $(foreach lib,$(LIBS),$(lastword $(subst :, ,$(lib))))
 DEPS_TEST  := $(DEPS_BUILD) libcmocka-dev nginx-light python3 \
               python3-pytest python3-yaml clang clang-format libclang-rt-dev \
               curl procps util-linux strace
-# To measure: the peers' libraries, not the peers, which exclude each other;
-# test/bench/peers.py unpacks those beside.
+# The packages for the benchmark, with the peers' libraries.  The peers' packages
+# exclude each other, so test/bench/peers.py unpacks them without installing.
 DEPS_BENCH := $(DEPS_BUILD) python3 util-linux valgrind linux-perf libestr0 \
               libfastjson4 libivykis0 libjson-c5 libnet1 libwrap0
 
 VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
-# Not asked for before they are installed: = instead of :=
+# "=" and not ":=", because the packages may not be installed yet.
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   = $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
@@ -57,7 +58,7 @@ TESTS     := $(patsubst test/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard test/uni
 FUZZ      := $(patsubst test/fuzz/fuzz_%.c,%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
 REPLAYS   := $(FUZZ:%=$(BUILD)/replay/%)
 FUZZERS   := $(FUZZ:%=$(BUILD)/fuzzer/%)
-# Every warning an error, in a tree where nothing was ever built otherwise.
+# Builds with every warning as an error, in a separate directory.
 GCC_BUILD := CC=gcc BUILD=$(BUILD)/gcc WERROR=-Werror
 
 .DELETE_ON_ERROR:
@@ -65,66 +66,66 @@ GCC_BUILD := CC=gcc BUILD=$(BUILD)/gcc WERROR=-Werror
         lint warnings fuzz format install clean help programs unit replay \
         test-lint fuzzers deps deps-test deps-bench need
 
-all: need $(BIN) ## build build/sluiced
+all: need $(BIN) ## build sluiced: build/sluiced
 
-demo: deps-test ## install what is missing, build, run with a real nginx
+demo: deps-test ## install missing packages, build, run with a real nginx
 	@$(MAKE) all
 	@test/demo.sh $(BIN)
 
-check: unit replay lint test-lint ## unit tests, fuzz regressions, lint: no root, no network
+check: unit replay lint test-lint ## unit tests, fuzz regressions, lint; needs no root and no network
 
-# One after the other, so that nothing is compiled beside a test.  What gcc
-# warns of is an error in the build that is tested; lint reads the sources, to
-# which a sanitizer adds nothing.
-test: deps-test ## everything, on a machine that may have nothing yet
+# The steps run in sequence, so that no compiler runs beside a test.  The tested
+# build treats every warning of gcc as an error.  lint reads the sources, so it
+# does not run again with a sanitizer.
+test: deps-test ## install missing packages and run all tests
 	@$(MAKE) warnings
 	@$(MAKE) check $(GCC_BUILD)
 	@$(MAKE) e2e $(GCC_BUILD)
 	@for san in address,undefined thread; do \
 	    $(MAKE) unit replay SAN=$$san && $(MAKE) e2e SAN=$$san || exit; done
 
-e2e: need $(BIN) ## end to end: real nginx, real files, real faults
+e2e: need $(BIN) ## end-to-end tests with a real nginx, real files, real faults
 	@SLUICED=$(abspath $(BIN)) SAN=$(SAN) test/e2e/run.sh $(PYTHON) $(PYTEST)
 
-compat: need $(BIN) ## the cases of test/compat; FLUENT_BIT=PATH: with the real one
+compat: need $(BIN) ## the cases of test/compat; FLUENT_BIT=PATH compares with Fluent Bit
 	@SLUICED=$(abspath $(BIN)) SAN=$(SAN) $(PYTHON) test/compat/run.py $(CASES)
 
-torture: deps-test ## the tests of faults for long: KILLS=3000 RELOADS=200 ...
+torture: deps-test ## run the fault tests for longer: KILLS=3000 RELOADS=200 ...
 	@$(MAKE) all
 	@KILLS=$${KILLS:-3000} WRITER_KILLS=$${WRITER_KILLS:-600} \
 	    RELOADS=$${RELOADS:-200} FILLS=$${FILLS:-20} DAMAGES=$${DAMAGES:-300} \
 	    SLUICED=$(abspath $(BIN)) SAN=$(SAN) $(PYTHON) -m pytest $(PYTEST) \
 	    -p no:cacheprovider $(TORTURE:%=test/e2e/test_%.py)
 
-bench: deps-bench ## what a line costs, beside the peers (root): POINTS=1,2 FLUENT_BIT=path
+bench: deps-bench ## measure the cost per line of sluiced and its peers (root): POINTS=1,2 FLUENT_BIT=PATH
 	@$(MAKE) all
 	@$(PYTHON) -B test/bench/bench.py --points $${POINTS:-1,2,3,4,5,6,7} $(BUILD)
 
-bench-quick: deps-bench ## the same in two minutes; fails when a line costs 10 % more instructions
+bench-quick: deps-bench ## the same in two minutes; fails if a line costs 10 % more instructions
 	@$(MAKE) all
 	@$(PYTHON) -B test/bench/bench.py --quick $(BUILD)
 
-bench-baseline: deps-bench ## record the instructions of a line in test/bench/BASELINE
+bench-baseline: deps-bench ## record the instructions per line in test/bench/BASELINE
 	@$(MAKE) all
 	@$(PYTHON) -B test/bench/bench.py --record $(BUILD)
 
-# A sanitizer adds mutable state to the objects.
+# lint gets no objects from a build with a sanitizer, which adds mutable state.
 lint: need $(OBJ) $(BUILD)/src/main.o ## layers, includes, sizes, contracts, banned functions
 	@PYTHON=$(PYTHON) test/lint/lint.sh "$(CC)" "-std=c11 -D_GNU_SOURCE -iquote src $(WARN) $(PKG_CFLAGS)" $(if $(SAN),,$(BUILD))
 
-# Clang, unlike gcc, needs no optimizer for its warnings.
-warnings: ## gcc and clang, every warning an error
+# clang, unlike gcc, gives all its warnings without optimizing.
+warnings: ## compile with gcc and clang, with every warning as an error
 	@$(MAKE) programs $(GCC_BUILD)
 	@$(MAKE) programs CC=clang BUILD=$(BUILD)/clang WERROR=-Werror OPT=-O0
 
-fuzz: ## each fuzz target for SECONDS (60) with clang's libFuzzer
+fuzz: ## run each fuzz target for SECONDS (60) with clang's libFuzzer
 	@$(MAKE) fuzzers CC=clang BUILD=$(BUILD)/libfuzzer SAN=fuzzer-no-link,address,undefined
 	@test/fuzz/fuzz.sh $(SECONDS) $(BUILD)/libfuzzer $(FUZZ)
 
-format: ## clang-format over src and test
+format: ## run clang-format on src and test
 	find src test -name '*.[ch]' -exec clang-format -i {} +
 
-install: all ## to $(DESTDIR)$(PREFIX)
+install: all ## install to $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/sluiced
 	install -d $(DESTDIR)$(PREFIX)/share/sluiced
 	cp -r conf lua $(DESTDIR)$(PREFIX)/share/sluiced/
@@ -132,10 +133,10 @@ install: all ## to $(DESTDIR)$(PREFIX)
 clean: ## remove build/
 	rm -rf build
 
-help: ## this list
+help: ## print this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
-# --- what must be there -----------------------------------------------------
+# --- required packages ------------------------------------------------------
 deps:
 	@test/install.sh $(DEPS_BUILD)
 deps-test:
@@ -147,7 +148,7 @@ need:
 	for lib in $(LIBS); do pkg-config --exists $${lib%:*} 2>/dev/null || echo $${lib#*:}; done); \
 	[ -z "$$missing" ] || { echo "sluiced needs: apt-get install" $$missing >&2; exit 1; }
 
-# --- how things are made ----------------------------------------------------
+# --- build rules ------------------------------------------------------------
 programs: LIBS += cmocka:libcmocka-dev
 programs: need $(BIN) $(TESTS) $(REPLAYS)
 unit: programs
@@ -164,7 +165,8 @@ $(BIN): $(BUILD)/src/main.o $(CORE)
 $(CORE): $(OBJ)
 	@echo "  AR  $@"; rm -f $@; $(AR) rcs $@ $^
 
-# Written only when it changed, so that a commit rebuilds one file.
+# This file is written only if the version changed, so that a new commit rebuilds
+# one source.
 $(BUILD)/version: FORCE
 	@mkdir -p $(@D); echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
 FORCE:
@@ -174,7 +176,7 @@ $(BUILD)/src/status/metrics.o: ALL_CFLAGS += -DSLUICED_VERSION='"$(VERSION)"'
 $(BUILD)/%.o: %.c | need
 	@echo "  CC  $<"; mkdir -p $(@D); $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-# What the unit tests share: fixtures and fakes.
+# The library of the unit tests: fixtures and fakes.
 $(UNITLIB): $(UNITOBJ)
 	@echo "  AR  $@"; rm -f $@; $(AR) rcs $@ $^
 $(UNITOBJ): ALL_CFLAGS += -iquote test/unit/lib

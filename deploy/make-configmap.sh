@@ -1,11 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Print the ConfigMaps that deploy/istio-operator.yaml mounts, made from conf/
-# and lua/:  deploy/make-configmap.sh >deploy/configmap.yaml
+# Print the ConfigMaps that deploy/istio-operator.yaml mounts.  Their content
+# comes from conf/ and lua/:
+#
+#     deploy/make-configmap.sh >deploy/configmap.yaml
 set -eu
 cd "$(dirname "$0")/.."
 
-# $1 name, then the files; each becomes a literal block under its own name.
+# Print a ConfigMap: NAME FILE...  Each file becomes a literal block under its
+# own name.
 configmap() {
 	printf 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: %s\n' "$1"
 	printf '  namespace: istio-system\ndata:\n'

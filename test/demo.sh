@@ -1,14 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Show sluiced at work: run nginx and sluiced on the files of conf/ and lua/,
-# send a few hundred requests, and show what became of them.
-# test/demo.sh build/sluiced
+# Show sluiced at work: run nginx and sluiced with the files of conf/ and lua/,
+# send 300 requests, and show the lines and the metrics.
+#
+#     test/demo.sh build/sluiced
 set -eu
 bin=$(realpath "$1")
 cd "$(dirname "$0")/.."
 
 room=$(mktemp -d /tmp/sluiced-demo.XXXXXX)
-chmod 755 "$room" # nginx's workers, which are not root, must enter it
+chmod 755 "$room" # for the workers of nginx, which are not root
 out=$room/log
 pids=
 cleanup() {
@@ -26,14 +27,14 @@ fail() {
 	cat "$room"/*.err >&2
 	exit 1
 }
-# Wait until the command succeeds; after two minutes, fail.
+# Wait until a command succeeds: WHAT COMMAND...  Fails after two minutes.
 await() {
 	what=$1
 	shift
 	tries=1200
 	until "$@" >/dev/null 2>&1; do
 		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || fail "$what: not there after two minutes"
+		[ "$tries" -gt 0 ] || fail "$what: still missing after two minutes"
 		sleep 0.1
 	done
 }
@@ -46,7 +47,7 @@ start_nginx() {
 	pids="$pids $!"
 }
 
-# The gateway to which nginx passes the requests.
+# This gateway answers the requests that nginx passes on.
 gateway=$(free_port)
 cat >"$room/gateway.conf" <<END
 pid $room/gateway.pid;
@@ -68,7 +69,7 @@ http {
 END
 start_nginx "$room/gateway.conf"
 
-# sluiced runs on conf/sluiced.conf; the environment sets other paths.
+# sluiced runs with conf/sluiced.conf; the environment sets other paths.
 export SLUICED_SOCKET="$room/sys-log.sock" SLUICED_OUT="$out"
 export SLUICED_HOOK="$PWD/lua/create-log-file-path.lua"
 export SLUICED_HTTP_LISTEN=127.0.0.1 SLUICED_HTTP_PORT=0
@@ -79,7 +80,7 @@ await "sluiced" grep -q 'mod=worker ready' "$room/sluiced.err"
 metrics=$(sed -n 's/.*mod=http listening=\([^ ]*\).*/http:\/\/\1\/metrics/p' \
 	"$room/sluiced.err")
 
-# nginx runs on conf/nginx.conf with other paths and ports.
+# nginx runs with conf/nginx.conf, with other paths and ports.
 port=$(free_port)
 sed -e "s,/tmp/sidecar-nginx,$room," \
 	-e "s,/var/run/nginx.pid,$room/nginx.pid," \
@@ -96,9 +97,9 @@ sent=1 # the request that waited for nginx
 has_received_all() {
 	curl -s "$metrics" | grep -qx "sluiced_messages_received_total $sent"
 }
-# Send requests: COUNT FIRST URL [OPTION OF CURL...].  nginx does not wait when
-# the socket's queue is full, and without privileges that queue is short: so
-# send ten, and wait until sluiced has received them.
+# Send requests: COUNT FIRST PATH [CURL_OPTION...].  nginx drops a line if the
+# queue of the socket is full, and without privileges the queue is short.  So
+# this sends ten requests at a time and waits until sluiced has received them.
 request() {
 	n=$2 end=$(($2 + $1)) path=$3
 	shift 3
@@ -145,9 +146,9 @@ awk '/^sluiced_messages_received/ { received = $2 }
 		exit received != written + dropped + letters + queued
 	}' "$room/metrics" || fail "the accounting equation does not hold"
 
-say "SIGTERM: sluiced drains its socket, writes everything, and ends"
+say "SIGTERM: sluiced drains its socket, writes all lines, and exits"
 kill -TERM "$sluiced"
-wait "$sluiced" || fail "sluiced ended with $?"
+wait "$sluiced" || fail "sluiced exited with $?"
 tail -n 1 "$room/sluiced.err"
 
 [ "$(lines)" = "$sent" ] || fail "$(lines) lines for $sent requests"

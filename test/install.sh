@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Install those of the named Debian packages that are missing.  Without root,
+# Install the Debian packages in the arguments that are missing.  Without root,
 # print the command that installs them, and fail.
 set -eu
 missing=
@@ -17,7 +17,8 @@ fi
 echo "installing:$missing"
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-# policy-rc.d: the tests need nginx as a program, not as a service on port 80.
+# This policy-rc.d keeps apt from starting nginx as a service on port 80; the
+# tests only need the program.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
 	printf '#!/bin/sh\nexit 101\n' >"$policy"

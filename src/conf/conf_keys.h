@@ -38,7 +38,7 @@ enum conf_type {
 };
 
 struct conf_key_spec {
-	const char *name; /* "net.*" stands for every key that begins so */
+	const char *name; /* "net.*" stands for every key with this prefix */
 	enum conf_type type;
 	bool is_required;
 	bool is_repeatable;	  /* may be given several times */

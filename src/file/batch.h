@@ -43,7 +43,7 @@ struct batch_chain {
 /* Free the memory; the batch is empty then. */
 void batch_fini(struct batch *);
 
-/* The line with so many bytes at `at` was appended and belongs to the chain. */
+/* Add the line of `bytes` bytes, which was appended at `at`, to the chain. */
 void batch_took(struct batch *, struct batch_chain *, size_t at, size_t bytes,
 		bool answers);
 

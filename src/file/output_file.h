@@ -56,8 +56,8 @@ struct output_file {
 	                      * message's? */
 	size_t torn_bytes;   /* of the first line, in the file already */
 	int64_t batch_at;    /* place of `lines` in the lines of the batch;
-	                      * negative: so many bytes are of earlier
-	                      * batches */
+	                      * negative if they begin with lines of
+	                      * earlier batches: their bytes */
 	bool is_recovered;   /* checked for lines from before a crash */
 	struct spill *spill; /* older lines; NULL: none */
 	int failed_errno;    /* 0: it can be written */
@@ -83,7 +83,7 @@ void output_file_added(struct output_file *, bool answers);
 
 /* Write the waiting lines, spilled ones first.  APPENDED: none is left.
  * APPEND_BLOCKED: flush again before adding lines.  APPEND_HELD: the lines that
- * are left wait for this file alone, and others may go on. */
+ * are left wait for this file alone, and other files may continue. */
 enum append_result output_file_flush(struct output_file *, int64_t now_ns);
 
 /* The journal was committed: lines that still wait are of no current batch. */

@@ -81,7 +81,7 @@ bool spill_read_head(struct span bytes, struct spill_head *) MUST_USE;
  * or damaged. */
 enum { SPILL_CUT = -1 };
 
-/* Read so many bytes at that place. */
+/* Read the bytes at that place. */
 static inline int spill_read_at(int fd, void *to, size_t bytes, uint64_t at)
 {
 	ssize_t n = pread(fd, to, bytes, (off_t)at);

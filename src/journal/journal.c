@@ -61,7 +61,7 @@
  *  h. In journal_commit: the block for the next tail is not valid before tail
  *     says so.  Either no message of the batch is committed, or all are.
  *  i. After tail is stored: the notes belong to another commit's number and
- *     count no more.
+ *     no longer count.
  *  j. In journal_open: the file has no name yet, or it is b again.  A row of
  *     the table of inputs that was being written is empty; no message uses it.
  *

@@ -98,8 +98,8 @@ struct journal_input_row {
 	uint64_t check;
 };
 
-/* At the end of the ring there may be room for the first 8 bytes only; a skip
- * needs no more. */
+/* At the end of the ring there may be room for the first 8 bytes only, which is
+ * enough for a skip. */
 struct journal_item {
 	uint32_t length;
 	uint16_t input; /* a row, and perhaps the mark */

@@ -182,7 +182,7 @@ static void on_stay_tick(uv_timer_t *timer)
 }
 
 /* A journal in memory ends with this process.  So while the disk rejects
- * writes, the worker goes on receiving and must not be killed. */
+ * writes, the worker continues to receive and must not be killed. */
 static void leave_for_reload(struct worker *w)
 {
 	bool must_stay = w->settings->storage_in_memory && is_blocked(w);

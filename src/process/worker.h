@@ -10,7 +10,8 @@
  *                                              v                      v
  *                                                     stopped
  *
- * Draining goes on receiving, because a gateway logs until its last request.
+ * While draining, the worker continues to receive, because a gateway logs until
+ * its last request.
  * Finishing refuses senders first (they get EPIPE) and then reads what the
  * kernel still holds, so no datagram is accepted and lost.  Leaving makes way
  * for the next worker: it finds the rest in the kernel's queue and in the

@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""sluiced measured beside its peers; see README.md, "What it costs".
+"""Measures sluiced and its peers; see test/bench/README.md.
 
 bench.py [--quick] [--points 1,3] BUILD_DIRECTORY
 
-FLUENT_BIT  a Fluent Bit to measure too       ROUNDS      of each (3)
-BENCH_DISK  where output goes (the build)     LONG_LINES  of point 4 (10000000)
+FLUENT_BIT  the Fluent Bit to measure, too
+BENCH_DISK  the directory for the output (the build directory)
+ROUNDS      how often each collector is measured (3)
+LONG_LINES  the number of lines for point 4 (10000000)
 """
 import argparse
 import os
@@ -26,8 +28,8 @@ PROGRAMS = ("send", "floor", "check")
 
 
 class Bench:
-    """What all measurements share: the programs, the directories, how long
-    to take."""
+    """What all measurements share: the programs, the directories and the
+    number of rounds."""
 
     def __init__(self, build, is_quick):
         self.is_quick = is_quick
@@ -59,17 +61,19 @@ class Bench:
                               capture_output=True, text=True, check=False)
 
     def say(self, text):
-        """Progress; what counts goes to standard output at the end."""
+        """Print progress to standard error.  The results go to standard output
+        at the end."""
         print(f"  {text}", file=sys.stderr, flush=True)
 
     def title(self, name):
-        """As a reader should see it: with its version, when it is there."""
+        """The name for the tables, with the version if it is installed."""
         found = self.collectors.get(name)
         return found.name if found else name
 
     def note_wrong(self, name, what):
-        """Its figure does not count; of sluiced itself it is a failure."""
-        self.say(f"{name}: does not count: {what}")
+        """Discard the measurement of a collector.  If it is sluiced, the
+        benchmark fails."""
+        self.say(f"{name}: discarded: {what}")
         self.wrong.append((name, what))
 
 
@@ -77,18 +81,18 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build", help="where sluiced was built")
     parser.add_argument("--quick", action="store_true",
-                        help="shorter, one round, fewer peers")
+                        help="fewer lines, one round, fewer peers")
     parser.add_argument("--points", default="1,2,3,4,5,6,7",
-                        help="which, with commas; 0: the instructions, "
-                             "7: the peers in a pod's limits")
+                        help="comma-separated; 0: the instructions per line, "
+                             "7: the peers under a pod's limits")
     parser.add_argument("--record", action="store_true",
-                        help="write the instructions to BASELINE")
+                        help="record the instructions in BASELINE")
     return parser.parse_args()
 
 
 def main():
     args = arguments()
-    # So that what was started ends, too.
+    # Run the cleanup, which ends the programs that were started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: ended"))
     try:
         check_fitness()
@@ -100,18 +104,18 @@ def main():
         if tool is None:
             sys.exit(f"bench: {count}")
         instructions.record(tool, count)
-        print(f"{count} instructions a line by {tool}: recorded")
+        print(f"{count} instructions per line by {tool}: recorded")
         return
     wanted = [int(n) for n in args.points.split(",") if n != "0"]
     if args.quick:
         wanted = [n for n in wanted if n != 7]
     rows = [row for n in wanted for row in points.ALL[n](bench)]
-    told, is_good = "not asked for", True
+    sentence, is_good = "not measured", True
     if args.quick or "0" in args.points.split(","):
-        told, is_good = instructions.compare(bench)
+        sentence, is_good = instructions.compare(bench)
     report.write(bench, rows)
     where.write(bench, rows)
-    print(f"\nInstructions a line, worker, user space: {told}")
+    print(f"\nInstructions per line, worker, user space: {sentence}")
     if not is_good:
         print("FAILED: more than 10 % above test/bench/BASELINE")
     wrong = [what for name, what in bench.wrong if name not in bench.peers]

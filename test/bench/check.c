@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* check - are the numbered lines all there, each once, each as expected, each
- * in its file?
+/* check - checks that every numbered line was written once, with the expected
+ * text, to the expected file.
  *
  *     check [OPTIONS] DIRECTORY COUNT
  *       -o N     the first number (0)
- *       -l FILE  numbers that are not to be there, a line each
+ *       -l FILE  numbers that must not occur, one per line
  *       -p KIND  files: one (any, all lines), date (2026-1121/access.log) or
  *                vhost (2026-1121/shop0000.example.log)
  *       -z BYTES -f FIELDS -w WRITTEN -v VHOSTS -d DAYS -t EPOCH  the shape
  *
- * Prints "lines N missing N twice N wrong N", the first wrong one on standard
- * error.  Exit 0: nothing is wrong. */
+ * Prints "lines N missing N twice N wrong N", and the first wrong line to
+ * standard error.  Exits with 0 if there is no error. */
 #include <ftw.h>
 #include <unistd.h>
 
 #include "line.h"
 
-/* nftw() passes nothing on. */
+/* Global, because nftw() passes no data to its callback. */
 static struct {
 	struct shape shape;
 	long first, count;
 	const char *kind;
 	size_t root_length;
-	unsigned char *seen; /* of each number: 1, or 2: not expected */
+	unsigned char *seen; /* by number: 1 if seen, 2 if refused */
 	long lines, missing, twice, wrong;
 } check = {.shape = SHAPE_DEFAULT, .kind = "date"};
 
@@ -32,7 +32,7 @@ static void found_wrong(const char *path, const char *line, const char *why)
 		fprintf(stderr, "check: %s: %s: %.300s\n", path, why, line);
 }
 
-/* Behind the root; empty: any. */
+/* The expected path below the directory; empty for any. */
 static void expect_path(long number, char path[128])
 {
 	time_t when = line_time(&check.shape, number);
@@ -49,7 +49,7 @@ static void expect_path(long number, char path[128])
 			 number % check.shape.vhosts);
 }
 
-/* The number behind the request_id's mark, or -1. */
+/* The number in the line's request_id, or -1. */
 static long number_of(const char *line, size_t length)
 {
 	const char *mark = check.shape.written == 0 ? "\"request_id\":\""

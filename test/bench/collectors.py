@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The collectors, each made to do the same work: a line's header and JSON
-parsed, its path by its date, the same fields written."""
+"""The collectors, configured to do the same work: parse the header and the JSON
+of a line, derive its path from its date, and write the same fields."""
 import subprocess
 from pathlib import Path
 
@@ -11,19 +11,19 @@ CONF = HERE / "conf"
 
 
 class Collector:
-    """What is to be run, and how.  `name` as in the table; `written`: how
-    many fields a line has, 0: the datagram as it came."""
+    """A program and how to run it.  `name` is its name in the tables.
+    `written` is the number of fields that it writes per line; 0 means that it
+    writes the datagram unchanged."""
 
     name = "?"
     written = 12
     files = "date"
     makes_directories = True
-    # The rate at which it is measured when it cannot be made to keep all that
-    # it takes at saturation.
+    # The rate for a collector that loses lines at saturation.
     highest_rate = None
 
     def start_command(self, room):
-        """argv and environment."""
+        """(argv, environment)."""
         raise NotImplementedError
 
     def _field(self, name):
@@ -47,7 +47,7 @@ class Collector:
 
 
 class Floor(Collector):
-    """Receives and writes, nothing else."""
+    """The floor program, which only receives and writes."""
 
     name = "floor"
     written = 0
@@ -134,7 +134,7 @@ class SyslogNg(Collector):
 
 
 def all_of(programs, sluiced, build, fluent_bit):
-    """Those that are there, by name; the floor and sluiced always."""
+    """The installed collectors by name, including floor and sluiced."""
     root = peers.unpack(build)
     found = {"floor": Floor(programs), "sluiced": Sluiced(sluiced)}
     if peers.version(root, "rsyslog"):

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* floor - what receiving and writing costs in itself: recvmmsg of up to 64
- * datagrams into memory, one write of them, each with a newline.  It parses
- * nothing, keeps nothing, promises nothing.
+/* floor - measures the cost of receiving and writing alone.  It receives up to
+ * 64 datagrams with one recvmmsg and writes them with one write, each followed
+ * by a newline.  It does not parse them and has no journal.
  *
  *     floor SOCKET FILE
  *

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Instructions of sluiced's worker for each line: what a later change costs,
-told apart from what the machine does otherwise.
+"""Counts the instructions of sluiced's worker per line.  Unlike time, they do
+not depend on the load of the machine.
 
-By `perf stat` where the machine counts them, else by valgrind's callgrind;
-the two are recorded apart, since they do not count alike.  Start and end are
-not in it: the same is run with few lines and with many, and divided is the
-difference."""
+`perf stat` counts them if the machine supports it, otherwise valgrind's
+callgrind.  BASELINE records the two separately, because they count differently.
+To leave out start and end, sluiced runs once with few lines and once with many,
+and the difference is divided by the difference of the lines."""
 import os
 import re
 import shutil
@@ -30,7 +30,7 @@ def _perf_counts():
 
 
 class _Single:
-    """sluiced without its supervisor: the process is the worker."""
+    """sluiced without its supervisor, so that the process is the worker."""
 
     def __init__(self, collector):
         self.collector = collector
@@ -44,7 +44,7 @@ class _Single:
 
 
 def _end(process):
-    """Not perf: it would end before what it counts."""
+    """End the worker, but not perf, which would end before the worker."""
     pids = process.cgroup.pids()
     for pid in pids:
         if len(pids) == 1 or pid != process.popen.pid:
@@ -54,15 +54,15 @@ def _end(process):
 
 
 def _run(bench, tool, lines):
-    """Instructions of a whole run."""
+    """The instructions of a whole run."""
     log = bench.disk / f"instructions.{tool}"
     prefix = {
         "callgrind": ["valgrind", "--tool=callgrind", "--quiet",
                       f"--callgrind-out-file={log}"],
         "perf": ["perf", "stat", "-x,", "-o", log, "-e", "instructions:u"],
     }[tool]
-    # The queue holds less than a batch's worth of what the sender can send:
-    # so the batches are full, and the runs alike.
+    # The sender is faster than sluiced, so the queue is always full.  Every
+    # batch is then full, and all runs are alike.
     with Running(bench, _Single(bench.collectors["sluiced"]), Load(lines),
                  prefix) as running:
         sent = running.room.send()
@@ -78,7 +78,7 @@ def _run(bench, tool, lines):
 
 
 def per_line(bench):
-    """(tool, instructions a line), or (None, why not)."""
+    """(tool, instructions per line), or (None, reason)."""
     if _perf_counts():
         tool = "perf"
     elif shutil.which("valgrind"):
@@ -92,7 +92,7 @@ def per_line(bench):
 
 
 def recorded():
-    """{tool: instructions a line}"""
+    """{tool: instructions per line}, from BASELINE."""
     found = {}
     for line in BASELINE.read_text().splitlines():
         if line and not line.startswith("#"):
@@ -108,12 +108,12 @@ def record(tool, count):
 
 
 def compare(bench):
-    """(a sentence, whether it is good)."""
+    """Compare with BASELINE: (sentence, whether it is within the tolerance)."""
     tool, count = per_line(bench)
     if tool is None:
         return f"not counted: {count}", True
     before = recorded().get(tool)
     if before is None:
-        return f"{count} by {tool}; BASELINE has none of it", True
+        return f"{count} by {tool}; BASELINE has no figure for it", True
     return (f"{count} by {tool}, {(count / before - 1) * 100:+.1f} % of "
             f"BASELINE's {before}"), count <= before * TOLERANCE

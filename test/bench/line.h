@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* line - what the numbered lines of the benchmarks consist of: the sender
- * writes them as nginx's JSON, the checker expects them as written fields.
+/* line - the numbered lines of the benchmarks.  The sender writes them as
+ * nginx's JSON; the checker expects them as the fields that a collector writes.
  *
  *     <190>Nov 21 06:44:51 gw-1 nginx: {"vhost":"shop000.example", ... }
  *
- * All is a function of the number and of the shape.  Every value has a fixed
- * width, so that all written lines of one shape are equally long; one line in
- * sixteen has two escaped quotes, and its datagram is two bytes longer.
+ * The number and the shape determine a line.  Every value has a fixed width, so
+ * all written lines of one shape have the same length.  One line in sixteen has
+ * two escaped quotes, and its datagram is two bytes longer.
  *
- * Each program includes it once.  The caller owns all memory. */
+ * Each program includes this file once.  The caller owns all memory. */
 #ifndef LINE_H
 #define LINE_H
 
@@ -20,27 +20,27 @@
 #include <time.h>
 
 enum {
-	LINE_FIELDS = 22, /* nginx's; what goes beyond is called extra_23 ... */
+	LINE_FIELDS = 22, /* nginx's; further fields are called extra_23 ... */
 	LINE_FIELDS_MAX = 64,
-	LINE_WRITTEN = 12,    /* of those, the first ones, in a usual line */
-	LINE_A_SECOND = 2000, /* the time advances by a second for so many */
+	LINE_WRITTEN = 12, /* the first fields, which a usual line writes */
+	LINES_PER_SECOND = 2000, /* lines per second of log time */
 	LINE_DAYS_MAX = 100,
 	LINE_BYTES_MAX = 8192,
-	LINE_NUMBER_DIGITS = 32 /* of request_id, the number at its end */
+	LINE_NUMBER_DIGITS = 32 /* of request_id, which ends with the number */
 };
 
 struct shape {
 	long size_bytes; /* of the datagram */
 	long fields;	 /* sent */
-	long written;	 /* of these, the first so many */
+	long written;	 /* the number of fields written, the first ones */
 	long vhosts;	 /* in turn */
 	long days;	 /* in turn, backwards */
 	long epoch;	 /* the time of line 0 */
-	long tail_bytes; /* of the user agent, so that the size is met */
+	long tail_bytes; /* padding of the user agent for size_bytes */
 };
 
-/* The first four are what the shortest line needs, the first twelve what a
- * usual one writes. */
+/* The shortest line has the first four fields; a usual line writes the first
+ * twelve. */
 static const char *const line_names[LINE_FIELDS] = {"vhost",
 						    "request_id",
 						    "time_iso8601",
@@ -72,7 +72,7 @@ static inline void line_name(long field, char name[32])
 		snprintf(name, 32, "extra_%02ld", field + 1);
 }
 
-/* Where text is put.  A line that does not fit is a mistake of the caller. */
+/* Append text.  The caller must ensure that it fits. */
 static inline char *put(char *at, const char *text)
 {
 	size_t length = strlen(text);
@@ -89,7 +89,7 @@ static inline char *put_number(char *at, long number, int digits)
 
 static inline time_t line_time(const struct shape *s, long number)
 {
-	return s->epoch + number / LINE_A_SECOND - number % s->days * 86400;
+	return s->epoch + number / LINES_PER_SECOND - number % s->days * 86400;
 }
 
 static inline bool line_is_escaped(long number)
@@ -97,7 +97,7 @@ static inline bool line_is_escaped(long number)
 	return number % 16 == 7;
 }
 
-/* request_id: digits that look like any, then the number. */
+/* Append a request_id: digits that look random, then the number. */
 static inline char *put_id(char *at, long number)
 {
 	uint64_t mixed = ((uint64_t)number + 1) * UINT64_C(0x9e3779b97f4a7c15);
@@ -106,11 +106,12 @@ static inline char *put_id(char *at, long number)
 	return put_number(at, number, 12);
 }
 
-/* As the syslog header has it, or as nginx's time_iso8601. */
+/* Append the time in the form of the syslog header or of time_iso8601. */
 static inline char *put_time(char *at, const struct shape *s, long number,
 			     bool is_header)
 {
-	/* Composed when the second is another one: each day has its own. */
+	/* The last text of each day, which is kept while the second is the
+	 * same. */
 	static struct {
 		time_t second;
 		char text[64];
@@ -130,7 +131,7 @@ static inline char *put_time(char *at, const struct shape *s, long number,
 	return put(at, last[is_header][day].text);
 }
 
-/* The field's value; in JSON, or as it is written. */
+/* Append the value of a field, as in JSON or as a collector writes it. */
 static inline char *put_value(char *at, const struct shape *s, long number,
 			      long field, bool is_json)
 {
@@ -198,7 +199,7 @@ static inline char *put_value(char *at, const struct shape *s, long number,
 	}
 }
 
-/* The datagram of a number; its length. */
+/* Write the datagram with that number to `text`.  Returns its length. */
 static inline size_t line_datagram(const struct shape *s, long number,
 				   char *text)
 {
@@ -222,8 +223,9 @@ static inline size_t line_datagram(const struct shape *s, long number,
 	return (size_t)(at - text);
 }
 
-/* What a collector writes of it: name:value of the first fields, tabs
- * between, a newline; nothing written: the datagram itself. */
+/* Write the line that a collector writes for it: name:value of the first
+ * fields, separated by tabs, and a newline.  If shape.written is 0, it is the
+ * datagram. */
 static inline size_t line_written(const struct shape *s, long number,
 				  char *text)
 {
@@ -242,7 +244,8 @@ static inline size_t line_written(const struct shape *s, long number,
 	return (size_t)(at - text);
 }
 
-/* Choose the padding so that a datagram has the size.  False: it cannot. */
+/* Choose the padding so that a datagram has the size.  False if the size is too
+ * small. */
 static inline bool shape_fit(struct shape *s)
 {
 	char text[LINE_BYTES_MAX];
@@ -258,7 +261,7 @@ static inline bool shape_fit(struct shape *s)
 		.written = LINE_WRITTEN, .vhosts = 1, .days = 1 \
 	}
 
-/* Take one of the options of a shape; false: it is none. */
+/* Read an option of a shape.  False if the option does not belong to one. */
 static inline bool shape_option(struct shape *s, int option, const char *value)
 {
 	long number = value == NULL ? 0 : strtol(value, NULL, 10);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a collector runs in: a cgroup, which counts and limits, and a network
-namespace, which has a datagram queue of its own length."""
+"""The surroundings of a collector: a cgroup, which counts and limits its
+resources, and a network namespace with its own datagram queue length."""
 import ctypes
 import os
 import re
@@ -15,16 +15,16 @@ QUEUE_LENGTH = "/proc/sys/net/unix/max_dgram_qlen"
 CGROUPS = Path("/sys/fs/cgroup")
 PERIOD_US = 100000
 
-# periods: of the CPU limit, those in which it ran; throttled: those of them in
-# which it had to wait for the next one; waited_ns: for a processor, for whatever
-# reason, by the processes' main threads, which receive.
+# periods: the periods of the CPU limit in which the collector ran; throttled:
+# the periods in which the kernel stopped it; waited_ns: how long the main
+# threads, which receive, waited for a processor for any reason.
 Counters = namedtuple("Counters", "cpu_ns waited_ns periods throttled")
 
 libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Unfit(Exception):
-    """This machine cannot measure that; the text says why."""
+    """This machine cannot run the benchmark; the text gives the reason."""
 
 
 def wait_until(question, what, timeout_s=10):
@@ -37,8 +37,8 @@ def wait_until(question, what, timeout_s=10):
 
 
 class Cgroup:
-    """One of version 1: its processes' CPU, counted by the nanosecond, user
-    and kernel; and, when asked for, a pod's limits."""
+    """A cgroup of version 1.  It counts the CPU of its processes in
+    nanoseconds, and optionally has the limits of a pod."""
 
     KINDS = ("cpu", "cpuacct", "memory")
     made = 0
@@ -63,7 +63,8 @@ class Cgroup:
         (self.paths[kind] / name).write_text(str(value))
 
     def enter(self):
-        """The calling process, and what it starts from now on."""
+        """Move the calling process into the cgroup, with all processes that it
+        starts later."""
         for kind in self.KINDS:
             self._write(kind, "cgroup.procs", os.getpid())
 
@@ -71,8 +72,8 @@ class Cgroup:
         return int((self.paths["cpuacct"] / "cpuacct.usage").read_text())
 
     def kernel_share(self):
-        """How much of it was spent in the kernel, 0 to 1: by the clock's
-        ticks, so of a short run only about."""
+        """The share of CPU spent in the kernel, 0 to 1.  It is counted in clock
+        ticks, so it is inexact for short runs."""
         user, kernel = (
             int((self.paths["cpuacct"] / f"cpuacct.{name}").read_text())
             for name in ("usage_user", "usage_sys"))
@@ -111,7 +112,8 @@ class Cgroup:
 
 
 def _enter(cgroup, queue):
-    """In the child, before the program: its own cgroup and network."""
+    """Called in the child before the program starts: enter the cgroup and a
+    new network namespace."""
     cgroup.enter()
     if libc.unshare(CLONE_NEWNET) != 0:
         os._exit(71)
@@ -120,7 +122,7 @@ def _enter(cgroup, queue):
 
 
 def check_fitness():
-    """Say in one sentence what is missing, before anything is measured."""
+    """Raise Unfit with one sentence if this machine lacks something."""
     if os.geteuid() != 0:
         raise Unfit("needs root, for cgroups and network namespaces")
     Cgroup().close()
@@ -132,7 +134,7 @@ def check_fitness():
 
 
 class Process:
-    """A program in a cgroup and a network namespace of its own."""
+    """A program in its own cgroup and network namespace."""
 
     def __init__(self, argv, queue, log, cwd, env=None, cpu_millicores=None,
                  memory_bytes=None):
@@ -153,21 +155,22 @@ class Process:
         return True
 
     def peak_kb(self):
-        """The most that it had resident at any time, all its processes."""
+        """The peak resident memory, summed over all processes."""
         return sum(_peak_kb(pid) for pid in self.cgroup.pids())
 
     def maps_kb(self):
         return maps_kb(self.cgroup.pids())
 
     def resident_kb(self):
-        """Now, and apart from that the journal's pages."""
+        """The resident memory now: (without the journal's pages, the journal's
+        pages)."""
         maps = self.maps_kb()
         journal = sum(kb for name, kb in maps.items()
                       if ".sluiced.journal" in name)
         return maps.total() - journal, journal
 
     def stop(self):
-        """As Kubernetes does; a second time does nothing."""
+        """Stop the program as Kubernetes does.  A second call does nothing."""
         if self.has_ended:
             return
         self.popen.send_signal(SIGTERM)
@@ -193,8 +196,8 @@ def _peak_kb(pid):
 
 
 def maps_kb(pids):
-    """{name: kB}: what processes have in memory now, a page that they share
-    counted once."""
+    """{name: kB}: the resident memory of the processes by mapping.  A shared
+    page counts once."""
     once, found = {}, Counter()
     for pid in pids:
         for name, is_file, key, fields in _maps(pid):
@@ -209,8 +212,8 @@ def maps_kb(pids):
 
 
 def _maps(pid):
-    """Of /proc/PID/smaps: name, whether it is a file's, which part of which
-    file, and the sizes in kB."""
+    """The mappings in /proc/PID/smaps: the name, whether it is a file, which
+    part of which file, and the sizes in kB."""
     head = re.compile(r"^[0-9a-f]+-[0-9a-f]+ (\S+) (\S+) (\S+) (\d+) *(.*)$")
     found, fields = None, {}
     for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():

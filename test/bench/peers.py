@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The peers' programs from Debian's packages, unpacked beside: as packages
-they exclude each other, and would start as the machine's own syslog."""
+"""Unpacks the peers from Debian's packages without installing them.  Installed
+packages would exclude each other and replace the machine's own syslog."""
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ PACKAGES = ("rsyslog", "syslog-ng-core")
 
 
 def unpack(below):
-    """The directory under which their files lie, as under /."""
+    """Unpack the packages; returns the directory that holds their files."""
     root = Path(below).resolve() / "peers"
     packages = root.parent / "packages"
     packages.mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def unpack(below):
 
 
 def version(root, name):
-    """Of an unpacked package, without Debian's part; None: it is not there."""
+    """The upstream version of an unpacked package; None if it is missing."""
     try:
         return (root / f"{name}.version").read_text().rpartition("-")[0]
     except FileNotFoundError:

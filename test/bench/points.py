@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The six things that are promised of sluiced's cost, each measured.
+"""Measures the six goals for the cost of sluiced, called points.
 
-Each function returns rows (point, goal, measured, met, whys); met is None
-where the run cannot tell, whys say what stands in the way where it is not."""
+Each function returns rows (point, goal, measured, met, whys).  met is None if
+the run cannot decide it.  If a goal is missed, whys explain the reasons."""
 import statistics
 import subprocess
 import threading
@@ -15,20 +15,21 @@ from collectors import Sluiced
 from run import Load, Room, Running, is_bound, measure
 
 Row = namedtuple("Row", "point goal measured met whys", defaults=[()])
-# told: in words; run: (collector, load), whose profile tells more; the load
-# None: its start.
-Why = namedtuple("Why", "title told run", defaults=["", None])
+# details: a text; run: (collector, load), which is profiled.  If the load is
+# None, the start of the collector is profiled.
+Why = namedtuple("Why", "title details run", defaults=["", None])
 
 MIB = 1024 * 1024
 POD = {"cpu_millicores": 150, "memory_bytes": 128 * MIB}
-# What a sender has to reach of its rate for a run to count.
+# A run counts only if the sender reached this part of its rate.
 PACE = 0.97
-# Of 800 bytes, what the 64 MB of sluiced's journal hold.
+# The number of 800-byte lines that the 64 MB of sluiced's journal hold.
 JOURNAL_LINES = 76000
 
 
 def interleaved(bench, runs):
-    """{name: (collector, load)}, all once a round; {name: [Result, ...]}."""
+    """Run {name: (collector, load)}, each once per round.  Returns
+    {name: [Result, ...]}."""
     results = {name: [] for name in runs}
     for number in range(bench.rounds):
         for name, (collector, load) in runs.items():
@@ -40,7 +41,7 @@ def interleaved(bench, runs):
             if result.wrong:
                 bench.note_wrong(name, result.wrong)
                 continue
-            bench.say(f"round {number + 1}: {name}: {result.us:.2f} us a line"
+            bench.say(f"round {number + 1}: {name}: {result.us:.2f} us per line"
                       + (f", {result.refused} refused" * bool(result.refused)))
             results[name].append(result)
     return results
@@ -51,7 +52,7 @@ def median_us(results):
 
 
 def ratio(mine, theirs):
-    """Of runs of the same round; None when one of them never counted."""
+    """The median ratio of the runs of one round; None if there is no pair."""
     both = [a.us / b.us for a, b in zip(mine, theirs)]
     return statistics.median(both) if both else None
 
@@ -64,7 +65,7 @@ def _at_most(point, what, value, limit, why):
 
 
 def saturation(bench):
-    """1: as much as it takes."""
+    """Point 1: CPU per line at saturation."""
     usual = Load(60000 if bench.is_quick else 200000)
     runs = {}
     for name, collector in bench.collectors.items():
@@ -80,25 +81,25 @@ def saturation(bench):
 
 
 def steady(bench):
-    """2: 2,000 lines a second."""
+    """Point 2: CPU per line at 2,000 lines per second."""
     names = ["floor", "sluiced"] if bench.is_quick else list(bench.collectors)
     seconds = 3 if bench.is_quick else 5
     load = Load(2000 * seconds, rate=2000, queue=512, blocking=False)
     runs = {name: (bench.collectors[name], load) for name in names}
     bench.at_steady = results = interleaved(bench, runs)
-    return [_at_most(2, "at 2,000 a second, queue 512, of the floor's CPU",
+    return [_at_most(2, "at 2,000 per second, queue 512, of the floor's CPU",
                      ratio(results["sluiced"], results["floor"]), 1,
-                     Why("2,000 a second", run=runs["sluiced"]))]
+                     Why("2,000 per second", run=runs["sluiced"]))]
 
 
 def _pod(rate, queue, seconds=5):
-    # So many sockets that the queue is the limit, not their send buffers.
+    # With 32 sockets, the queue is the limit and not the send buffers.
     return Load(rate * seconds, rate=rate, queue=queue, blocking=False,
                 sockets=32, **POD)
 
 
 def under_limit(bench):
-    """3: in a pod's limits, refused lines."""
+    """Point 3: refused lines under a pod's limits."""
     rows = []
     for rate, queue in ((50000, 4096), (20000, 512), (4000, 10)):
         load = _pod(rate, queue, 2 if bench.is_quick else 5)
@@ -111,7 +112,7 @@ def under_limit(bench):
 
 
 def _what_was_short(load, mine, floor):
-    """CPU, or room in the journal: of the worst round."""
+    """CPU and room in the journal in the worst round."""
     worst = max(mine, key=lambda r: r.refused)
     sending = worst.sending
     seconds = load.count / worst.rate
@@ -123,31 +124,32 @@ def _what_was_short(load, mine, floor):
             f"  waited {sending.waited_ns / 1e9:.2f} of {seconds:.2f} s for a "
             f"processor, {worst.behind:,} lines not yet written at the end\n"
             f"  (the journal has room for {JOURNAL_LINES:,}), "
-            f"{worst.us:.2f} us a line{beside}")
+            f"{worst.us:.2f} us per line{beside}")
 
 
 def _refused_row(run, mine, floor):
     load = run[1]
-    title = f"150m, 128Mi, {load.rate:,} a second, queue {load.queue}"
+    title = f"150m, 128Mi, {load.rate:,} per second, queue {load.queue}"
     goal = f"{title}: none refused"
     if not mine:
         return Row(3, goal, "not measured", None)
     refused = ", ".join(f"{r.refused:,}" for r in mine)
     beside = ", ".join(f"{r.refused:,}" for r in floor)
-    told = f"{refused} of {load.count:,} (floor: {beside})"
+    measured = f"{refused} of {load.count:,} (floor: {beside})"
     if any(r.refused for r in mine):
-        return Row(3, goal, told, False,
+        return Row(3, goal, measured, False,
                    [Why(title, _what_was_short(load, mine, floor), run)])
-    # None of too few shows nothing; some of too few would.
+    # At a lower rate, a run without refused lines proves nothing.
     slowest = min(r.rate for r in mine)
     if slowest < load.rate * PACE:
-        return Row(3, goal, f"{told}, but the sender reached only "
-                            f"{slowest:,} a second", None)
-    return Row(3, goal, told, True)
+        return Row(3, goal, f"{measured}, but the sender reached only "
+                            f"{slowest:,} per second", None)
+    return Row(3, goal, measured, True)
 
 
 def peers_under_limit(bench):
-    """Not a promise of ours: what the others refuse, for the table."""
+    """Refused lines of the other collectors under a pod's limits, for the
+    table; not a goal."""
     table = bench.limited
     for queue in (10, 512):
         for rate in (1000, 2000, 4000):
@@ -166,8 +168,8 @@ def peers_under_limit(bench):
 
 
 class _Watch(threading.Thread):
-    """What a process has resident, every half second; the most, and where
-    it was then."""
+    """Samples the resident memory of a process every half second, and keeps
+    the maximum and its largest mappings."""
 
     def __init__(self, process):
         super().__init__(daemon=True)
@@ -198,7 +200,7 @@ class _Watch(threading.Thread):
 
 
 def memory(bench):
-    """4: resident memory, and that it does not grow."""
+    """Point 4: resident memory and its growth."""
     total = bench.long_lines
     part = min(500000, total // 4)
     load = Load(part, size=500, fields=12)
@@ -216,7 +218,8 @@ def memory(bench):
             running.process.popen.send_signal(SIGUSR1)
             bench.say(f"{first + part:,} lines: {at_end[-1]} kB resident")
         watch.end()
-    # A buffer that has found its size is no leak: half against half.
+    # Compare the second half with the first, because buffers grow to their
+    # final size at the beginning.
     middle = len(at_end) // 2
     whys = [Why("resident memory", ", ".join(
         f"{Path(name).name} {kb:,} kB" for name, kb in watch.largest))]
@@ -225,7 +228,7 @@ def memory(bench):
         Row(4, "resident, without the journal's pages: under 12 MB",
             f"{watch.most / 1024:.1f} MB (journal {watch.journal / 1024:.1f})",
             watch.most < 12 * 1024, whys),
-        Row(4, f"no growth over {total:,} lines (256 kB is none)",
+        Row(4, f"growth over {total:,} lines: at most 256 kB",
             f"{growth:+} kB in its second half", growth <= 256, whys)]
 
 
@@ -251,7 +254,7 @@ def partitions(bench, count):
 
 
 def _fit(points):
-    """Least squares; (at 0, slope)."""
+    """Fit a line by least squares; returns (value at 0, slope)."""
     xs, ys = zip(*points)
     slope, at_0 = statistics.linear_regression(xs, ys)
     return at_0, slope
@@ -269,34 +272,34 @@ def sizes(bench, count):
     off = max(abs(us / (at_0 + slope * size) - 1)
               for size, us in costs.items())
     dearest = max(costs, key=costs.get)
-    return Row(5, goal, f"{at_0:.2f} us + {slope * 1000:.2f} us a kB, "
+    return Row(5, goal, f"{at_0:.2f} us + {slope * 1000:.2f} us per kB, "
                         f"{off * 100:.0f} % off at most", off <= 0.15,
                [Why(f"lines of {dearest} bytes", run=runs[dearest])])
 
 
 def fields(bench, count):
-    """As many bytes, in 12 fields or in 48; two of them are touched."""
+    """Lines of equal size with 12 or 48 fields, two of which the hooks use."""
     runs = {(hooks, n): (Sluiced(bench.sluiced, hooks=hooks),
                          Load(count, size=2400, fields=n))
             for hooks in (1, 3, 10) for n in (12, 48)}
     costs = _costs(bench, runs)
     more = (48 - 2) / (12 - 2)
-    goal = (f"1, 3, 10 filters, {more:g} times the untouched fields: a filter "
-            f"more costs at most {more / 2:g} times as much")
+    goal = (f"1, 3, 10 filters, {more:g} times the untouched fields: one more "
+            f"filter costs at most {more / 2:g} times as much")
     if None in costs.values():
         return Row(5, goal, "not measured", None)
     each = {n: (costs[10, n] - costs[1, n]) / 9 for n in (12, 48)}
-    told = ", ".join(f"{hooks}: {costs[hooks, 12]:.1f} and "
+    measured = ", ".join(f"{hooks}: {costs[hooks, 12]:.1f} and "
                      f"{costs[hooks, 48]:.1f} us" for hooks in (1, 3, 10))
     growth = each[48] / max(each[12], 0.001)
     dearest = max(costs, key=costs.get)
-    return Row(5, goal, f"{told}; a filter {each[12]:.2f} and {each[48]:.2f} "
+    return Row(5, goal, f"{measured}; a filter {each[12]:.2f} and {each[48]:.2f} "
                         f"us, {growth:.1f} times", growth <= more / 2,
                [Why("%d filters, %d fields" % dearest, run=runs[dearest])])
 
 
 def shape(bench):
-    """5: what the cost depends on."""
+    """Point 5: how the cost depends on files, sizes and fields."""
     count = 40000 if bench.is_quick else 100000
     return [partitions(bench, count), sizes(bench, count),
             fields(bench, count // 2)]
@@ -324,7 +327,7 @@ def _start_once(bench, collector):
 
 
 def start(bench):
-    """6: from the start of the process to the bound socket."""
+    """Point 6: the time from the start of the process to the bound socket."""
     sluiced = bench.collectors["sluiced"]
     took = [_start_once(bench, sluiced)
             for _ in range(5 if bench.is_quick else 11)]

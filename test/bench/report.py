@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was measured, as tables that README.md may take over."""
+"""Prints the results as tables for README.md."""
 import os
 import platform
 import statistics
 from pathlib import Path
 
-POD_US = 150000  # of CPU a second
+POD_US = 150000  # of CPU per second
 
 
 def _table(head, rows):
@@ -27,10 +27,10 @@ def _us(results):
 
 
 def _cost_row(bench, name):
-    """One collector's line; it may lack one of the two measurements."""
+    """The table row of a collector, which may lack one of the measurements."""
     full, calm = bench.at_saturation.get(name), bench.at_steady.get(name)
     rate = bench.collectors[name].highest_rate
-    note = f" (at {rate:,} a second)" if rate else ""
+    note = f" (at {rate:,} per second)" if rate else ""
     row = [bench.title(name), _us(full) + note]
     if full:
         mine = bench.at_saturation["sluiced"]
@@ -46,7 +46,7 @@ def _cost_row(bench, name):
 
 
 def costs(bench):
-    print("CPU a line, user and kernel of the whole cgroup, lines of 800 "
+    print("CPU per line, user and kernel, of the whole cgroup; lines of 800 "
           "bytes and 22 fields.\n")
     _table(["collector", "at saturation", "in the kernel", "sluiced / it",
             "lines/s of 150m", "resident, peak", "at 2,000/s"],
@@ -54,8 +54,8 @@ def costs(bench):
 
 
 def limited(bench, results):
-    print("Refused in 5 s under 150m and 128Mi, of 1,000 / 2,000 / 4,000 "
-          "lines a second.  Accepted,\nyet not written as sent: in "
+    print("Lines refused in 5 s at 1,000 / 2,000 / 4,000 lines per second, "
+          "under 150m and 128Mi.\nErrors in the written lines are in "
           "brackets.\n")
     rows = []
     for name in bench.collectors:
@@ -83,13 +83,13 @@ def write(bench, rows):
         costs(bench)
     if bench.limited:
         limited(bench, bench.limited)
-    met = {True: "met", False: "NOT MET", None: "not shown"}
+    met = {True: "met", False: "NOT MET", None: "undecided"}
     _table(["", "goal", "measured", ""],
            [(row.point, row.goal, row.measured, met[row.met])
             for row in rows])
     missed = sum(row.met is False for row in rows)
     print(f"{sum(row.met is True for row in rows)} met, {missed} not met, "
-          f"{sum(row.met is None for row in rows)} not shown")
+          f"{sum(row.met is None for row in rows)} undecided")
 
 
 def _processor():

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One collector, started, sent to, checked line by line, and what it cost."""
+"""Runs one collector: starts it, sends lines, checks them, and measures the
+cost."""
 import os
 import re
 import shutil
@@ -13,19 +14,20 @@ from pathlib import Path
 from machine import Counters, Process, wait_until
 
 Sent = namedtuple("Sent", "sent refused bytes us")
-# us: CPU a line, of the whole cgroup; kernel: which part of it in the kernel;
-# rate: offered a second; peak_kb: resident at most, without a journal's pages;
-# sending: its Counters, while lines were sent; behind: lines that were not yet
-# written then; wrong: "" or what is.
+# us: CPU per line, of the whole cgroup; kernel: the share of it in the kernel;
+# rate: lines offered per second; peak_kb: peak resident memory, without the
+# pages of the journal; sending: the Counters of the time in which lines were
+# sent; behind: lines that were not yet written at its end; wrong: "" or the
+# errors found in the output.
 Result = namedtuple("Result", "us kernel sent refused rate peak_kb journal_kb "
                               "sending behind wrong")
 
 
 @dataclass(frozen=True)
 class Load:
-    """What is sent, and how."""
+    """The lines to send, their rate, and the limits of the collector."""
     count: int
-    rate: int = 0        # 0: as fast as the collector takes it
+    rate: int = 0        # per second; 0: as fast as possible
     blocking: bool = True
     queue: int = 4096    # net.unix.max_dgram_qlen of its namespace
     sockets: int = 8
@@ -34,7 +36,7 @@ class Load:
     written: int = 12
     vhosts: int = 1
     days: int = 1
-    warm: int = 0        # lines that come first and are not measured
+    warm: int = 0        # lines sent first, which are not measured
     cpu_millicores: int = 0
     memory_bytes: int = 0
 
@@ -43,8 +45,8 @@ class Load:
 
 
 class Room:
-    """A run's own directories: as in a pod the socket and the journal on a
-    tmpfs, the output on a disk."""
+    """The directories of a run.  As in a pod, the socket and the journal are on
+    a tmpfs, and the output is on a disk."""
 
     def __init__(self, bench, collector, load):
         self.bench = bench
@@ -57,7 +59,8 @@ class Room:
         self.socket = self.path / "log.sock"
         self.out = self.disk / "out"
         self.out.mkdir()
-        # Line 0 is of now: a line of another day is read as of its own year.
+        # The time of line 0 is now, so that the year, which the header lacks,
+        # is this year.
         self.epoch = int(time.time())
         if not collector.makes_directories:
             for day in (0, 1):
@@ -83,8 +86,8 @@ class Room:
                           *["-b"] * load.blocking, self.socket, load.count)
 
     def warm_up(self):
-        """Numbers behind those that count, so that all files are open; how
-        many bytes of them were written."""
+        """Send lines that are not measured, so that all files are open.  Their
+        numbers follow the measured ones.  Returns their bytes."""
         if not self.load.warm:
             return 0
         sent = self._send("-o", self.load.count, "-b", self.socket,
@@ -104,7 +107,8 @@ class Room:
         return sum(entry.stat().st_size for entry in _files(self.out))
 
     def wait_written(self, expected, patience_s=5):
-        """Until all is there, or until nothing came for so long."""
+        """Wait until all bytes are written.  False if nothing was written for
+        patience_s."""
         last, since = -1, time.monotonic()
         while (now := self.written_bytes()) < expected:
             if now != last:
@@ -115,7 +119,8 @@ class Room:
         return True
 
     def check(self, first=0):
-        """Each line once, as expected; "" or what is wrong."""
+        """Check that each line was written once, as expected.  Returns the
+        errors, or "" if there are none."""
         done = self.bench.run(
             "check", *self.shape(), "-o", first, "-l", self.path / "lost",
             "-p", self.collector.files, self.out,
@@ -153,7 +158,7 @@ def is_bound(path):
 
 
 class Running:
-    """A collector at work in its room: use with `with`."""
+    """A running collector in its room, a context manager."""
 
     def __init__(self, bench, collector, load, prefix=()):
         self.room = Room(bench, collector, load)
@@ -167,7 +172,7 @@ class Running:
             wait_until(lambda: self.process.check_alive()
                        and is_bound(self.room.socket),
                        f"{collector.name}'s socket", 30)
-            # rsyslog binds a moment before it reads.
+            # rsyslog binds its socket a moment before it reads.
             self._wait_idle()
         except BaseException:
             self.process.close()
@@ -194,7 +199,7 @@ class Running:
 
 
 def measure(bench, collector, load):
-    """Start it, send, wait, check; its Result."""
+    """Start the collector, send, wait and check.  Returns its Result."""
     with Running(bench, collector, load) as running:
         room, cgroup = running.room, running.cgroup
         warm_bytes = room.warm_up()

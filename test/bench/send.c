@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* send - numbered access-log lines as nginx sends them: a datagram each, from
- * several sockets in turn, as several workers have them.
+/* send - sends numbered access-log lines as nginx does: one datagram per line,
+ * from several sockets in turn, like several workers.
  *
  *     send [OPTIONS] SOCKET COUNT
  *       -b       wait for room in the queue (nginx does not)
- *       -r N     so many a second; without: as fast as it goes
- *       -g N     when late, catch up with at most N at once and let the
- *                timetable slip for the rest: nginx has no timetable
- *       -s N     so many sockets (8)
+ *       -r N     send N lines per second; default: as fast as possible
+ *       -g N     when late, catch up with at most N lines at once and delay
+ *                the rest
+ *       -s N     use N sockets (8)
  *       -o N     the first number (0)
- *       -l FILE  write there which numbers were refused, a line each
+ *       -l FILE  write the refused numbers to FILE, one per line
  *       -z BYTES -f FIELDS -w WRITTEN -v VHOSTS -d DAYS -t EPOCH  the shape
  *       -N       print the names of the fields, send nothing
  *
- * Prints "sent N refused N bytes N us N": what was accepted, what was not,
- * how many bytes a collector makes of it, how long it took. */
+ * Prints "sent N refused N bytes N us N": the accepted and the refused lines,
+ * the bytes that a collector writes for the accepted ones, and the duration. */
 #include <errno.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -29,12 +29,12 @@ struct sender {
 	struct shape shape;
 	struct sockaddr_un to;
 	int fds[SOCKETS_MAX];
-	long line_bytes; /* written, of each */
+	long line_bytes; /* the size of a written line */
 	long sockets, first, count, rate, catch_up;
 	bool waits;
 	FILE *lost; /* or NULL */
 	long sent, refused;
-	long bytes; /* that a collector writes of what was sent */
+	long bytes; /* that a collector writes for the sent lines */
 	char text[BATCH][LINE_BYTES_MAX];
 };
 
@@ -73,7 +73,7 @@ static bool connect_all(struct sender *s)
 	return true;
 }
 
-/* The next line, by one worker. */
+/* Send the next line from the next socket. */
 static bool send_next(struct sender *s)
 {
 	long index = s->sent + s->refused, number = s->first + index;
@@ -105,8 +105,8 @@ static bool send_paced(struct sender *s)
 	return true;
 }
 
-/* As fast as it goes: many with a call, so that what is measured is the
- * collector and not the sender. */
+/* Send as fast as possible, many lines per call, so that the collector is the
+ * bottleneck and not the sender. */
 static bool send_flood(struct sender *s)
 {
 	struct mmsghdr messages[BATCH];

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A benchmark counts only if check.c finds every line.  These tests check that
-check.c notices what it has to."""
+check.c finds each kind of error."""
 import subprocess
 
 import pytest

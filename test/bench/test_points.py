@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a benchmark misses a goal, its report says what the CPU time was spent
-on."""
+"""If a benchmark misses a goal, its report shows where the CPU time went."""
 import re
 import shutil
 import subprocess
@@ -43,10 +42,10 @@ def test_each_missed_goal_names_the_run_that_shows_it(monkeypatch):
     assert [(row.point, [why.title for why in row.whys]) for row in rows
             if row.met is False] == [
         (1, ["saturation"]),
-        (2, ["2,000 a second"]),
-        (3, ["150m, 128Mi, 50,000 a second, queue 4096"]),
-        (3, ["150m, 128Mi, 20,000 a second, queue 512"]),
-        (3, ["150m, 128Mi, 4,000 a second, queue 10"]),
+        (2, ["2,000 per second"]),
+        (3, ["150m, 128Mi, 50,000 per second, queue 4096"]),
+        (3, ["150m, 128Mi, 20,000 per second, queue 512"]),
+        (3, ["150m, 128Mi, 4,000 per second, queue 10"]),
         (5, ["1,000 vhosts", "125 vhosts on 8 dates"]),
         (5, ["lines of 4096 bytes"]),
         (5, ["10 filters, 48 fields"]),
@@ -59,7 +58,7 @@ def bench(room, monkeypatch):
         machine.check_fitness()
     except machine.Unfit as unfit:
         pytest.skip(str(unfit))
-    # Without the peers, which would have to be downloaded.
+    # Leave out the peers, which would have to be downloaded.
     monkeypatch.setattr(
         collectors, "all_of", lambda _, sluiced, *__: {
             "sluiced": collectors.Sluiced(sluiced)})
@@ -72,7 +71,7 @@ def test_the_memory_report_says_where_the_memory_is(bench):
     rows = points.memory(bench)
     assert not bench.wrong
     for row in rows:
-        assert re.fullmatch(r"(\S+ [\d,]+ kB(, )?){6}", row.whys[0].told)
+        assert re.fullmatch(r"(\S+ [\d,]+ kB(, )?){6}", row.whys[0].details)
 
 
 def may_profile(path):
@@ -95,15 +94,16 @@ def test_each_run_that_missed_a_goal_is_profiled_once(bench, room, capsys):
         points.Row(3, "", "", None, [calm]),
         points.Row(4, "", "", False, [points.Why("memory", "heap 1 kB")]),
         points.Row(6, "", "", False, [start])])
-    _, *parts = capsys.readouterr().out.split("What stands in the way of ")
+    _, *parts = capsys.readouterr().out.split("Why ")
     assert [part.splitlines()[0] for part in parts] == [
-        "point 1, full:", "point 4, memory:", "point 6, start:"]
+        "point 1 missed its goal, full:", "point 4 missed its goal, memory:",
+        "point 6 missed its goal, start:"]
     of_full, of_memory, of_start = parts
     assert of_memory.splitlines()[1:] == ["  heap 1 kB", ""]
     assert re.search(r"samples: .*pipeline \d+ %", of_full)
     assert re.search(r"the kernel \d+ %", of_full)
     assert re.search(r"samples: .*sluiced \d+ %", of_start)
     share = re.compile(r"^ +[\d.]+ %  \S+ +\S+", re.M)
-    # How many functions there are depends on the samples.
+    # The number of functions depends on the samples.
     assert 1 <= len(share.findall(of_full)) <= 16
     assert 1 <= len(share.findall(of_start)) <= 10

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands in the way of a goal that is not met: of the run that shows it,
-perf's samples of sluiced, user and kernel, by the clock, which every machine
-has.  What the kernel does with interrupts off is sampled where it allows them
-again: finish_task_switch, _raw_spin_unlock_irqrestore."""
+"""Profiles the runs that missed a goal.
+
+perf samples sluiced by the clock, which every machine has, in user space and in
+the kernel.  Code that runs with interrupts off is attributed to the function
+that enables them again: finish_task_switch, _raw_spin_unlock_irqrestore."""
 import re
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ from run import Load, Running
 
 Sample = namedtuple("Sample", "thread function caller")
 
-# What the kernel does is done for a system call or for a fault.
+# The system call or fault for which the kernel runs.
 CALLER = r"^((__(x64|arm64|do|se)_|k)sys|asm_exc)_"
 # A line of perf report.
 FOUND = re.compile(r"\s*(\d+)\s*\|\s*(.*?)\s*\|\s*(.*?)\s*\|"
@@ -39,20 +40,20 @@ def _record(bench, collector, load, data):
 
 
 def samples(bench, collector, load):
-    """A Counter of Samples, their caller "" outside the kernel; of the start
-    when there is no load."""
-    assert shutil.which("perf"), "perf is not here"
+    """A Counter of Samples; the caller is "" in user space.  Without a load,
+    samples the start of the collector."""
+    assert shutil.which("perf"), "perf is not installed"
     data = bench.disk / "perf.data"
     _record(bench, collector, load, data)
-    told = subprocess.run(
+    listing = subprocess.run(
         ["perf", "report", "-i", data, "--stdio", "-t", "|", "-g", "none",
          "--no-children", "-F", "sample,comm,dso,symbol,parent",
          "-p", CALLER], capture_output=True, text=True).stdout
     data.unlink(missing_ok=True)
     found = Counter()
-    for match in filter(None, map(FOUND.match, told.splitlines())):
+    for match in filter(None, map(FOUND.match, listing.splitlines())):
         count, thread, library, ring, name, caller = match.groups()
-        # Without symbols, as code made at run time: the library's name.
+        # For code without symbols, use the name of the library.
         if name.startswith("0x"):
             name = re.sub(r" tid.*|\.so.*", "", library)
         caller = re.sub(CALLER, "", caller).strip("[]") * (ring == "k")
@@ -62,7 +63,7 @@ def samples(bench, collector, load):
 
 
 def _shares(found, key):
-    """[(key, per cent of all samples), ...], the largest first."""
+    """[(key, percentage of all samples), ...], the largest first."""
     shares = Counter()
     for sample, count in found.items():
         shares[key(sample)] += 100 * count / found.total()
@@ -87,14 +88,14 @@ def _write_profile(found, most):
 
 
 def write(bench, rows):
-    """Once for each run that shows why a goal is not met."""
+    """Profile each run that missed a goal once, and print the profile."""
     shown = dict.fromkeys((row.point, why) for row in rows
                           if row.met is False for why in row.whys)
     for number, (point, why) in enumerate(shown):
-        bench.say(f"what stands in the way: {why.title}")
-        print(f"\nWhat stands in the way of point {point}, {why.title}:")
-        if why.told:
-            print(f"  {why.told}")
+        bench.say(f"profiling: {why.title}")
+        print(f"\nWhy point {point} missed its goal, {why.title}:")
+        if why.details:
+            print(f"  {why.details}")
         try:
             if why.run:
                 _write_profile(samples(bench, *why.run), 10 if number else 16)

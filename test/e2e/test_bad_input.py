@@ -194,7 +194,7 @@ def test_an_impossible_time_is_replaced_by_the_time_of_arrival(
     assert counts.sum("sluiced_input_bad_time_total", input="syslog.0") == 2
     for line in out.lines():
         at, _, text = line.partition(b" ")
-        # The clock of the kernel's tick may be a moment behind.
+        # The kernel's coarse clock may be a moment late.
         assert before - 1 <= float(at) <= time.time() and b"odd" in text
 
 

@@ -219,7 +219,7 @@ WARNINGS = {
     "a Match that nothing has": (
         changed(("Match *\n", "Match nginx\n")), [],
         "sluiced.conf:8 ", "nginx", "syslog.0"),
-    "a comment behind a value": (
+    "a comment after a value": (
         changed(("Match *\n", "Match * # all\n")), [],
         "sluiced.conf:8 ", "comment"),
     "a bad type": (

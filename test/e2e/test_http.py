@@ -115,7 +115,7 @@ def test_version_1_has_fluent_bit_s_metrics_for_prometheus(daemon):
                if line.startswith("fluentbit_") and "_total{" in line]
     assert samples == sorted(samples)
     stamps = {int(line.rsplit(" ", 1)[1]) for line in samples}
-    # The clock of the kernel's tick may be a moment behind.
+    # The kernel's coarse clock may be a moment late.
     assert all(before - 1 <= stamp / 1000 <= time.time() for stamp in stamps)
     assert re.search(r'^fluentbit_build_info\{version="[0-9.]+",edition="[^"]+'
                      r'"\} 1$', text, re.M)

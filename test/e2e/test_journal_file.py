@@ -169,7 +169,7 @@ def damaged(room):
 def test_a_damaged_journal_causes_no_crash_and_no_invented_line(
         room, out, start, damage, round):
     """A file that cannot be trusted is kept under another name and logged, and
-    new lines are written.  Damage in bytes that are not needed any more has
+    new lines are written.  Damage in bytes that are no longer needed has
     no effect."""
     path = leave_behind(room, start)
     damage(path, dice(damage.__name__, round))

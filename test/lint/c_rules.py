@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The rules about C sources that need a look at functions and declarations.
+"""Checks the rules for C sources that concern functions and declarations.
 
     lines        a file has at most 500 lines
     function     a function has at most 60 lines
@@ -10,14 +10,13 @@
     uncommented  every function that a header declares has a comment above it,
                  or follows directly after a declaration that has one
 
-What may be over a limit is listed in test/lint/exceptions.txt, one exception a
-line:
+test/lint/exceptions.txt lists the places that may exceed a limit, one per line:
 
     KIND PLACE NUMBER REASON
 
 PLACE is a file, or FILE:FUNCTION for function and parameters, or the tag for
-tags.  NUMBER is the limit in that place.  An exception that is not needed any
-more is a finding, too.
+tags.  NUMBER is the limit in that place.  An exception that is no longer needed
+is a finding, too.
 
 c_rules.py prints the findings in the tree of the working directory.
 c_rules.py --list prints everything over a limit as lines for exceptions.txt.
@@ -45,7 +44,8 @@ TAG = re.compile(r"\b(struct|enum|union)\s+(\w+)\s*\{")
 
 
 def blank(match):
-    """As many lines, and no more code than an empty string."""
+    """Replace a comment by its newlines, and a string by an empty one, so that
+    line numbers stay the same."""
     text = match[0]
     return ('""' if text[0] == '"' else "") + "\n" * text.count("\n")
 
@@ -132,7 +132,7 @@ class Source:
                 yield "uncommented", self.path, len(missing), missing[0]
 
     def uncommented(self):
-        """The lines of the functions that no comment explains."""
+        """Yield the lines of the function declarations without a comment."""
         explained = 0  # the last line of a declaration that has a comment
         for first, last, text, _ in statements(self.code):
             above = self.lines[first - 2].rstrip() if first > 1 else ""
@@ -149,7 +149,7 @@ class Source:
 
 
 def all_sizes(sources):
-    """Yields (kind, place, number, what a finding begins with)."""
+    """Yields (kind, place, number, start of the finding)."""
     tags = {}
     for source in sources:
         for kind, place, number, line in source.sizes():
@@ -161,7 +161,7 @@ def all_sizes(sources):
 
 
 def read_exceptions():
-    """{(kind, place): (line, number)} and what is wrong with the file."""
+    """{(kind, place): (line, number)}, and the findings in the file itself."""
     exceptions, findings = {}, []
     text = EXCEPTIONS.read_text() if EXCEPTIONS.exists() else ""
     for n, line in enumerate(text.splitlines(), 1):
@@ -189,7 +189,7 @@ def check(sources):
     for key, (n, _) in exceptions.items():
         if key not in needed:
             findings.append(f"{EXCEPTIONS}:{n}: the exception for "
-                            f"{' '.join(key)} is not needed any more")
+                            f"{' '.join(key)} is no longer needed")
     return findings
 
 

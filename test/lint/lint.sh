@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Check the rules of the tree that the compiler does not check.  Each rule
-# prints its findings; without any, the tree is clean.
+# Check the rules that the compiler does not check.  Each rule prints its
+# findings.  The tree is clean if there is none.
 #
 #     test/lint/lint.sh COMPILER FLAGS [OBJECTS]
 #

@@ -30,8 +30,8 @@ module() {
 	file "src/$1.c" "#include \"$1.h\""
 }
 
-# Append the lines after $2 to the file $1.  Each is a breach, and lint must
-# report it as "$1:$2".
+# Append lines to a file: FILE PATTERN LINE...  Each line is a breach, and lint
+# must report each as FILE:PATTERN.
 broken() {
 	expected="$1:$2"
 	path=$1
@@ -42,12 +42,12 @@ broken() {
 	done
 }
 
-# The same for one breach that is reported as $1.
+# Expect one more breach, which lint must report as the pattern $1.
 expect() {
 	echo "$1" >>"$room/expected"
 }
 
-# $1 lines of text.
+# Print the text $2 on $1 lines.
 lines() {
 	yes "$2" | head -n "$1"
 }
@@ -59,7 +59,7 @@ for name in base/low base/log conf/high conf/left conf/right conf/state \
 done
 echo 'int log_level;' >>src/base/log.c
 file src/main.c '#include "conf/high.h"'
-# The limits may be reached, and exceptions may be used.
+# A source may reach each limit, and may exceed it with an exception.
 file src/conf/size.c '#include "conf/size.h"' '' \
 	'int five(int a, int b, int c, int d, int e);' \
 	'int f(int (*a)(int, int), int b, int c, int d);' \
@@ -77,7 +77,7 @@ printf '%s\n' '# A comment.' 'function src/conf/size.c:sixty_one 61 a test' \
 	'parameters src/conf/size.c:six 6 a test' >test/lint/exceptions.txt
 ! command -v clang-format >/dev/null || clang-format -i src/*.c src/*/*.[ch]
 if ! test/lint/lint.sh "$1" "$2" >/dev/null; then
-	echo "FAILED: lint finds something in a clean tree"
+	echo "FAILED: lint reports a clean tree"
 	exit 1
 fi
 
@@ -136,7 +136,7 @@ broken src/conf/words.h '.* 81 columns, at most 80' \
 	"$(printf '/*\t%s */' "$(lines 70 x | tr -d '\n')")"
 broken test/lint/exceptions.txt '4: not KIND PLACE NUMBER REASON' \
 	'lines src/conf/long.h 600'
-broken test/lint/exceptions.txt '5: .* not needed any more' \
+broken test/lint/exceptions.txt '5: .* no longer needed' \
 	'lines src/conf/high.h 600 a test'
 sed -i 's/^\(function .*\) 61 /\1 60 /' test/lint/exceptions.txt
 expect 'src/conf/size.c:sixty_one:.* a function of 61 lines, at most 60'
@@ -156,7 +156,7 @@ int  loose(void);'
 fi
 
 if test/lint/lint.sh "$1" "$2" >"$room/out" 2>&1; then
-	echo "FAILED: lint finds nothing"
+	echo "FAILED: lint reports nothing in a broken tree"
 	exit 1
 fi
 sort "$room/expected" | uniq -c | while read -r count pattern; do

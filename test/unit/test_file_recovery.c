@@ -169,7 +169,7 @@ static void a_torn_write_is_noted_again_before_it_is_completed(void **state)
 		struct crash c;
 		set_up_crash(&c);
 		c.cut_bytes = cut;
-		run_batch(&c); /* this process goes on without a restart */
+		run_batch(&c); /* this process continues without a restart */
 		limit_file_size(RLIM_INFINITY);
 		assert_int_equal(c.left->count, 1);
 		sink_dir_wait_s(&c.f, 1);
