@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The first byte chooses the framing and the size of the pieces in which the
  * rest arrives.  The messages must be the same as if the rest arrived at once.
- * Each message is a part of the text, follows the previous one, and is never too
- * long. */
+ * Each message is a part of the text, follows the previous one, and is never
+ * too long. */
 #include "fuzz.h"
 
 #include <stdlib.h>

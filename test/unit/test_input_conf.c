@@ -10,8 +10,8 @@
 #include "setup/assemble.h"
 #include "setup/input_conf.h"
 
-/* Read the section of the fourth input.  The caller frees the configuration, which owns the
- * texts of the input. */
+/* Read the section of the fourth input.  The caller frees the configuration,
+ * which owns the texts of the input. */
 static struct decoder *read_input(const char *keys, struct conf **c,
 				  struct input *in, struct err *e)
 {
