@@ -335,6 +335,15 @@ def test_every_file_in_backticks_exists(path):
             and "NAME" not in name] == []
 
 
+def test_every_test_that_compat_md_names_exists():
+    cells = re.findall(r"\| (test/\S+): (`.*`) \|$",
+                       (ROOT / "conf/compat.md").read_text(), re.M)
+    assert cells
+    assert not [name for path, names in cells
+                for name in re.findall("`([^`]+)`", names)
+                if name not in (ROOT / path).read_text()]
+
+
 def test_the_example_configuration_of_readme_is_correct(tmp_path):
     example, = [text for _, kind, text in BLOCK.findall(README)
                 if kind == "ini"]
