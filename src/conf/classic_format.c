@@ -148,7 +148,8 @@ static bool set(struct reader_source *s, struct span value, struct err *e)
 	if (memmem(value.ptr, value.len, "${", 2) != NULL)
 		log_line(LOG_WARN, "conf",
 			 "at=%s:%zu key=@SET err=\"${...} is not expanded in "
-			 "the value of @SET\"",
+			 "the value of @SET\" action=\"using the value as it "
+			 "is\"",
 			 s->name, s->line);
 	return true;
 }
@@ -211,7 +212,8 @@ static bool read_section(struct reader_source *s, struct span line,
 	s->section = conf_tree_add_section(s->conf, name, s->name, s->line);
 	if (!span_is_empty(behind) && behind.ptr[0] != '#')
 		log_line(LOG_WARN, "conf",
-			 "at=%s:%zu err=\"text after [%s] is ignored\"",
+			 "at=%s:%zu err=\"text after [%s]\" "
+			 "action=\"ignoring the text\"",
 			 s->name, s->line, s->section->name);
 	return true;
 }
@@ -240,7 +242,7 @@ static bool read_key(struct reader_source *s, struct span text, struct err *e)
 	if (has_comment(value))
 		log_line(LOG_WARN, "conf",
 			 "at=%s:%zu key=%s err=\"a # after a value does not "
-			 "start a comment: it is part of the value\"",
+			 "start a comment\" action=\"keeping it in the value\"",
 			 s->name, s->line, new->name);
 	return true;
 }

@@ -52,7 +52,7 @@ static void put_variable(struct buf *out, const struct conf_section *s,
 		log_line(
 			LOG_WARN, "conf",
 			"at=%s:%zu key=%s err=\"variable ${%.100s} is used but "
-			"not set\"",
+			"not set\" action=\"using an empty text\"",
 			s->file, k->line, k->name, name);
 	free(name);
 }

@@ -306,7 +306,7 @@ static bool include_all(struct file *f, const yaml_node_t *at, const char *dir,
 	if (conf_file_find_in(dir, pattern, &found) != 0) {
 		log_line(LOG_WARN, "conf",
 			 "at=%s:%zu key=includes err=\"no file matches\" "
-			 "path=%s",
+			 "path=%s action=\"including nothing\"",
 			 f->name, line_of(at), pattern);
 		return true;
 	}

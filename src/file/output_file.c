@@ -224,7 +224,7 @@ static void log_failing(struct output_file *o, int error)
 	char room[LOG_QUOTED_BYTES];
 	log_rated(&o->env->failing_rate, error == EBUSY ? LOG_DEBUG : LOG_ERROR,
 		  "file_sink",
-		  "path=%s err=\"%s\" waiting=%zu action=\"keeping the lines, "
+		  "path=%s err=\"%s\" lines=%zu action=\"keeping the lines, "
 		  "retrying\"",
 		  log_quoted(span_of(o->path), room), text_of(error),
 		  o->answers.len);

@@ -16,46 +16,19 @@
 #include <stdint.h>
 
 #include "base/check.h"
-#include "base/err.h"
-#include "base/span.h"
+#include "regex/ruby_code.h"
 
 struct buf;
-
-struct ruby_cursor {
-	struct span text;
-	size_t at;
-	bool is_utf;
-	struct err *err;
-};
 
 struct ruby_set {
 	uint64_t bits[4];
 };
-
-/* Set the error "regular expression: WHAT at OFFSET".  Always false. */
-bool ruby_fail_at(const struct ruby_cursor *, size_t offset, const char *what);
-
-/* The byte at `ahead` bytes after the cursor; 0 after the end. */
-unsigned char ruby_peek(const struct ruby_cursor *, size_t ahead);
-
-/* Whether the text names characters beyond ASCII or their properties. */
-bool ruby_names_characters(struct span text);
 
 /* The set of \d \w \s \h or their capitals.  False for another letter. */
 bool ruby_letter_set(char letter, struct ruby_set *);
 
 /* Append the set as a class, [...]. */
 void ruby_put_set(struct buf *, const struct ruby_set *);
-
-/* With the cursor after a backslash, read \n, \x41, \u3042, \cA, \0 and the
- * like.  If it is none of them, *is_code is false and the cursor does not move.
- * With is_octal, octal digits without a leading 0 count, too.  False on an
- * error. */
-bool ruby_read_code(struct ruby_cursor *, bool is_octal, bool *is_code,
-		    uint32_t *code) MUST_USE;
-
-/* Append a character so that it stands for itself. */
-void ruby_put_code(struct buf *, uint32_t code);
 
 /* With the cursor after \p or \P, append PCRE2's text for the property;
  * in_class: that of a class member.  False on an error. */

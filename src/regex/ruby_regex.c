@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "regex/ruby_class.h"
+#include "regex/ruby_reference.h"
 
 enum { DEPTH_MAX = 200 };
 
@@ -23,12 +24,8 @@ struct regex_group {
 struct scan {
 	struct ruby_cursor in;
 	struct buf *out;
-	struct buf *names;
-	bool has_names;
+	struct ruby_references refs;
 	bool tells_apart; /* see ruby_regex.h */
-	bool has_numbers; /* \1 and the like */
-	size_t captures;  /* groups with and without a name so far */
-	size_t number_at;
 	enum last last;
 	size_t last_text_at; /* where it begins in the text */
 	size_t depth;
@@ -87,108 +84,6 @@ static void note_set(struct scan *s)
 		note_wide(s);
 }
 
-/* Read <name>, 'name', <1> or <-1> at the cursor. */
-static bool read_reference(struct scan *s, struct span *name)
-{
-	unsigned char open = ruby_peek(&s->in, 0);
-	char close = open == '<' ? '>' : '\'';
-	const char *start = s->in.text.ptr + s->in.at + 1;
-	const char *stop = NULL;
-	if (open == '<' || open == '\'')
-		stop = memchr(start, close, s->in.text.len - s->in.at - 1);
-	if (stop == NULL)
-		return fail(s, "<name> expected");
-	*name = span_make(start, (size_t)(stop - start));
-	for (size_t i = 0; i < name->len; i++) {
-		unsigned char c = (unsigned char)name->ptr[i];
-		bool is_sign = i == 0 && (c == '-' || c == '+');
-		if (c < 0x80 && !isalnum(c) && c != '_' && !is_sign)
-			return fail(s, "a name is of letters, digits and _,");
-	}
-	if (name->len == 0)
-		return fail(s, "an empty name");
-	s->in.at += name->len + 2;
-	return true;
-}
-
-static bool is_number(struct span name)
-{
-	char c = name.ptr[0];
-	return c == '-' || c == '+' || isdigit((unsigned char)c);
-}
-
-/* Append <n7>, the group's name for PCRE2. */
-static void put_name(struct scan *s, struct span name)
-{
-	size_t index = 0, at = 0;
-	while (at < s->names->len &&
-	       !span_equals(span_of(s->names->ptr + at), name)) {
-		at += strlen(s->names->ptr + at) + 1;
-		index++;
-	}
-	if (at == s->names->len) {
-		buf_put_span(s->names, name);
-		buf_put_char(s->names, '\0');
-	}
-	buf_printf(s->out, "<n%zu>", index);
-}
-
-static void note_number(struct scan *s, size_t at)
-{
-	if (!s->has_numbers)
-		s->number_at = at;
-	s->has_numbers = true;
-}
-
-/* \k<name> is a back reference, \g<name> a call. */
-static bool put_reference(struct scan *s, char letter)
-{
-	size_t start = s->in.at;
-	struct span name;
-	if (!read_reference(s, &name))
-		return false;
-	if (is_number(name))
-		note_number(s, start);
-	if (letter == 'k' && is_number(name))
-		buf_printf(s->out, "\\g{%.*s}", (int)name.len, name.ptr);
-	else if (span_equals(name, SPAN("0")))
-		buf_put_text(s->out, "(?R)");
-	else if (is_number(name))
-		buf_printf(s->out, "\\g<%.*s>", (int)name.len, name.ptr);
-	else {
-		buf_printf(s->out, "\\%c", letter);
-		put_name(s, name);
-	}
-	return true;
-}
-
-/* Whether a back reference follows: \1 to \9, or a number of at most the groups
- * so far.  Otherwise it is an octal number. */
-static bool at_back_reference(const struct scan *s)
-{
-	size_t number = 0;
-	unsigned char digit = ruby_peek(&s->in, 0);
-	if (digit < '1' || digit > '9')
-		return false;
-	for (size_t i = 1; isdigit(digit) && i < 10; i++) {
-		number = number * 10 + (digit - (unsigned)'0');
-		digit = ruby_peek(&s->in, i);
-	}
-	return number <= 9 || number <= s->captures;
-}
-
-static bool put_back_reference(struct scan *s)
-{
-	note_number(s, s->in.at);
-	size_t count = 0;
-	while (isdigit(ruby_peek(&s->in, count)))
-		count++;
-	buf_put_text(s->out, "\\g{");
-	copy(s, count);
-	buf_put_char(s->out, '}');
-	return true;
-}
-
 /* Read what follows a backslash outside of a class. */
 static bool put_escape(struct scan *s)
 {
@@ -203,8 +98,10 @@ static bool put_escape(struct scan *s)
 		note_set(s);
 		return true;
 	}
-	if (at_back_reference(s))
-		return put_back_reference(s);
+	if (ruby_at_back_reference(&s->in, &s->refs)) {
+		ruby_put_back_reference(&s->in, &s->refs, s->out);
+		return true;
+	}
 	bool is_code;
 	uint32_t code;
 	if (!ruby_read_code(&s->in, true, &is_code, &code))
@@ -217,7 +114,8 @@ static bool put_escape(struct scan *s)
 	switch (letter) {
 	case 'k':
 	case 'g':
-		return put_reference(s, (char)letter);
+		return ruby_put_reference(&s->in, &s->refs, (char)letter,
+					  s->out);
 	case 'p':
 	case 'P':
 		return ruby_put_property(&s->in, false, s->out);
@@ -313,14 +211,14 @@ static bool open_condition(struct scan *s)
 		return false;
 	buf_put_text(s->out, "(?(");
 	if (isdigit(first)) {
-		note_number(s, s->in.at);
+		ruby_note_number(&s->refs, s->in.at);
 		while (isdigit(ruby_peek(&s->in, 0)))
 			copy(s, 1);
 	} else {
 		struct span name;
-		if (!read_reference(s, &name))
+		if (!ruby_read_reference(&s->in, &name))
 			return false;
-		put_name(s, name);
+		ruby_put_name(&s->refs, name, s->out);
 	}
 	if (ruby_peek(&s->in, 0) != ')')
 		return fail(s, "(?(<name>) expected");
@@ -332,14 +230,14 @@ static bool open_named(struct scan *s)
 {
 	s->in.at += 2;
 	struct span name;
-	if (!read_reference(s, &name) || !push(s))
+	if (!ruby_read_reference(&s->in, &name) || !push(s))
 		return false;
-	if (is_number(name))
+	if (ruby_is_number(name))
 		return fail(s, "a name begins with a letter or _,");
 	buf_put_text(s->out, "(?");
-	put_name(s, name);
-	s->captures++;
-	s->has_names = true;
+	ruby_put_name(&s->refs, name, s->out);
+	s->refs.captures++;
+	s->refs.has_names = true;
 	return true;
 }
 
@@ -368,7 +266,7 @@ static bool open_group(struct scan *s)
 	if (!source_has(s, "(?")) {
 		if (!push(s))
 			return false;
-		s->captures++;
+		s->refs.captures++;
 		copy(s, 1);
 		return true;
 	}
@@ -570,14 +468,14 @@ bool ruby_regex_read(struct span source, bool in_characters,
 		.in.err = e,
 		.in.is_utf = in_characters,
 		.out = &regex->text,
-		.names = &regex->names,
+		.refs.names = &regex->names,
 	};
 	bool ok = scan_run(&s, source, SIZE_MAX);
 	regex->is_utf = s.in.is_utf;
-	regex->has_names = s.has_names;
+	regex->has_names = s.refs.has_names;
 	regex->tells_apart = s.tells_apart && !s.in.is_utf;
-	if (ok && s.has_names && s.has_numbers)
-		ok = ruby_fail_at(&s.in, s.number_at,
+	if (ok && s.refs.has_names && s.refs.has_numbers)
+		ok = ruby_fail_at(&s.in, s.refs.number_at,
 				  "a number beside named groups");
 	if (ok && s.depth > 0)
 		ok = fail(&s, "a group without its )");
@@ -588,7 +486,8 @@ size_t ruby_regex_source_at(struct span source, size_t text_at)
 {
 	struct err ignored;
 	struct buf text = {0}, names = {0};
-	struct scan s = {.in.err = &ignored, .out = &text, .names = &names};
+	struct scan s = {
+		.in.err = &ignored, .out = &text, .refs.names = &names};
 	bool ok = scan_run(&s, source, text_at);
 	(void)ok;
 	buf_fini(&text);

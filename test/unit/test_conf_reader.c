@@ -267,7 +267,7 @@ static void an_unset_variable_is_reported(void **state)
 	assert_int_equal(times_logged(state, "level="), 1);
 	assert_logged(state, "level=warn mod=conf at=x.conf:2 key=Key "
 			     "err=\"variable ${CONF_UNSET} is used but not "
-			     "set\"\n");
+			     "set\" action=\"using an empty text\"\n");
 }
 
 static void text_that_looks_like_a_comment_is_reported_once_per_line(
@@ -277,8 +277,8 @@ static void text_that_looks_like_a_comment_is_reported_once_per_line(
 	assert_int_equal(times_logged(state, "level="), 1);
 	assert_logged(state,
 		      "level=warn mod=conf at=x.conf:2 key=Key err=\"a # "
-		      "after a value does not start a comment: it is part of "
-		      "the value\"\n");
+		      "after a value does not start a comment\" "
+		      "action=\"keeping it in the value\"\n");
 	assert_one_value("[S]\n    Key # all\n", "# all");
 	assert_int_equal(times_logged(state, "level="), 2);
 	assert_one_value("[S]\n    Key a #b c# d#e ## #\n", "a #b c# d#e ## #");
@@ -290,11 +290,12 @@ static void lines_without_effect_are_reported(void **state)
 	conf_free(conf_from_text("[S] # fine\n[T]   \n"));
 	assert_string_equal(conf_dir_log(state), "");
 	conf_free(conf_from_text("[S] Key value\n@SET A=${B}\n"));
-	assert_logged(state, "at=x.conf:1 err=\"text after [S] is "
-			     "ignored\"\n");
+	assert_logged(state, "at=x.conf:1 err=\"text after [S]\" "
+			     "action=\"ignoring the text\"\n");
 	assert_logged(state,
 		      "at=x.conf:2 key=@SET err=\"${...} is not expanded "
-		      "in the value of @SET\"\n");
+		      "in the value of @SET\" action=\"using the value "
+		      "as it is\"\n");
 }
 
 static void a_variable_may_take_its_value_from_a_file(void **state)

@@ -204,7 +204,8 @@ static void a_pattern_that_matches_nothing_is_reported(void **state)
 {
 	conf_free(read_yaml("\nincludes: [none/*.yaml]\n"));
 	assert_logged(state, "at=x.yaml:2 key=includes err=\"no file matches\" "
-			     "path=none/*.yaml\n");
+			     "path=none/*.yaml action=\"including "
+			     "nothing\"\n");
 }
 
 static void relative_names_are_searched_beside_the_real_file_too(void **state)
