@@ -14,7 +14,6 @@
 #include "file/dead_letter.h"
 #include "file/file_path.h"
 #include "filter/chain.h"
-#include "filter/kinds.h"
 #include "journal/journal.h"
 #include "output/router.h"
 #include "parse/parser.h"
@@ -314,21 +313,6 @@ static bool read_filters(struct assembly *a, struct err *e)
 	return true;
 }
 
-/* A filter with an emitter counts as an input, as in Fluent Bit. */
-static bool is_only_route(const struct conf *conf)
-{
-	struct conf_section *s;
-	for (size_t i = 0; (s = conf_section_named(conf, "FILTER", i)); i++) {
-		const char *name = conf_get_each(s, "Name", 0);
-		const struct filter_ops *kind =
-			name != NULL ? filter_kind_named(name) : NULL;
-		if (kind != NULL && kind->has_emitter)
-			return false;
-	}
-	return conf_section_named(conf, "INPUT", 1) == NULL &&
-	       conf_section_named(conf, "OUTPUT", 1) == NULL;
-}
-
 static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
 			 struct err *e)
 {
@@ -339,7 +323,7 @@ static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
 		.kinds = output_kinds,
 		.conf_dir = conf_dir(a->confs[0]),
 		.dry_run = opts->dry_run,
-		.is_only_route = is_only_route(a->confs[0]),
+		.is_only_route = match_is_only_route(a->confs[0]),
 		.has_others = outputs > 1,
 		.notes = &a->notes,
 		.spill_dir = a->spill_dir,

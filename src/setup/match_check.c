@@ -106,6 +106,20 @@ static void check(struct conf_section *s, const struct tags *tags)
 	buf_fini(&known);
 }
 
+bool match_is_only_route(const struct conf *conf)
+{
+	struct conf_section *s;
+	for (size_t i = 0; (s = conf_section_named(conf, "FILTER", i)); i++) {
+		const char *name = conf_get_each(s, "Name", 0);
+		const struct filter_ops *kind =
+			name != NULL ? filter_kind_named(name) : NULL;
+		if (kind != NULL && kind->has_emitter)
+			return false;
+	}
+	return conf_section_named(conf, "INPUT", 1) == NULL &&
+	       conf_section_named(conf, "OUTPUT", 1) == NULL;
+}
+
 void match_check(const struct conf *conf)
 {
 	struct tags tags = {0};
@@ -114,10 +128,9 @@ void match_check(const struct conf *conf)
 	for (size_t i = 0; (s = conf_section_named(conf, "FILTER", i)); i++)
 		if (conf_get_each(s, "Match", 0) != NULL)
 			check(s, &tags);
-	bool is_pair = conf_section_named(conf, "INPUT", 1) == NULL &&
-		       conf_section_named(conf, "OUTPUT", 1) == NULL;
+	bool is_only_route = match_is_only_route(conf);
 	for (size_t i = 0; (s = conf_section_named(conf, "OUTPUT", i)); i++)
-		if (!is_pair || conf_get_each(s, "Match", 0) != NULL)
+		if (!is_only_route || conf_get_each(s, "Match", 0) != NULL)
 			check(s, &tags);
 	for (size_t i = 0; i < tags.count; i++)
 		free(tags.globs[i]);

@@ -8,7 +8,14 @@
 #ifndef SETUP_MATCH_CHECK_H
 #define SETUP_MATCH_CHECK_H
 
+#include <stdbool.h>
+
 struct conf;
+
+/* Whether there is one input and one output, which then needs no Match.  A
+ * filter that emits records of its own, such as rewrite_tag, counts as an
+ * input, as in Fluent Bit. */
+bool match_is_only_route(const struct conf *);
 
 /* Log a warning for each Match that matches no possible tag, and for each
  * output without Match.  (The chain warns of filters without Match.) */

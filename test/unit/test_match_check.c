@@ -89,6 +89,17 @@ static void a_single_output_of_a_single_input_needs_no_match(void **state)
 	conf_free(c);
 }
 
+static void a_filter_that_emits_records_counts_as_an_input(void **state)
+{
+	struct conf *c = conf_from_text("[INPUT]\n    Name syslog\n[FILTER]\n"
+					"    Name rewrite_tag\n    Match *\n"
+					"[OUTPUT]\n    Name file\n");
+	match_check(c);
+	assert_int_equal(times_logged(state, "without Match this section"), 1);
+	assert_false(match_is_only_route(c));
+	conf_free(c);
+}
+
 int main(void)
 {
 #define T(name)                                                \
@@ -98,6 +109,7 @@ int main(void)
 		T(a_match_that_matches_no_tag_is_reported),
 		T(a_missing_match_is_reported),
 		T(a_single_output_of_a_single_input_needs_no_match),
+		T(a_filter_that_emits_records_counts_as_an_input),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
