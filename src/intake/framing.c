@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "intake/framing.h"
 
+const char *const framing_names[] = {"newline", "octet_counting", "octet",
+				     NULL};
+
 enum {
 	LENGTH_DIGITS_MAX = 9, /* so that it fits into 32 bits */
 	LOOK_BYTES = 512,

@@ -21,6 +21,10 @@
 
 enum framing_kind { FRAMING_NEWLINE, FRAMING_OCTETS };
 
+/* Their names in a configuration; NULL after the last.  The first stands for
+ * FRAMING_NEWLINE, the others for FRAMING_OCTETS. */
+extern const char *const framing_names[];
+
 struct framing { /* set by framing_init; may be copied and restored */
 	enum framing_kind kind;
 	size_t bytes_max;

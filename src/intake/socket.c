@@ -32,6 +32,14 @@ struct socket {
 	struct log_rate error_rate;
 };
 
+const char *const socket_kind_names[] = {
+	[SOCKET_UNIX_UDP] = "unix_udp",
+	[SOCKET_UNIX_TCP] = "unix_tcp",
+	[SOCKET_UDP] = "udp",
+	[SOCKET_TCP] = "tcp",
+	NULL,
+};
+
 static struct inet_opts inet_of(const struct socket_opts *opts)
 {
 	return (struct inet_opts){
@@ -183,18 +191,12 @@ bool socket_path_fits(const char *path, struct err *e)
 void socket_address(const struct socket_opts *opts,
 		    char text[static SOCKET_ADDRESS_BYTES])
 {
-	static const char *const modes[] = {
-		[SOCKET_UNIX_UDP] = "unix_udp",
-		[SOCKET_UNIX_TCP] = "unix_tcp",
-		[SOCKET_UDP] = "udp",
-		[SOCKET_TCP] = "tcp",
-	};
 	if (socket_kind_is_unix(opts->kind))
-		snprintf(text, SOCKET_ADDRESS_BYTES, "%s:%s", modes[opts->kind],
-			 opts->path);
+		snprintf(text, SOCKET_ADDRESS_BYTES, "%s:%s",
+			 socket_kind_names[opts->kind], opts->path);
 	else
 		snprintf(text, SOCKET_ADDRESS_BYTES, "%s:%s:%u",
-			 modes[opts->kind], opts->path, opts->port);
+			 socket_kind_names[opts->kind], opts->path, opts->port);
 }
 
 enum socket_try socket_try(const struct socket_opts *opts, struct err *e)

@@ -31,6 +31,9 @@ enum socket_kind {
 	SOCKET_TCP,
 };
 
+/* Their names in a configuration, in that order; NULL after the last. */
+extern const char *const socket_kind_names[];
+
 /* Whether it has a path, not an address and a port. */
 static inline bool socket_kind_is_unix(enum socket_kind kind)
 {

@@ -143,12 +143,9 @@ static bool check_plugin(struct conf_section *s, struct err *e)
 
 static bool read_mode(struct conf_section *s, struct input *in, struct err *e)
 {
-	static const char *const modes[] = {/* enum socket_kind */
-					    "unix_udp", "unix_tcp", "udp",
-					    "tcp", NULL};
 	size_t mode = SOCKET_UNIX_UDP;
 	bool tls = false;
-	if (!conf_get_choice(s, "Mode", modes, &mode, e) ||
+	if (!conf_get_choice(s, "Mode", socket_kind_names, &mode, e) ||
 	    !conf_get_bool(s, "tls", &tls, e))
 		return false;
 	in->socket.kind = (enum socket_kind)mode;
@@ -203,10 +200,8 @@ static bool read_network(struct conf_section *s, struct input *in,
 static bool read_framing(struct conf_section *s, struct input *in,
 			 struct err *e)
 {
-	static const char *const formats[] = {"newline", "octet_counting",
-					      "octet", NULL};
 	size_t format = 0;
-	if (!conf_get_choice(s, "Format", formats, &format, e))
+	if (!conf_get_choice(s, "Format", framing_names, &format, e))
 		return false;
 	in->framing = format == 0 ? FRAMING_NEWLINE : FRAMING_OCTETS;
 	return true;

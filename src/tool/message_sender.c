@@ -35,21 +35,16 @@ static bool read_place(struct message_sender *t, struct conf_section *s,
 bool message_sender_init(struct message_sender *t, struct conf_section *s,
 			 size_t index, struct err *e)
 {
-	static const char *const modes[] = {/* enum socket_kind */
-					    "unix_udp", "unix_tcp", "udp",
-					    "tcp", NULL};
-	static const char *const formats[] = {"newline", "octet_counting",
-					      "octet", NULL};
 	const struct instance_name_opts names = {
 		.kind = "input", .plugin = "syslog", .number = index};
 	size_t mode = 0, format = 0;
 	*t = (struct message_sender){.fd = -1};
-	if (!conf_get_choice(s, "Mode", modes, &mode, e))
+	if (!conf_get_choice(s, "Mode", socket_kind_names, &mode, e))
 		return false;
 	t->at.kind = (enum socket_kind)mode;
 	if (!read_place(t, s, e) ||
 	    (socket_kind_is_stream(t->at.kind) &&
-	     !conf_get_choice(s, "Format", formats, &format, e)))
+	     !conf_get_choice(s, "Format", framing_names, &format, e)))
 		return false;
 	t->framing = format == 0 ? FRAMING_NEWLINE : FRAMING_OCTETS;
 	t->name = instance_name(s, &names, e);
