@@ -18,7 +18,8 @@ void descriptors_raise(void);
 size_t descriptors_for_connections(void);
 size_t descriptors_for_http(void);
 
-/* How many idle files each of this number of outputs may keep open. */
+/* How many idle files each output may keep open if there are `outputs` outputs.
+ */
 size_t descriptors_for_files(size_t outputs);
 
 #endif

@@ -20,8 +20,9 @@ bool conf_file_slurp(const char *path, struct buf *, struct err *) MUST_USE;
 bool conf_file_read(struct conf *, const char *path, struct buf *,
 		    struct err *) MUST_USE;
 
-/* As glob(3), for the files in `dir` that match the pattern; `dir` itself is
- * not a pattern.  conf_file_find looks in the working directory first. */
+/* Find the files in `dir` that match the pattern; `dir` itself is not a
+ * pattern.  conf_file_find looks in the working directory first.  Both return
+ * the result of glob(3). */
 int conf_file_find_in(const char *dir, const char *pattern, glob_t *);
 int conf_file_find(const char *dir, const char *pattern, glob_t *);
 

@@ -2,8 +2,9 @@
 /* expand - ${NAME} and ${NAME:-default} in the values of a configuration.
  *
  * NAME is looked up among the @SETs and then in the environment, where an empty
- * variable counts as unset.  HOSTNAME is the system's unless it is set.  Values
- * are not expanded a second time.  "${" without "}" stays unchanged. */
+ * variable counts as unset.  If HOSTNAME is not set, it stands for the host
+ * name of the system.  Values are not expanded a second time.  "${" without "}"
+ * stays unchanged. */
 #ifndef CONF_EXPAND_H
 #define CONF_EXPAND_H
 

@@ -13,10 +13,10 @@
  * read, the check for bytes from before a crash is skipped, and the noted
  * lines are written again as a whole.
  *
- * A torn line at the end that is not ours belongs to another process.  It was
- * killed while it was writing, and completes the line when it has restarted.
- * It gets FOREIGN_TAIL_S for that.  Then this module ends the line with a
- * newline and logs it. */
+ * A torn line at the end that is not ours belongs to another process, which was
+ * killed while it was writing.  After its restart that process completes the
+ * line, so it gets FOREIGN_TAIL_S of time.  Then this module ends the line with
+ * a newline and logs it. */
 #ifndef FILE_APPEND_FILE_H
 #define FILE_APPEND_FILE_H
 
@@ -36,7 +36,7 @@ enum { FOREIGN_TAIL_S = 10 };
 
 struct spill_dir;
 
-/* What the files of one sink share. */
+/* The state that the files of one sink share. */
 struct file_env {
 	struct sink_stats *stats;
 	bool mkdir;	  /* make missing directories */
@@ -96,9 +96,10 @@ void append_file_end(struct append_file *);
 const struct append_note *append_file_noted(const struct append_file *,
 					    enum append_kind);
 
-/* How many of the bytes are in the file already.  The note speaks of
- * bytes[skip...], and the result includes the `skip` bytes before.  It ends
- * after a whole line, or in a line that can be completed. */
+/* How many of the bytes are in the file already.  The note covers
+ * bytes[skip...]; the result counts the first `skip` bytes, too.  The part that
+ * is in the file ends after a whole line, or within a line that can be
+ * completed. */
 size_t append_file_found(struct append_file *, const struct append_note *,
 			 struct span bytes, size_t skip);
 
@@ -110,10 +111,10 @@ bool append_file_is_as_left(const struct append_file *);
  * may still complete its line. */
 int append_file_tail(struct append_file *, int64_t now_ns) MUST_USE;
 
-/* Note the bytes, then write them.  `skip` is the place of the bytes in the
- * batch's lines for this file, of which the note speaks.  A negative skip means
- * that the first -skip bytes belong to an earlier batch and are not noted.
- * Returns 0 or an errno; *done is the number of bytes written. */
+/* Note the bytes, then write them.  `skip` is the offset of the bytes in the
+ * batch's lines for this file; the note records it.  A negative skip means that
+ * the first -skip bytes belong to an earlier batch and are not noted.  Returns
+ * 0 or an errno; *done is the number of bytes written. */
 int append_file_write(struct append_file *, enum append_kind, int64_t skip,
 		      struct span bytes, size_t *done) MUST_USE;
 

@@ -7,9 +7,9 @@
  *
  * A growing buffer for each of a thousand files would take twice the memory of
  * the lines, and time.  So the lines lie here until flush writes the files one
- * after the other.  For that, the lines of a file are copied to its output
- * file, into memory that is lent and taken back for the next file unless
- * lines are left. */
+ * after the other.  To be written, the lines of a file are copied into a buffer
+ * that is lent to its output file.  Unless lines are left in it, the next file
+ * gets the same buffer. */
 #ifndef FILE_BATCH_H
 #define FILE_BATCH_H
 
@@ -26,7 +26,7 @@ struct batch {
 	struct buf bytes; /* a line is rendered to its end */
 	struct buf runs;  /* adjacent lines of one chain */
 	size_t chains;	  /* that got lines in this batch */
-	struct buf lines; /* the memory that is lent */
+	struct buf lines; /* the buffer that is lent */
 	struct buf answers;
 	size_t used_bytes;    /* by this batch */
 	size_t longest_bytes; /* of its chains */
@@ -43,7 +43,8 @@ struct batch_chain {
 /* Free the memory; the batch is empty then. */
 void batch_fini(struct batch *);
 
-/* Add the line of `bytes` bytes, which was appended at `at`, to the chain. */
+/* A line of `bytes` bytes was appended at `at`: add it to the chain.  `answers`
+ * is as in sink_ops.put. */
 void batch_took(struct batch *, struct batch_chain *, size_t at, size_t bytes,
 		bool answers);
 
@@ -56,7 +57,8 @@ size_t batch_memory_bytes(const struct batch *);
 void batch_hand_over(struct batch *, struct batch_chain *,
 		     struct output_file *);
 
-/* No line waits for the output file: take its memory for the next one. */
+/* No line waits for the output file: take the lent buffer back for the next
+ * one. */
 void batch_take_back(struct batch *, struct output_file *);
 
 /* All chains were handed over.  The memory is kept for the next batch, unless

@@ -13,9 +13,9 @@
  * It works like a sink: it keeps the accounting equations of output/sink.h,
  * each message being one line, and writes through an output file
  * (output_file.h).  A disk that rejects writes blocks the batch, which the
- * journal then keeps, but only for DEAD_LETTER_HOLD_S: no line may wait for
- * messages that could not become one.  After that, or at once if only this
- * file cannot be written, the dead letters wait in memory, up to
+ * journal then keeps, but only for DEAD_LETTER_HOLD_S, because dead letters
+ * must not delay the lines of other messages.  After that, or at once if only
+ * this file cannot be written, the dead letters wait in memory, up to
  * DEAD_LETTER_WAITING_BYTES.  Further ones are refused.
  * The pipeline thread only. */
 #ifndef FILE_DEAD_LETTER_H
@@ -43,10 +43,10 @@ enum {
 /* Is the path valid, and could it be written now?  Creates nothing. */
 bool dead_letter_try(const char *path, struct err *) MUST_USE;
 
-/* NULL if no file can have the path.  If it cannot be written now, that is only
- * logged: the disk may be mounted later.  The first dead letter creates the
- * file. `notes` (may be NULL) is borrowed; `number` identifies this sink in
- * them. */
+/* NULL if the path is invalid.  If the file cannot be written now, that is only
+ * logged, because the disk may be mounted later.  The first dead letter creates
+ * the file.  `notes` (may be NULL) is borrowed; `number` identifies this sink
+ * in them. */
 struct dead_letter *dead_letter_open(const char *path,
 				     const struct append_notes *,
 				     uint32_t number, struct err *);
@@ -80,9 +80,9 @@ struct letter {
 	struct span raw;
 };
 
-/* Read a line of such a file.  Returns NULL, or in a few words what is wrong
- * with the line.  `room` is an empty record: the result points into the line or
- * into the record's arena. */
+/* Read a line of such a file.  Returns NULL if the line is good, else a short
+ * text with the mistake.  `room` is an empty record: the result points into the
+ * line or into the record's arena. */
 const char *dead_letter_read(struct json_reader *, struct span line,
 			     struct record *room, struct letter *) MUST_USE;
 

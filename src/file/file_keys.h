@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* file_keys - the keys of an [OUTPUT] with Name file about its files. */
+/* file_keys - the keys of an [OUTPUT] with Name file that concern its files. */
 #ifndef FILE_FILE_KEYS_H
 #define FILE_FILE_KEYS_H
 

@@ -22,9 +22,9 @@
 
 struct buf;
 
-/* Write root and name to `out`.  Returns NULL, or in a few words what is wrong
- * with the name.  A `trusted` name is from the configuration: it may contain
- * "..". */
+/* Write root and name to `out`.  Returns NULL if the name is good, else a short
+ * text with the mistake.  A `trusted` name is from the configuration: it may
+ * contain "..". */
 const char *file_path_make(struct span root, struct span name, bool trusted,
 			   char out[static PATH_MAX]) MUST_USE;
 
@@ -43,8 +43,8 @@ int file_path_open(const char *path, size_t root_bytes, int flags) MUST_USE;
 int file_path_make_parents(const char *path, size_t root_bytes) MUST_USE;
 
 /* Could the file be opened for writing?  For a path that ends with '/': could a
- * file in that directory?  With `may_make`, directories may be missing.
- * Creates nothing.  Returns 0 or an errno. */
+ * file in that directory be opened?  With `may_make`, directories may be
+ * missing.  Creates nothing.  Returns 0 or an errno. */
 int file_path_try(const char *path, bool may_make) MUST_USE;
 
 #endif

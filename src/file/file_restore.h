@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* file_restore - takes over what the previous process left of a file sink: its
- * spills, and its counters as of the last commit.
+/* file_restore - takes over the spills of a file sink from the previous
+ * process, and its counters as of the last commit.
  *
  * A spill that cannot be read now (EIO, EMFILE ...) is neither lost nor
  * drained: its lines stay counted as queued, and loading is retried every

@@ -52,12 +52,12 @@ struct output_file {
 	char *path;
 	struct append_file file;
 	struct buf lines;    /* if empty, others may take its memory */
-	struct buf answers;  /* for each line: does it count as its
-	                      * message's? */
+	struct buf answers;  /* for each line: does this sink count
+	                      * the line's message? */
 	size_t torn_bytes;   /* of the first line, in the file already */
-	int64_t batch_at;    /* place of `lines` in the lines of the batch;
-	                      * negative if they begin with lines of
-	                      * earlier batches: their bytes */
+	int64_t batch_at;    /* offset of `lines` in the batch's lines for
+	                      * this file; negative: the number of bytes
+	                      * in them that are of earlier batches */
 	bool is_recovered;   /* checked for lines from before a crash */
 	struct spill *spill; /* older lines; NULL: none */
 	int failed_errno;    /* 0: it can be written */
@@ -83,10 +83,11 @@ void output_file_added(struct output_file *, bool answers);
 
 /* Write the waiting lines, spilled ones first.  APPENDED: none is left.
  * APPEND_BLOCKED: flush again before adding lines.  APPEND_HELD: the lines that
- * are left wait for this file alone, and other files may continue. */
+ * are left wait for this file alone, and other files can be written. */
 enum append_result output_file_flush(struct output_file *, int64_t now_ns);
 
-/* The journal was committed: lines that still wait are of no current batch. */
+/* The journal was committed: lines that still wait no longer belong to the
+ * current batch. */
 void output_file_committed(struct output_file *);
 
 /* Does a line wait, in memory or spilled? */
@@ -95,8 +96,8 @@ bool output_file_waits(const struct output_file *);
 /* Will a line that is added now have to wait? */
 bool output_file_is_held(const struct output_file *);
 
-/* May such a line be refused if too much waits?  Not if it waits for the disk:
- * then the journal keeps it. */
+/* May a line that has to wait be refused if too many lines wait?  A line that
+ * waits for the disk may not, because the journal keeps it. */
 bool output_file_may_refuse(const struct output_file *);
 
 /* Drop the lines in memory, except those within the first `keep_bytes`.  They

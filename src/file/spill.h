@@ -47,7 +47,7 @@
 
 struct spill;
 
-/* What the spills of one sink share. */
+/* The state that the spills of one sink share. */
 struct spill_dir {
 	const char *path;
 	size_t bytes_max; /* of all spills together; a batch may exceed it */
@@ -102,8 +102,8 @@ void spill_free(struct spill *);
 const char *spill_output_path(const struct spill *);
 
 /* Append a chunk, and count its lines as spilled.  Returns 0 or an errno; after
- * an error the spill is as before.  `out` matters if the first line is torn: it
- * has the beginning of the line. */
+ * an error the spill is as before.  `out` is used only if the first line is
+ * torn: that file contains the beginning of the line. */
 int spill_add(struct spill *, const struct spill_lines *,
 	      const struct append_file *out) MUST_USE;
 

@@ -26,11 +26,11 @@ enum {
 struct spill_state {
 	uint64_t magic;
 	uint64_t position_bytes;
-	uint64_t torn_bytes; /* of the line at the position: in the file */
+	uint64_t torn_bytes; /* in the file, of the line at position */
 	uint64_t device;     /* the file that was written last ... */
 	uint64_t inode;
 	uint64_t end_bytes;   /* ... and its size after that */
-	uint64_t piece_bytes; /* so much was about to be appended; 0: nothing */
+	uint64_t piece_bytes; /* about to be appended; 0: nothing */
 	uint64_t check;	      /* of all fields above and of the head */
 };
 
@@ -81,7 +81,7 @@ bool spill_read_head(struct span bytes, struct spill_head *) MUST_USE;
  * or damaged. */
 enum { SPILL_CUT = -1 };
 
-/* Read the bytes at that place. */
+/* Read `bytes` bytes at the offset `at`. */
 static inline int spill_read_at(int fd, void *to, size_t bytes, uint64_t at)
 {
 	ssize_t n = pread(fd, to, bytes, (off_t)at);

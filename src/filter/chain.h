@@ -46,9 +46,9 @@ bool chain_add(struct chain *, struct conf_section *, const struct filter_env *,
 	       struct err *) MUST_USE;
 
 /* Send a record through the chain and call out for each record that leaves it.
- * If a filter drops a record, the reason of its message becomes DROP_filtered;
- * if a filter leaves it undecided, DROP_undecided, which a dropped record of
- * the same message does not overwrite. */
+ * If a filter drops a record, the reason of its message becomes DROP_filtered.
+ * If a filter leaves it undecided, the reason becomes DROP_undecided, and this
+ * stays even if another record of the message is dropped. */
 void chain_run(struct chain *, struct record *, chain_out_fn out,
 	       void *out_data);
 

@@ -41,8 +41,8 @@ struct emit {
 	bool (*restart)(struct emit *, struct record *);
 };
 
-/* What a filter may use of the rest of the configuration.  It is valid during
- * open; parsers and conf_dir outlive the filters. */
+/* The parts of the rest of the configuration that a filter may use.  It is
+ * valid during open; parsers and conf_dir outlive the filters. */
 struct filter_env {
 	struct parser_set *parsers;
 	struct span lua_prelude; /* the text of lua/prelude.lua */

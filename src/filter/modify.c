@@ -6,9 +6,9 @@
  *     Set        env  production
  *
  * The happy path: if all conditions hold, the rules change the record in the
- * order of their lines, each one working on what the previous one left.
- * If a key occurs several times, a rule means all its fields; a rule that would
- * be ambiguous, such as a copy of two fields, does nothing.
+ * order of their lines; each rule works on the result of the previous one.
+ * If a key occurs several times, a rule applies to all fields with that key.  A
+ * rule that would be ambiguous, such as a copy of two fields, does nothing.
  * If a regex reaches its match limit, it is counted and does not match. */
 #include "filter/kinds.h"
 

@@ -12,7 +12,7 @@
 
 struct wildcard {
 	struct span text; /* without the final * */
-	bool is_start;	  /* of the name; otherwise the whole name */
+	bool is_start;	  /* the text is the start of a name, not all of it */
 };
 
 /* The result points into the text, which must not be empty. */

@@ -3,8 +3,8 @@
  *
  * It accepts every conversion of the C library (also %s and %k, which Lua 5.4
  * rejects) and seconds with a fraction.  It remembers its latest results by
- * format and second, because most scripts ask the same for record after
- * record. */
+ * format and second, because most scripts ask for the same date for record
+ * after record. */
 #ifndef HOOK_LUA_DATE_H
 #define HOOK_LUA_DATE_H
 

@@ -6,7 +6,7 @@
  * instead of rejected.  NaN is "nan".  load, and every function that uses it,
  * sends a script through lua51_source.
  * Strings: see lua_string.  os.date: see lua_date.
- * Everything that Lua can do itself is in lua/prelude.lua. */
+ * Functions that can be written in Lua itself are in lua/prelude.lua. */
 #ifndef HOOK_LUA_LIBRARY_H
 #define HOOK_LUA_LIBRARY_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who calls these functions:
+/* The callers of these functions:
  * 1. For each record, filter/lua.c calls lua_record_push, the hook, then
  *    lua_record_take (lua_record_result.c), lua_record_save and lua_record_end.
  * 2. Meanwhile the hook reads and assigns fields: Lua calls index_record and

@@ -18,23 +18,25 @@
  * and is no longer in the table was removed.  next, pairs, rawget and rawset
  * know this.
  *
- * Back: the fields of the table replace those of the view, and new fields
- * follow, sorted by name.  A table that the hook made itself is read as a whole
- * by the same rules, with the record's order for the fields that both have.
- * As after a round trip through Fluent Bit: of equal keys the last is kept;
- * nulls are removed (also at the end of arrays); floats without a fraction
- * become integers; a table with a positive integer key is an array and loses
- * its other keys.  Unlike there, [] stays [] and large integers stay exact.  A
- * key that is a number or a boolean becomes its text.
+ * The way back: the fields of the table replace those of the view, and new
+ * fields follow, sorted by name.  A table that the hook made itself is read as
+ * a whole by the same rules, with the record's order for the fields that both
+ * have.  The result is the same as after a round trip through Fluent Bit: of
+ * equal keys the last is kept; nulls are removed (also at the end of arrays);
+ * floats without a fraction become integers; a table with a positive integer
+ * key is an array and loses its other keys.  Unlike in Fluent Bit, [] stays []
+ * and large integers stay exact.  A key that is a number or a boolean becomes
+ * its text.
  *
- * Each call has its own proxy, since hooks keep records in globals.  A script
- * that looks at an earlier record finds it: after each of the first 1,000 calls
- * the values of the record are saved.  As soon as a script looks at a saved
- * record, or in vain at a later one, which is an error, records become full
- * tables instead of proxies.
- * (A new table for each call costs about 60 ns more than reusing one.)
- * getmetatable shows no metatable; setmetatable makes a full table.
- * The given record never changes, so that a failed call has no effect. */
+ * Each call has its own proxy, since hooks keep records in globals.  After each
+ * of the first 1,000 calls, the values of the record are saved, so that a
+ * script can still look at it in later calls.  A record of a later call is not
+ * saved, and looking at it afterwards is an error.  After the first look at an
+ * earlier record, whether it succeeds or not, all new records are full tables
+ * instead of proxies.  (A new table for each call costs about 60 ns more than
+ * reusing one.)  getmetatable shows no metatable; setmetatable makes a full
+ * table.  The given record never changes, so that a failed call has no effect.
+ */
 #ifndef HOOK_LUA_RECORD_H
 #define HOOK_LUA_RECORD_H
 

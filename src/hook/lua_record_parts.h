@@ -22,7 +22,7 @@ struct lua_record {
 	const void *proxy;
 	const void *metatable;
 	int metatable_ref;
-	size_t given;	/* the first fields are the record's, then new ones */
+	size_t given;	/* how many fields the record had; new ones follow */
 	size_t cursor;	/* the field that next returned last */
 	unsigned calls; /* counts up to LUA_RECORD_WATCHED_CALLS */
 	bool is_walked; /* new fields enter the table, not the view */
@@ -30,7 +30,7 @@ struct lua_record {
 	bool is_kept;	/* the script keeps records, so there are no proxies */
 };
 
-/* The error of a script that looks at an earlier record in vain. */
+/* The error when a script looks at an earlier record that was not saved. */
 #define LUA_RECORD_EARLIER                                                  \
 	"this record belongs to an earlier call; from now on, records can " \
 	"be kept"

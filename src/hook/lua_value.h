@@ -92,7 +92,7 @@ bool lua_value_take_room(struct lua_reader *, uint64_t count,
 			 size_t size_bytes) MUST_USE;
 
 /* Give the values that never were in Lua the form that they would have after
- * the way there and back: without nulls (except inside arrays), each key of a
+ * the way to Lua and back: without nulls (except inside arrays), each key of a
  * map once, whole floats as integers.  Values that were in Lua do not change,
  * and absent fields are removed from the record.  New values lie in the
  * reader's arena. */

@@ -380,8 +380,8 @@ void connections_poll(struct connections *c)
 	start_listening(c);
 }
 
-/* Refuse the sender and read what the kernel still holds.  False when the
- * journal has no room. */
+/* Refuse the sender and read the bytes that the kernel still holds.  False when
+ * the journal has no room. */
 static bool take_rest(struct connection *connection)
 {
 	uv_poll_stop(&connection->poll);
@@ -399,8 +399,8 @@ static bool take_rest(struct connection *connection)
 	return receive(connection) == STREAM_ENDED;
 }
 
-/* Accept everyone who has connected, up to the maximum.  If nobody is left
- * waiting, shut down the socket, so that nobody else can connect. */
+/* Accept the connections that wait in the kernel, up to the maximum.  If none
+ * is left, shut down the socket, so that no sender can connect any more. */
 static void accept_rest(struct listener *l)
 {
 	struct connections *c = l->all;

@@ -2,12 +2,12 @@
 /* connections - stream sockets in the libuv loop: connections are accepted,
  * read and closed.
  *
- * All inputs together have at most CONNECTIONS_MAX connections, or half of the
- * process's descriptors.  Further senders wait in the kernel until a connection
- * ends.  While the journal is full, nothing is accepted or read: the senders
- * wait, and nothing is dropped.  A worker that leaves hands its connections
- * over to the next worker (intake/handover.h), and their senders notice
- * nothing.  For the intake thread only. */
+ * All inputs together have at most CONNECTIONS_MAX connections, or as many as
+ * half of the process's descriptors if that is less.  Further senders wait in
+ * the kernel until a connection ends.  While the journal is full, nothing is
+ * accepted or read: the senders wait, and nothing is dropped.  A worker that
+ * leaves hands its connections over to the next worker (intake/handover.h), and
+ * their senders notice nothing.  For the intake thread only. */
 #ifndef INTAKE_CONNECTIONS_H
 #define INTAKE_CONNECTIONS_H
 
@@ -56,12 +56,12 @@ void connections_resume(struct connections *);
 /* Whether they wait for connections_resume. */
 bool connections_are_paused(const struct connections *);
 
-/* Accept and read what waits now. */
+/* Accept the connections and read the bytes that wait now. */
 void connections_poll(struct connections *);
 
-/* Accept everyone who has connected, refuse all others, read what the kernel
- * holds, and close all connections.  False when the journal has no room yet:
- * call again. */
+/* Accept the connections that wait in the kernel, refuse new ones, read the
+ * bytes that the kernel holds, and close all connections.  False when the
+ * journal has no room yet: call again. */
 bool connections_finish(struct connections *);
 
 /* Hand over the connections of those inputs whose sockets the next worker

@@ -131,7 +131,7 @@ bool endpoints_have(const struct endpoints *e, const struct socket_spec *spec)
 	return find(e, &opts) != NULL;
 }
 
-/* endpoints_set finds out later what the socket is for. */
+/* endpoints_set finds out later which input the socket belongs to. */
 static bool adopt(struct endpoints *to, int fd, struct err *e)
 {
 	if (to->specs.socket_count == ENDPOINTS_MAX)

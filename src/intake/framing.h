@@ -45,12 +45,13 @@ void framing_init(struct framing *, enum framing_kind, size_t bytes_max);
 
 /* Take the next message from the front of *bytes.  If the answer is
  * FRAMING_MORE, there is none: the caller passes *bytes again, followed by more
- * bytes.  *bytes is then at most as long as bytes_max and a length. */
+ * bytes.  *bytes is then at most bytes_max long, plus the length in front of
+ * it. */
 enum framing_what framing_take(struct framing *, struct span *bytes,
 			       struct span *message) MUST_USE;
 
-/* The stream has ended after `rest`, which framing_take left.  Whether that is
- * a message, which lacks its end. */
+/* The stream has ended after `rest`, which framing_take left over.  True if the
+ * rest is a message without its end. */
 bool framing_end(struct framing *, struct span rest,
 		 struct span *message) MUST_USE;
 

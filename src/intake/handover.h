@@ -11,10 +11,10 @@
  * waits for the next worker, whenever it comes.
  *
  * Nothing is lost and nothing comes twice.  A worker that has given a
- * connection reads no more from it; what it read is in the journal or in the
- * message.  A worker that takes connections has already locked the journal, so
- * the old worker is gone.  A worker that is killed takes along the connections
- * that it has not given. */
+ * connection reads no more from it; the bytes that it has read are in the
+ * journal or in the message.  A worker that takes connections has already
+ * locked the journal, so the old worker is gone.  If a worker is killed, the
+ * connections that it has not given are closed. */
 #ifndef INTAKE_HANDOVER_H
 #define INTAKE_HANDOVER_H
 
@@ -33,7 +33,8 @@ struct handover {
 	int ends[2]; /* given into the first, taken from the second */
 };
 
-/* A connection under way.  Plain data: it travels between processes. */
+/* A connection that is being handed over.  Plain data: it travels between
+ * processes. */
 struct handed {
 	ino_t listener; /* socket_inode() of the socket that accepted it */
 	struct framing framing;

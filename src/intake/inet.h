@@ -36,7 +36,7 @@ bool inet_resolve(const struct inet_opts *, struct inet_address *,
 int inet_open(const struct inet_opts *, const struct inet_address *) MUST_USE;
 
 /* Whether a socket bound to `has` serves the address and port of the opts.  All
- * wildcard addresses are the same. */
+ * wildcard addresses count as equal. */
 bool inet_is_at(const struct sockaddr_storage *has, const struct inet_opts *);
 
 /* Whether it is 0.0.0.0 or ::, which stands for all addresses of the host. */

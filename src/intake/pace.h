@@ -12,9 +12,9 @@
  * 212,992 bytes of the kernel's memory (net.core.wmem_default): about 90 lines
  * of an nginx worker, 2,304 bytes each, or half as many lines of 2 kB.  So at
  * most PACE_GATHER_MAX datagrams and PACE_GATHER_BYTES_MAX bytes gather: half
- * of that limit, even if one worker sent all of them.  To be refused within 2
- * ms, one worker would have to write a line every 22 us, which is less than it
- * takes to proxy a request.
+ * of that limit, even if one worker sent all of them.  The kernel would refuse
+ * a datagram within the 2 ms only if one worker wrote a line every 22 us, which
+ * is less than it takes to proxy a request.
  *
  *     rate, per s    queue 10    queue 512    queue 4096
  *             500    at once     at once      at once     (too few gather)
@@ -45,8 +45,8 @@ struct pace {
 	uint64_t bytes_per_s;
 };
 
-/* All datagrams that waited were received: `messages` of them, with `bytes`
- * bytes together. */
+/* Report that all waiting datagrams were received: `messages` of them, with
+ * `bytes` bytes together. */
 void pace_received(struct pace *, uint64_t messages, uint64_t bytes);
 
 /* Whether the queue is so short that the receiver must never sleep, not even

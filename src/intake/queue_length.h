@@ -11,9 +11,10 @@
 /* The limit as of now; 0 when it cannot be read. */
 unsigned queue_length_now(void);
 
-/* Raise the limit to `wanted` if it is lower and this process may.  Returns the
- * limit as it is then, 0 if unknown, and logs it for the socket's path: as a
- * warning, with advice, if it is lower than wanted or at most 16. */
+/* Raise the limit to `wanted` if it is lower and this process may write it.
+ * Returns the resulting limit, or 0 if it is unknown.  Logs the limit with the
+ * socket's path; if it is lower than wanted or at most 16, as a warning with
+ * advice. */
 unsigned queue_length_raise(const char *path, unsigned wanted);
 
 #endif

@@ -429,7 +429,8 @@ void receiver_finish(struct receiver *r, void (*on_done)(void *), void *data)
 		take_rest(r);
 }
 
-/* No other worker listens there: read what the kernel still holds. */
+/* No other worker listens on this socket: read the data that the kernel still
+ * holds. */
 static void take_last(struct datagram_input *s)
 {
 	socket_refuse(s->socket);

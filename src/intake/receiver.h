@@ -2,15 +2,15 @@
 /* receiver - moves datagrams from the kernel's queues into the journal.
  *
  * The receiver owns the inputs in the libuv loop: datagram sockets directly,
- * stream sockets through intake/connections.h.  It hands messages on through
- * one callback, on_messages: they lie in the journal.  The consumer answers
- * with receiver_progress.
+ * stream sockets through intake/connections.h.  It calls on_messages when
+ * messages wait in the journal.  After the consumer has committed some of them,
+ * it calls receiver_progress.
  *
  * If the journal is full while the consumer writes, receiving pauses: the
  * kernel's queue is one more buffer, and a sender that can wait does so.  If
- * the output is blocked, pausing would only move the loss to the kernel, where
- * nobody counts it; then datagrams are received, and the journal drops and
- * counts the newest.  Streams always wait.
+ * the output is blocked, the kernel's queue would fill too, and nobody would
+ * count the datagrams lost there.  So datagrams are still received, and the
+ * journal drops and counts the newest.  Streams always wait.
  *
  * All functions but receiver_progress belong to the intake thread. */
 #ifndef INTAKE_RECEIVER_H
@@ -28,7 +28,7 @@ struct handover;
 struct journal;
 struct receiver;
 
-struct receiver_input { /* what an input needs beside its socket */
+struct receiver_input { /* the settings of an input */
 	enum framing_kind framing;
 	size_t message_bytes_max;
 	bool keeps_peer_address;
@@ -56,22 +56,23 @@ void receiver_start(struct receiver *);
  * from any thread. */
 void receiver_progress(struct receiver *, bool is_output_blocked);
 
-/* Receive what waits in the kernel now. */
+/* Receive the data that waits in the kernel now. */
 void receiver_poll(struct receiver *);
 
 /* A count that grows whenever something arrives. */
 uint64_t receiver_arrivals(const struct receiver *);
 
-/* Refuse senders, read what the kernel still holds, and call on_done when all
- * of it is in the journal, however long that takes.  Senders to a Unix socket
- * get EPIPE. */
+/* Refuse senders, read the data that the kernel still holds, and call on_done
+ * when all of it is in the journal, however long that takes.  Senders to a Unix
+ * socket get EPIPE. */
 void receiver_finish(struct receiver *, void (*on_done)(void *), void *data);
 
 /* Make way for the next worker.  `kept_by_next` has a flag for each input whose
  * socket the next worker keeps; NULL means that there is no next worker.
  * Datagrams of kept inputs stay in the kernel, and their connections are handed
- * over.  Senders to the other inputs are refused; what the kernel still holds
- * of them is read, and dropped and counted if the journal has no room. */
+ * over.  Senders to the other inputs are refused.  Their data that the kernel
+ * still holds is read; if the journal has no room, it is dropped and counted.
+ */
 void receiver_leave(struct receiver *, const bool *kept_by_next);
 
 /* Close the handles.  The memory is freed once the loop has run once more.

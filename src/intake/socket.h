@@ -99,8 +99,8 @@ enum socket_try {
 };
 
 /* Whether a socket could be opened, as far as this can be found out without
- * changing anything; *e says why not.  It does not notice a process that uses
- * the place. */
+ * changing anything; *e says why not.  Does not notice that another process
+ * uses the address. */
 enum socket_try socket_try(const struct socket_opts *, struct err *) MUST_USE;
 
 /* Open a non-blocking socket: datagrams with SO_TIMESTAMPNS, streams listening.
@@ -109,9 +109,10 @@ enum socket_try socket_try(const struct socket_opts *, struct err *) MUST_USE;
 struct socket *socket_open(const struct socket_opts *, struct err *);
 
 /* Use a socket that another process has bound: closing it does not unlink its
- * path.  `queue_length` is what that process knows, 0 for the current limit.
- * `is_kept`: systemd uses the socket after this process, so socket_refuse does
- * not shut it down.  On failure the descriptor still belongs to the caller. */
+ * path.  `queue_length` is the limit when that process created the socket; 0
+ * means the current limit.  `is_kept`: systemd uses the socket after this
+ * process, so socket_refuse does not shut it down.  On failure the descriptor
+ * still belongs to the caller. */
 struct socket *socket_adopt(int fd, unsigned queue_length, bool is_kept,
 			    struct err *);
 
@@ -159,8 +160,8 @@ void socket_see_drops(struct socket *);
 
 /* Refuse senders.  Unix datagrams: every further send() fails with EPIPE
  * (af_unix.c: the receiver is shut down), and datagrams in the kernel can still
- * be received, so the kernel accepts nothing that nobody reads.  Streams:
- * nobody can connect any more.  UDP: no effect. */
+ * be received, so no datagram that the kernel has accepted stays unread.
+ * Streams: nobody can connect any more.  UDP: no effect. */
 void socket_refuse(struct socket *);
 
 /* The counters, which the caller may change. */

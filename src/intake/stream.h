@@ -4,11 +4,12 @@
  *     kernel --recv--> held --framing--> journal
  *
  * Each whole message goes to the journal at once.  The stream holds the rest,
- * which is not yet a whole message: at most the longest message and one recv.
- * It reads only as much as the journal certainly has room for.  If the journal
- * is full, the kernel's buffer fills, and the sender waits.  When the sender
- * closes the connection, bytes without a message end become a message, too.
- * A stream owns its descriptor.  For the intake thread only. */
+ * which is not yet a whole message: at most a message of the largest size and
+ * the bytes of one recv.  It reads only as much as the journal certainly has
+ * room for.  If the journal is full, the kernel's buffer fills, and the sender
+ * waits.  When the sender closes the connection, bytes without a message end
+ * become a message, too.  A stream owns its descriptor.  For the intake thread
+ * only. */
 #ifndef INTAKE_STREAM_H
 #define INTAKE_STREAM_H
 
@@ -41,8 +42,8 @@ enum stream_state {
 struct stream *stream_open(int fd, const struct stream_opts *);
 
 /* Close the stream.  Bytes that it still holds or that wait in the kernel are
- * lost, unless another process has the descriptor, too.  Returns how many they
- * are. */
+ * lost, unless another process has the descriptor, too.  Returns the number of
+ * these bytes. */
 size_t stream_close(struct stream *);
 
 /* Its descriptor, which it still owns. */
@@ -56,9 +57,9 @@ struct span stream_held(const struct stream *);
 /* See stream_held. */
 const struct framing *stream_framing(const struct stream *);
 
-/* Continue where another stream was; before the first stream_receive.  The kind
- * of framing and the longest message may differ; they apply from the next
- * message on. */
+/* Continue where another stream stopped.  Call this before the first
+ * stream_receive.  The kind of framing and the longest message may differ; they
+ * apply from the next message on. */
 void stream_restore(struct stream *, const struct framing *, struct span held);
 
 /* Receive what waits in the kernel, and append whole messages to the journal.

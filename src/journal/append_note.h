@@ -26,7 +26,8 @@ struct append_note {
 	uint64_t device;
 	uint64_t inode;
 	uint64_t offset_bytes; /* the file's size before the append */
-	uint64_t skip_bytes;   /* of the batch's lines: written before */
+	uint64_t skip_bytes;   /* of the batch's lines that an
+				  * earlier append has written */
 	uint64_t length_bytes; /* of the append */
 	uint32_t kind;
 	uint32_t sink; /* the output's number */

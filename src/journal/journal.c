@@ -29,19 +29,21 @@
  * there is room; a skip leads from there to the beginning.
  *
  * The ring is empty: the producer sees tail == head in step 2.  Once a part of
- * the ring has been used, it moves to the next multiple of the ring's size: in
- * step 4 it publishes start, before which everything counts as committed, and
- * head.  The consumer writes only tail, which may lie before start:
+ * the ring has been used, the producer moves its head to the next multiple of
+ * the ring's size.  In step 4 it publishes start, before which everything
+ * counts as committed, and head.  The consumer writes only tail, which may lie
+ * before start:
  * - the later one of tail and start is the tail that counts;
  * - with tail == head, the consumer's read is there, too.  As long as it sees
  *   the old head, it has nothing to take.  When it sees the new head, it also
  *   sees the new start (release, acquire), and continues from there;
  * - start cannot move again before that, because the ring must be empty.
  *
- * The process is killed.  For its file this is what a signal handler is for its
- * thread: the stores up to some instruction are there, in program order, and
- * none after it; the fence in settled() keeps the compiler from reordering.
- * The next process (journal_open.c) finds, by instant:
+ * The process is killed.  The file then contains its stores up to some
+ * instruction, in program order, and none after it.  (A signal handler sees the
+ * stores of the thread that it interrupts in the same way.)  The fence in
+ * settled() keeps the compiler from reordering them.  The next process
+ * (journal_open.c) finds, by instant:
  *
  *  a. In journal_slots: the slots are empty, none has a length.
  *  b. In recvmmsg, or before head is stored: slots_head is head, so the
@@ -56,19 +58,21 @@
  *  e. In journal_take: it writes nothing.
  *  f. In journal_note: the note counts once noted_count is stored, which is
  *     before the append that the note is for.
- *  g. After that: the first batch ends at noted_end_seq, and the sinks find the
- *     notes.  They stay, and new ones are added, until the first commit.
+ *  g. After journal_note: the next process ends its first batch at
+ *     noted_end_seq, and its sinks find the notes.  The notes stay, and new
+ *     ones are added, until the first commit.
  *  h. In journal_commit: the block for the next tail is not valid before tail
  *     says so.  Either no message of the batch is committed, or all are.
- *  i. After tail is stored: the notes belong to another commit's number and
- *     no longer count.
+ *  i. After tail is stored: the notes have the number of an earlier commit and
+ *     are void.
  *  j. In journal_open: the file has no name yet, or it is b again.  A row of
  *     the table of inputs that was being written is empty; no message uses it.
  *
  * One loss remains, unless the file is on a tmpfs.  If recvmmsg stores to a
- * page that is being written back at that moment, and the process is killed
- * while it waits, the kernel abandons the store, and the datagram is lost.
- * touch_slots narrows this to the time between it and the store. */
+ * page that the kernel is writing back, the store waits.  If the process is
+ * killed meanwhile, the kernel abandons the store, and the datagram is lost.
+ * touch_slots makes this unlikely: the page must be written back between
+ * touch_slots and the store. */
 #include "journal/journal.h"
 
 #include <stdatomic.h>

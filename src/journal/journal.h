@@ -19,10 +19,10 @@
  * end of the ring.  When the ring is empty, the producer starts over at its
  * beginning, so a lightly loaded process touches only a few pages of it.
  *
- * What survives what:
+ * What survives which failure:
  *  - SIGKILL at any instant: every message that the kernel handed over, exactly
  *    once (journal.c lists the instants);
- *  - a power cut: what the file system had written back;
+ *  - a power cut: the messages that the file system had written back;
  *  - a new version: the file of version 1 is read, and its messages move to a
  *    new file.  A file of another version, a truncated or a damaged file is
  *    renamed to PATH.damaged.N and reported; it is never trusted and never
@@ -35,12 +35,13 @@
  * the configuration gains, loses or reorders inputs.  It holds the index of a
  * row in a table of the file, and the row describes the input.  An input is
  * identified by its address.  When the journal is opened, rows are mapped to
- * the numbers of the inputs that there are now; new inputs get rows that no
- * waiting message uses.  Messages of a removed input are not lost: their row
- * still tells the tag and the parser that decode them (journal_removed_input).
- * If all rows are in use by waiting messages, the file is renamed to
- * PATH.damaged.N and reported, and `sluiced replay` sends its messages.
- * Version 1 held the input's number; it is kept when such a file is read.
+ * the numbers of the present inputs; new inputs get rows that no waiting
+ * message uses.  Messages of a removed input are not lost: their row still
+ * names the tag and the parser with which they are decoded
+ * (journal_removed_input).  If all rows are in use by waiting messages, the
+ * file is renamed to PATH.damaged.N and reported, and `sluiced replay` sends
+ * its messages.  In a file of version 1, an entry holds the number of its
+ * input; the reader keeps that number.
  *
  * The file is sparse.  Its used part is reserved beforehand, less than 1 MiB at
  * first.  If the file system is full, the ring is smaller and is full sooner.
@@ -72,8 +73,8 @@ struct journal;
 
 enum {
 	JOURNAL_INPUTS_MAX = 64, /* rows in the table of inputs */
-	/* The caller's bit beside an input's number: the journal returns it as
-	 * it was given (journal/peer_address.h). */
+	/* A bit that the caller may set in an input's number: the journal
+	 * returns it unchanged (journal/peer_address.h). */
 	JOURNAL_INPUT_MARK = 0x8000,
 	JOURNAL_NOTES_MAX = 8192,
 };
@@ -93,10 +94,11 @@ struct journal_opts {
 	size_t slot_bytes;     /* longer datagrams are truncated */
 	unsigned slots;	       /* datagrams for one recvmmsg */
 	size_t counters_bytes; /* the most that journal_commit stores */
-	int64_t wait_ms;       /* for another owner to let go; 0: not at all */
-	/* The inputs by number, at most JOURNAL_INPUTS_MAX, each with another
-	 * address; borrowed until journal_open returns.  With none, rows are
-	 * not described and numbers are kept. */
+	int64_t wait_ms;       /* how long to wait for the lock, or 0 */
+	/* The inputs by number, at most JOURNAL_INPUTS_MAX, each with a
+	 * different address; borrowed until journal_open returns.  Without
+	 * inputs, rows are not described and entries keep the numbers of their
+	 * inputs. */
 	const struct journal_input *inputs;
 	size_t input_count;
 };
@@ -143,10 +145,10 @@ bool journal_removed_input(const struct journal *, size_t nth,
 			   const struct journal_input **input) MUST_USE;
 
 /* Headers for one recvmmsg on that input, ready to be filled: each has room for
- * a datagram and for the control message of SO_TIMESTAMPNS.  In a file there
- * are few at first; once all were used at the same time there are more.  If the
- * process is killed before journal_append, the next journal_open appends the
- * datagrams that recvmmsg received. */
+ * a datagram and for the control message of SO_TIMESTAMPNS.  A journal in a
+ * file offers few slots at first, and more after all were used at the same
+ * time.  If the process is killed before journal_append, the next journal_open
+ * appends the datagrams that recvmmsg received. */
 struct mmsghdr *journal_slots(struct journal *, uint16_t input,
 			      unsigned *count);
 
@@ -163,23 +165,24 @@ bool journal_offer(struct journal *, const struct journal_entry *) MUST_USE;
 /* The producer's counters, as of now. */
 const struct journal_stats *journal_stats(const struct journal *);
 
-/* For how many messages of the largest size there is certainly room. */
+/* The number of messages of the largest size for which there is certainly room.
+ */
 size_t journal_room(struct journal *);
 
-/* Take the next message; false when there is none.  Directly after journal_open
- * the first batch ends where the batch ended that the previous process had
- * begun: false there until journal_commit, so that the same messages make the
- * same lines. */
+/* Take the next message; false when there is none.  After a crash, the first
+ * batch must consist of the same messages as the batch that the previous
+ * process had not committed, so that it makes the same lines.  So at the end of
+ * that batch the result is false until journal_commit. */
 bool journal_take(struct journal *, struct journal_entry *) MUST_USE;
 
-/* Whether that first batch is not yet committed.  The caller must take it to
- * its end, because the commit erases the notes. */
+/* Whether that repeated batch is not yet committed.  The caller must take all
+ * of its messages before it commits, because the commit erases the notes. */
 bool journal_is_repeating(const struct journal *);
 
-/* Everything taken since the last commit is one batch, and the caller is about
- * to append this for it.  If a batch has more than JOURNAL_NOTES_MAX notes, or
- * the file system has no room for one, the rest is not noted: those lines are
- * written at least once. */
+/* Note that the caller is about to append these bytes to a file, for the
+ * current batch: the messages taken since the last commit.  If a batch has more
+ * than JOURNAL_NOTES_MAX notes, or the file system has no room for one, the
+ * rest is not noted: those lines are written at least once. */
 void journal_note(struct journal *, const struct append_note *);
 
 /* The nth note that the previous process left for that output and file; NULL
@@ -188,9 +191,8 @@ const struct append_note *journal_noted(const struct journal *, uint32_t sink,
 					uint64_t device, uint64_t inode,
 					size_t nth);
 
-/* Everything taken so far is done: its room is free again, its notes are void,
- * and `counters` are stored.  All of it happens in one instant.  bytes is at
- * most counters_bytes. */
+/* Commit all messages taken so far: free their room, make their notes void and
+ * store `counters`, all in one instant.  bytes is at most counters_bytes. */
 void journal_commit(struct journal *, const void *counters, size_t bytes);
 
 /* The counters that the previous process committed last, and their size; NULL

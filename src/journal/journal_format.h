@@ -31,7 +31,7 @@
 enum {
 	JOURNAL_VERSION = 2,
 	JOURNAL_VERSION_NUMBERS = 1, /* entries hold the input's number */
-	JOURNAL_LINE_BYTES = 64,     /* of a processor's cache */
+	JOURNAL_LINE_BYTES = 64,     /* a cache line */
 	JOURNAL_PAGE_BYTES = 4096,
 	JOURNAL_SLOTS_MAX = 1024, /* recvmmsg's limit, UIO_MAXIOV */
 	JOURNAL_SLOT_BYTES_MAX = 64 << 20,
@@ -73,9 +73,10 @@ struct journal_header {
 	uint64_t check;
 	/* The producer's. */
 	_Alignas(JOURNAL_LINE_BYTES) _Atomic uint64_t head;
-	/* Equal to head: the slots are not yet in the ring. */
+	/* If equal to head, the datagrams in the slots are not yet in the
+	 * ring. */
 	_Atomic uint64_t slots_head;
-	_Atomic uint64_t slots_input; /* a row, and perhaps the mark */
+	_Atomic uint64_t slots_input; /* as in journal_item */
 	struct journal_head_block heads[2];
 	/* The consumer's. */
 	_Alignas(JOURNAL_LINE_BYTES) _Atomic uint64_t tail;
@@ -102,7 +103,7 @@ struct journal_input_row {
  * enough for a skip. */
 struct journal_item {
 	uint32_t length;
-	uint16_t input; /* a row, and perhaps the mark */
+	uint16_t input; /* a row, perhaps with JOURNAL_INPUT_MARK */
 	uint16_t kind;
 	uint64_t seq;
 	int64_t arrival_ns;
@@ -213,7 +214,7 @@ static inline unsigned journal_row_of(uint16_t input)
 	return input & (unsigned)~JOURNAL_INPUT_MARK;
 }
 
-/* Each returns false, and why, when the file is damaged. */
+/* Each returns false and writes the reason to `why` if the file is damaged. */
 bool journal_view_read(struct journal_view *, void *base, size_t file_bytes,
 		       char why[static JOURNAL_WHY_BYTES]) MUST_USE;
 bool journal_state_read(const struct journal_view *, struct journal_state *,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The file may belong to a living process, which commits and appends while this
- * one reads.  So each message is copied first.  If it is not yet committed
- * then, the copy is whole.  If it is, reading continues at the tail, up to
- * where the head was at the beginning. */
+ * one reads.  So each message is copied first.  If the message is still
+ * uncommitted after the copy, the copy is whole.  If it was committed
+ * meanwhile, reading continues at the tail, up to the head as it was at the
+ * beginning. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

@@ -55,6 +55,7 @@ struct journal {
 	uint64_t used_rows;		     /* as found, a bit for each */
 	uint8_t removed[JOURNAL_INPUTS_MAX]; /* rows of removed inputs */
 	size_t removed_count;
+	/* The threads write to different cache lines. */
 	char apart_1[JOURNAL_LINE_BYTES];
 	_Atomic uint64_t start; /* the producer's, for the consumer */
 	struct journal_producer producer;
@@ -62,7 +63,8 @@ struct journal {
 	struct journal_consumer consumer;
 };
 
-/* What an entry of that input holds: its row, and the mark. */
+/* The value that an entry of this input stores: the input's row, with the mark
+ * if it is set. */
 static inline uint16_t journal_input_stored(const struct journal *j,
 					    uint16_t input)
 {

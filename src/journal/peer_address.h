@@ -6,9 +6,9 @@
  *
  *     message | "udp://10.0.0.7:51234" | u8 its length | "\xF5src"
  *
- * So it survives whatever the message survives.  A process that is killed
- * before it has written the address leaves a message without one: the entry is
- * marked, but does not end like this. */
+ * So the address is as durable as the message.  If a process is killed before
+ * it has written the address, the entry is marked but does not end with an
+ * address. */
 #ifndef JOURNAL_PEER_ADDRESS_H
 #define JOURNAL_PEER_ADDRESS_H
 

@@ -29,7 +29,7 @@ struct sink;
 
 enum sink_flush {
 	SINK_FLUSHED, /* no line needs its message in the journal */
-	SINK_BLOCKED, /* blocked: flush again later, and put nothing before
+	SINK_BLOCKED, /* flush again later, and put no line before
 	               * that */
 };
 
@@ -41,7 +41,8 @@ enum sink_fsync {
 	SINK_FSYNC_INTERVAL, /* every fsync_interval_s, in a flush */
 };
 
-/* What a sink gets when it is opened.  It outlives the sinks. */
+/* The environment that a sink gets when it is opened.  It outlives the sinks.
+ */
 struct sink_env {
 	const struct sink_ops *const *kinds; /* NULL after the last one */
 	const char *conf_dir;
@@ -106,9 +107,9 @@ struct sink_ops {
 	 * not come again.  May be NULL. */
 	void (*committed)(struct sink *);
 	/* Called before the first put, when this process owns the journal: take
-	 * over what the previous process left, and its counters (NULL:
-	 * unknown).  Otherwise the first put or flush does it.  May be NULL:
-	 * then the counters are just assigned. */
+	 * over the spills and the counters (NULL: unknown) of the previous
+	 * process.  Without this call, the first put or flush does it.  May be
+	 * NULL: then the counters are just assigned. */
 	void (*restore)(struct sink *, const struct sink_stats *);
 	/* Drop the lines in memory; they are counted as DROP_write_failed.
 	 * Spilled lines stay in their spills. */

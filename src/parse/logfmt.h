@@ -3,9 +3,9 @@
  *
  *     at=info path="/a \"b\"" debug size=
  *
- * A key, and a value without quotes, consists of bytes above the space other
- * than = and ".  Bytes between pairs are skipped.  A line end directly after a
- * pair ends the record. */
+ * Keys and unquoted values consist of bytes greater than the space, except =
+ * and ".  Bytes between pairs are skipped.  A line end directly after a pair
+ * ends the record. */
 #ifndef PARSE_LOGFMT_H
 #define PARSE_LOGFMT_H
 

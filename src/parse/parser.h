@@ -63,9 +63,9 @@ struct parser_opts {
 /* X(name, help): the result for a text. */
 #define PARSER_VERDICTS(X)                                               \
 	X(parsed, "parsed")                                              \
-	X(no_match, "the regular expression does not match, or no pair") \
+	X(no_match, "no match of the regular expression, or no pair")    \
 	X(bad_pair_time, "ltsv or logfmt whose time does not fit")       \
-	X(match_limit, "the regular expression gave up at its limit")    \
+	X(match_limit, "the regular expression reached its match limit") \
 	X(json_cut, "JSON that ends too early")                          \
 	X(json_broken, "not JSON")                                       \
 	X(json_no_object, "JSON, but not one object")                    \

@@ -23,7 +23,8 @@ struct pipeline_view;
 
 enum { COUNTERS_BYTES = 32 * 1024 };
 
-/* For that view, whose objects have their names and no longer move. */
+/* Create the counters of a view.  Its objects must have their names already and
+ * must not move any more. */
 struct counters *counters_new(struct pipeline_view *);
 
 /* NULL is allowed. */

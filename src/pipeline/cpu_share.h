@@ -12,11 +12,11 @@
  *     with     |#_#__#_#__#_#_#__#_#|_#__#_#_#__#_#__#_#_|  _ receiving runs
  *
  * This is a leaky bucket of CPU time.  It fills with CPU_SHARE_RATE of the
- * limit, holds CPU_SHARE_BURST of it, and all CPU that the process uses is
- * taken from it.  Within any period the process therefore uses at most RATE +
- * BURST, plus what the pipeline uses between two calls, unless receiving alone
- * needs more.  The rest is left for other processes of the container, such as a
- * health check.
+ * limit, holds CPU_SHARE_BURST of the limit at most, and all CPU that the
+ * process uses is taken from it.  Within any period the process therefore uses
+ * at most RATE + BURST of the limit, plus the CPU that the pipeline uses
+ * between two calls, unless receiving alone needs more.  The rest is left for
+ * other processes of the container, such as a health check.
  *
  * Without a limit, or with enough CPU for both threads, it never pauses. */
 #ifndef PIPELINE_CPU_SHARE_H

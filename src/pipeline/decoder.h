@@ -53,7 +53,7 @@ const char *decoder_tag(const struct decoder *);
 /* The input's parser; NULL means the built-in syslog parser. */
 struct parser *decoder_parser(const struct decoder *);
 
-/* What was counted so far. */
+/* The counters. */
 const struct decoder_stats *decoder_stats(const struct decoder *);
 
 /* Continue counting from these values. */

@@ -10,9 +10,9 @@
  *    no message is taken meanwhile, and the journal fills;
  *  - one file cannot be opened: its sink spills the lines and retries soon;
  *  - the worker leaves while blocked: the batch is not committed; the next
- *    worker gets it again, and the journal's notes tell it what was written;
- *  - the worker finishes while blocked: after pipeline_stop_retrying, a
- *    batch gets one more attempt; see pipeline.h for what follows. */
+ *    worker gets it again, and the journal's notes show which bytes exist;
+ *  - the worker finishes while blocked: after pipeline_abandon, every batch
+ *    gets one more attempt and is then dropped and counted. */
 #include "pipeline/pipeline.h"
 
 #include <pthread.h>

@@ -47,8 +47,8 @@ struct pipeline_opts { /* all borrowed until pipeline_free */
 	struct chain *chain;
 	struct router *router;
 	struct dead_letter *dead_letter; /* or NULL */
-	/* The journal outlives the process: the pipeline never drops what is in
-	 * it. */
+	/* The journal outlives the process: the pipeline never drops its
+	 * messages. */
 	bool is_durable;
 	/* Both are called in the pipeline's thread.  on_progress: a batch was
 	 * committed, or the output is blocked.  on_finished: the thread ends.
@@ -67,7 +67,7 @@ struct filter_view {
 struct sink_view {
 	const char *name;
 	bool is_dead_letter;
-	bool is_restored; /* the previous process had counted for it */
+	bool is_restored; /* its counters continue earlier ones */
 	const struct sink_ops *ops;
 	struct sink_stats stats;
 };

@@ -6,7 +6,8 @@
  *  3. on a signal to stop, the supervisor sends SIGTERM to the worker, which
  *     drains, writes everything and exits with 0.  A signal that comes before
  *     the worker works is held until it does, because the socket may already
- *     hold datagrams.  If a second one comes before that, both end at once.
+ *     hold datagrams.  If a second signal comes before that, worker and
+ *     supervisor end at once.
  *
  * Failure modes:
  *  - the first worker exits before it works, for example because of a wrong
@@ -14,7 +15,7 @@
  *    becomes the supervisor's;
  *  - a worker dies: the supervisor starts the next one at once.  If several in
  *    a row die quickly, it waits 100 ms, doubling to 5 s; after
- *    QUICK_DEATHS_MAX it gives up;
+ *    QUICK_DEATHS_MAX it exits;
  *  - a worker is killed while it stops, or while it hands over for a reload:
  *    the next one continues draining;
  *  - the new worker of a reload exits before it is ready, or needs endpoints

@@ -21,8 +21,8 @@
 #include "setup/assemble.h"
 
 /* Run until a signal has stopped it.  Returns the exit code: 0, or the worker's
- * if the first one could not start, or EXIT_CODE_SYSTEM if it gave up.  Errors
- * have been logged. */
+ * if the first one could not start, or EXIT_CODE_SYSTEM if too many workers in
+ * a row died at once.  Errors have been logged. */
 int supervisor_run(const struct assemble_opts *);
 
 #endif

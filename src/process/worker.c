@@ -3,8 +3,8 @@
  *  1. worker_run opens the journal, and starts HTTP, the receiver, the pipeline
  *     thread and signals on one libuv loop.  The worker sends WORKING.
  *  2. On SIGTERM, drain() receives until no datagram has come for a second.
- *  3. finish() refuses senders and reads what the kernel still holds.  Then
- *     pipeline_finish writes everything that is in the journal.
+ *  3. finish() refuses senders and reads the data that the kernel still holds.
+ *     Then pipeline_finish writes everything that is in the journal.
  *  4. on_finished logs the final counts and closes all handles.
  *
  * On a reload the supervisor sends LEAVE.  leave() hands connections over, the
@@ -182,7 +182,7 @@ static void on_stay_tick(uv_timer_t *timer)
 }
 
 /* A journal in memory ends with this process.  So while the disk rejects
- * writes, the worker continues to receive and must not be killed. */
+ * writes, the worker still receives and must not be killed. */
 static void leave_for_reload(struct worker *w)
 {
 	bool must_stay = w->settings->storage_in_memory && is_blocked(w);

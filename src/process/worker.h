@@ -10,13 +10,13 @@
  *                                              v                      v
  *                                                     stopped
  *
- * While draining, the worker continues to receive, because a gateway logs until
- * its last request.
- * Finishing refuses senders first (they get EPIPE) and then reads what the
- * kernel still holds, so no datagram is accepted and lost.  Leaving makes way
- * for the next worker: it finds the rest in the kernel's queue and in the
- * journal, and the connections in the handover.  Inputs that the next worker
- * does not keep are finished as above. */
+ * A draining worker still receives, because a gateway logs until its last
+ * request.  A finishing worker first refuses senders (they get EPIPE) and then
+ * reads the data that the kernel still holds, so no datagram is accepted and
+ * lost.  A leaving worker makes way for the next worker, which finds the rest
+ * in the kernel's queue and in the journal, and the connections in the
+ * handover.  Inputs that the next worker does not keep are finished as above.
+ */
 #ifndef PROCESS_WORKER_H
 #define PROCESS_WORKER_H
 

@@ -44,7 +44,7 @@ struct message {
 	struct span peer_address; /* for Source_Address_Key */
 	int64_t arrival_ns;	  /* the kernel's receive time, since 1970 */
 	bool is_answered;	  /* a sink accepted one of its lines */
-	enum drop_reason reason;  /* otherwise: why not, as known so far */
+	enum drop_reason reason;  /* if no sink did: why, as known so far */
 };
 
 #endif

@@ -36,8 +36,8 @@ bool tag_match_is_set(const struct tag_match *);
 /* The part of tag_match_takes that needs a call. */
 bool tag_match_takes_slow(const struct tag_match *, struct span tag);
 
-/* Whether the tag matches.  Each filter asks for each record, mostly with
- * `Match *` or one name, so that these two cases are inline. */
+/* Whether the tag matches.  Each filter calls this for each record, mostly with
+ * `Match *` or one name, so these two cases are inline. */
 static inline bool tag_match_takes(const struct tag_match *m, struct span tag)
 {
 	if (m->is_plain)

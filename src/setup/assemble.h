@@ -24,7 +24,7 @@ struct assemble_opts {
 	const char *conf_path;
 	struct conf *options;	  /* the command line's [SERVICE], or NULL */
 	enum log_level log_level; /* unless Log_Level says otherwise */
-	bool dry_run;		  /* check everything, leave no trace */
+	bool dry_run;		  /* create and change nothing */
 	bool allow_unknown;	  /* unknown keys are warnings, not errors */
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* assemble_journal - opens the journal of an assembly.
  *
- * Only the process that works may open it, because a journal has one owner.
- * So this is not a part of assemble(), which a dry run calls, too. */
+ * A journal has one owner, so a dry run must not open it.  Therefore this is
+ * not a part of assemble(), which a dry run calls, too. */
 #ifndef SETUP_ASSEMBLE_JOURNAL_H
 #define SETUP_ASSEMBLE_JOURNAL_H
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* match_check - warns of filters and outputs that never receive a record.
  *
- * The possible tags are those of the inputs and those that filters give to
- * records, such as rewrite_tag; of the latter the part before the first "$" is
- * known.  A Match that fits none of them is nearly always a spelling mistake,
- * and nothing would reveal it later. */
+ * The possible tags are those of the inputs and those that filters such as
+ * rewrite_tag give to records.  Of a tag with a "$", only the part before the
+ * "$" is known.  A Match that fits none of them is nearly always a spelling
+ * mistake, and nothing would reveal it later. */
 #ifndef SETUP_MATCH_CHECK_H
 #define SETUP_MATCH_CHECK_H
 

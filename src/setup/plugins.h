@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* plugins - the outputs and inputs there are, and the keys of every section.
+/* plugins - the list of outputs and inputs, and the keys of every section.
  *
  * To add an output, write a file that defines `const struct sink_ops
  * NAME_sink_ops` and add X(NAME) here.  Filters are listed in filter/kinds.h,

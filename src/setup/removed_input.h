@@ -19,7 +19,7 @@ struct assembly;
 struct journal;
 struct journal_input;
 
-/* What the journal needs to know about the nth input. */
+/* Describe the nth input for the journal. */
 void removed_input_describe(const struct assembly *, size_t n,
 			    struct journal_input *);
 

@@ -25,7 +25,7 @@ struct http_request {
 struct http_answer {
 	unsigned status;
 	const char *content_type; /* a static text, or NULL for none */
-	const char *allow;	  /* the Allow header: the same */
+	const char *allow;	  /* of the Allow header; static, or NULL */
 	struct buf body;	  /* freed by http */
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* worker_counts - what the supervisor counts about its workers, for the
- * metrics.  Plain data: it travels from process to process. */
+/* worker_counts - the supervisor's counters of its workers, for the metrics.
+ * Plain data: it travels from process to process. */
 #ifndef STATUS_WORKER_COUNTS_H
 #define STATUS_WORKER_COUNTS_H
 

@@ -13,7 +13,7 @@
 
 #include "setup/assemble.h"
 
-/* What the command line says; all borrowed. */
+/* The values from the command line; all borrowed. */
 struct command_args {
 	const struct assemble_opts *assemble;
 	const char *operand; /* the argument after the command, or NULL */

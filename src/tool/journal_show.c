@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The file is read twice.  Its summary is printed first but known last, and a
- * full journal has too many messages for the memory of the container in which
- * this may run. */
+/* The file is read twice.  The summary is printed first but is complete only
+ * after all messages are read, and the messages of a full journal may not fit
+ * into the memory of the container. */
 #include "tool/journal_show.h"
 
 #include <inttypes.h>

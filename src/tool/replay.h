@@ -11,9 +11,9 @@
  * Its lines are complete, so replay appends them to the file for which they
  * were rendered (file/spill_replay.h).
  *
- * Sending waits while the receiver's queue is full.  FILE is read up to where
- * it ended at the start, because messages that still cannot become a line are
- * appended to it again.  It is neither changed nor deleted. */
+ * Sending waits while the receiver's queue is full.  Only the part of FILE that
+ * exists at the start is read, because messages that still cannot become a line
+ * are appended to it again.  It is neither changed nor deleted. */
 #ifndef TOOL_REPLAY_H
 #define TOOL_REPLAY_H
 
