@@ -108,7 +108,8 @@ static bool include_all(struct reader_source **top, struct conf *conf,
 	if (rc == GLOB_NOMATCH)
 		return err_set(e, "no file matches %s", pattern);
 	if (rc != 0)
-		return err_set(e, "%s cannot be searched", pattern);
+		return err_set(e, "cannot search for files that match %s",
+			       pattern);
 	/* The last one first, because the stack reverses the order. */
 	bool ok = true;
 	for (size_t i = found.gl_pathc; ok && i-- > 0;)
@@ -141,7 +142,7 @@ static bool set(struct reader_source *s, struct span value, struct err *e)
 	struct span name = span_make(value.ptr, (size_t)(equals - value.ptr));
 	if (is_blank(equals[-1]) ||
 	    (value.len > name.len + 1 && is_blank(equals[1])))
-		return bad(s, e, "@SET wants no blanks around the \"=\"");
+		return bad(s, e, "@SET must have no blanks around the \"=\"");
 	value = skip(value, name.len + 1);
 	if (!conf_tree_set(s->conf, name, value, e))
 		return err_in(e, "%s:%zu: @SET", s->name, s->line);
@@ -276,7 +277,7 @@ static bool read_indented(struct reader_source *s, struct span line,
 		s->indent_line = s->line;
 	}
 	if (!span_equals(indent, s->indent))
-		return bad(s, e, "an indent of %s: %s expected, as in line %zu",
+		return bad(s, e, "indented by %s, not by %s as in line %zu",
 			   describe(indent, room),
 			   describe(s->indent, expected), s->indent_line);
 	if (text.ptr[0] == '#')

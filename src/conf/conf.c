@@ -441,7 +441,7 @@ void conf_ignore(struct conf_section *s, const char *key, const char *why)
 			continue;
 		if (k->value[0] != '\0')
 			log_line(LOG_INFO, "conf",
-				 "at=%s:%zu key=%s msg=\"has no effect here: "
+				 "at=%s:%zu key=%s msg=\"has no effect: "
 				 "%s\"",
 				 s->file, k->line, k->name, why);
 		note_known(s, k->name);
@@ -451,7 +451,7 @@ void conf_ignore(struct conf_section *s, const char *key, const char *why)
 void conf_ignore_section(const struct conf_section *s, const char *why)
 {
 	log_line(LOG_INFO, "conf",
-		 "at=%s:%zu section=%s msg=\"has no effect here: %s\"", s->file,
+		 "at=%s:%zu section=%s msg=\"has no effect: %s\"", s->file,
 		 s->line, s->name, why);
 }
 
@@ -471,9 +471,9 @@ void conf_section_warn(struct conf_section *s)
 		if (k->is_known)
 			continue;
 		const char *near = nearest_word(k->name, s->asked);
-		conf_warn(s, k->name, "an unknown key is ignored%s%s",
+		conf_warn(s, k->name, "unknown key, ignored%s%s%s",
 			  near != NULL ? "; did you mean " : "",
-			  near != NULL ? near : "");
+			  near != NULL ? near : "", near != NULL ? "?" : "");
 		note_known(s, k->name);
 	}
 }

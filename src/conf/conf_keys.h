@@ -3,7 +3,7 @@
  *
  *     static const struct conf_key_spec keys[] = {
  *             {"Template", CONF_TEMPLATE, .is_required = true,
- *              .help = "The line, with $fields replaced by their values."},
+ *              .help = "The line, with {key} for the value of a field."},
  *             {"tls*", .ignored = "sluiced has no network output"},
  *             {.name = NULL},
  *     };

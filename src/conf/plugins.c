@@ -161,8 +161,8 @@ bool conf_err_plugin(const struct conf_section *s, const char *kind,
 	for (size_t i = 0; known[i] != NULL; i++)
 		buf_printf(&ours, "%s%s", i > 0 ? ", " : "", known[i]);
 	conf_err_key(s, "Name", e,
-		     "\"%s\" is a plug-in of Fluent Bit that sluiced does "
-		     "not have; its %ss are %s",
+		     "\"%s\" is a plug-in of Fluent Bit that sluiced does not "
+		     "have; the %ss of sluiced are %s",
 		     k->value, kind, buf_text(&ours));
 	buf_fini(&ours);
 	return false;

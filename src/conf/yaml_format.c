@@ -247,8 +247,7 @@ static bool note_variable(struct file *f, yaml_node_t *key, yaml_node_t *value,
 		break;
 	case 3:
 		log_line(LOG_INFO, "conf",
-			 "at=%s:%zu key=refresh_interval msg=\"has no effect "
-			 "here: "
+			 "at=%s:%zu key=refresh_interval msg=\"has no effect: "
 			 "a reload reads the file again\"",
 			 f->name, line_of(key));
 		break;

@@ -8,11 +8,11 @@
 
 const struct conf_key_spec file_keys_table[] = {
 	{"Path", CONF_PATH,
-	 .help = "The directory that files lie below. Lines never leave it "
-		 "through a symbolic link."},
+	 .help = "The directory below which the files are. A symbolic link "
+		 "that leads out of it is not followed."},
 	{"File", CONF_TEXT, .default_text = "the tag",
-	 .help = "The name of the file. Without it the record's tag is the "
-		 "name, absolute or below Path."},
+	 .help = "The file, below Path if Path is set. Without File, the tag "
+		 "is used in its place."},
 	{"Tag_Path", CONF_CHOICE, .default_text = "verbatim",
 	 .help = "How a tag becomes a file name: verbatim, or sanitized, which "
 		 "replaces characters that are unusual in names."},
@@ -21,15 +21,15 @@ const struct conf_key_spec file_keys_table[] = {
 	{"Follow_Symlinks", CONF_BOOL, .default_text = "off",
 	 .help = "Follow symbolic links that lead out of Path."},
 	{"rotate", CONF_BOOL, .default_text = "off",
-	 .help = "Only off is supported: logrotate needs no signal."},
+	 .help = "Only off is supported. Use logrotate; it needs no signal."},
 	{"enable_strftime", CONF_BOOL, .default_text = "off",
-	 .help = "Only off is supported: a Lua hook can put the date into the "
+	 .help = "Only off is supported. Let a Lua hook put the date into the "
 		 "tag."},
 	{"rotate_*", .ignored = "sluiced does not rotate files"},
-	{"fallback_*", .ignored = "the path is not made of fields"},
-	{"on_missing_field", .ignored = "the path is not made of fields"},
-	{"on_limit_reached", .ignored = "the path is not made of fields"},
-	{"max_dynamic_files", .ignored = "the path is not made of fields"},
+	{"fallback_*", .ignored = "Path and File contain no fields"},
+	{"on_missing_field", .ignored = "Path and File contain no fields"},
+	{"on_limit_reached", .ignored = "Path and File contain no fields"},
+	{"max_dynamic_files", .ignored = "Path and File contain no fields"},
 	{.name = NULL},
 };
 

@@ -171,8 +171,8 @@ static void balance_counters(struct file_restore *r, bool is_first)
 			 r->spills->sink_name, (unsigned long long)lost);
 	if (lines > 0 && is_first)
 		log_line(LOG_INFO, "file_sink",
-			 "output=%s msg=\"continues with spilled lines\" "
-			 "lines=%llu",
+			 "output=%s msg=\"found lines that an earlier process "
+			 "spilled\" lines=%llu",
 			 r->spills->sink_name, (unsigned long long)lines);
 }
 

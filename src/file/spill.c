@@ -175,9 +175,9 @@ static int write_chunk(struct spill *s, const struct spill_lines *lines)
 	if (error != 0 && done > 0 &&
 	    ftruncate(f->fd, (off_t)s->size_bytes) < 0)
 		log_line(LOG_ERROR, "spill",
-			 "path=\"%s\" err=\"truncate: %s\" "
-			 "action=\"cutting off the torn chunk before the next "
-			 "one\"",
+			 "path=\"%s\" err=\"truncate: %s\" action=\"cutting "
+			 "off the torn chunk later, before the next chunk is "
+			 "added\"",
 			 s->path, strerror(errno));
 	append_file_end(f);
 	append_file_close(f);

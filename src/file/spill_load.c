@@ -98,11 +98,11 @@ static int cut_uncommitted(struct spill *s, int fd)
 		return 0;
 	s->size_bytes = n->offset_bytes;
 	if (ftruncate(fd, (off_t)s->size_bytes) < 0)
-		log_line(
-			LOG_ERROR, "spill",
-			"path=\"%s\" err=\"truncate: %s\" action=\"cutting off "
-			"the uncommitted lines before the next chunk\"",
-			s->path, strerror(errno));
+		log_line(LOG_ERROR, "spill",
+			 "path=\"%s\" err=\"truncate: %s\" action=\"cutting "
+			 "off the uncommitted lines later, before the next "
+			 "chunk is added\"",
+			 s->path, strerror(errno));
 	return 0;
 }
 

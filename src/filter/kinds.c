@@ -22,11 +22,12 @@ const struct conf_key_spec filter_common_keys[] = {
 		 "left out."},
 	{"Match_Regex", CONF_REGEX,
 	 .help = "The filter is also given records whose tag matches this "
-		 "regular expression from its first character on."},
+		 "regular expression, from the first character of the tag on."},
 	{"Alias", CONF_TEXT, .default_text = "NAME.N",
 	 .help = "The name of this filter in metrics and log lines."},
 	{"Active", CONF_BOOL, .default_text = "true",
-	 .help = "With false or 0 the filter is checked but left out."},
+	 .help = "With false or 0, the section is checked but the filter does "
+		 "not run."},
 	{"Log_Level", .ignored = "Log_Level of [SERVICE] holds for all of "
 				 "sluiced"},
 	{"log_suppress_interval", .ignored = "sluiced limits the rate of "

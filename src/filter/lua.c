@@ -80,20 +80,23 @@ static const struct conf_key_spec keys[] = {
 	{"Script", CONF_PATH,
 	 .help = "The file that contains the hook. Script or Code is "
 		 "required."},
-	{"Code", CONF_TEXT, .help = "The script itself; replaces Script."},
+	{"Code", CONF_TEXT, .help = "The script itself, instead of a file."},
 	{"Call", CONF_TEXT, .is_required = true,
 	 .help = "The name of the function to call."},
 	{"Type_Int_Key", CONF_WORDS,
-	 .help = "Fields whose numbers become integers."},
+	 .help = "Fields in which the numbers that a hook returns become "
+		 "integers."},
 	{"Type_Array_Key", CONF_WORDS,
-	 .help = "Fields whose empty tables become arrays instead of maps."},
+	 .help = "Fields in which empty tables that a hook returns become "
+		 "arrays, not maps."},
 	{"Time_As_Table", CONF_BOOL, .default_text = "false",
-	 .help = "Pass the time as a table with sec and nsec."},
+	 .help = "Pass the time to the hook as a table with sec and nsec."},
 	{"Enable_flb_null", CONF_BOOL, .default_text = "false",
-	 .help = "Pass nulls as flb_null, so that they survive the hook."},
+	 .help = "Pass nulls to the hook as flb_null, so that it can return "
+		 "them."},
 	{"Protected_Mode", CONF_BOOL, .default_text = "true",
-	 .help = "Accepted for Fluent Bit: sluiced always survives an error in "
-		 "a hook."},
+	 .help = "Accepted for compatibility. sluiced always continues after "
+		 "an error in a hook."},
 	{.name = NULL},
 };
 

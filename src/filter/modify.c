@@ -31,11 +31,11 @@ static const char *const failures[] = {[MATCH_LIMIT] = "match_limit", NULL};
 /* X(key, name, number of arguments, help) */
 #define OPERATIONS(X)                                                          \
 	X("Set", SET, 2,                                                       \
-	  "KEY VALUE: set the field, replacing fields of that key.")           \
+	  "KEY VALUE: set the field, replacing all fields with that key.")     \
 	X("Add", ADD, 2, "KEY VALUE: add the field unless the key exists.")    \
 	X("Add_if_not_present", ADD_IF_NOT_PRESENT, 2,                         \
 	  "KEY VALUE: the same as Add.")                                       \
-	X("Remove", REMOVE, 1, "KEY: remove every field of that key.")         \
+	X("Remove", REMOVE, 1, "KEY: remove every field with that key.")       \
 	X("Remove_wildcard", REMOVE_WILDCARD, 1,                               \
 	  "START: remove every field whose key starts with START.")            \
 	X("Remove_regex", REMOVE_REGEX, 1,                                     \

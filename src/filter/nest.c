@@ -95,11 +95,11 @@ static bool read_nest(struct nest *n, struct conf_section *s, struct err *e)
 		return false;
 	if (n->map.len == 0)
 		return conf_err_missing(s, "Nest_under", e,
-					"the key of the new map");
+					"set it to the key of the new map");
 	if (n->wildcard_count == 0)
 		return conf_err_missing(s, "Wildcard", e,
-					"the fields to move, for example "
-					"`Wildcard http_*`");
+					"set it to the fields to move, for "
+					"example `Wildcard http_*`");
 	return true;
 }
 
@@ -109,7 +109,7 @@ static bool read_lift(struct nest *n, struct conf_section *s, struct err *e)
 		return false;
 	if (n->map.len == 0)
 		return conf_err_missing(s, "Nested_under", e,
-					"the key of the map to lift");
+					"set it to the key of the map to lift");
 	return true;
 }
 

@@ -24,11 +24,11 @@
 
 static const struct conf_key_spec keys[] = {
 	{"Remove_key", CONF_TEXT, .is_repeatable = true,
-	 .help = "Remove the fields of this key; * at the end stands for the "
-		 "rest of a key."},
-	{"Allowlist_key", CONF_TEXT, .is_repeatable = true,
-	 .help = "Keep only the fields of these keys; * at the end stands for "
+	 .help = "Remove all fields with this key; * at the end stands for "
 		 "the rest of a key."},
+	{"Allowlist_key", CONF_TEXT, .is_repeatable = true,
+	 .help = "Keep only the fields with these keys; * at the end stands "
+		 "for the rest of a key."},
 	{"Whitelist_key", CONF_TEXT, .is_repeatable = true,
 	 .help = "An older name of Allowlist_key."},
 	{"Record", CONF_WORDS, .is_repeatable = true,

@@ -51,11 +51,11 @@ static const char no_buffer[] =
 static const struct conf_key_spec keys[] = {
 	{"Rule", CONF_WORDS, .is_required = true, .is_repeatable = true,
 	 .help = "KEY REGEX NEW_TAG KEEP: if the string under KEY matches "
-		 "REGEX, restart the record with NEW_TAG; KEEP says whether "
-		 "the original continues too."},
+		 "REGEX, send a copy with the tag NEW_TAG through all filters "
+		 "again; KEEP says whether the original continues too."},
 	{"Emitter_Name", CONF_TEXT, .default_text = "emitter_for_NAME",
-	 .help = "The input name for restarted records in Fluent Bit's "
-		 "metrics."},
+	 .help = "The name under which these copies are counted as an input "
+		 "in the metrics of Fluent Bit's form."},
 	{"Emitter_Storage.type", .ignored = no_buffer},
 	{"Emitter_Mem_Buf_Limit", .ignored = no_buffer},
 	{.name = NULL},

@@ -120,7 +120,7 @@ static void end(struct connection *connection)
 	if (lost > 0)
 		log_rated(&c->lost_rate, LOG_ERROR, "connections",
 			  "err=\"journal full\" lost_bytes=%zu "
-			  "action=\"closed a connection\"",
+			  "action=\"losing the connection's last bytes\"",
 			  lost);
 }
 
@@ -352,7 +352,8 @@ void connections_take_over(struct connections *c)
 	}
 	buf_fini(&held);
 	if (c->count > 0)
-		log_line(LOG_INFO, "connections", "taken_over=%zu", c->count);
+		log_line(LOG_INFO, "connections",
+			 "msg=\"took over connections\" count=%zu", c->count);
 }
 
 void connections_resume(struct connections *c)
@@ -380,8 +381,7 @@ void connections_poll(struct connections *c)
 	start_listening(c);
 }
 
-/* Refuse the sender and read the bytes that the kernel still holds.  False when
- * the journal has no room. */
+/* Refuse the sender, read the kernel's bytes.  False if the journal is full. */
 static bool take_rest(struct connection *connection)
 {
 	uv_poll_stop(&connection->poll);

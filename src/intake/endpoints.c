@@ -158,6 +158,9 @@ bool endpoints_adopt_systemd(struct endpoints *to, struct err *e)
 	for (long i = 0; i < fds; i++)
 		if (!adopt(to, LISTEN_FDS_START + (int)i, e))
 			return false;
-	log_line(LOG_INFO, "endpoints", "listen_fds=%ld from=systemd", fds);
+	log_line(LOG_INFO, "endpoints",
+		 "msg=\"using the sockets that systemd "
+		 "passed\" listen_fds=%ld",
+		 fds);
 	return true;
 }

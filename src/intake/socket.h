@@ -67,21 +67,21 @@ void socket_address(const struct socket_opts *,
 
 /* X(name, type, help): the struct below and the metrics come from here. */
 #define SOCKET_STATS(X)                                                     \
-	X(datagrams_total, counter, "datagrams received")                   \
-	X(bytes_total, counter, "bytes received")                           \
-	X(receives_total, counter, "system calls that received data")       \
-	X(errors_total, counter, "receive errors")                          \
+	X(datagrams_total, counter, "Datagrams received")                   \
+	X(bytes_total, counter, "Bytes received")                           \
+	X(receives_total, counter, "System calls that received data")       \
+	X(errors_total, counter, "Receive errors")                          \
 	X(kernel_dropped_total, counter,                                    \
 	  "UDP datagrams dropped because the receive buffer was full")      \
-	X(connections_total, counter, "connections accepted")               \
-	X(connections, gauge, "connections open")                           \
-	X(stream_messages_total, counter, "messages received from streams") \
+	X(connections_total, counter, "Connections accepted")               \
+	X(connections, gauge, "Connections open")                           \
+	X(stream_messages_total, counter, "Messages received from streams") \
 	X(truncated_total, counter,                                         \
-	  "messages from streams that were too long and truncated")         \
+	  "Messages from streams that were too long and were truncated")    \
 	X(unended_total, counter,                                           \
-	  "messages whose connection closed before their end")              \
+	  "Messages cut short by the end of their connection")              \
 	X(no_length_total, counter,                                         \
-	  "messages without a length despite octet counting")
+	  "Messages without a length (Format octet_counting)")
 
 struct socket_stats {
 #define X(name, type, help) uint64_t name;

@@ -37,7 +37,8 @@ static enum attempt try_lock(const char *path, int fd, size_t *bytes,
 	if (fstat(fd, &ours) != 0)
 		return (void)err_sys(e, errno, "journal %s", path), FAILED;
 	if (!S_ISREG(ours.st_mode))
-		return (void)err_set(e, "journal %s: not a file", path), FAILED;
+		return (void)err_set(e, "journal %s: not a regular file", path),
+		       FAILED;
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		if (errno == EWOULDBLOCK)
 			return HELD;
@@ -161,8 +162,8 @@ bool journal_file_set_aside(const char *path, char *out, size_t out_bytes,
 	}
 	return err_set(
 		e,
-		"journal %s: there are %d damaged ones beside it; remove "
-		"those that are not needed",
+		"journal %s: there are %d damaged journals beside it already; "
+		"remove those that you do not need",
 		path, SET_ASIDE_MAX);
 }
 

@@ -313,7 +313,7 @@ static struct journal *migrate(struct journal *old,
 	if (j != NULL && !carry_over(j, old)) {
 		const struct journal_geometry *g = &old->view.geometry;
 		snprintf(found->why, sizeof found->why,
-			 "of another size (%" PRIu64 " bytes, messages of "
+			 "it has another size (%" PRIu64 " bytes, messages of "
 			 "%" PRIu64 "), and its messages do not fit",
 			 g->ring_bytes, g->slot_bytes);
 		journal_file_discard(opts->path, j->fd);

@@ -79,7 +79,7 @@ static void log_unparsed(struct decoder *d, const struct message *m,
 	char quoted[LOG_QUOTED_BYTES];
 	log_rated(&d->unparsed_rate, LOG_WARN, "input",
 		  "input=%s parser=%s reason=%s err=\"the parser does not "
-		  "match\" action=\"dropping the message\"",
+		  "match\" action=\"writing no line for the message\"",
 		  d->name, parser_name(d->parser),
 		  parser_verdict_name(verdict));
 	if (log_is_on(LOG_DEBUG))

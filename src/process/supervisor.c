@@ -168,7 +168,8 @@ static void send_counts(struct supervisor *s)
 				    .worker_counts = s->worker_counts};
 	if (s->worker.has_endpoints && !channel_send(s->worker.channel, &m))
 		log_line(LOG_DEBUG, "supervisor",
-			 "worker=%d err=\"it is gone\"", (int)s->worker.pid);
+			 "worker=%d err=\"the worker is gone\"",
+			 (int)s->worker.pid);
 }
 
 /* --- reload */
@@ -299,7 +300,7 @@ static void restart_later(struct supervisor *s, bool was_quick)
 	if (s->quick_deaths >= QUICK_DEATHS_MAX) {
 		log_line(LOG_ERROR, "supervisor",
 			 "err=\"%d workers in a row died at once\" "
-			 "action=\"giving up; received messages stay in the "
+			 "action=\"exiting; received messages stay in the "
 			 "journal\"",
 			 QUICK_DEATHS_MAX);
 		end(s, EXIT_CODE_SYSTEM);
@@ -327,7 +328,8 @@ static void on_worker_end(struct supervisor *s, int status)
 	if (!is_good) {
 		s->worker_counts.deaths++;
 		log_line(LOG_ERROR, "supervisor",
-			 "worker=%d err=\"it died\" %s=%d", (int)was.pid,
+			 "worker=%d err=\"the worker died\" %s=%d",
+			 (int)was.pid,
 			 WIFSIGNALED(status) ? "signal" : "exit_code",
 			 WIFSIGNALED(status) ? WTERMSIG(status)
 					     : WEXITSTATUS(status));
@@ -397,7 +399,8 @@ static void on_time(struct supervisor *s)
 	int64_t now_ns = clock_mono_ns();
 	if (s->kill_ns != 0 && now_ns >= s->kill_ns) {
 		log_line(LOG_WARN, "supervisor",
-			 "worker=%d err=\"it does not leave\" action=killed",
+			 "worker=%d err=\"the worker did not leave in time\" "
+			 "action=\"killing it\"",
 			 (int)s->worker.pid);
 		s->kill_ns = 0;
 		kill(s->worker.pid, SIGKILL);

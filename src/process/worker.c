@@ -433,7 +433,7 @@ static bool start(struct worker *w, struct err *e)
 	}
 	struct channel_message working = {.kind = CHANNEL_WORKING};
 	if (w->opts->channel >= 0 && !channel_send(w->opts->channel, &working))
-		log_line(LOG_DEBUG, "worker", "the supervisor is gone");
+		log_line(LOG_DEBUG, "worker", "err=\"the supervisor is gone\"");
 	receiver_start(w->receiver);
 	if (w->opts->is_draining)
 		drain(w, w->opts->grace_left_ms);
@@ -450,7 +450,7 @@ bool worker_run(const struct worker_opts *opts, struct err *e)
 	init_handles(w);
 	bool started = start(w, e);
 	if (started)
-		log_line(LOG_INFO, "worker", "ready version=%s",
+		log_line(LOG_INFO, "worker", "state=ready version=%s",
 			 metrics_version());
 	else
 		close_all(w);

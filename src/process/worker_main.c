@@ -70,7 +70,9 @@ static bool take_endpoints(const struct channel_message *go,
 			return false;
 		if (socket_kind(to->sockets[i]) != specs->sockets[i].kind)
 			return err_set(
-				e, "descriptor %d is a socket of another kind",
+				e,
+				"descriptor %d is not a socket of the Mode "
+				"that the input has",
 				go->fds[i]);
 	}
 	if (specs->has_http)

@@ -17,15 +17,15 @@
 #include "base/span.h"
 
 /* X(name, help): why a message or a line was not written. */
-#define DROP_REASONS(X)                                                       \
-	X(journal_full, "the journal was full")                               \
-	X(empty, "the datagram was empty")                                    \
-	X(unparsed, "no parser of the input accepted the message")            \
-	X(filtered, "a filter dropped the record, as configured")             \
-	X(undecided, "a hook failed; Dead_Letter keeps the message")          \
-	X(unrouted, "no output matches the tag")                              \
-	X(path_refused, "the path contains '..' or NUL, or cannot be a file") \
-	X(write_failed, "the file could not be written")
+#define DROP_REASONS(X)                                                    \
+	X(journal_full, "the journal was full")                            \
+	X(empty, "the datagram was empty")                                 \
+	X(unparsed, "the Parser of the input does not match")              \
+	X(filtered, "a filter dropped the record, as configured")          \
+	X(undecided, "a hook failed, and Dead_Letter had no room")         \
+	X(unrouted, "no output matches the tag")                           \
+	X(path_refused, "the path is empty, too long, or has '..' or NUL") \
+	X(write_failed, "the file cannot be written; the spill is full")
 
 enum drop_reason {
 #define X(name, help) DROP_##name,

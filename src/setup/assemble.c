@@ -61,7 +61,9 @@ static bool check_section_names(const struct conf *conf, bool allow_unknown,
 	}
 	s = conf_section_named(conf, "SERVICE", 1);
 	if (s != NULL)
-		conf_warn(s, NULL, "only the first [SERVICE] counts");
+		conf_warn(s, NULL,
+			  "this [SERVICE] is ignored: only the first "
+			  "one counts");
 	return true;
 }
 

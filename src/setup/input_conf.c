@@ -56,12 +56,13 @@ const struct conf_key_spec input_syslog_keys[] = {
 	{"Unix_Perm", CONF_OCTAL, .default_text = "0666",
 	 .help = "The mode of the Unix socket."},
 	{"Queue_Length", CONF_INT, .default_text = "4096",
-	 .help = "How many datagrams the kernel queues (unix_udp). Raised "
-		 "before the socket is created, where that is permitted."},
+	 .help = "How many datagrams the kernel may queue (unix_udp). sluiced "
+		 "raises the kernel's limit before it creates the socket, if "
+		 "it is permitted to."},
 	{"Listen", CONF_TEXT, .default_text = "0.0.0.0",
-	 .help = "The address to listen at (udp, tcp)."},
+	 .help = "The address to listen on (udp, tcp)."},
 	{"Port", CONF_INT, .default_text = "5140",
-	 .help = "The port to listen at (udp, tcp)."},
+	 .help = "The port to listen on (udp, tcp)."},
 	{"Receive_Buffer_Size", CONF_SIZE, .default_text = "4MB for udp",
 	 .help = "The kernel's receive buffer (udp, tcp)."},
 	{"Parser", CONF_TEXT, .default_text = "built-in",
@@ -151,8 +152,8 @@ static bool read_mode(struct conf_section *s, struct input *in, struct err *e)
 	in->socket.kind = (enum socket_kind)mode;
 	return !tls ||
 	       conf_err_key(s, "tls", e,
-			    "TLS is not supported; let something in front "
-			    "of this end it, like stunnel");
+			    "TLS is not supported; terminate TLS in front of "
+			    "sluiced, for example with stunnel");
 }
 
 static bool read_unix(struct conf_section *s, struct input *in, struct err *e)
@@ -165,7 +166,8 @@ static bool read_unix(struct conf_section *s, struct input *in, struct err *e)
 		return false;
 	if (in->socket.path == NULL)
 		return conf_err_missing(s, "Path", e,
-					"where the socket shall be, like "
+					"set it to the path of the socket, "
+					"for example "
 					"/tmp/sidecar-nginx/sys-log.sock");
 	if (!socket_path_fits(in->socket.path, e))
 		return conf_err_in(s, "Path", e);

@@ -88,8 +88,8 @@ static void check(struct conf_section *s, const struct tags *tags)
 		return;
 	if (match == NULL) {
 		conf_warn(s, "Name",
-			  "without Match this section never receives a record; "
-			  "`Match *` receives all");
+			  "without Match this section never receives a "
+			  "record; `Match *` receives every record");
 		return;
 	}
 	struct buf known = {0};
@@ -100,8 +100,8 @@ static void check(struct conf_section *s, const struct tags *tags)
 	}
 	if (!is_matched)
 		conf_warn(s, "Match",
-			  "no tag matches %.100s, so this section never "
-			  "receives a record; possible tags: %.100s",
+			  "`Match %.100s` matches no tag, so this section "
+			  "never receives a record; possible tags: %.100s",
 			  match, buf_text(&known));
 	buf_fini(&known);
 }

@@ -22,9 +22,9 @@ const struct conf_key_spec parser_conf_keys[] = {
 	 .help = "Ruby's syntax; the named groups become fields. Required with "
 		 "Format regex."},
 	{"Skip_Empty_Values", CONF_BOOL, .default_text = "on",
-	 .help = "Leave out fields whose group matched nothing (regex)."},
+	 .help = "Leave out fields whose group matched an empty text (regex)."},
 	{"Logfmt_No_Bare_Keys", CONF_BOOL, .default_text = "off",
-	 .help = "Do not match text with keys that have no value (logfmt)."},
+	 .help = "Reject a text in which a key has no value (logfmt)."},
 	{"Time_Key", CONF_FIELD, .default_text = "time",
 	 .help = "The field with the time."},
 	{"Time_Format", CONF_TEXT,
@@ -33,22 +33,25 @@ const struct conf_key_spec parser_conf_keys[] = {
 	{"Time_Keep", CONF_BOOL, .default_text = "off",
 	 .help = "Keep the field with the time."},
 	{"Time_Strict", CONF_BOOL, .default_text = "on",
-	 .help = "The whole text must fit Time_Format."},
-	{"Time_Offset", CONF_TEXT, .default_text = "+0000",
-	 .help = "The offset of times without a zone, like +0900."},
+	 .help = "The text must fit all of Time_Format. When off, it must fit "
+		 "at least up to the date."},
+	{"Time_Offset", CONF_TEXT,
+	 .help = "The offset of times without a zone, like +0900. The default "
+		 "is the zone of the process (TZ), or UTC."},
 	{"Time_Zone", CONF_TEXT,
 	 .help = "The zone of times without one, like Asia/Tokyo."},
-	{"Time_System_Timezone", CONF_BOOL, .default_text = "off",
-	 .help = "Times without a zone are in the zone of the process (TZ)."},
+	{"Time_System_Timezone", CONF_BOOL,
+	 .help = "Times without a zone are in the system's zone; when set to "
+		 "off, in UTC."},
 	{"Types", CONF_WORDS,
 	 .help = "KEY:TYPE ..., where TYPE is string, integer, float, bool or "
 		 "hex."},
 	{"Decode_Field", CONF_WORDS, .is_repeatable = true,
-	 .help = "DECODER FIELD [try_next|do_next]: decode a field and add "
-		 "what it holds."},
+	 .help = "DECODER FIELD [try_next|do_next]: decode the text of a "
+		 "field and add the fields found in it."},
 	{"Decode_Field_As", CONF_WORDS, .is_repeatable = true,
-	 .help = "The same, replacing the field. DECODER is json, escaped, "
-		 "escaped_utf8 or mysql_quoted."},
+	 .help = "The same, but the result replaces the field. DECODER is "
+		 "json, escaped, escaped_utf8 or mysql_quoted."},
 	{.name = NULL},
 };
 
@@ -187,8 +190,8 @@ static bool read_format(struct conf_section *s, struct parser_opts *opts,
 	if (opts->format == PARSER_REGEX && opts->regex == NULL)
 		return conf_err_missing(
 			s, "Regex", e,
-			"Format regex needs one with named groups, like "
-			"^(?<message>.*)$");
+			"Format regex needs a regular expression with named "
+			"groups, for example ^(?<message>.*)$");
 	return true;
 }
 

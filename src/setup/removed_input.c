@@ -60,9 +60,9 @@ static bool add(struct assembly *a, const struct journal_input *input,
 		return false;
 	const struct parser *parser = decoder_parser(d);
 	log_line(LOG_WARN, "journal",
-		 "input=%s address=%s err=\"the input was removed while its "
-		 "messages waited\" action=\"decoding them with tag %s and "
-		 "parser %s\"",
+		 "input=%s address=%s err=\"the input was removed while "
+		 "messages of it waited in the journal\" action=\"decoding "
+		 "them with tag %s and parser %s\"",
 		 decoder_name(d), input != NULL ? input->address : "unknown",
 		 decoder_tag(d),
 		 parser != NULL ? parser_name(parser) : "syslog");

@@ -123,7 +123,8 @@ static void put_balance(struct buf *b, const struct metrics *m)
 	     "Messages kept in the Dead_Letter file for sluiced replay.");
 	plain(b, "messages_dead_lettered_total", sum.dead_lettered);
 	head(b, "messages_queued", "gauge",
-	     "Messages in the journal, or whose lines wait for their file.");
+	     "Messages that wait in the journal, or whose lines wait for "
+	     "their file.");
 	plain(b, "messages_queued", sum.queued);
 }
 
@@ -153,8 +154,7 @@ static void put_journal(struct buf *b, const struct metrics *m)
 	head(b, "journal_pending_bytes", "gauge",
 	     "Bytes in the journal that are not committed yet.");
 	plain(b, "journal_pending_bytes", m->journal_pending_bytes);
-	head(b, "journal_size_bytes", "gauge",
-	     "Bytes that fit into the journal.");
+	head(b, "journal_size_bytes", "gauge", "Size of the journal.");
 	plain(b, "journal_size_bytes", m->journal_ring_bytes);
 	head(b, "journal_truncated_total", "counter",
 	     "Datagrams truncated because they were longer than the largest "
@@ -163,7 +163,7 @@ static void put_journal(struct buf *b, const struct metrics *m)
 	head(b, "pipeline_batches_total", "counter", "Batches committed.");
 	plain(b, "pipeline_batches_total", m->view->totals.batches);
 	head(b, "pipeline_blocked", "gauge",
-	     "1 while an output's disk rejects writes.");
+	     "1 while the disk of an output rejects writes, else 0.");
 	plain(b, "pipeline_blocked", m->view->is_blocked);
 	put_cpu(b, m->view);
 }
@@ -178,15 +178,15 @@ static void put_worker_counts(struct buf *b, const struct worker_counts *t)
 	sample(b, "reloads_total", (struct labels){"result", "failed", NULL},
 	       t->reloads_failed);
 	head(b, "worker_deaths_total", "counter",
-	     "Workers that died and were replaced by the supervisor.");
+	     "Workers that died.  The supervisor started a new one each time.");
 	plain(b, "worker_deaths_total", t->deaths);
 }
 
 static void put_inputs(struct buf *b, const struct metrics *m)
 {
 	static const struct row rows[] = {
-#define X(field, type, help)                         \
-	{"input_" #field, #type, "Input: " help ".", \
+#define X(field, type, help)               \
+	{"input_" #field, #type, help ".", \
 	 offsetof(struct socket_stats, field)},
 		SOCKET_STATS(X)
 #undef X
@@ -244,16 +244,17 @@ static void put_filters(struct buf *b, const struct pipeline_view *v)
 		ROW(dropped_total,
 		    "Records that the filter dropped, as configured."),
 		ROW(undecided_total,
-		    "Records on which a hook failed and that became dead "
-		    "letters."),
+		    "Records on which a hook failed.  Their messages become "
+		    "dead letters."),
 		ROW(added_total,
-		    "Records that the filter added by splitting one."),
+		    "Records that the filter made in addition to the given "
+		    "one."),
 		ROW(restarted_total,
 		    "Records that the filter sent to the start of the chain "
 		    "with a new tag."),
 		ROW(refused_total,
-		    "Records that kept their tag because they had been "
-		    "retagged too often."),
+		    "Records whose new tag was refused because of a rewrite "
+		    "loop."),
 #undef ROW
 	};
 	for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
@@ -287,7 +288,9 @@ static void put_sinks(struct buf *b, const struct pipeline_view *v)
 		    "dropped + queued."),
 		ROW(lines_written_total, "counter",
 		    "Lines written to their file."),
-		ROW(lines_queued, "gauge", "Lines waiting for their file."),
+		ROW(lines_queued, "gauge",
+		    "Lines that wait until their file "
+		    "can be written."),
 		ROW(bytes_written_total, "counter", "Bytes written."),
 		ROW(writes_total, "counter", "Successful calls of write()."),
 		ROW(errors_total, "counter", "Failed opens, writes and syncs."),
@@ -295,8 +298,8 @@ static void put_sinks(struct buf *b, const struct pipeline_view *v)
 		ROW(fsyncs_total, "counter",
 		    "Calls of fsync(), see the key Fsync."),
 		ROW(recovered_bytes_total, "counter",
-		    "Bytes that a killed process had written already, found "
-		    "after its restart."),
+		    "Bytes of a killed process that were found in the files, "
+		    "so that they were not written again."),
 		ROW(files_open, "gauge", "Files that are open."),
 		ROW(lines_spilled, "gauge",
 		    "Lines that wait in spills; part of lines_queued."),

@@ -143,7 +143,8 @@ enum message_sender_result message_sender_send(struct message_sender *t,
 	struct span rest = message;
 	if (!frame(t, &rest)) {
 		err_set(e,
-			"%s takes lines, and the message contains a line end",
+			"%s expects one message per line, and this message "
+			"contains a line end",
 			t->at.path);
 		return MESSAGE_SENDER_CANNOT;
 	}

@@ -219,8 +219,8 @@ static bool send_journal(struct replayer *r, struct err *e)
 		return false;
 	if (summary.is_owned)
 		return err_set(e,
-			       "%s is in use: the sluiced that owns it writes "
-			       "its messages itself",
+			       "%s is in use by a running sluiced, which "
+			       "writes the messages itself",
 			       r->opts->path);
 	return journal_inspect(r->opts->path, &summary, send_entry, r, e);
 }
@@ -299,7 +299,7 @@ static bool replay_file(struct replayer *r, struct conf *conf, struct err *e)
 							  : send_letters(r, e);
 	printf("sent: %" PRIu64 "\n", r->sent);
 	if (r->elsewhere > 0)
-		printf("of these to %s, because their own input does not "
+		printf("of these, sent to %s because their own input does not "
 		       "exist: %" PRIu64 "\n",
 		       r->senders[0].name, r->elsewhere);
 	fflush(stdout);

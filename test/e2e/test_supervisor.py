@@ -41,7 +41,7 @@ def test_a_dead_worker_is_replaced_and_the_counters_continue(room, out, start):
     assert (os.stat(room.socket).st_ino, daemon.address) == (socket, port)
     assert out.lines() == [b"%d" % n for n in range(30)]
     for worker in workers[:3]:
-        assert f"worker={worker} err=\"it died\" signal=9" in daemon.log()
+        assert f"worker={worker} err=\"the worker died\" signal=9" in daemon.log()
     for worker in workers:
         assert f"worker={worker} state=started" in daemon.log()
 
@@ -74,10 +74,10 @@ def test_the_supervisor_waits_longer_after_each_death_and_then_gives_up(
     assert code == 71
     log = daemon.log()
     last = log.splitlines()[-1]
-    assert "mod=supervisor" in last and "giving up" in last
+    assert "mod=supervisor" in last and "exiting" in last
     assert not room.socket.exists()
     deaths = [datetime.fromisoformat(text) for text in re.findall(
-        r'^(\S+)Z .*mod=supervisor worker=\d+ err="it died" exit_code=', log, re.M)]
+        r'^(\S+)Z .*mod=supervisor worker=\d+ err="the worker died" exit_code=', log, re.M)]
     pauses = [(b - a).total_seconds() for a, b in zip(deaths, deaths[1:])]
     # A slow machine can only make them longer.  The log has milliseconds.  The
     # worker that was killed may have lived long enough not to be counted.

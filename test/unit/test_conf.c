@@ -415,7 +415,7 @@ static void an_ignored_key_is_accepted_and_reported_once(void **state)
 	conf_ignore(s, "Coro", "there is none");
 	assert_int_equal(times_logged(state, "level="), 1);
 	assert_logged(state, "level=info mod=conf at=x.conf:2 key=daemon "
-			     "msg=\"has no effect here: the supervisor is "
+			     "msg=\"has no effect: the supervisor is "
 			     "enough\"\n");
 	assert_true(conf_section_end(s, &e));
 	conf_free(c);
@@ -512,10 +512,10 @@ static void an_unknown_key_may_be_allowed(void **state)
 	assert_true(conf_section_end(conf_section(c, 0), &e));
 	assert_int_equal(times_logged(state, "level=warn"), 2);
 	assert_logged(state, "level=warn mod=conf at=x.conf:2 section=FILTER "
-			     "key=scirpt err=\"an unknown key is ignored; did "
-			     "you mean script\"\n");
-	assert_logged(state, "at=x.conf:3 section=FILTER key=zzz err=\"an "
-			     "unknown key is ignored\"\n");
+			     "key=scirpt err=\"unknown key, ignored; did "
+			     "you mean script?\"\n");
+	assert_logged(state, "at=x.conf:3 section=FILTER key=zzz "
+			     "err=\"unknown key, ignored\"\n");
 	conf_free(c);
 }
 
@@ -529,13 +529,13 @@ static void a_plugin_only_fluent_bit_has_is_not_called_a_misspelling(
 	} cases[] = {
 		{"[FILTER]\n    Match *\n    Name Kubernetes\n", "filter",
 		 "x.conf:3: [FILTER] \"Kubernetes\" is a plug-in of Fluent Bit "
-		 "that sluiced does not have; its filters are lua, grep"},
+		 "that sluiced does not have; the filters of sluiced are lua, grep"},
 		{"[INPUT]\n    Name kubernetes\n", "input",
 		 "x.conf:2: [INPUT] unknown input \"kubernetes\"; known: lua, "
 		 "grep"},
 		{"[INPUT]\n    Name tail\n", "input",
 		 "x.conf:2: [INPUT] \"tail\" is a plug-in of Fluent Bit that "
-		 "sluiced does not have; its inputs are lua, grep"},
+		 "sluiced does not have; the inputs of sluiced are lua, grep"},
 		{"[OUTPUT]\n    Name gerp\n", "output",
 		 "x.conf:2: [OUTPUT] unknown output \"gerp\"; did you mean "
 		 "\"grep\"?"},

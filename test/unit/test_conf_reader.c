@@ -102,18 +102,18 @@ static void a_malformed_text_is_refused(void **state)
 		const char *text, *message;
 	} cases[] = {
 		{"[S]\n    A b\n  C d\n",
-		 "x.conf:3: an indent of 2 spaces: 4 spaces expected, as in "
+		 "x.conf:3: indented by 2 spaces, not by 4 spaces as in "
 		 "line 2"},
 		{"[S]\n\tA b\n\t\tC d\n",
-		 "x.conf:3: an indent of 2 tabs: 1 tab expected, as in line 2"},
+		 "x.conf:3: indented by 2 tabs, not by 1 tab as in line 2"},
 		{"[S]\n A b\n\n \tC d\n",
-		 "x.conf:4: an indent of \" \\x09\": 1 space expected, as in "
+		 "x.conf:4: indented by \" \\x09\", not by 1 space as in "
 		 "line 2"},
 		{"[S]\n    A b\n     # c\n",
-		 "x.conf:3: an indent of 5 spaces: 4 spaces expected, as in "
+		 "x.conf:3: indented by 5 spaces, not by 4 spaces as in "
 		 "line 2"},
 		{"[S]\n  # c\n    A b\n",
-		 "x.conf:3: an indent of 4 spaces: 2 spaces expected, as in "
+		 "x.conf:3: indented by 4 spaces, not by 2 spaces as in "
 		 "line 2"},
 		{"[S]\nA b\n", "x.conf:2: \"A b\": a key must be indented"},
 		{"[S]\n  A b\nC d\n",
@@ -144,11 +144,11 @@ static void a_malformed_text_is_refused(void **state)
 		{"@SET A\n", "x.conf:1: @SET needs NAME=value"},
 		{"@SET =b\n", "x.conf:1: @SET needs NAME=value"},
 		{"@SET A = b\n",
-		 "x.conf:1: @SET wants no blanks around the \"=\""},
+		 "x.conf:1: @SET must have no blanks around the \"=\""},
 		{"@SET A =b\n",
-		 "x.conf:1: @SET wants no blanks around the \"=\""},
+		 "x.conf:1: @SET must have no blanks around the \"=\""},
 		{"@SET A= b\n",
-		 "x.conf:1: @SET wants no blanks around the \"=\""},
+		 "x.conf:1: @SET must have no blanks around the \"=\""},
 		{"@includ b\n", "x.conf:1: unknown command \"@includ\"; did "
 				"you mean \"@INCLUDE\"?"},
 		{"@x y\n", "x.conf:1: unknown command \"@x\"; known: "
@@ -202,9 +202,9 @@ static void a_line_may_have_32_mib_and_no_byte_more(void **state)
 static void a_file_that_is_far_too_large_is_refused(void **state)
 {
 	(void)state;
-	assert_conf_refused(
-		"/dev/zero",
-		"/dev/zero: over 64 MiB; a configuration is smaller");
+	assert_conf_refused("/dev/zero",
+			    "/dev/zero: larger than 64 MiB, the most that a "
+			    "configuration file may have");
 }
 
 static void variables_are_replaced_once_everywhere(void **state)

@@ -434,7 +434,7 @@ static void a_path_that_is_not_a_file_is_an_error(void **state)
 		const char *says;
 	} cases[] = {
 		{S_IFDIR, "Is a directory"},
-		{S_IFIFO, "not a file"},
+		{S_IFIFO, "not a regular file"},
 		{S_IFLNK, "Too many levels of symbolic links"},
 		{0, "No such file or directory"},
 	};
@@ -520,9 +520,9 @@ static void a_journal_too_full_for_its_new_size_is_renamed(void **state)
 	journal_close(j);
 	j = journal_dir_open(d, &found);
 	assert_string_equal(found.damaged, journal_dir_beside(d, ".damaged.1"));
-	assert_string_equal(found.why,
-			    "of another size (8192 bytes, messages of 700), "
-			    "and its messages do not fit");
+	assert_string_equal(
+		found.why, "it has another size (8192 bytes, messages of 700), "
+			   "and its messages do not fit");
 	assert_int_equal(found.messages, 0);
 	assert_takes_nothing(j);
 	journal_close(j);

@@ -66,7 +66,7 @@ static void a_match_that_matches_no_tag_is_reported(void **state)
 	assert_logged(
 		state,
 		"at=x.conf:13 section=OUTPUT key=Match "
-		"err=\"no tag matches ngnix, so this section never receives a record; possible tags: nginx, other\"\n");
+		"err=\"`Match ngnix` matches no tag, so this section never receives a record; possible tags: nginx, other\"\n");
 }
 
 static void a_missing_match_is_reported(void **state)
@@ -75,7 +75,7 @@ static void a_missing_match_is_reported(void **state)
 	assert_logged(
 		state,
 		"at=x.conf:11 section=OUTPUT key=Name err=\"without "
-		"Match this section never receives a record; `Match *` receives all\"\n");
+		"Match this section never receives a record; `Match *` receives every record\"\n");
 	assert_int_equal(warnings(state, "", NULL, "    Match_Regex ^x\n"), 0);
 }
 

@@ -71,7 +71,7 @@ static void a_parsers_file_may_hold_only_parsers(void **state)
 	assert_string_equal(names, "p ");
 	assert_logged(state,
 		      "at=x.conf:4 section=MULTILINE_PARSER msg=\"has no "
-		      "effect here");
+		      "effect: ");
 	assert_null(read_names(parser_conf_read_file,
 			       P "    Format json\n[PRASER]\n    Name x\n",
 			       room, sizeof room, &e));

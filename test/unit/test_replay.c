@@ -96,7 +96,7 @@ static void dead_letters_are_sent_to_their_inputs(void **state)
 	tool_dir_assert_has(p, "out", "sent: 3\n");
 	tool_dir_assert_has(
 		p, "out",
-		"to syslog.0, because their own input does not exist: 1");
+		"sent to syslog.0 because their own input does not exist: 1");
 	assert_string_equal(tool_dir_content(p, "err"), "");
 	close(a);
 	close(b);
@@ -385,7 +385,8 @@ static void a_stream_gets_messages_in_its_framing(void **state)
 		assert_stream(s, cases[i].want);
 	}
 	tool_dir_assert_has(p, "err",
-			    "takes lines, and the message contains a line end");
+			    "expects one message per line, and this message "
+			    "contains a line end");
 	tool_dir_assert_has(p, "out", "sent: 2\n");
 	close(s);
 }
