@@ -76,7 +76,7 @@ export SLUICED_HTTP_LISTEN=127.0.0.1 SLUICED_HTTP_PORT=0
 "$bin" -c conf/sluiced.conf 2>"$room/sluiced.err" &
 sluiced=$!
 pids="$pids $sluiced"
-await "sluiced" grep -q 'mod=worker ready' "$room/sluiced.err"
+await "sluiced" grep -q 'mod=worker state=ready' "$room/sluiced.err"
 metrics=$(sed -n 's/.*mod=http listening=\([^ ]*\).*/http:\/\/\1\/metrics/p' \
 	"$room/sluiced.err")
 

@@ -282,7 +282,7 @@ def test_the_options_h_l_and_p_start_the_http_server(room, start):
 def test_the_option_l_sets_the_log_file(room):
     own = room.path / "own.log"
     assert log_of_a_run(room, "-l", own) == ""
-    assert "mod=worker ready" in own.read_text()
+    assert "mod=worker state=ready" in own.read_text()
 
 
 def test_a_wrong_value_of_an_option_is_an_error(room):
@@ -439,7 +439,7 @@ def test_the_whole_log_is_appended_to_log_file(room):
     assert log_of_a_run(room, log_lines=[f"Log_File {own}"]) == ""
     log = own.read_text()
     assert log.startswith("before\n") and levels(log) == {"info", "warn"}
-    assert "mod=worker ready" in log and "mod=worker state=stopped" in log
+    assert "mod=worker state=ready" in log and "mod=worker state=stopped" in log
 
 
 def test_a_log_file_that_cannot_be_opened_is_an_error(room):

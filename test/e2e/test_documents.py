@@ -92,7 +92,7 @@ class Shell:
         return self.process.poll() is not None
 
     def has_daemon(self):
-        return "mod=worker ready" in self.log()
+        return "mod=worker state=ready" in self.log()
 
     def stop_daemon(self):
         os.killpg(self.process.pid, signal.SIGTERM)

@@ -23,7 +23,7 @@ SANITIZER = re.compile(
     r"AddressSanitizer|UndefinedBehavior|ThreadSanitizer|LeakSanitizer"
     r"|runtime error")
 LISTENING = re.compile(r"mod=http listening=([0-9.]+):([0-9]+)")
-READY = "level=info mod=worker ready"
+READY = "level=info mod=worker state=ready"
 FINAL_COUNTS = re.compile(
     r"mod=worker state=stopped received=(\d+) written=(\d+) dropped=(\d+)"
     r" dead_lettered=(\d+) queued=(\d+)")
