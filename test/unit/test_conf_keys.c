@@ -60,7 +60,7 @@ static void ignored_keys_are_accepted_and_logged_once(void **state)
 	assert_true(conf_section_end(s, &e));
 	assert_true(conf_section_end(s, &e));
 	assert_logged(state, "level=info mod=conf at=x.conf:4 key=tls.verify "
-			     "msg=\"has no effect here: sluiced has no network "
+			     "msg=\"has no effect: sluiced has no network "
 			     "output\"\n");
 	assert_int_equal(times_logged(state, "key=tls "), 1);
 	assert_int_equal(times_logged(state, "key=retry_limit "), 1);

@@ -84,7 +84,7 @@ static void the_readable_list_explains_each_key(void **state)
 	static const char *const parts[] = {
 		"[SERVICE]\n  Flush (seconds, default 1)\n      A line is ",
 		"  Parsers_File (path, repeatable)\n      ",
-		"without effect here:\n      Daemon: it runs in the foreground",
+		"without effect here:\n      Daemon: sluiced stays in the foreground",
 	};
 	for (size_t i = 0; i < COUNT(parts); i++)
 		tool_dir_assert_has(d, "out", parts[i]);
