@@ -97,16 +97,6 @@ void conf_warn(const struct conf_section *, const char *key, const char *format,
 bool conf_err_unknown(const struct conf_section *, const char *key,
 		      const char *what, const char *const *known, struct err *);
 
-/* Report that the plug-in in Name is not in `known`.  The sentence depends on
- * whether Fluent Bit has it.  `kind` is input, filter or output.  Always false.
- */
-bool conf_err_plugin(const struct conf_section *, const char *kind,
-		     const char *const *known, struct err *);
-
-/* The same for the section's name. */
-bool conf_err_section(const struct conf_section *, const char *const *known,
-		      struct err *);
-
 /* Report that a required key is missing: `KEY is missing: hint`.  If the
  * section has an unknown key with a similar name, report that one instead.
  * Always false. */

@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "conf/instance_name.h"
+#include "conf/unsupported.h"
 #include "filter/kinds.h"
 #include "record/message.h"
 #include "record/record.h"
@@ -99,7 +100,7 @@ static bool get_kind(struct conf_section *s, const struct filter_ops **kind,
 		return true;
 	for (size_t i = 0; i < FILTER_KIND_COUNT; i++)
 		names[i] = filter_kinds[i]->name;
-	return conf_err_plugin(s, "filter", names, e);
+	return unsupported_plugin(s, "filter", names, e);
 }
 
 static bool get_match(struct conf_section *s, struct tag_match *match,

@@ -9,6 +9,7 @@
 #include "conf/conf.h"
 #include "conf/conf_keys.h"
 #include "conf/instance_name.h"
+#include "conf/unsupported.h"
 #include "output/kinds.h"
 #include "record/record.h"
 #include "record/tag_match.h"
@@ -71,7 +72,7 @@ static const struct sink_ops *find_kind(struct conf_section *s,
 		if (strcasecmp(name, names[i]) == 0)
 			return env->kinds[i];
 	}
-	conf_err_plugin(s, "output", names, e);
+	unsupported_plugin(s, "output", names, e);
 	return NULL;
 }
 

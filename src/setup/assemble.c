@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/span.h"
 #include "conf/conf.h"
+#include "conf/unsupported.h"
 #include "file/dead_letter.h"
 #include "file/file_path.h"
 #include "filter/chain.h"
@@ -57,7 +58,7 @@ static bool check_section_names(const struct conf *conf, bool allow_unknown,
 		else if (allow_unknown)
 			conf_warn(s, NULL, "an unknown section is ignored");
 		else
-			return conf_err_section(s, names, e);
+			return unsupported_section(s, names, e);
 	}
 	s = conf_section_named(conf, "SERVICE", 1);
 	if (s != NULL)

@@ -8,6 +8,7 @@
 #include "conf/conf.h"
 #include "conf/conf_keys.h"
 #include "conf/instance_name.h"
+#include "conf/unsupported.h"
 #include "parse/parser.h"
 #include "pipeline/decoder.h"
 #include "setup/assemble.h"
@@ -139,7 +140,7 @@ static bool check_plugin(struct conf_section *s, struct err *e)
 		conf_declare(s, input_kinds[i].keys);
 		return true;
 	}
-	return conf_err_plugin(s, "input", names, e);
+	return unsupported_plugin(s, "input", names, e);
 }
 
 static bool read_mode(struct conf_section *s, struct input *in, struct err *e)

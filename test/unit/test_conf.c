@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "conf/nearest.h"
+#include "conf/unsupported.h"
 
 static void an_empty_value_counts_as_absent(void **state)
 {
@@ -552,10 +553,10 @@ static void a_plugin_only_fluent_bit_has_is_not_called_a_misspelling(
 		struct err e = {0};
 		conf_get_each(s, "Name", 0);
 		if (cases[i].kind != NULL)
-			assert_false(
-				conf_err_plugin(s, cases[i].kind, known, &e));
+			assert_false(unsupported_plugin(s, cases[i].kind, known,
+							&e));
 		else
-			assert_false(conf_err_section(s, known, &e));
+			assert_false(unsupported_section(s, known, &e));
 		assert_string_equal(e.text, cases[i].message);
 		conf_free(c);
 	}

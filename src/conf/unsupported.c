@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Plug-ins and sections that Fluent Bit has and sluiced does not.  Such a name
- * is not a spelling mistake, so its error says what sluiced has. */
+#include "conf/unsupported.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -149,8 +149,8 @@ static const char *const *plugins_of(const char *kind)
 	return strcmp(kind, "filter") == 0 ? filters : outputs;
 }
 
-bool conf_err_plugin(const struct conf_section *s, const char *kind,
-		     const char *const *known, struct err *e)
+bool unsupported_plugin(const struct conf_section *s, const char *kind,
+			const char *const *known, struct err *e)
 {
 	const struct conf_key *k = s->keys;
 	while (k != NULL && strcasecmp(k->name, "Name") != 0)
@@ -168,8 +168,8 @@ bool conf_err_plugin(const struct conf_section *s, const char *kind,
 	return false;
 }
 
-bool conf_err_section(const struct conf_section *s, const char *const *known,
-		      struct err *e)
+bool unsupported_section(const struct conf_section *s, const char *const *known,
+			 struct err *e)
 {
 	for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
 		if (conf_is(s, sections[i].name))
