@@ -81,7 +81,8 @@ static int64_t seconds_of(const struct time_format *f,
 	return wall_s - (p->has_offset ? p->offset_s : f->offset_s);
 }
 
-/* Without a year, or without a date, choose the one nearest to now. */
+/* Seconds since 1970.  Without a year, or without a date, choose the one
+ * nearest to now.  seconds_of() chooses the zone. */
 static int64_t resolve(const struct time_format *f, struct time_parts *p,
 		       int64_t now_s)
 {

@@ -266,6 +266,7 @@ static bool read_parts(const struct time_parts_opts *o, struct time_cursor *c,
 	return true;
 }
 
+/* The year of %y, with %C or by POSIX: 69 to 99 are 1969 to 1999. */
 static void settle_year(struct time_parts *p)
 {
 	if (!p->has_year_of_many)

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* time_parts - reads the parts of a time from a text, number by number.
  *
- * This part of time_format knows strptime's conversions.  It reads as Fluent
- * Bit does: a number has at most as many digits as its greatest value; only a
- * blank in the format, %e and %z skip blanks; a name is English, in full or its
- * first three letters, in any case. */
+ * It does not choose the year, the date or the zone of a text that leaves them
+ * out; time_format.c does (resolve).
+ *
+ * It knows strptime's conversions and reads as Fluent Bit does: a number has at
+ * most as many digits as its greatest value; only a blank in the format, %e and
+ * %z skip blanks; a name is English, in full or its first three letters, in any
+ * case. */
 #ifndef PARSE_TIME_PARTS_H
 #define PARSE_TIME_PARTS_H
 
@@ -20,7 +23,7 @@
 struct time_parts {
 	int year, month, day;	   /* month and day from 1; 0: not given */
 	int day_of_year;	   /* from 1; 0: not given */
-	int century, year_of_many; /* %C and %y */
+	int century, year_of_many; /* %C and %y; year has the result */
 	int hour, minute, second;
 	bool has_year, has_year_of_many, has_century;
 	bool has_offset;
