@@ -196,11 +196,14 @@ SECTIONS = ("service", "input", "parser", "filter", "output")
 def keys_of_the_program():
     """(section, plug-in, format, key) in lower case, and whether the key is
     one of Fluent Bit's that have no effect."""
+    return {tuple(field.lower() for field in row[:4]): row[6] == "ignored"
+            for row in rows_of_the_program()}
+
+
+def rows_of_the_program():
     listed = run("keys", "--plain")
     assert listed.code == 0, listed.err
-    rows = [line.split("\t") for line in listed.out.splitlines()]
-    return {tuple(field.lower() for field in row[:4]): row[6] == "ignored"
-            for row in rows}
+    return [line.split("\t") for line in listed.out.splitlines()]
 
 
 def place_of(heading, plugins, above):
@@ -242,6 +245,13 @@ def test_conf_readme_lists_exactly_the_keys_that_exist():
     effective = {key for key, is_ignored in program.items() if not is_ignored}
     assert sorted(effective - document) == [], "these keys are not documented"
     assert sorted(document - set(program)) == [], "these keys do not exist"
+
+
+def test_conf_readme_has_the_types_and_defaults_of_the_program():
+    program = {(row[3], row[4], row[5]) for row in rows_of_the_program()}
+    rows = re.findall(r"^\| `([\w.]+)` \| ([^|]+?)(?:, repeatable)? "
+                      r"\| `?([^|`]+)`? \|", KEYS.read_text(), re.M)
+    assert rows and sorted(set(rows) - program) == []
 
 # --- metrics
 

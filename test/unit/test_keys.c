@@ -45,6 +45,8 @@ static void plain_names_type_default_and_effect(void **state)
 	static const char *const lines[] = {
 		"SERVICE\t-\t-\tFlush\tseconds\t1\t-\n",
 		"SERVICE\t-\t-\tDead_Letter\tpath\t-\t-\n",
+		"PARSER\t-\t-\tTime_Offset\ttext\t-\t-\n",
+		"PARSER\t-\t-\tTime_System_Timezone\tboolean\t-\t-\n",
 		"FILTER\tnest\t-\tOperation\tchoice\trequired\t-\n",
 		"OUTPUT\tfile\ttemplate\tTemplate\ttemplate\t{time} {message}\t-\n",
 		"\tscheduler.*\ttext\t-\tignored\n",
