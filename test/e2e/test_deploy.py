@@ -191,6 +191,29 @@ def test_the_limits_equal_those_of_the_replaced_fluent_bit(overlay):
                                             "limits": wanted}
 
 
+def mib_of(quantity):
+    return int(re.fullmatch(r"(\d+)Mi", quantity)[1]) * 1024 * 1024
+
+
+def test_a_full_journal_and_full_spills_fit_into_the_volume(overlay, room,
+                                                            start):
+    """Both are in memory, so the process needs the rest of its limit."""
+    daemon = start(CONF / "sluiced.conf", env={
+        "SLUICED_SOCKET": str(room.socket), "SLUICED_OUT": str(room.out),
+        "SLUICED_HOOK": str(LUA / HOOK), "SLUICED_HTTP_LISTEN": "127.0.0.1",
+        "SLUICED_HTTP_PORT": "0"})
+    journal = (room.socket.parent / ".sluiced.journal").stat().st_size
+    daemon.stop()
+    outputs = (CONF / "sluiced.conf").read_text().count("[OUTPUT]")
+    spill = 16_000_000 + 3_670_016  # storage.spill_size and one batch
+    process = 8 * 1024 * 1024
+    volume = overlay.mounts(overlay.sluiced)[os.path.dirname(SOCKET)]
+    size_limit = mib_of(volume["emptyDir"]["sizeLimit"])
+    assert journal + outputs * spill <= size_limit
+    limit = mib_of(overlay.sluiced["resources"]["limits"]["memory"])
+    assert size_limit + process <= limit
+
+
 def test_kubernetes_waits_longer_than_grace(overlay):
     assert overlay.patches["terminationGracePeriodSeconds"] > int(
         key_of("Grace"))
