@@ -365,6 +365,28 @@ def test_the_example_configuration_of_readme_is_correct(tmp_path):
     assert result.code == 0, result.err
 
 
+def test_the_example_configuration_of_readme_keeps_broken_json(room, start):
+    example, = [text for _, kind, text in BLOCK.findall(README)
+                if kind == "ini"]
+    shutil.copy(ROOT / "lua" / "create-log-file-path.lua", room.path)
+    for old, new in (("HTTP_Server    On", "HTTP_Server On\n"
+                      "    HTTP_Listen 127.0.0.1\n    HTTP_Port 0"),
+                     ("/tmp/sidecar-nginx/sys-log.sock", room.socket),
+                     ("Script         create", f"Script {room.path}/create"),
+                     ("/log/output/path", room.out)):
+        assert old in example
+        example = example.replace(old, str(new))
+    daemon = start(example)
+    with Sender(room.socket) as sender:
+        sender.send(datagram({"vhost": "a", "status": 200}),
+                    b"<190>Nov 21 02:08:26 h nginx: {not json")
+        assert daemon.wait_for_messages(2).written == 2
+    out = OutDir(room.out)
+    assert b" status:200\n" in out.bytes()
+    line, = out.lines("unparsed.log")
+    assert b"{not json" in line
+
+
 @pytest.mark.parametrize("text", [
     text for _, kind, text in BLOCK.findall(KEYS.read_text())
     if kind == "ini" and "@INCLUDE" not in text])
