@@ -29,6 +29,7 @@ SAN = os.environ.get("SAN", "")
 # Ends a run that hangs.
 TIMEOUT_S = 240
 LISTEN = "0A"
+QUEUE_LENGTH = 10  # how many datagrams a new network namespace queues
 PORTS = set()
 # Limits how many programs start and receive at once.  More of them may be
 # shutting down.
@@ -270,8 +271,9 @@ class Run:
             return
         if "perm" in self.case and not self._is_ended():
             self.perm = Path(self.places["@SOCKET@"]).stat().st_mode & 0o777
-        for item in self.case.get("send", []):
-            self._send(item if isinstance(item, dict) else {"text": item})
+        with self._stopped_if_grouped():
+            for item in self.case.get("send", []):
+                self._send(item if isinstance(item, dict) else {"text": item})
         until(lambda: self._is_ended() or all(
             peer.is_drained() for peer in self.peers.values()),
             "it to receive all")
@@ -284,6 +286,35 @@ class Run:
         self._quiet(self.program.quiet_s)
         if self._is_to_end():
             self._pause(self.program.end_s)
+
+    @contextlib.contextmanager
+    def _stopped_if_grouped(self):
+        """What stdout gets shows which messages came together.  Stop the
+        program while they are sent, so that it always receives them together,
+        however busy the machine is."""
+        items = self.case.get("send", [])
+        is_grouped = ("stdout" in self.case and len(items) <= QUEUE_LENGTH
+                      and all(isinstance(item, str) for item in items)
+                      and not self._is_ended())
+        if is_grouped:
+            os.killpg(self.process.pid, signal.SIGSTOP)
+            until(lambda: self._is_ended() or self._are_all_stopped(),
+                  "all threads to stop")
+        try:
+            yield
+        finally:
+            if is_grouped:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self.process.pid, signal.SIGCONT)
+
+    def _are_all_stopped(self):
+        states = set()
+        for stat in Path("/proc").glob("[0-9]*/task/*/stat"):
+            with contextlib.suppress(OSError):
+                state, _, group = stat.read_text().rpartition(")")[2].split()[:3]
+                if int(group) == self.process.pid:
+                    states.add(state)
+        return states <= {"T", "Z"}
 
     def _is_to_end(self):
         return self.case.get("exit", 0) != 0 or "conf" not in self.case
