@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct backoff {
-	int64_t min_ms;	 /* above 0, else the caller would never wait */
+	int64_t min_ms;	 /* above 0, otherwise the caller never waits */
 	int64_t max_ms;	 /* at least min_ms */
 	int64_t last_ms; /* 0: no attempt has failed since the last reset */
 };

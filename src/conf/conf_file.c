@@ -30,8 +30,8 @@ static bool slurp(int fd, const char *path, struct buf *text, struct err *e)
 		if (text->len > FILE_BYTES_MAX)
 			return err_set(
 				e,
-				"%s: larger than %d MiB, the most that a "
-				"configuration file may have",
+				"%s: larger than %d MiB, the limit for a "
+				"configuration file",
 				path, FILE_BYTES_MAX >> 20);
 	}
 }

@@ -44,8 +44,9 @@ struct conf_key_spec {
 	bool is_repeatable;	  /* may be given several times */
 	const char *default_text; /* as a user would write it; NULL: none */
 	const char *help;	  /* one sentence; NULL if ignored */
-	/* Why a key of Fluent Bit has no effect here.  NULL: it has
-	 * one.  If a reader asks for the key, it is not ignored. */
+	/* Why a key of Fluent Bit has no effect here.  NULL: the
+	 * key has an effect.  If a reader asks for the key, it is not
+	 * ignored. */
 	const char *ignored;
 };
 

@@ -263,7 +263,7 @@ static int close_line(struct append_file *f)
 	f->is_dirty = true;
 	f->foreign_since_ns = 0;
 	log_rated(&f->env->tail_rate, LOG_WARN, "file_sink",
-		  "path=%s err=\"another process left a line without its end\" "
+		  "path=%s err=\"another process left an incomplete line\" "
 		  "action=\"ended the line with a newline\"",
 		  log_quoted(span_of(f->path), room));
 	return 0;

@@ -21,7 +21,8 @@ const struct conf_key_spec file_keys_table[] = {
 	{"Follow_Symlinks", CONF_BOOL, .default_text = "off",
 	 .help = "Follow symbolic links that lead out of Path."},
 	{"rotate", CONF_BOOL, .default_text = "off",
-	 .help = "Only off is supported. Use logrotate; it needs no signal."},
+	 .help = "Only off is supported. Use logrotate; sluiced needs no "
+		 "signal."},
 	{"enable_strftime", CONF_BOOL, .default_text = "off",
 	 .help = "Only off is supported. Let a Lua hook put the date into the "
 		 "tag."},

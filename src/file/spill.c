@@ -296,9 +296,9 @@ static void save_progress(struct spill *s, int fd,
 }
 
 /* Save the size of the piece before it is written.  So the next process finds
- * the piece in the output file whenever this one is killed, and however late
- * the file can be read.  Nothing is written until the state is saved, but after
- * TRIES failures writing continues without it. */
+ * the piece in the output file, no matter when this one is killed and when the
+ * file can be read again.  Nothing is written until the state is saved, but
+ * after TRIES failures writing continues without it. */
 static int announce(struct spill *s, int fd, const struct append_file *out)
 {
 	set_end(s, out, s->dir->piece.len);

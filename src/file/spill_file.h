@@ -94,9 +94,9 @@ int spill_read_chunk(const struct spill *, int fd, uint64_t at,
 
 /* The XXH3 checksum of the bytes. */
 uint64_t spill_check(struct span);
-/* Of the state and the head. */
+/* The checksum of the state and the head. */
 uint64_t spill_state_check(const struct spill *);
-/* Of the chunk header, given the check of its lines. */
+/* The checksum of the chunk header, given that of its lines. */
 uint64_t spill_chunk_check(const struct spill_chunk *, uint64_t lines_check);
 
 /* Read the lines of the chunk at that place.  SPILL_CUT if their check is
@@ -104,7 +104,7 @@ uint64_t spill_chunk_check(const struct spill_chunk *, uint64_t lines_check);
 int spill_check_chunk(const struct spill_chunk *, int fd, uint64_t at) MUST_USE;
 
 /* Turn NAME.spill into NAME.damaged, or into NAME.2.damaged ... if that exists.
- * A NUL follows. */
+ * The name is NUL-terminated. */
 void spill_name_damaged(const struct spill *, struct buf *name);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lua51_source - translate a script for Lua 5.1 (LuaJIT) so that it calculates
- * in Lua 5.4 as it did there.
+ * in Lua 5.4 as it did in LuaJIT.
  *
  * LuaJIT has one type of number, and 10/2 is 5.  Lua 5.4 has two, and 10/2 is
  * 5.0, even in the text that becomes part of a path.  So `|0` is added to each

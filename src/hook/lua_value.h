@@ -6,16 +6,16 @@
  *     array                         table with a metatable that marks it
  *     map                           table
  *
- * Back: a table with a positive integer key becomes an array up to the largest
- * such key; its holes become nulls, and its other keys are lost.  An empty
- * table that was an array stays one.  Every other table becomes a map, with
- * its fields sorted by name, since Lua has no order.  A key that is a number or
- * a boolean becomes its text.  Functions, userdata and coroutines are rejected,
- * and so are tables nested deeper than JSON may be or larger than the reader's
- * remaining room.
- * With Enable_flb_null a null becomes flb_null, a light userdata, and survives
- * the way back; without it, a table cannot hold a null.  Type_Int_Key and
- * Type_Array_Key apply to the fields of all maps. */
+ * From Lua to a record, a table with a positive integer key becomes an array
+ * up to the largest such key; its holes become nulls, and its other keys are
+ * lost.  An empty table that was an array stays one.  Every other table
+ * becomes a map, with its fields sorted by name, since Lua has no order.  A
+ * key that is a number or a boolean becomes its text.  Functions, userdata and
+ * coroutines are rejected, and so are tables nested deeper than JSON may be or
+ * larger than the reader's remaining room.
+ * With Enable_flb_null a null becomes flb_null, a light userdata, which is
+ * converted back to a null; without it, a table cannot hold a null.
+ * Type_Int_Key and Type_Array_Key apply to the fields of all maps. */
 #ifndef HOOK_LUA_VALUE_H
 #define HOOK_LUA_VALUE_H
 
@@ -91,11 +91,11 @@ bool lua_value_shape(struct lua_reader *, lua_State *, int index,
 bool lua_value_take_room(struct lua_reader *, uint64_t count,
 			 size_t size_bytes) MUST_USE;
 
-/* Give the values that never were in Lua the form that they would have after
- * the way to Lua and back: without nulls (except inside arrays), each key of a
- * map once, whole floats as integers.  Values that were in Lua do not change,
- * and absent fields are removed from the record.  New values lie in the
- * reader's arena. */
+/* Give the values that never were in Lua the form that they would have after a
+ * conversion to Lua and back: without nulls (except inside arrays), each key
+ * of a map once, whole floats as integers.  Values that were in Lua do not
+ * change, and absent fields are removed from the record.  New values lie in
+ * the reader's arena. */
 void lua_value_normalize(const struct lua_reader *, struct record *);
 
 /* The null that stands for flb_null, unlike the null of an absent field. */

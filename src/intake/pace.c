@@ -8,7 +8,7 @@
 
 enum {
 	QUEUE_PART = 16,
-	BURST = 2, /* this many times the expected datagrams: no sleep */
+	BURST = 2, /* above this multiple of the expectation: no sleep */
 };
 
 void pace_received(struct pace *p, uint64_t messages, uint64_t bytes)

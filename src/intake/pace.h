@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pace - how long to let datagrams gather in a socket's queue.
  *
- * To wake up for each datagram costs more than the datagram itself.  While
+ * Waking up for each datagram costs more than receiving it.  While
  * datagrams arrive steadily, the receiver sleeps for the time in which, at the
  * measured rate, a sixteenth of the queue fills, but at most PACE_WAIT_MAX_US.
  * At other times it waits for the next datagram.  So at least 15 of 16 places

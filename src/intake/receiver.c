@@ -3,8 +3,8 @@
  *  1. datagrams arrive and libuv calls on_readable;
  *  2. receive() lets recvmmsg write them into the journal's slots and appends
  *     them to the journal;
- *  3. arrived() wakes the consumer at once if much waits, else after half of
- *     Flush;
+ *  3. arrived() wakes the consumer at once if much waits, otherwise after
+ *     half of Flush;
  *  4. under steady load the loop sleeps for a moment before it polls again, so
  *     that one recvmmsg call takes many datagrams (intake/pace.h).
  * Failure modes:

@@ -50,22 +50,23 @@
  *     datagrams in the slots are not in the ring; it appends them.  recvmmsg
  *     writes msg_len last, so each length stands for a datagram that is there,
  *     even an empty one; after the last one all lengths are JOURNAL_SLOT_EMPTY.
- *     Nothing of step 3 is seen: it is repeated with the same entries.
+ *     Step 3 left nothing that counts: it is repeated with the same entries.
  *  c. After head is stored, while the slots are emptied: slots_head is not
  *     head, so the datagrams are in the ring.
  *  d. While the block for the next head is written (with its count of dropped
- *     messages and its start): the block is not valid before head says so.
- *  e. In journal_take: it writes nothing.
+ *     messages and its start): the block is not valid before that head is
+ *     stored.
+ *  e. In journal_take: it writes nothing, so there is nothing to recover.
  *  f. In journal_note: the note counts once noted_count is stored, which is
  *     before the append that the note is for.
  *  g. After journal_note: the next process ends its first batch at
  *     noted_end_seq, and its sinks find the notes.  The notes stay, and new
  *     ones are added, until the first commit.
- *  h. In journal_commit: the block for the next tail is not valid before tail
- *     says so.  Either no message of the batch is committed, or all are.
+ *  h. In journal_commit: the block for the next tail is not valid before that
+ *     tail is stored.  Either no message of the batch is committed, or all are.
  *  i. After tail is stored: the notes have the number of an earlier commit and
  *     are void.
- *  j. In journal_open: the file has no name yet, or it is b again.  A row of
+ *  j. In journal_open: the file has no name yet, or this is case b.  A row of
  *     the table of inputs that was being written is empty; no message uses it.
  *
  * One loss remains, unless the file is on a tmpfs.  If recvmmsg stores to a

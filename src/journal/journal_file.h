@@ -16,8 +16,9 @@
 #include "base/check.h"
 #include "base/err.h"
 
-/* Open and lock the file; wait for another owner until that time of
- * clock_mono_ns.  *fd is -1 if there is no file.  *bytes is its size. */
+/* Open and lock the file; if another process owns it, wait for it until
+ * that time of clock_mono_ns.  *fd is -1 if there is no file.  *bytes is its
+ * size. */
 bool journal_file_lock(const char *path, int64_t until_ns, int *fd,
 		       size_t *bytes, struct err *) MUST_USE;
 

@@ -42,18 +42,18 @@ enum {
 static bool check_opts(const struct journal_opts *opts, struct err *e)
 {
 	if (opts->slots < 1 || opts->slots > JOURNAL_SLOTS_MAX)
-		return err_set(e, "journal: %u slots; allowed are 1 to %d",
+		return err_set(e, "journal: %u slots; must be 1 to %d",
 			       opts->slots, JOURNAL_SLOTS_MAX);
 	if (opts->slot_bytes < 1 || opts->slot_bytes > JOURNAL_SLOT_BYTES_MAX)
 		return err_set(e,
 			       "journal: messages of up to %zu bytes; "
-			       "allowed are 1 to %d",
+			       "must be 1 to %d",
 			       opts->slot_bytes, JOURNAL_SLOT_BYTES_MAX);
 	if (opts->ring_bytes > PTRDIFF_MAX / 2 - JOURNAL_PAGE_BYTES)
 		return err_set(e, "journal: %zu bytes are too many",
 			       opts->ring_bytes);
 	if (opts->counters_bytes > JOURNAL_COUNTERS_BYTES_MAX)
-		return err_set(e, "journal: %zu bytes of counters",
+		return err_set(e, "journal: %zu bytes of counters are too many",
 			       opts->counters_bytes);
 	CHECK(opts->input_count <= JOURNAL_INPUTS_MAX);
 	size_t need = journal_item_bytes(opts->slot_bytes);

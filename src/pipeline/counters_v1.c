@@ -40,7 +40,8 @@ static const char *const decoder[] = {
 	NULL,
 };
 
-/* The failures followed; their order depended on the kind of filter. */
+/* The counters of failures came after these, in an order that depended on the
+ * kind of filter. */
 static const char *const filter[] = {
 	"records_total",
 	"dropped_total",

@@ -399,7 +399,7 @@ static void on_time(struct supervisor *s)
 	int64_t now_ns = clock_mono_ns();
 	if (s->kill_ns != 0 && now_ns >= s->kill_ns) {
 		log_line(LOG_WARN, "supervisor",
-			 "worker=%d err=\"the worker did not leave in time\" "
+			 "worker=%d err=\"the worker did not exit in time\" "
 			 "action=\"killing it\"",
 			 (int)s->worker.pid);
 		s->kill_ns = 0;

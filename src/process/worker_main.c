@@ -69,11 +69,10 @@ static bool take_endpoints(const struct channel_message *go,
 		if (to->sockets[i] == NULL)
 			return false;
 		if (socket_kind(to->sockets[i]) != specs->sockets[i].kind)
-			return err_set(
-				e,
-				"descriptor %d is not a socket of the Mode "
-				"that the input has",
-				go->fds[i]);
+			return err_set(e,
+				       "descriptor %d is not a socket for the "
+				       "input's Mode",
+				       go->fds[i]);
 	}
 	if (specs->has_http)
 		to->http_fd = go->fds[specs->socket_count];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How yajl reads a text that json_flat.c left over:
+/* How yajl reads a text that json_flat.c could not read:
  * 1. yajl calls back for each token.  Values are collected on one stack; an
  *    open container is a field on it, followed by its children:
  *
@@ -15,7 +15,7 @@
  * If the text is not one object, the record was not touched.  If yajl stops at
  * a control character in a string, the text is read again with these escaped.
  * A yajl handle that has read one whole object can read the next one.  After
- * any other text it is in the middle of something and is replaced. */
+ * any other text its state is undefined, and it is replaced. */
 #include "record/json.h"
 
 #include <math.h>

@@ -12,8 +12,8 @@ static bool regex_takes(struct pattern *regex, struct span tag)
 	bool present;
 	if (!pattern_matches(regex, tag))
 		return false;
-	/* If any match starts at the first character, this is it: the regex
-	 * engine reports the leftmost match. */
+	/* The regex engine reports the leftmost match, so if a match starts at
+	 * the first character, it is the reported one. */
 	struct span match = pattern_group(regex, 0, &present);
 	return match.ptr == tag.ptr && match.len > 0;
 }

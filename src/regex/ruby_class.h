@@ -6,8 +6,9 @@
  *     [a-z&&[^aeiou]]     a consonant
  * PCRE2 has neither.  So a class is read into a set of 256 members and written
  * as a plain class.  With is_utf, the upper 128 members stand for all
- * characters beyond ASCII together.  A class that names single ones of them is
- * written member by member and cannot nest.  A part of ruby_regex. */
+ * characters beyond ASCII together.  A class that names individual characters
+ * beyond ASCII is written member by member and cannot nest.  This file is a
+ * part of ruby_regex. */
 #ifndef REGEX_RUBY_CLASS_H
 #define REGEX_RUBY_CLASS_H
 
@@ -30,8 +31,8 @@ bool ruby_letter_set(char letter, struct ruby_set *);
 /* Append the set as a class, [...]. */
 void ruby_put_set(struct buf *, const struct ruby_set *);
 
-/* With the cursor after \p or \P, append PCRE2's text for the property;
- * in_class: that of a class member.  False on an error. */
+/* With the cursor after \p or \P, append PCRE2's text for the property.
+ * With in_class, the property is a member of a class.  False on an error. */
 bool ruby_put_property(struct ruby_cursor *, bool in_class,
 		       struct buf *) MUST_USE;
 

@@ -33,7 +33,7 @@ struct ruby_regex {
 	struct buf names; /* of n0, n1, ..., each NUL-terminated */
 	bool is_utf;
 	bool has_names;
-	bool tells_apart; /* bytes from characters */
+	bool tells_apart; /* matching bytes differs from characters */
 };
 
 /* `source` may have /slashes/imx around it.  False on an error. */

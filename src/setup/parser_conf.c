@@ -39,7 +39,7 @@ const struct conf_key_spec parser_conf_keys[] = {
 	 .help = "The offset of times without a zone, like +0900. The default "
 		 "is the zone of the process (TZ), or UTC."},
 	{"Time_Zone", CONF_TEXT,
-	 .help = "The zone of times without one, like Asia/Tokyo."},
+	 .help = "The zone of times without a zone, like Asia/Tokyo."},
 	{"Time_System_Timezone", CONF_BOOL,
 	 .help = "Times without a zone are in the system's zone; when set to "
 		 "off, in UTC."},

@@ -61,7 +61,7 @@ static bool add(struct assembly *a, const struct journal_input *input,
 	const struct parser *parser = decoder_parser(d);
 	log_line(LOG_WARN, "journal",
 		 "input=%s address=%s err=\"the input was removed while "
-		 "messages of it waited in the journal\" action=\"decoding "
+		 "its messages waited in the journal\" action=\"decoding "
 		 "them with tag %s and parser %s\"",
 		 decoder_name(d), input != NULL ? input->address : "unknown",
 		 decoder_tag(d),

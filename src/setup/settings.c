@@ -12,7 +12,8 @@
 
 const struct conf_key_spec settings_keys[] = {
 	{"Flush", CONF_SECONDS, .default_text = "1",
-	 .help = "A line is in its file at most this long after its arrival."},
+	 .help = "The longest time from a message's arrival until its line is "
+		 "written."},
 	{"Grace", CONF_SECONDS, .default_text = "5",
 	 .help = "The longest time for a graceful shutdown; -1 waits forever."},
 	{"Log_Level", CONF_CHOICE, .default_text = "info",
@@ -32,11 +33,11 @@ const struct conf_key_spec settings_keys[] = {
 	{"Health_Check", CONF_BOOL, .default_text = "off",
 	 .help = "/api/v1/health answers 500 while outputs fail too often."},
 	{"HC_Errors_Count", CONF_INT, .default_text = "5",
-	 .help = "Up to this number of errors within HC_Period, the health is "
-		 "good."},
+	 .help = "Health_Check fails after more than this number of errors "
+		 "within HC_Period."},
 	{"HC_Retry_Failure_Count", CONF_INT, .default_text = "5",
-	 .help = "Up to this number of dropped lines within HC_Period, the "
-		 "health is good."},
+	 .help = "Health_Check fails after more than this number of dropped "
+		 "lines within HC_Period."},
 	{"HC_Period", CONF_SECONDS, .default_text = "60",
 	 .help = "The period over which Health_Check counts."},
 	{"Hot_Reload", CONF_BOOL, .default_text = "off",

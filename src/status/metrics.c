@@ -163,7 +163,7 @@ static void put_journal(struct buf *b, const struct metrics *m)
 	head(b, "pipeline_batches_total", "counter", "Batches committed.");
 	plain(b, "pipeline_batches_total", m->view->totals.batches);
 	head(b, "pipeline_blocked", "gauge",
-	     "1 while the disk of an output rejects writes, else 0.");
+	     "1 while the disk of an output rejects writes, otherwise 0.");
 	plain(b, "pipeline_blocked", m->view->is_blocked);
 	put_cpu(b, m->view);
 }
@@ -298,8 +298,8 @@ static void put_sinks(struct buf *b, const struct pipeline_view *v)
 		ROW(fsyncs_total, "counter",
 		    "Calls of fsync(), see the key Fsync."),
 		ROW(recovered_bytes_total, "counter",
-		    "Bytes of a killed process that were found in the files, "
-		    "so that they were not written again."),
+		    "Bytes that a killed process had already written, and that "
+		    "were not written again."),
 		ROW(files_open, "gauge", "Files that are open."),
 		ROW(lines_spilled, "gauge",
 		    "Lines that wait in spills; part of lines_queued."),

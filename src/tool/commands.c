@@ -20,7 +20,8 @@ static const struct command commands[] = {
 	{
 		.name = "journal",
 		.usage = "[-v] FILE",
-		.help = "Show what is in a journal; with -v also the messages.",
+		.help = "Show the state of a journal; with -v, print its "
+			"messages too.",
 		.needs_operand = true,
 		.takes_operand = true,
 		.run = journal_show,
@@ -30,8 +31,8 @@ static const struct command commands[] = {
 		.usage = "FILE -c FILE [--rate N]",
 		.help = "Send dead letters, or the messages of a journal that "
 			"was set aside, to the sluiced with this "
-			"configuration.  They get a new arrival time.  At most "
-			"N messages per second.",
+			"configuration.  They get a new arrival time.  With "
+			"--rate, send at most N messages per second.",
 		.needs_operand = true,
 		.takes_operand = true,
 		.needs_conf = true,

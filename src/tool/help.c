@@ -57,15 +57,15 @@ void help_put(FILE *to)
 	fputs("usage: sluiced " OPTION_USAGE "\n", to);
 	for (size_t i = 0; (c = commands_at(i)) != NULL; i++)
 		fprintf(to, "       sluiced %s %s\n", c->name, c->usage);
-	fputs("\nCollects nginx's access log over syslog and appends it, "
-	      "parsed, routed and\nrendered as a Fluent Bit configuration "
-	      "says, to files.\n\nOptions:\n",
+	fputs("\nCollects nginx's access log over syslog and appends it to "
+	      "files.  A Fluent Bit\nconfiguration says how lines are "
+	      "parsed, routed and written.\n\nOptions:\n",
 	      to);
 	for (size_t i = 0; (row = option_rows_at(i)) != NULL; i++)
 		if (row->help != NULL)
 			put_option(to, row);
-	fputs("\nOptions that set a key of [SERVICE] yield to the same key in "
-	      "the file.\n\nCommands:\n",
+	fputs("\nIf the file sets the same key of [SERVICE] as an option, the "
+	      "file wins.\n\nCommands:\n",
 	      to);
 	for (size_t i = 0; (c = commands_at(i)) != NULL; i++)
 		put_wrapped(to, c->help, fprintf(to, "  %s", c->name));

@@ -9,18 +9,19 @@ static const char in_file[] = "inputs, filters and outputs are configured in "
 static const struct option_row option_rows[] = {
 	{'c', "config", .argument = "FILE",
 	 .help = "read this configuration; YAML if its name ends in .yaml "
-		 "or .yml, else Fluent Bit's classic format"},
+		 "or .yml, otherwise Fluent Bit's classic format"},
 	{'R', "parser", .argument = "FILE",
 	 .help = "read one more Parsers_File", .key = "Parsers_File"},
 	{'w', "workdir", .argument = "DIR",
 	 .help = "change to this directory first"},
 	{'D', "dry-run",
 	 .help = "check configuration, parsers, scripts and output "
-		 "directories; bind and write nothing"},
+		 "directories; bind no socket, write no file"},
 	{'u', "allow-unknown",
 	 .help = "report unknown keys as warnings instead of errors"},
 	{'n', "no-supervisor",
-	 .help = "run as one process that nobody restarts, for debugging"},
+	 .help = "run as one process, without a supervisor that restarts "
+		 "it, for debugging"},
 	{'q', "quiet", .help = "log errors only, unless Log_Level is set"},
 	{'v', "verbose",
 	 .help = "log everything, including the contents of bad messages"},

@@ -203,8 +203,8 @@ static void a_file_that_is_far_too_large_is_refused(void **state)
 {
 	(void)state;
 	assert_conf_refused("/dev/zero",
-			    "/dev/zero: larger than 64 MiB, the most that a "
-			    "configuration file may have");
+			    "/dev/zero: larger than 64 MiB, the limit for a "
+			    "configuration file");
 }
 
 static void variables_are_replaced_once_everywhere(void **state)

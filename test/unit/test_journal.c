@@ -388,7 +388,7 @@ static void a_ring_smaller_than_a_message_is_an_error(void **state)
 		{4096, 4065, 1, "needs 4104"},
 		{0, 8, 1, "needs 40"},
 		{4096, 0, 1, "messages of up to 0 bytes"},
-		{4096, SIZE_MAX, 1, "allowed are"},
+		{4096, SIZE_MAX, 1, "must be"},
 		{4096, 8, 0, "0 slots"},
 		{4096, 8, 1025, "1025 slots"},
 		{SIZE_MAX, 8, 1, "too many"},
