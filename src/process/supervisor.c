@@ -259,7 +259,7 @@ static void on_ready(struct supervisor *s, struct child *child,
 	if (!endpoints_set(&s->endpoints, &child->specs, &e)) {
 		kill(child->pid, SIGKILL);
 		if (s->state == STARTING) {
-			fprintf(stderr, "sluiced: %s\n", e.text);
+			log_failure(e.text);
 			end(s, e.exit_code);
 			return;
 		}
@@ -475,7 +475,7 @@ int supervisor_run(const struct assemble_opts *opts)
 	if (!log_open(NULL, opts->log_level, &e) || !watch_signals(&s, &e) ||
 	    !endpoints_adopt_systemd(&s.endpoints, &e) ||
 	    !handover_open(&s.handover, &e)) {
-		fprintf(stderr, "sluiced: %s\n", e.text);
+		log_failure(e.text);
 		return e.exit_code;
 	}
 	if (!spawn(&s, &s.worker))

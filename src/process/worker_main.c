@@ -12,7 +12,7 @@
 
 static int failed(const struct err *e)
 {
-	fprintf(stderr, "sluiced: %s\n", e->text);
+	log_failure(e->text);
 	return e->exit_code;
 }
 

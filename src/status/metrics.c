@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/log_output.h"
 #include "intake/socket.h"
 #include "journal/journal.h"
 #include "pipeline/pipeline.h"
@@ -334,6 +335,10 @@ void metrics_put(struct buf *b, const struct metrics *m)
 	put_filters(b, m->view);
 	put_sinks(b, m->view);
 	put_worker_counts(b, m->worker_counts);
+	head(b, "log_lines_dropped_total", "counter",
+	     "Lines of sluiced's own log that the worker could not write, "
+	     "because nobody reads the log or its disk is full or hangs.");
+	plain(b, "log_lines_dropped_total", log_output_dropped_total());
 	head(b, "uptime_seconds", "gauge", "Seconds since the worker started.");
 	plain(b, "uptime_seconds", (uint64_t)m->uptime_s);
 	head(b, "build_info", "gauge", "The running version, as a label.");

@@ -112,6 +112,7 @@ static struct span content(struct fixture *f, const char *name)
 {
 	char path[128];
 	snprintf(path, sizeof path, "%s/%s", f->dir, name);
+	wait_for_log();
 	if (!file_read(path, &f->text))
 		return SPAN("(no file)");
 	buf_text(&f->text);

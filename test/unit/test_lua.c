@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "files.h"
 
 static void the_return_code_decides_what_happens_to_the_record(void **state)
 {
@@ -226,6 +227,7 @@ static void the_message_of_an_error_is_logged(void **state)
 	hook_unit_give(f, "{\"secret\":\"s3cret\"}");
 	hook_unit_give(f, "{}"); /* too soon to be logged again */
 	assert_true(log_open("/dev/stderr", LOG_INFO, &e));
+	wait_for_log();
 	assert_true(file_read(log, &content));
 	unlink(log);
 	const char *text = buf_text(&content);

@@ -80,7 +80,7 @@ class Daemon:
     it."""
 
     def __init__(self, room, config, args=(), env=None, listen=None,
-                 wrapper=(), cwd=None, binary=SLUICED):
+                 wrapper=(), cwd=None, binary=SLUICED, stderr=None):
         self.room = room
         self.args = args
         argv = [*wrapper]
@@ -96,7 +96,7 @@ class Daemon:
                 [*argv, binary, "-c", str(config), *args],
                 cwd=cwd or room.path, env=environment(env),
                 stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, start_new_session=True,
+                stdout=log, stderr=stderr or log, start_new_session=True,
                 pass_fds=[listen.fileno()] if listen else [])
         try:
             wait_until(self._is_ready, lambda: f"ready:\n{self.log()}")
