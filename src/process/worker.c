@@ -2,7 +2,8 @@
 /* The happy path:
  *  1. worker_run opens the journal, and starts HTTP, the receiver, the pipeline
  *     thread and signals on one libuv loop.  The worker sends WORKING.
- *  2. On SIGTERM, drain() receives until no datagram has come for a second.
+ *  2. On SIGTERM, drain() receives until no sender is connected.  If there may
+ *     be senders that cannot be seen, also no datagram has come for a second.
  *  3. finish() refuses senders and reads the data that the kernel still holds.
  *     Then pipeline_finish writes everything that is in the journal.
  *  4. on_finished logs the final counts and closes all handles.
@@ -30,6 +31,7 @@
 #include "base/mem.h"
 #include "intake/endpoints.h"
 #include "intake/receiver.h"
+#include "intake/senders.h"
 #include "journal/journal.h"
 #include "pipeline/pipeline.h"
 #include "setup/assemble.h"
@@ -39,11 +41,12 @@
 
 enum {
 	SLOTS = 64, /* datagrams for one recvmmsg */
-	/* Draining ends after this many ticks without a datagram: after 1 to
+	/* Senders are looked for every tick.  Those that cannot be seen are
+	 * taken for gone after this many ticks without a datagram: after 1 to
 	 * 1.25 s.  Ticks are counted, so that a stall of the whole machine
 	 * counts as one tick. */
 	IDLE_TICK_MS = 250,
-	IDLE_TICKS = 5,
+	IDLE_TICKS = 6,
 	STUCK_MS = 5000, /* after Grace: the process ends */
 };
 
@@ -88,7 +91,9 @@ static void finish(struct worker *w)
 	receiver_finish(w->receiver, on_received_all, w);
 }
 
-/* The loop runs timers before it polls, so look for datagrams first. */
+/* Nobody can send any more, or those who may not be seen were silent for a
+ * second.  The loop runs timers before it polls, so look for datagrams first.
+ */
 static void on_idle_tick(uv_timer_t *timer)
 {
 	struct worker *w = timer->data;
@@ -96,7 +101,9 @@ static void on_idle_tick(uv_timer_t *timer)
 	uint64_t arrivals = receiver_arrivals(w->receiver);
 	w->idle_ticks = arrivals == w->arrivals ? w->idle_ticks + 1 : 0;
 	w->arrivals = arrivals;
-	if (w->idle_ticks >= IDLE_TICKS)
+	struct senders senders = senders_of(w->opts->endpoints);
+	if (senders.connected == 0 &&
+	    (!senders.has_unseen || w->idle_ticks >= IDLE_TICKS))
 		finish(w);
 }
 
@@ -127,12 +134,22 @@ static void on_grace_over(uv_timer_t *timer)
 
 static void drain(struct worker *w, int64_t grace_ms)
 {
-	log_line(LOG_INFO, "worker", "state=draining grace_ms=%" PRId64,
-		 grace_ms);
+	struct senders senders = senders_of(w->opts->endpoints);
+	log_line(LOG_INFO, "worker",
+		 "state=draining grace_ms=%" PRId64 " senders=%zu until=\"%s\"",
+		 grace_ms, senders.connected,
+		 senders.has_unseen ? "no sender is connected, and no datagram "
+				      "came for 1 s"
+				    : "no sender is connected");
+	if (senders.has_no_source)
+		log_line(LOG_WARN, "worker",
+			 "err=\"the kernel does not tell who is connected to "
+			 "the socket\" action=\"waiting for 1 s without a "
+			 "datagram; a request that takes longer loses its "
+			 "line\"");
 	w->state = DRAINING;
 	w->arrivals = receiver_arrivals(w->receiver);
-	uv_timer_start(&w->idle_timer, on_idle_tick, IDLE_TICK_MS,
-		       IDLE_TICK_MS);
+	uv_timer_start(&w->idle_timer, on_idle_tick, 0, IDLE_TICK_MS);
 	uv_timer_start(&w->grace_timer, on_grace_over, (uint64_t)grace_ms, 0);
 }
 
