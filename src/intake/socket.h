@@ -72,7 +72,9 @@ void socket_address(const struct socket_opts *,
 	X(receives_total, counter, "System calls that received data")       \
 	X(errors_total, counter, "Receive errors")                          \
 	X(kernel_dropped_total, counter,                                    \
-	  "UDP datagrams dropped because the receive buffer was full")      \
+	  "UDP datagrams dropped because the receive buffer was full; "     \
+	  "there is none for Unix sockets, whose senders are refused and "  \
+	  "which the kernel does not count")                                \
 	X(connections_total, counter, "Connections accepted")               \
 	X(connections, gauge, "Connections open")                           \
 	X(stream_messages_total, counter, "Messages received from streams") \

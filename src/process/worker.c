@@ -394,6 +394,7 @@ static void start_receiver(struct worker *w)
 			.name = in->name,
 			.socket = socket_stats(s),
 			.queue_length = socket_queue_length(s),
+			.counts_kernel_drops = socket_kind(s) == SOCKET_UDP,
 		};
 	}
 	w->receiver = receiver_new(&opts);

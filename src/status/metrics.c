@@ -194,11 +194,15 @@ static void put_inputs(struct buf *b, const struct metrics *m)
 	};
 	for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
 		head(b, rows[r].name, rows[r].type, rows[r].help);
+		bool is_of_kernel =
+			rows[r].offset ==
+			offsetof(struct socket_stats, kernel_dropped_total);
 		for (size_t i = 0; i < m->input_count; i++)
-			sample(b, rows[r].name,
-			       (struct labels){"input", m->inputs[i].name,
-					       NULL},
-			       figure(m->inputs[i].socket, &rows[r]));
+			if (!is_of_kernel || m->inputs[i].counts_kernel_drops)
+				sample(b, rows[r].name,
+				       (struct labels){"input",
+						       m->inputs[i].name, NULL},
+				       figure(m->inputs[i].socket, &rows[r]));
 	}
 	head(b, "input_queue_length", "gauge",
 	     "net.unix.max_dgram_qlen when the socket was created.  The kernel "

@@ -23,6 +23,7 @@ struct metrics_input {
 	const char *name;
 	const struct socket_stats *socket;
 	unsigned queue_length;
+	bool counts_kernel_drops; /* the kernel counts them: UDP */
 };
 
 /* The health of the outputs within the last HC_Period. */
