@@ -103,7 +103,7 @@ static void close_others(const struct endpoints *of,
 }
 
 bool endpoints_set(struct endpoints *had, const struct endpoint_specs *specs,
-		   struct err *e)
+		   bool kept[ENDPOINTS_MAX], struct err *e)
 {
 	struct endpoints next;
 	endpoints_init(&next);
@@ -112,9 +112,20 @@ bool endpoints_set(struct endpoints *had, const struct endpoint_specs *specs,
 		close_others(&next, had);
 		return false;
 	}
+	for (uint32_t i = 0; kept != NULL && i < had->specs.socket_count; i++)
+		kept[i] = has(&next, had->sockets[i]);
 	close_others(had, &next);
 	*had = next;
 	return true;
+}
+
+bool endpoints_restore(struct endpoints *e)
+{
+	bool are_good = true;
+	for (uint32_t i = 0; i < e->specs.socket_count; i++)
+		if (!socket_restore(e->sockets[i]))
+			are_good = false;
+	return are_good;
 }
 
 void endpoints_close(struct endpoints *e)
@@ -125,13 +136,7 @@ void endpoints_close(struct endpoints *e)
 	*e = none;
 }
 
-bool endpoints_have(const struct endpoints *e, const struct socket_spec *spec)
-{
-	struct socket_opts opts = opts_of(spec);
-	return find(e, &opts) != NULL;
-}
-
-/* endpoints_set finds out later which input the socket belongs to. */
+/* endpoints_set finds out later what the socket is for. */
 static bool adopt(struct endpoints *to, int fd, struct err *e)
 {
 	if (to->specs.socket_count == ENDPOINTS_MAX)

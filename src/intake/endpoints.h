@@ -44,16 +44,18 @@ struct endpoints {
 void endpoints_init(struct endpoints *e);
 
 /* Make `e` match the specs: endpoints that it has stay open, new ones are
- * opened, and those that are no longer wanted are closed.  On failure, `e` is
+ * opened, and those that are no longer wanted are closed.  `kept` says for each
+ * socket that `e` had whether it stays; it may be NULL.  On failure, `e` is
  * unchanged. */
 bool endpoints_set(struct endpoints *e, const struct endpoint_specs *,
-		   struct err *) MUST_USE;
+		   bool kept[ENDPOINTS_MAX], struct err *) MUST_USE;
+
+/* Restore the paths of Unix sockets that somebody removed (socket_restore).
+ * False if a socket is lost: endpoints_set opens another in its place. */
+bool endpoints_restore(struct endpoints *e);
 
 /* Close all endpoints. */
 void endpoints_close(struct endpoints *e);
-
-/* Whether a socket with these specs is open. */
-bool endpoints_have(const struct endpoints *, const struct socket_spec *);
 
 /* Take over the sockets that systemd opened and passed (LISTEN_FDS, see
  * sd_listen_fds(3)).  endpoints_set then uses them for specs with the same

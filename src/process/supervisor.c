@@ -23,8 +23,8 @@
  *  - the old worker of a reload does not leave in time: the supervisor kills
  *    it.  Only connections that it could not hand over are lost
  *    (journal/journal.h);
- *  - the supervisor is killed: the worker notices that its channel is closed,
- *    and leaves. */
+ *  - somebody removes a socket's path: the supervisor restores it, or reloads;
+ *  - the supervisor is killed: the worker sees its channel close, and leaves. */
 #include "process/supervisor.h"
 
 #include <errno.h>
@@ -53,6 +53,8 @@ enum {
 	BACKOFF_MIN_MS = 100,
 	BACKOFF_MAX_MS = 5000,
 	LEAVE_MS = 30000,
+	LOOK_MS = 1000,	       /* for the sockets' paths */
+	LOOK_AGAIN_MS = 10000, /* after a reload that opens a lost one */
 };
 
 enum supervisor_state { STARTING, RUNNING, STOPPING };
@@ -79,6 +81,7 @@ struct supervisor {
 	sigset_t mask_before;
 	int64_t restart_ns;	/* 0: no restart is due */
 	int64_t kill_ns;	/* when to kill a leaving worker; 0: none */
+	int64_t look_ns;	/* when to look for the sockets' paths */
 	int64_t stop_ns;	/* when the signal to stop came */
 	int stop_signal;	/* held until the first worker works; 0: none */
 	unsigned quick_deaths;	/* in a row */
@@ -213,7 +216,8 @@ static void take_over(struct supervisor *s)
 static void hand_over(struct supervisor *s)
 {
 	struct err e;
-	if (!endpoints_set(&s->endpoints, &s->next.specs, &e)) {
+	struct channel_message m = {.kind = CHANNEL_LEAVE};
+	if (!endpoints_set(&s->endpoints, &s->next.specs, m.kept_by_next, &e)) {
 		kill(s->next.pid, SIGKILL);
 		log_line(LOG_ERROR, "supervisor", "err=\"%s\"", e.text);
 		return; /* its death is counted as the failed reload */
@@ -223,11 +227,6 @@ static void hand_over(struct supervisor *s)
 		take_over(s);
 		return;
 	}
-	struct channel_message m = {.kind = CHANNEL_LEAVE};
-	const struct endpoint_specs *its = &s->worker.specs;
-	for (uint32_t i = 0; i < its->socket_count; i++)
-		m.kept_by_next[i] =
-			endpoints_have(&s->endpoints, &its->sockets[i]);
 	if (!channel_send(s->worker.channel, &m))
 		kill(s->worker.pid, SIGKILL);
 	s->worker.is_leaving = true;
@@ -256,7 +255,7 @@ static void on_ready(struct supervisor *s, struct child *child,
 		return;
 	}
 	struct err e = {0};
-	if (!endpoints_set(&s->endpoints, &child->specs, &e)) {
+	if (!endpoints_set(&s->endpoints, &child->specs, NULL, &e)) {
 		kill(child->pid, SIGKILL);
 		if (s->state == STARTING) {
 			log_failure(e.text);
@@ -394,9 +393,22 @@ static void on_signal(struct supervisor *s)
 	}
 }
 
+/* Without the path no new sender can connect. */
+static void look_for_paths(struct supervisor *s, int64_t now_ns)
+{
+	if (s->state != RUNNING || now_ns < s->look_ns)
+		return;
+	s->look_ns = now_ns + LOOK_MS * NS_PER_MS;
+	if (endpoints_restore(&s->endpoints) || s->next.pid != 0)
+		return;
+	s->look_ns = now_ns + LOOK_AGAIN_MS * NS_PER_MS;
+	reload(s);
+}
+
 static void on_time(struct supervisor *s)
 {
 	int64_t now_ns = clock_mono_ns();
+	look_for_paths(s, now_ns);
 	if (s->kill_ns != 0 && now_ns >= s->kill_ns) {
 		log_line(LOG_WARN, "supervisor",
 			 "worker=%d err=\"the worker did not exit in time\" "
@@ -414,11 +426,12 @@ static void on_time(struct supervisor *s)
 
 static int wait_ms(const struct supervisor *s)
 {
+	const int64_t dues_ns[] = {s->restart_ns, s->kill_ns,
+				   s->state == RUNNING ? s->look_ns : 0};
 	int64_t until_ns = 0;
-	if (s->restart_ns != 0)
-		until_ns = s->restart_ns;
-	if (s->kill_ns != 0 && (until_ns == 0 || s->kill_ns < until_ns))
-		until_ns = s->kill_ns;
+	for (size_t i = 0; i < sizeof dues_ns / sizeof *dues_ns; i++)
+		if (dues_ns[i] != 0 && (until_ns == 0 || dues_ns[i] < until_ns))
+			until_ns = dues_ns[i];
 	if (until_ns == 0)
 		return -1;
 	int64_t left_ns = until_ns - clock_mono_ns();

@@ -137,7 +137,7 @@ int worker_main_alone(const struct assemble_opts *opts)
 		.assembly = assembly, .endpoints = &endpoints, .channel = -1};
 	bool ok = assembly != NULL && specs_of(assembly, &specs, &e) &&
 		  endpoints_adopt_systemd(&endpoints, &e) &&
-		  endpoints_set(&endpoints, &specs, &e) &&
+		  endpoints_set(&endpoints, &specs, NULL, &e) &&
 		  worker_run(&worker, &e);
 	endpoints_close(&endpoints);
 	assembly_free(assembly);

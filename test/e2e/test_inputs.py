@@ -320,3 +320,63 @@ def test_an_endless_line_costs_bounded_memory(room, out, start):
     assert peak_kib < 16 * 1024, status
     assert out.lines() == [b"x" * 212992, b"next"]
     assert daemon.metrics().sum("sluiced_input_truncated_total") == 1
+
+
+RESTORED = 'err="somebody removed the socket" action="restored'
+LOST = 'action="opening another; nginx connects to it'
+
+
+def test_a_removed_socket_is_restored_and_no_sender_notices(room, out, start):
+    daemon = start(config(room, section(
+        "INPUT", "Name syslog", "Tag a", f"Path {room.socket}", "Parser all")))
+    with Sender(room.socket) as old:
+        old.send(b"before")
+        for turn in range(2):
+            room.socket.unlink()
+            wait_until(room.socket.exists, "the socket")
+            with Sender(room.socket) as new:
+                new.send(b"new")
+            old.send(b"old")
+        daemon.wait_for_messages(5)
+    assert sorted(out.lines()) == [b"before", b"new", b"new", b"old", b"old"]
+    assert daemon.log().count(RESTORED) == 2
+    assert LOST not in daemon.log()
+    daemon.stop()
+    assert list(room.socket.parent.glob(".s.*")) == []
+
+
+@pytest.mark.parametrize("mode, kind", [
+    ("unix_udp", socket.SOCK_DGRAM), ("unix_tcp", socket.SOCK_STREAM)])
+def test_a_socket_whose_directory_is_replaced_is_opened_again(
+        room, out, start, mode, kind):
+    """What was sent to the old socket is not lost, and its senders are told, so
+    that they connect again."""
+    place = room.path / "run"
+    place.mkdir()
+    path = place / "access.sock"
+    end = b"\n" if kind == socket.SOCK_STREAM else b""
+    daemon = start(config(room, section(
+        "INPUT", "Name syslog", "Tag a", f"Path {path}", f"Mode {mode}",
+        "Parser all")))
+    with socket.socket(socket.AF_UNIX, kind) as old:
+        old.connect(str(path))
+        old.send(b"old" + end)
+        place.rename(room.path / "gone")
+        place.mkdir()
+        wait_until(path.exists, "the socket")
+        with socket.socket(socket.AF_UNIX, kind) as new:
+            new.connect(str(path))
+            new.send(b"new" + end)
+            daemon.wait_for_messages(2)
+        # A stream may only be told when it is read.
+        wait_until(lambda: is_refused(old, b"late" + end), "the old socket")
+    assert sorted(out.lines())[-2:] == [b"new", b"old"]
+    assert LOST in daemon.log()
+
+
+def is_refused(sender, message):
+    try:
+        sender.send(message)
+    except OSError:
+        return True
+    return False
