@@ -195,8 +195,8 @@ bool log_output_open(const char *path, struct err *e)
 
 /* --- writing */
 
-/* Standard error could not be opened anew, as when it belongs to another user.
- * Room for a line is all that can be asked for; another writer may take it. */
+/* For standard error itself: room for a line is all that can be asked for, and
+ * another writer may take it. */
 static bool has_room(int fd)
 {
 	struct pollfd p = {.fd = fd, .events = POLLOUT};
@@ -207,6 +207,7 @@ static bool put(const struct log_sink *o, const char *line, size_t len)
 {
 	if (o->is_socket)
 		return send(o->fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+	/* It could not be opened anew, as when it belongs to another user. */
 	if (o->fd == STDERR_FILENO && !has_room(o->fd))
 		return false;
 	return write(o->fd, line, len) >= 0;
@@ -226,7 +227,8 @@ bool log_output_write(const char *line, size_t len)
 
 void log_output_write_stderr(const char *line, size_t len)
 {
-	(void)put(&to_stderr, line, len);
+	if (has_room(STDERR_FILENO))
+		(void)!write(STDERR_FILENO, line, len);
 }
 
 bool log_output_flush(void)

@@ -24,7 +24,7 @@
  *    it.  Only connections that it could not hand over are lost
  *    (journal/journal.h);
  *  - somebody removes a socket's path: the supervisor restores it, or reloads;
- *  - the supervisor is killed: the worker sees its channel close, and leaves. */
+ *  - the supervisor is killed: the worker sees its channel close and leaves. */
 #include "process/supervisor.h"
 
 #include <errno.h>

@@ -70,9 +70,9 @@ void help_put(FILE *to)
 	for (size_t i = 0; (c = commands_at(i)) != NULL; i++)
 		put_wrapped(to, c->help, fprintf(to, "  %s", c->name));
 	fputs("\nSignals: SIGTERM and SIGINT stop: sluiced receives until no "
-	      "sender is\nconnected or Grace is over, writes everything and exits "
-	      "with 0.  SIGHUP\nreloads the configuration.  SIGUSR1 reopens the "
-	      "files.\nExit codes: 0 stopped, 64 usage, 70 bug, "
+	      "sender is\nconnected or Grace is over, writes everything and "
+	      "exits with 0.  SIGHUP\nreloads the configuration.  SIGUSR1 "
+	      "reopens the files.\nExit codes: 0 stopped, 64 usage, 70 bug, "
 	      "71 system, 78 configuration.\n",
 	      to);
 }
