@@ -7,14 +7,19 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "intake/http_listen.h"
 
-enum { LISTEN_FDS_START = 3 }; /* SD_LISTEN_FDS_START */
+enum {
+	LISTEN_FDS_START = 3, /* SD_LISTEN_FDS_START */
+	LOOK_MS = 1000,
+	LOOK_AGAIN_MS = 10000, /* while a socket is lost */
+};
 
 void endpoints_init(struct endpoints *e)
 {
-	*e = (struct endpoints){.http_fd = -1};
+	*e = (struct endpoints){.http_fd = -1, .look_ns = 1};
 }
 
 static struct socket_opts opts_of(const struct socket_spec *spec)
@@ -119,12 +124,15 @@ bool endpoints_set(struct endpoints *had, const struct endpoint_specs *specs,
 	return true;
 }
 
-bool endpoints_restore(struct endpoints *e)
+bool endpoints_restore(struct endpoints *e, int64_t now_ns)
 {
 	bool are_good = true;
+	if (now_ns < e->look_ns)
+		return true;
 	for (uint32_t i = 0; i < e->specs.socket_count; i++)
 		if (!socket_restore(e->sockets[i]))
 			are_good = false;
+	e->look_ns = now_ns + (are_good ? LOOK_MS : LOOK_AGAIN_MS) * NS_PER_MS;
 	return are_good;
 }
 
@@ -136,7 +144,7 @@ void endpoints_close(struct endpoints *e)
 	*e = none;
 }
 
-/* endpoints_set finds out later what the socket is for. */
+/* endpoints_set finds out later which input the socket belongs to. */
 static bool adopt(struct endpoints *to, int fd, struct err *e)
 {
 	if (to->specs.socket_count == ENDPOINTS_MAX)

@@ -53,8 +53,6 @@ enum {
 	BACKOFF_MIN_MS = 100,
 	BACKOFF_MAX_MS = 5000,
 	LEAVE_MS = 30000,
-	LOOK_MS = 1000,	       /* for the sockets' paths */
-	LOOK_AGAIN_MS = 10000, /* after a reload that opens a lost one */
 };
 
 enum supervisor_state { STARTING, RUNNING, STOPPING };
@@ -81,7 +79,6 @@ struct supervisor {
 	sigset_t mask_before;
 	int64_t restart_ns;	/* 0: no restart is due */
 	int64_t kill_ns;	/* when to kill a leaving worker; 0: none */
-	int64_t look_ns;	/* when to look for the sockets' paths */
 	int64_t stop_ns;	/* when the signal to stop came */
 	int stop_signal;	/* held until the first worker works; 0: none */
 	unsigned quick_deaths;	/* in a row */
@@ -393,22 +390,12 @@ static void on_signal(struct supervisor *s)
 	}
 }
 
-/* Without the path no new sender can connect. */
-static void look_for_paths(struct supervisor *s, int64_t now_ns)
-{
-	if (s->state != RUNNING || now_ns < s->look_ns)
-		return;
-	s->look_ns = now_ns + LOOK_MS * NS_PER_MS;
-	if (endpoints_restore(&s->endpoints) || s->next.pid != 0)
-		return;
-	s->look_ns = now_ns + LOOK_AGAIN_MS * NS_PER_MS;
-	reload(s);
-}
-
 static void on_time(struct supervisor *s)
 {
 	int64_t now_ns = clock_mono_ns();
-	look_for_paths(s, now_ns);
+	if (s->state == RUNNING && !endpoints_restore(&s->endpoints, now_ns) &&
+	    s->next.pid == 0)
+		reload(s);
 	if (s->kill_ns != 0 && now_ns >= s->kill_ns) {
 		log_line(LOG_WARN, "supervisor",
 			 "worker=%d err=\"the worker did not exit in time\" "
@@ -427,7 +414,8 @@ static void on_time(struct supervisor *s)
 static int wait_ms(const struct supervisor *s)
 {
 	const int64_t dues_ns[] = {s->restart_ns, s->kill_ns,
-				   s->state == RUNNING ? s->look_ns : 0};
+				   s->state == RUNNING ? s->endpoints.look_ns
+						       : 0};
 	int64_t until_ns = 0;
 	for (size_t i = 0; i < sizeof dues_ns / sizeof *dues_ns; i++)
 		if (dues_ns[i] != 0 && (until_ns == 0 || dues_ns[i] < until_ns))
