@@ -24,7 +24,7 @@ struct csv {
 
 static const struct conf_key_spec keys[] = {
 	{"Delimiter", CONF_CHOICE, .default_text = "comma",
-	 .help = "What separates columns: comma, tab or space."},
+	 .help = "What separates columns: a character, or comma, tab, space."},
 	{"csv_column_names", CONF_BOOL, .default_text = "off",
 	 .help = "Begin an empty file with a line of column names."},
 	{.name = NULL},

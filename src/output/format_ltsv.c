@@ -20,7 +20,7 @@ struct ltsv {
 
 static const struct conf_key_spec keys[] = {
 	{"Delimiter", CONF_CHOICE, .default_text = "tab",
-	 .help = "What separates fields: comma, tab or space."},
+	 .help = "What separates fields: a character, or comma, tab, space."},
 	{"Label_Delimiter", CONF_CHOICE, .default_text = ":",
 	 .help = "What separates a label from its value."},
 	{.name = NULL},

@@ -107,13 +107,26 @@ static void a_malformed_accessor_is_refused(void **state)
 {
 	(void)state;
 	static const char *const cases[] = {
-		"",	  "$",	      "$1",
-		"$['a']", "$m['k'",   "$m['k]",
-		"$m[k]",  "$m[]",     "$m[0",
-		"$m[-1]", "$m[0]x",   "$m['k']b",
-		"$TAG",	  "$m[0][",   "$m['",
-		"$m[",	  "$m['k'x]", "$m[9999999999]",
-		"a$b",	  "$.a",      "$ a",
+		"",
+		"$",
+		"$1",
+		"$['a']",
+		"$m['k'",
+		"$m['k]",
+		"$m[k]",
+		"$m[]",
+		"$m[0",
+		"$m[-1]",
+		"$m[0]x",
+		"$m['k']b",
+		"$m[0][",
+		"$m['",
+		"$m[",
+		"$m['k'x]",
+		"$m[9999999999]",
+		"a$b",
+		"$.a",
+		"$ a",
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct err e = {0};
