@@ -7,7 +7,8 @@
  * so lines of two threads never mix.  Logging never waits: a line that cannot
  * be written at once is dropped and counted, and the next line that can be
  * written is preceded by the number (log_output).  The text is lower case
- * without a full stop, and the content of messages appears only at LOG_DEBUG.
+ * without a full stop, and the content of messages appears only at LOG_DEBUG,
+ * but for a time that cannot be read.
  * log and log_output are the only modules with global state.  Thread-safe once
  * log_open has returned. */
 #ifndef BASE_LOG_H

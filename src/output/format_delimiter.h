@@ -10,7 +10,7 @@
 
 struct conf_section;
 
-/* Read a key with the value `\t`, tab, space or comma, as Fluent Bit knows them,
+/* Read a key with the value `\t`, tab, space or comma, which Fluent Bit knows,
  * or any printable ASCII character but the double quote.  Without the key, *out
  * stays. */
 bool format_delimiter_get(struct conf_section *, const char *key, char *out,

@@ -125,3 +125,23 @@ def test_a_line_is_written_when_flush_is_over_without_another_event(
             sender.send(datagram(f"{n}"))
             wait_until(lambda: out.has(n), "the line")
     assert out.lines() == [b"1", b"2", b"3"]
+
+
+@pytest.mark.parametrize("parser, what", [
+    ([], 'parser=built-in err="the time does not fit its format" '
+         'format="RFC 3164 or RFC 5424" text="<190>Foo 28 10:00:00 '),
+    (["Parser odd"], 'parser=odd err="the time does not fit its format" '
+                     'format="%H" text="Foo 28 10:00:00"')])
+def test_a_time_that_does_not_fit_is_logged_with_parser_format_and_text(
+        room, out, start, parser, what):
+    room.write("odd.conf", section(
+        "PARSER", "Name odd", "Format regex", "Time_Key time", "Time_Format %H",
+        r"Regex ^<\d+>(?<time>.{15}) (?<message>.*)"))
+    daemon = start(service("Parsers_File odd.conf")
+                   + syslog_input(room, *parser)
+                   + template("{message}", room))
+    with Sender(room.socket) as sender:
+        sender.send(b"<190>Foo 28 10:00:00 gw-1 nginx: {}")
+    daemon.wait_for_messages(1)
+    assert what in daemon.log()
+    assert daemon.metrics().sum("sluiced_input_bad_time_total") == 1
