@@ -37,6 +37,11 @@ size_t descriptors_for_connections(void)
 	return half < CONNECTIONS_MAX ? half : CONNECTIONS_MAX;
 }
 
+size_t descriptors_for_ending(size_t connections)
+{
+	return connections / 16 + 1;
+}
+
 size_t descriptors_for_http(void)
 {
 	size_t eighth = count_all() / 8;

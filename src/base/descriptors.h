@@ -18,6 +18,9 @@ void descriptors_raise(void);
 size_t descriptors_for_connections(void);
 size_t descriptors_for_http(void);
 
+/* How many input connections may be ending beside those. */
+size_t descriptors_for_ending(size_t connections);
+
 /* How many idle files each output may keep open if there are `outputs` outputs.
  */
 size_t descriptors_for_files(size_t outputs);

@@ -330,6 +330,7 @@ static void add_input(struct receiver *r, uint32_t number,
 			.framing = input->framing,
 			.message_bytes_max = input->message_bytes_max,
 			.keeps_peer_address = input->keeps_peer_address,
+			.idle_ms = input->idle_ms,
 		};
 		connections_add(r->connections, &stream);
 		return;

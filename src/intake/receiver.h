@@ -32,6 +32,7 @@ struct receiver_input { /* the settings of an input */
 	enum framing_kind framing;
 	size_t message_bytes_max;
 	bool keeps_peer_address;
+	int64_t idle_ms; /* of a connection; 0: forever */
 };
 
 struct receiver_opts { /* all borrowed */

@@ -74,6 +74,9 @@ void socket_address(const struct socket_opts *,
 	  "which the kernel does not count")                                \
 	X(connections_total, counter, "Connections accepted")               \
 	X(connections, gauge, "Connections open")                           \
+	X(connections_ended_total, counter,                                 \
+	  "Connections ended because they were idle or made way for a new " \
+	  "one; what their senders had sent was received")                  \
 	X(stream_messages_total, counter, "Messages received from streams") \
 	X(truncated_total, counter,                                         \
 	  "Messages from streams that were too long and were truncated")    \

@@ -389,6 +389,7 @@ static void start_receiver(struct worker *w)
 			.framing = in->framing,
 			.message_bytes_max = in->message_bytes_max,
 			.keeps_peer_address = in->keeps_peer_address,
+			.idle_ms = in->idle_ms,
 		};
 		w->inputs[i] = (struct metrics_input){
 			.name = in->name,

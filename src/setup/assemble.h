@@ -35,6 +35,7 @@ struct input {
 	size_t message_bytes_max;
 	enum framing_kind framing; /* of a stream */
 	bool keeps_peer_address;   /* stored with each message */
+	int64_t idle_ms;	   /* of a stream; 0: it may be idle forever */
 };
 
 struct assembly {

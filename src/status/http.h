@@ -3,9 +3,10 @@
  *
  * The loop watches libmicrohttpd's epoll descriptor, so the server needs no
  * thread: a request is answered between two batches of datagrams, and every
- * answer is complete at once.  No client can keep others out: silent
- * connections are closed, and one address may have only half of the
- * connections. */
+ * answer is complete at once.  No client can keep others out: a client has 10 s
+ * for a request and for taking the answer, and when all places are taken, a new
+ * client gets the place of one whose host has most of them
+ * (intake/shares.h). */
 #ifndef STATUS_HTTP_H
 #define STATUS_HTTP_H
 

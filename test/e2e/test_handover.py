@@ -290,14 +290,13 @@ def test_messages_to_a_removed_input_are_counted_if_there_is_no_room(
 @pytest.mark.parametrize("how", ["a reload", "the end"])
 def test_connections_above_the_limit_are_received_in_the_end(
         room, out, start, how):
-    """Such a sender has connected and may have sent lines; it does not know of
-    the limit."""
+    """Some of them wait in the kernel, others have made way for them."""
     daemon = start(config(room, unix_input(room)))
     count = CONNECTIONS_MAX + 40
-    senders = [connected(room.socket) for _ in range(count)]
-    for n, s in enumerate(senders):
-        s.sendall(b"line %d\n" % n)
-    daemon.wait_for_messages(CONNECTIONS_MAX)
+    senders = []
+    for n in range(count):
+        senders.append(connected(room.socket))
+        senders[n].sendall(b"line %d\n" % n)
     if how == "a reload":
         room.write("sluiced.conf",
                    config(room, network_input("tcp", free_port())))

@@ -16,8 +16,6 @@ from harness.namespace import free_port
 from harness.sender import Sender
 from harness.wait import SAN, wait_until
 
-CONNECTIONS_MAX = 256
-
 
 def test_all_modes_work_at_the_same_time(room, out, start):
     tcp, udp = free_port(), free_port(socket.SOCK_DGRAM)
@@ -70,40 +68,6 @@ def test_lines_of_different_connections_do_not_mix(room, out, start):
                              for i in range(40)]
     for n in range(len(senders)):
         assert [i for m, i in lines if m == n] == list(range(40))
-
-
-def test_connections_above_the_limit_wait(room, out, start):
-    daemon = start(config(room, unix_input(room)))
-    senders = [connected(room.socket) for _ in range(CONNECTIONS_MAX)]
-    wait_until(lambda: daemon.metrics().sum("sluiced_input_connections")
-               == CONNECTIONS_MAX, "all connections to be accepted")
-    with connected(room.socket) as one_more:
-        one_more.sendall(b"late\n")
-        senders[0].sendall(b"early\n")
-        daemon.wait_for_messages(1)
-        assert out.lines() == [b"early"]
-        senders[0].close()
-        daemon.wait_for_messages(2)
-        assert out.lines() == [b"early", b"late"]
-    for s in senders:
-        s.close()
-    assert "accepting no more until one ends" in daemon.log()
-
-
-def test_connections_leave_descriptors_for_other_files(room, out, start):
-    daemon = start(config(room, unix_input(room)),
-                   wrapper=("prlimit", "--nofile=80"))
-    senders = [connected(room.socket) for _ in range(100)]
-    senders[0].sendall(b"early\n")
-    daemon.wait_for_messages(1)
-    assert daemon.metrics().sum("sluiced_input_connections") == 40
-    for s in senders[:90]:
-        s.close()
-    senders[-1].sendall(b"late\n")
-    daemon.wait_for_messages(2)
-    assert out.lines() == [b"early", b"late"]
-    for s in senders:
-        s.close()
 
 
 def test_a_full_journal_makes_a_stream_wait(room, out, small_disk, start):
