@@ -50,9 +50,7 @@ struct connections {
 	size_t listener_count;
 	struct connection *first;
 	struct shares shares; /* of all that are not ending */
-	size_t count_max;
 	size_t ending_count;
-	size_t ending_max;
 	enum connections_state state;
 	uv_timer_t retry; /* active while the process is out of descriptors */
 	uv_timer_t tick;  /* for idle and ending connections */

@@ -25,7 +25,6 @@
 #include "base/buf.h"
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/descriptors.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "intake/connection.h"
@@ -203,7 +202,7 @@ bool connection_accept(struct listener *from)
 {
 	struct connections *c = from->all;
 	struct sockaddr_storage peer;
-	bool is_full = c->shares.count >= c->count_max;
+	bool is_full = c->shares.count >= c->opts.count_max;
 	if (c->state == CONNECTIONS_PAUSED ||
 	    (is_full && c->state != CONNECTIONS_OPEN))
 		return false;
@@ -240,8 +239,6 @@ struct connections *connections_new(const struct connections_opts *opts)
 {
 	struct connections *c = mem_new(1, sizeof *c);
 	c->opts = *opts;
-	c->count_max = descriptors_for_connections();
-	c->ending_max = descriptors_for_ending(c->count_max);
 	c->on_connect = on_connect;
 	c->on_readable = on_readable;
 	CHECK(uv_timer_init(opts->loop, &c->retry) == 0);

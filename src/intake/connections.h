@@ -2,7 +2,7 @@
 /* connections - stream sockets in the libuv loop: connections are accepted,
  * read and closed.
  *
- * All inputs together have at most descriptors_for_connections() connections.
+ * All inputs together have at most count_max connections.
  * When all places are taken, a new sender gets the place of another one: of the
  * host with the most connections, the one that was silent for longest
  * (intake/shares.h).  What that one had sent is received.  While the journal is
@@ -29,6 +29,8 @@ struct connections_opts { /* all borrowed */
 	uv_loop_t *loop;
 	struct journal *journal;
 	const struct handover *handover; /* or NULL */
+	size_t count_max;		 /* of connections */
+	size_t ending_max;		 /* that are ending, beside those */
 	void (*on_arrival)(void *);	 /* messages are in the journal */
 	void (*on_full)(void *); /* all paused: call connections_resume */
 	void *data;

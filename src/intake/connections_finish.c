@@ -37,7 +37,7 @@ static void accept_rest(struct listener *l)
 	struct connections *c = l->all;
 	while (connection_accept(l))
 		;
-	if (l->is_shut || c->shares.count >= c->count_max)
+	if (l->is_shut || c->shares.count >= c->opts.count_max)
 		return;
 	socket_refuse(l->input.socket);
 	l->is_shut = true;
@@ -53,7 +53,7 @@ bool connections_finish(struct connections *c)
 	do {
 		for (size_t i = 0; i < c->listener_count; i++)
 			accept_rest(c->listeners[i]);
-		may_others_wait = c->shares.count >= c->count_max;
+		may_others_wait = c->shares.count >= c->opts.count_max;
 		while (c->first != NULL)
 			if (!connection_take_rest(c->first))
 				return false;
@@ -96,7 +96,7 @@ void connections_leave(struct connections *c, const bool *kept_by_next)
 		for (size_t i = 0; i < c->listener_count; i++)
 			if (!is_kept(c->listeners[i], kept_by_next))
 				accept_rest(c->listeners[i]);
-		may_others_wait = c->shares.count >= c->count_max;
+		may_others_wait = c->shares.count >= c->opts.count_max;
 		while (c->first != NULL) {
 			if (c->first->end_by_ns == 0 &&
 			    is_kept(c->first->from, kept_by_next) &&

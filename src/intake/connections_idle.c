@@ -40,7 +40,7 @@ static void end(struct connection *connection)
 {
 	struct connections *c = connection->all;
 	struct socket *socket = connection->from->input.socket;
-	if (c->ending_count >= c->ending_max)
+	if (c->ending_count >= c->opts.ending_max)
 		cut(oldest_ending(c));
 	shares_remove(&c->shares, &connection->share);
 	connection->end_by_ns = clock_mono_ns() + ENDING_MS * NS_PER_MS;

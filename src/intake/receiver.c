@@ -355,6 +355,8 @@ struct receiver *receiver_new(const struct receiver_opts *opts)
 		.loop = opts->loop,
 		.journal = opts->journal,
 		.handover = opts->handover,
+		.count_max = opts->connections_max,
+		.ending_max = opts->ending_max,
 		.on_arrival = on_stream_arrival,
 		.on_full = on_stream_full,
 		.data = r,

@@ -377,6 +377,8 @@ static void start_receiver(struct worker *w)
 		.endpoints = w->opts->endpoints,
 		.handover = w->opts->handover,
 		.inputs = inputs,
+		.connections_max = w->opts->assembly->descriptors.connections,
+		.ending_max = w->opts->assembly->descriptors.ending,
 		.slots = SLOTS,
 		.wake_after_ms = (uint64_t)(w->settings->flush_s * 1000 / 2),
 		.on_messages = wake_pipeline,
@@ -405,7 +407,10 @@ static bool start_http(struct worker *w, struct err *e)
 {
 	if (w->opts->endpoints->http_fd < 0)
 		return true;
+	const struct descriptors *shares = &w->opts->assembly->descriptors;
 	struct http_opts opts = {.fd = w->opts->endpoints->http_fd,
+				 .clients_max = shares->http,
+				 .ending_max = shares->http_ending,
 				 .answer = answer_http,
 				 .data = w};
 	w->http = http_start(&w->loop, &opts, e);

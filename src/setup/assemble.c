@@ -316,12 +316,18 @@ static bool read_filters(struct assembly *a, struct err *e)
 	return true;
 }
 
-static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
-			 struct err *e)
+static size_t count_outputs(const struct assembly *a)
 {
 	size_t outputs = 0;
 	while (conf_section_named(a->confs[0], "OUTPUT", outputs) != NULL)
 		outputs++;
+	return outputs;
+}
+
+static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
+			 struct err *e)
+{
+	size_t outputs = count_outputs(a);
 	struct sink_env env = {
 		.kinds = output_kinds,
 		.conf_dir = conf_dir(a->confs[0]),
@@ -331,7 +337,7 @@ static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
 		.notes = &a->notes,
 		.spill_dir = a->spill_dir,
 		.spill_bytes_max = a->settings.spill_bytes,
-		.files_max = descriptors_for_files(outputs),
+		.files_max = a->descriptors.files,
 		.fsync = a->settings.fsync,
 		.fsync_interval_s = a->settings.fsync_interval_s,
 	};
@@ -370,7 +376,9 @@ struct assembly *assemble(const struct assemble_opts *opts, struct err *e)
 	if (!check_section_names(a->confs[0], opts->allow_unknown, e) ||
 	    !read_service(a, opts, e) || !read_parsers(a, opts, e))
 		goto fail;
-	if (!read_inputs(a, opts, e))
+	if (!read_inputs(a, opts, e) ||
+	    !descriptors_share_out(&a->descriptors, descriptors_limit(),
+				   a->input_count, count_outputs(a), e))
 		goto fail;
 	place_storage(a);
 	if (!read_filters(a, e) || !read_outputs(a, opts, e) ||

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/descriptors.h"
 #include "base/err.h"
 #include "intake/framing.h"
 #include "intake/socket.h"
@@ -51,6 +52,7 @@ struct assembly {
 	struct decoder **decoders;
 	size_t input_count;
 	size_t removed_count;
+	struct descriptors descriptors; /* how they are shared out */
 	struct chain *chain;
 	struct router *router;
 	struct dead_letter *dead_letter; /* or NULL */

@@ -25,7 +25,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/descriptors.h"
 #include "base/mem.h"
 #include "intake/shares.h"
 #include "intake/socket.h"
@@ -34,7 +33,6 @@ enum {
 	CONNECTION_BYTES = 8 * 1024,
 	DEADLINE_MS = 10000,
 	ACCEPTS_MAX = 16, /* in a row, before other events have a turn */
-	SPARE = 4,	  /* places for clients that are being disconnected */
 	STOP_MS = 50,
 };
 
@@ -46,8 +44,7 @@ struct http {
 	uv_timer_t stop_timer;
 	unsigned open_handles;
 	struct shares shares; /* of the clients, by their last answer */
-	size_t clients_max;
-	size_t unanswered; /* clients that wait for an answer */
+	size_t unanswered;    /* clients that wait for an answer */
 	struct http_opts opts;
 	void (*on_stopped)(void *); /* not NULL: it is stopping */
 	void *stopped_data;
@@ -141,7 +138,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 static void make_way(struct http *h)
 {
 	MHD_run(h->daemon);
-	if (h->shares.count <= h->clients_max)
+	if (h->shares.count <= h->opts.clients_max)
 		return;
 	disconnect(h, shares_pick(&h->shares)->owner);
 	MHD_run(h->daemon);
@@ -163,7 +160,7 @@ static bool accept_one(struct http *h)
 	/* The descriptor is libmicrohttpd's, also on failure. */
 	(void)MHD_add_connection(h->daemon, fd, (struct sockaddr *)&peer,
 				 length);
-	if (h->shares.count > h->clients_max)
+	if (h->shares.count > h->opts.clients_max)
 		make_way(h);
 	return true;
 }
@@ -263,11 +260,10 @@ struct http *http_start(uv_loop_t *loop, const struct http_opts *opts,
 {
 	struct http *h = mem_new(1, sizeof *h);
 	h->opts = *opts;
-	h->clients_max = descriptors_for_http();
 	h->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL,
 		on_request, h, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)h->clients_max + SPARE,
+		(unsigned)(opts->clients_max + opts->ending_max),
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_END);

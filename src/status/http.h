@@ -10,6 +10,7 @@
 #ifndef STATUS_HTTP_H
 #define STATUS_HTTP_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -36,6 +37,8 @@ typedef void (*http_answer_fn)(void *, const struct http_request *,
 
 struct http_opts {
 	int fd; /* listening; http_stop, or on failure the caller, closes it */
+	size_t clients_max;
+	size_t ending_max; /* that are being disconnected, beside those */
 	http_answer_fn answer;
 	void *data;
 };

@@ -49,9 +49,9 @@ def environment(extra=None):
     return {**kept, **(extra or {})}
 
 
-def run(*args, cwd=None, env=None):
+def run(*args, cwd=None, env=None, wrapper=()):
     """Run sluiced as a command that ends by itself."""
-    done = subprocess.run([SLUICED, *map(str, args)], cwd=cwd,
+    done = subprocess.run([*wrapper, SLUICED, *map(str, args)], cwd=cwd,
                           env=environment(env), stdin=subprocess.DEVNULL,
                           capture_output=True, timeout=HANG_S)
     err = done.stderr.decode(errors="replace")
