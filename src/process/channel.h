@@ -9,6 +9,7 @@
  *       | opens the journal                          |
  *       |--- WORKING ------------------------------->|
  *       |--- RELOAD: requested over HTTP ----------->|
+ *       |--- OUTPUTS_GOOD: they took a write ------->|
  *       |<-- COUNTS: reloads, deaths ----------------|
  *       |<-- LEAVE: hand over, finish the batch, end |
  *       |--- STAY: not yet, I would lose lines ----->| does not kill it for now
@@ -31,6 +32,7 @@ enum channel_kind {
 	CHANNEL_GO,
 	CHANNEL_WORKING,
 	CHANNEL_RELOAD,
+	CHANNEL_OUTPUTS_GOOD,
 	CHANNEL_COUNTS,
 	CHANNEL_LEAVE,
 	CHANNEL_STAY,

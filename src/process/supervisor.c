@@ -21,8 +21,7 @@
  *  - the new worker of a reload exits before it is ready, or needs endpoints
  *    that cannot be opened: the old worker was never disturbed and stays;
  *  - the old worker of a reload does not leave in time: the supervisor kills
- *    it.  Only connections that it could not hand over are lost
- *    (journal/journal.h);
+ *    it, which cuts only connections that it could not hand over;
  *  - somebody removes a socket's path: the supervisor restores it, or reloads;
  *  - the supervisor is killed: the worker sees its channel close and leaves. */
 #include "process/supervisor.h"
@@ -273,8 +272,7 @@ static void on_channel(struct supervisor *s, struct child *child)
 {
 	struct channel_message m;
 	if (!channel_receive(child->channel, &m)) {
-		/* SIGCHLD reports its end. */
-		close(child->channel);
+		close(child->channel); /* SIGCHLD reports its end */
 		child->channel = -1;
 		return;
 	}
@@ -284,6 +282,8 @@ static void on_channel(struct supervisor *s, struct child *child)
 		s->state = RUNNING;
 	else if (m.kind == CHANNEL_RELOAD)
 		reload(s);
+	else if (m.kind == CHANNEL_OUTPUTS_GOOD)
+		s->worker_counts.are_outputs_good = true;
 	else if (m.kind == CHANNEL_STAY && s->kill_ns != 0)
 		s->kill_ns = clock_mono_ns() + LEAVE_MS * NS_PER_MS;
 }

@@ -34,6 +34,7 @@
 #include "intake/senders.h"
 #include "journal/journal.h"
 #include "pipeline/pipeline.h"
+#include "process/readiness.h"
 #include "setup/assemble.h"
 #include "setup/assemble_journal.h"
 #include "status/http.h"
@@ -73,6 +74,7 @@ struct worker {
 	uv_timer_t grace_timer;
 	uv_timer_t health_timer;
 	uv_async_t finished;
+	struct readiness readiness;
 	uv_signal_t signals[4];
 };
 
@@ -226,6 +228,7 @@ static void close_rest(void *data)
 {
 	struct worker *w = data;
 	receiver_stop(w->receiver);
+	readiness_stop(&w->readiness);
 	uv_walk(&w->loop, close_handle, NULL);
 }
 
@@ -283,6 +286,8 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 		memcpy(w->kept_by_next, m.kept_by_next, sizeof w->kept_by_next);
 		leave_for_reload(w);
 	} else if (m.kind == CHANNEL_COUNTS) {
+		m.worker_counts.are_outputs_good |=
+			w->worker_counts.are_outputs_good;
 		w->worker_counts = m.worker_counts;
 	}
 }
@@ -428,6 +433,7 @@ static void start_status(struct worker *w)
 		.inputs = w->inputs,
 		.input_count = w->opts->endpoints->specs.socket_count,
 		.worker_counts = &w->worker_counts,
+		.output_probe = w->readiness.probe,
 		.on_reload = request_reload,
 		.data = w,
 	};
@@ -446,7 +452,9 @@ static bool start(struct worker *w, struct err *e)
 	if (!open_journal(w, e) || !start_http(w, e))
 		return false;
 	start_receiver(w);
-	if (!start_pipeline(w, e))
+	if (!readiness_start(&w->readiness, &w->loop,
+			     w->opts->assembly->confs[0], e) ||
+	    !start_pipeline(w, e))
 		return false;
 	start_status(w);
 	if (w->opts->channel >= 0) {
@@ -470,6 +478,8 @@ bool worker_run(const struct worker_opts *opts, struct err *e)
 	w->opts = opts;
 	w->settings = &opts->assembly->settings;
 	w->worker_counts = opts->worker_counts;
+	w->readiness = (struct readiness){.channel = opts->channel,
+					  .counts = &w->worker_counts};
 	CHECK(uv_loop_init(&w->loop) == 0);
 	init_handles(w);
 	bool started = start(w, e);

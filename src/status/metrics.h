@@ -50,6 +50,7 @@ struct metrics {
 	int64_t started_s; /* since 1970 */
 	int64_t now_ms;
 	struct metrics_health health;
+	const char *not_ready;	  /* why; NULL: it is ready */
 	bool has_storage_metrics; /* storage.metrics */
 };
 

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "journal/journal.h"
 #include "pipeline/pipeline.h"
+#include "setup/output_probe.h"
 #include "setup/settings.h"
 #include "status/fluentbit_api.h"
 #include "status/http.h"
@@ -165,6 +166,13 @@ static void answer_reload(struct status *s, const struct http_request *request,
 	}
 }
 
+static bool are_outputs_good(const struct status *s, struct err *why)
+{
+	return s->opts.output_probe == NULL ||
+	       s->opts.worker_counts->are_outputs_good ||
+	       output_probe_is_good(s->opts.output_probe, why);
+}
+
 void status_answer(struct status *s, const struct http_request *request,
 		   struct http_answer *answer)
 {
@@ -173,7 +181,10 @@ void status_answer(struct status *s, const struct http_request *request,
 		return;
 	}
 	struct metrics m = begin(s);
+	struct err why;
 	m.health = health_of(s, m.view);
+	if (!are_outputs_good(s, &why))
+		m.not_ready = why.text;
 	if (strcmp(request->path, "/metrics") == 0) {
 		answer->content_type = "text/plain; version=0.0.4";
 		metrics_put(&answer->body, &m);

@@ -12,6 +12,7 @@
 
 struct http_answer;
 struct http_request;
+struct output_probe;
 struct settings;
 
 /* Where the figures come from; all borrowed. */
@@ -22,6 +23,7 @@ struct status_opts {
 	const struct metrics_input *inputs;
 	size_t input_count;
 	const struct worker_counts *worker_counts;
+	struct output_probe *output_probe; /* NULL: the outputs are good */
 	bool (*on_reload)(void *); /* requested over HTTP; false: impossible */
 	void *data;
 };

@@ -24,6 +24,7 @@ SANITIZER = re.compile(
     r"|runtime error")
 LISTENING = re.compile(r"mod=http listening=([0-9.]+):([0-9]+)")
 READY = "level=info mod=worker state=ready"
+OUTPUTS_TRIED = "mod=output_probe "
 FINAL_COUNTS = re.compile(
     r"mod=worker state=stopped received=(\d+) written=(\d+) dropped=(\d+)"
     r" dead_lettered=(\d+) queued=(\d+)")
@@ -77,12 +78,14 @@ def is_alive(pid):
 class Daemon:
     """The supervisor and its worker.  `listen` is a socket to pass as systemd
     does; `wrapper` is a command that starts sluiced; `binary` another build of
-    it."""
+    it.  With `outputs_hang`, do not wait until it has tried its outputs."""
 
     def __init__(self, room, config, args=(), env=None, listen=None,
-                 wrapper=(), cwd=None, binary=SLUICED, stderr=None):
+                 wrapper=(), cwd=None, binary=SLUICED, stderr=None,
+                 outputs_hang=False):
         self.room = room
         self.args = args
+        self.outputs_hang = outputs_hang
         argv = [*wrapper]
         if listen:
             argv += [sys.executable, "-I", "-S", "-c", AS_SYSTEMD,
@@ -110,7 +113,8 @@ class Daemon:
     def _is_ready(self):
         assert self.process.poll() is None, (
             f"sluiced ended with {self.process.returncode}:\n{self.log()}")
-        return READY in self.log()
+        return READY in self.log() and (self.outputs_hang or
+                                        OUTPUTS_TRIED in self.log())
 
     def workers(self):
         """The living children of the supervisor.  During a reload there are
