@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/descriptors.h"
 #include "base/mem.h"
+#include "base/memory_limit.h"
 #include "base/span.h"
 #include "conf/conf.h"
 #include "conf/unsupported.h"
@@ -288,6 +289,37 @@ static void place_storage(struct assembly *a)
 	buf_fini(&b);
 }
 
+static size_t count_spilling(const struct assembly *a)
+{
+	size_t count = 0;
+	struct conf_section *s;
+	for (size_t i = 0; (s = conf_section_named(a->confs[0], "OUTPUT", i));
+	     i++) {
+		const char *name = conf_get_each(s, "Name", 0);
+		for (size_t k = 0; output_kinds[k] != NULL; k++)
+			if (name != NULL && output_kinds[k]->has_spills &&
+			    strcasecmp(name, output_kinds[k]->name) == 0)
+				count++;
+	}
+	return count;
+}
+
+static void size_storage(struct assembly *a)
+{
+	struct storage_place place = {
+		.limit_bytes = memory_limit_read(""),
+		.is_memory = a->journal_path == NULL ||
+			     storage_is_in_memory(a->journal_path),
+		.spills = a->spill_dir != NULL ? count_spilling(a) : 0,
+	};
+	for (size_t i = 0; i < a->input_count; i++)
+		if (a->inputs[i].message_bytes_max > place.message_bytes_max)
+			place.message_bytes_max =
+				a->inputs[i].message_bytes_max;
+	storage_sizes_choose(&a->settings.sizes, &place);
+	storage_sizes_log(&a->settings.sizes, &place);
+}
+
 static void note(void *journal, const struct append_note *n)
 {
 	journal_note(journal, n);
@@ -336,7 +368,7 @@ static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
 		.has_others = outputs > 1,
 		.notes = &a->notes,
 		.spill_dir = a->spill_dir,
-		.spill_bytes_max = a->settings.spill_bytes,
+		.spill_bytes_max = a->settings.sizes.spill_bytes,
 		.files_max = a->descriptors.files,
 		.fsync = a->settings.fsync,
 		.fsync_interval_s = a->settings.fsync_interval_s,
@@ -381,6 +413,7 @@ struct assembly *assemble(const struct assemble_opts *opts, struct err *e)
 				   a->input_count, count_outputs(a), e))
 		goto fail;
 	place_storage(a);
+	size_storage(a);
 	if (!read_filters(a, e) || !read_outputs(a, opts, e) ||
 	    !open_dead_letter(a, opts->dry_run, e))
 		goto fail;

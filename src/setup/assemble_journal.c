@@ -42,7 +42,7 @@ struct journal *assemble_journal(struct assembly *a, unsigned slots,
 {
 	struct journal_opts opts = {
 		.path = a->journal_path,
-		.ring_bytes = a->settings.journal_bytes,
+		.ring_bytes = a->settings.sizes.journal_bytes,
 		.slots = slots,
 		.counters_bytes = COUNTERS_BYTES,
 		.wait_ms = JOURNAL_WAIT_MS,

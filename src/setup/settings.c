@@ -48,10 +48,11 @@ const struct conf_key_spec settings_keys[] = {
 	 .help = "filesystem or memory. With memory, a killed worker loses "
 		 "messages."},
 	{"storage.max_size", CONF_SIZE, .default_text = "64M",
-	 .help = "The size of the journal."},
+	 .help = "The size of the journal. The default is lower under a low "
+		 "memory limit."},
 	{"storage.spill_size", CONF_SIZE, .default_text = "16M",
 	 .help = "How much each output may spill for files that cannot be "
-		 "written."},
+		 "written. The default is lower under a low memory limit."},
 	{"storage.metrics", CONF_BOOL, .default_text = "off",
 	 .help = "Serve /api/v1/storage."},
 	{"Fsync", CONF_WORDS, .default_text = "never",
@@ -113,8 +114,7 @@ void settings_init(struct settings *s)
 		.health_errors_max = 5,
 		.health_retries_max = 5,
 		.health_period_s = 60,
-		.journal_bytes = 64 * 1000 * 1000,
-		.spill_bytes = 16 * 1000 * 1000,
+		.sizes = {STORAGE_UNSET, STORAGE_UNSET},
 		.fsync = SINK_FSYNC_NEVER,
 	};
 }
@@ -206,8 +206,8 @@ static bool read_storage(struct settings *s, struct conf_section *c,
 	size_t type = 0;
 	if (!conf_get_text(c, "storage.path", &s->storage_path, e) ||
 	    !conf_get_choice(c, "storage.type", types, &type, e) ||
-	    !conf_get_size(c, "storage.max_size", &s->journal_bytes, e) ||
-	    !conf_get_size(c, "storage.spill_size", &s->spill_bytes, e) ||
+	    !conf_get_size(c, "storage.max_size", &s->sizes.journal_bytes, e) ||
+	    !conf_get_size(c, "storage.spill_size", &s->sizes.spill_bytes, e) ||
 	    !conf_get_bool(c, "storage.metrics", &s->storage_metrics, e) ||
 	    !conf_get_text(c, "Dead_Letter", &s->dead_letter, e) ||
 	    !read_fsync(s, c, e))
@@ -238,7 +238,7 @@ bool settings_read(struct settings *s, struct conf_section *c, struct err *e)
 	if (s->flush_s <= 0)
 		return conf_err_key(c, "Flush", e,
 				    "Flush must be more than 0, like 1 or 0.2");
-	if (s->journal_bytes < 1000 * 1000)
+	if (s->sizes.journal_bytes < STORAGE_JOURNAL_BYTES_MIN)
 		return conf_err_key(c, "storage.max_size", e,
 				    "storage.max_size must be at least 1M");
 	return true;

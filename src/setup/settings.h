@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "conf/conf_keys.h"
 #include "output/sink.h"
+#include "setup/storage_sizes.h"
 
 struct conf_section;
 
@@ -34,9 +35,8 @@ struct settings {
 	bool hot_reload;	  /* over HTTP; SIGHUP always works */
 	const char *storage_path; /* NULL: beside the first socket */
 	bool storage_in_memory;
-	bool storage_metrics; /* /api/v1/storage answers */
-	size_t journal_bytes;
-	size_t spill_bytes;
+	bool storage_metrics;	    /* /api/v1/storage answers */
+	struct storage_sizes sizes; /* chosen by assemble if not configured */
 	enum sink_fsync fsync;
 	double fsync_interval_s;
 	const char *dead_letter; /* a path, or NULL */
