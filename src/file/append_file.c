@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "file/disk_probe.h"
 #include "file/file_path.h"
 
 #define UNKNOWN_BYTES UINT64_MAX
@@ -163,6 +164,14 @@ bool append_file_peek(struct append_file *f)
 	f->can_read = true;
 	take(f, fd, &st);
 	return true;
+}
+
+/* A device, such as /dev/full, is no disk of others. */
+bool append_file_probe(const struct append_file *f, int error)
+{
+	if (f->fd >= 0 && !f->is_regular)
+		return true;
+	return disk_probe(f->path, root_bytes(f), error);
 }
 
 void append_file_end(struct append_file *f)

@@ -89,6 +89,10 @@ int append_file_begin(struct append_file *) MUST_USE;
  * too.  After success, close the file or begin again. */
 bool append_file_peek(struct append_file *) MUST_USE;
 
+/* After an error: does the disk take writes of other files?  If it does, the
+ * error concerns this file only (disk_probe.h). */
+bool append_file_probe(const struct append_file *, int error) MUST_USE;
+
 /* Unlock, and sync if the policy is to sync each batch. */
 void append_file_end(struct append_file *);
 

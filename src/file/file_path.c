@@ -85,8 +85,7 @@ void file_path_sanitize(struct span tag, struct buf *out)
 		buf_put_char(out, '_');
 }
 
-/* "/a/b" "/a" "a/b" "a" become "/a" "/" "a" "." */
-static void to_parent(char *path)
+void file_path_parent(char *path)
 {
 	char *slash = strrchr(path, '/');
 	if (slash == NULL)
@@ -196,7 +195,7 @@ int file_path_try(const char *path, bool may_make)
 	memcpy(dir, path, len + 1);
 	if (path[len - 1] != '/' && stat(path, &st) == 0)
 		return S_ISDIR(st.st_mode) ? EISDIR : can_write(path, W_OK);
-	for (to_parent(dir); stat(dir, &st) < 0; to_parent(dir))
+	for (file_path_parent(dir); stat(dir, &st) < 0; file_path_parent(dir))
 		if (errno != ENOENT || !may_make)
 			return errno;
 	return S_ISDIR(st.st_mode) ? can_write(dir, W_OK | X_OK) : ENOTDIR;

@@ -42,6 +42,9 @@ int file_path_open(const char *path, size_t root_bytes, int flags) MUST_USE;
  * 0755.  Returns 0, or the errno of the first that could not be made. */
 int file_path_make_parents(const char *path, size_t root_bytes) MUST_USE;
 
+/* Cut the last component off: "/a/b" "/a" "a/b" "a" become "/a" "/" "a" ".". */
+void file_path_parent(char *path);
+
 /* Could the file be opened for writing?  For a path that ends with '/': could a
  * file in that directory be opened?  With `may_make`, directories may be
  * missing.  Creates nothing.  Returns 0 or an errno. */

@@ -182,20 +182,22 @@ static void recover_before_spilling(struct output_file *o)
 
 /* --- failing */
 
-/* Does the error affect the disk or this file only? */
-static enum append_result classify(int error, bool is_open)
+/* Does the error affect all files, or this one only? */
+static enum append_result classify(const struct output_file *o, int error)
 {
 	switch (error) {
-	case ENOSPC:
-	case EDQUOT:
-	case EIO:
 	case ENOMEM:
 	case ENOBUFS:
 	case EMFILE:
 	case ENFILE:
 		return APPEND_BLOCKED;
+	case ENOSPC:
+	case EDQUOT:
+	case EIO:
+		return append_file_probe(&o->file, error) ? APPEND_HELD
+							  : APPEND_BLOCKED;
 	case EROFS:
-		return is_open ? APPEND_BLOCKED : APPEND_HELD;
+		return o->file.fd >= 0 ? APPEND_BLOCKED : APPEND_HELD;
 	default:
 		return APPEND_HELD;
 	}
@@ -259,7 +261,7 @@ static void delay_retry(struct output_file *o, int error, int64_t now_ns)
 
 static enum append_result fail(struct output_file *o, int error, int64_t now_ns)
 {
-	enum append_result verdict = classify(error, o->file.fd >= 0);
+	enum append_result verdict = classify(o, error);
 	o->is_disk = verdict == APPEND_BLOCKED;
 	if (o->is_disk && can_spill(o))
 		verdict = APPEND_HELD;
