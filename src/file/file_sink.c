@@ -33,6 +33,7 @@
 #include "file/batch.h"
 #include "file/file_cache.h"
 #include "file/file_keys.h"
+#include "file/file_lock.h"
 #include "file/file_path.h"
 #include "file/file_restore.h"
 #include "file/output_file.h"
@@ -294,6 +295,7 @@ static void close_sink(struct sink *sink)
 	buf_fini(&fs->spills.piece_chunks);
 	buf_fini(&fs->spills.notes);
 	format_close(fs->format);
+	file_lock_free(fs->env.lock);
 	buf_fini(&fs->root);
 	buf_fini(&fs->tag);
 	free(fs->fixed);
@@ -309,6 +311,7 @@ static bool set_paths(struct file_sink *fs, const struct file_keys *keys,
 		       fs->root.ptr[fs->root.len - 1] == '/')
 			fs->root.len--;
 		buf_put_char(&fs->root, '/');
+		fs->env.lock_root = buf_span(&fs->root);
 	}
 	fs->is_sanitized = keys->is_sanitized;
 	/* Nothing is outside the root directory. */
@@ -364,6 +367,7 @@ static bool prepare(struct file_sink *fs, struct conf_section *s, bool dry_run,
 static void read_env(struct file_sink *fs, const struct sink_env *env)
 {
 	fs->env = (struct file_env){
+		.lock = file_lock_new(),
 		.stats = &fs->sink.stats,
 		.notes = env->notes,
 		.sink = env->number,

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "file/file_lock.h"
 #include "file/spill.h"
 
 #define BACKOFF_MIN_NS (100 * NS_PER_MS)
@@ -240,10 +241,11 @@ static void delay_busy(struct output_file *o, int64_t now_ns)
 	if (now_ns - o->failing_since_ns >= BACKOFF_MAX_NS) {
 		char room[LOG_QUOTED_BYTES];
 		log_rated(&o->env->busy_rate, LOG_WARN, "file_sink",
-			  "path=%s err=\"another process has held the lock "
-			  "for a long time\" action=\"keeping the lines, "
-			  "retrying\"",
-			  log_quoted(span_of(o->path), room));
+			  "path=%s pid=%d err=\"another process has held the "
+			  "lock for a long time\" action=\"keeping the "
+			  "lines, retrying\"",
+			  log_quoted(span_of(o->path), room),
+			  (int)file_lock_holder(o->env->lock));
 	}
 }
 

@@ -402,7 +402,7 @@ class Run:
     def _files(self):
         return {str(p.relative_to(self.dir)): p.read_bytes()
                 for p in sorted((self.dir / "out").rglob("*"))
-                if p.is_file()}
+                if p.is_file() and p.parent.name != ".sluiced"}
 
     def _read(self, name):
         return (self.dir / name).read_bytes().decode(errors="replace")

@@ -241,7 +241,7 @@ def two_bursts(room, out, start, held_socket):
 
 @needs_strace
 @pytest.mark.parametrize("thread, has", [
-    ("intake", {"recvmmsg"}), ("pipeline", {"write", "flock", "openat"})])
+    ("intake", {"recvmmsg"}), ("pipeline", {"write", "fcntl", "openat"})])
 def test_a_kill_at_every_system_call_of_a_batch_loses_no_line(
         two_bursts, thread, has):
     """One run lists the calls; then one run for each of them ends there.  The
@@ -260,7 +260,7 @@ def test_a_kill_at_every_system_call_of_a_batch_loses_no_line(
 
 @needs_strace
 @pytest.mark.parametrize("thread, call", [
-    ("intake", "recvmmsg"), ("pipeline", "write"), ("pipeline", "flock")])
+    ("intake", "recvmmsg"), ("pipeline", "write"), ("pipeline", "fcntl")])
 def test_a_kill_between_a_system_call_and_the_next_instruction_loses_no_line(
         two_bursts, thread, call):
     """The call is done, but strace does not let it return."""
@@ -271,7 +271,7 @@ def test_a_kill_between_a_system_call_and_the_next_instruction_loses_no_line(
 
 
 @needs_strace
-@pytest.mark.parametrize("call", ["openat2", "flock", "newfstatat", "pread64",
+@pytest.mark.parametrize("call", ["openat2", "fcntl", "newfstatat", "pread64",
                                   "write"])
 def test_a_kill_at_every_system_call_of_the_recovery_loses_no_line(
         two_bursts, call):

@@ -2,13 +2,13 @@
 /* Lines for a file that cannot be written are kept in a spill beside the
  * journal. */
 #include "bad_disk.h"
+#include "lock_holder.h"
 #include "spill_dir.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -439,11 +439,11 @@ static void a_kill_before_the_file_is_locked_doubles_no_line(void **state)
 		forget_position(&s, &old);
 		spill_dir_restart(&s);
 		sink_dir_put(&s.f, "a", "line 4");
-		int fd = open(sink_dir_path(&s.f, "out/a"),
-			      O_RDONLY | O_CLOEXEC);
-		assert_int_equal(flock(fd, LOCK_EX), 0);
+		char out[PATH_MAX];
+		snprintf(out, sizeof out, "%s", sink_dir_path(&s.f, "out"));
+		pid_t holder = lock_hold(out, sink_dir_path(&s.f, "out/a"));
 		spill_dir_flush(&s);
-		close(fd);
+		lock_drop(holder);
 		sink_dir_wait_s(&s.f, 1);
 		spill_dir_assert_written(&s,
 					 "line 1\nline 2\nline 3\nline 4\n");

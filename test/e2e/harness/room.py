@@ -53,14 +53,15 @@ class Room:
 
 
 class OutDir:
-    """The files below a directory."""
+    """The files below a directory, except the locks of sluiced."""
 
     def __init__(self, path):
         self.path = Path(path)
 
     def files(self):
         return sorted(str(p.relative_to(self.path))
-                      for p in self.path.rglob("*") if p.is_file())
+                      for p in self.path.rglob("*")
+                      if p.is_file() and p.parent.name != ".sluiced")
 
     def bytes(self, pattern="**/*"):
         return b"".join(p.read_bytes() for p in sorted(self.path.glob(pattern))
