@@ -24,9 +24,9 @@ enum {
 static size_t root_bytes(const struct append_file *f)
 {
 	struct span root = f->env->root;
-	bool is_below =
-		root.len > 0 && strncmp(f->path, root.ptr, root.len) == 0;
-	return is_below ? root.len : 0;
+	if (root.len > 0 && strncmp(f->path, root.ptr, root.len) == 0)
+		return root.len;
+	return file_path_root(f->env->tag_roots, span_of(f->path));
 }
 
 static int open_confined(const struct append_file *f, int flags)

@@ -42,6 +42,7 @@ struct file_env {
 	struct sink_stats *stats;
 	bool mkdir;		/* make missing directories */
 	struct span root;	/* paths below it are confined to it */
+	char *const *tag_roots; /* ... and to these (sink.h); may be NULL */
 	struct file_lock *lock; /* NULL: no other process writes the files */
 	struct span lock_root;	/* Path: the lock file of its files is there */
 	bool has_others;	/* other outputs must not wait for this one */

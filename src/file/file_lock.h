@@ -38,6 +38,7 @@ void file_lock_free(struct file_lock *);
  * another process holds it. */
 int file_lock_take(struct file_lock *, struct span dir, ino_t) MUST_USE;
 
+/* Without a lock, this does nothing. */
 void file_lock_release(struct file_lock *);
 
 /* The process that held the lock when it could not be taken.  0: unknown, as of

@@ -101,6 +101,18 @@ static int can_write(const char *path, int mode)
 	return faccessat(AT_FDCWD, path, mode, AT_EACCESS) < 0 ? errno : 0;
 }
 
+size_t file_path_root(char *const *roots, struct span path)
+{
+	size_t longest = 0;
+	for (; roots != NULL && *roots != NULL; roots++) {
+		size_t len = strlen(*roots);
+		if (len > longest && path.len > len &&
+		    memcmp(path.ptr, *roots, len) == 0)
+			longest = len;
+	}
+	return longest;
+}
+
 static int open_below(const char *path, size_t root_bytes, int flags)
 {
 	char root[PATH_MAX];

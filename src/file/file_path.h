@@ -33,6 +33,10 @@ const char *file_path_make(struct span root, struct span name, bool trusted,
  * becomes an underscore.  An empty name becomes "_". */
 void file_path_sanitize(struct span tag, struct buf *out);
 
+/* Returns the length of the longest root with which the path begins, 0 if there
+ * is none.  The roots end with '/'; NULL follows the last one. */
+size_t file_path_root(char *const *roots, struct span path);
+
 /* Open, with O_CLOEXEC.  The first root_bytes of the path, which end with '/',
  * confine the rest of it; with 0, nothing is confined.  A kernel older than 5.6
  * cannot confine.  Returns the descriptor, or -1 with errno set. */

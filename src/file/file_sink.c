@@ -302,8 +302,22 @@ static void close_sink(struct sink *sink)
 	free(fs);
 }
 
+/* Without Path, the tags are whole paths. */
+static void confine_tags(struct file_sink *fs, const struct sink_env *env,
+			 struct conf_section *s)
+{
+	fs->env.tag_roots = env->tag_roots;
+	if (env->has_rootless_tags)
+		conf_warn(s, "Name",
+			  "a filter makes tags that begin with no fixed "
+			  "directory, so symbolic links may lead their lines "
+			  "to any file; set Path, or put a directory in front "
+			  "of the \"$\" in the rule");
+}
+
 static bool set_paths(struct file_sink *fs, const struct file_keys *keys,
-		      struct conf_section *s, struct err *e)
+		      const struct sink_env *env, struct conf_section *s,
+		      struct err *e)
 {
 	if (keys->path != NULL) {
 		buf_put_text(&fs->root, keys->path);
@@ -317,6 +331,8 @@ static bool set_paths(struct file_sink *fs, const struct file_keys *keys,
 	/* Nothing is outside the root directory. */
 	if (keys->file == NULL && !keys->follow_symlinks && fs->root.len > 1)
 		fs->env.root = buf_span(&fs->root);
+	if (keys->path == NULL && keys->file == NULL && !keys->follow_symlinks)
+		confine_tags(fs, env, s);
 	if (keys->file == NULL)
 		return true;
 	struct span name = below_root(fs, span_of(keys->file));
@@ -404,7 +420,7 @@ static struct sink *open_sink(struct conf_section *s,
 	fs->env.mkdir = keys.mkdir;
 	fs->files = file_cache_new(&fs->env, env->files_max > 0 ? env->files_max
 								: FILES_MAX);
-	if (!set_paths(fs, &keys, s, e))
+	if (!set_paths(fs, &keys, env, s, e))
 		goto fail;
 	fs->restore = (struct file_restore){.files = fs->files,
 					    .spills = &fs->spills,

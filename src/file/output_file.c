@@ -209,7 +209,7 @@ static const char *text_of(int error)
 	if (error == EBUSY)
 		return "another process holds the lock";
 	if (error == EXDEV)
-		return "a symbolic link leads out of Path";
+		return "a symbolic link leads out of the output directory";
 	return strerror(error);
 }
 

@@ -351,6 +351,7 @@ static bool read_filters(struct assembly *a, struct err *e)
 static size_t count_outputs(const struct assembly *a)
 {
 	size_t outputs = 0;
+	a->tag_roots = match_tag_roots(a->confs[0]);
 	while (conf_section_named(a->confs[0], "OUTPUT", outputs) != NULL)
 		outputs++;
 	return outputs;
@@ -366,6 +367,7 @@ static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
 		.dry_run = opts->dry_run,
 		.is_only_route = match_is_only_route(a->confs[0]),
 		.has_others = outputs > 1,
+		.tag_roots = a->tag_roots,
 		.notes = &a->notes,
 		.spill_dir = a->spill_dir,
 		.spill_bytes_max = a->settings.sizes.spill_bytes,
@@ -376,9 +378,11 @@ static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
 	struct conf_section *s;
 	a->router = router_new();
 	for (size_t i = 0; (s = conf_section_named(a->confs[0], "OUTPUT", i));
-	     i++)
+	     i++) {
+		env.has_rootless_tags = match_has_rootless_tags(a->confs[0], s);
 		if (!router_add(a->router, s, &env, e))
 			return false;
+	}
 	if (outputs == 0)
 		return err_set(e,
 			       "%s: [OUTPUT] is missing; one with Name file "
@@ -430,6 +434,7 @@ void assembly_free(struct assembly *a)
 		return;
 	dead_letter_close(a->dead_letter);
 	router_free(a->router);
+	match_tag_roots_free(a->tag_roots);
 	chain_free(a->chain);
 	for (size_t i = 0; i < a->input_count + a->removed_count; i++)
 		decoder_free(a->decoders[i]);

@@ -55,6 +55,7 @@ struct assembly {
 	struct descriptors descriptors; /* how they are shared out */
 	struct chain *chain;
 	struct router *router;
+	char **tag_roots;		 /* for the router */
 	struct dead_letter *dead_letter; /* or NULL */
 	char *journal_path;		 /* NULL: in memory */
 	char *spill_dir;		 /* NULL: nothing is spilled */

@@ -212,7 +212,8 @@ class TwoBursts:
         """Start a daemon under strace, which looks only at calls that touch
         the files.  Returns whether the daemon was killed at such a call."""
         log = self.room.new_file("strace", ".txt")
-        paths = [arg for path in (self.room.out, *(
+        paths = [arg for path in (self.room.out,
+                                  self.room.out / ".sluiced/lock", *(
                      self.room.out / f"f{kind}.log" for kind in range(KINDS)))
                  for arg in ("-P", str(path))]
         try:

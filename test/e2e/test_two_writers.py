@@ -130,8 +130,8 @@ def test_a_lock_that_is_held_for_long_is_reported_with_its_holder(
         a.daemon.wait_for_messages(1)
         b.daemon.wait_for_messages(1)
     finally:
-        a.remove()
-        b.remove()
+        a.room.remove()
+        b.room.remove()
 
 
 @pytest.mark.skipif(SAN != "", reason="the wait is as long without")
