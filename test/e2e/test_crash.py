@@ -8,7 +8,7 @@ import pytest
 from harness import namespace
 from harness.config import json_filter, service, syslog_input, template
 from harness.daemon import run
-from harness.faults import Faults
+from harness.faults import Faults, empty_disk, fill_disk
 from harness.load import get, send_requests
 from harness.scale import at_random_moments, dice, scaled
 from harness.sender import Sender, datagram
@@ -289,8 +289,7 @@ def test_a_kill_at_every_system_call_of_the_recovery_loses_no_line(
 def test_sluiced_journal_shows_the_journal_of_a_killed_daemon(
         room, out, start, held_socket):
     """The disk rejected all writes, so the lines are still in the journal."""
-    room.out.mkdir()
-    (room.out / "lines.log").symlink_to("/dev/full")
+    fill_disk(room)
     config = numbered(room)
     daemon = start(config, listen=held_socket)
     with Sender(room.socket) as sender:
@@ -306,7 +305,7 @@ def test_sluiced_journal_shows_the_journal_of_a_killed_daemon(
     dead = run("journal", journal)
     assert dead.code == 0, dead.err
     assert "pending: 50" in dead.out and "in_use: no" in dead.out
-    (room.out / "lines.log").unlink()
+    empty_disk(room)
     daemon = start(config, listen=held_socket)
     daemon.wait_for_messages(50)
     check_numbers(numbers_in(out.bytes()), list(range(50)))

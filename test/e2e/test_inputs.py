@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from harness.config import section
-from harness.faults import Faults
+from harness.faults import Faults, empty_disk, fill_disk
 from harness.inputs import (LINE_BYTES, config, connected, fill_journal,
                             is_cut, long_line, network_input,
                             numbered, unix_input)
@@ -189,8 +189,7 @@ def test_shutdown_receives_what_was_sent(room, out, start, mode):
 def test_shutdown_with_a_full_journal_logs_how_much_is_lost(room, out, start):
     """sluiced receives as much as there is room for, and the next process
     writes it."""
-    room.out.mkdir()
-    (room.out / "lines.log").symlink_to("/dev/full")
+    fill_disk(room)
     text = config(room, unix_input(room), lines=["storage.max_size 1M"])
     daemon = start(text)
     with connected(room.socket) as s:
@@ -203,7 +202,7 @@ def test_shutdown_with_a_full_journal_logs_how_much_is_lost(room, out, start):
     lost = sent - queued * LINE_BYTES
     assert lost > 0
     assert f"lost_bytes={lost} " in daemon.log()
-    (room.out / "lines.log").unlink()
+    empty_disk(room)
     start(text).wait_for_messages(queued)
     assert [x + b"\n" for x in out.lines()] == [
         long_line(n) for n in range(queued)]

@@ -8,6 +8,7 @@ import signal
 import pytest
 
 from harness.config import section, service, template
+from harness.faults import empty_disk, fill_disk
 from harness.scale import scaled
 from harness.sender import Sender, datagram
 from harness.stream import check_numbers, numbered, numbers_in
@@ -185,8 +186,7 @@ def test_a_worker_that_starts_late_does_not_undo_a_reload(room, out, start):
 def test_a_reload_while_the_disk_rejects_writes_loses_no_line(
         room, out, start):
     """The old worker leaves its batch in the journal."""
-    room.out.mkdir()
-    (room.out / "lines.log").symlink_to("/dev/full")
+    fill_disk(room)
     daemon = start(numbered(room, template="{n}"))
     with Sender(room.socket) as sender:
         sender.send(*(datagram({"n": n}) for n in range(100)))
@@ -195,7 +195,7 @@ def test_a_reload_while_the_disk_rejects_writes_loses_no_line(
     daemon.signal(signal.SIGHUP)
     wait_for_reload(daemon, "done", 1)
     assert daemon.metrics().queued == 100
-    (room.out / "lines.log").unlink()
+    empty_disk(room)
     daemon.wait_for_messages(100)
     assert out.lines() == [b"%d" % n for n in range(100)]
 
@@ -223,8 +223,7 @@ def two_inputs(room, *order):
 def test_waiting_messages_are_decoded_as_their_own_inputs(
         room, out, start, order, how):
     """Messages of a removed input keep its tag and its parser."""
-    room.out.mkdir()
-    (room.out / "lines.log").symlink_to("/dev/full")
+    fill_disk(room)
     daemon = start(two_inputs(room, "json", "ltsv"))
     with Sender(room.path / "json.sock") as json_sender, \
             Sender(room.path / "ltsv.sock") as ltsv_sender:
@@ -238,11 +237,11 @@ def test_waiting_messages_are_decoded_as_their_own_inputs(
         room.write("sluiced.conf", config)
         daemon.signal(signal.SIGHUP)
         wait_for_reload(daemon, "done", 1)
-        (room.out / "lines.log").unlink()
+        empty_disk(room)
         daemon.fds_at_ready = {}  # there may be more inputs now
     else:
         daemon.kill_tree()
-        (room.out / "lines.log").unlink()
+        empty_disk(room)
         daemon = start(config)
     counts = daemon.wait_for_messages(40)
     assert counts.written == 40
@@ -254,8 +253,7 @@ def test_a_journal_in_memory_makes_a_reload_wait_for_the_disk(
         room, out, start):
     """The journal ends with its worker, so the worker continues to receive
     until the disk accepts writes."""
-    room.out.mkdir()
-    (room.out / "lines.log").symlink_to("/dev/full")
+    fill_disk(room)
     daemon = start(numbered(room, "storage.type memory", template="{n}"))
     worker = daemon.worker()
     with Sender(room.socket) as sender:
@@ -269,7 +267,7 @@ def test_a_journal_in_memory_makes_a_reload_wait_for_the_disk(
         wait_until(lambda: daemon.metrics().received == 200,
                    "all lines to be received")
     assert worker in daemon.workers()
-    (room.out / "lines.log").unlink()
+    empty_disk(room)
     daemon.signal(signal.SIGUSR1)
     wait_for_reload(daemon, "done", 1)
     assert daemon.worker() != worker

@@ -94,6 +94,8 @@ class Daemon:
             config = room.write("sluiced.conf", config)
         self.log_path = room.new_file("sluiced", ".log")
         self.has_ended = False
+        if room.faults:
+            env = {**room.faults.env, **(env or {})}
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 [*argv, binary, "-c", str(config), *args],

@@ -26,6 +26,7 @@ class Room:
         self.disk = _new_dir("/tmp")
         self.socket = self.path / "log.sock"
         self.out = self.disk / "out"
+        self.faults = None  # of the disk, if a test wants some
 
     def write(self, name, text):
         path = self.path / name
