@@ -184,6 +184,8 @@ int file_path_make_parents(const char *path, size_t root_bytes)
 	memcpy(copy, path, len + 1);
 	int error = 0;
 	for (char *at = copy + 1; (at = strchr(at, '/')) != NULL; at++) {
+		if (at[-1] == '/') /* nothing is between the two */
+			continue;
 		*at = '\0';
 		/* Try all of them: for a directory that exists, some file
 		 * systems return another error than EEXIST. */

@@ -64,6 +64,23 @@ static void a_line_goes_where_path_file_and_tag_say(void **state)
 	}
 }
 
+static void a_doubled_slash_is_one_slash(void **state)
+{
+	(void)state;
+	static const char *const tags[] = {"a//b", "c///d//e", "//f//g/./h"};
+	static const char *const files[] = {"out/a/b", "out/c/d/e",
+					    "out/f/g/h"};
+	for (size_t i = 0; i < 3; i++) {
+		struct sink_dir f;
+		sink_dir_open(&f, "    Path @/out\n");
+		sink_dir_put(&f, tags[i], "1");
+		sink_dir_flush_all(&f);
+		assert_int_equal(f.sink->stats.errors_total, 0);
+		assert_string_equal(sink_dir_content(&f, files[i]), "1\n");
+		sink_dir_fini(&f);
+	}
+}
+
 static void a_relative_tag_is_below_the_working_directory(void **state)
 {
 	(void)state;
@@ -494,6 +511,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_line_goes_where_path_file_and_tag_say),
+		cmocka_unit_test(a_doubled_slash_is_one_slash),
 		cmocka_unit_test(a_relative_tag_is_below_the_working_directory),
 		cmocka_unit_test(a_path_that_leaves_its_root_is_refused),
 		cmocka_unit_test(
