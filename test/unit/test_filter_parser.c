@@ -116,7 +116,7 @@ static void give(struct fixture *f, struct value message)
 static const char *json_of(struct fixture *f)
 {
 	buf_clear(&f->json);
-	json_write_record(&f->json, f->record);
+	json_write_record(&f->json, JSON_BAD_REPLACED, f->record);
 	return buf_text(&f->json);
 }
 

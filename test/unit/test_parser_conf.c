@@ -105,7 +105,7 @@ static void check_parsed(const char *conf, const char *text, const char *json,
 	struct span bad_time;
 	assert_int_equal(parser_apply(p, span_of(text), 0, r, &bad_time),
 			 PARSER_parsed);
-	json_write_record(&written, r);
+	json_write_record(&written, JSON_BAD_REPLACED, r);
 	assert_string_equal(buf_text(&written), json);
 	assert_int_equal(r->time_ns / NS_PER_S, time_s);
 	parser_set_free(set);
