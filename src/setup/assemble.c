@@ -351,7 +351,6 @@ static bool read_filters(struct assembly *a, struct err *e)
 static size_t count_outputs(const struct assembly *a)
 {
 	size_t outputs = 0;
-	a->tag_roots = match_tag_roots(a->confs[0]);
 	while (conf_section_named(a->confs[0], "OUTPUT", outputs) != NULL)
 		outputs++;
 	return outputs;
@@ -361,6 +360,7 @@ static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
 			 struct err *e)
 {
 	size_t outputs = count_outputs(a);
+	a->tag_roots = match_tag_roots(a->confs[0]);
 	struct sink_env env = {
 		.kinds = output_kinds,
 		.conf_dir = conf_dir(a->confs[0]),
