@@ -171,9 +171,12 @@ bool lua_value_shape(struct lua_reader *reader, lua_State *L, int index,
 		if (key > 0 && (uint64_t)key > out->length)
 			out->length = (uint64_t)key;
 	}
+	/* Keys that are lost take a byte each, so that a table with many of
+	 * them cannot be read again and again. */
 	if (out->length > 0)
 		return lua_value_take_room(reader, out->length,
-					   sizeof(struct value));
+					   sizeof(struct value)) &&
+		       lua_value_take_room(reader, out->keys, 1);
 	return lua_value_take_room(reader, out->keys, sizeof(struct field));
 }
 
