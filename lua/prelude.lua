@@ -3,7 +3,9 @@
 -- and that Lua 5.4 has moved, changed or removed.  This file runs before the
 -- script.  It is not translated (src/hook/lua51_source.h).
 
-local floor, integer, number_type = math.floor, math.tointeger, math.type
+local floor, number_type = math.floor, math.type
+local pack_bytes, unpack_bytes = string.pack, string.unpack
+local format, rep, sub = string.format, string.rep, string.sub
 local load, getinfo = load, debug.getinfo
 local upvalue, join = debug.getupvalue, debug.upvaluejoin
 
@@ -15,11 +17,20 @@ end
 _VERSION = "Lua 5.1"
 loadstring = load
 
+local function check(value, wanted, i, name)
+	if type(value) ~= wanted then
+		local message = "bad argument #%d to '%s' (%s expected, got %s)"
+		error(message:format(i, name, wanted, type(value)), 3)
+	end
+end
+
 table.getn = function(t)
+	check(t, "table", 1, "getn")
 	return #t
 end
 
 table.maxn = function(t)
+	check(t, "table", 1, "maxn")
 	local max = 0
 	for key in pairs(t) do
 		if type(key) == "number" and key > max then
@@ -30,6 +41,8 @@ table.maxn = function(t)
 end
 
 table.foreach = function(t, f)
+	check(t, "table", 1, "foreach")
+	check(f, "function", 2, "foreach")
 	for key, value in pairs(t) do
 		local result = f(key, value)
 		if result ~= nil then
@@ -39,6 +52,8 @@ table.foreach = function(t, f)
 end
 
 table.foreachi = function(t, f)
+	check(t, "table", 1, "foreachi")
+	check(f, "function", 2, "foreachi")
 	for i = 1, #t do
 		local result = f(i, t[i])
 		if result ~= nil then
@@ -54,7 +69,10 @@ math.fmod = function(x, y)
 	return fmod(x + 0.0, y)
 end
 math.mod = math.fmod
-math.atan2 = atan
+
+math.atan2 = function(y, x)
+	return atan(y, x + 0.0)
+end
 
 math.atan = function(x)
 	return atan(x)
@@ -74,10 +92,8 @@ math.randomseed = function(x)
 	randomseed(floor(x))
 end
 
-local difftime = os.difftime
-
 os.difftime = function(later, earlier)
-	return difftime(later, earlier or 0)
+	return cut(later + 0.0) - cut((earlier or 0) + 0.0)
 end
 
 local execute = os.execute
@@ -94,25 +110,38 @@ os.execute = function(command)
 	return what == "signal" and code or -1
 end
 
+local rename = os.rename
+
+-- The message has the name.
+os.rename = function(from, to)
+	local ok, why, code = rename(from, to)
+	if not ok then
+		return nil, from .. ": " .. why, code
+	end
+	return ok
+end
+
 local open = io.open
 
 -- Any mode that the C library accepts.
 io.open = function(path, mode)
-	mode = tostring(mode or "r")
+	path = type(path) == "number" and tostring(path) or path
+	mode = mode == nil and "r" or mode
+	mode = type(mode) == "number" and tostring(mode) or mode
+	check(path, "string", 1, "open")
+	check(mode, "string", 2, "open")
 	if not mode:find("^[rwa]") then
-		return nil, tostring(path) .. ": Invalid argument", 22
+		return nil, path .. ": Invalid argument", 22
 	end
 	local plus = mode:find("+", 1, true) and "+" or ""
-	return open(tostring(path), mode:sub(1, 1) .. plus)
+	return open(path, mode:sub(1, 1) .. plus)
 end
 
 local running = coroutine.running
 
 coroutine.running = function()
 	local thread, is_main = running()
-	if not is_main then
-		return thread
-	end
+	return not is_main and thread or nil
 end
 
 function gcinfo()
@@ -142,7 +171,8 @@ local function bits(x)
 		error("number expected, got " .. type(x), 3)
 	end
 	if number_type(n) == "float" then
-		n = integer(n + 0x1.8p52 - 0x1.8p52) or 0
+		-- The low bits of the sum are those of the integer.
+		return (unpack_bytes("<I4", pack_bytes("<d", n + 0x1.8p52)))
 	end
 	return n & 0xffffffff
 end
@@ -170,15 +200,13 @@ bit = {
 	tobit = function(x)
 		return signed(bits(x))
 	end,
-	tohex = function(x, n)
-		n = n and signed(bits(n)) or 8
+	tohex = function(x, ...)
+		local n = select("#", ...) > 0 and signed(bits((...))) or 8
 		local digits = n < 0 and -n or n
-		digits = digits > 8 and 8 or digits
-		if digits == 0 then
-			return ""
-		end
-		local format = "%0" .. digits .. (n < 0 and "X" or "x")
-		return format:format(bits(x) & (1 << 4 * digits) - 1)
+		digits = digits > 254 and 254 or digits
+		local text = format(n < 0 and "%08X" or "%08x", bits(x))
+		return digits > 8 and rep("0", digits - 8) .. text
+			or sub(text, 9 - digits)
 	end,
 	bnot = function(x)
 		return signed(~bits(x))
@@ -220,6 +248,9 @@ local function function_of(f)
 		return f
 	end
 	f = f or 1
+	if f < 0 then
+		error("level must be non-negative", 3)
+	end
 	return f > 0 and getinfo(f + 2, "f").func
 end
 
@@ -276,6 +307,9 @@ package.loaders = package.searchers
 
 -- Files are loaded with load, which translates them.
 local function load_file(path)
+	if type(path) ~= "string" then
+		error("the name of a file expected", 3)
+	end
 	local file, why = io.open(path, "rb")
 	if not file then
 		return nil, "cannot open " .. why

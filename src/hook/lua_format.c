@@ -149,7 +149,8 @@ static void add_float(lua_State *L, luaL_Buffer *b, struct format_spec *spec,
 	lua_Number number = luaL_checknumber(L, index);
 	if (isnan(number)) {
 		bool is_upper = isupper((unsigned char)spec->letter);
-		add_padded(b, spec, is_upper ? SPAN("NAN") : SPAN("nan"));
+		const char *nan = is_upper ? " NAN" : " nan";
+		add_padded(b, spec, span_of(nan + !has_flag(spec, ' ')));
 		return;
 	}
 	if (tolower(spec->letter) != 'a')
@@ -223,10 +224,13 @@ static void add_pointer(lua_State *L, luaL_Buffer *b, struct format_spec *spec,
 static void add_argument(lua_State *L, luaL_Buffer *b, struct format_spec *spec,
 			 int index)
 {
+	int64_t code;
 	char c;
 	switch (spec->letter) {
 	case 'c':
-		c = (char)integer_argument(L, index, true);
+		code = integer_argument(L, index, true);
+		/* As in LuaJIT, beyond 32 bits it is a NUL. */
+		c = code == (int32_t)code ? (char)code : '\0';
 		add_padded(b, spec, span_make(&c, 1));
 		break;
 	case 's':

@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 #include <lualib.h>
+#include <stdbool.h>
 
 #include "hook/lua51_source.h"
 #include "hook/lua_date.h"
@@ -29,13 +30,39 @@ static int with_arguments(lua_State *L)
 	return lua_wrap_original(L);
 }
 
-/* Numeric texts count as numbers, even in comparisons. */
-static int with_numbers(lua_State *L)
+/* math.max and math.min; numeric texts count as numbers.  Of NaN and a number,
+ * LuaJIT returns the second. */
+static int choose(lua_State *L, bool is_max)
 {
-	for (int i = lua_gettop(L); i > 0; i--)
-		if (lua_type(L, i) == LUA_TSTRING &&
-		    lua_stringtonumber(L, lua_tostring(L, i)) != 0)
+	int best = 1;
+	for (int i = 1; i <= lua_gettop(L) || i == 1; i++) {
+		luaL_checknumber(L, i);
+		if (lua_type(L, i) == LUA_TSTRING) {
+			lua_stringtonumber(L, lua_tostring(L, i));
 			lua_replace(L, i);
+		}
+		if (!lua_compare(L, is_max ? i : best, is_max ? best : i,
+				 LUA_OPLT))
+			best = i;
+	}
+	lua_pushvalue(L, best);
+	return 1;
+}
+
+static int max(lua_State *L)
+{
+	return choose(L, true);
+}
+
+static int min(lua_State *L)
+{
+	return choose(L, false);
+}
+
+/* Only tables have pairs. */
+static int pairs(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
 	return lua_wrap_original(L);
 }
 
@@ -83,22 +110,27 @@ static int push_chunk(lua_State *L, struct span script, const char *name,
 	return LUA_OK;
 }
 
-/* Push the concatenation of the pieces that the function returns. */
-static void push_pieces(lua_State *L, int function)
+/* Called with a function: returns the concatenation of the pieces that it
+ * returns. */
+static int read_pieces(lua_State *L)
 {
 	luaL_Buffer b;
 	luaL_buffinit(L, &b);
 	for (;;) {
-		lua_pushvalue(L, function);
+		lua_pushvalue(L, 1);
 		lua_call(L, 0, 1);
-		if (lua_isnil(L, -1) || lua_rawlen(L, -1) == 0)
+		if (lua_isnil(L, -1))
 			break;
 		if (!lua_isstring(L, -1))
 			luaL_error(L, "reader function must return a string");
+		lua_number_to_text(L, lua_gettop(L));
+		if (lua_rawlen(L, -1) == 0)
+			break;
 		luaL_addvalue(&b);
 	}
 	lua_pop(L, 1);
 	luaL_pushresult(&b);
+	return 1;
 }
 
 /* load(text or function, name, mode, environment) */
@@ -111,7 +143,13 @@ static int load(lua_State *L)
 		lua_pushvalue(L, 1);
 	} else {
 		luaL_checktype(L, 1, LUA_TFUNCTION);
-		push_pieces(L, 1);
+		lua_pushcfunction(L, read_pieces);
+		lua_pushvalue(L, 1);
+		if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+			lua_pushnil(L);
+			lua_insert(L, -2);
+			return 2;
+		}
 	}
 	script.ptr = lua_tolstring(L, -1, &script.len);
 	if (name == NULL)
@@ -129,12 +167,13 @@ static void open_arguments(lua_State *L)
 		const char *library, *name;
 		int texts, first, last;
 	} functions[] = {
-		{"string", "sub", 1, 2, 3},    {"string", "byte", 1, 2, 3},
-		{"string", "len", 1, 1, 0},    {"string", "upper", 1, 1, 0},
-		{"string", "lower", 1, 1, 0},  {"string", "reverse", 1, 1, 0},
-		{"string", "char", 0, 1, 255}, {LUA_GNAME, "select", 0, 1, 1},
-		{"io", "popen", 1, 1, 0},      {"os", "getenv", 1, 1, 0},
-		{"os", "remove", 1, 1, 0},     {"os", "rename", 2, 1, 0},
+		{"string", "sub", 1, 2, 3},	{"string", "byte", 1, 2, 3},
+		{"string", "len", 1, 1, 0},	{"string", "upper", 1, 1, 0},
+		{"string", "lower", 1, 1, 0},	{"string", "reverse", 1, 1, 0},
+		{"string", "char", 0, 1, 255},	{"math", "ldexp", 0, 2, 2},
+		{LUA_GNAME, "select", 0, 1, 1}, {"io", "popen", 1, 1, 0},
+		{"os", "getenv", 1, 1, 0},	{"os", "remove", 1, 1, 0},
+		{"os", "rename", 2, 1, 0},
 	};
 	for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
 		lua_pushinteger(L, functions[i].texts);
@@ -143,8 +182,8 @@ static void open_arguments(lua_State *L)
 		lua_wrap_replace(L, functions[i].library, functions[i].name,
 				 with_arguments, 3);
 	}
-	lua_wrap_replace(L, "math", "max", with_numbers, 0);
-	lua_wrap_replace(L, "math", "min", with_numbers, 0);
+	lua_wrap_replace(L, "math", "max", max, 0);
+	lua_wrap_replace(L, "math", "min", min, 0);
 }
 
 static void open_prelude(lua_State *L, struct span prelude)
@@ -166,6 +205,7 @@ void lua_library_open(lua_State *L, struct span prelude)
 	open_arguments(L);
 	lua_pushcfunction(L, ipairs);
 	lua_setglobal(L, "ipairs");
+	lua_wrap_replace(L, LUA_GNAME, "pairs", pairs, 0);
 	lua_wrap_replace(L, LUA_GNAME, "load", load, 0);
 	open_prelude(L, prelude);
 }

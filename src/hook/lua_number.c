@@ -171,7 +171,7 @@ static bool push_unusual(lua_State *L, const char *text)
 }
 
 /* Push the number that the text is to this base, or nil. */
-static void push_based(lua_State *L, const char *text, size_t length, int base)
+static void push_based(lua_State *L, const char *text, int base)
 {
 	const char *start = text + strspn(text, " \f\n\r\t\v");
 	bool is_negative = *start == '-';
@@ -181,7 +181,7 @@ static void push_based(lua_State *L, const char *text, size_t length, int base)
 	unsigned long long number = strtoull(start, &end, base);
 	bool is_good = isalnum((unsigned char)*start) && end > start;
 	end += strspn(end, " \f\n\r\t\v");
-	if (!is_good || end != text + length)
+	if (!is_good || *end != '\0') /* as in LuaJIT, a NUL ends the text */
 		lua_pushnil(L);
 	else if (number <= INT64_MAX)
 		lua_pushinteger(L, is_negative ? -(lua_Integer)number
@@ -198,10 +198,10 @@ static int to_number(lua_State *L)
 	lua_Integer base = luaL_optinteger(L, 2, 10);
 	if (base != 10) {
 		lua_number_to_text(L, 1);
-		const char *text = luaL_checklstring(L, 1, &length);
+		const char *text = luaL_checkstring(L, 1);
 		luaL_argcheck(L, base >= 2 && base <= 36, 2,
 			      "base out of range");
-		push_based(L, text, length, (int)base);
+		push_based(L, text, (int)base);
 		return 1;
 	}
 	luaL_checkany(L, 1);
