@@ -338,6 +338,7 @@ static int set_metatable(lua_State *L)
 void lua_record_push(struct lua_record *rs, lua_State *L,
 		     const struct record *record)
 {
+	lua_order_reset(&rs->reader.order, L);
 	rs->view = record_copy(record);
 	record_keep_last(rs->view);
 	rs->given = rs->view->count;

@@ -105,10 +105,11 @@ static int move(lua_State *L)
 	for (lua_Integer left = last; left >= first; left--) {
 		lua_budget_spend(L, &steps, 8);
 		lua_Integer i = is_upward ? first + (last - left) : left;
-		lua_geti(L, 1, i);
-		lua_seti(L, to,
-			 (lua_Integer)((lua_Unsigned)place + (lua_Unsigned)i -
-				       (lua_Unsigned)first));
+		lua_rawgeti(L, 1, i);
+		lua_rawseti(L, to,
+			    (lua_Integer)((lua_Unsigned)place +
+					  (lua_Unsigned)i -
+					  (lua_Unsigned)first));
 		if (left == LUA_MININTEGER)
 			break;
 	}

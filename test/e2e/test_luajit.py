@@ -21,7 +21,8 @@ from harness.sender import Sender, datagram
 
 CASES = ROOT / "test/data/luajit/cases.lua"
 # "table: 0x7f17a6b7cd28", perhaps cut off or in capitals.
-ADDRESS = re.compile(r"(table|function): [\w#]*|0x[0-9a-f]{6,}", re.IGNORECASE)
+ADDRESS = re.compile(r"(table|function): (0x[0-9a-f]{0,12}|b[uiltn]*#?\d*)|"
+                     r"0x[0-9a-f]{6,12}", re.IGNORECASE)
 PER_FILE = 100  # one call of the hook runs them within its time limit
 
 
