@@ -9,9 +9,10 @@
  * From Lua to a record, a table with a positive integer key becomes an array
  * up to the largest such key; its holes become nulls, and its other keys are
  * lost.  An empty table that was an array stays one.  Every other table
- * becomes a map, with its fields in the order of lua_order.  A key that is a number or a boolean becomes its text.  Functions, userdata and
- * coroutines are rejected, and so are tables nested deeper than JSON may be or
- * larger than the reader's remaining room.
+ * becomes a map, with its fields in the order of lua_order.  A key that is a
+ * number or a boolean becomes its text.  Functions, userdata and coroutines
+ * are rejected, and so are tables nested deeper than JSON may be or larger
+ * than the reader's remaining room.
  * With Enable_flb_null a null becomes flb_null, a light userdata, which is
  * converted back to a null; without it, a table cannot hold a null.
  * Type_Int_Key and Type_Array_Key apply to the fields of all maps. */
