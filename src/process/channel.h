@@ -48,7 +48,8 @@ struct channel_message {
 	struct channel_log log;		    /* READY */
 	struct worker_counts worker_counts; /* GO, COUNTS */
 	bool is_draining;		    /* GO: a signal to stop has come */
-	int64_t grace_left_ms;		    /* GO, when draining */
+	bool died_of_other;    /* GO: the last worker, see journal_opts */
+	int64_t grace_left_ms; /* GO, when draining */
 	uint32_t queue_lengths[ENDPOINTS_MAX]; /* GO */
 	bool are_kept[ENDPOINTS_MAX];	       /* GO, see socket_adopt */
 	bool kept_by_next[ENDPOINTS_MAX];      /* LEAVE: inputs that remain */

@@ -13,9 +13,9 @@
  *  - the first worker exits before it works, for example because of a wrong
  *    configuration: the worker has printed the reason, and its exit code
  *    becomes the supervisor's;
- *  - a worker dies: the supervisor starts the next one at once.  If several in
- *    a row die quickly, it waits 100 ms, doubling to 5 s; after
- *    QUICK_DEATHS_MAX it exits;
+ *  - a worker dies: the supervisor starts the next one, after 100 ms, doubling
+ *    to 10 s (process/deaths.h).  If QUICK_DEATHS_MAX in a row die quickly, it
+ *    exits;
  *  - a worker is killed while it stops, or while it hands over for a reload:
  *    the next one continues draining;
  *  - the new worker of a reload exits before it is ready, or needs endpoints
@@ -38,20 +38,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "intake/endpoints.h"
 #include "intake/handover.h"
 #include "process/channel.h"
+#include "process/deaths.h"
 #include "process/worker_main.h"
 
 enum {
-	QUICK_DEATH_MS = 100,  /* since its start; or before it is ready */
-	QUICK_DEATHS_FREE = 3, /* in a row that are replaced at once */
-	QUICK_DEATHS_MAX = 12,
-	BACKOFF_MIN_MS = 100,
-	BACKOFF_MAX_MS = 5000,
+	QUICK_DEATH_MS = 100, /* since its start; or before it is ready */
 	LEAVE_MS = 30000,
 };
 
@@ -77,12 +73,12 @@ struct supervisor {
 	struct worker_counts worker_counts;
 	int signals; /* signalfd */
 	sigset_t mask_before;
-	int64_t restart_ns;	/* 0: no restart is due */
-	int64_t kill_ns;	/* when to kill a leaving worker; 0: none */
-	int64_t stop_ns;	/* when the signal to stop came */
-	int stop_signal;	/* held until the first worker works; 0: none */
-	unsigned quick_deaths;	/* in a row */
-	struct backoff backoff; /* between quick deaths */
+	int64_t restart_ns; /* 0: no restart is due */
+	int64_t kill_ns;    /* when to kill a leaving worker; 0: none */
+	int64_t stop_ns;    /* when the signal to stop came */
+	int stop_signal;    /* held until the first worker works; 0: none */
+	struct deaths deaths;
+	bool died_of_other; /* the worker that had the journal last */
 	bool is_over;
 	int exit_code;
 };
@@ -113,6 +109,7 @@ static bool spawn(struct supervisor *s, struct child *child)
 {
 	struct err e;
 	int ends[2];
+	deaths_begin(&s->deaths);
 	if (!channel_pair(ends, &e)) {
 		log_line(LOG_ERROR, "supervisor", "err=\"%s\"", e.text);
 		return false;
@@ -148,6 +145,7 @@ static void send_go(struct supervisor *s, struct child *child, int64_t grace_ms)
 		.kind = CHANNEL_GO,
 		.worker_counts = s->worker_counts,
 		.is_draining = s->state == STOPPING,
+		.died_of_other = s->died_of_other,
 		.grace_left_ms = grace_ms,
 	};
 	const struct endpoints *e = &s->endpoints;
@@ -292,12 +290,9 @@ static void on_channel(struct supervisor *s, struct child *child)
 		s->kill_ns = clock_mono_ns() + LEAVE_MS * NS_PER_MS;
 }
 
-/* A worker that worked for a while and then died is replaced at once.  After
- * several quick deaths in a row, the delay grows exponentially. */
-static void restart_later(struct supervisor *s, bool was_quick)
+static void restart_after(struct supervisor *s, int64_t wait_ms)
 {
-	s->quick_deaths = was_quick ? s->quick_deaths + 1 : 0;
-	if (s->quick_deaths >= QUICK_DEATHS_MAX) {
+	if (wait_ms < 0) {
 		log_line(LOG_ERROR, "supervisor",
 			 "err=\"%d workers in a row died at once\" "
 			 "action=\"exiting; received messages stay in the "
@@ -306,12 +301,32 @@ static void restart_later(struct supervisor *s, bool was_quick)
 		end(s, EXIT_CODE_SYSTEM);
 		return;
 	}
-	int64_t wait_ms = 0;
-	if (s->quick_deaths > QUICK_DEATHS_FREE)
-		wait_ms = backoff_next_ms(&s->backoff);
-	else
-		backoff_reset(&s->backoff);
+	if (wait_ms > 0)
+		log_line(LOG_WARN, "supervisor",
+			 "restart_ms=%lld action=\"waiting before the next "
+			 "worker starts\"",
+			 (long long)wait_ms);
 	s->restart_ns = clock_mono_ns() + wait_ms * NS_PER_MS;
+}
+
+/* Returns how long to wait for the next worker. */
+static int64_t count_death(struct supervisor *s, const struct child *was,
+			   int status)
+{
+	int64_t now_ns = clock_mono_ns();
+	bool from_outside = deaths_came_from_outside(&s->deaths, status);
+	bool was_quick = !was->is_ready ||
+			 now_ns - was->started_ns < QUICK_DEATH_MS * NS_PER_MS;
+	int64_t wait_ms =
+		deaths_wait_ms(&s->deaths, now_ns, from_outside, was_quick);
+	s->worker_counts.deaths++;
+	if (was->has_endpoints)
+		s->died_of_other = from_outside;
+	log_line(LOG_ERROR, "supervisor",
+		 "worker=%d err=\"the worker died\" %s=%d", (int)was->pid,
+		 WIFSIGNALED(status) ? "signal" : "exit_code",
+		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	return wait_ms;
 }
 
 static void on_worker_end(struct supervisor *s, int status)
@@ -325,23 +340,15 @@ static void on_worker_end(struct supervisor *s, int status)
 		    WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_CODE_SYSTEM);
 		return;
 	}
-	if (!is_good) {
-		s->worker_counts.deaths++;
-		log_line(LOG_ERROR, "supervisor",
-			 "worker=%d err=\"the worker died\" %s=%d",
-			 (int)was.pid,
-			 WIFSIGNALED(status) ? "signal" : "exit_code",
-			 WIFSIGNALED(status) ? WTERMSIG(status)
-					     : WEXITSTATUS(status));
-	}
+	int64_t wait_ms = 0;
+	if (!is_good)
+		wait_ms = count_death(s, &was, status);
 	if (s->next.is_ready)
 		take_over(s);
 	else if (s->state == STOPPING && WIFEXITED(status) && !was.is_leaving)
 		end(s, WEXITSTATUS(status)); /* all written, or Grace over */
 	else
-		restart_later(s, !was.is_ready ||
-					 clock_mono_ns() - was.started_ns <
-						 QUICK_DEATH_MS * NS_PER_MS);
+		restart_after(s, wait_ms);
 }
 
 static void reap(struct supervisor *s)
@@ -408,7 +415,8 @@ static void on_time(struct supervisor *s)
 	if (s->restart_ns != 0 && now_ns >= s->restart_ns) {
 		s->restart_ns = 0;
 		if (!spawn(s, &s->worker))
-			restart_later(s, true);
+			restart_after(s, deaths_wait_ms(&s->deaths, now_ns,
+							false, true));
 	}
 }
 
@@ -467,10 +475,9 @@ static bool watch_signals(struct supervisor *s, struct err *e)
 
 int supervisor_run(const struct assemble_opts *opts)
 {
-	struct supervisor s = {.opts = opts,
-			       .backoff = {.min_ms = BACKOFF_MIN_MS,
-					   .max_ms = BACKOFF_MAX_MS}};
+	struct supervisor s = {.opts = opts};
 	struct err e = {0};
+	deaths_init(&s.deaths);
 	endpoints_init(&s.endpoints);
 	if (!log_open(NULL, opts->log_level, &e) || !watch_signals(&s, &e) ||
 	    !endpoints_adopt_systemd(&s.endpoints, &e) ||

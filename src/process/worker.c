@@ -328,7 +328,8 @@ static void start_signals(struct worker *w)
 
 static bool open_journal(struct worker *w, struct err *e)
 {
-	w->journal = assemble_journal(w->opts->assembly, SLOTS, e);
+	w->journal = assemble_journal(w->opts->assembly, SLOTS,
+				      w->opts->died_of_other, e);
 	return w->journal != NULL;
 }
 

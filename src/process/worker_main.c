@@ -112,6 +112,7 @@ int worker_main_supervised(const struct assemble_opts *opts, int channel,
 		.handover = handover,
 		.worker_counts = m.worker_counts,
 		.is_draining = m.is_draining,
+		.died_of_other = m.died_of_other,
 		.grace_left_ms = m.grace_left_ms,
 	};
 	if (!take_endpoints(&m, &specs, &endpoints, &e) ||
