@@ -110,6 +110,12 @@ void pipeline_stop_retrying(struct pipeline *p)
 	wakeup_order(&p->wakeup, ORDER_STOP_RETRYING);
 }
 
+uint64_t pipeline_work(const struct pipeline *p, const char **filter)
+{
+	*filter = chain_working(p->opts.chain);
+	return journal_work(p->opts.journal);
+}
+
 /* --- the counters */
 
 static void publish(struct pipeline *p, bool is_blocked)

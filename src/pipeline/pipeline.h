@@ -127,6 +127,10 @@ void pipeline_leave(struct pipeline *);
  * the journal.  If the journal is in memory, drop them as DROP_write_failed. */
 void pipeline_stop_retrying(struct pipeline *);
 
+/* What the thread works on: 0 if on no message, else another value for each.
+ * *filter is the name of the filter at work, or NULL.  Any thread may ask. */
+uint64_t pipeline_work(const struct pipeline *, const char **filter);
+
 /* Join the thread (after on_finished) and free. */
 void pipeline_free(struct pipeline *);
 

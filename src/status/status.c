@@ -27,7 +27,8 @@ struct status {
 	size_t oldest;	    /* the failures when the period began */
 	int64_t started_ns; /* monotonic */
 	int64_t started_real_ns;
-	int64_t requested_ns;	 /* of the last reload over HTTP; 0: none */
+	int64_t requested_ns; /* of the last reload over HTTP; 0: none */
+	bool is_stuck;
 	uint64_t reloads_before; /* reloads until then */
 };
 
@@ -76,9 +77,10 @@ static struct metrics_health health_of(const struct status *s,
 		.dropped_max = set->health_retries_max,
 		.period_s = (int64_t)set->health_period_s,
 	};
-	health.is_good = !set->health_check ||
-			 (health.errors <= (uint64_t)health.errors_max &&
-			  health.dropped <= (uint64_t)health.dropped_max);
+	health.is_stuck = s->is_stuck || v->has_suspects;
+	bool is_failing = health.errors > (uint64_t)health.errors_max ||
+			  health.dropped > (uint64_t)health.dropped_max;
+	health.is_good = !health.is_stuck && !(set->health_check && is_failing);
 	return health;
 }
 
@@ -96,6 +98,11 @@ struct status *status_new(const struct status_opts *opts)
 void status_free(struct status *s)
 {
 	free(s);
+}
+
+void status_set_stuck(struct status *s, bool is_stuck)
+{
+	s->is_stuck = is_stuck;
 }
 
 void status_tick(struct status *s)

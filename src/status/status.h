@@ -40,6 +40,10 @@ enum { STATUS_STEPS = 60 };
 void status_tick(struct status *);
 uint64_t status_tick_ms(const struct status *);
 
+/* The pipeline works on one message for too long: until the worker is replaced,
+ * the health is bad. */
+void status_set_stuck(struct status *, bool is_stuck);
+
 /* Answer an HTTP request. */
 void status_answer(struct status *, const struct http_request *,
 		   struct http_answer *);
