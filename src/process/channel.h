@@ -65,6 +65,7 @@ struct channel_message {
 	int64_t grace_left_ms; /* GO, when draining */
 	uint32_t queue_lengths[ENDPOINTS_MAX]; /* GO */
 	bool are_kept[ENDPOINTS_MAX];	       /* GO, see socket_adopt */
+	bool is_reload;			       /* LEAVE */
 	bool kept_by_next[ENDPOINTS_MAX];      /* LEAVE: inputs that remain */
 	/* GO: the sockets, then HTTP.  The receiver must close them. */
 	int fds[ENDPOINTS_MAX + 1];

@@ -97,7 +97,8 @@ void worker_send(struct supervisor *s, enum channel_kind kind)
 
 void worker_leave(struct supervisor *s, int64_t leave_ms)
 {
-	struct channel_message m = {.kind = CHANNEL_LEAVE};
+	struct channel_message m = {.kind = CHANNEL_LEAVE,
+				    .is_reload = s->next.is_ready};
 	const struct endpoint_specs *its = &s->worker.specs;
 	for (uint32_t i = 0; i < its->socket_count; i++)
 		m.kept_by_next[i] =

@@ -45,6 +45,7 @@ void leave_orphaned(struct worker *w)
 {
 	uv_poll_stop(&w->channel);
 	leave(w, "the supervisor is gone", NULL);
+	worker_reload_ended(w, RELOAD_FAILED);
 	if (w->state == LEAVING)
 		uv_timer_start(&w->grace_timer, worker_on_grace_over,
 			       worker_grace_ms(w), 0);
@@ -61,6 +62,17 @@ _Noreturn void leave_stuck(void *data)
 	_exit(EXIT_CODE_SYSTEM);
 }
 
+static void make_way(struct worker *w)
+{
+	bool has_left = w->state == FINISHING || w->state == LEAVING;
+	leave(w, w->is_reload ? "reload" : "another worker takes over",
+	      w->kept_by_next);
+	if (has_left || !w->is_reload)
+		return;
+	w->worker_counts.reloads_done++;
+	worker_reload_ended(w, RELOAD_DONE);
+}
+
 static void on_stay_tick(uv_timer_t *timer)
 {
 	struct worker *w = timer->data;
@@ -71,14 +83,14 @@ static void on_stay_tick(uv_timer_t *timer)
 		if (!channel_send(w->opts->channel, &m))
 			uv_timer_stop(timer);
 	} else if (w->state == RUNNING) {
-		leave(w, "reload", w->kept_by_next);
+		make_way(w);
 		uv_timer_again(timer);
 	}
 }
 
 /* A journal in memory ends with this process.  So while the disk rejects
  * writes, the worker still receives and must not be killed. */
-void leave_for_reload(struct worker *w)
+void leave_for_next(struct worker *w)
 {
 	bool must_stay = w->settings->storage_in_memory && is_blocked(w);
 	if (must_stay && w->state == RUNNING)
@@ -87,7 +99,7 @@ void leave_for_reload(struct worker *w)
 			 "journal is in memory\" action=\"the reload "
 			 "continues when the output accepts lines\"");
 	else
-		leave(w, "reload", w->kept_by_next);
+		make_way(w);
 	bool is_going = w->state == RUNNING || w->state == LEAVING;
 	if (w->settings->storage_in_memory && is_going)
 		uv_timer_start(&w->idle_timer, on_stay_tick, 0, STAY_TICK_MS);

@@ -3,19 +3,6 @@
 #include "base/log.h"
 #include "process/supervisor_state.h"
 
-void reload_begin(struct supervisor *s)
-{
-	if (s->state != RUNNING || s->next.pid != 0 || s->worker.pid == 0) {
-		log_line(LOG_WARN, "supervisor", "reload=refused err=\"%s\"",
-			 s->next.pid != 0 ? "a reload is under way"
-					  : "no worker is running");
-		return;
-	}
-	log_line(LOG_INFO, "supervisor", "reload=started");
-	if (!child_spawn(s, &s->next))
-		s->worker_counts.reloads_failed++;
-}
-
 void reload_failed(struct supervisor *s, const char *why)
 {
 	s->worker_counts.reloads_failed++;
@@ -24,6 +11,20 @@ void reload_failed(struct supervisor *s, const char *why)
 		 "action=\"the old configuration stays in force\"",
 		 why);
 	worker_send(s, CHANNEL_COUNTS);
+}
+
+bool reload_begin(struct supervisor *s)
+{
+	if (s->state != RUNNING || s->next.pid != 0 || s->worker.pid == 0) {
+		log_line(LOG_WARN, "supervisor", "reload=refused err=\"%s\"",
+			 s->next.pid != 0 ? "a reload is under way"
+					  : "no worker is running");
+		return false;
+	}
+	log_line(LOG_INFO, "supervisor", "reload=started");
+	if (!child_spawn(s, &s->next))
+		reload_failed(s, "the new worker could not start");
+	return true;
 }
 
 void reload_take_over(struct supervisor *s)

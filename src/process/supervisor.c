@@ -130,8 +130,8 @@ static void on_channel(struct supervisor *s, struct child *child)
 		s->state = RUNNING;
 	else if (m.kind == CHANNEL_STUCK && child == &s->worker)
 		on_stuck(s);
-	else if (m.kind == CHANNEL_RELOAD)
-		reload_begin(s);
+	else if (m.kind == CHANNEL_RELOAD && !reload_begin(s))
+		worker_send(s, CHANNEL_REFUSED);
 	else if (m.kind == CHANNEL_STAY && s->kill_ns != 0)
 		s->kill_ns = clock_mono_ns() + LEAVE_MS * NS_PER_MS;
 }

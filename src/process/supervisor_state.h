@@ -92,8 +92,8 @@ void child_check_load(struct supervisor *, struct child *);
 
 /* --- reload.c */
 
-/* Start a new worker beside the old one. */
-void reload_begin(struct supervisor *);
+/* Start a new worker beside the old one.  False if that is impossible now. */
+bool reload_begin(struct supervisor *);
 
 /* The new worker has ended before it was ready. */
 void reload_failed(struct supervisor *, const char *why);

@@ -179,6 +179,12 @@ static bool request_reload(void *data)
 	return false;
 }
 
+void worker_reload_ended(struct worker *w, enum reload_outcome outcome)
+{
+	status_reload_ended(w->status, outcome);
+	http_resume(w->http);
+}
+
 static void on_channel(uv_poll_t *poll, int status, int events)
 {
 	struct worker *w = poll->data;
@@ -191,9 +197,13 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 		memcpy(w->kept_by_next, m.kept_by_next, sizeof w->kept_by_next);
 		if (watchdog_is_stuck(&w->watchdog))
 			leave_stuck(w);
-		leave_for_reload(w);
+		w->is_reload = m.is_reload;
+		leave_for_next(w);
 	} else if (m.kind == CHANNEL_COUNTS) {
-		w->worker_counts = m.worker_counts;
+		w->worker_counts = m.worker_counts; /* a reload has failed */
+		worker_reload_ended(w, RELOAD_FAILED);
+	} else if (m.kind == CHANNEL_REFUSED) {
+		worker_reload_ended(w, RELOAD_REFUSED);
 	}
 }
 

@@ -33,6 +33,7 @@ struct worker {
 	struct worker_counts worker_counts;
 	bool kept_by_next
 		[ENDPOINTS_MAX]; /* inputs that the next worker keeps */
+	bool is_reload;		 /* why it leaves */
 	uv_poll_t channel;
 	uv_timer_t idle_timer; /* ticks while draining or waiting to leave */
 	unsigned idle_ticks;   /* in a row without a datagram */
@@ -50,10 +51,13 @@ uint64_t worker_grace_ms(const struct worker *);
 /* The timer of Grace has expired: one more attempt to write, then the end. */
 void worker_on_grace_over(uv_timer_t *);
 
+/* Answer a reload that was requested over HTTP. */
+void worker_reload_ended(struct worker *, enum reload_outcome);
+
 /* --- leaving.c */
 
-/* The next worker is ready: hand over and leave. */
-void leave_for_reload(struct worker *);
+/* Another worker takes over: hand over and leave. */
+void leave_for_next(struct worker *);
 
 /* The supervisor is gone: leave, within Grace and DEADLINE_MS. */
 void leave_orphaned(struct worker *);

@@ -2,7 +2,8 @@
 /* The happy path:
  *  1. libmicrohttpd's epoll descriptor becomes readable: on_readable runs it;
  *  2. on_request gets the header, then the end of the request, and queues the
- *     answer, which is complete at once;
+ *     answer.  If there is none yet, the connection is suspended; http_resume
+ *     lets libmicrohttpd call on_request again;
  *  3. on_timer runs libmicrohttpd again for its time-outs;
  *  4. http_stop closes the listening descriptor, waits up to STOP_MS for
  *     connections without an answer, closes the handles and calls done.
@@ -34,6 +35,7 @@ struct http {
 	uv_timer_t timer;
 	uv_timer_t stop_timer;
 	unsigned open_handles;
+	struct MHD_Connection *pending; /* the one that is, or NULL */
 	unsigned unanswered; /* connections that wait for an answer */
 	struct http_opts opts;
 	void (*on_stopped)(void *); /* not NULL: it is stopping */
@@ -118,11 +120,12 @@ static void on_connection(void *data, struct MHD_Connection *connection,
 			  enum MHD_ConnectionNotificationCode code)
 {
 	struct http *h = data;
-	(void)connection;
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
 		*client = mem_new(1, sizeof(struct client));
 		h->unanswered++;
 	} else {
+		if (connection == h->pending)
+			h->pending = NULL;
 		count_answered(h, *client);
 		free(*client);
 	}
@@ -144,9 +147,19 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
 		*upload_bytes = 0;
 		return MHD_YES;
 	}
-	struct http_request request = {.method = method, .path = url};
+	struct http_request request = {.method = method,
+				       .path = url,
+				       .is_resumed = connection == h->pending};
 	struct http_answer answer = {.status = 200};
+	if (request.is_resumed)
+		h->pending = NULL;
 	h->opts.answer(h->opts.data, &request, &answer);
+	if (answer.is_pending) {
+		CHECK(h->pending == NULL);
+		h->pending = connection;
+		MHD_suspend_connection(connection);
+		return MHD_YES;
+	}
 	struct MHD_Response *response = MHD_create_response_from_buffer(
 		answer.body.len, answer.body.ptr, MHD_RESPMEM_MUST_FREE);
 	CHECK(response != NULL);
@@ -174,13 +187,13 @@ struct http *http_start(uv_loop_t *loop, const struct http_opts *opts,
 	/* One address gets half of them; further ones are closed at once. */
 	unsigned count_max = (unsigned)descriptors_for_http();
 	h->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL, 0, NULL, NULL, on_request, h,
-		MHD_OPTION_LISTEN_SOCKET, opts->fd, MHD_OPTION_CONNECTION_LIMIT,
-		count_max, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-		(count_max + 1) / 2, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
-		(unsigned)IDLE_TIMEOUT_S, MHD_OPTION_NOTIFY_CONNECTION,
-		on_connection, h, MHD_OPTION_END);
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+		on_request, h, MHD_OPTION_LISTEN_SOCKET, opts->fd,
+		MHD_OPTION_CONNECTION_LIMIT, count_max,
+		MHD_OPTION_PER_IP_CONNECTION_LIMIT, (count_max + 1) / 2,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_END);
 	if (h->daemon == NULL) {
 		err_sys(e, errno, "HTTP server");
 		free(h);
@@ -198,6 +211,14 @@ struct http *http_start(uv_loop_t *loop, const struct http_opts *opts,
 	return h;
 }
 
+void http_resume(struct http *h)
+{
+	if (h == NULL || h->pending == NULL)
+		return;
+	MHD_resume_connection(h->pending);
+	on_timer(&h->timer);
+}
+
 void http_stop(struct http *h, void (*done)(void *), void *data)
 {
 	if (h == NULL) {
@@ -211,6 +232,7 @@ void http_stop(struct http *h, void (*done)(void *), void *data)
 	int fd = MHD_quiesce_daemon(h->daemon);
 	if (fd >= 0)
 		close(fd);
+	http_resume(h);
 	uv_timer_start(&h->stop_timer, on_stop_timer, STOP_MS, 0);
 	on_timer(&h->timer);
 }

@@ -14,8 +14,6 @@
 #include "status/fluentbit_api.h"
 #include "status/http.h"
 
-enum { RELOAD_S = 30 };
-
 struct failures { /* of all outputs, since the start */
 	uint64_t errors;
 	uint64_t dropped;
@@ -27,9 +25,8 @@ struct status {
 	size_t oldest;	    /* the failures when the period began */
 	int64_t started_ns; /* monotonic */
 	int64_t started_real_ns;
-	int64_t requested_ns; /* of the last reload over HTTP; 0: none */
 	bool is_stuck;
-	uint64_t reloads_before; /* reloads until then */
+	enum reload_outcome outcome; /* of the last one over HTTP */
 };
 
 static struct metrics begin(const struct status *s)
@@ -119,26 +116,16 @@ uint64_t status_tick_ms(const struct status *s)
 	return ms < 1 ? 1 : (uint64_t)ms;
 }
 
-static uint64_t reloads(const struct status *s)
+void status_reload_ended(struct status *s, enum reload_outcome outcome)
 {
-	const struct worker_counts *t = s->opts.worker_counts;
-	return t->reloads_done + t->reloads_failed;
-}
-
-/* Whether a reload was requested and has neither succeeded nor failed.  After
- * RELOAD_S it was refused. */
-static bool is_reloading(const struct status *s)
-{
-	return s->requested_ns != 0 && s->reloads_before == reloads(s) &&
-	       clock_mono_ns() - s->requested_ns < RELOAD_S * NS_PER_S;
+	s->outcome = outcome;
 }
 
 static bool request_reload(struct status *s)
 {
 	if (!s->opts.settings->hot_reload || !s->opts.on_reload(s->opts.data))
 		return false;
-	s->requested_ns = clock_mono_ns();
-	s->reloads_before = reloads(s);
+	s->outcome = RELOAD_PENDING;
 	return true;
 }
 
@@ -148,7 +135,21 @@ static void put_reload(struct http_answer *answer, const char *word, int status)
 		   status);
 }
 
-/* The answers are those of Fluent Bit 5.1. */
+static void put_outcome(struct http_answer *answer, enum reload_outcome outcome)
+{
+	if (outcome == RELOAD_DONE) {
+		put_reload(answer, "done", 0);
+	} else if (outcome == RELOAD_FAILED) {
+		answer->status = 500;
+		put_reload(answer, "failed", -3);
+	} else {
+		answer->status = 400;
+		put_reload(answer, "in progress", -2);
+	}
+}
+
+/* The answers are those of Fluent Bit 5.1, but it does not wait for the outcome
+ * and knows no "failed". */
 static void answer_reload(struct status *s, const struct http_request *request,
 			  struct http_answer *answer)
 {
@@ -162,11 +163,10 @@ static void answer_reload(struct status *s, const struct http_request *request,
 		answer->status = 405;
 		answer->content_type = NULL;
 		answer->allow = "GET, POST, PUT";
-	} else if (is_reloading(s)) {
-		answer->status = 400;
-		put_reload(answer, "in progress", -2);
+	} else if (request->is_resumed || s->outcome == RELOAD_PENDING) {
+		put_outcome(answer, s->outcome);
 	} else if (request_reload(s)) {
-		put_reload(answer, "done", 0);
+		answer->is_pending = true;
 	} else {
 		put_reload(answer, "not enabled", -1);
 	}

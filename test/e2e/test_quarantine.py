@@ -14,9 +14,10 @@ from harness.sender import Sender, datagram
 from harness.wait import SAN, wait_until
 
 # What a hook does to its worker, which is the parent of the shell.  Then it
-# waits for the signal to arrive.
+# waits for the signal to arrive.  A sanitizer would catch SIGSEGV.
 CAUSES = {cause: f"os.execute('kill -{name} $PPID') while true do end"
-          for cause, name in (("crash", "SEGV"), ("abort", "ABRT"))}
+          for cause, name in (("crash", "ILL" if SAN else "SEGV"),
+                              ("abort", "ABRT"))}
 OOM = "local text = ''\nfor n = 1, 200 do text = text .. ('x'):rep(1e5) end"
 MEMORY = Path("/sys/fs/cgroup/memory")
 UNIFIED = Path("/sys/fs/cgroup")
