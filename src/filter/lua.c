@@ -435,7 +435,8 @@ static bool run_script(struct lua_filter *f, struct conf_section *s,
 	f->state = lua_state_open(prelude, e);
 	if (f->state == NULL || !lua_state_setup(f->state, set_up, &with, e))
 		return false;
-	if (!lua_state_load(f->state, f->script, f->text, e))
+	if ((f->text == NULL && !conf_check_file(f->script, e)) ||
+	    !lua_state_load(f->state, f->script, f->text, e))
 		return conf_err_in(s, f->text != NULL ? "Code" : "Script", e);
 	if (!lua_state_find(f->state, f->script, f->call, e))
 		return conf_err_in(s, "Call", e);

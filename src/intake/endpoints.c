@@ -108,7 +108,7 @@ static void close_others(const struct endpoints *of,
 }
 
 bool endpoints_set(struct endpoints *had, const struct endpoint_specs *specs,
-		   bool kept[ENDPOINTS_MAX], struct err *e)
+		   struct err *e)
 {
 	struct endpoints next;
 	endpoints_init(&next);
@@ -117,11 +117,17 @@ bool endpoints_set(struct endpoints *had, const struct endpoint_specs *specs,
 		close_others(&next, had);
 		return false;
 	}
-	for (uint32_t i = 0; kept != NULL && i < had->specs.socket_count; i++)
-		kept[i] = has(&next, had->sockets[i]);
 	close_others(had, &next);
 	*had = next;
 	return true;
+}
+
+bool endpoints_have(const struct endpoints *e, ino_t inode)
+{
+	for (uint32_t i = 0; i < e->specs.socket_count; i++)
+		if (socket_inode(e->sockets[i]) == inode)
+			return true;
+	return false;
 }
 
 bool endpoints_restore(struct endpoints *e, int64_t now_ns)

@@ -45,11 +45,13 @@ struct endpoints {
 void endpoints_init(struct endpoints *e);
 
 /* Make `e` match the specs: endpoints that it has stay open, new ones are
- * opened, and those that are no longer wanted are closed.  `kept` says for each
- * socket that `e` had whether it stays; it may be NULL.  On failure, `e` is
+ * opened, and those that are no longer wanted are closed.  On failure, `e` is
  * unchanged. */
 bool endpoints_set(struct endpoints *e, const struct endpoint_specs *,
-		   bool kept[ENDPOINTS_MAX], struct err *) MUST_USE;
+		   struct err *) MUST_USE;
+
+/* Whether one of the sockets is the one with this inode (socket_inode). */
+bool endpoints_have(const struct endpoints *, ino_t);
 
 /* At look_ns, restore the paths of Unix sockets that somebody removed
  * (socket_restore), because without the path no new sender can connect.  Sets

@@ -16,6 +16,11 @@ const struct conf_key_spec settings_keys[] = {
 		 "written."},
 	{"Grace", CONF_SECONDS, .default_text = "5",
 	 .help = "The longest time for a graceful shutdown; -1 waits forever."},
+	{"Hook_Timeout", CONF_SECONDS, .default_text = "5",
+	 .help = "If one message takes longer, its worker is replaced; 0 means "
+		 "never."},
+	{"Reload_Timeout", CONF_SECONDS, .default_text = "30",
+	 .help = "If loading a configuration takes longer, it fails."},
 	{"Log_Level", CONF_CHOICE, .default_text = "info",
 	 .help = "Which log lines of sluiced itself appear: off, error, warn, "
 		 "info, debug."},
@@ -108,6 +113,8 @@ void settings_init(struct settings *s)
 	*s = (struct settings){
 		.flush_s = 1,
 		.grace_s = 5,
+		.hook_timeout_s = 5,
+		.reload_timeout_s = 30,
 		.log_level = LOG_INFO,
 		.http_listen = "0.0.0.0",
 		.http_port = 2020,
@@ -227,11 +234,22 @@ static bool read_grace(struct settings *s, struct conf_section *c,
 	return conf_get_text(c, "Grace", &text, e);
 }
 
+static bool read_timeouts(struct settings *s, struct conf_section *c,
+			  struct err *e)
+{
+	if (!conf_get_seconds(c, "Hook_Timeout", &s->hook_timeout_s, e) ||
+	    !conf_get_seconds(c, "Reload_Timeout", &s->reload_timeout_s, e))
+		return false;
+	return s->reload_timeout_s > 0 ||
+	       conf_err_key(c, "Reload_Timeout", e,
+			    "Reload_Timeout must be more than 0, such as 30");
+}
+
 bool settings_read(struct settings *s, struct conf_section *c, struct err *e)
 {
 	conf_declare(c, settings_keys);
 	if (!conf_get_seconds(c, "Flush", &s->flush_s, e) ||
-	    !read_grace(s, c, e) ||
+	    !read_grace(s, c, e) || !read_timeouts(s, c, e) ||
 	    !conf_get_bool(c, "Hot_Reload", &s->hot_reload, e) ||
 	    !read_storage(s, c, e) || !read_log(s, c, e) || !read_http(s, c, e))
 		return false;

@@ -162,7 +162,8 @@ static const struct api_route routes[] = {
 static bool is_for(const struct api_route *route, const char *path,
 		   const struct metrics *m)
 {
-	if (route->needs == HEALTH_CHECK && !m->health.is_checked)
+	if (route->needs == HEALTH_CHECK && !m->health.is_checked &&
+	    m->health.is_good)
 		return false;
 	if (route->needs == STORAGE_METRICS && !m->has_storage_metrics)
 		return false;

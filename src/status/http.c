@@ -3,7 +3,8 @@
  *  1. a client connects: on_connect accepts it for libmicrohttpd;
  *  2. libmicrohttpd's epoll descriptor becomes readable: on_readable runs it;
  *  3. on_request gets the header, then the end of the request, and queues the
- *     answer, which is complete at once;
+ *     answer.  If there is none yet, the connection is suspended; http_resume
+ *     lets libmicrohttpd call on_request again;
  *  4. the client has taken the answer: it may ask again within DEADLINE_MS;
  *  5. http_stop closes the listening descriptor, waits up to STOP_MS for
  *     connections without an answer, closes the handles and calls done.
@@ -45,6 +46,7 @@ struct http {
 	unsigned open_handles;
 	struct shares shares; /* of the clients, by their last answer */
 	size_t unanswered;    /* clients that wait for an answer */
+	struct MHD_Connection *pending; /* the one that is, or NULL */
 	struct http_opts opts;
 	void (*on_stopped)(void *); /* not NULL: it is stopping */
 	void *stopped_data;
@@ -197,6 +199,8 @@ static void on_connection(void *data, struct MHD_Connection *connection,
 		shares_add(&h->shares, &c->share, c->fd, clock_mono_ns());
 		h->unanswered++;
 	} else {
+		if (connection == h->pending)
+			h->pending = NULL;
 		count_answered(h, c);
 		shares_remove(&h->shares, &c->share);
 		free(c);
@@ -236,9 +240,24 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
 		*upload_bytes = 0;
 		return MHD_YES;
 	}
-	struct http_request request = {.method = method, .path = url};
+	struct http_request request = {.method = method,
+				       .path = url,
+				       .is_resumed = connection == h->pending};
 	struct http_answer answer = {.status = 200};
+	struct client *c = client_of(connection);
+	if (request.is_resumed) {
+		h->pending = NULL;
+		shares_add(&h->shares, &c->share, c->fd, clock_mono_ns());
+	}
 	h->opts.answer(h->opts.data, &request, &answer);
+	if (answer.is_pending) {
+		CHECK(h->pending == NULL);
+		h->pending = connection;
+		/* It has no deadline: it is not the client that is slow. */
+		shares_remove(&h->shares, &c->share);
+		MHD_suspend_connection(connection);
+		return MHD_YES;
+	}
 	struct MHD_Response *response = MHD_create_response_from_buffer(
 		answer.body.len, answer.body.ptr, MHD_RESPMEM_MUST_FREE);
 	CHECK(response != NULL);
@@ -251,7 +270,7 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
 	enum MHD_Result result =
 		MHD_queue_response(connection, answer.status, response);
 	MHD_destroy_response(response);
-	count_answered(h, client_of(connection));
+	count_answered(h, c);
 	return result;
 }
 
@@ -261,8 +280,9 @@ struct http *http_start(uv_loop_t *loop, const struct http_opts *opts,
 	struct http *h = mem_new(1, sizeof *h);
 	h->opts = *opts;
 	h->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL,
-		on_request, h, MHD_OPTION_CONNECTION_LIMIT,
+		MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET |
+			MHD_ALLOW_SUSPEND_RESUME,
+		0, NULL, NULL, on_request, h, MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned)(opts->clients_max + opts->ending_max),
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
@@ -287,6 +307,14 @@ struct http *http_start(uv_loop_t *loop, const struct http_opts *opts,
 	return h;
 }
 
+void http_resume(struct http *h)
+{
+	if (h == NULL || h->pending == NULL)
+		return;
+	MHD_resume_connection(h->pending);
+	on_timer(&h->timer);
+}
+
 void http_stop(struct http *h, void (*done)(void *), void *data)
 {
 	if (h == NULL) {
@@ -299,6 +327,7 @@ void http_stop(struct http *h, void (*done)(void *), void *data)
 	 * stays open for the next worker. */
 	uv_close((uv_handle_t *)&h->listener, on_closed);
 	close(h->opts.fd);
+	http_resume(h);
 	uv_timer_start(&h->stop_timer, on_stop_timer, STOP_MS, 0);
 	on_timer(&h->timer);
 }

@@ -2,14 +2,15 @@
 /* http - a small HTTP server in the libuv loop, on libmicrohttpd.
  *
  * The loop watches libmicrohttpd's epoll descriptor, so the server needs no
- * thread: a request is answered between two batches of datagrams, and every
- * answer is complete at once.  No client can keep others out: a client has 10 s
- * for a request and for taking the answer, and when all places are taken, a new
- * client gets the place of one whose host has most of them
- * (intake/shares.h). */
+ * thread: a request is answered between two batches of datagrams.  Every answer
+ * is complete at once, except that one request may be pending.  No client can
+ * keep others out: a client has 10 s for a request and for taking the answer,
+ * and when all places are taken, a new client gets the place of one whose host
+ * has most of them (intake/shares.h). */
 #ifndef STATUS_HTTP_H
 #define STATUS_HTTP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
@@ -22,6 +23,7 @@ struct http;
 struct http_request {
 	const char *method; /* "GET" */
 	const char *path;   /* without the query */
+	bool is_resumed;    /* asked again, after http_resume */
 };
 
 struct http_answer {
@@ -29,6 +31,9 @@ struct http_answer {
 	const char *content_type; /* a static text, or NULL for none */
 	const char *allow;	  /* of the Allow header; static, or NULL */
 	struct buf body;	  /* freed by http */
+	/* The answer is not known yet: ask again after http_resume.  Only one
+	 * request at a time may be pending. */
+	bool is_pending;
 };
 
 /* Fill in the answer; its status is 200 already. */
@@ -45,6 +50,9 @@ struct http_opts {
 
 /* NULL on failure. */
 struct http *http_start(uv_loop_t *, const struct http_opts *, struct err *);
+
+/* Answer the pending request, if there is one.  NULL is allowed. */
+void http_resume(struct http *);
 
 /* Accept no more connections; other processes that have the listening socket
  * still do.  Connections without an answer get 50 ms for their request.  Then

@@ -166,6 +166,10 @@ static void put_journal(struct buf *b, const struct metrics *m)
 	head(b, "pipeline_blocked", "gauge",
 	     "1 while the disk of an output rejects writes, otherwise 0.");
 	plain(b, "pipeline_blocked", m->view->is_blocked);
+	head(b, "pipeline_stuck", "gauge",
+	     "1 while a message takes longer than Hook_Timeout, or has killed "
+	     "a worker and is not done, else 0.");
+	plain(b, "pipeline_stuck", m->health.is_stuck);
 	put_cpu(b, m->view);
 }
 

@@ -29,6 +29,7 @@ struct metrics_input {
 /* The health of the outputs within the last HC_Period. */
 struct metrics_health {
 	bool is_checked; /* Health_Check */
+	bool is_stuck;	 /* a message takes too long, or has killed a worker */
 	bool is_good;
 	uint64_t errors;
 	uint64_t dropped; /* lines */

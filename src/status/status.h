@@ -42,6 +42,20 @@ enum { STATUS_STEPS = 60 };
 void status_tick(struct status *);
 uint64_t status_tick_ms(const struct status *);
 
+/* The pipeline works on one message for too long: until the worker is replaced,
+ * the health is bad. */
+void status_set_stuck(struct status *, bool is_stuck);
+
+/* What has become of the reload that was requested over HTTP.  The request is
+ * pending until http_resume. */
+enum reload_outcome {
+	RELOAD_REFUSED, /* another one is under way */
+	RELOAD_PENDING,
+	RELOAD_DONE,
+	RELOAD_FAILED,
+};
+void status_reload_ended(struct status *, enum reload_outcome);
+
 /* Answer an HTTP request. */
 void status_answer(struct status *, const struct http_request *,
 		   struct http_answer *);

@@ -73,6 +73,6 @@ void help_put(FILE *to)
 	      "sender is\nconnected or Grace is over, writes everything and "
 	      "exits with 0.  SIGHUP\nreloads the configuration.  SIGUSR1 "
 	      "reopens the files.\nExit codes: 0 stopped, 64 usage, 70 bug, "
-	      "71 system, 78 configuration.\n",
+	      "71 system or killed after Grace,\n78 configuration.\n",
 	      to);
 }

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import threading
 import time
 
@@ -14,12 +15,13 @@ import pytest
 
 from harness.config import (json_filter, lua_filter, section, service,
                             syslog_input, template)
+from harness.daemon import SLUICED, is_alive
 from harness.load import get, send_requests
 from harness.namespace import free_port
 from harness.sender import Sender, datagram
 from harness.strace import Strace, why_not
 from harness.stream import Stream
-from harness.wait import wait_until
+from harness.wait import HANG_S, SAN, wait_until
 
 
 def numbered(room, *service_lines, **how):
@@ -387,3 +389,85 @@ def test_a_hook_that_cannot_be_stopped_does_not_prevent_the_end(room, start):
     daemon.has_ended = True
     assert "the pipeline does not end" in daemon.log()
     assert daemon.final_counts() == (1, 0, 0, 0, 1)
+
+
+def hook(room, body):
+    return (syslog_input(room) + json_filter() + lua_filter(room, f"""
+        function hook(tag, timestamp, record)
+            {body}
+            return 0, timestamp, record
+        end""") + template("{n}", room))
+
+
+@pytest.mark.skipif("address" in SAN, reason="with a leak checker the worker "
+                    "frees everything at its end")
+def test_a_finalizer_that_hangs_does_not_delay_the_end(room, out, start):
+    """Nobody opens the other end of the pipe."""
+    os.mkfifo(room.path / "gate")
+    daemon = start(service(grace="600") + hook(room, f"""
+        keep = keep or setmetatable({{}}, {{__gc = function()
+            io.open('{room.path / 'gate'}')
+        end}})"""))
+    with Sender(room.socket) as sender:
+        sender.send(*(datagram({"n": n}) for n in range(10)))
+    daemon.wait_for_messages(10)
+    daemon.stop()
+    assert numbers(out) == list(range(10))
+
+
+KILLED = re.compile(r"mod=supervisor state=killed .* queued=(\d+)"
+                    r' action="queued messages stay in the journal"')
+
+
+def check_killed(daemon):
+    """Returns how many messages stayed in the journal."""
+    assert daemon.wait() == 71
+    daemon.has_ended = True
+    return int(KILLED.search(daemon.log().splitlines()[-1])[1])
+
+
+def test_a_worker_that_cannot_act_is_killed_after_grace(room, out, start):
+    text = numbered(room, flush="3600", grace="1")
+    daemon = start(text)
+    with Sender(room.socket) as sender:
+        sender.send(*(datagram({"n": n}) for n in range(10)))
+    wait_until(lambda: daemon.metrics().received == 10, "the messages")
+    worker = daemon.worker()
+    os.kill(worker, signal.SIGSTOP)
+    asked = time.monotonic()
+    daemon.signal(signal.SIGTERM)
+    assert check_killed(daemon) == 10
+    assert time.monotonic() - asked >= 1
+    assert not is_alive(worker)
+    start(text.replace("Flush 3600", "Flush 0.1")).wait_for_messages(10)
+    assert numbers(out) == list(range(10))
+
+
+def test_workers_that_die_again_and_again_end_after_grace(room, start):
+    """Each message kills two workers, and the back-off grows."""
+    daemon = start(service(grace="1") + hook(
+        room, "os.execute('kill -ABRT $PPID') while true do end"))
+    with Sender(room.socket) as sender:
+        sender.send(*(datagram({"n": n}) for n in range(100)))
+    wait_until(lambda: "the worker died" in daemon.log(), "the first death")
+    daemon.signal(signal.SIGTERM)
+    assert 90 < check_killed(daemon) <= 100
+
+
+def test_a_first_configuration_that_never_loads_does_not_prevent_the_end(
+        room):
+    """There is no Grace yet, so the default counts."""
+    gate = room.path / "gate"
+    os.mkfifo(gate)
+    room.write("hook.lua", f"io.open('{gate}'):read('a')")
+    config = room.write("sluiced.conf", service() + syslog_input(room)
+                        + template("{n}", room) + section(
+        "FILTER", "Name lua", "Match *", "script hook.lua", "call hook"))
+    process = subprocess.Popen([SLUICED, "-c", config], cwd=room.path,
+                               stderr=subprocess.PIPE, text=True)
+    # This returns when the script opens the other end.
+    writer = os.open(gate, os.O_WRONLY)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(HANG_S) == 71
+    os.close(writer)
+    assert "state=killed" in process.stderr.read()
