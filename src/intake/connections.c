@@ -33,8 +33,8 @@
 
 enum {
 	SHORT_RETRY_MS = 1000,
-	/* Rounds of 200 KiB: more than the kernel's buffer holds.  A sender on
-	 * the network need not stop when it is refused, so this is bounded. */
+	/* Rounds of up to 200 KiB read more than the kernel's buffer holds.
+	 * A refused sender on the network may continue, hence the limit. */
 	REST_ROUNDS_MAX = 64,
 };
 
