@@ -392,6 +392,12 @@ static void a_syntax_error_is_reported_with_its_position(void **state)
 		{"\\u12", "\\uHHHH expected at offset 1"},
 		{"\xc3\xa9[a[\xc3\xa9]]",
 		 "a nested class with Unicode characters at offset 3"},
+		{"\\u3042\\x80", "a byte above \\x7f in a pattern with Unicode "
+				 "characters (write \\uHHHH) at offset 8"},
+		{"\\u3042\\200", "a byte above \\177 in a pattern with Unicode "
+				 "characters (write \\uHHHH) at offset 7"},
+		{"\\777", "an octal number above \\377 at offset 1"},
+		{"(?<>x)", "an empty group name at offset 2"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct err e = {0};
