@@ -150,6 +150,7 @@ static void view_init(struct pipeline *p)
 	for (size_t i = 0; i < v->filter_count; i++) {
 		chain_filter(p->opts.chain, i, &v->filters[i].name, &filter);
 		v->filters[i].ops = filter->ops;
+		v->filters[i].emitter = filter->emitter;
 	}
 	for (size_t i = 0; i < v->sink_count; i++) {
 		router_sink(p->opts.router, i, &v->sinks[i].name, &sink);
@@ -354,8 +355,7 @@ static void drop_buffered(struct pipeline *p)
 		dead_letter_drop_buffered(p->opts.dead_letter);
 }
 
-/* Write the batch and commit it.  False when it is left for the next process.
- */
+/* Write the batch and commit it.  False if it is left for the next process. */
 static bool flush(struct pipeline *p, struct orders *orders)
 {
 	struct backoff backoff = {.min_ms = BACKOFF_MIN_MS,
