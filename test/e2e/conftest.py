@@ -140,8 +140,8 @@ def mount_disk(request):
         pytest.skip("needs root to mount a file system")
     disks = []
 
-    def mount_one(path, size_bytes):
-        disks.append(mount.SmallDisk(path, size_bytes))
+    def mount_one(path, size_bytes, **more):
+        disks.append(mount.SmallDisk(path, size_bytes, **more))
         return disks[-1]
     yield mount_one
     for disk in reversed(disks):

@@ -37,11 +37,12 @@ def unmount(path):
 class SmallDisk:
     """A tmpfs of `size_bytes`, mounted at a directory."""
 
-    def __init__(self, path, size_bytes):
+    def __init__(self, path, size_bytes, is_read_only=False):
         self.path = path
         self.size = f"size={size_bytes}"
         path.mkdir(exist_ok=True)
-        _mount("tmpfs", path, "tmpfs", 0, self.size)
+        _mount("tmpfs", path, "tmpfs", MS_RDONLY if is_read_only else 0,
+               self.size)
 
     def read_only(self, is_it):
         """Fails with EBUSY while a file is open for writing, as on any file
