@@ -204,7 +204,7 @@ static bool read_section(struct reader_source *s, struct span line,
 	const char *close = memchr(line.ptr, ']', line.len);
 	if (close == NULL || close == line.ptr + 1) {
 		char room[LOG_QUOTED_BYTES];
-		return bad(s, e, "%s is no section: [NAME]",
+		return bad(s, e, "%s is not a section; write [NAME]",
 			   log_quoted(line, room));
 	}
 	struct span name =
@@ -291,9 +291,12 @@ static bool read_line(struct reader_source **top, struct span line,
 	struct reader_source *s = *top;
 	char room[LOG_QUOTED_BYTES];
 	if (line.len > LINE_BYTES_MAX)
-		return bad(s, e, "a line of over %d MiB", LINE_BYTES_MAX >> 20);
+		return bad(s, e, "the line is longer than %d MiB",
+			   LINE_BYTES_MAX >> 20);
 	if (memchr(line.ptr, '\0', line.len) != NULL)
-		return bad(s, e, "a NUL byte: no text, or none in UTF-8");
+		return bad(s, e,
+			   "a NUL byte: the file is not text, "
+			   "or is not in UTF-8");
 	line = trim_end(line);
 	if (span_is_empty(line) || line.ptr[0] == '#')
 		return true;

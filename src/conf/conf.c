@@ -335,7 +335,7 @@ bool conf_get_octal(struct conf_section *s, const char *key, unsigned *out,
 	bool ok = get_one(s, key, &k, e);
 	if (k == NULL)
 		return ok;
-	/* Of digits alone, strtoul reads all; too many give ULONG_MAX. */
+	/* If the number is too large, strtoul returns ULONG_MAX. */
 	size_t digits = strspn(k->value, "01234567");
 	unsigned long mode = strtoul(k->value, NULL, 8);
 	if (k->value[digits] != '\0' || mode > MODE_MAX)

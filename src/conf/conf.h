@@ -48,8 +48,8 @@ void conf_free(struct conf *);
  * directory and then here.  "." for a text. */
 const char *conf_dir(const struct conf *);
 
-/* The path itself if it is absolute or exists; else the path below `dir` if
- * that exists; else the path itself.  Free with free(). */
+/* If the path is relative and does not exist, but exists below `dir`: the path
+ * below `dir`.  Otherwise the path itself.  Free with free(). */
 char *conf_find_file(const char *dir, const char *path);
 
 /* False with *e set if the path leads to a pipe or a device.  True if it leads
@@ -79,8 +79,8 @@ struct conf_section *conf_section_named(const struct conf *, const char *name,
 bool conf_is(const struct conf_section *, const char *name);
 
 /* Set *e to the sentence after "file:line: [SECTION] ".  Always false.
- * conf_err_key names the line of that key: of several, the one that was read
- * last, or else the first. */
+ * conf_err_key names the line of that key.  If the key is given several times,
+ * it is the line that was read last or, if none was read, the first one. */
 bool conf_err(const struct conf_section *, struct err *, const char *format,
 	      ...) PRINTF_LIKE(3, 4);
 bool conf_err_key(const struct conf_section *, const char *key, struct err *,

@@ -155,8 +155,8 @@ static bool add_key(struct file *f, yaml_node_t *key, yaml_node_t *value,
 		return false;
 	if (span_equals(word, SPAN("processors")))
 		return bad(f, key, e,
-			   "there are no processors: the same is done by "
-			   "filters under pipeline");
+			   "processors are not supported: use filters "
+			   "under pipeline instead");
 	struct buf name = {0};
 	put_key(&name, word);
 	struct list_key list = {section, buf_span(&name)};

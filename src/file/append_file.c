@@ -112,8 +112,9 @@ static int lock(const struct append_file *f)
 	return file_lock_take(f->env->lock, lock_dir(f), f->inode);
 }
 
-/* Returns 0 or ESTALE.  Only a certain answer counts: if the directory can no
- * longer be searched, the open file can still be written. */
+/* Returns ESTALE if the path certainly names another file or none, otherwise 0:
+ * if the directory can no longer be searched, the open file can still be
+ * written. */
 static int measure(struct append_file *f)
 {
 	struct stat st;
@@ -348,7 +349,7 @@ static void note(struct append_file *f, enum append_kind kind, int64_t skip,
 		.kind = (uint32_t)kind,
 		.sink = f->env->sink,
 	};
-	/* A retry after a write that wrote nothing. */
+	/* The previous write wrote nothing, so its note is still right. */
 	if (memcmp(&n, &f->noted, sizeof n) == 0)
 		return;
 	notes->note(notes->data, &n);

@@ -24,7 +24,7 @@ struct dead_letter {
 	struct file_env env;
 	struct output_file *output_file;
 	bool is_failing;	  /* at the last flush */
-	int64_t blocked_since_ns; /* 0: it is not */
+	int64_t blocked_since_ns; /* 0: not blocked */
 	struct log_rate full_rate;
 };
 

@@ -29,9 +29,9 @@ static bool is_loaded(struct file_restore *r, const char *name)
 	return false;
 }
 
-/* The name of a path below the root is the rest of it.  The name of any other
- * path is the whole path; it begins with '/', as no tag's name below a root
- * does. */
+/* The cache names a file by its path below the root, without a leading '/'.  A
+ * path outside the root is named by the whole path, which begins with '/', so
+ * the two kinds of names never collide. */
 static struct cached_file *file_of(struct file_restore *r, const char *path)
 {
 	size_t len = strlen(path), skip = r->root.len;
@@ -110,10 +110,11 @@ static void drop_memory(const struct balance *b, uint64_t left)
 	*b->queued = *b->spilled;
 }
 
-/* Spilled lines that no longer exist were written, as far as the spills say
- * that they were drained, and if no spill was damaged: a spill is removed only
- * after this was committed.  Nothing is known yet about a spill that cannot be
- * read now.  Returns the number of lost lines. */
+/* Compare the counted spilled lines with the `left` lines that the spills still
+ * hold.  If lines are missing and no spill was damaged, the spills say how many
+ * of them were written (`drained`); the rest is lost.  If a spill was damaged,
+ * all missing lines count as lost.  If a spill cannot be read now, nothing
+ * changes yet.  Returns the number of lost lines. */
 static uint64_t balance_spilled(const struct balance *b, uint64_t left,
 				uint64_t drained,
 				const struct spill_dir *spills)

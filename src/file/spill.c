@@ -79,7 +79,7 @@ static void count_lost(struct spill *s)
 	s->state.torn_bytes = 0;
 }
 
-/* --- the end of one */
+/* --- freeing and removing a spill */
 
 void spill_free(struct spill *s)
 {
@@ -253,7 +253,7 @@ static int read_piece(const struct spill *s, int fd)
 	return 0;
 }
 
-/* So many bytes of the piece are in the output file now. */
+/* The first `bytes` of the piece are in the output file now. */
 static void advance(struct spill *s, size_t bytes)
 {
 	struct spill_state *state = &s->state;

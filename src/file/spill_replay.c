@@ -44,7 +44,8 @@ static size_t next_chunk(struct span bytes, size_t at)
 	return found == NULL ? bytes.len : (size_t)(found - bytes.ptr);
 }
 
-/* Drop the lines that end before the position, which lies in these. */
+/* Drop the lines that end before the position, which counts from the beginning
+ * of the lines. */
 static void skip_written(struct span *lines, size_t position)
 {
 	const char *end =

@@ -41,8 +41,8 @@ struct emit {
 	bool (*restart)(struct emit *, struct record *);
 };
 
-/* The parts of the rest of the configuration that a filter may use.  It is
- * valid during open; parsers and conf_dir outlive the filters. */
+/* The parts of the configuration outside its own section that a filter may use.
+ * The struct is valid during open; parsers and conf_dir outlive the filters. */
 struct filter_env {
 	struct parser_set *parsers;
 	struct span lua_prelude; /* the text of lua/prelude.lua */
@@ -80,9 +80,9 @@ struct filter_ops {
 
 enum { FILTER_FAILURES_MAX = 12 };
 
-/* The chain counts these, except failures[]: there the kind counts, under an
- * index into ops->failures, how often it could not do its work on a record.
- * Such a record continues unchanged or is undecided. */
+/* The chain counts these, except failures[]: if the kind cannot process a
+ * record for the reason ops->failures[i], it increments failures[i].  Such a
+ * record continues unchanged or is undecided. */
 struct filter_stats {
 	uint64_t records_total;	  /* given to it */
 	uint64_t dropped_total;	  /* FILTER_DROP */

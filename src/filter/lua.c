@@ -85,10 +85,10 @@ static const struct conf_key_spec keys[] = {
 	{"Call", CONF_TEXT, .is_required = true,
 	 .help = "The name of the function to call."},
 	{"Type_Int_Key", CONF_WORDS,
-	 .help = "Fields in which the numbers that a hook returns become "
+	 .help = "Numbers that a hook returns in these fields become "
 		 "integers."},
 	{"Type_Array_Key", CONF_WORDS,
-	 .help = "Fields in which empty tables that a hook returns become "
+	 .help = "Empty tables that a hook returns in these fields become "
 		 "arrays, not maps."},
 	{"Time_As_Table", CONF_BOOL, .default_text = "false",
 	 .help = "Pass the time to the hook as a table with sec and nsec."},

@@ -54,8 +54,8 @@ static const struct conf_key_spec keys[] = {
 		 "REGEX, send a copy with the tag NEW_TAG through all filters "
 		 "again; KEEP says whether the original continues too."},
 	{"Emitter_Name", CONF_TEXT, .default_text = "emitter_for_NAME",
-	 .help = "Fluent Bit's metrics count the retagged copies as an input "
-		 "of this name."},
+	 .help = "The metrics below /api/ count the retagged copies as an "
+		 "input of this name."},
 	{"Emitter_Storage.type", .ignored = no_buffer},
 	{"Emitter_Mem_Buf_Limit", .ignored = no_buffer},
 	{.name = NULL},

@@ -22,11 +22,13 @@
 #include "record/record.h"
 
 enum {
-	/* What one call may assign in the view, repeatedly too. */
+	/* Of the values that one call may assign in the view; overwritten
+	 * values count, too. */
 	VIEW_BYTES_MAX = 64 * 1024,
 };
 
-/* The key, inside a proxy, of the values that it had when its call ended. */
+/* A proxy that was saved holds, under this key, the table of the fields that
+ * its record had when the call ended. */
 static const char saved_key;
 
 static struct lua_record *records_of(lua_State *L)

@@ -31,9 +31,9 @@ struct lua_record {
 };
 
 /* The error when a script looks at an earlier record that was not saved. */
-#define LUA_RECORD_EARLIER                                                  \
-	"this record belongs to an earlier call; from now on, records can " \
-	"be kept"
+#define LUA_RECORD_EARLIER                                                 \
+	"this record belongs to an earlier call and was not saved; later " \
+	"calls get records that can be kept"
 
 /* Whether the table at `index` is a proxy, of this call or an earlier one. */
 static inline bool lua_record_is_proxy(const struct lua_record *rs,

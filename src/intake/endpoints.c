@@ -96,15 +96,15 @@ static bool open_http(const struct endpoints *had, struct endpoints *next,
 	return next->http_fd >= 0;
 }
 
-/* Close the endpoints of `of` that `but` does not have. */
-static void close_others(const struct endpoints *of,
-			 const struct endpoints *but)
+/* Close the endpoints of `all` that are not in `kept`. */
+static void close_others(const struct endpoints *all,
+			 const struct endpoints *kept)
 {
-	for (uint32_t i = 0; i < of->specs.socket_count; i++)
-		if (of->sockets[i] != NULL && !has(but, of->sockets[i]))
-			socket_close(of->sockets[i]);
-	if (of->http_fd >= 0 && of->http_fd != but->http_fd)
-		close(of->http_fd);
+	for (uint32_t i = 0; i < all->specs.socket_count; i++)
+		if (all->sockets[i] != NULL && !has(kept, all->sockets[i]))
+			socket_close(all->sockets[i]);
+	if (all->http_fd >= 0 && all->http_fd != kept->http_fd)
+		close(all->http_fd);
 }
 
 bool endpoints_set(struct endpoints *had, const struct endpoint_specs *specs,

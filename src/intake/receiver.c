@@ -39,8 +39,8 @@
 enum {
 	SLEEPS_MAX = 8,
 	ROUNDS_MAX = 64, /* recvmmsg calls before timers have a turn */
-	/* More than a receive buffer holds.  A UDP sender need not stop, so
-	 * the number of rounds is bounded. */
+	/* These read more than a receive buffer holds.  A UDP sender may
+	 * continue, so the number of rounds is bounded. */
 	REST_ROUNDS_MAX = 16,
 	WAKE_AT_BYTES = 256 * 1024, /* then the consumer is woken at once */
 };
@@ -82,7 +82,7 @@ struct receiver {
 	struct sockaddr_storage *names; /* of senders; NULL: not asked for */
 	uv_timer_t wake_timer;
 	uv_prepare_t before_poll; /* not started if a queue is too short */
-	uint64_t sleep_us; /* the shortest that an input asked for this turn */
+	uint64_t sleep_us; /* the shortest sleep any input wants in this turn */
 	uv_async_t progress;
 	unsigned open_handles;
 	enum receiver_phase phase;

@@ -248,7 +248,7 @@ bool journal_view_read(struct journal_view *v, void *base, size_t file_bytes,
 		return damaged(why, "not a journal");
 	if (h->version != JOURNAL_VERSION &&
 	    h->version != JOURNAL_VERSION_NUMBERS)
-		return damaged(why, "of version %" PRIu64 ", not %d",
+		return damaged(why, "its version is %" PRIu64 ", not %d",
 			       h->version, JOURNAL_VERSION);
 	if (h->check != journal_header_check(h) || !is_possible(&h->geometry))
 		return damaged(why, "its header is damaged");
@@ -309,7 +309,7 @@ bool journal_state_read(const struct journal_view *v, struct journal_state *s,
 	s->begin = tail > s->head.start ? tail : s->head.start;
 	if (s->begin % 8 != 0 || s->end % 8 != 0 || s->begin > s->end ||
 	    s->end - s->begin > v->geometry.ring_bytes)
-		return damaged(why, "its positions are impossible");
+		return damaged(why, "its head or tail position is invalid");
 	return true;
 }
 
@@ -431,8 +431,9 @@ static bool read_slots(const struct journal_view *v, struct journal_content *c,
 		if (headers[i].msg_len == JOURNAL_SLOT_EMPTY)
 			return true;
 		if (headers[i].msg_len > v->geometry.slot_bytes)
-			return damaged(why, "slot %u holds %u bytes", i,
-				       headers[i].msg_len);
+			return damaged(
+				why, "slot %u has an invalid length, %u bytes",
+				i, headers[i].msg_len);
 		c->in_slots++;
 	}
 	return true;
@@ -447,7 +448,7 @@ static bool read_slots_input(const struct journal_view *v,
 		return true;
 	if (input > UINT16_MAX ||
 	    journal_row_of((uint16_t)input) >= JOURNAL_INPUTS_MAX)
-		return damaged(why, "the input of its slots is impossible");
+		return damaged(why, "its slots name an invalid input");
 	use_row(c, journal_row_of((uint16_t)input));
 	return true;
 }
@@ -467,7 +468,8 @@ static bool read_notes(const struct journal_view *v, struct journal_content *c,
 	if (c->notes > JOURNAL_NOTES_MAX ||
 	    c->noted_end_seq < c->state.tail.seq ||
 	    c->noted_end_seq > c->next_seq)
-		return damaged(why, "its notes are impossible");
+		return damaged(why,
+			       "the number or range of its notes is invalid");
 	const struct journal_noted *notes = journal_notes_at(v);
 	for (uint64_t i = 0; i < c->notes; i++)
 		if (notes[i].check != journal_note_check(&notes[i].note))

@@ -319,7 +319,7 @@ static struct journal *migrate(struct journal *old,
 		const struct journal_geometry *g = &old->view.geometry;
 		snprintf(found->why, sizeof found->why,
 			 "it has another size (%" PRIu64 " bytes, messages of "
-			 "%" PRIu64 "), and its messages do not fit",
+			 "up to %" PRIu64 "), and its messages do not fit",
 			 g->ring_bytes, g->slot_bytes);
 		journal_file_discard(opts->path, j->fd);
 		detach(j);

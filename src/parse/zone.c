@@ -15,7 +15,7 @@
 enum {
 	S_PER_DAY = 86400,
 	S_PER_WEEK = 7 * S_PER_DAY,
-	YEARS = 150, /* from 1970 on, that the system is asked for */
+	YEARS = 150, /* changes of offset are looked up from 1970 on */
 };
 
 struct change {

@@ -3,8 +3,8 @@
 
 enum { THREADS = 2 };
 
-/* After how many messages to look again: until then, at the present cost per
- * message, a quarter of the bucket is used. */
+/* The number of messages until the next check.  At the present cost of a
+ * message, they use up a quarter of the bucket. */
 static unsigned messages_for(const struct cpu_share *s, double full_ns,
 			     double used_ns)
 {

@@ -161,6 +161,7 @@ static void view_init(struct pipeline *p)
 	for (size_t i = 0; i < v->filter_count; i++) {
 		chain_filter(p->opts.chain, i, &v->filters[i].name, &filter);
 		v->filters[i].ops = filter->ops;
+		v->filters[i].emitter = filter->emitter;
 	}
 	for (size_t i = 0; i < v->sink_count; i++) {
 		router_sink(p->opts.router, i, &v->sinks[i].name, &sink);
@@ -359,8 +360,7 @@ static void log_blocked(struct pipeline *p, int64_t wait_ms)
 		  journal_ring_bytes(p->opts.journal), (long long)wait_ms);
 }
 
-/* Write the batch and commit it.  False when it is left for the next process.
- */
+/* Write the batch and commit it.  False if it is left for the next process. */
 static bool flush(struct pipeline *p, struct orders *orders)
 {
 	struct backoff backoff = {.min_ms = BACKOFF_MIN_MS,

@@ -64,6 +64,7 @@ struct pipeline_opts { /* all borrowed until pipeline_free */
 
 struct filter_view {
 	const char *name;
+	const char *emitter; /* as in struct filter */
 	const struct filter_ops *ops;
 	struct filter_stats stats;
 };

@@ -237,7 +237,7 @@ static void on_signal(uv_signal_t *signal, int signum)
 			 "signal=SIGUSR1 action=\"reopening files\"");
 		pipeline_reopen(w->pipeline);
 	} else if (signum == SIGHUP) {
-		if (w->opts->channel < 0) /* else the supervisor reloads */
+		if (w->opts->channel < 0) /* the supervisor does it */
 			request_reload(w);
 	} else if (w->state == RUNNING) {
 		log_line(LOG_INFO, "worker", "signal=%d", signum);

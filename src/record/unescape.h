@@ -13,10 +13,13 @@ struct arena;
 /* Replaces \n \t \r \a \b \v \f \\; removes any other backslash. */
 struct span unescape_plain(struct arena *, struct span text);
 
-/* JSON's and C's escapes: those of unescape_plain, and for a character, which
- * becomes UTF-8, \u and four hex digits (two surrogates form one character, a
- * single surrogate becomes U+FFFD), \U and up to eight hex digits, \x and up to
- * two, \ and up to three octal digits. */
+/* The escapes of JSON and C.  These are the escapes of unescape_plain, and four
+ * that give the number of a character, which becomes UTF-8:
+ * - \u and four hex digits; two surrogates form one character, and a single
+ *   surrogate becomes U+FFFD;
+ * - \U and up to eight hex digits;
+ * - \x and up to two hex digits;
+ * - \ and up to three octal digits. */
 struct span unescape_utf8(struct arena *, struct span text);
 
 /* MySQL's escapes in a text that is quoted with ' or ".  The quotes are

@@ -60,7 +60,7 @@ static pcre2_code *compile(struct span source, const struct ruby_regex *regex,
 	if (code == NULL) {
 		char why[128];
 		pcre2_get_error_message(error, (PCRE2_UCHAR *)why, sizeof why);
-		err_set(e, "regular expression: %s at %zu", why,
+		err_set(e, "regular expression: %s at offset %zu", why,
 			ruby_regex_source_at(source, error_at));
 	} else {
 		/* Without JIT, the interpreter runs. */

@@ -12,10 +12,9 @@ enum { DEPTH_MAX = 32 };
 struct class
 {
 	struct ruby_set set;
-	struct buf
-		*members; /* the same as text, for members that no set holds */
-	bool is_text;	  /* it has such a member */
-	bool is_nested;	  /* it contains a class or && */
+	struct buf *members; /* the members as text; needed if is_text */
+	bool is_text;	     /* has a member that a set cannot hold */
+	bool is_nested;	     /* contains a class or && */
 };
 
 static void set_add(struct ruby_set *s, unsigned first, unsigned last)
@@ -335,7 +334,8 @@ static bool read_members(struct ruby_cursor *c, struct class *k)
 		if (is_code && !read_member(c, k, &is_code, &last))
 			return false;
 		if (!is_code)
-			return ruby_fail_at(c, start, "a range to a class");
+			return ruby_fail_at(c, start,
+					    "a range that ends in a class");
 	}
 	return class_add_range(c, k, first, last);
 }
@@ -400,7 +400,7 @@ bool ruby_put_class(struct ruby_cursor *c, bool is_caseless, struct buf *out)
 	bool ok = read_class(c, 1, &k, &is_negative);
 	if (ok && k.is_text && k.is_nested)
 		ok = ruby_fail_at(c, start,
-				  "a nested class with more than ASCII");
+				  "a nested class with Unicode characters");
 	if (ok && k.is_text) {
 		buf_put_text(out, is_negative ? "[^" : "[");
 		buf_put_span(out, buf_span(&members));

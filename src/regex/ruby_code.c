@@ -8,7 +8,8 @@
 
 bool ruby_fail_at(const struct ruby_cursor *c, size_t offset, const char *what)
 {
-	return err_set(c->err, "regular expression: %s at %zu", what, offset);
+	return err_set(c->err, "regular expression: %s at offset %zu", what,
+		       offset);
 }
 
 unsigned char ruby_peek(const struct ruby_cursor *c, size_t ahead)
@@ -70,7 +71,8 @@ static bool read_hex(struct ruby_cursor *c, uint32_t *code)
 		return ruby_fail_at(c, start, "\\xHH expected");
 	if (c->is_utf && *code > 0x7f)
 		return ruby_fail_at(c, start,
-				    "a byte beside characters (write \\u)");
+				    "a byte above \\x7f in a pattern with "
+				    "Unicode characters (write \\uHHHH)");
 	return true;
 }
 
@@ -101,10 +103,14 @@ bool ruby_read_code(struct ruby_cursor *c, bool is_octal, bool *is_code,
 	if (letter == '0' || (is_octal && letter >= '1' && letter <= '7')) {
 		size_t start = c->at;
 		if (!read_digits(c, 8, 3, code) || *code > 0xff)
-			return ruby_fail_at(c, start, "too big a number");
-		if (c->is_utf && *code > 0x7f)
 			return ruby_fail_at(c, start,
-					    "a byte beside characters");
+					    "an octal number above \\377");
+		if (c->is_utf && *code > 0x7f)
+			return ruby_fail_at(
+				c, start,
+				"a byte above \\177 in a pattern with "
+				"Unicode characters (write "
+				"\\uHHHH)");
 		return true;
 	}
 	size_t start = c->at++;

@@ -23,7 +23,7 @@ struct ruby_cursor {
 	struct err *err;
 };
 
-/* Set the error "regular expression: WHAT at OFFSET".  Always false. */
+/* Set the error "regular expression: WHAT at offset OFFSET".  Always false. */
 bool ruby_fail_at(const struct ruby_cursor *, size_t offset, const char *what);
 
 /* The byte at `ahead` bytes after the cursor; 0 after the end. */

@@ -23,10 +23,11 @@ bool ruby_read_reference(struct ruby_cursor *c, struct span *name)
 		if (b < 0x80 && !isalnum(b) && b != '_' && !is_sign)
 			return ruby_fail_at(
 				c, c->at,
-				"a name is of letters, digits and _,");
+				"a group name with characters other "
+				"than letters, digits and _");
 	}
 	if (name->len == 0)
-		return ruby_fail_at(c, c->at, "an empty name");
+		return ruby_fail_at(c, c->at, "an empty group name");
 	c->at += name->len + 2;
 	return true;
 }

@@ -233,7 +233,7 @@ static bool open_named(struct scan *s)
 	if (!ruby_read_reference(&s->in, &name) || !push(s))
 		return false;
 	if (ruby_is_number(name))
-		return fail(s, "a name begins with a letter or _,");
+		return fail(s, "a group name that begins with a digit or sign");
 	buf_put_text(s->out, "(?");
 	ruby_put_name(&s->refs, name, s->out);
 	s->refs.captures++;
@@ -476,7 +476,8 @@ bool ruby_regex_read(struct span source, bool in_characters,
 	regex->tells_apart = s.tells_apart && !s.in.is_utf;
 	if (ok && s.refs.has_names && s.refs.has_numbers)
 		ok = ruby_fail_at(&s.in, s.refs.number_at,
-				  "a number beside named groups");
+				  "a numbered reference in a pattern with "
+				  "named groups");
 	if (ok && s.depth > 0)
 		ok = fail(&s, "a group without its )");
 	return ok;

@@ -40,7 +40,8 @@ struct ruby_regex {
 bool ruby_regex_read(struct span source, bool in_characters,
 		     struct ruby_regex *, struct err *) MUST_USE;
 
-/* The place in the source that became the place text_at in the text. */
+/* The offset in the source from which the byte at offset text_at of the
+ * translated text comes. */
 size_t ruby_regex_source_at(struct span source, size_t text_at);
 
 #endif

@@ -15,7 +15,7 @@
 #include "setup/plugins.h"
 
 enum {
-	/* The sender's default SO_SNDBUF holds no longer datagram. */
+	/* The largest datagram that fits into a sender's default SO_SNDBUF. */
 	MESSAGE_BYTES_DEFAULT = 212992,
 	MESSAGE_BYTES_MAX = 16 * 1024 * 1024,
 	QUEUE_LENGTH_DEFAULT = 4096,
@@ -34,10 +34,10 @@ const struct conf_key_spec input_common_keys[] = {
 	 .ignored = "storage.max_size in [SERVICE] bounds the journal"},
 	{"storage.type", .ignored = "every input goes through the journal"},
 	{"storage.pause_on_chunks_overlimit",
-	 .ignored = "the journal holds what is not yet written"},
+	 .ignored = "the journal holds all unwritten messages"},
 	{"Routable", .ignored = "every input is routed"},
-	{"threaded", .ignored = "a thread of its own reads all sockets"},
-	{"thread.*", .ignored = "a thread of its own reads all sockets"},
+	{"threaded", .ignored = "one thread reads all sockets"},
+	{"thread.*", .ignored = "one thread reads all sockets"},
 	{"rate_window", .ignored = "sluiced does not limit the rate"},
 	{"rate_gate*", .ignored = "sluiced does not limit the rate"},
 	{"Log_Level", .ignored = "Log_Level of [SERVICE] holds for all of "

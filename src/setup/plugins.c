@@ -21,8 +21,9 @@ const struct input_kind input_kinds[] = {
 	{NULL, NULL},
 };
 
-/* Each of these answers the table with this index, or counts `*index` down by
- * the number of its tables. */
+/* Each of these functions has a list of tables.  If the index lies within the
+ * list, it returns that table and true.  Otherwise it subtracts the length of
+ * the list from `*index`, for the next list. */
 static bool take(size_t *index, struct plugin_keys *out, struct plugin_keys row)
 {
 	if ((*index)-- > 0)

@@ -88,7 +88,10 @@ static void put_storage(struct buf *b, const struct metrics *m)
 		if (!fluentbit_v1_has_emitter(&v->filters[i]))
 			continue;
 		buf_put_char(b, ',');
-		put_input_storage(b, "emitter_for_", v->filters[i].name);
+		const char *prefix;
+		const char *name =
+			fluentbit_v1_emitter(&v->filters[i], &prefix);
+		put_input_storage(b, prefix, name);
 	}
 	buf_put_text(b, "}}");
 }

@@ -46,6 +46,13 @@ bool fluentbit_v1_has_emitter(const struct filter_view *f)
 	return f->ops->has_emitter;
 }
 
+const char *fluentbit_v1_emitter(const struct filter_view *f,
+				 const char **prefix)
+{
+	*prefix = f->emitter != NULL ? "" : "emitter_for_";
+	return f->emitter != NULL ? f->emitter : f->name;
+}
+
 static struct stats_block block_of_filter(const struct filter_view *f)
 {
 	struct stats_block b = block_of("filter", "", f->name);
@@ -83,7 +90,8 @@ static struct stats_block block_of_input(const struct decoder_view *d)
 
 static struct stats_block block_of_emitter(const struct filter_view *f)
 {
-	struct stats_block b = block_of("input", "emitter_for_", f->name);
+	const char *prefix, *name = fluentbit_v1_emitter(f, &prefix);
+	struct stats_block b = block_of("input", prefix, name);
 	add(&b, "records", f->stats.restarted_total);
 	add(&b, "bytes", 0);
 	return b;

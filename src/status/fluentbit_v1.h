@@ -18,6 +18,10 @@ struct metrics;
  * input. */
 bool fluentbit_v1_has_emitter(const struct filter_view *);
 
+/* The name of that input: *prefix followed by the returned text. */
+const char *fluentbit_v1_emitter(const struct filter_view *,
+				 const char **prefix);
+
 /* Append the answer in one of the two forms. */
 void fluentbit_v1_put_json(struct buf *, const struct metrics *);
 void fluentbit_v1_put_prometheus(struct buf *, const struct metrics *);

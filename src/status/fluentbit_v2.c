@@ -190,7 +190,9 @@ static void put_name(const struct writer *w, const char *prefix,
 static void put_labels(const struct writer *w, const struct subject *s)
 {
 	if (s->is_emitter) {
-		put_name(w, "emitter_for_", s->filter->name);
+		const char *prefix;
+		const char *name = fluentbit_v1_emitter(s->filter, &prefix);
+		put_name(w, prefix, name);
 	} else if (s->filter != NULL) {
 		put_name(w, "", s->filter->name);
 	} else if (s->input != NULL) {

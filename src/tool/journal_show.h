@@ -9,7 +9,7 @@
  * A summary comes first, one `key: value` per line.  The uncommitted messages
  * follow, oldest first.  `input` is the row of the input in the journal's table
  * (journal/journal.h).  The file is only read, even while a sluiced works on
- * it; summary and messages may then be of two moments. */
+ * it; then the summary and the messages may differ by what happened between. */
 #ifndef TOOL_JOURNAL_SHOW_H
 #define TOOL_JOURNAL_SHOW_H
 

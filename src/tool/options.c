@@ -73,7 +73,7 @@ static bool err_value(const struct option_row *row, struct err *e)
 }
 
 /* `word` is the unknown option, with its dashes and perhaps "=VALUE".  A long
- * one may also be short for several. */
+ * option may also be an ambiguous abbreviation of several. */
 static bool err_unknown(const char *word, struct err *e)
 {
 	const char *known[OPTION_ROWS_MAX + 1] = {NULL};

@@ -191,8 +191,7 @@ def test_no_line_is_lost_when_the_directory_becomes_read_only(
     lines = stream(RATE, "-w")
     wait_until(lambda: daemon.metrics().written > 0, "lines")
     errors = daemon.metrics().sum("sluiced_output_errors_total")
-    cover = mount_disk(room.out, 1 << 20)
-    cover.read_only(True)
+    cover = mount_disk(room.out, 1 << 20, is_read_only=True)
     wait_until(lambda: (m := daemon.metrics()).queued > RATE // 2
                and m.sum("sluiced_output_errors_total") >= errors + 3,
                "writing to fail")

@@ -240,6 +240,23 @@ def test_names_with_quotes_are_escaped(room, start):
     assert get_json(daemon, "/api/v1/metrics")["input"][name]["records"] == 1
 
 
+def test_emitter_name_is_the_input_that_counts_retagged_copies(room, start):
+    daemon = start(service("storage.metrics On") + syslog_input(room)
+                   + json_filter()
+                   + section("FILTER", "Name rewrite_tag", "Match in",
+                             "Emitter_Name again", "Rule a . new false")
+                   + section("OUTPUT", "Name null", "Match *"))
+    with Sender(room.socket) as sender:
+        sender.send(datagram({"a": "b"}))
+    daemon.wait_for_messages(1)
+    inputs = get_json(daemon, "/api/v1/metrics")["input"]
+    assert inputs["again"]["records"] == 1
+    metrics = Metrics(daemon.get("/api/v2/metrics/prometheus").body.decode())
+    assert metrics.sum("fluentbit_input_records_total", name="again") == 1
+    chunks = get_json(daemon, "/api/v1/storage")["input_chunks"]
+    assert set(chunks) == {"syslog.0", "again"}
+
+
 def test_no_process_listens_when_the_server_is_off(room, start):
     daemon = start(section("SERVICE", "Flush 0.1", "Grace 0",
                            "HTTP_Server Off")

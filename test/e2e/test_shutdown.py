@@ -16,6 +16,7 @@ import pytest
 from harness.config import (json_filter, lua_filter, section, service,
                             syslog_input, template)
 from harness.daemon import SLUICED, is_alive
+from harness.faults import fill_disk
 from harness.load import get, send_requests
 from harness.namespace import free_port
 from harness.sender import Sender, datagram
@@ -303,9 +304,8 @@ def test_lines_that_cannot_be_written_when_grace_ends_are_counted(
 
 
 def test_a_full_disk_does_not_delay_the_end_beyond_grace(room, start):
-    daemon = start(service(grace="1") + syslog_input(room)
-                   + section("OUTPUT", "Name file", "Match *", "Path /dev",
-                             "File full"))
+    fill_disk(room)
+    daemon = start(numbered(room, grace="1"))
     with Sender(room.socket) as sender:
         sender.send(*(datagram({"n": n}) for n in range(10)))
     wait_until(lambda: daemon.metrics().sum("sluiced_pipeline_blocked"),
@@ -370,13 +370,12 @@ def test_nginx_reconnects_after_a_restart(room, out, start, start_nginx):
 
 
 def test_a_hook_that_cannot_be_stopped_does_not_prevent_the_end(room, start):
-    """A single call of string.match that never returns cannot be interrupted
-    from within Lua."""
+    """A pipe that nobody writes to cannot be interrupted from within Lua."""
+    os.mkfifo(room.path / "pipe")
     daemon = start(service(grace="0") + syslog_input(room) + json_filter()
-                   + lua_filter(room, """
+                   + lua_filter(room, f"""
                        function hook(tag, timestamp, record)
-                           local s = string.rep("a", 40)
-                           string.match(s, string.rep("a*", 30) .. "b")
+                           io.open("{room.path}/pipe"):read("a")
                            return 0, timestamp, record
                        end""")
                    + template("{n}", room))

@@ -135,9 +135,9 @@ static void a_malformed_text_is_refused(void **state)
 		{"[S]\n    A\n", "x.conf:2: key \"A\" has no value"},
 		{"[S]\n    A  \t\r\n", "x.conf:2: key \"A\" has no value"},
 		{"    A b\n[S]\n", "x.conf:1: key \"A\" before any [SECTION]"},
-		{"[S\n", "x.conf:1: \"[S\" is no section: [NAME]"},
-		{"[]\n", "x.conf:1: \"[]\" is no section: [NAME]"},
-		{"[\n", "x.conf:1: \"[\" is no section: [NAME]"},
+		{"[S\n", "x.conf:1: \"[S\" is not a section; write [NAME]"},
+		{"[]\n", "x.conf:1: \"[]\" is not a section; write [NAME]"},
+		{"[\n", "x.conf:1: \"[\" is not a section; write [NAME]"},
 		{"\n@INCLUDE a.conf\n",
 		 "x.conf:2: @INCLUDE is possible only in a file"},
 		{"@INCLUDE\n", "x.conf:1: key \"@INCLUDE\" has no value"},
@@ -176,7 +176,8 @@ static void a_nul_byte_is_refused(void **state)
 	struct err e = {0};
 	assert_null(conf_read_text("x.conf", text, sizeof text - 1, &e));
 	assert_string_equal(e.text,
-			    "x.conf:2: a NUL byte: no text, or none in UTF-8");
+			    "x.conf:2: a NUL byte: the file is not text, "
+			    "or is not in UTF-8");
 }
 
 static void a_line_may_have_32_mib_and_no_byte_more(void **state)
@@ -195,7 +196,7 @@ static void a_line_may_have_32_mib_and_no_byte_more(void **state)
 	conf_free(c);
 	text.len++;
 	assert_null(conf_read_text("x.conf", text.ptr, text.len, &e));
-	assert_string_equal(e.text, "x.conf:2: a line of over 32 MiB");
+	assert_string_equal(e.text, "x.conf:2: the line is longer than 32 MiB");
 	buf_fini(&text);
 }
 

@@ -520,9 +520,10 @@ static void a_journal_too_full_for_its_new_size_is_renamed(void **state)
 	journal_close(j);
 	j = journal_dir_open(d, &found);
 	assert_string_equal(found.damaged, journal_dir_beside(d, ".damaged.1"));
-	assert_string_equal(
-		found.why, "it has another size (8192 bytes, messages of 700), "
-			   "and its messages do not fit");
+	assert_string_equal(found.why,
+			    "it has another size (8192 bytes, messages of "
+			    "up to 700), "
+			    "and its messages do not fit");
 	assert_int_equal(found.messages, 0);
 	assert_takes_nothing(j);
 	journal_close(j);

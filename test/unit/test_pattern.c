@@ -363,30 +363,41 @@ static void a_syntax_error_is_reported_with_its_position(void **state)
 	static const struct {
 		const char *regex, *text;
 	} cases[] = {
-		{"abc(def", "a group without its ) at 7"},
-		{"abc)", "unmatched ) at 3"},
-		{"(?i)abc)", "unmatched ) at 7"},
-		{"/ab)/i", "unmatched ) at 3"},
-		{"ab[cd", "a class without its ] at 3"},
-		{"[]", "a class without its ] at 1"},
-		{"[a-", "a class without its ] at 3"},
-		{"[a\\", "nothing follows the \\ at 3"},
-		{"[b-a]", "an empty range in a class at 4"},
-		{"[a-\\d]", "a range to a class at 2"},
-		{"[[:nope:]]", "an unknown [:name:] at 2"},
-		{"*a", "quantifier does not follow a repeatable item at 0"},
-		{"[abc]+(*UTF)", "nothing to repeat at 6"},
-		{"(?<a-b>x)", "a name is of letters, digits and _, at 2"},
-		{"(?<1>x)", "a name begins with a letter or _, at 5"},
-		{"(?~x)", "(?~ is not supported at 0"},
-		{"(?P<x>a)", "an unknown kind of group at 2"},
-		{"(?|a)", "an unknown kind of group at 2"},
-		{"a\\", "nothing follows the \\ at 2"},
-		{"(?<x>a)\\1", "a number beside named groups at 8"},
-		{"\\M-a", "\\M- is not supported at 1"},
-		{"\\u12", "\\uHHHH expected at 1"},
+		{"abc(def", "a group without its ) at offset 7"},
+		{"abc)", "unmatched ) at offset 3"},
+		{"(?i)abc)", "unmatched ) at offset 7"},
+		{"/ab)/i", "unmatched ) at offset 3"},
+		{"ab[cd", "a class without its ] at offset 3"},
+		{"[]", "a class without its ] at offset 1"},
+		{"[a-", "a class without its ] at offset 3"},
+		{"[a\\", "nothing follows the \\ at offset 3"},
+		{"[b-a]", "an empty range in a class at offset 4"},
+		{"[a-\\d]", "a range that ends in a class at offset 2"},
+		{"[[:nope:]]", "an unknown [:name:] at offset 2"},
+		{"*a",
+		 "quantifier does not follow a repeatable item at offset 0"},
+		{"[abc]+(*UTF)", "nothing to repeat at offset 6"},
+		{"(?<a-b>x)",
+		 "a group name with characters other than letters, "
+		 "digits and _ at offset 2"},
+		{"(?<1>x)",
+		 "a group name that begins with a digit or sign at offset 5"},
+		{"(?~x)", "(?~ is not supported at offset 0"},
+		{"(?P<x>a)", "an unknown kind of group at offset 2"},
+		{"(?|a)", "an unknown kind of group at offset 2"},
+		{"a\\", "nothing follows the \\ at offset 2"},
+		{"(?<x>a)\\1",
+		 "a numbered reference in a pattern with named groups at offset 8"},
+		{"\\M-a", "\\M- is not supported at offset 1"},
+		{"\\u12", "\\uHHHH expected at offset 1"},
 		{"\xc3\xa9[a[\xc3\xa9]]",
-		 "a nested class with more than ASCII at 3"},
+		 "a nested class with Unicode characters at offset 3"},
+		{"\\u3042\\x80", "a byte above \\x7f in a pattern with Unicode "
+				 "characters (write \\uHHHH) at offset 8"},
+		{"\\u3042\\200", "a byte above \\177 in a pattern with Unicode "
+				 "characters (write \\uHHHH) at offset 7"},
+		{"\\777", "an octal number above \\377 at offset 1"},
+		{"(?<>x)", "an empty group name at offset 2"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct err e = {0};
@@ -406,7 +417,7 @@ static void positions_reported_by_pcre2_refer_to_the_original_text(void **state)
 	assert_null(pattern_new(SPAN("[0-9][a-z]\\h\\k<none>x"), &e));
 	assert_string_equal(e.text,
 			    "regular expression: reference to non-existent "
-			    "subpattern at 20");
+			    "subpattern at offset 20");
 }
 
 static void an_endless_match_stops_at_its_limit(void **state)

@@ -273,8 +273,8 @@ static void malformed_yaml_is_refused_with_its_line(void **state)
 		{"service:\n  key: \"a\\0b\"\n",
 		 "x.yaml:2: \"key\" has a NUL byte"},
 		{"pipeline:\n  inputs:\n    - processors: {}\n",
-		 "x.yaml:3: there are no processors: the same is done by "
-		 "filters under pipeline"},
+		 "x.yaml:3: processors are not supported: use filters "
+		 "under pipeline instead"},
 		{"- a\n", "x.yaml:1: a configuration must have keys: `key: "
 			  "value`"},
 		{"a: b: c\n", "x.yaml:1: invalid YAML: mapping values are not "

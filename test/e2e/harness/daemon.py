@@ -186,10 +186,13 @@ class Daemon:
     def wait_for_messages(self, received):
         """Wait until at least `received` messages have arrived and none of
         them is queued any more.  Returns the metrics of that moment."""
-        last = []
+        last = [Metrics("")]
 
         def are_done():
-            last[:] = [self.metrics()]
+            try:
+                last[:] = [self.metrics()]
+            except ConnectionError:  # the worker has just died
+                return False
             return last[0].received >= received and last[0].queued == 0
         wait_until(are_done, lambda: (
             f"{received} messages, none queued; received {last[0].received}, "

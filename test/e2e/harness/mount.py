@@ -38,13 +38,14 @@ class SmallDisk:
     """A tmpfs of `size_bytes`, mounted at a directory.  `inodes` limits how
     many files it holds."""
 
-    def __init__(self, path, size_bytes, inodes=None):
+    def __init__(self, path, size_bytes, inodes=None, is_read_only=False):
         self.path = path
         self.size = f"size={size_bytes}"
         if inodes is not None:
             self.size += f",nr_inodes={inodes}"
         path.mkdir(exist_ok=True)
-        _mount("tmpfs", path, "tmpfs", 0, self.size)
+        _mount("tmpfs", path, "tmpfs", MS_RDONLY if is_read_only else 0,
+               self.size)
 
     def read_only(self, is_it):
         """Fails with EBUSY while a file is open for writing, as on any file
