@@ -42,8 +42,8 @@ static void an_endless_pattern_is_stopped(void **state)
 		"for w in (record.message):gmatch('/*/*/*/*x') do end",
 		"pcall(string.gsub, record.message, '.-/.-/.-/.-/x', '')",
 		/* a large set is compared character by character */
-		"local set = '[' .. ('ab'):rep(1e6) .. ']' "
-		"string.find(('x'):rep(1e6), set)",
+		("local set = '[' .. ('ab'):rep(1e6) .. ']' "
+		 "string.find(('x'):rep(1e6), set)"),
 		"local s = ('x'):rep(1e6) string.find(s .. s, '(x*)%1y')",
 	};
 	for (size_t i = 0; i < COUNT(bodies); i++)
@@ -57,8 +57,8 @@ static void an_endless_table_function_is_stopped(void **state)
 		"table.move({}, 1, 1e15, 2)",
 		"table.move({1, 2}, -1e15, 1e15, -1e15 + 1)",
 		/* comparing takes long */
-		"local s, t = ('x'):rep(8e6), {} for i = 1, 1e5 do t[i] = s "
-		"end table.sort(t)",
+		("local s, t = ('x'):rep(8e6), {} for i = 1, 1e5 do t[i] = s "
+		 "end table.sort(t)"),
 	};
 	for (size_t i = 0; i < COUNT(bodies); i++)
 		check_stopped(*state, bodies[i]);
