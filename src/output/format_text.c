@@ -23,7 +23,8 @@ static bool is_control(unsigned char c)
 /* Returns not 0 if one of eight bytes is a control character, `also`, or no
  * ASCII, by the usual arithmetic on all bytes at once.  Only such a byte causes
  * a borrow. */
-static uint64_t special_of(uint64_t bytes, unsigned char also)
+static inline __attribute__((always_inline)) uint64_t special_of(
+	uint64_t bytes, unsigned char also)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);
 	uint64_t del = bytes ^ (ones * 0x7f), other = bytes ^ (ones * also);
@@ -36,7 +37,8 @@ static uint64_t special_of(uint64_t bytes, unsigned char also)
  * special: a control character, `also`, or no ASCII.  Overlapping copies of
  * fixed sizes cover any length without a loop over bytes, and each byte is read
  * once. */
-static inline uint64_t copy_16(char *to, const char *from, unsigned char also)
+static inline __attribute__((always_inline)) uint64_t copy_16(
+	char *to, const char *from, unsigned char also)
 {
 #ifdef __SSE2__
 	__m128i b = _mm_loadu_si128((const __m128i *)from);
@@ -56,8 +58,8 @@ static inline uint64_t copy_16(char *to, const char *from, unsigned char also)
 #endif
 }
 
-static inline uint64_t copy_8_to_15(char *to, const char *from, size_t len,
-				    unsigned char also)
+static inline __attribute__((always_inline)) uint64_t copy_8_to_15(
+	char *to, const char *from, size_t len, unsigned char also)
 {
 	uint64_t first, last;
 	memcpy(&first, from, sizeof first);
@@ -67,8 +69,8 @@ static inline uint64_t copy_8_to_15(char *to, const char *from, size_t len,
 	return special_of(first, also) | special_of(last, also);
 }
 
-static inline uint64_t copy_4_to_7(char *to, const char *from, size_t len,
-				   unsigned char also)
+static inline __attribute__((always_inline)) uint64_t copy_4_to_7(
+	char *to, const char *from, size_t len, unsigned char also)
 {
 	uint32_t first, last;
 	memcpy(&first, from, sizeof first);
@@ -78,7 +80,12 @@ static inline uint64_t copy_4_to_7(char *to, const char *from, size_t len,
 	return special_of((uint64_t)first << 32 | last, also);
 }
 
-static uint64_t copy(char *to, const char *from, size_t len, unsigned char also)
+/* `also` is a constant in each caller, so that it costs nothing if it is 0x7f,
+ * which is special anyway. */
+static inline __attribute__((always_inline)) uint64_t copy(char *to,
+							   const char *from,
+							   size_t len,
+							   unsigned char also)
 {
 	uint64_t special = 0;
 	if (len >= 16) {
@@ -91,11 +98,21 @@ static uint64_t copy(char *to, const char *from, size_t len, unsigned char also)
 	if (len >= 4)
 		return copy_4_to_7(to, from, len, also);
 	for (size_t i = 0; i < len; i++) {
-		to[i] = from[i];
 		unsigned char c = (unsigned char)from[i];
-		special |= is_control(c) || c >= 0x80 || c == also;
+		to[i] = from[i];
+		special |= (unsigned char)(c - ' ') >= 0x7f - ' ' || c == also;
 	}
 	return special;
+}
+
+static uint64_t copy_plain(char *to, const char *from, size_t len)
+{
+	return copy(to, from, len, 0x7f);
+}
+
+static uint64_t copy_reversible(char *to, const char *from, size_t len)
+{
+	return copy(to, from, len, '\\');
 }
 
 static void put_control(struct buf *out, unsigned char c)
@@ -153,10 +170,13 @@ static size_t put_one(struct buf *out, struct span s, unsigned escape)
 /* Only text with a special character is copied twice. */
 static void put_escaped(struct buf *out, struct span s, unsigned escape)
 {
-	unsigned char also = (escape & FORMAT_BACKSLASH) != 0 ? '\\' : 0x7f;
 	if (s.len == 0)
 		return;
-	if (copy(buf_reserve(out, s.len), s.ptr, s.len, also) == 0) {
+	char *to = buf_reserve(out, s.len);
+	uint64_t special = (escape & FORMAT_BACKSLASH) != 0
+				   ? copy_reversible(to, s.ptr, s.len)
+				   : copy_plain(to, s.ptr, s.len);
+	if (special == 0) {
 		out->len += s.len;
 		return;
 	}
