@@ -14,13 +14,16 @@
 #include "file/root_probe.h"
 #include "setup/output_roots.h"
 
-enum { RETRY_S = 1 };
+enum {
+	RETRY_S = 1,
+	STOP_S = 1, /* for the thread's end, so that it leaves no file behind */
+};
 
 struct output_probe {
 	struct output_roots roots; /* of the thread */
 	struct log_rate failed_rate;
-	pthread_mutex_t lock; /* for everything below */
-	pthread_cond_t stopped;
+	pthread_mutex_t lock;	/* for everything below */
+	pthread_cond_t stopped; /* is_stopping or owners has changed */
 	unsigned owners; /* the worker and the thread; the last one frees it */
 	bool is_stopping;
 	bool is_good;
@@ -33,6 +36,7 @@ static void release(struct output_probe *p)
 {
 	pthread_mutex_lock(&p->lock);
 	unsigned left = --p->owners;
+	pthread_cond_signal(&p->stopped);
 	pthread_mutex_unlock(&p->lock);
 	if (left > 0)
 		return;
@@ -78,12 +82,18 @@ static bool try_all(struct output_probe *p)
 	return true;
 }
 
+static struct timespec seconds_from_now(int seconds)
+{
+	struct timespec at;
+	clock_gettime(CLOCK_REALTIME, &at);
+	at.tv_sec += seconds;
+	return at;
+}
+
 /* Whether to try again. */
 static bool wait_for_retry(struct output_probe *p)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += RETRY_S;
+	struct timespec until = seconds_from_now(RETRY_S);
 	pthread_mutex_lock(&p->lock);
 	while (!p->is_stopping && pthread_cond_timedwait(&p->stopped, &p->lock,
 							 &until) != ETIMEDOUT)
@@ -151,6 +161,10 @@ void output_probe_stop(struct output_probe *p)
 	pthread_mutex_lock(&p->lock);
 	p->is_stopping = true;
 	pthread_cond_signal(&p->stopped);
+	struct timespec until = seconds_from_now(STOP_S);
+	while (p->owners > 1 && pthread_cond_timedwait(&p->stopped, &p->lock,
+						       &until) != ETIMEDOUT)
+		;
 	pthread_mutex_unlock(&p->lock);
 	release(p);
 }

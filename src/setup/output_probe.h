@@ -28,7 +28,7 @@ struct output_probe *output_probe_start(const struct conf *,
 /* Whether all roots have taken a write.  If not, *e says why. */
 bool output_probe_is_good(struct output_probe *, struct err *e) MUST_USE;
 
-/* NULL is allowed. */
+/* Waits up to a second for the other thread.  NULL is allowed. */
 void output_probe_stop(struct output_probe *);
 
 #endif

@@ -186,7 +186,7 @@ class TwoBursts:
         """Run until all lines are written, or the process is dead, or strace
         holds a call.  Then kill the process at whatever it is doing."""
         daemon = self.begin()
-        tid = threads(daemon.process.pid)[thread == "pipeline"]
+        tid = threads(daemon.process.pid)[-1 if thread == "pipeline" else 0]
         strace = Strace(self.room, tid, what)
         try:
             for _ in range(2):

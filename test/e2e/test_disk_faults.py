@@ -226,7 +226,7 @@ def test_no_line_is_lost_when_the_directory_is_renamed_again_and_again(
 def test_sluiced_syncs_files_as_often_as_configured(
         room, start, fsync, wanted):
     daemon = start(numbered(room, f"Fsync {fsync}", template="{n}"))
-    strace = Strace(room, threads(daemon.worker())[1], "trace=fsync,fdatasync")
+    strace = Strace(room, threads(daemon.worker())[-1], "trace=fsync,fdatasync")
     with Sender(room.socket) as sender:
         for batch in range(1, 4):
             sender.send(datagram({"n": batch}))

@@ -64,7 +64,7 @@ class Spilling:
         doing."""
         self.new_file()
         daemon = self.begin()
-        strace = Strace(self.room, threads(daemon.process.pid)[1], what)
+        strace = Strace(self.room, threads(daemon.process.pid)[-1], what)
         try:
             self.live(lambda: daemon.process.poll() is not None
                       or strace.holds())
