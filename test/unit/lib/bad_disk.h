@@ -10,33 +10,42 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* The thread that writes the log calls write(), too. */
+static pthread_mutex_t bad_disk_lock = PTHREAD_MUTEX_INITIALIZER;
 static char bad_disk_path[PATH_MAX]; /* empty: the disk is good */
 static int bad_disk_errno;
 static bool bad_disk_is_alone;
 
-static inline void bad_disk_begin(const char *path, int error)
+static inline void bad_disk_set(const char *path, int error, bool is_alone)
 {
+	pthread_mutex_lock(&bad_disk_lock);
 	snprintf(bad_disk_path, sizeof bad_disk_path, "%s", path);
 	bad_disk_errno = error;
-	bad_disk_is_alone = false;
+	bad_disk_is_alone = is_alone;
+	pthread_mutex_unlock(&bad_disk_lock);
+}
+
+static inline void bad_disk_begin(const char *path, int error)
+{
+	bad_disk_set(path, error, false);
 }
 
 /* Only the files whose path begins so reject writes; the disk takes them. */
 static inline void bad_disk_alone(const char *path, int error)
 {
-	bad_disk_begin(path, error);
-	bad_disk_is_alone = true;
+	bad_disk_set(path, error, true);
 }
 
 static inline void bad_disk_end(void)
 {
-	bad_disk_path[0] = '\0';
+	bad_disk_set("", 0, false);
 }
 
 static bool bad_disk_has(int fd)
@@ -53,9 +62,13 @@ static bool bad_disk_has(int fd)
 
 ssize_t write(int fd, const void *bytes, size_t count)
 {
-	if (bad_disk_path[0] == '\0' || !bad_disk_has(fd))
+	pthread_mutex_lock(&bad_disk_lock);
+	bool is_bad = bad_disk_path[0] != '\0' && bad_disk_has(fd);
+	int error = bad_disk_errno;
+	pthread_mutex_unlock(&bad_disk_lock);
+	if (!is_bad)
 		return syscall(SYS_write, fd, bytes, count);
-	errno = bad_disk_errno;
+	errno = error;
 	return -1;
 }
 
