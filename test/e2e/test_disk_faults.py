@@ -102,7 +102,10 @@ def test_no_line_is_lost_when_the_disk_fails_and_recovers(
     daemon = start(numbered(room), env=faults.env)
     lines = stream(RATE, "-w")
     for _ in range(3):
-        received = daemon.wait_for_messages(1).received
+        written = daemon.metrics().written
+        received = wait_until(
+            lambda: (m := daemon.metrics()).written > written and m,
+            "more lines").received
         # Except after EROFS, the probe of the disk (file/disk_probe.h) is
         # struck too.
         faults.strike(3 if name == "EROFS" else 6,
