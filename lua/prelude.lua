@@ -1,12 +1,11 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The functions that scripts written for Lua 5.1 (LuaJIT in Fluent Bit) expect
--- and that Lua 5.4 has moved or removed.  This file runs before the script.  It
--- is not translated (src/hook/lua51_source.h), so it writes |0 after its own
--- calculations.
+-- and that Lua 5.4 has moved, changed or removed.  This file runs before the
+-- script.  It is not translated (src/hook/lua51_source.h).
 
-local find, sub = string.find, string.sub
-local pack, unpack = table.pack, table.unpack
-local floor, integer, number_type = math.floor, math.tointeger, math.type
+local floor, number_type = math.floor, math.type
+local pack_bytes, unpack_bytes = string.pack, string.unpack
+local format, rep, sub = string.format, string.rep, string.sub
 local load, getinfo = load, debug.getinfo
 local upvalue, join = debug.getupvalue, debug.upvaluejoin
 
@@ -16,14 +15,22 @@ end
 
 -- Moved or renamed.
 _VERSION = "Lua 5.1"
-_G.unpack = unpack
 loadstring = load
 
+local function check(value, wanted, i, name)
+	if type(value) ~= wanted then
+		local message = "bad argument #%d to '%s' (%s expected, got %s)"
+		error(message:format(i, name, wanted, type(value)), 3)
+	end
+end
+
 table.getn = function(t)
+	check(t, "table", 1, "getn")
 	return #t
 end
 
 table.maxn = function(t)
+	check(t, "table", 1, "maxn")
 	local max = 0
 	for key in pairs(t) do
 		if type(key) == "number" and key > max then
@@ -34,6 +41,8 @@ table.maxn = function(t)
 end
 
 table.foreach = function(t, f)
+	check(t, "table", 1, "foreach")
+	check(f, "function", 2, "foreach")
 	for key, value in pairs(t) do
 		local result = f(key, value)
 		if result ~= nil then
@@ -43,6 +52,8 @@ table.foreach = function(t, f)
 end
 
 table.foreachi = function(t, f)
+	check(t, "table", 1, "foreachi")
+	check(f, "function", 2, "foreachi")
 	for i = 1, #t do
 		local result = f(i, t[i])
 		if result ~= nil then
@@ -51,37 +62,20 @@ table.foreachi = function(t, f)
 	end
 end
 
-math.pow = function(x, y)
-	return x ^ y | 0
-end
-
-local log, fmod = math.log, math.fmod
+local fmod, atan = math.fmod, math.atan
 local random, randomseed = math.random, math.randomseed
-
-math.log10 = function(x)
-	return log(x, 10)
-end
 
 math.fmod = function(x, y)
 	return fmod(x + 0.0, y)
 end
 math.mod = math.fmod
 
-math.sinh = function(x)
-	return (math.exp(x) - math.exp(-x)) / 2 | 0
+math.atan2 = function(y, x)
+	return atan(y, x + 0.0)
 end
 
-math.cosh = function(x)
-	return (math.exp(x) + math.exp(-x)) / 2 | 0
-end
-
-math.tanh = function(x)
-	local e = math.exp(2 * x)
-	return e == math.huge and 1 or (e - 1) / (e + 1) | 0
-end
-
-math.ldexp = function(m, e)
-	return m * 2.0 ^ e | 0
+math.atan = function(x)
+	return atan(x)
 end
 
 math.random = function(m, n)
@@ -91,11 +85,67 @@ math.random = function(m, n)
 	if not n then
 		m, n = 1, m
 	end
-	return floor(random() * (n - m + 1)) + m | 0
+	return floor(random() * (n - m + 1)) + m
 end
 
 math.randomseed = function(x)
 	randomseed(floor(x))
+end
+
+os.difftime = function(later, earlier)
+	return cut(later + 0.0) - cut((earlier or 0) + 0.0)
+end
+
+local execute = os.execute
+
+-- The status, as waitpid returns it.
+os.execute = function(command)
+	local ok, what, code = execute(command)
+	if not command then
+		return ok and 1 or 0
+	end
+	if what == "exit" then
+		return code << 8
+	end
+	return what == "signal" and code or -1
+end
+
+local rename = os.rename
+
+-- The message has the name.
+os.rename = function(from, to)
+	local ok, why, code = rename(from, to)
+	if not ok then
+		return nil, from .. ": " .. why, code
+	end
+	return ok
+end
+
+local open = io.open
+
+-- Any mode that the C library accepts.
+io.open = function(path, mode)
+	path = type(path) == "number" and tostring(path) or path
+	mode = mode == nil and "r" or mode
+	mode = type(mode) == "number" and tostring(mode) or mode
+	check(path, "string", 1, "open")
+	check(mode, "string", 2, "open")
+	if not mode:find("^[rwa]") then
+		return nil, path .. ": Invalid argument", 22
+	end
+	local plus = mode:find("+", 1, true) and "+" or ""
+	return open(path, mode:sub(1, 1) .. plus)
+end
+
+local running = coroutine.running
+
+coroutine.running = function()
+	local thread, is_main = running()
+	return not is_main and thread or nil
+end
+
+function gcinfo()
+	return floor(collectgarbage("count"))
 end
 
 -- Cuts off fractions, and does not change the table.
@@ -114,107 +164,6 @@ os.time = function(t)
 	return time(fields)
 end
 
--- gsub and gmatch for patterns that can match the empty text.
-local function expand(text, whole, captures)
-	return (text:gsub("%%(.?)", function(c)
-		if c == "0" or (c == "1" and captures.n == 0) then
-			return whole
-		end
-		if not find(c, "%d") then
-			return c
-		end
-		return captures[tonumber(c)]
-			or error("invalid capture index", 4)
-	end))
-end
-
-local function captures_of(found)
-	local captures = { n = found.n - 2 }
-	for i = 3, found.n do
-		captures[i - 2] = found[i]
-	end
-	return captures
-end
-
-local function replaced(by, whole, found)
-	local captures, result = captures_of(found), nil
-	local first = captures.n > 0 and captures[1] or whole
-	if type(by) == "table" then
-		result = by[first]
-	elseif type(by) == "function" then
-		if captures.n == 0 then
-			captures = { whole, n = 1 }
-		end
-		result = by(unpack(captures, 1, captures.n))
-	else
-		return expand(tostring(by), whole, captures)
-	end
-	if not result then
-		return whole
-	end
-	if type(result) ~= "string" and type(result) ~= "number" then
-		error("invalid replacement value (a " .. type(result) .. ")", 3)
-	end
-	return result
-end
-
-local kinds = {
-	string = true,
-	number = true,
-	table = true,
-	["function"] = true,
-}
-
-local function gsub(text, pattern, by, max)
-	local out, count, at = {}, 0, 1
-	text = tostring(text)
-	if not kinds[type(by)] then
-		error(
-			"bad argument #3 to 'gsub' "
-				.. "(string/function/table expected)",
-			2
-		)
-	end
-	while at <= #text + 1 and (not max or count < max) do
-		local found = pack(find(text, pattern, at))
-		local first, last = found[1], found[2]
-		if not first then
-			break
-		end
-		count = count + 1
-		out[#out + 1] = sub(text, at, first - 1)
-		out[#out + 1] = replaced(by, sub(text, first, last), found)
-		at = last + 1
-		if last < first then
-			out[#out + 1] = sub(text, first, first)
-			at = first + 1
-		end
-	end
-	out[#out + 1] = sub(text, at)
-	return table.concat(out), count
-end
-
-local function gmatch(text, pattern)
-	local at = 1
-	text = tostring(text)
-	return function()
-		local found = {}
-		if at <= #text + 1 then
-			found = pack(find(text, pattern, at))
-		end
-		local first, last = found[1], found[2]
-		if not first then
-			at = #text + 2
-			return nil
-		end
-		at = last < first and first + 1 or last + 1
-		if found.n == 2 then
-			return sub(text, first, last)
-		end
-		return unpack(found, 3, found.n)
-	end
-end
-
 -- The functions of LuaJIT's bit library.  They work on 32 bits, with a sign.
 local function bits(x)
 	local n = tonumber(x)
@@ -222,7 +171,8 @@ local function bits(x)
 		error("number expected, got " .. type(x), 3)
 	end
 	if number_type(n) == "float" then
-		n = integer(n + 0x1.8p52 - 0x1.8p52) or 0
+		-- The low bits of the sum are those of the integer.
+		return (unpack_bytes("<I4", pack_bytes("<d", n + 0x1.8p52)))
 	end
 	return n & 0xffffffff
 end
@@ -250,15 +200,13 @@ bit = {
 	tobit = function(x)
 		return signed(bits(x))
 	end,
-	tohex = function(x, n)
-		n = n and signed(bits(n)) or 8
+	tohex = function(x, ...)
+		local n = select("#", ...) > 0 and signed(bits((...))) or 8
 		local digits = n < 0 and -n or n
-		digits = digits > 8 and 8 or digits
-		if digits == 0 then
-			return ""
-		end
-		local format = "%0" .. digits .. (n < 0 and "X" or "x")
-		return format:format(bits(x) & (1 << 4 * digits) - 1)
+		digits = digits > 254 and 254 or digits
+		local text = format(n < 0 and "%08X" or "%08x", bits(x))
+		return digits > 8 and rep("0", digits - 8) .. text
+			or sub(text, 9 - digits)
 	end,
 	bnot = function(x)
 		return signed(~bits(x))
@@ -300,6 +248,9 @@ local function function_of(f)
 		return f
 	end
 	f = f or 1
+	if f < 0 then
+		error("level must be non-negative", 3)
+	end
 	return f > 0 and getinfo(f + 2, "f").func
 end
 
@@ -356,6 +307,9 @@ package.loaders = package.searchers
 
 -- Files are loaded with load, which translates them.
 local function load_file(path)
+	if type(path) ~= "string" then
+		error("the name of a file expected", 3)
+	end
 	local file, why = io.open(path, "rb")
 	if not file then
 		return nil, "cannot open " .. why
@@ -429,7 +383,25 @@ refuse(debug, "getregistry", "the registry belongs to sluiced")
 local setmetatable_of_any, setupvalue = debug.setmetatable, debug.setupvalue
 
 -- Kept as locals, because a script may replace the globals.
-local type, error = type, error
+local type, error, getmetatable = type, error, getmetatable
+local getmetatable_of_any = debug.getmetatable
+
+-- Scripts get a copy of the metatable of files.  In the original, they could
+-- replace the finaliser, which the time limit cannot stop.
+local files, shown = getmetatable(io.stdout), {}
+for name, value in pairs(files) do
+	if name ~= "__gc" and name ~= "__close" then
+		shown[name] = value
+	end
+end
+files.__metatable = shown
+
+function debug.getmetatable(value)
+	if type(value) == "userdata" then
+		return getmetatable(value)
+	end
+	return getmetatable_of_any(value)
+end
 
 local function is_ours(f)
 	local info = getinfo(f, "S")
@@ -437,8 +409,8 @@ local function is_ours(f)
 end
 
 function debug.setmetatable(value, metatable)
-	if type(value) == "number" then
-		error("debug.setmetatable: numbers belong to sluiced", 2)
+	if type(value) == "userdata" then
+		error("debug.setmetatable: userdata belong to sluiced", 2)
 	end
 	if type(value) == "table" then
 		return setmetatable(value, metatable)
@@ -489,6 +461,4 @@ end
 return {
 	functions = functions,
 	load_file = load_file,
-	gsub = gsub,
-	gmatch = gmatch,
 }

@@ -1,154 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/cpu_limit.h"
 
-#include <limits.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-enum { LINE_BYTES_MAX = PATH_MAX + 256, US = 1000 };
+#include "base/cgroup.h"
 
-struct place {
-	bool is_v1;
-	char path[PATH_MAX]; /* the kernel's name of the group */
-};
-
-static FILE *open_below(const char *root, const char *path)
-{
-	char whole[2 * PATH_MAX];
-	snprintf(whole, sizeof whole, "%s%s", root, path);
-	return fopen(whole, "re");
-}
-
-/* Whether the word is in the list "a,b,c". */
-static bool lists(const char *list, size_t bytes, const char *word)
-{
-	size_t length = strlen(word);
-	for (const char *end = list + bytes; list < end;) {
-		const char *comma = memchr(list, ',', (size_t)(end - list));
-		size_t n = (size_t)((comma != NULL ? comma : end) - list);
-		if (n == length && memcmp(list, word, n) == 0)
-			return true;
-		list += n + 1;
-	}
-	return false;
-}
-
-/* Find the group in lines "ID:CONTROLLERS:PATH"; version 2 has "0::PATH". */
-static bool find_group(const char *root, struct place *place)
-{
-	char line[LINE_BYTES_MAX];
-	bool is_found = false;
-	FILE *file = open_below(root, "/proc/self/cgroup");
-	if (file == NULL)
-		return false;
-	while (!place->is_v1 && fgets(line, sizeof line, file) != NULL) {
-		char *kinds = strchr(line, ':');
-		char *path = kinds != NULL ? strchr(kinds + 1, ':') : NULL;
-		if (path == NULL)
-			continue;
-		size_t bytes = (size_t)(path - kinds - 1);
-		place->is_v1 = lists(kinds + 1, bytes, "cpu");
-		if (!place->is_v1 && bytes > 0)
-			continue;
-		path[1 + strcspn(path + 1, "\n")] = '\0';
-		snprintf(place->path, sizeof place->path, "%s", path + 1);
-		is_found = true;
-	}
-	fclose(file);
-	return is_found;
-}
-
-/* Read a line "ID PARENT DEVICE ROOT MOUNT_POINT OPTIONS ... - TYPE SOURCE
- * OPTIONS" of mountinfo. */
-static bool is_mount(char *line, const struct place *place, char **below,
-		     char **point)
-{
-	char *rest = strstr(line, " - "), *type, *options, *save = NULL;
-	if (rest == NULL)
-		return false;
-	*rest = '\0';
-	type = strtok_r(rest + 3, " \n", &save);
-	strtok_r(NULL, " \n", &save);
-	options = strtok_r(NULL, " \n", &save);
-	if (type == NULL || options == NULL ||
-	    strcmp(type, place->is_v1 ? "cgroup" : "cgroup2") != 0 ||
-	    (place->is_v1 && !lists(options, strlen(options), "cpu")))
-		return false;
-	strtok_r(line, " ", &save);
-	strtok_r(NULL, " ", &save);
-	strtok_r(NULL, " ", &save);
-	*below = strtok_r(NULL, " ", &save);
-	*point = strtok_r(NULL, " ", &save);
-	return *below != NULL && *point != NULL;
-}
-
-/* In a container, the mount may begin at the group itself. */
-static const char *path_below(const char *path, const char *top)
-{
-	size_t length = strcmp(top, "/") == 0 ? 0 : strlen(top);
-	if (strncmp(path, top, length) == 0 &&
-	    (path[length] == '/' || path[length] == '\0'))
-		path += length;
-	return strcmp(path, "/") == 0 ? "" : path;
-}
-
-static bool find_directory(const char *root, const struct place *place,
-			   char directory[static PATH_MAX])
-{
-	char line[LINE_BYTES_MAX], *below, *point;
-	bool is_found = false;
-	FILE *file = open_below(root, "/proc/self/mountinfo");
-	if (file == NULL)
-		return false;
-	while (!is_found && fgets(line, sizeof line, file) != NULL) {
-		is_found = is_mount(line, place, &below, &point);
-		if (is_found)
-			snprintf(directory, PATH_MAX, "%s%s", point,
-				 path_below(place->path, below));
-	}
-	fclose(file);
-	return is_found;
-}
-
-/* Read one or two numbers.  False if the first is not positive, like "max" or
- * -1. */
-static bool read_numbers(const char *root, const char *directory,
-			 const char *name, int64_t *first, int64_t *second)
-{
-	char path[2 * PATH_MAX], text[128] = "", *end;
-	snprintf(path, sizeof path, "%s/%s", directory, name);
-	FILE *file = open_below(root, path);
-	if (file == NULL)
-		return false;
-	bool is_read = fgets(text, sizeof text, file) != NULL;
-	fclose(file);
-	*first = strtoll(text, &end, 10);
-	if (!is_read || end == text || *first <= 0)
-		return false;
-	if (second != NULL)
-		*second = strtoll(end, NULL, 10);
-	return true;
-}
+enum { US = 1000 };
 
 struct cpu_limit cpu_limit_read(const char *root)
 {
 	struct cpu_limit none = {0};
-	struct place place = {0};
-	char directory[PATH_MAX];
+	struct cgroup group;
 	int64_t quota_us = 0, period_us = 0;
-	if (!find_group(root, &place) ||
-	    !find_directory(root, &place, directory))
+	if (!cgroup_find(&group, root, "cpu"))
 		return none;
 	bool is_there =
-		place.is_v1 ? read_numbers(root, directory, "cpu.cfs_quota_us",
-					   &quota_us, NULL) &&
-				      read_numbers(root, directory,
-						   "cpu.cfs_period_us",
-						   &period_us, NULL)
-			    : read_numbers(root, directory, "cpu.max",
-					   &quota_us, &period_us);
+		group.is_v1
+			? cgroup_read(&group, root, "cpu.cfs_quota_us",
+				      &quota_us, NULL) &&
+				  cgroup_read(&group, root, "cpu.cfs_period_us",
+					      &period_us, NULL)
+			: cgroup_read(&group, root, "cpu.max", &quota_us,
+				      &period_us);
 	if (!is_there || period_us <= 0)
 		return none;
 	return (struct cpu_limit){quota_us * US, period_us * US};

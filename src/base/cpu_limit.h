@@ -4,9 +4,8 @@
  *
  *     150m: 15 ms of every 100 ms
  *
- * It is read from the process's own control group, version 2 (cpu.max) or 1
- * (cpu.cfs_quota_us, cpu.cfs_period_us), as /proc/self/cgroup and
- * /proc/self/mountinfo name it: proc(5), cgroups(7), and
+ * It is read from the process's own control group (base/cgroup.h), version 2
+ * (cpu.max) or 1 (cpu.cfs_quota_us, cpu.cfs_period_us):
  * Documentation/scheduler/sched-bwc.rst of the kernel. */
 #ifndef BASE_CPU_LIMIT_H
 #define BASE_CPU_LIMIT_H

@@ -5,19 +5,15 @@
 
 enum {
 	USEFUL_MAX = 8192,
+	/* 16 are open all the time, and up to 5 for a moment. */
+	OWN = 21,
+	CONNECTIONS_MIN = 3, /* with those that are ending */
 	HTTP_MAX = 128,
+	HTTP_ENDING = 2,
+	HTTP_MIN = 1,
 	FILES_MAX = 2048,
-	FILES_MIN = 8,
+	FILES_MIN = 4, /* of all outputs; not only idle ones */
 };
-
-static size_t count_all(void)
-{
-	struct rlimit limit;
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
-	    limit.rlim_cur > USEFUL_MAX)
-		return USEFUL_MAX;
-	return (size_t)limit.rlim_cur;
-}
 
 /* The soft limit is 1,024 in many places, for the sake of select(). */
 void descriptors_raise(void)
@@ -31,23 +27,48 @@ void descriptors_raise(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-size_t descriptors_for_connections(void)
+size_t descriptors_limit(void)
 {
-	size_t half = count_all() / 2;
-	return half < CONNECTIONS_MAX ? half : CONNECTIONS_MAX;
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+	    limit.rlim_cur > USEFUL_MAX)
+		return USEFUL_MAX;
+	return (size_t)limit.rlim_cur;
 }
 
-size_t descriptors_for_http(void)
+static size_t clamped(size_t n, size_t min, size_t max)
 {
-	size_t eighth = count_all() / 8;
-	return eighth < HTTP_MAX ? eighth : HTTP_MAX;
+	if (n < min)
+		return min;
+	return n < max ? n : max;
 }
 
-size_t descriptors_for_files(size_t outputs)
+bool descriptors_share_out(struct descriptors *d, size_t limit, size_t inputs,
+			   size_t outputs, struct err *e)
 {
-	size_t quarter = count_all() / 4;
-	size_t files = quarter < FILES_MAX ? quarter : FILES_MAX;
-	if (outputs > 1)
-		files /= outputs;
-	return files > FILES_MIN ? files : FILES_MIN;
+	size_t own = OWN + inputs;
+	size_t min = own + FILES_MIN + HTTP_MIN + HTTP_ENDING + CONNECTIONS_MIN;
+	if (limit < min) {
+		err_set(e,
+			"this process may have %zu open files, but with %zu "
+			"inputs it needs %zu; raise the limit (ulimit -n, "
+			"LimitNOFILE of systemd)",
+			limit, inputs, min);
+		e->exit_code = EXIT_CODE_SYSTEM;
+		return false;
+	}
+	size_t rest = limit - own;
+	size_t files = clamped(rest / 4, FILES_MIN, FILES_MAX);
+	*d = (struct descriptors){
+		.http = clamped(rest / 8, HTTP_MIN, HTTP_MAX),
+		.http_ending = HTTP_ENDING,
+		.files = clamped(files / (outputs > 0 ? outputs : 1), 1, files),
+	};
+	size_t left = rest - files - d->http - d->http_ending;
+	size_t half = rest / 2;
+	/* n, n / 16 and 1 for those that are ending */
+	d->connections = clamped((left < half ? left : half) * 16 / 17 - 1, 1,
+				 CONNECTIONS_MAX);
+	d->ending = d->connections / 16 + 1;
+	return true;
 }

@@ -1,25 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* descriptors - how the file descriptors of the process are shared out.
  *
- *     half: connections of inputs | a quarter: output files
- *     an eighth: connections of HTTP | the rest: everything else */
+ *     sluiced's own: sockets, journal, pipes, log, what is open for a moment
+ *     a quarter of the rest: output files
+ *     an eighth of the rest: HTTP clients
+ *     at most half of the rest: connections of inputs
+ *
+ * No share can be used up by another one. */
 #ifndef BASE_DESCRIPTORS_H
 #define BASE_DESCRIPTORS_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+#include "base/check.h"
+#include "base/err.h"
 
 /* The maximum of connections of all inputs together. */
 enum { CONNECTIONS_MAX = 256 };
 
+struct descriptors {
+	size_t connections; /* of all inputs together */
+	size_t ending;	    /* connections that are ending, beside those */
+	size_t http;	    /* clients, at most 128 */
+	size_t http_ending; /* clients that are ending, beside those */
+	size_t files;	    /* idle files that each output may keep open */
+};
+
 /* Raise the soft limit to the hard limit, or as far as it is useful. */
 void descriptors_raise(void);
 
-/* The shares of input connections and of HTTP connections. */
-size_t descriptors_for_connections(void);
-size_t descriptors_for_http(void);
+/* How many this process may have open. */
+size_t descriptors_limit(void);
 
-/* How many idle files each output may keep open if there are `outputs` outputs.
- */
-size_t descriptors_for_files(size_t outputs);
+/* Share out `limit` descriptors.  If they are too few, false with *e set; the
+ * exit code is EXIT_CODE_SYSTEM. */
+bool descriptors_share_out(struct descriptors *, size_t limit, size_t inputs,
+			   size_t outputs, struct err *e) MUST_USE;
 
 #endif

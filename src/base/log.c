@@ -1,22 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log_output.h"
 
 enum { LINE_BYTES_MAX = 2048 };
 
-static struct {
-	int fd;
-	enum log_level level;
-} out = {.fd = STDERR_FILENO, .level = LOG_INFO};
+static enum log_level level_now = LOG_INFO;
 
 static const char *const level_names[] = {
 	[LOG_OFF] = "off",   [LOG_ERROR] = "error", [LOG_WARN] = "warn",
@@ -25,22 +21,15 @@ static const char *const level_names[] = {
 
 bool log_open(const char *path, enum log_level level, struct err *e)
 {
-	if (path != NULL) {
-		int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
-			      0644);
-		if (fd < 0)
-			return err_sys(e, errno, "open %s", path);
-		if (out.fd != STDERR_FILENO)
-			close(out.fd);
-		out.fd = fd;
-	}
-	out.level = level;
+	if (!log_output_open(path, e))
+		return false;
+	level_now = level;
 	return true;
 }
 
 bool log_is_on(enum log_level level)
 {
-	return level <= out.level && level != LOG_OFF;
+	return level <= level_now && level != LOG_OFF;
 }
 
 static size_t put_head(char *line, enum log_level level, const char *mod)
@@ -56,10 +45,29 @@ static size_t put_head(char *line, enum log_level level, const char *mod)
 	return used + (size_t)n;
 }
 
+/* Before a line, report the lines that were dropped before it. */
+static void report_dropped(void)
+{
+	uint64_t dropped = log_output_take_dropped();
+	if (dropped == 0)
+		return;
+	char line[LINE_BYTES_MAX];
+	size_t used = put_head(line, LOG_WARN, "log");
+	int n = snprintf(
+		line + used, sizeof line - used,
+		"err=\"log lines could not be written\" "
+		"dropped=%" PRIu64
+		" action=\"these lines are lost; collecting went on\"\n",
+		dropped);
+	if (!log_output_write(line, used + (size_t)n))
+		log_output_return_dropped(dropped);
+}
+
 PRINTF_LIKE(4, 0)
 static void put_line(enum log_level level, const char *mod, uint64_t repeated,
 		     const char *format, va_list args)
 {
+	report_dropped();
 	char line[LINE_BYTES_MAX];
 	size_t used = put_head(line, level, mod);
 	int n = vsnprintf(line + used, sizeof line - used, format, args);
@@ -72,9 +80,7 @@ static void put_line(enum log_level level, const char *mod, uint64_t repeated,
 	if (used > sizeof line - 1)
 		used = sizeof line - 1;
 	line[used++] = '\n';
-	/* A log that cannot be written must not stop the collecting. */
-	ssize_t ignored = write(out.fd, line, used);
-	(void)ignored;
+	(void)log_output_write(line, used);
 }
 
 void log_line(enum log_level level, const char *mod, const char *format, ...)
@@ -85,6 +91,16 @@ void log_line(enum log_level level, const char *mod, const char *format, ...)
 	va_start(args, format);
 	put_line(level, mod, 0, format, args);
 	va_end(args);
+}
+
+void log_failure(const char *text)
+{
+	char line[LINE_BYTES_MAX];
+	log_output_flush();
+	int n = snprintf(line, sizeof line, "sluiced: %s\n", text);
+	size_t used = n < (int)sizeof line ? (size_t)n : sizeof line - 1;
+	line[used - 1] = '\n';
+	log_output_write_stderr(line, used);
 }
 
 void log_rated(struct log_rate *rate, enum log_level level, const char *mod,

@@ -4,9 +4,12 @@
  *     2026-11-21T02:50:00.123Z level=warn mod=file_sink path=/x err="..."
  *
  * Each line is one write() to standard error or to the file given to log_open,
- * so lines of two threads never mix.  The text is lower case without a full
- * stop, and the content of messages appears only at LOG_DEBUG. This is the only
- * module with global state: the level and the descriptor.  Thread-safe once
+ * so lines of two threads never mix.  Logging never waits: a line that cannot
+ * be written at once is dropped and counted, and the next line that can be
+ * written is preceded by the number (log_output).  The text is lower case
+ * without a full stop, and the content of messages appears only at LOG_DEBUG,
+ * but for a time that cannot be read.
+ * log and log_output are the only modules with global state.  Thread-safe once
  * log_open has returned. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -29,6 +32,10 @@ bool log_is_on(enum log_level);
 /* Log "level=... mod=MOD " and the text, which consists of key=value pairs. */
 void log_line(enum log_level, const char *mod, const char *format, ...)
 	PRINTF_LIKE(3, 4);
+
+/* Print "sluiced: TEXT" to standard error, wherever the log goes and whatever
+ * its level is: why a process cannot start.  Does not wait either. */
+void log_failure(const char *text);
 
 /* Limits one place in the code to one line in ten seconds.  The next line has
  * repeated=N for N suppressed ones.  Zero-initialised; each place has its own,

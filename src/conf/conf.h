@@ -52,6 +52,10 @@ const char *conf_dir(const struct conf *);
  * below `dir`.  Otherwise the path itself.  Free with free(). */
 char *conf_find_file(const char *dir, const char *path);
 
+/* False with *e set if the path leads to a pipe or a device.  True if it leads
+ * nowhere: opening it fails. */
+bool conf_check_file(const char *path, struct err *e) MUST_USE;
+
 /* --allow-unknown: an unknown key is a warning instead of an error. */
 void conf_allow_unknown(struct conf *);
 

@@ -36,31 +36,48 @@ static bool slurp(int fd, const char *path, struct buf *text, struct err *e)
 	}
 }
 
-static bool note_file(struct conf *conf, int fd, const char *path,
-		      struct err *e)
+static bool note_file(struct conf *conf, const struct stat *st,
+		      const char *path, struct err *e)
 {
-	struct stat st;
-	if (fstat(fd, &st) < 0)
-		return err_set(e, "%s: %s", path, strerror(errno));
 	for (const struct conf_file *f = conf->files; f != NULL; f = f->next)
-		if (f->device == st.st_dev && f->inode == st.st_ino)
+		if (f->device == st->st_dev && f->inode == st->st_ino)
 			return err_set(e,
 				       "%s was read already: a file is "
 				       "read only once",
 				       path);
 	struct conf_file *f = arena_take(conf->arena, sizeof *f);
-	*f = (struct conf_file){conf->files, st.st_dev, st.st_ino};
+	*f = (struct conf_file){conf->files, st->st_dev, st->st_ino};
 	conf->files = f;
 	return true;
+}
+
+/* Reading a directory fails; a pipe or a device might never end. */
+static bool check_kind(const struct stat *st, const char *path, struct err *e)
+{
+	return S_ISREG(st->st_mode) || S_ISDIR(st->st_mode) ||
+	       err_set(e,
+		       "%s: not a regular file; a configuration is read from "
+		       "regular files only",
+		       path);
+}
+
+bool conf_check_file(const char *path, struct err *e)
+{
+	struct stat st;
+	return stat(path, &st) < 0 || check_kind(&st, path, e);
 }
 
 static bool read_file(struct conf *conf, const char *path, struct buf *text,
 		      struct err *e)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
 		return err_set(e, "%s: %s", path, strerror(errno));
-	bool ok = (conf == NULL || note_file(conf, fd, path, e)) &&
+	bool ok = (fstat(fd, &st) == 0 ||
+		   err_set(e, "%s: %s", path, strerror(errno))) &&
+		  check_kind(&st, path, e) &&
+		  (conf == NULL || note_file(conf, &st, path, e)) &&
 		  slurp(fd, path, text, e);
 	close(fd);
 	return ok;

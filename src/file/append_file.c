@@ -5,19 +5,17 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "file/disk_probe.h"
+#include "file/file_lock.h"
 #include "file/file_path.h"
 
 #define UNKNOWN_BYTES UINT64_MAX
 
 enum {
-	LOCK_TRIES = 20,
-	LOCK_PAUSE_MS = 1,
 	PIECE_BYTES = 16 * 1024,
 };
 
@@ -26,9 +24,9 @@ enum {
 static size_t root_bytes(const struct append_file *f)
 {
 	struct span root = f->env->root;
-	bool is_below =
-		root.len > 0 && strncmp(f->path, root.ptr, root.len) == 0;
-	return is_below ? root.len : 0;
+	if (root.len > 0 && strncmp(f->path, root.ptr, root.len) == 0)
+		return root.len;
+	return file_path_root(f->env->tag_roots, span_of(f->path));
 }
 
 static int open_confined(const struct append_file *f, int flags)
@@ -92,21 +90,26 @@ static int open_file(struct append_file *f)
 	return 0;
 }
 
-/* Every process holds the lock for one write only.  On a file system without
- * locks, no other process can hold one. */
+/* The directory with the lock file: the same for all processes that write the
+ * file, if they have one configuration. */
+static struct span lock_dir(const struct append_file *f)
+{
+	const char *slash = strrchr(f->path, '/');
+	struct span path = f->env->lock_root;
+	if (path.len > 0 && strncmp(f->path, path.ptr, path.len) == 0)
+		return path;
+	if (root_bytes(f) > 0)
+		return span_make(f->path, root_bytes(f));
+	return slash != NULL ? span_make(f->path, (size_t)(slash + 1 - f->path))
+			     : SPAN(".");
+}
+
+/* Every process holds the lock for one write only. */
 static int lock(const struct append_file *f)
 {
-	if (!f->is_regular)
+	if (!f->is_regular || f->env->lock == NULL)
 		return 0;
-	for (int i = 0; i < LOCK_TRIES; i++) {
-		if (flock(f->fd, LOCK_EX | LOCK_NB) == 0 ||
-		    (errno != EWOULDBLOCK && errno != EINTR))
-			return 0;
-		nanosleep(&(struct timespec){.tv_nsec =
-						     LOCK_PAUSE_MS * NS_PER_MS},
-			  NULL);
-	}
-	return EBUSY;
+	return file_lock_take(f->env->lock, lock_dir(f), f->inode);
 }
 
 /* Returns ESTALE if the path certainly names another file or none, otherwise 0:
@@ -166,12 +169,20 @@ bool append_file_peek(struct append_file *f)
 	return true;
 }
 
+/* A device, such as /dev/full, is no disk of others. */
+bool append_file_probe(const struct append_file *f, int error)
+{
+	if (f->fd >= 0 && !f->is_regular)
+		return true;
+	return disk_probe(f->path, root_bytes(f), error);
+}
+
 void append_file_end(struct append_file *f)
 {
 	if (f->fd < 0)
 		return;
-	if (f->is_regular)
-		flock(f->fd, LOCK_UN);
+	if (f->env->lock != NULL)
+		file_lock_release(f->env->lock);
 	if (f->env->fsync == SINK_FSYNC_BATCH)
 		append_file_sync(f);
 }

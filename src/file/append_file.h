@@ -7,8 +7,8 @@
  *     write: note | write
  *     end:   unlock | sync
  *
- * The lock is a short flock(), so that several processes can share a file: the
- * size that is noted is the offset of the bytes that are written.  Only a
+ * The lock (file_lock.h) is short, so that several processes can share a file:
+ * the size that is noted is the offset of the bytes that are written.  Only a
  * regular file is locked, noted and read.  If a file can be written but not
  * read, the check for bytes from before a crash is skipped, and the noted
  * lines are written again as a whole.
@@ -34,14 +34,18 @@
 
 enum { FOREIGN_TAIL_S = 10 };
 
+struct file_lock;
 struct spill_dir;
 
 /* The state that the files of one sink share. */
 struct file_env {
 	struct sink_stats *stats;
-	bool mkdir;	  /* make missing directories */
-	struct span root; /* paths below it are confined to it */
-	bool has_others;  /* other outputs must not wait for this one */
+	bool mkdir;		/* make missing directories */
+	struct span root;	/* paths below it are confined to it */
+	char *const *tag_roots; /* ... and to these (sink.h); may be NULL */
+	struct file_lock *lock; /* NULL: no other process writes the files */
+	struct span lock_root;	/* Path: the lock file of its files is there */
+	bool has_others;	/* other outputs must not wait for this one */
 	const struct append_notes *notes; /* NULL: nothing is noted */
 	uint32_t sink;			  /* its number, for the notes */
 	enum sink_fsync fsync;
@@ -88,6 +92,10 @@ int append_file_begin(struct append_file *) MUST_USE;
  * closed, and measure it without a lock.  Returns false if that is impossible
  * too.  After success, close the file or begin again. */
 bool append_file_peek(struct append_file *) MUST_USE;
+
+/* After an error: does the disk take writes of other files?  If it does, the
+ * error concerns this file only (disk_probe.h). */
+bool append_file_probe(const struct append_file *, int error) MUST_USE;
 
 /* Unlock, and sync if the policy is to sync each batch. */
 void append_file_end(struct append_file *);

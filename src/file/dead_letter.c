@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rfc3339.h"
+#include "file/file_lock.h"
 #include "file/file_path.h"
 #include "file/output_file.h"
 #include "record/json.h"
@@ -60,6 +61,7 @@ struct dead_letter *dead_letter_open(const char *path,
 			 good, why.text);
 	struct dead_letter *d = mem_new(1, sizeof *d);
 	d->env = (struct file_env){
+		.lock = file_lock_new(),
 		.stats = &d->stats,
 		.mkdir = true,
 		.notes = notes,
@@ -74,11 +76,13 @@ void dead_letter_close(struct dead_letter *d)
 	if (d == NULL)
 		return;
 	output_file_free(d->output_file);
+	file_lock_free(d->env.lock);
 	free(d);
 }
 
 /* json_write_string writes \u only for bytes that are not UTF-8, which would be
- * lost, and for control characters without a shorter escape. */
+ * lost, and for control characters without a shorter escape (base/utf8.h has
+ * some above U+007F). */
 static bool is_text(struct span written)
 {
 	for (size_t i = 0; i < written.len; i++)

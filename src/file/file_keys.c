@@ -19,7 +19,8 @@ const struct conf_key_spec file_keys_table[] = {
 	{"Mkdir", CONF_BOOL, .default_text = "on",
 	 .help = "Create missing directories."},
 	{"Follow_Symlinks", CONF_BOOL, .default_text = "off",
-	 .help = "Follow symbolic links that lead out of Path."},
+	 .help = "Follow symbolic links that lead out of Path, or out of the "
+		 "directory of the tags."},
 	{"rotate", CONF_BOOL, .default_text = "off",
 	 .help = "Only off is supported. Use logrotate; sluiced needs no "
 		 "signal."},

@@ -85,8 +85,7 @@ void file_path_sanitize(struct span tag, struct buf *out)
 		buf_put_char(out, '_');
 }
 
-/* "/a/b" "/a" "a/b" "a" become "/a" "/" "a" "." */
-static void to_parent(char *path)
+void file_path_parent(char *path)
 {
 	char *slash = strrchr(path, '/');
 	if (slash == NULL)
@@ -100,6 +99,18 @@ static void to_parent(char *path)
 static int can_write(const char *path, int mode)
 {
 	return faccessat(AT_FDCWD, path, mode, AT_EACCESS) < 0 ? errno : 0;
+}
+
+size_t file_path_root(char *const *roots, struct span path)
+{
+	size_t longest = 0;
+	for (; roots != NULL && *roots != NULL; roots++) {
+		size_t len = strlen(*roots);
+		if (len > longest && path.len > len &&
+		    memcmp(path.ptr, *roots, len) == 0)
+			longest = len;
+	}
+	return longest;
 }
 
 static int open_below(const char *path, size_t root_bytes, int flags)
@@ -173,6 +184,8 @@ int file_path_make_parents(const char *path, size_t root_bytes)
 	memcpy(copy, path, len + 1);
 	int error = 0;
 	for (char *at = copy + 1; (at = strchr(at, '/')) != NULL; at++) {
+		if (at[-1] == '/') /* nothing is between the two */
+			continue;
 		*at = '\0';
 		/* Try all of them: for a directory that exists, some file
 		 * systems return another error than EEXIST. */
@@ -196,7 +209,7 @@ int file_path_try(const char *path, bool may_make)
 	memcpy(dir, path, len + 1);
 	if (path[len - 1] != '/' && stat(path, &st) == 0)
 		return S_ISDIR(st.st_mode) ? EISDIR : can_write(path, W_OK);
-	for (to_parent(dir); stat(dir, &st) < 0; to_parent(dir))
+	for (file_path_parent(dir); stat(dir, &st) < 0; file_path_parent(dir))
 		if (errno != ENOENT || !may_make)
 			return errno;
 	return S_ISDIR(st.st_mode) ? can_write(dir, W_OK | X_OK) : ENOTDIR;

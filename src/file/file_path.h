@@ -33,6 +33,10 @@ const char *file_path_make(struct span root, struct span name, bool trusted,
  * becomes an underscore.  An empty name becomes "_". */
 void file_path_sanitize(struct span tag, struct buf *out);
 
+/* Returns the length of the longest root with which the path begins, 0 if there
+ * is none.  The roots end with '/'; NULL follows the last one. */
+size_t file_path_root(char *const *roots, struct span path);
+
 /* Open, with O_CLOEXEC.  The first root_bytes of the path, which end with '/',
  * confine the rest of it; with 0, nothing is confined.  A kernel older than 5.6
  * cannot confine.  Returns the descriptor, or -1 with errno set. */
@@ -41,6 +45,9 @@ int file_path_open(const char *path, size_t root_bytes, int flags) MUST_USE;
 /* Make the directories up to the path's last '/', as mkdir -p does, with mode
  * 0755.  Returns 0, or the errno of the first that could not be made. */
 int file_path_make_parents(const char *path, size_t root_bytes) MUST_USE;
+
+/* Cut the last component off: "/a/b" "/a" "a/b" "a" become "/a" "/" "a" ".". */
+void file_path_parent(char *path);
 
 /* Could the file be opened for writing?  For a path that ends with '/': could a
  * file in that directory be opened?  With `may_make`, directories may be

@@ -33,6 +33,7 @@
 #include "file/batch.h"
 #include "file/file_cache.h"
 #include "file/file_keys.h"
+#include "file/file_lock.h"
 #include "file/file_path.h"
 #include "file/file_restore.h"
 #include "file/output_file.h"
@@ -294,14 +295,29 @@ static void close_sink(struct sink *sink)
 	buf_fini(&fs->spills.piece_chunks);
 	buf_fini(&fs->spills.notes);
 	format_close(fs->format);
+	file_lock_free(fs->env.lock);
 	buf_fini(&fs->root);
 	buf_fini(&fs->tag);
 	free(fs->fixed);
 	free(fs);
 }
 
+/* Without Path, the tags are whole paths. */
+static void confine_tags(struct file_sink *fs, const struct sink_env *env,
+			 struct conf_section *s)
+{
+	fs->env.tag_roots = env->tag_roots;
+	if (env->has_rootless_tags)
+		conf_warn(s, "Name",
+			  "a filter makes tags that begin with no fixed "
+			  "directory, so symbolic links may lead their lines "
+			  "to any file; set Path, or put a directory in front "
+			  "of the \"$\" in the rule");
+}
+
 static bool set_paths(struct file_sink *fs, const struct file_keys *keys,
-		      struct conf_section *s, struct err *e)
+		      const struct sink_env *env, struct conf_section *s,
+		      struct err *e)
 {
 	if (keys->path != NULL) {
 		buf_put_text(&fs->root, keys->path);
@@ -309,11 +325,14 @@ static bool set_paths(struct file_sink *fs, const struct file_keys *keys,
 		       fs->root.ptr[fs->root.len - 1] == '/')
 			fs->root.len--;
 		buf_put_char(&fs->root, '/');
+		fs->env.lock_root = buf_span(&fs->root);
 	}
 	fs->is_sanitized = keys->is_sanitized;
 	/* Nothing is outside the root directory. */
 	if (keys->file == NULL && !keys->follow_symlinks && fs->root.len > 1)
 		fs->env.root = buf_span(&fs->root);
+	if (keys->path == NULL && keys->file == NULL && !keys->follow_symlinks)
+		confine_tags(fs, env, s);
 	if (keys->file == NULL)
 		return true;
 	struct span name = below_root(fs, span_of(keys->file));
@@ -364,6 +383,7 @@ static bool prepare(struct file_sink *fs, struct conf_section *s, bool dry_run,
 static void read_env(struct file_sink *fs, const struct sink_env *env)
 {
 	fs->env = (struct file_env){
+		.lock = file_lock_new(),
 		.stats = &fs->sink.stats,
 		.notes = env->notes,
 		.sink = env->number,
@@ -400,7 +420,7 @@ static struct sink *open_sink(struct conf_section *s,
 	fs->env.mkdir = keys.mkdir;
 	fs->files = file_cache_new(&fs->env, env->files_max > 0 ? env->files_max
 								: FILES_MAX);
-	if (!set_paths(fs, &keys, s, e))
+	if (!set_paths(fs, &keys, env, s, e))
 		goto fail;
 	fs->restore = (struct file_restore){.files = fs->files,
 					    .spills = &fs->spills,

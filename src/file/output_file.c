@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "file/file_lock.h"
 #include "file/spill.h"
 
 #define BACKOFF_MIN_NS (100 * NS_PER_MS)
@@ -182,20 +183,22 @@ static void recover_before_spilling(struct output_file *o)
 
 /* --- failing */
 
-/* Does the error affect the disk or this file only? */
-static enum append_result classify(int error, bool is_open)
+/* Does the error affect all files, or this one only? */
+static enum append_result classify(const struct output_file *o, int error)
 {
 	switch (error) {
-	case ENOSPC:
-	case EDQUOT:
-	case EIO:
 	case ENOMEM:
 	case ENOBUFS:
 	case EMFILE:
 	case ENFILE:
 		return APPEND_BLOCKED;
+	case ENOSPC:
+	case EDQUOT:
+	case EIO:
+		return append_file_probe(&o->file, error) ? APPEND_HELD
+							  : APPEND_BLOCKED;
 	case EROFS:
-		return is_open ? APPEND_BLOCKED : APPEND_HELD;
+		return o->file.fd >= 0 ? APPEND_BLOCKED : APPEND_HELD;
 	default:
 		return APPEND_HELD;
 	}
@@ -206,7 +209,7 @@ static const char *text_of(int error)
 	if (error == EBUSY)
 		return "another process holds the lock";
 	if (error == EXDEV)
-		return "a symbolic link leads out of Path";
+		return "a symbolic link leads out of the output directory";
 	return strerror(error);
 }
 
@@ -238,10 +241,11 @@ static void delay_busy(struct output_file *o, int64_t now_ns)
 	if (now_ns - o->failing_since_ns >= BACKOFF_MAX_NS) {
 		char room[LOG_QUOTED_BYTES];
 		log_rated(&o->env->busy_rate, LOG_WARN, "file_sink",
-			  "path=%s err=\"another process has held the lock "
-			  "for a long time\" action=\"keeping the lines, "
-			  "retrying\"",
-			  log_quoted(span_of(o->path), room));
+			  "path=%s pid=%d err=\"another process has held the "
+			  "lock for a long time\" action=\"keeping the "
+			  "lines, retrying\"",
+			  log_quoted(span_of(o->path), room),
+			  (int)file_lock_holder(o->env->lock));
 	}
 }
 
@@ -259,7 +263,7 @@ static void delay_retry(struct output_file *o, int error, int64_t now_ns)
 
 static enum append_result fail(struct output_file *o, int error, int64_t now_ns)
 {
-	enum append_result verdict = classify(error, o->file.fd >= 0);
+	enum append_result verdict = classify(o, error);
 	o->is_disk = verdict == APPEND_BLOCKED;
 	if (o->is_disk && can_spill(o))
 		verdict = APPEND_HELD;

@@ -10,13 +10,15 @@
  * no signal.
  *
  * The effect of a failure depends on what fails:
- *  - The disk (ENOSPC, EDQUOT, EIO, ENOMEM, ENOBUFS, EMFILE, ENFILE; EROFS for
- *    a file that was open, because a remount affects all files): the result is
- *    APPEND_BLOCKED, all lines stay in memory and in the journal, and the
- *    caller retries when it likes.  If there are other outputs, whose disk may
- *    be another one, the lines are spilled instead (APPEND_HELD) as long as
+ *  - The disk (ENOSPC, EDQUOT or EIO, if the disk rejects the writes of others
+ *    too: disk_probe.h; EROFS for a file that was open, because a remount
+ *    affects all files) or the process (ENOMEM, ENOBUFS, EMFILE, ENFILE): the
+ *    result is APPEND_BLOCKED, all lines stay in memory and in the journal, and
+ *    the caller retries when it likes.  If there are other outputs, whose disk
+ *    may be another one, the lines are spilled instead (APPEND_HELD) as long as
  *    the spill accepts them.
- *  - This file (EACCES, ENOTDIR, EISDIR, EFBIG, EROFS when opening ...): the
+ *  - This file (any other error, EROFS when opening, and ENOSPC, EDQUOT or EIO
+ *    while the disk takes writes, for example of a directory's quota): the
  *    result is APPEND_HELD, and the lines go to the file's spill (spill.h).
  *    Without a spill they stay in memory.  Writing is retried after 100 ms,
  *    doubling to 5 s.  The same happens while another process holds the file,

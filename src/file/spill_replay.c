@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "file/append_file.h"
+#include "file/file_lock.h"
 #include "file/spill_file.h"
 
 enum { LOCK_WAIT_S = 15, LOCK_PAUSE_MS = 50 };
@@ -149,14 +150,17 @@ static bool append_all(struct span bytes, spill_root_fn root, void *data,
 	struct span path = head.output_path;
 	result->output_path = mem_copy(path.ptr, path.len);
 	struct sink_stats stats = {0};
-	struct file_env env = {
-		.stats = &stats, .mkdir = true, .fsync = SINK_FSYNC_BATCH};
+	struct file_env env = {.lock = file_lock_new(),
+			       .stats = &stats,
+			       .mkdir = true,
+			       .fsync = SINK_FSYNC_BATCH};
 	if (root != NULL)
 		env.root = span_make(result->output_path, root(data, path));
 	struct append_file file;
 	append_file_init(&file, result->output_path, &env);
 	bool ok = append_chunks(&file, bytes, &head, result, e);
 	append_file_close(&file);
+	file_lock_free(env.lock);
 	return ok;
 }
 

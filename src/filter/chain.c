@@ -12,6 +12,7 @@
  * false and passes on the record that it has. */
 #include "filter/chain.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -36,6 +37,7 @@ struct chained_filter {
 struct chain {
 	struct chained_filter *filters;
 	size_t count;
+	_Atomic(const char *) working; /* the name of the filter at work */
 	size_t number; /* of sections so far, also of filters left out */
 };
 
@@ -213,6 +215,11 @@ fail:
 	return false;
 }
 
+const char *chain_working(const struct chain *c)
+{
+	return atomic_load_explicit(&c->working, memory_order_relaxed);
+}
+
 bool chain_filter(const struct chain *c, size_t index, const char **name,
 		  const struct filter **filter)
 {
@@ -288,7 +295,10 @@ static bool apply(struct chain_run *r, struct filter *f)
 	r->place = &r->first;
 	r->next_count = 0;
 	f->stats.records_total++;
+	atomic_store_explicit(&r->chain->working, f->name,
+			      memory_order_relaxed);
 	enum filter_verdict verdict = f->ops->apply(f, r->record, &r->emit);
+	atomic_store_explicit(&r->chain->working, NULL, memory_order_relaxed);
 	f->stats.added_total += r->next_count;
 	bool has_emitted = r->place != &r->first;
 

@@ -52,6 +52,10 @@ bool chain_add(struct chain *, struct conf_section *, const struct filter_env *,
 void chain_run(struct chain *, struct record *, chain_out_fn out,
 	       void *out_data);
 
+/* The name of the filter that works on a record at this moment, or NULL.  Any
+ * thread may ask. */
+const char *chain_working(const struct chain *);
+
 /* The name and the filter at an index from 0; false if there is none. */
 bool chain_filter(const struct chain *, size_t index, const char **name,
 		  const struct filter **);

@@ -17,7 +17,8 @@
  *
  * If the hook raises an error, exceeds its time or memory limit, or returns
  * something that is not a record, the reason is counted.  The record then
- * passes unchanged, or is undecided if there is a Dead_Letter.
+ * passes unchanged, or is undecided if there is a Dead_Letter.  If only the
+ * returned time is invalid, the returned record passes and keeps its time.
  *
  * The time is in seconds since 1970: an integer if it is whole, otherwise a
  * float.  If the hook returns the very number that it was given, the record
@@ -122,6 +123,23 @@ struct lua_filter {
 	struct lua_records result;
 };
 
+/* Whether the record that the hook returned is used nevertheless.  A time that
+ * should be a table must be one, as in Fluent Bit. */
+static bool keeps_result(const struct lua_filter *f, enum lua_failure failure)
+{
+	return failure == FAILURE_bad_time && !f->dead_letters &&
+	       !f->time_as_table;
+}
+
+static const char *action_of(const struct lua_filter *f,
+			     enum lua_failure failure)
+{
+	if (f->dead_letters)
+		return "writing the message to Dead_Letter";
+	return keeps_result(f, failure) ? "keeping the record's own time"
+					: "passing the record on unchanged";
+}
+
 /* Count and log a failure.  Returns what happens to the record. */
 static enum filter_verdict fail(struct lua_filter *f, enum lua_failure failure,
 				const char *message)
@@ -131,9 +149,7 @@ static enum filter_verdict fail(struct lua_filter *f, enum lua_failure failure,
 	log_rated(&f->rates[failure], LOG_WARN, "lua",
 		  "filter=%s call=%s failure=%s err=%s action=\"%s\"",
 		  f->filter.name, f->call, failures[failure],
-		  log_quoted(span_of(message), room),
-		  f->dead_letters ? "writing the message to Dead_Letter"
-				  : "passing the record on unchanged");
+		  log_quoted(span_of(message), room), action_of(f, failure));
 	return f->dead_letters ? FILTER_UNDECIDED : FILTER_PASS;
 }
 
@@ -179,6 +195,8 @@ static bool read_time(struct lua_filter *f, lua_State *L, int index, int given)
 		lua_pop(L, 2);
 	} else if (lua_rawequal(L, index, given)) {
 		return true;
+	} else if (!lua_isnumber(L, index)) {
+		return false;
 	} else {
 		double number = lua_tonumber(L, index);
 		sec = floor(number);
@@ -277,9 +295,13 @@ static enum filter_verdict apply(struct filter *filter, struct record *r,
 	}
 	if (!f->is_result_good)
 		return fail(f, FAILURE_invalid_result, f->result.why);
-	if (!f->is_time_good)
-		return fail(f, FAILURE_bad_time,
-			    "the returned timestamp is not a valid time");
+	if (!f->is_time_good) {
+		enum filter_verdict verdict =
+			fail(f, FAILURE_bad_time,
+			     "the returned timestamp is not a valid time");
+		if (!keeps_result(f, FAILURE_bad_time))
+			return verdict;
+	}
 	return hand_on(f, r, emit);
 }
 
@@ -413,7 +435,8 @@ static bool run_script(struct lua_filter *f, struct conf_section *s,
 	f->state = lua_state_open(prelude, e);
 	if (f->state == NULL || !lua_state_setup(f->state, set_up, &with, e))
 		return false;
-	if (!lua_state_load(f->state, f->script, f->text, e))
+	if ((f->text == NULL && !conf_check_file(f->script, e)) ||
+	    !lua_state_load(f->state, f->script, f->text, e))
 		return conf_err_in(s, f->text != NULL ? "Code" : "Script", e);
 	if (!lua_state_find(f->state, f->script, f->call, e))
 		return conf_err_in(s, "Call", e);

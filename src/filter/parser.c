@@ -158,16 +158,28 @@ static void count_failure(struct parser_filter *f, unsigned outcome,
 	/* Where records differ, a missing field is normal. */
 	log_rated(&f->rates[outcome],
 		  outcome == KEY_MISSING ? LOG_DEBUG : LOG_WARN, "parser",
-		  "filter=%s key=%s err=%s action=\"%s\"", f->filter.name,
-		  f->key_name, outcomes[outcome],
-		  outcome == BAD_TIME ? "record keeps its time"
-				      : "record passed on unchanged");
+		  "filter=%s key=%s err=%s action=\"record passed on "
+		  "unchanged\"",
+		  f->filter.name, f->key_name, outcomes[outcome]);
 	if (log_is_on(LOG_DEBUG) && outcome != KEY_MISSING) {
 		char room[LOG_QUOTED_BYTES];
 		log_line(LOG_DEBUG, "parser", "filter=%s err=%s text=%s",
 			 f->filter.name, outcomes[outcome],
 			 log_quoted(text, room));
 	}
+}
+
+static void count_bad_time(struct parser_filter *f, const struct parser *parser,
+			   struct span text)
+{
+	char room[LOG_QUOTED_BYTES];
+	f->filter.stats.failures[BAD_TIME - 1]++;
+	log_rated(&f->rates[BAD_TIME], LOG_WARN, "parser",
+		  "filter=%s key=%s parser=%s err=%s format=\"%s\" text=%s "
+		  "action=\"record keeps its time\"",
+		  f->filter.name, f->key_name, parser_name(parser),
+		  outcomes[BAD_TIME], parser_time_format(parser),
+		  log_quoted(text, room));
 }
 
 /* The fields of the text, or NULL if no parser accepts it. */
@@ -178,8 +190,9 @@ static struct record *parse(struct parser_filter *f, const struct record *r,
 	/* The time stays 0 if the text has none or it cannot be read. */
 	struct record *parsed = record_new(r->arena, r->message, r->tag, 0);
 	enum parser_verdict verdict = PARSER_no_match;
-	bool bad_time = false;
-	for (size_t i = 0; i < f->parser_count; i++) {
+	struct span bad_time = span_make(NULL, 0);
+	size_t i;
+	for (i = 0; i < f->parser_count; i++) {
 		verdict = parser_apply(f->parsers[i], text, now_ns, parsed,
 				       &bad_time);
 		if (verdict == PARSER_parsed)
@@ -189,8 +202,8 @@ static struct record *parse(struct parser_filter *f, const struct record *r,
 		count_failure(f, verdict, text);
 		return NULL;
 	}
-	if (bad_time)
-		count_failure(f, BAD_TIME, text);
+	if (bad_time.ptr != NULL)
+		count_bad_time(f, f->parsers[i], bad_time);
 	return parsed;
 }
 

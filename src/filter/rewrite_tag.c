@@ -231,20 +231,18 @@ static enum filter_verdict apply(struct filter *filter, struct record *r,
 	return FILTER_PASS;
 }
 
-/* Only the start of a tag, up to its first "$", is known beforehand.  A rule
- * with quotes may make any tag. */
+/* Only the start of a tag, up to its first "$", is known beforehand. */
 static void list_rule_tag(const char *rule, filter_tag_fn found, void *data)
 {
-	if (strpbrk(rule, "\"'") != NULL) {
-		found(data, (struct span){0}, true);
-		return;
-	}
-	const char *at = quoted_words_rest(rule);
-	for (int part = 0; part < ARG_NEW_TAG; part++)
-		at = quoted_words_rest(at + strcspn(at, " "));
-	size_t len = strcspn(at, " ");
-	size_t known = strcspn(at, " $");
-	found(data, span_make(at, known), known < len);
+	struct buf word = {0};
+	const char *at = rule;
+	bool is_there = true;
+	for (int part = 0; part <= ARG_NEW_TAG && is_there; part++)
+		is_there = quoted_words_next(&at, QUOTED_WORDS_DOUBLE, &word);
+	size_t known = is_there ? strcspn(buf_text(&word), "$") : 0;
+	if (is_there)
+		found(data, span_make(word.ptr, known), known < word.len);
+	buf_fini(&word);
 }
 
 static void list_tags(struct conf_section *s, filter_tag_fn found, void *data)

@@ -1,25 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One pass over the tokens.  A calculation is a sequence of operands, with
- * their prefixes and suffixes, that arithmetic operators join: a*f(x)[i] - #t.
- * Each level of brackets has at most one calculation at a time.  A calculation
- * ends at the first token that does not continue it; if it contains an
- * operator, it is put into parentheses. */
+/* One pass over the tokens.  An operand is a sequence of terms, with their
+ * prefixes and suffixes, that arithmetic operators join: a*f(x)[i] - #t.  A
+ * chain is a sequence of operands that `..` joins.  Each level of brackets has
+ * at most one chain at a time.  A chain ends at the first token that does not
+ * continue it; if it contains `..`, it becomes a call. */
 #include "hook/lua51_source.h"
 
 #include <ctype.h>
-#include <math.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
 	LEVELS_MAX = 256, /* more than the compiler accepts */
+	NAMES_BYTES = 128,
 	NUMERAL_BYTES = 64,
+	GROWTH = 10, /* a..b becomes sluiced_concat("a,b,", a, (b)) */
 };
 
-static const double exact_max = 9007199254740992.0;	 /* 2^53 */
-static const double integer_max = 9223372036854775808.0; /* 2^63 */
+static const char opening[] =
+	"local sluiced_concat = ... return function(...) ";
+static const char closing[] = "\nend";
 
 enum lua51_token {
 	TOKEN_END,
@@ -31,13 +34,18 @@ enum lua51_token {
 	TOKEN_ARITHMETIC, /* + * / % ^ // */
 	TOKEN_SIGN,	  /* - */
 	TOKEN_PREFIX,	  /* # not, and ~, which is also binary */
-	TOKEN_OTHER,	  /* any other token; it ends a calculation */
+	TOKEN_CONCAT,	  /* .. */
+	TOKEN_OTHER,	  /* any other token; it ends a chain */
 };
 
-struct calculation {
-	size_t start; /* index in `out` */
+/* The numbers are indexes in `out`. */
+struct lua51_chain {
+	size_t start;
+	size_t operand; /* the start of the last operand */
 	bool is_open;
 	bool has_operator;
+	size_t names_length;
+	char names[NAMES_BYTES]; /* of the operands, each with a comma */
 };
 
 struct lua51_scanner {
@@ -47,7 +55,7 @@ struct lua51_scanner {
 	size_t length;	 /* of the text in `out` */
 	size_t last_end; /* index in `out` after the last token */
 	bool is_operand; /* the last token ends an operand */
-	struct calculation calculations[LEVELS_MAX];
+	struct lua51_chain chains[LEVELS_MAX];
 	size_t level;
 };
 
@@ -79,9 +87,9 @@ static void take(struct lua51_scanner *s, size_t length)
 	s->at += length;
 }
 
-static void insert(struct lua51_scanner *s, size_t at, const char *text)
+static void insert(struct lua51_scanner *s, size_t at, const char *text,
+		   size_t length)
 {
-	size_t length = strlen(text);
 	memmove(s->out + at + length, s->out + at, s->length - at);
 	memcpy(s->out + at, text, length);
 	s->length += length;
@@ -155,29 +163,25 @@ static size_t numeral_length(const struct lua51_scanner *s)
 	}
 }
 
-/* 1.0 and 1e3 become integers; 0xffffffffffffffff must not become -1. */
+/* 0xffffffffffffffff must not become -1. */
 static void take_numeral(struct lua51_scanner *s)
 {
 	char text[NUMERAL_BYTES];
 	size_t length = numeral_length(s);
-	if (length >= sizeof text) {
+	bool is_hex = starts(s, "0x") || starts(s, "0X");
+	if (!is_hex || length >= sizeof text) {
 		take(s, length);
 		return;
 	}
 	memcpy(text, s->at, length);
 	text[length] = '\0';
-	bool is_hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
-	bool is_float = strpbrk(text, is_hex ? ".pP" : ".eE") != NULL;
-	double value = strtod(text, NULL);
-	int n = 0;
-	if (is_float && value < exact_max && trunc(value) == value)
-		n = snprintf(text, sizeof text, "%.0f", value);
-	else if (is_hex && !is_float && value >= integer_max)
-		n = snprintf(text, sizeof text, "%.17e", value);
-	if (n == 0) {
+	/* Saturated if there are more than 64 bits. */
+	bool is_large = strtoull(text, NULL, 16) > INT64_MAX;
+	if (strpbrk(text, ".pP") != NULL || !is_large) {
 		take(s, length);
 		return;
 	}
+	int n = snprintf(text, sizeof text, "%.17e", strtod(text, NULL));
 	put(s, text, (size_t)n);
 	s->at += length;
 }
@@ -209,7 +213,7 @@ static enum lua51_token take_symbol(struct lua51_scanner *s)
 		const char *text; /* a longer symbol before its prefixes */
 		enum lua51_token token;
 	} symbols[] = {
-		{"...", TOKEN_OPERAND},	 {"..", TOKEN_OTHER},
+		{"...", TOKEN_OPERAND},	 {"..", TOKEN_CONCAT},
 		{".", TOKEN_MEMBER},	 {"::", TOKEN_OTHER},
 		{":", TOKEN_MEMBER},	 {"//", TOKEN_ARITHMETIC},
 		{"/", TOKEN_ARITHMETIC}, {"+", TOKEN_ARITHMETIC},
@@ -253,26 +257,68 @@ static enum lua51_token take_token(struct lua51_scanner *s)
 	return take_symbol(s);
 }
 
-static void begin_calculation(struct lua51_scanner *s, size_t start)
+static void begin_chain(struct lua51_scanner *s, size_t start)
 {
-	struct calculation *c = &s->calculations[s->level];
-	if (!c->is_open)
-		*c = (struct calculation){.start = start, .is_open = true};
+	struct lua51_chain *c = &s->chains[s->level];
+	if (c->is_open)
+		return;
+	c->start = start;
+	c->operand = start;
+	c->is_open = true;
+	c->has_operator = false;
+	c->names_length = 0;
 }
 
-/* End the calculation of this level.  Returns how many bytes were inserted
- * before the current token. */
-static size_t end_calculation(struct lua51_scanner *s)
+/* Remember the last operand's name if it has one: a, or a.b.c. */
+static void add_name(struct lua51_scanner *s, struct lua51_chain *c)
 {
-	struct calculation *c = &s->calculations[s->level];
+	size_t start = c->operand, room = NAMES_BYTES - c->names_length;
+	while (start < s->last_end && isspace((unsigned char)s->out[start]))
+		start++;
+	size_t end = start;
+	while (end < s->last_end && (isalnum((unsigned char)s->out[end]) ||
+				     s->out[end] == '_' || s->out[end] == '.'))
+		end++;
+	bool is_name = end == s->last_end && end - start < room &&
+		       !isdigit((unsigned char)s->out[start]) &&
+		       s->out[start] != '.';
+	if (is_name) {
+		memcpy(c->names + c->names_length, s->out + start, end - start);
+		c->names_length += end - start;
+	}
+	if (c->names_length < NAMES_BYTES)
+		c->names[c->names_length++] = ',';
+}
+
+/* The token `..`, at `start`, joins this operand to the next one. */
+static void join_operands(struct lua51_scanner *s, size_t start)
+{
+	struct lua51_chain *c = &s->chains[s->level];
+	add_name(s, c);
+	memcpy(s->out + start, ", ", 2);
+	c->operand = start + 2;
+	c->has_operator = true;
+}
+
+/* End the chain of this level.  Returns how many bytes were inserted before the
+ * current token. */
+static size_t end_chain(struct lua51_scanner *s)
+{
+	struct lua51_chain *c = &s->chains[s->level];
+	size_t length = s->length;
 	bool has_operator = c->is_open && c->has_operator;
 	c->is_open = false;
 	s->is_operand = false;
 	if (!has_operator)
 		return 0;
-	insert(s, s->last_end, "|0)");
-	insert(s, c->start, "(");
-	return sizeof "(|0)" - 1;
+	add_name(s, c);
+	insert(s, s->last_end, "))", 2);
+	/* Of a last operand with several values, the first one counts. */
+	insert(s, c->operand, "(", 1);
+	insert(s, c->start, "\", ", 3);
+	insert(s, c->start, c->names, c->names_length);
+	insert(s, c->start, "sluiced_concat(\"", 16);
+	return s->length - length;
 }
 
 /* Process the token that starts at `start` in `out`.  False if there are too
@@ -280,63 +326,74 @@ static size_t end_calculation(struct lua51_scanner *s)
 static bool on_token(struct lua51_scanner *s, enum lua51_token token,
 		     size_t start)
 {
-	struct calculation *c = &s->calculations[s->level];
 	bool was_operand = s->is_operand;
 	switch (token) {
 	case TOKEN_OPERAND:
 		if (was_operand) /* a new statement starts here */
-			start += end_calculation(s);
-		begin_calculation(s, start);
+			start += end_chain(s);
+		begin_chain(s, start);
 		s->is_operand = true;
 		return true;
 	case TOKEN_STRING: /* after an operand it is a call: f"text" */
-		begin_calculation(s, start);
+		begin_chain(s, start);
 		s->is_operand = true;
 		return true;
 	case TOKEN_OPEN:
-		begin_calculation(s, start);
+		begin_chain(s, start);
 		if (++s->level == LEVELS_MAX)
 			return false;
-		s->calculations[s->level] = (struct calculation){0};
+		s->chains[s->level].is_open = false;
 		s->is_operand = false;
 		return true;
 	case TOKEN_CLOSE:
-		end_calculation(s);
+		end_chain(s);
 		if (s->level > 0)
 			s->level--;
 		s->is_operand = true;
 		return true;
 	case TOKEN_MEMBER:
+	case TOKEN_ARITHMETIC:
 		s->is_operand = false;
 		return true;
 	case TOKEN_SIGN:
-	case TOKEN_ARITHMETIC:
-		if (was_operand)
-			c->has_operator = true;
-		else
-			begin_calculation(s, start);
+	case TOKEN_PREFIX:
+		if (was_operand && token == TOKEN_PREFIX)
+			end_chain(s);
+		else if (!was_operand)
+			begin_chain(s, start);
 		s->is_operand = false;
 		return true;
-	case TOKEN_PREFIX:
-		if (was_operand)
-			end_calculation(s);
-		else
-			begin_calculation(s, start);
+	case TOKEN_CONCAT:
+		if (was_operand && s->chains[s->level].is_open)
+			join_operands(s, start);
 		s->is_operand = false;
 		return true;
 	case TOKEN_OTHER:
 	case TOKEN_END:
-		end_calculation(s);
+		end_chain(s);
 		return true;
 	}
 	return true;
 }
 
+size_t lua51_source_room(size_t length)
+{
+	return length * GROWTH + sizeof opening + sizeof closing;
+}
+
 size_t lua51_source_translate(struct span script, char *out)
 {
-	struct lua51_scanner s = {
-		.at = script.ptr, .end = script.ptr + script.len, .out = out};
+	struct lua51_scanner s;
+	s.at = script.ptr;
+	s.end = script.ptr + script.len;
+	s.out = out;
+	s.length = 0;
+	s.last_end = 0;
+	s.is_operand = false;
+	s.level = 0;
+	s.chains[0].is_open = false;
 	enum lua51_token token;
+	put(&s, opening, sizeof opening - 1);
 	do {
 		take_blanks(&s);
 		size_t start = s.length;
@@ -346,5 +403,6 @@ size_t lua51_source_translate(struct span script, char *out)
 		s.last_end = s.length;
 	} while (token != TOKEN_END);
 	take(&s, (size_t)(s.end - s.at));
+	put(&s, closing, sizeof closing - 1);
 	return s.length;
 }

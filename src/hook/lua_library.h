@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lua_library - Lua's functions as a script for LuaJIT knows them.
  *
- * Numbers: a whole result is an integer, whatever computed it, so that its text
- * has no ".0".  Where a position or a count is expected, a fraction is cut off
- * instead of rejected.  NaN is "nan".  load, and every function that uses it,
- * sends a script through lua51_source.
- * Strings: see lua_string.  os.date: see lua_date.
+ * Numbers: they become text as in LuaJIT, see lua_number.  Where a position or
+ * a count is expected, a fraction is cut off instead of rejected.  load, and
+ * every function that uses it, sends a script through lua51_source.
+ * Strings: see lua_string.  Tables: see lua_table.  os.date: see lua_date.
  * Functions that can be written in Lua itself are in lua/prelude.lua. */
 #ifndef HOOK_LUA_LIBRARY_H
 #define HOOK_LUA_LIBRARY_H

@@ -292,6 +292,32 @@ static int get_metatable(lua_State *L)
 	return 1;
 }
 
+/* Set the metatable on top of the stack for the table at index 1.  As in
+ * LuaJIT, tables have no finalisers: Lua would run one where the time limit
+ * cannot stop it.  Lua looks for __gc only at this moment. */
+static void set_without_finalizer(lua_State *L)
+{
+	int metatable = lua_gettop(L);
+	if (!lua_istable(L, metatable)) {
+		lua_setmetatable(L, 1);
+		return;
+	}
+	lua_pushliteral(L, "__gc");
+	lua_pushvalue(L, -1);
+	lua_rawget(L, metatable);
+	bool has_finalizer = !lua_isnil(L, -1);
+	if (has_finalizer) {
+		lua_pushvalue(L, -2);
+		lua_pushnil(L);
+		lua_rawset(L, metatable);
+	}
+	lua_pushvalue(L, metatable);
+	lua_setmetatable(L, 1);
+	if (has_finalizer)
+		lua_rawset(L, metatable);
+	lua_settop(L, metatable - 1);
+}
+
 /* A record with a metatable of the script becomes an ordinary table. */
 static int set_metatable(lua_State *L)
 {
@@ -307,13 +333,14 @@ static int set_metatable(lua_State *L)
 		return luaL_error(L, "cannot change a protected metatable");
 	}
 	lua_settop(L, 2);
-	lua_setmetatable(L, 1);
+	set_without_finalizer(L);
 	return 1;
 }
 
 void lua_record_push(struct lua_record *rs, lua_State *L,
 		     const struct record *record)
 {
+	lua_order_reset(&rs->reader.order, L);
 	rs->view = record_copy(record);
 	record_keep_last(rs->view);
 	rs->given = rs->view->count;

@@ -24,8 +24,10 @@ bool lua_record_on_table(struct lua_reader *reader, lua_State *L, int index)
 	if (lua_topointer(L, index) != rs->proxy)
 		return lua_record_revive(rs, L, index) ||
 		       refuse(rs, LUA_RECORD_EARLIER);
-	if (reader->depth > 0)
+	if (reader->depth > 0) {
+		lua_order_keep(&reader->order, L, index, rs->view);
 		lua_record_move_fields(rs, L, index, 0);
+	}
 	return true;
 }
 
@@ -67,7 +69,7 @@ static bool read_record(struct lua_record *rs, lua_State *L, int table,
 		else
 			record_add(out, f.key, f.value);
 	}
-	lua_value_sort(out->fields + rs->given, out->count - rs->given);
+	lua_order_sort(out->fields + rs->given, out->count - rs->given);
 	lua_value_normalize(&rs->reader, out);
 	return true;
 }

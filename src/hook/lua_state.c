@@ -28,27 +28,27 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "hook/lua_budget.h"
 #include "hook/lua_library.h"
 #include "hook/lua_wrap.h"
 
 enum {
 	MEMORY_BYTES_MAX = 32 * 1024 * 1024,
-	TICK_MS = 250, /* of CPU */
-	TICKS_MAX = 4,
-	SETUP_TICKS_MAX = 12,
+	TICK_MS = 250, /* of CPU, as the two limits */
+	LIMIT_MS = 1000,
+	SETUP_LIMIT_MS = 3000,
 	COROUTINE_STEPS = 1000, /* instructions between two checks */
 };
 
 struct lua_state {
+	struct lua_budget budget; /* first, because state_of casts it */
 	lua_State *L;
 	size_t used_bytes;
 
 	bool has_timer; /* creating it was tried */
 	bool is_timed;	/* the timer runs */
-	unsigned ticks_max;
 	timer_t timer;
-	atomic_uint call;	/* odd during a call */
-	atomic_bool is_expired; /* the running call took too long */
+	atomic_uint call; /* odd during a call */
 	/* Only the signal handler uses these two. */
 	unsigned seen_call;
 	unsigned seen_ticks;
@@ -56,7 +56,13 @@ struct lua_state {
 
 static struct lua_state *state_of(lua_State *L)
 {
-	return *(struct lua_state **)lua_getextraspace(L);
+	return (struct lua_state *)lua_budget_of(L);
+}
+
+static bool is_expired(const struct lua_state *s)
+{
+	return atomic_load_explicit(&s->budget.is_expired,
+				    memory_order_relaxed);
 }
 
 static void *alloc(void *data, void *old, size_t old_bytes, size_t new_bytes)
@@ -85,17 +91,12 @@ static void on_count(lua_State *L, lua_Debug *debug)
 #ifdef __SANITIZE_THREAD__
 	clock_mono_ns(); /* TSan delivers signals during this call */
 #endif
-	if (!atomic_load_explicit(&state_of(L)->is_expired,
-				  memory_order_relaxed))
+	if (!is_expired(state_of(L)))
 		return;
 	/* A pcall of the script may catch the error.  So it is raised again at
 	 * every instruction, until it reaches the outermost pcall. */
 	lua_sethook(L, on_count, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
-	luaL_where(L, 0);
-	lua_pushfstring(L, "stopped after more than %d ms of CPU",
-			TICK_MS * (int)state_of(L)->ticks_max);
-	lua_concat(L, 2);
-	lua_error(L);
+	lua_budget_raise(L, 0);
 }
 
 /* TSan delays signals until the program calls libc, which a loop in Lua may
@@ -123,9 +124,10 @@ static void on_tick(int signal_number, siginfo_t *info, void *context)
 		s->seen_ticks = 0;
 		return;
 	}
-	if (++s->seen_ticks < s->ticks_max)
+	if (++s->seen_ticks * TICK_MS < s->budget.limit_ms)
 		return;
-	atomic_store_explicit(&s->is_expired, true, memory_order_relaxed);
+	atomic_store_explicit(&s->budget.is_expired, true,
+			      memory_order_relaxed);
 	lua_sethook(s->L, on_count, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT,
 		    1);
 }
@@ -193,8 +195,7 @@ static void limit_coroutines(lua_State *L, const char *name)
  * when on_count raises its error, so that it could run forever. */
 static int handle(lua_State *L)
 {
-	if (atomic_load_explicit(&state_of(L)->is_expired,
-				 memory_order_relaxed))
+	if (is_expired(state_of(L)))
 		return 1;
 	lua_pushvalue(L, lua_upvalueindex(1));
 	lua_insert(L, 1);
@@ -317,14 +318,13 @@ enum lua_outcome lua_state_call(struct lua_state *s, lua_CFunction function,
 		lua_gc(s->L, LUA_GCCOLLECT);
 	atomic_store_explicit(&s->call, call + 2, memory_order_relaxed);
 	unhook(s->L);
-	bool is_expired =
-		atomic_load_explicit(&s->is_expired, memory_order_relaxed);
-	if (is_expired)
-		atomic_store_explicit(&s->is_expired, false,
+	bool is_late = is_expired(s);
+	if (is_late)
+		atomic_store_explicit(&s->budget.is_expired, false,
 				      memory_order_relaxed);
 	if (status == LUA_OK)
 		return LUA_OUTCOME_DONE;
-	if (is_expired)
+	if (is_late)
 		return LUA_OUTCOME_TIME_LIMIT;
 	return status == LUA_ERRMEM ? LUA_OUTCOME_MEMORY_LIMIT
 				    : LUA_OUTCOME_ERROR;
@@ -334,11 +334,11 @@ bool lua_state_setup(struct lua_state *s, lua_CFunction function, void *data,
 		     struct err *e)
 {
 	const char *message = NULL;
-	s->ticks_max = SETUP_TICKS_MAX;
+	s->budget.limit_ms = SETUP_LIMIT_MS;
 	enum lua_outcome outcome = lua_state_call(s, function, data, &message);
 	/* The timer belongs to this thread; another one may make the calls. */
 	stop_timer(s);
-	s->ticks_max = TICKS_MAX;
+	s->budget.limit_ms = LIMIT_MS;
 	return outcome == LUA_OUTCOME_DONE || err_set(e, "%s", message);
 }
 
@@ -361,7 +361,7 @@ struct lua_state *lua_state_open(struct span prelude, struct err *e)
 	struct lua_state *s = mem_new(1, sizeof *s);
 	s->L = lua_newstate(alloc, s);
 	CHECK(s->L != NULL);
-	*(struct lua_state **)lua_getextraspace(s->L) = s;
+	*(struct lua_budget **)lua_getextraspace(s->L) = &s->budget;
 	if (lua_state_setup(s, open_libraries, &prelude, e))
 		return s;
 	lua_state_close(s);

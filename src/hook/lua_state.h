@@ -13,8 +13,10 @@
  * at each following one if the script catches it.  A permanent count hook would
  * make every Lua instruction slower, by 17 to 37 % of a whole call (measured).
  * Coroutines have their own hooks, so they are created with a count hook.
- * Code that executes no Lua instructions (one very slow string pattern, a
- * sleep, a read) and finalisers cannot be stopped.
+ * The functions of the library that can run for long, such as a search with a
+ * pattern, look at the time themselves: see lua_budget.  Tables have no
+ * finalisers, which could not be stopped.  A call that waits, such as
+ * os.execute or a read, cannot be stopped.
  *
  * Code that runs at set-up, such as the script itself, has about three seconds.
  * A state may be opened in one thread and used in another, but all calls must

@@ -1,253 +1,266 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hook/lua_string.h"
 
+#include <ctype.h>
 #include <lauxlib.h>
-#include <math.h>
 #include <stdbool.h>
-#include <stdlib.h>
+#include <stdint.h>
 #include <string.h>
 
+#include "base/span.h"
+#include "hook/lua_budget.h"
+#include "hook/lua_format.h"
+#include "hook/lua_number.h"
+#include "hook/lua_pattern.h"
 #include "hook/lua_wrap.h"
 
-/* For find and match: a start after the end is moved to the end. */
-static int with_start(lua_State *L)
+static struct span text_argument(lua_State *L, int index)
 {
-	if (lua_gettop(L) < 3 || lua_isnil(L, 3))
-		return lua_wrap_original(L);
-	if (!lua_isinteger(L, 3))
-		lua_wrap_truncate(L, 3);
-	lua_Integer start = lua_tointeger(L, 3);
-	if (start > 1 && lua_type(L, 1) == LUA_TSTRING &&
-	    (lua_Unsigned)start > lua_rawlen(L, 1)) {
-		lua_pushinteger(L, (lua_Integer)lua_rawlen(L, 1) + 1);
-		lua_replace(L, 3);
+	struct span text;
+	lua_number_to_text(L, index);
+	text.ptr = luaL_checklstring(L, index, &text.len);
+	return text;
+}
+
+/* The argument 3 of find and match as an offset into the text. */
+static size_t start_argument(lua_State *L, size_t length)
+{
+	lua_wrap_truncate(L, 3);
+	lua_Integer start = luaL_optinteger(L, 3, 1);
+	if (start > 0)
+		return (size_t)start - 1 < length ? (size_t)start - 1 : length;
+	if (start == 0 || (size_t)0 - (size_t)start > length)
+		return 0;
+	return length - ((size_t)0 - (size_t)start);
+}
+
+static struct span without_anchor(struct span pattern, bool is_anchored)
+{
+	return span_make(pattern.ptr + is_anchored, pattern.len - is_anchored);
+}
+
+static bool has_specials(struct span pattern)
+{
+	for (size_t i = 0; i < pattern.len; i++)
+		if (pattern.ptr[i] != '\0' &&
+		    strchr("^$*+?.([%-", pattern.ptr[i]) != NULL)
+			return true;
+	return false;
+}
+
+/* Without a match, pushes nil. */
+static int find_plain(lua_State *L, struct span text, struct span part,
+		      size_t start)
+{
+	const char *found =
+		memmem(text.ptr + start, text.len - start, part.ptr, part.len);
+	if (found == NULL) {
+		lua_pushnil(L);
+		return 1;
 	}
-	return lua_wrap_original(L);
+	lua_Integer at = found - text.ptr;
+	lua_pushinteger(L, at + 1);
+	lua_pushinteger(L, at + (lua_Integer)part.len);
+	return 2;
 }
 
-/* The length of flags, width and precision, from after the % to the letter. */
-static size_t conversion_length(const char *format)
+static int find_or_match(lua_State *L, bool is_find)
 {
-	return strspn(format, "-+ #0123456789.");
-}
-
-/* For %d: NaN and a number that is too large become the smallest integer. */
-static void make_integer(lua_State *L, int index)
-{
-	lua_wrap_truncate(L, index);
-	if (lua_type(L, index) != LUA_TNUMBER || lua_isinteger(L, index))
-		return;
-	lua_pushinteger(L, LUA_MININTEGER);
-	lua_replace(L, index);
-}
-
-/* In LuaJIT %.1f of 0.25 is 0.3, in the C library 0.2.  So an exact half is
- * replaced by the next larger number. */
-static void round_up_half(lua_State *L, int index, const char *conversion)
-{
-	static const double scales[] = {1,   1e1, 1e2, 1e3, 1e4,
-					1e5, 1e6, 1e7, 1e8, 1e9};
-	const char *point = strchr(conversion, '.');
-	size_t places = point != NULL ? strtoul(point + 1, NULL, 10) : 6;
-	lua_Number number = lua_tonumber(L, index);
-	if (places >= sizeof scales / sizeof *scales || !isfinite(number))
-		return;
-	double scaled = number * scales[places];
-	if (fabs(scaled - trunc(scaled)) != 0.5 ||
-	    fma(number, scales[places], -scaled) != 0)
-		return;
-	lua_pushnumber(L, nextafter(number, number > 0 ? INFINITY : -INFINITY));
-	lua_replace(L, index);
-}
-
-/* Whether it is %u, or has flags as in %05s, which Lua 5.4 rejects. */
-static bool is_conversion_odd(const char *format, size_t length)
-{
-	char letter = format[length];
-	return letter == 'u' ||
-	       ((letter == 's' || letter == 'c') &&
-		strspn(format, "-+ #0") != strspn(format, "-"));
-}
-
-static void push_fixed_format(lua_State *L, const char *format)
-{
-	luaL_Buffer b;
-	luaL_buffinit(L, &b);
-	for (; *format != '\0'; format++) {
-		luaL_addchar(&b, *format);
-		if (*format != '%')
-			continue;
-		size_t length = conversion_length(++format);
-		char letter = format[length];
-		if (is_conversion_odd(format, length)) {
-			size_t flags = strspn(format, "-+ #0");
-			for (size_t i = 0; i < flags; i++)
-				if (format[i] == '-' || letter == 'u')
-					luaL_addchar(&b, format[i]);
-			luaL_addlstring(&b, format + flags, length - flags);
-			luaL_addchar(&b, letter == 'u' ? 'd' : letter);
-		} else {
-			luaL_addlstring(&b, format, length + (letter != '\0'));
-		}
-		format += length;
-		if (letter == '\0')
-			break;
-	}
-	luaL_pushresult(&b);
-}
-
-static int format_text(lua_State *L)
-{
-	int top = lua_gettop(L), argument = 1;
-	bool is_odd = false;
-	if (lua_type(L, 1) != LUA_TSTRING)
-		return lua_wrap_original(L);
-	const char *format = lua_tostring(L, 1);
-	const char *at = format;
-	while ((at = strchr(at, '%')) != NULL) {
-		size_t length = conversion_length(++at);
-		char letter = at[length];
-		if (letter == '\0')
-			break;
-		at += length + 1;
-		if (letter == '%')
-			continue;
-		argument++;
-		const char *conversion = at - length - 1;
-		is_odd |= is_conversion_odd(conversion, length);
-		if (argument > top || lua_isinteger(L, argument))
-			continue;
-		if (strchr("diucoxX", letter) != NULL)
-			make_integer(L, argument);
-		else if (letter == 'f')
-			round_up_half(L, argument, conversion);
-	}
-	if (is_odd) {
-		push_fixed_format(L, format);
-		lua_replace(L, 1);
-	}
-	return lua_wrap_original(L);
-}
-
-static size_t set_end(const char *p, size_t i, size_t length)
-{
-	i++;
-	if (i < length && p[i] == '^')
-		i++;
+	struct span text = text_argument(L, 1);
+	struct span pattern = text_argument(L, 2);
+	size_t start = start_argument(L, text.len);
+	if (is_find && (lua_toboolean(L, 4) || !has_specials(pattern)))
+		return find_plain(L, text, pattern, start);
+	bool is_anchored = pattern.len > 0 && pattern.ptr[0] == '^';
+	struct lua_pattern m;
+	lua_pattern_init(&m, L, text, without_anchor(pattern, is_anchored));
+	const char *at = text.ptr + start;
 	do {
-		if (i < length && p[i++] == '%')
-			i++;
-	} while (i < length && p[i] != ']');
-	return i;
+		const char *end = lua_pattern_match(&m, at);
+		if (end == NULL)
+			continue;
+		if (!is_find)
+			return lua_pattern_push_all(&m, at, end);
+		lua_pushinteger(L, at - text.ptr + 1);
+		lua_pushinteger(L, end - text.ptr);
+		return 2 + lua_pattern_push_all(&m, NULL, NULL);
+	} while (at++ < text.ptr + text.len && !is_anchored);
+	lua_pushnil(L);
+	return 1;
 }
 
-/* Whether the pattern can match the empty text.  Lua 5.1 finds an empty match
- * directly after another match, later versions do not.  A pattern with ^ has at
- * most one match, so it does not matter there. */
-static bool can_match_empty(const char *p, size_t length)
+static int find(lua_State *L)
 {
-	if (length > 0 && p[0] == '^')
-		return false;
-	for (size_t i = 0; i < length; i++) {
-		char c = p[i], next = i + 1 < length ? p[i + 1] : '\0';
-		if (c == '(' || c == ')' || (c == '$' && i + 1 == length))
+	return find_or_match(L, true);
+}
+
+static int match(lua_State *L)
+{
+	return find_or_match(L, false);
+}
+
+/* The upvalues: the text, the pattern, and where the next search starts. */
+static int gmatch_next(lua_State *L)
+{
+	struct span text, pattern;
+	struct lua_pattern m;
+	text.ptr = lua_tolstring(L, lua_upvalueindex(1), &text.len);
+	pattern.ptr = lua_tolstring(L, lua_upvalueindex(2), &pattern.len);
+	size_t start = (size_t)lua_tointeger(L, lua_upvalueindex(3));
+	lua_pattern_init(&m, L, text, pattern);
+	for (; start <= text.len; start++) {
+		const char *at = text.ptr + start;
+		const char *end = lua_pattern_match(&m, at);
+		if (end == NULL)
 			continue;
-		if (c == '%' && next == 'b')
-			return false;
-		if (c == '%' && next >= '0' && next <= '9') {
-			i++; /* the text of a group may be empty */
-			continue;
-		}
-		if (c == '%' && next == 'f') {
-			if (i + 2 < length && p[i + 2] == '[')
-				i = set_end(p, i + 2, length);
-			continue;
-		}
-		if (c == '%')
-			i++;
-		else if (c == '[')
-			i = set_end(p, i, length);
-		next = i + 1 < length ? p[i + 1] : '\0';
-		if (next != '*' && next != '?' && next != '-')
-			return false;
-		i++;
+		lua_Integer next = end - text.ptr + (end == at);
+		lua_pushinteger(L, next);
+		lua_replace(L, lua_upvalueindex(3));
+		return lua_pattern_push_all(&m, at, end);
 	}
-	return true;
-}
-
-static bool is_pattern_slow(lua_State *L)
-{
-	size_t length;
-	if (lua_type(L, 2) != LUA_TSTRING)
-		return false;
-	const char *pattern = lua_tolstring(L, 2, &length);
-	return can_match_empty(pattern, length);
-}
-
-/* Call upvalue 2, the function of the prelude. */
-static int in_lua(lua_State *L)
-{
-	lua_pushvalue(L, lua_upvalueindex(2));
-	lua_insert(L, 1);
-	lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
-	return lua_gettop(L);
+	return 0;
 }
 
 static int gmatch(lua_State *L)
 {
-	return is_pattern_slow(L) ? in_lua(L) : lua_wrap_original(L);
+	text_argument(L, 1);
+	text_argument(L, 2);
+	lua_settop(L, 2);
+	lua_pushinteger(L, 0);
+	lua_pushcclosure(L, gmatch_next, 3);
+	return 1;
 }
 
-/* Lua 5.1 takes %- for -, Lua 5.4 raises an error. */
-static void fix_replacement(lua_State *L, int index)
+/* Add the text of argument 3, with its %0 to %9. */
+static void add_text(struct lua_pattern *m, luaL_Buffer *b, const char *at,
+		     const char *end)
 {
-	size_t length;
-	const char *text = lua_tolstring(L, index, &length);
-	bool is_odd = false;
-	for (size_t i = 0; i < length; i++)
-		if (text[i] == '%') {
-			char next = text[++i];
-			is_odd |= next != '%' && (next < '0' || next > '9');
+	struct span by;
+	by.ptr = lua_tolstring(m->L, 3, &by.len);
+	for (size_t i = 0; i < by.len; i++) {
+		bool is_escaped = by.ptr[i] == '%';
+		/* After a % at the end there is a NUL, as in LuaJIT. */
+		char c = by.ptr[is_escaped ? ++i : i];
+		if (!is_escaped || !isdigit((unsigned char)c)) {
+			luaL_addchar(b, c);
+		} else if (c == '0') {
+			luaL_addlstring(b, at, (size_t)(end - at));
+		} else {
+			lua_pattern_push(m, c - '1', at, end);
+			luaL_addvalue(b);
 		}
-	if (!is_odd)
-		return;
-	luaL_Buffer b;
-	luaL_buffinit(L, &b);
-	for (size_t i = 0; i < length; i++) {
-		if (text[i] == '%') {
-			char next = text[++i];
-			if (next == '%' || (next >= '0' && next <= '9'))
-				luaL_addchar(&b, '%');
-		}
-		luaL_addchar(&b, text[i]);
 	}
-	luaL_pushresult(&b);
-	lua_replace(L, index);
+}
+
+/* Add what replaces the match from `at` to `end`. */
+static void add_replacement(struct lua_pattern *m, luaL_Buffer *b,
+			    const char *at, const char *end)
+{
+	lua_State *L = m->L;
+	switch (lua_type(L, 3)) {
+	case LUA_TFUNCTION:
+		lua_pushvalue(L, 3);
+		lua_call(L, lua_pattern_push_all(m, at, end), 1);
+		break;
+	case LUA_TTABLE:
+		lua_pattern_push(m, 0, at, end);
+		lua_gettable(L, 3);
+		break;
+	default:
+		add_text(m, b, at, end);
+		return;
+	}
+	if (!lua_toboolean(L, -1)) {
+		lua_pop(L, 1);
+		lua_pushlstring(L, at, (size_t)(end - at));
+	} else if (!lua_isstring(L, -1)) {
+		luaL_error(L, "invalid replacement value (a %s)",
+			   luaL_typename(L, -1));
+	}
+	lua_number_to_text(L, lua_gettop(L));
+	luaL_addvalue(b);
 }
 
 static int gsub(lua_State *L)
 {
-	if (lua_gettop(L) >= 4)
-		lua_wrap_truncate(L, 4);
-	if (is_pattern_slow(L))
-		return in_lua(L);
-	if (lua_type(L, 3) == LUA_TSTRING)
-		fix_replacement(L, 3);
-	return lua_wrap_original(L);
+	struct span text = text_argument(L, 1);
+	struct span pattern = text_argument(L, 2);
+	int type = lua_type(L, 3);
+	luaL_argcheck(L,
+		      type == LUA_TSTRING || type == LUA_TNUMBER ||
+			      type == LUA_TTABLE || type == LUA_TFUNCTION,
+		      3, "string/function/table expected");
+	if (type == LUA_TNUMBER)
+		text_argument(L, 3);
+	lua_wrap_truncate(L, 4);
+	lua_Integer max = luaL_optinteger(L, 4, (lua_Integer)text.len + 1);
+	bool is_anchored = pattern.len > 0 && pattern.ptr[0] == '^';
+	lua_Integer count = 0;
+	const char *at = text.ptr, *text_end = text.ptr + text.len;
+	struct lua_pattern m;
+	luaL_Buffer b;
+	lua_settop(L, 3);
+	lua_pattern_init(&m, L, text, without_anchor(pattern, is_anchored));
+	luaL_buffinit(L, &b);
+	while (count < max) {
+		const char *end = lua_pattern_match(&m, at);
+		if (end != NULL) {
+			count++;
+			add_replacement(&m, &b, at, end);
+		}
+		if (end != NULL && end > at)
+			at = end;
+		else if (at < text_end)
+			luaL_addchar(&b, *at++);
+		else
+			break;
+		if (is_anchored)
+			break;
+	}
+	luaL_addlstring(&b, at, (size_t)(text_end - at));
+	luaL_pushresult(&b);
+	lua_pushinteger(L, count);
+	return 2;
 }
 
-void lua_string_open(lua_State *L, int slow)
+static int rep(lua_State *L)
 {
-	slow = lua_absindex(L, slow);
-	lua_wrap_replace(L, "string", "find", with_start, 0);
-	lua_wrap_replace(L, "string", "match", with_start, 0);
-	lua_wrap_replace(L, "string", "format", format_text, 0);
-	lua_getfield(L, slow, "gsub");
-	lua_wrap_replace(L, "string", "gsub", gsub, 1);
-	lua_getfield(L, slow, "gmatch");
-	lua_wrap_replace(L, "string", "gmatch", gmatch, 1);
+	struct span text = text_argument(L, 1), between = {0};
+	lua_wrap_truncate(L, 2);
+	lua_Integer count = luaL_checkinteger(L, 2);
+	if (!lua_isnoneornil(L, 3))
+		between = text_argument(L, 3);
+	if (count <= 0 || text.len + between.len == 0) {
+		lua_pushliteral(L, "");
+		return 1;
+	}
+	if ((size_t)count > SIZE_MAX / 4 / (text.len + between.len)) {
+		lua_pushliteral(L, "not enough memory");
+		return lua_error(L);
+	}
+	luaL_Buffer b;
+	size_t total = (size_t)count * (text.len + between.len) - between.len;
+	char *to = luaL_buffinitsize(L, &b, total);
+	while (count-- > 0) {
+		memcpy(to, text.ptr, text.len);
+		to += text.len;
+		if (count > 0 && between.len > 0) {
+			memcpy(to, between.ptr, between.len);
+			to += between.len;
+		}
+	}
+	luaL_pushresultsize(&b, total);
+	return 1;
+}
+
+void lua_string_open(lua_State *L)
+{
+	static const luaL_Reg functions[] = {
+		{"find", find},		{"match", match}, {"gmatch", gmatch},
+		{"gfind", gmatch},	{"gsub", gsub},	  {"rep", rep},
+		{"format", lua_format}, {NULL, NULL},
+	};
 	lua_getglobal(L, "string");
-	lua_getfield(L, -1, "gmatch");
-	lua_setfield(L, -2, "gfind");
+	luaL_setfuncs(L, functions, 0);
 	lua_pop(L, 1);
 }

@@ -22,7 +22,24 @@ static bool is_whole(double real, lua_Integer *integer)
 	return lua_numbertointeger(real, integer) && (double)*integer == real;
 }
 
-void lua_value_push(const struct lua_reader *reader, lua_State *L,
+/* Push a map as a table. */
+static void push_map(struct lua_reader *reader, lua_State *L,
+		     const struct value *v)
+{
+	struct record map = {
+		.arena = reader->arena, .fields = v->fields, .count = v->count};
+	luaL_checkstack(L, STACK_SLOTS, "nested too deeply");
+	lua_createtable(L, 0, (int)v->count);
+	lua_order_keep(&reader->order, L, lua_gettop(L), &map);
+	for (uint32_t i = 0; i < v->count; i++) {
+		struct span key = v->fields[i].key;
+		lua_pushlstring(L, key.ptr, key.len);
+		lua_value_push(reader, L, &v->fields[i].value);
+		lua_rawset(L, -3);
+	}
+}
+
+void lua_value_push(struct lua_reader *reader, lua_State *L,
 		    const struct value *v)
 {
 	lua_Integer integer;
@@ -59,14 +76,7 @@ void lua_value_push(const struct lua_reader *reader, lua_State *L,
 		}
 		return;
 	case VALUE_MAP:
-		luaL_checkstack(L, STACK_SLOTS, "nested too deeply");
-		lua_createtable(L, 0, (int)v->count);
-		for (uint32_t i = 0; i < v->count; i++) {
-			struct span key = v->fields[i].key;
-			lua_pushlstring(L, key.ptr, key.len);
-			lua_value_push(reader, L, &v->fields[i].value);
-			lua_rawset(L, -3);
-		}
+		push_map(reader, L, v);
 		return;
 	}
 }
@@ -171,9 +181,12 @@ bool lua_value_shape(struct lua_reader *reader, lua_State *L, int index,
 		if (key > 0 && (uint64_t)key > out->length)
 			out->length = (uint64_t)key;
 	}
+	/* Keys that are lost take a byte each, so that a table with many of
+	 * them cannot be read again and again. */
 	if (out->length > 0)
 		return lua_value_take_room(reader, out->length,
-					   sizeof(struct value));
+					   sizeof(struct value)) &&
+		       lua_value_take_room(reader, out->keys, 1);
 	return lua_value_take_room(reader, out->keys, sizeof(struct field));
 }
 
@@ -253,7 +266,10 @@ bool lua_value_read(struct lua_reader *reader, lua_State *L, struct value *out)
 				cast(reader, f);
 			lua_pop(L, 1);
 		}
-		lua_value_sort(out->fields, out->count);
+		struct record map = {.arena = reader->arena,
+				     .fields = out->fields,
+				     .count = out->count};
+		lua_order_apply(&reader->order, L, top, &map);
 	}
 	reader->depth--;
 	return true;
@@ -328,21 +344,6 @@ void lua_value_normalize(const struct lua_reader *reader, struct record *r)
 	r->count = (size_t)(to - r->fields);
 }
 
-static int by_key(const void *a, const void *b)
-{
-	struct span x = ((const struct field *)a)->key;
-	struct span y = ((const struct field *)b)->key;
-	size_t shared = x.len < y.len ? x.len : y.len;
-	int order = shared > 0 ? memcmp(x.ptr, y.ptr, shared) : 0;
-	return order != 0 ? order : (x.len > y.len) - (x.len < y.len);
-}
-
-void lua_value_sort(struct field *fields, size_t count)
-{
-	if (count > 1)
-		qsort(fields, count, sizeof *fields, by_key);
-}
-
 void lua_value_setup(struct lua_reader *reader, lua_State *L)
 {
 	reader->has_casts =
@@ -350,6 +351,7 @@ void lua_value_setup(struct lua_reader *reader, lua_State *L)
 	lua_newtable(L);
 	reader->array = lua_topointer(L, -1);
 	reader->array_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	lua_order_setup(&reader->order, L);
 	if (reader->has_null) {
 		lua_pushlightuserdata(L, NULL);
 		lua_setglobal(L, "flb_null");

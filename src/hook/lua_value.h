@@ -9,10 +9,10 @@
  * From Lua to a record, a table with a positive integer key becomes an array
  * up to the largest such key; its holes become nulls, and its other keys are
  * lost.  An empty table that was an array stays one.  Every other table
- * becomes a map, with its fields sorted by name, since Lua has no order.  A
- * key that is a number or a boolean becomes its text.  Functions, userdata and
- * coroutines are rejected, and so are tables nested deeper than JSON may be or
- * larger than the reader's remaining room.
+ * becomes a map, with its fields in the order of lua_order.  A key that is a
+ * number or a boolean becomes its text.  Functions, userdata and coroutines
+ * are rejected, and so are tables nested deeper than JSON may be or larger
+ * than the reader's remaining room.
  * With Enable_flb_null a null becomes flb_null, a light userdata, which is
  * converted back to a null; without it, a table cannot hold a null.
  * Type_Int_Key and Type_Array_Key apply to the fields of all maps. */
@@ -26,6 +26,7 @@
 
 #include "base/check.h"
 #include "base/span.h"
+#include "hook/lua_order.h"
 #include "record/value.h"
 
 struct arena;
@@ -47,12 +48,14 @@ struct lua_reader {
 	bool has_casts;	   /* int_keys or array_keys has names */
 	int array_ref;	   /* the metatable of arrays, in the registry */
 	const void *array; /* its address */
+	struct lua_order order;
 	/* Called before a table is read, so that the caller can fill in a table
 	 * that is a proxy.  False: the table is rejected and `why` is set. */
 	bool (*on_table)(struct lua_reader *, lua_State *, int index);
 
-	/* While a value is read: */
+	/* During a call: */
 	struct arena *arena;
+	/* While a value is read: */
 	size_t room_bytes;
 	unsigned depth;
 	const char *why; /* the reason after a false */
@@ -69,8 +72,7 @@ struct lua_shape {
 void lua_value_setup(struct lua_reader *, lua_State *);
 
 /* Push the value, maps and arrays as new tables. */
-void lua_value_push(const struct lua_reader *, lua_State *,
-		    const struct value *);
+void lua_value_push(struct lua_reader *, lua_State *, const struct value *);
 
 /* Copy the value on top of the stack into the arena.  False with `why` set if
  * it is rejected. */
@@ -109,9 +111,6 @@ static inline bool lua_value_is_absent(struct value v)
 {
 	return v.type == VALUE_NULL && v.count == 0;
 }
-
-/* Sort by key, bytewise. */
-void lua_value_sort(struct field *, size_t count);
 
 /* The text at `index`, valid as long as Lua keeps it. */
 static inline struct span lua_value_text(lua_State *L, int index)

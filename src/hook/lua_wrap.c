@@ -5,12 +5,12 @@
 
 void lua_wrap_truncate(lua_State *L, int index)
 {
-	int is_whole;
-	lua_Integer whole;
-	lua_tointegerx(L, index, &is_whole);
-	if (is_whole || !lua_isnumber(L, index) ||
-	    !lua_numbertointeger(trunc(lua_tonumber(L, index)), &whole))
+	if (lua_isinteger(L, index) || !lua_isnumber(L, index))
 		return;
+	lua_Number number = trunc(lua_tonumber(L, index));
+	lua_Integer whole;
+	if (!lua_numbertointeger(number, &whole))
+		whole = number > 0 ? LUA_MAXINTEGER : LUA_MININTEGER;
 	lua_pushinteger(L, whole);
 	lua_replace(L, index);
 }

@@ -15,8 +15,9 @@
 void lua_wrap_replace(lua_State *, const char *library, const char *name,
 		      lua_CFunction, int more);
 
-/* Cut the fraction off the number or numeric text at `index`, which counts from
- * 1.  Any other value stays as it is. */
+/* Make the number or numeric text at `index`, which counts from 1, an integer:
+ * cut its fraction off; NaN and numbers that are too large become the smallest
+ * or the largest integer.  Any other value stays as it is. */
 void lua_wrap_truncate(lua_State *, int index);
 
 /* Call the original function with the arguments of the running one.  It must be

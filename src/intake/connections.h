@@ -2,12 +2,14 @@
 /* connections - stream sockets in the libuv loop: connections are accepted,
  * read and closed.
  *
- * All inputs together have at most CONNECTIONS_MAX connections, or as many as
- * half of the process's descriptors if that is less.  Further senders wait in
- * the kernel until a connection ends.  While the journal is full, nothing is
- * accepted or read: the senders wait, and nothing is dropped.  A worker that
- * leaves hands its connections over to the next worker (intake/handover.h), and
- * their senders notice nothing.  For the intake thread only. */
+ * All inputs together have at most count_max connections.
+ * When all places are taken, a new sender gets the place of another one: of the
+ * host with the most connections, the one that was silent for longest
+ * (intake/shares.h).  What that one had sent is received.  While the journal is
+ * full, nothing is accepted or read: the senders wait, and nothing is dropped.
+ * A worker that leaves hands its connections over to the next worker
+ * (intake/handover.h), and their senders notice nothing.  For the intake thread
+ * only. */
 #ifndef INTAKE_CONNECTIONS_H
 #define INTAKE_CONNECTIONS_H
 
@@ -27,6 +29,8 @@ struct connections_opts { /* all borrowed */
 	uv_loop_t *loop;
 	struct journal *journal;
 	const struct handover *handover; /* or NULL */
+	size_t count_max;		 /* of connections */
+	size_t ending_max;		 /* that are ending, beside those */
 	void (*on_arrival)(void *);	 /* messages are in the journal */
 	void (*on_full)(void *); /* all paused: call connections_resume */
 	void *data;
@@ -38,6 +42,7 @@ struct connections_input {
 	enum framing_kind framing;
 	size_t message_bytes_max;
 	bool keeps_peer_address;
+	int64_t idle_ms; /* how long it may be silent; 0: forever */
 };
 
 /* Nothing is accepted before connections_resume. */

@@ -7,14 +7,19 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "intake/http_listen.h"
 
-enum { LISTEN_FDS_START = 3 }; /* SD_LISTEN_FDS_START */
+enum {
+	LISTEN_FDS_START = 3, /* SD_LISTEN_FDS_START */
+	LOOK_MS = 1000,
+	LOOK_AGAIN_MS = 10000, /* while a socket is lost */
+};
 
 void endpoints_init(struct endpoints *e)
 {
-	*e = (struct endpoints){.http_fd = -1};
+	*e = (struct endpoints){.http_fd = -1, .look_ns = 1};
 }
 
 static struct socket_opts opts_of(const struct socket_spec *spec)
@@ -117,18 +122,32 @@ bool endpoints_set(struct endpoints *had, const struct endpoint_specs *specs,
 	return true;
 }
 
+bool endpoints_have(const struct endpoints *e, ino_t inode)
+{
+	for (uint32_t i = 0; i < e->specs.socket_count; i++)
+		if (socket_inode(e->sockets[i]) == inode)
+			return true;
+	return false;
+}
+
+bool endpoints_restore(struct endpoints *e, int64_t now_ns)
+{
+	bool are_good = true;
+	if (now_ns < e->look_ns)
+		return true;
+	for (uint32_t i = 0; i < e->specs.socket_count; i++)
+		if (!socket_restore(e->sockets[i]))
+			are_good = false;
+	e->look_ns = now_ns + (are_good ? LOOK_MS : LOOK_AGAIN_MS) * NS_PER_MS;
+	return are_good;
+}
+
 void endpoints_close(struct endpoints *e)
 {
 	struct endpoints none;
 	endpoints_init(&none);
 	close_others(e, &none);
 	*e = none;
-}
-
-bool endpoints_have(const struct endpoints *e, const struct socket_spec *spec)
-{
-	struct socket_opts opts = opts_of(spec);
-	return find(e, &opts) != NULL;
 }
 
 /* endpoints_set finds out later which input the socket belongs to. */

@@ -37,7 +37,8 @@ struct endpoint_specs {
 struct endpoints {
 	struct endpoint_specs specs;
 	struct socket *sockets[ENDPOINTS_MAX];
-	int http_fd; /* -1: none */
+	int http_fd;	 /* -1: none */
+	int64_t look_ns; /* when to look for the sockets' paths, never 0 */
 };
 
 /* No endpoints. */
@@ -49,11 +50,17 @@ void endpoints_init(struct endpoints *e);
 bool endpoints_set(struct endpoints *e, const struct endpoint_specs *,
 		   struct err *) MUST_USE;
 
+/* Whether one of the sockets is the one with this inode (socket_inode). */
+bool endpoints_have(const struct endpoints *, ino_t);
+
+/* At look_ns, restore the paths of Unix sockets that somebody removed
+ * (socket_restore), because without the path no new sender can connect.  Sets
+ * the next look_ns.  False if a socket is lost: endpoints_set opens another in
+ * its place. */
+bool endpoints_restore(struct endpoints *e, int64_t now_ns);
+
 /* Close all endpoints. */
 void endpoints_close(struct endpoints *e);
-
-/* Whether a socket with these specs is open. */
-bool endpoints_have(const struct endpoints *, const struct socket_spec *);
 
 /* Take over the sockets that systemd opened and passed (LISTEN_FDS, see
  * sd_listen_fds(3)).  endpoints_set then uses them for specs with the same

@@ -10,13 +10,23 @@
 #include "base/log.h"
 
 #define QUEUE_LENGTH_FILE "/proc/sys/net/unix/max_dgram_qlen"
+#define SEND_BUFFER_FILE "/proc/sys/net/core/wmem_default"
 
-enum { QUEUE_LENGTH_LOW = 16 };
+enum {
+	QUEUE_LENGTH_LOW = 16,
+	SEND_BUFFER_BYTES = 212992, /* if it cannot be read */
+	/* What a datagram takes of the send buffer beside its bytes, on 64-bit
+	 * machines: skb_shared_info, in the same allocation, which is a power
+	 * of two, and sk_buff (skbuff.h: SKB_TRUESIZE). */
+	SHARED_INFO_BYTES = 320,
+	SK_BUFF_BYTES = 256,
+	TYPICAL_LINE_BYTES = 1000,
+};
 
-/* False when there is no /proc. */
-static bool read_length(unsigned *length)
+/* False when it cannot be read. */
+static bool read_number(const char *path, unsigned *length)
 {
-	int fd = open(QUEUE_LENGTH_FILE, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
 	char text[32];
@@ -59,13 +69,26 @@ static void advise(const char *path, unsigned length)
 unsigned queue_length_now(void)
 {
 	unsigned length;
-	return read_length(&length) ? length : 0;
+	return read_number(QUEUE_LENGTH_FILE, &length) ? length : 0;
+}
+
+unsigned queue_length_per_sender(size_t datagram_bytes)
+{
+	unsigned buffer_bytes = SEND_BUFFER_BYTES;
+	(void)read_number(SEND_BUFFER_FILE, &buffer_bytes);
+	size_t allocated = 512;
+	while (allocated < datagram_bytes + SHARED_INFO_BYTES)
+		allocated *= 2;
+	/* The kernel accepts a datagram while anything of the buffer is free.
+	 */
+	size_t each = allocated + SK_BUFF_BYTES;
+	return (unsigned)((buffer_bytes + each - 1) / each);
 }
 
 unsigned queue_length_raise(const char *path, unsigned wanted)
 {
 	unsigned length;
-	if (!read_length(&length)) {
+	if (!read_number(QUEUE_LENGTH_FILE, &length)) {
 		log_line(LOG_WARN, "socket",
 			 "path=%s queue_length=unknown wanted=%u "
 			 "err=\"cannot read " QUEUE_LENGTH_FILE "\"",
@@ -74,13 +97,16 @@ unsigned queue_length_raise(const char *path, unsigned wanted)
 	}
 	if (length < wanted) {
 		write_length(wanted);
-		if (!read_length(&length))
+		if (!read_number(QUEUE_LENGTH_FILE, &length))
 			return length;
 	}
 	bool is_low = length <= QUEUE_LENGTH_LOW || length < wanted;
 	log_line(is_low ? LOG_WARN : LOG_INFO, "socket",
-		 "path=%s queue_length=%u holds=%llu wanted=%u", path, length,
-		 length + 1ULL, wanted);
+		 "path=%s queue_length=%u wanted=%u holds_of_all_senders=%llu "
+		 "holds_per_sender=%u of_line_bytes=%d",
+		 path, length, wanted, length + 1ULL,
+		 queue_length_per_sender(TYPICAL_LINE_BYTES),
+		 TYPICAL_LINE_BYTES);
 	if (is_low)
 		advise(path, length);
 	return length;

@@ -330,6 +330,7 @@ static void add_input(struct receiver *r, uint32_t number,
 			.framing = input->framing,
 			.message_bytes_max = input->message_bytes_max,
 			.keeps_peer_address = input->keeps_peer_address,
+			.idle_ms = input->idle_ms,
 		};
 		connections_add(r->connections, &stream);
 		return;
@@ -354,6 +355,8 @@ struct receiver *receiver_new(const struct receiver_opts *opts)
 		.loop = opts->loop,
 		.journal = opts->journal,
 		.handover = opts->handover,
+		.count_max = opts->connections_max,
+		.ending_max = opts->ending_max,
 		.on_arrival = on_stream_arrival,
 		.on_full = on_stream_full,
 		.data = r,

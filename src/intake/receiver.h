@@ -32,6 +32,7 @@ struct receiver_input { /* the settings of an input */
 	enum framing_kind framing;
 	size_t message_bytes_max;
 	bool keeps_peer_address;
+	int64_t idle_ms; /* of a connection; 0: forever */
 };
 
 struct receiver_opts { /* all borrowed */
@@ -40,8 +41,10 @@ struct receiver_opts { /* all borrowed */
 	const struct endpoints *endpoints;
 	const struct handover *handover;     /* or NULL */
 	const struct receiver_input *inputs; /* one per socket; until _new */
-	unsigned slots;			     /* of the journal */
-	uint64_t wake_after_ms;		     /* half of Flush */
+	size_t connections_max;		     /* see connections_opts */
+	size_t ending_max;
+	unsigned slots;		/* of the journal */
+	uint64_t wake_after_ms; /* half of Flush */
 	/* Messages wait in the journal.  Called when WAKE_AT_BYTES wait, or
 	 * when the oldest has waited for wake_after_ms. */
 	void (*on_messages)(void *);

@@ -23,10 +23,8 @@ struct socket {
 	int fd;
 	char *path; /* the address of a network socket */
 	uint16_t port;
-	bool is_kept;  /* systemd keeps it when this process is gone */
-	bool is_bound; /* this process made the path, as inode `dev`, `ino` */
-	dev_t dev;
-	ino_t ino;
+	bool is_kept; /* systemd keeps it when this process is gone */
+	struct socket_path bound;
 	unsigned queue_length;
 	struct socket_stats stats;
 	struct log_rate error_rate;
@@ -50,128 +48,6 @@ static struct inet_opts inet_of(const struct socket_opts *opts)
 	};
 }
 
-static bool address_of(const char *path, struct sockaddr_un *address,
-		       struct err *e)
-{
-	size_t room = sizeof address->sun_path - 1;
-	if (strlen(path) > room)
-		return err_set(e,
-			       "socket %s: the path has %zu bytes; the kernel "
-			       "allows %zu",
-			       path, strlen(path), room);
-	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
-	memcpy(address->sun_path, path, strlen(path));
-	return true;
-}
-
-/* "DIR/.s123" beside the path.  It is short, because it has the same limit. */
-static void name_beside(const char *path, char *name, size_t room)
-{
-	const char *slash = strrchr(path, '/');
-	int dir_length = slash == NULL ? 0 : (int)(slash - path + 1);
-	snprintf(name, room, "%.*s.s%d", dir_length, path, (int)getpid());
-}
-
-static enum socket_try try_directory(const char *path, struct err *e)
-{
-	const char *slash = strrchr(path, '/');
-	char *dir = slash == NULL ? mem_text(".")
-				  : mem_copy(path, (size_t)(slash - path) + 1);
-	struct stat st;
-	int error = 0;
-	if (stat(dir, &st) != 0)
-		error = errno;
-	else if (!S_ISDIR(st.st_mode))
-		error = ENOTDIR;
-	else if (faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) != 0)
-		error = errno;
-	if (error != 0)
-		err_sys(e, error, "socket %s: its directory %s", path, dir);
-	free(dir);
-	if (error == 0)
-		return SOCKET_TRY_GOOD;
-	return error == ENOENT ? SOCKET_TRY_NO_DIRECTORY : SOCKET_TRY_BAD;
-}
-
-/* False when something other than a socket is at the path. */
-static bool check_path_may_be_ours(const char *path, struct err *e)
-{
-	struct stat st;
-	if (lstat(path, &st) != 0)
-		return errno == ENOENT || err_sys(e, errno, "socket %s", path);
-	return S_ISSOCK(st.st_mode) ||
-	       err_set(e,
-		       "socket %s: the path exists and is not a socket; "
-		       "remove it or choose another path",
-		       path);
-}
-
-/* False when a process listens on the socket at the path. */
-static bool check_path_is_free(const char *path, struct err *e)
-{
-	struct sockaddr_un address;
-	if (!address_of(path, &address, e))
-		return false;
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return err_sys(e, errno, "socket %s", path);
-	int why = 0;
-	if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
-		why = errno;
-	close(fd);
-	switch (why) {
-	case ECONNREFUSED: /* left behind */
-	case ENOENT:	   /* gone meanwhile */
-		return true;
-	case 0:
-	case EAGAIN:	 /* a full queue */
-	case EPROTOTYPE: /* a socket of another type */
-		return err_sys(e, EADDRINUSE,
-			       "socket %s: a running process uses it; stop "
-			       "that process or choose another path",
-			       path);
-	default:
-		return err_sys(e, why,
-			       "socket %s: cannot tell whether it is "
-			       "in use",
-			       path);
-	}
-}
-
-/* Bind under the temporary name, and rename it when it is complete. */
-static bool appear(struct socket *s, mode_t mode, struct err *e)
-{
-	char temporary[PATH_MAX];
-	name_beside(s->path, temporary, sizeof temporary);
-	struct sockaddr_un address;
-	if (!address_of(temporary, &address, e))
-		return err_in(e, "socket %s: temporary name", s->path);
-	struct stat st;
-	if (lstat(temporary, &st) == 0 && S_ISSOCK(st.st_mode))
-		unlink(temporary); /* left by a process that died here */
-
-	/* bind() uses the descriptor's mode without the umask's bits, so the
-	 * socket is never open to more processes than it should be.  chmod()
-	 * then sets the exact mode. */
-	if (fchmod(s->fd, mode) != 0)
-		return err_sys(e, errno, "socket %s: fchmod", s->path);
-	if (bind(s->fd, (struct sockaddr *)&address, sizeof address) != 0)
-		return err_sys(e, errno, "socket %s: bind %s", s->path,
-			       temporary);
-	if (socket_kind_is_stream(s->kind) && listen(s->fd, SOMAXCONN) != 0)
-		return err_sys(e, errno, "socket %s: listen", s->path);
-	if (chmod(temporary, mode) != 0 || lstat(temporary, &st) != 0 ||
-	    rename(temporary, s->path) != 0) {
-		err_sys(e, errno, "socket %s: from %s", s->path, temporary);
-		unlink(temporary);
-		return false;
-	}
-	s->dev = st.st_dev;
-	s->ino = st.st_ino;
-	s->is_bound = true;
-	return true;
-}
-
 static bool ask_timestamps(const struct socket *s, struct err *e)
 {
 	if (socket_kind_is_stream(s->kind))
@@ -180,12 +56,6 @@ static bool ask_timestamps(const struct socket *s, struct err *e)
 		       sizeof(int)) == 0)
 		return true;
 	return err_sys(e, errno, "socket %s: SO_TIMESTAMPNS", s->path);
-}
-
-bool socket_path_fits(const char *path, struct err *e)
-{
-	struct sockaddr_un address;
-	return address_of(path, &address, e);
 }
 
 void socket_address(const struct socket_opts *opts,
@@ -206,13 +76,7 @@ enum socket_try socket_try(const struct socket_opts *opts, struct err *e)
 	if (!socket_kind_is_unix(opts->kind))
 		return inet_resolve(&inet, &address, e) ? SOCKET_TRY_GOOD
 							: SOCKET_TRY_BAD;
-	if (!socket_path_fits(opts->path, e))
-		return SOCKET_TRY_BAD;
-	enum socket_try verdict = try_directory(opts->path, e);
-	if (verdict == SOCKET_TRY_GOOD &&
-	    !check_path_may_be_ours(opts->path, e))
-		return SOCKET_TRY_BAD;
-	return verdict;
+	return socket_path_try(opts->path, e);
 }
 
 static struct socket *new_socket(const struct socket_opts *opts)
@@ -231,7 +95,7 @@ static bool open_unix(struct socket *s, const struct socket_opts *opts,
 	bool is_stream = socket_kind_is_stream(opts->kind);
 	int type = is_stream ? SOCK_STREAM : SOCK_DGRAM;
 	if (socket_try(opts, e) != SOCKET_TRY_GOOD ||
-	    !check_path_is_free(opts->path, e))
+	    !socket_path_is_free(opts->path, e))
 		return false;
 	/* The kernel copies the limit when the socket is created. */
 	if (!is_stream)
@@ -240,7 +104,7 @@ static bool open_unix(struct socket *s, const struct socket_opts *opts,
 	s->fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s->fd < 0)
 		return err_sys(e, errno, "socket %s", s->path);
-	return appear(s, opts->mode, e);
+	return socket_path_bind(&s->bound, s->path, s->fd, opts->mode, e);
 }
 
 static bool open_inet(struct socket *s, const struct socket_opts *opts,
@@ -342,7 +206,7 @@ enum socket_kind socket_kind(const struct socket *s)
 
 bool socket_is_at(const struct socket *s, const struct socket_opts *opts)
 {
-	if (s->kind != opts->kind)
+	if (s->kind != opts->kind || s->bound.is_lost)
 		return false;
 	if (strcmp(s->path, opts->path) == 0 && s->port == opts->port)
 		return true;
@@ -362,23 +226,23 @@ bool socket_is_kept(const struct socket *s)
 
 void socket_disown(struct socket *s)
 {
-	s->is_bound = false;
+	s->bound.is_bound = false;
 }
 
 void socket_close(struct socket *s)
 {
 	if (s == NULL)
 		return;
-	/* No other file has this inode number while the descriptor is
-	 * open. */
-	struct stat st;
-	if (s->is_bound && lstat(s->path, &st) == 0 && st.st_dev == s->dev &&
-	    st.st_ino == s->ino)
-		unlink(s->path);
+	socket_path_remove(&s->bound, s->path);
 	if (s->fd >= 0)
 		close(s->fd);
 	free(s->path);
 	free(s);
+}
+
+bool socket_restore(struct socket *s)
+{
+	return socket_path_restore(&s->bound, s->path);
 }
 
 int socket_fd(const struct socket *s)

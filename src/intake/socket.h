@@ -7,11 +7,7 @@
  *
  * A short queue of a Unix datagram socket loses datagrams, so its limit is
  * raised before the socket is created (intake/queue_length.h); SO_RCVBUF has no
- * influence on it.  The queue of a UDP socket is its receive buffer.
- *
- * A Unix socket appears under its path with its final mode: it is bound under a
- * temporary name beside the path and renamed.  A socket at the path on which
- * nobody listens is replaced.  A socket in use, or a file, is an error. */
+ * influence on it.  The queue of a UDP socket is its receive buffer. */
 #ifndef INTAKE_SOCKET_H
 #define INTAKE_SOCKET_H
 
@@ -22,6 +18,7 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "intake/socket_path.h"
 
 /* The values of Mode. */
 enum socket_kind {
@@ -72,9 +69,14 @@ void socket_address(const struct socket_opts *,
 	X(receives_total, counter, "System calls that received data")       \
 	X(errors_total, counter, "Receive errors")                          \
 	X(kernel_dropped_total, counter,                                    \
-	  "UDP datagrams dropped because the receive buffer was full")      \
+	  "UDP datagrams dropped because the receive buffer was full; "     \
+	  "there is none for Unix sockets, whose senders are refused and "  \
+	  "which the kernel does not count")                                \
 	X(connections_total, counter, "Connections accepted")               \
 	X(connections, gauge, "Connections open")                           \
+	X(connections_ended_total, counter,                                 \
+	  "Connections ended because they were idle or made way for a new " \
+	  "one; what their senders had sent was received")                  \
 	X(stream_messages_total, counter, "Messages received from streams") \
 	X(truncated_total, counter,                                         \
 	  "Messages from streams that were too long and were truncated")    \
@@ -87,15 +89,6 @@ struct socket_stats {
 #define X(name, type, help) uint64_t name;
 	SOCKET_STATS(X)
 #undef X
-};
-
-/* Whether the path is short enough for the kernel. */
-bool socket_path_fits(const char *path, struct err *) MUST_USE;
-
-enum socket_try {
-	SOCKET_TRY_GOOD,
-	SOCKET_TRY_NO_DIRECTORY, /* only the path's directory is missing */
-	SOCKET_TRY_BAD,
 };
 
 /* Whether a socket could be opened, as far as this can be found out without
@@ -131,6 +124,13 @@ void socket_disown(struct socket *);
 
 /* Close the socket, and unlink the path if it is still this socket's. */
 void socket_close(struct socket *);
+
+/* Look whether the path of a Unix socket that this process has bound still
+ * leads to it, and restore it if not.  Logs what has changed.  False: the path
+ * is lost, and another socket must be opened.  A lost socket stays so and is at
+ * no place any more (socket_is_at); what was sent to it can still be received.
+ */
+bool socket_restore(struct socket *);
 
 /* Its descriptor, which it still owns. */
 int socket_fd(const struct socket *);

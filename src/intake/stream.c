@@ -240,6 +240,11 @@ void stream_refuse(struct stream *s)
 	shutdown(s->fd, SHUT_RD);
 }
 
+void stream_say_end(struct stream *s)
+{
+	shutdown(s->fd, SHUT_WR);
+}
+
 void stream_end(struct stream *s)
 {
 	s->is_ended = true;

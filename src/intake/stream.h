@@ -71,6 +71,10 @@ enum stream_state stream_receive(struct stream *, struct journal *,
  * were sent can still be received. */
 void stream_refuse(struct stream *);
 
+/* Tell a sender over the network that its connection should end: it reads the
+ * end of the stream.  Bytes can still be received. */
+void stream_say_end(struct stream *);
+
 /* Receive nothing more; the next stream_receive ends the stream. */
 void stream_end(struct stream *);
 

@@ -343,6 +343,9 @@ bool journal_take(struct journal *j, struct journal_entry *out)
 		.arrival_ns = item->arrival_ns,
 		.input = (uint16_t)((item->input & JOURNAL_INPUT_MARK) |
 				    c->number_of[journal_row_of(item->input)]),
+		.half_deaths = c->suspect_count > 0
+				       ? journal_half_deaths_at(j, c->seq)
+				       : 0,
 	};
 	c->read += journal_item_bytes(item->length);
 	c->seq++;
@@ -419,6 +422,8 @@ void journal_commit(struct journal *j, const void *counters, size_t bytes)
 	settled();
 	c->hold_seq = UINT64_MAX;
 	c->found_notes = 0;
+	if (c->suspect_count > 0)
+		journal_forget_suspects(j);
 }
 
 const void *journal_counters(const struct journal *j, size_t *bytes)

@@ -52,11 +52,15 @@
  * cost one datagram (seen once in 2,000 kills with 2,000 syncs a second).
  * One process owns the file at a time: it is locked with flock.
  *
+ * The file holds which message the consumer works on, at the cost of one store
+ * for each.  So the next process knows which message a process died of, and how
+ * often that has happened.
+ *
  * Threads: one thread produces (journal_slots, journal_append, journal_offer,
- * journal_room, journal_stats) and one consumes (journal_take,
- * journal_is_repeating, journal_note, journal_noted, journal_commit,
- * journal_counters).  Both may call journal_pending_bytes and
- * journal_ring_bytes. */
+ * journal_room, journal_stats) and one consumes (journal_take, journal_begin,
+ * journal_rest, journal_has_suspects, journal_is_repeating, journal_note,
+ * journal_noted, journal_commit, journal_counters).  Both may call
+ * journal_work, journal_pending_bytes and journal_ring_bytes. */
 #ifndef JOURNAL_JOURNAL_H
 #define JOURNAL_JOURNAL_H
 
@@ -95,6 +99,9 @@ struct journal_opts {
 	unsigned slots;	       /* datagrams for one recvmmsg */
 	size_t counters_bytes; /* the most that journal_commit stores */
 	int64_t wait_ms;       /* how long to wait for the lock, or 0 */
+	/* The previous process was killed from outside, so the message that it
+	 * worked on is hardly the reason. */
+	bool died_of_other;
 	/* The inputs by number, at most JOURNAL_INPUTS_MAX, each with a
 	 * different address; borrowed until journal_open returns.  Without
 	 * inputs, rows are not described and entries keep the numbers of their
@@ -115,6 +122,7 @@ struct journal_found {
 	uint64_t messages;    /* not committed; includes: */
 	uint64_t from_slots;  /* received, but not yet appended */
 	uint64_t noted;	      /* taken by a batch that was not committed */
+	bool died_at_work;    /* the last process, while it worked on one */
 	char damaged[256];    /* the old file's new name; "" if it was good */
 	char why[128];	      /* why the file was renamed */
 	bool is_written_back; /* the file is on a device, see above */
@@ -127,6 +135,9 @@ struct journal_entry {
 	/* The input's number, and perhaps JOURNAL_INPUT_MARK.  Messages of
 	 * removed inputs have numbers from input_count on. */
 	uint16_t input;
+	/* How many processes died while they worked on it, times two: a
+	 * process that was killed from outside counts half. */
+	unsigned half_deaths;
 };
 
 /* Open or create the journal and recover its messages.  NULL on failure, also
@@ -174,6 +185,19 @@ size_t journal_room(struct journal *);
  * process had not committed, so that it makes the same lines.  So at the end of
  * that batch the result is false until journal_commit. */
 bool journal_take(struct journal *, struct journal_entry *) MUST_USE;
+
+/* Note in the file that the consumer works on this message from now on. */
+void journal_begin(struct journal *, const struct journal_entry *);
+
+/* The consumer works on no message: call it before writing or sleeping. */
+void journal_rest(struct journal *);
+
+/* What the consumer works on: 0 while it rests, else another value for each
+ * message. */
+uint64_t journal_work(const struct journal *);
+
+/* Whether a message that is not committed has killed a process. */
+bool journal_has_suspects(const struct journal *);
 
 /* Whether that repeated batch is not yet committed.  The caller must take all
  * of its messages before it commits, because the commit erases the notes. */

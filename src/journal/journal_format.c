@@ -22,6 +22,7 @@ static_assert(offsetof(struct journal_header, geometry) == 16, "header");
 static_assert(offsetof(struct journal_header, check) == 48, "header");
 static_assert(offsetof(struct journal_header, head) == 64, "header");
 static_assert(offsetof(struct journal_header, tail) == 192, "header");
+static_assert(offsetof(struct journal_header, work) == 256, "header");
 static_assert(sizeof(struct journal_head_block) == 40, "head");
 static_assert(sizeof(struct journal_tail_block) == 40, "tail");
 static_assert(sizeof(struct append_note) == 48, "no padding");

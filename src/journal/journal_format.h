@@ -38,6 +38,7 @@ enum {
 	JOURNAL_COUNTERS_BYTES_MAX = 1 << 20,
 	JOURNAL_SKIP_BYTES = 8,
 	JOURNAL_WHY_BYTES = 128,
+	JOURNAL_SUSPECTS_MAX = 8,
 };
 
 /* In a slot's msg_len: nothing arrived here. */
@@ -83,6 +84,11 @@ struct journal_header {
 	_Atomic uint64_t noted_number; /* of the commit before the batch */
 	_Atomic uint64_t noted_end_seq;
 	_Atomic uint64_t noted_count;
+	/* The consumer's, see journal_work.c.  The producer does not read this
+	 * line, which changes with each message.  All are 0 in a file that an
+	 * older version of this version 2 made. */
+	_Alignas(JOURNAL_LINE_BYTES) _Atomic uint64_t work;
+	_Atomic uint64_t suspects[JOURNAL_SUSPECTS_MAX];
 };
 
 struct journal_noted {

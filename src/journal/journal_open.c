@@ -272,6 +272,11 @@ static bool carry_over(struct journal *to, struct journal *from)
 		memcpy(journal_row_at(&to->view, 0),
 		       journal_row_at(&from->view, 0),
 		       JOURNAL_INPUTS_MAX * row_bytes);
+	struct journal_header *h = to->view.header;
+	const struct journal_header *old = from->view.header;
+	atomic_store(&h->work, atomic_load(&old->work));
+	for (size_t i = 0; i < JOURNAL_SUSPECTS_MAX; i++)
+		atomic_store(&h->suspects[i], atomic_load(&old->suspects[i]));
 	struct journal_walk walk = journal_walk_of(&c.state);
 	struct journal_entry entry;
 	p->stats.appended_total = walk.seq;
@@ -450,6 +455,7 @@ struct journal *journal_open(const struct journal_opts *opts,
 		return NULL;
 	const struct journal_consumer *c = &j->consumer;
 	found->is_written_back = j->is_written_back;
+	found->died_at_work = journal_find_suspects(j, opts->died_of_other);
 	found->messages = j->producer.stats.appended_total - c->seq;
 	if (c->hold_seq != UINT64_MAX)
 		found->noted = c->hold_seq - c->seq;

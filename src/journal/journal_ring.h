@@ -4,6 +4,7 @@
  *     journal.c         appends, takes, commits
  *     journal_slots.c   slots for recvmmsg
  *     journal_inputs.c  the table of inputs
+ *     journal_work.c    what the consumer works on, and what killed it
  *     journal_open.c    opening and recovery */
 #ifndef JOURNAL_JOURNAL_RING_H
 #define JOURNAL_JOURNAL_RING_H
@@ -43,6 +44,8 @@ struct journal_consumer {
 	uint64_t found_notes;
 	uint8_t number_of[JOURNAL_INPUTS_MAX]; /* by row */
 	struct journal_region notes;
+	uint64_t suspects[JOURNAL_SUSPECTS_MAX]; /* as in the header */
+	size_t suspect_count;
 	void *counters; /* as found; NULL: none */
 	size_t counters_bytes;
 };
@@ -95,6 +98,16 @@ bool journal_put(struct journal *, const struct journal_entry *) MUST_USE;
 
 /* Publish all messages up to the head. */
 void journal_publish(struct journal *);
+
+/* After opening: the message that the previous process worked on becomes a
+ * suspect.  False without such a message. */
+bool journal_find_suspects(struct journal *, bool died_of_other);
+
+/* Twice the number of processes that have died of this message. */
+unsigned journal_half_deaths_at(const struct journal *, uint64_t seq);
+
+/* After a commit: messages that are done are no suspects any more. */
+void journal_forget_suspects(struct journal *);
 
 /* Empty the slot for its next use by recvmmsg. */
 void journal_make_ready(struct mmsghdr *slot);

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "conf/conf.h"
 #include "conf/conf_keys.h"
+#include "output/format_text.h"
 #include "output/kinds.h"
 
 /* clang-format off */
@@ -21,9 +22,14 @@ const struct conf_key_spec format_common_keys[] = {
 	{"Format", CONF_CHOICE, .default_text = "out_file",
 	 .help = "How a line looks: out_file, plain (JSON), template, csv or "
 		 "ltsv."},
-	{"Escape", CONF_BOOL, .default_text = "on",
-	 .help = "Escape control characters inside values, so that a value "
-		 "cannot forge a line."},
+	{"Escape", CONF_CHOICE, .default_text = "on",
+	 .help = "on escapes control characters inside values, so that a value "
+		 "cannot forge a line; reversible also doubles each backslash; "
+		 "off escapes nothing."},
+	{"UTF8", CONF_CHOICE, .default_text = "escape",
+	 .help = "What a byte that is not UTF-8 becomes: escape (the text "
+		 "\\xHH), replace (U+FFFD) or keep (unchanged, as in Fluent "
+		 "Bit)."},
 	{.name = NULL},
 };
 
@@ -67,21 +73,45 @@ static const struct format_ops *find_kind(struct conf_section *s, struct err *e)
 		       : NULL;
 }
 
+static bool read_escape(struct conf_section *s, bool *is_raw, unsigned *escape,
+			struct err *e)
+{
+	static const char *const words[] = {"escape", "replace", "keep", NULL};
+	static const unsigned bad[] = {FORMAT_BAD_ESCAPED, FORMAT_BAD_REPLACED,
+				       FORMAT_RAW};
+	const char *text = NULL;
+	bool is_on = true;
+	size_t word = 0;
+	if (!conf_get_text(s, "Escape", &text, e) ||
+	    !conf_get_choice(s, "UTF8", words, &word, e))
+		return false;
+	*escape = bad[word];
+	if (text != NULL && strcasecmp(text, "reversible") == 0)
+		*escape |= FORMAT_BACKSLASH;
+	else if (!conf_get_bool(s, "Escape", &is_on, e))
+		return false;
+	*is_raw = !is_on;
+	*escape |= is_on ? FORMAT_LINE : FORMAT_RAW;
+	return true;
+}
+
 struct format *format_open(struct conf_section *s, struct err *e)
 {
-	bool escape = true;
+	bool is_raw;
+	unsigned escape;
 	conf_declare(s, format_common_keys);
 	for (size_t i = 0; format_kinds[i] != NULL; i++)
 		if (format_kinds[i]->keys != NULL)
 			conf_declare(s, format_kinds[i]->keys);
 	const struct format_ops *kind = find_kind(s, e);
-	if (kind == NULL || !conf_get_bool(s, "Escape", &escape, e))
+	if (kind == NULL || !read_escape(s, &is_raw, &escape, e))
 		return NULL;
 	struct format *f = kind->open(s, e);
 	if (f == NULL)
 		return NULL;
 	f->ops = kind;
-	f->is_raw = !escape;
+	f->is_raw = is_raw;
+	f->escape = escape;
 	ignore_keys(s, kind);
 	return f;
 }

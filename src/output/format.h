@@ -4,8 +4,8 @@
  * A format is one file with one `const struct format_ops` and one row in
  * output/kinds.h.  A line ends with '\n' and contains no other: control
  * characters inside a value are escaped, so that no value can forge a second
- * line (CWE-117).  With Escape off, the bytes are written as Fluent Bit writes
- * them.  render runs in the pipeline thread. */
+ * line (CWE-117).  With Escape off and UTF8 keep, the bytes are written as
+ * Fluent Bit writes them.  render runs in the pipeline thread. */
 #ifndef OUTPUT_FORMAT_H
 #define OUTPUT_FORMAT_H
 
@@ -35,8 +35,9 @@ struct format_ops {
 
 struct format { /* each kind embeds this as its first member */
 	const struct format_ops *ops;
-	bool is_raw;   /* Escape off */
-	bool has_head; /* call render_head */
+	bool is_raw;	 /* Escape off */
+	unsigned escape; /* what is escaped in values: enum format_escape */
+	bool has_head;	 /* call render_head */
 };
 
 /* Open the format that the section's Format names, by default out_file.

@@ -24,15 +24,15 @@ struct csv {
 
 static const struct conf_key_spec keys[] = {
 	{"Delimiter", CONF_CHOICE, .default_text = "comma",
-	 .help = "What separates columns: comma, tab or space."},
+	 .help = "What separates columns: a character, or comma, tab, space."},
 	{"csv_column_names", CONF_BOOL, .default_text = "off",
 	 .help = "Begin an empty file with a line of column names."},
 	{.name = NULL},
 };
 
-static enum format_escape escape_of(const struct format *f)
+static unsigned escape_of(const struct format *f)
 {
-	return f->is_raw ? FORMAT_RAW : FORMAT_COLUMN;
+	return f->escape | (f->is_raw ? 0 : FORMAT_QUOTES);
 }
 
 static struct format *open_csv(struct conf_section *s, struct err *e)
@@ -52,7 +52,7 @@ static void render_csv(struct format *f, const struct record *r,
 		       struct buf *out)
 {
 	const struct csv *csv = (const struct csv *)f;
-	enum format_escape escape = escape_of(f);
+	unsigned escape = escape_of(f);
 	format_put_exact_time(out, r->time_ns);
 	for (size_t i = 0; i < r->count; i++) {
 		buf_put_char(out, csv->delimiter);
@@ -65,7 +65,7 @@ static void render_names(struct format *f, const struct record *r,
 			 struct buf *out)
 {
 	const struct csv *csv = (const struct csv *)f;
-	enum format_escape escape = escape_of(f);
+	unsigned escape = escape_of(f);
 	buf_put_text(out, "timestamp");
 	for (size_t i = 0; i < r->count; i++) {
 		buf_put_char(out, csv->delimiter);

@@ -13,12 +13,11 @@ static const struct {
 
 enum { NAME_COUNT = sizeof names / sizeof *names };
 
-static const char *name_of(char delimiter)
+/* A quote would end a text in quotes, and a control character is escaped. */
+static bool is_delimiter(const char *text)
 {
-	for (size_t i = NAME_COUNT; i-- > 0;)
-		if (names[i].delimiter == delimiter)
-			return names[i].name;
-	return "a colon";
+	unsigned char c = (unsigned char)text[0];
+	return c > ' ' && c < 0x7f && c != '"' && text[1] == '\0';
 }
 
 bool format_delimiter_get(struct conf_section *s, const char *key, char *out,
@@ -35,7 +34,13 @@ bool format_delimiter_get(struct conf_section *s, const char *key, char *out,
 		*out = names[i].delimiter;
 		return true;
 	}
-	conf_warn(s, key, "\"%s\" is not tab, space or comma; using %s", text,
-		  name_of(*out));
-	return true;
+	if (is_delimiter(text)) {
+		*out = text[0];
+		return true;
+	}
+	return conf_err(
+		s, e,
+		"%s \"%s\" is not a delimiter; use one character such as "
+		"; or |, or tab, space, comma",
+		key, text);
 }

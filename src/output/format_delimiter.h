@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* format_delimiter - the delimiters that Fluent Bit knows by name. */
+/* format_delimiter - the character between columns. */
 #ifndef OUTPUT_FORMAT_DELIMITER_H
 #define OUTPUT_FORMAT_DELIMITER_H
 
@@ -10,8 +10,9 @@
 
 struct conf_section;
 
-/* Read a key with the value `\t`, tab, space or comma.  As in Fluent Bit, any
- * other value leaves the default in *out; a warning is logged. */
+/* Read a key with the value `\t`, tab, space or comma, which Fluent Bit knows,
+ * or any printable ASCII character but the double quote.  Without the key, *out
+ * stays. */
 bool format_delimiter_get(struct conf_section *, const char *key, char *out,
 			  struct err *) MUST_USE;
 

@@ -20,7 +20,7 @@ struct ltsv {
 
 static const struct conf_key_spec keys[] = {
 	{"Delimiter", CONF_CHOICE, .default_text = "tab",
-	 .help = "What separates fields: comma, tab or space."},
+	 .help = "What separates fields: a character, or comma, tab, space."},
 	{"Label_Delimiter", CONF_CHOICE, .default_text = ":",
 	 .help = "What separates a label from its value."},
 	{.name = NULL},
@@ -42,15 +42,14 @@ static void render_ltsv(struct format *f, const struct record *r,
 			struct buf *out)
 {
 	const struct ltsv *ltsv = (const struct ltsv *)f;
-	enum format_escape escape = f->is_raw ? FORMAT_RAW : FORMAT_LINE;
 	buf_put_text(out, "\"time\"");
 	buf_put_char(out, ltsv->label_delimiter);
 	format_put_time(out, r->time_ns);
 	for (size_t i = 0; i < r->count; i++) {
 		buf_put_char(out, ltsv->delimiter);
-		format_put_quoted(out, r->fields[i].key, escape);
+		format_put_quoted(out, r->fields[i].key, f->escape);
 		buf_put_char(out, ltsv->label_delimiter);
-		format_put_value(out, &r->fields[i].value, escape);
+		format_put_value(out, &r->fields[i].value, f->escape);
 	}
 	buf_put_char(out, '\n');
 }

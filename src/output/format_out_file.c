@@ -20,11 +20,11 @@ static struct format *open_out_file(struct conf_section *s, struct err *e)
 static void render_out_file(struct format *f, const struct record *r,
 			    struct buf *out)
 {
-	format_put_text(out, r->tag, f->is_raw ? FORMAT_RAW : FORMAT_LINE);
+	format_put_text(out, r->tag, f->escape);
 	buf_put(out, ": [", 3);
 	format_put_exact_time(out, r->time_ns);
 	buf_put(out, ", ", 2);
-	json_write_record(out, r);
+	json_write_record(out, format_bad_bytes(f), r);
 	buf_put(out, "]\n", 2);
 }
 

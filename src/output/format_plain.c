@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "output/format.h"
+#include "output/format_text.h"
 #include "output/kinds.h"
 #include "record/json.h"
 
@@ -18,8 +19,7 @@ static struct format *open_plain(struct conf_section *s, struct err *e)
 static void render_plain(struct format *f, const struct record *r,
 			 struct buf *out)
 {
-	(void)f;
-	json_write_record(out, r);
+	json_write_record(out, format_bad_bytes(f), r);
 	buf_put_char(out, '\n');
 }
 

@@ -89,7 +89,7 @@ static void put_text(struct buf *out, struct span text)
 }
 
 static void put_key(struct buf *out, const struct record *r,
-		    struct template_part *p, enum format_escape escape)
+		    struct template_part *p, unsigned escape)
 {
 	const struct value *v = record_first_at(r, p->key, &p->place);
 	if (v == NULL) /* with the braces around it */
@@ -129,14 +129,13 @@ static void render_template(struct format *f, const struct record *r,
 			    struct buf *out)
 {
 	struct template *t = (struct template *)f;
-	enum format_escape escape = f->is_raw ? FORMAT_RAW : FORMAT_LINE;
 	for (size_t i = 0; i < t->part_count; i++) {
 		struct template_part *p = &t->parts[i];
 		put_text(out, p->text);
 		if (p->kind == PART_TIME)
 			format_put_time(out, r->time_ns);
 		else if (p->kind == PART_KEY)
-			put_key(out, r, p, escape);
+			put_key(out, r, p, f->escape);
 	}
 	buf_put_char(out, '\n');
 }

@@ -9,6 +9,8 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/utf8.h"
+#include "output/format.h"
 #include "record/value.h"
 
 /* --- strings */
@@ -18,74 +20,99 @@ static bool is_control(unsigned char c)
 	return c < 0x20 || c == 0x7f;
 }
 
-/* Returns not 0 if one of eight bytes is a control character, by the usual
- * arithmetic on all bytes at once.  Only a byte that is one causes a borrow. */
-static uint64_t controls_of(uint64_t bytes)
+/* Returns not 0 if one of eight bytes is a control character, `also`, or no
+ * ASCII, by the usual arithmetic on all bytes at once.  Only such a byte causes
+ * a borrow. */
+static inline __attribute__((always_inline)) uint64_t special_of(
+	uint64_t bytes, unsigned char also)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);
-	uint64_t del = bytes ^ (ones * 0x7f);
-	uint64_t below_20 = (bytes - ones * 0x20) & ~bytes;
-	uint64_t equals_7f = (del - ones) & ~del;
-	return (below_20 | equals_7f) & (ones * 0x80);
+	uint64_t del = bytes ^ (ones * 0x7f), other = bytes ^ (ones * also);
+	uint64_t below_20 = bytes - ones * 0x20;
+	return (below_20 | (del - ones) | (other - ones) | bytes) &
+	       (ones * 0x80);
 }
 
-/* Each of these functions copies bytes and returns not 0 if there is a control
- * character.  Overlapping copies of fixed sizes cover any length without a loop
- * over bytes, and each byte is read once. */
-static inline uint64_t copy_16(char *to, const char *from)
+/* Each of these functions copies bytes and returns not 0 if one of them is
+ * special: a control character, `also`, or no ASCII.  Overlapping copies of
+ * fixed sizes cover any length without a loop over bytes, and each byte is read
+ * once. */
+static inline __attribute__((always_inline)) uint64_t copy_16(
+	char *to, const char *from, unsigned char also)
 {
 #ifdef __SSE2__
 	__m128i b = _mm_loadu_si128((const __m128i *)from);
-	const __m128i last = _mm_set1_epi8(0x1f), del = _mm_set1_epi8(0x7f);
+	const __m128i del = _mm_set1_epi8(0x7f), space = _mm_set1_epi8(' ');
+	const __m128i other = _mm_set1_epi8((char)also);
 	_mm_storeu_si128((__m128i *)to, b);
+	/* Bytes from 0x80 on are negative, so they are below a space, too. */
 	return (unsigned)_mm_movemask_epi8(
-		_mm_or_si128(_mm_cmpeq_epi8(_mm_max_epu8(b, last), last),
-			     _mm_cmpeq_epi8(b, del)));
+		_mm_or_si128(_mm_cmplt_epi8(b, space),
+			     _mm_or_si128(_mm_cmpeq_epi8(b, del),
+					  _mm_cmpeq_epi8(b, other))));
 #else
 	uint64_t bytes[2];
 	memcpy(bytes, from, sizeof bytes);
 	memcpy(to, bytes, sizeof bytes);
-	return controls_of(bytes[0]) | controls_of(bytes[1]);
+	return special_of(bytes[0], also) | special_of(bytes[1], also);
 #endif
 }
 
-static inline uint64_t copy_8_to_15(char *to, const char *from, size_t len)
+static inline __attribute__((always_inline)) uint64_t copy_8_to_15(
+	char *to, const char *from, size_t len, unsigned char also)
 {
 	uint64_t first, last;
 	memcpy(&first, from, sizeof first);
 	memcpy(&last, from + len - sizeof last, sizeof last);
 	memcpy(to, &first, sizeof first);
 	memcpy(to + len - sizeof last, &last, sizeof last);
-	return controls_of(first) | controls_of(last);
+	return special_of(first, also) | special_of(last, also);
 }
 
-static inline uint64_t copy_4_to_7(char *to, const char *from, size_t len)
+static inline __attribute__((always_inline)) uint64_t copy_4_to_7(
+	char *to, const char *from, size_t len, unsigned char also)
 {
 	uint32_t first, last;
 	memcpy(&first, from, sizeof first);
 	memcpy(&last, from + len - sizeof last, sizeof last);
 	memcpy(to, &first, sizeof first);
 	memcpy(to + len - sizeof last, &last, sizeof last);
-	return controls_of((uint64_t)first << 32 | last);
+	return special_of((uint64_t)first << 32 | last, also);
 }
 
-static uint64_t copy(char *to, const char *from, size_t len)
+/* `also` is a constant in each caller, so that it costs nothing if it is 0x7f,
+ * which is special anyway. */
+static inline __attribute__((always_inline)) uint64_t copy(char *to,
+							   const char *from,
+							   size_t len,
+							   unsigned char also)
 {
-	uint64_t controls = 0;
+	uint64_t special = 0;
 	if (len >= 16) {
 		for (size_t at = 0; at < len - 16; at += 16)
-			controls |= copy_16(to + at, from + at);
-		return controls | copy_16(to + len - 16, from + len - 16);
+			special |= copy_16(to + at, from + at, also);
+		return special | copy_16(to + len - 16, from + len - 16, also);
 	}
 	if (len >= 8)
-		return copy_8_to_15(to, from, len);
+		return copy_8_to_15(to, from, len, also);
 	if (len >= 4)
-		return copy_4_to_7(to, from, len);
+		return copy_4_to_7(to, from, len, also);
 	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)from[i];
 		to[i] = from[i];
-		controls |= is_control((unsigned char)from[i]);
+		special |= (unsigned char)(c - ' ') >= 0x7f - ' ' || c == also;
 	}
-	return controls;
+	return special;
+}
+
+static uint64_t copy_plain(char *to, const char *from, size_t len)
+{
+	return copy(to, from, len, 0x7f);
+}
+
+static uint64_t copy_reversible(char *to, const char *from, size_t len)
+{
+	return copy(to, from, len, '\\');
 }
 
 static void put_control(struct buf *out, unsigned char c)
@@ -106,51 +133,87 @@ static void put_control(struct buf *out, unsigned char c)
 	buf_put(out, escape, sizeof escape);
 }
 
-/* Control characters are rare: only text with one is copied twice. */
-static void put_escaped(struct buf *out, struct span s)
+static void put_bad_byte(struct buf *out, unsigned char c, unsigned escape)
+{
+	if ((escape & FORMAT_BAD_ESCAPED) != 0)
+		buf_printf(out, "\\x%02x", c);
+	else if ((escape & FORMAT_BAD_REPLACED) != 0)
+		buf_put(out, "\xef\xbf\xbd", 3);
+	else
+		buf_put_char(out, (char)c);
+}
+
+/* Append the character at the start of the text, and return its length. */
+static size_t put_one(struct buf *out, struct span s, unsigned escape)
+{
+	unsigned char c = (unsigned char)s.ptr[0];
+	uint32_t character = 0;
+	size_t len = 1;
+	if (c >= 0x80)
+		len = utf8_read((const unsigned char *)s.ptr, s.len,
+				&character);
+	if (len == 0) {
+		put_bad_byte(out, c, escape);
+		return 1;
+	}
+	if ((escape & FORMAT_LINE) != 0 && is_control(c))
+		put_control(out, c);
+	else if ((escape & FORMAT_LINE) != 0 && utf8_is_control(character))
+		buf_printf(out, "\\u%04x", (unsigned)character);
+	else if ((escape & FORMAT_BACKSLASH) != 0 && c == '\\')
+		buf_put(out, "\\\\", 2);
+	else
+		buf_put(out, s.ptr, len);
+	return len;
+}
+
+/* Only text with a special character is copied twice. */
+static void put_escaped(struct buf *out, struct span s, unsigned escape)
 {
 	if (s.len == 0)
 		return;
-	if (copy(buf_reserve(out, s.len), s.ptr, s.len) == 0) {
+	char *to = buf_reserve(out, s.len);
+	uint64_t special = (escape & FORMAT_BACKSLASH) != 0
+				   ? copy_reversible(to, s.ptr, s.len)
+				   : copy_plain(to, s.ptr, s.len);
+	if (special == 0) {
 		out->len += s.len;
 		return;
 	}
-	size_t from = 0;
-	for (size_t at = 0; at < s.len; at++) {
-		if (!is_control((unsigned char)s.ptr[at]))
-			continue;
-		buf_put(out, s.ptr + from, at - from);
-		put_control(out, (unsigned char)s.ptr[at]);
-		from = at + 1;
-	}
-	buf_put(out, s.ptr + from, s.len - from);
+	for (size_t at = 0; at < s.len;)
+		at += put_one(out, span_make(s.ptr + at, s.len - at), escape);
 }
 
 /* Append the text up to and with each quote, then the quote once more. */
-static void put_column(struct buf *out, struct span s)
+static void put_column(struct buf *out, struct span s, unsigned escape)
 {
 	const char *quote;
 	while (s.len > 0 && (quote = memchr(s.ptr, '"', s.len)) != NULL) {
 		size_t len = (size_t)(quote + 1 - s.ptr);
-		put_escaped(out, span_make(s.ptr, len));
+		put_escaped(out, span_make(s.ptr, len), escape);
 		buf_put_char(out, '"');
 		s = span_make(quote + 1, s.len - len);
 	}
-	put_escaped(out, s);
+	put_escaped(out, s, escape);
 }
 
-void format_put_text(struct buf *out, struct span s, enum format_escape escape)
+enum json_bad_bytes format_bad_bytes(const struct format *f)
 {
-	if (escape == FORMAT_LINE)
-		put_escaped(out, s);
-	else if (escape == FORMAT_COLUMN)
-		put_column(out, s);
-	else
-		buf_put_span(out, s);
+	return (f->escape & FORMAT_BAD_ESCAPED) != 0 ? JSON_BAD_ESCAPED
+						     : JSON_BAD_REPLACED;
 }
 
-void format_put_quoted(struct buf *out, struct span s,
-		       enum format_escape escape)
+void format_put_text(struct buf *out, struct span s, unsigned escape)
+{
+	if (escape == FORMAT_RAW)
+		buf_put_span(out, s);
+	else if ((escape & FORMAT_QUOTES) != 0)
+		put_column(out, s, escape);
+	else
+		put_escaped(out, s, escape);
+}
+
+void format_put_quoted(struct buf *out, struct span s, unsigned escape)
 {
 	buf_put_char(out, '"');
 	format_put_text(out, s, escape);
@@ -199,8 +262,7 @@ static void put_float(struct buf *out, double real)
 }
 
 /* Recursion is as deep as the value, and JSON_DEPTH_MAX limits that. */
-static void put_array(struct buf *out, const struct value *v,
-		      enum format_escape escape)
+static void put_array(struct buf *out, const struct value *v, unsigned escape)
 {
 	buf_put_char(out, '[');
 	for (uint32_t i = 0; i < v->count; i++) {
@@ -210,8 +272,7 @@ static void put_array(struct buf *out, const struct value *v,
 	buf_put_char(out, ']');
 }
 
-static void put_map(struct buf *out, const struct value *v,
-		    enum format_escape escape)
+static void put_map(struct buf *out, const struct value *v, unsigned escape)
 {
 	buf_put_char(out, '{');
 	for (uint32_t i = 0; i < v->count; i++) {
@@ -223,8 +284,7 @@ static void put_map(struct buf *out, const struct value *v,
 	buf_put_char(out, '}');
 }
 
-void format_put_value(struct buf *out, const struct value *v,
-		      enum format_escape escape)
+void format_put_value(struct buf *out, const struct value *v, unsigned escape)
 {
 	switch (v->type) {
 	case VALUE_NULL:

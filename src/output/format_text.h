@@ -4,32 +4,43 @@
  *
  *     5   1.500000   true   nil   "text"   [1, "x"]   {"k"=>"v", "n"=>nil}
  *
- * Text between quotes is written unchanged, except for control characters
- * (enum format_escape). */
+ * Text between quotes is written unchanged, except for what enum format_escape
+ * says. */
 #ifndef OUTPUT_FORMAT_TEXT_H
 #define OUTPUT_FORMAT_TEXT_H
 
 #include <stdint.h>
 
 #include "base/span.h"
+#include "record/json.h"
 
 struct buf;
+struct format;
 struct value;
 
+/* Sums of these say what is escaped. */
 enum format_escape {
-	FORMAT_RAW,    /* nothing is escaped */
-	FORMAT_LINE,   /* control characters: \n, \t, \u001b ... */
-	FORMAT_COLUMN, /* these, and a quote is doubled (RFC 4180) */
+	FORMAT_RAW = 0,
+	FORMAT_LINE = 1,	  /* control characters: \n, \u001b, \u2028 */
+	FORMAT_QUOTES = 2,	  /* a quote is doubled (RFC 4180) */
+	FORMAT_BACKSLASH = 4,	  /* a backslash is doubled */
+	FORMAT_BAD_ESCAPED = 8,	  /* a byte that is not UTF-8: \xHH */
+	FORMAT_BAD_REPLACED = 16, /* ... or U+FFFD */
+	FORMAT_COLUMN = FORMAT_LINE | FORMAT_QUOTES,
 };
 
+/* What the JSON formats make of a byte that is not UTF-8.  JSON cannot contain
+ * it, so UTF8 keep replaces it there. */
+enum json_bad_bytes format_bad_bytes(const struct format *);
+
 /* Append bytes, without quotes around them. */
-void format_put_text(struct buf *, struct span, enum format_escape);
+void format_put_text(struct buf *, struct span, unsigned escape);
 
 /* Append a value; strings have quotes. */
-void format_put_value(struct buf *, const struct value *, enum format_escape);
+void format_put_value(struct buf *, const struct value *, unsigned escape);
 
 /* Append a string in quotes. */
-void format_put_quoted(struct buf *, struct span, enum format_escape);
+void format_put_quoted(struct buf *, struct span, unsigned escape);
 
 /* Append seconds since 1970: with six digits after the point, rounded as a
  * double is, or exactly, with nine digits. */

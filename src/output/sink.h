@@ -49,6 +49,12 @@ struct sink_env {
 	bool dry_run;	    /* check everything, leave no trace */
 	bool is_only_route; /* one input, one output: Match is optional */
 	bool has_others;    /* other outputs must not wait for this one */
+	/* The directories with which the tags of records begin that filters
+	 * make, as "/log/out/" of the rule /log/out/$vhost.  The rest of such a
+	 * tag may come from a client.  NULL follows the last one. */
+	char *const *tag_roots;
+	bool has_rootless_tags; /* this sink may get a tag without such a
+	                         * directory */
 	const struct append_notes *notes; /* NULL: nothing is noted */
 	uint32_t number;  /* identifies the sink in its notes; set by the
 	                   * router */

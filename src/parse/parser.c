@@ -40,6 +40,7 @@ struct parser {
 	struct typed *types;
 	size_t type_count;
 	struct time_format *time; /* NULL: without Time_Format */
+	char *time_format;	  /* NULL: without */
 	char *time_key;
 	bool time_keep;
 	struct decode_field *decode; /* or NULL */
@@ -120,6 +121,7 @@ static bool take_time(struct parser *p, const struct parser_opts *opts,
 	p->time_keep = opts->time_keep;
 	if (opts->time.format == NULL)
 		return true;
+	p->time_format = mem_text(opts->time.format);
 	p->time = time_format_new(&opts->time, e);
 	return p->time != NULL;
 }
@@ -145,6 +147,7 @@ static void free_parser(struct parser *p)
 	decode_field_free(p->decode);
 	free(p->types);
 	free(p->groups);
+	free(p->time_format);
 	free(p->time_key);
 	free(p->name);
 	free(p);
@@ -178,6 +181,11 @@ fail:
 const char *parser_name(const struct parser *p)
 {
 	return p->name;
+}
+
+const char *parser_time_format(const struct parser *p)
+{
+	return p->time_format != NULL ? p->time_format : "";
 }
 
 /* Convert as strtoll, strtod and strtoull do: text after the number is ignored.
@@ -225,7 +233,7 @@ static bool read_time(struct parser *p, struct span text, int64_t now_ns,
 
 static enum parser_verdict apply_regex(struct parser *p, struct span text,
 				       int64_t now_ns, struct record *into,
-				       bool *bad_time)
+				       struct span *bad_time)
 {
 	if (!pattern_matches(p->pattern, text))
 		return pattern_hit_limit(p->pattern) ? PARSER_match_limit
@@ -242,7 +250,7 @@ static enum parser_verdict apply_regex(struct parser *p, struct span text,
 		if (g->is_time) {
 			bool fits = read_time(p, s, now_ns, into);
 			if (!fits)
-				*bad_time = true;
+				*bad_time = s.ptr != NULL ? s : SPAN("");
 			if (!fits || !p->time_keep)
 				continue;
 		}
@@ -322,7 +330,7 @@ static enum parser_verdict apply_pairs(struct parser *p, struct span text,
 }
 
 static void take_json_time(struct parser *p, int64_t now_ns,
-			   struct record *into, bool *bad_time)
+			   struct record *into, struct span *bad_time)
 {
 	size_t i = 0;
 	while (i < into->count && !is_time_key(p, into->fields[i].key))
@@ -330,7 +338,7 @@ static void take_json_time(struct parser *p, int64_t now_ns,
 	if (i == into->count || into->fields[i].value.type != VALUE_STRING)
 		return;
 	if (!read_time(p, into->fields[i].value.string, now_ns, into)) {
-		*bad_time = true;
+		*bad_time = into->fields[i].value.string;
 	} else if (!p->time_keep) {
 		into->count--;
 		memmove(into->fields + i, into->fields + i + 1,
@@ -358,9 +366,10 @@ static enum parser_verdict apply_json(struct parser *p, struct span text,
 
 enum parser_verdict parser_apply(struct parser *p, struct span text,
 				 int64_t now_ns, struct record *into,
-				 bool *bad_time)
+				 struct span *bad_time)
 {
 	enum parser_verdict verdict = PARSER_no_match;
+	*bad_time = span_make(NULL, 0);
 	switch (p->format) {
 	case PARSER_REGEX:
 		verdict = apply_regex(p, text, now_ns, into, bad_time);
@@ -373,8 +382,10 @@ enum parser_verdict parser_apply(struct parser *p, struct span text,
 		verdict = apply_pairs(p, text, now_ns, into);
 		break;
 	}
-	if (verdict != PARSER_parsed)
+	if (verdict != PARSER_parsed) {
+		*bad_time = span_make(NULL, 0);
 		return verdict;
+	}
 	if (p->decode != NULL)
 		decode_field_apply(p->decode, into);
 	if (p->json != NULL && p->time != NULL)

@@ -90,19 +90,22 @@ struct parser *parser_new(const struct parser_opts *, const char **wrong,
 /* Its name in the configuration. */
 const char *parser_name(const struct parser *);
 
+/* Its Time_Format, or "". */
+const char *parser_time_format(const struct parser *);
+
 /* Append the fields of the text to `into`, which must have no fields, and set
  * its time if the text has one.  now_ns gives the year if the text has none.
  * On any answer but PARSER_parsed, `into` is unchanged.  The text must live as
  * long as the record.
  *
  * If a time does not fit its format, the record keeps its own time, the field
- * with the time is left out (with json it stays), and *bad_time is set; else
- * *bad_time is not changed.  With ltsv and logfmt, the answer is then
- * PARSER_bad_pair_time, as in Fluent Bit, so that another parser can be tried.
- */
+ * with the time is left out (with json it stays), and *bad_time is its text,
+ * which lives as long as the record; else the ptr of *bad_time is NULL.  With
+ * ltsv and logfmt, the answer is then PARSER_bad_pair_time, as in Fluent Bit,
+ * so that another parser can be tried. */
 enum parser_verdict parser_apply(struct parser *, struct span text,
 				 int64_t now_ns, struct record *into,
-				 bool *bad_time);
+				 struct span *bad_time);
 
 /* The parsers of a configuration by name.  The set owns them. */
 struct parser_set *parser_set_new(void);

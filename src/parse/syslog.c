@@ -2,6 +2,7 @@
 #include "parse/syslog.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 #include "base/mem.h"
 #include "parse/time_format.h"
@@ -208,16 +209,41 @@ static bool is_host(struct span word)
 	return !span_is_empty(word);
 }
 
+/* A relay may put its own name for the sender in front: "RELAYED HOST TAG: ".
+ * Two words and a colon may also be plain text, so either the message must be
+ * JSON, or both words the same name. */
+static bool take_relayed_tag(struct syslog_cursor *c, struct span *host,
+			     struct span *ident, struct span *pid)
+{
+	struct span second = take_word(c);
+	if (!is_host(second) || !take_tag(c, ident, pid))
+		return false;
+	bool is_same = second.len == host->len &&
+		       strncasecmp(second.ptr, host->ptr, host->len) == 0;
+	struct syslog_cursor message = *c;
+	skip_spaces(&message);
+	if (!is_same && !take_char(&message, '{'))
+		return false;
+	*host = second;
+	return true;
+}
+
+static bool take_host_and_tag(struct syslog_cursor *c, struct span *host,
+			      struct span *ident, struct span *pid)
+{
+	*host = take_word(c);
+	if (!is_host(*host))
+		return false;
+	return take_tag(c, ident, pid) || take_relayed_tag(c, host, ident, pid);
+}
+
 /* Read "HOST TAG: message", "TAG: message" or only the message. */
 static void parse_bsd_rest(struct syslog_cursor c, struct record *r)
 {
 	struct span host = span_make(NULL, 0), ident, pid;
 	struct syslog_cursor at = c;
-	bool has_tag = take_tag(&at, &ident, &pid);
-	if (!has_tag) {
-		host = take_word(&at);
-		has_tag = is_host(host) && take_tag(&at, &ident, &pid);
-	}
+	bool has_tag = take_tag(&at, &ident, &pid) ||
+		       take_host_and_tag(&at, &host, &ident, &pid);
 	if (has_tag) {
 		add(r, SPAN("host"), host);
 		add(r, SPAN("ident"), ident);

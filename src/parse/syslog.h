@@ -3,6 +3,8 @@
  *
  *     <190>Nov 21 02:08:26 host nginx: {...}       RFC 3164 as nginx writes it
  *     <190>Nov 21 02:08:26 nginx: {...}            with nohostname
+ *     <190>Nov 21 02:08:26 10.0.0.1 host nginx: {...}  from a relay; host is
+ *                                                  the second name
  *     <34>Oct 11 22:14:15 mymachine su[123]: ...   RFC 3164 with a pid
  *     <165>1 2003-10-11T22:14:15.003Z host app 111 ID47 [a b="c"] text
  *                                                  RFC 5424

@@ -81,8 +81,38 @@ static int64_t seconds_of(const struct time_format *f,
 	return wall_s - (p->has_offset ? p->offset_s : f->offset_s);
 }
 
-/* Seconds since 1970.  Without a year, or without a date, choose the one
- * nearest to now.  seconds_of() chooses the zone. */
+/* The latest year that puts the time at most a day after now: a clock or a zone
+ * may be wrong by so much, and a line that is older was late. */
+static int64_t with_year(const struct time_format *f,
+			 const struct time_parts *p, int this_year,
+			 int64_t now_s)
+{
+	int year = this_year + 1;
+	int64_t s;
+	do
+		s = seconds_of(f, p, year);
+	while (s > now_s + S_PER_DAY && --year >= this_year - 1);
+	return s;
+}
+
+static int64_t on_nearest_day(const struct time_format *f, struct time_parts *p,
+			      const struct tm *today, int64_t now_s)
+{
+	int64_t nearest_s = 0, distance_s = INT64_MAX;
+	p->month = today->tm_mon + 1;
+	for (int i = -1; i <= 1; i++) {
+		p->day = today->tm_mday + i;
+		int64_t s = seconds_of(f, p, today->tm_year + 1900);
+		int64_t d = s > now_s ? s - now_s : now_s - s;
+		if (d < distance_s) {
+			nearest_s = s;
+			distance_s = d;
+		}
+	}
+	return nearest_s;
+}
+
+/* Seconds since 1970.  seconds_of() chooses the zone. */
 static int64_t resolve(const struct time_format *f, struct time_parts *p,
 		       int64_t now_s)
 {
@@ -94,27 +124,13 @@ static int64_t resolve(const struct time_format *f, struct time_parts *p,
 	struct tm today;
 	gmtime_r(&now, &today);
 	if (!has_date)
-		p->month = today.tm_mon + 1;
+		return on_nearest_day(f, p, &today, now_s);
 	if (p->month == 0)
 		p->month = 1;
 	if (p->day == 0)
 		p->day = 1;
-	if (p->has_year)
-		return seconds_of(f, p, p->year);
-
-	int64_t nearest_s = 0, distance_s = INT64_MAX;
-	for (int i = -1; i <= 1; i++) {
-		int year = today.tm_year + 1900 + (has_date ? i : 0);
-		if (!has_date)
-			p->day = today.tm_mday + i;
-		int64_t s = seconds_of(f, p, year);
-		int64_t d = s > now_s ? s - now_s : now_s - s;
-		if (d < distance_s) {
-			nearest_s = s;
-			distance_s = d;
-		}
-	}
-	return nearest_s;
+	return p->has_year ? seconds_of(f, p, p->year)
+			   : with_year(f, p, today.tm_year + 1900, now_s);
 }
 
 static const char *expansion_of(char conversion)

@@ -5,9 +5,9 @@
  *     %Y-%m-%dT%H:%M:%S.%L%z                     %L: 1 to 9 digits
  *
  * This file alone decides what a text leaves open:
- * - without a year: the year in which the time is nearest to `now_ns`, so a
- *   line of 31 December read on 1 January belongs to last year; without a date:
- *   the nearest day;
+ * - without a year: the latest year that puts the time at most one day after
+ *   `now_ns`, so a line of 31 December read on 1 January belongs to last year;
+ *   without a date: the nearest day;
  * - without a zone: the offset or zone of the opts, else the zone in TZ at the
  *   start of the process, else UTC. A format that ends in %SZ or %LZ means UTC.
  *   %Z accepts the names of TZ's zone and well-known ones; other names only if

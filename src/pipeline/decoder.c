@@ -87,18 +87,28 @@ static void log_unparsed(struct decoder *d, const struct message *m,
 			 log_quoted(m->bytes, quoted));
 }
 
-static void count_bad_time(struct decoder *d)
+/* The part of a message that has the header's time. */
+static struct span beginning_of(struct span bytes)
 {
+	enum { TIME_BYTES = 40 };
+	return span_make(bytes.ptr,
+			 bytes.len < TIME_BYTES ? bytes.len : TIME_BYTES);
+}
+
+static void count_bad_time(struct decoder *d, const char *parser,
+			   const char *format, struct span text)
+{
+	char quoted[LOG_QUOTED_BYTES];
 	d->stats.bad_time_total++;
 	log_rated(&d->time_rate, LOG_WARN, "input",
-		  "input=%s err=\"the time does not fit its format\" "
-		  "action=\"using the arrival time\"",
-		  d->name);
+		  "input=%s parser=%s err=\"the time does not fit its format\" "
+		  "format=\"%s\" text=%s action=\"using the arrival time\"",
+		  d->name, parser, format, log_quoted(text, quoted));
 }
 
 static bool run_parser(struct decoder *d, struct message *m, struct record *r)
 {
-	bool bad_time = false;
+	struct span bad_time;
 	enum parser_verdict verdict =
 		parser_apply(d->parser, m->bytes, m->arrival_ns, r, &bad_time);
 	if (verdict != PARSER_parsed) {
@@ -106,8 +116,9 @@ static bool run_parser(struct decoder *d, struct message *m, struct record *r)
 		log_unparsed(d, m, verdict);
 		return false;
 	}
-	if (bad_time)
-		count_bad_time(d);
+	if (bad_time.ptr != NULL)
+		count_bad_time(d, parser_name(d->parser),
+			       parser_time_format(d->parser), bad_time);
 	return true;
 }
 
@@ -117,7 +128,8 @@ static void run_syslog(struct decoder *d, struct message *m, struct record *r)
 	case SYSLOG_PARSED:
 		break;
 	case SYSLOG_BAD_TIME:
-		count_bad_time(d);
+		count_bad_time(d, "built-in", "RFC 3164 or RFC 5424",
+			       beginning_of(m->bytes));
 		break;
 	case SYSLOG_NO_PRI:
 		d->stats.no_pri_total++;

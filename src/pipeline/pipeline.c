@@ -31,6 +31,7 @@
 #include "output/router.h"
 #include "pipeline/counters.h"
 #include "pipeline/cpu_share.h"
+#include "pipeline/outputs.h"
 #include "pipeline/wakeup.h"
 #include "record/record.h"
 
@@ -51,7 +52,8 @@ enum {
 	WIDE_JOURNAL_PART = 4,
 	BACKOFF_MIN_MS = 100,
 	BACKOFF_MAX_MS = 5000,
-	IDLE_SLEEP_MS = 30000, /* sinks close idle files then */
+	IDLE_SLEEP_MS = 30000,	 /* sinks close idle files then */
+	HALF_DEATHS_MAX = 2 * 2, /* then a message is set aside */
 };
 
 /* With a slow hook, lines and orders must not wait for a full batch. */
@@ -61,12 +63,14 @@ enum {
 
 struct pipeline {
 	struct pipeline_opts opts;
+	struct outputs outputs;
 	pthread_t thread;
 	bool has_thread;
 	struct arena *arena;
 	struct pipeline_totals totals;
 	struct counters *counters; /* of the view, for the journal */
 	struct log_rate blocked_rate;
+	bool has_set_aside; /* a message of this batch */
 	struct cpu_share share;
 	int64_t limit_read_ns;
 	int64_t now_ns;	  /* when the clock was last read */
@@ -106,6 +110,12 @@ void pipeline_stop_retrying(struct pipeline *p)
 	wakeup_order(&p->wakeup, ORDER_STOP_RETRYING);
 }
 
+uint64_t pipeline_work(const struct pipeline *p, const char **filter)
+{
+	*filter = chain_working(p->opts.chain);
+	return journal_work(p->opts.journal);
+}
+
 /* --- the counters */
 
 static void publish(struct pipeline *p, bool is_blocked)
@@ -114,6 +124,7 @@ static void publish(struct pipeline *p, bool is_blocked)
 	struct pipeline_view *v = &p->view;
 	v->totals = p->totals;
 	v->is_blocked = is_blocked;
+	v->has_suspects = journal_has_suspects(p->opts.journal);
 	v->cpu_limit = p->share.limit;
 	v->throttled_ns = p->throttled_ns;
 	for (size_t i = 0; i < v->decoder_count; i++)
@@ -205,9 +216,7 @@ static void commit(struct pipeline *p)
 	size_t bytes;
 	const void *block = counters_pack(p->counters, &bytes);
 	journal_commit(p->opts.journal, block, bytes);
-	router_committed(p->opts.router);
-	if (p->opts.dead_letter != NULL)
-		dead_letter_committed(p->opts.dead_letter);
+	outputs_committed(&p->outputs);
 	p->opts.on_progress(p->opts.data, false);
 }
 
@@ -233,6 +242,24 @@ static void settle_unanswered(struct pipeline *p, const struct message *message,
 		p->totals.dropped[message->reason]++;
 }
 
+/* Why the message becomes no record: DROP_unrouted if it becomes one. */
+static enum drop_reason refusal_of(struct pipeline *p,
+				   const struct journal_entry *entry)
+{
+	if (entry->bytes.len == 0)
+		return DROP_empty;
+	if (entry->half_deaths < HALF_DEATHS_MAX)
+		return DROP_unrouted;
+	p->has_set_aside = true;
+	log_line(LOG_ERROR, "pipeline",
+		 "input=%s bytes=%zu err=\"two workers died while they "
+		 "processed this message\" reason=killed_worker action=\"%s\"",
+		 decoder_name(p->opts.decoders[entry->input]), entry->bytes.len,
+		 p->opts.dead_letter != NULL ? "keeping it in Dead_Letter"
+					     : "dropping it");
+	return DROP_killed_worker;
+}
+
 static void run_message(struct pipeline *p, struct journal_entry *entry)
 {
 	struct span peer_address = peer_address_take(entry);
@@ -240,12 +267,10 @@ static void run_message(struct pipeline *p, struct journal_entry *entry)
 		.bytes = entry->bytes,
 		.peer_address = peer_address,
 		.arrival_ns = entry->arrival_ns,
-		.reason = DROP_unrouted,
+		.reason = refusal_of(p, entry),
 	};
 	struct decoder *decoder = p->opts.decoders[entry->input];
-	if (entry->bytes.len == 0) {
-		message.reason = DROP_empty;
-	} else {
+	if (message.reason == DROP_unrouted) {
 		struct record *r = decoder_decode(decoder, &message, p->arena);
 		if (r == NULL)
 			message.reason = DROP_unparsed;
@@ -278,6 +303,7 @@ static void throttle(struct pipeline *p)
 		cpu_share_pause_ns(&p->share, now_ns, clock_cpu_ns());
 	if (pause_ns == 0)
 		return;
+	journal_rest(p->opts.journal);
 	wakeup_sleep(&p->wakeup, pause_ns);
 	p->now_ns = clock_mono_ns();
 	p->throttled_ns += p->now_ns - now_ns;
@@ -289,7 +315,7 @@ static bool is_full(const struct pipeline *p, size_t messages, size_t bytes)
 {
 	if (messages == 0 || journal_is_repeating(p->opts.journal))
 		return false;
-	if (p->now_ns - p->began_ns >= BATCH_NS_MAX)
+	if (p->has_set_aside || p->now_ns - p->began_ns >= BATCH_NS_MAX)
 		return true;
 	size_t lines_bytes, files;
 	router_batch(p->opts.router, &lines_bytes, &files);
@@ -308,16 +334,19 @@ static bool take_batch(struct pipeline *p)
 	size_t messages = 0, bytes = 0;
 	unsigned until_clock = 0;
 	p->began_ns = p->now_ns = clock_mono_ns();
+	p->has_set_aside = false;
 	while (!is_full(p, messages, bytes) &&
 	       journal_take(p->opts.journal, &entry)) {
 		if (until_clock-- == 0) {
 			throttle(p);
 			until_clock = p->share.messages - 1;
 		}
+		journal_begin(p->opts.journal, &entry);
 		run_message(p, &entry);
 		messages++;
 		bytes += entry.bytes.len;
 	}
+	journal_rest(p->opts.journal);
 	return messages > 0;
 }
 
@@ -331,42 +360,18 @@ static void log_blocked(struct pipeline *p, int64_t wait_ms)
 		  journal_ring_bytes(p->opts.journal), (long long)wait_ms);
 }
 
-static enum sink_flush flush_all(struct pipeline *p)
-{
-	int64_t now_ns = clock_mono_ns();
-	enum sink_flush answer = router_flush(p->opts.router, now_ns);
-	if (p->opts.dead_letter != NULL &&
-	    dead_letter_flush(p->opts.dead_letter, now_ns) == SINK_BLOCKED)
-		answer = SINK_BLOCKED;
-	return answer;
-}
-
-static void reopen_all(struct pipeline *p)
-{
-	router_reopen(p->opts.router);
-	if (p->opts.dead_letter != NULL)
-		dead_letter_reopen(p->opts.dead_letter);
-}
-
-static void drop_buffered(struct pipeline *p)
-{
-	router_drop_buffered(p->opts.router);
-	if (p->opts.dead_letter != NULL)
-		dead_letter_drop_buffered(p->opts.dead_letter);
-}
-
 /* Write the batch and commit it.  False if it is left for the next process. */
 static bool flush(struct pipeline *p, struct orders *orders)
 {
 	struct backoff backoff = {.min_ms = BACKOFF_MIN_MS,
 				  .max_ms = BACKOFF_MAX_MS};
-	while (flush_all(p) == SINK_BLOCKED) {
+	while (outputs_flush(&p->outputs) == SINK_BLOCKED) {
 		if (orders->leave)
 			return false;
 		if (orders->stop_retrying) {
 			if (p->opts.is_durable)
 				return false;
-			drop_buffered(p);
+			outputs_drop_buffered(&p->outputs);
 			break;
 		}
 		publish(p, true);
@@ -375,21 +380,10 @@ static bool flush(struct pipeline *p, struct orders *orders)
 		log_blocked(p, wait_ms);
 		*orders = wakeup_wait(&p->wakeup, wait_ms, true);
 		if (orders->reopen)
-			reopen_all(p);
+			outputs_reopen(&p->outputs);
 	}
 	commit(p);
 	return true;
-}
-
-static bool has_queued_lines(const struct pipeline *p)
-{
-	const char *name;
-	const struct sink *sink;
-	for (size_t i = 0; router_sink(p->opts.router, i, &name, &sink); i++)
-		if (sink->stats.lines_queued > 0)
-			return true;
-	return p->opts.dead_letter != NULL &&
-	       dead_letter_stats(p->opts.dead_letter)->lines_queued > 0;
 }
 
 /* Run batches until the journal is empty.  False when it is time to leave. */
@@ -401,7 +395,7 @@ static bool run_batches(struct pipeline *p, struct orders *orders)
 			return false;
 		*orders = wakeup_wait(&p->wakeup, 0, false);
 		if (orders->reopen)
-			reopen_all(p);
+			outputs_reopen(&p->outputs);
 	}
 	return !orders->leave;
 }
@@ -410,19 +404,21 @@ static bool run_batches(struct pipeline *p, struct orders *orders)
  * attempt, even if they would not be due yet. */
 static void end_well(struct pipeline *p, struct orders *orders)
 {
-	reopen_all(p);
+	outputs_reopen(&p->outputs);
 	if (!flush(p, orders))
 		return;
-	drop_buffered(p);
+	outputs_drop_buffered(&p->outputs);
 	commit(p);
 }
 
 static struct orders sleep_until_woken(struct pipeline *p)
 {
-	int64_t sleep_ms = has_queued_lines(p) ? BACKOFF_MIN_MS : IDLE_SLEEP_MS;
+	int64_t sleep_ms = outputs_have_queued_lines(&p->outputs)
+				   ? BACKOFF_MIN_MS
+				   : IDLE_SLEEP_MS;
 	struct orders orders = wakeup_wait(&p->wakeup, sleep_ms, false);
 	if (orders.reopen)
-		reopen_all(p);
+		outputs_reopen(&p->outputs);
 	return orders;
 }
 
@@ -452,6 +448,7 @@ struct pipeline *pipeline_start(const struct pipeline_opts *opts, struct err *e)
 {
 	struct pipeline *p = mem_new(1, sizeof *p);
 	p->opts = *opts;
+	p->outputs = (struct outputs){opts->router, opts->dead_letter};
 	p->arena = arena_new(ARENA_BYTES);
 	wakeup_init(&p->wakeup);
 	pthread_mutex_init(&p->view_lock, NULL);

@@ -11,6 +11,10 @@
  * doubling to 5 s.  Under a CPU limit it throttles itself, so that receiving
  * always has CPU left (pipeline/cpu_share.h).
  *
+ * A message during which a worker died is tried once more.  If that kills a
+ * worker too, the message becomes a dead letter or is dropped, as
+ * DROP_killed_worker, and is committed before the next one is tried.
+ *
  * The counters are published as one consistent copy at the end of each batch.
  * In every copy:
  *     taken = written + dropped{reason} + dead_lettered + queued in the sinks
@@ -91,7 +95,8 @@ struct pipeline_totals {
 /* The copy that the metrics read. */
 struct pipeline_view {
 	struct pipeline_totals totals;
-	bool is_blocked; /* the disk rejects writes */
+	bool is_blocked;   /* the disk rejects writes */
+	bool has_suspects; /* a message that killed a worker is not done */
 	struct cpu_limit cpu_limit;
 	int64_t throttled_ns; /* time spent leaving CPU to receiving */
 	struct decoder_view *decoders;
@@ -122,6 +127,10 @@ void pipeline_leave(struct pipeline *);
 /* While finishing: if the next attempt to write fails, leave the messages in
  * the journal.  If the journal is in memory, drop them as DROP_write_failed. */
 void pipeline_stop_retrying(struct pipeline *);
+
+/* What the thread works on: 0 if on no message, else another value for each.
+ * *filter is the name of the filter at work, or NULL.  Any thread may ask. */
+uint64_t pipeline_work(const struct pipeline *, const char **filter);
 
 /* Join the thread (after on_finished) and free. */
 void pipeline_free(struct pipeline *);

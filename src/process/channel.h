@@ -9,9 +9,13 @@
  *       | opens the journal                          |
  *       |--- WORKING ------------------------------->|
  *       |--- RELOAD: requested over HTTP ----------->|
+ *       |--- OUTPUTS_GOOD: they took a write ------->|
+ *       |<-- REFUSED: a reload is under way ---------|
  *       |<-- COUNTS: reloads, deaths ----------------|
  *       |<-- LEAVE: hand over, finish the batch, end |
  *       |--- STAY: not yet, I would lose lines ----->| does not kill it for now
+ *       |--- STUCK: one message takes too long ----->| sends LEAVE and starts
+ *                                                    | another worker
  *
  * Each message is one packet.  A closed channel means that the other process is
  * gone. */
@@ -31,9 +35,12 @@ enum channel_kind {
 	CHANNEL_GO,
 	CHANNEL_WORKING,
 	CHANNEL_RELOAD,
+	CHANNEL_OUTPUTS_GOOD,
 	CHANNEL_COUNTS,
 	CHANNEL_LEAVE,
 	CHANNEL_STAY,
+	CHANNEL_STUCK,
+	CHANNEL_REFUSED,
 };
 
 /* Where the configuration wants the log. */
@@ -42,15 +49,25 @@ struct channel_log {
 	int level;			/* enum log_level */
 };
 
+/* What the supervisor must know when the worker does not react. */
+struct channel_limits {
+	int64_t grace_ms;	 /* Grace */
+	int64_t reload_ms;	 /* Reload_Timeout */
+	char journal_path[4096]; /* empty: in memory */
+};
+
 struct channel_message {
 	enum channel_kind kind;
 	struct endpoint_specs specs;	    /* READY */
 	struct channel_log log;		    /* READY */
+	struct channel_limits limits;	    /* READY */
 	struct worker_counts worker_counts; /* GO, COUNTS */
 	bool is_draining;		    /* GO: a signal to stop has come */
-	int64_t grace_left_ms;		    /* GO, when draining */
+	bool died_of_other;    /* GO: the last worker, see journal_opts */
+	int64_t grace_left_ms; /* GO, when draining */
 	uint32_t queue_lengths[ENDPOINTS_MAX]; /* GO */
 	bool are_kept[ENDPOINTS_MAX];	       /* GO, see socket_adopt */
+	bool is_reload;			       /* LEAVE */
 	bool kept_by_next[ENDPOINTS_MAX];      /* LEAVE: inputs that remain */
 	/* GO: the sockets, then HTTP.  The receiver must close them. */
 	int fds[ENDPOINTS_MAX + 1];

@@ -13,225 +13,50 @@
  *  - the first worker exits before it works, for example because of a wrong
  *    configuration: the worker has printed the reason, and its exit code
  *    becomes the supervisor's;
- *  - a worker dies: the supervisor starts the next one at once.  If several in
- *    a row die quickly, it waits 100 ms, doubling to 5 s; after
- *    QUICK_DEATHS_MAX it exits;
+ *  - a worker dies: the supervisor starts the next one, after 100 ms, doubling
+ *    to 10 s (process/deaths.h).  If QUICK_DEATHS_MAX in a row die quickly, it
+ *    exits;
+ *  - a worker sends STUCK, because one message takes too long: after the same
+ *    delay, it is asked to leave, and the next one starts;
+ *  - the worker does not end in time after a signal to stop: the supervisor
+ *    kills it (process/stopping.c);
+ *  - a worker does not load its configuration within Reload_Timeout: the
+ *    supervisor kills it;
  *  - a worker is killed while it stops, or while it hands over for a reload:
  *    the next one continues draining;
  *  - the new worker of a reload exits before it is ready, or needs endpoints
  *    that cannot be opened: the old worker was never disturbed and stays;
  *  - the old worker of a reload does not leave in time: the supervisor kills
- *    it.  Only connections that it could not hand over are lost
- *    (journal/journal.h);
- *  - the supervisor is killed: the worker notices that its channel is closed,
- *    and leaves. */
+ *    it, which cuts only connections that it could not hand over;
+ *  - somebody removes a socket's path: the supervisor restores it, or reloads;
+ *  - the supervisor is killed: the worker sees its channel close and leaves. */
 #include "process/supervisor.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "intake/endpoints.h"
-#include "intake/handover.h"
-#include "process/channel.h"
-#include "process/worker_main.h"
+#include "process/supervisor_state.h"
 
 enum {
-	QUICK_DEATH_MS = 100,  /* since its start; or before it is ready */
-	QUICK_DEATHS_FREE = 3, /* in a row that are replaced at once */
-	QUICK_DEATHS_MAX = 12,
-	BACKOFF_MIN_MS = 100,
-	BACKOFF_MAX_MS = 5000,
-	LEAVE_MS = 30000,
+	QUICK_DEATH_MS = 100, /* since its start; or before it is ready */
+	STUCK_LEAVE_MS = 2000,
+	/* Until a worker is ready, these stand for its settings. */
+	GRACE_MS = 5000,
+	RELOAD_MS = 30000,
+	WAIT_MS_MAX = 3600 * 1000,
 };
 
-enum supervisor_state { STARTING, RUNNING, STOPPING };
-
-struct child {
-	pid_t pid; /* 0: none */
-	int channel;
-	bool is_ready;	    /* it has sent READY */
-	bool has_endpoints; /* GO was sent to it */
-	bool is_leaving;    /* LEAVE was sent to it */
-	struct endpoint_specs specs;
-	int64_t started_ns;
-};
-
-struct supervisor {
-	const struct assemble_opts *opts;
-	enum supervisor_state state;
-	struct endpoints endpoints;
-	struct handover handover; /* between workers */
-	struct child worker;
-	struct child next; /* the new worker of a reload */
-	struct worker_counts worker_counts;
-	int signals; /* signalfd */
-	sigset_t mask_before;
-	int64_t restart_ns;	/* 0: no restart is due */
-	int64_t kill_ns;	/* when to kill a leaving worker; 0: none */
-	int64_t stop_ns;	/* when the signal to stop came */
-	int stop_signal;	/* held until the first worker works; 0: none */
-	unsigned quick_deaths;	/* in a row */
-	struct backoff backoff; /* between quick deaths */
-	bool is_over;
-	int exit_code;
-};
-
-static void end(struct supervisor *s, int exit_code)
+void supervisor_end(struct supervisor *s, int exit_code)
 {
 	s->is_over = true;
 	s->exit_code = exit_code;
-}
-
-/* --- children */
-
-static _Noreturn void run_worker(struct supervisor *s, int channel)
-{
-	/* The child closes its copies of the parent's descriptors, so that a
-	 * closed channel means that the parent is gone. */
-	for (uint32_t i = 0; i < s->endpoints.specs.socket_count; i++)
-		socket_disown(s->endpoints.sockets[i]);
-	endpoints_close(&s->endpoints);
-	if (s->worker.pid != 0)
-		close(s->worker.channel);
-	close(s->signals);
-	sigprocmask(SIG_SETMASK, &s->mask_before, NULL);
-	exit(worker_main_supervised(s->opts, channel, &s->handover));
-}
-
-static bool spawn(struct supervisor *s, struct child *child)
-{
-	struct err e;
-	int ends[2];
-	if (!channel_pair(ends, &e)) {
-		log_line(LOG_ERROR, "supervisor", "err=\"%s\"", e.text);
-		return false;
-	}
-	pid_t pid = fork();
-	if (pid == 0) {
-		close(ends[0]);
-		run_worker(s, ends[1]);
-	}
-	close(ends[1]);
-	if (pid < 0) {
-		log_line(LOG_ERROR, "supervisor", "err=\"fork: %s\"",
-			 strerror(errno));
-		close(ends[0]);
-		return false;
-	}
-	*child = (struct child){
-		.pid = pid, .channel = ends[0], .started_ns = clock_mono_ns()};
-	return true;
-}
-
-static void forget(struct child *child)
-{
-	if (child->channel >= 0)
-		close(child->channel);
-	*child = (struct child){0};
-}
-
-/* Send GO: the endpoints' descriptors and the counters. */
-static void send_go(struct supervisor *s, struct child *child, int64_t grace_ms)
-{
-	struct channel_message m = {
-		.kind = CHANNEL_GO,
-		.worker_counts = s->worker_counts,
-		.is_draining = s->state == STOPPING,
-		.grace_left_ms = grace_ms,
-	};
-	const struct endpoints *e = &s->endpoints;
-	for (uint32_t i = 0; i < e->specs.socket_count; i++) {
-		m.fds[m.fd_count++] = socket_fd(e->sockets[i]);
-		m.queue_lengths[i] = socket_queue_length(e->sockets[i]);
-		m.are_kept[i] = socket_is_kept(e->sockets[i]);
-	}
-	if (e->http_fd >= 0)
-		m.fds[m.fd_count++] = e->http_fd;
-	/* If it is gone already, SIGCHLD is about to report its death. */
-	child->has_endpoints = channel_send(child->channel, &m);
-}
-
-static void send_counts(struct supervisor *s)
-{
-	struct channel_message m = {.kind = CHANNEL_COUNTS,
-				    .worker_counts = s->worker_counts};
-	if (s->worker.has_endpoints && !channel_send(s->worker.channel, &m))
-		log_line(LOG_DEBUG, "supervisor",
-			 "worker=%d err=\"the worker is gone\"",
-			 (int)s->worker.pid);
-}
-
-/* --- reload */
-
-static void reload(struct supervisor *s)
-{
-	if (s->state != RUNNING || s->next.pid != 0 || s->worker.pid == 0) {
-		log_line(LOG_WARN, "supervisor", "reload=refused err=\"%s\"",
-			 s->next.pid != 0 ? "a reload is under way"
-					  : "no worker is running");
-		return;
-	}
-	log_line(LOG_INFO, "supervisor", "reload=started");
-	if (!spawn(s, &s->next))
-		s->worker_counts.reloads_failed++;
-}
-
-static void reload_failed(struct supervisor *s, const char *why)
-{
-	s->worker_counts.reloads_failed++;
-	log_line(LOG_ERROR, "supervisor",
-		 "reload=failed err=\"%s\" "
-		 "action=\"the old configuration stays in force\"",
-		 why);
-	send_counts(s);
-}
-
-/* The old worker has left: the next one is the worker now. */
-static void take_over(struct supervisor *s)
-{
-	s->worker = s->next;
-	s->next = (struct child){0};
-	s->worker_counts.reloads_done++;
-	log_line(LOG_INFO, "supervisor", "reload=done worker=%d",
-		 (int)s->worker.pid);
-	send_go(s, &s->worker, 0);
-}
-
-/* The next worker is ready: ask the old one to leave.  Its end lets the next
- * one start. */
-static void hand_over(struct supervisor *s)
-{
-	struct err e;
-	if (!endpoints_set(&s->endpoints, &s->next.specs, &e)) {
-		kill(s->next.pid, SIGKILL);
-		log_line(LOG_ERROR, "supervisor", "err=\"%s\"", e.text);
-		return; /* its death is counted as the failed reload */
-	}
-	if (s->worker.pid == 0) {
-		s->restart_ns = 0;
-		take_over(s);
-		return;
-	}
-	struct channel_message m = {.kind = CHANNEL_LEAVE};
-	const struct endpoint_specs *its = &s->worker.specs;
-	for (uint32_t i = 0; i < its->socket_count; i++)
-		m.kept_by_next[i] =
-			endpoints_have(&s->endpoints, &its->sockets[i]);
-	if (!channel_send(s->worker.channel, &m))
-		kill(s->worker.pid, SIGKILL);
-	s->worker.is_leaving = true;
-	s->kill_ns = clock_mono_ns() + LEAVE_MS * NS_PER_MS;
 }
 
 /* --- events */
@@ -251,16 +76,18 @@ static void on_ready(struct supervisor *s, struct child *child,
 		 (int)child->pid);
 	child->is_ready = true;
 	child->specs = m->specs;
+	child->limits = m->limits;
 	if (child == &s->next) {
-		hand_over(s);
+		reload_hand_over(s);
 		return;
 	}
+	s->limits = m->limits;
 	struct err e = {0};
 	if (!endpoints_set(&s->endpoints, &child->specs, &e)) {
 		kill(child->pid, SIGKILL);
 		if (s->state == STARTING) {
-			fprintf(stderr, "sluiced: %s\n", e.text);
-			end(s, e.exit_code);
+			log_failure(e.text);
+			supervisor_end(s, e.exit_code);
 			return;
 		}
 		log_line(LOG_ERROR, "supervisor", "err=\"%s\"", e.text);
@@ -268,17 +95,30 @@ static void on_ready(struct supervisor *s, struct child *child,
 	}
 	int64_t grace_ms = 0;
 	if (s->state == STOPPING)
-		grace_ms = m->grace_left_ms -
+		grace_ms = m->limits.grace_ms -
 			   (clock_mono_ns() - s->stop_ns) / NS_PER_MS;
-	send_go(s, child, grace_ms > 0 ? grace_ms : 0);
+	child_go(s, child, grace_ms > 0 ? grace_ms : 0);
+}
+
+/* The worker goes on receiving until the delay is over. */
+static void on_stuck(struct supervisor *s)
+{
+	int64_t now_ns = clock_mono_ns();
+	s->worker.is_stuck = true;
+	if (s->worker.is_leaving) {
+		worker_leave(s, STUCK_LEAVE_MS);
+		return;
+	}
+	s->replace_ns =
+		now_ns +
+		deaths_wait_ms(&s->deaths, now_ns, false, false) * NS_PER_MS;
 }
 
 static void on_channel(struct supervisor *s, struct child *child)
 {
 	struct channel_message m;
 	if (!channel_receive(child->channel, &m)) {
-		/* SIGCHLD reports its end. */
-		close(child->channel);
+		close(child->channel); /* SIGCHLD reports its end */
 		child->channel = -1;
 		return;
 	}
@@ -286,32 +126,56 @@ static void on_channel(struct supervisor *s, struct child *child)
 		on_ready(s, child, &m);
 	else if (m.kind == CHANNEL_WORKING && s->state == STARTING)
 		s->state = RUNNING;
-	else if (m.kind == CHANNEL_RELOAD)
-		reload(s);
+	else if (m.kind == CHANNEL_OUTPUTS_GOOD)
+		s->worker_counts.are_outputs_good = true;
+	else if (m.kind == CHANNEL_STUCK && child == &s->worker)
+		on_stuck(s);
+	else if (m.kind == CHANNEL_RELOAD && !reload_begin(s))
+		worker_send(s, CHANNEL_REFUSED);
 	else if (m.kind == CHANNEL_STAY && s->kill_ns != 0)
 		s->kill_ns = clock_mono_ns() + LEAVE_MS * NS_PER_MS;
 }
 
-/* A worker that worked for a while and then died is replaced at once.  After
- * several quick deaths in a row, the delay grows exponentially. */
-static void restart_later(struct supervisor *s, bool was_quick)
+static void restart_after(struct supervisor *s, int64_t wait_ms)
 {
-	s->quick_deaths = was_quick ? s->quick_deaths + 1 : 0;
-	if (s->quick_deaths >= QUICK_DEATHS_MAX) {
+	if (wait_ms < 0) {
 		log_line(LOG_ERROR, "supervisor",
 			 "err=\"%d workers in a row died at once\" "
 			 "action=\"exiting; received messages stay in the "
 			 "journal\"",
 			 QUICK_DEATHS_MAX);
-		end(s, EXIT_CODE_SYSTEM);
+		supervisor_end(s, EXIT_CODE_SYSTEM);
 		return;
 	}
-	int64_t wait_ms = 0;
-	if (s->quick_deaths > QUICK_DEATHS_FREE)
-		wait_ms = backoff_next_ms(&s->backoff);
-	else
-		backoff_reset(&s->backoff);
+	if (wait_ms > 0)
+		log_line(LOG_WARN, "supervisor",
+			 "restart_ms=%lld action=\"waiting before the next "
+			 "worker starts\"",
+			 (long long)wait_ms);
 	s->restart_ns = clock_mono_ns() + wait_ms * NS_PER_MS;
+}
+
+/* Returns how long to wait for the next worker. */
+static int64_t count_death(struct supervisor *s, const struct child *was,
+			   int status)
+{
+	int64_t now_ns = clock_mono_ns();
+	bool from_outside =
+		!was->is_stuck && deaths_came_from_outside(&s->deaths, status);
+	bool was_quick = !was->is_ready ||
+			 now_ns - was->started_ns < QUICK_DEATH_MS * NS_PER_MS;
+	int64_t wait_ms = 0; /* a stuck worker had to wait before it left */
+	if (!was->is_stuck)
+		wait_ms = deaths_wait_ms(&s->deaths, now_ns, from_outside,
+					 was_quick);
+	s->worker_counts.deaths++;
+	if (was->has_endpoints)
+		s->died_of_other = from_outside;
+	log_line(LOG_ERROR, "supervisor",
+		 "worker=%d err=\"the worker died\" %s=%d", (int)was->pid,
+		 WIFSIGNALED(status) ? "signal" : "exit_code",
+		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	return wait_ms;
 }
 
 static void on_worker_end(struct supervisor *s, int status)
@@ -319,29 +183,29 @@ static void on_worker_end(struct supervisor *s, int status)
 	struct child was = s->worker;
 	bool is_good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 	s->kill_ns = 0;
-	forget(&s->worker);
-	if (s->state == STARTING) {
-		end(s,
-		    WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_CODE_SYSTEM);
+	s->replace_ns = 0;
+	child_forget(&s->worker);
+	if (s->killed_ns != 0) {
+		stopping_end(s);
 		return;
 	}
-	if (!is_good) {
-		s->worker_counts.deaths++;
-		log_line(LOG_ERROR, "supervisor",
-			 "worker=%d err=\"the worker died\" %s=%d",
-			 (int)was.pid,
-			 WIFSIGNALED(status) ? "signal" : "exit_code",
-			 WIFSIGNALED(status) ? WTERMSIG(status)
-					     : WEXITSTATUS(status));
+	if (s->state == STARTING) {
+		supervisor_end(s, was.is_late	      ? EXIT_CODE_CONFIG
+				  : WIFEXITED(status) ? WEXITSTATUS(status)
+						      : EXIT_CODE_SYSTEM);
+		return;
 	}
+	int64_t wait_ms = 0;
+	if (!is_good)
+		wait_ms = count_death(s, &was, status);
 	if (s->next.is_ready)
-		take_over(s);
+		reload_take_over(s);
 	else if (s->state == STOPPING && WIFEXITED(status) && !was.is_leaving)
-		end(s, WEXITSTATUS(status)); /* all written, or Grace over */
+		supervisor_end(
+			s,
+			WEXITSTATUS(status)); /* all written, or Grace over */
 	else
-		restart_later(s, !was.is_ready ||
-					 clock_mono_ns() - was.started_ns <
-						 QUICK_DEATH_MS * NS_PER_MS);
+		restart_after(s, wait_ms);
 }
 
 static void reap(struct supervisor *s)
@@ -350,8 +214,12 @@ static void reap(struct supervisor *s)
 	pid_t pid;
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (pid == s->next.pid) {
-			forget(&s->next);
-			reload_failed(s, "the new worker could not start");
+			const char *why = s->next.is_late
+						  ? "Reload_Timeout is over"
+						  : "the new worker could not "
+						    "start";
+			child_forget(&s->next);
+			reload_failed(s, why);
 		} else if (pid == s->worker.pid) {
 			on_worker_end(s, status);
 		}
@@ -362,14 +230,17 @@ static void stop(struct supervisor *s, int signum)
 {
 	if (s->state == STARTING) {
 		if (s->stop_signal != 0)
-			end(s, 0);
+			supervisor_end(s, 0);
 		s->stop_signal = signum;
+		s->stop_ns = clock_mono_ns();
 		return;
 	}
 	if (s->state == RUNNING) {
 		log_line(LOG_INFO, "supervisor", "signal=%d action=stopping",
 			 signum);
 		s->stop_ns = clock_mono_ns();
+		if (s->restart_ns != 0)
+			s->restart_ns = s->stop_ns; /* no time to wait */
 	}
 	s->state = STOPPING;
 	if (s->next.pid != 0)
@@ -386,7 +257,7 @@ static void on_signal(struct supervisor *s)
 		if (signum == SIGCHLD)
 			reap(s);
 		else if (signum == SIGHUP)
-			reload(s);
+			reload_begin(s);
 		else if (signum == SIGUSR1 && s->worker.pid != 0)
 			kill(s->worker.pid, SIGUSR1);
 		else if (signum == SIGTERM || signum == SIGINT)
@@ -397,6 +268,9 @@ static void on_signal(struct supervisor *s)
 static void on_time(struct supervisor *s)
 {
 	int64_t now_ns = clock_mono_ns();
+	if (s->state == RUNNING && !endpoints_restore(&s->endpoints, now_ns) &&
+	    s->next.pid == 0)
+		(void)reload_begin(s);
 	if (s->kill_ns != 0 && now_ns >= s->kill_ns) {
 		log_line(LOG_WARN, "supervisor",
 			 "worker=%d err=\"the worker did not exit in time\" "
@@ -405,24 +279,41 @@ static void on_time(struct supervisor *s)
 		s->kill_ns = 0;
 		kill(s->worker.pid, SIGKILL);
 	}
+	if (s->replace_ns != 0 && now_ns >= s->replace_ns)
+		worker_leave(s, STUCK_LEAVE_MS);
+	child_check_load(s, &s->worker);
+	child_check_load(s, &s->next);
+	stopping_check(s);
 	if (s->restart_ns != 0 && now_ns >= s->restart_ns) {
 		s->restart_ns = 0;
-		if (!spawn(s, &s->worker))
-			restart_later(s, true);
+		if (!child_spawn(s, &s->worker))
+			restart_after(s, deaths_wait_ms(&s->deaths, now_ns,
+							false, true));
 	}
 }
 
 static int wait_ms(const struct supervisor *s)
 {
+	const int64_t times_ns[] = {
+		s->restart_ns,
+		s->replace_ns,
+		s->kill_ns,
+		s->state == RUNNING ? s->endpoints.look_ns : 0,
+		stopping_next_ns(s),
+		child_load_ns(s, &s->worker),
+		child_load_ns(s, &s->next),
+	};
 	int64_t until_ns = 0;
-	if (s->restart_ns != 0)
-		until_ns = s->restart_ns;
-	if (s->kill_ns != 0 && (until_ns == 0 || s->kill_ns < until_ns))
-		until_ns = s->kill_ns;
+	for (size_t i = 0; i < sizeof times_ns / sizeof *times_ns; i++)
+		if (times_ns[i] != 0 &&
+		    (until_ns == 0 || times_ns[i] < until_ns))
+			until_ns = times_ns[i];
 	if (until_ns == 0)
 		return -1;
-	int64_t left_ns = until_ns - clock_mono_ns();
-	return left_ns > 0 ? (int)(left_ns / NS_PER_MS) + 1 : 0;
+	int64_t left_ms = (until_ns - clock_mono_ns()) / NS_PER_MS;
+	return left_ms < 0	       ? 0
+	       : left_ms < WAIT_MS_MAX ? (int)left_ms + 1
+				       : WAIT_MS_MAX;
 }
 
 static void wait_for_event(struct supervisor *s)
@@ -437,7 +328,7 @@ static void wait_for_event(struct supervisor *s)
 	if (poll(fds, 3, wait_ms(s)) < 0 && errno != EINTR) {
 		log_line(LOG_ERROR, "supervisor", "err=\"poll: %s\"",
 			 strerror(errno));
-		end(s, EXIT_CODE_SYSTEM);
+		supervisor_end(s, EXIT_CODE_SYSTEM);
 		return;
 	}
 	/* Messages first: READY and the end of a worker may come together. */
@@ -467,18 +358,20 @@ static bool watch_signals(struct supervisor *s, struct err *e)
 
 int supervisor_run(const struct assemble_opts *opts)
 {
-	struct supervisor s = {.opts = opts,
-			       .backoff = {.min_ms = BACKOFF_MIN_MS,
-					   .max_ms = BACKOFF_MAX_MS}};
+	struct supervisor s = {
+		.opts = opts,
+		.limits = {.grace_ms = GRACE_MS, .reload_ms = RELOAD_MS},
+	};
 	struct err e = {0};
+	deaths_init(&s.deaths);
 	endpoints_init(&s.endpoints);
 	if (!log_open(NULL, opts->log_level, &e) || !watch_signals(&s, &e) ||
 	    !endpoints_adopt_systemd(&s.endpoints, &e) ||
 	    !handover_open(&s.handover, &e)) {
-		fprintf(stderr, "sluiced: %s\n", e.text);
+		log_failure(e.text);
 		return e.exit_code;
 	}
-	if (!spawn(&s, &s.worker))
+	if (!child_spawn(&s, &s.worker))
 		return EXIT_CODE_SYSTEM;
 	while (!s.is_over)
 		wait_for_event(&s);

@@ -2,7 +2,8 @@
 /* The happy path:
  *  1. worker_run opens the journal, and starts HTTP, the receiver, the pipeline
  *     thread and signals on one libuv loop.  The worker sends WORKING.
- *  2. On SIGTERM, drain() receives until no datagram has come for a second.
+ *  2. On SIGTERM, drain() receives until no sender is connected.  If there may
+ *     be senders that cannot be seen, also no datagram has come for a second.
  *  3. finish() refuses senders and reads the data that the kernel still holds.
  *     Then pipeline_finish writes everything that is in the journal.
  *  4. on_finished logs the final counts and closes all handles.
@@ -13,9 +14,7 @@
  * Failure modes:
  *  - something cannot be opened: worker_run closes what it opened and fails;
  *  - Grace is over: the pipeline makes one more attempt and leaves the rest in
- *    the journal.  If it does not end at all, on_stuck ends the process;
- *  - the journal is in memory and the output is blocked: the worker does not
- *    leave for a reload, but sends STAY until it can;
+ *    the journal.  If it does not end at all, on_deadline ends the process;
  *  - the supervisor is gone: the worker leaves. */
 #include "process/worker.h"
 
@@ -30,8 +29,10 @@
 #include "base/mem.h"
 #include "intake/endpoints.h"
 #include "intake/receiver.h"
+#include "intake/senders.h"
 #include "journal/journal.h"
 #include "pipeline/pipeline.h"
+#include "process/worker_state.h"
 #include "setup/assemble.h"
 #include "setup/assemble_journal.h"
 #include "status/http.h"
@@ -39,39 +40,20 @@
 
 enum {
 	SLOTS = 64, /* datagrams for one recvmmsg */
-	/* Draining ends after this many ticks without a datagram: after 1 to
+	/* Senders are looked for every tick.  Those that cannot be seen are
+	 * taken for gone after this many ticks without a datagram: after 1 to
 	 * 1.25 s.  Ticks are counted, so that a stall of the whole machine
 	 * counts as one tick. */
 	IDLE_TICK_MS = 250,
-	IDLE_TICKS = 5,
-	STUCK_MS = 5000, /* after Grace: the process ends */
+	IDLE_TICKS = 6,
+	/* After Grace the process ends, and before the supervisor kills it. */
+	DEADLINE_MS = 4000,
 };
 
-enum worker_state { RUNNING, DRAINING, FINISHING, LEAVING, STOPPED };
-
-struct worker {
-	const struct worker_opts *opts;
-	const struct settings *settings;
-	enum worker_state state;
-	uv_loop_t loop;
-	struct journal *journal;
-	struct pipeline *pipeline;
-	struct receiver *receiver;
-	struct http *http;
-	struct status *status;
-	struct metrics_input inputs[ENDPOINTS_MAX];
-	struct worker_counts worker_counts;
-	bool kept_by_next
-		[ENDPOINTS_MAX]; /* inputs that the next worker keeps */
-	uv_poll_t channel;
-	uv_timer_t idle_timer; /* ticks while draining or waiting to leave */
-	unsigned idle_ticks;   /* in a row without a datagram */
-	uint64_t arrivals;     /* at the last tick */
-	uv_timer_t grace_timer;
-	uv_timer_t health_timer;
-	uv_async_t finished;
-	uv_signal_t signals[4];
-};
+uint64_t worker_grace_ms(const struct worker *w)
+{
+	return (uint64_t)(w->settings->grace_s * 1000);
+}
 
 /* --- stopping */
 
@@ -88,7 +70,9 @@ static void finish(struct worker *w)
 	receiver_finish(w->receiver, on_received_all, w);
 }
 
-/* The loop runs timers before it polls, so look for datagrams first. */
+/* Nobody can send any more, or those who may not be seen were silent for a
+ * second.  The loop runs timers before it polls, so look for datagrams first.
+ */
 static void on_idle_tick(uv_timer_t *timer)
 {
 	struct worker *w = timer->data;
@@ -96,13 +80,15 @@ static void on_idle_tick(uv_timer_t *timer)
 	uint64_t arrivals = receiver_arrivals(w->receiver);
 	w->idle_ticks = arrivals == w->arrivals ? w->idle_ticks + 1 : 0;
 	w->arrivals = arrivals;
-	if (w->idle_ticks >= IDLE_TICKS)
+	struct senders senders = senders_of(w->opts->endpoints);
+	if (senders.connected == 0 &&
+	    (!senders.has_unseen || w->idle_ticks >= IDLE_TICKS))
 		finish(w);
 }
 
-/* A hook in an endless call of the C library, or a hanging disk: nothing in
- * this process can end that.  Unwritten messages stay in the journal. */
-static void on_stuck(uv_timer_t *timer)
+/* Nothing in this process can end an endless call of a C library, or a hanging
+ * disk.  Unwritten messages stay in the journal. */
+static void on_deadline(uv_timer_t *timer)
 {
 	struct worker *w = timer->data;
 	log_line(LOG_ERROR, "worker",
@@ -112,90 +98,47 @@ static void on_stuck(uv_timer_t *timer)
 	_exit(EXIT_CODE_SYSTEM);
 }
 
-static void on_grace_over(uv_timer_t *timer)
+void worker_on_grace_over(uv_timer_t *timer)
 {
 	struct worker *w = timer->data;
 	log_line(LOG_WARN, "worker",
 		 "err=\"Grace is over\" state=%s "
 		 "action=\"one more attempt to write\"",
-		 w->state == DRAINING ? "draining" : "finishing");
+		 w->state == DRAINING  ? "draining"
+		 : w->state == LEAVING ? "leaving"
+				       : "finishing");
 	if (w->state == DRAINING)
 		finish(w);
 	pipeline_stop_retrying(w->pipeline);
-	uv_timer_start(timer, on_stuck, STUCK_MS, 0);
+	uv_timer_start(timer, on_deadline, DEADLINE_MS, 0);
 }
 
 static void drain(struct worker *w, int64_t grace_ms)
 {
-	log_line(LOG_INFO, "worker", "state=draining grace_ms=%" PRId64,
-		 grace_ms);
+	struct senders senders = senders_of(w->opts->endpoints);
+	log_line(LOG_INFO, "worker",
+		 "state=draining grace_ms=%" PRId64 " senders=%zu until=\"%s\"",
+		 grace_ms, senders.connected,
+		 senders.has_unseen ? "no sender is connected, and no datagram "
+				      "came for 1 s"
+				    : "no sender is connected");
+	if (senders.has_no_source)
+		log_line(LOG_WARN, "worker",
+			 "err=\"the kernel does not tell who is connected to "
+			 "the socket\" action=\"waiting for 1 s without a "
+			 "datagram; a request that takes longer loses its "
+			 "line\"");
 	w->state = DRAINING;
 	w->arrivals = receiver_arrivals(w->receiver);
-	uv_timer_start(&w->idle_timer, on_idle_tick, IDLE_TICK_MS,
-		       IDLE_TICK_MS);
-	uv_timer_start(&w->grace_timer, on_grace_over, (uint64_t)grace_ms, 0);
-}
-
-static bool is_blocked(struct worker *w)
-{
-	bool blocked = pipeline_view_begin(w->pipeline)->is_blocked;
-	pipeline_view_end(w->pipeline);
-	return blocked;
+	uv_timer_start(&w->idle_timer, on_idle_tick, 0, IDLE_TICK_MS);
+	uv_timer_start(&w->grace_timer, worker_on_grace_over,
+		       (uint64_t)grace_ms, 0);
 }
 
 static void wake_pipeline(void *data)
 {
 	struct worker *w = data;
 	pipeline_wake(w->pipeline);
-}
-
-/* `kept_by_next` is NULL if there is no next worker. */
-static void leave(struct worker *w, const char *why, const bool *kept_by_next)
-{
-	if (w->state == FINISHING || w->state == LEAVING)
-		return;
-	log_line(LOG_INFO, "worker", "state=leaving reason=\"%s\"", why);
-	w->state = LEAVING;
-	uv_timer_stop(&w->idle_timer);
-	uv_timer_stop(&w->grace_timer);
-	receiver_leave(w->receiver, kept_by_next);
-	/* The next worker cannot read a journal in memory: write all of it. */
-	if (w->settings->storage_in_memory)
-		pipeline_finish(w->pipeline);
-	else
-		pipeline_leave(w->pipeline);
-}
-
-static void on_stay_tick(uv_timer_t *timer)
-{
-	struct worker *w = timer->data;
-	struct channel_message m = {.kind = CHANNEL_STAY};
-	if (w->state != RUNNING && w->state != LEAVING)
-		return;
-	if (is_blocked(w)) {
-		if (!channel_send(w->opts->channel, &m))
-			uv_timer_stop(timer);
-	} else if (w->state == RUNNING) {
-		leave(w, "reload", w->kept_by_next);
-		uv_timer_again(timer);
-	}
-}
-
-/* A journal in memory ends with this process.  So while the disk rejects
- * writes, the worker still receives and must not be killed. */
-static void leave_for_reload(struct worker *w)
-{
-	bool must_stay = w->settings->storage_in_memory && is_blocked(w);
-	if (must_stay && w->state == RUNNING)
-		log_line(LOG_WARN, "worker",
-			 "reload=waiting err=\"output blocked, and the "
-			 "journal is in memory\" action=\"the reload "
-			 "continues when the output accepts lines\"");
-	else
-		leave(w, "reload", w->kept_by_next);
-	bool is_going = w->state == RUNNING || w->state == LEAVING;
-	if (w->settings->storage_in_memory && is_going)
-		uv_timer_start(&w->idle_timer, on_stay_tick, 0, IDLE_TICK_MS);
 }
 
 static void close_handle(uv_handle_t *handle, void *unused)
@@ -209,6 +152,7 @@ static void close_rest(void *data)
 {
 	struct worker *w = data;
 	receiver_stop(w->receiver);
+	readiness_stop(&w->readiness);
 	uv_walk(&w->loop, close_handle, NULL);
 }
 
@@ -253,6 +197,12 @@ static bool request_reload(void *data)
 	return false;
 }
 
+void worker_reload_ended(struct worker *w, enum reload_outcome outcome)
+{
+	status_reload_ended(w->status, outcome);
+	http_resume(w->http);
+}
+
 static void on_channel(uv_poll_t *poll, int status, int events)
 {
 	struct worker *w = poll->data;
@@ -260,13 +210,22 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 	(void)status;
 	(void)events;
 	if (!channel_receive(w->opts->channel, &m)) {
-		uv_poll_stop(poll);
-		leave(w, "the supervisor is gone", NULL);
+		leave_orphaned(w);
 	} else if (m.kind == CHANNEL_LEAVE) {
 		memcpy(w->kept_by_next, m.kept_by_next, sizeof w->kept_by_next);
-		leave_for_reload(w);
+		if (watchdog_is_stuck(&w->watchdog))
+			leave_stuck(w);
+		w->is_reload = m.is_reload;
+		leave_for_next(w);
 	} else if (m.kind == CHANNEL_COUNTS) {
-		w->worker_counts = m.worker_counts;
+		/* A reload has failed, or it was found that the outputs are
+		 * good. */
+		m.worker_counts.are_outputs_good |=
+			w->worker_counts.are_outputs_good;
+		w->worker_counts = m.worker_counts; /* a reload has failed */
+		worker_reload_ended(w, RELOAD_FAILED);
+	} else if (m.kind == CHANNEL_REFUSED) {
+		worker_reload_ended(w, RELOAD_REFUSED);
 	}
 }
 
@@ -282,7 +241,7 @@ static void on_signal(uv_signal_t *signal, int signum)
 			request_reload(w);
 	} else if (w->state == RUNNING) {
 		log_line(LOG_INFO, "worker", "signal=%d", signum);
-		drain(w, (int64_t)(w->settings->grace_s * 1000));
+		drain(w, (int64_t)worker_grace_ms(w));
 	}
 }
 
@@ -296,6 +255,7 @@ static void answer_http(void *data, const struct http_request *request,
 			struct http_answer *answer)
 {
 	struct worker *w = data;
+	status_set_stuck(w->status, watchdog_is_stuck(&w->watchdog));
 	status_answer(w->status, request, answer);
 }
 
@@ -328,7 +288,8 @@ static void start_signals(struct worker *w)
 
 static bool open_journal(struct worker *w, struct err *e)
 {
-	w->journal = assemble_journal(w->opts->assembly, SLOTS, e);
+	w->journal = assemble_journal(w->opts->assembly, SLOTS,
+				      w->opts->died_of_other, e);
 	return w->journal != NULL;
 }
 
@@ -360,6 +321,8 @@ static void start_receiver(struct worker *w)
 		.endpoints = w->opts->endpoints,
 		.handover = w->opts->handover,
 		.inputs = inputs,
+		.connections_max = w->opts->assembly->descriptors.connections,
+		.ending_max = w->opts->assembly->descriptors.ending,
 		.slots = SLOTS,
 		.wake_after_ms = (uint64_t)(w->settings->flush_s * 1000 / 2),
 		.on_messages = wake_pipeline,
@@ -372,11 +335,13 @@ static void start_receiver(struct worker *w)
 			.framing = in->framing,
 			.message_bytes_max = in->message_bytes_max,
 			.keeps_peer_address = in->keeps_peer_address,
+			.idle_ms = in->idle_ms,
 		};
 		w->inputs[i] = (struct metrics_input){
 			.name = in->name,
 			.socket = socket_stats(s),
 			.queue_length = socket_queue_length(s),
+			.counts_kernel_drops = socket_kind(s) == SOCKET_UDP,
 		};
 	}
 	w->receiver = receiver_new(&opts);
@@ -386,7 +351,10 @@ static bool start_http(struct worker *w, struct err *e)
 {
 	if (w->opts->endpoints->http_fd < 0)
 		return true;
+	const struct descriptors *shares = &w->opts->assembly->descriptors;
 	struct http_opts opts = {.fd = w->opts->endpoints->http_fd,
+				 .clients_max = shares->http,
+				 .ending_max = shares->http_ending,
 				 .answer = answer_http,
 				 .data = w};
 	w->http = http_start(&w->loop, &opts, e);
@@ -404,6 +372,7 @@ static void start_status(struct worker *w)
 		.inputs = w->inputs,
 		.input_count = w->opts->endpoints->specs.socket_count,
 		.worker_counts = &w->worker_counts,
+		.output_probe = w->readiness.probe,
 		.on_reload = request_reload,
 		.data = w,
 	};
@@ -414,6 +383,19 @@ static void start_status(struct worker *w)
 			       tick_ms);
 }
 
+static void start_watchdog(struct worker *w)
+{
+	struct watchdog_opts opts = {
+		.loop = &w->loop,
+		.pipeline = w->pipeline,
+		.timeout_s = w->settings->hook_timeout_s,
+		.channel = w->opts->channel,
+		.on_alone = leave_stuck,
+		.data = w,
+	};
+	watchdog_start(&w->watchdog, &opts);
+}
+
 /* The pipeline's thread is the last thing that can fail, so that nothing has to
  * be stopped on failure. */
 static bool start(struct worker *w, struct err *e)
@@ -422,9 +404,12 @@ static bool start(struct worker *w, struct err *e)
 	if (!open_journal(w, e) || !start_http(w, e))
 		return false;
 	start_receiver(w);
-	if (!start_pipeline(w, e))
+	if (!readiness_start(&w->readiness, &w->loop,
+			     w->opts->assembly->confs[0], e) ||
+	    !start_pipeline(w, e))
 		return false;
 	start_status(w);
+	start_watchdog(w);
 	if (w->opts->channel >= 0) {
 		CHECK(uv_poll_init(&w->loop, &w->channel, w->opts->channel) ==
 		      0);
@@ -446,6 +431,8 @@ bool worker_run(const struct worker_opts *opts, struct err *e)
 	w->opts = opts;
 	w->settings = &opts->assembly->settings;
 	w->worker_counts = opts->worker_counts;
+	w->readiness = (struct readiness){.channel = opts->channel,
+					  .counts = &w->worker_counts};
 	CHECK(uv_loop_init(&w->loop) == 0);
 	init_handles(w);
 	bool started = start(w, e);

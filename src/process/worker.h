@@ -37,7 +37,8 @@ struct worker_opts { /* all borrowed */
 	int channel;		     /* to the supervisor; -1: none */
 	const struct handover *handover; /* NULL without a supervisor */
 	struct worker_counts worker_counts;
-	bool is_draining; /* a signal to stop has come already */
+	bool is_draining;   /* a signal to stop has come already */
+	bool died_of_other; /* the last worker, see journal_opts */
 	int64_t grace_left_ms;
 };
 

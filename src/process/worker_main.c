@@ -12,8 +12,19 @@
 
 static int failed(const struct err *e)
 {
-	fprintf(stderr, "sluiced: %s\n", e->text);
+	log_failure(e->text);
 	return e->exit_code;
+}
+
+/* On the way out the scripts are not closed, because a hook's __gc might never
+ * return.  The kernel frees everything; only a leak checker must see it. */
+static void discard(struct assembly *a)
+{
+#if defined(__SANITIZE_ADDRESS__)
+	assembly_free(a);
+#else
+	(void)a;
+#endif
 }
 
 static bool copy_text(char *to, size_t size, const char *text, struct err *e)
@@ -99,12 +110,20 @@ int worker_main_supervised(const struct assemble_opts *opts, int channel,
 		err_in(&e, "Log_File");
 		goto fail;
 	}
-	m.grace_left_ms = (int64_t)(assembly->settings.grace_s * 1000);
+	m.limits.grace_ms = (int64_t)(settings->grace_s * 1000);
+	m.limits.reload_ms = (int64_t)(settings->reload_timeout_s * 1000);
+	if (assembly->journal_path != NULL &&
+	    !copy_text(m.limits.journal_path, sizeof m.limits.journal_path,
+		       assembly->journal_path, &e)) {
+		err_in(&e, "storage.path");
+		goto fail;
+	}
 	if (!channel_send(channel, &m) || !channel_receive(channel, &m) ||
 	    m.kind == CHANNEL_LEAVE) {
-		assembly_free(assembly); /* the supervisor does not need it */
+		discard(assembly); /* the supervisor does not need it */
 		return 0;
 	}
+	prctl(PR_SET_PDEATHSIG, 0); /* the channel tells it from now on */
 	struct worker_opts worker = {
 		.assembly = assembly,
 		.endpoints = &endpoints,
@@ -112,17 +131,18 @@ int worker_main_supervised(const struct assemble_opts *opts, int channel,
 		.handover = handover,
 		.worker_counts = m.worker_counts,
 		.is_draining = m.is_draining,
+		.died_of_other = m.died_of_other,
 		.grace_left_ms = m.grace_left_ms,
 	};
 	if (!take_endpoints(&m, &specs, &endpoints, &e) ||
 	    !worker_run(&worker, &e))
 		goto fail;
 	endpoints_close(&endpoints);
-	assembly_free(assembly);
+	discard(assembly);
 	return 0;
 fail:
 	endpoints_close(&endpoints);
-	assembly_free(assembly);
+	discard(assembly);
 	return failed(&e);
 }
 
@@ -140,7 +160,7 @@ int worker_main_alone(const struct assemble_opts *opts)
 		  endpoints_set(&endpoints, &specs, &e) &&
 		  worker_run(&worker, &e);
 	endpoints_close(&endpoints);
-	assembly_free(assembly);
+	discard(assembly);
 	return ok ? 0 : failed(&e);
 }
 

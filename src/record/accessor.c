@@ -122,12 +122,16 @@ static bool read_variable(struct accessor *a, struct span text, struct err *e)
 	while (at < text.len && text.ptr[at] != '[' && !separates(text.ptr[at]))
 		at++;
 	a->name = span_make(text.ptr + 1, at - 1);
-	if (a->name.len == 0 || !starts_name(a->name.ptr[0]) ||
-	    span_equals(a->name, SPAN("TAG")))
+	if (a->name.len == 0 || !starts_name(a->name.ptr[0]))
 		return err_set(e, "\"%s\": the $name of a field is expected",
 			       text.ptr);
 	if (!read_steps(a, text, &at, e))
 		return false;
+	if (span_equals(a->name, SPAN("TAG")))
+		log_line(LOG_WARN, "accessor",
+			 "text=\"%s\" err=\"$TAG stands for the tag only in a "
+			 "new tag\" action=\"looking for a field named TAG\"",
+			 text.ptr);
 	if (at == text.len)
 		return true;
 	if (!separates(text.ptr[at]))

@@ -47,16 +47,21 @@ enum json_verdict json_read(struct json_reader *, struct span text,
 enum json_verdict json_read_any(struct json_reader *, struct span text,
 				struct record *into);
 
+/* What a byte that is not UTF-8 becomes: U+FFFD, or the text \xHH. */
+enum json_bad_bytes { JSON_BAD_REPLACED, JSON_BAD_ESCAPED };
+
 /* Append the value as JSON without blanks.  If a key occurs twice in a map,
- * only its last field is written.  Control characters are escaped, and a byte
- * that is not UTF-8 becomes \ufffd.  A float without a fraction is written as
- * 1.0, other floats with up to 16 digits, infinities and NaN as null. */
+ * only its last field is written.  Control characters, also those of
+ * base/utf8.h, are escaped, and a byte that is not UTF-8 becomes \ufffd.  A
+ * float without a fraction is written as 1.0, other floats with up to 16
+ * digits, infinities and NaN as null. */
 void json_write(struct buf *, const struct value *);
 
 /* Append the text as a JSON string, with quotes. */
 void json_write_string(struct buf *, struct span);
 
 /* Append the record's fields as an object, as json_write does. */
-void json_write_record(struct buf *, const struct record *);
+void json_write_record(struct buf *, enum json_bad_bytes,
+		       const struct record *);
 
 #endif

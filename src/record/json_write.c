@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "record/json.h"
 #include "record/record.h"
 
@@ -38,45 +39,10 @@ static size_t plain_length(const unsigned char *p, size_t left)
 	return i;
 }
 
-/* RFC 3629 4: the length of the sequence at p, 0 if it is not UTF-8.  The check
- * of the second byte excludes overlong sequences, surrogates and characters
- * above U+10FFFF. */
-static size_t utf8_length(const unsigned char *p, size_t left)
-{
-	unsigned char low = 0x80, high = 0xbf;
-	size_t len;
-	if (p[0] >= 0xc2 && p[0] <= 0xdf)
-		len = 2;
-	else if (p[0] >= 0xe0 && p[0] <= 0xef)
-		len = 3;
-	else if (p[0] >= 0xf0 && p[0] <= 0xf4)
-		len = 4;
-	else
-		return 0;
-	if (p[0] == 0xe0)
-		low = 0xa0;
-	else if (p[0] == 0xed)
-		high = 0x9f;
-	else if (p[0] == 0xf0)
-		low = 0x90;
-	else if (p[0] == 0xf4)
-		high = 0x8f;
-	if (left < len || p[1] < low || p[1] > high)
-		return 0;
-	for (size_t i = 2; i < len; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	return len;
-}
-
 static void write_escaped(struct buf *b, unsigned char c)
 {
 	static const char shorts[] = "\"\"\\\\\bb\ff\nn\rr\tt";
 	static const char hex[] = "0123456789abcdef";
-	if (c >= 0x80) {
-		buf_put(b, "\\ufffd", 6);
-		return;
-	}
 	for (const char *s = shorts; *s != '\0'; s += 2) {
 		if ((unsigned char)*s == c) {
 			buf_put(b, (char[]){'\\', s[1]}, 2);
@@ -85,6 +51,49 @@ static void write_escaped(struct buf *b, unsigned char c)
 	}
 	buf_put(b, (char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6);
 }
+
+static void write_bad_byte(struct buf *b, enum json_bad_bytes bad,
+			   unsigned char c)
+{
+	if (bad == JSON_BAD_ESCAPED)
+		buf_printf(b, "\\\\x%02x", c);
+	else
+		buf_put(b, "\\ufffd", 6);
+}
+
+static void write_string(struct buf *b, enum json_bad_bytes bad, struct span s)
+{
+	const unsigned char *p = (const unsigned char *)s.ptr;
+	size_t run = 0; /* start of the bytes that need no escape */
+	size_t i = 0;
+	buf_put_char(b, '"');
+	while (i < s.len) {
+		size_t good = plain_length(p + i, s.len - i);
+		uint32_t c = 0;
+		if (good == 0 && p[i] >= 0x80)
+			good = utf8_read(p + i, s.len - i, &c);
+		bool is_control = utf8_is_control(c);
+		if (good > 0 && !is_control) {
+			i += good;
+			continue;
+		}
+		buf_put(b, s.ptr + run, i - run);
+		if (is_control)
+			buf_printf(b, "\\u%04x", (unsigned)c);
+		else if (p[i] >= 0x80)
+			write_bad_byte(b, bad, p[i]);
+		else
+			write_escaped(b, p[i]);
+		i += is_control ? good : 1;
+		run = i;
+	}
+	if (run < s.len)
+		buf_put(b, s.ptr + run, s.len - run);
+	buf_put_char(b, '"');
+}
+
+static void write_value(struct buf *b, enum json_bad_bytes bad,
+			const struct value *v);
 
 static void write_float(struct buf *b, double real)
 {
@@ -115,33 +124,36 @@ static void write_integer(struct buf *b, int64_t integer)
 	buf_put(b, p, (size_t)(end - p));
 }
 
-static void write_array(struct buf *b, const struct value *array)
+static void write_array(struct buf *b, enum json_bad_bytes bad,
+			const struct value *array)
 {
 	buf_put_char(b, '[');
 	for (size_t i = 0; i < array->count; i++) {
 		if (i > 0)
 			buf_put_char(b, ',');
-		json_write(b, &array->items[i]);
+		write_value(b, bad, &array->items[i]);
 	}
 	buf_put_char(b, ']');
 }
 
-static void write_field(struct buf *b, const struct field *f, bool is_first)
+static void write_field(struct buf *b, enum json_bad_bytes bad,
+			const struct field *f, bool is_first)
 {
 	if (!is_first)
 		buf_put_char(b, ',');
-	json_write_string(b, f->key);
+	write_string(b, bad, f->key);
 	buf_put_char(b, ':');
-	json_write(b, &f->value);
+	write_value(b, bad, &f->value);
 }
 
-static void write_few(struct buf *b, const struct field *fields, size_t count)
+static void write_few(struct buf *b, enum json_bad_bytes bad,
+		      const struct field *fields, size_t count)
 {
 	bool is_first = true;
 	for (size_t i = 0; i < count; i++) {
 		if (fields_last(fields + i + 1, count - i - 1, fields[i].key))
 			continue;
-		write_field(b, &fields[i], is_first);
+		write_field(b, bad, &fields[i], is_first);
 		is_first = false;
 	}
 }
@@ -166,7 +178,8 @@ static int by_key(const void *left, const void *right)
 }
 
 /* Comparing all pairs would take seconds for a datagram full of keys. */
-static void write_many(struct buf *b, const struct field *fields, size_t count)
+static void write_many(struct buf *b, enum json_bad_bytes bad,
+		       const struct field *fields, size_t count)
 {
 	const struct field **kept = mem_new(count, sizeof *kept);
 	for (size_t i = 0; i < count; i++)
@@ -179,21 +192,23 @@ static void write_many(struct buf *b, const struct field *fields, size_t count)
 			kept[kept_count++] = kept[i];
 	qsort(kept, kept_count, sizeof *kept, by_place);
 	for (size_t i = 0; i < kept_count; i++)
-		write_field(b, kept[i], i == 0);
+		write_field(b, bad, kept[i], i == 0);
 	free(kept);
 }
 
-static void write_map(struct buf *b, const struct field *fields, size_t count)
+static void write_map(struct buf *b, enum json_bad_bytes bad,
+		      const struct field *fields, size_t count)
 {
 	buf_put_char(b, '{');
 	if (count < SORT_FROM)
-		write_few(b, fields, count);
+		write_few(b, bad, fields, count);
 	else
-		write_many(b, fields, count);
+		write_many(b, bad, fields, count);
 	buf_put_char(b, '}');
 }
 
-void json_write(struct buf *b, const struct value *v)
+static void write_value(struct buf *b, enum json_bad_bytes bad,
+			const struct value *v)
 {
 	switch (v->type) {
 	case VALUE_NULL:
@@ -209,40 +224,29 @@ void json_write(struct buf *b, const struct value *v)
 		write_float(b, v->real);
 		break;
 	case VALUE_STRING:
-		json_write_string(b, v->string);
+		write_string(b, bad, v->string);
 		break;
 	case VALUE_ARRAY:
-		write_array(b, v);
+		write_array(b, bad, v);
 		break;
 	case VALUE_MAP:
-		write_map(b, v->fields, v->count);
+		write_map(b, bad, v->fields, v->count);
 		break;
 	}
+}
+
+void json_write(struct buf *b, const struct value *v)
+{
+	write_value(b, JSON_BAD_REPLACED, v);
 }
 
 void json_write_string(struct buf *b, struct span s)
 {
-	const unsigned char *p = (const unsigned char *)s.ptr;
-	size_t run = 0; /* start of the bytes that need no escape */
-	size_t i = 0;
-	buf_put_char(b, '"');
-	while (i < s.len) {
-		size_t good = plain_length(p + i, s.len - i);
-		if (good == 0)
-			good = utf8_length(p + i, s.len - i);
-		i += good;
-		if (good > 0)
-			continue;
-		buf_put(b, s.ptr + run, i - run);
-		write_escaped(b, p[i]);
-		run = ++i;
-	}
-	if (run < s.len)
-		buf_put(b, s.ptr + run, s.len - run);
-	buf_put_char(b, '"');
+	write_string(b, JSON_BAD_REPLACED, s);
 }
 
-void json_write_record(struct buf *b, const struct record *r)
+void json_write_record(struct buf *b, enum json_bad_bytes bad,
+		       const struct record *r)
 {
-	write_map(b, r->fields, r->count);
+	write_map(b, bad, r->fields, r->count);
 }

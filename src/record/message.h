@@ -24,6 +24,7 @@
 	X(filtered, "a filter dropped the record, as configured")          \
 	X(undecided, "a hook failed, and Dead_Letter had no room")         \
 	X(unrouted, "no output matches the tag")                           \
+	X(killed_worker, "two workers died while they processed it")       \
 	X(path_refused, "the path is empty, too long, or has '..' or NUL") \
 	X(write_failed, "the file cannot be written; the spill is full")
 

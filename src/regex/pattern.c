@@ -11,7 +11,13 @@
 #include "regex/ruby_regex.h"
 
 enum {
+	/* PCRE2 counts the steps of each start position anew, and a text has as
+	 * many start positions as bytes.  So the limit shrinks with the length:
+	 * all starts together have about STEPS_TOTAL, which is 0.1 to 0.2 s of
+	 * CPU. */
+	STEPS_TOTAL = 200000000,
 	STEPS_MAX = 1000000,
+	STEPS_MIN = 1000,
 	JIT_STACK_MIN_BYTES = 32 * 1024,
 	JIT_STACK_MAX_BYTES = 1024 * 1024,
 };
@@ -27,6 +33,7 @@ struct pattern {
 	pcre2_match_context *context;
 	pcre2_jit_stack *stack; /* NULL: without JIT, the interpreter runs */
 	struct span text;	/* of the last match */
+	bool is_anchored;	/* a match starts only at the start of a line */
 	size_t groups;
 	char *all_names;    /* in the form of ruby_regex.h */
 	struct span *names; /* [groups + 1], into all_names */
@@ -99,6 +106,14 @@ static bool take_code(struct pattern *p, struct span source, struct err *e)
 	return ok;
 }
 
+static bool is_anchored(const pcre2_code *code)
+{
+	uint32_t options = 0, first_kind = 0;
+	pcre2_pattern_info(code, PCRE2_INFO_ALLOPTIONS, &options);
+	pcre2_pattern_info(code, PCRE2_INFO_FIRSTCODETYPE, &first_kind);
+	return (options & PCRE2_ANCHORED) != 0 || first_kind == 2;
+}
+
 static void read_names(struct pattern *p)
 {
 	uint32_t groups = 0, count = 0, entry_bytes = 0;
@@ -130,7 +145,7 @@ struct pattern *pattern_new(struct span text, struct err *e)
 	p->match = pcre2_match_data_create_from_pattern(p->code, NULL);
 	p->context = pcre2_match_context_create(NULL);
 	CHECK(p->match != NULL && p->context != NULL);
-	pcre2_set_match_limit(p->context, STEPS_MAX);
+	p->is_anchored = is_anchored(p->code);
 	size_t jit_bytes = 0;
 	if (pcre2_pattern_info(p->code, PCRE2_INFO_JITSIZE, &jit_bytes) == 0 &&
 	    jit_bytes > 0) {
@@ -172,18 +187,28 @@ static bool is_ascii(struct span s)
 	return true;
 }
 
+static uint32_t steps_max(const struct pattern *p, size_t len, bool has_lines)
+{
+	if (len <= STEPS_TOTAL / STEPS_MAX || (p->is_anchored && !has_lines))
+		return STEPS_MAX;
+	size_t steps = STEPS_TOTAL / len;
+	return steps > STEPS_MIN ? (uint32_t)steps : STEPS_MIN;
+}
+
 bool pattern_matches(struct pattern *p, struct span text)
 {
 	if (text.ptr == NULL)
 		text.ptr = "";
 	PCRE2_SPTR subject = (PCRE2_SPTR)text.ptr;
+	bool has_lines = memchr(text.ptr, '\n', text.len) != NULL;
+	pcre2_set_match_limit(p->context, steps_max(p, text.len, has_lines));
 	int rc = PCRE2_ERROR_UTF8_ERR1;
 	if (p->wide_code != NULL &&
 	    !is_ascii(text)) /* PCRE2 checks whether it is UTF-8 */
 		rc = pcre2_match(p->wide_code, subject, text.len, 0, 0,
 				 p->match, p->context);
 	const pcre2_code *code = p->code;
-	if (p->flat_code != NULL && memchr(text.ptr, '\n', text.len) == NULL)
+	if (p->flat_code != NULL && !has_lines)
 		code = p->flat_code;
 	bool is_done =
 		rc > PCRE2_ERROR_UTF8_ERR1 || rc < PCRE2_ERROR_UTF8_ERR21;

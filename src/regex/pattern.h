@@ -9,8 +9,9 @@
  * other text, each byte is one character, so that a truncated or invalid
  * sequence never prevents a match.
  *
- * The number of steps of a match is limited.  A match that reaches the limit
- * ends as if the text did not match; see pattern_hit_limit. */
+ * The number of steps of a match is limited, for long texts more strictly, so
+ * that a match takes at most about 0.2 s.  A match that reaches the limit ends
+ * as if the text did not match; see pattern_hit_limit. */
 #ifndef REGEX_PATTERN_H
 #define REGEX_PATTERN_H
 

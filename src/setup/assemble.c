@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/descriptors.h"
 #include "base/mem.h"
+#include "base/memory_limit.h"
 #include "base/span.h"
 #include "conf/conf.h"
 #include "conf/unsupported.h"
@@ -288,6 +289,37 @@ static void place_storage(struct assembly *a)
 	buf_fini(&b);
 }
 
+static size_t count_spilling(const struct assembly *a)
+{
+	size_t count = 0;
+	struct conf_section *s;
+	for (size_t i = 0; (s = conf_section_named(a->confs[0], "OUTPUT", i));
+	     i++) {
+		const char *name = conf_get_each(s, "Name", 0);
+		for (size_t k = 0; output_kinds[k] != NULL; k++)
+			if (name != NULL && output_kinds[k]->has_spills &&
+			    strcasecmp(name, output_kinds[k]->name) == 0)
+				count++;
+	}
+	return count;
+}
+
+static void size_storage(struct assembly *a)
+{
+	struct storage_place place = {
+		.limit_bytes = memory_limit_read(""),
+		.is_memory = a->journal_path == NULL ||
+			     storage_is_in_memory(a->journal_path),
+		.spills = a->spill_dir != NULL ? count_spilling(a) : 0,
+	};
+	for (size_t i = 0; i < a->input_count; i++)
+		if (a->inputs[i].message_bytes_max > place.message_bytes_max)
+			place.message_bytes_max =
+				a->inputs[i].message_bytes_max;
+	storage_sizes_choose(&a->settings.sizes, &place);
+	storage_sizes_log(&a->settings.sizes, &place);
+}
+
 static void note(void *journal, const struct append_note *n)
 {
 	journal_note(journal, n);
@@ -316,31 +348,41 @@ static bool read_filters(struct assembly *a, struct err *e)
 	return true;
 }
 
-static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
-			 struct err *e)
+static size_t count_outputs(const struct assembly *a)
 {
 	size_t outputs = 0;
 	while (conf_section_named(a->confs[0], "OUTPUT", outputs) != NULL)
 		outputs++;
+	return outputs;
+}
+
+static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
+			 struct err *e)
+{
+	size_t outputs = count_outputs(a);
+	a->tag_roots = match_tag_roots(a->confs[0]);
 	struct sink_env env = {
 		.kinds = output_kinds,
 		.conf_dir = conf_dir(a->confs[0]),
 		.dry_run = opts->dry_run,
 		.is_only_route = match_is_only_route(a->confs[0]),
 		.has_others = outputs > 1,
+		.tag_roots = a->tag_roots,
 		.notes = &a->notes,
 		.spill_dir = a->spill_dir,
-		.spill_bytes_max = a->settings.spill_bytes,
-		.files_max = descriptors_for_files(outputs),
+		.spill_bytes_max = a->settings.sizes.spill_bytes,
+		.files_max = a->descriptors.files,
 		.fsync = a->settings.fsync,
 		.fsync_interval_s = a->settings.fsync_interval_s,
 	};
 	struct conf_section *s;
 	a->router = router_new();
 	for (size_t i = 0; (s = conf_section_named(a->confs[0], "OUTPUT", i));
-	     i++)
+	     i++) {
+		env.has_rootless_tags = match_has_rootless_tags(a->confs[0], s);
 		if (!router_add(a->router, s, &env, e))
 			return false;
+	}
 	if (outputs == 0)
 		return err_set(e,
 			       "%s: [OUTPUT] is missing; one with Name file "
@@ -370,9 +412,12 @@ struct assembly *assemble(const struct assemble_opts *opts, struct err *e)
 	if (!check_section_names(a->confs[0], opts->allow_unknown, e) ||
 	    !read_service(a, opts, e) || !read_parsers(a, opts, e))
 		goto fail;
-	if (!read_inputs(a, opts, e))
+	if (!read_inputs(a, opts, e) ||
+	    !descriptors_share_out(&a->descriptors, descriptors_limit(),
+				   a->input_count, count_outputs(a), e))
 		goto fail;
 	place_storage(a);
+	size_storage(a);
 	if (!read_filters(a, e) || !read_outputs(a, opts, e) ||
 	    !open_dead_letter(a, opts->dry_run, e))
 		goto fail;
@@ -389,6 +434,7 @@ void assembly_free(struct assembly *a)
 		return;
 	dead_letter_close(a->dead_letter);
 	router_free(a->router);
+	match_tag_roots_free(a->tag_roots);
 	chain_free(a->chain);
 	for (size_t i = 0; i < a->input_count + a->removed_count; i++)
 		decoder_free(a->decoders[i]);

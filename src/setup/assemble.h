@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/descriptors.h"
 #include "base/err.h"
 #include "intake/framing.h"
 #include "intake/socket.h"
@@ -35,6 +36,7 @@ struct input {
 	size_t message_bytes_max;
 	enum framing_kind framing; /* of a stream */
 	bool keeps_peer_address;   /* stored with each message */
+	int64_t idle_ms;	   /* of a stream; 0: it may be idle forever */
 };
 
 struct assembly {
@@ -50,8 +52,10 @@ struct assembly {
 	struct decoder **decoders;
 	size_t input_count;
 	size_t removed_count;
+	struct descriptors descriptors; /* how they are shared out */
 	struct chain *chain;
 	struct router *router;
+	char **tag_roots;		 /* for the router */
 	struct dead_letter *dead_letter; /* or NULL */
 	char *journal_path;		 /* NULL: in memory */
 	char *spill_dir;		 /* NULL: nothing is spilled */

@@ -35,17 +35,25 @@ static void log_found(const struct journal_found *found, const char *path)
 			 " noted=%" PRIu64,
 			 path, found->messages, found->from_slots,
 			 found->noted);
+	if (found->died_at_work)
+		log_line(
+			LOG_WARN, "journal",
+			"path=%s err=\"the last worker died while it processed "
+			"a message\" action=\"after two deaths the message is "
+			"set aside\"",
+			path);
 }
 
 struct journal *assemble_journal(struct assembly *a, unsigned slots,
-				 struct err *e)
+				 bool died_of_other, struct err *e)
 {
 	struct journal_opts opts = {
 		.path = a->journal_path,
-		.ring_bytes = a->settings.journal_bytes,
+		.ring_bytes = a->settings.sizes.journal_bytes,
 		.slots = slots,
 		.counters_bytes = COUNTERS_BYTES,
 		.wait_ms = JOURNAL_WAIT_MS,
+		.died_of_other = died_of_other,
 	};
 	for (size_t i = 0; i < a->input_count; i++) {
 		const struct input *in = &a->inputs[i];

@@ -14,8 +14,9 @@ struct journal;
 /* Open the journal, or wait until the previous worker releases it.  Log what
  * was found in it, add decoders for removed inputs to the assembly, and let the
  * outputs write their notes into it.  `slots` is the number of datagrams that
- * one recvmmsg can receive.  NULL on failure; the caller closes it. */
+ * one recvmmsg can receive; died_of_other is as in journal_opts.  NULL on
+ * failure; the caller closes it. */
 struct journal *assemble_journal(struct assembly *, unsigned slots,
-				 struct err *);
+				 bool died_of_other, struct err *);
 
 #endif

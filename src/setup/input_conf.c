@@ -78,6 +78,10 @@ const struct conf_key_spec input_syslog_keys[] = {
 	{"Format", CONF_CHOICE, .default_text = "newline",
 	 .help = "How messages are framed in a stream: newline or "
 		 "octet_counting (RFC 6587)."},
+	{"Idle_Timeout", CONF_SECONDS, .default_text = "0",
+	 .help = "End a connection that brings no message for this long "
+		 "(unix_tcp, tcp). 0: never, because some senders lose a line "
+		 "when they are disconnected."},
 	{"Raw_Message_Key", CONF_FIELD,
 	 .help = "Add a field with the message as it was received."},
 	{"Source_Address_Key", CONF_FIELD,
@@ -115,6 +119,7 @@ static const struct ignored of_network_sockets[] = {
 static const struct ignored of_datagrams[] = {
 	{"Buffer_Max_Size", "a datagram is never received in parts"},
 	{"Format", "a datagram is one message"},
+	{"Idle_Timeout", "datagrams have no connection"},
 	{NULL, NULL},
 };
 
@@ -226,6 +231,17 @@ static bool read_size(struct conf_section *s, const char *key, struct input *in,
 	return true;
 }
 
+static bool read_idle(struct conf_section *s, struct input *in, struct err *e)
+{
+	double seconds = 0;
+	if (!conf_get_seconds(s, "Idle_Timeout", &seconds, e))
+		return false;
+	in->idle_ms = (int64_t)(seconds * 1000);
+	if (seconds > 0 && in->idle_ms == 0)
+		in->idle_ms = 1;
+	return true;
+}
+
 static bool read_socket(struct conf_section *s, struct input *in, struct err *e)
 {
 	if (!read_mode(s, in, e))
@@ -237,7 +253,7 @@ static bool read_socket(struct conf_section *s, struct input *in, struct err *e)
 		return false;
 	if (socket_kind_is_stream(in->socket.kind))
 		return read_size(s, "Buffer_Max_Size", in, e) &&
-		       read_framing(s, in, e);
+		       read_framing(s, in, e) && read_idle(s, in, e);
 	ignore(s, of_datagrams);
 	return true;
 }

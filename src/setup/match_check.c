@@ -35,6 +35,19 @@ static void on_tag(void *tags, struct span tag, bool is_prefix)
 	add_tag(tags, tag, is_prefix);
 }
 
+static void list_filter_tags(const struct conf *conf, filter_tag_fn found,
+			     void *data)
+{
+	struct conf_section *s;
+	for (size_t i = 0; (s = conf_section_named(conf, "FILTER", i)); i++) {
+		const char *name = conf_get_each(s, "Name", 0);
+		const struct filter_ops *kind =
+			name != NULL ? filter_kind_named(name) : NULL;
+		if (kind != NULL && kind->list_tags != NULL)
+			kind->list_tags(s, found, data);
+	}
+}
+
 static void collect(const struct conf *conf, struct tags *tags)
 {
 	struct conf_section *s;
@@ -44,13 +57,14 @@ static void collect(const struct conf *conf, struct tags *tags)
 		instance_name_default(by_number, "syslog", i);
 		add_tag(tags, span_of(tag != NULL ? tag : by_number), false);
 	}
-	for (size_t i = 0; (s = conf_section_named(conf, "FILTER", i)); i++) {
-		const char *name = conf_get_each(s, "Name", 0);
-		const struct filter_ops *kind =
-			name != NULL ? filter_kind_named(name) : NULL;
-		if (kind != NULL && kind->list_tags != NULL)
-			kind->list_tags(s, on_tag, tags);
-	}
+	list_filter_tags(conf, on_tag, tags);
+}
+
+static void free_tags(struct tags *tags)
+{
+	for (size_t i = 0; i < tags->count; i++)
+		free(tags->globs[i]);
+	free(tags->globs);
 }
 
 /* Whether some text matches both globs.  ends[j] says whether the part of `a`
@@ -132,7 +146,62 @@ void match_check(const struct conf *conf)
 	for (size_t i = 0; (s = conf_section_named(conf, "OUTPUT", i)); i++)
 		if (!is_only_route || conf_get_each(s, "Match", 0) != NULL)
 			check(s, &tags);
-	for (size_t i = 0; i < tags.count; i++)
-		free(tags.globs[i]);
-	free(tags.globs);
+	free_tags(&tags);
+}
+
+/* --- directories */
+
+/* The part before the last '/' confines nothing if it is only "/". */
+static size_t root_of(struct span known)
+{
+	size_t len = known.len;
+	while (len > 0 && known.ptr[len - 1] != '/')
+		len--;
+	return len > 1 ? len : 0;
+}
+
+/* A tag that is wholly known is the operator's. */
+static void on_root(void *data, struct span tag, bool is_prefix)
+{
+	struct tags *roots = data;
+	size_t len = root_of(tag);
+	if (is_prefix && len > 0)
+		add_tag(roots, span_make(tag.ptr, len), false);
+}
+
+static void on_rootless(void *data, struct span tag, bool is_prefix)
+{
+	if (is_prefix && root_of(tag) == 0)
+		add_tag(data, tag, true);
+}
+
+char **match_tag_roots(const struct conf *conf)
+{
+	struct tags roots = {0};
+	list_filter_tags(conf, on_root, &roots);
+	roots.globs = mem_grow(roots.globs, roots.count + 1, sizeof(char *));
+	roots.globs[roots.count] = NULL;
+	return roots.globs;
+}
+
+void match_tag_roots_free(char **roots)
+{
+	for (size_t i = 0; roots != NULL && roots[i] != NULL; i++)
+		free(roots[i]);
+	free(roots);
+}
+
+bool match_has_rootless_tags(const struct conf *conf,
+			     struct conf_section *output)
+{
+	struct tags tags = {0};
+	const char *match = conf_get_each(output, "Match", 0);
+	bool is_any = conf_get_each(output, "Match_Regex", 0) != NULL;
+	bool has = false;
+	list_filter_tags(conf, on_rootless, &tags);
+	for (size_t i = 0; i < tags.count && !has; i++)
+		has = is_any ||
+		      (match != NULL && can_overlap(match, tags.globs[i]));
+	free_tags(&tags);
+	return has;
 }

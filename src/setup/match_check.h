@@ -11,11 +11,21 @@
 #include <stdbool.h>
 
 struct conf;
+struct conf_section;
 
 /* Whether there is one input and one output, which then needs no Match.  A
  * filter that emits records of its own, such as rewrite_tag, counts as an
  * input, as in Fluent Bit. */
 bool match_is_only_route(const struct conf *);
+
+/* The directories with which the tags begin that filters make, up to the last
+ * '/' before a "$"; NULL follows the last one.  See sink.h. */
+char **match_tag_roots(const struct conf *);
+void match_tag_roots_free(char **roots);
+
+/* Whether the output may receive a tag that a filter makes and that begins with
+ * no such directory. */
+bool match_has_rootless_tags(const struct conf *, struct conf_section *output);
 
 /* Log a warning for each Match that matches no possible tag, and for each
  * output without Match.  (The chain warns of filters without Match.) */

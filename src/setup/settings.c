@@ -16,6 +16,11 @@ const struct conf_key_spec settings_keys[] = {
 		 "written."},
 	{"Grace", CONF_SECONDS, .default_text = "5",
 	 .help = "The longest time for a graceful shutdown; -1 waits forever."},
+	{"Hook_Timeout", CONF_SECONDS, .default_text = "5",
+	 .help = "If one message takes longer, its worker is replaced; 0 means "
+		 "never."},
+	{"Reload_Timeout", CONF_SECONDS, .default_text = "30",
+	 .help = "If loading a configuration takes longer, it fails."},
 	{"Log_Level", CONF_CHOICE, .default_text = "info",
 	 .help = "Which log lines of sluiced itself appear: off, error, warn, "
 		 "info, debug."},
@@ -48,10 +53,11 @@ const struct conf_key_spec settings_keys[] = {
 	 .help = "filesystem or memory. With memory, a killed worker loses "
 		 "messages."},
 	{"storage.max_size", CONF_SIZE, .default_text = "64M",
-	 .help = "The size of the journal."},
+	 .help = "The size of the journal. The default is lower under a low "
+		 "memory limit."},
 	{"storage.spill_size", CONF_SIZE, .default_text = "16M",
 	 .help = "How much each output may spill for files that cannot be "
-		 "written."},
+		 "written. The default is lower under a low memory limit."},
 	{"storage.metrics", CONF_BOOL, .default_text = "off",
 	 .help = "Serve /api/v1/storage."},
 	{"Fsync", CONF_WORDS, .default_text = "never",
@@ -107,14 +113,15 @@ void settings_init(struct settings *s)
 	*s = (struct settings){
 		.flush_s = 1,
 		.grace_s = 5,
+		.hook_timeout_s = 5,
+		.reload_timeout_s = 30,
 		.log_level = LOG_INFO,
 		.http_listen = "0.0.0.0",
 		.http_port = 2020,
 		.health_errors_max = 5,
 		.health_retries_max = 5,
 		.health_period_s = 60,
-		.journal_bytes = 64 * 1000 * 1000,
-		.spill_bytes = 16 * 1000 * 1000,
+		.sizes = {STORAGE_UNSET, STORAGE_UNSET},
 		.fsync = SINK_FSYNC_NEVER,
 	};
 }
@@ -206,8 +213,8 @@ static bool read_storage(struct settings *s, struct conf_section *c,
 	size_t type = 0;
 	if (!conf_get_text(c, "storage.path", &s->storage_path, e) ||
 	    !conf_get_choice(c, "storage.type", types, &type, e) ||
-	    !conf_get_size(c, "storage.max_size", &s->journal_bytes, e) ||
-	    !conf_get_size(c, "storage.spill_size", &s->spill_bytes, e) ||
+	    !conf_get_size(c, "storage.max_size", &s->sizes.journal_bytes, e) ||
+	    !conf_get_size(c, "storage.spill_size", &s->sizes.spill_bytes, e) ||
 	    !conf_get_bool(c, "storage.metrics", &s->storage_metrics, e) ||
 	    !conf_get_text(c, "Dead_Letter", &s->dead_letter, e) ||
 	    !read_fsync(s, c, e))
@@ -227,18 +234,29 @@ static bool read_grace(struct settings *s, struct conf_section *c,
 	return conf_get_text(c, "Grace", &text, e);
 }
 
+static bool read_timeouts(struct settings *s, struct conf_section *c,
+			  struct err *e)
+{
+	if (!conf_get_seconds(c, "Hook_Timeout", &s->hook_timeout_s, e) ||
+	    !conf_get_seconds(c, "Reload_Timeout", &s->reload_timeout_s, e))
+		return false;
+	return s->reload_timeout_s > 0 ||
+	       conf_err_key(c, "Reload_Timeout", e,
+			    "Reload_Timeout must be more than 0, such as 30");
+}
+
 bool settings_read(struct settings *s, struct conf_section *c, struct err *e)
 {
 	conf_declare(c, settings_keys);
 	if (!conf_get_seconds(c, "Flush", &s->flush_s, e) ||
-	    !read_grace(s, c, e) ||
+	    !read_grace(s, c, e) || !read_timeouts(s, c, e) ||
 	    !conf_get_bool(c, "Hot_Reload", &s->hot_reload, e) ||
 	    !read_storage(s, c, e) || !read_log(s, c, e) || !read_http(s, c, e))
 		return false;
 	if (s->flush_s <= 0)
 		return conf_err_key(c, "Flush", e,
 				    "Flush must be more than 0, like 1 or 0.2");
-	if (s->journal_bytes < 1000 * 1000)
+	if (s->sizes.journal_bytes < STORAGE_JOURNAL_BYTES_MIN)
 		return conf_err_key(c, "storage.max_size", e,
 				    "storage.max_size must be at least 1M");
 	return true;

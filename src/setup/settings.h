@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "conf/conf_keys.h"
 #include "output/sink.h"
+#include "setup/storage_sizes.h"
 
 struct conf_section;
 
@@ -19,8 +20,10 @@ struct conf_section;
 extern const struct conf_key_spec settings_keys[];
 
 struct settings {
-	double flush_s; /* the longest time from arrival to file */
-	double grace_s; /* the longest graceful shutdown */
+	double flush_s;		 /* the longest time from arrival to file */
+	double grace_s;		 /* the longest graceful shutdown */
+	double hook_timeout_s;	 /* for one message; 0: none */
+	double reload_timeout_s; /* for loading a configuration */
 	bool has_log_level;
 	enum log_level log_level;
 	const char *log_file; /* NULL: standard error */
@@ -34,9 +37,8 @@ struct settings {
 	bool hot_reload;	  /* over HTTP; SIGHUP always works */
 	const char *storage_path; /* NULL: beside the first socket */
 	bool storage_in_memory;
-	bool storage_metrics; /* /api/v1/storage answers */
-	size_t journal_bytes;
-	size_t spill_bytes;
+	bool storage_metrics;	    /* /api/v1/storage answers */
+	struct storage_sizes sizes; /* chosen by assemble if not configured */
 	enum sink_fsync fsync;
 	double fsync_interval_s;
 	const char *dead_letter; /* a path, or NULL */

@@ -125,39 +125,48 @@ static void put_health_v2(struct buf *b, const struct metrics *m)
 
 enum needs { ALWAYS, HEALTH_CHECK, STORAGE_METRICS };
 
+/* Which probe of Kubernetes asks for the path, besides others. */
+enum probe {
+	NO_PROBE,
+	READINESS, /* 503 and the reason until the outputs have taken a write:
+		    * many manifests probe this path of Fluent Bit */
+	HEALTH,	   /* 500 while health is bad */
+};
+
 /* Fluent Bit 1.8 accepts every path that begins with a known one, 5.1 only the
  * exact path. */
 struct api_route {
 	const char *path;
 	bool is_beginning;
 	enum needs needs;
-	bool is_health; /* 500 if health is bad */
+	enum probe probe;
 	const char *type;
 	void (*put)(struct buf *, const struct metrics *);
 };
 
 static const struct api_route routes[] = {
-	{"/api/v1/metrics/prometheus", true, ALWAYS, false, prometheus_type,
+	{"/api/v1/metrics/prometheus", true, ALWAYS, READINESS, prometheus_type,
 	 fluentbit_v1_put_prometheus},
-	{"/api/v1/metrics", true, ALWAYS, false, json_type,
+	{"/api/v1/metrics", true, ALWAYS, NO_PROBE, json_type,
 	 fluentbit_v1_put_json},
-	{"/api/v1/uptime", true, ALWAYS, false, json_type, put_uptime},
-	{"/api/v1/plugins", true, ALWAYS, false, json_type, put_plugins},
-	{"/api/v1/health", true, HEALTH_CHECK, true, text_type, put_health},
-	{"/api/v1/storage", true, STORAGE_METRICS, false, json_type,
+	{"/api/v1/uptime", true, ALWAYS, NO_PROBE, json_type, put_uptime},
+	{"/api/v1/plugins", true, ALWAYS, NO_PROBE, json_type, put_plugins},
+	{"/api/v1/health", true, HEALTH_CHECK, HEALTH, text_type, put_health},
+	{"/api/v1/storage", true, STORAGE_METRICS, NO_PROBE, json_type,
 	 put_storage},
-	{"/api/v2/metrics/prometheus", false, ALWAYS, false, prometheus_type,
+	{"/api/v2/metrics/prometheus", false, ALWAYS, NO_PROBE, prometheus_type,
 	 fluentbit_v2_put_prometheus},
-	{"/api/v2/metrics", false, ALWAYS, false, text_type,
+	{"/api/v2/metrics", false, ALWAYS, NO_PROBE, text_type,
 	 fluentbit_v2_put_text},
-	{"/api/v2/health", false, ALWAYS, true, json_type, put_health_v2},
-	{"/", true, ALWAYS, false, json_type, put_root},
+	{"/api/v2/health", false, ALWAYS, HEALTH, json_type, put_health_v2},
+	{"/", true, ALWAYS, NO_PROBE, json_type, put_root},
 };
 
 static bool is_for(const struct api_route *route, const char *path,
 		   const struct metrics *m)
 {
-	if (route->needs == HEALTH_CHECK && !m->health.is_checked)
+	if (route->needs == HEALTH_CHECK && !m->health.is_checked &&
+	    m->health.is_good)
 		return false;
 	if (route->needs == STORAGE_METRICS && !m->has_storage_metrics)
 		return false;
@@ -177,8 +186,14 @@ void fluentbit_api_answer(const struct metrics *m,
 	while (!is_for(route, path, m) &&
 	       route < routes + sizeof routes / sizeof *routes - 1)
 		route++;
-	if (route->is_health && !m->health.is_good)
+	if (route->probe == HEALTH && !m->health.is_good)
 		answer->status = 500;
 	answer->content_type = route->type;
+	if (route->probe == READINESS && m->not_ready != NULL) {
+		answer->status = 503;
+		answer->content_type = text_type;
+		buf_printf(&answer->body, "not ready: %s\n", m->not_ready);
+		return;
+	}
 	route->put(&answer->body, m);
 }

@@ -1,51 +1,62 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The happy path:
- *  1. libmicrohttpd's epoll descriptor becomes readable: on_readable runs it;
- *  2. on_request gets the header, then the end of the request, and queues the
- *     answer, which is complete at once;
- *  3. on_timer runs libmicrohttpd again for its time-outs;
- *  4. http_stop closes the listening descriptor, waits up to STOP_MS for
+ *  1. a client connects: on_connect accepts it for libmicrohttpd;
+ *  2. libmicrohttpd's epoll descriptor becomes readable: on_readable runs it;
+ *  3. on_request gets the header, then the end of the request, and queues the
+ *     answer.  If there is none yet, the connection is suspended; http_resume
+ *     lets libmicrohttpd call on_request again;
+ *  4. the client has taken the answer: it may ask again within DEADLINE_MS;
+ *  5. http_stop closes the listening descriptor, waits up to STOP_MS for
  *     connections without an answer, closes the handles and calls done.
  *
  * Failure modes:
- *  - a client sends nothing: libmicrohttpd closes the connection after
- *    IDLE_TIMEOUT_S;
- *  - there are too many connections, in all or from one address: libmicrohttpd
- *    closes the new one. */
+ *  - a client needs more than DEADLINE_MS for a request and its answer,
+ *    however busy it is: on_timer disconnects it;
+ *  - all places are taken: the client that intake/shares.h picks is
+ *    disconnected;
+ *  - the process is out of descriptors, in spite of base/descriptors.h: the
+ *    client that has waited for longest is disconnected. */
 #include "status/http.h"
 
 #include <errno.h>
 #include <microhttpd.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/descriptors.h"
+#include "base/clock.h"
 #include "base/mem.h"
+#include "intake/shares.h"
+#include "intake/socket.h"
 
 enum {
 	CONNECTION_BYTES = 8 * 1024,
-	IDLE_TIMEOUT_S = 15,
+	DEADLINE_MS = 10000,
+	ACCEPTS_MAX = 16, /* in a row, before other events have a turn */
 	STOP_MS = 50,
 };
 
 struct http {
 	struct MHD_Daemon *daemon;
+	uv_poll_t listener;
 	uv_poll_t poll;
 	uv_timer_t timer;
 	uv_timer_t stop_timer;
 	unsigned open_handles;
-	unsigned unanswered; /* connections that wait for an answer */
+	struct shares shares; /* of the clients, by their last answer */
+	size_t unanswered;    /* clients that wait for an answer */
+	struct MHD_Connection *pending; /* the one that is, or NULL */
 	struct http_opts opts;
 	void (*on_stopped)(void *); /* not NULL: it is stopping */
 	void *stopped_data;
 };
 
-static unsigned connections(struct http *h)
-{
-	return MHD_get_daemon_info(h->daemon,
-				   MHD_DAEMON_INFO_CURRENT_CONNECTIONS)
-		->num_connections;
-}
+struct client {
+	int fd;
+	bool is_answered;
+	struct share share; /* in no list once it is disconnected */
+};
 
 static void on_closed(uv_handle_t *handle)
 {
@@ -71,25 +82,48 @@ static void on_stop_timer(uv_timer_t *timer)
 	close_handles(timer->data);
 }
 
-/* libmicrohttpd must be called when there is something to read and for its
- * time-outs.  At its limit of connections it stops listening, and only a call
- * after one of them has ended starts it again.  So if a connection ended within
- * the last call, another call must follow, or it would never listen again. */
+/* libmicrohttpd reads the end of the stream and closes the connection. */
+static void disconnect(struct http *h, struct client *c)
+{
+	shares_remove(&h->shares, &c->share);
+	shutdown(c->fd, SHUT_RDWR);
+}
+
+static int64_t left_ms(const struct share *s)
+{
+	return DEADLINE_MS - (clock_mono_ns() - s->active_ns) / NS_PER_MS;
+}
+
+/* Until a client's deadline, or until libmicrohttpd must be called.  -1: until
+ * something arrives. */
+static int64_t wait_ms(const struct http *h)
+{
+	MHD_UNSIGNED_LONG_LONG asked_ms;
+	int64_t ms = -1;
+	if (h->shares.first != NULL) {
+		ms = left_ms(h->shares.first);
+		if (ms < 0)
+			ms = 0;
+	}
+	if (MHD_get_timeout(h->daemon, &asked_ms) == MHD_YES &&
+	    (ms < 0 || (int64_t)asked_ms < ms))
+		ms = (int64_t)asked_ms;
+	return ms;
+}
+
 static void on_timer(uv_timer_t *timer)
 {
 	struct http *h = timer->data;
-	unsigned before;
-	do {
-		before = connections(h);
-		MHD_run(h->daemon);
-	} while (connections(h) < before);
+	while (h->shares.first != NULL && left_ms(h->shares.first) <= 0)
+		disconnect(h, h->shares.first->owner);
+	MHD_run(h->daemon);
 	if (h->on_stopped != NULL && h->unanswered == 0) {
 		close_handles(h);
 		return;
 	}
-	MHD_UNSIGNED_LONG_LONG timeout_ms;
-	if (MHD_get_timeout(h->daemon, &timeout_ms) == MHD_YES)
-		uv_timer_start(timer, on_timer, timeout_ms, 0);
+	int64_t ms = wait_ms(h);
+	if (ms >= 0)
+		uv_timer_start(timer, on_timer, (uint64_t)ms, 0);
 	else
 		uv_timer_stop(timer);
 }
@@ -102,9 +136,46 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	on_timer(&h->timer);
 }
 
-struct client {
-	bool is_answered;
-};
+/* Requests that have arrived are answered before one client must go. */
+static void make_way(struct http *h)
+{
+	MHD_run(h->daemon);
+	if (h->shares.count <= h->opts.clients_max)
+		return;
+	disconnect(h, shares_pick(&h->shares)->owner);
+	MHD_run(h->daemon);
+}
+
+/* Whether there may be another one. */
+static bool accept_one(struct http *h)
+{
+	struct sockaddr_storage peer;
+	socklen_t length = sizeof peer;
+	int fd = accept4(h->opts.fd, (struct sockaddr *)&peer, &length,
+			 SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0 && socket_is_short(errno) && h->shares.first != NULL) {
+		disconnect(h, h->shares.first->owner);
+		return false;
+	}
+	if (fd < 0)
+		return errno == EINTR || errno == ECONNABORTED;
+	/* The descriptor is libmicrohttpd's, also on failure. */
+	(void)MHD_add_connection(h->daemon, fd, (struct sockaddr *)&peer,
+				 length);
+	if (h->shares.count > h->opts.clients_max)
+		make_way(h);
+	return true;
+}
+
+static void on_connect(uv_poll_t *poll, int status, int events)
+{
+	struct http *h = poll->data;
+	(void)status;
+	(void)events;
+	for (int i = 0; i < ACCEPTS_MAX && accept_one(h); i++)
+		;
+	on_timer(&h->timer);
+}
 
 static void count_answered(struct http *h, struct client *c)
 {
@@ -118,14 +189,39 @@ static void on_connection(void *data, struct MHD_Connection *connection,
 			  enum MHD_ConnectionNotificationCode code)
 {
 	struct http *h = data;
-	(void)connection;
+	struct client *c = *client;
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		*client = mem_new(1, sizeof(struct client));
+		*client = c = mem_new(1, sizeof *c);
+		c->fd = MHD_get_connection_info(
+				connection, MHD_CONNECTION_INFO_CONNECTION_FD)
+				->connect_fd;
+		c->share.owner = c;
+		shares_add(&h->shares, &c->share, c->fd, clock_mono_ns());
 		h->unanswered++;
 	} else {
-		count_answered(h, *client);
-		free(*client);
+		if (connection == h->pending)
+			h->pending = NULL;
+		count_answered(h, c);
+		shares_remove(&h->shares, &c->share);
+		free(c);
 	}
+}
+
+static struct client *client_of(struct MHD_Connection *connection)
+{
+	return MHD_get_connection_info(connection,
+				       MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+		->socket_context;
+}
+
+static void on_completed(void *data, struct MHD_Connection *connection,
+			 void **state, enum MHD_RequestTerminationCode why)
+{
+	struct http *h = data;
+	struct client *c = client_of(connection);
+	(void)state;
+	(void)why;
+	shares_touch(&h->shares, &c->share, clock_mono_ns());
 }
 
 static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
@@ -144,9 +240,24 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
 		*upload_bytes = 0;
 		return MHD_YES;
 	}
-	struct http_request request = {.method = method, .path = url};
+	struct http_request request = {.method = method,
+				       .path = url,
+				       .is_resumed = connection == h->pending};
 	struct http_answer answer = {.status = 200};
+	struct client *c = client_of(connection);
+	if (request.is_resumed) {
+		h->pending = NULL;
+		shares_add(&h->shares, &c->share, c->fd, clock_mono_ns());
+	}
 	h->opts.answer(h->opts.data, &request, &answer);
+	if (answer.is_pending) {
+		CHECK(h->pending == NULL);
+		h->pending = connection;
+		/* It has no deadline: it is not the client that is slow. */
+		shares_remove(&h->shares, &c->share);
+		MHD_suspend_connection(connection);
+		return MHD_YES;
+	}
 	struct MHD_Response *response = MHD_create_response_from_buffer(
 		answer.body.len, answer.body.ptr, MHD_RESPMEM_MUST_FREE);
 	CHECK(response != NULL);
@@ -159,10 +270,7 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
 	enum MHD_Result result =
 		MHD_queue_response(connection, answer.status, response);
 	MHD_destroy_response(response);
-	count_answered(
-		h, MHD_get_connection_info(connection,
-					   MHD_CONNECTION_INFO_SOCKET_CONTEXT)
-			   ->socket_context);
+	count_answered(h, c);
 	return result;
 }
 
@@ -171,16 +279,14 @@ struct http *http_start(uv_loop_t *loop, const struct http_opts *opts,
 {
 	struct http *h = mem_new(1, sizeof *h);
 	h->opts = *opts;
-	/* One address gets half of them; further ones are closed at once. */
-	unsigned count_max = (unsigned)descriptors_for_http();
 	h->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL, 0, NULL, NULL, on_request, h,
-		MHD_OPTION_LISTEN_SOCKET, opts->fd, MHD_OPTION_CONNECTION_LIMIT,
-		count_max, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-		(count_max + 1) / 2, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
-		(unsigned)IDLE_TIMEOUT_S, MHD_OPTION_NOTIFY_CONNECTION,
-		on_connection, h, MHD_OPTION_END);
+		MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET |
+			MHD_ALLOW_SUSPEND_RESUME,
+		0, NULL, NULL, on_request, h, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned)(opts->clients_max + opts->ending_max),
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_END);
 	if (h->daemon == NULL) {
 		err_sys(e, errno, "HTTP server");
 		free(h);
@@ -190,12 +296,23 @@ struct http *http_start(uv_loop_t *loop, const struct http_opts *opts,
 		MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	CHECK(info != NULL);
 	CHECK(uv_poll_init(loop, &h->poll, info->epoll_fd) == 0);
+	CHECK(uv_poll_init(loop, &h->listener, opts->fd) == 0);
 	CHECK(uv_timer_init(loop, &h->timer) == 0);
 	CHECK(uv_timer_init(loop, &h->stop_timer) == 0);
-	h->open_handles = 3;
-	h->poll.data = h->timer.data = h->stop_timer.data = h;
+	h->open_handles = 4;
+	h->poll.data = h->listener.data = h;
+	h->timer.data = h->stop_timer.data = h;
 	uv_poll_start(&h->poll, UV_READABLE, on_readable);
+	uv_poll_start(&h->listener, UV_READABLE, on_connect);
 	return h;
+}
+
+void http_resume(struct http *h)
+{
+	if (h == NULL || h->pending == NULL)
+		return;
+	MHD_resume_connection(h->pending);
+	on_timer(&h->timer);
 }
 
 void http_stop(struct http *h, void (*done)(void *), void *data)
@@ -208,9 +325,9 @@ void http_stop(struct http *h, void (*done)(void *), void *data)
 	h->stopped_data = data;
 	/* Close this process's descriptor only; the listening socket itself
 	 * stays open for the next worker. */
-	int fd = MHD_quiesce_daemon(h->daemon);
-	if (fd >= 0)
-		close(fd);
+	uv_close((uv_handle_t *)&h->listener, on_closed);
+	close(h->opts.fd);
+	http_resume(h);
 	uv_timer_start(&h->stop_timer, on_stop_timer, STOP_MS, 0);
 	on_timer(&h->timer);
 }

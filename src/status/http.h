@@ -2,13 +2,16 @@
 /* http - a small HTTP server in the libuv loop, on libmicrohttpd.
  *
  * The loop watches libmicrohttpd's epoll descriptor, so the server needs no
- * thread: a request is answered between two batches of datagrams, and every
- * answer is complete at once.  No client can keep others out: silent
- * connections are closed, and one address may have only half of the
- * connections. */
+ * thread: a request is answered between two batches of datagrams.  Every answer
+ * is complete at once, except that one request may be pending.  No client can
+ * keep others out: a client has 10 s for a request and for taking the answer,
+ * and when all places are taken, a new client gets the place of one whose host
+ * has most of them (intake/shares.h). */
 #ifndef STATUS_HTTP_H
 #define STATUS_HTTP_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -20,6 +23,7 @@ struct http;
 struct http_request {
 	const char *method; /* "GET" */
 	const char *path;   /* without the query */
+	bool is_resumed;    /* asked again, after http_resume */
 };
 
 struct http_answer {
@@ -27,6 +31,9 @@ struct http_answer {
 	const char *content_type; /* a static text, or NULL for none */
 	const char *allow;	  /* of the Allow header; static, or NULL */
 	struct buf body;	  /* freed by http */
+	/* The answer is not known yet: ask again after http_resume.  Only one
+	 * request at a time may be pending. */
+	bool is_pending;
 };
 
 /* Fill in the answer; its status is 200 already. */
@@ -35,12 +42,17 @@ typedef void (*http_answer_fn)(void *, const struct http_request *,
 
 struct http_opts {
 	int fd; /* listening; http_stop, or on failure the caller, closes it */
+	size_t clients_max;
+	size_t ending_max; /* that are being disconnected, beside those */
 	http_answer_fn answer;
 	void *data;
 };
 
 /* NULL on failure. */
 struct http *http_start(uv_loop_t *, const struct http_opts *, struct err *);
+
+/* Answer the pending request, if there is one.  NULL is allowed. */
+void http_resume(struct http *);
 
 /* Accept no more connections; other processes that have the listening socket
  * still do.  Connections without an answer get 50 ms for their request.  Then

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/log_output.h"
 #include "intake/socket.h"
 #include "journal/journal.h"
 #include "pipeline/pipeline.h"
@@ -165,6 +166,10 @@ static void put_journal(struct buf *b, const struct metrics *m)
 	head(b, "pipeline_blocked", "gauge",
 	     "1 while the disk of an output rejects writes, otherwise 0.");
 	plain(b, "pipeline_blocked", m->view->is_blocked);
+	head(b, "pipeline_stuck", "gauge",
+	     "1 while a message takes longer than Hook_Timeout, or has killed "
+	     "a worker and is not done, else 0.");
+	plain(b, "pipeline_stuck", m->health.is_stuck);
 	put_cpu(b, m->view);
 }
 
@@ -193,11 +198,15 @@ static void put_inputs(struct buf *b, const struct metrics *m)
 	};
 	for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
 		head(b, rows[r].name, rows[r].type, rows[r].help);
+		bool is_of_kernel =
+			rows[r].offset ==
+			offsetof(struct socket_stats, kernel_dropped_total);
 		for (size_t i = 0; i < m->input_count; i++)
-			sample(b, rows[r].name,
-			       (struct labels){"input", m->inputs[i].name,
-					       NULL},
-			       figure(m->inputs[i].socket, &rows[r]));
+			if (!is_of_kernel || m->inputs[i].counts_kernel_drops)
+				sample(b, rows[r].name,
+				       (struct labels){"input",
+						       m->inputs[i].name, NULL},
+				       figure(m->inputs[i].socket, &rows[r]));
 	}
 	head(b, "input_queue_length", "gauge",
 	     "net.unix.max_dgram_qlen when the socket was created.  The kernel "
@@ -334,6 +343,10 @@ void metrics_put(struct buf *b, const struct metrics *m)
 	put_filters(b, m->view);
 	put_sinks(b, m->view);
 	put_worker_counts(b, m->worker_counts);
+	head(b, "log_lines_dropped_total", "counter",
+	     "Lines of sluiced's own log that the worker could not write, "
+	     "because nobody reads the log or its disk is full or hangs.");
+	plain(b, "log_lines_dropped_total", log_output_dropped_total());
 	head(b, "uptime_seconds", "gauge", "Seconds since the worker started.");
 	plain(b, "uptime_seconds", (uint64_t)m->uptime_s);
 	head(b, "build_info", "gauge", "The running version, as a label.");

@@ -23,11 +23,13 @@ struct metrics_input {
 	const char *name;
 	const struct socket_stats *socket;
 	unsigned queue_length;
+	bool counts_kernel_drops; /* the kernel counts them: UDP */
 };
 
 /* The health of the outputs within the last HC_Period. */
 struct metrics_health {
 	bool is_checked; /* Health_Check */
+	bool is_stuck;	 /* a message takes too long, or has killed a worker */
 	bool is_good;
 	uint64_t errors;
 	uint64_t dropped; /* lines */
@@ -49,6 +51,7 @@ struct metrics {
 	int64_t started_s; /* since 1970 */
 	int64_t now_ms;
 	struct metrics_health health;
+	const char *not_ready;	  /* why; NULL: it is ready */
 	bool has_storage_metrics; /* storage.metrics */
 };
 

@@ -10,11 +10,10 @@
 #include "base/mem.h"
 #include "journal/journal.h"
 #include "pipeline/pipeline.h"
+#include "setup/output_probe.h"
 #include "setup/settings.h"
 #include "status/fluentbit_api.h"
 #include "status/http.h"
-
-enum { RELOAD_S = 30 };
 
 struct failures { /* of all outputs, since the start */
 	uint64_t errors;
@@ -27,8 +26,8 @@ struct status {
 	size_t oldest;	    /* the failures when the period began */
 	int64_t started_ns; /* monotonic */
 	int64_t started_real_ns;
-	int64_t requested_ns;	 /* of the last reload over HTTP; 0: none */
-	uint64_t reloads_before; /* reloads until then */
+	bool is_stuck;
+	enum reload_outcome outcome; /* of the last one over HTTP */
 };
 
 static struct metrics begin(const struct status *s)
@@ -76,9 +75,10 @@ static struct metrics_health health_of(const struct status *s,
 		.dropped_max = set->health_retries_max,
 		.period_s = (int64_t)set->health_period_s,
 	};
-	health.is_good = !set->health_check ||
-			 (health.errors <= (uint64_t)health.errors_max &&
-			  health.dropped <= (uint64_t)health.dropped_max);
+	health.is_stuck = s->is_stuck || v->has_suspects;
+	bool is_failing = health.errors > (uint64_t)health.errors_max ||
+			  health.dropped > (uint64_t)health.dropped_max;
+	health.is_good = !health.is_stuck && !(set->health_check && is_failing);
 	return health;
 }
 
@@ -98,6 +98,11 @@ void status_free(struct status *s)
 	free(s);
 }
 
+void status_set_stuck(struct status *s, bool is_stuck)
+{
+	s->is_stuck = is_stuck;
+}
+
 void status_tick(struct status *s)
 {
 	const struct pipeline_view *v = pipeline_view_begin(s->opts.pipeline);
@@ -112,26 +117,16 @@ uint64_t status_tick_ms(const struct status *s)
 	return ms < 1 ? 1 : (uint64_t)ms;
 }
 
-static uint64_t reloads(const struct status *s)
+void status_reload_ended(struct status *s, enum reload_outcome outcome)
 {
-	const struct worker_counts *t = s->opts.worker_counts;
-	return t->reloads_done + t->reloads_failed;
-}
-
-/* Whether a reload was requested and has neither succeeded nor failed.  After
- * RELOAD_S it was refused. */
-static bool is_reloading(const struct status *s)
-{
-	return s->requested_ns != 0 && s->reloads_before == reloads(s) &&
-	       clock_mono_ns() - s->requested_ns < RELOAD_S * NS_PER_S;
+	s->outcome = outcome;
 }
 
 static bool request_reload(struct status *s)
 {
 	if (!s->opts.settings->hot_reload || !s->opts.on_reload(s->opts.data))
 		return false;
-	s->requested_ns = clock_mono_ns();
-	s->reloads_before = reloads(s);
+	s->outcome = RELOAD_PENDING;
 	return true;
 }
 
@@ -141,7 +136,21 @@ static void put_reload(struct http_answer *answer, const char *word, int status)
 		   status);
 }
 
-/* The answers are those of Fluent Bit 5.1. */
+static void put_outcome(struct http_answer *answer, enum reload_outcome outcome)
+{
+	if (outcome == RELOAD_DONE) {
+		put_reload(answer, "done", 0);
+	} else if (outcome == RELOAD_FAILED) {
+		answer->status = 500;
+		put_reload(answer, "failed", -3);
+	} else {
+		answer->status = 400;
+		put_reload(answer, "in progress", -2);
+	}
+}
+
+/* The answers are those of Fluent Bit 5.1, but it does not wait for the outcome
+ * and knows no "failed". */
 static void answer_reload(struct status *s, const struct http_request *request,
 			  struct http_answer *answer)
 {
@@ -155,14 +164,20 @@ static void answer_reload(struct status *s, const struct http_request *request,
 		answer->status = 405;
 		answer->content_type = NULL;
 		answer->allow = "GET, POST, PUT";
-	} else if (is_reloading(s)) {
-		answer->status = 400;
-		put_reload(answer, "in progress", -2);
+	} else if (request->is_resumed || s->outcome == RELOAD_PENDING) {
+		put_outcome(answer, s->outcome);
 	} else if (request_reload(s)) {
-		put_reload(answer, "done", 0);
+		answer->is_pending = true;
 	} else {
 		put_reload(answer, "not enabled", -1);
 	}
+}
+
+static bool are_outputs_good(const struct status *s, struct err *why)
+{
+	return s->opts.output_probe == NULL ||
+	       s->opts.worker_counts->are_outputs_good ||
+	       output_probe_is_good(s->opts.output_probe, why);
 }
 
 void status_answer(struct status *s, const struct http_request *request,
@@ -173,7 +188,10 @@ void status_answer(struct status *s, const struct http_request *request,
 		return;
 	}
 	struct metrics m = begin(s);
+	struct err why;
 	m.health = health_of(s, m.view);
+	if (!are_outputs_good(s, &why))
+		m.not_ready = why.text;
 	if (strcmp(request->path, "/metrics") == 0) {
 		answer->content_type = "text/plain; version=0.0.4";
 		metrics_put(&answer->body, &m);

@@ -12,6 +12,7 @@
 
 struct http_answer;
 struct http_request;
+struct output_probe;
 struct settings;
 
 /* Where the figures come from; all borrowed. */
@@ -22,6 +23,7 @@ struct status_opts {
 	const struct metrics_input *inputs;
 	size_t input_count;
 	const struct worker_counts *worker_counts;
+	struct output_probe *output_probe; /* NULL: the outputs are good */
 	bool (*on_reload)(void *); /* requested over HTTP; false: impossible */
 	void *data;
 };
@@ -39,6 +41,20 @@ void status_free(struct status *);
 enum { STATUS_STEPS = 60 };
 void status_tick(struct status *);
 uint64_t status_tick_ms(const struct status *);
+
+/* The pipeline works on one message for too long: until the worker is replaced,
+ * the health is bad. */
+void status_set_stuck(struct status *, bool is_stuck);
+
+/* What has become of the reload that was requested over HTTP.  The request is
+ * pending until http_resume. */
+enum reload_outcome {
+	RELOAD_REFUSED, /* another one is under way */
+	RELOAD_PENDING,
+	RELOAD_DONE,
+	RELOAD_FAILED,
+};
+void status_reload_ended(struct status *, enum reload_outcome);
 
 /* Answer an HTTP request. */
 void status_answer(struct status *, const struct http_request *,

@@ -69,10 +69,10 @@ void help_put(FILE *to)
 	      to);
 	for (size_t i = 0; (c = commands_at(i)) != NULL; i++)
 		put_wrapped(to, c->help, fprintf(to, "  %s", c->name));
-	fputs("\nSignals: On SIGTERM and SIGINT, sluiced receives until no "
-	      "datagram has come\nfor 1 s or Grace is over, writes everything "
-	      "and exits with 0.  SIGHUP reloads\nthe configuration.  SIGUSR1 "
+	fputs("\nSignals: SIGTERM and SIGINT stop: sluiced receives until no "
+	      "sender is\nconnected or Grace is over, writes everything and "
+	      "exits with 0.  SIGHUP\nreloads the configuration.  SIGUSR1 "
 	      "reopens the files.\nExit codes: 0 stopped, 64 usage, 70 bug, "
-	      "71 system, 78 configuration.\n",
+	      "71 system or killed after Grace,\n78 configuration.\n",
 	      to);
 }

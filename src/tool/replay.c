@@ -26,12 +26,14 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "file/dead_letter.h"
+#include "file/file_path.h"
 #include "file/spill_replay.h"
 #include "intake/socket.h"
 #include "journal/journal.h"
 #include "journal/peer_address.h"
 #include "record/json.h"
 #include "record/record.h"
+#include "setup/match_check.h"
 #include "tool/message_sender.h"
 
 enum { ARENA_BYTES = 64 * 1024 };
@@ -227,21 +229,34 @@ static bool send_journal(struct replayer *r, struct err *e)
 
 /* --- spills */
 
-/* Confines the file below the Path of an output, as that output does. */
+static size_t find_tag_root(const struct conf *conf, struct span path)
+{
+	char **roots = match_tag_roots(conf);
+	size_t bytes = file_path_root(roots, path);
+	match_tag_roots_free(roots);
+	return bytes;
+}
+
+/* Confines the file below the Path of an output, or below the directory of its
+ * tags, as that output does. */
 static size_t find_root(void *data, struct span path)
 {
 	const struct conf *conf = data;
+	bool has_tag_paths = false;
 	struct conf_section *s;
 	for (size_t i = 0; (s = conf_section(conf, i)) != NULL; i++) {
 		const char *root = NULL, *file = NULL;
 		bool follows_symlinks = false;
 		struct err e = {0};
 		if (!conf_is(s, "OUTPUT") ||
-		    !conf_get_text(s, "Path", &root, &e) || root == NULL ||
+		    !conf_get_text(s, "Path", &root, &e) ||
 		    !conf_get_text(s, "File", &file, &e) || file != NULL ||
 		    !conf_get_bool(s, "Follow_Symlinks", &follows_symlinks,
 				   &e) ||
 		    follows_symlinks)
+			continue;
+		has_tag_paths = has_tag_paths || root == NULL;
+		if (root == NULL)
 			continue;
 		size_t len = strlen(root);
 		while (len > 0 && root[len - 1] == '/')
@@ -250,7 +265,7 @@ static size_t find_root(void *data, struct span path)
 		    memcmp(path.ptr, root, len) == 0)
 			return len + 1;
 	}
-	return 0;
+	return has_tag_paths ? find_tag_root(conf, path) : 0;
 }
 
 /* The lines of a spill are complete: they are appended to their file instead of

@@ -384,7 +384,7 @@ def output(rng, number, is_named):
         lines.append("Template x" + " ".join(parts))
     if kind in ("csv", "ltsv"):
         lines += some(rng, "Delimiter " + rng.choice(
-            ["tab", "\\t", "space", "comma", "pipe"]))
+            ["tab", "\\t", "space", "comma"]))
     if kind == "ltsv":
         lines += some(rng, "Label_Delimiter " + rng.choice(
             ["tab", "space", "comma"]))

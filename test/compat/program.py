@@ -369,11 +369,17 @@ class Run:
         finally:
             connection.close()
 
+    def _outputs(self):
+        """What is in the output directory, but for a file that sluiced makes
+        for a moment, to find out whether it can."""
+        return [p for p in sorted((self.dir / "out").rglob("*"))
+                if not p.name.startswith(".sluiced-probe")]
+
     def _quiet(self, seconds):
         """Wait until the outputs have not grown for `seconds`."""
         def sizes():
             return [(str(p), p.stat().st_size)
-                    for p in sorted((self.dir / "out").rglob("*"))
+                    for p in self._outputs()
                     ] + [(self.dir / "stdout").stat().st_size]
         before, since = None, 0
         while not self._is_ended():
@@ -401,8 +407,8 @@ class Run:
 
     def _files(self):
         return {str(p.relative_to(self.dir)): p.read_bytes()
-                for p in sorted((self.dir / "out").rglob("*"))
-                if p.is_file()}
+                for p in self._outputs()
+                if p.is_file() and p.parent.name != ".sluiced"}
 
     def _read(self, name):
         return (self.dir / name).read_bytes().decode(errors="replace")

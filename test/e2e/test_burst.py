@@ -9,6 +9,7 @@ import pytest
 from harness import namespace
 from harness.config import (file_output, json_filter, lua_filter, service,
                             syslog_input, template)
+from harness.faults import empty_disk, fill_disk
 from harness.sender import Sender, datagram
 from harness.stream import Stream
 from harness.wait import SAN, wait_until
@@ -102,9 +103,7 @@ def test_a_full_disk_costs_only_the_lines_that_the_journal_cannot_hold(
         room, out, start):
     """The newest lines are dropped and counted.  The others are written, in
     order, when the disk has room again."""
-    room.out.mkdir()
-    file = room.out / "lines.log"
-    file.symlink_to("/dev/full")
+    fill_disk(room)
     daemon = start(service("storage.max_size 1M") + syslog_input(room)
                    + json_filter() + template("{n}", room))
     pad = "y" * 60000
@@ -121,7 +120,7 @@ def test_a_full_disk_costs_only_the_lines_that_the_journal_cannot_hold(
     assert counts.dropped() == dropped >= 20
     assert (counts.written, counts.queued) == (0, 40 - dropped)
     assert "level=error mod=journal" in daemon.log()
-    file.unlink()
+    empty_disk(room)
     counts = daemon.wait_for_messages(40)
     assert counts.written == 40 - dropped == counts.received - counts.dropped()
     assert [int(line) for line in out.lines()] == list(range(40 - int(dropped)))

@@ -369,6 +369,28 @@ def test_a_missing_configuration_is_an_error(room):
     assert "nowhere.conf" in result.err
 
 
+NOT_REGULAR = {  # the line that names the pipe, and the configuration
+    "the configuration": ("", ""),
+    "an include": ("", "@INCLUDE pipe\n" + GOOD),
+    "parsers": ("Parsers_File", changed(
+        ("Flush 1", "Flush 1\n    Parsers_File pipe"))),
+    "a script": ("Script", with_filter("Name lua", "Match *", "script pipe",
+                                       "call hook"))}
+
+
+@pytest.mark.parametrize("what", NOT_REGULAR)
+def test_a_pipe_is_no_configuration(room, what):
+    """Nobody writes to it, so reading it would never end."""
+    key, text = NOT_REGULAR[what]
+    os.mkfifo(room.path / "pipe")
+    config = room.path / "pipe"
+    if text:
+        config = room.write("sluiced.conf", text.replace("@/", f"{room.path}/"))
+    done = run("-c", config, cwd=room.path)
+    assert done.code == CONFIG
+    assert "pipe: not a regular file" in done.err and key in done.err
+
+
 def test_version_and_help_are_printed(room):
     version = run("--version")
     assert version.code == 0 and version.out.startswith("sluiced ")

@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from harness.daemon import is_alive
+from harness.faults import empty_disk, fill_disk
 from harness.inputs import (LINE_BYTES, config, connected, fill_journal,
                             is_cut, long_line, network_input,
                             numbered, unix_input)
@@ -123,8 +124,7 @@ def test_reloads_while_a_sender_continues_lose_nothing(
 def test_reloads_while_the_journal_is_full_lose_nothing(room, out, start):
     """Only the third worker finds room for the bytes that the kernel and the
     first worker hold."""
-    room.out.mkdir()
-    (room.out / "lines.log").symlink_to("/dev/full")
+    fill_disk(room)
     daemon = start(config(room, unix_input(room),
                           lines=["storage.max_size 1M"]))
     with connected(room.socket) as s:
@@ -134,7 +134,7 @@ def test_reloads_while_the_journal_is_full_lose_nothing(room, out, start):
             reload(daemon)
             assert connections(daemon) == 1
         assert daemon.metrics().received == received < sent // LINE_BYTES
-        (room.out / "lines.log").unlink()
+        empty_disk(room)
         count = sent // LINE_BYTES + 1
         s.sendall(long_line(count - 1)[sent % LINE_BYTES:])
         daemon.wait_for_messages(count)
@@ -261,8 +261,7 @@ def test_the_last_messages_to_a_removed_input_are_received(
 def test_messages_to_a_removed_input_are_counted_if_there_is_no_room(
         room, out, start):
     """The journal is full, and no other worker will receive them."""
-    room.out.mkdir()
-    (room.out / "lines.log").symlink_to("/dev/full")
+    fill_disk(room)
     here = room.path / "goes.sock"
     goes = unix_input(room).replace(str(room.socket), str(here)).replace(
         "unix_tcp", "unix_udp")
@@ -283,21 +282,20 @@ def test_messages_to_a_removed_input_are_counted_if_there_is_no_room(
         counts = daemon.metrics()
         assert counts.received == received + 9
         assert 0 < counts.dropped() < 9
-        (room.out / "lines.log").unlink()
+        empty_disk(room)
         daemon.wait_for_messages(0)
 
 
 @pytest.mark.parametrize("how", ["a reload", "the end"])
 def test_connections_above_the_limit_are_received_in_the_end(
         room, out, start, how):
-    """Such a sender has connected and may have sent lines; it does not know of
-    the limit."""
+    """Some of them wait in the kernel, others have made way for them."""
     daemon = start(config(room, unix_input(room)))
     count = CONNECTIONS_MAX + 40
-    senders = [connected(room.socket) for _ in range(count)]
-    for n, s in enumerate(senders):
-        s.sendall(b"line %d\n" % n)
-    daemon.wait_for_messages(CONNECTIONS_MAX)
+    senders = []
+    for n in range(count):
+        senders.append(connected(room.socket))
+        senders[n].sendall(b"line %d\n" % n)
     if how == "a reload":
         room.write("sluiced.conf",
                    config(room, network_input("tcp", free_port())))

@@ -151,6 +151,16 @@ IDIOMS = {
     "table.foreach": (
         "table.foreach({k = 1}, function(k, v) return k .. v end)", b"k1"),
     "bit": ("bit.band(255, bit.lshift(3, 2))", b"12"),
+    "a nearly whole number": ('1.005 * 1000 .. "ms"', b"1005ms"),
+    "a share in a path": ('"/log/" .. 0.57 * 100', b"/log/57"),
+    "captured texts as bounds": (
+        "(function(s) for i = ('1 3'):match('%d'), ('1 3'):match('%d$') do "
+        "s = s .. i .. ',' end return s end)('')", b"1,2,3,"),
+    "%q of a number": ("""(string.format('%q', 404):gsub('"', "'"))""",
+                       b"'404'"),
+    "a width, and NUL": ("#string.format('%.5s', '\\22\\3\\1\\0abc')",
+                         b"5"),
+    "tonumber with base 10": ('tostring(tonumber("1.5", 10))', b"1.5"),
     "string.gsub": ('(string.gsub("a-b", "-", "%-"))', b"a-b"),
     "setfenv": ("setfenv(function() return x end, {x = 5})()", b"5"),
 }
@@ -166,6 +176,38 @@ def test_idioms_of_lua_5_1_work(room, out, start, name):
         end""", {"n": 1})
     assert out.lines() == [b"1 " + value]
     assert counts.failures() == 0
+
+
+def test_a_map_that_a_hook_reads_keeps_its_order(room, out, start):
+    request = {"uri": "/", "method": "GET", "args": "x=1"}
+    run_hook(room, start, """
+        function hook(tag, timestamp, record)
+            record.v = record.req.method
+            return 2, timestamp, record
+        end""", {"n": 1, "req": request}, text="{v} {req}")
+    assert out.lines() == [b'GET {"uri"=>"/", "method"=>"GET", "args"=>"x=1"}']
+
+
+def test_a_missing_time_leaves_the_time_and_is_counted(room, out, start):
+    counts = run_hook(room, start, """
+        function hook(tag, timestamp, record)
+            record.v = timestamp
+            return 1, record.missing, record
+        end""", {"n": 1}, text="{n} {v} {time}")
+    _, given, written = out.lines()[0].split()
+    assert float(given) == float(written)
+    assert counts.failures("bad_time", filter="lua.1") == 1
+
+
+def test_a_request_cannot_make_a_pattern_endless(room, out, start):
+    counts = run_hook(room, start, r"""
+        function hook(tag, timestamp, record)
+            record.v = "good"
+            local a = record.url:match("(.-)/(.-)/(.-)/index%.html$")
+            return 1, timestamp, record
+        end""", {"n": 1, "url": "/" * 7000}, {"n": 2, "url": "/a"})
+    assert out.lines() == [b"1 {v}", b"2 good"]
+    assert counts.failures("time_limit", filter="lua.1") == 1
 
 
 def test_print_in_a_hook_writes_to_the_log(room, start):

@@ -7,6 +7,7 @@ import pytest
 
 from harness.config import section
 from harness.daemon import run
+from harness.faults import empty_disk, fill_disk
 from harness.room import Room
 from harness.scale import dice, scaled
 from harness.sender import Sender, datagram
@@ -16,16 +17,6 @@ from harness.wait import SAN, wait_until
 
 def short(room, *lines):
     return numbered(room, *lines, template="{n}")
-
-
-def block(room):
-    """Make the disk reject all writes."""
-    room.out.mkdir(exist_ok=True)
-    (room.out / "lines.log").symlink_to("/dev/full")
-
-
-def unblock(room):
-    (room.out / "lines.log").unlink()
 
 
 def send(room, numbers, pad=""):
@@ -39,13 +30,13 @@ def the_journal(room):
 
 def leave_behind(room, start, count=50):
     """Leave a journal with `count` messages that no process works on."""
-    block(room)
+    fill_disk(room)
     daemon = start(short(room))
     send(room, range(count))
     wait_until(lambda: (m := daemon.metrics()).received == count
                and m.sum("sluiced_pipeline_blocked"), "the lines")
     daemon.kill_tree()
-    unblock(room)
+    empty_disk(room)
     return the_journal(room)
 
 
@@ -59,14 +50,14 @@ def test_the_next_process_writes_what_a_killed_one_has_left(room, out, start):
 def test_the_next_process_writes_what_is_left_when_grace_is_over(
         room, out, start):
     """The final counts in the log say how much is left."""
-    block(room)
+    fill_disk(room)
     daemon = start(short(room))
     send(room, range(50))
     wait_until(lambda: (m := daemon.metrics()).received == 50
                and m.sum("sluiced_pipeline_blocked"), "the lines")
     daemon.stop(queued=50)
     assert daemon.final_counts() == (50, 0, 0, 0, 50)
-    unblock(room)
+    empty_disk(room)
     start(short(room)).wait_for_messages(50)
     assert out.lines() == [b"%d" % n for n in range(50)]
 
@@ -82,26 +73,26 @@ def test_the_journal_is_hidden_beside_the_socket(room, start):
 @pytest.mark.parametrize("path", ["kept/my.journal", "kept"])
 def test_the_journal_is_where_storage_path_says(room, out, start, path):
     (room.path / "kept").mkdir()
-    block(room)
+    fill_disk(room)
     daemon = start(short(room, f"storage.path {room.path / path}"))
     send(room, range(10))
     wait_until(lambda: daemon.metrics().received == 10, "the lines")
     daemon.kill_tree()
     assert not the_journal(room).exists()
     assert any(p.is_file() for p in (room.path / "kept").iterdir())
-    unblock(room)
+    empty_disk(room)
     start(short(room, f"storage.path {room.path / path}")).wait_for_messages(10)
     assert out.lines() == [b"%d" % n for n in range(10)]
 
 
 def test_a_journal_in_memory_has_no_file_and_is_lost_with_the_process(
         room, out, start):
-    block(room)
+    fill_disk(room)
     daemon = start(short(room, "storage.type memory"))
     send(room, range(10))
     wait_until(lambda: daemon.metrics().received == 10, "the lines")
     daemon.kill_tree()
-    unblock(room)
+    empty_disk(room)
     assert [p.name for p in room.path.iterdir() if "journal" in p.name] == []
     daemon = start(short(room, "storage.type memory"))
     send(room, [10])
@@ -240,7 +231,7 @@ def test_a_journal_of_another_size_is_not_lost(room, out, start):
 
 def test_a_full_journal_drops_the_newest_messages_and_counts_them(
         room, out, start):
-    block(room)
+    fill_disk(room)
     daemon = start(short(room, "storage.max_size 1M"))
     send(room, [0])
     wait_until(lambda: daemon.metrics().sum("sluiced_pipeline_blocked"),
@@ -259,7 +250,7 @@ def test_a_full_journal_drops_the_newest_messages_and_counts_them(
     after = daemon.metrics()
     assert after.received == 2000
     assert after.dropped("journal_full") == dropped
-    unblock(room)
+    empty_disk(room)
     daemon.wait_for_messages(2000)
     assert [int(line) for line in out.lines()] == list(range(2000 - int(dropped)))
 
@@ -275,16 +266,14 @@ def test_each_message_in_the_journal_keeps_its_input(room, out, start):
               + section("OUTPUT", "Name file", "Match second",
                         f"Path {room.out}", "File second.log",
                         "Format template", "Template {message}"))
-    block(room)
-    (room.out / "second.log").symlink_to("/dev/full")
+    fill_disk(room)
     daemon = start(config)
     send(room, range(10))
     with Sender(second) as sender:
         sender.send(*(datagram(f"line {n}") for n in range(10)))
     wait_until(lambda: daemon.metrics().received == 20, "the lines")
     daemon.kill_tree()
-    unblock(room)
-    (room.out / "second.log").unlink()
+    empty_disk(room)
     start(config).wait_for_messages(20)
     assert out.lines("lines.log") == [b"%d" % n for n in range(10)]
     assert out.lines("second.log") == [b"line %d" % n for n in range(10)]

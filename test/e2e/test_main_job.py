@@ -15,6 +15,7 @@ from harness.config import json_filter, service, syslog_input, template
 from harness.expect import read_json, template_line
 from harness.load import Request, get, send_requests
 from harness.scale import dice
+from harness.sender import Sender, datagram
 from harness.wait import SAN, wait_until
 
 PUBLISHED = Path(__file__).parent / "published"
@@ -128,6 +129,30 @@ def send_in_rounds(nginx, daemon, requests):
         wait_until(lambda: daemon.metrics().received >= len(statuses),
                    "a round of requests to be received")
     return statuses
+
+
+def test_symbolic_links_lead_no_line_out_of_the_published_directory(
+        room, start):
+    """The directory of the lines belongs to somebody else, who makes it a link.
+    The day before and after are for a test at midnight."""
+    victim = room.disk / "victim"
+    victim.mkdir()
+    room.out.mkdir()
+    days = [room.out / time.strftime("%Y-%m%d", time.gmtime(
+        time.time() + 86400 * n)) for n in (-1, 0, 1)]
+    for day in days:
+        day.symlink_to("../victim")
+    daemon = start(adapt(room, "parsers.conf"), cwd=room.path)
+    with Sender(room.path / "sys-log.sock") as sender:
+        sender.send(datagram({"vhost": "a.example"}))
+    wait_until(lambda: "a symbolic link leads out of" in daemon.log(),
+               "the refusal")
+    assert list(victim.iterdir()) == []
+    for day in days:
+        day.unlink()
+    daemon.wait_for_messages(1)
+    assert [path.name for path in room.out.glob("*/*.log")] == [ACCESS_LOG]
+    assert list(victim.iterdir()) == []
 
 
 @pytest.mark.parametrize("parsers", ["parsers.conf", "parsers-shipped.conf"])

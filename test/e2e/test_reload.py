@@ -4,10 +4,13 @@ the new one is ready, and stays if that never happens."""
 import json
 import os
 import signal
+import socket
+import threading
 
 import pytest
 
-from harness.config import section, service, template
+from harness.config import lua_filter, section, service, template
+from harness.faults import empty_disk, fill_disk
 from harness.scale import scaled
 from harness.sender import Sender, datagram
 from harness.stream import check_numbers, numbered, numbers_in
@@ -94,17 +97,76 @@ def test_a_broken_configuration_is_reported_and_the_old_one_stays(
     assert out.lines() == [b"1"]
 
 
+def ask(daemon, method="POST"):
+    answer = daemon.get("/api/v2/reload", method)
+    return answer.status, json.loads(answer.body)
+
+
+def reload_count(daemon):
+    return json.loads(daemon.get("/api/v2/reload").body)["hot_reload_count"]
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 def test_hot_reload_allows_a_reload_over_http(room, start, method):
+    """When the answer comes, the new configuration is loaded, and is
+    counted."""
     daemon = start(numbered(room, "Hot_Reload On"))
+    for turn in range(1, 4):
+        worker = daemon.worker()
+        assert ask(daemon, method) == (200, {"reload": "done", "status": 0})
+        assert reload_count(daemon) == turn
+        assert daemon.worker() != worker
+    assert reloads(daemon, "done") == 3
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_reload_over_http_tells_that_it_failed(room, start, broken):
+    daemon = start(numbered(room, "Hot_Reload On"))
+    config = room.path / "sluiced.conf"
+    good = config.read_text()
     worker = daemon.worker()
-    answer = daemon.get("/api/v2/reload", method)
-    assert answer.status == 200
-    assert json.loads(answer.body) == {"reload": "done", "status": 0}
+    config.write_text(good + BROKEN[broken])
+    for turn in range(1, 3):
+        assert ask(daemon) == (500, {"reload": "failed", "status": -3})
+        assert reloads(daemon, "failed") == turn
+        assert reload_count(daemon) == 0
+    assert daemon.worker() == worker
+    config.write_text(good)
+    assert ask(daemon) == (200, {"reload": "done", "status": 0})
+    assert reload_count(daemon) == 1
+
+
+@pytest.mark.parametrize("first", ["HTTP", "SIGHUP"])
+def test_only_one_reload_at_a_time_is_possible_over_http(room, start, first):
+    daemon = start(numbered(room, "Hot_Reload On") + lua_filter(room, HOOK))
+    wait_for_script = hook_that_waits(room)
+    answers = []
+    asker = threading.Thread(target=lambda: answers.append(ask(daemon)))
+    if first == "HTTP":
+        asker.start()
+    else:
+        daemon.signal(signal.SIGHUP)
+    writer = wait_for_script()
+    assert ask(daemon) == (400, {"reload": "in progress", "status": -2})
+    assert answers == []
+    os.close(writer)
+    if first == "HTTP":
+        asker.join()
+        assert answers == [(200, {"reload": "done", "status": 0})]
     wait_for_reload(daemon, "done", 1)
-    assert daemon.worker() != worker
-    count = json.loads(daemon.get("/api/v2/reload").body)
-    assert count == {"hot_reload_count": 1}
+
+
+def test_a_client_that_does_not_wait_for_the_outcome_is_forgotten(
+        room, start):
+    daemon = start(numbered(room, "Hot_Reload On") + lua_filter(room, HOOK))
+    wait_for_script = hook_that_waits(room)
+    with socket.create_connection(daemon.address) as client:
+        client.sendall(b"POST /api/v2/reload HTTP/1.1\r\nHost: a\r\n\r\n")
+        writer = wait_for_script()
+    (room.path / "hook.lua").write_text("nonsense")
+    os.close(writer)
+    wait_for_reload(daemon, "done", 1)
+    assert ask(daemon) == (500, {"reload": "failed", "status": -3})
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
@@ -155,26 +217,40 @@ def test_a_reload_can_replace_the_socket(room, out, start):
     assert out.lines() == [b"1"]
 
 
+HOOK = """
+function hook(tag, timestamp, record)
+    return 0, timestamp, record
+end
+"""
+
+
+def hook_that_waits(room):
+    """The script waits at its top level.  Returns a function that opens the
+    gate for the script that has come there; it waits until one has."""
+    gate = room.path / "gate"
+    os.mkfifo(gate)
+    (room.path / "hook.lua").write_text(f"io.open('{gate}'):read('a')\n{HOOK}")
+    return lambda: os.open(gate, os.O_WRONLY)
+
+
 def test_a_worker_that_starts_late_does_not_undo_a_reload(room, out, start):
-    """The supervisor started it for one that died, and it opened the
+    """The supervisor started it for one that died, and it read the
     configuration before the reload."""
-    daemon = start(numbered(room, template="{n}"))
+    daemon = start(numbered(room, template="{n}") + lua_filter(room, HOOK))
     other = room.path / "other.sock"
     config = room.path / "sluiced.conf"
-    old = config.read_text()
     before = daemon.ready_count()
-    config.unlink()
-    os.mkfifo(config)
+    wait_for_script = hook_that_waits(room)
     killed = daemon.kill_worker()
     late = wait_until(lambda: (w := daemon.worker()) != killed and w,
                       "the worker that replaces it")
-    with open(config, "w") as writer:  # returns when the worker opens it too
-        config.unlink()
-        config.write_text(old.replace(str(room.socket), str(other)))
-        daemon.signal(signal.SIGHUP)
-        wait_until(other.exists, "the next worker to be ready")
-        assert late in daemon.workers()
-        writer.write(old)
+    writer = wait_for_script()
+    (room.path / "hook.lua").write_text(HOOK)
+    config.write_text(config.read_text().replace(str(room.socket), str(other)))
+    daemon.signal(signal.SIGHUP)
+    wait_until(other.exists, "the next worker to be ready")
+    assert late in daemon.workers()
+    os.close(writer)
     daemon.wait_for_worker(before)
     with Sender(other) as sender:
         sender.send(datagram({"n": 1}))
@@ -182,11 +258,34 @@ def test_a_worker_that_starts_late_does_not_undo_a_reload(room, out, start):
     assert out.lines() == [b"1"]
 
 
+def test_a_configuration_that_never_loads_fails_after_reload_timeout(
+        room, out, start):
+    daemon = start(numbered(room, "Reload_Timeout 0.5", template="{n}")
+                   + lua_filter(room, HOOK))
+    worker = daemon.worker()
+    hook_that_waits(room)
+    daemon.signal(signal.SIGHUP)
+    wait_for_reload(daemon, "failed", 1)
+    assert daemon.worker() == worker
+    assert 'reload=failed err="Reload_Timeout is over"' in daemon.log()
+    with Sender(room.socket) as sender:
+        sender.send(datagram({"n": 1}))
+        daemon.wait_for_messages(1)
+    assert out.lines() == [b"1"]
+    # The next reload is not refused.  Its own limit is generous again.
+    (room.path / "hook.lua").write_text(HOOK)
+    before = daemon.ready_count()
+
+    def is_reloaded():
+        daemon.signal(signal.SIGHUP)
+        return daemon.ready_count() > before
+    wait_until(is_reloaded, "a good reload")
+
+
 def test_a_reload_while_the_disk_rejects_writes_loses_no_line(
         room, out, start):
     """The old worker leaves its batch in the journal."""
-    room.out.mkdir()
-    (room.out / "lines.log").symlink_to("/dev/full")
+    fill_disk(room)
     daemon = start(numbered(room, template="{n}"))
     with Sender(room.socket) as sender:
         sender.send(*(datagram({"n": n}) for n in range(100)))
@@ -195,7 +294,7 @@ def test_a_reload_while_the_disk_rejects_writes_loses_no_line(
     daemon.signal(signal.SIGHUP)
     wait_for_reload(daemon, "done", 1)
     assert daemon.metrics().queued == 100
-    (room.out / "lines.log").unlink()
+    empty_disk(room)
     daemon.wait_for_messages(100)
     assert out.lines() == [b"%d" % n for n in range(100)]
 
@@ -223,8 +322,7 @@ def two_inputs(room, *order):
 def test_waiting_messages_are_decoded_as_their_own_inputs(
         room, out, start, order, how):
     """Messages of a removed input keep its tag and its parser."""
-    room.out.mkdir()
-    (room.out / "lines.log").symlink_to("/dev/full")
+    fill_disk(room)
     daemon = start(two_inputs(room, "json", "ltsv"))
     with Sender(room.path / "json.sock") as json_sender, \
             Sender(room.path / "ltsv.sock") as ltsv_sender:
@@ -238,11 +336,11 @@ def test_waiting_messages_are_decoded_as_their_own_inputs(
         room.write("sluiced.conf", config)
         daemon.signal(signal.SIGHUP)
         wait_for_reload(daemon, "done", 1)
-        (room.out / "lines.log").unlink()
+        empty_disk(room)
         daemon.fds_at_ready = {}  # there may be more inputs now
     else:
         daemon.kill_tree()
-        (room.out / "lines.log").unlink()
+        empty_disk(room)
         daemon = start(config)
     counts = daemon.wait_for_messages(40)
     assert counts.written == 40
@@ -254,8 +352,7 @@ def test_a_journal_in_memory_makes_a_reload_wait_for_the_disk(
         room, out, start):
     """The journal ends with its worker, so the worker continues to receive
     until the disk accepts writes."""
-    room.out.mkdir()
-    (room.out / "lines.log").symlink_to("/dev/full")
+    fill_disk(room)
     daemon = start(numbered(room, "storage.type memory", template="{n}"))
     worker = daemon.worker()
     with Sender(room.socket) as sender:
@@ -269,7 +366,7 @@ def test_a_journal_in_memory_makes_a_reload_wait_for_the_disk(
         wait_until(lambda: daemon.metrics().received == 200,
                    "all lines to be received")
     assert worker in daemon.workers()
-    (room.out / "lines.log").unlink()
+    empty_disk(room)
     daemon.signal(signal.SIGUSR1)
     wait_for_reload(daemon, "done", 1)
     assert daemon.worker() != worker

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A gateway drains for minutes and logs all the while.  After SIGTERM, sluiced
-continues to receive until no line has arrived for a second or Grace is over."""
+"""A gateway drains for minutes, and a request is logged when it ends.  After
+SIGTERM, sluiced continues to receive until no sender is connected or Grace is
+over.  Senders over UDP cannot be seen: there it continues until no line has
+arrived for a second."""
 import os
+import re
 import signal
+import socket
+import subprocess
 import threading
 import time
 
@@ -10,10 +15,14 @@ import pytest
 
 from harness.config import (json_filter, lua_filter, section, service,
                             syslog_input, template)
+from harness.daemon import SLUICED, is_alive
+from harness.faults import fill_disk
 from harness.load import get, send_requests
+from harness.namespace import free_port
 from harness.sender import Sender, datagram
+from harness.strace import Strace, why_not
 from harness.stream import Stream
-from harness.wait import wait_until
+from harness.wait import HANG_S, SAN, wait_until
 
 
 def numbered(room, *service_lines, **how):
@@ -56,6 +65,7 @@ def test_lines_that_arrive_after_sigterm_are_written(
         send_some()
     assert daemon.process.poll() is None
     steady.stop()
+    nginx.stop()
     daemon.check_end()
     assert (steady.refused, steady.gone) == (0, 0)
     assert nginx.refused() == 0
@@ -93,24 +103,155 @@ def test_lines_in_the_kernel_s_queue_are_written_before_the_end(
     assert numbers(out) == list(range(90))
 
 
-def test_a_sender_that_is_never_silent_for_a_second_can_finish(
-        room, out, start):
-    """A process of its own sends five lines in each second, and continues for
-    three seconds after SIGTERM."""
-    daemon = start(numbered(room, grace="600"))
-    lines = Stream(room, 5, "-w", "-s", "1")
-    wait_until(lambda: daemon.metrics().received, "the first line")
+def drain_silently(daemon):
+    """Send SIGTERM, and wait until a draining worker that receives nothing has
+    looked around for much longer than a second: each look wakes its intake
+    thread, and nothing else does."""
+    pid = daemon.worker()
     daemon.signal(signal.SIGTERM)
     wait_until(lambda: "draining" in daemon.log(), "sluiced to drain")
-    received = daemon.metrics().received
-    wait_until(lambda: daemon.metrics().received >= received + 15,
-               "lines after SIGTERM")
-    last = time.monotonic()
-    lines.stop()
+
+    def wakeups():
+        with open(f"/proc/{pid}/task/{pid}/status") as status:
+            return int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)",
+                                 status.read(), re.M)[1])
+    before = wakeups()
+    wait_until(lambda: wakeups() >= before + 12, "twelve looks")
+    assert daemon.process.poll() is None, daemon.log()
+
+
+def senders_of(daemon):
+    """A datagram socket that is bound has two references, and one more for each
+    sender."""
+    pid = daemon.worker()
+    links = {os.readlink(f"/proc/{pid}/fd/{fd}")
+             for fd in os.listdir(f"/proc/{pid}/fd")}
+    with open("/proc/net/unix") as sockets:
+        rows = [line.split() for line in sockets if " 0002 " in line]
+    return max(int(row[1], 16) - 2 for row in rows
+               if f"socket:[{row[6]}]" in links)
+
+
+class SlowBackend:
+    """Answers no request until it is told to."""
+
+    def __init__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.port = self.socket.getsockname()[1]
+        self.waiting = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        try:
+            while True:
+                self.waiting.append(self.socket.accept()[0])
+        except OSError:
+            pass
+
+    def answer_all(self):
+        for one in self.waiting:
+            one.sendall(b"HTTP/1.0 204 No Content\r\n\r\n")
+            one.close()
+        self.socket.close()
+
+
+def test_the_lines_of_requests_in_flight_are_written(
+        room, out, start, start_nginx):
+    """nginx gets 40 requests, then both get SIGTERM or its like, as when a pod
+    ends, and nothing is logged for long.  sluiced ends after nginx."""
+    backend = SlowBackend()
+    daemon = start(service(flush="1", grace="600") + syslog_input(room)
+                   + json_filter() + template("{uri}", room))
+    nginx = start_nginx(http=f"""
+        log_format json escape=json '{{"uri":"$request_uri"}}';
+        access_log syslog:server=unix:{room.socket} json;
+    """, server=f"""
+        location /fast {{ return 204; }}
+        location / {{ proxy_pass http://127.0.0.1:{backend.port}; }}
+    """)
+
+    def workers_are_connected():
+        """A worker of nginx connects with its first line."""
+        send_requests(nginx.port, [get(b"/fast")] * 8, connections=8)
+        return senders_of(daemon) == 2
+    wait_until(workers_are_connected, "both workers to connect")
+    clients = [socket.create_connection(("127.0.0.1", nginx.port))
+               for _ in range(40)]
+    for n, client in enumerate(clients):
+        client.sendall(get(b"/slow/%d" % n).raw)
+    wait_until(lambda: len(backend.waiting) == 40, "all requests in flight")
+    nginx.process.send_signal(signal.SIGQUIT)
+    drain_silently(daemon)
+    backend.answer_all()
+    for client in clients:
+        assert client.recv(64).startswith(b"HTTP/1.1 204")
+        client.close()
     daemon.check_end()
-    assert time.monotonic() - last >= 1
-    assert (lines.refused, lines.gone) == (0, 0)
-    assert numbers(out) == lines.accepted()
+    nginx.stop()
+    assert nginx.refused() == 0
+    slow = sorted(line for line in out.lines() if b"slow" in line)
+    assert slow == sorted(b"/slow/%d" % n for n in range(40))
+
+
+@pytest.mark.parametrize("mode, kind", [
+    ("unix_udp", socket.SOCK_DGRAM), ("unix_tcp", socket.SOCK_STREAM)])
+def test_a_connected_sender_is_waited_for_however_silent_it_is(
+        room, out, start, mode, kind):
+    daemon = start(service(flush="0.02", grace="600")
+                   + syslog_input(room, f"Mode {mode}") + json_filter()
+                   + template("{n}", room))
+    with socket.socket(socket.AF_UNIX, kind) as sender:
+        sender.connect(str(room.socket))
+        end = b"\n" if kind == socket.SOCK_STREAM else b""
+        sender.send(datagram({"n": 1}) + end)
+        daemon.wait_for_messages(1)
+        drain_silently(daemon)
+        sender.send(datagram({"n": 2}) + end)
+    daemon.check_end()
+    assert "senders=1 until=\"no sender is connected\"" in daemon.log()
+    assert numbers(out) == [1, 2]
+
+
+def test_without_a_sender_sluiced_does_not_wait(room, start):
+    daemon = start(numbered(room, grace="600"))
+    daemon.stop()
+    assert "senders=0 until=\"no sender is connected\"" in daemon.log()
+
+
+def test_over_udp_sluiced_waits_for_silence(room, out, start):
+    daemon = start(service(flush="0.02", grace="600")
+                   + section("INPUT", "Name syslog", "Tag in", "Mode udp",
+                             "Listen 127.0.0.1",
+                             f"Port {free_port(socket.SOCK_DGRAM)}")
+                   + json_filter() + template("{n}", room))
+    port = int(re.search(r"udp://127\.0\.0\.1:(\d+)", daemon.log())[1])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.connect(("127.0.0.1", port))
+        sender.send(datagram({"n": 1}))
+        daemon.wait_for_messages(1)
+        daemon.signal(signal.SIGTERM)
+        wait_until(lambda: "draining" in daemon.log(), "sluiced to drain")
+        sender.send(datagram({"n": 2}))
+    daemon.check_end()
+    assert numbers(out) == [1, 2]
+    assert "and no datagram came for 1 s" in daemon.log()
+
+
+@pytest.mark.skipif(why_not() != "", reason=why_not())
+def test_if_the_kernel_does_not_tell_who_is_connected_there_is_a_warning(
+        room, out, start):
+    daemon = start(numbered(room, grace="600"))
+    with Sender(room.socket) as sender:
+        sender.send(datagram({"n": 1}))
+        daemon.wait_for_messages(1)
+        strace = Strace(room, daemon.worker(),
+                        "inject=openat,socket:error=EACCES")
+        daemon.signal(signal.SIGTERM)
+        daemon.check_end()
+        strace.end()
+    assert ("err=\"the kernel does not tell who is connected to the socket\" "
+            "action=\"waiting for 1 s without a datagram") in daemon.log()
+    assert numbers(out) == [1]
 
 
 @pytest.mark.parametrize("grace", [0, 1])
@@ -163,9 +304,8 @@ def test_lines_that_cannot_be_written_when_grace_ends_are_counted(
 
 
 def test_a_full_disk_does_not_delay_the_end_beyond_grace(room, start):
-    daemon = start(service(grace="1") + syslog_input(room)
-                   + section("OUTPUT", "Name file", "Match *", "Path /dev",
-                             "File full"))
+    fill_disk(room)
+    daemon = start(numbered(room, grace="1"))
     with Sender(room.socket) as sender:
         sender.send(*(datagram({"n": n}) for n in range(10)))
     wait_until(lambda: daemon.metrics().sum("sluiced_pipeline_blocked"),
@@ -230,13 +370,12 @@ def test_nginx_reconnects_after_a_restart(room, out, start, start_nginx):
 
 
 def test_a_hook_that_cannot_be_stopped_does_not_prevent_the_end(room, start):
-    """A single call of string.match that never returns cannot be interrupted
-    from within Lua."""
+    """A pipe that nobody writes to cannot be interrupted from within Lua."""
+    os.mkfifo(room.path / "pipe")
     daemon = start(service(grace="0") + syslog_input(room) + json_filter()
-                   + lua_filter(room, """
+                   + lua_filter(room, f"""
                        function hook(tag, timestamp, record)
-                           local s = string.rep("a", 40)
-                           string.match(s, string.rep("a*", 30) .. "b")
+                           io.open("{room.path}/pipe"):read("a")
                            return 0, timestamp, record
                        end""")
                    + template("{n}", room))
@@ -249,3 +388,85 @@ def test_a_hook_that_cannot_be_stopped_does_not_prevent_the_end(room, start):
     daemon.has_ended = True
     assert "the pipeline does not end" in daemon.log()
     assert daemon.final_counts() == (1, 0, 0, 0, 1)
+
+
+def hook(room, body):
+    return (syslog_input(room) + json_filter() + lua_filter(room, f"""
+        function hook(tag, timestamp, record)
+            {body}
+            return 0, timestamp, record
+        end""") + template("{n}", room))
+
+
+@pytest.mark.skipif("address" in SAN, reason="with a leak checker the worker "
+                    "frees everything at its end")
+def test_a_finalizer_that_hangs_does_not_delay_the_end(room, out, start):
+    """Nobody opens the other end of the pipe."""
+    os.mkfifo(room.path / "gate")
+    daemon = start(service(grace="600") + hook(room, f"""
+        keep = keep or setmetatable({{}}, {{__gc = function()
+            io.open('{room.path / 'gate'}')
+        end}})"""))
+    with Sender(room.socket) as sender:
+        sender.send(*(datagram({"n": n}) for n in range(10)))
+    daemon.wait_for_messages(10)
+    daemon.stop()
+    assert numbers(out) == list(range(10))
+
+
+KILLED = re.compile(r"mod=supervisor state=killed .* queued=(\d+)"
+                    r' action="queued messages stay in the journal"')
+
+
+def check_killed(daemon):
+    """Returns how many messages stayed in the journal."""
+    assert daemon.wait() == 71
+    daemon.has_ended = True
+    return int(KILLED.search(daemon.log().splitlines()[-1])[1])
+
+
+def test_a_worker_that_cannot_act_is_killed_after_grace(room, out, start):
+    text = numbered(room, flush="3600", grace="1")
+    daemon = start(text)
+    with Sender(room.socket) as sender:
+        sender.send(*(datagram({"n": n}) for n in range(10)))
+    wait_until(lambda: daemon.metrics().received == 10, "the messages")
+    worker = daemon.worker()
+    os.kill(worker, signal.SIGSTOP)
+    asked = time.monotonic()
+    daemon.signal(signal.SIGTERM)
+    assert check_killed(daemon) == 10
+    assert time.monotonic() - asked >= 1
+    assert not is_alive(worker)
+    start(text.replace("Flush 3600", "Flush 0.1")).wait_for_messages(10)
+    assert numbers(out) == list(range(10))
+
+
+def test_workers_that_die_again_and_again_end_after_grace(room, start):
+    """Each message kills two workers, and the back-off grows."""
+    daemon = start(service(grace="1") + hook(
+        room, "os.execute('kill -ABRT $PPID') while true do end"))
+    with Sender(room.socket) as sender:
+        sender.send(*(datagram({"n": n}) for n in range(100)))
+    wait_until(lambda: "the worker died" in daemon.log(), "the first death")
+    daemon.signal(signal.SIGTERM)
+    assert 90 < check_killed(daemon) <= 100
+
+
+def test_a_first_configuration_that_never_loads_does_not_prevent_the_end(
+        room):
+    """There is no Grace yet, so the default counts."""
+    gate = room.path / "gate"
+    os.mkfifo(gate)
+    room.write("hook.lua", f"io.open('{gate}'):read('a')")
+    config = room.write("sluiced.conf", service() + syslog_input(room)
+                        + template("{n}", room) + section(
+        "FILTER", "Name lua", "Match *", "script hook.lua", "call hook"))
+    process = subprocess.Popen([SLUICED, "-c", config], cwd=room.path,
+                               stderr=subprocess.PIPE, text=True)
+    # This returns when the script opens the other end.
+    writer = os.open(gate, os.O_WRONLY)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(HANG_S) == 71
+    os.close(writer)
+    assert "state=killed" in process.stderr.read()

@@ -29,8 +29,8 @@ def times(room, out, start, *messages, env=None, parser=()):
             (line.split(b" ") for line in out.lines())]
 
 
-def nearest(text, now):
-    """The time in the year that brings it nearest to now, of three years."""
+def at_most_a_day_ahead(text, now):
+    """The time in the latest year that puts it at most a day after now."""
     candidates = []
     for year in (-1, 0, 1):
         year += time.gmtime(now).tm_year
@@ -39,20 +39,20 @@ def nearest(text, now):
         except ValueError:  # 29 February
             continue
         candidates.append(calendar.timegm(at))
-    return min(candidates, key=lambda at: abs(at - now))
+    return max(at for at in candidates if at <= now + DAY)
 
 
 @pytest.mark.parametrize("parser", [[], ["Parser syslog-rfc3164-local"]],
                          ids=["built-in", "regex"])
-def test_the_year_is_the_one_that_brings_the_time_nearest_to_now(
+def test_the_year_is_the_latest_that_puts_the_time_at_most_a_day_ahead(
         room, out, start, parser):
     """On any day of the year, some of these times are in another year."""
     now = int(time.time())
     texts = [syslog_time(now + days * DAY)
-             for days in (-170, -90, -30, -1, 0, 1, 30, 90, 170)]
+             for days in (-340, -170, -90, -30, -1, 0, 1, 30, 90, 170)]
     got = times(room, out, start, parser=parser, *(
         f"<190>{text} gw-1 nginx: {{}}".encode() for text in texts))
-    wanted = [nearest(text, now) for text in texts]
+    wanted = [at_most_a_day_ahead(text, now) for text in texts]
     assert [at for at, _ in got] == wanted
     assert {time.gmtime(at).tm_year for at in wanted} != {
         time.gmtime(now).tm_year}
@@ -125,3 +125,23 @@ def test_a_line_is_written_when_flush_is_over_without_another_event(
             sender.send(datagram(f"{n}"))
             wait_until(lambda: out.has(n), "the line")
     assert out.lines() == [b"1", b"2", b"3"]
+
+
+@pytest.mark.parametrize("parser, what", [
+    ([], 'parser=built-in err="the time does not fit its format" '
+         'format="RFC 3164 or RFC 5424" text="<190>Foo 28 10:00:00 '),
+    (["Parser odd"], 'parser=odd err="the time does not fit its format" '
+                     'format="%H" text="Foo 28 10:00:00"')])
+def test_a_time_that_does_not_fit_is_logged_with_parser_format_and_text(
+        room, out, start, parser, what):
+    room.write("odd.conf", section(
+        "PARSER", "Name odd", "Format regex", "Time_Key time", "Time_Format %H",
+        r"Regex ^<\d+>(?<time>.{15}) (?<message>.*)"))
+    daemon = start(service("Parsers_File odd.conf")
+                   + syslog_input(room, *parser)
+                   + template("{message}", room))
+    with Sender(room.socket) as sender:
+        sender.send(b"<190>Foo 28 10:00:00 gw-1 nginx: {}")
+    daemon.wait_for_messages(1)
+    assert what in daemon.log()
+    assert daemon.metrics().sum("sluiced_input_bad_time_total") == 1

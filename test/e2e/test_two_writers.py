@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two pods on one node can share a file.  Every line of both is written once
 and whole, while one of them is killed again and again."""
+import fcntl
 import re
 import time
 
@@ -9,6 +10,7 @@ import pytest
 from harness.faults import Faults
 from harness.room import Room
 from harness.scale import at_random_moments, dice, scaled
+from harness.sender import Sender, datagram
 from harness.stream import Stream, check_numbers, numbered
 from harness.wait import SAN, wait_until
 
@@ -87,6 +89,49 @@ def test_two_daemons_share_a_file_and_no_line_is_lost_by_kills(
     finally:
         a.remove()
         b.remove()
+
+
+def test_a_reader_of_a_log_file_cannot_stop_it(room, out, start):
+    """Everybody may open it for reading, and lock it then."""
+    daemon = start(numbered(room, template="{n}"))
+    with Sender(room.socket) as sender:
+        sender.send(datagram({"n": 1}))
+        wait_until(lambda: out.has(1), "a line")
+        with open(room.out / "lines.log") as reader:
+            fcntl.flock(reader, fcntl.LOCK_EX)
+            sender.send(datagram({"n": 2}))
+            wait_until(lambda: out.has(2), "a line while the file is locked")
+    daemon.wait_for_messages(2)
+    assert out.files() == ["lines.log"]
+    lock = room.out / ".sluiced/lock"
+    assert lock.stat().st_mode & 0o777 == 0o600
+    assert lock.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_lock_that_is_held_for_long_is_reported_with_its_holder(
+        room, out, start):
+    """The disk of the other daemon hangs while it holds the lock."""
+    faults = Faults(room, room.out)
+    room.out.mkdir()
+    a = Pod("a", room.out, start)
+    b = Pod("b", room.out, start, env=faults.env)
+    try:
+        faults.order(hold=True)
+        with Sender(b.room.socket) as sender:
+            sender.send(datagram({"n": 1, "pad": ""}))
+        wait_until(lambda: faults.held, "a write to hang")
+        with Sender(a.room.socket) as sender:
+            sender.send(datagram({"n": 1, "pad": ""}))
+        line = re.compile(f"level=warn .* pid={b.daemon.worker()} "
+                          'err="another process has held the lock')
+        wait_until(lambda: line.search(a.daemon.log()), "the warning")
+        faults.end()
+        wait_until(lambda: out.has(2), "the lines")
+        a.daemon.wait_for_messages(1)
+        b.daemon.wait_for_messages(1)
+    finally:
+        a.room.remove()
+        b.room.remove()
 
 
 @pytest.mark.skipif(SAN != "", reason="the wait is as long without")

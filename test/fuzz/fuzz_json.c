@@ -18,7 +18,7 @@ static enum json_verdict rewrite(struct json_reader *reader, struct span text,
 	struct record *r = record_new(arena, NULL, SPAN("t"), 1);
 	enum json_verdict verdict = json_read(reader, text, r);
 	CHECK(verdict == JSON_READ || r->count == 0);
-	json_write_record(out, r);
+	json_write_record(out, JSON_BAD_REPLACED, r);
 	arena_free(arena);
 	return verdict;
 }

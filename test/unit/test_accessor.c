@@ -103,17 +103,46 @@ static void a_key_with_a_dot_is_one_key(void **state)
 	arena_free(arena);
 }
 
+/* As in Fluent Bit, it is no error, and a warning tells what it means. */
+static void the_tag_is_looked_for_among_the_fields(void **state)
+{
+	struct arena *arena = arena_new(1024);
+	struct record *r = record_new(arena, NULL, SPAN("tag"), 0);
+	struct err e = {0};
+	(void)state;
+	struct accessor *a = accessor_new(SPAN("$TAG"), &e);
+	assert_non_null(a);
+	assert_null(accessor_find(a, r));
+	record_add(r, SPAN("TAG"), value_int(3));
+	assert_int_equal(accessor_find(a, r)->integer, 3);
+	accessor_free(a);
+	arena_free(arena);
+}
+
 static void a_malformed_accessor_is_refused(void **state)
 {
 	(void)state;
 	static const char *const cases[] = {
-		"",	  "$",	      "$1",
-		"$['a']", "$m['k'",   "$m['k]",
-		"$m[k]",  "$m[]",     "$m[0",
-		"$m[-1]", "$m[0]x",   "$m['k']b",
-		"$TAG",	  "$m[0][",   "$m['",
-		"$m[",	  "$m['k'x]", "$m[9999999999]",
-		"a$b",	  "$.a",      "$ a",
+		"",
+		"$",
+		"$1",
+		"$['a']",
+		"$m['k'",
+		"$m['k]",
+		"$m[k]",
+		"$m[]",
+		"$m[0",
+		"$m[-1]",
+		"$m[0]x",
+		"$m['k']b",
+		"$m[0][",
+		"$m['",
+		"$m[",
+		"$m['k'x]",
+		"$m[9999999999]",
+		"a$b",
+		"$.a",
+		"$ a",
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct err e = {0};
@@ -213,6 +242,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_accessor_finds_what_its_text_names),
 		cmocka_unit_test(a_key_with_a_dot_is_one_key),
+		cmocka_unit_test(the_tag_is_looked_for_among_the_fields),
 		cmocka_unit_test(a_malformed_accessor_is_refused),
 		cmocka_unit_test(a_template_inserts_fields_tag_and_groups),
 		cmocka_unit_test(a_text_with_a_broken_variable_is_refused),

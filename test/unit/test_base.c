@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "files.h"
 
 /* --- err */
 
@@ -229,6 +230,7 @@ static int close_log(void **state)
 static struct buf logged(void)
 {
 	struct buf text = {0};
+	wait_for_log();
 	FILE *f = fopen(log_path, "r+");
 	assert_non_null(f);
 	text.len = fread(buf_reserve(&text, 65536), 1, 65536, f);
@@ -268,17 +270,17 @@ static void a_line_below_the_level_is_not_logged(void **state)
 	struct err e;
 	log_line(LOG_DEBUG, "m", "no");
 	assert_silent();
-	assert_true(log_open(NULL, LOG_ERROR, &e));
+	assert_true(log_open(log_path, LOG_ERROR, &e));
 	assert_false(log_is_on(LOG_WARN));
 	log_line(LOG_WARN, "m", "no");
 	assert_silent();
 	log_line(LOG_ERROR, "m", "yes");
 	assert_logged("level=error mod=m yes\n");
-	assert_true(log_open(NULL, LOG_OFF, &e));
+	assert_true(log_open(log_path, LOG_OFF, &e));
 	assert_false(log_is_on(LOG_OFF));
 	log_line(LOG_ERROR, "m", "no");
 	assert_silent();
-	assert_true(log_open(NULL, LOG_INFO, &e));
+	assert_true(log_open(log_path, LOG_INFO, &e));
 }
 
 static void a_long_log_line_is_cut_and_stays_one_line(void **state)

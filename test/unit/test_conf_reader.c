@@ -203,9 +203,20 @@ static void a_line_may_have_32_mib_and_no_byte_more(void **state)
 static void a_file_that_is_far_too_large_is_refused(void **state)
 {
 	(void)state;
-	assert_conf_refused("/dev/zero",
-			    "/dev/zero: larger than 64 MiB, the limit for a "
+	file_write_text("large.conf", "");
+	assert_int_equal(truncate("large.conf", (64 << 20) + 1), 0);
+	assert_conf_refused("large.conf",
+			    "large.conf: larger than 64 MiB, the limit for a "
 			    "configuration file");
+}
+
+/* Reading it might never end. */
+static void a_device_is_refused(void **state)
+{
+	(void)state;
+	assert_conf_refused("/dev/zero",
+			    "/dev/zero: not a regular file; a configuration is "
+			    "read from regular files only");
 }
 
 static void variables_are_replaced_once_everywhere(void **state)
@@ -498,6 +509,7 @@ int main(void)
 		T(a_nul_byte_is_refused),
 		T(a_line_may_have_32_mib_and_no_byte_more),
 		T(a_file_that_is_far_too_large_is_refused),
+		T(a_device_is_refused),
 		T(variables_are_replaced_once_everywhere),
 		T(an_unset_variable_is_reported),
 		T(text_that_looks_like_a_comment_is_reported_once_per_line),

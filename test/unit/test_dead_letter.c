@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Each test has a directory of its own, with the dead letters in `letters` and
  * the log in `log`. */
+#include "bad_disk.h"
 #include "files.h"
 #include "random.h"
 #include "unit.h"
@@ -112,6 +113,7 @@ static struct span content(struct fixture *f, const char *name)
 {
 	char path[128];
 	snprintf(path, sizeof path, "%s/%s", f->dir, name);
+	wait_for_log();
 	if (!file_read(path, &f->text))
 		return SPAN("(no file)");
 	buf_text(&f->text);
@@ -332,7 +334,8 @@ static void waiting_dead_letters_are_bounded(void **state)
 static void a_full_disk_blocks_the_batch_only_for_a_limited_time(void **state)
 {
 	struct fixture *f = *state;
-	open_at(f, "/dev/full", NULL);
+	open_at(f, f->path, NULL);
+	bad_disk_begin(f->path, ENOSPC);
 	for (int outage = 0; outage < 2; outage++) {
 		assert_int_equal(flush(f), SINK_FLUSHED);
 		assert_true(put(f, SPAN("x")));
@@ -349,6 +352,7 @@ static void a_full_disk_blocks_the_batch_only_for_a_limited_time(void **state)
 	}
 	assert_int_equal(stats(f)->messages_dropped_total[DROP_write_failed],
 			 4);
+	bad_disk_end();
 }
 
 static void after_reopen_letters_go_to_a_new_file(void **state)

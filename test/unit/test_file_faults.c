@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "bad_disk.h"
 #include "sink_dir.h"
 
 #include <signal.h>
@@ -16,8 +17,8 @@ static void a_full_disk_blocks_and_loses_nothing(void **state)
 {
 	(void)state;
 	struct sink_dir f;
-	sink_dir_open(&f, "    Path @\n    Follow_Symlinks on\n");
-	assert_int_equal(symlink("/dev/full", sink_dir_path(&f, "full")), 0);
+	sink_dir_open(&f, "    Path @\n");
+	bad_disk_begin(sink_dir_path(&f, "full"), ENOSPC);
 	sink_dir_put(&f, "full", "1");
 	sink_dir_put(&f, "other", "1");
 	sink_dir_put(&f, "full", "2");
@@ -28,7 +29,7 @@ static void a_full_disk_blocks_and_loses_nothing(void **state)
 	assert_int_equal(f.sink->stats.errors_total, 2);
 	assert_int_equal(f.sink->stats.retries_total, 1);
 
-	assert_int_equal(unlink(sink_dir_path(&f, "full")), 0);
+	bad_disk_end();
 	sink_dir_flush_all(&f);
 	assert_string_equal(sink_dir_content(&f, "full"), "1\n2\n");
 	sink_dir_put(&f, "full", "3");
@@ -41,7 +42,8 @@ static void dropping_buffered_lines_counts_them(void **state)
 {
 	(void)state;
 	struct sink_dir f;
-	sink_dir_open(&f, "    File /dev/full\n");
+	sink_dir_open(&f, "    File @/full\n");
+	bad_disk_begin(f.dir, ENOSPC);
 	enum drop_reason reason;
 	sink_dir_put(&f, "x", "1");
 	assert_true(
@@ -52,7 +54,52 @@ static void dropping_buffered_lines_counts_them(void **state)
 	assert_int_equal(s->lines_dropped_total[DROP_write_failed], 2);
 	assert_int_equal(s->messages_dropped_total[DROP_write_failed], 1);
 	sink_dir_flush_all(&f);
+	bad_disk_end();
 	sink_dir_fini(&f);
+}
+
+/* --- one file that rejects writes, on a disk that takes them */
+
+static void a_device_that_is_full_concerns_its_own_lines_only(void **state)
+{
+	(void)state;
+	struct sink_dir f;
+	sink_dir_open(&f, "    Path @\n    Follow_Symlinks on\n");
+	assert_int_equal(symlink("/dev/full", sink_dir_path(&f, "full")), 0);
+	sink_dir_put(&f, "full", "1");
+	sink_dir_put(&f, "other", "1");
+	assert_int_equal(sink_dir_flush(&f), SINK_FLUSHED);
+	sink_dir_put(&f, "other", "2");
+	assert_int_equal(sink_dir_flush(&f), SINK_FLUSHED);
+	assert_string_equal(sink_dir_content(&f, "other"), "1\n2\n");
+	assert_int_equal(f.sink->stats.lines_queued, 1);
+	assert_int_equal(unlink(sink_dir_path(&f, "full")), 0);
+	sink_dir_wait_s(&f, 1);
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "full"), "1\n");
+	sink_dir_fini(&f);
+}
+
+/* As with the quota of a directory: the disk takes the writes of others. */
+static void a_file_that_is_full_alone_does_not_block_the_others(void **state)
+{
+	(void)state;
+	static const int errors[] = {ENOSPC, EDQUOT, EIO};
+	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+		struct sink_dir f;
+		sink_dir_open(&f, "    Path @\n");
+		bad_disk_alone(sink_dir_path(&f, "full/a"), errors[i]);
+		sink_dir_put(&f, "full/a", "1");
+		sink_dir_put(&f, "other", "1");
+		assert_int_equal(sink_dir_flush(&f), SINK_FLUSHED);
+		assert_string_equal(sink_dir_content(&f, "other"), "1\n");
+		assert_int_equal(f.sink->stats.lines_queued, 1);
+		bad_disk_end();
+		sink_dir_wait_s(&f, 1);
+		sink_dir_flush_all(&f);
+		assert_string_equal(sink_dir_content(&f, "full/a"), "1\n");
+		sink_dir_fini(&f);
+	}
 }
 
 static void running_out_of_descriptors_blocks_the_sink(void **state)
@@ -366,6 +413,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_full_disk_blocks_and_loses_nothing),
 		cmocka_unit_test(dropping_buffered_lines_counts_them),
+		cmocka_unit_test(
+			a_device_that_is_full_concerns_its_own_lines_only),
+		cmocka_unit_test(
+			a_file_that_is_full_alone_does_not_block_the_others),
 		cmocka_unit_test(running_out_of_descriptors_blocks_the_sink),
 		cmocka_unit_test(a_torn_line_is_completed_and_never_doubled),
 		cmocka_unit_test(

@@ -2,6 +2,7 @@
 /* A process that is killed while it appends, and other processes that append to
  * the same file. */
 #include "crash_notes.h"
+#include "lock_holder.h"
 #include "random.h"
 #include "sink_dir.h"
 
@@ -280,11 +281,10 @@ static void recovery_examines_a_file_that_is_locked(void **state)
 		run_and_kill(run_batch, &c);
 		crash_notes_restart(c.left);
 		open_and_put(&c);
-		int fd = open(sink_dir_path(&c.f, "a"), O_RDONLY | O_CLOEXEC);
-		assert_int_equal(flock(fd, LOCK_EX), 0);
+		pid_t holder = lock_hold(c.f.dir, sink_dir_path(&c.f, "a"));
 		assert_int_equal(sink_dir_flush(&c.f), SINK_FLUSHED);
 		crash_notes_commit(c.left);
-		close(fd);
+		lock_drop(holder);
 		sink_dir_wait_s(&c.f, 1);
 		sink_dir_flush_all(&c.f);
 		assert_string_equal(sink_dir_content(&c.f, "a"), all_lines);
@@ -432,8 +432,7 @@ static void a_locked_file_delays_no_other_file(void **state)
 	struct sink_dir f;
 	sink_dir_open(&f, "    Path @\n");
 	sink_dir_write(&f, "a", "");
-	int fd = open(sink_dir_path(&f, "a"), O_RDONLY | O_CLOEXEC);
-	assert_int_equal(flock(fd, LOCK_EX), 0);
+	pid_t holder = lock_hold(f.dir, sink_dir_path(&f, "a"));
 	sink_dir_put(&f, "a", "ours");
 	sink_dir_put(&f, "b", "free");
 	assert_int_equal(sink_dir_flush(&f), SINK_FLUSHED);
@@ -441,10 +440,103 @@ static void a_locked_file_delays_no_other_file(void **state)
 	assert_string_equal(sink_dir_content(&f, "a"), "");
 	assert_int_equal(f.sink->stats.lines_queued, 1);
 	assert_int_equal(f.sink->stats.errors_total, 0);
-	close(fd);
+	lock_drop(holder);
 	sink_dir_wait_s(&f, 1);
 	sink_dir_flush_all(&f);
 	assert_string_equal(sink_dir_content(&f, "a"), "ours\n");
+	sink_dir_fini(&f);
+}
+
+/* Everybody may open the file for reading. */
+static void a_reader_that_locks_the_file_stops_nothing(void **state)
+{
+	(void)state;
+	struct sink_dir f;
+	sink_dir_open(&f, "    Path @\n");
+	sink_dir_write(&f, "a", "");
+	int fd = open(sink_dir_path(&f, "a"), O_RDONLY | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	struct flock range = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &range), 0);
+	sink_dir_put(&f, "a", "ours");
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "a"), "ours\n");
+	close(fd);
+	sink_dir_fini(&f);
+}
+
+static mode_t mode_of(struct sink_dir *f, const char *name)
+{
+	struct stat st;
+	assert_int_equal(stat(sink_dir_path(f, name), &st), 0);
+	return st.st_mode & 07777;
+}
+
+static void only_the_owner_can_open_the_lock_file(void **state)
+{
+	(void)state;
+	struct sink_dir f;
+	sink_dir_open(&f, "    Path @/out\n");
+	sink_dir_put(&f, "day/a", "1");
+	sink_dir_flush_all(&f);
+	assert_int_equal(mode_of(&f, "out/.sluiced"), 0700);
+	assert_int_equal(mode_of(&f, "out/.sluiced/lock"), 0600);
+	assert_false(sink_dir_exists(&f, "out/day/.sluiced"));
+	/* Somebody created it with other permissions. */
+	assert_int_equal(chmod(sink_dir_path(&f, "out/.sluiced/lock"), 0666),
+			 0);
+	sink_dir_close(&f);
+	struct err e;
+	assert_true(sink_dir_try_open(&f, "    Path @/out\n", false, &e));
+	sink_dir_put(&f, "day/a", "2");
+	sink_dir_flush_all(&f);
+	assert_int_equal(mode_of(&f, "out/.sluiced/lock"), 0600);
+	sink_dir_fini(&f);
+}
+
+static void a_removed_lock_file_is_created_again(void **state)
+{
+	(void)state;
+	struct sink_dir f;
+	sink_dir_open(&f, "    Path @\n");
+	sink_dir_put(&f, "a", "1");
+	sink_dir_flush_all(&f);
+	assert_int_equal(unlink(sink_dir_path(&f, ".sluiced/lock")), 0);
+	pid_t holder = lock_hold(f.dir, sink_dir_path(&f, "a"));
+	sink_dir_put(&f, "a", "2");
+	assert_int_equal(sink_dir_flush(&f), SINK_FLUSHED);
+	assert_int_equal(f.sink->stats.lines_queued, 1);
+	lock_drop(holder);
+	sink_dir_wait_s(&f, 1);
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "a"), "1\n2\n");
+	sink_dir_fini(&f);
+}
+
+/* A file has the place of the directory with the lock file. */
+static void without_a_lock_file_lines_are_written(void **state)
+{
+	(void)state;
+	struct sink_dir f;
+	sink_dir_open(&f, "    Path @\n");
+	sink_dir_write(&f, ".sluiced", "");
+	sink_dir_put(&f, "a", "1");
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "a"), "1\n");
+	sink_dir_fini(&f);
+}
+
+static void the_lock_file_is_no_link_of_somebody_else(void **state)
+{
+	(void)state;
+	struct sink_dir f;
+	sink_dir_open(&f, "    Path @\n");
+	assert_int_equal(mkdir(sink_dir_path(&f, ".sluiced"), 0777), 0);
+	assert_int_equal(
+		symlink("../victim", sink_dir_path(&f, ".sluiced/lock")), 0);
+	sink_dir_put(&f, "a", "1");
+	sink_dir_flush_all(&f);
+	assert_false(sink_dir_exists(&f, "victim"));
 	sink_dir_fini(&f);
 }
 
@@ -751,6 +843,11 @@ int main(void)
 		cmocka_unit_test(
 			a_torn_line_whose_rest_was_dropped_is_closed_at_once),
 		cmocka_unit_test(a_locked_file_delays_no_other_file),
+		cmocka_unit_test(a_reader_that_locks_the_file_stops_nothing),
+		cmocka_unit_test(only_the_owner_can_open_the_lock_file),
+		cmocka_unit_test(a_removed_lock_file_is_created_again),
+		cmocka_unit_test(without_a_lock_file_lines_are_written),
+		cmocka_unit_test(the_lock_file_is_no_link_of_somebody_else),
 		cmocka_unit_test(a_file_that_is_write_only_is_appended_to),
 		cmocka_unit_test(
 			two_processes_append_while_one_is_killed_repeatedly),

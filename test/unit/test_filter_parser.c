@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "conf/conf.h"
+#include "files.h"
 #include "filter/kinds.h"
 #include "parse/parser.h"
 #include "record/json.h"
@@ -115,7 +116,7 @@ static void give(struct fixture *f, struct value message)
 static const char *json_of(struct fixture *f)
 {
 	buf_clear(&f->json);
-	json_write_record(&f->json, f->record);
+	json_write_record(&f->json, JSON_BAD_REPLACED, f->record);
 	return buf_text(&f->json);
 }
 
@@ -428,6 +429,7 @@ static void content_is_logged_only_at_level_debug(void **state)
 		assert_true(log_open(NULL, LOG_OFF, &e));
 
 		char logged[4096];
+		wait_for_log();
 		read_log(path, logged, sizeof logged);
 		unlink(path);
 		const char *line = strstr(logged, "level=warn mod=parser "

@@ -77,7 +77,6 @@ static const struct template_case {
 	{"{time} KEY1={key1} KEY2={key2}",
 	 "{\"key1\":\"val1\",\"key2\":\"val2\"}",
 	 "1448403340.000000 KEY1=val1 KEY2=val2\n"},
-	{"<{u}>", "{\"u\":\"a\xff\x62\"}", "<a\xff\x62>\n"},
 	{"{i} {f} {b} {z} {m} {a}",
 	 "{\"i\":5,\"f\":1.5,\"b\":true,\"z\":null,\"m\":{\"k\":\"v\"},"
 	 "\"a\":[1,\"x\"]}",
@@ -214,7 +213,7 @@ static const struct format_case {
 	{"    Format csv\n    Delimiter \\t\n", "{\"a\":1,\"a\":2}",
 	 "1448403340.500000000\t1\t2\n"},
 	{"    Format csv\n    Delimiter |\n", "{\"a\":1,\"b\":2}",
-	 "1448403340.500000000,1,2\n"},
+	 "1448403340.500000000|1|2\n"},
 	{"    Format ltsv\n",
 	 "{\"a\":\"x\",\"b\":1.5,\"c\":[1,\"q\"],\"d\":null}",
 	 "\"time\":1448403340.500000\t\"a\":\"x\"\t\"b\":1.500000\t"
@@ -240,6 +239,45 @@ static const struct format_case {
 	 "\"time\":1448403340.500000\t\"a\":\"x\ty\"\n"},
 	{"    Format template\n    Template {a} {m}\n    Escape off\n",
 	 "{\"a\":\"x\\ny\",\"m\":{\"k\":\"\\r\"}}", "x\ny {\"k\"=>\"\r\"}\n"},
+	/* Viewers split or reorder lines at these, too. */
+	{"    Format template\n    Template {a}\n",
+	 "{\"a\":\"\\u0080|\\u0085|\\u009b|\\u009f|\\u00a0|\\u061c|\\u200e|"
+	 "\\u2027|\\u2028|\\u2029|\\u202a|\\u202e|\\u202f|\\u2066|\\u2069|"
+	 "\\u206a\"}",
+	 "\\u0080|\\u0085|\\u009b|\\u009f|\xc2\xa0|\\u061c|\\u200e|"
+	 "\xe2\x80\xa7|\\u2028|\\u2029|\\u202a|\\u202e|\xe2\x80\xaf|"
+	 "\\u2066|\\u2069|\xe2\x81\xaa\n"},
+	{"    Format csv\n", "{\"a\":\"\\u2028\"}",
+	 "1448403340.500000000,\"\\u2028\"\n"},
+	{"    Format ltsv\n", "{\"a\":\"\\u2028\"}",
+	 "\"time\":1448403340.500000\t\"a\":\"\\u2028\"\n"},
+	{"    Format plain\n", "{\"a\\u0085\":\"\\u2028\"}",
+	 "{\"a\\u0085\":\"\\u2028\"}\n"},
+	{"", "{\"a\":\"\\u202e\"}",
+	 "t.x: [1448403340.500000000, {\"a\":\"\\u202e\"}]\n"},
+	{"    Format template\n    Template {a}\n    Escape off\n",
+	 "{\"a\":\"\\u0085\"}", "\xc2\x85\n"},
+	/* Bytes that are not UTF-8. */
+	{"    Format template\n    Template {a}\n",
+	 "{\"a\":\"x\xff\xc3(\xe3\x81\"}", "x\\xff\\xc3(\\xe3\\x81\n"},
+	{"    Format template\n    Template {a}\n    UTF8 replace\n",
+	 "{\"a\":\"x\xff\xe3\x81\xe3\x81\x82\"}",
+	 "x\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xe3\x81\x82\n"},
+	{"    Format template\n    Template {a}\n    UTF8 keep\n",
+	 "{\"a\":\"x\xff\n\"}", "x\xff\\n\n"},
+	{"    Format template\n    Template {a}\n    Escape off\n",
+	 "{\"a\":\"x\xff\ty\"}", "x\\xff\ty\n"},
+	{"    Format plain\n", "{\"a\":\"x\xff\"}", "{\"a\":\"x\\\\xff\"}\n"},
+	{"    Format plain\n    UTF8 replace\n", "{\"a\":\"x\xff\"}",
+	 "{\"a\":\"x\\ufffd\"}\n"},
+	{"    Format plain\n    UTF8 keep\n", "{\"a\":\"x\xff\"}",
+	 "{\"a\":\"x\\ufffd\"}\n"},
+	/* A backslash of the sender is no escape of sluiced. */
+	{"    Format template\n    Template {a} {b}\n    Escape reversible\n",
+	 "{\"a\":\"x\\ny\",\"b\":\"x\\\\ny and more than 16\"}",
+	 "x\\ny x\\\\ny and more than 16\n"},
+	{"    Format csv\n    Escape Reversible\n", "{\"a\":\"\\\\\"}",
+	 "1448403340.500000000,\"\\\\\"\n"},
 	{"    Format plain\n    Escape off\n", "{\"a\":\"x\\ny\"}",
 	 "{\"a\":\"x\\ny\"}\n"},
 	{"    Format plain\n    Template x\n    Delimiter tab\n"
@@ -285,6 +323,7 @@ static void an_unknown_format_is_reported(void **state)
 		{"    Format cvs\n", "\"csv\""},
 		{"    Format csv\n    csv_column_names maybe\n", "maybe"},
 		{"    Escape some\n", "some"},
+		{"    UTF8 some\n", "some"},
 	};
 	for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
 		struct err e;

@@ -49,7 +49,7 @@ static bool is_taken(struct fixture *f, struct span text)
 	f->record = record_new(f->arena, NULL, SPAN("t"), 1);
 	bool is_it = json_flat_read(span_make(alone, text.len), f->record);
 	buf_clear(&f->written);
-	json_write_record(&f->written, f->record);
+	json_write_record(&f->written, JSON_BAD_REPLACED, f->record);
 	free(alone);
 	return is_it;
 }
@@ -204,7 +204,7 @@ static void existing_fields_are_kept(void **state)
 	assert_false(json_flat_read(SPAN("{\"a\":1,\"b\":2,}"), r));
 	assert_int_equal(r->count, 1);
 	assert_true(json_flat_read(SPAN("{\"a\":2}"), r));
-	json_write_record(&f->written, r);
+	json_write_record(&f->written, JSON_BAD_REPLACED, r);
 	assert_string_equal(buf_text(&f->written), "{\"before\":1,\"a\":2}");
 }
 

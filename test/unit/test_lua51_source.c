@@ -4,48 +4,66 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "hook/lua51_source.h"
+
+#define OPENING "local sluiced_concat = ... return function(...) "
 
 static void check(const char *script, const char *want)
 {
-	size_t length = strlen(script);
-	char *out = malloc(length * LUA51_SOURCE_GROWTH + 64 + 1);
+	size_t room = lua51_source_room(strlen(script));
+	char *out = malloc(room + 1);
 	size_t n = lua51_source_translate(span_of(script), out);
-	assert_true(n <= length * LUA51_SOURCE_GROWTH + 64);
+	assert_true(n <= room);
 	out[n] = '\0';
-	if (strcmp(out, want) != 0)
-		fail_msg("given: %s\n want: %s\n  got: %s", script, want, out);
+	assert_int_equal(strncmp(out, OPENING, strlen(OPENING)), 0);
+	assert_string_equal(out + n - 4, "\nend");
+	out[n - 4] = '\0';
+	const char *body = out + strlen(OPENING);
+	if (strcmp(body, want) != 0)
+		fail_msg("given: %s\n want: %s\n  got: %s", script, want, body);
 	free(out);
 }
 
-static void arithmetic_results_are_made_whole_numbers(void **state)
+static void concatenations_become_calls(void **state)
 {
 	(void)state;
 	static const char *const pairs[][2] = {
-		{"x = a + b", "x = (a + b|0)"},
-		{"x = a+b*2^-c", "x = (a+b*2^-c|0)"},
-		{"x = 'a' .. b/2 .. 'c'", "x = 'a' .. (b/2|0) .. 'c'"},
-		{"x = (a+b)*c", "x = (((a+b|0))*c|0)"},
-		{"f(a-1, {b%2; k = c*d, [e+1] = 0})",
-		 "f((a-1|0), {(b%2|0); k = (c*d|0), [(e+1|0)] = 0})"},
-		{"x = t[i+1].y:m(2*a)'s'{b} - 1",
-		 "x = (t[(i+1|0)].y:m((2*a|0))'s'{b} - 1|0)"},
-		{"return a+1, b", "return (a+1|0), b"},
-		{"if a+1 == b/2 and not c then end",
-		 "if (a+1|0) == (b/2|0) and not c then end"},
-		{"for i = 1, #t-1 do c = c+1 end",
-		 "for i = 1, (#t-1|0) do c = (c+1|0) end"},
+		{"x = a .. b", "x = sluiced_concat(\"a,b,\", a , ( b))"},
+		{"x = a..f()..c.d.e",
+		 "x = sluiced_concat(\"a,,c.d.e,\", a, f(), (c.d.e))"},
+		{"x = 'a' .. b/2 .. 1.5",
+		 "x = sluiced_concat(\",,,\", 'a' ,  b/2 , ( 1.5))"},
+		{"x = (a..b)..c",
+		 "x = sluiced_concat(\",c,\", (sluiced_concat(\"a,b,\", a, "
+		 "(b))), (c))"},
+		{"x = t['k'..i].y:m(a..b)'s'{...} .. #u",
+		 "x = sluiced_concat(\",,\", t[sluiced_concat(\",i,\", 'k', "
+		 "(i))].y:m(sluiced_concat(\"a,b,\", a, (b)))'s'{...} , ( "
+		 "#u))"},
+		{"return a..b, not c..-d",
+		 "return sluiced_concat(\"a,b,\", a, (b)), "
+		 "sluiced_concat(\",,\", not c, (-d))"},
+		{"if a..b == c..d and e then end",
+		 "if sluiced_concat(\"a,b,\", a, (b)) == "
+		 "sluiced_concat(\"c,d,\", c, (d)) and e then end"},
 		/* the next statement begins without a separator */
-		{"x = a+b y = c", "x = (a+b|0) y = c"},
-		{"x = a+b\ny.z = c-d\nf(e)",
-		 "x = (a+b|0)\ny.z = (c-d|0)\nf(e)"},
-		{"x = a - b -- c\nlocal y", "x = (a - b|0) -- c\nlocal y"},
-		{"x = a -- b\n * c", "x = (a -- b\n * c|0)"},
-		{"x = function(...) return ...+1 end y = 2",
-		 "x = function(...) return (...+1|0) end y = 2"},
+		{"x = a..b y = c",
+		 "x = sluiced_concat(\"a,b,\", a, (b)) y = c"},
+		{"x = a..b\ny.z = c..d\nf(e)",
+		 "x = sluiced_concat(\"a,b,\", a, (b))\n"
+		 "y.z = sluiced_concat(\"c,d,\", c, (d))\nf(e)"},
+		{"x = a .. b -- c\nlocal y",
+		 "x = sluiced_concat(\"a,b,\", a , ( b)) -- c\nlocal y"},
+		{"x = a -- b\n .. c",
+		 "x = sluiced_concat(\"a,c,\", a -- b\n , ( c))"},
+		{"x = function(...) return ... .. 1 end y = 2",
+		 "x = function(...) return sluiced_concat(\",,\", ... , ( 1)) "
+		 "end y = 2"},
 		/* operators of Lua 5.4 */
-		{"x = a // b & c + d", "x = (a // b|0) & (c + d|0)"},
-		{"x = ~a ~ b << c", "x = ~a ~ b << c"},
+		{"x = a .. b & c",
+		 "x = sluiced_concat(\"a,b,\", a , ( b)) & c"},
+		{"x = ~a ~ b..c", "x = ~a ~ sluiced_concat(\"b,c,\", b, (c))"},
 	};
 	for (size_t i = 0; i < COUNT(pairs); i++)
 		check(pairs[i][0], pairs[i][1]);
@@ -57,12 +75,13 @@ static void all_other_text_stays_unchanged(void **state)
 	static const char *const scripts[] = {
 		"",
 		"x = -y z = #t w = not v",
-		"x = 'a+b' .. \"c\\\"-d\" .. [[e*f]] .. [==[g]]/h]==]",
-		"--[[ a+b ]] x = 1 --[=[ c-d ]] ]=] --e*f",
-		"x = a.b.c:d(e)[f] .. g",
+		"x = a+b*2^-c y = (d-e)/f",
+		"x = 'a..b' y = \"c\\\"..d\" z = [[e..f]] w = [==[g]]..h]==]",
+		"--[[ a..b ]] x = 1 --[=[ c..d ]] ]=] --e..f",
+		"x = a.b.c:d(e)[f]",
 		"goto l ::l:: local x <const> = y",
 		"x = a == b and c ~= d or e <= f",
-		"x = 1.5 .. 0x7f .. 1e300 .. 3",
+		"x = 1.5, 0x7f, 1e300, 3, 1.0, 1e3, 0x.8p1",
 		"x = 'unclosed",
 		"x = [[unclosed",
 		"--",
@@ -71,20 +90,26 @@ static void all_other_text_stays_unchanged(void **state)
 		check(scripts[i], scripts[i]);
 }
 
-static void whole_numerals_are_integers(void **state)
+static void a_large_hexadecimal_numeral_is_no_negative_number(void **state)
 {
 	(void)state;
-	static const char *const pairs[][2] = {
-		{"x = 1.0", "x = 1"},
-		{"x = 1e3, .5e1, 0x.8p1", "x = 1000, 5, 1"},
-		{"x = 9e15", "x = 9000000000000000"},
-		{"x = 1e16", "x = 1e16"},
-		{"x = 0xffffffffffffffff", "x = 1.84467440737095516e+19"},
-		{"x = 3-2", "x = (3-2|0)"},
-		{"x = 1e+2-1", "x = (100-1|0)"},
-	};
-	for (size_t i = 0; i < COUNT(pairs); i++)
-		check(pairs[i][0], pairs[i][1]);
+	check("x = 0xffffffffffffffff", "x = 1.84467440737095516e+19");
+	check("x = 0x7fffffffffffffff", "x = 0x7fffffffffffffff");
+}
+
+/* Names are for messages only; there is room for some. */
+static void names_of_operands_are_bounded(void **state)
+{
+	(void)state;
+	struct buf script = {0};
+	buf_put_text(&script, "x = a");
+	for (int i = 0; i < 100; i++)
+		buf_put_text(&script, "..a_long_name_of_an_operand");
+	char *out = malloc(lua51_source_room(script.len));
+	size_t n = lua51_source_translate(span_of(buf_text(&script)), out);
+	assert_true(n < 2 * script.len);
+	free(out);
+	buf_fini(&script);
 }
 
 /* A text with more open brackets than Lua accepts is left unchanged. */
@@ -100,9 +125,11 @@ static void nesting_depth_is_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(arithmetic_results_are_made_whole_numbers),
+		cmocka_unit_test(concatenations_become_calls),
 		cmocka_unit_test(all_other_text_stays_unchanged),
-		cmocka_unit_test(whole_numerals_are_integers),
+		cmocka_unit_test(
+			a_large_hexadecimal_numeral_is_no_negative_number),
+		cmocka_unit_test(names_of_operands_are_bounded),
 		cmocka_unit_test(nesting_depth_is_bounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

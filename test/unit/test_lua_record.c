@@ -31,7 +31,7 @@ static void the_record_behaves_like_a_table(void **state)
 		/* nested */
 		{"record.m.x = 2 record.m.l[2] = 'q' return 1, ts, record",
 		 "{\"m\":{\"x\":1,\"l\":[1,2,3]},\"b\":1}",
-		 T_TEXT "{\"m\":{\"l\":[1,\"q\",3],\"x\":2},\"b\":1}"},
+		 T_TEXT "{\"m\":{\"x\":2,\"l\":[1,\"q\",3]},\"b\":1}"},
 		{"local m = record.m m.x = nil return 1, ts, record",
 		 "{\"m\":{\"x\":1}}", T_TEXT "{\"m\":{}}"},
 		{"local t = {} record.t = t t.x = 1 return 1, ts, record", "{}",
@@ -293,9 +293,65 @@ static void a_record_of_an_earlier_call_may_be_part_of_a_late_result(
 	assert_int_equal(hook_unit_all_failures(f), 0);
 }
 
+#define REQ "\"req\":{\"uri\":\"/\",\"method\":\"GET\",\"args\":\"x=1\"}"
+
+static void a_map_keeps_the_order_of_its_fields(void **state)
+{
+	static const struct hook_case cases[] = {
+		/* only read */
+		{"record.seen = record.req.method return 2, 0, record",
+		 "{\"z\":1," REQ ",\"o\":{\"b\":1,\"a\":2}}",
+		 T_TEXT "{\"z\":1," REQ ",\"o\":{\"b\":1,\"a\":2},"
+			"\"seen\":\"GET\"}"},
+		/* changed: new fields follow */
+		{"local r = record.req r.b = 1 r.a = 2 r.method = nil "
+		 "r.uri = '/x' return 2, 0, record",
+		 "{" REQ "}",
+		 T_TEXT "{\"req\":{\"uri\":\"/x\",\"args\":\"x=1\","
+			"\"a\":2,\"b\":1}}"},
+		/* deep, in an array, and under another name */
+		{"local x = record.l[1].m.z record.n = record.l[1].m "
+		 "return 2, 0, record",
+		 "{\"l\":[{\"y\":1,\"m\":{\"z\":1,\"b\":2,\"a\":3}}]}",
+		 T_TEXT "{\"l\":[{\"y\":1,\"m\":{\"z\":1,\"b\":2,\"a\":3}}],"
+			"\"n\":{\"z\":1,\"b\":2,\"a\":3}}"},
+		/* in a copy of the record, and in a list of records */
+		{"local n = {} for k, v in pairs(record) do n[k] = v end "
+		 "return 2, 0, n",
+		 "{" REQ ",\"a\":1}", T_TEXT "{" REQ ",\"a\":1}"},
+		{"local x = record.req.uri return 2, 0, {record, {r=record}}",
+		 "{" REQ ",\"a\":1}",
+		 T_TEXT "{" REQ ",\"a\":1} | " T_TEXT "{\"r\":{" REQ
+			",\"a\":1}}"},
+		/* of equal keys, the last one counts */
+		{"local x = record.m.a return 2, 0, record",
+		 "{\"m\":{\"b\":0,\"a\":1,\"b\":2}}",
+		 T_TEXT "{\"m\":{\"a\":1,\"b\":2}}"},
+	};
+	hook_unit_check(*state, cases, COUNT(cases), NULL);
+}
+
+/* A table of an earlier call has no order any more, and none of another one. */
+static void a_map_of_an_earlier_call_is_sorted(void **state)
+{
+	struct hook_unit *f = *state;
+	hook_unit_open_body(f,
+			    "kept = kept or record.m local x = record.m.z "
+			    "return 2, 0, {k = kept, m = record.m}",
+			    KEYS);
+	assert_string_equal(hook_unit_give(f, "{\"m\":{\"z\":1,\"a\":2}}"),
+			    T_TEXT "{\"m\":{\"z\":1,\"a\":2},"
+				   "\"k\":{\"z\":1,\"a\":2}}");
+	assert_string_equal(hook_unit_give(f, "{\"m\":{\"z\":3,\"a\":4}}"),
+			    T_TEXT "{\"m\":{\"z\":3,\"a\":4},"
+				   "\"k\":{\"a\":2,\"z\":1}}");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(a_map_keeps_the_order_of_its_fields),
+		TEST(a_map_of_an_earlier_call_is_sorted),
 		TEST(the_record_behaves_like_a_table),
 		TEST(assigned_values_are_found_wherever_they_are_stored),
 		TEST(records_behave_the_same_after_many_calls),

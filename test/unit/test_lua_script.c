@@ -210,7 +210,7 @@ static void a_hook_cannot_disable_its_limits(void **state)
 		{"debug.sethook()", IN, KEPT},
 		{"debug.debug()", IN, KEPT},
 		{"debug.getregistry()", IN, KEPT},
-		{"debug.setmetatable(0, {})", IN, KEPT},
+		{"debug.setmetatable(io.stdout, {})", IN, KEPT},
 		{"debug.setupvalue(next, 1, 5)", IN, KEPT},
 		{"local keep = error error = function() end "
 		 "debug.setupvalue(string.rep, 1, nil) error = keep "
@@ -266,7 +266,22 @@ static void there_is_one_kind_of_number(void **state)
 		{"record.f * record.i / 4", "5"},
 		{"-10 / 2", "-5"},
 		{"2 ^ 31", "2147483648"},
-		{"2 ^ 53", "9007199254740992"},
+		{"2 ^ 53", "9.007199254741e+15"},
+		{"(1.005 * 1000) .. 'ms'", "1005ms"},
+		{"0.57 * 100", "57"},
+		{"tostring(0.57 * 100)", "57"},
+		{"table.concat({0.57 * 100, 1.005 * 1000}, '/')", "57/1005"},
+		{"string.format('%s|%5s|%q', 0.57 * 100, 1.0, 2.0)",
+		 "57|    1|\\\"2\\\""},
+		{"string.len(0.57 * 100) .. string.rep(5.0, 2)", "255"},
+		{"string.gsub('a', 'a', 0.57 * 100)", "57"},
+		{"(function(s) for i = ('1 3'):match('%d'), "
+		 "('1 3'):match('%d$') do s = s .. i .. ',' end return s "
+		 "end)('')",
+		 "1,2,3,"},
+		{"-0.0", "-0"},
+		{"100000000000.125", "100000000000.13"},
+		{"12345678901234567", "12345678901234567"},
 		{"1 / 0", "inf"},
 		{"0 / 0", "nan"},
 		{"1e100", "1e+100"},
@@ -287,6 +302,36 @@ static void there_is_one_kind_of_number(void **state)
 		{"bit.tohex(-1)", "ffffffff"},
 	};
 	check_texts(*state, texts, COUNT(texts));
+}
+
+/* Of values that cannot be appended, the message has the name. */
+static void an_operand_of_the_wrong_type_is_named(void **state)
+{
+	static const char *const pairs[][2] = {
+		{"'x' .. record.none .. 'y'",
+		 "hook.lua:3: attempt to concatenate a nil value "
+		 "(record.none)"},
+		{"record .. 1", "hook.lua:3: attempt to concatenate a table "
+				"value (record)"},
+		{"'x' .. (nil)", "hook.lua:3: attempt to concatenate a nil "
+				 "value"},
+		{"1.5 .. setmetatable({}, {__concat = function(a, b) "
+		 "return math.type(a) end})",
+		 "float"},
+	};
+	struct hook_unit *f = *state;
+	for (size_t i = 0; i < COUNT(pairs); i++) {
+		char script[400], want[400];
+		snprintf(script, sizeof script,
+			 "function hook(tag, ts, record)\n"
+			 "local ok, r = pcall(function()\nreturn %s end)\n"
+			 "return 2, 0, {r = r:gsub('^.*/', '')} end\n",
+			 pairs[i][0]);
+		snprintf(want, sizeof want, T_TEXT "{\"r\":\"%s\"}",
+			 pairs[i][1]);
+		hook_unit_open(f, script);
+		assert_string_equal(hook_unit_give(f, "{}"), want);
+	}
 }
 
 static void patterns_find_what_lua_5_1_finds(void **state)
@@ -338,6 +383,7 @@ int main(void)
 		TEST(a_script_requires_what_lies_beside_it),
 		TEST(a_hook_cannot_disable_its_limits),
 		TEST(there_is_one_kind_of_number),
+		TEST(an_operand_of_the_wrong_type_is_named),
 		TEST(patterns_find_what_lua_5_1_finds),
 		TEST(functions_have_environments),
 	};

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "conf/conf.h"
 #include "setup/match_check.h"
 
 /* Configure an input with that Tag line, a rewrite_tag with that rule (or
@@ -53,7 +54,9 @@ static void a_match_that_matches_no_tag_is_reported(void **state)
 		{"", "$a ^a new true", "new", 0},
 		{"", "$a ^a new true", "new.*", 1},
 		{"", "$a   ^a    $b   true", "anything", 0},
-		{"", "$a \"^a b\" new true", "anything", 0},
+		{"", "$a \"^a b\" new true", "new", 0},
+		{"", "$a \"^a b\" new true", "anything", 1},
+		{"", "$a ^a \"new $b\" true", "new *", 0},
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		char match[64];
@@ -100,6 +103,48 @@ static void a_filter_that_emits_records_counts_as_an_input(void **state)
 	conf_free(c);
 }
 
+static void the_rules_tell_the_directories_of_the_tags(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *rule, *root; /* NULL: there is none */
+	} cases[] = {
+		{"vhost ^(.*)$ /log/output/path/$log_file_path true",
+		 "/log/output/path/"},
+		{"$a ^a /log/x-$b/c false", "/log/"},
+		{"$a \"^a b\" \"/log/x y/$b\" false", "/log/x y/"},
+		{"$a ^a logs/$b false", "logs/"},
+		{"$a ^a /$b false", NULL},
+		{"$a ^a $b false", NULL},
+		{"$a ^a app.$b false", NULL},
+		{"$a ^a /log/all.log false", ""},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char text[256];
+		snprintf(text, sizeof text,
+			 "[INPUT]\n    Name syslog\n    Tag in\n"
+			 "[FILTER]\n    Name rewrite_tag\n    Match *\n"
+			 "    Rule %s\n"
+			 "[OUTPUT]\n    Name file\n    Match *\n"
+			 "[OUTPUT]\n    Name file\n    Match in\n",
+			 cases[i].rule);
+		struct conf *c = conf_from_text(text);
+		char **roots = match_tag_roots(c);
+		if (cases[i].root == NULL || *cases[i].root == '\0')
+			assert_null(roots[0]);
+		else
+			assert_string_equal(roots[0], cases[i].root);
+		assert_int_equal(match_has_rootless_tags(
+					 c, conf_section_named(c, "OUTPUT", 0)),
+				 cases[i].root == NULL);
+		assert_false(match_has_rootless_tags(
+				     c, conf_section_named(c, "OUTPUT", 1)) &&
+			     strncmp(cases[i].rule, "$a ^a $b", 8) != 0);
+		match_tag_roots_free(roots);
+		conf_free(c);
+	}
+}
+
 int main(void)
 {
 #define T(name)                                                \
@@ -110,6 +155,7 @@ int main(void)
 		T(a_missing_match_is_reported),
 		T(a_single_output_of_a_single_input_needs_no_match),
 		T(a_filter_that_emits_records_counts_as_an_input),
+		T(the_rules_tell_the_directories_of_the_tags),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

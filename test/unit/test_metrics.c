@@ -18,7 +18,8 @@
 static const struct journal_stats journal = {.appended_total = 20,
 					     .refused_total = 3};
 static const struct socket_stats socket_counts = {.datagrams_total = 23};
-static const struct metrics_input inputs[] = {{NAME, &socket_counts, 512}};
+static const struct metrics_input inputs[] = {
+	{NAME, &socket_counts, 512, false}};
 static const struct filter_ops filter_kind = {.name = "lua"};
 
 /* Of 23 messages, 9 are written, 7 dropped and 7 queued. */
@@ -42,7 +43,7 @@ static struct metrics metrics_of(struct pipeline_view *view)
 		.sinks = &sink,
 		.sink_count = 1,
 	};
-	static const struct worker_counts worker_counts = {1, 2, 3};
+	static const struct worker_counts worker_counts = {1, 2, 3, true};
 	return (struct metrics){.view = view,
 				.worker_counts = &worker_counts,
 				.journal = &journal,
@@ -107,7 +108,8 @@ static void a_name_is_escaped_in_both_kinds_of_metrics(void **state)
 	(void)state;
 	struct pipeline_view view;
 	struct metrics m = metrics_of(&view);
-	struct http_request request = {"GET", "/api/v1/metrics/prometheus"};
+	struct http_request request = {.method = "GET",
+				       .path = "/api/v1/metrics/prometheus"};
 	struct http_answer answer = {.status = 200};
 	struct buf b = {0};
 	metrics_put(&b, &m);

@@ -139,15 +139,15 @@ static void check_case(struct arena *arena, const struct parse_case *c)
 	struct buf written = {0};
 	struct parser_set *set = parser_set_new();
 	struct parser *p = parser_in(set, c->opts);
-	bool bad_time = false;
+	struct span bad_time;
 	struct record *r = record_new(arena, NULL, SPAN("t"), arrival_ns);
 	assert_string_equal(parser_verdict_name(parser_apply(
 				    p, span_of(c->text), now_ns, r, &bad_time)),
 			    parser_verdict_name(c->verdict));
-	json_write_record(&written, r);
+	json_write_record(&written, JSON_BAD_REPLACED, r);
 	assert_string_equal(buf_text(&written), c->json ? c->json : "{}");
 	assert_int_equal(r->time_ns, c->time_ns ? c->time_ns : arrival_ns);
-	assert_int_equal(bad_time, c->bad_time);
+	assert_int_equal(bad_time.ptr != NULL, c->bad_time);
 	parser_set_free(set);
 	buf_fini(&written);
 }
@@ -537,7 +537,7 @@ static void two_groups_of_the_same_name_are_two_fields(void **state)
 	struct parser_set *set = parser_set_new();
 	struct parser *p = parser_in(set, &twins);
 	struct record *r = record_new(*state, NULL, SPAN("t"), arrival_ns);
-	bool bad_time = false;
+	struct span bad_time;
 	assert_int_equal(parser_apply(p, SPAN("xz"), now_ns, r, &bad_time),
 			 PARSER_parsed);
 	assert_int_equal(r->count, 2);
@@ -554,7 +554,7 @@ static void fields_are_spans_into_the_text(void **state)
 	struct parser_set *set = parser_set_new();
 	struct parser *p = parser_in(set, &syslog);
 	struct record *r = record_new(*state, NULL, SPAN("t"), arrival_ns);
-	bool bad_time = false;
+	struct span bad_time;
 	assert_int_equal(parser_apply(p, span_of(text), now_ns, r, &bad_time),
 			 PARSER_parsed);
 	assert_ptr_equal(record_last(r, SPAN("pri"))->string.ptr, text + 1);
@@ -563,12 +563,35 @@ static void fields_are_spans_into_the_text(void **state)
 	parser_set_free(set);
 }
 
+/* The text that did not fit is reported; a text without a match has none. */
+static void a_time_that_does_not_fit_is_given_back(void **state)
+{
+	static const struct parser_opts opts = {
+		.name = "kept",
+		.regex = "^(?<time>[a-z]+)?[A-Z]*$",
+		.keep_empty = true,
+		.time = {.format = "%Y"},
+	};
+	struct parser_set *set = parser_set_new();
+	struct parser *p = parser_in(set, &opts);
+	struct record *r = record_new(*state, NULL, SPAN("t"), arrival_ns);
+	struct span bad_time;
+	assert_int_equal(parser_apply(p, SPAN("soon"), now_ns, r, &bad_time),
+			 PARSER_parsed);
+	assert_true(span_equals(bad_time, SPAN("soon")));
+	assert_string_equal(parser_time_format(p), "%Y");
+	assert_int_equal(parser_apply(p, SPAN("SOON"), now_ns, r, &bad_time),
+			 PARSER_no_match);
+	assert_null(bad_time.ptr);
+	parser_set_free(set);
+}
+
 static void raw_bytes_of_json_are_kept(void **state)
 {
 	struct parser_set *set = parser_set_new();
 	struct parser *p = parser_in(set, &json);
 	struct record *r = record_new(*state, NULL, SPAN("t"), arrival_ns);
-	bool bad_time = false;
+	struct span bad_time;
 	struct span text = SPAN("{\"u\":\"a\xff"
 				"b\"}");
 	assert_int_equal(parser_apply(p, text, now_ns, r, &bad_time),
@@ -661,6 +684,7 @@ int main(void)
 		TEST(fields_follow_the_order_of_their_groups),
 		TEST(two_groups_of_the_same_name_are_two_fields),
 		TEST(fields_are_spans_into_the_text),
+		TEST(a_time_that_does_not_fit_is_given_back),
 		TEST(raw_bytes_of_json_are_kept),
 		TEST(a_match_that_takes_too_long_is_stopped),
 		TEST(a_parser_that_cannot_work_is_refused),

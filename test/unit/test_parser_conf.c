@@ -102,10 +102,10 @@ static void check_parsed(const char *conf, const char *text, const char *json,
 	struct parser_set *set = parser_set_new();
 	struct parser *p = read_one(conf, set);
 	struct record *r = record_new(a, NULL, SPAN("t"), 0);
-	bool bad_time = false;
+	struct span bad_time;
 	assert_int_equal(parser_apply(p, span_of(text), 0, r, &bad_time),
 			 PARSER_parsed);
-	json_write_record(&written, r);
+	json_write_record(&written, JSON_BAD_REPLACED, r);
 	assert_string_equal(buf_text(&written), json);
 	assert_int_equal(r->time_ns / NS_PER_S, time_s);
 	parser_set_free(set);

@@ -450,6 +450,40 @@ static void a_datagram_of_200_kb_is_matched(void **state)
 	free(text);
 }
 
+/* Each start position scans the rest of the text, which took 11 s of CPU for
+ * 200 kB.  The time itself is not asserted: what matters is that PCRE2 gives
+ * up. */
+static void a_match_that_is_slow_from_every_start_stops_at_its_limit(
+	void **state)
+{
+	(void)state;
+	static char text[200000];
+	static const size_t lengths[] = {40000, sizeof text};
+	struct pattern *p = make("([a-z]+\\.)+com[0-9]");
+	for (size_t i = 0; i < sizeof text; i++)
+		text[i] = i % 2 == 0 ? 'a' : '.';
+	for (size_t i = 0; i < COUNT(lengths); i++) {
+		char *end = text + lengths[i] - 4;
+		memcpy(end, " com", 4);
+		assert_false(pattern_matches(p, span_make(text, lengths[i])));
+		assert_true(pattern_hit_limit(p));
+		memcpy(end, "a.a.", 4);
+	}
+	pattern_free(p);
+}
+
+/* It has one start, so it may take as many steps as a short text. */
+static void a_long_text_matches_an_anchored_pattern(void **state)
+{
+	(void)state;
+	static char text[40000];
+	struct pattern *p = make("^(?:[^\"\\\\]|\\\\.)*\"$");
+	memset(text, 'a', sizeof text);
+	text[sizeof text - 1] = '"';
+	assert_true(pattern_matches(p, span_make(text, sizeof text)));
+	pattern_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -471,6 +505,9 @@ int main(void)
 		cmocka_unit_test(
 			positions_reported_by_pcre2_refer_to_the_original_text),
 		cmocka_unit_test(an_endless_match_stops_at_its_limit),
+		cmocka_unit_test(
+			a_match_that_is_slow_from_every_start_stops_at_its_limit),
+		cmocka_unit_test(a_long_text_matches_an_anchored_pattern),
 		cmocka_unit_test(a_datagram_of_200_kb_is_matched),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "intake/queue_length.h"
 #include "intake/socket.h"
 #include "journal/journal.h"
 
@@ -463,12 +464,34 @@ static void receive_errors_are_counted(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* The kernel itself is asked: a pair of sockets has no queue length, only send
+ * buffers.  Another kernel may account a little differently. */
+static void a_send_buffer_holds_as_many_lines_as_calculated(void **state)
+{
+	(void)state;
+	static const size_t sizes[] = {200, 655, 1000, 1354, 3155};
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		int fds[2];
+		char line[4096] = {0};
+		unsigned sent = 0;
+		assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, fds), 0);
+		while (send(fds[0], line, sizes[i], MSG_DONTWAIT) > 0)
+			sent++;
+		unsigned expected = queue_length_per_sender(sizes[i]);
+		assert_in_range(expected, sent - sent / 5, sent + sent / 5);
+		close(fds[0]);
+		close(fds[1]);
+	}
+}
+
 int main(void)
 {
 	struct err e = {0};
 	if (!log_open(NULL, LOG_ERROR, &e))
 		return 1;
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			a_send_buffer_holds_as_many_lines_as_calculated),
 		TEST(datagrams_arrive_with_their_receive_time),
 		TEST(the_largest_datagram_arrives_whole_and_a_larger_one_cut),
 		TEST(a_stale_socket_is_replaced),

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lines for a file that cannot be written are kept in a spill beside the
  * journal. */
+#include "bad_disk.h"
+#include "lock_holder.h"
 #include "spill_dir.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -65,8 +66,7 @@ static void a_spill_is_not_drained_before_its_commit(void **state)
 	struct spill_dir s;
 	spill_dir_init(&s);
 	spill_dir_block(&s, "a");
-	assert_int_equal(symlink("/dev/full", sink_dir_path(&s.f, "out/full")),
-			 0);
+	bad_disk_begin(sink_dir_path(&s.f, "out/full"), ENOSPC);
 	sink_dir_put(&s.f, "a", "line 1");
 	sink_dir_put(&s.f, "full", "x");
 	assert_int_equal(sink_dir_flush_only(&s.f), SINK_BLOCKED);
@@ -75,7 +75,7 @@ static void a_spill_is_not_drained_before_its_commit(void **state)
 	 * write the lines twice. */
 	assert_int_equal(sink_dir_flush_only(&s.f), SINK_BLOCKED);
 	assert_false(sink_dir_exists(&s.f, "out/a"));
-	assert_int_equal(unlink(sink_dir_path(&s.f, "out/full")), 0);
+	bad_disk_end();
 	spill_dir_flush(&s);
 	spill_dir_assert_written(&s, "line 1\n");
 	spill_dir_fini(&s);
@@ -439,11 +439,11 @@ static void a_kill_before_the_file_is_locked_doubles_no_line(void **state)
 		forget_position(&s, &old);
 		spill_dir_restart(&s);
 		sink_dir_put(&s.f, "a", "line 4");
-		int fd = open(sink_dir_path(&s.f, "out/a"),
-			      O_RDONLY | O_CLOEXEC);
-		assert_int_equal(flock(fd, LOCK_EX), 0);
+		char out[PATH_MAX];
+		snprintf(out, sizeof out, "%s", sink_dir_path(&s.f, "out"));
+		pid_t holder = lock_hold(out, sink_dir_path(&s.f, "out/a"));
 		spill_dir_flush(&s);
-		close(fd);
+		lock_drop(holder);
 		sink_dir_wait_s(&s.f, 1);
 		spill_dir_assert_written(&s,
 					 "line 1\nline 2\nline 3\nline 4\n");
@@ -520,8 +520,7 @@ static void lines_spilled_after_the_drained_ones_are_kept(void **state)
 	kill_after_the_write(&s);
 	sink_dir_move(&s.f, "out/a", "out/away");
 	spill_dir_block(&s, "a");
-	assert_int_equal(symlink("/dev/full", sink_dir_path(&s.f, "out/full")),
-			 0);
+	bad_disk_begin(sink_dir_path(&s.f, "out/full"), ENOSPC);
 	sink_dir_put(&s.f, "a", "line 4");
 	sink_dir_put(&s.f, "full", "x");
 	assert_int_equal(sink_dir_flush_only(&s.f), SINK_BLOCKED);
@@ -529,7 +528,7 @@ static void lines_spilled_after_the_drained_ones_are_kept(void **state)
 	spill_dir_unblock(&s, "a");
 	sink_dir_move(&s.f, "out/away", "out/a");
 	assert_int_equal(sink_dir_flush_only(&s.f), SINK_BLOCKED);
-	assert_int_equal(unlink(sink_dir_path(&s.f, "out/full")), 0);
+	bad_disk_end();
 	spill_dir_assert_written(&s, "line 1\nline 2\nline 3\nline 4\n");
 	spill_dir_assert_nothing_lost(&s);
 	spill_dir_fini(&s);

@@ -157,6 +157,35 @@ static void rfc_3164_lines_of_other_senders_are_parsed(void **state)
 	CHECK_ALL(state, samples);
 }
 
+static void a_name_that_a_relay_put_in_front_is_skipped(void **state)
+{
+	const struct sample samples[] = {
+		{SPAN("<190>Nov 20 23:59:58 10.0.0.1 node01 www: {\"a\": 1}"),
+		 "pri=190|time=Nov 20 23:59:58|host=node01|ident=www|"
+		 "message={\"a\": 1}",
+		 SYSLOG_PARSED, AT_S(1795219198)},
+		{SPAN("<190>Nov 20 23:59:58 relay node01 nginx[7]:   {}"),
+		 "pri=190|time=Nov 20 23:59:58|host=node01|ident=nginx|pid=7|"
+		 "message={}",
+		 SYSLOG_PARSED, AT_S(1795219198)},
+		{SPAN("<190>Nov 20 23:59:58 NSec8-VM nsec8-vm nginx: text"),
+		 "pri=190|time=Nov 20 23:59:58|host=nsec8-vm|ident=nginx|"
+		 "message=text",
+		 SYSLOG_PARSED, AT_S(1795219198)},
+		/* Plain text with a colon behind its second word. */
+		{SPAN("<13>Nov 20 23:59:58 host reload nginx: text"),
+		 "pri=13|time=Nov 20 23:59:58|message=host reload nginx: text",
+		 SYSLOG_PARSED, AT_S(1795219198)},
+		{SPAN("<13>Nov 20 23:59:58 a b c nginx: {}"),
+		 "pri=13|time=Nov 20 23:59:58|message=a b c nginx: {}",
+		 SYSLOG_PARSED, AT_S(1795219198)},
+		{SPAN("<13>Nov 20 23:59:58 a b"),
+		 "pri=13|time=Nov 20 23:59:58|message=a b", SYSLOG_PARSED,
+		 AT_S(1795219198)},
+	};
+	CHECK_ALL(state, samples);
+}
+
 static void without_a_tag_the_rest_is_the_message(void **state)
 {
 	const struct sample samples[] = {
@@ -347,6 +376,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(nginx_lines_in_rfc_3164_are_parsed),
 		TEST(rfc_3164_lines_of_other_senders_are_parsed),
+		TEST(a_name_that_a_relay_put_in_front_is_skipped),
 		TEST(without_a_tag_the_rest_is_the_message),
 		TEST(without_a_time_everything_after_the_pri_is_the_message),
 		TEST(an_impossible_time_is_left_out_and_reported),

@@ -24,6 +24,7 @@ SANITIZER = re.compile(
     r"|runtime error")
 LISTENING = re.compile(r"mod=http listening=([0-9.]+):([0-9]+)")
 READY = "level=info mod=worker state=ready"
+OUTPUTS_TRIED = "mod=output_probe "
 FINAL_COUNTS = re.compile(
     r"mod=worker state=stopped received=(\d+) written=(\d+) dropped=(\d+)"
     r" dead_lettered=(\d+) queued=(\d+)")
@@ -49,9 +50,9 @@ def environment(extra=None):
     return {**kept, **(extra or {})}
 
 
-def run(*args, cwd=None, env=None):
+def run(*args, cwd=None, env=None, wrapper=()):
     """Run sluiced as a command that ends by itself."""
-    done = subprocess.run([SLUICED, *map(str, args)], cwd=cwd,
+    done = subprocess.run([*wrapper, SLUICED, *map(str, args)], cwd=cwd,
                           env=environment(env), stdin=subprocess.DEVNULL,
                           capture_output=True, timeout=HANG_S)
     err = done.stderr.decode(errors="replace")
@@ -77,12 +78,14 @@ def is_alive(pid):
 class Daemon:
     """The supervisor and its worker.  `listen` is a socket to pass as systemd
     does; `wrapper` is a command that starts sluiced; `binary` another build of
-    it."""
+    it.  With `outputs_hang`, do not wait until it has tried its outputs."""
 
     def __init__(self, room, config, args=(), env=None, listen=None,
-                 wrapper=(), cwd=None, binary=SLUICED):
+                 wrapper=(), cwd=None, binary=SLUICED, stderr=None,
+                 outputs_hang=False):
         self.room = room
         self.args = args
+        self.outputs_hang = outputs_hang
         argv = [*wrapper]
         if listen:
             argv += [sys.executable, "-I", "-S", "-c", AS_SYSTEMD,
@@ -91,12 +94,14 @@ class Daemon:
             config = room.write("sluiced.conf", config)
         self.log_path = room.new_file("sluiced", ".log")
         self.has_ended = False
+        if room.faults:
+            env = {**room.faults.env, **(env or {})}
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 [*argv, binary, "-c", str(config), *args],
                 cwd=cwd or room.path, env=environment(env),
                 stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, start_new_session=True,
+                stdout=log, stderr=stderr or log, start_new_session=True,
                 pass_fds=[listen.fileno()] if listen else [])
         try:
             wait_until(self._is_ready, lambda: f"ready:\n{self.log()}")
@@ -110,7 +115,8 @@ class Daemon:
     def _is_ready(self):
         assert self.process.poll() is None, (
             f"sluiced ended with {self.process.returncode}:\n{self.log()}")
-        return READY in self.log()
+        return READY in self.log() and (self.outputs_hang or
+                                        OUTPUTS_TRIED in self.log())
 
     def workers(self):
         """The living children of the supervisor.  During a reload there are
@@ -180,10 +186,13 @@ class Daemon:
     def wait_for_messages(self, received):
         """Wait until at least `received` messages have arrived and none of
         them is queued any more.  Returns the metrics of that moment."""
-        last = []
+        last = [Metrics("")]
 
         def are_done():
-            last[:] = [self.metrics()]
+            try:
+                last[:] = [self.metrics()]
+            except ConnectionError:  # the worker has just died
+                return False
             return last[0].received >= received and last[0].queued == 0
         wait_until(are_done, lambda: (
             f"{received} messages, none queued; received {last[0].received}, "

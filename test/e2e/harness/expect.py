@@ -9,9 +9,12 @@ SHORT = {"\n": r"\n", "\t": r"\t", "\r": r"\r", "\b": r"\b", "\f": r"\f"}
 
 def escaped(text):
     """Escape control characters, so that they cannot forge a line or a
-    field."""
-    return re.sub(r"[\x00-\x1f\x7f]", lambda m: SHORT.get(
-        m[0], f"\\u{ord(m[0]):04x}"), text)
+    field, and bytes that are not UTF-8.  Each character stands for a byte."""
+    text = text.encode("latin-1").decode("utf-8", "backslashreplace")
+    text = re.sub("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e"
+                  "\u2066-\u2069]", lambda m: SHORT.get(
+                      m[0], f"\\u{ord(m[0]):04x}"), text)
+    return text.encode().decode("latin-1")
 
 
 def read_json(line):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A disk that fails on demand: the daemon loads faults.c, which takes orders
 from here."""
+import errno
 import struct
 
 from .compile import compiled
@@ -50,3 +51,14 @@ class Faults:
         wait_until(
             lambda: self.struck >= before + times,
             lambda: f"{times} faulty writes, not {self.struck - before}")
+
+
+def fill_disk(room):
+    """From now on the disk of the output is full, for the daemons that are
+    started later."""
+    room.faults = Faults(room, room.out)
+    room.faults.order(error=errno.ENOSPC)
+
+
+def empty_disk(room):
+    room.faults.end()

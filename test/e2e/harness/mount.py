@@ -35,11 +35,14 @@ def unmount(path):
 
 
 class SmallDisk:
-    """A tmpfs of `size_bytes`, mounted at a directory."""
+    """A tmpfs of `size_bytes`, mounted at a directory.  `inodes` limits how
+    many files it holds."""
 
-    def __init__(self, path, size_bytes, is_read_only=False):
+    def __init__(self, path, size_bytes, inodes=None, is_read_only=False):
         self.path = path
         self.size = f"size={size_bytes}"
+        if inodes is not None:
+            self.size += f",nr_inodes={inodes}"
         path.mkdir(exist_ok=True)
         _mount("tmpfs", path, "tmpfs", MS_RDONLY if is_read_only else 0,
                self.size)
@@ -49,6 +52,10 @@ class SmallDisk:
         system."""
         flags = MS_REMOUNT | (MS_RDONLY if is_it else 0)
         _mount("tmpfs", self.path, "tmpfs", flags, self.size)
+
+    def allow_inodes(self, inodes):
+        self.size = self.size.split(",")[0] + f",nr_inodes={inodes}"
+        self.read_only(False)
 
     def free_bytes(self):
         return os.statvfs(self.path).f_bfree * os.statvfs(self.path).f_bsize

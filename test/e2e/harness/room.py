@@ -26,6 +26,7 @@ class Room:
         self.disk = _new_dir("/tmp")
         self.socket = self.path / "log.sock"
         self.out = self.disk / "out"
+        self.faults = None  # of the disk, if a test wants some
 
     def write(self, name, text):
         path = self.path / name
@@ -53,14 +54,15 @@ class Room:
 
 
 class OutDir:
-    """The files below a directory."""
+    """The files below a directory, except the locks of sluiced."""
 
     def __init__(self, path):
         self.path = Path(path)
 
     def files(self):
         return sorted(str(p.relative_to(self.path))
-                      for p in self.path.rglob("*") if p.is_file())
+                      for p in self.path.rglob("*")
+                      if p.is_file() and p.parent.name != ".sluiced")
 
     def bytes(self, pattern="**/*"):
         return b"".join(p.read_bytes() for p in sorted(self.path.glob(pattern))

@@ -22,7 +22,8 @@ def why_not():
 
 
 def threads(pid):
-    """The main thread (intake) first, then the others (the pipeline)."""
+    """The main thread (intake) first; the pipeline is the last.  Between them
+    may be the thread that tries the outputs, which ends soon."""
     tids = sorted(map(int, os.listdir(f"/proc/{pid}/task")))
     return [pid] + [tid for tid in tids if tid != pid]
 

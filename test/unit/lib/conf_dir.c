@@ -31,6 +31,7 @@ int conf_dir_tear_down(void **state)
 const char *conf_dir_log(void **state)
 {
 	struct conf_dir *d = *state;
+	wait_for_log();
 	assert_true(file_read("log", &d->text));
 	return buf_text(&d->text);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/log_output.h"
 #include "unit.h"
 
 bool temp_dir_make(char dir[TEMP_DIR_BYTES], const char *parent,
@@ -88,4 +89,10 @@ void wait_readable(int fd)
 	enum { PATIENCE_MS = 240 * 1000 };
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+}
+
+void wait_for_log(void)
+{
+	while (!log_output_flush())
+		continue;
 }

@@ -31,6 +31,9 @@ void file_write_text(const char *path, const char *text);
  * cannot be opened. */
 bool file_read(const char *path, struct buf *out);
 
+/* Wait until the lines that were logged to a regular file are in it. */
+void wait_for_log(void);
+
 /* True if the path exists; a symbolic link is not followed. */
 bool file_exists(const char *path);
 

@@ -13,7 +13,7 @@ static void put_record(struct buf *out, const struct record *r)
 	buf_printf(out, "%s%lld.%09lld ", out->len > 0 ? " | " : "",
 		   (long long)(r->time_ns / NS_PER_S),
 		   (long long)(r->time_ns % NS_PER_S));
-	json_write_record(out, r);
+	json_write_record(out, JSON_BAD_REPLACED, r);
 }
 
 static void on_next(struct emit *emit, struct record *r)

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* log_output - where log lines go, without ever waiting for their reader.
+ *
+ * A log that nobody reads or a disk that hangs must not stop the collecting:
+ *  - A pipe, a socket or a terminal gets each line without waiting.  A pipe and
+ *    a terminal are opened anew for that, because O_NONBLOCK on a descriptor
+ *    would change it for every process that shares it.
+ *  - A regular file can hang whatever its flags are.  A thread of its own
+ *    writes it.  Lines reach the thread through a pipe of 256 lines.
+ *  - Standard error that is a regular file is written directly.
+ * A line that does not fit is dropped and counted.
+ *
+ * Thread-safe, but for log_output_open.  A forked process must call
+ * log_output_open before it logs to a regular file: threads do not survive
+ * fork(). */
+#ifndef BASE_LOG_OUTPUT_H
+#define BASE_LOG_OUTPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "base/err.h"
+
+/* Whole lines of up to this many bytes are never mixed with others: PIPE_BUF.
+ */
+enum { LOG_OUTPUT_LINE_BYTES_MAX = 4096 };
+
+/* Write to the file, which is created with mode 0644 and appended to, or to
+ * standard error if path is NULL.  On failure the previous output stays. */
+bool log_output_open(const char *path, struct err *) MUST_USE;
+
+/* Write one line with its line feed.  False: it was dropped and counted. */
+bool log_output_write(const char *line, size_t len);
+
+/* Write to standard error, wherever the log goes, also without waiting. */
+void log_output_write_stderr(const char *line, size_t len);
+
+/* Wait until the thread has written what it has got, but at most a second.
+ * Returns whether it has. */
+bool log_output_flush(void);
+
+/* Lines that this process dropped. */
+uint64_t log_output_dropped_total(void);
+
+/* Take the number of dropped lines that nobody has reported yet, or return it
+ * because the report could not be written.  The report itself does not count.
+ */
+uint64_t log_output_take_dropped(void);
+void log_output_return_dropped(uint64_t lines);
+
+#endif

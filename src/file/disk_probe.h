@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* disk_probe - does a file system take the write of another file?
+ *
+ * ENOSPC, EDQUOT and EIO do not tell whether the disk or one file rejects
+ * writes: a directory may have a quota, the inodes may be exhausted, which
+ * concerns new files only, or a path may lead to a full device.  A client that
+ * chooses the path of a file can cause that, and must not hold up the other
+ * files.  So the probe writes a block to a file without a name (O_TMPFILE),
+ * which leaves no trace.  Where such a file cannot be created, the free space
+ * decides: files that exist can be written as long as there is some. */
+#ifndef FILE_DISK_PROBE_H
+#define FILE_DISK_PROBE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/check.h"
+
+/* After `error` about the file at the path: can other files be written?  The
+ * first root_bytes of the path are the root that files share, as in
+ * file_path_open(). */
+bool disk_probe(const char *path, size_t root_bytes, int error) MUST_USE;
+
+#endif

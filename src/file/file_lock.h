@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* file_lock - keeps several processes from appending to one file at once.
+ *
+ *     DIR/.sluiced        0700
+ *     DIR/.sluiced/lock   0600: one byte for each file, at its inode number
+ *
+ * A log file is readable, and a reader could lock it as long as he likes.  So
+ * the locks are on a file that only its owner can open, in a hidden directory,
+ * which no tailer looks at.  They are POSIX record locks (fcntl), because those
+ * tell which process holds one.  The kernel drops them when the process ends or
+ * closes any descriptor of the lock file.  Therefore one thread at a time uses
+ * the locks, and it holds one lock at a time.
+ *
+ * The lock file stays when the process ends.  If somebody removes it, the next
+ * lock creates it again.
+ *
+ * A lock that cannot be created is logged, and the file is written without. */
+#ifndef FILE_FILE_LOCK_H
+#define FILE_FILE_LOCK_H
+
+#include <sys/types.h>
+
+#include "base/check.h"
+#include "base/span.h"
+
+#define FILE_LOCK_DIR ".sluiced"
+
+struct file_lock;
+
+/* Opens nothing. */
+struct file_lock *file_lock_new(void);
+
+/* NULL is fine. */
+void file_lock_free(struct file_lock *);
+
+/* Lock the file with that inode number, which is below the directory.  Waits
+ * for a few milliseconds.  Returns 0, also if there is no lock, or EBUSY if
+ * another process holds it. */
+int file_lock_take(struct file_lock *, struct span dir, ino_t) MUST_USE;
+
+/* Without a lock, this does nothing. */
+void file_lock_release(struct file_lock *);
+
+/* The process that held the lock when it could not be taken.  0: unknown, as of
+ * a process in another PID namespace. */
+pid_t file_lock_holder(const struct file_lock *);
+
+#endif

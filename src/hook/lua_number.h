@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lua_number - numbers become text as in LuaJIT, and text becomes numbers.
+ *
+ * LuaJIT has one type of number and prints it with %.14g.  Lua 5.4 has two and
+ * adds ".0" to a float that looks whole.  Calculations are left to Lua 5.4;
+ * only the text differs:
+ *
+ *     1.005 * 1000 .. "ms"     1005ms, not 1005.0ms
+ *     10 / 2                   5
+ *
+ * Integers keep all digits.  NaN is "nan". */
+#ifndef HOOK_LUA_NUMBER_H
+#define HOOK_LUA_NUMBER_H
+
+#include <lua.h>
+#include <stddef.h>
+
+enum { LUA_NUMBER_BYTES = 32 };
+
+/* Write the text of the float, with a NUL.  Returns its length. */
+size_t lua_number_format(lua_Number, char out[LUA_NUMBER_BYTES]);
+
+/* The number for printf with `places` digits after the point, which may be
+ * negative: an exact half, which the C library rounds to even, becomes the next
+ * larger number, because LuaJIT rounds it up. */
+lua_Number lua_number_round_half(lua_Number, int places);
+
+/* The exponent of the number in scientific notation. */
+int lua_number_exponent(lua_Number);
+
+/* Replace a float at `index`, which counts from 1, by its text.  Any other
+ * value stays as it is.  May raise. */
+void lua_number_to_text(lua_State *, int index);
+
+/* Push the text that tostring returns for the value.  As in LuaJIT, __tostring
+ * may return any value.  May raise. */
+void lua_number_tostring(lua_State *, int index);
+
+/* A function for `..`, see lua51_source: the operands follow their names, which
+ * a comma ends each and which are for the message of an error. */
+int lua_number_concat(lua_State *);
+
+/* Once for each state: replace tostring, tonumber and print.  May raise. */
+void lua_number_open(lua_State *);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* connection - the inside of connections: for connections.c, which opens and
+ * reads them, connections_idle.c, which ends single ones, and
+ * connections_finish.c, which ends all. */
+#ifndef INTAKE_CONNECTION_H
+#define INTAKE_CONNECTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "intake/connections.h"
+#include "intake/shares.h"
+#include "intake/stream.h"
+#include "journal/peer_address.h"
+
+/* PAUSED <-> OPEN, then FINISHING, then STOPPING. */
+enum connections_state {
+	CONNECTIONS_PAUSED,    /* the journal is full, or not yet started */
+	CONNECTIONS_OPEN,      /* connections are accepted and read */
+	CONNECTIONS_FINISHING, /* nobody is accepted any more */
+	CONNECTIONS_STOPPING,  /* handles are being closed */
+};
+
+struct listener {
+	struct connections *all;
+	struct connections_input input;
+	uv_poll_t poll;
+	bool is_shut;
+};
+
+struct connection {
+	struct connections *all;
+	struct listener *from;
+	struct stream *stream;
+	uv_poll_t poll;
+	char peer_address[PEER_ADDRESS_TEXT_BYTES];
+	struct share share; /* in no list while it is ending */
+	int64_t end_by_ns;  /* while it is ending; else 0 */
+	struct connection *next;
+	struct connection **place; /* the pointer to this connection */
+};
+
+struct connections {
+	struct connections_opts opts;
+	struct listener **listeners;
+	size_t listener_count;
+	struct connection *first;
+	struct shares shares; /* of all that are not ending */
+	size_t ending_count;
+	enum connections_state state;
+	uv_timer_t retry; /* active while the process is out of descriptors */
+	uv_timer_t tick;  /* for idle and ending connections */
+	unsigned open_handles;
+	uv_poll_cb on_connect; /* these two are used before they are defined */
+	uv_poll_cb on_readable;
+	struct log_rate short_rate;
+	struct log_rate many_rate;
+	struct log_rate lost_rate;
+};
+
+/* Accept the next connection.  False if there is none or nobody may be
+ * accepted now. */
+bool connection_accept(struct listener *from);
+
+/* Read what waits.  STREAM_ENDED: the connection has been closed. */
+enum stream_state connection_receive(struct connection *) MUST_USE;
+
+/* The same; if the journal is full, pause all connections. */
+void connection_receive_or_pause(struct connection *);
+
+/* Refuse the sender, read what the kernel still holds, and close the
+ * connection.  False when the journal has no room: it is still open. */
+bool connection_take_rest(struct connection *) MUST_USE;
+
+/* Close it.  Returns how many received or readable bytes are lost with it. */
+size_t connection_close(struct connection *);
+
+/* Close it.  Bytes that found no room in the journal are lost and logged. */
+void connection_cut(struct connection *);
+
+/* Accept nobody. */
+void connections_stop_listening(struct connections *);
+
+/* There is one connection too many: end the one that shares_pick names. */
+void connections_make_way(struct connections *);
+
+/* Let the timer look for idle and ending connections, if there can be any. */
+void connections_watch_idle(struct connections *);
+
+#endif

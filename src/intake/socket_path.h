@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* socket_path - the path of a Unix socket.
+ *
+ * A socket appears under its path with its final mode: it is bound under a
+ * temporary name beside the path and renamed.  A socket at the path on which
+ * nobody listens is replaced.  A socket in use, or a file, is an error.
+ *
+ * Somebody may remove the path later, and then no new sender can connect.  A
+ * second, hidden hard link (".s.NAME") brings back the same socket, so that
+ * connected senders notice nothing. */
+#ifndef INTAKE_SOCKET_PATH_H
+#define INTAKE_SOCKET_PATH_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "base/check.h"
+#include "base/err.h"
+
+enum socket_try {
+	SOCKET_TRY_GOOD,
+	SOCKET_TRY_NO_DIRECTORY, /* only the path's directory is missing */
+	SOCKET_TRY_BAD,
+};
+
+/* Whether the path is short enough for the kernel. */
+bool socket_path_fits(const char *path, struct err *) MUST_USE;
+
+/* Whether a socket could be bound, as far as this can be found out without
+ * changing anything; *e says why not. */
+enum socket_try socket_path_try(const char *path, struct err *) MUST_USE;
+
+/* Whether no process receives at the path. */
+bool socket_path_is_free(const char *path, struct err *) MUST_USE;
+
+struct socket_path { /* zero-initialised: not bound by this process */
+	bool is_bound;
+	bool is_lost; /* the path leads to another socket, or nowhere */
+	dev_t dev;
+	ino_t ino;
+};
+
+/* Bind the socket to the path, and listen if it is a stream socket. */
+bool socket_path_bind(struct socket_path *, const char *path, int fd,
+		      mode_t mode, struct err *) MUST_USE;
+
+/* Look whether the path still leads to the socket, and restore it if not.  Logs
+ * what has changed.  False: it is lost, and stays so. */
+bool socket_path_restore(struct socket_path *, const char *path);
+
+/* Unlink the path if it is still this socket's.  Its descriptor must be open.
+ */
+void socket_path_remove(const struct socket_path *, const char *path);
+
+#endif

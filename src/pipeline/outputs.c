@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pipeline/outputs.h"
+
+#include <stddef.h>
+
+#include "base/clock.h"
+#include "file/dead_letter.h"
+#include "output/router.h"
+
+enum sink_flush outputs_flush(const struct outputs *o)
+{
+	int64_t now_ns = clock_mono_ns();
+	enum sink_flush answer = router_flush(o->router, now_ns);
+	if (o->dead_letter != NULL &&
+	    dead_letter_flush(o->dead_letter, now_ns) == SINK_BLOCKED)
+		answer = SINK_BLOCKED;
+	return answer;
+}
+
+void outputs_committed(const struct outputs *o)
+{
+	router_committed(o->router);
+	if (o->dead_letter != NULL)
+		dead_letter_committed(o->dead_letter);
+}
+
+void outputs_reopen(const struct outputs *o)
+{
+	router_reopen(o->router);
+	if (o->dead_letter != NULL)
+		dead_letter_reopen(o->dead_letter);
+}
+
+void outputs_drop_buffered(const struct outputs *o)
+{
+	router_drop_buffered(o->router);
+	if (o->dead_letter != NULL)
+		dead_letter_drop_buffered(o->dead_letter);
+}
+
+bool outputs_have_queued_lines(const struct outputs *o)
+{
+	const char *name;
+	const struct sink *sink;
+	for (size_t i = 0; router_sink(o->router, i, &name, &sink); i++)
+		if (sink->stats.lines_queued > 0)
+			return true;
+	return o->dead_letter != NULL &&
+	       dead_letter_stats(o->dead_letter)->lines_queued > 0;
+}

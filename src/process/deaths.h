@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* deaths - what workers die of, and how long to wait before the next one
+ * starts.
+ *
+ * A worker whose message kills it dies again and again, so each death doubles
+ * the delay: 100 ms to 10 s, until a minute has passed without a death.  A
+ * worker that was killed from outside is replaced at once, unless several in a
+ * row live only for an instant.  The kernel's OOM killer sends
+ * SIGKILL too, so the supervisor compares how often it has killed. */
+#ifndef PROCESS_DEATHS_H
+#define PROCESS_DEATHS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/backoff.h"
+
+struct deaths {
+	struct backoff backoff;
+	int64_t last_ns;   /* of clock_mono_ns; 0: no worker has died */
+	unsigned quick;	   /* quick deaths in a row */
+	int64_t oom_kills; /* on this machine, at deaths_begin; -1: unknown */
+};
+
+enum { QUICK_DEATHS_MAX = 10 };
+
+/* Begin without deaths. */
+void deaths_init(struct deaths *);
+
+/* A worker is about to start. */
+void deaths_begin(struct deaths *);
+
+/* Whether the worker with this status of waitpid was killed from outside: by
+ * SIGKILL, but certainly not because memory ran out. */
+bool deaths_came_from_outside(const struct deaths *, int status);
+
+/* A worker has died: how many milliseconds to wait for the next one.  -1 if
+ * QUICK_DEATHS_MAX in a row were quick, which means at once after the start. */
+int64_t deaths_wait_ms(struct deaths *, int64_t now_ns, bool from_outside,
+		       bool was_quick);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* output_roots - the directories that the file outputs write below. */
+#ifndef SETUP_OUTPUT_ROOTS_H
+#define SETUP_OUTPUT_ROOTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct conf;
+
+struct output_root {
+	char *directory; /* ends with '/' */
+	char *file;	 /* the only file, or NULL */
+	bool may_make;	 /* Mkdir */
+};
+
+struct output_roots {
+	struct output_root *items;
+	size_t count;
+};
+
+/* The root of each [OUTPUT] with Name file, as far as it is known beforehand:
+ * Path, or the directory of an absolute File.  The caller frees them. */
+struct output_roots output_roots_of(const struct conf *);
+
+/* Free them. */
+void output_roots_fini(struct output_roots *);
+
+#endif

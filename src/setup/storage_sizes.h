@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* storage_sizes - how large the journal and the spills may become.
+ *
+ * Both may lie in memory: in a tmpfs, or the journal in the process.  There
+ * they count against the memory limit of the container, and the kernel kills
+ * the process that exceeds it.  So sizes that are not configured are chosen so
+ * that all of them together fill at most half of the limit. */
+#ifndef SETUP_STORAGE_SIZES_H
+#define SETUP_STORAGE_SIZES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	STORAGE_JOURNAL_BYTES = 64 * 1000 * 1000, /* the defaults */
+	STORAGE_SPILL_BYTES = 16 * 1000 * 1000,
+	STORAGE_JOURNAL_BYTES_MIN = 1000 * 1000,
+	STORAGE_SPILL_BYTES_MIN = 100 * 1000,
+};
+
+#define STORAGE_UNSET SIZE_MAX
+
+struct storage_sizes { /* STORAGE_UNSET: not configured */
+	size_t journal_bytes;
+	size_t spill_bytes; /* of each output */
+};
+
+struct storage_place {
+	int64_t limit_bytes; /* of memory; 0: none */
+	bool is_memory;	     /* journal and spills are in memory */
+	size_t spills;	     /* how many outputs can spill */
+	size_t message_bytes_max;
+};
+
+/* Fill in the sizes that are not configured. */
+void storage_sizes_choose(struct storage_sizes *, const struct storage_place *);
+
+/* How much they can fill together. */
+size_t storage_sizes_sum(const struct storage_sizes *,
+			 const struct storage_place *);
+
+/* Log what holds if there is a limit; as a warning with the figure if the sizes
+ * exceed half of it. */
+void storage_sizes_log(const struct storage_sizes *,
+		       const struct storage_place *);
+
+/* Whether the path, or the directory that it will be in, is on a file system in
+ * memory. */
+bool storage_is_in_memory(const char *path);
+
+#endif

@@ -1,0 +1,134 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Runs the cases of test/e2e/test_luajit.py, in LuaJIT and in a hook, and writes
+-- one line for each: what a case returned, or that it failed, and the tables
+-- that it was given, as they are afterwards.
+--
+--     luajit cases.lua FILE OUT...
+
+local tables, out
+
+local function text_of(s)
+	return (s:gsub("[^ -~]", function(c)
+		return string.format("\\%03d", c:byte())
+	end))
+end
+
+local function describe(value, depth)
+	if type(value) == "number" then
+		return tostring(value)
+	elseif type(value) == "string" then
+		return '"' .. text_of(value) .. '"'
+	elseif type(value) == "boolean" or value == nil then
+		return tostring(value)
+	elseif type(value) ~= "table" or depth > 3 then
+		return type(value)
+	end
+	local fields = {}
+	for k, v in next, value do
+		fields[#fields + 1] = describe(k, depth + 1)
+			.. "="
+			.. describe(v, depth + 1)
+	end
+	table.sort(fields)
+	return "{" .. table.concat(fields, ",") .. "}"
+end
+
+-- A table whose state after the case belongs to the line.
+function T(t)
+	tables[#tables + 1] = t
+	return t
+end
+
+F = {
+	upper = string.upper,
+	len = string.len,
+	tostring = tostring,
+	same = function(...)
+		return ...
+	end,
+	nothing = function() end,
+	no = function()
+		return false
+	end,
+	yes = function()
+		return true
+	end,
+	half = function()
+		return 5 / 2
+	end,
+	fails = function()
+		error("on purpose")
+	end,
+	less = function(a, b)
+		return a < b
+	end,
+	more = function(a, b)
+		return a > b
+	end,
+	joined = function(a, b)
+		return tostring(a) .. tostring(b)
+	end,
+}
+
+-- A value that calls its metamethods.
+function M(text)
+	return setmetatable({}, {
+		__tostring = function()
+			return text
+		end,
+		__concat = function(a, b)
+			return tostring(a) .. "&" .. tostring(b)
+		end,
+		__index = function(_, k)
+			return k
+		end,
+		__call = function(_, x)
+			return x
+		end,
+		__lt = function()
+			return true
+		end,
+	})
+end
+
+local function line_of(ok, ...)
+	local parts = { ok and "ok" or "error" }
+	for i = 1, ok and select("#", ...) or 0 do
+		parts[#parts + 1] = describe((select(i, ...)), 0)
+	end
+	for _, t in ipairs(tables) do
+		parts[#parts + 1] = "T" .. describe(t, 0)
+	end
+	return table.concat(parts, " ")
+end
+
+-- One case.
+function C(n, f)
+	tables = {}
+	out:write(string.format("%d ", n), line_of(pcall(f)), "\n")
+end
+
+function open_out(path)
+	out = assert(io.open(path, "ab"))
+end
+
+function close_out()
+	out:close()
+end
+
+function run(file, to)
+	open_out(to)
+	assert(loadfile(file))()
+	close_out()
+end
+
+-- One call of a generated hook.
+function H(n, f, record)
+	C(n, function()
+		return f("kube.tag", 1795219198.25, record)
+	end)
+end
+
+for i = 1, arg and #arg or 0, 2 do
+	run(arg[i], arg[i + 1])
+end

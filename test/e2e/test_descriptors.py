@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Few file descriptors: connections never take those of the output files."""
+from contextlib import ExitStack
+
+import pytest
+
+from harness.config import file_output, section
+from harness.daemon import run
+from harness.inputs import config, connected, unix_input
+from harness.sender import Sender
+
+LEAST = 32  # with one input
+
+
+def tag_is_file(room):
+    """Each line goes into a file of its own."""
+    return (section("FILTER", "Name rewrite_tag", "Match in",
+                    f"Rule $message ^(.*)$ {room.out}/$1 false")
+            + section("OUTPUT", "Name file", "Match /*", "Format template",
+                      "Template {message}"))
+
+
+@pytest.mark.parametrize("clients", ["stream", "http"])
+def test_clients_leave_descriptors_for_output_files(
+        room, out, start, clients):
+    """There are more clients than descriptors, and more files."""
+    text = config(room, unix_input(room)).replace(
+        file_output(room, "Format template", "Template {message}"),
+        tag_is_file(room))
+    daemon = start(text, wrapper=("prlimit", f"--nofile={LEAST}"))
+    with ExitStack() as stack:
+        for n in range(LEAST + 8):
+            if clients == "stream":
+                s = stack.enter_context(connected(room.socket))
+                s.sendall(b"file%d\n" % n)
+            else:
+                stack.enter_context(connected(daemon.address))
+        with connected(room.socket) as s:
+            s.sendall(b"".join(b"last%d\n" % n for n in range(LEAST)))
+        sent = LEAST + (LEAST + 8 if clients == "stream" else 0)
+        counts = daemon.wait_for_messages(sent)
+        assert counts.written == sent
+        assert counts.sum("sluiced_output_errors_total") == 0
+    assert len(list(room.out.glob("last*"))) == LEAST
+
+
+def test_a_datagram_input_works_with_the_fewest_descriptors(room, out, start):
+    daemon = start(config(room, unix_input(room)).replace("unix_tcp",
+                                                          "unix_udp"),
+                   wrapper=("prlimit", f"--nofile={LEAST}"))
+    with Sender(room.socket) as sender:
+        sender.send(b"one")
+    daemon.wait_for_messages(1)
+    assert out.lines() == [b"one"]
+
+
+@pytest.mark.parametrize("limit", [LEAST - 1, 20, 16, 12])
+def test_too_few_descriptors_are_a_system_error(room, limit):
+    path = room.write("sluiced.conf", config(room, unix_input(room)))
+    done = run("-c", path, wrapper=("prlimit", f"--nofile={limit}"))
+    assert done.code == 71
+    assert (f"sluiced: this process may have {limit} open files, but with 1 "
+            f"inputs it needs {LEAST}; raise the limit" in done.err)

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""sluiced's own log never stops the collecting: not when nobody reads it, and
+not when its disk is full or hangs."""
+import fcntl
+import os
+import signal
+
+import pytest
+
+from harness.daemon import Daemon
+from harness.sender import Sender, datagram
+from harness.strace import Strace, threads, why_not
+from harness.stream import numbered
+from harness.wait import wait_until
+
+REPORT = "level=warn mod=log err=\"log lines could not be written\" dropped="
+
+
+class Pipe:
+    """A pipe of one page."""
+
+    def __init__(self):
+        self.reader, self.writer = os.pipe()
+        fcntl.fcntl(self.writer, fcntl.F_SETPIPE_SZ, 4096)
+        os.set_blocking(self.reader, False)
+        self.text = b""
+
+    def read(self):
+        try:
+            while got := os.read(self.reader, 65536):
+                self.text += got
+        except BlockingIOError:
+            pass
+        return self.text.decode()
+
+    def fill(self):
+        """From another description, so that sluiced's keeps its flags."""
+        other = os.open(f"/proc/self/fd/{self.writer}",
+                        os.O_WRONLY | os.O_NONBLOCK)
+        for size in (512, 1):
+            try:
+                while True:
+                    os.write(other, b"." * size)
+            except BlockingIOError:
+                pass
+        os.close(other)
+
+
+class Talker(Daemon):
+    """A daemon whose standard error is a pipe that the test can stop
+    reading."""
+    is_read = True
+
+    def __init__(self, room, config, **more):
+        self.pipe = Pipe()
+        super().__init__(room, config, stderr=self.pipe.writer, **more)
+
+    def log(self):
+        return self.pipe.read() if self.is_read else self.pipe.text.decode()
+
+
+@pytest.fixture
+def talker(room):
+    daemon = Talker(room, numbered(room, template="{n}"))
+    yield daemon
+    daemon.kill()
+
+
+def test_a_log_that_nobody_reads_stops_nothing(room, out, talker):
+    """Receiving, writing, HTTP, the supervisor and the end."""
+    talker.is_read = False
+    talker.pipe.fill()
+    with Sender(room.socket) as sender:
+        sender.send(*(datagram({"n": n}) for n in range(10)))
+        sender.send(b"no JSON, which is logged")
+        talker.wait_for_messages(11)
+        killed = talker.kill_worker()
+        wait_until(lambda: talker.worker() != killed, "the next worker")
+        sender.send(*(datagram({"n": n}) for n in range(10, 20)))
+    counts = talker.wait_for_messages(21)
+    assert out.lines()[:10] == [b"%d" % n for n in range(10)]
+    assert out.lines()[-10:] == [b"%d" % n for n in range(10, 20)]
+    assert counts.sum("sluiced_log_lines_dropped_total") > 0
+    talker.signal(signal.SIGTERM)
+    assert talker.wait() == 0
+
+
+def test_dropped_log_lines_are_reported_when_the_log_is_read_again(talker):
+    talker.is_read = False
+    talker.pipe.fill()
+    talker.signal(signal.SIGHUP)  # the supervisor logs it
+    wait_until(lambda: talker.metrics().sum("sluiced_reloads_total") == 1,
+               "the reload")
+    talker.is_read = True
+    assert REPORT not in talker.log()
+    before = talker.ready_count()
+    talker.signal(signal.SIGHUP)
+    talker.wait_for_worker(before)
+    assert REPORT in talker.log()
+    talker.signal(signal.SIGTERM)
+    assert talker.wait() == 0
+
+
+def test_a_worker_that_cannot_start_ends_although_nobody_reads_why(
+        room, talker):
+    (room.path / "sluiced.conf").write_text("nonsense\n")
+    talker.is_read = False
+    talker.pipe.fill()
+    talker.signal(signal.SIGHUP)
+    wait_until(lambda: talker.metrics().sum("sluiced_reloads_total") == 1,
+               "the failed reload")
+    talker.signal(signal.SIGTERM)
+    assert talker.wait() == 0
+
+
+class Filed(Daemon):
+    """A daemon with the key Log_File."""
+
+    def __init__(self, room, log_file, **more):
+        self.log_file = log_file
+        super().__init__(room, numbered(
+            room, f"Log_File {log_file}", "Log_Level debug", template="{n}"),
+            **more)
+
+    def log(self):
+        if not self.log_file.exists():
+            return ""
+        return self.log_file.read_text(errors="replace")
+
+
+def writer_of(pid):
+    """The thread that writes the log."""
+    for tid in threads(pid):
+        with open(f"/proc/{pid}/task/{tid}/comm") as comm:
+            if comm.read() == "sluiced-log\n":
+                return tid
+    raise AssertionError("no thread writes the log")
+
+
+@pytest.mark.skipif(why_not() != "", reason=why_not())
+def test_a_log_file_on_a_disk_that_hangs_stops_nothing(room, out):
+    """The thread that writes the file is held in write(), and more lines are
+    logged than may wait for it: one for each bad message."""
+    daemon = Filed(room, room.path / "own.log")
+    strace = None
+    try:
+        strace = Strace(room, writer_of(daemon.worker()),
+                        "inject=write:delay_exit=3600s:when=1")
+        with Sender(room.socket) as sender:
+            sender.send(*(b"no JSON" for n in range(400)))
+            wait_until(strace.holds, "the thread to be held")
+            sender.send(*(datagram({"n": n}) for n in range(10)))
+            counts = daemon.wait_for_messages(410)
+        assert out.lines()[-10:] == [b"%d" % n for n in range(10)]
+        assert counts.sum("sluiced_log_lines_dropped_total") > 0
+    finally:
+        daemon.kill()
+        if strace:
+            strace.end()
+
+
+def test_a_log_file_on_a_full_disk_stops_nothing(room, out, mount_disk):
+    """The report of the dropped lines starts a line of its own, although the
+    full disk has torn the one before."""
+    disk = mount_disk(room.path / "logs", 64 << 10)
+    daemon = Filed(room, disk.path / "own.log")
+    try:
+        filler = disk.path / "filler"
+        with open(filler, "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(b"." * 4096)
+            except OSError:
+                pass
+        with Sender(room.socket) as sender:
+            def has_dropped():
+                sender.send(b"no JSON")
+                return daemon.metrics().sum("sluiced_log_lines_dropped_total")
+            wait_until(has_dropped, "the disk to be full")
+            filler.unlink()
+            sender.send(datagram({"n": 1}))
+            wait_until(lambda: b"1" in out.lines(), "the line")
+
+            def is_reported():
+                sender.send(b"no JSON")
+                return REPORT in daemon.log()
+            wait_until(is_reported, "the report")
+        daemon.stop()
+        lines = daemon.log().splitlines()
+        assert any(line[24:].startswith(" " + REPORT) for line in lines)
+    finally:
+        daemon.kill()

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is kept in memory fits into half of the container's memory limit."""
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from harness.config import file_output, section, service, syslog_input
+from harness.wait import wait_until
+
+GROUPS = Path("/sys/fs/cgroup")
+LIMITS = {GROUPS / "memory": "memory.limit_in_bytes", GROUPS: "memory.max"}
+LIMIT_BYTES = 128 << 20  # that of the manifest
+CHOSEN = re.compile(
+    rf"level=(\w+) mod=storage memory_limit_bytes={LIMIT_BYTES} "
+    r"journal_bytes=(\d+) spill_bytes=(\d+) outputs=(\d+)( err=.*)?")
+
+
+@pytest.fixture
+def limited():
+    """A command that starts another one in a control group below one with a
+    memory limit, of version 1 or 2."""
+    for top, file in LIMITS.items():
+        path = top / f"sluiced-test-{os.getpid()}"
+        try:
+            (path / "child").mkdir(parents=True)
+            (path / file).write_text(str(LIMIT_BYTES))
+        except OSError:
+            for each in (path / "child", path):
+                if each.exists():
+                    each.rmdir()
+            continue
+        yield ("sh", "-c", f'echo $$ > {path}/child/cgroup.procs; exec "$@"',
+               "sh")
+        wait_until(
+            lambda: not (path / "child/cgroup.procs").read_text(),
+            "the group's processes to end")
+        (path / "child").rmdir()
+        path.rmdir()
+        return
+    pytest.skip("needs root to make a control group")
+
+
+def text(room, *lines):
+    return (service(*lines) + syslog_input(room) + file_output(room)
+            + section("OUTPUT", "Name null", "Match *"))
+
+
+def test_defaults_fill_at_most_half_of_the_limit(
+        limited, mount_disk, room, start):
+    daemon = start(text(room), wrapper=limited)
+    level, journal, spill, outputs, _ = CHOSEN.search(daemon.log()).groups()
+    assert level == "info"
+    assert int(outputs) == 1
+    assert LIMIT_BYTES // 4 < int(journal) < 64_000_000
+    assert int(spill) < 16_000_000
+    assert int(journal) + int(spill) <= LIMIT_BYTES // 2
+    size = daemon.metrics().sum("sluiced_journal_size_bytes")
+    assert 0 <= size - int(journal) < 4096
+
+
+def test_configured_sizes_that_do_not_fit_are_a_warning(
+        limited, mount_disk, room, start):
+    daemon = start(text(room, "storage.max_size 100M"), wrapper=limited)
+    level, journal, spill, _, rest = CHOSEN.search(daemon.log()).groups()
+    assert level == "warn"
+    assert int(journal) == 100_000_000
+    assert f"can fill {100_000_000 + int(spill)} bytes of memory" in rest
+
+
+def test_a_journal_on_a_disk_does_not_count(limited, room, start):
+    room.disk.chmod(0o777)
+    daemon = start(text(room, f"storage.path {room.disk}"), wrapper=limited)
+    if "the journal is on a disk" not in daemon.log():
+        pytest.skip("/tmp is in memory")
+    assert "mod=storage" not in daemon.log()
+    size = daemon.metrics().sum("sluiced_journal_size_bytes")
+    assert 0 <= size - 64_000_000 < 4096

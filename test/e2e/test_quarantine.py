@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A message that kills its worker is processed once more, then set aside, and
+the messages after it are written."""
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from harness.config import (json_filter, lua_filter, service, syslog_input,
+                            template)
+from harness.sender import Sender, datagram
+from harness.wait import SAN, wait_until
+
+# What a hook does to its worker, which is the parent of the shell.  Then it
+# waits for the signal to arrive.  A sanitizer would catch SIGSEGV.
+CAUSES = {cause: f"os.execute('kill -{name} $PPID') while true do end"
+          for cause, name in (("crash", "ILL" if SAN else "SEGV"),
+                              ("abort", "ABRT"))}
+OOM = "local text = ''\nfor n = 1, 200 do text = text .. ('x'):rep(1e5) end"
+MEMORY = Path("/sys/fs/cgroup/memory")
+UNIFIED = Path("/sys/fs/cgroup")
+LIMIT_BYTES = 16 << 20
+
+
+def config(room, deed, *lines):
+    """The message with the number 5 does the deed."""
+    return (service(*lines, grace="5") + syslog_input(room) + json_filter()
+            + lua_filter(room, f"""
+                function hook(tag, timestamp, record)
+                    if record["n"] == 5 then {deed} end
+                    return 0, timestamp, record
+                end""")
+            + template("{n}", room))
+
+
+def deaths(daemon):
+    return daemon.log().count('err="the worker died"')
+
+
+def send(room, numbers):
+    with Sender(room.socket) as sender:
+        sender.send(*(datagram({"n": n}) for n in numbers))
+
+
+def numbers(out):
+    return [int(line) for line in out.lines("lines.log")]
+
+
+def check_set_aside(daemon, room, out, letters):
+    """Of ten messages, that with the number 5 is a dead letter."""
+    counts = daemon.wait_for_messages(10)
+    assert (counts.written, counts.dead_lettered, counts.dropped()) == (9, 1, 0)
+    assert sorted(numbers(out)) == [0, 1, 2, 3, 4, 6, 7, 8, 9]
+    [letter] = map(json.loads, letters.read_text().splitlines())
+    assert letter["reason"] == "killed_worker"
+    assert '"n":5' in letter["raw"].replace(" ", "")
+    assert "reason=killed_worker" in daemon.log()
+    assert deaths(daemon) == 2
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_a_message_that_kills_two_workers_becomes_a_dead_letter(
+        room, out, start, cause):
+    letters = room.path / "letters"
+    daemon = start(config(room, CAUSES[cause], f"Dead_Letter {letters}"))
+    send(room, range(10))
+    check_set_aside(daemon, room, out, letters)
+
+
+def test_without_dead_letter_it_is_dropped_under_that_reason(
+        room, out, start):
+    daemon = start(config(room, CAUSES["crash"]))
+    send(room, range(10))
+    counts = daemon.wait_for_messages(10)
+    assert (counts.written, counts.dropped("killed_worker")) == (9, 1)
+    assert sorted(numbers(out)) == [0, 1, 2, 3, 4, 6, 7, 8, 9]
+
+
+def test_messages_in_a_row_that_kill_workers_are_all_set_aside(
+        room, out, start):
+    """None of them is tried again for the sake of another."""
+    letters = room.path / "letters"
+    daemon = start(config(room, CAUSES["crash"], f"Dead_Letter {letters}"))
+    send(room, [0, 5, 5, 1, 5, 2])
+    counts = daemon.wait_for_messages(6)
+    assert (counts.written, counts.dead_lettered) == (3, 3)
+    assert sorted(numbers(out)) == [0, 1, 2]
+    assert deaths(daemon) == 6
+
+
+def test_a_worker_that_kill_9_ends_is_not_its_message_s_fault(
+        room, out, start):
+    """Three workers are killed from outside while they work on one message.
+    The fourth writes it."""
+    gate = room.path / "gate"
+    os.mkfifo(gate)
+    daemon = start(config(room, f"io.open('{gate}'):read('a')"))
+    send(room, range(10))
+    for _ in range(3):
+        # This returns when a hook opens the other end.
+        writer = os.open(gate, os.O_WRONLY)
+        gate.unlink()
+        os.mkfifo(gate)
+        daemon.kill_worker()
+        os.close(writer)
+    os.close(os.open(gate, os.O_WRONLY))
+    counts = daemon.wait_for_messages(10)
+    assert counts.written == 10
+    assert sorted(numbers(out)) == list(range(10))
+
+
+def test_a_new_supervisor_knows_of_the_deaths_before_it(room, out, start):
+    """The journal holds them, so a restart of the container changes
+    nothing."""
+    letters = room.path / "letters"
+    gate = room.path / "gate"
+    os.mkfifo(gate)
+    text = config(room, f"io.open('{gate}'):read('a')",
+                  f"Dead_Letter {letters}")
+    daemon = start(text)
+    send(room, range(10))
+    for _ in range(2):
+        writer = os.open(gate, os.O_WRONLY)
+        gate.unlink()
+        os.mkfifo(gate)
+        daemon.kill_tree()
+        os.close(writer)
+        daemon = start(text)
+    counts = daemon.wait_for_messages(10)
+    assert (counts.written, counts.dead_lettered) == (9, 1)
+
+
+# --- memory
+
+class Group:
+    """A control group with a limit of memory, of version 1 or 2."""
+
+    def __init__(self):
+        top, limit, self.stat = (
+            (MEMORY, "memory.limit_in_bytes", "memory.oom_control")
+            if MEMORY.is_dir() else (UNIFIED, "memory.max", "memory.events"))
+        self.path = top / f"sluiced-test-oom-{os.getpid()}"
+        self.path.mkdir()
+        (self.path / limit).write_text(str(LIMIT_BYTES))
+
+    def take(self, pid):
+        (self.path / "cgroup.procs").write_text(str(pid))
+
+    def kills(self):
+        stat = (self.path / self.stat).read_text().splitlines()
+        return int(dict(line.split() for line in stat)["oom_kill"])
+
+    def remove(self):
+        wait_until(lambda: not (self.path / "cgroup.procs").read_text(),
+                   "the group's processes to end")
+        self.path.rmdir()
+
+
+@pytest.fixture
+def group():
+    try:
+        group = Group()
+    except OSError as why:
+        pytest.skip(f"needs root and a memory controller: {why}")
+    yield group
+    group.remove()
+
+
+@pytest.mark.skipif(SAN != "", reason="a sanitizer needs more memory")
+def test_a_message_that_exceeds_the_memory_limit_becomes_a_dead_letter(
+        group, room, out, start):
+    letters = room.path / "letters"
+    daemon = start(config(room, OOM, f"Dead_Letter {letters}"))
+    group.take(daemon.process.pid)
+    before = daemon.ready_count()
+    daemon.signal(signal.SIGHUP)  # the next worker is in the group
+    daemon.wait_for_worker(before)
+    send(room, range(10))
+    check_set_aside(daemon, room, out, letters)
+    assert group.kills() == 2

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clients that are slow, idle or many take places from themselves only."""
+import socket
+from contextlib import ExitStack
+
+import pytest
+
+from harness.inputs import (config, connected, is_cut, network_input,
+                            numbered, unix_input)
+from harness.namespace import free_port
+from harness.wait import HANG_S, wait_until
+
+CONNECTIONS_MAX = 256
+HTTP_MAX = 128
+
+
+def client(daemon, host, stack, request=b"GET / HTTP/1.1\r\nx: "):
+    s = socket.create_connection(daemon.address, timeout=HANG_S,
+                                 source_address=(host, 0))
+    stack.enter_context(s)
+    s.sendall(request)
+    s.setblocking(False)
+    return s
+
+
+def has_ended(s):
+    """Send one more byte of the header.  Whether the daemon has cut the
+    connection."""
+    try:
+        s.send(b"x")
+        return s.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except (ConnectionResetError, BrokenPipeError):
+        return True
+
+
+def test_slow_http_clients_do_not_shut_out_a_probe(room, start):
+    """Neither those of few addresses nor those of many.  Each sends a byte now
+    and then."""
+    daemon = start(config(room, unix_input(room)))
+    for hosts in (2, HTTP_MAX + 20):
+        with ExitStack() as stack:
+            slow = [client(daemon, f"127.0.1.{2 + n % hosts}", stack)
+                    for n in range(HTTP_MAX + 20)]
+            probe = client(daemon, "127.0.0.9", stack,
+                           b"GET / HTTP/1.0\r\n\r\n")
+
+            def is_answered():
+                for s in slow:
+                    has_ended(s)
+                try:
+                    return probe.recv(100).startswith(b"HTTP/1.1 200")
+                except BlockingIOError:
+                    return False
+            wait_until(is_answered, "the answer to the probe")
+
+
+def test_an_http_request_that_takes_too_long_is_cut(room, start):
+    """Each byte comes in time, but the request does not."""
+    daemon = start(config(room, unix_input(room)))
+    with ExitStack() as stack:
+        s = client(daemon, "127.0.0.2", stack)
+        wait_until(lambda: has_ended(s), "the slow request to be cut")
+
+
+def place_of(room, mode):
+    """The place to connect to, and the input there."""
+    if mode == "unix_tcp":
+        return room.socket, unix_input
+    port = free_port()
+    return ("127.0.0.1", port), lambda _, *lines: network_input(
+        "tcp", port, *lines)
+
+
+@pytest.mark.parametrize("mode", ["unix_tcp", "tcp"])
+def test_idle_connections_do_not_shut_out_another_sender(
+        room, out, start, mode):
+    """The one that was silent for longest makes way, and what it had sent is
+    received."""
+    place, make_input = place_of(room, mode)
+    daemon = start(config(room, make_input(room)))
+    with ExitStack() as stack:
+        senders = []
+        for n in range(CONNECTIONS_MAX + 10):
+            senders.append(stack.enter_context(connected(place)))
+            senders[n].sendall(b"line %d\n" % n)
+        daemon.wait_for_messages(len(senders))
+        assert is_cut(senders[0])
+        senders[-1].sendall(b"again\n")
+        counts = daemon.wait_for_messages(len(senders) + 1)
+        assert counts.sum("sluiced_input_connections_ended_total") == 10
+    assert sorted(out.lines()) == sorted(
+        numbered(0, len(senders)).splitlines() + [b"again"])
+    assert 'err="too many connections"' in daemon.log()
+
+
+@pytest.mark.parametrize("mode", ["unix_tcp", "tcp"])
+def test_a_connection_that_makes_way_loses_nothing_that_it_sent(
+        room, out, start, mode):
+    """All senders send all the time, and connect again when they are cut."""
+    place, make_input = place_of(room, mode)
+    daemon = start(config(room, make_input(room)),
+                   wrapper=("prlimit", "--nofile=100"))
+    senders = [None] * 100
+    sent = []
+    try:
+        for turn in range(5):
+            for n, s in enumerate(senders):
+                if s is None or has_news(s):
+                    senders[n] = s = connected(place)
+                line = b"%d %d" % (n, turn)
+                try:
+                    s.sendall(line + b"\n")
+                    sent.append(line)
+                except (BrokenPipeError, ConnectionResetError):
+                    senders[n] = None
+                # Over the network, a sender cannot know of an end that is
+                # still under way.
+                if mode == "tcp":
+                    wait_until(
+                        lambda: daemon.metrics().received == len(sent),
+                        "the line to be received")
+    finally:
+        for s in senders:
+            if s is not None:
+                s.close()
+    daemon.wait_for_messages(len(sent))
+    assert sorted(out.lines()) == sorted(sent)
+    assert daemon.metrics().sum("sluiced_input_connections_ended_total") > 0
+
+
+def has_news(s):
+    """Whether the other end has closed the connection; then close it, too, as
+    a sender does that reads."""
+    try:
+        s.recv(1, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    s.close()
+    return True
+
+
+@pytest.mark.parametrize("mode", ["unix_tcp", "tcp"])
+def test_an_idle_connection_is_ended_after_idle_timeout(
+        room, out, start, mode):
+    place, make_input = place_of(room, mode)
+    daemon = start(config(room, make_input(room, "Idle_Timeout 0.05")))
+    sent = []
+    for n in range(3):
+        with connected(place) as s:
+            try:
+                s.sendall(b"line %d\nhalf %d" % (n, n))
+                sent += [b"line %d" % n, b"half %d" % n]
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # this machine is slow, but that was said in time
+            assert is_cut(s)
+    daemon.wait_for_messages(len(sent))
+    assert out.lines() == sent
+    assert daemon.metrics().sum("sluiced_input_connections_ended_total") == 3
+
+
+def test_a_connection_may_be_idle_forever_by_default(room, out, start):
+    """The idle input next to it is looked at several times meanwhile."""
+    port = free_port()
+    daemon = start(config(room, unix_input(room),
+                          network_input("tcp", port, "Idle_Timeout 0.02")))
+    with connected(room.socket) as quiet:
+        for _ in range(3):
+            with connected(("127.0.0.1", port)) as s:
+                assert is_cut(s)
+        quiet.sendall(b"still here\n")
+        daemon.wait_for_messages(1)
+    assert out.lines() == [b"still here"]
+
+
+def test_idle_timeout_of_datagrams_has_no_effect(room, start):
+    daemon = start(config(room, unix_input(room, "Idle_Timeout 5").replace(
+        "unix_tcp", "unix_udp")))
+    assert "datagrams have no connection" in daemon.log()

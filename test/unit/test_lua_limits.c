@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The functions of Lua's library respect the limits of a call. */
+#include "hook_unit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+
+/* A request of a client, for the pattern of a hook. */
+static void put_slashes(struct buf *json, int count)
+{
+	buf_put_text(json, "{\"go\":1,\"message\":\"GET ");
+	for (int i = 0; i < count; i++)
+		buf_put_text(json, "/");
+	buf_put_text(json, "\"}");
+}
+
+/* Assert that a hook with this body, which uses text of 7,000 slashes, is
+ * stopped, and that the next call is not affected. */
+static void check_stopped(struct hook_unit *f, const char *body)
+{
+	char whole[600];
+	struct buf json = {0};
+	put_slashes(&json, 7000);
+	snprintf(whole, sizeof whole,
+		 "record.x = 1 if record.go then %s end return 1, ts, record",
+		 body);
+	hook_unit_open_body(f, whole, KEYS);
+	hook_unit_give(f, buf_text(&json));
+	if (hook_unit_failures(f, "time_limit") != 1)
+		fail_msg("not stopped: %s", body);
+	assert_string_equal(hook_unit_give(f, "{}"), T_TEXT "{\"x\":1}");
+	assert_int_equal(hook_unit_all_failures(f), 1);
+	buf_fini(&json);
+}
+
+static void an_endless_pattern_is_stopped(void **state)
+{
+	static const char *const bodies[] = {
+		"(record.message):match('(.-)/(.-)/(.-)/index%.html$')",
+		"for w in (record.message):gmatch('/*/*/*/*x') do end",
+		"pcall(string.gsub, record.message, '.-/.-/.-/.-/x', '')",
+		/* a large set is compared character by character */
+		("local set = '[' .. ('ab'):rep(1e6) .. ']' "
+		 "string.find(('x'):rep(1e6), set)"),
+		"local s = ('x'):rep(1e6) string.find(s .. s, '(x*)%1y')",
+	};
+	for (size_t i = 0; i < COUNT(bodies); i++)
+		check_stopped(*state, bodies[i]);
+}
+
+static void an_endless_table_function_is_stopped(void **state)
+{
+	static const char *const bodies[] = {
+		"table.insert({1}, -1e15, 2)",
+		"table.move({}, 1, 1e15, 2)",
+		"table.move({1, 2}, -1e15, 1e15, -1e15 + 1)",
+		/* comparing takes long */
+		("local s, t = ('x'):rep(8e6), {} for i = 1, 1e5 do t[i] = s "
+		 "end table.sort(t)"),
+	};
+	for (size_t i = 0; i < COUNT(bodies); i++)
+		check_stopped(*state, bodies[i]);
+}
+
+/* These would be endless in Lua 5.4, but are not in LuaJIT. */
+static void some_functions_are_never_endless(void **state)
+{
+	static const struct hook_case cases[] = {
+		{"return 2, 0, {r = string.rep('', 1e15)}", "{}",
+		 T_TEXT "{\"r\":\"\"}"},
+		{"local s = ('a'):rep(4e6) return 2, 0, "
+		 "{r = s:find(s:sub(1, 2e6) .. 'b', 1, true) or 'no'}",
+		 "{}", T_TEXT "{\"r\":\"no\"}"},
+		{"local t = {} table.insert(t, 1e15, 5) "
+		 "return 2, 0, {r = t[1e15]}",
+		 "{}", T_TEXT "{\"r\":5}"},
+	};
+	hook_unit_check(*state, cases, COUNT(cases), NULL);
+}
+
+static void a_script_cannot_set_a_finaliser(void **state)
+{
+	static const struct hook_case cases[] = {
+		{"local t = setmetatable({}, {__gc = function() "
+		 "while true do end end}) t = nil collectgarbage() "
+		 "return 2, 0, {r = 1}",
+		 "{}", T_TEXT "{\"r\":1}"},
+		/* the metatable keeps its field */
+		{"local m = {__gc = 5, __index = {x = 7}} "
+		 "local t = setmetatable({}, m) "
+		 "return 2, 0, {r = t.x + getmetatable(t).__gc}",
+		 "{}", T_TEXT "{\"r\":12}"},
+		{"getmetatable(io.stdout).__gc = error "
+		 "debug.getmetatable(io.stdout).__gc = error "
+		 "io.open('/dev/null') collectgarbage() "
+		 "return 2, 0, {r = type(getmetatable(io.stdout).__index)}",
+		 "{}", T_TEXT "{\"r\":\"table\"}"},
+	};
+	hook_unit_check(*state, cases, COUNT(cases), NULL);
+}
+
+/* One table with many keys, which the result contains many times, takes long to
+ * read although it is short. */
+static void reading_a_result_is_bounded(void **state)
+{
+	static const struct hook_case cases[] = {
+		{"local t, l = {1}, {} "
+		 "for i = 1, 2e5 do t['k' .. i % 1e5] = 1 l[i] = t end "
+		 "return 2, 0, {x = l}",
+		 "{}", T_TEXT "{}"},
+	};
+	hook_unit_check(*state, cases, COUNT(cases), "invalid_result");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(an_endless_pattern_is_stopped),
+		TEST(an_endless_table_function_is_stopped),
+		TEST(some_functions_are_never_endless),
+		TEST(a_script_cannot_set_a_finaliser),
+		TEST(reading_a_result_is_bounded),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
