@@ -9,10 +9,8 @@
  *  - the disk rejects writes (SINK_BLOCKED): step 3 is retried with back-off,
  *    no message is taken meanwhile, and the journal fills;
  *  - one file cannot be opened: its sink spills the lines and retries soon;
- *  - the worker leaves while blocked: the batch is not committed; the next
- *    worker gets it again, and the journal's notes show which bytes exist;
- *  - the worker finishes while blocked: after pipeline_abandon, every batch
- *    gets one more attempt and is then dropped and counted. */
+ *  - the worker leaves while blocked: the next worker gets the batch again;
+ *  - after pipeline_stop_retrying, every batch gets one more attempt. */
 #include "pipeline/pipeline.h"
 
 #include <pthread.h>
@@ -44,8 +42,7 @@ enum {
 	 * process that is killed in the same batch a second time. */
 	LINES_BYTES_MAX = 7 * BATCH_BYTES_MAX / 2,
 	FILES_MAX = JOURNAL_NOTES_MAX / 2,
-	/* With many files the cost lies in their number, so a batch for many
-	 * files takes more messages.  It also ends when it covers this part of
+	/* A batch for many files takes more messages, but at most this part of
 	 * the journal, because that space is free only after the commit. */
 	MANY_FILES = 64,
 	WIDE_MESSAGES_MAX = 4 * BATCH_MESSAGES_MAX,
@@ -469,12 +466,18 @@ fail:
 	return NULL;
 }
 
+void pipeline_join(struct pipeline *p)
+{
+	if (p->has_thread)
+		pthread_join(p->thread, NULL);
+	p->has_thread = false;
+}
+
 void pipeline_free(struct pipeline *p)
 {
 	if (p == NULL)
 		return;
-	if (p->has_thread)
-		pthread_join(p->thread, NULL);
+	pipeline_join(p);
 	wakeup_fini(&p->wakeup);
 	pthread_mutex_destroy(&p->view_lock);
 	counters_free(p->counters);

@@ -132,6 +132,9 @@ void pipeline_stop_retrying(struct pipeline *);
  * *filter is the name of the filter at work, or NULL.  Any thread may ask. */
 uint64_t pipeline_work(const struct pipeline *, const char **filter);
 
+/* Wait for the thread's end, which follows on_finished at once. */
+void pipeline_join(struct pipeline *);
+
 /* Join the thread (after on_finished) and free. */
 void pipeline_free(struct pipeline *);
 

@@ -167,6 +167,8 @@ static void on_finished(uv_async_t *async)
 	if (w->state != LEAVING)
 		status_log_final_counts(w->status);
 	w->state = STOPPED;
+	/* It may still be inside a callback that uses what is closed now. */
+	pipeline_join(w->pipeline);
 	close_all(w);
 }
 
