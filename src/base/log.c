@@ -57,7 +57,7 @@ static void report_dropped(void)
 		line + used, sizeof line - used,
 		"err=\"log lines could not be written\" "
 		"dropped=%" PRIu64
-		" action=\"these lines are lost; collecting went on\"\n",
+		" action=\"these lines are lost; collecting continued\"\n",
 		dropped);
 	if (!log_output_write(line, used + (size_t)n))
 		log_output_return_dropped(dropped);

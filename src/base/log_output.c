@@ -207,7 +207,8 @@ static bool put(const struct log_sink *o, const char *line, size_t len)
 {
 	if (o->is_socket)
 		return send(o->fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
-	/* It could not be opened anew, as when it belongs to another user. */
+	/* Standard error could not be reopened, for example because it belongs
+	 * to another user. */
 	if (o->fd == STDERR_FILENO && !has_room(o->fd))
 		return false;
 	return write(o->fd, line, len) >= 0;

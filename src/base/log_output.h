@@ -3,8 +3,8 @@
  *
  * A log that nobody reads or a disk that hangs must not stop the collecting:
  *  - A pipe, a socket or a terminal gets each line without waiting.  A pipe and
- *    a terminal are opened anew for that, because O_NONBLOCK on a descriptor
- *    would change it for every process that shares it.
+ *    a terminal are reopened, because O_NONBLOCK on the inherited descriptor
+ *    would affect every process that shares it.
  *  - A regular file can hang whatever its flags are.  A thread of its own
  *    writes it.  Lines reach the thread through a pipe of 256 lines.
  *  - Standard error that is a regular file is written directly.
@@ -37,8 +37,8 @@ bool log_output_write(const char *line, size_t len);
 /* Write to standard error, wherever the log goes, also without waiting. */
 void log_output_write_stderr(const char *line, size_t len);
 
-/* Wait until the thread has written what it has got, but at most a second.
- * Returns whether it has. */
+/* Wait until the thread has written all lines handed to it, but at most a
+ * second.  Returns whether it has written them. */
 bool log_output_flush(void);
 
 /* Lines that this process dropped. */

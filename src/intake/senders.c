@@ -107,7 +107,7 @@ static int count_by_netlink(ino_t inode)
 
 static int count_by_proc(ino_t inode)
 {
-	char line[512]; /* the path behind the inode may be cut */
+	char line[512]; /* the path after the inode may be truncated */
 	int count = -1;
 	FILE *f = fopen("/proc/net/unix", "re");
 	if (f == NULL)

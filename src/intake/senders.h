@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* senders - who may still send to the inputs.
  *
- * A Unix datagram socket does not tell who has connected to it, but the
- * kernel can be asked without privileges:
+ * A receiver cannot see which senders are connected to its Unix datagram
+ * socket, but the kernel reports it without privileges:
  *  - netlink (sock_diag(7), UNIX_DIAG_PEER) lists the sockets of this network
  *    namespace, which the containers of a pod share, each with its peer;
  *  - /proc/net/unix has a reference count for each socket.  It is two for a
@@ -37,8 +37,8 @@ struct senders {
 	bool has_no_source; /* neither source tells about a Unix socket */
 };
 
-/* The senders of all inputs.  A socket that systemd keeps counts as one without
- * senders: what they send later waits for the next process. */
+/* The senders of all inputs.  A socket that systemd keeps counts as a socket
+ * without senders: their later datagrams wait for the next process. */
 struct senders senders_of(const struct endpoints *);
 
 #endif

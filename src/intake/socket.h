@@ -128,7 +128,7 @@ void socket_close(struct socket *);
 /* Look whether the path of a Unix socket that this process has bound still
  * leads to it, and restore it if not.  Logs what has changed.  False: the path
  * is lost, and another socket must be opened.  A lost socket stays so and is at
- * no place any more (socket_is_at); what was sent to it can still be received.
+ * no place (socket_is_at), but its queued datagrams can still be received.
  */
 bool socket_restore(struct socket *);
 

@@ -110,7 +110,7 @@ bool socket_path_is_free(const char *path, struct err *e)
 		why = errno;
 	close(fd);
 	switch (why) {
-	case ECONNREFUSED: /* left behind */
+	case ECONNREFUSED: /* a dead process left the socket */
 	case ENOENT:	   /* gone meanwhile */
 		return true;
 	case 0:

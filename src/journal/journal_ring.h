@@ -106,7 +106,7 @@ bool journal_find_suspects(struct journal *, bool died_of_other);
 /* Twice the number of processes that have died of this message. */
 unsigned journal_half_deaths_at(const struct journal *, uint64_t seq);
 
-/* After a commit: messages that are done are no suspects any more. */
+/* After a commit: finished messages are no longer suspects. */
 void journal_forget_suspects(struct journal *);
 
 /* Empty the slot for its next use by recvmmsg. */

@@ -100,7 +100,7 @@ static void on_ready(struct supervisor *s, struct child *child,
 	child_go(s, child, grace_ms > 0 ? grace_ms : 0);
 }
 
-/* The worker goes on receiving until the delay is over. */
+/* The worker continues to receive until the delay is over. */
 static void on_stuck(struct supervisor *s)
 {
 	int64_t now_ns = clock_mono_ns();

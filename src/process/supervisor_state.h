@@ -112,7 +112,7 @@ void reload_take_over(struct supervisor *);
  * stop.  0 if none has come. */
 int64_t stopping_deadline_ns(const struct supervisor *);
 
-/* Kill what has not ended at the deadline, and end when it is dead. */
+/* At the deadline, kill the running workers.  When they are dead, exit. */
 void stopping_check(struct supervisor *);
 
 /* The killed worker is dead: log what stayed in the journal, and end. */

@@ -40,10 +40,9 @@
 
 enum {
 	SLOTS = 64, /* datagrams for one recvmmsg */
-	/* Senders are looked for every tick.  Those that cannot be seen are
-	 * taken for gone after this many ticks without a datagram: after 1 to
-	 * 1.25 s.  Ticks are counted, so that a stall of the whole machine
-	 * counts as one tick. */
+	/* Each tick counts the connected senders.  After this many ticks
+	 * without a datagram (1 to 1.25 s), the worker considers invisible
+	 * senders gone.  A stall of the whole machine counts as one tick. */
 	IDLE_TICK_MS = 250,
 	IDLE_TICKS = 6,
 	/* After Grace the process ends, and before the supervisor kills it. */
@@ -70,7 +69,7 @@ static void finish(struct worker *w)
 	receiver_finish(w->receiver, on_received_all, w);
 }
 
-/* Nobody can send any more, or those who may not be seen were silent for a
+/* No sender is connected.  If some cannot be seen, they were also silent for a
  * second.  The loop runs timers before it polls, so look for datagrams first.
  */
 static void on_idle_tick(uv_timer_t *timer)
@@ -167,7 +166,7 @@ static void on_finished(uv_async_t *async)
 	if (w->state != LEAVING)
 		status_log_final_counts(w->status);
 	w->state = STOPPED;
-	/* It may still be inside a callback that uses what is closed now. */
+	/* The thread may still be inside a callback that uses the handles. */
 	pipeline_join(w->pipeline);
 	close_all(w);
 }

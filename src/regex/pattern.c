@@ -11,10 +11,10 @@
 #include "regex/ruby_regex.h"
 
 enum {
-	/* PCRE2 counts the steps of each start position anew, and a text has as
-	 * many start positions as bytes.  So the limit shrinks with the length:
-	 * all starts together have about STEPS_TOTAL, which is 0.1 to 0.2 s of
-	 * CPU. */
+	/* PCRE2 restarts its count of steps at each start position, and a text
+	 * has one start position per byte.  So the limit shrinks with the
+	 * length: all start positions together take at most about STEPS_TOTAL
+	 * steps, which is 0.1 to 0.2 s of CPU. */
 	STEPS_TOTAL = 200000000,
 	STEPS_MAX = 1000000,
 	STEPS_MIN = 1000,

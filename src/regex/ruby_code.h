@@ -33,7 +33,7 @@ unsigned char ruby_peek(const struct ruby_cursor *, size_t ahead);
 bool ruby_names_characters(struct span text);
 
 /* With the cursor after a backslash, read \n, \x41, \u3042, \cA, \0 and the
- * like. If it is none of them, *is_code is false and the cursor does not move.
+ * like.  If the text is no such code, *is_code is false and the cursor stays.
  * With is_octal, octal digits without a leading 0 count, too.  False on an
  * error. */
 bool ruby_read_code(struct ruby_cursor *, bool is_octal, bool *is_code,

@@ -16,7 +16,7 @@
 
 enum {
 	RETRY_S = 1,
-	STOP_S = 1, /* for the thread's end, so that it leaves no file behind */
+	STOP_S = 1, /* the wait for the thread, so that its file is removed */
 };
 
 struct output_probe {

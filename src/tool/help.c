@@ -8,7 +8,7 @@
 #include "tool/commands.h"
 #include "tool/option_rows.h"
 
-/* The descriptions stand in the columns from COLUMN to below WIDTH. */
+/* Descriptions begin in column COLUMN and end before column WIDTH. */
 enum { COLUMN = 26, WIDTH = 79 };
 
 /* Print the words, broken so that they stay right of COLUMN.  `at` is the
