@@ -187,9 +187,15 @@ static bool is_ascii(struct span s)
 	return true;
 }
 
+/* Whether STEPS_MAX at each start position would exceed STEPS_TOTAL. */
+static bool is_long(size_t len)
+{
+	return len > STEPS_TOTAL / STEPS_MAX;
+}
+
 static uint32_t steps_max(const struct pattern *p, size_t len, bool has_lines)
 {
-	if (len <= STEPS_TOTAL / STEPS_MAX || (p->is_anchored && !has_lines))
+	if (!is_long(len) || (p->is_anchored && !has_lines))
 		return STEPS_MAX;
 	size_t steps = STEPS_TOTAL / len;
 	return steps > STEPS_MIN ? (uint32_t)steps : STEPS_MIN;
@@ -200,7 +206,8 @@ bool pattern_matches(struct pattern *p, struct span text)
 	if (text.ptr == NULL)
 		text.ptr = "";
 	PCRE2_SPTR subject = (PCRE2_SPTR)text.ptr;
-	bool has_lines = memchr(text.ptr, '\n', text.len) != NULL;
+	bool must_look = p->flat_code != NULL || is_long(text.len);
+	bool has_lines = must_look && memchr(text.ptr, '\n', text.len) != NULL;
 	pcre2_set_match_limit(p->context, steps_max(p, text.len, has_lines));
 	int rc = PCRE2_ERROR_UTF8_ERR1;
 	if (p->wide_code != NULL &&
