@@ -89,6 +89,7 @@ sed -e "s,/tmp/sidecar-nginx,$room," \
 	-e "s,server     127.0.0.1:8081;,server     127.0.0.1:$gateway;," \
 	conf/nginx.conf >"$room/nginx.conf"
 start_nginx "$room/nginx.conf"
+front=$!
 await "nginx" curl -s -o /dev/null "http://127.0.0.1:$port/"
 
 say "three hundred requests through nginx"
@@ -147,6 +148,9 @@ awk '/^sluiced_messages_received/ { received = $2 }
 	}' "$room/metrics" || fail "the accounting equation does not hold"
 
 say "SIGTERM: sluiced drains its socket, writes all lines, and exits"
+# sluiced waits for its senders, so nginx ends first, as in a pod.
+kill -QUIT "$front"
+wait "$front"
 kill -TERM "$sluiced"
 wait "$sluiced" || fail "sluiced exited with $?"
 tail -n 1 "$room/sluiced.err"
