@@ -66,7 +66,7 @@ struct connections {
  * accepted now. */
 bool connection_accept(struct listener *from);
 
-/* Read what waits.  STREAM_ENDED: the connection has been closed. */
+/* Read the waiting data.  STREAM_ENDED: the connection has been closed. */
 enum stream_state connection_receive(struct connection *) MUST_USE;
 
 /* The same; if the journal is full, pause all connections. */

@@ -19,7 +19,8 @@ enum {
 	TICK_MS_MAX = 1000,
 };
 
-/* Receive what has arrived and close it.  If the journal is full, it waits. */
+/* Receive the data that has arrived and close it.  If the journal is full, it
+ * waits. */
 static void cut(struct connection *connection)
 {
 	if (!connection_take_rest(connection))

@@ -18,7 +18,7 @@ struct buf;
 struct format;
 struct value;
 
-/* Sums of these say what is escaped. */
+/* A set of flags: which characters are escaped. */
 enum format_escape {
 	FORMAT_RAW = 0,
 	FORMAT_LINE = 1,	  /* control characters: \n, \u001b, \u2028 */

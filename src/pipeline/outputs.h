@@ -16,7 +16,7 @@ struct outputs { /* borrowed */
 	struct dead_letter *dead_letter; /* or NULL */
 };
 
-/* Write what they have collected.  SINK_BLOCKED if one of them is blocked. */
+/* Write the collected lines.  SINK_BLOCKED if one of the outputs is blocked. */
 enum sink_flush outputs_flush(const struct outputs *);
 
 /* The batch was committed. */

@@ -49,7 +49,7 @@ struct channel_log {
 	int level;			/* enum log_level */
 };
 
-/* What the supervisor must know when the worker does not react. */
+/* Limits that the supervisor enforces when the worker does not react. */
 struct channel_limits {
 	int64_t grace_ms;	 /* Grace */
 	int64_t reload_ms;	 /* Reload_Timeout */

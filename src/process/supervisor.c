@@ -47,7 +47,7 @@
 enum {
 	QUICK_DEATH_MS = 100, /* since its start; or before it is ready */
 	STUCK_LEAVE_MS = 2000,
-	/* Until a worker is ready, these stand for its settings. */
+	/* These apply until a worker is ready and has sent its settings. */
 	GRACE_MS = 5000,
 	RELOAD_MS = 30000,
 	WAIT_MS_MAX = 3600 * 1000,

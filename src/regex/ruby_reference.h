@@ -16,7 +16,7 @@
 
 struct buf;
 
-/* What a pattern has named and numbered so far. */
+/* The groups that a pattern has named and numbered so far. */
 struct ruby_references {
 	struct buf *names; /* each ends with a zero byte */
 	bool has_names;

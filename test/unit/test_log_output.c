@@ -126,7 +126,7 @@ static void log_into_a_limited_file(void)
 		log_output_flush();
 	limit_file_size(0);
 	log_line(LOG_WARN, "m", "again=yes");
-	/* Opening the file once more keeps what was handed over. */
+	/* Opening the file again keeps the lines that were handed over. */
 	log_line(LOG_WARN, "m", "last=yes");
 	if (!log_open(file_path, LOG_INFO, &e))
 		_exit(4);

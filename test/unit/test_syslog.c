@@ -172,7 +172,7 @@ static void a_name_that_a_relay_put_in_front_is_skipped(void **state)
 		 "pri=190|time=Nov 20 23:59:58|host=nsec8-vm|ident=nginx|"
 		 "message=text",
 		 SYSLOG_PARSED, AT_S(1795219198)},
-		/* Plain text with a colon behind its second word. */
+		/* Plain text with a colon after its second word. */
 		{SPAN("<13>Nov 20 23:59:58 host reload nginx: text"),
 		 "pri=13|time=Nov 20 23:59:58|message=host reload nginx: text",
 		 SYSLOG_PARSED, AT_S(1795219198)},
