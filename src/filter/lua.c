@@ -109,6 +109,8 @@ struct lua_filter {
 	const char *text;	   /* of Code; NULL if the script is a file */
 	char *script;		   /* the path, or "Code" */
 	char *call;
+	struct span tag; /* of the last call, in Lua's memory */
+	int tag_ref;	 /* the same as a text in Lua's registry */
 	bool time_as_table;
 	bool has_groups; /* the hook has five parameters */
 	bool dead_letters;
@@ -174,8 +176,10 @@ static void push_time(const struct lua_filter *f, lua_State *L)
  * fraction is cut off, and anything else is 0. */
 static double whole_number(lua_State *L, int index)
 {
-	if (lua_isinteger(L, index))
-		return (double)lua_tointeger(L, index);
+	int is_whole;
+	lua_Integer whole = lua_tointegerx(L, index, &is_whole);
+	if (is_whole)
+		return (double)whole;
 	double number = trunc(lua_tonumber(L, index));
 	return isfinite(number) ? number : 0;
 }
@@ -210,6 +214,21 @@ static bool read_time(struct lua_filter *f, lua_State *L, int index, int given)
 	return true;
 }
 
+/* Most records have the tag of the record before. */
+static void push_tag(struct lua_filter *f, lua_State *L, struct span tag)
+{
+	if (f->tag_ref != LUA_NOREF && span_equals(f->tag, tag)) {
+		lua_rawgeti(L, LUA_REGISTRYINDEX, f->tag_ref);
+		return;
+	}
+	luaL_unref(L, LUA_REGISTRYINDEX, f->tag_ref);
+	f->tag_ref = LUA_NOREF;
+	lua_pushlstring(L, tag.ptr, tag.len);
+	lua_pushvalue(L, -1);
+	f->tag_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	f->tag = lua_value_text(L, -1);
+}
+
 enum { TIME = 2, RECORD, CODE_BACK, TIME_BACK };
 
 static void read_answer(struct lua_filter *f, lua_State *L)
@@ -235,7 +254,7 @@ static int call_hook(lua_State *L)
 	lua_record_push(f->proxies, L, r);
 	/* Looked up for each call: a script may replace its function. */
 	lua_getglobal(L, f->call);
-	lua_pushlstring(L, r->tag.ptr, r->tag.len);
+	push_tag(f, L, r->tag);
 	lua_pushvalue(L, TIME);
 	if (f->has_groups) {
 		lua_newtable(L);
@@ -450,6 +469,7 @@ static struct filter *open_filter(struct conf_section *s,
 	f->filter.ops = &filter_lua;
 	f->dead_letters = env->dead_letters;
 	f->proxies = lua_record_new();
+	f->tag_ref = LUA_NOREF;
 	f->reader = lua_record_reader(f->proxies);
 	if (read_keys(f, s, env, e) && run_script(f, s, env->lua_prelude, e))
 		return &f->filter;

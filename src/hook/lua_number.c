@@ -265,18 +265,15 @@ static int concat_any(lua_State *L)
 
 int lua_number_concat(lua_State *L)
 {
-	int last = lua_gettop(L);
-	bool has_float = false;
-	for (int i = 2; i <= last; i++) {
-		int type = lua_type(L, i);
-		if (type == LUA_TSTRING)
-			continue;
-		if (type != LUA_TNUMBER)
+	int last = lua_gettop(L), i = 2;
+	while (i <= last && lua_type(L, i) == LUA_TSTRING)
+		i++;
+	int other = i; /* usually there is none */
+	for (; i <= last; i++)
+		if (!is_simple(L, i))
 			return concat_any(L);
-		has_float |= !lua_isinteger(L, i);
-	}
-	for (int i = 2; has_float && i <= last; i++)
-		lua_number_to_text(L, i);
+	for (; other <= last; other++)
+		lua_number_to_text(L, other);
 	lua_concat(L, last - 1);
 	return 1;
 }

@@ -223,6 +223,28 @@ static void a_hook_that_failed_is_called_again(void **state)
 	assert_int_equal(hook_unit_failures(f, "error"), 1);
 }
 
+static void the_hook_gets_the_tag_of_each_record(void **state)
+{
+	static const struct {
+		struct span tag;
+		const char *result;
+	} cases[] = {
+		{SPAN("a"), T_TEXT "{\"tag\":\"a\"}"},
+		{SPAN("a"), T_TEXT "{\"tag\":\"a\"}"},
+		{SPAN("b"), T_TEXT "{\"tag\":\"b\"}"},
+		{SPAN("a.b"), T_TEXT "{\"tag\":\"a.b\"}"},
+		{SPAN(""), T_TEXT "{\"tag\":\"\"}"},
+		{SPAN("a"), T_TEXT "{\"tag\":\"a\"}"},
+	};
+	struct hook_unit *f = *state;
+	hook_unit_open_body(f, "collectgarbage() return 2, 0, {tag = tag}",
+			    KEYS);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		f->tag = cases[i].tag;
+		assert_string_equal(hook_unit_give(f, "{}"), cases[i].result);
+	}
+}
+
 static void the_message_of_an_error_is_logged(void **state)
 {
 	struct hook_unit *f = *state;
@@ -470,6 +492,7 @@ int main(void)
 		TEST(an_invalid_time_is_ignored_and_counted),
 		TEST(with_dead_letters_a_failing_call_is_undecided),
 		TEST(a_hook_that_failed_is_called_again),
+		TEST(the_hook_gets_the_tag_of_each_record),
 		TEST(the_message_of_an_error_is_logged),
 		TEST(the_time_may_be_a_table),
 		TEST(a_whole_time_is_an_integer),

@@ -20,7 +20,7 @@ static void on_next(struct emit *emit, struct record *r)
 {
 	struct hook_unit *u = (struct hook_unit *)emit;
 	assert_ptr_equal(r->message, &u->message);
-	assert_true(span_equals(r->tag, SPAN("kube.*")));
+	assert_true(span_equals(r->tag, u->tag));
 	put_record(&u->out, r);
 }
 
@@ -28,6 +28,7 @@ int hook_unit_set_up(void **state)
 {
 	struct hook_unit *u = calloc(1, sizeof *u);
 	u->emit.next = on_next;
+	u->tag = SPAN("kube.*");
 	*state = u;
 	if (!temp_dir_make(u->dir, "/tmp", "test_lua"))
 		return -1;
@@ -104,8 +105,7 @@ const char *hook_unit_give_at(struct hook_unit *u, const char *json,
 {
 	arena_reset(u->arena);
 	buf_clear(&u->out);
-	struct record *r =
-		record_new(u->arena, &u->message, SPAN("kube.*"), time_ns);
+	struct record *r = record_new(u->arena, &u->message, u->tag, time_ns);
 	assert_int_equal(json_read(u->json, span_of(json), r), JSON_READ);
 	switch (filter_lua.apply(u->filter, r, &u->emit)) {
 	case FILTER_PASS:

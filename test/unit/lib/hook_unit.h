@@ -33,6 +33,7 @@ struct hook_unit {
 	struct json_reader *json;
 	struct message message;
 	bool dead_letters;
+	struct span tag; /* of the next record; "kube.*" until a test sets it */
 	const char *sets; /* @SET lines for the configuration, or NULL */
 	struct buf out;
 };
