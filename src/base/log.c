@@ -5,12 +5,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log_output.h"
+#include "base/rfc3339.h"
 
-enum { LINE_BYTES_MAX = 2048 };
+enum {
+	LINE_BYTES_MAX = 2048,
+	TIME_DIGITS = 3, /* milliseconds */
+};
 
 static enum log_level level_now = LOG_INFO;
 
@@ -34,15 +37,10 @@ bool log_is_on(enum log_level level)
 
 static size_t put_head(char *line, enum log_level level, const char *mod)
 {
-	int64_t now_ns = clock_real_ns();
-	time_t now_s = (time_t)(now_ns / NS_PER_S);
-	struct tm tm;
-	gmtime_r(&now_s, &tm);
-	size_t used = strftime(line, LINE_BYTES_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
-	int n = snprintf(
-		line + used, LINE_BYTES_MAX - used, ".%03dZ level=%s mod=%s ",
-		(int)(now_ns % NS_PER_S / NS_PER_MS), level_names[level], mod);
-	return used + (size_t)n;
+	char time[RFC3339_BYTES];
+	rfc3339_format(clock_real_ns(), TIME_DIGITS, time);
+	return (size_t)snprintf(line, LINE_BYTES_MAX, "%s level=%s mod=%s ",
+				time, level_names[level], mod);
 }
 
 /* Before a line, report the lines that were dropped before it. */

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/span.h"
+#include "conf/conf_report.h"
 #include "conf/conf_tree.h"
 #include "conf/nearest.h"
 
@@ -23,19 +24,30 @@ struct unit {
 	double factor;
 };
 
-/* Whether the key has this name and a value that is not empty. */
-static bool is_value_of(const struct conf_key *k, const char *key)
+/* Whether the value that was read last is the one before the nth of this key
+ * or, if `list` is not NULL, of this list of keys. */
+static bool follows_last(const struct conf_section *s, const char *key,
+			 const char *const *list, size_t nth)
 {
-	return strcasecmp(k->name, key) == 0 && k->value[0] != '\0';
+	return s->last_got != NULL && nth > 0 && nth - 1 == s->last_nth &&
+	       list == s->last_list &&
+	       (list != NULL || conf_tree_is_value(s->last_got, key));
 }
 
-static struct conf_key *find(const struct conf_section *s, const char *key,
-			     size_t nth)
+/* Find the nth value of the key.  Callers read one value after the other, so
+ * the search continues after the last one. */
+static const struct conf_key *get_nth(struct conf_section *s, const char *key,
+				      size_t nth)
 {
-	for (struct conf_key *k = s->keys; k != NULL; k = k->next)
-		if (is_value_of(k, key) && nth-- == 0)
-			return k;
-	return NULL;
+	bool follows = follows_last(s, key, NULL, nth);
+	const struct conf_key *k = follows ? s->last_got->next : s->keys;
+	size_t skip = follows ? 0 : nth;
+	while (k != NULL && !(conf_tree_is_value(k, key) && skip-- == 0))
+		k = k->next;
+	s->last_got = k;
+	s->last_nth = nth;
+	s->last_list = NULL;
+	return k;
 }
 
 static void note_known(struct conf_section *s, const char *key)
@@ -68,36 +80,12 @@ static void note_asked(struct conf_section *s, const char *key)
 	note_known(s, key);
 }
 
-/* Put the place in front of the sentence in *e. */
-static bool put_place(const struct conf_section *s, size_t line, struct err *e)
-{
-	struct err inner = *e;
-	if (line == 0)
-		err_set(e, "%s: [%s] %s", s->file, s->name, inner.text);
-	else
-		err_set(e, "%s:%zu: [%s] %s", s->file, line, s->name,
-			inner.text);
-	e->exit_code = inner.exit_code;
-	return false;
-}
-
-static PRINTF_LIKE(4, 5) bool err_key(const struct conf_section *s,
-				      const struct conf_key *k, struct err *e,
-				      const char *format, ...)
-{
-	va_list args;
-	va_start(args, format);
-	err_vset(e, format, args);
-	va_end(args);
-	return put_place(s, k->line, e);
-}
-
 static bool err_value(const struct conf_section *s, const struct conf_key *k,
 		      struct err *e, const char *what)
 {
 	char room[LOG_QUOTED_BYTES];
-	return err_key(s, k, e, "%s %s is not %s", k->name,
-		       log_quoted(span_of(k->value), room), what);
+	return conf_report_key(s, k, e, "%s %s is not %s", k->name,
+			       log_quoted(span_of(k->value), room), what);
 }
 
 static bool err_twice(const struct conf_section *s, const char *key,
@@ -106,13 +94,13 @@ static bool err_twice(const struct conf_section *s, const char *key,
 	struct buf lines = {0};
 	const struct conf_key *k, *last = NULL;
 	size_t count = 0;
-	while ((k = find(s, key, count)) != NULL) {
+	while ((k = conf_tree_find(s, key, count)) != NULL) {
 		buf_printf(&lines, "%s%zu", count > 0 ? ", " : "", k->line);
 		last = k;
 		count++;
 	}
-	err_key(s, last, e, "%s is set %zu times, in lines %s", last->name,
-		count, buf_text(&lines));
+	conf_report_key(s, last, e, "%s is set %zu times, in lines %s",
+			last->name, count, buf_text(&lines));
 	buf_fini(&lines);
 	return false;
 }
@@ -123,9 +111,9 @@ static bool get_one(struct conf_section *s, const char *key,
 {
 	*out = NULL;
 	note_asked(s, key);
-	if (find(s, key, 1) != NULL)
+	if (conf_tree_find(s, key, 1) != NULL)
 		return err_twice(s, key, e);
-	*out = s->last_got = find(s, key, 0);
+	*out = get_nth(s, key, 0);
 	return true;
 }
 
@@ -145,40 +133,6 @@ static bool read_amount(const char *text, const struct unit *units, double max,
 		return false;
 	*out = number * units->factor;
 	return true;
-}
-
-/* The key that an error is about; NULL if it is missing. */
-static const struct conf_key *key_at(const struct conf_section *s,
-				     const char *key)
-{
-	if (s->last_got != NULL && strcasecmp(s->last_got->name, key) == 0)
-		return s->last_got;
-	const struct conf_key *k = find(s, key, 0);
-	if (k != NULL)
-		return k;
-	/* It may exist without a value. */
-	for (k = s->keys; k != NULL; k = k->next)
-		if (strcasecmp(k->name, key) == 0)
-			return k;
-	return NULL;
-}
-
-static size_t line_of(const struct conf_section *s, const char *key)
-{
-	const struct conf_key *k = key_at(s, key);
-	return k != NULL ? k->line : s->line;
-}
-
-static bool err_unknown_key(const struct conf_section *s,
-			    const struct conf_key *k, const char *const *known,
-			    struct err *e)
-{
-	char room[LOG_QUOTED_BYTES];
-	struct buf hint = {0};
-	err_key(s, k, e, "unknown key %s%s", log_quoted(span_of(k->name), room),
-		nearest_hint(k->name, known, &hint));
-	buf_fini(&hint);
-	return false;
 }
 
 /* "net.*" covers "net.keepalive". */
@@ -210,71 +164,6 @@ struct conf_section *conf_section_named(const struct conf *c, const char *name,
 bool conf_is(const struct conf_section *s, const char *name)
 {
 	return strcasecmp(s->name, name) == 0;
-}
-
-bool conf_err(const struct conf_section *s, struct err *e, const char *format,
-	      ...)
-{
-	va_list args;
-	va_start(args, format);
-	err_vset(e, format, args);
-	va_end(args);
-	return put_place(s, s->line, e);
-}
-
-bool conf_err_key(const struct conf_section *s, const char *key, struct err *e,
-		  const char *format, ...)
-{
-	va_list args;
-	va_start(args, format);
-	err_vset(e, format, args);
-	va_end(args);
-	return put_place(s, line_of(s, key), e);
-}
-
-bool conf_err_in(const struct conf_section *s, const char *key, struct err *e)
-{
-	if (key != NULL)
-		err_in(e, "%s", key);
-	return put_place(s, key != NULL ? line_of(s, key) : s->line, e);
-}
-
-bool conf_err_unknown(const struct conf_section *s, const char *key,
-		      const char *what, const char *const *known, struct err *e)
-{
-	const struct conf_key *k = key != NULL ? key_at(s, key) : NULL;
-	const char *word = k != NULL ? k->value : s->name;
-	char room[LOG_QUOTED_BYTES];
-	struct buf hint = {0};
-	err_set(e, "unknown %s %s%s", what, log_quoted(span_of(word), room),
-		nearest_hint(word, known, &hint));
-	buf_fini(&hint);
-	return put_place(s, k != NULL ? k->line : s->line, e);
-}
-
-bool conf_err_missing(const struct conf_section *s, const char *key,
-		      struct err *e, const char *hint)
-{
-	const char *const wanted[] = {key, NULL};
-	for (const struct conf_key *k = s->keys; k != NULL; k = k->next)
-		if (!k->is_known && nearest_word(k->name, wanted) != NULL)
-			return err_unknown_key(s, k, wanted, e);
-	return conf_err_key(s, key, e, "%s is %s: %s", key,
-			    key_at(s, key) != NULL ? "empty" : "missing", hint);
-}
-
-void conf_warn(const struct conf_section *s, const char *key,
-	       const char *format, ...)
-{
-	char text[256];
-	const struct conf_key *k = key != NULL ? key_at(s, key) : NULL;
-	va_list args;
-	va_start(args, format);
-	vsnprintf(text, sizeof text, format, args);
-	va_end(args);
-	log_line(LOG_WARN, "conf", "at=%s:%zu section=%s%s%.100s err=\"%s\"",
-		 s->file, k != NULL ? k->line : s->line, s->name,
-		 k != NULL ? " key=" : "", k != NULL ? k->name : "", text);
 }
 
 bool conf_get_text(struct conf_section *s, const char *key, const char **out,
@@ -403,8 +292,8 @@ bool conf_get_choice(struct conf_section *s, const char *key,
 const char *conf_get_each(struct conf_section *s, const char *key, size_t nth)
 {
 	note_asked(s, key);
-	s->last_got = find(s, key, nth);
-	return s->last_got != NULL ? s->last_got->value : NULL;
+	const struct conf_key *k = get_nth(s, key, nth);
+	return k != NULL ? k->value : NULL;
 }
 
 const char *conf_get_each_of(struct conf_section *s, const char *const *keys,
@@ -412,24 +301,28 @@ const char *conf_get_each_of(struct conf_section *s, const char *const *keys,
 {
 	for (size_t i = 0; keys[i] != NULL; i++)
 		note_asked(s, keys[i]);
-	for (struct conf_key *k = s->keys; k != NULL; k = k->next)
+	bool follows = follows_last(s, keys[0], keys, nth);
+	const struct conf_key *k = follows ? s->last_got->next : s->keys;
+	size_t skip = follows ? 0 : nth;
+	for (; k != NULL; k = k->next)
 		for (size_t i = 0; keys[i] != NULL; i++)
-			if (is_value_of(k, keys[i]) && nth-- == 0) {
+			if (conf_tree_is_value(k, keys[i]) && skip-- == 0) {
 				s->last_got = k;
+				s->last_nth = nth;
+				s->last_list = keys;
 				*which = i;
 				return k->value;
 			}
 	return NULL;
 }
 
-bool conf_get_set(const struct conf_section *s, size_t nth,
-		  struct conf_option *out)
+bool conf_next_set(const struct conf_section *s, const struct conf_set **at,
+		   struct conf_option *out)
 {
-	const struct conf_set *set = s->conf->sets;
-	while (set != NULL && nth-- > 0)
-		set = set->next;
+	const struct conf_set *set = *at == NULL ? s->conf->sets : (*at)->next;
 	if (set == NULL)
 		return false;
+	*at = set;
 	*out = (struct conf_option){set->name, set->value};
 	return true;
 }
@@ -439,12 +332,12 @@ void conf_ignore(struct conf_section *s, const char *key, const char *why)
 	for (struct conf_key *k = s->keys; k != NULL; k = k->next) {
 		if (k->is_known || !fits(key, k->name))
 			continue;
+		k->is_known = true;
 		if (k->value[0] != '\0')
 			log_line(LOG_INFO, "conf",
 				 "at=%s:%zu key=%s msg=\"has no effect: "
 				 "%s\"",
 				 s->file, k->line, k->name, why);
-		note_known(s, k->name);
 	}
 }
 
@@ -471,10 +364,11 @@ void conf_section_warn(struct conf_section *s)
 		if (k->is_known)
 			continue;
 		const char *near = nearest_word(k->name, s->asked);
-		conf_warn(s, k->name, "unknown key, ignored%s%s%s",
-			  near != NULL ? "; did you mean " : "",
-			  near != NULL ? near : "", near != NULL ? "?" : "");
-		note_known(s, k->name);
+		k->is_known = true;
+		conf_report_warn(s, k, "unknown key, ignored%s%s%s",
+				 near != NULL ? "; did you mean " : "",
+				 near != NULL ? near : "",
+				 near != NULL ? "?" : "");
 	}
 }
 
@@ -486,5 +380,5 @@ bool conf_section_end(struct conf_section *s, struct err *e)
 	const struct conf_key *k = s->keys;
 	while (k != NULL && k->is_known)
 		k = k->next;
-	return k == NULL || err_unknown_key(s, k, s->asked, e);
+	return k == NULL || conf_report_unknown(s, k, s->asked, e);
 }

@@ -139,16 +139,18 @@ bool conf_get_choice(struct conf_section *, const char *key,
 const char *conf_get_each(struct conf_section *, const char *key, size_t nth);
 
 /* The same for several keys, which NULL terminates, in the order of their
- * lines; *which is the index of the key. */
+ * lines; *which is the index of the key.  The words in `keys` must not change
+ * from one call to the next. */
 const char *conf_get_each_of(struct conf_section *, const char *const *keys,
 			     size_t nth, size_t *which);
 
-/* The nth @SET, the newest first, so that the first one of a name is in force.
- * False after the last one. */
-bool conf_get_set(const struct conf_section *, size_t nth,
-		  struct conf_option *);
+/* Go through the @SETs, the newest first, so that the first one of a name is in
+ * force.  *at is NULL before the first one.  False after the last one. */
+struct conf_set;
+bool conf_next_set(const struct conf_section *, const struct conf_set **at,
+		   struct conf_option *out);
 
-/* Accept a key of Fluent Bit that has no effect here, and log it once with the
+/* Accept a key of Fluent Bit that has no effect here, and log it with the
  * reason.  "net.*" covers all keys that begin so.  conf_ignore_section accepts
  * a whole section. */
 void conf_ignore(struct conf_section *, const char *key, const char *why);

@@ -2,6 +2,7 @@
 #include "conf/conf_tree.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -49,6 +50,20 @@ struct conf_key *conf_tree_add_key(struct conf_section *section,
 	*section->keys_end = new;
 	section->keys_end = &new->next;
 	return new;
+}
+
+bool conf_tree_is_value(const struct conf_key *k, const char *key)
+{
+	return strcasecmp(k->name, key) == 0 && k->value[0] != '\0';
+}
+
+struct conf_key *conf_tree_find(const struct conf_section *s, const char *key,
+				size_t nth)
+{
+	for (struct conf_key *k = s->keys; k != NULL; k = k->next)
+		if (conf_tree_is_value(k, key) && nth-- == 0)
+			return k;
+	return NULL;
 }
 
 /* A file with a secret often ends in a newline that is not part of it. */

@@ -41,7 +41,9 @@ struct conf_section {
 	struct conf_key *keys;
 	struct conf_key **keys_end;
 	const struct conf_key *last_got; /* the one that conf_err_key names */
-	const char **asked;		 /* names; NULL after the last */
+	size_t last_nth; /* its number among the values of its key or list */
+	const char *const *last_list; /* NULL: it was read by its key alone */
+	const char **asked;	      /* names; NULL after the last */
 	size_t asked_count;
 	const struct conf_key_spec *tables[CONF_TABLES_MAX];
 	size_t table_count;
@@ -78,6 +80,13 @@ struct conf_section *conf_tree_add_section(struct conf *, struct span name,
 					   const char *file, size_t line);
 struct conf_key *conf_tree_add_key(struct conf_section *, struct span name,
 				   struct span value, size_t line);
+
+/* Whether the key has this name, in any case, and a value that is not empty. */
+bool conf_tree_is_value(const struct conf_key *, const char *key);
+
+/* The nth such key; NULL after the last one. */
+struct conf_key *conf_tree_find(const struct conf_section *, const char *key,
+				size_t nth);
 
 /* Let ${NAME} expand to the value or, if the value is "file:///path", to the
  * content of that file. */

@@ -21,7 +21,10 @@
 #include "conf/conf_tree.h"
 #include "conf/nearest.h"
 
-enum { FILES_MAX = 1000 };
+enum {
+	FILES_MAX = 1000,
+	DEPTH_MAX = 64, /* of maps and lists; a configuration has 5 */
+};
 
 /* A file, and its document that is being read. */
 struct file {
@@ -410,12 +413,43 @@ bool yaml_format_is_name(const char *path)
 	       (strcasecmp(dot, ".yaml") == 0 || strcasecmp(dot, ".yml") == 0);
 }
 
+/* Reject nesting that is deeper than DEPTH_MAX, because libyaml's time grows
+ * with the square of the depth.  read_documents reports all other errors. */
+static bool check_depth(const char *name, const char *text, size_t length,
+			struct err *e)
+{
+	yaml_parser_t parser;
+	yaml_event_t event;
+	bool is_end = false;
+	int depth = 0;
+	size_t line = 0;
+	CHECK(yaml_parser_initialize(&parser));
+	yaml_parser_set_input_string(&parser, (const unsigned char *)text,
+				     length);
+	while (!is_end && depth <= DEPTH_MAX &&
+	       yaml_parser_parse(&parser, &event)) {
+		depth += (event.type == YAML_SEQUENCE_START_EVENT) +
+			 (event.type == YAML_MAPPING_START_EVENT) -
+			 (event.type == YAML_SEQUENCE_END_EVENT) -
+			 (event.type == YAML_MAPPING_END_EVENT);
+		is_end = event.type == YAML_STREAM_END_EVENT;
+		line = event.start_mark.line + 1;
+		yaml_event_delete(&event);
+	}
+	yaml_parser_delete(&parser);
+	return depth <= DEPTH_MAX ||
+	       err_set(e, "%s:%zu: maps and lists are nested deeper than %d",
+		       name, line, DEPTH_MAX);
+}
+
 bool yaml_format_text(struct conf *conf, const char *name, const char *text,
 		      size_t length, struct err *e)
 {
 	struct file f = {.conf = conf,
 			 .name = conf_tree_text(conf, span_of(name))};
 	yaml_parser_t parser;
+	if (!check_depth(f.name, text, length, e))
+		return false;
 	CHECK(yaml_parser_initialize(&parser));
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text,
 				     length);

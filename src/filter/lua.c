@@ -333,20 +333,25 @@ struct lua_set_up {
 static void set_env(lua_State *L, const struct conf_section *s)
 {
 	struct conf_option set;
+	const struct conf_set *at = NULL;
 	char room[HOST_NAME_MAX + 1];
 	const char *host = getenv("HOSTNAME");
 	if (host == NULL && gethostname(room, sizeof room) == 0)
 		host = room;
 	lua_newtable(L);
-	lua_pushstring(L, host);
-	lua_setfield(L, -2, "HOSTNAME");
-	size_t count = 0;
-	while (conf_get_set(s, count, &set))
-		count++;
-	while (count-- > 0 && conf_get_set(s, count, &set)) {
+	while (conf_next_set(s, &at, &set)) {
+		bool is_newest = lua_getfield(L, -1, set.key) == LUA_TNIL;
+		lua_pop(L, 1);
+		if (!is_newest)
+			continue;
 		lua_pushstring(L, set.value);
 		lua_setfield(L, -2, set.key);
 	}
+	if (lua_getfield(L, -1, "HOSTNAME") == LUA_TNIL) {
+		lua_pushstring(L, host);
+		lua_setfield(L, -3, "HOSTNAME");
+	}
+	lua_pop(L, 1);
 	lua_setglobal(L, "FLB_ENV");
 }
 

@@ -324,6 +324,34 @@ static void a_key_may_have_several_values(void **state)
 	conf_free(c);
 }
 
+static void values_can_be_read_in_any_order(void **state)
+{
+	static const char *const both[] = {"A", "B", NULL};
+	static const char *const other[] = {"C", "B", NULL};
+	(void)state;
+	struct conf *c = conf_from_text(
+		"[S]\n    A 1\n    B 2\n    A 3\n"
+		"    C 4\n    B 5\n    A ${CONF_UNSET:-}\n    A 6\n");
+	struct conf_section *s = conf_section(c, 0);
+	size_t which;
+	assert_string_equal(conf_get_each(s, "A", 0), "1");
+	assert_string_equal(conf_get_each(s, "B", 1), "5");
+	assert_string_equal(conf_get_each(s, "A", 1), "3");
+	assert_string_equal(conf_get_each(s, "A", 2), "6");
+	assert_null(conf_get_each(s, "A", 3));
+	assert_string_equal(conf_get_each(s, "A", 1), "3");
+	assert_string_equal(conf_get_each_of(s, both, 0, &which), "1");
+	assert_string_equal(conf_get_each_of(s, both, 1, &which), "2");
+	assert_string_equal(conf_get_each_of(s, other, 2, &which), "5");
+	assert_string_equal(conf_get_each_of(s, both, 3, &which), "5");
+	assert_int_equal(which, 1);
+	assert_string_equal(conf_get_each(s, "A", 2), "6");
+	assert_string_equal(conf_get_each_of(s, both, 4, &which), "6");
+	assert_int_equal(which, 0);
+	assert_null(conf_get_each_of(s, both, 5, &which));
+	conf_free(c);
+}
+
 static void errors_point_at_the_section_or_at_the_key(void **state)
 {
 	(void)state;
@@ -402,7 +430,8 @@ static void a_key_that_no_getter_read_is_an_error(void **state)
 	conf_free(c);
 }
 
-static void an_ignored_key_is_accepted_and_reported_once(void **state)
+static void an_ignored_key_is_accepted_and_each_line_of_it_reported_once(
+	void **state)
 {
 	unsetenv("CONF_UNSET");
 	struct conf *c =
@@ -414,7 +443,7 @@ static void an_ignored_key_is_accepted_and_reported_once(void **state)
 	conf_ignore(s, "Daemon", "the supervisor is enough");
 	conf_ignore(s, "Workers", "there is one");
 	conf_ignore(s, "Coro", "there is none");
-	assert_int_equal(times_logged(state, "level="), 1);
+	assert_int_equal(times_logged(state, "level="), 2);
 	assert_logged(state, "level=info mod=conf at=x.conf:2 key=daemon "
 			     "msg=\"has no effect: the supervisor is "
 			     "enough\"\n");
@@ -429,7 +458,7 @@ static void ignored_keys_may_be_given_by_their_prefix(void **state)
 	struct conf_section *s = conf_section(c, 0);
 	struct err e = {0};
 	conf_ignore(s, "net.*", "there is no network");
-	assert_int_equal(times_logged(state, "level="), 2);
+	assert_int_equal(times_logged(state, "level="), 3);
 	assert_logged(state, "at=x.conf:2 key=Net.a msg=");
 	assert_logged(state, "at=x.conf:3 key=net.b msg=");
 	assert_false(conf_section_end(s, &e));
@@ -511,7 +540,7 @@ static void an_unknown_key_may_be_allowed(void **state)
 	conf_allow_unknown(c);
 	conf_get_each(conf_section(c, 0), "script", 0);
 	assert_true(conf_section_end(conf_section(c, 0), &e));
-	assert_int_equal(times_logged(state, "level=warn"), 2);
+	assert_int_equal(times_logged(state, "level=warn"), 3);
 	assert_logged(state, "level=warn mod=conf at=x.conf:2 section=FILTER "
 			     "key=scirpt err=\"unknown key, ignored; did "
 			     "you mean script?\"\n");
@@ -651,10 +680,11 @@ int main(void)
 		T(a_getter_keeps_the_default_if_the_value_is_bad),
 		T(a_key_given_twice_is_reported_with_both_lines),
 		T(a_key_may_have_several_values),
+		T(values_can_be_read_in_any_order),
 		T(errors_point_at_the_section_or_at_the_key),
 		T(the_place_is_prepended_to_an_error),
 		T(a_key_that_no_getter_read_is_an_error),
-		T(an_ignored_key_is_accepted_and_reported_once),
+		T(an_ignored_key_is_accepted_and_each_line_of_it_reported_once),
 		T(ignored_keys_may_be_given_by_their_prefix),
 		T(sections_are_found_by_their_name),
 		T(a_missing_key_is_reported_with_the_misspelt_key_found),

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+
 static struct conf *read_yaml(const char *text)
 {
 	file_write_text("x.yaml", text);
@@ -307,6 +309,33 @@ static void malformed_yaml_is_refused_with_its_line(void **state)
 	}
 }
 
+static void nesting_has_a_limit(void **state)
+{
+	enum { DEEP = 65, VERY_DEEP = 200000 };
+	static const struct {
+		const char *open, *close;
+		size_t count;
+	} cases[] = {
+		{"[", "]", DEEP},
+		{"[", "", VERY_DEEP},
+		{"{a: ", "", VERY_DEEP},
+		{"- ", "", DEEP},
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct buf text = {0};
+		for (size_t n = 0; n < cases[i].count; n++)
+			buf_put_text(&text, cases[i].open);
+		buf_put_text(&text, "x");
+		for (size_t n = 0; n < cases[i].count; n++)
+			buf_put_text(&text, cases[i].close);
+		file_write_text("x.yaml", buf_text(&text));
+		assert_conf_refused("x.yaml", "x.yaml:1: maps and lists are "
+					      "nested deeper than 64");
+		buf_fini(&text);
+	}
+}
+
 static void text_that_came_from_no_file_cannot_include_files(void **state)
 {
 	(void)state;
@@ -348,6 +377,7 @@ int main(void)
 		T(an_unsupported_section_is_read_without_keys),
 		T(an_empty_file_is_an_empty_configuration),
 		T(malformed_yaml_is_refused_with_its_line),
+		T(nesting_has_a_limit),
 		T(text_that_came_from_no_file_cannot_include_files),
 		T(a_long_chain_of_includes_stops_at_a_limit),
 	};
