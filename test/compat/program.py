@@ -3,6 +3,7 @@
 import array
 import contextlib
 import fcntl
+import glob
 import http.client
 import os
 import random
@@ -309,9 +310,11 @@ class Run:
 
     def _are_all_stopped(self):
         states = set()
-        for stat in Path("/proc").glob("[0-9]*/task/*/stat"):
+        # Path.glob would fail if a process ends meanwhile.
+        for stat in glob.glob("/proc/[0-9]*/task/*/stat"):
             with contextlib.suppress(OSError):
-                state, _, group = stat.read_text().rpartition(")")[2].split()[:3]
+                text = Path(stat).read_text()
+                state, _, group = text.rpartition(")")[2].split()[:3]
                 if int(group) == self.process.pid:
                     states.add(state)
         return states <= {"T", "Z"}

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Directories for one test, which nginx's workers may enter."""
+import contextlib
 import shutil
 import subprocess
 import tempfile
@@ -65,8 +66,15 @@ class OutDir:
                       if p.is_file() and p.parent.name != ".sluiced")
 
     def bytes(self, pattern="**/*"):
-        return b"".join(p.read_bytes() for p in sorted(self.path.glob(pattern))
-                        if p.is_file())
+        """The content of all files that the pattern matches, in the order of
+        their names.  A starting worker creates and removes a file to try the
+        directory, so a file may vanish meanwhile."""
+        content = []
+        for path in sorted(self.path.glob(pattern)):
+            with contextlib.suppress(FileNotFoundError):
+                if path.is_file():
+                    content.append(path.read_bytes())
+        return b"".join(content)
 
     def lines(self, pattern="**/*"):
         """The lines of all files that the pattern matches.  Fails if one ends
