@@ -48,16 +48,6 @@ static void close_file(struct file_lock *l)
 	l->fd = -1;
 }
 
-void file_lock_free(struct file_lock *l)
-{
-	if (l == NULL)
-		return;
-	close_file(l);
-	buf_fini(&l->dir);
-	buf_fini(&l->path);
-	free(l);
-}
-
 /* No component of ours may be a symbolic link. */
 static int open_in(struct file_lock *l, int dir)
 {
@@ -76,17 +66,26 @@ static int open_in(struct file_lock *l, int dir)
 	return 0;
 }
 
+/* Open the hidden directory.  l->path becomes its path.  Returns -1 with errno
+ * set if that fails. */
+static int open_hidden(struct file_lock *l)
+{
+	buf_clear(&l->path);
+	buf_put_span(&l->path, buf_span(&l->dir));
+	buf_put_text(&l->path, "/" FILE_LOCK_DIR);
+	return open(buf_text(&l->path),
+		    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 static int open_file(struct file_lock *l, struct span dir)
 {
 	close_file(l);
 	buf_clear(&l->dir);
 	buf_put_span(&l->dir, dir);
-	buf_clear(&l->path);
-	buf_printf(&l->path, "%.*s/" FILE_LOCK_DIR, (int)dir.len, dir.ptr);
-	const char *path = buf_text(&l->path);
-	if (mkdir(path, DIR_MODE) < 0 && errno != EEXIST)
-		return errno;
-	int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = open_hidden(l);
+	if (fd < 0 && errno == ENOENT &&
+	    (mkdir(buf_text(&l->path), DIR_MODE) == 0 || errno == EEXIST))
+		fd = open_hidden(l);
 	if (fd < 0)
 		return errno;
 	int error = open_in(l, fd);
@@ -104,6 +103,35 @@ static bool is_open(const struct file_lock *l, struct span dir)
 	return l->fd >= 0 && span_equals(buf_span(&l->dir), dir) &&
 	       stat(l->path.ptr, &st) == 0 && st.st_dev == l->device &&
 	       st.st_ino == l->inode;
+}
+
+/* Remove the lock file and its directory unless another process holds a lock or
+ * has replaced the file.  A process that has the file open notices this when it
+ * takes its next lock. */
+static void remove_file(struct file_lock *l)
+{
+	struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	if (l->fd < 0 || !is_open(l, buf_span(&l->dir)) ||
+	    fcntl(l->fd, F_SETLK, &all) < 0)
+		return;
+	int dir = open_hidden(l);
+	if (dir < 0)
+		return;
+	bool is_removed = unlinkat(dir, "lock", 0) == 0;
+	close(dir);
+	if (is_removed)
+		(void)!rmdir(buf_text(&l->path));
+}
+
+void file_lock_free(struct file_lock *l)
+{
+	if (l == NULL)
+		return;
+	remove_file(l);
+	close_file(l);
+	buf_fini(&l->dir);
+	buf_fini(&l->path);
+	free(l);
 }
 
 /* Returns 0, EBUSY, or another errno. */

@@ -11,8 +11,9 @@
  * closes any descriptor of the lock file.  Therefore one thread at a time uses
  * the locks, and it holds one lock at a time.
  *
- * The lock file stays when the process ends.  If somebody removes it, the next
- * lock creates it again.
+ * file_lock_free removes the lock file of the directory that was used last,
+ * unless another process holds a lock.  A killed process leaves it.  If anybody
+ * removes it, the next lock creates it again.
  *
  * A lock that cannot be created is logged, and the file is written without. */
 #ifndef FILE_FILE_LOCK_H
@@ -30,7 +31,7 @@ struct file_lock;
 /* Opens nothing. */
 struct file_lock *file_lock_new(void);
 
-/* NULL is fine. */
+/* Remove the lock file if nobody holds a lock.  NULL is fine. */
 void file_lock_free(struct file_lock *);
 
 /* Lock the file with that inode number, which is below the directory.  Waits

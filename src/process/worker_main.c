@@ -16,14 +16,14 @@ static int failed(const struct err *e)
 	return e->exit_code;
 }
 
-/* On the way out the scripts are not closed, because a hook's __gc might never
- * return.  The kernel frees everything; only a leak checker must see it. */
+/* At the end of the process only the outputs are closed.  The kernel frees the
+ * rest: closing a script could run a __gc that never returns.  A leak checker
+ * must see everything freed. */
 static void discard(struct assembly *a)
 {
+	assembly_close_outputs(a);
 #if defined(__SANITIZE_ADDRESS__)
 	assembly_free(a);
-#else
-	(void)a;
 #endif
 }
 

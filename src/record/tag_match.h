@@ -3,7 +3,9 @@
  *
  * A tag matches if either of the two matches it.  As in Fluent Bit, the regex
  * must match at the start of the tag and match at least one character; it need
- * not match to the end. */
+ * not match to the end.  In Fluent Bit a regex of assertions alone, such as
+ * ^(?!audit$), therefore matches nothing.  Here it matches where the assertions
+ * hold. */
 #ifndef RECORD_TAG_MATCH_H
 #define RECORD_TAG_MATCH_H
 
@@ -19,6 +21,7 @@ struct tag_match { /* if zero-initialised, it matches nothing */
 	char *text;
 	struct span glob;      /* the text; NULL without Match */
 	struct pattern *regex; /* or NULL */
+	bool is_assertion;     /* the regex never matches a character */
 	bool takes_all;	       /* `Match *` */
 	bool is_plain;	       /* a Match without a star, no regex */
 };

@@ -428,12 +428,21 @@ fail:
 	return NULL;
 }
 
-void assembly_free(struct assembly *a)
+void assembly_close_outputs(struct assembly *a)
 {
 	if (a == NULL)
 		return;
 	dead_letter_close(a->dead_letter);
+	a->dead_letter = NULL;
 	router_free(a->router);
+	a->router = NULL;
+}
+
+void assembly_free(struct assembly *a)
+{
+	if (a == NULL)
+		return;
+	assembly_close_outputs(a);
 	match_tag_roots_free(a->tag_roots);
 	chain_free(a->chain);
 	for (size_t i = 0; i < a->input_count + a->removed_count; i++)

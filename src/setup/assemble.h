@@ -68,6 +68,9 @@ struct assembly {
  * log as soon as its settings are known.  NULL on failure. */
 struct assembly *assemble(const struct assemble_opts *, struct err *);
 
+/* Close the files of the outputs and remove their locks.  NULL is allowed. */
+void assembly_close_outputs(struct assembly *);
+
 /* NULL is allowed. */
 void assembly_free(struct assembly *);
 

@@ -106,6 +106,8 @@ def test_a_reader_of_a_log_file_cannot_stop_it(room, out, start):
     lock = room.out / ".sluiced/lock"
     assert lock.stat().st_mode & 0o777 == 0o600
     assert lock.parent.stat().st_mode & 0o777 == 0o700
+    daemon.stop()
+    assert not lock.parent.exists()
 
 
 def test_a_lock_that_is_held_for_long_is_reported_with_its_holder(

@@ -482,10 +482,12 @@ static void only_the_owner_can_open_the_lock_file(void **state)
 	assert_int_equal(mode_of(&f, "out/.sluiced"), 0700);
 	assert_int_equal(mode_of(&f, "out/.sluiced/lock"), 0600);
 	assert_false(sink_dir_exists(&f, "out/day/.sluiced"));
+	sink_dir_close(&f);
 	/* Somebody created it with other permissions. */
+	assert_int_equal(mkdir(sink_dir_path(&f, "out/.sluiced"), 0700), 0);
+	sink_dir_write(&f, "out/.sluiced/lock", "");
 	assert_int_equal(chmod(sink_dir_path(&f, "out/.sluiced/lock"), 0666),
 			 0);
-	sink_dir_close(&f);
 	struct err e;
 	assert_true(sink_dir_try_open(&f, "    Path @/out\n", false, &e));
 	sink_dir_put(&f, "day/a", "2");

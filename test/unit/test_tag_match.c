@@ -34,6 +34,16 @@ static void a_tag_matches_either_the_glob_or_the_regex(void **state)
 		{NULL, "^", "kube.a", false},
 		{NULL, "x*", "kube.a", false},
 		{NULL, ".*", "", false},
+		/* It counts if the regex is nothing but assertions. */
+		{NULL, "^(?!cube$)", "kube.a", true},
+		{NULL, "^(?!kube)", "kube.a", false},
+		{NULL, "(?=kube)(?!.*b$)", "kube.a", true},
+		{NULL, "(?=kube)(?!.*b$)", "kube.b", false},
+		{NULL, "^(?!a[)(]|b(c|\\()|d)", "kube.a", true},
+		{NULL, "^(?!a[)(]|b(c|\\()|k)", "kube.a", false},
+		{NULL, "(?=a)", "kube.a", false},
+		{NULL, "^(?!cube)x*", "kube.a", false},
+		{NULL, "^$", "", false},
 		/* The regex is tried if the glob does not match. */
 		{"cube.*", "^kube", "kube.a", true},
 		{"kube.*", "^cube", "kube.a", true},
