@@ -365,7 +365,7 @@ void conf_section_warn(struct conf_section *s)
 			continue;
 		const char *near = nearest_word(k->name, s->asked);
 		k->is_known = true;
-		conf_report_warn(s, k, "unknown key, ignored%s%s%s",
+		conf_report_warn(s, k, "ignoring it", "unknown key%s%s%s",
 				 near != NULL ? "; did you mean " : "",
 				 near != NULL ? near : "",
 				 near != NULL ? "?" : "");

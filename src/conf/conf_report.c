@@ -121,31 +121,33 @@ bool conf_err_missing(const struct conf_section *s, const char *key,
 }
 
 /* Log a warning with the place of the key or, if k is NULL, of the section. */
-PRINTF_LIKE(3, 0)
+PRINTF_LIKE(4, 0)
 static void warn(const struct conf_section *s, const struct conf_key *k,
-		 const char *format, va_list args)
+		 const char *action, const char *format, va_list args)
 {
 	char text[256];
 	vsnprintf(text, sizeof text, format, args);
-	log_line(LOG_WARN, "conf", "at=%s:%zu section=%s%s%.100s err=\"%s\"",
+	log_line(LOG_WARN, "conf",
+		 "at=%s:%zu section=%s%s%.100s err=\"%s\" action=\"%s\"",
 		 s->file, k != NULL ? k->line : s->line, s->name,
-		 k != NULL ? " key=" : "", k != NULL ? k->name : "", text);
+		 k != NULL ? " key=" : "", k != NULL ? k->name : "", text,
+		 action);
 }
 
 void conf_report_warn(const struct conf_section *s, const struct conf_key *k,
-		      const char *format, ...)
+		      const char *action, const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
-	warn(s, k, format, args);
+	warn(s, k, action, format, args);
 	va_end(args);
 }
 
 void conf_warn(const struct conf_section *s, const char *key,
-	       const char *format, ...)
+	       const char *action, const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
-	warn(s, key != NULL ? key_at(s, key) : NULL, format, args);
+	warn(s, key != NULL ? key_at(s, key) : NULL, action, format, args);
 	va_end(args);
 }

@@ -20,8 +20,9 @@ bool conf_report_key(const struct conf_section *, const struct conf_key *,
 bool conf_report_unknown(const struct conf_section *, const struct conf_key *,
 			 const char *const *known, struct err *);
 
-/* Log a warning about the key. */
+/* Log a warning about the key; see conf_warn. */
 void conf_report_warn(const struct conf_section *, const struct conf_key *,
-		      const char *format, ...) PRINTF_LIKE(3, 4);
+		      const char *action, const char *format, ...)
+	PRINTF_LIKE(4, 5);
 
 #endif

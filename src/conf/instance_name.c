@@ -26,8 +26,8 @@ char *instance_name(struct conf_section *s,
 	if (!conf_get_text(s, "Alias", &name, e))
 		return NULL;
 	if (name != by_number && !opts->is_strict && is_taken(opts, name)) {
-		conf_warn(s, "Alias",
-			  "another %s is called \"%s\": this one is called %s",
+		conf_warn(s, "Alias", "using the name without an Alias",
+			  "another %s is called %s; this one becomes %s",
 			  opts->kind, name, by_number);
 		name = by_number;
 	}

@@ -309,10 +309,11 @@ static void confine_tags(struct file_sink *fs, const struct sink_env *env,
 	fs->env.tag_roots = env->tag_roots;
 	if (env->has_rootless_tags)
 		conf_warn(s, "Name",
+			  "set Path, or put a directory in front of the $ in "
+			  "the rule",
 			  "a filter makes tags that begin with no fixed "
 			  "directory, so symbolic links may lead their lines "
-			  "to any file; set Path, or put a directory in front "
-			  "of the \"$\" in the rule");
+			  "to any file");
 }
 
 static bool set_paths(struct file_sink *fs, const struct file_keys *keys,

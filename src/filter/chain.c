@@ -198,9 +198,9 @@ bool chain_add(struct chain *c, struct conf_section *s,
 	if (is_active && !tag_match_is_set(&added.match)) {
 		is_active = false;
 		conf_warn(s, NULL,
+			  "leaving it out; set `Match *` to match every tag",
 			  "Match is missing, so this filter would never "
-			  "receive a record and is left out; `Match *` "
-			  "matches every tag");
+			  "receive a record");
 	}
 	if (!is_active) {
 		chained_filter_fini(&added);

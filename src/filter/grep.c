@@ -114,8 +114,9 @@ static bool add_rule(struct grep *g, struct conf_section *s, size_t kind,
 				    logics[g->logic]);
 	if (strstr(text, "  ") == text + strcspn(text, " "))
 		conf_warn(s, kinds[kind],
-			  "the regular expression starts with a space: only "
-			  "one space separates it from KEY");
+			  "matching this space; only one space separates KEY "
+			  "from the regular expression",
+			  "the regular expression starts with a space");
 	return read_rule(rule, text, e) || conf_err_in(s, kinds[kind], e);
 }
 

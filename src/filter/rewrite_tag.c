@@ -118,9 +118,8 @@ static bool split_rule(struct buf args[static ARG_COUNT],
 			       "contains spaces in double quotes");
 	at = quoted_words_rest(at);
 	if (*at != '\0')
-		conf_warn(s, "Rule",
-			  "\"%s\" is ignored, because a rule has four parts",
-			  at);
+		conf_warn(s, "Rule", "ignoring them",
+			  "a rule has four parts, but there are more: %s", at);
 	return true;
 }
 

@@ -57,15 +57,14 @@ static bool check_section_names(const struct conf *conf, bool allow_unknown,
 		if (conf_is(s, "MULTILINE_PARSER"))
 			conf_ignore_section(s, "a message is one record");
 		else if (allow_unknown)
-			conf_warn(s, NULL, "an unknown section is ignored");
+			conf_warn(s, NULL, "ignoring it", "unknown section");
 		else
 			return unsupported_section(s, names, e);
 	}
 	s = conf_section_named(conf, "SERVICE", 1);
 	if (s != NULL)
-		conf_warn(s, NULL,
-			  "this [SERVICE] is ignored: only the first "
-			  "one counts");
+		conf_warn(s, NULL, "ignoring this one",
+			  "there is a [SERVICE] before this one");
 	return true;
 }
 

@@ -101,9 +101,9 @@ static void check(struct conf_section *s, const struct tags *tags)
 	if (conf_get_each(s, "Match_Regex", 0) != NULL)
 		return;
 	if (match == NULL) {
-		conf_warn(s, "Name",
+		conf_warn(s, "Name", "set `Match *` to receive every record",
 			  "without Match this section never receives a "
-			  "record; `Match *` receives every record");
+			  "record");
 		return;
 	}
 	struct buf known = {0};
@@ -113,7 +113,7 @@ static void check(struct conf_section *s, const struct tags *tags)
 		is_matched = can_overlap(match, tags->globs[i]);
 	}
 	if (!is_matched)
-		conf_warn(s, "Match",
+		conf_warn(s, "Match", "correct Match, or remove this section",
 			  "`Match %.100s` matches no tag, so this section "
 			  "never receives a record; possible tags: %.100s",
 			  match, buf_text(&known));

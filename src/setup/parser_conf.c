@@ -61,7 +61,8 @@ static const char *get_text(struct conf_section *s, const char *key)
 {
 	const char *text = conf_get_each(s, key, 0);
 	if (conf_get_each(s, key, 1) != NULL)
-		conf_warn(s, key, "%s is given twice: the first one wins", key);
+		conf_warn(s, key, "using the first one",
+			  "%s is set more than once", key);
 	return text != NULL && *text != '\0' ? text : NULL;
 }
 
@@ -110,9 +111,8 @@ static void read_types(const struct conf_section *s, struct parser_opts *opts,
 			continue;
 		enum parser_type type = PARSER_TYPE_STRING;
 		if (colon == NULL || !read_type(colon + 1, &type))
-			conf_warn(s, "Types",
-				  "Types: \"%s\" is not KEY:TYPE, so the "
-				  "field stays a string; TYPE is string, "
+			conf_warn(s, "Types", "leaving the field a string",
+				  "%s is not KEY:TYPE; TYPE is string, "
 				  "integer, float, bool or hex",
 				  item);
 		if (colon == NULL)

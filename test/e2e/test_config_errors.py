@@ -213,7 +213,7 @@ WARNINGS = {
     "an unknown key of SERVICE": (
         changed(("Flush 1", "Flsh 1")), [], "sluiced.conf:2 ", "Flsh", "Flush"),
     "a second SERVICE": (
-        GOOD + "[SERVICE]\n    Flush 1\n", [], "sluiced.conf:15 ", "first"),
+        GOOD + "[SERVICE]\n    Flush 1\n", [], "sluiced.conf:15 ", "before"),
     "a filter without Match": (
         changed(("    Match *\n", "")), [], "sluiced.conf:6 ", "Match"),
     "a Match that nothing has": (

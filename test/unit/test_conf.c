@@ -542,10 +542,11 @@ static void an_unknown_key_may_be_allowed(void **state)
 	assert_true(conf_section_end(conf_section(c, 0), &e));
 	assert_int_equal(times_logged(state, "level=warn"), 3);
 	assert_logged(state, "level=warn mod=conf at=x.conf:2 section=FILTER "
-			     "key=scirpt err=\"unknown key, ignored; did "
-			     "you mean script?\"\n");
+			     "key=scirpt err=\"unknown key; did "
+			     "you mean script?\" "
+			     "action=\"ignoring it\"\n");
 	assert_logged(state, "at=x.conf:3 section=FILTER key=zzz "
-			     "err=\"unknown key, ignored\"\n");
+			     "err=\"unknown key\" action=\"ignoring it\"\n");
 	conf_free(c);
 }
 

@@ -53,7 +53,7 @@ static void a_taken_alias_is_replaced_with_a_warning(void **state)
 	assert_string_equal(name, "parser.2");
 	free(name);
 	assert_logged(state, "key=Alias err=\"another filter is called "
-			     "\"main\": this one is called parser.2\"");
+			     "main; this one becomes parser.2\"");
 }
 
 static void a_taken_alias_is_an_error_where_names_are_strict(void **state)

@@ -69,7 +69,7 @@ static void a_match_that_matches_no_tag_is_reported(void **state)
 	assert_logged(
 		state,
 		"at=x.conf:13 section=OUTPUT key=Match "
-		"err=\"`Match ngnix` matches no tag, so this section never receives a record; possible tags: nginx, other\"\n");
+		"err=\"`Match ngnix` matches no tag, so this section never receives a record; possible tags: nginx, other\" action=\"correct Match, or remove this section\"\n");
 }
 
 static void a_missing_match_is_reported(void **state)
@@ -78,7 +78,7 @@ static void a_missing_match_is_reported(void **state)
 	assert_logged(
 		state,
 		"at=x.conf:11 section=OUTPUT key=Name err=\"without "
-		"Match this section never receives a record; `Match *` receives every record\"\n");
+		"Match this section never receives a record\" action=\"set `Match *` to receive every record\"\n");
 	assert_int_equal(warnings(state, "", NULL, "    Match_Regex ^x\n"), 0);
 }
 

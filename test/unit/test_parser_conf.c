@@ -158,7 +158,7 @@ static void keys_that_fluent_bit_ignores_are_reported(void **state)
 		     "    Format regex\n    Regex (?<a>x)\n    Regex (?<b>y)\n"
 		     "    Types a:integer,b:integer c\n",
 		     "x", "{\"a\":\"x\"}", 0);
-	assert_logged(state, "Regex is given twice: the first one wins");
+	assert_logged(state, "Regex is set more than once");
 	assert_logged(state, "a:integer,b:integer");
 }
 

@@ -116,8 +116,8 @@ static void an_unknown_key_is_reported_and_ignored(void **state)
 	assert_true(read_keys("    Flsh 3\n    Log_Level warn\n", &s, &e));
 	assert_true(s.flush_s == 1);
 	assert_logged(state, "level=warn mod=conf at=x.conf:2 section=SERVICE "
-			     "key=Flsh err=\"unknown key, ignored; did you "
-			     "mean Flush?\"\n");
+			     "key=Flsh err=\"unknown key; did you "
+			     "mean Flush?\" action=\"ignoring it\"\n");
 	assert_int_equal(times_logged(state, "unknown"), 1);
 }
 
