@@ -89,7 +89,8 @@ static bool read_argument(struct condition *c, unsigned index, struct span text,
 		c->text_len = text.len;
 		return true;
 	}
-	struct pattern *p = pattern_new(text, e);
+	struct pattern *p = pattern_new_groupless(
+		text, "write shorter regular expressions", e);
 	*(index == 0 ? &c->key_regex : &c->text_regex) = p;
 	return p != NULL;
 }

@@ -97,7 +97,12 @@ static bool read_rule(struct grep_rule *rule, const char *text, struct err *e)
 	rule->key = read_key(text, len, e);
 	if (rule->key == NULL)
 		return false;
-	rule->regex = pattern_new(span_of(regex), e);
+	rule->regex = pattern_new_groupless(
+		span_of(regex),
+		rule->kind == REGEX
+			? "write several Regex lines with Logical_Op or"
+			: "write several Exclude lines",
+		e);
 	return rule->regex != NULL;
 }
 

@@ -135,7 +135,8 @@ static bool read_rule(struct modify_rule *rule, const char *at,
 			       "contains spaces in quotes",
 			       quoted_words_rest(at));
 	if (rule->operation == REMOVE_REGEX)
-		rule->regex = pattern_new(rule->key, e);
+		rule->regex = pattern_new_groupless(
+			rule->key, "write several Remove_regex lines", e);
 	return rule->operation != REMOVE_REGEX || rule->regex != NULL;
 }
 

@@ -130,7 +130,8 @@ static bool read_rule(struct rewrite_rule *rule,
 	rule->key = accessor_new(buf_span(&args[ARG_KEY]), e);
 	if (rule->key == NULL)
 		return err_in(e, "KEY");
-	rule->regex = pattern_new(buf_span(&args[ARG_REGEX]), e);
+	rule->regex = pattern_new(buf_span(&args[ARG_REGEX]),
+				  "write several Rule lines", e);
 	if (rule->regex == NULL)
 		return err_in(e, "REGEX");
 	rule->new_tag = composer_new(buf_span(&args[ARG_NEW_TAG]), e);
@@ -155,7 +156,7 @@ static bool add_rule(struct rewrite_tag *t, struct conf_section *s,
 	for (size_t i = 0; i < ARG_COUNT; i++)
 		buf_fini(&args[i]);
 	if (!ok) {
-		err_in(e, "`%s`", text);
+		err_in(e, "`%.200s`", text);
 		conf_err_in(s, "Rule", e);
 	}
 	return ok;

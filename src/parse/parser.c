@@ -91,7 +91,9 @@ static void add_group(struct parser *p, size_t index, struct span key)
  * no named group. */
 static bool take_regex(struct parser *p, const char *regex, struct err *e)
 {
-	p->pattern = pattern_new(span_of(regex), e);
+	p->pattern = pattern_new(
+		span_of(regex),
+		"write several parsers and name each of them in a filter", e);
 	if (p->pattern == NULL)
 		return false;
 

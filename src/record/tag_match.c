@@ -61,7 +61,9 @@ bool tag_match_init(struct tag_match *m, const char *match,
 {
 	*m = (struct tag_match){0};
 	if (match_regex != NULL) {
-		m->regex = pattern_new(span_of(match_regex), e);
+		m->regex =
+			pattern_new(span_of(match_regex),
+				    "write one section for each part of it", e);
 		if (m->regex == NULL)
 			return false;
 		m->is_assertion = is_assertion(match_regex);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "regex/alternatives.h"
 #include "regex/ruby_regex.h"
 
 enum {
@@ -20,12 +21,22 @@ enum {
 	STEPS_MIN = 1000,
 	JIT_STACK_MIN_BYTES = 32 * 1024,
 	JIT_STACK_MAX_BYTES = 1024 * 1024,
+	/* Each halving doubles the number of codes, which stays below STEPS_MIN
+	 * so that each code has a step. */
+	HALVINGS_MAX = 9,
+};
+
+/* One code; or, of an expression that is too large for one, several, of which
+ * one must match. */
+struct codes {
+	pcre2_code **list;
+	size_t count;
 };
 
 struct pattern {
-	pcre2_code *code;
-	pcre2_code *wide_code; /* for text beyond ASCII; NULL: use code */
-	/* For text without a newline; NULL: use code.  There a dot matches
+	struct codes codes;
+	struct codes wide; /* for text beyond ASCII; empty: use codes */
+	/* For text without a newline; NULL: use codes.  There a dot matches
 	 * every byte, so `.*` need not look at them.  This takes a third of the
 	 * time for the header of an 800-byte line. */
 	pcre2_code *flat_code;
@@ -40,88 +51,163 @@ struct pattern {
 	bool hit_limit;
 };
 
-static pcre2_code *compile(struct span source, const struct ruby_regex *regex,
-			   uint32_t options, struct err *e)
+/* How an expression is compiled. */
+struct compiler {
+	struct span source;
+	const struct ruby_regex *regex;
+	uint32_t options;
+	bool may_halve;
+	const char *advice; /* see pattern.h */
+	struct err *err;
+};
+
+/* NULL on failure, with *error from PCRE2. */
+static pcre2_code *compile_one(const struct compiler *c, struct span text,
+			       int *error, PCRE2_SIZE *error_at)
 {
-	int error;
-	PCRE2_SIZE error_at;
-	options |= PCRE2_MULTILINE | PCRE2_DUPNAMES;
-	if (regex->has_names)
+	uint32_t options = c->options | PCRE2_MULTILINE | PCRE2_DUPNAMES;
+	if (c->regex->has_names)
 		options |= PCRE2_NO_AUTO_CAPTURE;
-	if (regex->is_utf)
+	if (c->regex->is_utf)
 		options |= PCRE2_UTF | PCRE2_UCP;
 	pcre2_compile_context *context = pcre2_compile_context_create(NULL);
 	CHECK(context != NULL);
 	pcre2_set_newline(context, PCRE2_NEWLINE_LF);
+	PCRE2_SPTR ptr = (PCRE2_SPTR)(text.len > 0 ? text.ptr : "");
 	pcre2_code *code =
-		pcre2_compile((PCRE2_SPTR)regex->text.ptr, regex->text.len,
-			      options, &error, &error_at, context);
+		pcre2_compile(ptr, text.len, options, error, error_at, context);
 	pcre2_compile_context_free(context);
-	if (code == NULL) {
+	/* Without JIT, the interpreter runs. */
+	if (code != NULL)
+		pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
+	return code;
+}
+
+static bool fail_too_large(const struct compiler *c, const char *why)
+{
+	return err_set(c->err,
+		       "regular expression: larger than 64 KiB when compiled"
+		       "%s%s; %s",
+		       c->may_halve ? ", and sluiced cannot split it: it " : "",
+		       c->may_halve ? why : "", c->advice);
+}
+
+static bool halve(const struct compiler *c, struct span text, unsigned halvings,
+		  struct buf halves[static 2])
+{
+	const char *why = "needs too many parts";
+	bool ok = c->may_halve && halvings < HALVINGS_MAX &&
+		  alternatives_halve(text, halves, &why);
+	return ok || fail_too_large(c, why);
+}
+
+static void add_code(struct codes *codes, pcre2_code *code)
+{
+	codes->list =
+		mem_grow(codes->list, codes->count + 1, sizeof(pcre2_code *));
+	codes->list[codes->count++] = code;
+}
+
+/* Add the code of this text or, if it is too large, those of its halves. */
+static bool compile(const struct compiler *c, struct span text,
+		    unsigned halvings, struct codes *codes)
+{
+	int error;
+	PCRE2_SIZE error_at;
+	pcre2_code *code = compile_one(c, text, &error, &error_at);
+	if (code != NULL) {
+		add_code(codes, code);
+		return true;
+	}
+	if (error != PCRE2_ERROR_PATTERN_TOO_LARGE) {
 		char why[128];
 		pcre2_get_error_message(error, (PCRE2_UCHAR *)why, sizeof why);
-		err_set(e, "regular expression: %s at offset %zu", why,
-			ruby_regex_source_at(source, error_at));
-	} else {
-		/* Without JIT, the interpreter runs. */
-		pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
+		return err_set(c->err, "regular expression: %s at offset %zu",
+			       why, ruby_regex_source_at(c->source, error_at));
 	}
-	return code;
+	struct buf halves[2] = {{0}};
+	bool ok = halve(c, text, halvings, halves);
+	for (size_t i = 0; i < 2; i++) {
+		ok = ok &&
+		     compile(c, buf_span(&halves[i]), halvings + 1, codes);
+		buf_fini(&halves[i]);
+	}
+	return ok;
+}
+
+static void codes_fini(struct codes *codes)
+{
+	for (size_t i = 0; i < codes->count; i++)
+		pcre2_code_free(codes->list[i]);
+	free(codes->list);
+	*codes = (struct codes){0};
 }
 
 /* If the pattern cannot be compiled for characters, the one for bytes is used.
  */
-static void take_wide_code(struct pattern *p, struct span source)
+static void take_wide(struct pattern *p, struct compiler c)
 {
 	struct ruby_regex regex;
 	struct err ignored;
-	if (ruby_regex_read(source, true, &regex, &ignored)) {
-		buf_text(&regex.text);
-		p->wide_code = compile(source, &regex, 0, &ignored);
-	}
+	c.regex = &regex;
+	c.err = &ignored;
+	if (ruby_regex_read(c.source, true, &regex, &ignored) &&
+	    !compile(&c, buf_span(&regex.text), 0, &p->wide))
+		codes_fini(&p->wide);
 	buf_fini(&regex.names);
 	buf_fini(&regex.text);
 }
 
-static bool take_code(struct pattern *p, struct span source, struct err *e)
+static void take_flat(struct pattern *p, struct compiler c)
+{
+	int error;
+	PCRE2_SIZE error_at;
+	c.options = PCRE2_DOTALL;
+	p->flat_code =
+		compile_one(&c, buf_span(&c.regex->text), &error, &error_at);
+}
+
+static bool take_codes(struct pattern *p, struct compiler c)
 {
 	struct ruby_regex regex;
-	bool ok = ruby_regex_read(source, false, &regex, e);
-	if (ok) {
-		buf_text(&regex.text);
-		p->code =
-			compile(source, &regex,
-				regex.is_utf ? PCRE2_MATCH_INVALID_UTF : 0, e);
-		ok = p->code != NULL;
-	}
-	if (ok && !regex.is_utf &&
+	c.regex = &regex;
+	bool ok = ruby_regex_read(c.source, false, &regex, c.err);
+	if (ok && regex.is_utf)
+		c.options = PCRE2_MATCH_INVALID_UTF;
+	ok = ok && compile(&c, buf_span(&regex.text), 0, &p->codes);
+	if (ok && !regex.is_utf && p->codes.count == 1 &&
 	    memchr(regex.text.ptr, '.', regex.text.len) != NULL)
-		p->flat_code =
-			compile(source, &regex, PCRE2_DOTALL, &(struct err){0});
+		take_flat(p, c);
 	p->all_names = mem_copy(regex.names.ptr, regex.names.len);
 	buf_fini(&regex.names);
 	buf_fini(&regex.text);
 	if (ok && regex.tells_apart)
-		take_wide_code(p, source);
+		take_wide(p, c);
 	return ok;
 }
 
-static bool is_anchored(const pcre2_code *code)
+static bool is_anchored(const struct codes *codes)
 {
-	uint32_t options = 0, first_kind = 0;
-	pcre2_pattern_info(code, PCRE2_INFO_ALLOPTIONS, &options);
-	pcre2_pattern_info(code, PCRE2_INFO_FIRSTCODETYPE, &first_kind);
-	return (options & PCRE2_ANCHORED) != 0 || first_kind == 2;
+	for (size_t i = 0; i < codes->count; i++) {
+		const pcre2_code *code = codes->list[i];
+		uint32_t options = 0, first_kind = 0;
+		pcre2_pattern_info(code, PCRE2_INFO_ALLOPTIONS, &options);
+		pcre2_pattern_info(code, PCRE2_INFO_FIRSTCODETYPE, &first_kind);
+		if ((options & PCRE2_ANCHORED) == 0 && first_kind != 2)
+			return false;
+	}
+	return true;
 }
 
 static void read_names(struct pattern *p)
 {
+	const pcre2_code *code = p->codes.list[0];
 	uint32_t groups = 0, count = 0, entry_bytes = 0;
 	const unsigned char *entry = NULL;
-	pcre2_pattern_info(p->code, PCRE2_INFO_CAPTURECOUNT, &groups);
-	pcre2_pattern_info(p->code, PCRE2_INFO_NAMECOUNT, &count);
-	pcre2_pattern_info(p->code, PCRE2_INFO_NAMEENTRYSIZE, &entry_bytes);
-	pcre2_pattern_info(p->code, PCRE2_INFO_NAMETABLE, &entry);
+	pcre2_pattern_info(code, PCRE2_INFO_CAPTURECOUNT, &groups);
+	pcre2_pattern_info(code, PCRE2_INFO_NAMECOUNT, &count);
+	pcre2_pattern_info(code, PCRE2_INFO_NAMEENTRYSIZE, &entry_bytes);
+	pcre2_pattern_info(code, PCRE2_INFO_NAMETABLE, &entry);
 	p->groups = groups;
 	p->names = mem_new((size_t)groups + 1, sizeof *p->names);
 	/* An entry: the group as big-endian u16, "n", an index, NUL. */
@@ -134,20 +220,21 @@ static void read_names(struct pattern *p)
 	}
 }
 
-struct pattern *pattern_new(struct span text, struct err *e)
+static struct pattern *make(struct compiler compiler)
 {
 	struct pattern *p = mem_new(1, sizeof *p);
-	if (!take_code(p, text, e)) {
+	if (!take_codes(p, compiler)) {
 		pattern_free(p);
 		return NULL;
 	}
 	read_names(p);
-	p->match = pcre2_match_data_create_from_pattern(p->code, NULL);
+	const pcre2_code *code = p->codes.list[0];
+	p->match = pcre2_match_data_create_from_pattern(code, NULL);
 	p->context = pcre2_match_context_create(NULL);
 	CHECK(p->match != NULL && p->context != NULL);
-	p->is_anchored = is_anchored(p->code);
+	p->is_anchored = is_anchored(&p->codes);
 	size_t jit_bytes = 0;
-	if (pcre2_pattern_info(p->code, PCRE2_INFO_JITSIZE, &jit_bytes) == 0 &&
+	if (pcre2_pattern_info(code, PCRE2_INFO_JITSIZE, &jit_bytes) == 0 &&
 	    jit_bytes > 0) {
 		p->stack = pcre2_jit_stack_create(JIT_STACK_MIN_BYTES,
 						  JIT_STACK_MAX_BYTES, NULL);
@@ -157,6 +244,20 @@ struct pattern *pattern_new(struct span text, struct err *e)
 	return p;
 }
 
+struct pattern *pattern_new(struct span text, const char *advice, struct err *e)
+{
+	struct compiler c = {.source = text, .advice = advice, .err = e};
+	return make(c);
+}
+
+struct pattern *pattern_new_groupless(struct span text, const char *advice,
+				      struct err *e)
+{
+	struct compiler c = {
+		.source = text, .may_halve = true, .advice = advice, .err = e};
+	return make(c);
+}
+
 void pattern_free(struct pattern *p)
 {
 	if (p == NULL)
@@ -164,9 +265,9 @@ void pattern_free(struct pattern *p)
 	pcre2_match_context_free(p->context);
 	pcre2_match_data_free(p->match);
 	pcre2_jit_stack_free(p->stack);
-	pcre2_code_free(p->wide_code);
+	codes_fini(&p->wide);
 	pcre2_code_free(p->flat_code);
-	pcre2_code_free(p->code);
+	codes_fini(&p->codes);
 	free(p->all_names);
 	free(p->names);
 	free(p);
@@ -201,30 +302,57 @@ static uint32_t steps_max(const struct pattern *p, size_t len, bool has_lines)
 	return steps > STEPS_MIN ? (uint32_t)steps : STEPS_MIN;
 }
 
+static bool is_utf_error(int rc)
+{
+	return rc <= PCRE2_ERROR_UTF8_ERR1 && rc >= PCRE2_ERROR_UTF8_ERR21;
+}
+
+/* Search with each code until one matches.  They share the steps. */
+static int search_each(struct pattern *p, const struct codes *codes,
+		       struct span text, uint32_t steps)
+{
+	int answer = PCRE2_ERROR_NOMATCH;
+	pcre2_set_match_limit(p->context, steps / (uint32_t)codes->count);
+	for (size_t i = 0; i < codes->count; i++) {
+		int rc = pcre2_match(codes->list[i], (PCRE2_SPTR)text.ptr,
+				     text.len, 0, 0, p->match, p->context);
+		if (rc >= 0 || is_utf_error(rc))
+			return rc;
+		if (rc != PCRE2_ERROR_NOMATCH)
+			answer = rc;
+	}
+	return answer;
+}
+
+/* Search with the only code. */
+static int search(struct pattern *p, struct span text, bool is_flat,
+		  uint32_t steps)
+{
+	PCRE2_SPTR subject = (PCRE2_SPTR)text.ptr;
+	const pcre2_code *code = p->codes.list[0];
+	if (is_flat && p->flat_code != NULL)
+		code = p->flat_code;
+	pcre2_set_match_limit(p->context, steps);
+	return p->stack != NULL ? pcre2_jit_match(code, subject, text.len, 0, 0,
+						  p->match, p->context)
+				: pcre2_match(code, subject, text.len, 0, 0,
+					      p->match, p->context);
+}
+
 bool pattern_matches(struct pattern *p, struct span text)
 {
 	if (text.ptr == NULL)
 		text.ptr = "";
-	PCRE2_SPTR subject = (PCRE2_SPTR)text.ptr;
 	bool must_look = p->flat_code != NULL || is_long(text.len);
 	bool has_lines = must_look && memchr(text.ptr, '\n', text.len) != NULL;
-	pcre2_set_match_limit(p->context, steps_max(p, text.len, has_lines));
+	uint32_t steps = steps_max(p, text.len, has_lines);
 	int rc = PCRE2_ERROR_UTF8_ERR1;
-	if (p->wide_code != NULL &&
+	if (p->wide.count > 0 &&
 	    !is_ascii(text)) /* PCRE2 checks whether it is UTF-8 */
-		rc = pcre2_match(p->wide_code, subject, text.len, 0, 0,
-				 p->match, p->context);
-	const pcre2_code *code = p->code;
-	if (p->flat_code != NULL && !has_lines)
-		code = p->flat_code;
-	bool is_done =
-		rc > PCRE2_ERROR_UTF8_ERR1 || rc < PCRE2_ERROR_UTF8_ERR21;
-	if (!is_done)
-		rc = p->stack != NULL
-			     ? pcre2_jit_match(code, subject, text.len, 0, 0,
-					       p->match, p->context)
-			     : pcre2_match(code, subject, text.len, 0, 0,
-					   p->match, p->context);
+		rc = search_each(p, &p->wide, text, steps);
+	if (is_utf_error(rc))
+		rc = p->codes.count > 1 ? search_each(p, &p->codes, text, steps)
+					: search(p, text, !has_lines, steps);
 	p->text = text;
 	p->hit_limit = rc < 0 && rc != PCRE2_ERROR_NOMATCH;
 	return rc >= 0;

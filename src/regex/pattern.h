@@ -10,8 +10,9 @@
  * sequence never prevents a match.
  *
  * The number of steps of a match is limited, for long texts more strictly, so
- * that a match takes at most about 0.2 s.  A match that reaches the limit ends
- * as if the text did not match; see pattern_hit_limit. */
+ * that a match takes at most about 0.2 s.  A step may try all alternatives, so
+ * with thousands of them a match may take longer.  A match that reaches the
+ * limit ends as if the text did not match; see pattern_hit_limit. */
 #ifndef REGEX_PATTERN_H
 #define REGEX_PATTERN_H
 
@@ -24,8 +25,17 @@
 
 struct pattern;
 
-/* `text` may have slashes around it, as in "/re/i".  NULL on failure. */
-struct pattern *pattern_new(struct span text, struct err *);
+/* `text` may have slashes around it, as in "/re/i".  NULL on failure.  PCRE2
+ * compiles an expression to at most 64 KiB.  If it would be larger, the error
+ * ends with the advice, which says what to write instead. */
+struct pattern *pattern_new(struct span text, const char *advice, struct err *);
+
+/* The same for a caller who uses no group, not even group 0.  An expression
+ * that is too large for PCRE2 is split at its alternatives, so thousands of
+ * them are possible.  The parts share the limit of steps, so they take at most
+ * as long as the largest expression that is not split. */
+struct pattern *pattern_new_groupless(struct span text, const char *advice,
+				      struct err *);
 
 /* NULL is allowed. */
 void pattern_free(struct pattern *);

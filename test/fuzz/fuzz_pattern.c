@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err e;
 	size_t len = (size_t)(end - all.ptr);
 	struct span text = span_make(end + 1, size - len - 1);
-	struct pattern *p = pattern_new(span_make(all.ptr, len), &e);
+	struct pattern *p = pattern_new(span_make(all.ptr, len), "", &e);
 	if (p == NULL)
 		return 0;
 	for (size_t i = 0; pattern_matches(p, text) && i <= pattern_groups(p);

@@ -161,7 +161,7 @@ static void check_composed(const char *text, const char *regex,
 	struct buf out = {0};
 	struct pattern *p = NULL;
 	if (regex != NULL) {
-		p = pattern_new(span_of(regex), &e);
+		p = pattern_new(span_of(regex), "", &e);
 		assert_non_null(p);
 		assert_true(pattern_matches(p, SPAN("v1")));
 	}

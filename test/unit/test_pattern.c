@@ -20,7 +20,7 @@ static const char stock_regex[] =
 static struct pattern *make(const char *regex)
 {
 	struct err e = {0};
-	struct pattern *p = pattern_new(span_of(regex), &e);
+	struct pattern *p = pattern_new(span_of(regex), "", &e);
 	if (p == NULL)
 		fail_msg("%s: %s", regex, e.text);
 	return p;
@@ -403,7 +403,7 @@ static void a_syntax_error_is_reported_with_its_position(void **state)
 		struct err e = {0};
 		char expected[200] = "regular expression: ";
 		strncat(expected, cases[i].text, 150);
-		assert_null(pattern_new(span_of(cases[i].regex), &e));
+		assert_null(pattern_new(span_of(cases[i].regex), "", &e));
 		assert_string_equal(e.text, expected);
 	}
 }
@@ -414,7 +414,7 @@ static void positions_reported_by_pcre2_refer_to_the_original_text(void **state)
 {
 	(void)state;
 	struct err e = {0};
-	assert_null(pattern_new(SPAN("[0-9][a-z]\\h\\k<none>x"), &e));
+	assert_null(pattern_new(SPAN("[0-9][a-z]\\h\\k<none>x"), "", &e));
 	assert_string_equal(e.text,
 			    "regular expression: reference to non-existent "
 			    "subpattern at offset 20");
