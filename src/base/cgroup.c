@@ -83,7 +83,8 @@ static bool is_mount(char *line, const struct group_name *name, char **below,
 	return *below != NULL && *point != NULL;
 }
 
-/* In a container, the mount may begin at the group itself. */
+/* The path of the group below the mount point.  In a container, the mount may
+ * show only the groups from `top` on. */
 static const char *path_below(const char *path, const char *top)
 {
 	size_t length = strcmp(top, "/") == 0 ? 0 : strlen(top);

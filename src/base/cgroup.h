@@ -16,19 +16,22 @@
 struct cgroup {
 	bool is_v1;
 	char directory[PATH_MAX];
-	size_t top_bytes; /* of the directory: the topmost group to be seen */
+	/* The length of the mount point, the start of `directory`.  Groups
+	 * above the mount point are not visible. */
+	size_t top_bytes;
 };
 
 /* Find the group of a controller, like "cpu".  False if there is none. */
 bool cgroup_find(struct cgroup *, const char *root,
 		 const char *controller) MUST_USE;
 
-/* Read one number, or two, from a file of the group.  False if the first is not
- * positive, like "max" or -1. */
+/* Read one number from a file of the group, or two if `second` is not NULL.
+ * False if the first number is missing or not positive, like "max" or -1. */
 bool cgroup_read(const struct cgroup *, const char *root, const char *file,
 		 int64_t *first, int64_t *second) MUST_USE;
 
-/* Go to the group above, whose limits hold, too.  False at the top. */
+/* Go to the parent group, whose limits also apply.  False if there is no
+ * visible parent. */
 bool cgroup_to_parent(struct cgroup *) MUST_USE;
 
 #endif

@@ -5,17 +5,18 @@
 
 enum {
 	USEFUL_MAX = 8192,
-	/* 16 are open all the time, and up to 5 for a moment. */
+	/* 16 are always open; up to 5 others are open briefly. */
 	OWN = 21,
-	CONNECTIONS_MIN = 3, /* with those that are ending */
+	CONNECTIONS_MIN = 3, /* including ending ones */
 	HTTP_MAX = 128,
 	HTTP_ENDING = 2,
 	HTTP_MIN = 1,
 	FILES_MAX = 2048,
-	FILES_MIN = 4, /* of all outputs; not only idle ones */
+	FILES_MIN = 4, /* of all outputs, idle or in use */
 };
 
-/* The soft limit is 1,024 in many places, for the sake of select(). */
+/* Many systems set the soft limit to 1,024, because select() can handle no
+ * more. */
 void descriptors_raise(void)
 {
 	struct rlimit limit;
@@ -66,7 +67,7 @@ bool descriptors_share_out(struct descriptors *d, size_t limit, size_t inputs,
 	};
 	size_t left = rest - files - d->http - d->http_ending;
 	size_t half = rest / 2;
-	/* n, n / 16 and 1 for those that are ending */
+	/* n connections, and n / 16 + 1 ending ones */
 	d->connections = clamped((left < half ? left : half) * 16 / 17 - 1, 1,
 				 CONNECTIONS_MAX);
 	d->ending = d->connections / 16 + 1;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* descriptors - how the file descriptors of the process are shared out.
  *
- *     sluiced's own: sockets, journal, pipes, log, what is open for a moment
+ *     sluiced's own: sockets, journal, pipes, log, files open briefly
  *     a quarter of the rest: output files
  *     an eighth of the rest: HTTP clients
  *     at most half of the rest: connections of inputs
  *
- * No share can be used up by another one. */
+ * No share can use the descriptors of another. */
 #ifndef BASE_DESCRIPTORS_H
 #define BASE_DESCRIPTORS_H
 
@@ -21,20 +21,21 @@ enum { CONNECTIONS_MAX = 256 };
 
 struct descriptors {
 	size_t connections; /* of all inputs together */
-	size_t ending;	    /* connections that are ending, beside those */
+	size_t ending;	    /* additional connections that are ending */
 	size_t http;	    /* clients, at most 128 */
-	size_t http_ending; /* clients that are ending, beside those */
+	size_t http_ending; /* additional clients that are ending */
 	size_t files;	    /* idle files that each output may keep open */
 };
 
-/* Raise the soft limit to the hard limit, or as far as it is useful. */
+/* Raise the soft limit to the hard limit, but not above the number that sluiced
+ * can use. */
 void descriptors_raise(void);
 
-/* How many this process may have open. */
+/* How many descriptors this process may have open. */
 size_t descriptors_limit(void);
 
-/* Share out `limit` descriptors.  If they are too few, false with *e set; the
- * exit code is EXIT_CODE_SYSTEM. */
+/* Share out `limit` descriptors among this number of inputs and outputs.  If
+ * there are too few, false with *e set; the exit code is EXIT_CODE_SYSTEM. */
 bool descriptors_share_out(struct descriptors *, size_t limit, size_t inputs,
 			   size_t outputs, struct err *e) MUST_USE;
 

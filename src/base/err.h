@@ -2,9 +2,9 @@
 /* err - why setting something up failed, in one sentence.
  *
  * The function that detects the failure writes the sentence, its callers put
- * context in front with err_in, and process/ prints it once.  The setters
- * return false, so that failing takes one line: `return err_sys(e, errno, "open
- * %s", path);` */
+ * context in front with err_in, and process/ or tool/ prints it once.  The
+ * setters return false, so that failing takes one line: `return err_sys(e,
+ * errno, "open %s", path);` */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 

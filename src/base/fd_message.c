@@ -43,7 +43,8 @@ bool fd_message_receive(int fd, struct fd_message *message)
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = room.bytes,
-		/* The padding of CMSG_SPACE would have room for one more. */
+		/* CMSG_SPACE adds padding, in which the kernel could store one
+		 * more descriptor. */
 		.msg_controllen = CMSG_LEN(sizeof(int) * message->fd_count),
 	};
 	ssize_t n;

@@ -7,8 +7,8 @@
  * so lines of two threads never mix.  Logging never waits: a line that cannot
  * be written at once is dropped and counted, and the next line that can be
  * written is preceded by the number (log_output).  The text is lower case
- * without a full stop, and the content of messages appears only at LOG_DEBUG,
- * but for a time that cannot be read.
+ * without a full stop, and the content of messages appears only at LOG_DEBUG.
+ * The only exception is a time that cannot be read: it appears in a warning.
  * log and log_output are the only modules with global state.  Thread-safe once
  * log_open has returned. */
 #ifndef BASE_LOG_H
@@ -23,7 +23,8 @@
 
 enum log_level { LOG_OFF, LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
-/* Set the file, or standard error if path is NULL, and the level. */
+/* Set the level and the file, or standard error if path is NULL.  On failure
+ * the previous settings stay. */
 bool log_open(const char *path, enum log_level, struct err *) MUST_USE;
 
 /* Whether a line of this level would be written. */
@@ -33,8 +34,8 @@ bool log_is_on(enum log_level);
 void log_line(enum log_level, const char *mod, const char *format, ...)
 	PRINTF_LIKE(3, 4);
 
-/* Print "sluiced: TEXT" to standard error, wherever the log goes and whatever
- * its level is: why a process cannot start.  Does not wait either. */
+/* Print "sluiced: TEXT" to standard error, regardless of the log file and the
+ * level.  For the reason why a process cannot start.  Never waits. */
 void log_failure(const char *text);
 
 /* Limits one place in the code to one line in ten seconds.  The next line has

@@ -3,8 +3,8 @@
  * write() to a descriptor that never waits.  For a regular file this descriptor
  * is a pipe to the thread run_writer.  The pipe is in packet mode, so that the
  * thread reads line by line.
- * Failures: a full pipe and a failing write drop the line; a disk that hangs
- * holds the thread, then the pipe gets full. */
+ * Failures: a full pipe and a failing write drop the line.  If the disk hangs,
+ * the thread waits and the pipe fills up. */
 #include "base/log_output.h"
 
 #include <errno.h>
@@ -103,7 +103,7 @@ static void flush_at_exit(void)
 	log_output_flush();
 }
 
-/* Takes the file.  Zero, or errno. */
+/* Takes ownership of `file`, also on failure.  Returns 0 or an errno. */
 static int start_writer(int file, struct log_sink *o)
 {
 	int fds[2];
@@ -195,8 +195,9 @@ bool log_output_open(const char *path, struct err *e)
 
 /* --- writing */
 
-/* For standard error itself: room for a line is all that can be asked for, and
- * another writer may take it. */
+/* For standard error itself, which may be a blocking descriptor.  poll() tells
+ * whether there is room for a line, but another process may use that room
+ * before the write. */
 static bool has_room(int fd)
 {
 	struct pollfd p = {.fd = fd, .events = POLLOUT};
@@ -257,7 +258,8 @@ uint64_t log_output_take_dropped(void)
 
 void log_output_return_dropped(uint64_t lines)
 {
-	/* Together with the report, which counted itself. */
+	/* log_output_write counted the failed report as a dropped line.  It
+	 * does not count, so subtract it. */
 	atomic_fetch_add(&dropped_since, lines - 1);
 	atomic_fetch_sub(&dropped_total, 1);
 }

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* log_output - where log lines go, without ever waiting for their reader.
  *
- * A log that nobody reads or a disk that hangs must not stop the collecting:
+ * A log that nobody reads or a disk that hangs must not stop sluiced:
  *  - A pipe, a socket or a terminal gets each line without waiting.  A pipe and
  *    a terminal are reopened, because O_NONBLOCK on the inherited descriptor
  *    would affect every process that shares it.
- *  - A regular file can hang whatever its flags are.  A thread of its own
- *    writes it.  Lines reach the thread through a pipe of 256 lines.
+ *  - A write to a regular file can hang even with O_NONBLOCK.  So a separate
+ *    thread writes to it.  Lines reach the thread through a pipe that holds 256
+ *    lines.
  *  - Standard error that is a regular file is written directly.
  * A line that does not fit is dropped and counted.
  *
- * Thread-safe, but for log_output_open.  A forked process must call
+ * Thread-safe, except log_output_open.  A forked process must call
  * log_output_open before it logs to a regular file: threads do not survive
  * fork(). */
 #ifndef BASE_LOG_OUTPUT_H
@@ -34,7 +35,7 @@ bool log_output_open(const char *path, struct err *) MUST_USE;
 /* Write one line with its line feed.  False: it was dropped and counted. */
 bool log_output_write(const char *line, size_t len);
 
-/* Write to standard error, wherever the log goes, also without waiting. */
+/* Write to standard error, regardless of the log file.  Never waits. */
 void log_output_write_stderr(const char *line, size_t len);
 
 /* Wait until the thread has written all lines handed to it, but at most a
@@ -44,9 +45,10 @@ bool log_output_flush(void);
 /* Lines that this process dropped. */
 uint64_t log_output_dropped_total(void);
 
-/* Take the number of dropped lines that nobody has reported yet, or return it
- * because the report could not be written.  The report itself does not count.
- */
+/* log_output_take_dropped returns the number of dropped lines that were not
+ * reported yet, and resets it.  If the report cannot be written, give the
+ * number back with log_output_return_dropped.  The failed report itself does
+ * not count as a dropped line. */
 uint64_t log_output_take_dropped(void);
 void log_output_return_dropped(uint64_t lines);
 

@@ -15,10 +15,10 @@ void *mem_new(size_t count, size_t size_bytes);
 /* As realloc, but never NULL; new memory is not zeroed. */
 void *mem_grow(void *old, size_t count, size_t size_bytes);
 
-/* Call this at the start: from then on, each large allocation has a mapping of
- * its own, which goes back to the kernel when it is freed and grows without a
- * copy.  By default, the C library stops doing this after the first large
- * free(). */
+/* Call this at the start: from then on, each large allocation has its own
+ * mapping.  A freed mapping goes back to the kernel, and a mapping can grow
+ * without a copy.  By default, the C library stops doing this after the first
+ * large free(). */
 void mem_map_large(void);
 
 /* A NUL-terminated copy of `length` bytes, or of a string.  Free with free().

@@ -3,7 +3,7 @@
 
 #include "base/cgroup.h"
 
-/* Version 1 has no word for no limit, but a number of almost 2^63. */
+/* Without a limit, version 1 shows a number of almost 2^63. */
 #define NO_LIMIT_BYTES (INT64_C(1) << 60)
 
 int64_t memory_limit_read(const char *root)

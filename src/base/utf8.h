@@ -7,8 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The length of the sequence at p, and its character; 0 if it is not UTF-8.
- * There is at least one byte. */
+/* Returns the length of the UTF-8 sequence at p and sets *character.  Returns 0
+ * if the bytes are not UTF-8.  `left` is the number of bytes from p on, at
+ * least 1. */
 size_t utf8_read(const unsigned char *p, size_t left, uint32_t *character);
 
 /* Characters above U+007F with which a value could split or reorder the lines

@@ -29,7 +29,7 @@ struct reader_source {
 	struct span rest;
 	size_t line;
 	struct span indent;
-	size_t indent_line; /* the line that fixed it; 0: none yet */
+	size_t indent_line; /* the first indented line; 0: none yet */
 	struct conf_section *section;
 };
 

@@ -45,7 +45,7 @@ void conf_free(struct conf *);
 
 /* The directory of the file, with symlinks resolved, because the files of a
  * ConfigMap are symlinks.  Relative names are looked up in the working
- * directory and then here.  "." for a text. */
+ * directory and then in this directory.  "." for a text. */
 const char *conf_dir(const struct conf *);
 
 /* If the path is relative and does not exist, but exists below `dir`: the path
@@ -80,7 +80,9 @@ bool conf_is(const struct conf_section *, const char *name);
 
 /* Set *e to the sentence after "file:line: [SECTION] ".  Always false.
  * conf_err_key names the line of that key.  If the key is given several times,
- * it is the line that was read last or, if none was read, the first one. */
+ * it names the line of the value that a getter returned last or, if no getter
+ * returned one, the first line.  If the key is missing, it names the line of
+ * the section. */
 bool conf_err(const struct conf_section *, struct err *, const char *format,
 	      ...) PRINTF_LIKE(3, 4);
 bool conf_err_key(const struct conf_section *, const char *key, struct err *,

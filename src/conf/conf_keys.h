@@ -44,15 +44,14 @@ struct conf_key_spec {
 	bool is_repeatable;	  /* may be given several times */
 	const char *default_text; /* as a user would write it; NULL: none */
 	const char *help;	  /* one sentence; NULL if ignored */
-	/* Why a key of Fluent Bit has no effect here.  NULL: the
-	 * key has an effect.  If a reader asks for the key, it is not
-	 * ignored. */
+	/* Why a key of Fluent Bit has no effect here.  NULL: the key has an
+	 * effect.  If a reader asks for the key, the key is not ignored. */
 	const char *ignored;
 };
 
 enum { CONF_TABLES_MAX = 8 }; /* of one section */
 
-/* Attach a table, which ends with a row without a name and outlives the
+/* Attach a table, which ends with a row without a name and must outlive the
  * section.  From the first call on, asking for a key that is in none of the
  * section's tables is a bug and aborts; conf_section_end accepts the ignored
  * keys and logs each once. */
@@ -61,7 +60,7 @@ void conf_declare(struct conf_section *, const struct conf_key_spec *table);
 /* Whether the row covers the key, without regard to case. */
 bool conf_key_covers(const struct conf_key_spec *, const char *key);
 
-/* "seconds" */
+/* The name of the type for the user, like "seconds".  The text is static. */
 const char *conf_type_name(enum conf_type);
 
 #endif

@@ -66,7 +66,8 @@ struct conf_key *conf_tree_find(const struct conf_section *s, const char *key,
 	return NULL;
 }
 
-/* A file with a secret often ends in a newline that is not part of it. */
+/* A file with a secret often ends in a newline that is not part of the secret.
+ */
 static bool read_value(struct conf *conf, const char *path, const char **value,
 		       struct err *e)
 {

@@ -8,8 +8,8 @@
  *       files     the files read, so that none is read twice
  *
  * This is what conf.h hides: classic_format.c and yaml_format.c fill it,
- * expand.c replaces variables, and conf.c answers from it.  It lies in one
- * arena, except the list of keys that were asked for.  A section never
+ * expand.c replaces variables, and conf.c answers from it.  The tree lies in
+ * one arena, except the list of keys that were asked for.  A section never
  * continues in another file, so a key needs only a line number. */
 #ifndef CONF_CONF_TREE_H
 #define CONF_CONF_TREE_H

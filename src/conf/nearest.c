@@ -50,7 +50,8 @@ const char *nearest_word(const char *word, const char *const *known)
 	size_t len = strlen(word);
 	if (len > NAME_BYTES_MAX)
 		return NULL;
-	/* A third of the word may be wrong, but not a single letter. */
+	/* A third of the word may be wrong, or one letter of a short word.  A
+	 * word of one letter must be right. */
 	size_t bound = least(len < 2 ? 0 : len < 6 ? 1 : len / 3, NEAR_MAX);
 	const char *nearest = NULL;
 	for (size_t i = 0; known[i] != NULL; i++) {

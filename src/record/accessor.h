@@ -18,18 +18,18 @@ struct composer;
 struct pattern;
 struct record;
 
-/* Parse an accessor.  A text without $ is a top-level key as a whole.  $name
- * ends at a [ or at one of `. ,"`; one of these four also ends the accessor,
- * and the text after it is ignored with a warning.  NULL with *e set on a
- * syntax error. */
+/* Parse an accessor.  A text without $ is the key of a top-level field.  $name
+ * ends at a [, which starts a subscript, or at a separator: one of the four
+ * characters `. ,"`.  A separator also ends the accessor; the text after it is
+ * ignored with a warning.  NULL with *e set on a syntax error. */
 struct accessor *accessor_new(struct span text, struct err *);
 
 /* NULL is fine. */
 void accessor_free(struct accessor *);
 
 /* The value in the record; NULL if there is none.  As in Fluent Bit, if the
- * top-level value is neither a map nor an array, it is found whatever
- * subscripts follow.  Valid until the record changes. */
+ * top-level value is neither a map nor an array, the subscripts are ignored and
+ * that value is returned.  Valid until the record changes. */
 const struct value *accessor_find(const struct accessor *,
 				  const struct record *);
 
@@ -37,11 +37,13 @@ const struct value *accessor_find(const struct accessor *,
  * nothing) and $0 to $9 (a group of the last match, or nothing if the pattern
  * has no groups).  A key consists of letters, digits, _ and -, and may have
  * subscripts.
- * These oddities of Fluent Bit are kept: the character directly after $TAG or
- * $TAG[n] is text, even a $; if the last character of the text is one of
- * `. ,"` directly after a key, it is lost; so is a $ at the end; $12 stands for
- * group 12 followed by the text 2.
- * NULL with *e set on a broken subscript, or on a $ before anything else. */
+ * These oddities of Fluent Bit are kept:
+ * - The character directly after $TAG or $TAG[n] is text, even a $.
+ * - If the text ends with a key and one separator (`. ,"`), the separator is
+ *   lost.  A $ at the end of the text is lost, too.
+ * - $12 stands for group 12 followed by the text 2.
+ * NULL with *e set on a broken subscript, or on a $ that no key, TAG or digit
+ * follows. */
 struct composer *composer_new(struct span text, struct err *);
 
 /* NULL is fine. */

@@ -12,10 +12,11 @@
  * 4. If only blanks follow, the children of the object become fields of the
  *    record.
  *
- * If the text is not one object, the record was not touched.  If yajl stops at
- * a control character in a string, the text is read again with these escaped.
- * A yajl handle that has read one whole object can read the next one.  After
- * any other text its state is undefined, and it is replaced. */
+ * If the text is not one object, the record stays unchanged.  If yajl stops at
+ * a control character in a string, the text is read again with its control
+ * characters escaped.  A yajl handle that has read one whole object can read the
+ * next one.  After any other text its state is undefined, and it is replaced.
+ */
 #include "record/json.h"
 
 #include <math.h>
@@ -33,7 +34,7 @@
 
 enum {
 	STACK_FIRST = 64,
-	STACK_KEEP_MAX = 4096, /* so that one huge text keeps no memory */
+	STACK_KEEP_MAX = 4096, /* frees the memory of a huge text */
 	NUMBER_BYTES = 64,
 };
 
@@ -328,7 +329,7 @@ static enum json_verdict read_once(struct json_reader *r, struct span text)
 }
 
 /* Count the control characters in the strings of the text.  If out is not NULL,
- * write the text there with these escaped. */
+ * write the text there with its control characters escaped. */
 static size_t escape_controls(struct span text, char *out)
 {
 	static const char hex[] = "0123456789abcdef";

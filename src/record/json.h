@@ -31,7 +31,7 @@ enum json_verdict {
 
 enum { JSON_DEPTH_MAX = 512 };
 
-/* A reader. */
+/* A new reader. */
 struct json_reader *json_reader_new(void);
 
 /* NULL is fine. */

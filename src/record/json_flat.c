@@ -225,8 +225,8 @@ static const char *read_member(const char *at, const char *end, struct arena *a,
 	return read_string(at + 1, end, a, &f->value.string);
 }
 
-/* Read what follows the opening brace.  True if nothing follows the closing
- * brace. */
+/* Read the members after the opening brace.  True if the text ends with the
+ * closing brace. */
 static bool read_members(const char *at, const char *end, struct record *into)
 {
 	at = skip_blanks(at);

@@ -16,9 +16,9 @@ enum {
 	NUMBER_BYTES = 64,
 };
 
-/* How many bytes from p on need no escape.  This looks at eight bytes at a
- * time, since nearly all of a log is plain; each term sets the top bit of a
- * byte that is not. */
+/* How many bytes from p on need no escape.  The loop looks at eight bytes at a
+ * time, since nearly all bytes of a log are plain.  Each term sets the top bit
+ * of a byte that is not plain. */
 static size_t plain_length(const unsigned char *p, size_t left)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* message - what a sender sent at once, and whether it is accounted for.
+/* message - one message as a sender sent it, and the rule for counting it.
  *
  * A message may become no line, one line or several lines, because rewrite_tag
  * copies records, a hook splits them, or several outputs match.  The accounting
  * equation
  *     received = written + dropped{reason} + dead_lettered + queued
- * counts messages, so exactly one party answers for each message: the first
- * sink that accepts one of its lines (the message counts as written when that
- * line is), or, if no sink accepted a line, the pipeline with `reason`. */
+ * counts messages, so each message must be counted exactly once.  The first
+ * sink that accepts one of its lines counts it: as written when the sink writes
+ * that line.  If no sink accepts a line, the pipeline counts it as dropped for
+ * `reason`. */
 #ifndef RECORD_MESSAGE_H
 #define RECORD_MESSAGE_H
 
@@ -24,7 +25,7 @@
 	X(filtered, "a filter dropped the record, as configured")          \
 	X(undecided, "a hook failed, and Dead_Letter had no room")         \
 	X(unrouted, "no output matches the tag")                           \
-	X(killed_worker, "two workers died while they processed it")       \
+	X(killed_worker, "two workers died while processing the message")  \
 	X(path_refused, "the path is empty, too long, or has '..' or NUL") \
 	X(write_failed, "the file cannot be written; the spill is full")
 

@@ -8,7 +8,7 @@
  * A key may occur twice, as in Fluent Bit, where a parser puts its fields in
  * front of those that exist.  A template uses the first of the two fields;
  * accessors, hooks and JSON use the last (record_first_at, record_last).
- * A record lives in the arena of its message and is never freed by itself. */
+ * A record lives in the arena of its message and is never freed separately. */
 #ifndef RECORD_RECORD_H
 #define RECORD_RECORD_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "record/tag_glob.h"
 
-/* On a mismatch only the last star has to match more characters: whatever an
- * earlier star could match in addition, the last one can match as well. */
+/* On a mismatch only the last star has to match more characters: if an earlier
+ * star could match more characters, the last one can match them as well. */
 bool tag_glob_matches(struct span glob, struct span tag)
 {
 	size_t g = 0, t = 0;

@@ -84,8 +84,8 @@ static bool is_low(uint32_t code)
 	return code >= 0xdc00 && code < 0xe000;
 }
 
-/* Read what follows \u, and move *at after it.  This includes the low surrogate
- * that belongs to a high one. */
+/* Read the digits after \u and, after a high surrogate, the \uHHHH of the low
+ * one.  Move *at after them. */
 static uint32_t read_u(struct span s, size_t *at)
 {
 	uint32_t code, low;
@@ -104,7 +104,8 @@ static uint32_t read_u(struct span s, size_t *at)
 	return 0x10000 + ((code - 0xd800) << 10 | (low - 0xdc00));
 }
 
-/* Read what follows a backslash, and move *at after it. */
+/* Read the escape whose backslash is before *at, and move *at after the escape.
+ */
 static uint32_t read_escape(struct span s, size_t *at)
 {
 	char letter = s.ptr[*at];

@@ -340,8 +340,8 @@ static bool read_members(struct ruby_cursor *c, struct class *k)
 	return class_add_range(c, k, first, last);
 }
 
-/* Nested classes share one buffer of members.  It is used only without nesting.
- */
+/* Nested classes share one buffer of members, which is not used if any class is
+ * nested. */
 static bool read_class(struct ruby_cursor *c, unsigned depth, struct class *k,
 		       bool *is_negative)
 {
@@ -400,7 +400,8 @@ bool ruby_put_class(struct ruby_cursor *c, bool is_caseless, struct buf *out)
 	bool ok = read_class(c, 1, &k, &is_negative);
 	if (ok && k.is_text && k.is_nested)
 		ok = ruby_fail_at(c, start,
-				  "a nested class with Unicode characters");
+				  "a nested class with Unicode characters is "
+				  "not supported");
 	if (ok && k.is_text) {
 		buf_put_text(out, is_negative ? "[^" : "[");
 		buf_put_span(out, buf_span(&members));

@@ -44,7 +44,8 @@ bool ruby_put_reference(struct ruby_cursor *, struct ruby_references *,
 			char letter, struct buf *) MUST_USE;
 
 /* Whether a back reference follows: \1 to \9, or a number that is not larger
- * than the number of groups so far.  Otherwise it is an octal number. */
+ * than the number of groups so far.  Otherwise the digits are an octal number.
+ */
 bool ruby_at_back_reference(const struct ruby_cursor *,
 			    const struct ruby_references *);
 

@@ -10,12 +10,13 @@
 
 enum { DEPTH_MAX = 200 };
 
-/* What a quantifier would repeat.  PCRE2 needs (?:) around some of it. */
+/* The kind of the last item, which a following quantifier would repeat.  PCRE2
+ * needs (?:) around some items. */
 enum last { LAST_NOTHING, LAST_ATOM, LAST_NEEDS_GROUP };
 
 struct regex_group {
-	size_t text_at;	  /* where it begins in the text */
-	unsigned closers; /* of groups opened by (?i), up to its own ) */
+	size_t text_at;	  /* where it begins in the translated text */
+	unsigned closers; /* how many ) to add for (?i), before its own */
 	bool is_caseless;
 	bool is_dotall;
 	bool is_extended;
@@ -27,7 +28,7 @@ struct scan {
 	struct ruby_references refs;
 	bool tells_apart; /* see ruby_regex.h */
 	enum last last;
-	size_t last_text_at; /* where it begins in the text */
+	size_t last_text_at; /* where that item begins in `out` */
 	size_t depth;
 	struct regex_group groups[DEPTH_MAX]; /* [0] is the whole pattern */
 };
@@ -84,7 +85,7 @@ static void note_set(struct scan *s)
 		note_wide(s);
 }
 
-/* Read what follows a backslash outside of a class. */
+/* Read the escape after a backslash outside of a class. */
 static bool put_escape(struct scan *s)
 {
 	if (at_end(s))
@@ -138,7 +139,7 @@ static bool put_escape(struct scan *s)
 		buf_put_char(s->out, '\\');
 		buf_put_char(s->out, (char)letter);
 		return true;
-	default: /* the letter itself; to PCRE2 it may mean something */
+	default: /* the letter itself; \LETTER may mean something to PCRE2 */
 		if (!isalnum(letter) && letter < 0x80)
 			buf_put_char(s->out, '\\');
 		buf_put_char(s->out, (char)letter);
@@ -167,8 +168,8 @@ static void put_options(struct scan *s)
 		   i && m ? "" : "-", i ? "" : "i", m ? "" : "s");
 }
 
-/* "(?imx-imx)" holds up to the end of the surrounding group, also beyond a |,
- * as "(?imx-imx:" would. */
+/* "(?imx-imx)" applies up to the end of the surrounding group, even beyond a |,
+ * like "(?imx-imx:". */
 static bool open_options(struct scan *s)
 {
 	struct regex_group now = *top(s);
@@ -477,7 +478,7 @@ bool ruby_regex_read(struct span source, bool in_characters,
 	if (ok && s.refs.has_names && s.refs.has_numbers)
 		ok = ruby_fail_at(&s.in, s.refs.number_at,
 				  "a numbered reference in a pattern with "
-				  "named groups");
+				  "named groups (write \\k<name>)");
 	if (ok && s.depth > 0)
 		ok = fail(&s, "a group without its )");
 	return ok;

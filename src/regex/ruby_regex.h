@@ -4,8 +4,8 @@
  *     /^(?<a>\h{2}+)[x[yz]]/i
  *     (?i-s:^(?<n0>(?:[\x{30}-\x{39}..]{2})+)[\x{58}-\x{5a}\x{78}-\x{7a}])
  *
- * PCRE2's group names must be short and ASCII, so groups are called n0, n1, ...
- * there, and `names` has their names in Ruby.
+ * PCRE2's group names must be short and ASCII, so the result calls the groups
+ * n0, n1, ..., and `names` has their names in Ruby.
  *
  * The result means the same to PCRE2 with PCRE2_MULTILINE and PCRE2_NEWLINE_LF,
  * and
@@ -13,9 +13,10 @@
  * - with PCRE2_NO_AUTO_CAPTURE if has_names: plain groups do not capture.
  *
  * Matching bytes is faster and never stops at broken UTF-8, and for [^ ]* or .*
- * it gives the same result as matching characters.  If it does not, as for ..$
- * or [[:alpha:]], tells_apart says that text beyond ASCII must be matched by
- * the same pattern in characters.  A pattern that names such characters always
+ * it gives the same result as matching characters.  If the results can differ,
+ * as for ..$ or [[:alpha:]], tells_apart is set.  The caller must then
+ * translate the pattern a second time, with in_characters, and use that result
+ * for text beyond ASCII.  A pattern that names characters beyond ASCII always
  * matches characters. */
 #ifndef REGEX_RUBY_REGEX_H
 #define REGEX_RUBY_REGEX_H
@@ -36,7 +37,8 @@ struct ruby_regex {
 	bool tells_apart; /* matching bytes differs from characters */
 };
 
-/* `source` may have /slashes/imx around it.  False on an error. */
+/* `source` may have /slashes/imx around it.  With in_characters, the pattern
+ * always matches characters.  False on an error. */
 bool ruby_regex_read(struct span source, bool in_characters,
 		     struct ruby_regex *, struct err *) MUST_USE;
 

@@ -387,11 +387,13 @@ static void a_syntax_error_is_reported_with_its_position(void **state)
 		{"(?|a)", "an unknown kind of group at offset 2"},
 		{"a\\", "nothing follows the \\ at offset 2"},
 		{"(?<x>a)\\1",
-		 "a numbered reference in a pattern with named groups at offset 8"},
+		 "a numbered reference in a pattern with named groups "
+		 "(write \\k<name>) at offset 8"},
 		{"\\M-a", "\\M- is not supported at offset 1"},
 		{"\\u12", "\\uHHHH expected at offset 1"},
 		{"\xc3\xa9[a[\xc3\xa9]]",
-		 "a nested class with Unicode characters at offset 3"},
+		 "a nested class with Unicode characters is not "
+		 "supported at offset 3"},
 		{"\\u3042\\x80", "a byte above \\x7f in a pattern with Unicode "
 				 "characters (write \\uHHHH) at offset 8"},
 		{"\\u3042\\200", "a byte above \\177 in a pattern with Unicode "
