@@ -3,7 +3,7 @@
  * become text in Lua 5.4 as they did in LuaJIT.
  *
  * Lua 5.4 appends the float 5.0 as "5.0", LuaJIT as "5", and nothing in Lua 5.4
- * can change that for the operator `..`.  So it becomes a call:
+ * can change that for the operator `..`.  So `..` becomes a call:
  *
  *     path = dir .. ms/1000 .. f()
  *     path = sluiced_concat("dir,,,", dir, ms/1000, (f()))

@@ -89,8 +89,9 @@ static int ipairs(lua_State *L)
 static int push_chunk(lua_State *L, struct span script, const char *name,
 		      int environment)
 {
-	/* First the original, so that messages quote the user's own text.  Text
-	 * only: Lua does not verify bytecode, which could do anything. */
+	/* Compile the original first, so that messages quote the user's own
+	 * text.  Accept only text: Lua does not verify bytecode, which could do
+	 * anything. */
 	int status = luaL_loadbufferx(L, script.ptr, script.len, name, "t");
 	if (status != LUA_OK)
 		return status;
@@ -110,8 +111,8 @@ static int push_chunk(lua_State *L, struct span script, const char *name,
 	return LUA_OK;
 }
 
-/* Called with a function: returns the concatenation of the pieces that it
- * returns. */
+/* Called with a function: returns the concatenation of the pieces that this
+ * function returns. */
 static int read_pieces(lua_State *L)
 {
 	luaL_Buffer b;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lua_library - Lua's functions as a script for LuaJIT knows them.
+/* lua_library - Lua's functions as a script for LuaJIT expects them.
  *
  * Numbers: they become text as in LuaJIT, see lua_number.  Where a position or
  * a count is expected, a fraction is cut off instead of rejected.  load, and

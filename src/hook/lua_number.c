@@ -143,7 +143,7 @@ static int print(lua_State *L)
 }
 
 /* Push the number of "nan", "inf" or "0b101", which LuaJIT accepts.  False if
- * the text is none of them. */
+ * the text is not one of these. */
 static bool push_unusual(lua_State *L, const char *text)
 {
 	static const char blanks[] = " \f\n\r\t\v";
@@ -217,7 +217,8 @@ static int to_number(lua_State *L)
 	return 1;
 }
 
-/* The i-th of the names, which a comma ends each. */
+/* Push the i-th name, as " (NAME)", or return "" if it is empty.  A comma
+ * follows each name. */
 static const char *push_name(lua_State *L, const char *names, int i)
 {
 	const char *name = names;
@@ -241,8 +242,8 @@ static bool has_concat(lua_State *L, int index)
 	return luaL_getmetafield(L, index, "__concat") != LUA_TNIL;
 }
 
-/* From right to left, as the operator does, for operands that may have
- * metamethods. */
+/* Concatenate operands that may have metamethods, from right to left, as the
+ * operator does. */
 static int concat_any(lua_State *L)
 {
 	int last = lua_gettop(L);

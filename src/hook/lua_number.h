@@ -36,8 +36,9 @@ void lua_number_to_text(lua_State *, int index);
  * may return any value.  May raise. */
 void lua_number_tostring(lua_State *, int index);
 
-/* A function for `..`, see lua51_source: the operands follow their names, which
- * a comma ends each and which are for the message of an error. */
+/* A function for `..`, see lua51_source.  The first argument has the names of
+ * the operands for error messages, each followed by a comma.  The operands
+ * follow. */
 int lua_number_concat(lua_State *);
 
 /* Once for each state: replace tostring, tonumber and print.  May raise. */

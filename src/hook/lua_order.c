@@ -38,7 +38,7 @@ void lua_order_keep(struct lua_order *o, lua_State *L, int index,
 	lua_pop(L, 1);
 }
 
-/* The map that the table was, or NULL. */
+/* The map from which the table was made, or NULL. */
 static const struct record *map_of(const struct lua_order *o, lua_State *L,
 				   int index)
 {

@@ -3,7 +3,7 @@
  *
  * A table of Lua has no order.  So each map that becomes a table in a call
  * leaves its keys here, and a table that is read back gets the order of the map
- * that it was:
+ * from which it was made:
  *
  *     {"z":1,"b":2,"a":3}  ->  t.b = nil; t.n = 4  ->  {"z":1,"a":3,"n":4}
  *
@@ -33,8 +33,8 @@ void lua_order_setup(struct lua_order *, lua_State *);
 /* Forget all tables: a call starts. */
 void lua_order_reset(struct lua_order *, lua_State *);
 
-/* Remember that the table at `index`, which counts from 1, was a map with the
- * fields of this record.  Their keys must last until the call ends. */
+/* Remember that the table at `index`, which counts from 1, was made from a map
+ * with the fields of this record.  Their keys must last until the call ends. */
 void lua_order_keep(struct lua_order *, lua_State *, int index,
 		    const struct record *map);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A backtracking matcher.  match() follows the pattern item by item and calls
- * itself where it may have to come back: for a group and for a repeated item.
- * Each comparison of a character spends a part of the budget. */
+ * itself where it may have to try again from an earlier place: for a group and
+ * for a repeated item.  Each comparison of a character spends a part of the
+ * budget. */
 #include "hook/lua_pattern.h"
 
 #include <ctype.h>
@@ -217,14 +218,15 @@ static const char *end_capture(struct lua_pattern *m, const char *s,
 	return found;
 }
 
-/* %1 to %9: the end of the same text again, or NULL. */
+/* %1 to %9: if the text of that capture follows, return its end, otherwise
+ * NULL. */
 static const char *match_capture(struct lua_pattern *m, const char *s,
 				 char digit)
 {
 	int i = digit - '1';
 	if (i < 0 || i >= m->level || m->captures[i].length == CAPTURE_OPEN)
 		luaL_error(m->L, "invalid capture index");
-	/* As in LuaJIT, a position is longer than any text. */
+	/* As in LuaJIT, a position capture counts as longer than any text. */
 	size_t length = (size_t)m->captures[i].length;
 	if ((size_t)(text_end(m) - s) < length)
 		return NULL;

@@ -35,8 +35,8 @@ void lua_pattern_init(struct lua_pattern *, lua_State *, struct span text,
  * up. */
 const char *lua_pattern_match(struct lua_pattern *, const char *at);
 
-/* Push the i-th capture of the last match, which began and ended there.
- * Without captures, the 0-th is the whole match.  May raise. */
+/* Push the i-th capture of the last match, which began at `at` and ended at
+ * `end`.  Without captures, the 0-th is the whole match.  May raise. */
 void lua_pattern_push(struct lua_pattern *, int i, const char *at,
 		      const char *end);
 

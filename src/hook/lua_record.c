@@ -22,8 +22,8 @@
 #include "record/record.h"
 
 enum {
-	/* Of the values that one call may assign in the view; overwritten
-	 * values count, too. */
+	/* The limit for the values that one call may assign in the view.
+	 * Overwritten values count, too. */
 	VIEW_BYTES_MAX = 64 * 1024,
 };
 
@@ -68,7 +68,8 @@ bool lua_record_revive(struct lua_record *rs, lua_State *L, int index)
  * this makes an ordinary table of it and returns NULL, or raises an error. */
 static struct record *view_of(struct lua_record *rs, lua_State *L)
 {
-	/* A script gets these functions with debug.getmetatable. */
+	/* A script can get these functions with debug.getmetatable and call
+	 * them with any value. */
 	luaL_checktype(L, 1, LUA_TTABLE);
 	if (lua_topointer(L, 1) == rs->proxy)
 		return rs->view;
@@ -180,8 +181,9 @@ static int next_field(struct lua_record *rs, lua_State *L)
 {
 	struct record *view = rs->view;
 	size_t at = 0;
-	/* New fields move to the table, and later ones start there.  In the
-	 * view, a hook that adds a field at each step would never end. */
+	/* New fields move to the table, and later ones start there.  If they
+	 * stayed in the view, a loop that adds a field at each step would never
+	 * end. */
 	if (!rs->is_walked) {
 		lua_record_move_fields(rs, L, 1, rs->given);
 		view->count = rs->given;
@@ -277,8 +279,8 @@ static int raw_set(lua_State *L)
 	return 1;
 }
 
-/* A record shows no metatable, because scripts that copy a record copy that
- * as well. */
+/* A record shows no metatable, because scripts that copy a record would copy
+ * the metatable as well. */
 static int get_metatable(lua_State *L)
 {
 	struct lua_record *rs = records_of(L);

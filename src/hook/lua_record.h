@@ -10,13 +10,15 @@
  *
  * The proxy is an ordinary Lua table that starts empty.  Its metatable looks up
  * missing keys in the view, so that a hook only pays for the fields it touches.
- * Each field lives in one of the two.  An assigned text, number or boolean goes
- * into the view; most hooks need no more, and their table stays empty (this
- * saves 1,200 of 7,500 instructions per call).  Other values, a map or array as
- * soon as the hook looks at it, and values for which the view has no room move
- * into the table, which leaves a null in the view.  So a field that has moved
- * and is no longer in the table was removed.  next, pairs, rawget and rawset
- * know this.
+ * Each field lives in either the view or the table.  A text, number or boolean
+ * that the hook assigns goes into the view.  Most hooks need no more, and their
+ * table stays empty (this saves 1,200 of 7,500 instructions per call).  Three
+ * kinds of values move into the table, which leaves a null in the view:
+ * - other assigned values;
+ * - a map or array as soon as the hook looks at it;
+ * - an assigned value for which the view has no room.
+ * So a field that has moved and is no longer in the table was removed by the
+ * hook.  next, pairs, rawget and rawset take all this into account.
  *
  * The way back: the fields of the table replace those of the view, and new
  * fields follow, sorted by name; the same holds for maps within it, see

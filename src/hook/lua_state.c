@@ -11,8 +11,8 @@
  * The script asks for too much memory: alloc returns NULL, and Lua raises
  * LUA_ERRMEM; a full garbage collection follows.
  * The timer cannot be created: calls run without a time limit, which is logged.
- * A script replaces the error handler (xpcall): it is skipped once time is up.
- */
+ * A script replaces the error handler (xpcall): that handler is skipped once
+ * the time is up. */
 #include "hook/lua_state.h"
 
 #include <errno.h>

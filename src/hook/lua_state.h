@@ -63,8 +63,8 @@ bool lua_state_find(struct lua_state *, const char *path, const char *call,
 enum lua_outcome lua_state_call(struct lua_state *, lua_CFunction function,
 				void *data, const char **message);
 
-/* The same at set-up, with the longer time limit.  It leaves no timer behind,
- * so that another thread may make the calls.  False with *e set. */
+/* The same at set-up, with the longer time limit.  The timer is deleted at the
+ * end, so that another thread may make the calls.  False with *e set. */
 bool lua_state_setup(struct lua_state *, lua_CFunction function, void *data,
 		     struct err *) MUST_USE;
 

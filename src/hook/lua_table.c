@@ -169,7 +169,7 @@ static void put_in_order(lua_State *L, lua_Integer i, lua_Integer j,
 }
 
 /* Move items that are less than the pivot, which is on top of the stack and at
- * upper - 1, before all others.  Returns the place between the two. */
+ * upper - 1, before all others.  Returns the pivot's new place. */
 static lua_Integer partition(lua_State *L, lua_Integer lower, lua_Integer upper,
 			     size_t *steps)
 {

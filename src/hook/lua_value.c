@@ -181,8 +181,8 @@ bool lua_value_shape(struct lua_reader *reader, lua_State *L, int index,
 		if (key > 0 && (uint64_t)key > out->length)
 			out->length = (uint64_t)key;
 	}
-	/* Keys that are lost take a byte each, so that a table with many of
-	 * them cannot be read again and again. */
+	/* Keys that are lost take a byte each, so that a result that contains
+	 * one large table many times reaches the limit. */
 	if (out->length > 0)
 		return lua_value_take_room(reader, out->length,
 					   sizeof(struct value)) &&
@@ -255,7 +255,7 @@ bool lua_value_read(struct lua_reader *reader, lua_State *L, struct value *out)
 		struct field *f = out->fields, *end = f + out->count;
 		lua_pushnil(L);
 		for (; lua_next(L, top); f++) {
-			if (f == end) /* a finaliser has added a field */
+			if (f == end) /* only a finaliser could add a field */
 				return refuse(reader,
 					      "the result changes while it is "
 					      "read");

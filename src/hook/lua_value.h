@@ -58,7 +58,7 @@ struct lua_reader {
 	/* While a value is read: */
 	size_t room_bytes;
 	unsigned depth;
-	const char *why; /* the reason after a false */
+	const char *why; /* why the last function returned false */
 };
 
 struct lua_shape {

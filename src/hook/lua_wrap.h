@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lua_wrap - replace a C function of Lua by one that adjusts its arguments.
  *
- * The new function looks at its arguments and then becomes the original one, in
- * the same place on the stack.  So error messages name the right function and
- * argument, and a call costs little more than before. */
+ * The new function adjusts its arguments and then runs the original one in the
+ * same stack frame.  So error messages name the right function and argument,
+ * and a call costs little more than before. */
 #ifndef HOOK_LUA_WRAP_H
 #define HOOK_LUA_WRAP_H
 
@@ -20,8 +20,8 @@ void lua_wrap_replace(lua_State *, const char *library, const char *name,
  * or the largest integer.  Any other value stays as it is. */
 void lua_wrap_truncate(lua_State *, int index);
 
-/* Call the original function with the arguments of the running one.  It must be
- * a C function without upvalues. */
+/* Call the original function with the arguments of the running one.  The
+ * original must be a C function without upvalues. */
 static inline int lua_wrap_original(lua_State *L)
 {
 	return lua_tocfunction(L, lua_upvalueindex(1))(L);

@@ -26,7 +26,7 @@ struct decoded {
 static bool decode_json(struct decode_field *d, struct span text,
 			const struct record *r, struct record **into)
 {
-	/* As in Fluent Bit, text after other white space is not JSON. */
+	/* As in Fluent Bit, only spaces may precede the JSON. */
 	while (text.len > 0 && text.ptr[0] == ' ')
 		text = span_make(text.ptr + 1, text.len - 1);
 	if (text.len == 0 || text.ptr[0] != '{')

@@ -49,7 +49,7 @@ struct decode_field *decode_field_new(const struct decode_rule *, size_t count);
 /* NULL is allowed. */
 void decode_field_free(struct decode_field *);
 
-/* Decode the record's fields; added fields follow them. */
+/* Decode the record's fields.  Added fields are appended. */
 void decode_field_apply(struct decode_field *, struct record *);
 
 #endif

@@ -31,16 +31,16 @@ struct typed { /* one entry of Types */
 struct parser {
 	char *name;
 	enum parser_format format;
-	struct json_reader *json; /* PARSER_JSON, else NULL */
-	struct pattern *pattern;  /* PARSER_REGEX, else NULL */
+	struct json_reader *json; /* PARSER_JSON; otherwise NULL */
+	struct pattern *pattern;  /* PARSER_REGEX; otherwise NULL */
 	struct group *groups;	  /* the named groups */
 	size_t group_count;
 	bool keep_empty;
 	bool no_bare_keys;
 	struct typed *types;
 	size_t type_count;
-	struct time_format *time; /* NULL: without Time_Format */
-	char *time_format;	  /* NULL: without */
+	struct time_format *time; /* NULL: no Time_Format */
+	char *time_format;	  /* NULL: no Time_Format */
 	char *time_key;
 	bool time_keep;
 	struct decode_field *decode; /* or NULL */
@@ -264,8 +264,8 @@ static enum parser_verdict apply_regex(struct parser *p, struct span text,
 	return PARSER_no_match;
 }
 
-/* Add a pair of LTSV or logfmt.  False if it is the time and does not fit the
- * format. */
+/* Add a pair of LTSV or logfmt.  False if the pair is the time and does not fit
+ * Time_Format. */
 static bool add_pair(struct parser *p, struct span key, struct span text,
 		     struct value value, int64_t now_ns, struct record *into)
 {

@@ -5,8 +5,8 @@
  * Format regex yields the named groups that took part in the match and are not
  * empty, in the order of their definition.  Format json reads one object (see
  * json.h).  Formats ltsv and logfmt read the pairs of one line.  Inputs and the
- * filter "parser" use it.  For the pipeline thread only, because it keeps the
- * state of its last match. */
+ * filter "parser" use parsers.  For the pipeline thread only, because a parser
+ * keeps the state of its last match. */
 #ifndef PARSE_PARSER_H
 #define PARSE_PARSER_H
 
@@ -49,7 +49,7 @@ struct parser_opts {
 	enum parser_format format;
 	const char *regex;	      /* PARSER_REGEX */
 	bool keep_empty;	      /* PARSER_REGEX: keep empty groups */
-	bool no_bare_keys;	      /* PARSER_LOGFMT: they do not match */
+	bool no_bare_keys;	      /* PARSER_LOGFMT: each key needs an = */
 	const char *time_key;	      /* NULL: "time" */
 	struct time_format_opts time; /* .format NULL: without a time */
 	bool time_keep;
@@ -63,8 +63,8 @@ struct parser_opts {
 /* X(name, help): the result for a text. */
 #define PARSER_VERDICTS(X)                                               \
 	X(parsed, "parsed")                                              \
-	X(no_match, "no match of the regular expression, or no pair")    \
-	X(bad_pair_time, "ltsv or logfmt whose time does not fit")       \
+	X(no_match, "the regex does not match, or there is no pair")     \
+	X(bad_pair_time, "ltsv or logfmt with a time that does not fit") \
 	X(match_limit, "the regular expression reached its match limit") \
 	X(json_cut, "JSON that ends too early")                          \
 	X(json_broken, "not JSON")                                       \
@@ -82,8 +82,9 @@ enum parser_verdict {
  * static; never NULL. */
 const char *parser_verdict_name(enum parser_verdict);
 
-/* Make a parser for parser_set_give, which is the only way to free it.  NULL on
- * failure; *wrong is then the key of the configuration that is wrong. */
+/* Make a parser.  The caller must give it to a parser set, which frees it.
+ * NULL on failure; *wrong is then the key of the configuration that is wrong.
+ */
 struct parser *parser_new(const struct parser_opts *, const char **wrong,
 			  struct err *);
 
@@ -95,14 +96,17 @@ const char *parser_time_format(const struct parser *);
 
 /* Append the fields of the text to `into`, which must have no fields, and set
  * its time if the text has one.  now_ns gives the year if the text has none.
- * On any answer but PARSER_parsed, `into` is unchanged.  The text must live as
+ * On any verdict but PARSER_parsed, `into` is unchanged.  The text must live as
  * long as the record.
  *
- * If a time does not fit its format, the record keeps its own time, the field
- * with the time is left out (with json it stays), and *bad_time is its text,
- * which lives as long as the record; else the ptr of *bad_time is NULL.  With
- * ltsv and logfmt, the answer is then PARSER_bad_pair_time, as in Fluent Bit,
- * so that another parser can be tried. */
+ * If the text has a time that does not fit Time_Format:
+ * - With ltsv and logfmt, the verdict is PARSER_bad_pair_time, as in Fluent
+ *   Bit, so that another parser can be tried.
+ * - With regex and json, the verdict is PARSER_parsed, the record keeps the
+ *   time that it had, and *bad_time is the text of the time, which lives as
+ *   long as the record.  Regex leaves out the field with the time, json keeps
+ *   it.
+ * In all other cases the ptr of *bad_time is NULL. */
 enum parser_verdict parser_apply(struct parser *, struct span text,
 				 int64_t now_ns, struct record *into,
 				 struct span *bad_time);
@@ -113,8 +117,9 @@ struct parser_set *parser_set_new(void);
 /* NULL is allowed. */
 void parser_set_free(struct parser_set *);
 
-/* Give the parser to the set.  It replaces and frees one of the same name, so
- * give the built-in parsers first. */
+/* Give the parser to the set.  If the set has a parser of the same name, the
+ * new one replaces it and the old one is freed, so give the built-in parsers
+ * first. */
 void parser_set_give(struct parser_set *, struct parser *);
 
 /* NULL if there is no parser of that name. */

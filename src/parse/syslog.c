@@ -79,7 +79,7 @@ static void add(struct record *r, struct span key, struct span text)
 		record_add(r, key, value_string(text));
 }
 
-/* RFC 5424's nil value "-" is not a value. */
+/* In RFC 5424, "-" stands for a missing value. */
 static void add_unless_nil(struct record *r, struct span key, struct span text)
 {
 	if (!span_equals(text, SPAN("-")))
@@ -210,8 +210,8 @@ static bool is_host(struct span word)
 }
 
 /* A relay may put its own name for the sender in front: "RELAYED HOST TAG: ".
- * Two words and a colon may also be plain text, so either the message must be
- * JSON, or both words the same name. */
+ * Two words and a tag may also be plain text.  So this form is accepted only if
+ * the message starts with { or if both words are the same name. */
 static bool take_relayed_tag(struct syslog_cursor *c, struct span *host,
 			     struct span *ident, struct span *pid)
 {
@@ -255,7 +255,7 @@ static void parse_bsd_rest(struct syslog_cursor c, struct record *r)
 }
 
 /* Read RFC 3164, also with the ISO time that rsyslog writes.  If there is no
- * time, all of it is the message (RFC 3164 4.3.3). */
+ * time, everything after the PRI is the message (RFC 3164 4.3.3). */
 static enum syslog_verdict parse_bsd(struct syslog_parser *p,
 				     struct syslog_cursor c, int64_t now_ns,
 				     struct record *r)

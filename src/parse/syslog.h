@@ -13,8 +13,8 @@
  * and leaves out missing and empty ones and the nil value "-": pri, time, host,
  * ident, pid, (RFC 5424: msgid, extradata), message.  Without "TAG: ",
  * everything after the time is the message; without a time, everything after
- * the PRI.  A trailing newline or NUL is not part of it.  The fields are spans
- * of the text; nothing is copied. */
+ * the PRI.  A trailing newline or NUL is not part of the message.  The fields
+ * are spans of the text; nothing is copied. */
 #ifndef PARSE_SYSLOG_H
 #define PARSE_SYSLOG_H
 

@@ -20,15 +20,15 @@ enum {
 
 struct cached {
 	size_t len;   /* 0: unused */
-	int64_t hour; /* of now, because the year and day depend on it */
+	int64_t hour; /* of now_ns, which decides the year and day */
 	int64_t ns;
 	char text[CACHED_BYTES_MAX];
 };
 
 struct time_format {
-	char *format; /* as time_parts wants it */
+	char *format; /* expanded for time_parts */
 	bool has_offset;
-	bool is_local; /* read in the zone of TZ if nothing gives another */
+	bool is_local; /* times without a zone are in the zone of TZ */
 	bool is_lenient;
 	bool skips_blanks; /* before the text */
 	int32_t offset_s;
@@ -81,8 +81,9 @@ static int64_t seconds_of(const struct time_format *f,
 	return wall_s - (p->has_offset ? p->offset_s : f->offset_s);
 }
 
-/* The latest year that puts the time at most a day after now: a clock or a zone
- * may be wrong by so much, and a line that is older was late. */
+/* The latest year that puts the time at most a day after now.  The sender's
+ * clock or zone may be wrong by up to a day.  Apart from that, a time lies in
+ * the past, because a line can arrive late but not early. */
 static int64_t with_year(const struct time_format *f,
 			 const struct time_parts *p, int this_year,
 			 int64_t now_s)
@@ -177,8 +178,9 @@ static bool expand(const char *format, struct buf *out, struct err *e)
 			continue;
 		}
 		char conversion = *++at;
+		/* E and O ask for another form, which the C locale lacks. */
 		if (conversion == 'E' || conversion == 'O')
-			conversion = *++at; /* of the locale, which is C */
+			conversion = *++at;
 		const char *expansion = expansion_of(conversion);
 		if (expansion != NULL) {
 			buf_put_text(out, expansion);
@@ -200,7 +202,8 @@ static bool expand(const char *format, struct buf *out, struct err *e)
 	return true;
 }
 
-/* To strptime, a Z at the end is only a letter; everybody else means UTC. */
+/* To strptime, a Z at the end is only a letter, but in practice it means UTC.
+ */
 static bool ends_in_utc(const char *format)
 {
 	size_t len = strlen(format);
@@ -259,7 +262,8 @@ void time_format_free(struct time_format *f)
 	free(f);
 }
 
-/* Whether the text fits, with Time_Strict off at least up to its date. */
+/* Whether the text fits the format.  With Time_Strict off, it need fit only up
+ * to its date. */
 static bool fits(const struct time_format *f, struct span text,
 		 struct time_parts *p)
 {

@@ -4,14 +4,15 @@
  *     %b %d %H:%M:%S      Nov  1 23:59:58        no year, no zone
  *     %Y-%m-%dT%H:%M:%S.%L%z                     %L: 1 to 9 digits
  *
- * This file alone decides what a text leaves open:
+ * If a text leaves out the year, the date or the zone, only this module decides
+ * which one is meant:
  * - without a year: the latest year that puts the time at most one day after
  *   `now_ns`, so a line of 31 December read on 1 January belongs to last year;
  *   without a date: the nearest day;
- * - without a zone: the offset or zone of the opts, else the zone in TZ at the
- *   start of the process, else UTC. A format that ends in %SZ or %LZ means UTC.
- *   %Z accepts the names of TZ's zone and well-known ones; other names only if
- *   the opts have an offset.
+ * - without a zone: the offset or zone of the opts; without these, the zone
+ *   that `local` of the opts chooses.  A format that ends in %SZ or %LZ means
+ *   UTC.  %Z accepts the names of TZ's zone and well-known ones; other names
+ *   only if the opts have an offset.
  *
  * Text after the end of the format is ignored, as in Fluent Bit.  The results
  * for the last few texts are cached. */
@@ -29,7 +30,7 @@ struct time_format;
 
 /* The zone if neither the text nor the opts have one. */
 enum time_local {
-	TIME_LOCAL_TZ,	   /* the zone of TZ if it is set, else UTC */
+	TIME_LOCAL_TZ,	   /* the zone of TZ if TZ is set, otherwise UTC */
 	TIME_LOCAL_SYSTEM, /* the system's zone */
 	TIME_LOCAL_UTC,
 };

@@ -138,7 +138,8 @@ static bool read_offset(struct time_cursor *c, struct time_parts *p)
 	return p->has_offset;
 }
 
-/* A name of TZ's own zone has the meaning that it has there. */
+/* A name of TZ's zone needs no offset here: times without an offset are in that
+ * zone. */
 static bool read_zone_name(const struct time_parts_opts *o,
 			   struct time_cursor *c, struct time_parts *p)
 {
@@ -170,7 +171,7 @@ static bool read_half_day(struct time_cursor *c, struct time_parts *p)
 	return true;
 }
 
-/* Skip a year of weeks: it may be given but is not used. */
+/* Skip %G, the year of an ISO week, which is not used. */
 static bool skip_digits(struct time_cursor *c)
 {
 	const char *start = c->at;

@@ -15,7 +15,7 @@
 enum {
 	S_PER_DAY = 86400,
 	S_PER_WEEK = 7 * S_PER_DAY,
-	YEARS = 150, /* changes of offset are looked up from 1970 on */
+	YEARS = 150, /* from 1970 on, for which changes are known */
 };
 
 struct change {
@@ -41,7 +41,7 @@ static const struct named offsets[] = {
 	{NULL, 0},
 };
 
-/* Common names; if a name has several meanings, the most common one. */
+/* Common names, each with its most common meaning. */
 static const struct named names[] = {
 	{"AKST", -540}, {"AKDT", -480}, {"HST", -600}, {"HADT", -540},
 	{"AST", -240},	{"ADT", -180},	{"NST", -210}, {"NDT", -150},
