@@ -38,7 +38,7 @@ struct chain {
 	struct chained_filter *filters;
 	size_t count;
 	_Atomic(const char *) working; /* the name of the filter at work */
-	size_t number; /* of sections so far, also of filters left out */
+	size_t number; /* of sections so far, including filters left out */
 };
 
 /* An unfinished record, and the filter at which it continues. */
@@ -116,7 +116,7 @@ static bool get_match(struct conf_section *s, struct tag_match *match,
 	       conf_err_in(s, "Match_Regex", e);
 }
 
-/* Only these two words switch a filter off, as in Fluent Bit 5. */
+/* Only "false" and "0" switch a filter off, as in Fluent Bit 5. */
 static bool get_active(struct conf_section *s, bool *is_active, struct err *e)
 {
 	const char *text = "true";
@@ -284,7 +284,7 @@ static bool on_restart(struct emit *emit, struct record *record)
 static void end(struct record *record, enum drop_reason why)
 {
 	struct message *m = record->message;
-	/* A message with an undecided record is a dead letter. */
+	/* A message with an undecided record becomes a dead letter. */
 	if (m != NULL && m->reason != DROP_undecided)
 		m->reason = why;
 }

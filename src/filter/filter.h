@@ -87,7 +87,8 @@ struct filter_stats {
 	uint64_t records_total;	  /* given to it */
 	uint64_t dropped_total;	  /* FILTER_DROP */
 	uint64_t undecided_total; /* FILTER_UNDECIDED */
-	uint64_t added_total;	  /* next() calls beyond the record given */
+	uint64_t added_total;	  /* next() calls, not counting one
+				   * that replaces the given record */
 	uint64_t restarted_total; /* restart() that the chain accepted */
 	uint64_t refused_total;	  /* restart() that the chain refused */
 	uint64_t failures[FILTER_FAILURES_MAX];

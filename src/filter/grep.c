@@ -85,7 +85,7 @@ static struct accessor *read_key(const char *text, size_t len, struct err *e)
 	return a;
 }
 
-/* On failure close_filter frees what exists of the rule. */
+/* On failure close_filter frees the parts of the rule that exist. */
 static bool read_rule(struct grep_rule *rule, const char *text, struct err *e)
 {
 	size_t len = strcspn(text, " ");

@@ -28,8 +28,8 @@ const struct conf_key_spec filter_common_keys[] = {
 	{"Active", CONF_BOOL, .default_text = "true",
 	 .help = "With false or 0, the section is checked but the filter does "
 		 "not run."},
-	{"Log_Level", .ignored = "Log_Level of [SERVICE] holds for all of "
-				 "sluiced"},
+	{"Log_Level", .ignored = "Log_Level of [SERVICE] applies to all "
+				 "of sluiced"},
 	{"log_suppress_interval", .ignored = "sluiced limits the rate of "
 					     "repeated log lines itself"},
 	{.name = NULL},

@@ -125,8 +125,9 @@ struct lua_filter {
 	struct lua_records result;
 };
 
-/* Whether the record that the hook returned is used nevertheless.  A time that
- * should be a table must be one, as in Fluent Bit. */
+/* Whether the record that the hook returned is used in spite of this failure.
+ * With Time_As_Table, a bad time makes the whole result invalid, as in Fluent
+ * Bit. */
 static bool keeps_result(const struct lua_filter *f, enum lua_failure failure)
 {
 	return failure == FAILURE_bad_time && !f->dead_letters &&
@@ -214,7 +215,7 @@ static bool read_time(struct lua_filter *f, lua_State *L, int index, int given)
 	return true;
 }
 
-/* Most records have the tag of the record before. */
+/* Most records have the same tag as the previous one. */
 static void push_tag(struct lua_filter *f, lua_State *L, struct span tag)
 {
 	if (f->tag_ref != LUA_NOREF && span_equals(f->tag, tag)) {
@@ -238,7 +239,8 @@ static void read_answer(struct lua_filter *f, lua_State *L)
 							       : CODE_UNKNOWN;
 	if (f->code != CODE_NEW && f->code != CODE_NEW_RECORD)
 		return;
-	/* The table must be one even if code 2 ignores its time. */
+	/* With Time_As_Table, the time must be a table even if code 2 ignores
+	 * it. */
 	bool has_time = f->code == CODE_NEW || f->time_as_table;
 	f->is_time_good = !has_time || read_time(f, L, TIME_BACK, TIME);
 	if (f->code == CODE_NEW_RECORD)

@@ -9,7 +9,7 @@
  * order of their lines; each rule works on the result of the previous one.
  * If a key occurs several times, a rule applies to all fields with that key.  A
  * rule that would be ambiguous, such as a copy of two fields, does nothing.
- * If a regex reaches its match limit, it is counted and does not match. */
+ * A regex that reaches its match limit is counted and does not match. */
 #include "filter/kinds.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The filter "parser": parse the text of a field and put the fields found in
- * front.
+/* The filter "parser": parse the text of a field and put the parsed fields in
+ * front of the others.
  *
  *     message={"a":1} ident=h   ->   a=1 ident=h      with Reserve_Data
  *                               ->   a=1              without it
@@ -31,7 +31,7 @@
 #include "record/message.h"
 #include "record/record.h"
 
-/* The parser's verdicts, and what else can go wrong. */
+/* The parser's verdicts, then the filter's own failures. */
 enum {
 	KEY_MISSING = PARSER_VERDICT_COUNT,
 	BAD_TIME,

@@ -12,9 +12,10 @@
  *
  * If the composed tag is empty, no Match could ever match it, so the record
  * passes unchanged and is counted.
- * If the chain refuses the copy, because this filter made the record or it was
- * restarted too often, the record continues with the tag that it has.
- * If a regex reaches its match limit, it is counted and does not match. */
+ * If the chain refuses the copy, because this filter restarted the record
+ * before or because the record was restarted too often, the record continues
+ * with the tag that it has.
+ * A regex that reaches its match limit is counted and does not match. */
 #include "filter/kinds.h"
 
 #include <assert.h>
@@ -46,7 +47,7 @@ static_assert(sizeof failures / sizeof failures[0] <= FILTER_FAILURES_MAX + 1,
 enum { ARG_KEY, ARG_REGEX, ARG_NEW_TAG, ARG_KEEP, ARG_COUNT };
 
 static const char no_buffer[] =
-	"sluiced restarts a record in the chain and never buffers it here";
+	"sluiced restarts a record in the chain at once, without a buffer";
 
 static const struct conf_key_spec keys[] = {
 	{"Rule", CONF_WORDS, .is_required = true, .is_repeatable = true,
@@ -123,7 +124,7 @@ static bool split_rule(struct buf args[static ARG_COUNT],
 	return true;
 }
 
-/* On failure close_filter frees what exists of the rule. */
+/* On failure close_filter frees the parts of the rule that exist. */
 static bool read_rule(struct rewrite_rule *rule,
 		      struct buf args[static ARG_COUNT], struct err *e)
 {

@@ -2,7 +2,7 @@
 /* format - the contract of an output format, which turns a record into a line.
  *
  * A format is one file with one `const struct format_ops` and one row in
- * output/kinds.h.  A line ends with '\n' and contains no other: control
+ * output/kinds.h.  A line ends with '\n' and contains no other '\n': control
  * characters inside a value are escaped, so that no value can forge a second
  * line (CWE-117).  With Escape off and UTF8 keep, the bytes are written as
  * Fluent Bit writes them.  render runs in the pipeline thread. */
@@ -44,6 +44,8 @@ struct format { /* each kind embeds this as its first member */
  * Declares the keys of all formats: Fluent Bit accepts each with every format,
  * so a key of another format is ignored and logged.  NULL on failure. */
 struct format *format_open(struct conf_section *, struct err *);
+
+/* NULL is allowed. */
 void format_close(struct format *);
 
 #endif

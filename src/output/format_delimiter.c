@@ -13,7 +13,8 @@ static const struct {
 
 enum { NAME_COUNT = sizeof names / sizeof *names };
 
-/* A quote would end a text in quotes, and a control character is escaped. */
+/* A quote is excluded because it would end a text in quotes, and a control
+ * character because values escape it. */
 static bool is_delimiter(const char *text)
 {
 	unsigned char c = (unsigned char)text[0];

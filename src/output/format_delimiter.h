@@ -12,7 +12,7 @@ struct conf_section;
 
 /* Read a key with the value `\t`, tab, space or comma, which Fluent Bit knows,
  * or any printable ASCII character but the double quote.  Without the key, *out
- * stays. */
+ * stays unchanged. */
 bool format_delimiter_get(struct conf_section *, const char *key, char *out,
 			  struct err *) MUST_USE;
 

@@ -20,9 +20,10 @@ static bool is_control(unsigned char c)
 	return c < 0x20 || c == 0x7f;
 }
 
-/* Returns not 0 if one of eight bytes is a control character, `also`, or no
- * ASCII, by the usual arithmetic on all bytes at once.  Only such a byte causes
- * a borrow. */
+/* Returns a non-zero value if one of the eight bytes is special: a control
+ * character, equal to `also`, or not ASCII.  The arithmetic works on all bytes
+ * at once.  A subtraction borrows from the next byte only if there is a special
+ * byte, so the result is exact. */
 static inline __attribute__((always_inline)) uint64_t special_of(
 	uint64_t bytes, unsigned char also)
 {
@@ -33,10 +34,9 @@ static inline __attribute__((always_inline)) uint64_t special_of(
 	       (ones * 0x80);
 }
 
-/* Each of these functions copies bytes and returns not 0 if one of them is
- * special: a control character, `also`, or no ASCII.  Overlapping copies of
- * fixed sizes cover any length without a loop over bytes, and each byte is read
- * once. */
+/* Each of these functions copies bytes and returns a non-zero value if one of
+ * them is special.  Overlapping copies of fixed sizes cover any length without
+ * a loop over bytes, and each byte is read once. */
 static inline __attribute__((always_inline)) uint64_t copy_16(
 	char *to, const char *from, unsigned char also)
 {
@@ -184,7 +184,7 @@ static void put_escaped(struct buf *out, struct span s, unsigned escape)
 		at += put_one(out, span_make(s.ptr + at, s.len - at), escape);
 }
 
-/* Append the text up to and with each quote, then the quote once more. */
+/* Append the text with each quote doubled. */
 static void put_column(struct buf *out, struct span s, unsigned escape)
 {
 	const char *quote;

@@ -29,8 +29,8 @@ enum format_escape {
 	FORMAT_COLUMN = FORMAT_LINE | FORMAT_QUOTES,
 };
 
-/* What the JSON formats make of a byte that is not UTF-8.  JSON cannot contain
- * it, so UTF8 keep replaces it there. */
+/* How the JSON formats write a byte that is not UTF-8.  With UTF8 keep they
+ * write U+FFFD, because JSON cannot contain the byte itself. */
 enum json_bad_bytes format_bad_bytes(const struct format *);
 
 /* Append bytes, without quotes around them. */
@@ -42,8 +42,8 @@ void format_put_value(struct buf *, const struct value *, unsigned escape);
 /* Append a string in quotes. */
 void format_put_quoted(struct buf *, struct span, unsigned escape);
 
-/* Append seconds since 1970: with six digits after the point, rounded as a
- * double is, or exactly, with nine digits. */
+/* Append seconds since 1970.  format_put_time writes six digits after the
+ * point, rounded as a double is; format_put_exact_time writes all nine. */
 void format_put_time(struct buf *, int64_t time_ns);
 void format_put_exact_time(struct buf *, int64_t time_ns);
 

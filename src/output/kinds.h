@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kinds - the list of all output formats, and the outputs of this room.
+/* kinds - the list of all output formats, and the outputs in this folder.
  *
  * To add a format, write src/output/format_NAME.c, which defines
  * `const struct format_ops format_NAME_ops`, and add X(NAME) here.  The

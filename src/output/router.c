@@ -22,15 +22,16 @@ const struct conf_key_spec output_common_keys[] = {
 		 "characters."},
 	{"Match_Regex", CONF_REGEX,
 	 .help = "The output also gets records whose tag matches this regular "
-		 "expression from its first character on."},
+		 "expression, from the first character of the tag on."},
 	{"Alias", CONF_TEXT, .default_text = "NAME.N",
 	 .help = "The name of this output in metrics and log lines."},
 	{"Workers", .ignored = "one thread writes all files"},
 	{"Retry_Limit", .ignored = "writing is retried until it succeeds"},
 	{"storage.total_limit_size",
-	 .ignored = "the journal is the only storage"},
-	{"Log_Level", .ignored = "Log_Level of [SERVICE] holds for all of "
-				 "sluiced"},
+	 .ignored =
+		 "storage.max_size and storage.spill_size bound the storage"},
+	{"Log_Level", .ignored = "Log_Level of [SERVICE] applies to all "
+				 "of sluiced"},
 	{"log_suppress_interval", .ignored = "sluiced limits the rate of "
 					     "repeated log lines itself"},
 	{"host", .ignored = "sluiced has no network outputs"},
@@ -93,8 +94,8 @@ static void route_fini(struct router_route *route)
 	free(route->name);
 }
 
-/* As in Fluent Bit: an output without a Match gets every record if it is the
- * only output, with only one input, and otherwise none. */
+/* As in Fluent Bit: an output without a Match gets every record if the
+ * configuration has one output and one input.  Otherwise it gets no record. */
 static bool read_match(struct router_route *route, struct conf_section *s,
 		       const struct sink_env *env, struct err *e)
 {

@@ -25,7 +25,8 @@ void router_free(struct router *);
 
 /* Open the sink for an [OUTPUT] section and append it to the list.  Reads Name,
  * Match, Match_Regex and Alias, lets the kind read its keys, and ends the
- * section.  The sink is called NAME.N, N counting all sinks, or its Alias. */
+ * section.  The sink's name is its Alias or, without one, NAME.N, where N is
+ * the number of sinks before it. */
 bool router_add(struct router *, struct conf_section *, const struct sink_env *,
 		struct err *) MUST_USE;
 

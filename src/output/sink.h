@@ -49,9 +49,9 @@ struct sink_env {
 	bool dry_run;	    /* check everything, leave no trace */
 	bool is_only_route; /* one input, one output: Match is optional */
 	bool has_others;    /* other outputs must not wait for this one */
-	/* The directories with which the tags of records begin that filters
-	 * make, as "/log/out/" of the rule /log/out/$vhost.  The rest of such a
-	 * tag may come from a client.  NULL follows the last one. */
+	/* Directories: filters can make tags that begin with one of them, like
+	 * "/log/out/" for the rule /log/out/$vhost.  The rest of such a tag may
+	 * come from a client.  NULL follows the last directory. */
 	char *const *tag_roots;
 	bool has_rootless_tags; /* this sink may get a tag without such a
 	                         * directory */
@@ -60,7 +60,8 @@ struct sink_env {
 	                   * router */
 	const char *name; /* NAME.N or its Alias; set by the router */
 	/* Does the sink with this number write the lines that an output of that
-	 * name has spilled?  Set by the router.  NULL: only its own. */
+	 * name has spilled?  Set by the router.  NULL: a sink writes only its
+	 * own spill. */
 	bool (*takes_over)(const void *router, uint32_t number,
 			   struct span name);
 	const void *router;
@@ -103,14 +104,15 @@ struct sink_ops {
 			     struct err *);
 	/* Add the record's line to the batch.  If `answers`, this sink counts
 	 * the record's message if it accepts the line.  Returns false if it
-	 * refuses the line, which is counted; *reason says why. */
+	 * refuses the line; the sink counts the refused line, and *reason says
+	 * why. */
 	bool (*put)(struct sink *, const struct record *, bool answers,
 		    enum drop_reason *reason);
 	/* Write the lines that were put: whole lines, with one write() for each
 	 * file. */
 	enum sink_flush (*flush)(struct sink *, int64_t now_mono_ns);
-	/* The journal was committed: messages whose lines were put before do
-	 * not come again.  May be NULL. */
+	/* The journal was committed: messages whose lines were put before will
+	 * not be put again.  May be NULL. */
 	void (*committed)(struct sink *);
 	/* Called before the first put, when this process owns the journal: take
 	 * over the spills and the counters (NULL: unknown) of the previous
@@ -130,7 +132,7 @@ struct sink {
 	struct sink_stats stats;
 	/* The lines in memory that were put since the last flush. */
 	size_t batch_bytes;
-	size_t batch_files; /* 0 if larger batches save this kind nothing */
+	size_t batch_files; /* 0: this kind gains nothing from larger batches */
 };
 
 #endif

@@ -4,10 +4,11 @@
  *     msgpack       [0] TAG: [SECONDS.NANOSECONDS, {"key"=>"value"}]
  *     json          [{"date":SECONDS.FRACTION,"key":"value"},{...}]
  *     json_stream   {"date":...}{"date":...}
- *     json_lines    {"date":...}           each on a line of its own
+ *     json_lines    {"date":...}           each on its own line
  *
- * A batch is treated as Fluent Bit treats a chunk: the number counts the
- * records of one tag in it, and the array and the stream are one line each.
+ * A batch is treated as Fluent Bit treats a chunk: the number in msgpack counts
+ * the records of one tag in the batch, and with json and json_stream a batch is
+ * one line.
  *
  * The happy path:
  *  1. put renders the record at the end of the batch;
@@ -50,7 +51,7 @@ struct stdout_sink {
 	char *date_key; /* NULL: no date */
 	struct buf batch;
 	size_t done_bytes;  /* of the batch: written */
-	bool is_complete;   /* nothing is added to the batch any more */
+	bool is_complete;   /* complete() has ended the batch */
 	struct buf tag;	    /* of the previous record */
 	size_t number;	    /* of the next record with this tag */
 	struct field *room; /* for the date and a record's fields */

@@ -100,7 +100,7 @@ static bool read_service(struct assembly *a, const struct assemble_opts *opts,
 		return false;
 	if (open_log(a, opts, e))
 		return true;
-	/* Name the place that set it. */
+	/* The error names the place that set Log_File. */
 	bool is_in_file = a->settings.log_file != log_file;
 	return conf_err_in(is_in_file ? file : options, "Log_File", e);
 }

@@ -44,8 +44,9 @@ struct assembly {
 	struct conf **confs; /* the main file, then the Parsers_Files */
 	size_t conf_count;
 	struct parser_set *parsers;
-	struct parser *unix_parser;    /* of inputs without Parser, or NULL */
-	struct parser *network_parser; /* the same */
+	/* NULL: the built-in one. */
+	struct parser *unix_parser;    /* of Unix inputs without Parser */
+	struct parser *network_parser; /* of network inputs without Parser */
 	struct input *inputs;
 	/* One for each input, then those of removed inputs whose messages wait
 	 * in the journal (setup/removed_input.h). */

@@ -40,8 +40,8 @@ const struct conf_key_spec input_common_keys[] = {
 	{"thread.*", .ignored = "one thread reads all sockets"},
 	{"rate_window", .ignored = "sluiced does not limit the rate"},
 	{"rate_gate*", .ignored = "sluiced does not limit the rate"},
-	{"Log_Level", .ignored = "Log_Level of [SERVICE] holds for all of "
-				 "sluiced"},
+	{"Log_Level", .ignored = "Log_Level of [SERVICE] applies to all "
+				 "of sluiced"},
 	{"log_suppress_interval", .ignored = "sluiced limits the rate of "
 					     "repeated log lines itself"},
 	{"Interval_*", .ignored = "messages are received when they arrive"},
@@ -74,7 +74,7 @@ const struct conf_key_spec input_syslog_keys[] = {
 	 .help = "The longest message; values below the default have no "
 		 "effect."},
 	{"Buffer_Max_Size", CONF_SIZE, .default_text = "212992",
-	 .help = "The same for streams (unix_tcp, tcp)."},
+	 .help = "Like Buffer_Chunk_Size, for streams (unix_tcp, tcp)."},
 	{"Format", CONF_CHOICE, .default_text = "newline",
 	 .help = "How messages are framed in a stream: newline or "
 		 "octet_counting (RFC 6587)."},
@@ -135,7 +135,8 @@ static bool check_plugin(struct conf_section *s, struct err *e)
 	if (!conf_get_text(s, "Name", &name, e))
 		return false;
 	if (name == NULL)
-		return conf_err_missing(s, "Name", e, "`Name syslog`");
+		return conf_err_missing(s, "Name", e,
+					"for example `Name syslog`");
 	const char *names[KINDS_MAX + 1] = {NULL};
 	for (size_t i = 0; input_kinds[i].name != NULL; i++) {
 		CHECK(i < KINDS_MAX);
@@ -179,7 +180,7 @@ static bool read_unix(struct conf_section *s, struct input *in, struct err *e)
 		return conf_err_in(s, "Path", e);
 	if (mode > 0777)
 		return conf_err_key(s, "Unix_Perm", e,
-				    "Unix_Perm must be a mode like 0666");
+				    "Unix_Perm can be 0777 at most");
 	in->socket.mode = (mode_t)mode;
 	in->socket.queue_length = (unsigned)queue_length;
 	ignore(s, of_unix_sockets);

@@ -24,7 +24,7 @@ struct input_env { /* all borrowed */
 	/* For an input without Parser; NULL: the built-in one. */
 	struct parser *unix_parser;
 	struct parser *network_parser;
-	const struct input *inputs; /* those before this one */
+	const struct input *inputs; /* the inputs before this one */
 };
 
 /* Read the input with the number `index`.  Fills *input, whose texts belong to

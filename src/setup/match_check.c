@@ -160,7 +160,7 @@ static size_t root_of(struct span known)
 	return len > 1 ? len : 0;
 }
 
-/* A tag that is wholly known is the operator's. */
+/* A tag without a "$" is chosen by the operator alone, so it needs no root. */
 static void on_root(void *data, struct span tag, bool is_prefix)
 {
 	struct tags *roots = data;

@@ -4,7 +4,7 @@
  * The possible tags are those of the inputs and those that filters such as
  * rewrite_tag give to records.  Of a tag with a "$", only the part before the
  * "$" is known.  A Match that fits none of them is nearly always a spelling
- * mistake, and nothing would reveal it later. */
+ * mistake, which no later error would reveal. */
 #ifndef SETUP_MATCH_CHECK_H
 #define SETUP_MATCH_CHECK_H
 
@@ -18,13 +18,13 @@ struct conf_section;
  * input, as in Fluent Bit. */
 bool match_is_only_route(const struct conf *);
 
-/* The directories with which the tags begin that filters make, up to the last
- * '/' before a "$"; NULL follows the last one.  See sink.h. */
+/* The tag_roots of sink.h: of each tag with a "$" that a filter can make, the
+ * part up to the last '/' before the "$".  NULL follows the last one. */
 char **match_tag_roots(const struct conf *);
 void match_tag_roots_free(char **roots);
 
-/* Whether the output may receive a tag that a filter makes and that begins with
- * no such directory. */
+/* Whether the output may receive a tag with a "$" that a filter can make and
+ * that begins with no such directory. */
 bool match_has_rootless_tags(const struct conf *, struct conf_section *output);
 
 /* Log a warning for each Match that matches no possible tag, and for each

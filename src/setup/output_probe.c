@@ -16,11 +16,11 @@
 
 enum {
 	RETRY_S = 1,
-	STOP_S = 1, /* the wait for the thread, so that its file is removed */
+	STOP_S = 1, /* how long the thread may take to remove its test file */
 };
 
 struct output_probe {
-	struct output_roots roots; /* of the thread */
+	struct output_roots roots; /* used by the thread */
 	struct log_rate failed_rate;
 	pthread_mutex_t lock;	/* for everything below */
 	pthread_cond_t stopped; /* is_stopping or owners has changed */
@@ -46,7 +46,8 @@ static void release(struct output_probe *p)
 	free(p);
 }
 
-/* An output with one file needs only that. */
+/* If the only file of an output can be opened, its directory need not be
+ * writable. */
 static bool is_writable(const char *file)
 {
 	int fd = file != NULL ? open(file, O_WRONLY | O_APPEND | O_NONBLOCK |
@@ -139,7 +140,7 @@ struct output_probe *output_probe_start(const struct conf *conf,
 		pthread_detach(thread);
 		return p;
 	}
-	err_sys(e, error, "thread for trying the outputs");
+	err_sys(e, error, "start the thread that tries the outputs");
 	p->owners = 1;
 	release(p);
 	return NULL;

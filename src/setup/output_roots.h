@@ -20,7 +20,8 @@ struct output_roots {
 };
 
 /* The root of each [OUTPUT] with Name file, as far as it is known beforehand:
- * Path, or the directory of an absolute File.  The caller frees them. */
+ * Path, or the directory of an absolute File.  The caller frees the result with
+ * output_roots_fini. */
 struct output_roots output_roots_of(const struct conf *);
 
 /* Free them. */

@@ -50,8 +50,8 @@ const struct conf_key_spec parser_conf_keys[] = {
 	 .help = "DECODER FIELD [try_next|do_next]: decode the text of a "
 		 "field and add the fields found in it."},
 	{"Decode_Field_As", CONF_WORDS, .is_repeatable = true,
-	 .help = "The same, but the result replaces the field. DECODER is "
-		 "json, escaped, escaped_utf8 or mysql_quoted."},
+	 .help = "Like Decode_Field, but the result replaces the field. DECODER "
+		 "is json, escaped, escaped_utf8 or mysql_quoted."},
 	{.name = NULL},
 };
 
@@ -183,8 +183,9 @@ static bool read_format(struct conf_section *s, struct parser_opts *opts,
 	    !conf_get_bool(s, "Logfmt_No_Bare_Keys", &opts->no_bare_keys, e))
 		return false;
 	if (format == 4)
-		return conf_err_missing(s, "Format", e,
-					"regex, json, ltsv or logfmt");
+		return conf_err_missing(
+			s, "Format", e,
+			"set it to regex, json, ltsv or logfmt");
 	opts->format = (enum parser_format)format;
 	opts->keep_empty = !skip_empty;
 	if (opts->format == PARSER_REGEX && opts->regex == NULL)
@@ -251,8 +252,8 @@ static bool read_parser(struct parser_set *set, struct conf_section *s,
 	struct parser_opts opts = {.name = get_text(s, "Name")};
 	if (opts.name == NULL)
 		return conf_err_missing(s, "Name", e,
-					"inputs and filters refer to it by "
-					"this name");
+					"inputs and filters refer to the "
+					"parser by its Name");
 	if (names != NULL && !note_name(names, s, opts.name, e))
 		return false;
 	if (!read_format(s, &opts, e) || !read_time(s, &opts, e))

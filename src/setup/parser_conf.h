@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* parser_conf - [PARSER] sections to parsers. */
+/* parser_conf - turns [PARSER] sections into parsers. */
 #ifndef SETUP_PARSER_CONF_H
 #define SETUP_PARSER_CONF_H
 

@@ -2,11 +2,11 @@
 /* removed_input - decodes messages that wait in the journal when the
  * configuration no longer has their input.
  *
- * They keep their tag and the parser of that name.  If the configuration no
- * longer has the parser, they are decoded like messages of an input of that
- * mode without Parser.  Raw_Message_Key and Source_Address_Key are not added.
- * If no output matches the tag any more, they are dropped and counted as
- * unrouted, like any other record. */
+ * The messages keep their tag, and the parser with the same name as before
+ * decodes them.  If the configuration no longer has that parser, they are
+ * decoded like messages of an input of the same mode without Parser.
+ * Raw_Message_Key and Source_Address_Key are not added.  If no output matches
+ * the tag, they are dropped and counted as unrouted, like any other record. */
 #ifndef SETUP_REMOVED_INPUT_H
 #define SETUP_REMOVED_INPUT_H
 

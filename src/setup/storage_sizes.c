@@ -12,8 +12,8 @@
 #include "base/mem.h"
 
 enum {
-	JOURNAL_FIFTHS = 4, /* of what both may have, as with the defaults */
-	MESSAGES_MIN = 4,   /* that a journal has room for */
+	JOURNAL_FIFTHS = 4, /* of the room for both, as in the defaults */
+	MESSAGES_MIN = 4,   /* how many of the largest size a journal holds */
 };
 
 static size_t clamped(size_t n, size_t min, size_t max)
@@ -44,8 +44,8 @@ static bool is_limited(const struct storage_place *place)
 	return place->is_memory && place->limit_bytes > 0;
 }
 
-/* A size that is configured leaves the rest to the other.  If none is, the
- * journal gets four fifths, as without a limit. */
+/* If one size is configured, the other gets the rest.  If neither is, the
+ * journal gets four fifths, the same ratio as in the defaults. */
 void storage_sizes_choose(struct storage_sizes *sizes,
 			  const struct storage_place *place)
 {

@@ -36,12 +36,12 @@ struct storage_place {
 /* Fill in the sizes that are not configured. */
 void storage_sizes_choose(struct storage_sizes *, const struct storage_place *);
 
-/* How much they can fill together. */
+/* How many bytes the journal and all spills can fill together. */
 size_t storage_sizes_sum(const struct storage_sizes *,
 			 const struct storage_place *);
 
-/* Log what holds if there is a limit; as a warning with the figure if the sizes
- * exceed half of it. */
+/* If there is a limit, log it and the sizes.  If the sizes together exceed half
+ * of the limit, the line is a warning. */
 void storage_sizes_log(const struct storage_sizes *,
 		       const struct storage_place *);
 
