@@ -258,8 +258,8 @@ uint64_t log_output_take_dropped(void)
 
 void log_output_return_dropped(uint64_t lines)
 {
-	/* log_output_write counted the failed report as a dropped line.  It
-	 * does not count, so subtract it. */
+	/* log_output_write counted the failed report as a dropped line.
+	 * Subtract it again. */
 	atomic_fetch_add(&dropped_since, lines - 1);
 	atomic_fetch_sub(&dropped_total, 1);
 }

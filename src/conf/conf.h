@@ -48,12 +48,12 @@ void conf_free(struct conf *);
  * directory and then in this directory.  "." for a text. */
 const char *conf_dir(const struct conf *);
 
-/* If the path is relative and does not exist, but exists below `dir`: the path
- * below `dir`.  Otherwise the path itself.  Free with free(). */
+/* Returns the path below `dir` if the path is relative and exists only there.
+ * Otherwise returns the path itself.  Free with free(). */
 char *conf_find_file(const char *dir, const char *path);
 
-/* False with *e set if the path leads to a pipe or a device.  True if it leads
- * nowhere: opening it fails. */
+/* False with *e set if the path leads to a pipe or a device.  True if nothing
+ * exists at the path: opening it fails. */
 bool conf_check_file(const char *path, struct err *e) MUST_USE;
 
 /* --allow-unknown: an unknown key is a warning instead of an error. */
@@ -78,11 +78,11 @@ struct conf_section *conf_section_named(const struct conf *, const char *name,
 /* Whether the section has this name; case is ignored. */
 bool conf_is(const struct conf_section *, const char *name);
 
-/* Set *e to the sentence after "file:line: [SECTION] ".  Always false.
- * conf_err_key names the line of that key.  If the key is given several times,
- * it names the line of the value that a getter returned last or, if no getter
- * returned one, the first line.  If the key is missing, it names the line of
- * the section. */
+/* Set *e to the formatted sentence, preceded by "file:line: [SECTION] ".
+ * Always false.  conf_err_key names the line of that key.  If the key is given
+ * several times, it names the line of the value that a getter returned last or,
+ * if no getter returned one, the first line.  If the key is missing, it names
+ * the line of the section. */
 bool conf_err(const struct conf_section *, struct err *, const char *format,
 	      ...) PRINTF_LIKE(3, 4);
 bool conf_err_key(const struct conf_section *, const char *key, struct err *,

@@ -8,9 +8,9 @@
  *             {.name = NULL},
  *     };
  *
- * Each plug-in has one such table, and everything else follows from it:
- * `sluiced keys`, the check of conf/README.md, the suggestion for a
- * misspelt key, and the keys of Fluent Bit that have no effect here.
+ * Each plug-in has one such table.  It is the only source for `sluiced keys`,
+ * for the check of conf/README.md, for the suggestion for a misspelt key, and
+ * for the keys of Fluent Bit that have no effect here.
  * A reader declares the tables of a section before it asks for a key. */
 #ifndef CONF_CONF_KEYS_H
 #define CONF_CONF_KEYS_H

@@ -9,10 +9,11 @@
  * A record skips the filters whose Match does not match its tag.  As in Fluent
  * Bit, a restarted record goes through the whole chain before the record that
  * caused it continues.  The filter that restarted a record cannot restart it
- * again.  One record can be restarted CHAIN_RESTARTS_MAX times, and all records
- * that one chain_run() creates CHAIN_RUN_RESTARTS_MAX times together, so that
- * filters that copy each other's copies cannot multiply records without end.
- * The chain does not recurse: unfinished records wait in a list. */
+ * again.  One record can be restarted at most CHAIN_RESTARTS_MAX times.  One
+ * chain_run() can restart records at most CHAIN_RUN_RESTARTS_MAX times
+ * altogether, so that filters that copy each other's copies cannot multiply
+ * records without end.  The chain does not recurse: unfinished records wait in
+ * a list. */
 #ifndef FILTER_CHAIN_H
 #define FILTER_CHAIN_H
 

@@ -2,9 +2,9 @@
 /* kinds - the list of all kinds of filter.
  *
  * To add a filter, write src/filter/NAME.c, which defines
- * `const struct filter_ops filter_NAME`, and add X(NAME) here.  Everything else
- * follows from this list: the accepted names, the accepted keys, the metrics
- * and the plug-in lists in the HTTP answers. */
+ * `const struct filter_ops filter_NAME`, and add X(NAME) here.  The accepted
+ * names, the accepted keys, the metrics and the plug-in lists in the HTTP
+ * answers follow from this list. */
 #ifndef FILTER_KINDS_H
 #define FILTER_KINDS_H
 

@@ -174,7 +174,7 @@ static void push_time(const struct lua_filter *f, lua_State *L)
 }
 
 /* A number as LuaJIT's lua_tointeger returns it: numeric text counts, the
- * fraction is cut off, and anything else is 0. */
+ * fraction is cut off, and any other value counts as 0. */
 static double whole_number(lua_State *L, int index)
 {
 	int is_whole;

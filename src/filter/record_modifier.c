@@ -44,7 +44,7 @@ struct added_field {
 
 struct record_modifier {
 	struct filter filter;
-	bool keeps; /* the listed fields; otherwise it removes them */
+	bool keeps; /* keep the listed fields; false: remove them */
 	struct wildcard *listed;
 	size_t listed_count;
 	struct added_field *added;

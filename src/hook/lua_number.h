@@ -20,9 +20,10 @@ enum { LUA_NUMBER_BYTES = 32 };
 /* Write the text of the float, with a NUL.  Returns its length. */
 size_t lua_number_format(lua_Number, char out[LUA_NUMBER_BYTES]);
 
-/* The number for printf with `places` digits after the point, which may be
- * negative: an exact half, which the C library rounds to even, becomes the next
- * larger number, because LuaJIT rounds it up. */
+/* Prepare a number for printf with `places` digits after the point (a negative
+ * `places` counts before the point).  The C library rounds an exact half to
+ * even, but LuaJIT rounds it up.  So an exact half becomes the next larger
+ * number. */
 lua_Number lua_number_round_half(lua_Number, int places);
 
 /* The exponent of the number in scientific notation. */

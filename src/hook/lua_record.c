@@ -7,7 +7,8 @@
  *
  * The hook fails: only lua_record_end is called, and the record is as before.
  * The hook looks at a record of an earlier call: lua_record_revive turns that
- * record into an ordinary table if it was saved; otherwise it is an error.
+ * record into an ordinary table if it was saved; otherwise the hook gets an
+ * error.
  * From then on each call gets a full table instead of a proxy. */
 #include "hook/lua_record.h"
 
@@ -175,8 +176,9 @@ static int newindex_record(lua_State *L)
 	return 0;
 }
 
-/* Return the fields of the view in their order, wherever their values are now,
- * then the fields that are only in the table.  Leaves nil, or key and value. */
+/* Return the fields of the view in their order, even if their values have moved
+ * to the table, then the fields that are only in the table.  Leaves nil, or key
+ * and value. */
 static int next_field(struct lua_record *rs, lua_State *L)
 {
 	struct record *view = rs->view;

@@ -21,7 +21,7 @@
  * hook.  next, pairs, rawget and rawset take all this into account.
  *
  * The way back: the fields of the table replace those of the view, and new
- * fields follow, sorted by name; the same holds for maps within it, see
+ * fields follow, sorted by name; the same holds for maps inside the table, see
  * lua_order.  A table that the hook made itself is read as a whole by the
  * same rules, with the record's order for the fields that both have.  The
  * result is the same as after a round trip through Fluent Bit: of equal keys

@@ -6,8 +6,8 @@
 #include "record/record.h"
 
 /* The limit for everything that one call returns: several times the largest
- * datagram.  It also stops {[1e9]=1} and tables that contain each other many
- * times. */
+ * datagram.  The limit also stops results like {[1e9]=1}, and tables that
+ * contain each other many times. */
 enum { RESULT_BYTES_MAX = 8 * 1024 * 1024 };
 
 static bool refuse(struct lua_record *rs, const char *why)

@@ -34,7 +34,7 @@
 
 enum {
 	MEMORY_BYTES_MAX = 32 * 1024 * 1024,
-	TICK_MS = 250, /* of CPU, as the two limits */
+	TICK_MS = 250, /* of CPU time, like the two limits */
 	LIMIT_MS = 1000,
 	SETUP_LIMIT_MS = 3000,
 	COROUTINE_STEPS = 1000, /* instructions between two checks */

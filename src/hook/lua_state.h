@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lua_state - a Lua interpreter with a memory limit and a time limit.
  *
- * A script is someone else's program inside ours.  Whatever it does, a call
- * ends: it may use MEMORY_BYTES_MAX of memory and about a second of CPU.
+ * A script is the user's program inside sluiced.  A call of the script may use
+ * MEMORY_BYTES_MAX of memory and about a second of CPU time.
  *
  *     running call      1111111111111111111111111111111  (the same call)
  *     tick, 250 ms CPU   ^      ^      ^      ^      ^   -> stop

@@ -14,8 +14,9 @@
  * are rejected, and so are tables nested deeper than JSON may be or larger
  * than the reader's remaining room.
  * With Enable_flb_null a null becomes flb_null, a light userdata, which is
- * converted back to a null; without it, a table cannot hold a null.
- * Type_Int_Key and Type_Array_Key apply to the fields of all maps. */
+ * converted back to a null; without Enable_flb_null, nulls are lost, because a
+ * table cannot hold them.  Type_Int_Key and Type_Array_Key apply to the fields
+ * of all maps. */
 #ifndef HOOK_LUA_VALUE_H
 #define HOOK_LUA_VALUE_H
 

@@ -9,8 +9,9 @@
  * Two accounting equations hold after every call:
  *     lines_total    = lines_written    + lines_dropped{reason}    + queued
  *     messages_total = messages_written + messages_dropped{reason} + queued
- * where messages are those that this sink counts (record/message.h): of the
- * sinks that get lines of one message, exactly one counts the message.
+ * The second equation covers only the messages that this sink counts: if
+ * several sinks get lines of one message, exactly one of them counts the
+ * message (record/message.h).
  * All functions are called in the pipeline thread, after start-up. */
 #ifndef OUTPUT_SINK_H
 #define OUTPUT_SINK_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* json - JSON text (RFC 8259) to values and back.
  *
- * json_flat.h reads what nginx writes; yajl reads everything else.
+ * json_flat.h reads objects as nginx writes them; yajl reads all other texts.
  * A text must be exactly one object; blanks may surround it and NULs may follow
  * it.  Its fields are appended to a record in their order, even if a key occurs
  * twice.  Strings without an escape stay spans into the text; other strings are
@@ -43,7 +43,7 @@ enum json_verdict json_read(struct json_reader *, struct span text,
 			    struct record *into);
 
 /* The same without json_flat.h, which json_read tries first.  The fuzz test
- * compares the two. */
+ * compares both functions. */
 enum json_verdict json_read_any(struct json_reader *, struct span text,
 				struct record *into);
 

@@ -6,7 +6,7 @@
  *       first                                          last
  *
  * A key may occur twice, as in Fluent Bit, where a parser puts its fields in
- * front of those that exist.  A template uses the first of the two fields;
+ * front of the existing ones.  A template uses the first of the two fields;
  * accessors, hooks and JSON use the last (record_first_at, record_last).
  * A record lives in the arena of its message and is never freed separately. */
 #ifndef RECORD_RECORD_H

@@ -2,8 +2,7 @@
 /* tag_glob - whether a tag matches a Match such as `kube.*`.
  *
  * A * stands for any run of characters, including none and including dots.
- * Everything else is compared exactly and with regard to case, over the whole
- * tag. */
+ * All other characters must be equal, with regard to case. */
 #ifndef RECORD_TAG_GLOB_H
 #define RECORD_TAG_GLOB_H
 

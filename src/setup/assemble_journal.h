@@ -11,11 +11,11 @@
 struct assembly;
 struct journal;
 
-/* Open the journal, or wait until the previous worker releases it.  Log what
- * was found in it, add decoders for removed inputs to the assembly, and let the
- * outputs write their notes into it.  `slots` is the number of datagrams that
- * one recvmmsg can receive; died_of_other is as in journal_opts.  NULL on
- * failure; the caller closes it. */
+/* Open the journal.  Waits up to 10 seconds until the previous worker releases
+ * it.  Log what was found in it, add decoders for removed inputs to the
+ * assembly, and let the outputs write their notes into it.  `slots` is the
+ * number of datagrams that one recvmmsg can receive; died_of_other is as in
+ * journal_opts.  NULL on failure; the caller closes it. */
 struct journal *assemble_journal(struct assembly *, unsigned slots,
 				 bool died_of_other, struct err *);
 

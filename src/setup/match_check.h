@@ -3,8 +3,8 @@
  *
  * The possible tags are those of the inputs and those that filters such as
  * rewrite_tag give to records.  Of a tag with a "$", only the part before the
- * "$" is known.  A Match that fits none of them is nearly always a spelling
- * mistake, which no later error would reveal. */
+ * "$" is known.  A Match that matches no possible tag is nearly always a
+ * spelling mistake, which no later error would reveal. */
 #ifndef SETUP_MATCH_CHECK_H
 #define SETUP_MATCH_CHECK_H
 

@@ -22,7 +22,7 @@ enum {
 struct output_probe {
 	struct output_roots roots; /* used by the thread */
 	struct log_rate failed_rate;
-	pthread_mutex_t lock;	/* for everything below */
+	pthread_mutex_t lock;	/* for all members below */
 	pthread_cond_t stopped; /* is_stopping or owners has changed */
 	unsigned owners; /* the worker and the thread; the last one frees it */
 	bool is_stopping;

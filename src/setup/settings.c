@@ -103,7 +103,7 @@ const struct conf_key_spec settings_keys[] = {
 	{"json.escape_unicode",
 	 .ignored = "text beyond ASCII is written unchanged"},
 	{"Hot_Reload.Ensure_Thread_Safety",
-	 .ignored = "a reload is a new process"},
+	 .ignored = "a reload starts a new process"},
 	{"Hot_Reload.Timeout", .ignored = "a worker has 30 s to hand over"},
 	{.name = NULL},
 };
