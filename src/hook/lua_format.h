@@ -2,7 +2,7 @@
 /* lua_format - string.format as LuaJIT has it.
  *
  *     %d %i          cut off a fraction; %u %x %X %o print 64 bits without sign
- *     %e %f %g %a    round an exact half up
+ *     %e %f %g %a    round an exact half away from zero
  *     %s             any value, with its NULs; flags other than - are ignored
  *     %q             any value, as a quoted text
  *     %c %p          the low byte as a character; an address */

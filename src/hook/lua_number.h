@@ -22,8 +22,8 @@ size_t lua_number_format(lua_Number, char out[LUA_NUMBER_BYTES]);
 
 /* Prepare a number for printf with `places` digits after the point (a negative
  * `places` counts before the point).  The C library rounds an exact half to
- * even, but LuaJIT rounds it up.  So an exact half becomes the next larger
- * number. */
+ * even, but LuaJIT rounds it away from zero.  So an exact half becomes the next
+ * number away from zero. */
 lua_Number lua_number_round_half(lua_Number, int places);
 
 /* The exponent of the number in scientific notation. */
