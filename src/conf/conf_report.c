@@ -44,7 +44,7 @@ static const struct conf_key *key_at(const struct conf_section *s,
 	const struct conf_key *k = conf_tree_find(s, key, 0);
 	if (k != NULL)
 		return k;
-	/* It may exist without a value. */
+	/* The key may exist without a value. */
 	for (k = s->keys; k != NULL; k = k->next)
 		if (strcasecmp(k->name, key) == 0)
 			return k;

@@ -287,8 +287,8 @@ static bool include_file(struct file *f, const yaml_node_t *at,
 	       err_in(e, "%s:%zu: includes", f->name, line_of(at));
 }
 
-/* As in Fluent Bit, look in the directory in the including file's path.  If the
- * file is not there, look where @INCLUDE does. */
+/* As in Fluent Bit, look first in the including file's directory, as its path
+ * names it.  If the file is not there, look where @INCLUDE does. */
 static char *find_file(const struct file *f, const char *dir, const char *path)
 {
 	struct buf beside = {0};

@@ -175,7 +175,7 @@ static void take_numeral(struct lua51_scanner *s)
 	}
 	memcpy(text, s->at, length);
 	text[length] = '\0';
-	/* Saturated if there are more than 64 bits. */
+	/* strtoull returns ULLONG_MAX if there are more than 64 bits. */
 	bool is_large = strtoull(text, NULL, 16) > INT64_MAX;
 	if (strpbrk(text, ".pP") != NULL || !is_large) {
 		take(s, length);

@@ -170,7 +170,8 @@ static bool push_unusual(lua_State *L, const char *text)
 	return true;
 }
 
-/* Push the number that the text is to this base, or nil. */
+/* Push the number that the text stands for in this base, or nil if it is no
+ * number. */
 static void push_based(lua_State *L, const char *text, int base)
 {
 	const char *start = text + strspn(text, " \f\n\r\t\v");

@@ -70,7 +70,7 @@ void lua_order_apply(const struct lua_order *o, lua_State *L, int index,
 		const struct field *f =
 			bsearch(&old->fields[i], map->fields, map->count,
 				sizeof *map->fields, by_key);
-		/* Of two keys with the same text, one is taken. */
+		/* Two fields may have the same key as text, like 1 and "1". */
 		if (f == NULL || is_old[f - map->fields])
 			continue;
 		is_old[f - map->fields] = true;

@@ -152,7 +152,7 @@ static void add_text(struct lua_pattern *m, luaL_Buffer *b, const char *at,
 	}
 }
 
-/* Add what replaces the match from `at` to `end`. */
+/* Add the replacement of the match from `at` to `end`. */
 static void add_replacement(struct lua_pattern *m, luaL_Buffer *b,
 			    const char *at, const char *end)
 {

@@ -98,8 +98,8 @@ struct sink_stats {
 struct sink_ops {
 	const char *name;		  /* as in the configuration */
 	const struct conf_key_spec *keys; /* NULL: it has no keys of its own */
-	/* It spills lines to disk.  An output with spills also writes the lines
-	 * that a removed output has spilled. */
+	/* This kind spills lines to disk.  An output with spills also writes
+	 * the lines that a removed output has spilled. */
 	bool has_spills;
 	struct sink *(*open)(struct conf_section *, const struct sink_env *,
 			     struct err *);

@@ -166,7 +166,8 @@ static bool has_surrogate(struct span s)
 }
 
 /* A decoded string lies in yajl's own buffer only until the next string, so it
- * is copied.  yajl does not decode a single surrogate, so unescape does. */
+ * is copied.  yajl does not decode a single surrogate, so unescape_utf8 decodes
+ * a string with surrogates. */
 static struct span lasting(struct json_reader *r, const unsigned char *ptr,
 			   size_t len)
 {

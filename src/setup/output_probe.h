@@ -7,8 +7,9 @@
  * Later failures of a disk do not affect readiness, because a gateway should
  * not go out of service for its log.
  *
- * A separate thread tries every second, because a write may hang.  If it hangs
- * when the process ends, the process does not wait for that thread. */
+ * A separate thread tries every second, because a write may hang.  If the
+ * thread hangs when the process ends, the process waits at most a second for
+ * it. */
 #ifndef SETUP_OUTPUT_PROBE_H
 #define SETUP_OUTPUT_PROBE_H
 

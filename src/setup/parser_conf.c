@@ -99,7 +99,8 @@ static bool read_type(const char *name, enum parser_type *type)
 }
 
 /* Read "key:type key:type", cutting the texts in place in `room`.  Published
- * files often separate them with commas, which makes one long, unknown type. */
+ * files often separate the entries with commas, which makes one long, unknown
+ * type. */
 static void read_types(const struct conf_section *s, struct parser_opts *opts,
 		       char *room, struct parser_typed **types)
 {
