@@ -117,7 +117,7 @@ static bool get_one(struct conf_section *s, const char *key,
 	return true;
 }
 
-/* Read a number and one of the units, in any case.  strtod alone would accept
+/* Read a number and one of the units, ignoring case.  strtod alone would accept
  * more: exponents, hexadecimal numbers and signs. */
 static bool read_amount(const char *text, const struct unit *units, double max,
 			double *out)

@@ -71,7 +71,7 @@ struct conf *conf_of_options(const char *name, const char *section,
 /* The sections in their order; NULL after the last one. */
 struct conf_section *conf_section(const struct conf *, size_t index);
 
-/* The nth section of that name, in any case; NULL after the last one. */
+/* The nth section of that name, ignoring case; NULL after the last one. */
 struct conf_section *conf_section_named(const struct conf *, const char *name,
 					size_t nth);
 
@@ -116,7 +116,7 @@ bool conf_err_missing(const struct conf_section *, const char *key,
 /* Read the value as it is written.  The text lives as long as the conf. */
 bool conf_get_text(struct conf_section *, const char *key, const char **out,
 		   struct err *) MUST_USE;
-/* Read on, off, true, false, yes or no, in any case. */
+/* Read on, off, true, false, yes or no, ignoring case. */
 bool conf_get_bool(struct conf_section *, const char *key, bool *out,
 		   struct err *) MUST_USE;
 /* Read a decimal number from min to max. */
@@ -131,8 +131,8 @@ bool conf_get_size(struct conf_section *, const char *key, size_t *out_bytes,
 /* Read seconds: 1, 0.2, 30s, 5m, 2h, 1d. */
 bool conf_get_seconds(struct conf_section *, const char *key, double *out_s,
 		      struct err *) MUST_USE;
-/* Read one of the words, which NULL terminates, in any case; *out is its index.
- */
+/* Read one of the words, ignoring case; NULL ends the words.  *out is the index
+ * of the word. */
 bool conf_get_choice(struct conf_section *, const char *key,
 		     const char *const *choices, size_t *out,
 		     struct err *) MUST_USE;

@@ -22,7 +22,7 @@
 
 struct conf;
 
-/* Whether a file of that name is YAML: .yaml or .yml, in any case. */
+/* Whether a file of that name is YAML: .yaml or .yml, ignoring case. */
 bool yaml_format_is_name(const char *path);
 
 /* Add the sections of the file and of the files that it includes.  conf->dir

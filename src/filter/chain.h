@@ -39,10 +39,10 @@ void chain_free(struct chain *);
 
 /* Open the filter that a [FILTER] section describes and append it.  This
  * declares and reads the common keys, lets the kind read its own, and ends the
- * section.  A filter without a match, or with `Active false`, is checked but
- * left out.  The name of a filter is its Alias, or NAME.N, where N is the
- * number of [FILTER] sections before it.  False with *e set on a mistake; the
- * chain is then unchanged. */
+ * section.  A filter without Match and Match_Regex, or with `Active false`, is
+ * checked but left out.  The name of a filter is its Alias, or NAME.N, where N
+ * is the number of [FILTER] sections before it.  False with *e set on a
+ * mistake; the chain is then unchanged. */
 bool chain_add(struct chain *, struct conf_section *, const struct filter_env *,
 	       struct err *) MUST_USE;
 

@@ -38,7 +38,7 @@ extern const struct filter_ops *const filter_kinds[];
 /* The keys that every filter accepts. */
 extern const struct conf_key_spec filter_common_keys[];
 
-/* The kind of that name, in any case; NULL if there is none. */
+/* The kind of that name, ignoring case; NULL if there is none. */
 const struct filter_ops *filter_kind_named(const char *name);
 
 #endif

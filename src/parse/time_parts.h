@@ -6,8 +6,8 @@
  *
  * It knows strptime's conversions and reads as Fluent Bit does: a number has at
  * most as many digits as its greatest value; only a blank in the format, %e and
- * %z skip blanks; a name is English, in full or its first three letters, in any
- * case. */
+ * %z skip blanks; a name is English, in full or its first three letters,
+ * ignoring case. */
 #ifndef PARSE_TIME_PARTS_H
 #define PARSE_TIME_PARTS_H
 
