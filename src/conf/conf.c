@@ -24,8 +24,8 @@ struct unit {
 	double factor;
 };
 
-/* Whether the value that was read last is the one before the nth of this key
- * or, if `list` is not NULL, of this list of keys. */
+/* Whether last_got is value nth - 1 of this key or, if `list` is not NULL, of
+ * the keys in this list. */
 static bool follows_last(const struct conf_section *s, const char *key,
 			 const char *const *list, size_t nth)
 {
@@ -35,7 +35,7 @@ static bool follows_last(const struct conf_section *s, const char *key,
 }
 
 /* Find the nth value of the key.  Callers read one value after the other, so
- * the search continues after the last one. */
+ * the search continues after last_got if it can. */
 static const struct conf_key *get_nth(struct conf_section *s, const char *key,
 				      size_t nth)
 {

@@ -148,7 +148,7 @@ const char *conf_get_each_of(struct conf_section *, const char *const *keys,
 			     size_t nth, size_t *which);
 
 /* Go through the @SETs, the newest first, so that the first one of a name is in
- * force.  *at is NULL before the first one.  False after the last one. */
+ * force.  Start with *at = NULL.  False after the last one. */
 struct conf_set;
 bool conf_next_set(const struct conf_section *, const struct conf_set **at,
 		   struct conf_option *out);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* conf_report - errors and warnings that name their place: file, line, section
- * and key.  conf.h has those that all rooms use; these are for a key of the
- * tree. */
+ * and key.  conf.h declares the functions that all folders use.  The functions
+ * here take a key of the tree (conf_tree.h). */
 #ifndef CONF_CONF_REPORT_H
 #define CONF_CONF_REPORT_H
 

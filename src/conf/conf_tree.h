@@ -41,8 +41,8 @@ struct conf_section {
 	struct conf_key *keys;
 	struct conf_key **keys_end;
 	const struct conf_key *last_got; /* the one that conf_err_key names */
-	size_t last_nth; /* its number among the values of its key or list */
-	const char *const *last_list; /* NULL: it was read by its key alone */
+	size_t last_nth; /* index of last_got among the values of its key */
+	const char *const *last_list; /* or of these keys; NULL: its key only */
 	const char **asked;	      /* names; NULL after the last */
 	size_t asked_count;
 	const struct conf_key_spec *tables[CONF_TABLES_MAX];
@@ -81,10 +81,11 @@ struct conf_section *conf_tree_add_section(struct conf *, struct span name,
 struct conf_key *conf_tree_add_key(struct conf_section *, struct span name,
 				   struct span value, size_t line);
 
-/* Whether the key has this name, in any case, and a value that is not empty. */
+/* Whether the key has this name, ignoring case, and a value that is not empty.
+ */
 bool conf_tree_is_value(const struct conf_key *, const char *key);
 
-/* The nth such key; NULL after the last one. */
+/* The nth key with this name and a value; NULL after the last one. */
 struct conf_key *conf_tree_find(const struct conf_section *, const char *key,
 				size_t nth);
 

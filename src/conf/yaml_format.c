@@ -23,7 +23,7 @@
 
 enum {
 	FILES_MAX = 1000,
-	DEPTH_MAX = 64, /* of maps and lists; a configuration has 5 */
+	DEPTH_MAX = 64, /* of maps and lists; sluiced needs only 5 */
 };
 
 /* A file, and its document that is being read. */
