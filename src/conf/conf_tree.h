@@ -41,9 +41,11 @@ struct conf_section {
 	struct conf_key *keys;
 	struct conf_key **keys_end;
 	const struct conf_key *last_got; /* the one that conf_err_key names */
-	size_t last_nth; /* index of last_got among the values of its key */
-	const char *const *last_list; /* or of these keys; NULL: its key only */
-	const char **asked;	      /* names; NULL after the last */
+	/* last_got is value last_nth, from 0, of the keys in last_list or, if
+	 * last_list is NULL, of its own key. */
+	size_t last_nth;
+	const char *const *last_list;
+	const char **asked; /* names; NULL after the last */
 	size_t asked_count;
 	const struct conf_key_spec *tables[CONF_TABLES_MAX];
 	size_t table_count;
