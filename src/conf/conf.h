@@ -93,7 +93,7 @@ bool conf_err_key(const struct conf_section *, const char *key, struct err *,
 bool conf_err_in(const struct conf_section *, const char *key, struct err *);
 
 /* Log a warning with the place of the key or, if key is NULL, of the section.
- * `format` tells what is wrong; `action` tells what sluiced does about it, or
+ * `format` says what is wrong.  `action` says what sluiced does about it or
  * what the reader can do. */
 void conf_warn(const struct conf_section *, const char *key, const char *action,
 	       const char *format, ...) PRINTF_LIKE(4, 5);

@@ -19,8 +19,9 @@ static bool regex_takes(const struct tag_match *m, struct span tag)
 	return match.ptr == tag.ptr && (match.len > 0 || m->is_assertion);
 }
 
-/* The text after the closing bracket of the group that `text` begins with, or
- * NULL.  A bracket in a class or after a backslash does not count. */
+/* The text after the closing bracket of the group with which `text` begins;
+ * NULL if there is none.  A bracket in a class or after a backslash does not
+ * count. */
 static const char *skip_group(const char *text)
 {
 	int depth = 0;
@@ -38,7 +39,8 @@ static const char *skip_group(const char *text)
 	return NULL;
 }
 
-/* Whether the regex is nothing but lookarounds and anchors: ^(?!a$|b$). */
+/* Whether the regex consists only of lookarounds and anchors, like ^(?!a$|b$).
+ */
 static bool is_assertion(const char *regex)
 {
 	static const char *const openings[] = {"(?=", "(?!", "(?<=", "(?<!"};

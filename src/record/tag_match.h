@@ -4,8 +4,8 @@
  * A tag matches if either of the two matches it.  As in Fluent Bit, the regex
  * must match at the start of the tag and match at least one character; it need
  * not match to the end.  In Fluent Bit a regex of assertions alone, such as
- * ^(?!audit$), therefore matches nothing.  Here it matches where the assertions
- * hold. */
+ * ^(?!audit$), therefore matches no tag.  In sluiced it matches a tag for which
+ * the assertions hold. */
 #ifndef RECORD_TAG_MATCH_H
 #define RECORD_TAG_MATCH_H
 

@@ -10,13 +10,13 @@ enum { OPEN_GROUPS_MAX = 256 }; /* PCRE2's own limit is 250 */
 
 struct open_group {
 	size_t body_at;	  /* the first byte after "(?:" or the like */
-	size_t first_bar; /* the first of its bars and of those inside it */
+	size_t first_bar; /* the first bar in it or in its inner groups */
 	bool is_sealed;	  /* must not be halved */
 };
 
 struct bar {
 	size_t at;	       /* where the | is */
-	size_t body_at, close; /* of its group; close is 0 until then */
+	size_t body_at, close; /* of its group; close: 0 while it is open */
 };
 
 struct halver {
@@ -50,7 +50,7 @@ static bool has_one_of(const struct halver *h, const char *const prefixes[])
 	return false;
 }
 
-/* Move behind the next `last`. */
+/* Move the cursor after the next `last`. */
 static void skip_to(struct halver *h, char last)
 {
 	while (h->at < h->text.len && h->text.ptr[h->at] != last)
@@ -128,7 +128,7 @@ static bool read_next(struct halver *h)
 	}
 }
 
-/* The bytes that the larger half lacks. */
+/* How much shorter than the whole text the larger half is. */
 static size_t gain(const struct bar *bar)
 {
 	size_t before = bar->at - bar->body_at, after = bar->close - bar->at;

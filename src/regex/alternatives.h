@@ -4,8 +4,8 @@
  *     ^(?:a|b|c|d)$   becomes   ^(?:a|b)$   and   ^(?:c|d)$
  *
  * A text matches the expression if and only if it matches one of the halves.
- * The halves may match at another place or with other groups, so they serve
- * only a caller who asks whether a text matches.
+ * The halves may match at another place or with other groups, so they are only
+ * useful for a caller that needs no groups, only whether a text matches.
  *
  * An alternation is not halved in a repeated group, a lookaround or an atomic
  * group, where one repetition or one position may need both halves.  An
@@ -20,9 +20,11 @@
 #include "base/check.h"
 #include "base/span.h"
 
-/* Append both halves of the expression, which is a text of ruby_regex, to empty
- * buffers.  The | that halves the text best is chosen.  If it cannot be halved,
- * false, and *why ends a sentence that begins with "it". */
+/* Append the two halves of the expression, which is a text of ruby_regex, to
+ * empty buffers.  Splits at the | that makes the larger half smallest.  False
+ * if the expression cannot be halved; *why is then the rest of a sentence that
+ * begins with "it", for example "refers to its groups".  The text of *why is
+ * static. */
 bool alternatives_halve(struct span text, struct buf halves[static 2],
 			const char **why) MUST_USE;
 

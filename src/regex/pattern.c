@@ -21,13 +21,13 @@ enum {
 	STEPS_MIN = 1000,
 	JIT_STACK_MIN_BYTES = 32 * 1024,
 	JIT_STACK_MAX_BYTES = 1024 * 1024,
-	/* Each halving doubles the number of codes, which stays below STEPS_MIN
-	 * so that each code has a step. */
+	/* Each halving can double the number of codes.  The number stays below
+	 * STEPS_MIN, so that each code has at least one step. */
 	HALVINGS_MAX = 9,
 };
 
-/* One code; or, of an expression that is too large for one, several, of which
- * one must match. */
+/* The compiled codes of an expression.  An expression that is too large for one
+ * code has several, and matches if one of them does. */
 struct codes {
 	pcre2_code **list;
 	size_t count;
@@ -109,7 +109,8 @@ static void add_code(struct codes *codes, pcre2_code *code)
 	codes->list[codes->count++] = code;
 }
 
-/* Add the code of this text or, if it is too large, those of its halves. */
+/* Add the code of this text or, if that is too large, the codes of its halves.
+ */
 static bool compile(const struct compiler *c, struct span text,
 		    unsigned halvings, struct codes *codes)
 {
@@ -308,7 +309,7 @@ static bool is_utf_error(int rc)
 	return rc <= PCRE2_ERROR_UTF8_ERR1 && rc >= PCRE2_ERROR_UTF8_ERR21;
 }
 
-/* Search with each code until one matches.  They share the steps. */
+/* Search with each code until one matches.  The codes share the steps. */
 static int search_each(struct pattern *p, const struct codes *codes,
 		       struct span text, uint32_t steps)
 {

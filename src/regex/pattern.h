@@ -27,13 +27,13 @@ struct pattern;
 
 /* `text` may have slashes around it, as in "/re/i".  NULL on failure.  PCRE2
  * compiles an expression to at most 64 KiB.  If it would be larger, the error
- * ends with the advice, which says what to write instead. */
+ * ends with `advice`, which says what to write instead. */
 struct pattern *pattern_new(struct span text, const char *advice, struct err *);
 
-/* The same for a caller who uses no group, not even group 0.  An expression
- * that is too large for PCRE2 is split at its alternatives, so thousands of
- * them are possible.  The parts share the limit of steps, so they take at most
- * as long as the largest expression that is not split. */
+/* The same for a caller that uses no group, not even group 0.  An expression
+ * that is too large for PCRE2 is split at its alternatives, so it may have
+ * thousands of alternatives.  The parts share the limit of steps, so they take
+ * at most as long as the largest expression that is not split. */
 struct pattern *pattern_new_groupless(struct span text, const char *advice,
 				      struct err *);
 
