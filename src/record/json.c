@@ -14,9 +14,9 @@
  *
  * If the text is not one object, the record stays unchanged.  If yajl stops at
  * a control character in a string, the text is read again with its control
- * characters escaped.  A yajl handle that has read one whole object can read the
- * next one.  After any other text its state is undefined, and it is replaced.
- */
+ * characters escaped.  A yajl handle that has read one whole object can read
+ * the next one.  After any other text its state is undefined, and it is
+ * replaced. */
 #include "record/json.h"
 
 #include <math.h>
