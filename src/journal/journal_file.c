@@ -120,7 +120,7 @@ bool journal_file_make(const char *path, int64_t until_ns, size_t bytes,
 	if (fchmod(*fd, 0600) == 0 && ftruncate(*fd, 0) == 0 &&
 	    ftruncate(*fd, (off_t)bytes) == 0)
 		return true;
-	err_sys(e, errno, "journal %s: %zu bytes", path, bytes);
+	err_sys(e, errno, "journal %s: make a file of %zu bytes", path, bytes);
 	journal_file_discard(path, *fd);
 	*fd = -1;
 	return false;
