@@ -49,7 +49,7 @@ bool handover_open(struct handover *, struct err *) MUST_USE;
 void handover_close(struct handover *);
 
 /* Give the connection `fd` with its `held` bytes; the caller still closes the
- * descriptor.  False when the kernel's queue is full. */
+ * descriptor.  False on failure, for example if the kernel's queue is full. */
 bool handover_give(const struct handover *, int fd, const struct handed *,
 		   const char *held) MUST_USE;
 

@@ -3,8 +3,8 @@
  *
  * The receiver owns the inputs in the libuv loop: datagram sockets directly,
  * stream sockets through intake/connections.h.  It calls on_messages when
- * messages wait in the journal.  After the consumer has committed some of them,
- * it calls receiver_progress.
+ * messages wait in the journal.  The consumer calls receiver_progress after it
+ * has committed some of them.
  *
  * If the journal is full while the consumer writes, receiving pauses: the
  * kernel's queue is one more buffer, and a sender that can wait does so.  If
@@ -40,7 +40,8 @@ struct receiver_opts { /* all borrowed */
 	struct journal *journal;
 	const struct endpoints *endpoints;
 	const struct handover *handover;     /* or NULL */
-	const struct receiver_input *inputs; /* one per socket; until _new */
+	/* One per socket; used only by receiver_new. */
+	const struct receiver_input *inputs;
 	size_t connections_max;		     /* see connections_opts */
 	size_t ending_max;
 	unsigned slots;		/* of the journal */
@@ -78,8 +79,8 @@ void receiver_finish(struct receiver *, void (*on_done)(void *), void *data);
  */
 void receiver_leave(struct receiver *, const bool *kept_by_next);
 
-/* Close the handles.  The memory is freed once the loop has run once more.
- * NULL is allowed. */
+/* Close the handles.  The loop must run again, which frees the memory.  NULL is
+ * allowed. */
 void receiver_stop(struct receiver *);
 
 #endif

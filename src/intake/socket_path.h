@@ -49,8 +49,8 @@ bool socket_path_bind(struct socket_path *, const char *path, int fd,
  * what has changed.  False: it is lost, and stays so. */
 bool socket_path_restore(struct socket_path *, const char *path);
 
-/* Unlink the path if it is still this socket's.  Its descriptor must be open.
- */
+/* Unlink the path and the hidden link if they still lead to the socket, whose
+ * descriptor must be open. */
 void socket_path_remove(const struct socket_path *, const char *path);
 
 #endif
