@@ -39,10 +39,10 @@ struct receiver_opts { /* all borrowed */
 	uv_loop_t *loop;
 	struct journal *journal;
 	const struct endpoints *endpoints;
-	const struct handover *handover;     /* or NULL */
+	const struct handover *handover; /* or NULL */
 	/* One per socket; used only by receiver_new. */
 	const struct receiver_input *inputs;
-	size_t connections_max;		     /* see connections_opts */
+	size_t connections_max; /* see connections_opts */
 	size_t ending_max;
 	unsigned slots;		/* of the journal */
 	uint64_t wake_after_ms; /* half of Flush */

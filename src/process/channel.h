@@ -63,7 +63,7 @@ struct channel_message {
 	struct channel_limits limits;	    /* READY */
 	struct worker_counts worker_counts; /* GO, COUNTS */
 	bool is_draining;		    /* GO: a signal to stop has come */
-	bool died_of_other;    /* GO: the last worker, see journal_opts */
+	bool died_of_other;    /* GO: the last worker was killed from outside */
 	int64_t grace_left_ms; /* GO, when draining */
 	uint32_t queue_lengths[ENDPOINTS_MAX]; /* GO */
 	bool are_kept[ENDPOINTS_MAX];	       /* GO, see socket_adopt */
