@@ -6,10 +6,10 @@
  *
  * A log file is readable, and any reader could lock it for any time.  So
  * the locks are on a file that only its owner can open, in a hidden directory,
- * which no tailer looks at.  They are POSIX record locks (fcntl), because those
- * tell which process holds one.  The kernel drops them when the process ends or
- * closes any descriptor of the lock file.  Therefore one thread at a time uses
- * the locks, and it holds one lock at a time.
+ * which no tailer looks at.  They are POSIX record locks (fcntl), because the
+ * kernel reports which process holds one.  The kernel drops them when the
+ * process ends or closes any descriptor of the lock file.  Therefore one thread
+ * at a time uses the locks, and it holds one lock at a time.
  *
  * file_lock_free removes the lock file of the directory that was used last,
  * unless another process holds a lock.  A killed process leaves it.  If anybody

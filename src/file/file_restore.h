@@ -30,7 +30,7 @@ struct file_restore {
 	int64_t retry_ns;
 };
 
-/* Give the files their spills, and compute the sink's stats from those and from
+/* Give the files their spills, and compute the sink's stats from the spills and
  * `before`; NULL: no counters are known.  Only the first call has an effect. */
 void file_restore(struct file_restore *, const struct sink_stats *before);
 

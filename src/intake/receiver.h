@@ -46,7 +46,7 @@ struct receiver_opts { /* all borrowed */
 	size_t ending_max;
 	unsigned slots;		/* of the journal */
 	uint64_t wake_after_ms; /* half of Flush */
-	/* Messages wait in the journal.  Called when WAKE_AT_BYTES wait, or
+	/* Messages wait in the journal.  Called when 256 KiB wait, or
 	 * when the oldest has waited for wake_after_ms. */
 	void (*on_messages)(void *);
 	void *data;

@@ -127,8 +127,8 @@ void socket_disown(struct socket *);
 void socket_close(struct socket *);
 
 /* Look whether the path of a Unix socket that this process has bound still
- * leads to it, and restore it if not.  Logs what has changed.  False: the path
- * is lost, and another socket must be opened.  A lost socket stays lost, and
+ * leads to it, and restore it if not.  Logs a change.  False: the path is lost,
+ * and another socket must be opened.  A lost socket stays lost, and
  * socket_is_at is always false for it, but its queued datagrams can still be
  * received. */
 bool socket_restore(struct socket *);
@@ -162,7 +162,7 @@ void socket_see_drops(struct socket *);
 /* Refuse senders.  Unix datagrams: every further send() fails with EPIPE
  * (af_unix.c: the receiver is shut down), and datagrams in the kernel can still
  * be received, so no datagram that the kernel has accepted stays unread.
- * Streams: nobody can connect any more.  UDP: no effect. */
+ * Streams: no sender can connect any more.  UDP: no effect. */
 void socket_refuse(struct socket *);
 
 /* The counters, which the caller may change. */

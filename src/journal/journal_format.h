@@ -146,7 +146,7 @@ struct journal_view {
 	struct journal_layout at;
 };
 
-/* The positions, and what belongs to them. */
+/* The positions, and the data that belongs to them. */
 struct journal_state {
 	struct journal_head_block head;
 	struct journal_tail_block tail;
@@ -176,7 +176,7 @@ enum journal_step { JOURNAL_FOUND, JOURNAL_END, JOURNAL_BAD };
 /* The smallest multiple of `to` that is at least n. */
 size_t journal_round_up(size_t n, size_t to);
 
-/* The checksums of what is stored. */
+/* The checksums of the stored data. */
 uint64_t journal_header_check(const struct journal_header *);
 uint64_t journal_head_check(const struct journal_head_block *);
 uint64_t journal_tail_check(const struct journal_tail_block *,

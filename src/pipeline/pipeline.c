@@ -225,8 +225,8 @@ static void on_record(void *data, struct record *r)
 	router_put(p->opts.router, r);
 }
 
-/* No sink took a line of the message.  An empty, filtered or unrouted message is
- * dropped; any other becomes a dead letter. */
+/* No sink took a line of the message.  Drop an empty, filtered or unrouted one;
+ * any other message becomes a dead letter. */
 static void settle_unanswered(struct pipeline *p, const struct message *message,
 			      const char *input)
 {

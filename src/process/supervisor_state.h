@@ -100,8 +100,8 @@ bool reload_begin(struct supervisor *);
 /* The new worker has ended before it was ready. */
 void reload_failed(struct supervisor *, const char *why);
 
-/* The next worker is ready: ask the old one to leave.  Its end lets the next
- * one start. */
+/* The next worker is ready: ask the old one to leave.  When it has left,
+ * on_worker_end calls reload_take_over. */
 void reload_hand_over(struct supervisor *);
 
 /* The old worker has left: the next one is the worker now. */
