@@ -36,7 +36,7 @@ struct file_lock *file_lock_new(void);
 void file_lock_free(struct file_lock *);
 
 /* Lock the file with that inode number, which is below the directory.  Waits
- * for a few milliseconds.  Returns 0, also if locking is impossible here, or
+ * for at most about 20 ms.  Returns 0, also if locking is impossible here, or
  * EBUSY if another process holds the lock. */
 int file_lock_take(struct file_lock *, struct span dir, ino_t) MUST_USE;
 

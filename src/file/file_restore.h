@@ -4,7 +4,8 @@
  *
  * A spill that cannot be read now (EIO, EMFILE ...) is neither lost nor
  * drained: its lines stay counted as queued, and loading is retried every
- * second.  Lines of the same file that arrive meanwhile may come first. */
+ * second.  Lines of the same file that arrive meanwhile may be written first.
+ */
 #ifndef FILE_FILE_RESTORE_H
 #define FILE_FILE_RESTORE_H
 

@@ -115,7 +115,7 @@ int spill_add(struct spill *, const struct spill_lines *,
  * same first. */
 void spill_recover(struct spill *, struct append_file *out);
 
-/* Append the next piece to the output file, which is between begin and end.
+/* Append the next piece to the output file, after append_file_begin().
  * The piece's lines are counted as written.  Returns 0 or an errno. */
 int spill_drain(struct spill *, struct append_file *out,
 		int64_t now_ns) MUST_USE;

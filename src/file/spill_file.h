@@ -26,7 +26,7 @@ enum {
 struct spill_state {
 	uint64_t magic;
 	uint64_t position_bytes;
-	uint64_t torn_bytes; /* of the line at the position: in the file */
+	uint64_t torn_bytes; /* of an incomplete line before the position */
 	uint64_t device;     /* the file that was written last ... */
 	uint64_t inode;
 	uint64_t end_bytes;   /* ... and its size after that */

@@ -4,8 +4,8 @@
  *     old worker --give--> [ queue of a socket pair ] --take--> next worker
  *
  * One packet per connection carries its descriptor, the inode of the socket
- * that accepted it, and the bytes of its unfinished message.  Those bytes travel
- * as a file in memory, because they may be too many for a packet.
+ * that accepted it, and the bytes of its unfinished message.  Those bytes are
+ * in a file in memory, because they may be too many for a packet.
  *
  * The supervisor opens the pair, keeps both ends and never reads: a packet
  * waits for the next worker, whenever it comes.

@@ -3,7 +3,7 @@
  *  1. datagrams arrive and libuv calls on_readable;
  *  2. receive() lets recvmmsg write them into the journal's slots and appends
  *     them to the journal;
- *  3. arrived() wakes the consumer at once if much waits, otherwise after
+ *  3. arrived() wakes the consumer at once if 256 KiB wait, otherwise after
  *     half of Flush;
  *  4. under steady load the loop sleeps for a moment before it polls again, so
  *     that one recvmmsg call takes many datagrams (intake/pace.h).
@@ -261,8 +261,8 @@ static void start_polls(struct receiver *r)
 
 /* Read everything that the kernel still holds, then call on_done.  If the
  * journal has no room, on_progress calls this again.  If the output is blocked,
- * datagrams are dropped and counted, and connections are closed, which tells
- * their senders. */
+ * datagrams are dropped and counted, and connections are closed, which their
+ * senders notice. */
 static void take_rest(struct receiver *r)
 {
 	for (uint32_t i = 0; i < r->input_count; i++)

@@ -20,7 +20,7 @@
 struct endpoints;
 
 /* How many sockets are connected to a Unix datagram socket; -1 if that source
- * cannot tell. */
+ * has no count. */
 struct senders_of_socket {
 	int by_netlink;
 	int by_proc;

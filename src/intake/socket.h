@@ -50,7 +50,7 @@ struct socket_opts {
 	const char *path;      /* or the address of a network socket */
 	uint16_t port;	       /* of a network socket */
 	mode_t mode;	       /* of a Unix socket */
-	unsigned queue_length; /* unix_udp: wanted; 0: as it is */
+	unsigned queue_length; /* unix_udp: wanted; 0: unchanged */
 	size_t receive_bytes;  /* SO_RCVBUF of a network socket; 0: see
 				* intake/inet.h */
 };

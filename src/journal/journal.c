@@ -69,8 +69,9 @@
  *     tail is stored.  Either no message of the batch is committed, or all are.
  *  i. After tail is stored: the notes have the number of an earlier commit and
  *     are void.
- *  j. In journal_open: the file has no name yet, or this is case b.  A row of
- *     the table of inputs that was being written is empty; no message uses it.
+ *  j. In journal_open: a new file does not have its name yet; an old one is in
+ *     case b.  A row of the table of inputs that was being written is empty,
+ *     and no message uses it.
  *
  * One loss remains, unless the file is on a tmpfs.  If recvmmsg stores to a
  * page that the kernel is writing back, the store waits.  If the process is

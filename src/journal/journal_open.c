@@ -348,7 +348,8 @@ static struct journal *map_inputs(struct journal *j,
 	if (journal_map_inputs(j, opts))
 		return j;
 	snprintf(found->why, sizeof found->why,
-		 "its messages are from too many different inputs");
+		 "its messages and the configuration have more than %d inputs",
+		 JOURNAL_INPUTS_MAX);
 	struct journal *old = j;
 	j = begin_with_new(opts, found, until_ns, e);
 	if (j != NULL)

@@ -43,7 +43,7 @@ enum channel_kind {
 	CHANNEL_REFUSED,
 };
 
-/* Where the configuration wants the log. */
+/* Where and what to log, as configured. */
 struct channel_log {
 	char path[ENDPOINT_PATH_BYTES]; /* empty: standard error */
 	int level;			/* enum log_level */
