@@ -75,8 +75,8 @@ void receiver_finish(struct receiver *, void (*on_done)(void *), void *data);
  * socket the next worker keeps; NULL means that there is no next worker.
  * Datagrams of kept inputs stay in the kernel, and their connections are handed
  * over.  Senders to the other inputs are refused.  Their data that the kernel
- * still holds is read; if the journal has no room, it is dropped and counted.
- */
+ * still holds is read; if the journal has no room, datagrams are dropped and
+ * counted, and bytes of connections are lost and logged. */
 void receiver_leave(struct receiver *, const bool *kept_by_next);
 
 /* Close the handles.  The loop must run again, which frees the memory.  NULL is
