@@ -41,7 +41,7 @@ void shares_add(struct shares *, struct share *, int fd, int64_t now_ns);
 /* Remove the connection.  No effect if it is in no list. */
 void shares_remove(struct shares *, struct share *);
 
-/* The connection has received a message: move it to the end of the list. */
+/* The connection was active: move it to the end of the list. */
 void shares_touch(struct shares *, struct share *, int64_t now_ns);
 
 /* The connection that makes way; NULL if there is none. */

@@ -11,7 +11,7 @@
  *       |--- RELOAD: requested over HTTP ----------->|
  *       |--- OUTPUTS_GOOD: they took a write ------->|
  *       |<-- REFUSED: a reload is under way ---------|
- *       |<-- COUNTS: reloads, deaths ----------------|
+ *       |<-- COUNTS: a reload has failed ------------|
  *       |<-- LEAVE: hand over, finish the batch, end |
  *       |--- STAY: not yet, I would lose lines ----->| does not kill it for now
  *       |--- STUCK: one message takes too long ----->| sends LEAVE and starts

@@ -67,7 +67,7 @@ struct metrics_balance {
 /* Add up the terms. */
 struct metrics_balance metrics_balance(const struct metrics *);
 
-/* "0.1.0", or the output of git describe. */
+/* "0.1.0", or what git describe says. */
 const char *metrics_version(void);
 
 /* Append the value of a label with Prometheus' escapes. */
