@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main - runs a sub-command, the supervisor, or a worker without one. */
+/* main - runs a sub-command, the supervisor, or a worker without supervisor. */
 #include <errno.h>
 #include <stdio.h>
 #include <time.h>
@@ -32,7 +32,7 @@ static int collect(const struct options *o)
 				: supervisor_run(&o->assemble);
 }
 
-/* Everything but --help and --version is done in the working directory. */
+/* Everything but --help and --version is done in the directory of --workdir. */
 static int run(const struct options *o)
 {
 	struct err e;

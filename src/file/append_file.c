@@ -52,7 +52,7 @@ static int open_path(struct append_file *f, int *fd)
 	return *fd < 0 ? errno : 0;
 }
 
-/* If this is the file that was open before, what is known about its end stays
+/* If this is the file that was open before, the facts known about its end stay
  * valid. */
 static void take(struct append_file *f, int fd, const struct stat *st)
 {
@@ -90,8 +90,8 @@ static int open_file(struct append_file *f)
 	return 0;
 }
 
-/* The directory with the lock file: the same for all processes that write the
- * file, if they have one configuration. */
+/* The directory with the lock file.  All processes with the same configuration
+ * that write the file choose the same directory. */
 static struct span lock_dir(const struct append_file *f)
 {
 	const char *slash = strrchr(f->path, '/');
@@ -169,7 +169,7 @@ bool append_file_peek(struct append_file *f)
 	return true;
 }
 
-/* A device, such as /dev/full, is no disk of others. */
+/* A device file, such as /dev/full, shares no disk with other files. */
 bool append_file_probe(const struct append_file *f, int error)
 {
 	if (f->fd >= 0 && !f->is_regular)
@@ -197,7 +197,7 @@ void append_file_close(struct append_file *f)
 	f->env->stats->files_open--;
 }
 
-/* --- what is there already */
+/* --- bytes that are in the file already */
 
 const struct append_note *append_file_noted(const struct append_file *f,
 					    enum append_kind kind)
@@ -281,9 +281,9 @@ static int close_line(struct append_file *f)
 	return 0;
 }
 
-/* The head belongs to no batch, so it is not noted: a file with a head is
- * not empty any more.  If only a part of it could be written, the part is
- * removed. */
+/* The head belongs to no batch and is not noted.  It is written only to an
+ * empty file, so a restart does not write it twice.  If only a part of it could
+ * be written, the part is removed. */
 static int write_head(struct append_file *f)
 {
 	struct sink_stats *stats = f->env->stats;

@@ -15,8 +15,8 @@
  *
  * A torn line at the end that is not ours belongs to another process, which was
  * killed while it was writing.  After its restart that process completes the
- * line, so it gets FOREIGN_TAIL_S of time.  Then this module ends the line with
- * a newline and logs it. */
+ * line, so this module waits FOREIGN_TAIL_S seconds.  Then it ends the line
+ * with a newline and logs that. */
 #ifndef FILE_APPEND_FILE_H
 #define FILE_APPEND_FILE_H
 
@@ -44,7 +44,7 @@ struct file_env {
 	struct span root;	/* paths below it are confined to it */
 	char *const *tag_roots; /* ... and to these (sink.h); may be NULL */
 	struct file_lock *lock; /* NULL: no other process writes the files */
-	struct span lock_root;	/* Path: the lock file of its files is there */
+	struct span lock_root;	/* Path; has the lock file of the files below */
 	bool has_others;	/* other outputs must not wait for this one */
 	const struct append_notes *notes; /* NULL: nothing is noted */
 	uint32_t sink;			  /* its number, for the notes */
@@ -71,7 +71,8 @@ struct append_file {
 	ino_t inode;
 	uint64_t size_bytes;	  /* its size, between begin and end */
 	uint64_t end_bytes;	  /* its size when its end was last known */
-	struct append_note noted; /* nothing of it was written yet */
+	struct append_note noted; /* the last note, while none of its bytes
+	                           * is written; otherwise zeros */
 	struct buf head; /* whole lines with which an empty file begins */
 	int64_t foreign_since_ns; /* since when another process' torn line is at
 	                           * the end; 0: there is none */

@@ -23,7 +23,7 @@ struct output_file;
 
 /* A zero-initialised batch is empty. */
 struct batch {
-	struct buf bytes; /* a line is rendered to its end */
+	struct buf bytes; /* each line is appended here when it is rendered */
 	struct buf runs;  /* adjacent lines of one chain */
 	size_t chains;	  /* that got lines in this batch */
 	struct buf lines; /* the buffer that is lent */

@@ -81,8 +81,8 @@ void dead_letter_close(struct dead_letter *d)
 }
 
 /* json_write_string writes \u only for bytes that are not UTF-8, which would be
- * lost, and for control characters without a shorter escape (base/utf8.h has
- * some above U+007F). */
+ * lost, and for control characters without a shorter escape (base/utf8.h also
+ * counts some above U+007F as such). */
 static bool is_text(struct span written)
 {
 	for (size_t i = 0; i < written.len; i++)

@@ -54,12 +54,12 @@ struct dead_letter *dead_letter_open(const char *path,
 /* Drops the waiting dead letters.  NULL is fine. */
 void dead_letter_close(struct dead_letter *);
 
-/* Take the message and count it.  False if there is no room: then the message
- * was not taken, and is dropped for its reason. */
+/* Take the message and count it.  False if there is no room: the caller then
+ * drops the message and counts it under its reason. */
 bool dead_letter_put(struct dead_letter *, const struct message *,
 		     const char *input, const char *reason) MUST_USE;
 
-/* As those of a sink (output/sink.h). */
+/* These do what the functions of a sink do (output/sink.h). */
 enum sink_flush dead_letter_flush(struct dead_letter *, int64_t now_mono_ns);
 void dead_letter_committed(struct dead_letter *);
 void dead_letter_drop_buffered(struct dead_letter *);
@@ -68,21 +68,21 @@ void dead_letter_reopen(struct dead_letter *);
 /* messages_written_total counts the dead-lettered messages. */
 const struct sink_stats *dead_letter_stats(const struct dead_letter *);
 
-/* Before the first dead letter: continue counting from these counters.  Dead
- * letters that waited in memory when they were saved are lost:
- * DROP_write_failed. */
+/* Call before the first dead letter: continue counting from these counters.
+ * Dead letters that waited in memory when the counters were saved are lost and
+ * count as DROP_write_failed. */
 void dead_letter_restore(struct dead_letter *, const struct sink_stats *);
 
 /* --- for `sluiced replay` */
 
 struct letter {
-	struct span input; /* empty if it names none */
+	struct span input; /* empty if the letter names no input */
 	struct span raw;
 };
 
-/* Read a line of such a file.  Returns NULL if the line is good, else a short
- * text with the mistake.  `room` is an empty record: the result points into the
- * line or into the record's arena. */
+/* Read a line of a dead-letter file.  Returns NULL if the line is good,
+ * otherwise a short text with the mistake.  `room` is an empty record: the
+ * result points into the line or into the record's arena. */
 const char *dead_letter_read(struct json_reader *, struct span line,
 			     struct record *room, struct letter *) MUST_USE;
 

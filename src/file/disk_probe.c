@@ -32,8 +32,8 @@ static bool find_dir(const char *path, char dir[static PATH_MAX],
 	return stat(dir, st) == 0;
 }
 
-/* The root, if it is on the same file system: the directory of the file may
- * have a quota of its own. */
+/* Choose the root if it is on the same file system, because the directory of
+ * the file may have its own quota. */
 static bool choose_dir(const char *path, size_t root_bytes,
 		       char dir[static PATH_MAX])
 {

@@ -7,7 +7,7 @@
  * chooses the path of a file can cause that, and must not hold up the other
  * files.  So the probe writes a block to a file without a name (O_TMPFILE),
  * which leaves no trace.  Where such a file cannot be created, the free space
- * decides: files that exist can be written as long as there is some. */
+ * decides: files that exist can be written as long as some space is free. */
 #ifndef FILE_DISK_PROBE_H
 #define FILE_DISK_PROBE_H
 

@@ -39,8 +39,8 @@ struct file_cache *file_cache_new(struct file_env *, size_t resting_max);
 /* Drops the waiting lines.  NULL is fine. */
 void file_cache_free(struct file_cache *);
 
-/* NULL if there is no such file.  The result is valid until it rests and
- * file_cache_rest or file_cache_tidy is called. */
+/* NULL if there is no such file.  The result is valid while the file waits;
+ * once it rests, until the next file_cache_rest or file_cache_tidy. */
 struct cached_file *file_cache_find(struct file_cache *, struct span name);
 
 /* Add a file to the waiting list.  The path ends with the name. */
@@ -55,8 +55,7 @@ void file_cache_rest(struct file_cache *, struct cached_file *, int64_t now_ns);
 void file_cache_tidy(struct file_cache *, int64_t now_ns);
 
 /* Walk the waiting, or the resting files: begin with NULL; NULL is the end.
- * Before a returned file is moved to another list, the next one must be asked
- * for. */
+ * Ask for the next file before you move the returned one to another list. */
 struct cached_file *file_cache_waiting(struct file_cache *,
 				       const struct cached_file *after);
 struct cached_file *file_cache_resting(struct file_cache *,

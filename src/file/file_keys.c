@@ -78,8 +78,9 @@ bool file_keys_read(struct conf_section *s, struct file_keys *keys,
 	    !conf_get_bool(s, "Follow_Symlinks", &keys->follow_symlinks, e))
 		return false;
 	keys->is_sanitized = tag_path == 1;
-	return read_switch(s, "rotate", "logrotate needs no signal", e) &&
+	return read_switch(s, "rotate",
+			   "use logrotate, which need not signal sluiced", e) &&
 	       read_switch(s, "enable_strftime",
-			   "a lua filter can put the date into the tag", e) &&
+			   "let a lua filter put the date into the tag", e) &&
 	       check_dynamic(s, keys, e);
 }

@@ -48,7 +48,7 @@ static void close_file(struct file_lock *l)
 	l->fd = -1;
 }
 
-/* No component of ours may be a symbolic link. */
+/* Neither the hidden directory nor the lock file may be a symbolic link. */
 static int open_in(struct file_lock *l, int dir)
 {
 	struct stat st;
@@ -170,7 +170,8 @@ static void log_missing(struct file_lock *l, int error)
 		log_quoted(buf_span(&l->path), room), strerror(error));
 }
 
-/* On a file system without locks, no other process can hold one. */
+/* On a file system without locks, no other process can hold one, so the result
+ * is 0. */
 int file_lock_take(struct file_lock *l, struct span dir, ino_t inode)
 {
 	for (int i = 0; i < 2; i++) {
@@ -184,7 +185,7 @@ int file_lock_take(struct file_lock *l, struct span dir, ino_t inode)
 			return error == EBUSY ? EBUSY : 0;
 		if (is_open(l, dir))
 			return 0;
-		file_lock_release(l); /* it was removed just now */
+		file_lock_release(l); /* the lock file was removed meanwhile */
 	}
 	return EBUSY;
 }

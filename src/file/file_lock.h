@@ -4,18 +4,19 @@
  *     DIR/.sluiced        0700
  *     DIR/.sluiced/lock   0600: one byte for each file, at its inode number
  *
- * A log file is readable, and a reader could lock it as long as he likes.  So
+ * A log file is readable, and any reader could lock it for any time.  So
  * the locks are on a file that only its owner can open, in a hidden directory,
- * which no tailer looks at.  They are POSIX record locks (fcntl), because those
- * tell which process holds one.  The kernel drops them when the process ends or
- * closes any descriptor of the lock file.  Therefore one thread at a time uses
- * the locks, and it holds one lock at a time.
+ * which no tailer looks at.  They are POSIX record locks (fcntl), because the
+ * kernel reports which process holds one.  The kernel drops them when the
+ * process ends or closes any descriptor of the lock file.  Therefore one thread
+ * at a time uses the locks, and it holds one lock at a time.
  *
  * file_lock_free removes the lock file of the directory that was used last,
  * unless another process holds a lock.  A killed process leaves it.  If anybody
  * removes it, the next lock creates it again.
  *
- * A lock that cannot be created is logged, and the file is written without. */
+ * If the lock file cannot be created, this is logged, and the log file is
+ * written without a lock. */
 #ifndef FILE_FILE_LOCK_H
 #define FILE_FILE_LOCK_H
 
@@ -35,15 +36,15 @@ struct file_lock *file_lock_new(void);
 void file_lock_free(struct file_lock *);
 
 /* Lock the file with that inode number, which is below the directory.  Waits
- * for a few milliseconds.  Returns 0, also if there is no lock, or EBUSY if
- * another process holds it. */
+ * for at most about 20 ms.  Returns 0, also if locking is impossible here, or
+ * EBUSY if another process holds the lock. */
 int file_lock_take(struct file_lock *, struct span dir, ino_t) MUST_USE;
 
 /* Without a lock, this does nothing. */
 void file_lock_release(struct file_lock *);
 
-/* The process that held the lock when it could not be taken.  0: unknown, as of
- * a process in another PID namespace. */
+/* The process that held the lock when it could not be taken.  0: unknown, for
+ * example because the process is in another PID namespace. */
 pid_t file_lock_holder(const struct file_lock *);
 
 #endif

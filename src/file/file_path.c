@@ -184,7 +184,7 @@ int file_path_make_parents(const char *path, size_t root_bytes)
 	memcpy(copy, path, len + 1);
 	int error = 0;
 	for (char *at = copy + 1; (at = strchr(at, '/')) != NULL; at++) {
-		if (at[-1] == '/') /* nothing is between the two */
+		if (at[-1] == '/') /* two slashes in a row */
 			continue;
 		*at = '\0';
 		/* Try all of them: for a directory that exists, some file

@@ -22,9 +22,9 @@
 
 struct buf;
 
-/* Write root and name to `out`.  Returns NULL if the name is good, else a short
- * text with the mistake.  A `trusted` name is from the configuration: it may
- * contain "..". */
+/* Write root and name to `out`.  Returns NULL if the name is good, otherwise a
+ * short text with the mistake.  A `trusted` name is from the configuration: it
+ * may contain "..". */
 const char *file_path_make(struct span root, struct span name, bool trusted,
 			   char out[static PATH_MAX]) MUST_USE;
 
@@ -39,7 +39,8 @@ size_t file_path_root(char *const *roots, struct span path);
 
 /* Open, with O_CLOEXEC.  The first root_bytes of the path, which end with '/',
  * confine the rest of it; with 0, nothing is confined.  A kernel older than 5.6
- * cannot confine.  Returns the descriptor, or -1 with errno set. */
+ * cannot confine: it opens the path as if root_bytes were 0.  Returns the
+ * descriptor, or -1 with errno set. */
 int file_path_open(const char *path, size_t root_bytes, int flags) MUST_USE;
 
 /* Make the directories up to the path's last '/', as mkdir -p does, with mode

@@ -4,7 +4,8 @@
  *
  * A spill that cannot be read now (EIO, EMFILE ...) is neither lost nor
  * drained: its lines stay counted as queued, and loading is retried every
- * second.  Lines of the same file that arrive meanwhile may come first. */
+ * second.  Lines of the same file that arrive meanwhile may be written first.
+ */
 #ifndef FILE_FILE_RESTORE_H
 #define FILE_FILE_RESTORE_H
 
@@ -30,7 +31,7 @@ struct file_restore {
 	int64_t retry_ns;
 };
 
-/* Give the files their spills, and compute the sink's stats from those and from
+/* Give the files their spills, and compute the sink's stats from the spills and
  * `before`; NULL: no counters are known.  Only the first call has an effect. */
 void file_restore(struct file_restore *, const struct sink_stats *before);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Name file: appends lines to files, chosen by path.
  *
- *     [Path/]File     or else [Path/]tag     or else tag
+ *     [Path/]File, or [Path/]tag if File is not set
  *
  * The happy path:
  *  1. put finds the file for the record's tag, or adds a new one, and renders
@@ -57,7 +57,7 @@ struct file_sink {
 	bool is_sanitized; /* Tag_Path sanitized */
 	struct buf tag;	   /* of the last record, sanitized */
 	size_t held_bytes; /* of lines held in memory */
-	size_t full_lines; /* dropped in this batch: too much waits */
+	size_t full_lines; /* dropped in this batch: too many lines wait */
 	int64_t sync_ns;   /* when to sync next */
 	int64_t sync_interval_ns;
 	struct log_rate refused_rate;
@@ -125,8 +125,9 @@ static bool is_full(const struct file_sink *fs)
 	       fs->spills.bytes_max;
 }
 
-/* Each line counts.  With Escape off, a rendered line may contain line breaks
- * and is several lines; the last one counts as its message's. */
+/* Add a rendered record to the batch.  With Escape off, it may contain line
+ * breaks and then counts as several lines; only the last one stands for the
+ * message. */
 static void take(struct file_sink *fs, struct cached_file *f, size_t from,
 		 bool answers)
 {
@@ -191,7 +192,7 @@ static void hold_lines(struct file_sink *fs, struct output_file *o)
 	fs->held_bytes += o->lines.len;
 }
 
-/* Once a batch. */
+/* At most once for each batch. */
 static void log_full(struct file_sink *fs)
 {
 	log_rated(&fs->full_rate, LOG_ERROR, "file_sink",

@@ -120,7 +120,7 @@ static int begin(struct output_file *o)
 	return EBUSY; /* another process renames it continuously */
 }
 
-/* Skip the lines of the first batch that a killed process had written. */
+/* In the first batch, skip the lines that a killed process had written. */
 static void recover_lines(struct output_file *o)
 {
 	if (o->is_recovered)
@@ -233,7 +233,7 @@ static void log_failing(struct output_file *o, int error)
 		  o->answers.len);
 }
 
-/* The other process holds the lock for moments, again and again.  With a
+/* The other process holds the lock often, each time for a moment.  With a
  * growing delay this process would never get it. */
 static void delay_busy(struct output_file *o, int64_t now_ns)
 {

@@ -10,19 +10,19 @@
  * no signal.
  *
  * The effect of a failure depends on what fails:
- *  - The disk (ENOSPC, EDQUOT or EIO, if the disk rejects the writes of others
- *    too: disk_probe.h; EROFS for a file that was open, because a remount
- *    affects all files) or the process (ENOMEM, ENOBUFS, EMFILE, ENFILE): the
- *    result is APPEND_BLOCKED, all lines stay in memory and in the journal, and
- *    the caller retries when it likes.  If there are other outputs, whose disk
- *    may be another one, the lines are spilled instead (APPEND_HELD) as long as
- *    the spill accepts them.
+ *  - The disk (ENOSPC, EDQUOT or EIO, if the disk rejects writes to other
+ *    files, too: disk_probe.h; EROFS for a file that was open, because a
+ *    remount affects all files) or the process (ENOMEM, ENOBUFS, EMFILE,
+ *    ENFILE): the result is APPEND_BLOCKED, all lines stay in memory and in the
+ *    journal, and the caller retries when it likes.  If there are other
+ *    outputs, whose disk may be another one, the lines are spilled instead
+ *    (APPEND_HELD) as long as the spill accepts them.
  *  - This file (any other error, EROFS when opening, and ENOSPC, EDQUOT or EIO
- *    while the disk takes writes, for example of a directory's quota): the
- *    result is APPEND_HELD, and the lines go to the file's spill (spill.h).
- *    Without a spill they stay in memory.  Writing is retried after 100 ms,
- *    doubling to 5 s.  The same happens while another process holds the file,
- *    which is not an error.
+ *    while the disk takes writes, for example if a directory's quota is used
+ *    up): the result is APPEND_HELD, and the lines go to the file's spill
+ *    (spill.h).  Without a spill they stay in memory.  Writing is retried after
+ *    100 ms, doubling to 5 s.  The same happens while another process holds the
+ *    file's lock, which is not an error.
  * A newer line is never written before an older one: spilled lines come first.
  *
  * If a write ends within a line, the line is completed later, from where it
@@ -53,13 +53,13 @@ struct output_file {
 	struct file_env *env;
 	char *path;
 	struct append_file file;
-	struct buf lines;    /* if empty, others may take its memory */
+	struct buf lines;    /* if empty, other files may take its memory */
 	struct buf answers;  /* for each line: does this sink count
 	                      * the line's message? */
 	size_t torn_bytes;   /* of the first line, in the file already */
 	int64_t batch_at;    /* offset of `lines` in the batch's lines for
-	                      * this file; negative: the number of bytes
-	                      * in them that are of earlier batches */
+	                      * this file; negative: the first -batch_at
+	                      * bytes of `lines` are of earlier batches */
 	bool is_recovered;   /* checked for lines from before a crash */
 	struct spill *spill; /* older lines; NULL: none */
 	int failed_errno;    /* 0: it can be written */
@@ -83,9 +83,10 @@ void output_file_count(struct output_file *, bool answers);
 /* Count the line that the caller has just put at the end of `lines`. */
 void output_file_added(struct output_file *, bool answers);
 
-/* Write the waiting lines, spilled ones first.  APPENDED: none is left.
- * APPEND_BLOCKED: flush again before adding lines.  APPEND_HELD: the lines that
- * are left wait for this file alone, and other files can be written. */
+/* Write the waiting lines, spilled ones first.  now_ns is clock_mono_ns.
+ * APPENDED: no line is left.  APPEND_BLOCKED: flush again before adding lines.
+ * APPEND_HELD: the lines that are left wait for this file alone, and other
+ * files can be written. */
 enum append_result output_file_flush(struct output_file *, int64_t now_ns);
 
 /* The journal was committed: lines that still wait no longer belong to the

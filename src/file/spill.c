@@ -395,7 +395,7 @@ static int drain(struct spill *s, int fd, struct append_file *out,
 	int error = find_start(s, fd, out);
 	if (error != 0)
 		return unreadable(s, error);
-	if (!spill_can_drain(s)) /* the file had all of it already */
+	if (!spill_can_drain(s)) /* the file had all lines already */
 		return 0;
 	error = find_line(s, out, now_ns);
 	if (error != 0)

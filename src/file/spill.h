@@ -15,8 +15,8 @@
  * Everything survives a killed process.  A chunk of a batch that was not
  * committed is cut off at the restart, since its lines come again.  For the
  * same reason it is not appended to the output file before the commit.  The
- * state says how far the output file had come and, before each piece, that the
- * piece is about to be written.
+ * state says which lines the output file has got and, before each piece, that
+ * the piece is about to be written.
  *
  * After a power cut, the end of a spill may be damaged.  It is moved to a file
  * NAME.damaged beside the spill, which is logged; `sluiced replay` appends the
@@ -26,7 +26,7 @@
  * After an I/O error on a spill, reading is retried: forever when the spill is
  * loaded (file_restore.h), ten times while it is drained.  After the tenth
  * failure the lines are dropped and counted.  Lines may be written twice in two
- * cases: if the position cannot be saved ten times, and if the directory cannot
+ * cases: if ten attempts to save the position fail, and if the directory cannot
  * be read before the first commit.
  *
  * In the directory (0700), each spill (0600) is called NAME.spill, NAME being a
@@ -53,6 +53,8 @@ struct spill_dir {
 	size_t bytes_max; /* of all spills together; a batch may exceed it */
 	size_t files;	  /* each takes a page at least */
 	const char *sink_name;
+	/* Whether the spills of the output `name` belong to output `number`.
+	 * NULL: they belong to the output with that name. */
 	bool (*takes_over)(const void *router, uint32_t number,
 			   struct span name);
 	const void *router;
@@ -73,7 +75,7 @@ struct spill_lines {
 	uint32_t lines;
 	uint32_t messages;
 	bool is_old;	   /* of a batch that was committed before */
-	size_t torn_bytes; /* of the first line, at the end of the file */
+	size_t torn_bytes; /* of the first line, at the output file's end */
 };
 
 /* Is there no room for one more spill? */
@@ -86,10 +88,11 @@ struct spill *spill_new(struct spill_dir *, const char *output_path);
 /* Load the file `name` from the directory.  NULL in three cases.  The spill
  * belongs neither to this sink nor to a removed sink that this one replaces.
  * Or it is damaged: then it was renamed to NAME.damaged.  Or it cannot be read
- * now: then the directory is partial.  The latter two are logged. */
+ * now: then the directory is partial.  The last two cases are logged. */
 struct spill *spill_load(struct spill_dir *, const char *name);
 
-/* Free a loaded spill without using it.  The file stays. */
+/* Free a loaded spill without using it, and take it out of the directory's
+ * counts.  The file stays. */
 void spill_unload(struct spill *);
 
 /* Is `name` the spill's file name in the directory? */
@@ -107,11 +110,12 @@ const char *spill_output_path(const struct spill *);
 int spill_add(struct spill *, const struct spill_lines *,
 	      const struct append_file *out) MUST_USE;
 
-/* Find out which lines the previous process had drained.  The output file is
- * open.  This happens once; spill_drain() does it too. */
+/* Find out which lines the previous process had drained.  The output file must
+ * be open.  After the first success this does nothing.  spill_drain() does the
+ * same first. */
 void spill_recover(struct spill *, struct append_file *out);
 
-/* Append the next piece to the output file, which is between begin and end.
+/* Append the next piece to the output file, after append_file_begin().
  * The piece's lines are counted as written.  Returns 0 or an errno. */
 int spill_drain(struct spill *, struct append_file *out,
 		int64_t now_ns) MUST_USE;
@@ -125,7 +129,7 @@ bool spill_is_empty(const struct spill *);
 bool spill_is_done(const struct spill *);
 
 /* The lines and messages that are not in the output file yet.  A chunk counts
- * until all of it is there. */
+ * until all of it is in the file. */
 uint64_t spill_lines_left(const struct spill *);
 uint64_t spill_messages_left(const struct spill *);
 
@@ -140,7 +144,7 @@ void spill_sync(struct spill *);
 /* The journal was committed: all chunks may be drained now. */
 void spill_committed(struct spill *);
 
-/* Remove the file and free. */
+/* Remove the spill's file and free the spill. */
 void spill_remove(struct spill *);
 
 #endif

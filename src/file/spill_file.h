@@ -26,7 +26,7 @@ enum {
 struct spill_state {
 	uint64_t magic;
 	uint64_t position_bytes;
-	uint64_t torn_bytes; /* in the file, of the line at position */
+	uint64_t torn_bytes; /* of an incomplete line before the position */
 	uint64_t device;     /* the file that was written last ... */
 	uint64_t inode;
 	uint64_t end_bytes;   /* ... and its size after that */

@@ -85,7 +85,7 @@ static void keep_note(struct spill_dir *dir, const char *path)
 }
 
 /* The chunks of a batch that was not committed come again.  If they cannot be
- * cut off now, that happens before the next chunk is added. */
+ * cut off now, they are cut off before the next chunk is added. */
 static int cut_uncommitted(struct spill *s, int fd)
 {
 	struct stat st;
@@ -153,7 +153,7 @@ static int copy_from(int fd, uint64_t at, int to)
 	return n < 0 ? errno : 0;
 }
 
-/* A head and a state like those of the spill, so that `sluiced replay` can read
+/* Write a head and a state as in the spill, so that `sluiced replay` can read
  * the damaged end like any spill.  The position counts from the end of the good
  * chunks on. */
 static int write_damaged_head(const struct spill *s, int fd, int to,
@@ -180,8 +180,8 @@ static int write_damaged_head(const struct spill *s, int fd, int to,
 }
 
 /* Move the bytes after the good chunks to a file NAME.damaged.  If they cannot
- * be cut off now, that happens before the next chunk is added.  If they cannot
- * be copied now, they stay where they are. */
+ * be cut off now, they are cut off before the next chunk is added.  If they
+ * cannot be copied now, they stay where they are. */
 static int cut_damaged(struct spill *s, int fd, uint64_t position_bytes,
 		       uint64_t good_bytes)
 {

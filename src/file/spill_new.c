@@ -59,8 +59,8 @@ static int write_head(struct spill *s, int fd)
 	return error;
 }
 
-/* The spill gets its name when its head is written: a file with the name but
- * without a head is damaged. */
+/* The spill gets its name when its head is written, because a file with the
+ * name but without a head would count as damaged. */
 static int create(struct spill *s)
 {
 	struct buf name = {0};

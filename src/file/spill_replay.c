@@ -20,7 +20,7 @@ enum { LOCK_WAIT_S = 15, LOCK_PAUSE_MS = 50 };
 
 /* --- reading */
 
-/* The good chunk at that place; *lines are its lines. */
+/* Read the chunk and its lines at that place.  False if it is damaged. */
 static bool chunk_at(struct span bytes, size_t at, struct spill_chunk *c,
 		     struct span *lines)
 {
@@ -75,7 +75,8 @@ static uint64_t read_position(struct span bytes, const struct spill_head *head)
 
 /* --- appending */
 
-/* Another writer holds the lock, or has a torn line to complete. */
+/* EBUSY: another writer holds the lock, or has a torn line to complete.
+ * ESTALE: the path names another file now. */
 static bool is_worth_waiting(int error)
 {
 	return error == EBUSY || error == ESTALE;
@@ -164,7 +165,7 @@ static bool append_all(struct span bytes, spill_root_fn root, void *data,
 	return ok;
 }
 
-/* NULL on failure.  An empty file is mapped as no bytes. */
+/* Map the file to *bytes; an empty file is no bytes.  False on failure. */
 static bool map_file(const char *path, struct span *bytes, struct err *e)
 {
 	struct stat st;

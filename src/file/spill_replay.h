@@ -40,7 +40,7 @@ typedef size_t (*spill_root_fn)(void *data, struct span output_path);
 
 /* Append the lines of the spill at `path` to their file, one write for each
  * chunk; missing directories are made.  The spill is not changed, so that a
- * second call appends the lines once more.  On failure *result says how many
+ * second call appends the lines again.  On failure *result says how many
  * lines were appended before. */
 bool spill_replay(const char *path, spill_root_fn root, void *data,
 		  struct spill_replayed *result, struct err *e) MUST_USE;

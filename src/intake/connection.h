@@ -21,7 +21,7 @@
 enum connections_state {
 	CONNECTIONS_PAUSED,    /* the journal is full, or not yet started */
 	CONNECTIONS_OPEN,      /* connections are accepted and read */
-	CONNECTIONS_FINISHING, /* nobody is accepted any more */
+	CONNECTIONS_FINISHING, /* no new connection is accepted */
 	CONNECTIONS_STOPPING,  /* handles are being closed */
 };
 
@@ -39,7 +39,7 @@ struct connection {
 	uv_poll_t poll;
 	char peer_address[PEER_ADDRESS_TEXT_BYTES];
 	struct share share; /* in no list while it is ending */
-	int64_t end_by_ns;  /* while it is ending; else 0 */
+	int64_t end_by_ns;  /* the deadline while it is ending; otherwise 0 */
 	struct connection *next;
 	struct connection **place; /* the pointer to this connection */
 };
@@ -49,7 +49,7 @@ struct connections {
 	struct listener **listeners;
 	size_t listener_count;
 	struct connection *first;
-	struct shares shares; /* of all that are not ending */
+	struct shares shares; /* of the connections that are not ending */
 	size_t ending_count;
 	enum connections_state state;
 	uv_timer_t retry; /* active while the process is out of descriptors */
@@ -62,27 +62,30 @@ struct connections {
 	struct log_rate lost_rate;
 };
 
-/* Accept the next connection.  False if there is none or nobody may be
- * accepted now. */
+/* Accept the next connection.  False if none waits, or if none may be accepted
+ * now. */
 bool connection_accept(struct listener *from);
 
 /* Read the waiting data.  STREAM_ENDED: the connection has been closed. */
 enum stream_state connection_receive(struct connection *) MUST_USE;
 
-/* The same; if the journal is full, pause all connections. */
+/* Like connection_receive; if the journal is full, pause all connections. */
 void connection_receive_or_pause(struct connection *);
 
-/* Refuse the sender, read what the kernel still holds, and close the
- * connection.  False when the journal has no room: it is still open. */
+/* Refuse the sender, read the bytes that the kernel still holds, and close the
+ * connection.  False when the journal has no room: the connection is still
+ * open. */
 bool connection_take_rest(struct connection *) MUST_USE;
 
-/* Close it.  Returns how many received or readable bytes are lost with it. */
+/* Close the connection.  Returns how many received or readable bytes are lost
+ * with it. */
 size_t connection_close(struct connection *);
 
-/* Close it.  Bytes that found no room in the journal are lost and logged. */
+/* Close the connection.  Bytes that found no room in the journal are lost and
+ * logged. */
 void connection_cut(struct connection *);
 
-/* Accept nobody. */
+/* Accept no connections. */
 void connections_stop_listening(struct connections *);
 
 /* There is one connection too many: end the one that shares_pick names. */

@@ -8,10 +8,11 @@
  *
  * Failure modes:
  *  - the journal is full: all connections pause until connections_resume;
- *  - all places are taken: the new sender gets one, and the connection that
- *    intake/shares.h picks is ended; what it had sent is received;
+ *  - all places are taken: the new sender gets the place of the connection that
+ *    intake/shares.h picks, which is ended after its bytes were received;
  *  - a connection was idle for Idle_Timeout: it is ended in the same way;
- *  - the process is out of descriptors: the same, and retried every second;
+ *  - the process is out of descriptors: new connections wait in the kernel, and
+ *    accepting them is retried every second;
  *  - the listening socket was shut down, by this worker or by one that was
  *    killed while it finished: nobody can connect, so it is not polled. */
 #include "intake/connections.h"

@@ -3,10 +3,11 @@
  * read and closed.
  *
  * All inputs together have at most count_max connections.
- * When all places are taken, a new sender gets the place of another one: of the
- * host with the most connections, the one that was silent for longest
- * (intake/shares.h).  What that one had sent is received.  While the journal is
- * full, nothing is accepted or read: the senders wait, and nothing is dropped.
+ * When all places are taken, a new sender gets the place of an open connection:
+ * of the longest silent one of the host with the most connections
+ * (intake/shares.h).  The bytes that its sender had sent are received.  While
+ * the journal is full, nothing is accepted or read: the senders wait, and
+ * nothing is dropped.
  * A worker that leaves hands its connections over to the next worker
  * (intake/handover.h), and their senders notice nothing.  For the intake thread
  * only. */
@@ -30,9 +31,11 @@ struct connections_opts { /* all borrowed */
 	struct journal *journal;
 	const struct handover *handover; /* or NULL */
 	size_t count_max;		 /* of connections */
-	size_t ending_max;		 /* that are ending, beside those */
+	size_t ending_max;		 /* ending ones, in addition */
 	void (*on_arrival)(void *);	 /* messages are in the journal */
-	void (*on_full)(void *); /* all paused: call connections_resume */
+	/* The journal is full and all connections are paused.  Call
+	 * connections_resume when it has room. */
+	void (*on_full)(void *);
 	void *data;
 };
 
@@ -48,10 +51,10 @@ struct connections_input {
 /* Nothing is accepted before connections_resume. */
 struct connections *connections_new(const struct connections_opts *);
 
-/* Add an input.  Before connections_resume. */
+/* Add an input.  Call this before connections_resume. */
 void connections_add(struct connections *, const struct connections_input *);
 
-/* Take over the connections of the previous worker.  Before
+/* Take over the connections of the previous worker.  Call this before
  * connections_resume. */
 void connections_take_over(struct connections *);
 
@@ -71,12 +74,12 @@ bool connections_finish(struct connections *);
 
 /* Hand over the connections of those inputs whose sockets the next worker
  * keeps: kept_by_next[input number], or NULL when there is no next worker.
- * Finish the other connections as connections_finish does, as far as the
- * journal has room. */
+ * Finish the other connections as connections_finish does; bytes for which the
+ * journal has no room are lost and logged. */
 void connections_leave(struct connections *, const bool *kept_by_next);
 
-/* Close the handles.  The memory is freed once the loop has run once more.
- * NULL is allowed. */
+/* Close the handles.  The loop must run again, which frees the memory.  NULL is
+ * allowed. */
 void connections_stop(struct connections *);
 
 #endif

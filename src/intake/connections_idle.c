@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How one connection ends because it is idle or makes way for another:
- *  1. connection_end tells the sender.  A Unix sender is refused at once; a
- *     sender over the network gets a FIN;
+ *  1. end() informs the sender.  A Unix sender is refused at once; a sender
+ *     over the network gets a FIN;
  *  2. the bytes that it has sent are received as before;
  *  3. when the sender has closed the connection, it is closed here, too.
  *
  * Failure modes:
- *  - the sender does not close it within ENDING_MS, or too many are ending:
- *    what has arrived is received, and the connection is closed;
+ *  - the sender does not close it within ENDING_MS, or too many connections are
+ *    ending: the bytes that have arrived are received, and it is closed;
  *  - the journal is full: the connection waits like all others. */
 #include "base/clock.h"
 #include "intake/connection.h"
@@ -19,8 +19,8 @@ enum {
 	TICK_MS_MAX = 1000,
 };
 
-/* Receive the data that has arrived and close it.  If the journal is full, it
- * waits. */
+/* Receive the data that has arrived and close the connection.  If the journal
+ * is full, the connection waits. */
 static void cut(struct connection *connection)
 {
 	if (!connection_take_rest(connection))
@@ -60,8 +60,8 @@ void connections_make_way(struct connections *c)
 	struct connection *connection = shares_pick(&c->shares)->owner;
 	log_rated(&c->many_rate, LOG_WARN, "connections",
 		  "err=\"too many connections\" connections=%zu peer=%s "
-		  "action=\"ending this one, silent for longest, for a new "
-		  "one\"",
+		  "action=\"ending this connection, the longest silent one "
+		  "of its host, to make room for a new one\"",
 		  c->shares.count - 1, connection->peer_address);
 	end(connection);
 }
@@ -90,7 +90,8 @@ static void end_idle(struct connections *c, int64_t now_ns)
 		next = s->next;
 		if (idle_ns == 0 || now_ns - s->active_ns < idle_ns)
 			continue;
-		/* Timers run before descriptors are polled. */
+		/* Timers run before descriptors are polled, so it may have
+		 * sent bytes that are not yet read. */
 		connection_receive_or_pause(connection);
 		if (c->state != CONNECTIONS_OPEN)
 			break;

@@ -81,8 +81,8 @@ static bool open_http(const struct endpoints *had, struct endpoints *next,
 		next->http_fd = had->http_fd;
 		return true;
 	}
-	/* A socket of systemd: it is duplicated, and the one in the list is
-	 * closed. */
+	/* If systemd passed the listener, duplicate its descriptor; the
+	 * original is closed with the other sockets that no input uses. */
 	struct socket_opts opts = {.kind = SOCKET_TCP,
 				   .path = next->specs.http_listen,
 				   .port = next->specs.http_port};

@@ -44,8 +44,8 @@ struct endpoints {
 /* No endpoints. */
 void endpoints_init(struct endpoints *e);
 
-/* Make `e` match the specs: endpoints that it has stay open, new ones are
- * opened, and those that are no longer wanted are closed.  On failure, `e` is
+/* Make `e` match the specs: endpoints that are open and in the specs stay open,
+ * new ones are opened, and the others are closed.  On failure, `e` is
  * unchanged. */
 bool endpoints_set(struct endpoints *e, const struct endpoint_specs *,
 		   struct err *) MUST_USE;
@@ -53,10 +53,10 @@ bool endpoints_set(struct endpoints *e, const struct endpoint_specs *,
 /* Whether one of the sockets is the one with this inode (socket_inode). */
 bool endpoints_have(const struct endpoints *, ino_t);
 
-/* At look_ns, restore the paths of Unix sockets that somebody removed
- * (socket_restore), because without the path no new sender can connect.  Sets
- * the next look_ns.  False if a socket is lost: endpoints_set opens another in
- * its place. */
+/* If now_ns (clock_mono_ns) has reached look_ns, restore the paths of Unix
+ * sockets that somebody removed (socket_restore), because without the path no
+ * new sender can connect, and set the next look_ns.  False if a socket is lost:
+ * call endpoints_set, which opens another in its place. */
 bool endpoints_restore(struct endpoints *e, int64_t now_ns);
 
 /* Close all endpoints. */

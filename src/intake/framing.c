@@ -71,7 +71,7 @@ static enum framing_what take_line(struct framing *f, struct span *bytes,
 
 enum length_read { LENGTH_GOOD, LENGTH_INCOMPLETE, LENGTH_BAD };
 
-/* "17 ": *used is 3. */
+/* Read "17 ": *length is 17, and *used is 3. */
 static enum length_read read_length(struct span bytes, size_t *length,
 				    size_t *used)
 {

@@ -10,7 +10,7 @@
 #include "base/fd_message.h"
 #include "base/log.h"
 
-/* The kernel accounts 768 bytes for each message.  CONNECTIONS_MAX of them only
+/* The kernel accounts 768 bytes for each packet.  CONNECTIONS_MAX packets only
  * just fit into the default of 208 KiB. */
 enum { QUEUE_BYTES = 1024 * 1024 };
 

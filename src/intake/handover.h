@@ -3,16 +3,16 @@
  *
  *     old worker --give--> [ queue of a socket pair ] --take--> next worker
  *
- * One message per connection carries its descriptor, the socket that accepted
- * it, and the bytes of its unfinished message.  Those bytes travel as a file in
- * memory, because they may be longer than a message.
+ * One packet per connection carries its descriptor, the inode of the socket
+ * that accepted it, and the bytes of its unfinished message.  Those bytes are
+ * in a file in memory, because they may be too many for a packet.
  *
- * The supervisor opens the pair, keeps both ends and never reads: a message
+ * The supervisor opens the pair, keeps both ends and never reads: a packet
  * waits for the next worker, whenever it comes.
  *
  * Nothing is lost and nothing comes twice.  A worker that has given a
  * connection reads no more from it; the bytes that it has read are in the
- * journal or in the message.  A worker that takes connections has already
+ * journal or in the packet.  A worker that takes connections has already
  * locked the journal, so the old worker is gone.  If a worker is killed, the
  * connections that it has not given are closed. */
 #ifndef INTAKE_HANDOVER_H
@@ -49,7 +49,7 @@ bool handover_open(struct handover *, struct err *) MUST_USE;
 void handover_close(struct handover *);
 
 /* Give the connection `fd` with its `held` bytes; the caller still closes the
- * descriptor.  False when the kernel's queue is full. */
+ * descriptor.  False on failure, for example if the kernel's queue is full. */
 bool handover_give(const struct handover *, int fd, const struct handed *,
 		   const char *held) MUST_USE;
 

@@ -36,8 +36,8 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* An unknown length means UDP, whose queue counts bytes and has room for
- * thousands of datagrams. */
+/* UDP has no length (0): its queue counts bytes and has room for thousands of
+ * datagrams. */
 bool pace_forbids(const struct pace *p)
 {
 	return p->queue_length > 0 &&

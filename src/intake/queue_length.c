@@ -15,9 +15,9 @@
 enum {
 	QUEUE_LENGTH_LOW = 16,
 	SEND_BUFFER_BYTES = 212992, /* if it cannot be read */
-	/* What a datagram takes of the send buffer beside its bytes, on 64-bit
-	 * machines: skb_shared_info, in the same allocation, which is a power
-	 * of two, and sk_buff (skbuff.h: SKB_TRUESIZE). */
+	/* A datagram takes more of the send buffer than its bytes.  On 64-bit
+	 * machines the rest is skb_shared_info, in the same allocation, which
+	 * is a power of two, and sk_buff (skbuff.h: SKB_TRUESIZE). */
 	SHARED_INFO_BYTES = 320,
 	SK_BUFF_BYTES = 256,
 	TYPICAL_LINE_BYTES = 1000,

@@ -6,8 +6,8 @@
  * The queue holds one datagram more than that (af_unix.c: unix_recvq_full),
  * from all senders together.
  *
- * Each sender has a second limit: its send buffer holds what the receiver has
- * not yet received (sock.c: sock_alloc_send_pskb).  nginx leaves the buffer at
+ * Each sender has a second limit: its datagrams fill its send buffer until they
+ * are received (sock.c: sock_alloc_send_pskb).  nginx leaves the buffer at
  * net.core.wmem_default, so a few workers never fill a long queue. */
 #ifndef INTAKE_QUEUE_LENGTH_H
 #define INTAKE_QUEUE_LENGTH_H
@@ -23,9 +23,9 @@ unsigned queue_length_per_sender(size_t datagram_bytes);
 
 /* Raise the limit to `wanted` if it is lower and this process may write it.
  * Returns the resulting limit, or 0 if it is unknown.  Logs, with the socket's
- * path, the limit and how much one sender and all of them can have in the
- * queue; if the limit is lower than wanted or at most 16, as a warning with
- * advice. */
+ * path, the limit and how many datagrams one sender and all senders together
+ * can have in the queue; if the limit is lower than wanted or at most 16, as a
+ * warning with advice. */
 unsigned queue_length_raise(const char *path, unsigned wanted);
 
 #endif

@@ -3,7 +3,7 @@
  *  1. datagrams arrive and libuv calls on_readable;
  *  2. receive() lets recvmmsg write them into the journal's slots and appends
  *     them to the journal;
- *  3. arrived() wakes the consumer at once if much waits, otherwise after
+ *  3. arrived() wakes the consumer at once if 256 KiB wait, otherwise after
  *     half of Flush;
  *  4. under steady load the loop sleeps for a moment before it polls again, so
  *     that one recvmmsg call takes many datagrams (intake/pace.h).
@@ -50,8 +50,8 @@ enum receiver_phase {
 	RECEIVER_RECEIVING,
 	RECEIVER_FINISHING, /* senders are refused; the rest is read */
 	RECEIVER_FINISHED,  /* everything is in the journal */
-	RECEIVER_LEAVING,   /* the next worker receives; what finds no room in
-			     * the journal is dropped and counted */
+	RECEIVER_LEAVING,   /* the next worker receives; datagrams without room
+			     * in the journal are dropped and counted */
 };
 
 /* What happens to datagrams.  FLOWING -> PAUSED when the journal is full;
@@ -79,7 +79,7 @@ struct receiver {
 	struct datagram_input *inputs;
 	uint32_t input_count;
 	struct connections *connections;
-	struct sockaddr_storage *names; /* of senders; NULL: not asked for */
+	struct sockaddr_storage *names; /* of senders; NULL: not needed */
 	uv_timer_t wake_timer;
 	uv_prepare_t before_poll; /* not started if a queue is too short */
 	uint64_t sleep_us; /* the shortest sleep any input wants in this turn */
@@ -133,8 +133,8 @@ static void stop_polls(struct receiver *r)
 	r->sleep_us = 0;
 }
 
-/* receiver_progress reports only while waits_for_room is set, so progress made
- * just before that is looked for here. */
+/* receiver_progress reports only while waits_for_room is set, so this function
+ * looks for progress that was made just before. */
 static void wait_for_room(struct receiver *r)
 {
 	atomic_store(&r->waits_for_room, true);
@@ -234,7 +234,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 /* Called before the loop polls its descriptors.  If the last turn found only
  * datagrams that arrive steadily, sleep and receive up to SLEEPS_MAX times.
- * Datagrams wait for one sleep at most; other events wait for all of them, at
+ * Datagrams wait for one sleep at most; other events wait for all sleeps, at
  * most 16 ms.  Returning to the loop between two sleeps would cost each line
  * 1 us more at 2,000 lines per second. */
 static void on_before_poll(uv_prepare_t *prepare)
@@ -261,8 +261,8 @@ static void start_polls(struct receiver *r)
 
 /* Read everything that the kernel still holds, then call on_done.  If the
  * journal has no room, on_progress calls this again.  If the output is blocked,
- * datagrams are dropped and counted, and connections are closed, which tells
- * their senders. */
+ * datagrams are dropped and counted, and connections are closed, which their
+ * senders notice. */
 static void take_rest(struct receiver *r)
 {
 	for (uint32_t i = 0; i < r->input_count; i++)

@@ -3,8 +3,8 @@
  *
  * The receiver owns the inputs in the libuv loop: datagram sockets directly,
  * stream sockets through intake/connections.h.  It calls on_messages when
- * messages wait in the journal.  After the consumer has committed some of them,
- * it calls receiver_progress.
+ * messages wait in the journal.  The consumer calls receiver_progress after it
+ * has committed some of them.
  *
  * If the journal is full while the consumer writes, receiving pauses: the
  * kernel's queue is one more buffer, and a sender that can wait does so.  If
@@ -39,13 +39,14 @@ struct receiver_opts { /* all borrowed */
 	uv_loop_t *loop;
 	struct journal *journal;
 	const struct endpoints *endpoints;
-	const struct handover *handover;     /* or NULL */
-	const struct receiver_input *inputs; /* one per socket; until _new */
-	size_t connections_max;		     /* see connections_opts */
+	const struct handover *handover; /* or NULL */
+	/* One per socket; used only by receiver_new. */
+	const struct receiver_input *inputs;
+	size_t connections_max; /* see connections_opts */
 	size_t ending_max;
 	unsigned slots;		/* of the journal */
 	uint64_t wake_after_ms; /* half of Flush */
-	/* Messages wait in the journal.  Called when WAKE_AT_BYTES wait, or
+	/* Messages wait in the journal.  Called when 256 KiB wait, or
 	 * when the oldest has waited for wake_after_ms. */
 	void (*on_messages)(void *);
 	void *data;
@@ -74,12 +75,12 @@ void receiver_finish(struct receiver *, void (*on_done)(void *), void *data);
  * socket the next worker keeps; NULL means that there is no next worker.
  * Datagrams of kept inputs stay in the kernel, and their connections are handed
  * over.  Senders to the other inputs are refused.  Their data that the kernel
- * still holds is read; if the journal has no room, it is dropped and counted.
- */
+ * still holds is read; if the journal has no room, datagrams are dropped and
+ * counted, and bytes of connections are lost and logged. */
 void receiver_leave(struct receiver *, const bool *kept_by_next);
 
-/* Close the handles.  The memory is freed once the loop has run once more.
- * NULL is allowed. */
+/* Close the handles.  The loop must run again, which frees the memory.  NULL is
+ * allowed. */
 void receiver_stop(struct receiver *);
 
 #endif

@@ -24,7 +24,7 @@ enum {
 };
 
 /* The inode of the socket's peer; 0 if it has none.  Netlink has 32 bits for an
- * inode, as the kernel has for those of sockets. */
+ * inode; so has the kernel for the inodes of sockets. */
 static uint32_t peer_of(const struct nlmsghdr *head)
 {
 	const char *at = (const char *)NLMSG_DATA(head) +
@@ -45,8 +45,8 @@ static uint32_t peer_of(const struct nlmsghdr *head)
 	return peer;
 }
 
-/* Count in one answer.  Returns whether more answers follow; *count is -1 after
- * an error. */
+/* Add to *count the sockets in one answer whose peer is `inode`.  Returns
+ * whether more answers follow; *count is -1 after an error. */
 static bool count_answer(const struct nlmsghdr *head, size_t len, ino_t inode,
 			 int *count)
 {

@@ -20,13 +20,13 @@
 struct endpoints;
 
 /* How many sockets are connected to a Unix datagram socket; -1 if that source
- * cannot tell. */
+ * has no count. */
 struct senders_of_socket {
 	int by_netlink;
 	int by_proc;
 };
 
-/* Ask both about the bound socket with this inode. */
+/* Ask both sources about the bound socket with this inode. */
 struct senders_of_socket senders_of_socket(ino_t inode);
 
 struct senders {
@@ -34,7 +34,7 @@ struct senders {
 	/* There may be senders that cannot be seen: an input uses UDP, or
 	 * has_no_source. */
 	bool has_unseen;
-	bool has_no_source; /* neither source tells about a Unix socket */
+	bool has_no_source; /* no source has a count for a Unix socket */
 };
 
 /* The senders of all inputs.  A socket that systemd keeps counts as a socket

@@ -18,7 +18,7 @@ struct host_name {
 
 struct share_host {
 	struct host_name name;
-	bool is_local; /* this machine: loopback, or the address connected to */
+	bool is_local; /* this machine: a loopback address, or one of ours */
 	size_t count;  /* of its connections; never 0 */
 	struct share_host *next;
 };
@@ -29,7 +29,8 @@ union address {
 	struct sockaddr_in6 v6;
 };
 
-/* An IPv4 address that an IPv6 socket has accepted is the IPv4 address. */
+/* An IPv6 socket reports an IPv4 peer by a mapped address (::ffff:a.b.c.d),
+ * which gets the same name as the IPv4 address. */
 static void name_address(struct host_name *name, const union address *a)
 {
 	*name = (struct host_name){.family = a->any.ss_family};
@@ -58,7 +59,7 @@ static bool is_loopback(const struct host_name *name)
 	return memcmp(name->bytes, &in6addr_loopback, sizeof name->bytes) == 0;
 }
 
-/* Who is at the other end.  Returns whether that is this machine. */
+/* Name the peer of the connection.  Returns whether it is on this machine. */
 static bool name_peer(struct host_name *name, int fd)
 {
 	union address peer = {0}, own = {0};

@@ -6,8 +6,9 @@
  *     host C  c1 c2
  *
  * So a host with many connections takes places from itself only, and a new host
- * always finds one.  If several hosts have the most connections, those of this
- * machine come last.  An IPv6 host is its /64 network, a Unix peer its process.
+ * always finds one.  If several hosts have the most connections, a host that is
+ * this machine is picked last.  An IPv6 host is its /64 network; a Unix peer is
+ * its process.
  *
  * The owner embeds a struct share in each connection.  The list is in the order
  * of silence: the connection that was silent for longest is the first. */
@@ -34,13 +35,13 @@ struct shares { /* zero-initialised: empty */
 	struct share_host *hosts;
 };
 
-/* Add a connection, by the peer of its socket. */
+/* Add a connection; the peer of its socket `fd` is its host. */
 void shares_add(struct shares *, struct share *, int fd, int64_t now_ns);
 
-/* Remove it.  No effect if it is in no list. */
+/* Remove the connection.  No effect if it is in no list. */
 void shares_remove(struct shares *, struct share *);
 
-/* It is the last to have been silent. */
+/* The connection was active: move it to the end of the list. */
 void shares_touch(struct shares *, struct share *, int64_t now_ns);
 
 /* The connection that makes way; NULL if there is none. */

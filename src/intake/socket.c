@@ -135,7 +135,8 @@ struct socket *socket_open(const struct socket_opts *opts, struct err *e)
 	return NULL;
 }
 
-/* Find out what another process has bound; `path` has room for any address. */
+/* Describe a socket that another process has bound; `path` has room for any
+ * address. */
 static bool describe(int fd, struct socket_opts *opts, char *path, size_t room,
 		     struct err *e)
 {
@@ -154,8 +155,8 @@ static bool describe(int fd, struct socket_opts *opts, char *path, size_t room,
 	if ((family != AF_UNIX && !is_inet) ||
 	    (type != SOCK_DGRAM && type != SOCK_STREAM))
 		return err_set(e,
-			       "descriptor %d is not a socket that an input "
-			       "can use",
+			       "descriptor %d is not a datagram or stream "
+			       "socket of Unix, IPv4 or IPv6",
 			       fd);
 	if (is_inet)
 		inet_text(&address.any, path, room);

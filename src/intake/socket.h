@@ -50,7 +50,7 @@ struct socket_opts {
 	const char *path;      /* or the address of a network socket */
 	uint16_t port;	       /* of a network socket */
 	mode_t mode;	       /* of a Unix socket */
-	unsigned queue_length; /* unix_udp: wanted; 0: as it is */
+	unsigned queue_length; /* unix_udp: wanted; 0: unchanged */
 	size_t receive_bytes;  /* SO_RCVBUF of a network socket; 0: see
 				* intake/inet.h */
 };
@@ -97,15 +97,16 @@ struct socket_stats {
 enum socket_try socket_try(const struct socket_opts *, struct err *) MUST_USE;
 
 /* Open a non-blocking socket: datagrams with SO_TIMESTAMPNS, streams listening.
- * Logs the effective queue length or receive buffer, as a warning with advice
- * if it is lower than wanted, or if the queue length is at most 16. */
+ * NULL on failure.  Logs the effective queue length or receive buffer, as a
+ * warning with advice if it is lower than wanted, or if the queue length is at
+ * most 16. */
 struct socket *socket_open(const struct socket_opts *, struct err *);
 
 /* Use a socket that another process has bound: closing it does not unlink its
  * path.  `queue_length` is the limit when that process created the socket; 0
  * means the current limit.  `is_kept`: systemd uses the socket after this
- * process, so socket_refuse does not shut it down.  On failure the descriptor
- * still belongs to the caller. */
+ * process, so socket_refuse does not shut it down.  NULL on failure: the
+ * descriptor still belongs to the caller. */
 struct socket *socket_adopt(int fd, unsigned queue_length, bool is_kept,
 			    struct err *);
 
@@ -116,7 +117,7 @@ enum socket_kind socket_kind(const struct socket *);
  * these options. */
 bool socket_is_at(const struct socket *, const struct socket_opts *);
 
-/* `is_kept` of socket_adopt. */
+/* The `is_kept` that socket_adopt was given. */
 bool socket_is_kept(const struct socket *);
 
 /* In a forked child: leave it to the parent to unlink the path. */
@@ -126,17 +127,17 @@ void socket_disown(struct socket *);
 void socket_close(struct socket *);
 
 /* Look whether the path of a Unix socket that this process has bound still
- * leads to it, and restore it if not.  Logs what has changed.  False: the path
- * is lost, and another socket must be opened.  A lost socket stays so and is at
- * no place (socket_is_at), but its queued datagrams can still be received.
- */
+ * leads to it, and restore it if not.  Logs a change.  False: the path is lost,
+ * and another socket must be opened.  A lost socket stays lost, and
+ * socket_is_at is always false for it, but its queued datagrams can still be
+ * received. */
 bool socket_restore(struct socket *);
 
 /* Its descriptor, which it still owns. */
 int socket_fd(const struct socket *);
 
 /* The inode number of the socket: the same in every process that has it open.
- * No other socket has it as long as one process has this one open. */
+ * No other socket has this number while a process has the socket open. */
 ino_t socket_inode(const struct socket *);
 
 /* unix_udp: max_dgram_qlen when the socket was created.  Other kinds: 0. */
@@ -155,13 +156,13 @@ int socket_accept(struct socket *, struct sockaddr_storage *peer);
  * or memory. */
 bool socket_is_short(int error);
 
-/* Read how many datagrams the kernel has dropped, into the stats. */
+/* Read into the stats how many datagrams the kernel has dropped.  UDP only. */
 void socket_see_drops(struct socket *);
 
 /* Refuse senders.  Unix datagrams: every further send() fails with EPIPE
  * (af_unix.c: the receiver is shut down), and datagrams in the kernel can still
  * be received, so no datagram that the kernel has accepted stays unread.
- * Streams: nobody can connect any more.  UDP: no effect. */
+ * Streams: no sender can connect any more.  UDP: no effect. */
 void socket_refuse(struct socket *);
 
 /* The counters, which the caller may change. */

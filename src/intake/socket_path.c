@@ -40,7 +40,8 @@ static int dir_length(const char *path)
 	return slash == NULL ? 0 : (int)(slash - path + 1);
 }
 
-/* "DIR/.s123" beside the path.  It is short, because it has the same limit. */
+/* "DIR/.s123" beside the path.  It is short, because the kernel limits the
+ * length of this name, too. */
 static void name_beside(const char *path, char *name, size_t room)
 {
 	snprintf(name, room, "%.*s.s%d", dir_length(path), path, (int)getpid());
@@ -153,14 +154,15 @@ bool socket_path_bind(struct socket_path *s, const char *path, int fd,
 		return err_sys(e, errno, "socket %s: listen", path);
 	if (chmod(temporary, mode) != 0 || lstat(temporary, &st) != 0 ||
 	    rename(temporary, path) != 0) {
-		err_sys(e, errno, "socket %s: from %s", path, temporary);
+		err_sys(e, errno, "socket %s: chmod or rename %s", path,
+			temporary);
 		unlink(temporary);
 		return false;
 	}
 	s->dev = st.st_dev;
 	s->ino = st.st_ino;
 	s->is_bound = true;
-	/* Some file systems have no hard links: then there is none. */
+	/* On a file system without hard links, a removed path is lost. */
 	char second[PATH_MAX];
 	name_of_link(path, second);
 	(void)unlink(second);
@@ -195,8 +197,8 @@ bool socket_path_restore(struct socket_path *s, const char *path)
 	s->is_lost = true;
 	log_line(LOG_WARN, "socket",
 		 "path=%s err=\"somebody %s the socket\" "
-		 "action=\"opening another; nginx connects to it after one "
-		 "failed line of each of its workers\"",
+		 "action=\"opening a new socket; each nginx worker connects to "
+		 "it after one failed line\"",
 		 path, is_gone ? "removed" : "replaced");
 	return false;
 }

@@ -46,11 +46,11 @@ bool socket_path_bind(struct socket_path *, const char *path, int fd,
 		      mode_t mode, struct err *) MUST_USE;
 
 /* Look whether the path still leads to the socket, and restore it if not.  Logs
- * what has changed.  False: it is lost, and stays so. */
+ * a change.  False: the path is lost, and stays lost. */
 bool socket_path_restore(struct socket_path *, const char *path);
 
-/* Unlink the path if it is still this socket's.  Its descriptor must be open.
- */
+/* Unlink the path and the hidden link if they still lead to the socket, whose
+ * descriptor must be open. */
 void socket_path_remove(const struct socket_path *, const char *path);
 
 #endif

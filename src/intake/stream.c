@@ -16,7 +16,7 @@
 enum {
 	ROUNDS_MAX = 4, /* recv calls before other streams have a turn */
 	RECV_BYTES = 64 * 1024,
-	/* Two bytes, "a\n", become an entry of at most 128 in the journal. */
+	/* Two bytes, "a\n", become an entry of at most 128 bytes. */
 	ENTRY_BYTES_PER_BYTE = 64,
 	IDLE_BYTES = 4096, /* memory that an idle stream keeps */
 };
@@ -29,7 +29,7 @@ struct stream {
 	struct buf entry;   /* a message with its peer address */
 	char *peer_address; /* or NULL */
 	bool is_ended;	    /* nothing more will be received */
-	bool is_settled;    /* nothing is held any more, either */
+	bool is_settled;    /* ... and no bytes are held */
 };
 
 static bool offer(struct stream *s, struct journal *j, struct span message,
@@ -93,7 +93,7 @@ static bool put_messages(struct stream *s, struct journal *j, int64_t now_ns)
 	return has_room;
 }
 
-/* The same for bytes without a message end. */
+/* Like put_messages, for the last bytes, which have no message end. */
 static bool put_rest(struct stream *s, struct journal *j, int64_t now_ns)
 {
 	struct span message;
@@ -122,8 +122,8 @@ static enum stream_state put_held(struct stream *s, struct journal *j,
 	return put_rest(s, j, now_ns) ? STREAM_ENDED : STREAM_FULL;
 }
 
-/* As much as the journal certainly has room for: 0 when it is full.  The first
- * recv of a turn is small, so that a quiet stream needs little memory. */
+/* How many bytes the journal certainly has room for; 0 when it is full.  The
+ * first recv of a turn is small, so that a quiet stream needs little memory. */
 static size_t bytes_to_receive(const struct stream *s, struct journal *j,
 			       bool is_first)
 {

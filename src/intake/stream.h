@@ -27,7 +27,7 @@ struct stream_opts {
 	enum framing_kind framing;
 	size_t message_bytes_max;
 	uint16_t input;		    /* the input's number, for the journal */
-	const char *peer_address;   /* the sender's address, or NULL */
+	const char *peer_address;   /* the sender's, copied; or NULL */
 	struct socket_stats *stats; /* counted into; borrowed */
 };
 
@@ -62,8 +62,8 @@ const struct framing *stream_framing(const struct stream *);
  * apply from the next message on. */
 void stream_restore(struct stream *, const struct framing *, struct span held);
 
-/* Receive what waits in the kernel, and append whole messages to the journal.
- */
+/* Receive the bytes that wait in the kernel, and append whole messages to the
+ * journal with the arrival time now_ns (clock_real_ns). */
 enum stream_state stream_receive(struct stream *, struct journal *,
 				 int64_t now_ns) MUST_USE;
 

@@ -6,10 +6,10 @@
  *                     ^ offset                          ======
  *
  * If a process is killed between a note and the next commit, the next process
- * finds the note.  The bytes that are in the file after `offset` were written;
- * it appends the rest.  So no byte is missing and none appears twice: delivery
- * is exactly once if the same messages make the same lines again, and at least
- * once if not. */
+ * finds the note.  It counts the bytes that are in the file after `offset` as
+ * written and appends the rest of the lines.  So no byte is missing and none
+ * appears twice: delivery is exactly once if the same messages make the same
+ * lines again, and at least once if not. */
 #ifndef JOURNAL_APPEND_NOTE_H
 #define JOURNAL_APPEND_NOTE_H
 
@@ -34,9 +34,10 @@ struct append_note {
 };
 
 /* Access to the notes.  The sinks get it when they are opened, so that they
- * need not know the journal.  When `note` returns, the note survives a SIGKILL.
- * `find` returns the nth note that the previous process left for a file, NULL
- * after the last one and after the first commit. */
+ * need not know the journal.  When `note` returns, the note survives a SIGKILL,
+ * unless there was no room for it (journal_note).  `find` returns the nth note,
+ * from 0 on, that the previous process left for a file; NULL after the last one
+ * and after the first commit. */
 struct append_notes {
 	void *data;
 	void (*note)(void *data, const struct append_note *);

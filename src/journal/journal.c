@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One batch through the journal, with its two threads:
  *
- * 1. journal_slots stores in the header which input the slots are for, and at
- *    which head.  recvmmsg fills them; the producer calls journal_append.
- * 2. It loads tail (acquire): everything before it is read and free.
+ * 1. journal_slots stores in the header which input the slots are for, and the
+ *    present head.  recvmmsg fills the slots; the producer calls
+ *    journal_append.
+ * 2. The producer loads tail (acquire): the consumer has finished with all
+ *    entries before tail, so their room is free.
  * 3. It copies each datagram after its private head, where nobody reads.
  * 4. It stores head (release), once for the batch: the entries are published.
  *    Then it empties the slots for the next use.
  * 5. The consumer, once it has read all entries that it knew of, loads head
- *    (acquire) and takes entry after entry, moving its private read.
- * 6. Before each append to a file: journal_note.
- * 7. journal_commit stores tail = read (release): the room is free, step 2.
+ *    (acquire) and takes entry after entry, moving its private position `read`.
+ * 6. Before each append to a file, a sink calls journal_note.
+ * 7. journal_commit stores tail = read (release), which frees room for step 2.
  *
  * journal_offer is steps 2 to 4 for one message that is not in a slot.  The
  * message is in the journal once head is stored; before that, its sender's
@@ -19,38 +21,39 @@
  * Each word has one writer, and a stale value is only cautious: the producer
  * sees less room, and the consumer sees fewer entries, than there are.
  *
- * The entry does not fit before the end of the ring: a skip fills the rest, and
- * the entry goes to the beginning.  One head publishes both, so an entry always
- * follows a skip.
+ * If an entry does not fit before the end of the ring, a skip fills the rest,
+ * and the entry goes to the beginning.  One head publishes both, so an entry
+ * always follows a skip.
  *
- * The entry does not fit at all: it is dropped and counted, nothing is written.
+ * If an entry does not fit at all, nothing is written, and journal_append drops
+ * and counts it.
  *
- * The file system has no room for more of the ring: the ring ends earlier until
- * there is room; a skip leads from there to the beginning.
+ * If the file system has no room for more of the ring, the ring ends earlier
+ * until there is room: a skip leads from its last entry to the beginning.
  *
- * The ring is empty: the producer sees tail == head in step 2.  Once a part of
- * the ring has been used, the producer moves its head to the next multiple of
- * the ring's size.  In step 4 it publishes start, before which everything
- * counts as committed, and head.  The consumer writes only tail, which may lie
- * before start:
+ * If the ring is empty (tail == head in step 2) and a part of it has been used,
+ * the producer moves its head to the next multiple of the ring's size.  In step
+ * 4 it publishes head and start; everything before start counts as committed.
+ * The consumer writes only tail, which may lie before start:
  * - the later one of tail and start is the tail that counts;
- * - with tail == head, the consumer's read is there, too.  As long as it sees
- *   the old head, it has nothing to take.  When it sees the new head, it also
- *   sees the new start (release, acquire), and continues from there;
+ * - with tail == head, the consumer's `read` equals them.  As long as the
+ *   consumer sees the old head, it has nothing to take.  When it sees the new
+ *   head, it also sees the new start (release, acquire) and continues there;
  * - start cannot move again before that, because the ring must be empty.
  *
- * The process is killed.  The file then contains its stores up to some
- * instruction, in program order, and none after it.  (A signal handler sees the
+ * If the process is killed, the file contains its stores up to some
+ * instruction, in program order, and no later ones.  (A signal handler sees the
  * stores of the thread that it interrupts in the same way.)  The fence in
- * settled() keeps the compiler from reordering them.  The next process
- * (journal_open.c) finds, by instant:
+ * settled() keeps the compiler from reordering the stores.  What the next
+ * process (journal_open.c) finds depends on the instant of the kill:
  *
  *  a. In journal_slots: the slots are empty, none has a length.
  *  b. In recvmmsg, or before head is stored: slots_head is head, so the
- *     datagrams in the slots are not in the ring; it appends them.  recvmmsg
- *     writes msg_len last, so each length stands for a datagram that is there,
- *     even an empty one; after the last one all lengths are JOURNAL_SLOT_EMPTY.
- *     Step 3 left nothing that counts: it is repeated with the same entries.
+ *     datagrams in the slots are not in the ring; the next process appends
+ *     them.  recvmmsg writes msg_len last, so each length stands for a whole
+ *     datagram, even an empty one; after the last datagram all lengths are
+ *     JOURNAL_SLOT_EMPTY.  Step 3 is repeated with the same entries, which
+ *     overwrite those of the killed process.
  *  c. After head is stored, while the slots are emptied: slots_head is not
  *     head, so the datagrams are in the ring.
  *  d. While the block for the next head is written (with its count of dropped
@@ -66,8 +69,9 @@
  *     tail is stored.  Either no message of the batch is committed, or all are.
  *  i. After tail is stored: the notes have the number of an earlier commit and
  *     are void.
- *  j. In journal_open: the file has no name yet, or this is case b.  A row of
- *     the table of inputs that was being written is empty; no message uses it.
+ *  j. In journal_open: a new file does not have its name yet; an old one is in
+ *     case b.  A row of the table of inputs that was being written is empty,
+ *     and no message uses it.
  *
  * One loss remains, unless the file is on a tmpfs.  If recvmmsg stores to a
  * page that the kernel is writing back, the store waits.  If the process is
@@ -83,12 +87,12 @@
 #include "journal/journal_ring.h"
 
 /* Start over when a 256th of the ring is used: 256 KiB of 64 MiB.  Each time
- * the positions advance by a whole ring.  Doing so for each message would use
- * up 64 bits in half a year at 20,000 messages a second; like this they last 50
- * years at 50,000. */
+ * the positions advance by a whole ring.  If the producer started over for each
+ * message, 64 bits would last half a year at 20,000 messages a second; with
+ * this limit they last 50 years at 50,000 messages a second. */
 enum { USED_PART = 256 };
 
-/* If the stores after this are in the file, those before it are, too. */
+/* If a store after this call is in the file, all stores before it are, too. */
 static void settled(void)
 {
 	atomic_signal_fence(memory_order_seq_cst);
@@ -163,8 +167,8 @@ static void start_over(struct journal *j)
 	p->tail = p->head;
 }
 
-/* Whether the ring can be written up to there.  Room for a skip must remain, in
- * case the file system has no more. */
+/* Whether the ring can be written up to the offset `upto`.  Room for a skip
+ * must remain, in case the file system has no room for more of the ring. */
 static bool can_write(struct journal *j, size_t upto)
 {
 	struct journal_producer *p = &j->producer;
@@ -281,7 +285,7 @@ const struct journal_stats *journal_stats(const struct journal *j)
 	return &j->producer.stats;
 }
 
-/* How many of the largest entries fit there. */
+/* How many of the largest entries fit between these offsets. */
 static size_t count_largest(const struct journal *j, size_t from, size_t upto)
 {
 	const struct journal_producer *p = &j->producer;
@@ -434,7 +438,7 @@ const void *journal_counters(const struct journal *j, size_t *bytes)
 
 size_t journal_pending_bytes(const struct journal *j)
 {
-	/* head first: then tail and start belong to it or are later ones. */
+	/* Load head first, so that tail and start are at least as new. */
 	uint64_t head = position_of(atomic_load_explicit(&j->view.header->head,
 							 memory_order_acquire));
 	uint64_t tail = position_of(atomic_load_explicit(&j->view.header->tail,

@@ -2,7 +2,7 @@
 /* journal - the durable ring of raw messages between sockets and pipeline.
  *
  * Receiving must never wait for a slow disk or a slow script, and a killed
- * process must not lose what it accepted.  So datagrams go here first,
+ * process must not lose messages that it accepted.  So datagrams go here first,
  * unparsed, into a mapped file: recvmmsg writes straight into it.
  *
  *          tail (commit)      read (take)        head (append)
@@ -52,9 +52,9 @@
  * cost one datagram (seen once in 2,000 kills with 2,000 syncs a second).
  * One process owns the file at a time: it is locked with flock.
  *
- * The file holds which message the consumer works on, at the cost of one store
- * for each.  So the next process knows which message a process died of, and how
- * often that has happened.
+ * The consumer stores in the file which message it works on, which costs one
+ * store for each message.  So the next process knows which message a process
+ * died of, and how often that has happened.
  *
  * Threads: one thread produces (journal_slots, journal_append, journal_offer,
  * journal_room, journal_stats) and one consumes (journal_take, journal_begin,
@@ -119,24 +119,24 @@ struct journal_stats {
 
 /* What journal_open found in the file. */
 struct journal_found {
-	uint64_t messages;    /* not committed; includes: */
+	uint64_t messages;    /* not committed; includes the next two */
 	uint64_t from_slots;  /* received, but not yet appended */
 	uint64_t noted;	      /* taken by a batch that was not committed */
-	bool died_at_work;    /* the last process, while it worked on one */
+	bool died_at_work;    /* the last process died working on a message */
 	char damaged[256];    /* the old file's new name; "" if it was good */
 	char why[128];	      /* why the file was renamed */
 	bool is_written_back; /* the file is on a device, see above */
 };
 
 struct journal_entry {
-	struct span bytes; /* in the map, until journal_commit */
+	struct span bytes; /* in the map; valid until journal_commit */
 	uint64_t seq;	   /* 0, 1, 2 ...; continues after a restart */
 	int64_t arrival_ns;
 	/* The input's number, and perhaps JOURNAL_INPUT_MARK.  Messages of
 	 * removed inputs have numbers from input_count on. */
 	uint16_t input;
-	/* How many processes died while they worked on it, times two: a
-	 * process that was killed from outside counts half. */
+	/* Twice the number of processes that died while they worked on this
+	 * message; a process that was killed from outside counts half. */
 	unsigned half_deaths;
 };
 
@@ -149,9 +149,10 @@ struct journal *journal_open(const struct journal_opts *,
  * NULL is allowed. */
 void journal_close(struct journal *);
 
-/* The nth removed input that waiting messages came from; the entries of the
- * first one have the number input_count.  False after the last.  *input is NULL
- * if the journal does not describe it (a file of version 1). */
+/* The nth removed input, from 0 on, of which messages wait; its entries have
+ * the number input_count + nth.  False after the last.  *input is valid until
+ * journal_close; it is NULL if the journal does not describe the input (a file
+ * of version 1). */
 bool journal_removed_input(const struct journal *, size_t nth,
 			   const struct journal_input **input) MUST_USE;
 
@@ -186,31 +187,33 @@ size_t journal_room(struct journal *);
  * that batch the result is false until journal_commit. */
 bool journal_take(struct journal *, struct journal_entry *) MUST_USE;
 
-/* Note in the file that the consumer works on this message from now on. */
+/* Store in the file that the consumer works on this message from now on. */
 void journal_begin(struct journal *, const struct journal_entry *);
 
-/* The consumer works on no message: call it before writing or sleeping. */
+/* Store in the file that the consumer works on no message.  The consumer calls
+ * this before it writes or sleeps. */
 void journal_rest(struct journal *);
 
-/* What the consumer works on: 0 while it rests, else another value for each
- * message. */
+/* A value that differs for each message that the consumer works on; 0 while it
+ * works on none. */
 uint64_t journal_work(const struct journal *);
 
 /* Whether a message that is not committed has killed a process. */
 bool journal_has_suspects(const struct journal *);
 
-/* Whether that repeated batch is not yet committed.  The caller must take all
- * of its messages before it commits, because the commit erases the notes. */
+/* Whether the first batch repeats the batch of the previous process (see
+ * journal_take) and is not yet committed.  The caller must take all of its
+ * messages before it commits, because the commit erases the notes. */
 bool journal_is_repeating(const struct journal *);
 
 /* Note that the caller is about to append these bytes to a file, for the
  * current batch: the messages taken since the last commit.  If a batch has more
- * than JOURNAL_NOTES_MAX notes, or the file system has no room for one, the
- * rest is not noted: those lines are written at least once. */
+ * than JOURNAL_NOTES_MAX notes, or the file system has no room for one, no note
+ * is stored; after a kill, the next process may append those lines twice. */
 void journal_note(struct journal *, const struct append_note *);
 
-/* The nth note that the previous process left for that output and file; NULL
- * after the last note, and after a commit. */
+/* The nth note, from 0 on, that the previous process left for that output and
+ * file; NULL after the last note, and after a commit. */
 const struct append_note *journal_noted(const struct journal *, uint32_t sink,
 					uint64_t device, uint64_t inode,
 					size_t nth);

@@ -37,7 +37,10 @@ static enum attempt try_lock(const char *path, int fd, size_t *bytes,
 	if (fstat(fd, &ours) != 0)
 		return (void)err_sys(e, errno, "journal %s", path), FAILED;
 	if (!S_ISREG(ours.st_mode))
-		return (void)err_set(e, "journal %s: not a regular file", path),
+		return (void)err_set(e,
+				     "journal %s: not a regular file; remove "
+				     "it or choose another path",
+				     path),
 		       FAILED;
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		if (errno == EWOULDBLOCK)
@@ -82,7 +85,9 @@ static bool lock(const struct lock_opts *opts, int *fd, size_t *bytes,
 		if (attempt == MOVED)
 			continue;
 		if (clock_mono_ns() >= opts->until_ns) {
-			err_set(e, "journal %s: in use by another sluiced",
+			err_set(e,
+				"journal %s: in use by another sluiced; stop "
+				"that process or choose another path",
 				path);
 			e->exit_code = EXIT_CODE_SYSTEM;
 			return false;
@@ -120,7 +125,7 @@ bool journal_file_make(const char *path, int64_t until_ns, size_t bytes,
 	if (fchmod(*fd, 0600) == 0 && ftruncate(*fd, 0) == 0 &&
 	    ftruncate(*fd, (off_t)bytes) == 0)
 		return true;
-	err_sys(e, errno, "journal %s: %zu bytes", path, bytes);
+	err_sys(e, errno, "journal %s: make a file of %zu bytes", path, bytes);
 	journal_file_discard(path, *fd);
 	*fd = -1;
 	return false;

@@ -16,13 +16,14 @@
 #include "base/check.h"
 #include "base/err.h"
 
-/* Open and lock the file; if another process owns it, wait for it until
- * that time of clock_mono_ns.  *fd is -1 if there is no file.  *bytes is its
- * size. */
+/* Open and lock the file.  If another process owns it, wait until clock_mono_ns
+ * is until_ns; then fail.  If there is no file, return true and set *fd to -1.
+ * *bytes is the file's size. */
 bool journal_file_lock(const char *path, int64_t until_ns, int *fd,
 		       size_t *bytes, struct err *) MUST_USE;
 
-/* Make PATH.new: locked, `bytes` zeros. */
+/* Make and lock PATH.new, a file of `bytes` zeros; wait for the lock like
+ * journal_file_lock. */
 bool journal_file_make(const char *path, int64_t until_ns, size_t bytes,
 		       int *fd, struct err *) MUST_USE;
 

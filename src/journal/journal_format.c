@@ -149,8 +149,8 @@ void journal_format(struct journal_view *v)
 	h->heads[0].check = journal_head_check(&h->heads[0]);
 	for (size_t i = 0; i < v->geometry.slots; i++)
 		journal_headers_at(v)[i].msg_len = JOURNAL_SLOT_EMPTY;
-	/* Even, because it is in block 0; not 0, because an empty file has
-	 * notes for commit 0. */
+	/* Even, because the block is block 0; not 0, because noted_number is 0
+	 * in a new file and would name notes of this commit. */
 	struct journal_tail_block *tail = journal_tail_at(v, 0);
 	tail->number = 2;
 	tail->check = journal_tail_check(tail, "");
@@ -248,14 +248,16 @@ bool journal_view_read(struct journal_view *v, void *base, size_t file_bytes,
 		return damaged(why, "not a journal");
 	if (h->version != JOURNAL_VERSION &&
 	    h->version != JOURNAL_VERSION_NUMBERS)
-		return damaged(why, "its version is %" PRIu64 ", not %d",
+		return damaged(why,
+			       "its version is %" PRIu64
+			       "; this sluiced reads 1 to %d",
 			       h->version, JOURNAL_VERSION);
 	if (h->check != journal_header_check(h) || !is_possible(&h->geometry))
 		return damaged(why, "its header is damaged");
 	*v = view_of(base, &h->geometry, h->version);
 	if (file_bytes != v->at.end)
-		return damaged(why, "truncated to %zu bytes of %zu", file_bytes,
-			       v->at.end);
+		return damaged(why, "its size is %zu bytes, not %zu",
+			       file_bytes, v->at.end);
 	return true;
 }
 
@@ -299,7 +301,7 @@ static bool read_tail(const struct journal_view *v,
 bool journal_state_read(const struct journal_view *v, struct journal_state *s,
 			char why[static JOURNAL_WHY_BYTES])
 {
-	/* The tail first: then the head belongs to it or is a later one. */
+	/* Read the tail first, so that the head is at least as new. */
 	if (!read_tail(v, &s->tail, &s->counters))
 		return damaged(why, "its tail is damaged");
 	if (!read_head(v, &s->head))

@@ -84,9 +84,9 @@ struct journal_header {
 	_Atomic uint64_t noted_number; /* of the commit before the batch */
 	_Atomic uint64_t noted_end_seq;
 	_Atomic uint64_t noted_count;
-	/* The consumer's, see journal_work.c.  The producer does not read this
-	 * line, which changes with each message.  All are 0 in a file that an
-	 * older version of this version 2 made. */
+	/* The consumer's, see journal_work.c.  They change with each message;
+	 * the producer does not read this cache line.  All are 0 in a file that
+	 * was made before version 2 had these words. */
 	_Alignas(JOURNAL_LINE_BYTES) _Atomic uint64_t work;
 	_Atomic uint64_t suspects[JOURNAL_SUSPECTS_MAX];
 };
@@ -117,7 +117,7 @@ struct journal_item {
 	char bytes[];
 };
 
-/* Room for the one control message that is asked for. */
+/* Room for one control message, that of SO_TIMESTAMPNS. */
 struct journal_control {
 	_Alignas(
 		struct cmsghdr) char bytes[CMSG_SPACE(sizeof(struct timespec))];
@@ -146,7 +146,7 @@ struct journal_view {
 	struct journal_layout at;
 };
 
-/* The positions, and what belongs to them. */
+/* The positions, and the data that belongs to them. */
 struct journal_state {
 	struct journal_head_block head;
 	struct journal_tail_block tail;
@@ -176,7 +176,7 @@ enum journal_step { JOURNAL_FOUND, JOURNAL_END, JOURNAL_BAD };
 /* The smallest multiple of `to` that is at least n. */
 size_t journal_round_up(size_t n, size_t to);
 
-/* The checksums of what is stored. */
+/* The checksums of the stored data. */
 uint64_t journal_header_check(const struct journal_header *);
 uint64_t journal_head_check(const struct journal_head_block *);
 uint64_t journal_tail_check(const struct journal_tail_block *,
@@ -188,7 +188,8 @@ uint64_t journal_input_check(const struct journal_input *);
 /* How many bytes of the ring a message of this length takes. */
 size_t journal_item_bytes(size_t length);
 
-/* A map of the current version.  The geometry must be possible. */
+/* A view of a map of the current version; base may be NULL if only the layout
+ * is used.  The geometry must be valid. */
 struct journal_view journal_view_make(void *base,
 				      const struct journal_geometry *);
 
@@ -235,8 +236,10 @@ enum journal_step journal_walk_next(const struct journal_view *,
 				    struct journal_walk *,
 				    struct journal_entry *);
 
-/* The message that recvmmsg left in a slot, in any process.  Of the header only
- * the length is used, which must be possible; `input` is as in the file. */
+/* The message that recvmmsg left in a slot, in this process or an earlier one.
+ * The slot's msg_len must be at most slot_bytes.  Of the rest of its header
+ * only msg_controllen is used; if it is invalid, the arrival time is now_ns.
+ * `input` is as in the file. */
 struct journal_entry journal_slot_entry(const struct journal_view *,
 					size_t slot, int64_t now_ns);
 

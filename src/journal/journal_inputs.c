@@ -4,8 +4,8 @@
  *  - used: a waiting message came from that input.  The row is not changed.
  *    Its messages get the number of the input with the same address.  If there
  *    is none, that input was removed, and they get a number after all others;
- *  - described, but not used: an input that is described in the same words
- *    takes it, and any other new input may overwrite it;
+ *  - described, but not used: an input with exactly this description takes the
+ *    row; if there is none, another new input may overwrite it;
  *  - empty.
  * A process that is killed while it overwrites a row leaves it empty, because
  * the check is cleared first and stored last. */
@@ -50,8 +50,8 @@ static void describe(struct journal_input_row *row,
 	row->check = journal_input_check(input);
 }
 
-/* The number of the input whose messages are in that row; a number after all
- * others if it was removed. */
+/* The number of the input that the row describes; if that input was removed, a
+ * number after those of all others. */
 static size_t number_of(struct journal *j, size_t row,
 			const struct journal_opts *opts)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The file may belong to a living process, which commits and appends while this
- * one reads.  So each message is copied first.  If the message is still
+ * process reads.  So each message is copied first.  If the message is still
  * uncommitted after the copy, the copy is whole.  If it was committed
  * meanwhile, reading continues at the tail, up to the head as it was at the
  * beginning. */
@@ -72,8 +72,8 @@ static void give_slots(struct inspection *r, const struct journal_content *c)
 	}
 }
 
-/* The lock is held for an instant only, so that a process that starts is not
- * kept waiting; read_all holds it while it reads what an owner would change. */
+/* Hold the lock only for an instant, so that a starting process need not wait.
+ * read_all holds it again while it reads data that an owner would change. */
 static bool has_owner(int fd)
 {
 	if (flock(fd, LOCK_SH | LOCK_NB) != 0)

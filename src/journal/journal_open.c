@@ -30,9 +30,10 @@
 #include "journal/journal_file.h"
 #include "journal/journal_ring.h"
 
-/* What is reserved at first, and how it grows.  A slot of 208 KiB for each of
- * 64 datagrams would take 13 MiB, in memory if the directory is a tmpfs.  Like
- * this all of it takes about 1 MiB at first, for a ring of any size. */
+/* How much is reserved at first, and in which steps it grows.  A slot of 208
+ * KiB for each of 64 datagrams would take 13 MiB, in memory if the directory is
+ * a tmpfs.  With these sizes the journal takes about 1 MiB at first, for a ring
+ * of any size. */
 enum {
 	RING_STEP_BYTES = 256 << 10,
 	NOTES_STEP_BYTES = 16 << 10,
@@ -50,11 +51,17 @@ static bool check_opts(const struct journal_opts *opts, struct err *e)
 			       "must be 1 to %d",
 			       opts->slot_bytes, JOURNAL_SLOT_BYTES_MAX);
 	if (opts->ring_bytes > PTRDIFF_MAX / 2 - JOURNAL_PAGE_BYTES)
-		return err_set(e, "journal: %zu bytes are too many",
-			       opts->ring_bytes);
+		return err_set(e,
+			       "journal: %zu bytes are too many; "
+			       "must be at most %td",
+			       opts->ring_bytes,
+			       PTRDIFF_MAX / 2 - JOURNAL_PAGE_BYTES);
 	if (opts->counters_bytes > JOURNAL_COUNTERS_BYTES_MAX)
-		return err_set(e, "journal: %zu bytes of counters are too many",
-			       opts->counters_bytes);
+		return err_set(e,
+			       "journal: %zu bytes of counters are too many; "
+			       "must be at most %d",
+			       opts->counters_bytes,
+			       JOURNAL_COUNTERS_BYTES_MAX);
 	CHECK(opts->input_count <= JOURNAL_INPUTS_MAX);
 	size_t need = journal_item_bytes(opts->slot_bytes);
 	if (journal_round_up(opts->ring_bytes, JOURNAL_PAGE_BYTES) < need)
@@ -127,7 +134,7 @@ static void close_all(struct journal *j)
 		close(fd);
 }
 
-/* Reserve what must exist before anything is stored. */
+/* Reserve the parts that must exist before anything is stored. */
 static bool reserve_first(struct journal *j, const char *path, struct err *e)
 {
 	size_t stride = j->view.at.buffer_stride;
@@ -194,7 +201,7 @@ static void make_slots(struct journal *j)
 	}
 }
 
-/* The file is good and locked: continue where it ends. */
+/* The file is good and locked: continue where the previous process stopped. */
 static void continue_with(struct journal *j, const struct journal_content *c)
 {
 	take_state(j, c);
@@ -252,7 +259,7 @@ static struct journal *place(struct journal *j, const char *path, struct err *e)
 	return NULL;
 }
 
-/* Copy what `from` has not committed, its inputs, its notes, its totals and its
+/* Copy the uncommitted messages of `from`, its inputs, notes, totals and
  * counters to the new journal `to`.  False when there is not enough room. */
 static bool carry_over(struct journal *to, struct journal *from)
 {
@@ -341,7 +348,8 @@ static struct journal *map_inputs(struct journal *j,
 	if (journal_map_inputs(j, opts))
 		return j;
 	snprintf(found->why, sizeof found->why,
-		 "its messages are from too many different inputs");
+		 "its messages and the configuration have more than %d inputs",
+		 JOURNAL_INPUTS_MAX);
 	struct journal *old = j;
 	j = begin_with_new(opts, found, until_ns, e);
 	if (j != NULL)

@@ -39,7 +39,7 @@ struct journal_consumer {
 	uint64_t read;
 	uint64_t head;	   /* as last seen */
 	uint64_t seq;	   /* of the next message */
-	uint64_t hold_seq; /* where the first batch ends */
+	uint64_t hold_seq; /* the first batch's end; UINT64_MAX: anywhere */
 	uint64_t number;   /* of the last commit */
 	uint64_t found_notes;
 	uint8_t number_of[JOURNAL_INPUTS_MAX]; /* by row */
@@ -55,7 +55,7 @@ struct journal {
 	int fd; /* -1: anonymous memory */
 	bool is_written_back;
 	struct mmsghdr *slots;
-	uint64_t used_rows;		     /* as found, a bit for each */
+	uint64_t used_rows;		     /* as found, a bit for each row */
 	uint8_t removed[JOURNAL_INPUTS_MAX]; /* rows of removed inputs */
 	size_t removed_count;
 	/* The threads write to different cache lines. */
@@ -81,7 +81,8 @@ static inline uint16_t journal_input_stored(const struct journal *j,
  * are needed than there are. */
 bool journal_map_inputs(struct journal *, const struct journal_opts *) MUST_USE;
 
-/* Reserve the region up to there; false when the file system has no room. */
+/* Reserve the first `upto` bytes of the region; false when the file system has
+ * no room. */
 bool journal_reserve(struct journal *, struct journal_region *,
 		     size_t upto) MUST_USE;
 

@@ -4,15 +4,15 @@
  * 1. journal_begin stores the message's word in the header.  The word holds its
  *    seq and twice the number of processes that have died of it.
  * 2. Before the consumer writes or sleeps, journal_rest stores 0.
- * 3. The process dies.  The next one finds a word that is not 0: it stores the
- *    word, with one death more, among the suspects, and then 0 as in step 2.
- *    If the process was killed from outside, that counts as half a death.
- *    If it is killed in between, the next process stores the same once more.
+ * 3. If the process dies, the next one finds a word that is not 0.  It adds one
+ *    death to the word, or half a death if the process was killed from outside.
+ *    It stores the word among the suspects, and then 0 as in step 2.  If it is
+ *    killed before the second store, the process after it does the same.
  * 4. journal_take returns the deaths with the message.
  * 5. After a commit, the message's suspect is removed.
  *
- * A word whose message was committed, or that was never received, is ignored.
- * An older version that used the file in between leaves nothing else. */
+ * A word is ignored if its message was committed or never received.  An older
+ * sluiced that used the file in between leaves only words of this kind. */
 #include <stdatomic.h>
 
 #include "journal/journal.h"
@@ -48,8 +48,9 @@ static void set_suspect(struct journal *j, size_t i, uint64_t word)
 			      memory_order_relaxed);
 }
 
-/* The suspect with that seq, else a free place, else that of the earliest
- * message, which is the next to be committed. */
+/* The place of the suspect with that seq.  If no suspect has it, a free place;
+ * if no place is free, that of the earliest message, which is committed first.
+ */
 static size_t place_for(const struct journal *j, uint64_t seq)
 {
 	const uint64_t *all = j->consumer.suspects;

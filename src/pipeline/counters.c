@@ -91,16 +91,18 @@ static const struct counter_field sink_fields[] = {
 
 #define COUNT(fields) (sizeof(fields) / sizeof *(fields))
 
-/* A counter that is added to a struct is added to its list, too. */
-static_assert(COUNT(totals_fields) * 8 == sizeof(struct pipeline_totals), "");
-static_assert(COUNT(decoder_fields) * 8 == sizeof(struct decoder_stats), "");
+static_assert(COUNT(totals_fields) * 8 == sizeof(struct pipeline_totals),
+	      "totals_fields lists all counters");
+static_assert(COUNT(decoder_fields) * 8 == sizeof(struct decoder_stats),
+	      "decoder_fields lists all counters");
 static_assert((COUNT(filter_fields) + FILTER_FAILURES_MAX) * 8 ==
 		      sizeof(struct filter_stats),
-	      "");
-static_assert(COUNT(sink_fields) * 8 == sizeof(struct sink_stats), "");
+	      "filter_fields lists all counters but those of failures");
+static_assert(COUNT(sink_fields) * 8 == sizeof(struct sink_stats),
+	      "sink_fields lists all counters");
 
 struct counters {
-	size_t count;			  /* of what is packed */
+	size_t count;			  /* of the packed counters */
 	const uint64_t *from[VALUES_MAX]; /* the counters */
 	uint64_t *to[VALUES_MAX];	  /* their values in the block */
 	size_t bytes;			  /* of the block */

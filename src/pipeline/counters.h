@@ -24,7 +24,7 @@ struct pipeline_view;
 enum { COUNTERS_BYTES = 32 * 1024 };
 
 /* Create the counters of a view.  Its objects must have their names already and
- * must not move any more. */
+ * must stay where they are until counters_free. */
 struct counters *counters_new(struct pipeline_view *);
 
 /* NULL is allowed. */

@@ -41,7 +41,7 @@ static const char *const decoder[] = {
 };
 
 /* The counters of failures came after these, in an order that depended on the
- * kind of filter. */
+ * kind of filter.  They are not converted. */
 static const char *const filter[] = {
 	"records_total",
 	"dropped_total",

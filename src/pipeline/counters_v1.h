@@ -30,8 +30,9 @@ struct counters_value {
 	uint64_t value;
 };
 
-/* The block in the current form, to be freed, and its size.  NULL when it is
- * not a block of the previous version; *bytes is unchanged then. */
+/* Returns the block in the current form, which the caller frees, and sets
+ * *bytes to its size.  NULL when it is not a block of the previous version;
+ * *bytes is unchanged then. */
 char *counters_v1_convert(const void *block, size_t *bytes,
 			  uint64_t (*hash_of)(const char *name));
 

@@ -18,7 +18,8 @@
  * between two calls, unless receiving alone needs more.  The rest is left for
  * other processes of the container, such as a health check.
  *
- * Without a limit, or with enough CPU for both threads, it never pauses. */
+ * Without a limit, or with enough CPU for both threads, the pipeline never
+ * pauses. */
 #ifndef PIPELINE_CPU_SHARE_H
 #define PIPELINE_CPU_SHARE_H
 

@@ -27,7 +27,8 @@ struct decoder_stats {
 	uint64_t bad_time_total; /* the arrival time was used instead */
 };
 
-/* `name` is the input's.  The parser is borrowed and may be NULL. */
+/* `name` and `tag` are the input's and are copied.  The parser is borrowed and
+ * may be NULL.  NULL on failure. */
 struct decoder *decoder_new(const char *name, const char *tag, struct parser *,
 			    struct err *);
 
@@ -36,7 +37,7 @@ void decoder_free(struct decoder *);
 
 /* Append these keys to each record, in this order: the message as received, and
  * its peer address, or `no_peer_address` if that is unknown.  Each key may be
- * NULL.  All texts are borrowed. */
+ * NULL, but not `no_peer_address`.  All texts are borrowed. */
 void decoder_add_keys(struct decoder *, const char *raw_message_key,
 		      const char *source_address_key,
 		      const char *no_peer_address);

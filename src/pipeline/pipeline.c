@@ -38,8 +38,8 @@ enum {
 	BATCH_MESSAGES_MAX = 4096,
 	BATCH_BYTES_MAX = 1024 * 1024,
 	/* A hook may make any number of lines from one message.  They wait in
-	 * memory, with one note per file.  Half of the notes is reserved for a
-	 * process that is killed in the same batch a second time. */
+	 * memory, with one note per file.  Half of the notes is reserved for
+	 * the process that repeats the batch after a kill. */
 	LINES_BYTES_MAX = 7 * BATCH_BYTES_MAX / 2,
 	FILES_MAX = JOURNAL_NOTES_MAX / 2,
 	/* A batch for many files takes more messages, but at most this part of
@@ -225,8 +225,8 @@ static void on_record(void *data, struct record *r)
 	router_put(p->opts.router, r);
 }
 
-/* No sink took a line of the message.  The operator wants messages dropped that
- * a filter drops or that no Match fits.  All others become dead letters. */
+/* No sink took a line of the message.  Drop an empty, filtered or unrouted one;
+ * any other message becomes a dead letter. */
 static void settle_unanswered(struct pipeline *p, const struct message *message,
 			      const char *input)
 {
@@ -239,7 +239,7 @@ static void settle_unanswered(struct pipeline *p, const struct message *message,
 		p->totals.dropped[message->reason]++;
 }
 
-/* Why the message becomes no record: DROP_unrouted if it becomes one. */
+/* Why the message must not become a record; DROP_unrouted if it may. */
 static enum drop_reason refusal_of(struct pipeline *p,
 				   const struct journal_entry *entry)
 {
@@ -281,7 +281,7 @@ static void run_message(struct pipeline *p, struct journal_entry *entry)
 }
 
 /* Leave CPU to receiving: see pipeline/cpu_share.h.  An order ends the pause;
- * it is carried out after the batch. */
+ * the order is carried out after the batch. */
 static void throttle(struct pipeline *p)
 {
 	int64_t now_ns = clock_mono_ns();

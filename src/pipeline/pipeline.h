@@ -44,8 +44,8 @@ struct dead_letter;
 
 struct pipeline_opts { /* all borrowed until pipeline_free */
 	struct journal *journal;
-	/* By the entry's input number.  Those after decoder_count are for the
-	 * journal's removed inputs; they have no counters. */
+	/* By the entry's input number.  The decoders after decoder_count are
+	 * for the journal's removed inputs and have no counters. */
 	struct decoder **decoders;
 	size_t decoder_count;
 	struct chain *chain;
@@ -88,7 +88,7 @@ struct pipeline_totals {
 	uint64_t written;
 	uint64_t dropped[DROP_REASON_COUNT];
 	uint64_t dead_lettered;
-	uint64_t queued; /* by outputs that were removed */
+	uint64_t queued; /* in the spills of removed outputs */
 	uint64_t batches;
 };
 
@@ -96,7 +96,7 @@ struct pipeline_totals {
 struct pipeline_view {
 	struct pipeline_totals totals;
 	bool is_blocked;   /* the disk rejects writes */
-	bool has_suspects; /* a message that killed a worker is not done */
+	bool has_suspects; /* a message that killed a worker still waits */
 	struct cpu_limit cpu_limit;
 	int64_t throttled_ns; /* time spent leaving CPU to receiving */
 	struct decoder_view *decoders;
@@ -117,7 +117,7 @@ void pipeline_wake(struct pipeline *);
 void pipeline_reopen(struct pipeline *);
 
 /* Write everything that is in the journal, then end and call on_finished.
- * Nothing may be appended to the journal any more. */
+ * Append nothing to the journal after this call. */
 void pipeline_finish(struct pipeline *);
 
 /* Finish the current batch, if the disk accepts it at once, and end.  The rest
@@ -128,14 +128,16 @@ void pipeline_leave(struct pipeline *);
  * the journal.  If the journal is in memory, drop them as DROP_write_failed. */
 void pipeline_stop_retrying(struct pipeline *);
 
-/* What the thread works on: 0 if on no message, else another value for each.
- * *filter is the name of the filter at work, or NULL.  Any thread may ask. */
+/* A value that differs for each message that the thread works on; 0 while it
+ * works on none.  *filter is the name of the filter at work, or NULL.  Any
+ * thread may call this. */
 uint64_t pipeline_work(const struct pipeline *, const char **filter);
 
 /* Wait for the thread's end, which follows on_finished at once. */
 void pipeline_join(struct pipeline *);
 
-/* Join the thread (after on_finished) and free. */
+/* Join the thread and free the pipeline.  Call this after on_finished, because
+ * it waits.  NULL is allowed. */
 void pipeline_free(struct pipeline *);
 
 /* The newest published copy, locked until pipeline_view_end. */

@@ -11,7 +11,7 @@
  *       |--- RELOAD: requested over HTTP ----------->|
  *       |--- OUTPUTS_GOOD: they took a write ------->|
  *       |<-- REFUSED: a reload is under way ---------|
- *       |<-- COUNTS: reloads, deaths ----------------|
+ *       |<-- COUNTS: a reload has failed ------------|
  *       |<-- LEAVE: hand over, finish the batch, end |
  *       |--- STAY: not yet, I would lose lines ----->| does not kill it for now
  *       |--- STUCK: one message takes too long ----->| sends LEAVE and starts
@@ -43,7 +43,7 @@ enum channel_kind {
 	CHANNEL_REFUSED,
 };
 
-/* Where the configuration wants the log. */
+/* Where and what to log, as configured. */
 struct channel_log {
 	char path[ENDPOINT_PATH_BYTES]; /* empty: standard error */
 	int level;			/* enum log_level */
@@ -63,7 +63,7 @@ struct channel_message {
 	struct channel_limits limits;	    /* READY */
 	struct worker_counts worker_counts; /* GO, COUNTS */
 	bool is_draining;		    /* GO: a signal to stop has come */
-	bool died_of_other;    /* GO: the last worker, see journal_opts */
+	bool died_of_other;    /* GO: the last worker was killed from outside */
 	int64_t grace_left_ms; /* GO, when draining */
 	uint32_t queue_lengths[ENDPOINTS_MAX]; /* GO */
 	bool are_kept[ENDPOINTS_MAX];	       /* GO, see socket_adopt */

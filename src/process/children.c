@@ -14,7 +14,8 @@ static _Noreturn void run_worker(struct supervisor *s, int channel,
 				 pid_t parent)
 {
 	/* While it loads its configuration, the child cannot notice that the
-	 * supervisor is gone; the kernel can.  worker_main takes that back. */
+	 * supervisor is gone.  So the kernel kills the child then, until
+	 * worker_main turns this off. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(EXIT_CODE_SYSTEM);
@@ -82,7 +83,7 @@ void child_go(struct supervisor *s, struct child *child, int64_t grace_ms)
 	}
 	if (e->http_fd >= 0)
 		m.fds[m.fd_count++] = e->http_fd;
-	/* If it is gone already, SIGCHLD is about to report its death. */
+	/* If the child is gone, SIGCHLD is about to report its death. */
 	child->has_endpoints = channel_send(child->channel, &m);
 }
 

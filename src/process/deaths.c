@@ -14,10 +14,11 @@ enum {
 	BACKOFF_MAX_MS = 10000,
 };
 
-/* Without a death for so long, the delays begin again with the shortest. */
+/* After this time without a death, the delays begin again with the shortest. */
 #define PEACE_NS (60 * NS_PER_S)
 
-/* The kernel counts before it sends the signal, and for every cgroup. */
+/* Returns how many processes of all cgroups the OOM killer has killed.  The
+ * kernel counts before it sends the signal.  -1 if the count cannot be read. */
 static int64_t read_oom_kills(void)
 {
 	long long count = -1;

@@ -2,11 +2,11 @@
 /* deaths - what workers die of, and how long to wait before the next one
  * starts.
  *
- * A worker whose message kills it dies again and again, so each death doubles
- * the delay: 100 ms to 10 s, until a minute has passed without a death.  A
- * worker that was killed from outside is replaced at once, unless several in a
- * row live only for an instant.  The kernel's OOM killer sends
- * SIGKILL too, so the supervisor compares how often it has killed. */
+ * A message that kills its worker kills the next one, too.  So each death
+ * doubles the delay: 100 ms to 10 s, until a minute has passed without a death.
+ * A worker that was killed from outside is replaced at once, unless several in
+ * a row live only for an instant.  The kernel's OOM killer sends SIGKILL, too,
+ * so the supervisor compares its count of kills before and after. */
 #ifndef PROCESS_DEATHS_H
 #define PROCESS_DEATHS_H
 
@@ -27,15 +27,16 @@ enum { QUICK_DEATHS_MAX = 10 };
 /* Begin without deaths. */
 void deaths_init(struct deaths *);
 
-/* A worker is about to start. */
+/* Call this before a worker starts. */
 void deaths_begin(struct deaths *);
 
 /* Whether the worker with this status of waitpid was killed from outside: by
  * SIGKILL, but certainly not because memory ran out. */
 bool deaths_came_from_outside(const struct deaths *, int status);
 
-/* A worker has died: how many milliseconds to wait for the next one.  -1 if
- * QUICK_DEATHS_MAX in a row were quick, which means at once after the start. */
+/* A worker has died: returns how many milliseconds to wait before the next one
+ * starts.  `was_quick`: it died just after its start.  -1 after
+ * QUICK_DEATHS_MAX quick deaths in a row: start no other worker. */
 int64_t deaths_wait_ms(struct deaths *, int64_t now_ns, bool from_outside,
 		       bool was_quick);
 

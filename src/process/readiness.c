@@ -19,7 +19,7 @@ static void report(uv_async_t *async)
 	struct channel_message m = {.kind = CHANNEL_OUTPUTS_GOOD};
 	r->counts->are_outputs_good = true;
 	if (r->channel >= 0 && !channel_send(r->channel, &m))
-		log_line(LOG_DEBUG, "worker", "the supervisor is gone");
+		log_line(LOG_DEBUG, "worker", "err=\"the supervisor is gone\"");
 }
 
 bool readiness_start(struct readiness *r, uv_loop_t *loop,

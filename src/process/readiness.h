@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* readiness - a worker's part in setup/output_probe.h: the first worker finds
- * out whether the outputs can be written, and the supervisor tells the later
- * ones, so that a pod that was ready stays so. */
+ * out whether the outputs can be written, and the supervisor passes this on to
+ * the later workers, so that a pod that was ready stays ready. */
 #ifndef PROCESS_READINESS_H
 #define PROCESS_READINESS_H
 
@@ -26,7 +26,7 @@ struct readiness {
 bool readiness_start(struct readiness *, uv_loop_t *, const struct conf *,
 		     struct err *) MUST_USE;
 
-/* After the last HTTP answer, before the loop's handles are closed. */
+/* Call this after the last HTTP answer, before the handles are closed. */
 void readiness_stop(struct readiness *);
 
 #endif

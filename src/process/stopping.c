@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The happy path: the worker drains, writes everything and exits before this
  * file has anything to do.  Even a worker whose hook or disk hangs ends itself
- * before the deadline.  What remains is a worker that cannot act: it is stopped
- * by SIGSTOP, it dies again and again, or it hangs while it exits. */
+ * before the deadline.  So this file is for a worker that cannot act: it is
+ * stopped by SIGSTOP, dies again and again, or hangs while it exits. */
 #include <inttypes.h>
 
 #include "base/clock.h"
@@ -12,7 +12,7 @@
 
 enum {
 	STOP_MARGIN_MS = 4500, /* after Grace */
-	DEATH_MS = 250, /* from SIGKILL to the end, whether it is dead or not */
+	DEATH_MS = 250, /* after SIGKILL; the supervisor then ends anyway */
 };
 
 int64_t stopping_deadline_ns(const struct supervisor *s)

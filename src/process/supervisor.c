@@ -14,8 +14,8 @@
  *    configuration: the worker has printed the reason, and its exit code
  *    becomes the supervisor's;
  *  - a worker dies: the supervisor starts the next one, after 100 ms, doubling
- *    to 10 s (process/deaths.h).  If QUICK_DEATHS_MAX in a row die quickly, it
- *    exits;
+ *    to 10 s (process/deaths.h).  If QUICK_DEATHS_MAX workers in a row die
+ *    quickly, the supervisor exits;
  *  - a worker sends STUCK, because one message takes too long: after the same
  *    delay, it is asked to leave, and the next one starts;
  *  - the worker does not end in time after a signal to stop: the supervisor
@@ -45,7 +45,7 @@
 #include "process/supervisor_state.h"
 
 enum {
-	QUICK_DEATH_MS = 100, /* since its start; or before it is ready */
+	QUICK_DEATH_MS = 100, /* a death this soon after the start is quick */
 	STUCK_LEAVE_MS = 2000,
 	/* These apply until a worker is ready and has sent its settings. */
 	GRACE_MS = 5000,
@@ -64,7 +64,7 @@ void supervisor_end(struct supervisor *s, int exit_code)
 static void on_ready(struct supervisor *s, struct child *child,
 		     const struct channel_message *m)
 {
-	/* It was told to leave: the endpoints belong to the next worker. */
+	/* LEAVE was sent to it: the endpoints belong to the next worker. */
 	if (child->is_leaving)
 		return;
 	struct err log_error;
@@ -140,7 +140,8 @@ static void restart_after(struct supervisor *s, int64_t wait_ms)
 {
 	if (wait_ms < 0) {
 		log_line(LOG_ERROR, "supervisor",
-			 "err=\"%d workers in a row died at once\" "
+			 "err=\"%d workers in a row died just after their "
+			 "start\" "
 			 "action=\"exiting; received messages stay in the "
 			 "journal\"",
 			 QUICK_DEATHS_MAX);
@@ -155,7 +156,8 @@ static void restart_after(struct supervisor *s, int64_t wait_ms)
 	s->restart_ns = clock_mono_ns() + wait_ms * NS_PER_MS;
 }
 
-/* Returns how long to wait for the next worker. */
+/* Returns how many milliseconds to wait before the next worker starts; -1:
+ * start none (deaths_wait_ms). */
 static int64_t count_death(struct supervisor *s, const struct child *was,
 			   int status)
 {
@@ -164,7 +166,7 @@ static int64_t count_death(struct supervisor *s, const struct child *was,
 		!was->is_stuck && deaths_came_from_outside(&s->deaths, status);
 	bool was_quick = !was->is_ready ||
 			 now_ns - was->started_ns < QUICK_DEATH_MS * NS_PER_MS;
-	int64_t wait_ms = 0; /* a stuck worker had to wait before it left */
+	int64_t wait_ms = 0; /* on_stuck has waited before the worker left */
 	if (!was->is_stuck)
 		wait_ms = deaths_wait_ms(&s->deaths, now_ns, from_outside,
 					 was_quick);
@@ -240,7 +242,7 @@ static void stop(struct supervisor *s, int signum)
 			 signum);
 		s->stop_ns = clock_mono_ns();
 		if (s->restart_ns != 0)
-			s->restart_ns = s->stop_ns; /* no time to wait */
+			s->restart_ns = s->stop_ns; /* end the delay */
 	}
 	s->state = STOPPING;
 	if (s->next.pid != 0)

@@ -5,8 +5,8 @@
  *                                 ^   |
  *                    new worker --+   | a worker died: another one starts, with
  *                                     | exponential back-off
- *                                     | SIGHUP: a new worker starts beside it;
- *                                     | when that is ready, the old one leaves
+ *                                     | SIGHUP: a new worker starts; when it is
+ *                                     | ready, the old one leaves
  *
  * The supervisor owns the sockets and the HTTP listener.  While no worker runs,
  * datagrams wait in the kernel's queue and messages in the journal's file.  It
@@ -20,9 +20,12 @@
 
 #include "setup/assemble.h"
 
-/* Run until a signal has stopped it.  Returns the exit code: 0, or the worker's
- * if the first one could not start, or EXIT_CODE_SYSTEM if too many workers in
- * a row died at once.  Errors have been logged. */
+/* Run until a signal has stopped it, or until it cannot continue.  Returns the
+ * exit code: usually that of the last worker; EXIT_CODE_CONFIG if the first
+ * worker did not load its configuration in time; EXIT_CODE_SYSTEM if a worker
+ * had to be killed at the deadline of a stop, if QUICK_DEATHS_MAX workers in a
+ * row died just after their start, or after another failure.  Errors have been
+ * logged. */
 int supervisor_run(const struct assemble_opts *);
 
 #endif

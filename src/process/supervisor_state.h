@@ -35,7 +35,7 @@ struct child {
 	bool is_stuck;	    /* it has sent STUCK */
 	bool is_late;	    /* killed: its configuration took too long */
 	struct endpoint_specs specs;
-	ino_t sockets[ENDPOINTS_MAX]; /* that GO gave to it */
+	ino_t sockets[ENDPOINTS_MAX]; /* inodes of the sockets in GO */
 	struct channel_limits limits;
 	int64_t started_ns;
 };
@@ -59,7 +59,8 @@ struct supervisor {
 	int64_t killed_ns;  /* when the worker was killed at the deadline */
 	int stop_signal;    /* held until the first worker works; 0: none */
 	struct deaths deaths;
-	bool died_of_other; /* the worker that had the journal last */
+	/* The last worker that had the journal was killed from outside. */
+	bool died_of_other;
 	bool is_over;
 	int exit_code;
 };
@@ -99,8 +100,8 @@ bool reload_begin(struct supervisor *);
 /* The new worker has ended before it was ready. */
 void reload_failed(struct supervisor *, const char *why);
 
-/* The next worker is ready: ask the old one to leave.  Its end lets the next
- * one start. */
+/* The next worker is ready: ask the old one to leave.  When it has left,
+ * on_worker_end calls reload_take_over. */
 void reload_hand_over(struct supervisor *);
 
 /* The old worker has left: the next one is the worker now. */
@@ -112,13 +113,15 @@ void reload_take_over(struct supervisor *);
  * stop.  0 if none has come. */
 int64_t stopping_deadline_ns(const struct supervisor *);
 
-/* At the deadline, kill the running workers.  When they are dead, exit. */
+/* At the deadline, kill the worker.  DEATH_MS later, end even if it still
+ * lives. */
 void stopping_check(struct supervisor *);
 
-/* The killed worker is dead: log what stayed in the journal, and end. */
+/* The worker was killed at the deadline: log how many messages stay in the
+ * journal, and end. */
 void stopping_end(struct supervisor *);
 
-/* When stopping_check wants to be called; 0: never. */
+/* When stopping_check must be called next; 0: never. */
 int64_t stopping_next_ns(const struct supervisor *);
 
 #endif

@@ -33,7 +33,7 @@ struct watchdog {
 /* Begin to watch, in storage of the caller. */
 void watchdog_start(struct watchdog *, const struct watchdog_opts *);
 
-/* Whether the message that took too long is still worked on. */
+/* Whether the pipeline still works on the message that took too long. */
 bool watchdog_is_stuck(const struct watchdog *);
 
 #endif

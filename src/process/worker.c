@@ -3,7 +3,7 @@
  *  1. worker_run opens the journal, and starts HTTP, the receiver, the pipeline
  *     thread and signals on one libuv loop.  The worker sends WORKING.
  *  2. On SIGTERM, drain() receives until no sender is connected.  If there may
- *     be senders that cannot be seen, also no datagram has come for a second.
+ *     be invisible senders, it also waits for a second without a datagram.
  *  3. finish() refuses senders and reads the data that the kernel still holds.
  *     Then pipeline_finish writes everything that is in the journal.
  *  4. on_finished logs the final counts and closes all handles.
@@ -41,11 +41,12 @@
 enum {
 	SLOTS = 64, /* datagrams for one recvmmsg */
 	/* Each tick counts the connected senders.  After this many ticks
-	 * without a datagram (1 to 1.25 s), the worker considers invisible
+	 * without a datagram (1.25 to 1.75 s), the worker considers invisible
 	 * senders gone.  A stall of the whole machine counts as one tick. */
 	IDLE_TICK_MS = 250,
 	IDLE_TICKS = 6,
-	/* After Grace the process ends, and before the supervisor kills it. */
+	/* How long after Grace the process ends; the supervisor would kill it
+	 * a little later (STOP_MARGIN_MS). */
 	DEADLINE_MS = 4000,
 };
 
@@ -69,9 +70,9 @@ static void finish(struct worker *w)
 	receiver_finish(w->receiver, on_received_all, w);
 }
 
-/* No sender is connected.  If some cannot be seen, they were also silent for a
- * second.  The loop runs timers before it polls, so look for datagrams first.
- */
+/* Finish when no sender is connected and invisible senders were silent for
+ * IDLE_TICKS.  The loop runs timers before it polls, so receive the waiting
+ * datagrams first. */
 static void on_idle_tick(uv_timer_t *timer)
 {
 	struct worker *w = timer->data;
@@ -85,8 +86,8 @@ static void on_idle_tick(uv_timer_t *timer)
 		finish(w);
 }
 
-/* Nothing in this process can end an endless call of a C library, or a hanging
- * disk.  Unwritten messages stay in the journal. */
+/* Nothing in this process can end an endless call of a C library, or a write to
+ * a hanging disk.  Unwritten messages stay in the journal. */
 static void on_deadline(uv_timer_t *timer)
 {
 	struct worker *w = timer->data;
@@ -123,10 +124,10 @@ static void drain(struct worker *w, int64_t grace_ms)
 				    : "no sender is connected");
 	if (senders.has_no_source)
 		log_line(LOG_WARN, "worker",
-			 "err=\"the kernel does not tell who is connected to "
-			 "the socket\" action=\"waiting for 1 s without a "
-			 "datagram; a request that takes longer loses its "
-			 "line\"");
+			 "err=\"the kernel does not report which senders are "
+			 "connected to the socket\" "
+			 "action=\"waiting for 1 s without a datagram; a "
+			 "request that takes longer loses its line\"");
 	w->state = DRAINING;
 	w->arrivals = receiver_arrivals(w->receiver);
 	uv_timer_start(&w->idle_timer, on_idle_tick, 0, IDLE_TICK_MS);
@@ -219,11 +220,11 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 		w->is_reload = m.is_reload;
 		leave_for_next(w);
 	} else if (m.kind == CHANNEL_COUNTS) {
-		/* A reload has failed, or it was found that the outputs are
-		 * good. */
+		/* A reload has failed.  The supervisor may not know yet that
+		 * the outputs are good. */
 		m.worker_counts.are_outputs_good |=
 			w->worker_counts.are_outputs_good;
-		w->worker_counts = m.worker_counts; /* a reload has failed */
+		w->worker_counts = m.worker_counts;
 		worker_reload_ended(w, RELOAD_FAILED);
 	} else if (m.kind == CHANNEL_REFUSED) {
 		worker_reload_ended(w, RELOAD_REFUSED);
@@ -238,7 +239,7 @@ static void on_signal(uv_signal_t *signal, int signum)
 			 "signal=SIGUSR1 action=\"reopening files\"");
 		pipeline_reopen(w->pipeline);
 	} else if (signum == SIGHUP) {
-		if (w->opts->channel < 0) /* the supervisor does it */
+		if (w->opts->channel < 0) /* otherwise the supervisor does */
 			request_reload(w);
 	} else if (w->state == RUNNING) {
 		log_line(LOG_INFO, "worker", "signal=%d", signum);

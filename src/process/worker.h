@@ -2,7 +2,7 @@
 /* worker - the process that collects: receiver, journal, pipeline, HTTP and
  * signals around one libuv loop, which runs in the intake thread.
  *
- *     running --SIGTERM, SIGINT--> draining --idle 1 s, or Grace--> finishing
+ *     running --SIGTERM, SIGINT--> draining --no senders, Grace---> finishing
  *        |                            |                               |
  *        |                            |      all is written, or Grace is over
  *        +--- LEAVE, channel closed --+---> leaving                   |
@@ -38,7 +38,7 @@ struct worker_opts { /* all borrowed */
 	const struct handover *handover; /* NULL without a supervisor */
 	struct worker_counts worker_counts;
 	bool is_draining;   /* a signal to stop has come already */
-	bool died_of_other; /* the last worker, see journal_opts */
+	bool died_of_other; /* the last worker was killed from outside */
 	int64_t grace_left_ms;
 };
 

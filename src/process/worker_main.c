@@ -120,10 +120,11 @@ int worker_main_supervised(const struct assemble_opts *opts, int channel,
 	}
 	if (!channel_send(channel, &m) || !channel_receive(channel, &m) ||
 	    m.kind == CHANNEL_LEAVE) {
-		discard(assembly); /* the supervisor does not need it */
+		discard(assembly); /* the supervisor ended this worker */
 		return 0;
 	}
-	prctl(PR_SET_PDEATHSIG, 0); /* the channel tells it from now on */
+	/* From now on, the closed channel shows that the supervisor is gone. */
+	prctl(PR_SET_PDEATHSIG, 0);
 	struct worker_opts worker = {
 		.assembly = assembly,
 		.endpoints = &endpoints,

@@ -34,7 +34,7 @@ struct worker {
 	struct worker_counts worker_counts;
 	bool kept_by_next
 		[ENDPOINTS_MAX]; /* inputs that the next worker keeps */
-	bool is_reload;		 /* why it leaves */
+	bool is_reload;		 /* LEAVE came because of a reload */
 	uv_poll_t channel;
 	uv_timer_t idle_timer; /* ticks while draining or waiting to leave */
 	unsigned idle_ticks;   /* in a row without a datagram */

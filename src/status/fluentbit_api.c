@@ -125,7 +125,7 @@ static void put_health_v2(struct buf *b, const struct metrics *m)
 
 enum needs { ALWAYS, HEALTH_CHECK, STORAGE_METRICS };
 
-/* Which probe of Kubernetes asks for the path, besides others. */
+/* Which probe of Kubernetes uses the path. */
 enum probe {
 	NO_PROBE,
 	READINESS, /* 503 and the reason until the outputs have taken a write:

@@ -21,7 +21,7 @@ struct subject {
 	const struct metrics *metrics;
 	const struct decoder_view *input;
 	const struct filter_view *filter;
-	bool is_emitter; /* about the input that reads the filter's copies */
+	bool is_emitter; /* about the hidden input of the filter */
 	const struct sink_view *output;
 };
 
@@ -53,7 +53,8 @@ static uint64_t input_records(const struct subject *s)
 			     : s->input->stats.records_total;
 }
 
-/* For metrics that are always 0, because sluiced never pauses an input. */
+/* For metrics that are always 0: sluiced never pauses an input and counts no
+ * retried records. */
 static uint64_t none(const struct subject *s)
 {
 	(void)s;
@@ -254,7 +255,7 @@ static void put_metric(const struct writer *w, struct subject s)
 	}
 }
 
-/* Whether the metric has no samples, because no filter has that scope. */
+/* Whether the metric has no samples, because its scope contains no filter. */
 static bool is_empty(const struct metric *metric, const struct metrics *m)
 {
 	bool has_emitter = false;

@@ -46,9 +46,9 @@ struct http {
 	unsigned open_handles;
 	struct shares shares; /* of the clients, by their last answer */
 	size_t unanswered;    /* clients that wait for an answer */
-	struct MHD_Connection *pending; /* the one that is, or NULL */
+	struct MHD_Connection *pending; /* the suspended one, or NULL */
 	struct http_opts opts;
-	void (*on_stopped)(void *); /* not NULL: it is stopping */
+	void (*on_stopped)(void *); /* not NULL: the server is stopping */
 	void *stopped_data;
 };
 
@@ -94,8 +94,8 @@ static int64_t left_ms(const struct share *s)
 	return DEADLINE_MS - (clock_mono_ns() - s->active_ns) / NS_PER_MS;
 }
 
-/* Until a client's deadline, or until libmicrohttpd must be called.  -1: until
- * something arrives. */
+/* How long to wait: until a client's deadline, or until libmicrohttpd must be
+ * called.  -1: until something arrives. */
 static int64_t wait_ms(const struct http *h)
 {
 	MHD_UNSIGNED_LONG_LONG asked_ms;
@@ -136,7 +136,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	on_timer(&h->timer);
 }
 
-/* Requests that have arrived are answered before one client must go. */
+/* Answer the requests that have arrived.  If there are still too many clients,
+ * disconnect one. */
 static void make_way(struct http *h)
 {
 	MHD_run(h->daemon);
@@ -146,7 +147,7 @@ static void make_way(struct http *h)
 	MHD_run(h->daemon);
 }
 
-/* Whether there may be another one. */
+/* Returns whether another connection may wait. */
 static bool accept_one(struct http *h)
 {
 	struct sockaddr_storage peer;
@@ -253,7 +254,7 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
 	if (answer.is_pending) {
 		CHECK(h->pending == NULL);
 		h->pending = connection;
-		/* It has no deadline: it is not the client that is slow. */
+		/* No deadline: the client waits for us, not we for it. */
 		shares_remove(&h->shares, &c->share);
 		MHD_suspend_connection(connection);
 		return MHD_YES;

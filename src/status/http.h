@@ -5,8 +5,8 @@
  * thread: a request is answered between two batches of datagrams.  Every answer
  * is complete at once, except that one request may be pending.  No client can
  * keep others out: a client has 10 s for a request and for taking the answer,
- * and when all places are taken, a new client gets the place of one whose host
- * has most of them (intake/shares.h). */
+ * and when all places are taken, a new client gets the place of a client of the
+ * host with the most connections (intake/shares.h). */
 #ifndef STATUS_HTTP_H
 #define STATUS_HTTP_H
 
@@ -43,7 +43,7 @@ typedef void (*http_answer_fn)(void *, const struct http_request *,
 struct http_opts {
 	int fd; /* listening; http_stop, or on failure the caller, closes it */
 	size_t clients_max;
-	size_t ending_max; /* that are being disconnected, beside those */
+	size_t ending_max; /* clients being disconnected, in addition */
 	http_answer_fn answer;
 	void *data;
 };

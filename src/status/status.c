@@ -27,7 +27,7 @@ struct status {
 	int64_t started_ns; /* monotonic */
 	int64_t started_real_ns;
 	bool is_stuck;
-	enum reload_outcome outcome; /* of the last one over HTTP */
+	enum reload_outcome outcome; /* of the last reload over HTTP */
 };
 
 static struct metrics begin(const struct status *s)
@@ -149,8 +149,8 @@ static void put_outcome(struct http_answer *answer, enum reload_outcome outcome)
 	}
 }
 
-/* The answers are those of Fluent Bit 5.1, but it does not wait for the outcome
- * and knows no "failed". */
+/* The answers are those of Fluent Bit 5.1, except that Fluent Bit does not wait
+ * for the outcome and never answers "failed". */
 static void answer_reload(struct status *s, const struct http_request *request,
 			  struct http_answer *answer)
 {

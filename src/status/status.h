@@ -42,14 +42,14 @@ enum { STATUS_STEPS = 60 };
 void status_tick(struct status *);
 uint64_t status_tick_ms(const struct status *);
 
-/* The pipeline works on one message for too long: until the worker is replaced,
+/* Set whether the pipeline works on one message for too long.  While it does,
  * the health is bad. */
 void status_set_stuck(struct status *, bool is_stuck);
 
 /* What has become of the reload that was requested over HTTP.  The request is
  * pending until http_resume. */
 enum reload_outcome {
-	RELOAD_REFUSED, /* another one is under way */
+	RELOAD_REFUSED, /* another reload is under way */
 	RELOAD_PENDING,
 	RELOAD_DONE,
 	RELOAD_FAILED,

@@ -317,7 +317,8 @@ static void a_file_that_is_not_our_journal_is_renamed_to_damaged(void **state)
 	h->version = 99;
 	file_write(d->path, span_make(content, bytes));
 	journal_close(journal_dir_open(d, &found));
-	assert_string_equal(found.why, "its version is 99, not 2");
+	assert_string_equal(found.why,
+			    "its version is 99; this sluiced reads 1 to 2");
 	assert_string_equal(found.damaged, journal_dir_beside(d, ".damaged.1"));
 
 	file_write_text(d->path, "my letters to her");

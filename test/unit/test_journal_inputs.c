@@ -198,7 +198,8 @@ static void a_table_without_a_free_row_sets_the_file_aside(void **state)
 	journal_close(j);
 	j = open_with(d, "~", &found);
 	assert_string_equal(found.why,
-			    "its messages are from too many different inputs");
+			    "its messages and the configuration have more than "
+			    "64 inputs");
 	assert_string_equal(found.damaged, journal_dir_beside(d, ".damaged.1"));
 	offer(j, "0");
 	assert_numbers(j, "0");
