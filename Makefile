@@ -27,8 +27,9 @@ DEPS_BUILD := gcc libc6-dev pkg-config git \
 DEPS_TEST  := $(DEPS_BUILD) libcmocka-dev nginx-light python3 \
               python3-pytest python3-yaml clang clang-format libclang-rt-dev \
               curl procps util-linux strace luajit
-# The packages for the benchmark, with the peers' libraries.  The peers' packages
-# exclude each other, so test/bench/peers.py unpacks them without installing.
+# The packages for the benchmark, with the libraries of the other collectors.  The
+# collectors' own packages conflict with each other, so test/bench/peers.py unpacks
+# them without installing them.
 DEPS_BENCH := $(DEPS_BUILD) python3 util-linux valgrind linux-perf libestr0 \
               libfastjson4 libivykis0 libjson-c5 libnet1 libwrap0
 
@@ -66,13 +67,13 @@ GCC_BUILD := CC=gcc BUILD=$(BUILD)/gcc WERROR=-Werror
         lint warnings fuzz format install clean help programs unit replay \
         test-lint fuzzers deps deps-test deps-bench need
 
-all: need $(BIN) ## build sluiced: build/sluiced
+all: need $(BIN) ## build build/sluiced
 
 demo: deps-test ## install missing packages, build, run with a real nginx
 	@$(MAKE) all
 	@test/demo.sh $(BIN)
 
-check: unit replay lint test-lint ## unit tests, fuzz regressions, lint; needs no root and no network
+check: unit replay lint test-lint ## run unit tests, fuzz regressions, lint; needs no root and no network
 
 # The steps run in sequence, so that no compiler runs beside a test.  The tested
 # build treats every warning of gcc as an error.  lint reads the sources, so it
@@ -84,10 +85,10 @@ test: deps-test ## install missing packages and run all tests
 	@for san in address,undefined thread; do \
 	    $(MAKE) unit replay SAN=$$san && $(MAKE) e2e SAN=$$san || exit; done
 
-e2e: need $(BIN) ## end-to-end tests with a real nginx, real files, real faults
+e2e: need $(BIN) ## run end-to-end tests with a real nginx, real files, real faults
 	@SLUICED=$(abspath $(BIN)) SAN=$(SAN) test/e2e/run.sh $(PYTHON) $(PYTEST)
 
-compat: need $(BIN) ## the cases of test/compat; FLUENT_BIT=PATH compares with Fluent Bit
+compat: need $(BIN) ## run the cases of test/compat; FLUENT_BIT=PATH compares with Fluent Bit
 	@SLUICED=$(abspath $(BIN)) SAN=$(SAN) $(PYTHON) test/compat/run.py $(CASES)
 
 torture: deps-test ## run the fault tests for longer: KILLS=3000 RELOADS=200 ...
@@ -97,11 +98,11 @@ torture: deps-test ## run the fault tests for longer: KILLS=3000 RELOADS=200 ...
 	    SLUICED=$(abspath $(BIN)) SAN=$(SAN) $(PYTHON) -m pytest $(PYTEST) \
 	    -p no:cacheprovider $(TORTURE:%=test/e2e/test_%.py)
 
-bench: deps-bench ## measure the cost per line of sluiced and its peers (root): POINTS=1,2 FLUENT_BIT=PATH
+bench: deps-bench ## measure CPU per line beside other collectors (needs root): POINTS=1,2 FLUENT_BIT=PATH
 	@$(MAKE) all
 	@$(PYTHON) -B test/bench/bench.py --points $${POINTS:-1,2,3,4,5,6,7} $(BUILD)
 
-bench-quick: deps-bench ## the same in two minutes; fails if a line costs 10 % more instructions
+bench-quick: deps-bench ## a two-minute benchmark; fails if a line costs 10 % more instructions
 	@$(MAKE) all
 	@$(PYTHON) -B test/bench/bench.py --quick $(BUILD)
 
@@ -109,8 +110,9 @@ bench-baseline: deps-bench ## record the instructions per line in test/bench/BAS
 	@$(MAKE) all
 	@$(PYTHON) -B test/bench/bench.py --record $(BUILD)
 
-# lint gets no objects from a build with a sanitizer, which adds mutable state.
-lint: need $(OBJ) $(BUILD)/src/main.o ## layers, includes, sizes, contracts, banned functions
+# lint gets no objects of a build with a sanitizer, because sanitizers add mutable
+# state to objects.
+lint: need $(OBJ) $(BUILD)/src/main.o ## check layers, includes, sizes, contracts, banned functions
 	@PYTHON=$(PYTHON) test/lint/lint.sh "$(CC)" "-std=c11 -D_GNU_SOURCE -iquote src $(WARN) $(PKG_CFLAGS)" $(if $(SAN),,$(BUILD))
 
 # clang, unlike gcc, gives all its warnings without optimizing.
@@ -165,8 +167,8 @@ $(BIN): $(BUILD)/src/main.o $(CORE)
 $(CORE): $(OBJ)
 	@echo "  AR  $@"; rm -f $@; $(AR) rcs $@ $^
 
-# This file is written only if the version changed, so that a new commit rebuilds
-# one source.
+# This rule writes the file only if the version changed.  So a new commit rebuilds
+# only metrics.o.
 $(BUILD)/version: FORCE
 	@mkdir -p $(@D); echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
 FORCE:

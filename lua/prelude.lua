@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The functions that scripts written for Lua 5.1 (LuaJIT in Fluent Bit) expect
--- and that Lua 5.4 has moved, changed or removed.  This file runs before the
--- script.  It is not translated (src/hook/lua51_source.h).
+-- Defines the functions that scripts written for Lua 5.1 (LuaJIT in Fluent Bit)
+-- expect and that Lua 5.4 has moved, changed or removed.  This file runs before
+-- the script.  It is not translated (src/hook/lua51_source.h).
 
 local floor, number_type = math.floor, math.type
 local pack_bytes, unpack_bytes = string.pack, string.unpack
@@ -98,7 +98,7 @@ end
 
 local execute = os.execute
 
--- The status, as waitpid returns it.
+-- Lua 5.1 returns the status of the command, as waitpid does.
 os.execute = function(command)
 	local ok, what, code = execute(command)
 	if not command then
@@ -112,7 +112,7 @@ end
 
 local rename = os.rename
 
--- The message has the name.
+-- In Lua 5.1, the message begins with the old name of the file.
 os.rename = function(from, to)
 	local ok, why, code = rename(from, to)
 	if not ok then
@@ -123,7 +123,8 @@ end
 
 local open = io.open
 
--- Any mode that the C library accepts.
+-- Lua 5.4 rejects unusual modes.  Lua 5.1 accepts every mode that the C library
+-- accepts.
 io.open = function(path, mode)
 	path = type(path) == "number" and tostring(path) or path
 	mode = mode == nil and "r" or mode
@@ -148,7 +149,8 @@ function gcinfo()
 	return floor(collectgarbage("count"))
 end
 
--- Cuts off fractions, and does not change the table.
+-- Lua 5.4 rejects fractions and changes the table.  Lua 5.1 cuts off fractions
+-- and does not change the table.
 local time = os.time
 
 os.time = function(t)
@@ -171,7 +173,7 @@ local function bits(x)
 		error("number expected, got " .. type(x), 3)
 	end
 	if number_type(n) == "float" then
-		-- The low bits of the sum are those of the integer.
+		-- The low bits of this sum are the bits of the integer.
 		return (unpack_bytes("<I4", pack_bytes("<d", n + 0x1.8p52)))
 	end
 	return n & 0xffffffff
@@ -367,8 +369,8 @@ jit = {
 }
 package.loaded.jit = jit
 
--- A script must not be able to stop the collection of logs, or to reach the
--- functions that prevent it.
+-- A script must not be able to stop the collection of logs, or to remove the
+-- limits that sluiced sets for scripts.
 local function refuse(library, name, why)
 	library[name] = function()
 		error(name .. ": " .. why, 2)
@@ -386,8 +388,8 @@ local setmetatable_of_any, setupvalue = debug.setmetatable, debug.setupvalue
 local type, error, getmetatable = type, error, getmetatable
 local getmetatable_of_any = debug.getmetatable
 
--- Scripts get a copy of the metatable of files.  In the original, they could
--- replace the finaliser, which the time limit cannot stop.
+-- Scripts get a copy of the metatable of files.  In the original, a script could
+-- replace __gc by its own function, and the time limit cannot stop a finaliser.
 local files, shown = getmetatable(io.stdout), {}
 for name, value in pairs(files) do
 	if name ~= "__gc" and name ~= "__close" then
@@ -440,8 +442,8 @@ function debug.upvaluejoin(f, i, from, n)
 	join(f, i, from, n)
 end
 
--- The names of the functions that the script defined, for the error that the
--- function to call is not among them.
+-- Returns the names of the functions that the script defined.  They are for the
+-- error that reports that the hook is not one of them.
 local before = {}
 for name in pairs(_G) do
 	before[name] = true

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Show sluiced at work: run nginx and sluiced with the files of conf/ and lua/,
+# Show how sluiced works: run nginx and sluiced with the files of conf/ and lua/,
 # send 300 requests, and show the lines and the metrics.
 #
 #     test/demo.sh build/sluiced
@@ -34,7 +34,7 @@ await() {
 	tries=1200
 	until "$@" >/dev/null 2>&1; do
 		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || fail "$what: still missing after two minutes"
+		[ "$tries" -gt 0 ] || fail "waited two minutes for $what"
 		sleep 0.1
 	done
 }

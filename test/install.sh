@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Install the Debian packages in the arguments that are missing.  Without root,
-# print the command that installs them, and fail.
+# Install each of the given Debian packages that is missing.  Without root, print
+# the command that installs them, and fail.
 set -eu
 missing=
 for p in "$@"; do
@@ -10,11 +10,11 @@ for p in "$@"; do
 done
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ]; then
-	echo "missing:$missing" >&2
-	echo "as root: apt-get install$missing" >&2
+	echo "missing packages:$missing" >&2
+	echo "run as root: apt-get install$missing" >&2
 	exit 1
 fi
-echo "installing:$missing"
+echo "installing packages:$missing"
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
 # This policy-rc.d keeps apt from starting nginx as a service on port 80; the

@@ -33,9 +33,9 @@ INTRO = """\
 
 `test/compat/mistakes.py` writes this table. It runs each mistake of
 `test/compat/cases/mistakes.yaml` with {programs}. The
-first column shows the mistake and the lines that differ from a correct
-configuration, which would write `line`. "-" means that the program reports
-nothing. Fluent Bit 1.8.13 does not support YAML.
+first column shows the mistake and the lines that differ from the correct
+configuration. With the correct one, each program writes `line` to a file. "-"
+means that the program reports nothing. Fluent Bit 1.8.13 does not support YAML.
 """
 
 
