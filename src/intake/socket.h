@@ -69,14 +69,14 @@ void socket_address(const struct socket_opts *,
 	X(receives_total, counter, "System calls that received data")       \
 	X(errors_total, counter, "Receive errors")                          \
 	X(kernel_dropped_total, counter,                                    \
-	  "UDP datagrams dropped because the receive buffer was full; "     \
-	  "there is none for Unix sockets, whose senders are refused and "  \
-	  "which the kernel does not count")                                \
+	  "UDP datagrams that the kernel dropped because the receive "      \
+	  "buffer was full; for Unix sockets, the kernel drops nothing "    \
+	  "and returns an error to the sender")                             \
 	X(connections_total, counter, "Connections accepted")               \
 	X(connections, gauge, "Connections open")                           \
 	X(connections_ended_total, counter,                                 \
-	  "Connections ended because they were idle or made way for a new " \
-	  "one; what their senders had sent was received")                  \
+	  "Connections that sluiced ended because they were idle or to "    \
+	  "make way for a new one; data already sent was received")         \
 	X(stream_messages_total, counter, "Messages received from streams") \
 	X(truncated_total, counter,                                         \
 	  "Messages from streams that were too long and were truncated")    \

@@ -18,15 +18,16 @@
 #include "base/span.h"
 
 /* X(name, help): why a message or a line was not written. */
-#define DROP_REASONS(X)                                                    \
-	X(journal_full, "the journal was full")                            \
-	X(empty, "the datagram was empty")                                 \
-	X(unparsed, "the Parser of the input does not match")              \
-	X(filtered, "a filter dropped the record, as configured")          \
-	X(undecided, "a hook failed, and Dead_Letter had no room")         \
-	X(unrouted, "no output matches the tag")                           \
-	X(killed_worker, "two workers died while processing the message")  \
-	X(path_refused, "the path is empty, too long, or has '..' or NUL") \
+#define DROP_REASONS(X)                                                   \
+	X(journal_full, "the journal was full")                           \
+	X(empty, "the datagram was empty")                                \
+	X(unparsed, "the Parser of the input does not match")             \
+	X(filtered, "a filter dropped the record, as configured")         \
+	X(undecided, "a hook failed, and Dead_Letter had no room")        \
+	X(unrouted, "no output matches the tag")                          \
+	X(killed_worker, "two workers died while processing the message") \
+	X(path_refused, "the path is empty, too long, ends in '/', or "   \
+			"has '..' or NUL")                                \
 	X(write_failed, "the file cannot be written; the spill is full")
 
 enum drop_reason {

@@ -128,8 +128,8 @@ enum needs { ALWAYS, HEALTH_CHECK, STORAGE_METRICS };
 /* Which probe of Kubernetes uses the path. */
 enum probe {
 	NO_PROBE,
-	READINESS, /* 503 and the reason until the outputs have taken a write:
-		    * many manifests probe this path of Fluent Bit */
+	READINESS, /* 503 and the reason until the outputs have accepted a test
+		    * write: many manifests probe this path of Fluent Bit */
 	HEALTH,	   /* 500 while health is bad */
 };
 

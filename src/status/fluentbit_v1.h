@@ -14,11 +14,12 @@ struct buf;
 struct filter_view;
 struct metrics;
 
-/* Whether the filter re-emits records; in Fluent Bit it then has a hidden
- * input. */
+/* Whether the filter re-emits records.  In Fluent Bit, such a filter has a
+ * hidden input, the emitter. */
 bool fluentbit_v1_has_emitter(const struct filter_view *);
 
-/* The name of that input: *prefix followed by the returned text. */
+/* The name of the emitter: *prefix followed by the returned text.  Both live as
+ * long as the filter. */
 const char *fluentbit_v1_emitter(const struct filter_view *,
 				 const char **prefix);
 

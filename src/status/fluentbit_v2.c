@@ -15,8 +15,8 @@
 #include "status/metrics.h"
 #include "status/worker_counts.h"
 
-/* A sample is about an input, a filter or an output, whose pointer is then set,
- * or about the process: then all three are NULL. */
+/* What a sample is about: an input, a filter or an output, whose pointer is
+ * set, or the process, if all three are NULL. */
 struct subject {
 	const struct metrics *metrics;
 	const struct decoder_view *input;
@@ -120,7 +120,7 @@ enum scope {
 	SCOPE_BUILD,
 	SCOPE_INPUT,
 	SCOPE_FILTER,
-	SCOPE_EMITTING, /* filters with an emitter, that is rewrite_tag */
+	SCOPE_EMITTING, /* filters with an emitter, like rewrite_tag */
 	SCOPE_OUTPUT,
 };
 

@@ -3,19 +3,20 @@
  *  1. a client connects: on_connect accepts it for libmicrohttpd;
  *  2. libmicrohttpd's epoll descriptor becomes readable: on_readable runs it;
  *  3. on_request gets the header, then the end of the request, and queues the
- *     answer.  If there is none yet, the connection is suspended; http_resume
- *     lets libmicrohttpd call on_request again;
- *  4. the client has taken the answer: it may ask again within DEADLINE_MS;
+ *     answer.  If the answer is pending, on_request suspends the connection;
+ *     http_resume lets libmicrohttpd call on_request again;
+ *  4. the client has read the answer and may send another request within
+ *     DEADLINE_MS;
  *  5. http_stop closes the listening descriptor, waits up to STOP_MS for
  *     connections without an answer, closes the handles and calls done.
  *
  * Failure modes:
- *  - a client needs more than DEADLINE_MS for a request and its answer,
- *    however busy it is: on_timer disconnects it;
- *  - all places are taken: the client that intake/shares.h picks is
- *    disconnected;
+ *  - a client needs more than DEADLINE_MS for a request and its answer, even
+ *    if it sends or reads all the time: on_timer disconnects it;
+ *  - a client connects when clients_max are connected: the client that
+ *    intake/shares.h picks is disconnected;
  *  - the process is out of descriptors, in spite of base/descriptors.h: the
- *    client that has waited for longest is disconnected. */
+ *    client whose deadline is next is disconnected. */
 #include "status/http.h"
 
 #include <errno.h>
@@ -33,7 +34,7 @@
 enum {
 	CONNECTION_BYTES = 8 * 1024,
 	DEADLINE_MS = 10000,
-	ACCEPTS_MAX = 16, /* in a row, before other events have a turn */
+	ACCEPTS_MAX = 16, /* in a row, before other events are handled */
 	STOP_MS = 50,
 };
 
@@ -94,8 +95,8 @@ static int64_t left_ms(const struct share *s)
 	return DEADLINE_MS - (clock_mono_ns() - s->active_ns) / NS_PER_MS;
 }
 
-/* How long to wait: until a client's deadline, or until libmicrohttpd must be
- * called.  -1: until something arrives. */
+/* How long to wait before the next deadline of a client, or before the next
+ * call that libmicrohttpd wants.  -1: until something arrives. */
 static int64_t wait_ms(const struct http *h)
 {
 	MHD_UNSIGNED_LONG_LONG asked_ms;
@@ -147,7 +148,7 @@ static void make_way(struct http *h)
 	MHD_run(h->daemon);
 }
 
-/* Returns whether another connection may wait. */
+/* Accept a connection.  Returns whether another one may be waiting. */
 static bool accept_one(struct http *h)
 {
 	struct sockaddr_storage peer;
@@ -160,7 +161,7 @@ static bool accept_one(struct http *h)
 	}
 	if (fd < 0)
 		return errno == EINTR || errno == ECONNABORTED;
-	/* The descriptor is libmicrohttpd's, also on failure. */
+	/* libmicrohttpd owns the descriptor, also on failure. */
 	(void)MHD_add_connection(h->daemon, fd, (struct sockaddr *)&peer,
 				 length);
 	if (h->shares.count > h->opts.clients_max)
@@ -254,7 +255,8 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
 	if (answer.is_pending) {
 		CHECK(h->pending == NULL);
 		h->pending = connection;
-		/* No deadline: the client waits for us, not we for it. */
+		/* A pending request has no deadline, because the delay is
+		 * not the client's. */
 		shares_remove(&h->shares, &c->share);
 		MHD_suspend_connection(connection);
 		return MHD_YES;

@@ -4,9 +4,9 @@
  * The loop watches libmicrohttpd's epoll descriptor, so the server needs no
  * thread: a request is answered between two batches of datagrams.  Every answer
  * is complete at once, except that one request may be pending.  No client can
- * keep others out: a client has 10 s for a request and for taking the answer,
- * and when all places are taken, a new client gets the place of a client of the
- * host with the most connections (intake/shares.h). */
+ * keep others out: each has 10 s to send a request and read the answer.  If
+ * clients_max are connected, a new client replaces a client of the host with
+ * the most connections (intake/shares.h). */
 #ifndef STATUS_HTTP_H
 #define STATUS_HTTP_H
 
@@ -23,16 +23,16 @@ struct http;
 struct http_request {
 	const char *method; /* "GET" */
 	const char *path;   /* without the query */
-	bool is_resumed;    /* asked again, after http_resume */
+	bool is_resumed;    /* the second call for a pending request */
 };
 
 struct http_answer {
 	unsigned status;
 	const char *content_type; /* a static text, or NULL for none */
-	const char *allow;	  /* of the Allow header; static, or NULL */
-	struct buf body;	  /* freed by http */
-	/* The answer is not known yet: ask again after http_resume.  Only one
-	 * request at a time may be pending. */
+	const char *allow; /* value of the Allow header; static, or NULL */
+	struct buf body;   /* freed by http */
+	/* The answer is not known yet: the function is called again after
+	 * http_resume.  Only one request at a time may be pending. */
 	bool is_pending;
 };
 
@@ -48,15 +48,18 @@ struct http_opts {
 	void *data;
 };
 
-/* NULL on failure. */
+/* Start to serve on opts->fd.  *opts is copied.  NULL on failure, with *e
+ * set. */
 struct http *http_start(uv_loop_t *, const struct http_opts *, struct err *);
 
-/* Answer the pending request, if there is one.  NULL is allowed. */
+/* Ask for the answer to the pending request again and send it.  No effect if no
+ * request is pending, or for NULL. */
 void http_resume(struct http *);
 
-/* Accept no more connections; other processes that have the listening socket
- * still do.  Connections without an answer get 50 ms for their request.  Then
- * everything is closed and freed, and done(data) is called. */
+/* Stop accepting connections; other processes that have the listening socket
+ * continue to accept.  Connections without an answer get 50 ms for their
+ * request.  Then everything is closed and freed, and done(data) is called.
+ * With NULL, done is called at once. */
 void http_stop(struct http *, void (*done)(void *), void *data);
 
 #endif

@@ -110,7 +110,7 @@ static void put_balance(struct buf *b, const struct metrics *m)
 	     "dead_lettered + queued.");
 	plain(b, "messages_received_total", sum.received);
 	head(b, "messages_written_total", "counter",
-	     "Messages whose lines are in their files.");
+	     "Messages whose lines were written.");
 	plain(b, "messages_written_total", sum.written);
 	head(b, "messages_dropped_total", "counter", buf_text(&reasons));
 	for (size_t r = 0; r < DROP_REASON_COUNT; r++)
@@ -158,8 +158,8 @@ static void put_journal(struct buf *b, const struct metrics *m)
 	head(b, "journal_size_bytes", "gauge", "Size of the journal.");
 	plain(b, "journal_size_bytes", m->journal_ring_bytes);
 	head(b, "journal_truncated_total", "counter",
-	     "Datagrams truncated because they were longer than the largest "
-	     "message.");
+	     "Datagrams truncated because they were longer than the longest "
+	     "message (Buffer_Chunk_Size).");
 	plain(b, "journal_truncated_total", m->journal->truncated_total);
 	head(b, "pipeline_batches_total", "counter", "Batches committed.");
 	plain(b, "pipeline_batches_total", m->view->totals.batches);
@@ -167,8 +167,8 @@ static void put_journal(struct buf *b, const struct metrics *m)
 	     "1 while the disk of an output rejects writes, otherwise 0.");
 	plain(b, "pipeline_blocked", m->view->is_blocked);
 	head(b, "pipeline_stuck", "gauge",
-	     "1 while a message takes longer than Hook_Timeout, or has killed "
-	     "a worker and is not done, else 0.");
+	     "1 while a message takes longer than Hook_Timeout, or while a "
+	     "message that killed a worker is not yet processed, otherwise 0.");
 	plain(b, "pipeline_stuck", m->health.is_stuck);
 	put_cpu(b, m->view);
 }
@@ -298,14 +298,13 @@ static void put_sinks(struct buf *b, const struct pipeline_view *v)
 		ROW(lines_written_total, "counter",
 		    "Lines written to their file."),
 		ROW(lines_queued, "gauge",
-		    "Lines that wait until their file "
-		    "can be written."),
+		    "Lines that wait until their file can be written."),
 		ROW(bytes_written_total, "counter", "Bytes written."),
 		ROW(writes_total, "counter", "Successful calls of write()."),
 		ROW(errors_total, "counter", "Failed opens, writes and syncs."),
 		ROW(retries_total, "counter", "Retries after a failure."),
 		ROW(fsyncs_total, "counter",
-		    "Calls of fsync(), see the key Fsync."),
+		    "Calls of fsync(); the key Fsync sets when."),
 		ROW(recovered_bytes_total, "counter",
 		    "Bytes that a killed process had already written, and that "
 		    "were not written again."),

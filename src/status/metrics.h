@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* metrics - everything that is counted, as Prometheus text.
+/* metrics - all counters of sluiced as Prometheus text.
  *
  * Modules count in plain structs of their own; this module reads and names
  * them.  At every moment the accounting equation holds, in messages:
@@ -23,7 +23,7 @@ struct metrics_input {
 	const char *name;
 	const struct socket_stats *socket;
 	unsigned queue_length;
-	bool counts_kernel_drops; /* the kernel counts them: UDP */
+	bool counts_kernel_drops; /* only for UDP does the kernel count drops */
 };
 
 /* The health of the outputs within the last HC_Period. */
@@ -51,7 +51,7 @@ struct metrics {
 	int64_t started_s; /* since 1970 */
 	int64_t now_ms;
 	struct metrics_health health;
-	const char *not_ready;	  /* why; NULL: it is ready */
+	const char *not_ready;	  /* the reason; NULL: the pod is ready */
 	bool has_storage_metrics; /* storage.metrics */
 };
 
@@ -67,7 +67,7 @@ struct metrics_balance {
 /* Add up the terms. */
 struct metrics_balance metrics_balance(const struct metrics *);
 
-/* "0.1.0", or what git describe says. */
+/* The output of git describe at build time, or "0.1.0". */
 const char *metrics_version(void);
 
 /* Append the value of a label with Prometheus' escapes. */

@@ -23,7 +23,7 @@ struct failures { /* of all outputs, since the start */
 struct status {
 	struct status_opts opts;
 	struct failures before[STATUS_STEPS]; /* a ring, one per step */
-	size_t oldest;	    /* the failures when the period began */
+	size_t oldest;	    /* index of the failures when the period began */
 	int64_t started_ns; /* monotonic */
 	int64_t started_real_ns;
 	bool is_stuck;

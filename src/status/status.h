@@ -24,13 +24,15 @@ struct status_opts {
 	size_t input_count;
 	const struct worker_counts *worker_counts;
 	struct output_probe *output_probe; /* NULL: the outputs are good */
-	bool (*on_reload)(void *); /* requested over HTTP; false: impossible */
+	/* Called when a reload is requested over HTTP.  False if it cannot be
+	 * started; otherwise call status_reload_ended later. */
+	bool (*on_reload)(void *);
 	void *data;
 };
 
 struct status;
 
-/* Begin with empty counters; never NULL. */
+/* Never NULL.  *opts is copied.  HC_Period begins now. */
 struct status *status_new(const struct status_opts *);
 
 /* NULL is allowed. */
@@ -46,8 +48,8 @@ uint64_t status_tick_ms(const struct status *);
  * the health is bad. */
 void status_set_stuck(struct status *, bool is_stuck);
 
-/* What has become of the reload that was requested over HTTP.  The request is
- * pending until http_resume. */
+/* The outcome of the reload that was requested over HTTP.  The HTTP request
+ * stays pending until http_resume; call it after status_reload_ended. */
 enum reload_outcome {
 	RELOAD_REFUSED, /* another reload is under way */
 	RELOAD_PENDING,
@@ -60,8 +62,9 @@ void status_reload_ended(struct status *, enum reload_outcome);
 void status_answer(struct status *, const struct http_request *,
 		   struct http_answer *);
 
-/* Log "state=stopped received=... written=..."; at level error if lines were
- * dropped because they could not be written. */
+/* Log "state=stopped received=... written=...".  The level is error if lines
+ * were dropped because they could not be written, warn if messages are queued,
+ * otherwise info. */
 void status_log_final_counts(struct status *);
 
 #endif

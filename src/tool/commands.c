@@ -20,8 +20,8 @@ static const struct command commands[] = {
 	{
 		.name = "journal",
 		.usage = "[-v] FILE",
-		.help = "Show the state of a journal; with -v, print its "
-			"messages too.",
+		.help = "Show the state of a journal and list its messages; "
+			"with -v, with their text.",
 		.needs_operand = true,
 		.takes_operand = true,
 		.run = journal_show,
@@ -32,7 +32,8 @@ static const struct command commands[] = {
 		.help = "Send dead letters, or the messages of a journal that "
 			"was set aside, to the sluiced with this "
 			"configuration.  They get a new arrival time.  With "
-			"--rate, send at most N messages per second.",
+			"--rate, send at most N messages per second.  If FILE "
+			"is a spill, append its lines to their output file.",
 		.needs_operand = true,
 		.takes_operand = true,
 		.needs_conf = true,

@@ -24,16 +24,16 @@ struct command_args {
 
 struct command {
 	const char *name;
-	const char *usage; /* what follows the name: "FILE -c FILE" */
+	const char *usage; /* its arguments: "FILE -c FILE" */
 	const char *help;  /* sentences, for --help */
 	bool needs_operand;
 	bool takes_operand;
-	bool needs_conf; /* -c FILE */
-	/* The exit code; errors have been printed. */
+	bool needs_conf; /* it needs -c FILE */
+	/* Returns the exit code of the process.  It prints errors itself. */
 	int (*run)(const struct command_args *);
 };
 
-/* NULL after the last one. */
+/* The sub-command in this row of the table; NULL after the last row. */
 const struct command *commands_at(size_t index);
 
 /* NULL if there is no such command. */

@@ -44,12 +44,15 @@ static bool ask(int fd, struct err *e)
 		if (n < 0)
 			return err_sys(e, errno, "receive");
 		if (n == 0)
-			return err_set(e, "%s", "the answer ended early");
+			return err_set(e, "%s",
+				       "the answer ended within its first "
+				       "line");
 		have += (size_t)n;
 	}
 	/* The server may answer with its own minor version. */
 	if (memcmp(head, good, 7) != 0 || memcmp(head + 8, good + 8, 4) != 0)
-		return err_set(e, "the answer is \"%.*s\"", (int)have, head);
+		return err_set(e, "the answer is \"%.*s\", not 200", (int)have,
+			       head);
 	return true;
 }
 

@@ -11,7 +11,7 @@
 /* Descriptions begin in column COLUMN and end before column WIDTH. */
 enum { COLUMN = 26, WIDTH = 79 };
 
-/* Print the words, broken so that they stay right of COLUMN.  `at` is the
+/* Print the words in lines that begin in column COLUMN.  `at` is the
  * column of the cursor. */
 static void put_wrapped(FILE *to, const char *words, int at)
 {
@@ -58,8 +58,8 @@ void help_put(FILE *to)
 	for (size_t i = 0; (c = commands_at(i)) != NULL; i++)
 		fprintf(to, "       sluiced %s %s\n", c->name, c->usage);
 	fputs("\nCollects nginx's access log over syslog and appends it to "
-	      "files.  A Fluent Bit\nconfiguration says how lines are "
-	      "parsed, routed and written.\n\nOptions:\n",
+	      "files.  A Fluent Bit\nconfiguration defines how lines "
+	      "are parsed, routed and written.\n\nOptions:\n",
 	      to);
 	for (size_t i = 0; (row = option_rows_at(i)) != NULL; i++)
 		if (row->help != NULL)
@@ -72,7 +72,8 @@ void help_put(FILE *to)
 	fputs("\nSignals: SIGTERM and SIGINT stop: sluiced receives until no "
 	      "sender is\nconnected or Grace is over, writes everything and "
 	      "exits with 0.  SIGHUP\nreloads the configuration.  SIGUSR1 "
-	      "reopens the files.\nExit codes: 0 stopped, 64 usage, 70 bug, "
-	      "71 system or killed after Grace,\n78 configuration.\n",
+	      "reopens the files.\nExit codes: 0 stopped, 64 wrong usage, 70 "
+	      "bug, 71 system error or killed\nafter Grace, 78 wrong "
+	      "configuration.\n",
 	      to);
 }

@@ -88,7 +88,8 @@ static bool connect_to(struct message_sender *t, int family,
 	return false;
 }
 
-/* Connecting to a wildcard address reaches this machine. */
+/* If the input listens on a wildcard address, connecting to that address
+ * reaches this machine. */
 static bool connect_inet(struct message_sender *t, struct err *e)
 {
 	struct inet_opts opts = {
@@ -114,7 +115,8 @@ static bool connect_to_input(struct message_sender *t, struct err *e)
 			  sizeof address, e);
 }
 
-/* Frame the message.  False if a line cannot hold it. */
+/* Frame the message.  False if a line cannot hold it, because it contains a
+ * newline or NUL. */
 static bool frame(struct message_sender *t, struct span *message)
 {
 	if (!socket_kind_is_stream(t->at.kind))

@@ -3,15 +3,15 @@
 
 #include <assert.h>
 
-static const char in_file[] = "inputs, filters and outputs are configured in "
-			      "the file given with -c, see conf/sluiced.conf";
+static const char in_file[] = "configure inputs, filters and outputs in the "
+			      "file given with -c, see conf/sluiced.conf";
 
 static const struct option_row option_rows[] = {
 	{'c', "config", .argument = "FILE",
 	 .help = "read this configuration; YAML if its name ends in .yaml "
 		 "or .yml, otherwise Fluent Bit's classic format"},
 	{'R', "parser", .argument = "FILE",
-	 .help = "read one more Parsers_File", .key = "Parsers_File"},
+	 .help = "read this Parsers_File, too", .key = "Parsers_File"},
 	{'w', "workdir", .argument = "DIR",
 	 .help = "change to this directory first"},
 	{'D', "dry-run",
@@ -55,7 +55,8 @@ static const struct option_row option_rows[] = {
 	{OPTION_SUPERVISOR, "supervisor",
 	 .help = "accepted without effect: only -n turns the supervisor off"},
 	{'d', "daemon",
-	 .refused = "it runs in the foreground; let systemd or a pod start it"},
+	 .refused = "sluiced runs in the foreground; let systemd or a pod "
+		    "start it"},
 	{'i', "input", .argument = "NAME", .refused = in_file},
 	{'o', "output", .argument = "NAME", .refused = in_file},
 	{'F', "filter", .argument = "NAME", .refused = in_file},

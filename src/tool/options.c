@@ -55,7 +55,7 @@ static bool err_refused(const struct option_row *row, struct err *e)
 	return false;
 }
 
-/* The option needs a value and has none, or the other way round. */
+/* The option needs a value and has none, or has a value and takes none. */
 static bool err_value(const struct option_row *row, struct err *e)
 {
 	struct buf name = {0};
@@ -208,8 +208,8 @@ static bool take(struct options_reader *r, const struct option_row *row,
 	return true;
 }
 
-/* What getopt_long rejected: `optopt` is the option, or 0 if it is long and
- * unknown. */
+/* Report the argument that getopt_long rejected.  `optopt` is its letter, or 0
+ * if it is an unknown long option. */
 static bool err_rejected(char **argv, struct err *e)
 {
 	const struct option_row *row = option_rows_find(optopt);

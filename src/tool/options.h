@@ -5,8 +5,8 @@
  *     sluiced COMMAND [OPERAND] [OPTION...]
  *
  * The options are in option_rows.h, the sub-commands in commands.h.  Many
- * options of Fluent Bit set a key of [SERVICE]; using one that sluiced does not
- * support is an error that says why. */
+ * options of Fluent Bit set a key of [SERVICE].  For an option of Fluent Bit
+ * that sluiced does not support, the error says why. */
 #ifndef TOOL_OPTIONS_H
 #define TOOL_OPTIONS_H
 
@@ -31,7 +31,7 @@ struct options {
 	const char *workdir;	       /* or NULL */
 	bool no_supervisor;
 	const struct command *command; /* of OPTIONS_COMMAND */
-	struct command_args args;      /* for its run */
+	struct command_args args;      /* for command->run */
 };
 
 /* Read the command line.  The texts are borrowed from argv, which is reordered

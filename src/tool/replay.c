@@ -5,10 +5,10 @@
  *     a socket is connected when it is first needed.
  *
  * Failure modes:
- *  - a line is no dead letter, or a message does not fit into a datagram or a
- *    line: it is reported and skipped;
- *  - a socket cannot be sent to: the rest stays unsent, and the position is
- *    printed, so that the user can continue from there. */
+ *  - a line is not a dead letter, or a message does not fit into a datagram or
+ *    a line: it is reported and skipped;
+ *  - sending to a socket fails: replay stops sending and prints the position,
+ *    so that the user can continue from there. */
 #include "tool/replay.h"
 
 #include <errno.h>
@@ -50,9 +50,9 @@ struct replayer {
 	size_t sender_count;
 	int64_t next_ns;
 	uint64_t sent;
-	uint64_t elsewhere; /* of these: to another input than their own */
+	uint64_t elsewhere; /* of these: sent to another input than their own */
 	uint64_t unsent;
-	bool is_stopped; /* nothing more can be sent */
+	bool is_stopped; /* an input cannot be reached; send nothing more */
 };
 
 /* --- the inputs */
@@ -102,7 +102,7 @@ static void wait_turn(struct replayer *r)
 	r->next_ns += NS_PER_S / r->opts->rate;
 }
 
-/* `own` is NULL if the configuration has no such input any more. */
+/* `own` is NULL if the configuration does not have the message's input. */
 static bool send_message(struct replayer *r, struct message_sender *own,
 			 struct span raw, struct err *e)
 {
@@ -237,8 +237,9 @@ static size_t find_tag_root(const struct conf *conf, struct span path)
 	return bytes;
 }
 
-/* Confines the file below the Path of an output, or below the directory of its
- * tags, as that output does. */
+/* Returns the length, with the final '/', of the directory that confines the
+ * file, as in the output that wrote the spill: its Path, or the directory of
+ * its tags.  0: nothing confines the file. */
 static size_t find_root(void *data, struct span path)
 {
 	const struct conf *conf = data;
@@ -286,7 +287,7 @@ static bool append_spill(struct replayer *r, struct conf *conf, struct err *e)
 
 /* --- the kind of a file */
 
-/* Reads nothing of other kinds of files than regular ones. */
+/* False for a file that is not regular: such a file is not read. */
 static bool begins_with(const char *path, struct span magic)
 {
 	char begin[16];

@@ -12,16 +12,18 @@
  * were rendered (file/spill_replay.h).
  *
  * Sending waits while the receiver's queue is full.  Only the part of FILE that
- * exists at the start is read, because messages that still cannot become a line
- * are appended to it again.  It is neither changed nor deleted. */
+ * exists at the start is read, because the running sluiced appends messages
+ * that still cannot become a line to the same file.  replay itself neither
+ * changes nor deletes FILE. */
 #ifndef TOOL_REPLAY_H
 #define TOOL_REPLAY_H
 
 #include "tool/commands.h"
 
-/* Prints how many messages were sent, and on standard error FILE:LINE and the
- * reason for each that was not.  0 if all were sent, EXIT_CODE_SYSTEM if not,
- * EXIT_CODE_CONFIG if the configuration is wrong. */
+/* Prints how many messages were sent or how many lines were appended, and on
+ * standard error the position in FILE and the reason for each unsent message.
+ * Returns 0 if everything was sent or appended, EXIT_CODE_CONFIG if the
+ * configuration is wrong, otherwise EXIT_CODE_SYSTEM. */
 int replay(const struct command_args *);
 
 #endif
