@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The happy path:
  *  1. a client connects: on_connect accepts it for libmicrohttpd;
- *  2. libmicrohttpd's epoll descriptor becomes readable: on_readable runs it;
+ *  2. libmicrohttpd's epoll descriptor becomes readable: on_readable runs
+ *     libmicrohttpd;
  *  3. on_request gets the header, then the end of the request, and queues the
  *     answer.  If the answer is pending, on_request suspends the connection;
  *     http_resume lets libmicrohttpd call on_request again;
