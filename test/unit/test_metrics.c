@@ -51,7 +51,7 @@ static struct metrics metrics_of(struct pipeline_view *view)
 				.input_count = 1};
 }
 
-static void the_metrics_satisfy_the_conservation_law(void **state)
+static void the_metrics_satisfy_the_accounting_equation(void **state)
 {
 	(void)state;
 	struct pipeline_view view;
@@ -134,7 +134,7 @@ static void a_name_is_escaped_in_both_kinds_of_metrics(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_metrics_satisfy_the_conservation_law),
+		cmocka_unit_test(the_metrics_satisfy_the_accounting_equation),
 		cmocka_unit_test(every_drop_reason_has_help_text),
 		cmocka_unit_test(a_name_is_escaped_in_both_kinds_of_metrics),
 	};

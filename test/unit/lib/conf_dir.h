@@ -29,8 +29,9 @@ void assert_logged(void **state, const char *part);
 /* How many times `part` occurs in the log. */
 size_t times_logged(void **state, const char *part);
 
-/* Read a configuration that has no mistake, from a text that is called x.conf
- * or from a file.  A mistake fails the test; the caller frees the result. */
+/* Read a configuration that has no mistake, from a text with the file name
+ * x.conf, or from a file.  A mistake fails the test; the caller frees the
+ * result. */
 struct conf *conf_from_text(const char *text);
 struct conf *conf_from_file(const char *path);
 
