@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Logging never waits, neither for a pipe or a socket that nobody reads nor for
  * a file that cannot be written.  Dropped lines are counted and their number
- * is logged before the next line.  Each test logs in its own child, whose standard
- * error it can replace. */
+ * is logged before the next line.  Each test logs in its own child, whose
+ * standard error it can replace. */
 #include "unit.h"
 
 #include <fcntl.h>
