@@ -2,9 +2,9 @@
 """Hooks are written for LuaJIT.  These tests run generated calls of Lua's
 library, and generated hooks, in LuaJIT and in sluiced.
 
-CALLS and HOOKS set how many: the defaults suit every run of the tests, and
-`CALLS=20000 HOOKS=500` is a thorough one.  Every run makes the same calls; other
-ones with LUAJIT_SEED=N."""
+CALLS and HOOKS set how many calls and hooks are generated.  The defaults suit
+every run of the tests; `CALLS=20000 HOOKS=500` is a thorough run.  Every run
+generates the same calls and hooks, unless LUAJIT_SEED=N sets another seed."""
 import os
 import random
 import re

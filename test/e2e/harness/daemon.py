@@ -78,7 +78,8 @@ def is_alive(pid):
 class Daemon:
     """The supervisor and its worker.  `listen` is a socket to pass as systemd
     does; `wrapper` is a command that starts sluiced; `binary` is another build
-    of sluiced.  With `outputs_hang`, do not wait until it has tried its outputs."""
+    of sluiced.  With `outputs_hang`, do not wait until sluiced has
+    tried its outputs."""
 
     def __init__(self, room, config, args=(), env=None, listen=None,
                  wrapper=(), cwd=None, binary=SLUICED, stderr=None,
