@@ -340,7 +340,8 @@ class Run:
         except OSError:
             # Only a program that has exited may refuse data.
             if not self.is_told_to_end and not self._is_to_end():
-                until(self._is_ended, f"the program to exit, because it refused data over {via}")
+                until(self._is_ended, f"the program to exit, because it "
+                      f"refused data over {via}")
 
     def _pause(self, seconds):
         deadline = time.monotonic() + seconds
@@ -396,7 +397,8 @@ class Run:
     def _end(self):
         if not self._is_ended() and not self.is_told_to_end:
             self.process.send_signal(signal.SIGTERM)
-        until(self._is_ended, lambda: f"the program to end:\n{self._read('stderr')}")
+        until(self._is_ended,
+              lambda: f"the program to end:\n{self._read('stderr')}")
         return self.process.returncode
 
     def _kill(self):

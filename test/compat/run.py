@@ -128,7 +128,7 @@ def confirm(case, version):
     start = re.search(r"^(\s*)- name: *[\"']?" + re.escape(case.title)
                       + r"[\"']?\s*$", text, re.M)
     if not start:
-        print(f"{case.name}: its `- name:` line is not found, confirm it by hand")
+        print(f"{case.name}: `- name:` is not found, confirm it by hand")
         return
     end = re.compile(r"^\s*- name:", re.M).search(text, start.end())
     end = end.start() if end else len(text)

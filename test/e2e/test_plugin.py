@@ -56,7 +56,8 @@ def test_a_misspelt_name_of_the_new_filter_is_corrected(extended, room):
     assert 'did you mean "upper"?' in result.stderr
 
 
-def test_a_line_passes_the_new_filter_and_is_counted(extended, room, out, start):
+def test_a_line_passes_the_new_filter_and_is_counted(
+        extended, room, out, start):
     daemon = start(service() + syslog_input(room)
                    + section("FILTER", "Name parser", "Match in",
                              "Key_Name message", "Parser json")
