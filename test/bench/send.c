@@ -187,7 +187,7 @@ int main(int argc, char **argv)
 		return print_names(s.shape.fields);
 	if (!shape_fit(&s.shape)) {
 		fprintf(stderr,
-			"send: %ld fields need from %ld to 4096 bytes, not %ld\n",
+			"send: %ld fields need %ld to 4096 bytes, not %ld\n",
 			s.shape.fields, s.shape.size_bytes - s.shape.tail_bytes,
 			s.shape.size_bytes);
 		return 64;

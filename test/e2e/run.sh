@@ -44,7 +44,7 @@ run() {
 		esac
 		echo "$result" >>"$RESULTS"' run '{}' "$@"
 }
-# The sum of what the files report: passed, failed, error, skipped.
+# The sum of one figure that the files report: passed, failed, error, skipped.
 count() {
 	grep -o "[0-9]* $1" "$results" | awk '{ n += $1 } END { print n + 0 }'
 }

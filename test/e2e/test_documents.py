@@ -188,7 +188,7 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(path):
 # conf/README.md has tables whose first column is headed "Key", with the key in
 # backticks.  The headings above a table name the section ([SERVICE], ...), the
 # plug-in if the keys belong to one (lua), and the format after the word Format.
-# A heading inherits what the higher headings say.
+# A heading inherits section, plug-in and format from the headings above it.
 
 SECTIONS = ("service", "input", "parser", "filter", "output")
 

@@ -224,8 +224,8 @@ def test_print_in_a_hook_writes_to_the_log(room, start):
     assert "hello from the hook" in daemon.log()
 
 
-# Each hook misbehaves for n == 1 and works for others: what it does, and the
-# reason under which sluiced counts the failure.
+# Each hook misbehaves for n == 1 and works for other records.  name: the
+# misdeed, and the reason under which sluiced counts the failure.
 MISBEHAVING = {
     "raises": ('error("on purpose")', "error"),
     "calls nothing": ("local x = nil; x.y = 1", "error"),

@@ -47,7 +47,7 @@ def test_a_dead_worker_is_replaced_and_the_counters_continue(room, out, start):
 
 
 def test_senders_do_not_notice_that_a_worker_is_dead(room, out, start):
-    """The kernel queues what is sent while no worker lives."""
+    """The kernel queues lines that are sent while no worker lives."""
     daemon = start(short(room))
     with Sender(room.socket, blocking=False) as sender:
         daemon.kill_worker()

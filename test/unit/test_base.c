@@ -226,7 +226,7 @@ static int close_log(void **state)
 	return unlink(log_path);
 }
 
-/* What was logged since the last call; the caller frees the buffer. */
+/* The log lines since the last call; the caller frees the buffer. */
 static struct buf logged(void)
 {
 	struct buf text = {0};

@@ -568,7 +568,7 @@ static void a_file_that_is_write_only_is_appended_to(void **state)
 
 enum { SHARED_LINES = 10000, BATCH_LINES = 25 };
 
-/* What a writer's next process finds: its part of the journal, and the
+/* The state that a writer's next process finds: its part of the journal, and the
  * clock. */
 struct shared {
 	struct crash_notes notes;

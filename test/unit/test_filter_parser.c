@@ -398,7 +398,7 @@ static void more_fields_than_a_record_starts_with_are_kept(void **state)
 	fini(&f);
 }
 
-/* --- what is logged */
+/* --- the log */
 
 static size_t read_log(const char *path, char *room, size_t size)
 {

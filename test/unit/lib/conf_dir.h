@@ -20,7 +20,7 @@ struct conf_dir {
 int conf_dir_set_up(void **state);
 int conf_dir_tear_down(void **state);
 
-/* What was logged so far; valid until the next call. */
+/* The content of the log so far; valid until the next call. */
 const char *conf_dir_log(void **state);
 
 /* Fail the test unless `part` is in the log. */
