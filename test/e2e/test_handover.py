@@ -203,7 +203,7 @@ def test_a_reload_keeps_the_peer_address(room, out, start):
     assert out.lines() == [b"one" + name, b"two" + name]
 
 
-def test_a_reload_that_removes_an_input_receives_what_was_sent_to_it(
+def test_a_reload_that_removes_an_input_receives_the_data_sent_to_it(
         room, out, start):
     """It also receives the unfinished line.  The connections of the other
     input stay, although that input has another number now."""
@@ -309,7 +309,7 @@ def test_connections_above_the_limit_are_received_in_the_end(
     assert sorted(out.lines()) == sorted(b"line %d" % n for n in range(count))
 
 
-def test_a_worker_without_supervisor_receives_what_was_sent(room, out, start):
+def test_a_worker_without_supervisor_receives_all_sent_data(room, out, start):
     """Then no other process holds the sockets."""
     second = room.path / "second.sock"
     conf = config(room, unix_input(room), unix_input(room).replace(
@@ -368,9 +368,9 @@ def test_connections_end_with_a_worker_killed_before_it_passes_them_on(
     assert out.lines() == [b"one", b"two"]
 
 
-def test_sigterm_while_a_worker_leaves_receives_what_was_sent(
+def test_sigterm_while_a_worker_leaves_loses_no_data(
         room, out, start):
-    """A third worker receives it, from datagram sockets and from
+    """A third worker receives the data from datagram sockets and from
     connections."""
     second = room.path / "second.sock"
     daemon = start(config(room, unix_input(room), unix_input(room).replace(

@@ -168,7 +168,7 @@ def test_a_reload_fails_if_a_port_is_in_use_and_changes_nothing(
 
 
 @pytest.mark.parametrize("mode", ["unix_tcp", "tcp"])
-def test_shutdown_receives_what_was_sent(room, out, start, mode):
+def test_shutdown_receives_all_sent_data(room, out, start, mode):
     """It also receives an unfinished line."""
     port = free_port()
     if mode == "tcp":

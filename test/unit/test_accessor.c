@@ -41,7 +41,7 @@ static struct record *make_record(struct arena *arena)
 	return r;
 }
 
-static void an_accessor_finds_what_its_text_names(void **state)
+static void an_accessor_finds_the_value_that_it_names(void **state)
 {
 	(void)state;
 	static const struct {
@@ -241,7 +241,7 @@ int main(void)
 	if (!log_open(NULL, LOG_OFF, &e))
 		return 1;
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_accessor_finds_what_its_text_names),
+		cmocka_unit_test(an_accessor_finds_the_value_that_it_names),
 		cmocka_unit_test(a_key_with_a_dot_is_one_key),
 		cmocka_unit_test(the_accessor_tag_finds_a_field_of_that_name),
 		cmocka_unit_test(a_malformed_accessor_is_refused),
