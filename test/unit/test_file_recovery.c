@@ -568,8 +568,8 @@ static void a_file_that_is_write_only_is_appended_to(void **state)
 
 enum { SHARED_LINES = 10000, BATCH_LINES = 25 };
 
-/* The state that a writer's next process finds: its part of the journal, and the
- * clock. */
+/* The state that a writer's next process finds: its part of the journal, and
+ * the clock. */
 struct shared {
 	struct crash_notes notes;
 	struct sink_stats counters;

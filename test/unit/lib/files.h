@@ -44,8 +44,8 @@ void file_copy(const char *from, const char *to);
 size_t count_fds(void);
 
 /* Wait until the descriptor is readable.  Data that another socket sends over
- * the network, even on the same host, may arrive only after send() has returned.
- * The test fails after four minutes. */
+ * the network, even on the same host, may arrive only after send() has
+ * returned.  The test fails after four minutes. */
 void wait_readable(int fd);
 
 #endif
