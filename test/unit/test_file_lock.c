@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* These tests check when the lock file is removed; test_file_recovery.c tests how
- * writers use it. */
+/* These tests check when the lock file is removed; test_file_recovery.c tests
+ * how writers use it. */
 #include "unit.h"
 
 #include <errno.h>
