@@ -28,8 +28,8 @@ PROGRAMS = ("send", "floor", "check")
 
 
 class Bench:
-    """What all measurements share: the programs, the directories and the
-    number of rounds."""
+    """The programs, the directories and the number of rounds, which all
+    measurements share."""
 
     def __init__(self, build, is_quick):
         self.is_quick = is_quick

@@ -84,7 +84,7 @@ def per_line(bench):
     elif shutil.which("valgrind"):
         tool = "callgrind"
     else:
-        return None, "neither perf's counters nor valgrind are here"
+        return None, "neither perf's counters nor valgrind can be used"
     started = time.monotonic()
     few, many = (_run(bench, tool, lines) for lines in (FEW, MANY))
     bench.say(f"{tool}: {time.monotonic() - started:.0f} s")

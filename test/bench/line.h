@@ -223,9 +223,10 @@ static inline size_t line_datagram(const struct shape *s, long number,
 	return (size_t)(at - text);
 }
 
-/* Write the line that a collector writes for it: name:value of the first
- * fields, separated by tabs, and a newline.  If shape.written is 0, it is the
- * datagram. */
+/* Write the line that a collector writes for that datagram to `text`:
+ * name:value of the first fields, separated by tabs, and a newline.  If
+ * shape.written is 0, the line is the datagram and a newline.  Returns the
+ * length of the line. */
 static inline size_t line_written(const struct shape *s, long number,
 				  char *text)
 {

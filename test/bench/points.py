@@ -284,7 +284,7 @@ def fields(bench, count):
             for hooks in (1, 3, 10) for n in (12, 48)}
     costs = _costs(bench, runs)
     more = (48 - 2) / (12 - 2)
-    goal = (f"1, 3, 10 filters, {more:g} times the untouched fields: one more "
+    goal = (f"1, 3, 10 filters: with {more:g} times the unused fields, a "
             f"filter costs at most {more / 2:g} times as much")
     if None in costs.values():
         return Row(5, goal, "not measured", None)

@@ -48,8 +48,9 @@ def _cost_row(bench, name):
 def costs(bench):
     print("CPU per line, user and kernel, of the whole cgroup; lines of 800 "
           "bytes and 22 fields.\n")
-    _table(["collector", "at saturation", "in the kernel", "sluiced / it",
-            "lines/s of 150m", "resident, peak", "at 2,000/s"],
+    _table(["collector", "at saturation", "in the kernel",
+            "sluiced / collector", "lines/s of 150m", "resident, peak",
+            "at 2,000/s"],
            [_cost_row(bench, name) for name in bench.collectors])
 
 

@@ -17,8 +17,8 @@ Sent = namedtuple("Sent", "sent refused bytes us")
 # us: CPU per line, of the whole cgroup; kernel: the share of it in the kernel;
 # rate: lines offered per second; peak_kb: peak resident memory, without the
 # pages of the journal; sending: the Counters of the time in which lines were
-# sent; behind: lines that were not yet written at its end; wrong: "" or the
-# errors found in the output.
+# sent; behind: lines that were not yet written when sending ended; wrong: ""
+# or the errors found in the output.
 Result = namedtuple("Result", "us kernel sent refused rate peak_kb journal_kb "
                               "sending behind wrong")
 

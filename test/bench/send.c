@@ -186,8 +186,10 @@ int main(int argc, char **argv)
 	if (names)
 		return print_names(s.shape.fields);
 	if (!shape_fit(&s.shape)) {
-		fprintf(stderr, "send: a line of %ld fields is not %ld bytes\n",
-			s.shape.fields, s.shape.size_bytes);
+		fprintf(stderr,
+			"send: %ld fields need %ld to 4096 bytes, not %ld\n",
+			s.shape.fields, s.shape.size_bytes - s.shape.tail_bytes,
+			s.shape.size_bytes);
 		return 64;
 	}
 	snprintf(s.to.sun_path, sizeof s.to.sun_path, "%s", argv[optind]);

@@ -56,7 +56,8 @@ class Case:
 
     def _only(self, given, known):
         if not isinstance(given, dict) or not set(given) <= known:
-            raise Wrong(f"{self.name}: {sorted(set(given) - known)}: unknown")
+            raise Wrong(f"{self.name}: {given!r:.60} may have only the keys "
+                        f"{', '.join(sorted(known))}")
 
     @property
     def row(self):

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* clock - another time of day, in a process that is started with
+/* clock - gives another time of day to a process that is started with
  * LD_PRELOAD=clock.so CLOCK_AHEAD_NS=NANOSECONDS.
  *
- * Only the time of day moves, also the one that the kernel puts on a datagram.
- * Timers and the monotonic clocks go on as they are, so that a program waits
- * as long as ever: libfaketime moves too much for that, and too little. */
+ * It moves the time of day and the receive time that the kernel adds to a
+ * datagram.  It does not move timers and monotonic clocks, so the program waits
+ * as long as without it.  libfaketime would also move the monotonic clocks, but
+ * not the receive times. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

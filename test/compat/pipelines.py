@@ -94,9 +94,9 @@ class Piped(Run):
 
     def _go(self):
         until(lambda: self._is_ended() or self._is_listening(),
-              lambda: f"it to start:\n{self._read('stderr')}")
+              lambda: f"the program to start:\n{self._read('stderr')}")
         if self._is_ended():
-            raise Stuck(f"it ended at once:\n{self._read('stderr')}")
+            raise Stuck(f"the program ended at once:\n{self._read('stderr')}")
         peer = self.peers["unix_udp"] = Peer(
             "unix_udp", self.places["@SOCKET@"])
         start = time.monotonic()
@@ -183,9 +183,9 @@ def unequal_lines(file, ours, theirs, most=3):
 def differences(ours, theirs):
     for file in sorted(ours.files.keys() | theirs.files):
         if file not in theirs.files:
-            yield f"{file}: not with Fluent Bit"
+            yield f"{file}: only sluiced writes it"
         elif file not in ours.files:
-            yield f"{file}: missing"
+            yield f"{file}: only Fluent Bit writes it"
         elif ours.files[file] != theirs.files[file]:
             yield from unequal_lines(file, ours.files[file],
                                      theirs.files[file])
@@ -224,12 +224,12 @@ def main():
     parser.add_argument("--lines", type=int, default=2000)
     parser.add_argument("--seed", default=SEED)
     parser.add_argument("--rate", type=float, default=5000,
-                        help="lines a second beside Fluent Bit (5000)")
+                        help="lines per second, if Fluent Bit runs (5000)")
     parser.add_argument("--record", action="store_true")
     parser.add_argument("--keep", metavar="DIR")
     args = parser.parse_args()
     if args.record and args.seed != SEED:
-        parser.error(f"what is recorded has seed {SEED}")
+        parser.error(f"--record needs --seed {SEED}")
     moved_clock()
     sluiced = Sluiced(os.environ.get("SLUICED", DEFAULT))
     failed = 0

@@ -266,7 +266,7 @@ class Run:
 
     def _go(self):
         until(lambda: self._is_ended() or self._is_listening(),
-              lambda: f"it to start:\n{self._read('stderr')}")
+              lambda: f"the program to start:\n{self._read('stderr')}")
         if self._is_to_end() and not self.case.get("send"):
             self._pause(self.program.end_s)
             return
@@ -277,7 +277,7 @@ class Run:
                 self._send(item if isinstance(item, dict) else {"text": item})
         until(lambda: self._is_ended() or all(
             peer.is_drained() for peer in self.peers.values()),
-            "it to receive all")
+            "the program to receive all")
         for peer in self.peers.values():
             if peer.is_stream:
                 peer.socket.close()
@@ -290,9 +290,9 @@ class Run:
 
     @contextlib.contextmanager
     def _stopped_if_grouped(self):
-        """What stdout gets shows which messages came together.  Stop the
-        program while they are sent, so that it always receives them together,
-        however busy the machine is."""
+        """The text on stdout depends on which messages the program receives
+        together.  Stop the program while they are sent, so that it always
+        receives all of them together, however busy the machine is."""
         items = self.case.get("send", [])
         is_grouped = ("stdout" in self.case and len(items) <= QUEUE_LENGTH
                       and all(isinstance(item, str) for item in items)
@@ -340,7 +340,8 @@ class Run:
         except OSError:
             # Only a program that has exited may refuse data.
             if not self.is_told_to_end and not self._is_to_end():
-                until(self._is_ended, f"it to take what {via} sent")
+                until(self._is_ended, f"the program to exit, because it "
+                      f"refused data over {via}")
 
     def _pause(self, seconds):
         deadline = time.monotonic() + seconds
@@ -373,8 +374,8 @@ class Run:
             connection.close()
 
     def _outputs(self):
-        """What is in the output directory, but for a file that sluiced makes
-        for a moment, to find out whether it can."""
+        """The files in the output directory, except the probe file that sluiced
+        creates for a moment to find out whether the output is writable."""
         return [p for p in sorted((self.dir / "out").rglob("*"))
                 if not p.name.startswith(".sluiced-probe")]
 
@@ -396,7 +397,8 @@ class Run:
     def _end(self):
         if not self._is_ended() and not self.is_told_to_end:
             self.process.send_signal(signal.SIGTERM)
-        until(self._is_ended, lambda: f"its end:\n{self._read('stderr')}")
+        until(self._is_ended,
+              lambda: f"the program to end:\n{self._read('stderr')}")
         return self.process.returncode
 
     def _kill(self):

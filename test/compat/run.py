@@ -62,7 +62,7 @@ JSON in any order.
 
 An item of `http` has path, method and status (200), and for the body: is (all of
 it), has (a list of texts), re (matches all of it) or json (equal).  The request
-is repeated until the answer fits.
+is repeated until the answer is as expected.
 """
 import argparse
 import os
@@ -90,7 +90,8 @@ def the_program():
 
 
 def outcome(program, case):
-    """What is wrong (sentences) and what came out, None if it got stuck."""
+    """The problems, as sentences, and the Result, or None if the run got
+    stuck."""
     run = Run(program, case)
     try:
         result = run.result()
@@ -100,7 +101,7 @@ def outcome(program, case):
 
 
 def outcomes(program, some, jobs):
-    """Of each case, in their order, as they come in."""
+    """Yield (case, problems, Result) for each case, in the order of `some`."""
     moved_clock()
     with ThreadPoolExecutor(jobs) as pool:
         todo = [pool.submit(outcome, program, case) for case in some]
@@ -127,7 +128,7 @@ def confirm(case, version):
     start = re.search(r"^(\s*)- name: *[\"']?" + re.escape(case.title)
                       + r"[\"']?\s*$", text, re.M)
     if not start:
-        print(f"{case.name}: its line is not found, confirm it by hand")
+        print(f"{case.name}: `- name:` is not found, confirm it by hand")
         return
     end = re.compile(r"^\s*- name:", re.M).search(text, start.end())
     end = end.start() if end else len(text)
@@ -155,7 +156,8 @@ def check_sluiced(program, some, jobs):
 
 
 def check_fluent_bit(program, some, jobs, write):
-    """A case fails where its `confirmed` is not true."""
+    """A case fails if `confirmed` names this version and the version behaves
+    differently."""
     failed = 0
     for case, wrong, _ in outcomes(program, some, jobs):
         says = program.name in case.confirmed

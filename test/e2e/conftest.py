@@ -98,7 +98,7 @@ def start_nginx(room):
 
 @pytest.fixture
 def own_network():
-    """A network namespace as new as a pod's: its queue length is 10."""
+    """A new network namespace, as a pod has: its queue length is 10."""
     before = namespace.here()
     if not namespace.enter_new():
         os.close(before)

@@ -5,7 +5,7 @@
  *
  * FILE holds struct faults and is mapped, so that a test can change the orders
  * at any moment and read how many writes had a fault.  harness/faults.py knows
- * the same layout.  Only writes to files below DIRECTORY are touched. */
+ * the same layout.  Only writes to files below DIRECTORY get faults. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -24,7 +24,7 @@ struct faults {
 	uint32_t short_every; /* each n-th write is short; 0: none */
 	uint32_t delay_ms;
 	uint32_t hold;	 /* writes wait as long as this is set */
-	uint32_t struck; /* how many writes had one of these */
+	uint32_t struck; /* how many writes had a fault */
 	uint32_t writes;
 	uint32_t held; /* how many writes wait at this moment */
 };
@@ -66,8 +66,7 @@ static void sleep_us(long us)
 		nanosleep(&t, NULL);
 }
 
-/* The write waits for the test, not for a time: the test decides when it has
- * seen enough. */
+/* Keep the write waiting until the test clears `hold`. */
 static void wait_for_release(void)
 {
 	if (faults->hold == 0)
@@ -96,8 +95,8 @@ static ssize_t bad_write(int fd, const void *bytes, size_t count,
 	return syscall(SYS_write, fd, bytes, count);
 }
 
-/* A slow write spends half of its time before the bytes are in the file, and
- * half after that. */
+/* A slow write spends half of its delay before the bytes are in the file, and
+ * the other half afterwards. */
 ssize_t write(int fd, const void *bytes, size_t count)
 {
 	if (faults == NULL || !is_below(fd))

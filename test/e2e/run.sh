@@ -14,7 +14,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 alone='test/e2e/test_compat.py test/e2e/test_pipelines.py'
-# The longest files start first, so that none is left over at the end.
+# The longest files start first, so that no long file runs alone at the end.
 first='crash disk_faults spill_kill shutdown journal_file supervisor'
 
 SEED=${SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
@@ -44,7 +44,7 @@ run() {
 		esac
 		echo "$result" >>"$RESULTS"' run '{}' "$@"
 }
-# The sum of what the files report: passed, failed, error, skipped.
+# The sum of one figure that the files report: passed, failed, error, skipped.
 count() {
 	grep -o "[0-9]* $1" "$results" | awk '{ n += $1 } END { print n + 0 }'
 }

@@ -12,8 +12,8 @@
  *       -l FILE  write the numbers of the lines that the kernel did not accept
  *
  * The program ends after COUNT lines, or on SIGTERM, and prints
- * "sent N refused N gone N late_ms N".  late_ms is the longest time that it
- * was behind its own timetable. */
+ * "sent N refused N gone N late_ms N".  late_ms is its longest delay
+ * against its own timetable, in milliseconds. */
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>

@@ -14,8 +14,8 @@ from harness.daemon import Daemon
 from harness.room import OutDir, Room
 from harness.sender import LARGEST, Sender, datagram, header
 
-# As in the published configuration, a message that could be read has a uri.
-# One that could not keeps {uri} as it is, and is written all the same.
+# As in the published configuration, a message that was parsed has a uri.  A
+# message that could not be parsed is written, too, with {uri} unchanged.
 TEMPLATE = "uri={uri} message={message}"
 
 

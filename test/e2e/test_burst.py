@@ -20,7 +20,7 @@ LINES = 6000 if SAN else 60000
 def test_every_line_that_the_kernel_accepts_in_a_burst_is_written(
         own_network, room, out, start):
     """The sender does not wait, as nginx does not.  How many lines the kernel
-    refuses depends on the machine; that is the benchmark's subject."""
+    refuses depends on the machine; the benchmark measures it."""
     if not namespace.may_set_queue_length():
         pytest.skip("needs a writable /proc/sys/net/unix/max_dgram_qlen")
     daemon = start(
@@ -43,7 +43,7 @@ def test_every_line_that_the_kernel_accepts_in_a_burst_is_written(
     assert numbers == burst.accepted()
 
 
-def test_sluiced_warns_about_a_queue_of_ten_and_what_it_means(
+def test_sluiced_warns_about_a_queue_of_ten_and_explains_it(
         own_network, room, start):
     daemon = start(service() + syslog_input(room, "Queue_Length 0")
                    + file_output(room))
@@ -54,7 +54,7 @@ def test_sluiced_warns_about_a_queue_of_ten_and_what_it_means(
     assert "max_dgram_qlen" in log and "11 datagrams" in log
 
 
-def test_sluiced_raises_the_queue_length_and_the_queue_holds_as_many(
+def test_sluiced_raises_the_queue_length_as_configured(
         own_network, room, start):
     if not namespace.may_set_queue_length():
         pytest.skip("needs a writable /proc/sys/net/unix/max_dgram_qlen")

@@ -18,7 +18,7 @@ from run import outcomes  # noqa: E402
 
 # A case sends one message after the other, so it cannot show a data race.
 pytestmark = pytest.mark.skipif(SAN == "thread",
-                                reason="it cannot show a data race")
+                                reason="the cases show no data race")
 CASES = cases.load(ROOT / "test/compat/cases")
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""sluiced reports a mistake in the configuration with file, line, key and what
-would be right, and changes nothing.  Each kind of mistake has its exit code."""
+"""sluiced reports a mistake in the configuration with file, line, key and the
+correct form, and changes nothing.  Each kind of mistake has its exit code."""
 import os
 import socket
 import subprocess
@@ -80,7 +80,7 @@ MISTAKES = {
     "an unknown key of FILTER": (
         changed(("Parser json", "Parser json\n    Reserve_Dta on")),
         "sluiced.conf:11:", "Reserve_Dta", "Reserve_Data"),
-    "a needed key of another name": (
+    "a misspelt key that is needed": (
         changed(("Key_Name", "KeyName")),
         "sluiced.conf:9:", "KeyName", "Key_Name"),
     "an unknown key of OUTPUT": (
@@ -91,7 +91,7 @@ MISTAKES = {
         "sluiced.conf:15:", "Format", "plain"),
     "a bad number": (
         changed(("Flush 1", "Flush soon")), "sluiced.conf:2:", "Flush"),
-    "a flush of nothing": (
+    "a flush of zero": (
         changed(("Flush 1", "Flush 0")), "sluiced.conf:2:", "Flush"),
     "a bad boolean": (
         changed(("Flush 1", "HTTP_Server maybe")),
@@ -105,10 +105,10 @@ MISTAKES = {
     "a bad mode": (
         changed(("Path @/log", "Unix_Perm 0999\n    Path @/log")),
         "sluiced.conf:5:", "Unix_Perm"),
-    "a mode of another kind": (
+    "an unknown mode": (
         changed(("Path @/log", "Mode unix_upd\n    Path @/log")),
         "sluiced.conf:5:", "Mode", "unix_udp"),
-    "a size that is none": (
+    "a bad size": (
         changed(("Path @/log", "Buffer_Chunk_Size 1kX\n    Path @/log")),
         "sluiced.conf:5:", "Buffer_Chunk_Size"),
     "no path": (
@@ -148,7 +148,7 @@ MISTAKES = {
     "a bad offset": (
         with_parser("Name p", "Format json", "Time_Offset nine"),
         "parsers.conf:4:", "Time_Offset", "+0900"),
-    "a rule of three words": (
+    "a rule with three words": (
         with_filter("Name rewrite_tag", "Match *", "Rule $a ^x$ new"),
         "sluiced.conf:14:", "Rule"),
     "a rule with a bad expression": (
@@ -168,7 +168,7 @@ MISTAKES = {
     "a script that never ends": (
         with_hook("while true do end\nfunction hook() end\n"),
         "sluiced.conf:", "hook.lua:1: stopped after more than 3000 ms of CPU"),
-    "a hook of another name": (
+    "a hook that the script lacks": (
         with_hook("function hook() end\n", "call hok"),
         "sluiced.conf:15:", "hok"),
 }
@@ -208,7 +208,8 @@ def test_a_dry_run_reports_success_and_leaves_no_file(room):
     assert os.listdir(room.path) == ["sluiced.conf"]
 
 
-# What Fluent Bit accepts silently, and what the warning must contain.
+# Mistakes that Fluent Bit accepts silently, and the texts that the warning must
+# contain.
 WARNINGS = {
     "an unknown key of SERVICE": (
         changed(("Flush 1", "Flsh 1")), [], "sluiced.conf:2 ", "Flsh", "Flush"),
@@ -216,7 +217,7 @@ WARNINGS = {
         GOOD + "[SERVICE]\n    Flush 1\n", [], "sluiced.conf:15 ", "before"),
     "a filter without Match": (
         changed(("    Match *\n", "")), [], "sluiced.conf:6 ", "Match"),
-    "a Match that nothing has": (
+    "a Match that matches no tag": (
         changed(("Match *\n", "Match nginx\n")), [],
         "sluiced.conf:8 ", "nginx", "syslog.0"),
     "a comment after a value": (
@@ -265,7 +266,7 @@ def test_an_option_of_fluent_bit_is_accepted(room, args):
     result = run("-c", lay_out(room, GOOD), "-D", *args, cwd=room.path)
     assert result.code == 0, result.err
     assert "level=warn" not in result.err
-    # sluiced says so if an option has no effect.
+    # sluiced logs that an option has no effect.
     for option, key in (("-W", "Ensure_Thread_Safety"),
                         ("-s", "Coro_Stack_Size")):
         assert (key in result.err) == (option in args), result.err
@@ -380,7 +381,7 @@ NOT_REGULAR = {  # the line that names the pipe, and the configuration
 
 @pytest.mark.parametrize("what", NOT_REGULAR)
 def test_a_pipe_is_no_configuration(room, what):
-    """Nobody writes to it, so reading it would never end."""
+    """Nobody writes to the pipe, so reading it would never end."""
     key, text = NOT_REGULAR[what]
     os.mkfifo(room.path / "pipe")
     config = room.path / "pipe"
@@ -415,8 +416,8 @@ def test_the_option_r_adds_parsers(room, out, start):
 
 
 def log_of_a_run(room, *args, log_lines=()):
-    """What sluiced writes to standard error while it receives a message that
-    its parser rejects and one that it accepts."""
+    """The text that sluiced writes to standard error while it receives two
+    messages, one that its parser rejects and one that its parser accepts."""
     config = room.write("sluiced.conf", section(
         "SERVICE", "Flush 0.1", "Grace 0", *log_lines)
         + syslog_input(room, "Parser syslog-rfc3164") + file_output(room))
@@ -546,7 +547,7 @@ def test_healthcheck_succeeds_only_while_sluiced_runs(room, start):
     port = daemon.address[1]
     room.write("fixed.conf", (room.path / "sluiced.conf").read_text().replace(
         "HTTP_Port 0", f"HTTP_Port {port}"))
-    # The command allows the answer three seconds.
+    # The command waits at most three seconds for the answer.
     wait_until(lambda: run("healthcheck", "-c",
                            room.path / "fixed.conf").code == 0, "success")
     daemon.stop()

@@ -92,8 +92,9 @@ def test_the_kernel_hardly_ever_stops_a_pipeline_with_too_much_work(
 
 def test_only_the_time_that_the_pipeline_really_paused_counts(
         group, room, start):
-    """An order ends the pause, and all others of that batch.  The pauses
-    cannot be longer than the time that has passed."""
+    """SIGUSR1 ends the pipeline's pause and prevents further pauses in the
+    same batch.  The pauses that the metric counts cannot be longer than the
+    time that has passed."""
     daemon = start(
         service(flush="1") + syslog_input(room) + json_filter()
         + lua_filter(room, """

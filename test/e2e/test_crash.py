@@ -20,8 +20,8 @@ from harness.wait import SAN, wait_until
 RATE = 500 if SAN else 5000
 KINDS = 3  # files
 KILLS = scaled("KILLS", 300)
-# After more quick deaths in a row, the supervisor waits before it starts the
-# next worker.
+# After more deaths in a row, the supervisor would wait longer and longer before
+# it starts the next worker (process/deaths.h).
 QUICK_DEATHS = 4
 
 
@@ -58,7 +58,7 @@ def test_kills_of_the_worker_and_of_all_processes_lose_no_line(
 
 
 def test_the_kernel_queues_lines_while_the_worker_is_dead(room, start, stream):
-    """The sender does not wait and has no second try, like nginx.  The test
+    """Like nginx, the sender neither waits nor tries again.  The test
     stops the supervisor, so that no new worker can start meanwhile."""
     daemon = start(numbered_in_files(room))
     if daemon.metrics().sum("sluiced_input_queue_length") < 4096:
@@ -90,7 +90,8 @@ def test_nginx_does_not_notice_that_a_worker_dies(
         access_log syslog:server=unix:{room.socket} json;
     """, server="location / { return 204; }")
     sent = 0
-    # The kernel's queue must have room for what is sent without a worker.
+    # The kernel's queue must have room for the lines that are sent while there
+    # is no worker.
     has_long_queue = namespace.queue_length() >= 512
     for _ in range(5):
         daemon.kill_worker()
@@ -185,7 +186,7 @@ class TwoBursts:
 
     def run(self, thread, what="trace=all"):
         """Run until all lines are written, or the process is dead, or strace
-        holds a call.  Then kill the process at whatever it is doing."""
+        holds a call.  Then kill the process, whatever it is doing."""
         daemon = self.begin()
         tid = threads(daemon.process.pid)[-1 if thread == "pipeline" else 0]
         strace = Strace(self.room, tid, what)
@@ -246,8 +247,9 @@ def two_bursts(room, out, start, held_socket):
     ("intake", {"recvmmsg"}), ("pipeline", {"write", "fcntl", "openat"})])
 def test_a_kill_at_every_system_call_of_a_batch_loses_no_line(
         two_bursts, thread, has):
-    """One run lists the calls; then one run for each of them ends there.  The
-    calls of two runs may differ a little, so not every run is killed."""
+    """One run lists the calls.  Then, for each call, another run is killed at
+    that call.  The calls of two runs may differ a little, so not every run is
+    killed."""
     calls = list(two_bursts.run(thread).numbered_calls())
     assert has <= {name for name, _ in calls} and len(calls) > 10, calls
     struck = set()
@@ -278,7 +280,7 @@ def test_a_kill_between_a_system_call_and_the_next_instruction_loses_no_line(
 def test_a_kill_at_every_system_call_of_the_recovery_loses_no_line(
         two_bursts, call):
     """The first process dies when it has written one of a batch's three files.
-    The second dies while it finds that out."""
+    The second dies during the recovery."""
     struck = 0
     for number in range(1, 5):
         two_bursts.run("pipeline", "inject=write:delay_exit=3600s:when=1")

@@ -26,7 +26,8 @@ from harness.wait import HANG_S, SAN, wait_until
 
 
 def default_of(name):
-    """The default of ${NAME:-value} in sluiced.conf, the same everywhere."""
+    """The default of ${NAME:-value}, which must be the same everywhere in
+    sluiced.conf."""
     values = set(re.findall(r"\$\{%s:-([^}]*)\}" % name,
                             (CONF / "sluiced.conf").read_text()))
     assert len(values) == 1, (name, values)
@@ -63,7 +64,8 @@ class Overlay:
                 self.patches[path] = patch["value"]
 
     def named(self, kind):
-        """What is appended to a list: an index beyond its end."""
+        """The items that the overlay appends to a list, by name.  Their index,
+        1000, is beyond the end of the list."""
         return {value["name"]: value for value in self.appended[kind + "[1000]"]}
 
     @property
@@ -200,7 +202,8 @@ def mib_of(quantity):
 
 def test_a_full_journal_and_full_spills_fit_into_the_volume(overlay, room,
                                                             start):
-    """Both are in memory, so the process needs the rest of its limit."""
+    """Journal and spills are in memory, so the process has only the rest of
+    its limit."""
     daemon = start(CONF / "sluiced.conf", env={
         "SLUICED_SOCKET": str(room.socket), "SLUICED_OUT": str(room.out),
         "SLUICED_HOOK": str(LUA / HOOK), "SLUICED_HTTP_LISTEN": "127.0.0.1",

@@ -23,7 +23,7 @@ def tag_is_file(room):
 @pytest.mark.parametrize("clients", ["stream", "http"])
 def test_clients_leave_descriptors_for_output_files(
         room, out, start, clients):
-    """There are more clients than descriptors, and more files."""
+    """There are more clients and more files than descriptors."""
     text = config(room, unix_input(room)).replace(
         file_output(room, "Format template", "Template {message}"),
         tag_is_file(room))

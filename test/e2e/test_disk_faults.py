@@ -27,7 +27,7 @@ def is_blocked(counts):
 
 
 def check_all_lines(daemon, lines, data):
-    """Call it when the sender has stopped and the disk works."""
+    """To be called when the sender has stopped and the disk works."""
     assert lines.refused == lines.gone == 0
     counts = daemon.wait_for_messages(lines.sent)
     assert counts.received == counts.written == lines.sent
@@ -106,8 +106,8 @@ def test_no_line_is_lost_when_the_disk_fails_and_recovers(
         received = wait_until(
             lambda: (m := daemon.metrics()).written > written and m,
             "more lines").received
-        # Except after EROFS, the probe of the disk (file/disk_probe.h) is
-        # struck too.
+        # Except after EROFS, the write of the disk probe
+        # (file/disk_probe.h) fails, too.
         faults.strike(3 if name == "EROFS" else 6,
                       error=getattr(errno, name))
         wait_until(lambda: daemon.metrics().received > received + 50,

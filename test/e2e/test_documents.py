@@ -188,14 +188,14 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(path):
 # conf/README.md has tables whose first column is headed "Key", with the key in
 # backticks.  The headings above a table name the section ([SERVICE], ...), the
 # plug-in if the keys belong to one (lua), and the format after the word Format.
-# A heading inherits what the higher headings say.
+# A heading inherits section, plug-in and format from the headings above it.
 
 SECTIONS = ("service", "input", "parser", "filter", "output")
 
 
 def keys_of_the_program():
-    """(section, plug-in, format, key) in lower case, and whether the key is
-    one of Fluent Bit's that have no effect."""
+    """(section, plug-in, format, key) in lower case, and whether it is
+    a key of Fluent Bit that has no effect."""
     return {tuple(field.lower() for field in row[:4]): row[6] == "ignored"
             for row in rows_of_the_program()}
 
@@ -299,7 +299,7 @@ def names():
     return found
 
 
-# Words that look like a metric, but are none.
+# Words that look like a metric, but are not one.
 OTHER_NAMES = {"sluiced_conf", "fluentbit_api"}
 FILES = sorted({*MARKDOWN, *documents("*.conf"),
                 *(path for path in (ROOT / "deploy").iterdir()
@@ -309,7 +309,7 @@ FILES = sorted({*MARKDOWN, *documents("*.conf"),
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_every_metric_in_a_document_exists(names, path):
     """A name that ends in an underscore stands for all metrics that start
-    like this."""
+    with it."""
     used = set(re.findall(r"\b(?:sluiced|fluentbit)_[a-z0-9_]+",
                           path.read_text())) - OTHER_NAMES
     missing = [name for name in sorted(used)

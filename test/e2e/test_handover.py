@@ -142,7 +142,7 @@ def test_reloads_while_the_journal_is_full_lose_nothing(room, out, start):
         long_line(n) for n in range(count)]
 
 
-def test_a_reload_keeps_as_many_connections_as_there_may_be(room, out, start):
+def test_a_reload_keeps_the_maximum_number_of_connections(room, out, start):
     """Each is in the middle of a message, one of them with more bytes than one
     packet between the workers holds."""
     daemon = start(config(room, unix_input(room)))
@@ -203,7 +203,7 @@ def test_a_reload_keeps_the_peer_address(room, out, start):
     assert out.lines() == [b"one" + name, b"two" + name]
 
 
-def test_a_reload_that_removes_an_input_receives_what_was_sent_to_it(
+def test_a_reload_that_removes_an_input_receives_the_data_sent_to_it(
         room, out, start):
     """It also receives the unfinished line.  The connections of the other
     input stay, although that input has another number now."""
@@ -228,7 +228,7 @@ def test_a_reload_that_removes_an_input_receives_what_was_sent_to_it(
 @pytest.mark.parametrize("mode", ["unix_udp", "udp", "tcp"])
 def test_the_last_messages_to_a_removed_input_are_received(
         room, out, start, mode):
-    """They arrive when the worker has been told already to leave."""
+    """They arrive when the worker has already received the order to leave."""
     here = room.path / "goes.sock"
     if mode == "unix_udp":
         goes = unix_input(room).replace(str(room.socket), str(here)).replace(
@@ -289,7 +289,7 @@ def test_messages_to_a_removed_input_are_counted_if_there_is_no_room(
 @pytest.mark.parametrize("how", ["a reload", "the end"])
 def test_connections_above_the_limit_are_received_in_the_end(
         room, out, start, how):
-    """Some of them wait in the kernel, others have made way for them."""
+    """Some of them wait in the kernel; others were ended to make room."""
     daemon = start(config(room, unix_input(room)))
     count = CONNECTIONS_MAX + 40
     senders = []
@@ -309,7 +309,7 @@ def test_connections_above_the_limit_are_received_in_the_end(
     assert sorted(out.lines()) == sorted(b"line %d" % n for n in range(count))
 
 
-def test_a_worker_without_supervisor_receives_what_was_sent(room, out, start):
+def test_a_worker_without_supervisor_receives_all_sent_data(room, out, start):
     """Then no other process holds the sockets."""
     second = room.path / "second.sock"
     conf = config(room, unix_input(room), unix_input(room).replace(
@@ -368,9 +368,9 @@ def test_connections_end_with_a_worker_killed_before_it_passes_them_on(
     assert out.lines() == [b"one", b"two"]
 
 
-def test_sigterm_while_a_worker_leaves_receives_what_was_sent(
+def test_sigterm_while_a_worker_leaves_loses_no_data(
         room, out, start):
-    """A third worker receives it, from datagram sockets and from
+    """A third worker receives the data from datagram sockets and from
     connections."""
     second = room.path / "second.sock"
     daemon = start(config(room, unix_input(room), unix_input(room).replace(

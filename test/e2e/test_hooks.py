@@ -138,7 +138,7 @@ def test_globals_keep_their_values_between_records(room, out, start):
     assert out.lines() == [b"0 1", b"1 2", b"2 3"]
 
 
-# Lua 5.1, for which hooks for Fluent Bit's LuaJIT are written.
+# Idioms of Lua 5.1, which hooks use because Fluent Bit runs them in LuaJIT.
 IDIOMS = {
     "a fractional time": ('os.date("%Y", timestamp + 0.5) >= "2026"', b"true"),
     "table.getn": ("table.getn({1, 2, 3})", b"3"),
@@ -224,8 +224,8 @@ def test_print_in_a_hook_writes_to_the_log(room, start):
     assert "hello from the hook" in daemon.log()
 
 
-# Each hook misbehaves for n == 1 and works for others: what it does, and the
-# reason under which sluiced counts that.
+# Each hook misbehaves for n == 1 and works for other records.  name: the
+# misdeed, and the reason under which sluiced counts the failure.
 MISBEHAVING = {
     "raises": ('error("on purpose")', "error"),
     "calls nothing": ("local x = nil; x.y = 1", "error"),

@@ -90,7 +90,8 @@ def test_version_1_has_fluent_bit_s_metrics_as_json(daemon):
         "drop_records": 0, "add_records": 0}
     output = metrics["output"]["file.0"]
     assert output.pop("proc_bytes") > 0
-    # The copies, and the originals in the file that is named like their tag.
+    # The output wrote the copies and, to the file that is named like their
+    # tag, the originals.
     assert output == {"proc_records": 11, "errors": 0, "retries": 0,
                       "retries_failed": 0, "dropped_records": 0,
                       "retried_records": 0}
@@ -203,7 +204,7 @@ def test_one_address_cannot_use_up_all_connections(daemon):
 
 @pytest.mark.parametrize("count", range(128, 136))
 def test_clients_above_the_limit_wait_until_others_close(daemon, count):
-    """The limit is 128; the client that waits longest shows the end."""
+    """At most 128 clients are connected; up to seven more wait."""
     clients = [http.client.HTTPConnection(
         *daemon.address, timeout=HANG_S,
         source_address=(f"127.0.0.{2 + n // 50}", 0)) for n in range(count)]

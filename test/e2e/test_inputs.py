@@ -36,7 +36,7 @@ def test_all_modes_work_at_the_same_time(room, out, start):
     with connected(("127.0.0.1", tcp)) as s:
         s.sendall(b"by tcp\n")
     counts = daemon.wait_for_messages(5)
-    # Only of UDP does the kernel count what it drops.
+    # The kernel counts dropped datagrams for UDP only.
     dropped = [line for line in daemon.get("/metrics").body.splitlines()
                if line.startswith(b"sluiced_input_kernel_dropped_total{")]
     assert dropped == [b'sluiced_input_kernel_dropped_total{input="syslog.2"} 0']
@@ -168,7 +168,7 @@ def test_a_reload_fails_if_a_port_is_in_use_and_changes_nothing(
 
 
 @pytest.mark.parametrize("mode", ["unix_tcp", "tcp"])
-def test_shutdown_receives_what_was_sent(room, out, start, mode):
+def test_shutdown_receives_all_sent_data(room, out, start, mode):
     """It also receives an unfinished line."""
     port = free_port()
     if mode == "tcp":
@@ -211,7 +211,7 @@ def test_shutdown_with_a_full_journal_logs_how_much_is_lost(room, out, start):
 @pytest.mark.parametrize("args", [(), ("--no-supervisor",)])
 def test_a_listening_socket_of_systemd_is_used_and_left(
         room, out, start, args):
-    """The socket exists before and after."""
+    """The socket exists before sluiced starts and after it ends."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         held.listen()
@@ -239,7 +239,8 @@ def test_http_uses_a_listening_socket_of_systemd(room, start):
 
 
 def test_the_peer_address_survives_a_crash(room, out, start):
-    """It is kept with the message, also if that was not written yet."""
+    """It is kept with each message, even if the message was not written
+    yet."""
     faults = Faults(room, room.out)
     port = free_port(socket.SOCK_DGRAM)
     tcp = free_port()
@@ -312,8 +313,8 @@ def test_a_removed_socket_is_restored_and_no_sender_notices(room, out, start):
     ("unix_udp", socket.SOCK_DGRAM), ("unix_tcp", socket.SOCK_STREAM)])
 def test_a_socket_whose_directory_is_replaced_is_opened_again(
         room, out, start, mode, kind):
-    """What was sent to the old socket is not lost, and its senders are told, so
-    that they connect again."""
+    """Messages that were sent to the old socket are not lost.  Its senders get
+    an error, so that they connect again."""
     place = room.path / "run"
     place.mkdir()
     path = place / "access.sock"
@@ -331,7 +332,7 @@ def test_a_socket_whose_directory_is_replaced_is_opened_again(
             new.connect(str(path))
             new.send(b"new" + end)
             daemon.wait_for_messages(2)
-        # A stream may only be told when it is read.
+        # The sender of a stream may get its error only after a later send.
         wait_until(lambda: is_refused(old, b"late" + end), "the old socket")
     assert sorted(out.lines())[-2:] == [b"new", b"old"]
     assert LOST in daemon.log()

@@ -40,14 +40,14 @@ def leave_behind(room, start, count=50):
     return the_journal(room)
 
 
-def test_the_next_process_writes_what_a_killed_one_has_left(room, out, start):
+def test_the_next_process_writes_the_messages_of_a_killed_one(room, out, start):
     leave_behind(room, start)
     counts = start(short(room)).wait_for_messages(50)
     assert counts.received == counts.written == 50
     assert out.lines() == [b"%d" % n for n in range(50)]
 
 
-def test_the_next_process_writes_what_is_left_when_grace_is_over(
+def test_the_next_process_writes_messages_left_when_grace_is_over(
         room, out, start):
     """The final counts in the log say how much is left."""
     fill_disk(room)
@@ -114,7 +114,7 @@ def test_the_journal_takes_little_room_on_the_disk(room, out, start):
 
 # --- who owns it
 
-@pytest.mark.skipif(SAN != "", reason="the wait is as long without")
+@pytest.mark.skipif(SAN != "", reason="a long wait; a sanitizer adds nothing")
 def test_two_daemons_cannot_share_a_journal(room, out, start):
     daemon = start(short(room))
     other = Room()
@@ -135,7 +135,7 @@ def test_two_daemons_cannot_share_a_journal(room, out, start):
 # --- a damaged one
 
 def flip(path, rng):
-    """Flip one bit of what is written in the file."""
+    """Flip one bit of a byte that is not zero."""
     data = bytearray(path.read_bytes())
     used = [match.span() for match in re.finditer(rb"[^\0]+", data)]
     at = rng.randrange(*rng.choice(used))

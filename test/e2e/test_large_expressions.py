@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Regular expressions that are larger than PCRE2 compiles.  A filter that asks
-only whether a text matches accepts them; elsewhere the error says what to write
-instead."""
+"""Regular expressions that are too large for PCRE2.  A filter that only tests
+whether a text matches accepts them.  Otherwise the error message names an
+alternative."""
 import pytest
 
 from harness.config import file_output, section, service, syslog_input

@@ -34,7 +34,8 @@ class Pipe:
         return self.text.decode()
 
     def fill(self):
-        """From another description, so that sluiced's keeps its flags."""
+        """Fill it through another file description, so that sluiced's
+        description keeps its flags."""
         other = os.open(f"/proc/self/fd/{self.writer}",
                         os.O_WRONLY | os.O_NONBLOCK)
         for size in (512, 1):

@@ -2,9 +2,9 @@
 """Hooks are written for LuaJIT.  These tests run generated calls of Lua's
 library, and generated hooks, in LuaJIT and in sluiced.
 
-CALLS and HOOKS set how many: the defaults suit every run of the tests, and
-`CALLS=20000 HOOKS=500` is a thorough one.  Every run makes the same calls; other
-ones with LUAJIT_SEED=N."""
+CALLS and HOOKS set how many calls and hooks are generated.  The defaults suit
+every run of the tests; `CALLS=20000 HOOKS=500` is a thorough run.  Every run
+generates the same calls and hooks, unless LUAJIT_SEED=N sets another seed."""
 import os
 import random
 import re
@@ -76,7 +76,7 @@ def start_hook(room, start, script):
                  + file_output(room))
 
 
-def test_generated_calls_of_the_library_do_what_they_do_in_luajit(
+def test_generated_calls_of_the_library_give_the_results_of_luajit(
         room, start, luajit):
     rng = made("calls of Lua")
     calls = [call(Maker(rng)) for _ in range(scaled("CALLS", 3000))]
@@ -101,7 +101,7 @@ def test_generated_calls_of_the_library_do_what_they_do_in_luajit(
     assert not found, f"{len(found)} differences\n" + "\n".join(found)
 
 
-def test_generated_hooks_do_what_they_do_in_luajit(room, start, luajit):
+def test_generated_hooks_give_the_results_of_luajit(room, start, luajit):
     maker = HookMaker(made("hooks of Lua"))
     hooks = [("hook", maker.hook()) for _ in range(scaled("HOOKS", 100))]
     records = [maker.record() for _ in hooks]

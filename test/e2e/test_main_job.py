@@ -133,8 +133,8 @@ def send_in_rounds(nginx, daemon, requests):
 
 def test_symbolic_links_lead_no_line_out_of_the_published_directory(
         room, start):
-    """The directory of the lines belongs to somebody else, who makes it a link.
-    The day before and after are for a test at midnight."""
+    """Somebody else replaces the directory of the lines by a link.  The links
+    for the day before and after are for a test at midnight."""
     victim = room.disk / "victim"
     victim.mkdir()
     room.out.mkdir()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is kept in memory fits into half of the container's memory limit."""
+"""A journal and spills in memory fit into half of the container's memory
+limit."""
 import os
 import re
 from pathlib import Path

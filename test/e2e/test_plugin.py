@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A filter is added exactly as src/README.md says: one file and one row.  All
-else follows, from the list of keys to the metrics."""
+"""A filter is added exactly as src/README.md says: one file and one row.
+Everything from the list of keys to the metrics then knows the filter."""
 import os
 import shutil
 import subprocess
@@ -46,7 +46,7 @@ def test_the_new_filter_is_listed_with_its_key(extended):
         "FILTER\tupper\t-\tKey\tfield\trequired\t-"]
 
 
-def test_a_misspelt_name_of_it_is_corrected(extended, room):
+def test_a_misspelt_name_of_the_new_filter_is_corrected(extended, room):
     conf = room.write("x.conf", syslog_input(room) + section(
         "FILTER", "Name uper", "Match *", "Key a")
         + section("OUTPUT", "Name null", "Match *"))
@@ -56,7 +56,8 @@ def test_a_misspelt_name_of_it_is_corrected(extended, room):
     assert 'did you mean "upper"?' in result.stderr
 
 
-def test_a_line_goes_through_it_and_is_counted(extended, room, out, start):
+def test_a_line_passes_the_new_filter_and_is_counted(
+        extended, room, out, start):
     daemon = start(service() + syslog_input(room)
                    + section("FILTER", "Name parser", "Match in",
                              "Key_Name message", "Parser json")

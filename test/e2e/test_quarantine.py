@@ -13,8 +13,8 @@ from harness.config import (json_filter, lua_filter, service, syslog_input,
 from harness.sender import Sender, datagram
 from harness.wait import SAN, wait_until
 
-# What a hook does to its worker, which is the parent of the shell.  Then it
-# waits for the signal to arrive.  A sanitizer would catch SIGSEGV.
+# Lua that kills the hook's worker, which is the parent of the shell, and waits
+# for the signal to arrive.  A sanitizer would catch SIGSEGV.
 CAUSES = {cause: f"os.execute('kill -{name} $PPID') while true do end"
           for cause, name in (("crash", "ILL" if SAN else "SEGV"),
                               ("abort", "ABRT"))}
@@ -25,7 +25,7 @@ LIMIT_BYTES = 16 << 20
 
 
 def config(room, deed, *lines):
-    """The message with the number 5 does the deed."""
+    """The hook runs `deed` for the message with the number 5."""
     return (service(*lines, grace="5") + syslog_input(room) + json_filter()
             + lua_filter(room, f"""
                 function hook(tag, timestamp, record)
@@ -49,7 +49,7 @@ def numbers(out):
 
 
 def check_set_aside(daemon, room, out, letters):
-    """Of ten messages, that with the number 5 is a dead letter."""
+    """Nine of ten messages are written; number 5 is a dead letter."""
     counts = daemon.wait_for_messages(10)
     assert (counts.written, counts.dead_lettered, counts.dropped()) == (9, 1, 0)
     assert sorted(numbers(out)) == [0, 1, 2, 3, 4, 6, 7, 8, 9]
@@ -69,7 +69,7 @@ def test_a_message_that_kills_two_workers_becomes_a_dead_letter(
     check_set_aside(daemon, room, out, letters)
 
 
-def test_without_dead_letter_it_is_dropped_under_that_reason(
+def test_without_dead_letter_the_message_is_dropped_as_killed_worker(
         room, out, start):
     daemon = start(config(room, CAUSES["crash"]))
     send(room, range(10))
@@ -80,7 +80,7 @@ def test_without_dead_letter_it_is_dropped_under_that_reason(
 
 def test_messages_in_a_row_that_kill_workers_are_all_set_aside(
         room, out, start):
-    """None of them is tried again for the sake of another."""
+    """Each of them kills exactly two workers."""
     letters = room.path / "letters"
     daemon = start(config(room, CAUSES["crash"], f"Dead_Letter {letters}"))
     send(room, [0, 5, 5, 1, 5, 2])

@@ -58,7 +58,7 @@ def test_a_pod_whose_output_is_not_writable_is_not_ready(
 
 
 def test_a_pod_that_was_ready_stays_so(room, out, start):
-    """Not even a new worker asks again."""
+    """Not even a new worker tries the outputs again."""
     daemon = start(gateway(room))
     wait_until(lambda: is_ready(daemon), "readiness")
     room.out.rmdir()
@@ -95,7 +95,7 @@ def test_an_output_that_hangs_stops_neither_receiving_nor_the_end(
     daemon.wait_for_messages(1)
     assert len(out.lines("*.log")) == 1
     for rest in room.out.glob(".sluiced-probe-*"):
-        rest.unlink()  # of the daemon that ended while it hung
+        rest.unlink()  # of the daemon that ended while its write hung
 
 
 def test_a_disk_that_is_full_or_read_only_is_not_ready(
@@ -132,7 +132,7 @@ def test_every_output_must_have_taken_a_write(room, start):
     (("Path /proc",), False),
     (("Path /tmp/sluiced-is-not-made/there", "Mkdir off"), False),
 ])
-def test_an_output_with_one_file_needs_only_that(
+def test_an_output_with_one_file_needs_only_that_file(
         room, start, lines, is_good):
     daemon = start(service() + syslog_input(room)
                    + section("OUTPUT", "Name file", "Match *", *lines))

@@ -108,7 +108,7 @@ def reload_count(daemon):
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 def test_hot_reload_allows_a_reload_over_http(room, start, method):
-    """When the answer comes, the new configuration is loaded, and is
+    """The answer comes after the new configuration was loaded and
     counted."""
     daemon = start(numbered(room, "Hot_Reload On"))
     for turn in range(1, 4):
@@ -120,7 +120,7 @@ def test_hot_reload_allows_a_reload_over_http(room, start, method):
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_a_reload_over_http_tells_that_it_failed(room, start, broken):
+def test_a_reload_over_http_answers_that_it_failed(room, start, broken):
     daemon = start(numbered(room, "Hot_Reload On"))
     config = room.path / "sluiced.conf"
     good = config.read_text()
@@ -225,8 +225,9 @@ end
 
 
 def hook_that_waits(room):
-    """The script waits at its top level.  Returns a function that opens the
-    gate for the script that has come there; it waits until one has."""
+    """Write a script that waits at its top level until another process opens
+    the gate.  Returns a function that waits until a script waits there, and
+    then opens the gate for it."""
     gate = room.path / "gate"
     os.mkfifo(gate)
     (room.path / "hook.lua").write_text(f"io.open('{gate}'):read('a')\n{HOOK}")
@@ -234,7 +235,7 @@ def hook_that_waits(room):
 
 
 def test_a_worker_that_starts_late_does_not_undo_a_reload(room, out, start):
-    """The supervisor started it for one that died, and it read the
+    """The supervisor started it to replace a dead worker, and it read the
     configuration before the reload."""
     daemon = start(numbered(room, template="{n}") + lua_filter(room, HOOK))
     other = room.path / "other.sock"
@@ -272,7 +273,8 @@ def test_a_configuration_that_never_loads_fails_after_reload_timeout(
         sender.send(datagram({"n": 1}))
         daemon.wait_for_messages(1)
     assert out.lines() == [b"1"]
-    # The next reload is not refused.  Its own limit is generous again.
+    # The next reload is not refused.  Repeat it, because a slow machine may
+    # need longer than Reload_Timeout.
     (room.path / "hook.lua").write_text(HOOK)
     before = daemon.ready_count()
 

@@ -77,7 +77,7 @@ def test_lines_that_arrive_after_sigterm_are_written(
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_lines_that_wait_for_their_flush_are_written_before_the_end(
         room, out, start, number):
-    """Flush is an hour, so only the end can have written them."""
+    """Flush is an hour, so only the shutdown can have written them."""
     daemon = start(numbered(room, flush="3600", grace="30"))
     with Sender(room.socket) as sender:
         sender.send(*(datagram({"n": n}) for n in range(100)))
@@ -105,8 +105,8 @@ def test_lines_in_the_kernel_s_queue_are_written_before_the_end(
 
 def drain_silently(daemon):
     """Send SIGTERM, and wait until a draining worker that receives nothing has
-    looked around for much longer than a second: each look wakes its intake
-    thread, and nothing else does."""
+    drained for much longer than a second.  The intake thread wakes only to
+    look for senders, so twelve wakeups take longer."""
     pid = daemon.worker()
     daemon.signal(signal.SIGTERM)
     wait_until(lambda: "draining" in daemon.log(), "sluiced to drain")
@@ -133,7 +133,7 @@ def senders_of(daemon):
 
 
 class SlowBackend:
-    """Answers no request until it is told to."""
+    """Answers no request until answer_all() is called."""
 
     def __init__(self):
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=256)
@@ -157,8 +157,9 @@ class SlowBackend:
 
 def test_the_lines_of_requests_in_flight_are_written(
         room, out, start, start_nginx):
-    """nginx gets 40 requests, then both get SIGTERM or its like, as when a pod
-    ends, and nothing is logged for long.  sluiced ends after nginx."""
+    """nginx gets 40 requests.  Then nginx gets SIGQUIT and sluiced SIGTERM, as
+    when a pod ends, and for a long time no line is logged.  sluiced ends after
+    nginx."""
     backend = SlowBackend()
     daemon = start(service(flush="1", grace="600") + syslog_input(room)
                    + json_filter() + template("{uri}", room))
@@ -281,8 +282,8 @@ def test_grace_ends_sluiced_although_a_sender_never_stops(
     daemon.check_end()
     assert time.monotonic() - asked >= grace
     thread.join()
-    # sluiced wrote all lines that the kernel accepted, in order.  The sender
-    # was told that the others were not accepted.
+    # sluiced wrote all lines that the kernel accepted, in order.  For
+    # all other lines, send() returned an error to the sender.
     written = numbers(out)
     assert written == list(range(len(written)))
     assert len(accepted) == len(written)
@@ -291,8 +292,8 @@ def test_grace_ends_sluiced_although_a_sender_never_stops(
 @pytest.mark.parametrize("where", ["filesystem", "memory"])
 def test_lines_that_cannot_be_written_when_grace_ends_are_counted(
         room, out, start, where):
-    """The path of the file is a directory.  The lines stay in the journal, if
-    that has a file."""
+    """The path of the file is a directory.  The lines stay in the journal if
+    the journal has a file."""
     daemon = start(numbered(room, f"storage.type {where}", grace="1"))
     (room.out / "lines.log").mkdir(parents=True)
     with Sender(room.socket) as sender:
@@ -458,7 +459,7 @@ def test_workers_that_die_again_and_again_end_after_grace(room, start):
 
 def test_a_first_configuration_that_never_loads_does_not_prevent_the_end(
         room):
-    """There is no Grace yet, so the default counts."""
+    """There is no configuration yet, so the default Grace applies."""
     gate = room.path / "gate"
     os.mkfifo(gate)
     room.write("hook.lua", f"io.open('{gate}'):read('a')")

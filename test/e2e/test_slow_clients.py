@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients that are slow, idle or many take places from themselves only."""
+"""Slow, idle or too many clients take connections only from each other."""
 import socket
 from contextlib import ExitStack
 
@@ -24,8 +24,8 @@ def client(daemon, host, stack, request=b"GET / HTTP/1.1\r\nx: "):
 
 
 def has_ended(s):
-    """Send one more byte of the header.  Whether the daemon has cut the
-    connection."""
+    """Send one more byte of the header.  Returns whether the daemon has closed
+    the connection."""
     try:
         s.send(b"x")
         return s.recv(1) == b""
@@ -36,7 +36,7 @@ def has_ended(s):
 
 
 def test_slow_http_clients_do_not_shut_out_a_probe(room, start):
-    """Neither those of few addresses nor those of many.  Each sends a byte now
+    """The clients come from few addresses or from many.  Each sends a byte now
     and then."""
     daemon = start(config(room, unix_input(room)))
     for hosts in (2, HTTP_MAX + 20):
@@ -76,8 +76,8 @@ def place_of(room, mode):
 @pytest.mark.parametrize("mode", ["unix_tcp", "tcp"])
 def test_idle_connections_do_not_shut_out_another_sender(
         room, out, start, mode):
-    """The one that was silent for longest makes way, and what it had sent is
-    received."""
+    """The connection that was silent for longest is ended, and all data that
+    it had sent is received."""
     place, make_input = place_of(room, mode)
     daemon = start(config(room, make_input(room)))
     with ExitStack() as stack:
@@ -96,9 +96,10 @@ def test_idle_connections_do_not_shut_out_another_sender(
 
 
 @pytest.mark.parametrize("mode", ["unix_tcp", "tcp"])
-def test_a_connection_that_makes_way_loses_nothing_that_it_sent(
+def test_a_connection_that_is_ended_loses_nothing_that_it_sent(
         room, out, start, mode):
-    """All senders send all the time, and connect again when they are cut."""
+    """All senders send all the time, and connect again when they are
+    disconnected."""
     place, make_input = place_of(room, mode)
     daemon = start(config(room, make_input(room)),
                    wrapper=("prlimit", "--nofile=100"))
@@ -115,8 +116,8 @@ def test_a_connection_that_makes_way_loses_nothing_that_it_sent(
                     sent.append(line)
                 except (BrokenPipeError, ConnectionResetError):
                     senders[n] = None
-                # Over the network, a sender cannot know of an end that is
-                # still under way.
+                # Over TCP, a sender may not have learnt yet that its
+                # connection is closed, and would lose the next line.
                 if mode == "tcp":
                     wait_until(
                         lambda: daemon.metrics().received == len(sent),
@@ -132,7 +133,7 @@ def test_a_connection_that_makes_way_loses_nothing_that_it_sent(
 
 def has_news(s):
     """Whether the other end has closed the connection; then close it, too, as
-    a sender does that reads."""
+    a sender does that reads its socket."""
     try:
         s.recv(1, socket.MSG_DONTWAIT)
     except BlockingIOError:
@@ -155,7 +156,7 @@ def test_an_idle_connection_is_ended_after_idle_timeout(
                 s.sendall(b"line %d\nhalf %d" % (n, n))
                 sent += [b"line %d" % n, b"half %d" % n]
             except (BrokenPipeError, ConnectionResetError):
-                pass  # this machine is slow, but that was said in time
+                pass  # a slow machine: the send came after Idle_Timeout
             assert is_cut(s)
     daemon.wait_for_messages(len(sent))
     assert out.lines() == sent

@@ -60,7 +60,7 @@ class Spilling:
             and not self.spilled_bytes()), "the end of the spill")
 
     def run(self, what="trace=all"):
-        """One life of the process, which ends with a kill at whatever it is
+        """Start the process, live(), and kill the process, whatever it is
         doing."""
         self.new_file()
         daemon = self.begin()
@@ -106,8 +106,9 @@ def spilling(room, start, held_socket):
 
 
 def test_a_kill_at_every_system_call_of_a_spill_loses_no_line(spilling):
-    """One run lists the calls; then one run for each of them ends there.  The
-    calls of two runs may differ a little, so not every run is killed."""
+    """One run lists the calls.  Then, for each call, another run is killed at
+    that call.  The calls of two runs may differ a little, so not every run is
+    killed."""
     calls = list(spilling.run().numbered_calls())
     spilling.check()
     has = {"write", "pwrite64", "pread64", "unlink", "fcntl"}
@@ -141,7 +142,7 @@ def test_lines_that_cannot_be_cut_off_a_spill_are_written_once(spilling):
 
 
 def test_a_spill_that_cannot_be_read_for_a_moment_loses_no_line(spilling):
-    """Each read of it fails once."""
+    """Each read of the spill fails once."""
     calls = spilling.run().numbered_calls()
     reads = [number for name, number in calls if name == "pread64"]
     spilling.check()

@@ -47,7 +47,7 @@ def test_a_dead_worker_is_replaced_and_the_counters_continue(room, out, start):
 
 
 def test_senders_do_not_notice_that_a_worker_is_dead(room, out, start):
-    """The kernel queues what is sent while no worker lives."""
+    """The kernel queues lines that are sent while no worker lives."""
     daemon = start(short(room))
     with Sender(room.socket, blocking=False) as sender:
         daemon.kill_worker()
@@ -60,11 +60,11 @@ def test_senders_do_not_notice_that_a_worker_is_dead(room, out, start):
 PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10, 10)
 
 
-@pytest.mark.skipif(SAN != "", reason="the pauses are as long without")
-def test_the_supervisor_waits_longer_after_each_death_and_then_gives_up(
+@pytest.mark.skipif(SAN != "", reason="long pauses; a sanitizer adds nothing")
+def test_the_supervisor_waits_longer_after_each_death_and_then_exits(
         room, start):
     """The configuration becomes unusable, so every new worker ends.  The last
-    log line says that the supervisor gives up."""
+    log line says that the supervisor exits."""
     daemon = start(short(room))
     config = room.path / "sluiced.conf"
     config.write_text("nonsense\n")
@@ -79,8 +79,8 @@ def test_the_supervisor_waits_longer_after_each_death_and_then_gives_up(
     deaths = [datetime.fromisoformat(text) for text in re.findall(
         r'^(\S+)Z .*mod=supervisor worker=\d+ err="the worker died" exit_code=', log, re.M)]
     pauses = [(b - a).total_seconds() for a, b in zip(deaths, deaths[1:])]
-    # A slow machine can only make them longer.  The log has milliseconds.  The
-    # worker that was killed may have lived long enough not to be counted.
+    # A slow machine can only make the pauses longer.  The log has milliseconds.
+    # The worker that was killed may have lived too long for a quick death.
     assert len(PAUSES_S) - len(pauses) in (0, 1), pauses
     assert all(pause >= least - 0.002 for pause, least in
                zip(pauses, PAUSES_S)), pauses
@@ -202,8 +202,8 @@ def test_as_process_1_the_supervisor_reaps_orphans(room, out, start):
         with open(f"/proc/{init}/task/{init}/children") as file:
             return file.read().split()
     [worker] = children()
-    # Both shells end at once, and leave `cat` to process 1.  It ends when the
-    # test closes the pipe.
+    # Both shells end at once, and leave `cat` to process 1.  `cat` ends when
+    # the test closes the pipe.
     pipe = room.path / "pipe"
     os.mkfifo(pipe)
     subprocess.run(["nsenter", "-t", str(init), "-p", "-m", "sh", "-c",

@@ -59,9 +59,9 @@ def lines_by_letter(data):
 @pytest.mark.parametrize("writes", ["whole", "short"])
 def test_two_daemons_share_a_file_and_no_line_is_lost_by_kills(
         room, out, start, writes):
-    """Its disk is slow, so that it is often killed while it has locked the
-    file.  With short writes it leaves torn lines, and the other daemon waits
-    until they are completed."""
+    """Daemon b has a slow disk, so that it is often killed while it has locked
+    the file.  With short writes, b leaves torn lines, and daemon a waits until
+    they are completed."""
     faults = Faults(room, room.out)
     room.out.mkdir()
     a = Pod("a", room.out, start)
@@ -136,7 +136,7 @@ def test_a_lock_that_is_held_for_long_is_reported_with_its_holder(
         b.room.remove()
 
 
-@pytest.mark.skipif(SAN != "", reason="the wait is as long without")
+@pytest.mark.skipif(SAN != "", reason="a long wait; a sanitizer adds nothing")
 def test_a_torn_line_is_closed_when_its_writer_does_not_come_back(
         room, out, start, stream):
     """sluiced waits for ten seconds, closes the line, and logs a warning."""

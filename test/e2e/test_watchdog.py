@@ -22,7 +22,7 @@ STUCK = re.compile(r'mod=watchdog filter=lua\.1 err="a message takes longer'
 
 def hang(room):
     """A call that never returns: nobody opens the other end of the pipe.
-    Before it there is a file named `begun`."""
+    Before this call, the hook creates the file `begun`."""
     gate = room.path / "gate"
     os.mkfifo(gate)
     return f"io.open('{room.path / 'begun'}', 'w'):close() io.open('{gate}')"
@@ -102,7 +102,7 @@ def test_without_a_supervisor_sluiced_exits(room, out, start):
 
 def test_a_hook_that_hangs_while_sluiced_stops_is_set_aside_too(
         room, out, start):
-    """The messages behind it are written within Grace."""
+    """The messages after it are written within Grace."""
     daemon = start(config(room, "Flush 3600").replace("Flush 0.1", "")
                    .replace("Grace 5", "Grace 600"))
     with Sender(room.socket) as sender:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Edit an undamaged journal and open it.  The input is
  * "FLAGS (PART OFFSET OFFSET BYTE)*".  FLAGS & 1: make the checksums of the
- * header, heads, tails and inputs right again, to reach the code behind them.
+ * header, heads, tails and inputs right again, to reach the code they protect.
  * FLAGS & 2: leave datagrams that were received but not appended.  Either the
  * messages that come out are numbered in order and lie within the ring, or the
  * file is renamed to PATH.damaged.N.  Afterwards the journal must work. */

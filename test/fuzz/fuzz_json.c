@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading and writing a text twice gives the same text.  The first writing
- * repairs what JSON cannot express: bytes that are not UTF-8, infinity, the
- * first of two equal keys.  The second turns the \ufffd of the first into
- * U+FFFD. */
+ * replaces or removes everything that JSON cannot express: bytes that are not
+ * UTF-8, infinity, the first of two equal keys.  The second writing turns the
+ * \ufffd of the first into U+FFFD. */
 #include "fuzz.h"
 
 #include "base/arena.h"

@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(L != NULL);
 	if (luaL_loadbufferx(L, script, size, "=t", "t") == LUA_OK) {
 		CHECK(luaL_loadbufferx(L, out, n, "=t", "t") == LUA_OK);
-		/* One more, before the last "end". */
+		/* The translation adds one line, before the last "end". */
 		CHECK(count_lines(out, n) == count_lines(script, size) + 1);
 	}
 	lua_close(L);

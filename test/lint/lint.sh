@@ -73,7 +73,7 @@ own_header_comes_first() {
 		previous=$file own=${file#src/} own=${own%.c}.h
 		[ "$own" = "$header" ] || [ ! -e "src/$own" ] ||
 			[ "${file%.h}" != "$file" ] ||
-			echo "$file: its own header comes first"
+			echo "$file: its own header must come first"
 	done
 }
 
@@ -96,8 +96,8 @@ compile_all() {
 }
 
 # There is no mutable state, at file scope or in a function, except in
-# base/log.c and base/log_output.c.  Mutable is what the compiler puts into .data or .bss; it puts
-# constant tables into .data.rel.ro.
+# base/log.c and base/log_output.c.  The compiler puts mutable state into .data
+# or .bss and constant tables into .data.rel.ro.
 there_is_no_mutable_state() {
 	objects=$built
 	[ -n "$objects" ] || { objects=$temporary && compile_all; }

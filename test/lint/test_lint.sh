@@ -103,7 +103,7 @@ sed -i '3a #include "conf/right.h"' src/conf/left.h
 sed -i '3a #include "conf/left.h"' src/conf/right.h
 expect 'headers: .*loop'
 file src/conf/order.c
-broken src/conf/order.c ' its own header comes first' \
+broken src/conf/order.c ' its own header must come first' \
 	'#include "base/low.h"
 #include "conf/order.h"'
 broken src/conf/needs.h ' does not compile alone' '/* What. */

@@ -41,7 +41,7 @@ static struct record *make_record(struct arena *arena)
 	return r;
 }
 
-static void an_accessor_finds_what_its_text_names(void **state)
+static void an_accessor_finds_the_value_that_it_names(void **state)
 {
 	(void)state;
 	static const struct {
@@ -65,7 +65,7 @@ static void an_accessor_finds_what_its_text_names(void **state)
 		{"$l['app']", NULL},
 		{"$m[0]", NULL},
 		{"$m['none']", NULL},
-		/* Subkeys of a value without parts yield the value itself. */
+		/* A subkey of a scalar yields the scalar itself. */
 		{"$a['app']", "v1"},
 		{"$a[0]['app']", "v1"},
 		{"none", NULL},
@@ -103,8 +103,9 @@ static void a_key_with_a_dot_is_one_key(void **state)
 	arena_free(arena);
 }
 
-/* As in Fluent Bit, it is no error, and a warning tells what it means. */
-static void the_tag_is_looked_for_among_the_fields(void **state)
+/* As in Fluent Bit, this accessor is not an error.  A warning explains that it
+ * names the field TAG. */
+static void the_accessor_tag_finds_a_field_of_that_name(void **state)
 {
 	struct arena *arena = arena_new(1024);
 	struct record *r = record_new(arena, NULL, SPAN("tag"), 0);
@@ -240,9 +241,9 @@ int main(void)
 	if (!log_open(NULL, LOG_OFF, &e))
 		return 1;
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_accessor_finds_what_its_text_names),
+		cmocka_unit_test(an_accessor_finds_the_value_that_it_names),
 		cmocka_unit_test(a_key_with_a_dot_is_one_key),
-		cmocka_unit_test(the_tag_is_looked_for_among_the_fields),
+		cmocka_unit_test(the_accessor_tag_finds_a_field_of_that_name),
 		cmocka_unit_test(a_malformed_accessor_is_refused),
 		cmocka_unit_test(a_template_inserts_fields_tag_and_groups),
 		cmocka_unit_test(a_text_with_a_broken_variable_is_refused),

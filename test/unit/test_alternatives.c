@@ -68,7 +68,7 @@ static void an_expression_is_halved_at_its_middle_bar(void **state)
 	}
 }
 
-static void what_halves_would_change_is_not_halved(void **state)
+static void an_expression_whose_meaning_would_change_is_not_halved(void **state)
 {
 	(void)state;
 	static const char none[] = "has no alternatives outside of repeated "
@@ -169,8 +169,8 @@ static bool translated_matches(struct span regex, struct span text)
 	return rc >= 0;
 }
 
-/* Halve it as long as possible, at most 2^depth times.  Whether one part
- * matches. */
+/* Halve the regex as long as possible, at most 2^depth times.  Returns whether
+ * one of the parts matches. */
 static bool a_part_matches(struct span regex, struct span text, unsigned depth,
 			   unsigned *parts)
 {
@@ -218,7 +218,7 @@ static void an_expression_matches_if_one_of_its_parts_does(void **state)
 		buf_fini(&regex);
 		buf_fini(&text);
 	}
-	/* Otherwise the test would say nothing. */
+	/* If nearly all or no texts matched, the test would prove nothing. */
 	assert_in_range(matches, 1000, 3900);
 	assert_true(parts > 8000);
 }
@@ -246,9 +246,9 @@ static void check_pair(struct random *r, const char *small, const char *large)
 	pattern_free(split);
 }
 
-/* The same random expression once as it is and once with so many alternatives
- * more, which match nothing, that it must be split. */
-static void a_split_expression_matches_what_the_whole_one_does(void **state)
+/* Compare a random expression with the same expression plus alternatives that
+ * match nothing and make it so large that it must be split. */
+static void a_split_expression_matches_the_same_as_the_whole_one(void **state)
 {
 	(void)state;
 	struct random r = random_seed("alternatives", 12);
@@ -314,7 +314,7 @@ static void each_of_20_000_alternatives_matches(void **state)
 	}
 }
 
-/* 2^30 parts would be needed. */
+/* This expression would need 2^30 parts. */
 static void an_expression_that_needs_too_many_parts_is_refused(void **state)
 {
 	(void)state;
@@ -354,11 +354,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_expression_is_halved_at_its_middle_bar),
-		cmocka_unit_test(what_halves_would_change_is_not_halved),
+		cmocka_unit_test(
+			an_expression_whose_meaning_would_change_is_not_halved),
 		cmocka_unit_test(
 			an_expression_matches_if_one_of_its_parts_does),
 		cmocka_unit_test(
-			a_split_expression_matches_what_the_whole_one_does),
+			a_split_expression_matches_the_same_as_the_whole_one),
 		cmocka_unit_test(each_of_20_000_alternatives_matches),
 		cmocka_unit_test(
 			an_expression_that_needs_too_many_parts_is_refused),

@@ -226,7 +226,7 @@ static int close_log(void **state)
 	return unlink(log_path);
 }
 
-/* What was logged since the last call; the caller frees the buffer. */
+/* The log lines since the last call; the caller frees the buffer. */
 static struct buf logged(void)
 {
 	struct buf text = {0};
@@ -314,7 +314,8 @@ static void repeated_log_lines_are_held_back_and_counted(void **state)
 	assert_logged("level=warn mod=m n=1\n");
 	assert_in_range(rate.next_ns, before_ns + 10 * NS_PER_S,
 			clock_mono_ns() + 10 * NS_PER_S);
-	rate.next_ns += 3600 * NS_PER_S; /* however slow the machine is */
+	/* Now the next line is held back even on a very slow machine. */
+	rate.next_ns += 3600 * NS_PER_S;
 	log_rated(&rate, LOG_WARN, "m", "n=%d", 2);
 	log_rated(&rate, LOG_WARN, "m", "n=%d", 3);
 	log_rated(&rate, LOG_DEBUG, "m", "not on: not counted");

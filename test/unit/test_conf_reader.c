@@ -210,7 +210,7 @@ static void a_file_that_is_far_too_large_is_refused(void **state)
 			    "configuration file");
 }
 
-/* Reading it might never end. */
+/* Reading a device might never end. */
 static void a_device_is_refused(void **state)
 {
 	(void)state;

@@ -165,7 +165,7 @@ static void a_removed_output_stays_in_the_totals(void **unused)
 	assert_int_equal(new.view.totals.dropped[DROP_write_failed], 8 + 4 + 1);
 }
 
-static void a_block_that_is_none_or_truncated_is_survived(void **unused)
+static void a_foreign_or_truncated_block_is_survived(void **unused)
 {
 	(void)unused;
 	static char room[COUNTERS_BYTES];
@@ -244,7 +244,7 @@ int main(void)
 		cmocka_unit_test(a_counter_of_another_version_is_skipped),
 		cmocka_unit_test(a_missing_counter_is_zero_and_the_others_stay),
 		cmocka_unit_test(a_removed_output_stays_in_the_totals),
-		cmocka_unit_test(a_block_that_is_none_or_truncated_is_survived),
+		cmocka_unit_test(a_foreign_or_truncated_block_is_survived),
 		cmocka_unit_test(the_counters_of_the_previous_version_are_read),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

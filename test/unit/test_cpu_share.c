@@ -120,8 +120,8 @@ static void without_a_limit_the_pipeline_never_pauses(void **state)
 	assert_int_equal(cpu_share_pause_ns(&two, 1000, NS_PER_S), 0);
 }
 
-/* After an idle minute the share allows no more than without it: time that was
- * not used then is lost. */
+/* An idle minute does not raise the share: the pipeline cannot use the CPU time
+ * of that minute later. */
 static void unused_time_cannot_be_saved_up(void **state)
 {
 	(void)state;

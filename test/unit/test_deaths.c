@@ -62,7 +62,7 @@ static void after_ten_quick_deaths_there_is_no_next_worker(void **state)
 	assert_int_equal(deaths_wait_ms(&d, start_ns, false, true), -1);
 }
 
-/* The status of a child that ends like this. */
+/* The wait status of a child that sends itself this signal. */
 static int status_of(int number)
 {
 	int status;
@@ -83,7 +83,7 @@ static void only_sigkill_without_an_oom_kill_came_from_outside(void **state)
 	assert_false(deaths_came_from_outside(&d, status_of(SIGKILL)));
 	deaths_begin(&d);
 	if (d.oom_kills < 0)
-		skip(); /* this kernel does not count */
+		skip(); /* this kernel does not count OOM kills */
 	assert_false(deaths_came_from_outside(&d, status_of(SIGTERM)));
 	assert_false(deaths_came_from_outside(&d, status_of(SIGCONT)));
 	assert_true(deaths_came_from_outside(&d, status_of(SIGKILL)));

@@ -25,7 +25,8 @@ static void the_shares_fit_together(void **state)
 			}
 			assert_true(d.connections >= 1 && d.ending >= 1);
 			assert_true(d.http >= 1 && d.files >= 4);
-			/* Some are left for what is open for a moment. */
+			/* Some descriptors stay free for files that are open
+			 * only for a moment. */
 			assert_in_range(all_of(&d, 1) + ALWAYS_OPEN + inputs, 0,
 					limit - 5);
 		}
@@ -54,7 +55,7 @@ static void outputs_divide_their_share(void **state)
 	assert_int_equal(d.files, 1);
 }
 
-static void too_few_are_an_error_that_names_the_limit(void **state)
+static void too_few_descriptors_are_an_error_that_names_the_limit(void **state)
 {
 	struct descriptors d;
 	struct err e;
@@ -73,7 +74,8 @@ int main(void)
 		cmocka_unit_test(
 			with_many_descriptors_each_share_has_its_maximum),
 		cmocka_unit_test(outputs_divide_their_share),
-		cmocka_unit_test(too_few_are_an_error_that_names_the_limit),
+		cmocka_unit_test(
+			too_few_descriptors_are_an_error_that_names_the_limit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -60,7 +60,7 @@ static void dropping_buffered_lines_counts_them(void **state)
 
 /* --- one file that rejects writes, on a disk that takes them */
 
-static void a_device_that_is_full_concerns_its_own_lines_only(void **state)
+static void a_full_device_delays_only_its_own_lines(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -80,8 +80,9 @@ static void a_device_that_is_full_concerns_its_own_lines_only(void **state)
 	sink_dir_fini(&f);
 }
 
-/* As with the quota of a directory: the disk takes the writes of others. */
-static void a_file_that_is_full_alone_does_not_block_the_others(void **state)
+/* For example, a directory's quota is exhausted: only files in that directory
+ * reject writes. */
+static void a_file_over_its_quota_does_not_block_other_files(void **state)
 {
 	(void)state;
 	static const int errors[] = {ENOSPC, EDQUOT, EIO};
@@ -247,7 +248,7 @@ static void assert_written_again(struct sink_dir *f)
 	assert_int_equal(f->sink->stats.lines_written_total, 5);
 }
 
-static void lines_wait_if_a_directory_has_the_place_of_the_file(void **state)
+static void lines_wait_if_the_path_is_a_directory(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -260,7 +261,7 @@ static void lines_wait_if_a_directory_has_the_place_of_the_file(void **state)
 	sink_dir_fini(&f);
 }
 
-static void lines_wait_if_a_file_has_the_place_of_a_directory(void **state)
+static void lines_wait_if_a_directory_of_the_path_is_a_file(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -413,10 +414,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_full_disk_blocks_and_loses_nothing),
 		cmocka_unit_test(dropping_buffered_lines_counts_them),
+		cmocka_unit_test(a_full_device_delays_only_its_own_lines),
 		cmocka_unit_test(
-			a_device_that_is_full_concerns_its_own_lines_only),
-		cmocka_unit_test(
-			a_file_that_is_full_alone_does_not_block_the_others),
+			a_file_over_its_quota_does_not_block_other_files),
 		cmocka_unit_test(running_out_of_descriptors_blocks_the_sink),
 		cmocka_unit_test(a_torn_line_is_completed_and_never_doubled),
 		cmocka_unit_test(
@@ -425,10 +425,9 @@ int main(void)
 			a_torn_line_is_written_whole_if_its_file_is_gone),
 		cmocka_unit_test(
 			the_written_lines_of_a_torn_batch_count_as_written),
+		cmocka_unit_test(lines_wait_if_the_path_is_a_directory),
 		cmocka_unit_test(
-			lines_wait_if_a_directory_has_the_place_of_the_file),
-		cmocka_unit_test(
-			lines_wait_if_a_file_has_the_place_of_a_directory),
+			lines_wait_if_a_directory_of_the_path_is_a_file),
 		cmocka_unit_test(
 			without_mkdir_lines_wait_for_a_missing_directory),
 		cmocka_unit_test(lines_wait_if_symlinks_form_a_loop),

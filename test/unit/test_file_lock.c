@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* When the lock file disappears.  How writers use it: test_file_recovery.c. */
+/* These tests check when the lock file is removed; test_file_recovery.c tests
+ * how writers use it. */
 #include "unit.h"
 
 #include <errno.h>
@@ -39,7 +40,8 @@ static int tear_down(void **state)
 	return rc;
 }
 
-/* A lock file that was used, with no lock held. */
+/* Take a lock and release it.  The lock file exists then, and no lock is
+ * held. */
 static struct file_lock *used_lock(const struct place *p)
 {
 	struct file_lock *l = file_lock_new();
@@ -56,7 +58,7 @@ static void the_last_process_removes_the_lock_file(void **state)
 	assert_int_not_equal(access(p->hidden, F_OK), 0);
 }
 
-static void a_lock_file_with_a_lock_stays(void **state)
+static void a_lock_file_on_which_a_lock_is_held_stays(void **state)
 {
 	struct place *p = *state;
 	struct file_lock *l = used_lock(p);
@@ -88,7 +90,7 @@ static void a_directory_with_other_files_stays(void **state)
 	assert_int_equal(access(other, F_OK), 0);
 }
 
-static void after_the_removal_others_lock_a_new_file(void **state)
+static void after_the_removal_other_writers_lock_a_new_file(void **state)
 {
 	struct place *p = *state;
 	struct file_lock *first = used_lock(p), *second = used_lock(p);
@@ -111,10 +113,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(the_last_process_removes_the_lock_file),
-		T(a_lock_file_with_a_lock_stays),
+		T(a_lock_file_on_which_a_lock_is_held_stays),
 		T(a_lock_file_of_somebody_else_stays),
 		T(a_directory_with_other_files_stays),
-		T(after_the_removal_others_lock_a_new_file),
+		T(after_the_removal_other_writers_lock_a_new_file),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

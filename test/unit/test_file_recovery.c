@@ -515,7 +515,7 @@ static void a_removed_lock_file_is_created_again(void **state)
 	sink_dir_fini(&f);
 }
 
-/* A file has the place of the directory with the lock file. */
+/* The lock file cannot be created: the path of its directory is a file. */
 static void without_a_lock_file_lines_are_written(void **state)
 {
 	(void)state;
@@ -528,7 +528,7 @@ static void without_a_lock_file_lines_are_written(void **state)
 	sink_dir_fini(&f);
 }
 
-static void the_lock_file_is_no_link_of_somebody_else(void **state)
+static void a_symlink_as_lock_file_is_not_followed(void **state)
 {
 	(void)state;
 	struct sink_dir f;
@@ -568,8 +568,8 @@ static void a_file_that_is_write_only_is_appended_to(void **state)
 
 enum { SHARED_LINES = 10000, BATCH_LINES = 25 };
 
-/* What a writer's next process finds: its part of the journal, and the
- * clock. */
+/* The state that a writer's next process finds: its part of the journal, and
+ * the clock. */
 struct shared {
 	struct crash_notes notes;
 	struct sink_stats counters;
@@ -600,8 +600,9 @@ static void maybe_die(struct writer *w)
 		kill(getpid(), SIGKILL);
 }
 
-/* The clock advances only when the other writer does, so that the machine's
- * speed does not decide whether its torn tail is repaired or closed. */
+/* The clock advances only when the other writer has flushed, so that the
+ * machine's speed does not decide whether that writer completes its torn tail
+ * or this one closes it. */
 static int64_t tick(struct writer *w)
 {
 	unsigned long flushes = atomic_load(&w->other->flushes);
@@ -849,7 +850,7 @@ int main(void)
 		cmocka_unit_test(only_the_owner_can_open_the_lock_file),
 		cmocka_unit_test(a_removed_lock_file_is_created_again),
 		cmocka_unit_test(without_a_lock_file_lines_are_written),
-		cmocka_unit_test(the_lock_file_is_no_link_of_somebody_else),
+		cmocka_unit_test(a_symlink_as_lock_file_is_not_followed),
 		cmocka_unit_test(a_file_that_is_write_only_is_appended_to),
 		cmocka_unit_test(
 			two_processes_append_while_one_is_killed_repeatedly),

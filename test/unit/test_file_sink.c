@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* To which files lines go if everything works; test_file_faults.c tests
- * failures. */
+/* These tests check which file each line goes to while nothing fails;
+ * test_file_faults.c tests failures. */
 #include "sink_dir.h"
 
 #include <limits.h>

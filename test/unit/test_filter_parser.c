@@ -193,7 +193,7 @@ static void of_two_equal_keys_the_parsed_one_is_first(void **state)
 	fini(&f);
 }
 
-static void parsed_keys_end_the_knowledge_that_keys_are_unique(void **state)
+static void after_parsing_keys_are_no_longer_known_to_be_unique(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -398,7 +398,7 @@ static void more_fields_than_a_record_starts_with_are_kept(void **state)
 	fini(&f);
 }
 
-/* --- what is logged */
+/* --- the log */
 
 static size_t read_log(const char *path, char *room, size_t size)
 {
@@ -505,7 +505,7 @@ int main(void)
 			parsed_keys_come_first_then_the_reserved_fields),
 		cmocka_unit_test(of_two_equal_keys_the_parsed_one_is_first),
 		cmocka_unit_test(
-			parsed_keys_end_the_knowledge_that_keys_are_unique),
+			after_parsing_keys_are_no_longer_known_to_be_unique),
 		cmocka_unit_test(
 			both_of_two_equal_keys_are_parsed_and_the_last_wins),
 		cmocka_unit_test(a_nested_key_is_found),

@@ -140,7 +140,8 @@ static void a_value_of_any_length_is_copied_or_escaped(void **state)
 	bytes[3] = bytes[20] = '\xff';
 	bytes[5] = bytes[40] = '\x80';
 	for (size_t len = 0; len <= sizeof bytes; len++) {
-		char *value = malloc(len + 1); /* nothing readable follows it */
+		char *value =
+			malloc(len + 1); /* realloc() below makes it exact */
 		memcpy(value, bytes, len);
 		value = realloc(value, len ? len : 1);
 		struct buf out = {0}, wanted = {0};
@@ -272,7 +273,8 @@ static const struct format_case {
 	 "{\"a\":\"x\\ufffd\"}\n"},
 	{"    Format plain\n    UTF8 keep\n", "{\"a\":\"x\xff\"}",
 	 "{\"a\":\"x\\ufffd\"}\n"},
-	/* A backslash of the sender is no escape of sluiced. */
+	/* A backslash from the sender is doubled, so that no reader takes it
+	 * for an escape of sluiced. */
 	{"    Format template\n    Template {a} {b}\n    Escape reversible\n",
 	 "{\"a\":\"x\\ny\",\"b\":\"x\\\\ny and more than 16\"}",
 	 "x\\ny x\\\\ny and more than 16\n"},
@@ -350,8 +352,8 @@ static void the_default_template_is_time_and_message(void **state)
 	close_all(&f);
 }
 
-/* Which nanoseconds {time} had before the conversion to a double must not
- * matter. */
+/* {time} prints six digits of the time as a double, whatever its nanoseconds
+ * are. */
 static void the_time_has_the_digits_of_a_double(void **state)
 {
 	(void)state;

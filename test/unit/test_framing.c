@@ -104,8 +104,7 @@ static void counted_octets_are_one_message_however_they_are_split(void **state)
 		{SPAN("1 a"), "a|"},
 		{SPAN("1 a2 bc"), "a|bc|"},
 		{SPAN("1 a\n2 bc\n\n1 d"), "a|bc|d|"},
-		{SPAN("3 a\nb2 c\0"),
-		 "a\nb|c"}, /* the NUL ends it for strcmp */
+		{SPAN("3 a\nb2 c\0"), "a\nb|c"}, /* strcmp stops at the NUL */
 		{SPAN("0 1 a0 0 1 b"), "a|b|"},
 		{SPAN("008 12345678"), "12345678|"},
 		{SPAN("9 1234567891 x"), "12345678~x|"},

@@ -90,7 +90,7 @@ static void given_connections_are_taken_in_order(void **state)
 	free(text);
 }
 
-/* All of them fit even if nobody takes any. */
+/* CONNECTIONS_MAX connections fit even if nobody takes any. */
 static void all_connections_fit_into_the_hand_over(void **state)
 {
 	struct fixture *f = *state;
@@ -128,7 +128,7 @@ static void a_connection_that_does_not_fit_is_refused(void **state)
 	assert_int_equal(taken, given);
 }
 
-/* Nobody holds the connection any more, so its sender sees it closed. */
+/* No process has the connection open then, so its sender sees it closed. */
 static void connections_nobody_takes_are_closed_with_the_pair(void **state)
 {
 	struct fixture *f = *state;

@@ -3,8 +3,8 @@
 
 #include "base/hash.h"
 
-/* Vectors of the authors of FNV (www.isthe.com/chongo/src/fnv/test_fnv.c). */
-static void the_known_vectors_are_met(void **state)
+/* From the authors of FNV (www.isthe.com/chongo/src/fnv/test_fnv.c). */
+static void published_test_vectors_have_their_hashes(void **state)
 {
 	(void)state;
 	static const struct {
@@ -36,7 +36,7 @@ static void a_hash_is_continued_over_several_texts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_known_vectors_are_met),
+		cmocka_unit_test(published_test_vectors_have_their_hashes),
 		cmocka_unit_test(a_hash_is_continued_over_several_texts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

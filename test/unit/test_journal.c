@@ -419,8 +419,8 @@ static void a_ring_smaller_than_a_message_is_an_error(void **state)
 	journal_close(NULL);
 }
 
-/* Append batches, take and commit in random order; compare with what must come
- * out. */
+/* Append batches, take and commit in random order; compare the taken messages
+ * with the appended ones. */
 static void any_order_of_calls_keeps_every_message(void **state)
 {
 	(void)state;
@@ -431,7 +431,7 @@ static void any_order_of_calls_keeps_every_message(void **state)
 	char room[LENGTH_MAX];
 	for (unsigned step = 0; step < 100000; step++) {
 		unsigned what = random_below(&random, 8);
-		if (what < 3) { /* all have one length */
+		if (what < 3) { /* a batch of equally long messages */
 			size_t length = random_below(&random, LENGTH_MAX + 1);
 			unsigned n = what + 1;
 			for (unsigned i = 0; i < n; i++)
@@ -479,7 +479,7 @@ static struct span numbered(unsigned number, char *room)
 }
 
 /* A refused message is lost, but its number is used.  So the consumer sees
- * gaps, but every appended message is there, in order. */
+ * gaps, but it takes every appended message, in order. */
 static void *produce(void *journal)
 {
 	struct journal *j = journal;

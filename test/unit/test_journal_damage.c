@@ -203,7 +203,8 @@ static void flip(struct journal_dir *d, char *map, size_t from, size_t bytes,
 		char was = *byte;
 		*byte = (char)((unsigned char)was ^ masks[i % 3]);
 		if (inspect(d->path) && is_caught)
-			fail_msg("byte %zu is not missed", from + i / 3);
+			fail_msg("changing byte %zu is not noticed",
+				 from + i / 3);
 		*byte = was;
 	}
 }

@@ -97,8 +97,8 @@ static void counters_alone_are_committed_too(void **state)
 		j = journal_dir_open_good(d);
 		assert_int_equal(committed_counter(j), i);
 	}
-	/* The same if the producer has started over and the tail is behind
-	 * it. */
+	/* The same if the producer has started over at the beginning of the
+	 * ring and nothing has been taken since. */
 	append_texts(j, 3, 1);
 	assert_texts(j, 3, 1);
 	commit_counter(j, 7);
@@ -392,7 +392,7 @@ static void the_next_owner_waits_for_the_previous_one(void **state)
 	assert_int_equal(byte, 1);
 	assert_in_use(&opts);
 	kill(child, SIGKILL);
-	opts.wait_ms = 240 * 1000; /* only a hang takes as long */
+	opts.wait_ms = 240 * 1000; /* only a hang takes this long */
 	journal_close(must_open_journal(&opts, &found));
 	waitpid(child, NULL, 0);
 	close(ready[0]);

@@ -21,7 +21,7 @@ static struct journal_input input_of(const char *name)
 	return in;
 }
 
-/* With one input for each letter. */
+/* Open the journal with one input for each letter. */
 static struct journal *open_with(const struct journal_dir *d,
 				 const char *letters,
 				 struct journal_found *found)
@@ -133,7 +133,7 @@ static void received_datagrams_keep_their_input(void **state)
 	journal_close(j);
 }
 
-static void a_file_of_another_size_takes_the_inputs_along(void **state)
+static void changing_the_size_keeps_the_inputs(void **state)
 {
 	const struct journal_dir *d = *state;
 	struct journal *j = open_for(d, "ab");
@@ -259,7 +259,7 @@ int main(void)
 		TEST(messages_keep_their_inputs_when_these_get_other_numbers),
 		TEST(a_removed_input_is_described_until_its_messages_are_done),
 		TEST(received_datagrams_keep_their_input),
-		TEST(a_file_of_another_size_takes_the_inputs_along),
+		TEST(changing_the_size_keeps_the_inputs),
 		TEST(a_description_that_changes_is_used_for_new_messages),
 		TEST(a_table_without_a_free_row_sets_the_file_aside),
 		TEST(a_file_of_version_1_is_read_with_its_numbers),

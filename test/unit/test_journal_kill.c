@@ -18,7 +18,7 @@
 #include "base/mem.h"
 #include "journal/journal_format.h"
 
-/* What the child has completed. */
+/* The steps that the child has completed. */
 struct progress {
 	bool is_traced;
 	unsigned received;

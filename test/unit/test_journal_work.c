@@ -11,7 +11,7 @@ enum { MANY = JOURNAL_SUSPECTS_MAX + 2 };
 static void die_at(const struct journal_dir *d, uint64_t seq, bool from_outside)
 {
 	struct journal_opts opts = journal_dir_opts(d);
-	opts.died_of_other = from_outside; /* said of the death before it */
+	opts.died_of_other = from_outside; /* about the previous death */
 	struct journal_found found;
 	struct journal *j = must_open_journal(&opts, &found);
 	struct journal_entry entry = {0};
@@ -58,7 +58,7 @@ static void the_message_that_a_process_died_of_is_known(void **state)
 	journal_close(j);
 }
 
-static void a_process_that_rests_dies_of_no_message(void **state)
+static void an_idle_process_dies_of_no_message(void **state)
 {
 	struct journal_dir *d = *state;
 	fill(d, 2);
@@ -97,8 +97,8 @@ static void a_kill_from_outside_counts_half(void **state)
 	journal_close(j);
 }
 
-/* In a batch that is repeated, several messages may kill. */
-static void several_messages_are_known(void **state)
+/* While a batch is repeated, several of its messages may kill a worker. */
+static void several_messages_that_killed_are_known(void **state)
 {
 	struct journal_dir *d = *state;
 	fill(d, MANY);
@@ -108,7 +108,7 @@ static void several_messages_are_known(void **state)
 	for (unsigned i = 0; i < JOURNAL_SUSPECTS_MAX; i++)
 		assert_int_equal(half_deaths_at(j, i), 2);
 	journal_close(j);
-	/* One more takes the place of the earliest. */
+	/* One more message replaces the earliest. */
 	die_at(d, MANY - 1, false);
 	j = journal_dir_open_good(d);
 	assert_int_equal(half_deaths_at(j, 0), 0);
@@ -161,9 +161,9 @@ int main(void)
 	cmocka_unit_test_setup_teardown(t, journal_dir_set_up, \
 					journal_dir_tear_down)
 		IN_DIR(the_message_that_a_process_died_of_is_known),
-		IN_DIR(a_process_that_rests_dies_of_no_message),
+		IN_DIR(an_idle_process_dies_of_no_message),
 		IN_DIR(a_kill_from_outside_counts_half),
-		IN_DIR(several_messages_are_known),
+		IN_DIR(several_messages_that_killed_are_known),
 		IN_DIR(deaths_survive_a_move_to_a_file_of_another_size),
 		IN_DIR(words_of_finished_messages_are_ignored),
 	};

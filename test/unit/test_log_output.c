@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Logging never waits: for a pipe or a socket that nobody reads, nor for a file
- * that cannot be written.  Lines that were dropped are counted, and the next
- * line is preceded by their number.  Each test logs in a child of its own,
- * whose standard error it can replace. */
+/* Logging never waits, neither for a pipe or a socket that nobody reads nor for
+ * a file that cannot be written.  Dropped lines are counted and their number
+ * is logged before the next line.  Each test logs in its own child, whose
+ * standard error it can replace. */
 #include "unit.h"
 
 #include <fcntl.h>
@@ -86,7 +86,7 @@ static void assert_log_of(const int fds[2], void (*child)(int, int))
 	assert_null(strstr(text, "lost="));
 }
 
-static void a_full_pipe_holds_nobody_and_the_loss_is_reported(void **state)
+static void a_full_pipe_delays_nobody_and_the_loss_is_reported(void **state)
 {
 	(void)state;
 	int fds[2];
@@ -94,7 +94,7 @@ static void a_full_pipe_holds_nobody_and_the_loss_is_reported(void **state)
 	assert_log_of(fds, log_into);
 }
 
-static void a_full_socket_holds_nobody_and_the_loss_is_reported(void **state)
+static void a_full_socket_delays_nobody_and_the_loss_is_reported(void **state)
 {
 	(void)state;
 	int fds[2];
@@ -161,9 +161,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
-			a_full_pipe_holds_nobody_and_the_loss_is_reported),
+			a_full_pipe_delays_nobody_and_the_loss_is_reported),
 		cmocka_unit_test(
-			a_full_socket_holds_nobody_and_the_loss_is_reported),
+			a_full_socket_delays_nobody_and_the_loss_is_reported),
 		cmocka_unit_test(
 			a_file_that_cannot_be_written_tears_one_line_and_is_reported),
 	};

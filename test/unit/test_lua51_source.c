@@ -97,7 +97,8 @@ static void a_large_hexadecimal_numeral_is_no_negative_number(void **state)
 	check("x = 0x7fffffffffffffff", "x = 0x7fffffffffffffff");
 }
 
-/* Names are for messages only; there is room for some. */
+/* Operands have names only for error messages, and only the first operands of a
+ * long concatenation get one. */
 static void names_of_operands_are_bounded(void **state)
 {
 	(void)state;

@@ -7,7 +7,8 @@
 
 #include "base/buf.h"
 
-/* A request of a client, for the pattern of a hook. */
+/* A record whose message is a request with `count` slashes, as any client can
+ * send it. */
 static void put_slashes(struct buf *json, int count)
 {
 	buf_put_text(json, "{\"go\":1,\"message\":\"GET ");
@@ -101,8 +102,8 @@ static void a_script_cannot_set_a_finaliser(void **state)
 	hook_unit_check(*state, cases, COUNT(cases), NULL);
 }
 
-/* One table with many keys, which the result contains many times, takes long to
- * read although it is short. */
+/* The result is a list that contains the same table many times.  The table has
+ * many keys, so reading the whole list would take very long. */
 static void reading_a_result_is_bounded(void **state)
 {
 	static const struct hook_case cases[] = {

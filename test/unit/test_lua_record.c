@@ -140,7 +140,7 @@ static void assigned_values_are_found_wherever_they_are_stored(void **state)
 		 "{\"a\":1}",
 		 T_TEXT "{\"a\":\"number 9999\",\"b\":true,"
 			"\"n\":\"number 9999\"}"},
-		/* seen by a loop over the record, which may also add some */
+		/* a loop over the record sees them, and may assign more */
 		{"record.n = 'n' record.gone = 1 record.gone = nil "
 		 "local s = '' for k, v in pairs(record) do s = s .. k .. v end "
 		 "record.n = s record.o = next(record) return 1, ts, record",
@@ -331,7 +331,8 @@ static void a_map_keeps_the_order_of_its_fields(void **state)
 	hook_unit_check(*state, cases, COUNT(cases), NULL);
 }
 
-/* A table of an earlier call has no order any more, and none of another one. */
+/* Only the tables of the current call have the order of the record's fields.  A
+ * table that the hook kept from an earlier call is sorted by its keys. */
 static void a_map_of_an_earlier_call_is_sorted(void **state)
 {
 	struct hook_unit *f = *state;

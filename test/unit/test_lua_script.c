@@ -191,7 +191,7 @@ static void scripts_of_lua_5_1_find_their_functions(void **state)
 	hook_unit_check(*state, cases, COUNT(cases), NULL);
 }
 
-static void a_script_requires_what_lies_beside_it(void **state)
+static void a_script_can_require_a_module_beside_it(void **state)
 {
 	struct hook_unit *f = *state;
 	char path[128];
@@ -203,7 +203,7 @@ static void a_script_requires_what_lies_beside_it(void **state)
 	assert_string_equal(hook_unit_give(f, "{}"), T_TEXT "{\"x\":5}");
 }
 
-/* Values that only Lua 5.4 has must not count as results of the hook. */
+/* Each of these scripts fails, and its record stays unchanged. */
 static void a_hook_cannot_disable_its_limits(void **state)
 {
 	static const struct hook_case cases[] = {
@@ -304,7 +304,7 @@ static void there_is_one_kind_of_number(void **state)
 	check_texts(*state, texts, COUNT(texts));
 }
 
-/* Of values that cannot be appended, the message has the name. */
+/* The error message names the value that cannot be concatenated. */
 static void an_operand_of_the_wrong_type_is_named(void **state)
 {
 	static const char *const pairs[][2] = {
@@ -334,7 +334,7 @@ static void an_operand_of_the_wrong_type_is_named(void **state)
 	}
 }
 
-static void patterns_find_what_lua_5_1_finds(void **state)
+static void patterns_match_as_in_lua_5_1(void **state)
 {
 	static const char *const texts[][2] = {
 		{"('abc'):gsub('%w*', 'x')", "xx"},
@@ -380,11 +380,11 @@ int main(void)
 		TEST(an_endless_hook_is_stopped),
 		TEST(a_greedy_hook_is_refused_memory),
 		TEST(scripts_of_lua_5_1_find_their_functions),
-		TEST(a_script_requires_what_lies_beside_it),
+		TEST(a_script_can_require_a_module_beside_it),
 		TEST(a_hook_cannot_disable_its_limits),
 		TEST(there_is_one_kind_of_number),
 		TEST(an_operand_of_the_wrong_type_is_named),
-		TEST(patterns_find_what_lua_5_1_finds),
+		TEST(patterns_match_as_in_lua_5_1),
 		TEST(functions_have_environments),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,8 +9,8 @@
 #include "setup/match_check.h"
 
 /* Configure an input with that Tag line, a rewrite_tag with that rule (or
- * NULL), and an output with that Match line.  A second input prevents the rule
- * for a single input and output. */
+ * NULL), and an output with that Match line.  With only one input and one
+ * output, no Match is needed; therefore there is a second input. */
 static size_t warnings(void **state, const char *tag, const char *rule,
 		       const char *match)
 {

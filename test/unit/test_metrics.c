@@ -51,22 +51,22 @@ static struct metrics metrics_of(struct pipeline_view *view)
 				.input_count = 1};
 }
 
-static void the_metrics_satisfy_the_conservation_law(void **state)
+static void the_metrics_satisfy_the_accounting_equation(void **state)
 {
 	(void)state;
 	struct pipeline_view view;
 	struct metrics m = metrics_of(&view);
-	struct metrics_balance law = metrics_balance(&m);
+	struct metrics_balance sums = metrics_balance(&m);
 	uint64_t dropped = 0;
 	for (size_t r = 0; r < DROP_REASON_COUNT; r++)
-		dropped += law.dropped[r];
-	assert_int_equal(law.received, 23);
-	assert_int_equal(law.written, 9);
-	assert_int_equal(law.dropped[DROP_journal_full], 3);
-	assert_int_equal(law.dropped[DROP_filtered], 3);
-	assert_int_equal(law.dropped[DROP_write_failed], 1);
-	assert_int_equal(law.queued, 7);
-	assert_int_equal(law.received, law.written + dropped + law.queued);
+		dropped += sums.dropped[r];
+	assert_int_equal(sums.received, 23);
+	assert_int_equal(sums.written, 9);
+	assert_int_equal(sums.dropped[DROP_journal_full], 3);
+	assert_int_equal(sums.dropped[DROP_filtered], 3);
+	assert_int_equal(sums.dropped[DROP_write_failed], 1);
+	assert_int_equal(sums.queued, 7);
+	assert_int_equal(sums.received, sums.written + dropped + sums.queued);
 }
 
 static void assert_has(struct buf *b, const char *part)
@@ -134,7 +134,7 @@ static void a_name_is_escaped_in_both_kinds_of_metrics(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_metrics_satisfy_the_conservation_law),
+		cmocka_unit_test(the_metrics_satisfy_the_accounting_equation),
 		cmocka_unit_test(every_drop_reason_has_help_text),
 		cmocka_unit_test(a_name_is_escaped_in_both_kinds_of_metrics),
 	};

@@ -44,7 +44,7 @@ static void every_rule_changes_the_record_as_documented(void **state)
 		{" Move_to_end b\n", "{\"a\":1,\"b1\":2,\"c\":3,\"b2\":4}",
 		 "{\"a\":1,\"c\":3,\"b1\":2,\"b2\":4}"},
 		{" Move_to_end b\n", "{\"a\":1,\"c\":3}", "{\"a\":1,\"c\":3}"},
-		/* Each rule sees what the previous one left. */
+		/* Each rule works on the result of the previous one. */
 		{" Rename a b\n Set a n\n Remove b\n Copy a c\n", "{\"a\":1}",
 		 "{\"a\":\"n\",\"c\":\"n\"}"},
 		{" Set \"a b\" 'c \"d\"'\n", "{}", "{\"a b\":\"c \\\"d\\\"\"}"},

@@ -67,7 +67,7 @@ static void collecting_is_the_default(void **state)
 	options_fini(&l.options);
 }
 
-static void the_own_options_are_read(void **state)
+static void the_options_of_sluiced_are_read(void **state)
 {
 	(void)state;
 	struct command_line l;
@@ -145,7 +145,7 @@ static void help_and_version_need_nothing_else(void **state)
 	options_fini(&l.options);
 }
 
-static void a_mistake_is_named_and_what_would_be_right(void **state)
+static void a_mistake_is_reported_with_the_correct_form(void **state)
 {
 	(void)state;
 	static const struct {
@@ -263,12 +263,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(collecting_is_the_default),
-		cmocka_unit_test(the_own_options_are_read),
+		cmocka_unit_test(the_options_of_sluiced_are_read),
 		cmocka_unit_test(options_of_fluent_bit_set_keys_of_service),
 		cmocka_unit_test(the_last_value_of_an_option_wins),
 		cmocka_unit_test(a_command_gets_its_operand_and_its_options),
 		cmocka_unit_test(help_and_version_need_nothing_else),
-		cmocka_unit_test(a_mistake_is_named_and_what_would_be_right),
+		cmocka_unit_test(a_mistake_is_reported_with_the_correct_form),
 		cmocka_unit_test(a_rate_is_a_positive_number),
 		cmocka_unit_test(
 			every_row_has_help_or_a_refusal_or_is_another_name),

@@ -47,7 +47,7 @@ static void each_file_output_has_its_root(void **state)
 	}
 }
 
-static void other_outputs_have_none(void **state)
+static void other_outputs_have_no_root(void **state)
 {
 	struct conf *c =
 		conf_from_text("[OUTPUT]\n    Name null\n    Path /log\n"
@@ -63,7 +63,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_file_output_has_its_root),
-		cmocka_unit_test(other_outputs_have_none),
+		cmocka_unit_test(other_outputs_have_no_root),
 	};
 	return cmocka_run_group_tests(tests, conf_dir_set_up,
 				      conf_dir_tear_down);

@@ -13,9 +13,9 @@ static uint64_t wait_us_after(struct pace *p, int64_t now_ns, uint64_t received,
 	return pace_wait_us(p, now_ns);
 }
 
-/* Simulate one second at the rate per_s.  The receiver looks whenever the
- * pace says so or, without a wait, for each datagram.  The answer is the
- * last wait. */
+/* Simulate one second at the rate per_s.  After each wait that
+ * the pace asks for, the receiver receives; if the wait is 0, it receives each
+ * datagram at once.  Returns the last wait in microseconds. */
 static uint64_t run_with(struct pace *p, int64_t *now_ns, uint64_t per_s,
 			 uint64_t bytes)
 {

@@ -563,8 +563,9 @@ static void fields_are_spans_into_the_text(void **state)
 	parser_set_free(set);
 }
 
-/* The text that did not fit is reported; a text without a match has none. */
-static void a_time_that_does_not_fit_is_given_back(void **state)
+/* A parser that matches returns the time text that it could not read.  If the
+ * parser does not match, it returns none. */
+static void an_unreadable_time_is_returned_to_the_caller(void **state)
 {
 	static const struct parser_opts opts = {
 		.name = "kept",
@@ -684,7 +685,7 @@ int main(void)
 		TEST(fields_follow_the_order_of_their_groups),
 		TEST(two_groups_of_the_same_name_are_two_fields),
 		TEST(fields_are_spans_into_the_text),
-		TEST(a_time_that_does_not_fit_is_given_back),
+		TEST(an_unreadable_time_is_returned_to_the_caller),
 		TEST(raw_bytes_of_json_are_kept),
 		TEST(a_match_that_takes_too_long_is_stopped),
 		TEST(a_parser_that_cannot_work_is_refused),

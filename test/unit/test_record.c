@@ -90,9 +90,9 @@ static void a_copy_has_fields_of_its_own(void **state)
 	assert_int_equal(copy->count, 101);
 }
 
-/* A key that is added later is still found: the first of it by a template, the
- * last by the other users. */
-static void adding_a_field_ends_the_knowledge_that_keys_are_unique(void **state)
+/* If an existing key is added again, record_first_at() finds its first field
+ * and record_last() its last. */
+static void after_adding_a_field_keys_are_not_known_to_be_unique(void **state)
 {
 	const char *const keys[] = {"a", "b", "a", NULL};
 	struct record *r = record_of(*state, keys);
@@ -225,7 +225,7 @@ int main(void)
 		cmocka_unit_test(a_field_is_found_where_it_was_or_elsewhere),
 		cmocka_unit_test(keep_last_is_correct_for_any_keys),
 		cmocka_unit_test(
-			adding_a_field_ends_the_knowledge_that_keys_are_unique),
+			after_adding_a_field_keys_are_not_known_to_be_unique),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Both sources count the senders that are connected to a Unix datagram socket,
- * and nothing else. */
+/* Both netlink and /proc/net/unix count the senders that are connected to a
+ * Unix datagram socket, and nothing else. */
 #include "unit.h"
 
 #include <stdio.h>
@@ -53,7 +53,7 @@ static int tear_down(void **state)
 static void assert_senders(const struct fixture *f, int count)
 {
 	struct senders_of_socket s = senders_of_socket(f->inode);
-	/* A kernel may lack netlink's part. */
+	/* -1: this kernel has no unix_diag, which netlink needs. */
 	assert_true(s.by_netlink == count || s.by_netlink == -1);
 	assert_int_equal(s.by_proc, count);
 }
@@ -112,7 +112,7 @@ static void all_answers_of_the_kernel_are_read(void **state)
 		close(fds[i]);
 }
 
-static void nobody_can_tell_about_a_socket_that_does_not_exist(void **state)
+static void a_socket_that_does_not_exist_has_no_count_of_senders(void **state)
 {
 	(void)state;
 	assert_int_equal(senders_of_socket(0).by_proc, -1);
@@ -129,7 +129,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			all_answers_of_the_kernel_are_read, set_up, tear_down),
 		cmocka_unit_test(
-			nobody_can_tell_about_a_socket_that_does_not_exist),
+			a_socket_that_does_not_exist_has_no_count_of_senders),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -60,8 +60,8 @@ static void add_process(struct fixture *f, size_t member)
 	shares_add(&f->all, &f->members[member], ends[0], (int64_t)member);
 }
 
-/* A connection that has already ended: its peer is unknown, so it is not of
- * this machine. */
+/* A connection that has already ended: its peer is unknown, so it counts as a
+ * connection from another machine. */
 static void add_unknown(struct fixture *f, size_t member)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -89,13 +89,13 @@ static void assert_picked(struct fixture *f, size_t member)
 	assert_ptr_equal(shares_pick(&f->all), &f->members[member]);
 }
 
-static void nobody_makes_way_where_nobody_is(void **state)
+static void without_connections_none_is_picked(void **state)
 {
 	struct fixture *f = *state;
 	assert_null(shares_pick(&f->all));
 }
 
-static void the_longest_silent_of_the_host_with_most_makes_way(void **state)
+static void the_longest_idle_of_the_host_with_most_is_picked(void **state)
 {
 	struct fixture *f = *state;
 	add_address(f, 0, "127.0.0.2");
@@ -112,7 +112,7 @@ static void the_longest_silent_of_the_host_with_most_makes_way(void **state)
 	assert_int_equal(f->all.count, 2);
 }
 
-static void of_equals_this_machine_makes_way_last(void **state)
+static void of_hosts_with_equally_many_this_one_is_picked_last(void **state)
 {
 	struct fixture *f = *state;
 	add_address(f, 0, "127.0.0.2");
@@ -120,10 +120,10 @@ static void of_equals_this_machine_makes_way_last(void **state)
 	add_unknown(f, 2);
 	assert_picked(f, 2);
 	add_process(f, 3);
-	assert_picked(f, 1); /* it has more than the others */
+	assert_picked(f, 1); /* this process has more than the others */
 }
 
-static void a_process_is_a_host_of_its_own(void **state)
+static void each_local_process_counts_as_a_host(void **state)
 {
 	struct fixture *f = *state;
 	add_process(f, 0);
@@ -139,10 +139,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-		TEST(nobody_makes_way_where_nobody_is),
-		TEST(the_longest_silent_of_the_host_with_most_makes_way),
-		TEST(of_equals_this_machine_makes_way_last),
-		TEST(a_process_is_a_host_of_its_own),
+		TEST(without_connections_none_is_picked),
+		TEST(the_longest_idle_of_the_host_with_most_is_picked),
+		TEST(of_hosts_with_equally_many_this_one_is_picked_last),
+		TEST(each_local_process_counts_as_a_host),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

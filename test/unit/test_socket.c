@@ -464,8 +464,8 @@ static void receive_errors_are_counted(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-/* The kernel itself is asked: a pair of sockets has no queue length, only send
- * buffers.  Another kernel may account a little differently. */
+/* Fill a socket pair, which is limited by its send buffer and not by a queue
+ * length.  Another kernel may account for memory a little differently. */
 static void a_send_buffer_holds_as_many_lines_as_calculated(void **state)
 {
 	(void)state;

@@ -228,9 +228,9 @@ static void lines_of_a_removed_spill_are_counted_as_dropped(void **state)
 	spill_dir_fini(&s);
 }
 
-/* The size limit applies to the spill, too.  So the lines reach the spill only
- * in the second flush, which comes before the file is retried, or a later flush
- * writes them. */
+/* The size limit of the first flush applies to the spill, too.  So the spill
+ * takes the lines in the second flush if this comes before the retry of the
+ * file.  Otherwise the second flush writes them to the file. */
 static void a_torn_line_is_completed_from_the_spill(void **state)
 {
 	(void)state;
@@ -534,7 +534,7 @@ static void lines_spilled_after_the_drained_ones_are_kept(void **state)
 	spill_dir_fini(&s);
 }
 
-/* The first `cut` bytes of the lines are in the file, and that is committed. */
+/* Write the first `cut` bytes of the spilled lines to the file and commit. */
 static void drain_torn(struct spill_dir *s, rlim_t cut)
 {
 	spill_three_for_a_long_file(s);

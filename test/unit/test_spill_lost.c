@@ -197,7 +197,8 @@ static void a_spill_that_cannot_save_its_position_stays(void **state)
 	spill_dir_fini(&s);
 }
 
-/* The spill stays as it is with a position that can never be saved. */
+/* Under this size limit the position can never be saved, so the spill stays
+ * until the limit is lifted. */
 static void a_spill_that_can_never_save_is_drained_in_the_end(void **state)
 {
 	(void)state;
@@ -238,7 +239,7 @@ static void run_line_2(void *data)
 }
 
 /* The process can read the directory at once, but the spill only after its
- * first commit.  It gets the batch that was spilled there again. */
+ * first commit.  The process repeats the batch whose lines that spill holds. */
 static void a_repeated_batch_is_cut_from_a_spill_loaded_late(void **state)
 {
 	(void)state;
@@ -281,7 +282,7 @@ static void a_damaged_spill_is_renamed_to_a_free_name(void **state)
 	spill_dir_fini(&s);
 }
 
-/* There is no free name for it, and it must not be lost. */
+/* No name is free, and the damaged spill must not be lost. */
 static void a_damaged_spill_that_cannot_be_renamed_stays(void **state)
 {
 	(void)state;

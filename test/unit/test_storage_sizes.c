@@ -61,7 +61,7 @@ static void under_a_limit_the_defaults_fill_at_most_half_of_it(void **state)
 		     53687088, 13421776);
 	assert_sizes(chosen(STORAGE_UNSET, STORAGE_UNSET, 128 * MIB, 2),
 		     53687088, 6710888);
-	/* Nothing can be spilled, so the journal has all of it. */
+	/* Without an output that spills, the journal needs no reduction. */
 	assert_int_equal(chosen(STORAGE_UNSET, STORAGE_UNSET, 128 * MIB, 0)
 				 .journal_bytes,
 			 STORAGE_JOURNAL_BYTES);
@@ -161,7 +161,7 @@ static void a_limit_of_version_1_is_read(void **state)
 	assert_int_equal(memory_limit_read(root), 100000000);
 }
 
-static void memory_is_told_from_disk(void **state)
+static void memory_is_distinguished_from_disk(void **state)
 {
 	(void)state;
 	assert_true(storage_is_in_memory("/dev/shm/journal"));
@@ -180,7 +180,7 @@ int main(void)
 		cmocka_unit_test(
 			a_configured_size_leaves_the_rest_to_the_other),
 		cmocka_unit_test(the_journal_always_has_room_for_some_messages),
-		cmocka_unit_test(memory_is_told_from_disk),
+		cmocka_unit_test(memory_is_distinguished_from_disk),
 		LIMIT_TEST(the_lowest_limit_of_all_parents_holds),
 		LIMIT_TEST(a_limit_of_version_1_is_read),
 	};

@@ -277,8 +277,8 @@ static void the_next_process_may_use_octet_counting(void **state)
 	assert_no_more(f);
 }
 
-/* Nothing of a message in one framing may be left over for a reload back to
- * that framing. */
+/* The first reload changes the framing within a message, and the second reload
+ * changes it back.  Then nothing of that message may be left. */
 static void another_framing_skips_the_rest_of_a_truncated_message(void **state)
 {
 	struct fixture *f = *state;
@@ -400,7 +400,7 @@ static void a_message_carries_its_peer_address(void **state)
 	assert_true(span_equals(peer_address, SPAN("tcp://127.0.0.1:514")));
 }
 
-static void only_entries_marked_so_carry_a_peer_address(void **state)
+static void only_marked_entries_carry_a_peer_address(void **state)
 {
 	(void)state;
 	const struct {
@@ -471,7 +471,7 @@ int main(void)
 		T(a_full_journal_makes_the_sender_wait),
 		T(a_full_journal_accepts_the_last_message_later),
 		T(a_message_carries_its_peer_address),
-		T(only_entries_marked_so_carry_a_peer_address),
+		T(only_marked_entries_carry_a_peer_address),
 		T(the_longest_peer_address_fits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

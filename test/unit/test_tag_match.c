@@ -34,7 +34,7 @@ static void a_tag_matches_either_the_glob_or_the_regex(void **state)
 		{NULL, "^", "kube.a", false},
 		{NULL, "x*", "kube.a", false},
 		{NULL, ".*", "", false},
-		/* It counts if the regex is nothing but assertions. */
+		/* An empty match counts if the regex has only assertions. */
 		{NULL, "^(?!cube$)", "kube.a", true},
 		{NULL, "^(?!kube)", "kube.a", false},
 		{NULL, "(?=kube)(?!.*b$)", "kube.a", true},

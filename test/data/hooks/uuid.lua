@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Add an identifier of the right form where none arrived.
+-- Add an identifier in UUID form to records that arrived without one.
 local function uuid()
 	local template = "xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx"
 	return (string.gsub(template, "[xy]", function(c)

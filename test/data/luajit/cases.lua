@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Runs the cases of test/e2e/test_luajit.py, in LuaJIT and in a hook, and writes
--- one line for each: what a case returned, or that it failed, and the tables
--- that it was given, as they are afterwards.
+-- one line for each case: its results, or that it failed, and then the tables
+-- among its arguments, as the call has left them.
 --
 --     luajit cases.lua FILE OUT...
 
@@ -33,7 +33,7 @@ local function describe(value, depth)
 	return "{" .. table.concat(fields, ",") .. "}"
 end
 
--- A table whose state after the case belongs to the line.
+-- A table; the line also shows its content after the case.
 function T(t)
 	tables[#tables + 1] = t
 	return t

@@ -12,7 +12,7 @@ BUILT = TemporaryDirectory(prefix="sluiced-built-")
 
 @lru_cache
 def compiled(source, *flags):
-    """The program made from a C file of this directory or, with -shared, the
+    """The program made from a C file of test/e2e or, with -shared, the
     library."""
     program = Path(BUILT.name) / Path(source).stem
     subprocess.run([os.environ.get("CC", "cc"), "-O2", "-Wall", "-Wextra",

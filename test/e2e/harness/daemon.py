@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs sluiced as a process of its own.
 
-Every daemon that a test starts is also stopped by it, and stopping is a test
-in itself: the exit code, the log, the open descriptors, and the accounting
+A test also stops every daemon that it starts, and stopping is a test in
+itself: the exit code, the log, the open descriptors, and the accounting
 equation (received = written + dropped + dead-lettered + queued) of the metrics
 and of the last log line are checked each time."""
 import http.client
@@ -42,8 +42,8 @@ Result = namedtuple("Result", "code out err")
 
 
 def environment(extra=None):
-    """Of the caller's environment only what a program needs.  TZ is not
-    set."""
+    """The variables of the caller's environment that a program needs, and
+    those in `extra`.  TZ is not kept."""
     kept = {k: v for k, v in os.environ.items()
             if k in ("PATH", "HOME", "LD_LIBRARY_PATH")
             or k.endswith("SAN_OPTIONS")}
@@ -77,8 +77,9 @@ def is_alive(pid):
 
 class Daemon:
     """The supervisor and its worker.  `listen` is a socket to pass as systemd
-    does; `wrapper` is a command that starts sluiced; `binary` another build of
-    it.  With `outputs_hang`, do not wait until it has tried its outputs."""
+    does; `wrapper` is a command that starts sluiced; `binary` is another build
+    of sluiced.  With `outputs_hang`, do not wait until sluiced has
+    tried its outputs."""
 
     def __init__(self, room, config, args=(), env=None, listen=None,
                  wrapper=(), cwd=None, binary=SLUICED, stderr=None,
@@ -129,7 +130,7 @@ class Daemon:
                     if is_alive(child)]
 
     def worker(self):
-        """The process that collects, when there is exactly one."""
+        """Wait until there is exactly one worker, and return its process id."""
         return wait_until(lambda: len(w := self.workers()) == 1 and w[0],
                           lambda: f"one worker, not {self.workers()}")
 
@@ -184,8 +185,8 @@ class Daemon:
         return Metrics(answer.body.decode())
 
     def wait_for_messages(self, received):
-        """Wait until at least `received` messages have arrived and none of
-        them is queued any more.  Returns the metrics of that moment."""
+        """Wait until at least `received` messages have arrived and no
+        message is queued.  Returns the metrics of that moment."""
         last = [Metrics("")]
 
         def are_done():
@@ -248,8 +249,8 @@ class Daemon:
         return tuple(map(int, FINAL_COUNTS.findall(self.log())[-1]))
 
     def _check_final_counts(self, log, left):
-        """The accounting equation holds at the very end, and no more messages
-        are left than the test expects."""
+        """The accounting equation holds at the very end, and exactly `left`
+        messages are queued."""
         received, written, dropped, dead_lettered, queued = self.final_counts()
         assert queued == left, log
         assert received == written + dropped + dead_lettered + queued, log

@@ -54,8 +54,8 @@ class Faults:
 
 
 def fill_disk(room):
-    """From now on the disk of the output is full, for the daemons that are
-    started later."""
+    """Daemons that are started from now on find the disk of the output
+    full."""
     room.faults = Faults(room, room.out)
     room.faults.order(error=errno.ENOSPC)
 

@@ -124,7 +124,7 @@ class Maker:
         return "F." + self.rng.choice(FUNCTIONS)
 
     def reader(self):
-        """A function that does not return pieces for ever."""
+        """A function that does not return pieces forever."""
         return "F." + self.rng.choice(["same", "nothing", "yes", "fails"])
 
     def order(self):
@@ -267,7 +267,7 @@ SIGNATURES = {
     "bit.bswap": "number",
     "insert_at": "array small any",
 }
-# What is used most in hooks is generated most.
+# The functions that hooks use most are generated most.
 WEIGHTS = {"string.format": 12, "string.gsub": 10, "string.find": 6,
            "string.match": 6, "string.gmatch": 5, "tonumber": 5, "tostring": 4,
            "table.concat": 4, "table.sort": 3, "string.sub": 3, "expression":

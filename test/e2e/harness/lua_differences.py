@@ -19,7 +19,7 @@ def _is_zero_with_sign(name, text, wanted, got):
 
 
 def _is_large_integer(name, text, wanted, got):
-    """The same line, but for numbers of which sluiced has more digits."""
+    """The lines differ only in large numbers: sluiced prints more digits."""
     a, b = sorted(_numbers(wanted)), sorted(_numbers(got))
     return (sorted(NUMBER.sub("", wanted)) == sorted(NUMBER.sub("", got))
             and len(a) == len(b)
@@ -42,7 +42,7 @@ def _is_remainder(name, text, wanted, got):
 def _is_unusual_text(name, text, wanted, got):
     if re.search(r'"(-?inf|nan|0b11)"', text):
         return True
-    # Two numbers that make one with a long exponent.
+    # Two numbers, concatenated, can look like a number with a long exponent.
     return wanted == "error" and re.search(r"e-?\d|\^| / |\* ", text) and (
         " .. " in text)
 

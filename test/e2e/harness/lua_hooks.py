@@ -32,7 +32,7 @@ class HookMaker:
         return {name: self.value(depth + 1) for name in ("method", "n", "a")}
 
     def record(self):
-        """As likely as not, a field has the type that its name suggests."""
+        """Most fields have the type that their name suggests."""
         rng = self.rng
         fields = {"status": rng.choice([200, 404, "503"]),
                   "rt": rng.choice([0.57, 1.005, 0.123, 3.0, 2]),

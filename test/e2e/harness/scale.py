@@ -3,7 +3,7 @@
 
 By default the tests are short, and shortest under a sanitizer; the environment
 makes them longer (`make torture`).  SEED repeats the random choices of an
-earlier run, which printed its own."""
+earlier run, which printed its seed."""
 import os
 import random
 import time

@@ -65,7 +65,7 @@ class Strace:
             yield name[0], counts[name[0]]
 
     def end(self):
-        """Let go of the thread.  If strace holds a call, only SIGKILL ends
-        it."""
+        """Detach from the thread.  While strace delays a call, only SIGKILL
+        ends strace."""
         self.process.kill()
         self.process.wait()

@@ -8,8 +8,8 @@ from .compile import compiled
 from .config import section, service, syslog_input, json_filter, file_output
 from .wait import HANG_S, wait_until
 
-# What TEMPLATE makes of a datagram of sender.c.  Torn, mixed or doubled bytes
-# cannot look like this.
+# The line that TEMPLATE gives for a datagram of sender.c matches WHOLE.  Torn,
+# mixed or doubled bytes cannot match it.
 TEMPLATE = "{n} {pad} {n}"
 WHOLE = re.compile(rb"(\d+) x{640} \1")
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bad_disk - a disk that rejects writes, in a test program that includes this.
+/* bad_disk - makes write() fail as if a disk rejected it.
  *
- * It defines write() for the whole program, so only one file may include it.
- * While the disk is bad, write() fails for each file whose path begins with the
- * given one, and for each file without a name, with which sluiced finds out
+ * This header defines write() for the whole test program, so only one source
+ * file may include it.  While the disk is bad, write() fails with `error`, an
+ * errno, for each file whose path begins with `path`.  It also fails for each
+ * unnamed temporary file, because sluiced writes to such a file to find out
  * whether the disk takes writes. */
 #ifndef UNIT_BAD_DISK_H
 #define UNIT_BAD_DISK_H
@@ -37,7 +38,8 @@ static inline void bad_disk_begin(const char *path, int error)
 	bad_disk_set(path, error, false);
 }
 
-/* Only the files whose path begins so reject writes; the disk takes them. */
+/* Only the files whose path begins with `path` reject writes; the disk takes
+ * the writes of all other files. */
 static inline void bad_disk_alone(const char *path, int error)
 {
 	bad_disk_set(path, error, true);

@@ -20,7 +20,7 @@ struct conf_dir {
 int conf_dir_set_up(void **state);
 int conf_dir_tear_down(void **state);
 
-/* What was logged so far; valid until the next call. */
+/* The content of the log so far; valid until the next call. */
 const char *conf_dir_log(void **state);
 
 /* Fail the test unless `part` is in the log. */
@@ -29,8 +29,9 @@ void assert_logged(void **state, const char *part);
 /* How many times `part` occurs in the log. */
 size_t times_logged(void **state, const char *part);
 
-/* Read a configuration that has no mistake, from a text that is called x.conf
- * or from a file.  A mistake fails the test; the caller frees the result. */
+/* Read a configuration that has no mistake, from a text with the file name
+ * x.conf, or from a file.  A mistake fails the test; the caller frees the
+ * result. */
 struct conf *conf_from_text(const char *text);
 struct conf *conf_from_file(const char *path);
 

@@ -2,9 +2,9 @@
 /* crash_notes - append notes that survive the process that wrote them.
  *
  * The notes lie in memory that a test shares with its forked children.  The
- * child is killed at a note that the test chooses, that is between the note
- * and the write, or RLIMIT_FSIZE cuts the write after it short and the child
- * is killed then.  The parent then plays the next process. */
+ * test chooses when the child is killed: after it has written a certain note
+ * and before the write that the note announces, or after this write, which
+ * RLIMIT_FSIZE cuts short.  The parent then plays the next process. */
 #ifndef UNIT_CRASH_NOTES_H
 #define UNIT_CRASH_NOTES_H
 
@@ -39,7 +39,8 @@ void crash_notes_restart(struct crash_notes *);
 /* Zeroed memory that forked children share. */
 void *share(size_t bytes);
 
-/* From now on the kernel cuts every write at this size of a file. */
+/* From now on no write makes a file longer than this: the kernel cuts the write
+ * short. */
 void limit_file_size(rlim_t bytes);
 
 /* Fork, call run(data) in the child and kill the child with SIGKILL: after

@@ -14,7 +14,7 @@ struct fake_sink {
 	struct sink sink;
 	bool refuses;
 	bool blocks;
-	unsigned flushed, dropped, reopened; /* how often it was called */
+	unsigned flushed, dropped, reopened; /* calls */
 };
 
 struct sink *fake_sink_open(struct conf_section *, const struct sink_env *,
@@ -26,7 +26,7 @@ void fake_sink_drop_buffered(struct sink *);
 void fake_sink_reopen(struct sink *);
 void fake_sink_close(struct sink *);
 
-/* The initializer of a struct sink_ops of that kind. */
+/* The initializer of a struct sink_ops with the functions above. */
 #define FAKE_SINK_OPS(kind_name)                                               \
 	{                                                                      \
 		.name = kind_name, .keys = fake_sink_keys, .has_spills = true, \

@@ -43,8 +43,9 @@ void file_copy(const char *from, const char *to);
 /* How many descriptors this process has open. */
 size_t count_fds(void);
 
-/* Wait until there is something to read.  Over the network that may be later
- * than the send, also on one host.  The test fails after four minutes. */
+/* Wait until the descriptor is readable.  Data that another socket sends over
+ * the network, even on the same host, may arrive only after send() has
+ * returned.  The test fails after four minutes. */
 void wait_readable(int fd);
 
 #endif

@@ -29,9 +29,10 @@ void filter_unit_fini(struct filter_unit *);
 /* A record from JSON, with the tag "a.b"; valid as long as the unit. */
 struct record *filter_unit_read(struct filter_unit *, const char *json);
 
-/* Run the record through the chain.  The answer is every record that came out,
- * with all fields: unlike json_write_record(), also every one of equal keys.
- * It is "" if the record was dropped, and valid until the next call. */
+/* Run the record through the chain.  Returns the JSON of all records that came
+ * out, or "" if the record was dropped; valid until the next call.  If a key
+ * occurs several times, the JSON has all its fields; json_write_record() would
+ * write only the last. */
 const char *filter_unit_give(struct filter_unit *, struct record *);
 
 /* filter_unit_read() and filter_unit_give(). */

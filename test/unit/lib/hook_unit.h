@@ -24,7 +24,7 @@ enum { T_S = 1795219198 }; /* 2026-11-20 23:59:58 UTC */
 #define KEYS " script hook.lua\n call hook\n"
 
 struct hook_unit {
-	struct emit emit; /* the first member: the callback finds the rest */
+	struct emit emit; /* must be first: on_next() casts it */
 	char dir[TEMP_DIR_BYTES];
 	char path[96]; /* of the script */
 	struct conf *conf;

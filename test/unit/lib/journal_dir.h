@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* journal_dir - a journal in a directory of its own, and short names for what
- * tests do with a journal: fill it as recvmmsg does, take, commit. */
+/* journal_dir - a journal in its own directory, and short functions to fill a
+ * journal as recvmmsg does, to take from it and to commit. */
 #ifndef UNIT_JOURNAL_DIR_H
 #define UNIT_JOURNAL_DIR_H
 
@@ -21,7 +21,8 @@ struct journal *must_open_journal(const struct journal_opts *,
 /* Do what recvmmsg does to one slot when a datagram arrives. */
 void slot_receive(struct journal *, unsigned slot, struct span bytes);
 
-/* Receive one datagram and append it; the answer of journal_append(). */
+/* Receive one datagram and append it.  Returns the result of
+ * journal_append(). */
 unsigned append_bytes(struct journal *, struct span bytes);
 
 /* A text in which every byte depends on the number and on its position, so
@@ -65,7 +66,8 @@ struct journal *journal_dir_open_good(const struct journal_dir *);
 void append_texts(struct journal *, unsigned from, unsigned count);
 void assert_texts(struct journal *, unsigned from, unsigned count);
 
-/* Commit what was taken, with counters that carry this number; read it. */
+/* Commit all taken entries with counters that hold `count`; read the `count` of
+ * the last commit. */
 void commit_counter(struct journal *, uint64_t count);
 uint64_t committed_counter(const struct journal *);
 

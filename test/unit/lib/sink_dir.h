@@ -27,7 +27,7 @@ struct sink_dir {
 	struct arena *arena;
 	struct buf text; /* the last path or content */
 	int64_t now_ns;
-	size_t fds; /* open before the sink was */
+	size_t fds; /* open descriptors before the sink was opened */
 };
 
 /* Assert that every line and every message the sink was given is counted as

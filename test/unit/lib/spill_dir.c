@@ -74,14 +74,13 @@ void spill_dir_unblock(struct spill_dir *s, const char *name)
 	sink_dir_wait_s(&s->f, 10);
 }
 
-const char *spill_dir_only(struct spill_dir *s, const char *end_of_name,
-			   char name[64])
+const char *spill_dir_only(struct spill_dir *s, const char *part, char name[64])
 {
 	DIR *dir = opendir(s->dir);
 	struct dirent *entry;
 	*name = '\0';
 	while (dir != NULL && (entry = readdir(dir)) != NULL)
-		if (strstr(entry->d_name, end_of_name) != NULL) {
+		if (strstr(entry->d_name, part) != NULL) {
 			assert_string_equal(name, "");
 			snprintf(name, 64, "spill/%.50s", entry->d_name);
 		}
@@ -105,7 +104,8 @@ uint64_t spill_dir_size_of(struct spill_dir *s, const char *name)
 
 void spill_dir_assert_written(struct spill_dir *s, const char *lines)
 {
-	/* The first flush drains what this batch still spills after it. */
+	/* The first flush drains the spill, and lines of this batch may be
+	 * spilled after it; the second flush drains these. */
 	spill_dir_flush(s);
 	spill_dir_flush(s);
 	assert_string_equal(sink_dir_content(&s->f, "out/a") + s->pad_bytes,

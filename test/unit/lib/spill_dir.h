@@ -11,7 +11,7 @@
 
 enum { PAD_BYTES = 1024 };
 
-/* What spill_dir_spill_three() spills. */
+/* The lines that spill_dir_spill_three() spills. */
 #define THREE_LINES "line 1\nline 2\nline 3\n"
 
 struct spill_dir {
@@ -20,7 +20,7 @@ struct spill_dir {
 	struct crash_notes *left;     /* shared with children */
 	struct sink_stats *committed; /* as of the last commit; shared */
 	char dir[96];		      /* of the spills */
-	size_t pad_bytes;	      /* what the test wrote to out/a first */
+	size_t pad_bytes;	      /* written to out/a before all lines */
 };
 
 /* Create the directory and open the sink. */
@@ -56,7 +56,7 @@ bool spill_dir_has_spill(struct spill_dir *);
 uint64_t spill_dir_size_of(struct spill_dir *, const char *name);
 
 /* Flush, and assert that out/a holds exactly these lines after the pad and
- * that nothing is queued or spilled any more. */
+ * that no line is queued or spilled. */
 void spill_dir_assert_written(struct spill_dir *, const char *lines);
 
 /* Assert that no spill was renamed as damaged and no line was dropped. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tool_dir - a directory, what a tool printed, and a journal to inspect. */
+/* tool_dir - a directory for the test of a tool, with functions to capture the
+ * tool's output and to create a journal for it. */
 #ifndef UNIT_TOOL_DIR_H
 #define UNIT_TOOL_DIR_H
 
@@ -36,7 +37,8 @@ void tool_dir_capture_end(struct tool_dir *);
 /* Create a journal in the directory. */
 struct journal *tool_dir_open_journal(struct tool_dir *, const char *name);
 
-/* Append a message as if input number `input` had received it then. */
+/* Append a message as if input number `input` had received it at `at_ns`, in
+ * nanoseconds since the epoch. */
 void tool_dir_append(struct journal *, uint16_t input, int64_t at_ns,
 		     struct span bytes);
 

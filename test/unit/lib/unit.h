@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* unit - cmocka, with the headers that must come before it.
  *
- * Every unit test includes this header and never cmocka.h itself, because a
- * sorter of includes would break the order below. */
+ * Every unit test includes this header and never cmocka.h itself, because
+ * clang-format, which sorts includes, would break the order below. */
 #ifndef UNIT_H
 #define UNIT_H
 
