@@ -177,7 +177,7 @@ static bool take_codes(struct pattern *p, struct compiler c)
 	if (ok && regex.is_utf)
 		c.options = PCRE2_MATCH_INVALID_UTF;
 	ok = ok && compile(&c, buf_span(&regex.text), 0, &p->codes);
-	if (ok && !regex.is_utf && p->codes.count == 1 &&
+	if (ok && !regex.is_utf && p->codes.count == 1 && regex.text.len > 0 &&
 	    memchr(regex.text.ptr, '.', regex.text.len) != NULL)
 		take_flat(p, c);
 	p->all_names = mem_copy(regex.names.ptr, regex.names.len);
