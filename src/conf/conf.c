@@ -24,8 +24,8 @@ struct unit {
 	double factor;
 };
 
-/* Whether last_got is value nth - 1 of this key or, if `list` is not NULL, of
- * the keys in this list. */
+/* Whether last_got is the value just before the nth one of this key or, if
+ * `list` is not NULL, of the keys in this list. */
 static bool follows_last(const struct conf_section *s, const char *key,
 			 const char *const *list, size_t nth)
 {

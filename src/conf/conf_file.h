@@ -12,11 +12,12 @@
 struct buf;
 struct conf;
 
-/* Append the content of the file.  False if it cannot be read or is far too
- * large for a configuration. */
+/* Append the content of the file.  False with *e set if it cannot be read or is
+ * larger than 64 MiB. */
 bool conf_file_slurp(const char *path, struct buf *, struct err *) MUST_USE;
 
-/* The same for a file of this configuration, which may be read only once. */
+/* The same for a file of this configuration.  Reading one file twice is an
+ * error. */
 bool conf_file_read(struct conf *, const char *path, struct buf *,
 		    struct err *) MUST_USE;
 

@@ -7,7 +7,7 @@
  *                   keys       Name -> Match -> ...
  *       files     the files read, so that none is read twice
  *
- * This is what conf.h hides: classic_format.c and yaml_format.c fill it,
+ * conf.h hides this tree: classic_format.c and yaml_format.c fill it,
  * expand.c replaces variables, and conf.c answers from it.  The tree lies in
  * one arena, except the list of keys that were asked for.  A section never
  * continues in another file, so a key needs only a line number. */
@@ -41,8 +41,8 @@ struct conf_section {
 	struct conf_key *keys;
 	struct conf_key **keys_end;
 	const struct conf_key *last_got; /* the one that conf_err_key names */
-	/* last_got is value last_nth, from 0, of the keys in last_list or, if
-	 * last_list is NULL, of its own key. */
+	/* The index of last_got, from 0, among the values of the keys in
+	 * last_list or, if last_list is NULL, of the key with its name. */
 	size_t last_nth;
 	const char *const *last_list;
 	const char **asked; /* names; NULL after the last */

@@ -282,13 +282,17 @@ static bool include_file(struct file *f, const yaml_node_t *at,
 	for (struct conf_file *i = f->conf->files; i != NULL; i = i->next)
 		count++;
 	if (count > FILES_MAX)
-		return bad(f, at, e, "includes: over %d files", FILES_MAX);
+		return bad(f, at, e,
+			   "includes: a configuration may include at most %d "
+			   "files",
+			   FILES_MAX);
 	return yaml_format_file(f->conf, path, e) ||
 	       err_in(e, "%s:%zu: includes", f->name, line_of(at));
 }
 
-/* As in Fluent Bit, look first in the including file's directory, as its path
- * names it.  If the file is not there, look where @INCLUDE does. */
+/* As in Fluent Bit, look first in `dir`, the directory part of the including
+ * file's path, in which no symlinks are resolved.  If the file does not exist
+ * in `dir`, look where @INCLUDE looks. */
 static char *find_file(const struct file *f, const char *dir, const char *path)
 {
 	struct buf beside = {0};

@@ -54,7 +54,7 @@ static const struct conf_key_spec keys[] = {
 	 .help = "KEY REGEX NEW_TAG KEEP: if the string under KEY matches "
 		 "REGEX, send a copy with the tag NEW_TAG through all filters "
 		 "again; KEEP says whether the original continues too."},
-	{"Emitter_Name", CONF_TEXT, .default_text = "emitter_for_NAME",
+	{"Emitter_Name", CONF_TEXT, .default_text = "emitter_for_ALIAS",
 	 .help = "The metrics below /api/ count the retagged copies as an "
 		 "input of this name."},
 	{"Emitter_Storage.type", .ignored = no_buffer},

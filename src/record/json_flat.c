@@ -198,7 +198,7 @@ static const char *read_plain(const char *at, const char *end, struct value *v)
 }
 
 /* Skip the `mark` and the blanks around it; NULL if there is no mark.  The
- * first test is for what nginx writes: no blanks, then a string. */
+ * first test is for the texts that nginx writes: no blanks, then a string. */
 static inline const char *skip_mark(const char *at, char mark)
 {
 	if (at[0] == mark && at[1] == '"')

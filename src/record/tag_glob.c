@@ -7,7 +7,7 @@ bool tag_glob_matches(struct span glob, struct span tag)
 {
 	size_t g = 0, t = 0;
 	size_t after_star = 0; /* index in the glob; 0: no star yet */
-	size_t star_end = 0;   /* end of what the star matches */
+	size_t star_end = 0;   /* end of the text that it matches */
 	if (span_equals(glob, SPAN("*")))
 		return true;
 	while (t < tag.len) {

@@ -30,7 +30,8 @@ struct tag_match { /* if zero-initialised, it matches nothing */
  * is nothing to free. */
 bool tag_match_init(struct tag_match *, const char *match,
 		    const char *match_regex, struct err *) MUST_USE;
-/* Free what init allocated.  Harmless on a zero-initialised struct. */
+/* Free the memory that init allocated.  Harmless on a zero-initialised struct.
+ */
 void tag_match_fini(struct tag_match *);
 
 /* Whether there is a Match or a Match_Regex. */

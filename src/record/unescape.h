@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* unescape - replace backslash escapes by what they mean, in three dialects.
+/* unescape - replace backslash escapes by their meanings, in three dialects.
  *
  * The result has at most as many bytes as the text.  It lies in the arena, or
  * is the text itself if there was nothing to replace. */

@@ -105,8 +105,8 @@ static bool read_service(struct assembly *a, const struct assemble_opts *opts,
 	return conf_err_in(is_in_file ? file : options, "Log_File", e);
 }
 
-/* Read the files that [SERVICE] names.  Parsers_File is the last known key, so
- * warn of unknown keys afterwards. */
+/* Read the files that [SERVICE] names.  Parsers_File is the last key of the
+ * section to be read, so warn of unknown keys afterwards. */
 static bool read_parsers_files(struct assembly *a, struct conf_section *s,
 			       const struct assemble_opts *opts,
 			       struct parser_names *names, struct err *e)
@@ -208,8 +208,10 @@ static bool try_socket(const struct input *in, const struct conf_section *s,
 	case SOCKET_TRY_GOOD:
 		return true;
 	case SOCKET_TRY_NO_DIRECTORY:
-		log_line(LOG_WARN, "assemble", "input=%s err=%s", in->name,
-			 log_quoted(span_of(e->text), room));
+		log_line(LOG_WARN, "assemble",
+			 "input=%s err=%s action=\"continuing, because the "
+			 "directory may exist in the pod\"",
+			 in->name, log_quoted(span_of(e->text), room));
 		return true;
 	case SOCKET_TRY_BAD:
 		break;

@@ -19,8 +19,8 @@ static void log_found(const struct journal_found *found, const char *path)
 	if (found->damaged[0] != '\0')
 		log_line(LOG_ERROR, "journal",
 			 "path=%s err=\"%s\" set_aside=%s "
-			 "action=\"run sluiced replay %s to send its good "
-			 "messages\"",
+			 "action=\"run sluiced replay %s -c CONFIG to send "
+			 "its good messages\"",
 			 path, found->why, found->damaged, found->damaged);
 	if (found->is_written_back)
 		log_line(LOG_WARN, "journal",

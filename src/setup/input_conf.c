@@ -68,8 +68,8 @@ const struct conf_key_spec input_syslog_keys[] = {
 	 .help = "The kernel's receive buffer (udp, tcp)."},
 	{"Parser", CONF_TEXT, .default_text = "built-in",
 	 .help = "The parser of messages. Without it: syslog-rfc3164-local "
-		 "(Unix) or syslog-rfc5424 (network) if configured, else the "
-		 "built-in parser of RFC 3164 and RFC 5424."},
+		 "(Unix) or syslog-rfc5424 (network) if configured, otherwise "
+		 "the built-in parser of RFC 3164 and RFC 5424."},
 	{"Buffer_Chunk_Size", CONF_SIZE, .default_text = "212992",
 	 .help = "The longest message; values below the default have no "
 		 "effect."},

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* match_check - warns of filters and outputs that never receive a record.
  *
- * The possible tags are those of the inputs and those that filters such as
- * rewrite_tag give to records.  Of a tag with a "$", only the part before the
- * "$" is known.  A Match that matches no possible tag is nearly always a
+ * The possible tags are the tags of the inputs and the tags that filters such
+ * as rewrite_tag give to records.  Of a tag with a "$", only the part before
+ * the "$" is known.  A Match that matches no possible tag is nearly always a
  * spelling mistake, which no later error would reveal. */
 #ifndef SETUP_MATCH_CHECK_H
 #define SETUP_MATCH_CHECK_H
@@ -14,8 +14,8 @@ struct conf;
 struct conf_section;
 
 /* Whether there is one input and one output, which then needs no Match.  A
- * filter that emits records of its own, such as rewrite_tag, counts as an
- * input, as in Fluent Bit. */
+ * filter that emits copies of records, such as rewrite_tag, counts as an input,
+ * as in Fluent Bit. */
 bool match_is_only_route(const struct conf *);
 
 /* The tag_roots of sink.h: of each tag with a "$" that a filter can make, the

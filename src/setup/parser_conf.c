@@ -47,8 +47,9 @@ const struct conf_key_spec parser_conf_keys[] = {
 	 .help = "KEY:TYPE ..., where TYPE is string, integer, float, bool or "
 		 "hex."},
 	{"Decode_Field", CONF_WORDS, .is_repeatable = true,
-	 .help = "DECODER FIELD [try_next|do_next]: decode the text of a "
-		 "field and add the fields found in it."},
+	 .help = "DECODER FIELD, perhaps followed by try_next or do_next: "
+		 "decode the text of a field and add the fields found in "
+		 "it."},
 	{"Decode_Field_As", CONF_WORDS, .is_repeatable = true,
 	 .help = "Like Decode_Field, but the result replaces the field. "
 		 "DECODER is json, escaped, escaped_utf8 or mysql_quoted."},

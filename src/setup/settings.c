@@ -82,7 +82,7 @@ const struct conf_key_spec settings_keys[] = {
 	{"storage.rejected.*",
 	 .ignored = "Dead_Letter keeps messages that cannot be a line"},
 	{"storage.backlog.flush_on_shutdown",
-	 .ignored = "a stop writes what it can within Grace"},
+	 .ignored = "a stop writes messages until Grace is over"},
 	{"security.fips_mode", .ignored = "sluiced encrypts nothing"},
 	{"multiline_buffer_limit", .ignored = "one message is one record"},
 	{"Enable_Chunk_Trace", .ignored = "sluiced has no chunks"},

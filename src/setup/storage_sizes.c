@@ -87,8 +87,9 @@ void storage_sizes_log(const struct storage_sizes *sizes,
 		log_line(LOG_INFO, "storage", "%s", figures);
 	else
 		log_line(LOG_WARN, "storage",
-			 "%s err=\"the journal and the spills can fill %zu "
-			 "bytes of memory, more than half of the limit\" "
+			 "%s err=\"storage.max_size and storage.spill_size of "
+			 "each output add up to %zu bytes, more than half of "
+			 "the memory limit\" "
 			 "action=\"lower storage.max_size or "
 			 "storage.spill_size, or raise the limit to %zu\"",
 			 figures, sum, 2 * sum);

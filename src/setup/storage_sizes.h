@@ -4,7 +4,10 @@
  * Both may lie in memory: in a tmpfs, or the journal in the process.  There
  * they count against the memory limit of the container, and the kernel kills
  * the process that exceeds it.  So sizes that are not configured are chosen so
- * that all of them together fill at most half of the limit. */
+ * that the journal's size and the size of every spill add up to at most half of
+ * the limit.  These sizes do not include the journal's receive buffers (64
+ * times the longest message), nor the batch by which a spill may exceed its
+ * size. */
 #ifndef SETUP_STORAGE_SIZES_H
 #define SETUP_STORAGE_SIZES_H
 
@@ -36,7 +39,7 @@ struct storage_place {
 /* Fill in the sizes that are not configured. */
 void storage_sizes_choose(struct storage_sizes *, const struct storage_place *);
 
-/* How many bytes the journal and all spills can fill together. */
+/* The journal's size plus the size of every spill, in bytes. */
 size_t storage_sizes_sum(const struct storage_sizes *,
 			 const struct storage_place *);
 

@@ -146,7 +146,7 @@ enum message_sender_result message_sender_send(struct message_sender *t,
 	if (!frame(t, &rest)) {
 		err_set(e,
 			"%s expects one message per line, and this message "
-			"contains a line end",
+			"contains a newline or NUL",
 			t->at.path);
 		return MESSAGE_SENDER_CANNOT;
 	}

@@ -19,7 +19,7 @@
 
 struct options_reader {
 	struct options *to;
-	struct conf_option *service; /* what the options set in [SERVICE] */
+	struct conf_option *service; /* the keys that the options set */
 	size_t service_count;
 	bool are_given[OPTION_ROWS_MAX]; /* by index in the table */
 };

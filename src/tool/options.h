@@ -38,8 +38,8 @@ struct options {
  * so that the operands come last.  args points into *o, so do not copy *o.
  *
  * False with *e set to EXIT_CODE_USAGE and a sentence that names the mistake
- * and what would be right.  In either case, call options_fini, which frees
- * what *o owns. */
+ * and what would be right.  In either case, call options_fini, which frees the
+ * memory that *o owns. */
 bool options_read(struct options *o, int argc, char **argv,
 		  struct err *e) MUST_USE;
 void options_fini(struct options *);

@@ -287,7 +287,8 @@ static bool append_spill(struct replayer *r, struct conf *conf, struct err *e)
 
 /* --- the kind of a file */
 
-/* False for a file that is not regular: such a file is not read. */
+/* False for a file that is not regular: reading a pipe here would remove its
+ * first bytes. */
 static bool begins_with(const char *path, struct span magic)
 {
 	char begin[16];

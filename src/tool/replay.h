@@ -5,11 +5,11 @@
  * aside (journal/journal.h).  Each message in it is sent, byte for byte, to the
  * socket of the input from which it came or, if the configuration has no such
  * input, to the first one.  It gets a new arrival time, which matters only if
- * the message has no time of its own.
+ * the message contains no time.
  *
- * FILE may also be a spill that was set aside as NAME.damaged (file/spill.h).
- * Its lines are complete, so replay appends them to the file for which they
- * were rendered (file/spill_replay.h).
+ * FILE may also be a spill (file/spill.h), for example one that was set aside
+ * as NAME.damaged.  Its lines are complete, so replay appends them to the file
+ * for which they were rendered (file/spill_replay.h).
  *
  * Sending waits while the receiver's queue is full.  Only the part of FILE that
  * exists at the start is read, because the running sluiced appends messages

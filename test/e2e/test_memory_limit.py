@@ -67,7 +67,7 @@ def test_configured_sizes_that_do_not_fit_are_a_warning(
     level, journal, spill, _, rest = CHOSEN.search(daemon.log()).groups()
     assert level == "warn"
     assert int(journal) == 100_000_000
-    assert f"can fill {100_000_000 + int(spill)} bytes of memory" in rest
+    assert f"add up to {100_000_000 + int(spill)} bytes" in rest
 
 
 def test_a_journal_on_a_disk_does_not_count(limited, room, start):

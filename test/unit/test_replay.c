@@ -386,7 +386,7 @@ static void a_stream_gets_messages_in_its_framing(void **state)
 	}
 	tool_dir_assert_has(p, "err",
 			    "expects one message per line, and this message "
-			    "contains a line end");
+			    "contains a newline or NUL");
 	tool_dir_assert_has(p, "out", "sent: 2\n");
 	close(s);
 }
