@@ -19,8 +19,8 @@
 #include "tool/commands.h"
 
 /* Returns 0, or EXIT_CODE_SYSTEM if the file cannot be read or is damaged; the
- * reason is printed on standard error.  Of a damaged file, the messages in front
- * of the damage are printed first, on standard output. */
+ * reason is printed on standard error.  If the file is damaged, the messages in
+ * front of the damage are printed first, on standard output. */
 int journal_show(const struct command_args *);
 
 #endif
