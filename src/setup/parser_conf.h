@@ -25,7 +25,8 @@ struct parser_names {
 	size_t count;
 };
 
-/* Read every [PARSER] of the file.  names may be NULL. */
+/* Read every [PARSER] of the file.  If names is NULL, names are not checked: a
+ * later parser replaces an earlier one of the same name. */
 bool parser_conf_read(struct parser_set *, const struct conf *,
 		      struct parser_names *, struct err *) MUST_USE;
 
