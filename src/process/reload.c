@@ -16,9 +16,12 @@ void reload_failed(struct supervisor *s, const char *why)
 bool reload_begin(struct supervisor *s)
 {
 	if (s->state != RUNNING || s->next.pid != 0 || s->worker.pid == 0) {
-		log_line(LOG_WARN, "supervisor", "reload=refused err=\"%s\"",
-			 s->next.pid != 0 ? "a reload is under way"
-					  : "no worker is running");
+		const char *why = s->state == STOPPING ? "sluiced is stopping"
+				  : s->next.pid != 0   ? "a reload is under way"
+						       : "no worker is running";
+		/* A client of the HTTP port may ask again and again. */
+		log_rated(&s->refused_rate, LOG_WARN, "supervisor",
+			  "reload=refused err=\"%s\"", why);
 		return false;
 	}
 	log_line(LOG_INFO, "supervisor", "reload=started");

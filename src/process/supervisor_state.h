@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "intake/endpoints.h"
 #include "intake/handover.h"
 #include "process/channel.h"
@@ -61,6 +62,7 @@ struct supervisor {
 	struct deaths deaths;
 	/* The last worker that had the journal was killed from outside. */
 	bool died_of_other;
+	struct log_rate refused_rate; /* of reloads */
 	bool is_over;
 	int exit_code;
 };

@@ -97,7 +97,10 @@ static int64_t left_ms(const struct share *s)
 }
 
 /* How long to wait before the next deadline of a client, or before the next
- * call that libmicrohttpd wants.  -1: until something arrives. */
+ * call that libmicrohttpd wants.  -1: until something arrives.  Never 0: before
+ * libuv 1.45, a timer that is started with 0 in its own callback runs again
+ * before the loop polls, so one client that sends requests without a pause
+ * would stop receiving. */
 static int64_t wait_ms(const struct http *h)
 {
 	MHD_UNSIGNED_LONG_LONG asked_ms;
@@ -110,7 +113,7 @@ static int64_t wait_ms(const struct http *h)
 	if (MHD_get_timeout(h->daemon, &asked_ms) == MHD_YES &&
 	    (ms < 0 || (int64_t)asked_ms < ms))
 		ms = (int64_t)asked_ms;
-	return ms;
+	return ms == 0 ? 1 : ms;
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -245,7 +248,10 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
 	}
 	struct http_request request = {.method = method,
 				       .path = url,
-				       .is_resumed = connection == h->pending};
+				       .is_resumed = connection == h->pending,
+				       .is_other_pending =
+					       h->pending != NULL &&
+					       connection != h->pending};
 	struct http_answer answer = {.status = 200};
 	struct client *c = client_of(connection);
 	if (request.is_resumed) {

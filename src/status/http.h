@@ -21,9 +21,10 @@
 struct http;
 
 struct http_request {
-	const char *method; /* "GET" */
-	const char *path;   /* without the query */
-	bool is_resumed;    /* the second call for a pending request */
+	const char *method;    /* "GET" */
+	const char *path;      /* without the query */
+	bool is_resumed;       /* the second call for a pending request */
+	bool is_other_pending; /* the answer must not be pending, too */
 };
 
 struct http_answer {

@@ -164,8 +164,10 @@ static void answer_reload(struct status *s, const struct http_request *request,
 		answer->status = 405;
 		answer->content_type = NULL;
 		answer->allow = "GET, POST, PUT";
-	} else if (request->is_resumed || s->outcome == RELOAD_PENDING) {
+	} else if (request->is_resumed) {
 		put_outcome(answer, s->outcome);
+	} else if (s->outcome == RELOAD_PENDING || request->is_other_pending) {
+		put_outcome(answer, RELOAD_PENDING);
 	} else if (request_reload(s)) {
 		answer->is_pending = true;
 	} else {

@@ -156,6 +156,30 @@ def test_only_one_reload_at_a_time_is_possible_over_http(room, start, first):
     wait_for_reload(daemon, "done", 1)
 
 
+def test_many_refused_reloads_kill_no_worker_and_fill_no_log(room, start):
+    """The supervisor refuses a request while a reload is under way.  Other
+    requests arrive before the client of a refused one got its answer."""
+    daemon = start(numbered(room, "Hot_Reload On") + lua_filter(room, HOOK))
+    wait_for_script = hook_that_waits(room)
+    daemon.signal(signal.SIGHUP)
+    writer = wait_for_script()
+    answers = []
+
+    def ask_often():
+        for _ in range(50):
+            answers.append(ask(daemon))
+    askers = [threading.Thread(target=ask_often) for _ in range(6)]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join()
+    assert answers == 300 * [(400, {"reload": "in progress", "status": -2})]
+    refusals = daemon.log().count("reload=refused")
+    assert 1 <= refusals < 100
+    os.close(writer)
+    wait_for_reload(daemon, "done", 1)
+
+
 def test_a_client_that_does_not_wait_for_the_outcome_is_forgotten(
         room, start):
     daemon = start(numbered(room, "Hot_Reload On") + lua_filter(room, HOOK))

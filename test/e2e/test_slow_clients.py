@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Slow, idle or too many clients take connections only from each other."""
+import os
+import signal
 import socket
 from contextlib import ExitStack
 
 import pytest
 
+from harness.config import syslog_input
 from harness.inputs import (config, connected, is_cut, network_input,
                             numbered, unix_input)
 from harness.namespace import free_port
+from harness.sender import Sender, datagram
 from harness.wait import HANG_S, wait_until
 
 CONNECTIONS_MAX = 256
@@ -181,3 +185,44 @@ def test_idle_timeout_of_datagrams_has_no_effect(room, start):
     daemon = start(config(room, unix_input(room, "Idle_Timeout 5").replace(
         "unix_tcp", "unix_udp")))
     assert "datagrams have no connection" in daemon.log()
+
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+PIPELINED = 1500
+
+
+def read_answers(client):
+    """All bytes that the daemon has sent by now."""
+    client.setblocking(False)
+    got = b""
+    try:
+        while piece := client.recv(1 << 20):
+            got += piece
+    except BlockingIOError:
+        pass
+    client.settimeout(HANG_S)
+    return got
+
+
+def test_pipelined_requests_do_not_shut_out_datagrams(room, start):
+    """The worker is stopped while it answers, a datagram arrives, and the
+    answer to the last request counts it."""
+    daemon = start(config(room, syslog_input(room)))
+    worker = daemon.worker()
+    metrics = REQUEST.replace(b"/", b"/metrics", 1)
+    with socket.create_connection(daemon.address, timeout=HANG_S) as client:
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            client.sendall(REQUEST * PIPELINED + metrics)
+            os.kill(worker, signal.SIGCONT)
+            got = client.recv(1)
+            os.kill(worker, signal.SIGSTOP)
+            got += read_answers(client)
+            assert got.count(b"HTTP/1.1 200") < PIPELINED - 100
+            with Sender(room.socket) as sender:
+                sender.send(datagram({"n": 1}))
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        while b"\nsluiced_build_info" not in got:
+            got += client.recv(1 << 20)
+    assert b"\nsluiced_messages_received_total 1\n" in got
