@@ -7,8 +7,9 @@
  *     write: note | write
  *     end:   unlock | sync
  *
- * The lock (file_lock.h) is short, so that several processes can share a file:
- * the size that is noted is the offset of the bytes that are written.  Only a
+ * The lock (file_lock.h) is held from `begin` to `end`, so no other process
+ * appends in between, and the noted size is the offset of the written bytes.
+ * Since that time is short, several processes can share a file.  Only a
  * regular file is locked, noted and read.  If a file can be written but not
  * read, the check for bytes from before a crash is skipped, and the noted
  * lines are written again as a whole.

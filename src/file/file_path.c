@@ -187,8 +187,9 @@ int file_path_make_parents(const char *path, size_t root_bytes)
 		if (at[-1] == '/') /* two slashes in a row */
 			continue;
 		*at = '\0';
-		/* Try all of them: for a directory that exists, some file
-		 * systems return another error than EEXIST. */
+		/* After an error, try the directories below, too: for a
+		 * directory that exists, some file systems return another
+		 * error than EEXIST. */
 		int its_error = make_one(copy, root_bytes);
 		if (its_error == 0 || its_error == EEXIST)
 			error = 0;

@@ -4,8 +4,9 @@
  * 2. The filter answers FILTER_PASS, and the record moves to the next filter.
  * 3. After the last filter, out() gets the record.
  *
- * If a filter emits other records, they and the record itself enter the list
- * of waiting records, and chain_run continues with the first of the list.
+ * If a filter emits other records, they enter the list of waiting records,
+ * followed by the record itself if it passes.  chain_run continues with the
+ * first record of the list.
  * If a filter drops the record or leaves it undecided, the message notes the
  * reason and the record ends.
  * If a filter restarts a record too often, the chain refuses: the filter gets

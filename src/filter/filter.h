@@ -35,9 +35,9 @@ struct emit {
 	/* The record continues after this filter. */
 	void (*next)(struct emit *, struct record *);
 	/* The record starts again at the head of the chain, with its new tag,
-	 * before any other record continues.  False if it was restarted too
-	 * often, or if this same filter restarted it before: then the chain
-	 * did not take the record. */
+	 * before any other record continues.  False if the chain did not take
+	 * the record: this same filter restarted it before, or a limit of
+	 * restarts is reached (filter/chain.h). */
 	bool (*restart)(struct emit *, struct record *);
 };
 

@@ -18,7 +18,8 @@
  * If the hook raises an error, exceeds its time or memory limit, or returns
  * something that is not a record, the reason is counted.  The record then
  * passes unchanged, or is undecided if there is a Dead_Letter.  If only the
- * returned time is invalid, the returned record passes and keeps its time.
+ * returned time is invalid, and neither Dead_Letter nor Time_As_Table is set,
+ * the returned record passes with the time that the hook was given.
  *
  * The time is in seconds since 1970: an integer if it is whole, otherwise a
  * float.  If the hook returns the very number that it was given, the record

@@ -17,7 +17,9 @@ enum {
 	LEVELS_MAX = 256, /* more than the compiler accepts */
 	NAMES_BYTES = 128,
 	NUMERAL_BYTES = 64,
-	GROWTH = 10, /* a..b becomes sluiced_concat("a,b,", a, (b)) */
+	/* The translation is at most this many times as long as the script:
+	 * a..b becomes sluiced_concat("a,b,", a, (b)). */
+	GROWTH = 10,
 };
 
 static const char opening[] =

@@ -15,8 +15,8 @@
 /* The registry holds the table that the prelude returns under this address. */
 static const char prelude_key;
 
-/* Upvalue 2 is the last argument that is a text; 3 and 4 are the first and last
- * one that is a position or a count. */
+/* Upvalues 2 to 4 number arguments from 1.  The arguments up to upvalue 2 are
+ * texts; those from upvalue 3 to upvalue 4 are positions or counts. */
 static int with_arguments(lua_State *L)
 {
 	int texts = (int)lua_tointeger(L, lua_upvalueindex(2));

@@ -46,8 +46,9 @@ struct lua_state *lua_state_open(struct span prelude, struct err *);
 /* NULL is fine. */
 void lua_state_close(struct lua_state *);
 
-/* Run the script: the file at `path`, or, if `text` is not NULL, that text,
- * which messages call `path`.  False with *e set if the script fails. */
+/* Run the script: the file at `path`, or, if `text` is not NULL, that text;
+ * `path` is then its name in error messages.  False with *e set if the script
+ * fails. */
 bool lua_state_load(struct lua_state *, const char *path, const char *text,
 		    struct err *) MUST_USE;
 

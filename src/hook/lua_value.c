@@ -255,7 +255,8 @@ bool lua_value_read(struct lua_reader *reader, lua_State *L, struct value *out)
 		struct field *f = out->fields, *end = f + out->count;
 		lua_pushnil(L);
 		for (; lua_next(L, top); f++) {
-			if (f == end) /* only a finaliser could add a field */
+			/* A safeguard: the script does not run meanwhile. */
+			if (f == end)
 				return refuse(reader,
 					      "the result changes while it is "
 					      "read");

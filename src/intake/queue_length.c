@@ -91,7 +91,8 @@ unsigned queue_length_raise(const char *path, unsigned wanted)
 	if (!read_number(QUEUE_LENGTH_FILE, &length)) {
 		log_line(LOG_WARN, "socket",
 			 "path=%s queue_length=unknown wanted=%u "
-			 "err=\"cannot read " QUEUE_LENGTH_FILE "\"",
+			 "err=\"cannot read " QUEUE_LENGTH_FILE "\" "
+			 "action=\"leaving the limit unchanged\"",
 			 path, wanted);
 		return 0;
 	}

@@ -14,7 +14,7 @@
  *    they are still received, and the journal refuses and counts the newest;
  *  - a stream finds no room: connections.c pauses all streams; it never drops;
  *  - the worker finishes and the journal is full: on_progress calls take_rest
- *    again whenever there is room. */
+ *    again when there is room or the output is blocked. */
 #include "intake/receiver.h"
 
 #include <inttypes.h>
@@ -49,7 +49,7 @@ enum {
 enum receiver_phase {
 	RECEIVER_RECEIVING,
 	RECEIVER_FINISHING, /* senders are refused; the rest is read */
-	RECEIVER_FINISHED,  /* everything is in the journal */
+	RECEIVER_FINISHED,  /* the rest is in the journal, or was dropped */
 	RECEIVER_LEAVING,   /* the next worker receives; datagrams without room
 			     * in the journal are dropped and counted */
 };

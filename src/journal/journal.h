@@ -237,14 +237,15 @@ struct journal_summary {
 	uint64_t ring_bytes, slot_bytes;
 	uint64_t head, tail;
 	uint64_t appended_total, refused_total;
-	uint64_t notes;
-	bool is_owned; /* a process has it locked */
+	uint64_t notes; /* 0 if is_owned: they are not read then */
+	bool is_owned;	/* a process has it locked */
 };
 
 /* Call each_entry for every message that is not committed, with the row of its
  * input, or NULL if the journal does not describe it; entry->input is then the
- * number that the input had.  False with *e when the file is not a good
- * journal; the messages before the damage were passed on. */
+ * number that the input had.  If a process owns the journal, datagrams that it
+ * has received but not yet appended are left out.  False with *e when the file
+ * is not a good journal; the messages before the damage were passed on. */
 bool journal_inspect(const char *path, struct journal_summary *,
 		     void (*each_entry)(void *, const struct journal_entry *,
 					const struct journal_input *),

@@ -7,8 +7,8 @@
  *     json_lines    {"date":...}           each on its own line
  *
  * A batch is treated as Fluent Bit treats a chunk: the number in msgpack counts
- * the records of one tag in the batch, and with json and json_stream a batch is
- * one line.
+ * consecutive records of the batch with the same tag, and with json and
+ * json_stream a batch is one line.
  *
  * The happy path:
  *  1. put renders the record at the end of the batch;

@@ -226,7 +226,7 @@ static void on_record(void *data, struct record *r)
 }
 
 /* No sink took a line of the message.  Drop an empty, filtered or unrouted one;
- * any other message becomes a dead letter. */
+ * keep any other as a dead letter, or drop it if that is not possible. */
 static void settle_unanswered(struct pipeline *p, const struct message *message,
 			      const char *input)
 {

@@ -11,9 +11,10 @@
  * doubling to 5 s.  Under a CPU limit it throttles itself, so that receiving
  * always has CPU left (pipeline/cpu_share.h).
  *
- * A message during which a worker died is tried once more.  If that kills a
- * worker too, the message becomes a dead letter or is dropped, as
- * DROP_killed_worker, and is committed before the next one is tried.
+ * If a worker dies while it processes a message, the next worker processes that
+ * message again.  After two deaths (a kill from outside counts half), the
+ * message becomes a dead letter or is dropped, as DROP_killed_worker, and is
+ * committed before the pipeline takes the next message.
  *
  * The counters are published as one consistent copy at the end of each batch.
  * In every copy:

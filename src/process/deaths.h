@@ -6,7 +6,8 @@
  * doubles the delay: 100 ms to 10 s, until a minute has passed without a death.
  * A worker that was killed from outside is replaced at once, unless several in
  * a row live only for an instant.  The kernel's OOM killer sends SIGKILL, too,
- * so the supervisor compares its count of kills before and after. */
+ * so the supervisor compares the kernel's count of OOM kills at the worker's
+ * start with the count after its death. */
 #ifndef PROCESS_DEATHS_H
 #define PROCESS_DEATHS_H
 
