@@ -102,7 +102,7 @@ bench: deps-bench ## measure CPU per line beside other collectors (needs root): 
 	@$(MAKE) all
 	@$(PYTHON) -B test/bench/bench.py --points $${POINTS:-1,2,3,4,5,6,7} $(BUILD)
 
-bench-quick: deps-bench ## a two-minute benchmark; fails if a line costs 10 % more instructions
+bench-quick: deps-bench ## a two-minute benchmark; fails if a line costs 10 % more instructions than BASELINE
 	@$(MAKE) all
 	@$(PYTHON) -B test/bench/bench.py --quick $(BUILD)
 

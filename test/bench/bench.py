@@ -120,7 +120,8 @@ def main():
         print("FAILED: more than 10 % above test/bench/BASELINE")
     wrong = [what for name, what in bench.wrong if name not in bench.peers]
     if wrong:
-        print(f"FAILED: sluiced's output is not what was sent: {wrong[0]}")
+        print("FAILED: sluiced's output differs from the sent lines: "
+              f"{wrong[0]}")
     sys.exit(not is_good or bool(wrong))
 
 

@@ -5,9 +5,11 @@
  *     check [OPTIONS] DIRECTORY COUNT
  *       -o N     the first number (0)
  *       -l FILE  numbers that must not occur, one per line
- *       -p KIND  files: one (any, all lines), date (2026-1121/access.log) or
- *                vhost (2026-1121/shop0000.example.log)
- *       -z BYTES -f FIELDS -w WRITTEN -v VHOSTS -d DAYS -t EPOCH  the shape
+ *       -p KIND  the expected file: one (any file may hold any line), date
+ *                (2026-1121/access.log) or vhost
+ *                (2026-1121/shop0000.example.log)
+ *       -z BYTES -f FIELDS -w WRITTEN -v VHOSTS -d DAYS -t EPOCH  the shape,
+ *                see line.h
  *
  * Prints "lines N missing N twice N wrong N", and the first wrong line to
  * standard error.  Exits with 0 if there is no error. */
@@ -75,7 +77,7 @@ static void check_line(const char *path, const char *line, size_t length)
 	}
 	if (line_written(&check.shape, number, expected) != length ||
 	    memcmp(expected, line, length) != 0) {
-		found_wrong(path, line, "not what was sent");
+		found_wrong(path, line, "differs from the line that was sent");
 		return;
 	}
 	if (check.shape.vhosts > 1 || check.shape.days > 1 ||

@@ -115,5 +115,6 @@ def compare(bench):
     before = recorded().get(tool)
     if before is None:
         return f"{count} by {tool}; BASELINE has no figure for it", True
-    return (f"{count} by {tool}, {(count / before - 1) * 100:+.1f} % of "
-            f"BASELINE's {before}"), count <= before * TOLERANCE
+    change = (count / before - 1) * 100
+    return (f"{count} by {tool}, {change:+.1f} % compared with {before} in "
+            "BASELINE"), count <= before * TOLERANCE

@@ -75,7 +75,7 @@ def saturation(bench):
     bench.at_saturation = results = interleaved(bench, runs)
     why = Why("saturation", run=runs["sluiced"])
     limits = {"rsyslog": 0.1, "syslog-ng": 0.1, "Fluent Bit": 0.05, "floor": 3}
-    return [_at_most(1, f"at saturation, of {bench.title(name)}'s CPU",
+    return [_at_most(1, f"CPU at saturation, relative to {bench.title(name)}",
                      ratio(results["sluiced"], results.get(name, [])), limit,
                      why) for name, limit in limits.items()]
 
@@ -87,7 +87,7 @@ def steady(bench):
     load = Load(2000 * seconds, rate=2000, queue=512, blocking=False)
     runs = {name: (bench.collectors[name], load) for name in names}
     bench.at_steady = results = interleaved(bench, runs)
-    return [_at_most(2, "at 2,000 per second, queue 512, of the floor's CPU",
+    return [_at_most(2, "CPU at 2,000/s, queue 512, relative to the floor",
                      ratio(results["sluiced"], results["floor"]), 1,
                      Why("2,000 per second", run=runs["sluiced"]))]
 
@@ -244,7 +244,7 @@ def partitions(bench, count):
     runs = {name: (by_vhost, Load(count, vhosts=vhosts, days=days, warm=4000))
             for name, (vhosts, days) in kinds.items()}
     costs = _costs(bench, runs)
-    goal = "the same from 1 to 1,000 partitions and vhosts: within 10 %"
+    goal = "the same CPU from 1 to 1,000 partitions and vhosts: within 10 %"
     if None in costs.values():
         return Row(5, goal, "not measured", None)
     dear = [name for name, us in costs.items() if us > costs["one file"] * 1.1]
@@ -265,7 +265,7 @@ def sizes(bench, count):
     runs = {size: (sluiced, Load(count, size=size, fields=4, written=4))
             for size in (200, 400, 800, 1600, 3200, 4096)}
     costs = _costs(bench, runs)
-    goal = "linear from 200 to 4,096 bytes: within 15 % of a straight line"
+    goal = "CPU linear from 200 to 4,096 bytes: within 15 % of a line"
     if None in costs.values():
         return Row(5, goal, "not measured", None)
     at_0, slope = _fit(list(costs.items()))

@@ -49,7 +49,7 @@ def costs(bench):
     print("CPU per line, user and kernel, of the whole cgroup; lines of 800 "
           "bytes and 22 fields.\n")
     _table(["collector", "at saturation", "in the kernel",
-            "sluiced / collector", "lines/s of 150m", "resident, peak",
+            "sluiced / collector", "lines/s with 150m", "resident, peak",
             "at 2,000/s"],
            [_cost_row(bench, name) for name in bench.collectors])
 

@@ -10,7 +10,8 @@
  *       -s N     use N sockets (8)
  *       -o N     the first number (0)
  *       -l FILE  write the refused numbers to FILE, one per line
- *       -z BYTES -f FIELDS -w WRITTEN -v VHOSTS -d DAYS -t EPOCH  the shape
+ *       -z BYTES -f FIELDS -w WRITTEN -v VHOSTS -d DAYS -t EPOCH  the shape,
+ *                see line.h
  *       -N       print the names of the fields, send nothing
  *
  * Prints "sent N refused N bytes N us N": the accepted and the refused lines,

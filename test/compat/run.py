@@ -32,8 +32,8 @@ Each file is one topic and holds a list of cases.  A case:
       files: {out/name: "text"}     # all files below @DIR@/out at the end
       stdout: text                  # must be in the output; a list: all of them
       stderr: text                  # the same; checked only with sluiced
-      exit: 0                       # the program does not start or, if messages
-                                    # are sent, dies of them (-11)
+      exit: 78                      # if not 0: the program does not start or,
+                                    # if messages are sent, dies of them (-11)
       differs:                      # replaces the above for one program
         "5.1.1": {files: {...}}
         sluiced: {files: {...}, row: name of the row in conf/compat.md}

@@ -102,7 +102,7 @@ MISTAKES = {
     "a bad level": (
         changed(("Flush 1", "Log_Level inof")),
         "sluiced.conf:2:", "Log_Level", "info"),
-    "a bad mode": (
+    "a Unix_Perm that is not octal": (
         changed(("Path @/log", "Unix_Perm 0999\n    Path @/log")),
         "sluiced.conf:5:", "Unix_Perm"),
     "an unknown mode": (

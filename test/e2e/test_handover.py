@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A connected sender does not notice a reload: its connection stays open, and
-none of its lines is lost, torn or written twice."""
+no line is lost, torn or written twice."""
 import os
 import signal
 import socket

@@ -49,7 +49,7 @@ def test_the_next_process_writes_the_messages_of_a_killed_one(room, out, start):
 
 def test_the_next_process_writes_messages_left_when_grace_is_over(
         room, out, start):
-    """The final counts in the log say how much is left."""
+    """The final counts in the log say how many messages are left."""
     fill_disk(room)
     daemon = start(short(room))
     send(room, range(50))

@@ -68,7 +68,7 @@ def talker(room):
 
 
 def test_a_log_that_nobody_reads_stops_nothing(room, out, talker):
-    """Receiving, writing, HTTP, the supervisor and the end."""
+    """Receiving, writing, HTTP, the supervisor and the shutdown work."""
     talker.is_read = False
     talker.pipe.fill()
     with Sender(room.socket) as sender:

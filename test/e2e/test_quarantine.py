@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A message that kills its worker is processed once more, then set aside, and
-the messages after it are written."""
+"""A message that kills its worker is processed a second time.  Then it is set
+aside, and the messages after it are written."""
 import json
 import os
 import signal
@@ -90,7 +90,7 @@ def test_messages_in_a_row_that_kill_workers_are_all_set_aside(
     assert deaths(daemon) == 6
 
 
-def test_a_worker_that_kill_9_ends_is_not_its_message_s_fault(
+def test_a_message_is_not_set_aside_if_kill_9_ends_its_workers(
         room, out, start):
     """Three workers are killed from outside while they work on one message.
     The fourth writes it."""

@@ -110,13 +110,13 @@ there_are_no_banned_words() {
 	grep -rnE '\<(strcpy|strcat|v?sprintf|strtok|ato[ilf]|gets|alloca)[[:space:]]*\(' \
 		src --include='*.[ch]' | sed 's/$/   <- banned function/'
 	grep -rnE 'TODO|FIXME|XXX' src lua conf deploy |
-		sed 's/$/   <- a note without an issue/'
+		sed 's/$/   <- unfinished: open an issue instead/'
 }
 
 every_source_has_a_licence() {
 	find src test -name '*.[ch]' -o -name '*.py' -o -name '*.sh' |
 		xargs grep -L 'SPDX-License-Identifier: Apache-2.0' |
-		sed 's/$/: no SPDX line/'
+		sed 's/$/: no line "SPDX-License-Identifier: Apache-2.0"/'
 }
 
 # Limits of size, unique tags, and contracts: see c_rules.py.

@@ -133,7 +133,7 @@ static void a_command_gets_its_operand_and_its_options(void **state)
 	options_fini(&l.options);
 }
 
-static void help_and_version_need_nothing_else(void **state)
+static void help_and_version_ignore_all_other_words(void **state)
 {
 	(void)state;
 	struct command_line l;
@@ -267,7 +267,7 @@ int main(void)
 		cmocka_unit_test(options_of_fluent_bit_set_keys_of_service),
 		cmocka_unit_test(the_last_value_of_an_option_wins),
 		cmocka_unit_test(a_command_gets_its_operand_and_its_options),
-		cmocka_unit_test(help_and_version_need_nothing_else),
+		cmocka_unit_test(help_and_version_ignore_all_other_words),
 		cmocka_unit_test(a_mistake_is_reported_with_the_correct_form),
 		cmocka_unit_test(a_rate_is_a_positive_number),
 		cmocka_unit_test(

@@ -197,8 +197,8 @@ static void a_spill_that_cannot_save_its_position_stays(void **state)
 	spill_dir_fini(&s);
 }
 
-/* Under this size limit the position can never be saved, so the spill stays
- * until the limit is lifted. */
+/* After ten failed attempts to save the position, sluiced drains the spill
+ * without saving it. */
 static void a_spill_that_can_never_save_is_drained_in_the_end(void **state)
 {
 	(void)state;

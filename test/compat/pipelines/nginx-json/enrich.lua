@@ -10,7 +10,8 @@ local function is_bot(agent)
   return false
 end
 
--- "10.0.0.1:80, 10.0.0.2:80 : 10.0.0.3:80" and its times
+-- Split upstream addresses, "10.0.0.1:80, 10.0.0.2:80 : 10.0.0.3:80", or their
+-- times.
 local function split(text)
   local items = {}
   for item in string.gmatch(text or "", "[^,%s]+") do
