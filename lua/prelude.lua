@@ -386,6 +386,7 @@ local setmetatable_of_any, setupvalue = debug.setmetatable, debug.setupvalue
 
 -- Kept as locals, because a script may replace the globals.
 local type, error, getmetatable = type, error, getmetatable
+local tonumber = tonumber
 local getmetatable_of_any = debug.getmetatable
 
 -- Scripts get a copy of the metatable of files.  In the original, a script could
@@ -441,6 +442,39 @@ function debug.upvaluejoin(f, i, from, n)
 	end
 	join(f, i, from, n)
 end
+
+-- The stack of a C function holds the values that it works with.  It would crash
+-- if a script replaced or freed one of them.
+local function guard(name)
+	local access = debug[name]
+	local function check_level(info)
+		if info and is_ours(info.func) then
+			error("debug." .. name .. ": the function belongs to sluiced", 3)
+		end
+	end
+	debug[name] = function(thread, level, ...)
+		if type(thread) == "thread" and thread ~= running() then
+			level = tonumber(level)
+			level = level and cut(level)
+			check_level(level and getinfo(thread, level, "f"))
+			return access(thread, level, ...)
+		end
+		local at, n, value = thread, level, ...
+		if type(thread) == "thread" then
+			at, n, value = level, ...
+		end
+		if type(at) ~= "function" then
+			at = tonumber(at)
+			at = at and cut(at) + 1 -- this function is a level, too
+			check_level(at and getinfo(at, "f"))
+		end
+		local variable, old = access(at, n, value)
+		return variable, old
+	end
+end
+
+guard("getlocal")
+guard("setlocal")
 
 -- Returns the names of the functions that the script defined.  They are for the
 -- error that reports that the hook is not one of them.

@@ -68,9 +68,13 @@ static int pairs(lua_State *L)
 
 static int next_item(lua_State *L)
 {
-	lua_Integer i = luaL_checkinteger(L, 2) + 1;
+	lua_Integer i = luaL_checkinteger(L, 2);
 	luaL_checktype(L, 1, LUA_TTABLE);
-	lua_pushinteger(L, i);
+	if (i == LUA_MAXINTEGER) {
+		lua_pushnil(L);
+		return 1;
+	}
+	lua_pushinteger(L, ++i);
 	return lua_rawgeti(L, 1, i) == LUA_TNIL ? 1 : 2;
 }
 

@@ -45,6 +45,10 @@ struct lua_state {
 	lua_State *L;
 	size_t used_bytes;
 
+	/* What enter is about to run; NULL at any other time. */
+	lua_CFunction function;
+	void *data;
+
 	bool has_timer; /* creating it was tried */
 	bool is_timed;	/* the timer runs */
 	timer_t timer;
@@ -282,15 +286,28 @@ static int on_error(lua_State *L)
 	return 1;
 }
 
+/* A script can find this function on the stack and call it itself. */
+static int enter(lua_State *L)
+{
+	struct lua_state *s = state_of(L);
+	lua_CFunction function = s->function;
+	if (function == NULL)
+		return luaL_error(L, "only sluiced can call this function");
+	s->function = NULL;
+	lua_pushlightuserdata(L, s->data);
+	return function(L);
+}
+
 static int run(struct lua_state *s, lua_CFunction function, void *data,
 	       const char **message)
 {
 	lua_State *L = s->L;
 	lua_settop(L, 0);
 	lua_pushcfunction(L, on_error);
-	lua_pushcfunction(L, function);
-	lua_pushlightuserdata(L, data);
-	int status = lua_pcall(L, 1, 0, 1);
+	s->function = function;
+	s->data = data;
+	lua_pushcfunction(L, enter);
+	int status = lua_pcall(L, 0, 0, 1);
 	if (status == LUA_OK)
 		return status;
 	*message = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)

@@ -31,7 +31,9 @@ static lua_Integer required(lua_State *L, int index)
 /* A position after the end makes holes. */
 static int insert(lua_State *L)
 {
-	lua_Integer end = length_of(L) + 1, place = end;
+	lua_Integer length = length_of(L);
+	lua_Integer end = length < LUA_MAXINTEGER ? length + 1 : length;
+	lua_Integer place = end;
 	size_t steps = 0;
 	int count = lua_gettop(L);
 	if (count == 3)
@@ -208,7 +210,7 @@ static void sort_range(lua_State *L, lua_Integer lower, lua_Integer upper,
 		put_in_order(L, lower, upper, steps);
 		if (upper - lower == 1)
 			return;
-		lua_Integer middle = (lower + upper) / 2;
+		lua_Integer middle = lower + (upper - lower) / 2;
 		lua_rawgeti(L, 1, middle);
 		lua_rawgeti(L, 1, lower);
 		if (is_less(L, -2, -1, steps)) {

@@ -230,9 +230,58 @@ static void a_hook_cannot_disable_its_limits(void **state)
 		{"debug.setmetatable(nil, debug.getmetatable(record)) "
 		 "return (nil).x",
 		 IN, KEPT},
+		/* The values that a C function of ours works with are its own.
+		 */
+		{"table.sort({3, 2, 1}, function(a, b) "
+		 "debug.setlocal(2, 1, 5) return a < b end)",
+		 IN, KEPT},
+		{"('abc'):gsub('.', function() debug.setlocal(2, 1, 5) end)",
+		 IN, KEPT},
+		{"debug.setlocal(2, 3, 5)", IN, KEPT},
+		{"local co = coroutine.create(table.sort) "
+		 "coroutine.resume(co, {3, 2, 1}, coroutine.yield) "
+		 "debug.setlocal(co, 0, 1, 5) coroutine.resume(co)",
+		 IN, KEPT},
+		{"('abc'):gsub('.', function() debug.getlocal(2, 1) end)", IN,
+		 KEPT},
+		/* A script cannot call the function that called it. */
+		{"debug.getinfo(2, 'f').func()", IN, KEPT},
+		{"debug.getinfo(2, 'f').func(io.stdout)", IN, KEPT},
+		{"setfenv(2, {})()", IN, KEPT},
 		{"os.exit(0)", IN, KEPT},
 	};
 	hook_unit_check(*state, cases, COUNT(cases), "error");
+}
+
+static void the_debug_library_still_shows_locals(void **state)
+{
+	static const struct hook_case cases[] = {
+		{"local a = 5 local n, v = debug.getlocal(1, 4) "
+		 "debug.setlocal(1, 4, v + 2) return 2, 0, {[n] = a}",
+		 IN, T_TEXT "{\"a\":7}"},
+		{"local function f() local n = debug.getlocal(2, 4) "
+		 "return n end return 2, 0, {r = f()}",
+		 IN, T_TEXT "{\"r\":\"f\"}"},
+		{"local co = coroutine.create(function(a) coroutine.yield() "
+		 "return a end) coroutine.resume(co, 1) "
+		 "debug.setlocal(co, 1, 1, 7) "
+		 "return 2, 0, {r = select(2, coroutine.resume(co))}",
+		 IN, T_TEXT "{\"r\":7}"},
+	};
+	hook_unit_check(*state, cases, COUNT(cases), NULL);
+}
+
+static void a_table_may_have_the_largest_length(void **state)
+{
+	static const struct hook_case cases[] = {
+		{"local m, t = math.maxinteger, {} t[m] = 1 "
+		 "for i = 0, 62 do t[1 << i] = 1 end "
+		 "pcall(table.insert, t, 1) pcall(table.sort, t) "
+		 "local f = ipairs(t) "
+		 "return 2, 0, {r = tostring(f(t, m))}",
+		 IN, T_TEXT "{\"r\":\"nil\"}"},
+	};
+	hook_unit_check(*state, cases, COUNT(cases), NULL);
 }
 
 /* Assert that each expression yields its text. */
@@ -382,6 +431,8 @@ int main(void)
 		TEST(scripts_of_lua_5_1_find_their_functions),
 		TEST(a_script_can_require_a_module_beside_it),
 		TEST(a_hook_cannot_disable_its_limits),
+		TEST(the_debug_library_still_shows_locals),
+		TEST(a_table_may_have_the_largest_length),
 		TEST(there_is_one_kind_of_number),
 		TEST(an_operand_of_the_wrong_type_is_named),
 		TEST(patterns_match_as_in_lua_5_1),
