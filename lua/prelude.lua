@@ -309,6 +309,7 @@ package.loaders = package.searchers
 
 -- Files are loaded with load, which translates them.
 local function load_file(path)
+	path = type(path) == "number" and tostring(path) or path
 	if type(path) ~= "string" then
 		error("the name of a file expected", 3)
 	end

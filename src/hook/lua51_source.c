@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One pass over the tokens.  An operand is a sequence of terms, with their
  * prefixes and suffixes, that arithmetic operators join: a*f(x)[i] - #t.  A
- * chain is a sequence of operands that `..` joins.  Each level of brackets has
- * at most one chain at a time.  A chain ends at the first token that does not
- * continue it; if it contains `..`, it becomes a call. */
+ * chain is a sequence of operands that `..` joins.  Each level of brackets and
+ * blocks has at most one chain at a time.  A chain ends at the first token that
+ * does not continue it; if it contains `..`, it becomes a call. */
 #include "hook/lua51_source.h"
 
 #include <ctype.h>
@@ -37,6 +37,9 @@ enum lua51_token {
 	TOKEN_SIGN,	  /* - */
 	TOKEN_PREFIX,	  /* # not, and ~, which is also binary */
 	TOKEN_CONCAT,	  /* .. */
+	TOKEN_FUNCTION,	  /* function; with its end, it is an operand */
+	TOKEN_BLOCK,	  /* do if repeat */
+	TOKEN_BLOCK_END,  /* end until */
 	TOKEN_OTHER,	  /* any other token; it ends a chain */
 };
 
@@ -46,6 +49,7 @@ struct lua51_chain {
 	size_t operand; /* the start of the last operand */
 	bool is_open;
 	bool has_operator;
+	bool is_in_function; /* this level is that of a function's body */
 	size_t names_length;
 	char names[NAMES_BYTES]; /* of the operands, each with a comma */
 };
@@ -57,6 +61,9 @@ struct lua51_scanner {
 	size_t length;	 /* of the text in `out` */
 	size_t last_end; /* index in `out` after the last token */
 	bool is_operand; /* the last token ends an operand */
+	/* It is the end of a function, which no arguments can follow: a bracket
+	 * starts a new statement. */
+	bool is_function_end;
 	struct lua51_chain chains[LEVELS_MAX];
 	size_t level;
 };
@@ -190,10 +197,20 @@ static void take_numeral(struct lua51_scanner *s)
 
 static enum lua51_token take_word(struct lua51_scanner *s)
 {
-	static const char *const words[] = {
-		"and", "break",	   "do",     "else", "elseif", "end",
-		"for", "function", "goto",   "if",   "in",     "local",
-		"or",  "repeat",   "return", "then", "until",  "while",
+	static const struct {
+		const char *text;
+		enum lua51_token token;
+	} words[] = {
+		{"and", TOKEN_OTHER},	 {"break", TOKEN_OTHER},
+		{"do", TOKEN_BLOCK},	 {"else", TOKEN_OTHER},
+		{"elseif", TOKEN_OTHER}, {"end", TOKEN_BLOCK_END},
+		{"for", TOKEN_OTHER},	 {"function", TOKEN_FUNCTION},
+		{"goto", TOKEN_OTHER},	 {"if", TOKEN_BLOCK},
+		{"in", TOKEN_OTHER},	 {"local", TOKEN_OTHER},
+		{"not", TOKEN_PREFIX},	 {"or", TOKEN_OTHER},
+		{"repeat", TOKEN_BLOCK}, {"return", TOKEN_OTHER},
+		{"then", TOKEN_OTHER},	 {"until", TOKEN_BLOCK_END},
+		{"while", TOKEN_OTHER},
 	};
 	size_t length = 0;
 	while (isalnum((unsigned char)peek(s, length)) ||
@@ -201,11 +218,9 @@ static enum lua51_token take_word(struct lua51_scanner *s)
 		length++;
 	struct span word = span_make(s->at, length);
 	take(s, length);
-	if (span_equals(word, SPAN("not")))
-		return TOKEN_PREFIX;
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-		if (span_equals(word, span_of(words[i])))
-			return TOKEN_OTHER;
+		if (span_equals(word, span_of(words[i].text)))
+			return words[i].token;
 	return TOKEN_OPERAND;
 }
 
@@ -302,6 +317,14 @@ static void join_operands(struct lua51_scanner *s, size_t start)
 	c->has_operator = true;
 }
 
+/* Whether a name at this index would be part of the word before it, as in
+ * return"text". */
+static bool is_after_word(const struct lua51_scanner *s, size_t index)
+{
+	char before = s->out[index - 1];
+	return isalnum((unsigned char)before) || before == '_';
+}
+
 /* End the chain of this level.  Returns how many bytes were inserted before the
  * current token. */
 static size_t end_chain(struct lua51_scanner *s)
@@ -320,15 +343,64 @@ static size_t end_chain(struct lua51_scanner *s)
 	insert(s, c->start, "\", ", 3);
 	insert(s, c->start, c->names, c->names_length);
 	insert(s, c->start, "sluiced_concat(\"", 16);
+	if (is_after_word(s, c->start))
+		insert(s, c->start, " ", 1);
 	return s->length - length;
 }
 
+/* False if there are too many levels. */
+static bool begin_level(struct lua51_scanner *s, bool is_in_function)
+{
+	if (++s->level == LEVELS_MAX)
+		return false;
+	s->chains[s->level].is_open = false;
+	s->chains[s->level].is_in_function = is_in_function;
+	s->is_operand = false;
+	return true;
+}
+
+/* Returns whether it was the level of a function's body. */
+static bool end_level(struct lua51_scanner *s)
+{
+	bool is_in_function = s->chains[s->level].is_in_function;
+	end_chain(s);
+	if (s->level > 0)
+		s->level--;
+	return is_in_function;
+}
+
+/* Process a token that starts or ends a level.  False if there are too many
+ * levels. */
+static bool on_level(struct lua51_scanner *s, enum lua51_token token,
+		     size_t start, bool is_new_statement)
+{
+	switch (token) {
+	case TOKEN_OPEN:
+	case TOKEN_FUNCTION:
+		if (is_new_statement)
+			start += end_chain(s);
+		begin_chain(s, start);
+		return begin_level(s, token == TOKEN_FUNCTION);
+	case TOKEN_BLOCK:
+		end_chain(s);
+		return begin_level(s, false);
+	case TOKEN_BLOCK_END:
+		s->is_operand = s->is_function_end = end_level(s);
+		return true;
+	default:
+		end_level(s);
+		s->is_operand = true;
+		return true;
+	}
+}
+
 /* Process the token that starts at `start` in `out`.  False if there are too
- * many levels of brackets. */
+ * many levels of brackets and blocks. */
 static bool on_token(struct lua51_scanner *s, enum lua51_token token,
 		     size_t start)
 {
-	bool was_operand = s->is_operand;
+	bool was_operand = s->is_operand, was_function = s->is_function_end;
+	s->is_function_end = false;
 	switch (token) {
 	case TOKEN_OPERAND:
 		if (was_operand) /* a new statement starts here */
@@ -341,18 +413,12 @@ static bool on_token(struct lua51_scanner *s, enum lua51_token token,
 		s->is_operand = true;
 		return true;
 	case TOKEN_OPEN:
-		begin_chain(s, start);
-		if (++s->level == LEVELS_MAX)
-			return false;
-		s->chains[s->level].is_open = false;
-		s->is_operand = false;
-		return true;
+		return on_level(s, token, start, was_function);
+	case TOKEN_FUNCTION:
+	case TOKEN_BLOCK:
+	case TOKEN_BLOCK_END:
 	case TOKEN_CLOSE:
-		end_chain(s);
-		if (s->level > 0)
-			s->level--;
-		s->is_operand = true;
-		return true;
+		return on_level(s, token, start, was_operand);
 	case TOKEN_MEMBER:
 	case TOKEN_ARITHMETIC:
 		s->is_operand = false;
@@ -392,8 +458,10 @@ size_t lua51_source_translate(struct span script, char *out)
 	s.length = 0;
 	s.last_end = 0;
 	s.is_operand = false;
+	s.is_function_end = false;
 	s.level = 0;
 	s.chains[0].is_open = false;
+	s.chains[0].is_in_function = false;
 	enum lua51_token token;
 	put(&s, opening, sizeof opening - 1);
 	do {

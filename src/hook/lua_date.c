@@ -32,7 +32,7 @@ static lua_Integer whole_second(lua_State *L)
 		return lua_tointeger(L, 2);
 	if (lua_isnoneornil(L, 2))
 		return (lua_Integer)time(NULL);
-	lua_Number number = floor(luaL_checknumber(L, 2));
+	lua_Number number = trunc(luaL_checknumber(L, 2));
 	luaL_argcheck(L, lua_numbertointeger(number, &second), 2,
 		      "time out of range");
 	return second;

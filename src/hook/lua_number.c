@@ -238,29 +238,35 @@ static bool is_simple(lua_State *L, int index)
 	return type == LUA_TSTRING || type == LUA_TNUMBER;
 }
 
-static bool has_concat(lua_State *L, int index)
+/* Replace the operands at `i` and `i + 1`, the top, by the result of their
+ * metamethod.  False if they have none.  lua_concat does not serve here: in Lua
+ * 5.4.4, it corrupts the stack if the metamethod makes the stack grow. */
+static bool call_concat(lua_State *L, int i)
 {
-	return luaL_getmetafield(L, index, "__concat") != LUA_TNIL;
+	if (luaL_getmetafield(L, i, "__concat") == LUA_TNIL &&
+	    luaL_getmetafield(L, i + 1, "__concat") == LUA_TNIL)
+		return false;
+	lua_insert(L, i);
+	lua_call(L, 2, 1);
+	return true;
 }
 
 /* Concatenate operands that may have metamethods, from right to left, as the
  * operator does. */
 static int concat_any(lua_State *L)
 {
-	int last = lua_gettop(L);
-	for (int i = last - 1; i >= 2; i--) {
+	for (int i = lua_gettop(L) - 1; i >= 2; i--) {
 		if (is_simple(L, i) && is_simple(L, i + 1)) {
 			lua_number_to_text(L, i);
 			lua_number_to_text(L, i + 1);
-		} else if (!has_concat(L, i) && !has_concat(L, i + 1)) {
+			lua_concat(L, 2);
+		} else if (!call_concat(L, i)) {
 			int bad = is_simple(L, i) ? i + 1 : i;
 			return luaL_error(
 				L, "attempt to concatenate a %s value%s",
 				luaL_typename(L, bad),
 				push_name(L, lua_tostring(L, 1), bad - 2));
 		}
-		lua_settop(L, i + 1);
-		lua_concat(L, 2);
 	}
 	return 1;
 }

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hooks are written for LuaJIT.  These tests run generated calls of Lua's
-library, and generated hooks, in LuaJIT and in sluiced.
+library, generated programs and generated hooks in LuaJIT and in sluiced.
 
-CALLS and HOOKS set how many calls and hooks are generated.  The defaults suit
-every run of the tests; `CALLS=20000 HOOKS=500` is a thorough run.  Every run
-generates the same calls and hooks, unless LUAJIT_SEED=N sets another seed."""
+CALLS, PROGRAMS and HOOKS set how many of them are generated.  The defaults suit
+every run of the tests; `CALLS=20000 PROGRAMS=5000 HOOKS=500` is a thorough run.
+Every run generates the same ones, unless LUAJIT_SEED=N sets another seed."""
 import os
 import random
 import re
@@ -19,6 +19,7 @@ from harness.daemon import ROOT
 from harness.lua_calls import Maker, call
 from harness.lua_differences import missing_rows, row_of
 from harness.lua_hooks import HookMaker, as_lua
+from harness.lua_programs import ProgramMaker
 from harness.scale import scaled
 from harness.sender import Sender, datagram
 
@@ -26,7 +27,9 @@ CASES = ROOT / "test/data/luajit/cases.lua"
 # "table: 0x7f17a6b7cd28", perhaps cut off or in capitals.
 ADDRESS = re.compile(r"(table|function): (0x[0-9a-f]{0,12}|b[uiltn]*#?\d*)|"
                      r"0x[0-9a-f]{6,12}", re.IGNORECASE)
-PER_FILE = 100  # one call of the hook runs them within its time limit
+# One call of the hook runs so many within its time limit.
+CALLS_PER_FILE = 100
+PROGRAMS_PER_FILE = 20
 
 
 def made(*purpose):
@@ -76,15 +79,15 @@ def start_hook(room, start, script):
                  + file_output(room))
 
 
-def test_generated_calls_of_the_library_give_the_results_of_luajit(
-        room, start, luajit):
-    rng = made("calls of Lua")
-    calls = [call(Maker(rng)) for _ in range(scaled("CALLS", 3000))]
+def compare_cases(room, start, luajit, cases, per_file):
+    """Run the texts of these cases in both, and fail if a result differs."""
     files = []
-    for first in range(0, len(calls), PER_FILE):
-        files.append(room.write(f"calls-{first}.lua", "".join(
+    for first in range(0, len(cases), per_file):
+        files.append(room.path / f"cases-{first}.lua")
+        files[-1].write_text("".join(
             f"C({first + i}, function() return {text} end)\n"
-            for i, (_, text) in enumerate(calls[first:first + PER_FILE]))))
+            for i, (_, text) in enumerate(cases[first:first + per_file])),
+            newline="")
     wanted = in_luajit(luajit, room, files)
     out = room.path / "sluiced.out"
     daemon = start_hook(room, start, """
@@ -97,8 +100,23 @@ def test_generated_calls_of_the_library_give_the_results_of_luajit(
             sender.send(datagram({"file": str(file), "out": str(out)}))
     counts = daemon.wait_for_messages(len(files))
     assert counts.failures() == 0, daemon.log()
-    found = unnamed(calls, wanted, lines_by_number(out))
+    found = unnamed(cases, wanted, lines_by_number(out))
     assert not found, f"{len(found)} differences\n" + "\n".join(found)
+
+
+def test_generated_calls_of_the_library_give_the_results_of_luajit(
+        room, start, luajit):
+    rng = made("calls of Lua")
+    compare_cases(room, start, luajit, [
+        call(Maker(rng)) for _ in range(scaled("CALLS", 3000))],
+        CALLS_PER_FILE)
+
+
+def test_generated_programs_give_the_results_of_luajit(room, start, luajit):
+    maker = ProgramMaker(made("programs of Lua"))
+    compare_cases(room, start, luajit, [
+        ("program", maker.program()) for _ in range(scaled("PROGRAMS", 300))],
+        PROGRAMS_PER_FILE)
 
 
 def test_generated_hooks_give_the_results_of_luajit(room, start, luajit):

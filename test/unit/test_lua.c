@@ -141,6 +141,19 @@ static void a_list_of_records_with_many_names_is_bounded(void **state)
 	buf_fini(&json);
 }
 
+/* lua_concat of Lua 5.4.4 loses the stack if a metamethod makes it grow. */
+static void a_metamethod_of_concatenation_may_need_much_stack(void **state)
+{
+	static const struct hook_case deep[] = {
+		{"local function f(n) return n == 0 and 'x' or (f(n - 1)) end "
+		 "local o = setmetatable({}, {__concat = function() "
+		 "return f(3000) end}) record = {k = 1 .. o .. 2 .. 'y'} "
+		 "return 2, ts, record",
+		 IN, T_TEXT "{\"k\":\"1x\"}"},
+	};
+	hook_unit_check(*state, deep, COUNT(deep), NULL);
+}
+
 static void a_failing_call_leaves_the_record_unchanged(void **state)
 {
 	static const struct hook_case errors[] = {
@@ -487,6 +500,7 @@ int main(void)
 		TEST(a_returned_record_equals_one_after_a_round_trip),
 		TEST(an_invalid_result_leaves_the_record_unchanged),
 		TEST(a_list_of_records_with_many_names_is_bounded),
+		TEST(a_metamethod_of_concatenation_may_need_much_stack),
 		TEST(a_failing_call_leaves_the_record_unchanged),
 		TEST(an_invalid_time_is_ignored_and_counted),
 		TEST(with_dead_letters_a_failing_call_is_undecided),

@@ -60,6 +60,23 @@ static void concatenations_become_calls(void **state)
 		{"x = function(...) return ... .. 1 end y = 2",
 		 "x = function(...) return sluiced_concat(\",,\", ... , ( 1)) "
 		 "end y = 2"},
+		/* the name of the call does not join the word before it */
+		{"return'a'..b", "return sluiced_concat(\",b,\", 'a', (b))"},
+		{"x = a and[[b]]..c",
+		 "x = a and sluiced_concat(\",c,\", [[b]], (c))"},
+		/* a function is an operand, for metamethods */
+		{"x = o .. function() return a..b end y = 1",
+		 "x = sluiced_concat(\"o,,\", o , ( function() return "
+		 "sluiced_concat(\"a,b,\", a, (b)) end)) y = 1"},
+		{"x = function() if a then do end end end .. o y = b..c",
+		 "x = sluiced_concat(\",o,\", function() if a then do end end "
+		 "end , ( o)) y = sluiced_concat(\"b,c,\", b, (c))"},
+		{"repeat x = o .. function() repeat until a end until b..c",
+		 "repeat x = sluiced_concat(\"o,,\", o , ( function() repeat "
+		 "until a end)) until sluiced_concat(\"b,c,\", b, (c))"},
+		{"x = o .. function() end\n(f).y = 1",
+		 "x = sluiced_concat(\"o,,\", o , ( function() end))\n"
+		 "(f).y = 1"},
 		/* operators of Lua 5.4 */
 		{"x = a .. b & c",
 		 "x = sluiced_concat(\"a,b,\", a , ( b)) & c"},
