@@ -117,8 +117,8 @@ static int index_record(lua_State *L)
 	}
 	if (lua_type(L, 2) != LUA_TSTRING)
 		return 0;
-	size_t at = fields_index_of_last(view->fields, view->count,
-					 lua_value_text(L, 2));
+	size_t at =
+		field_index_find(&rs->index, view->count, lua_value_text(L, 2));
 	if (at == view->count || lua_value_is_absent(view->fields[at].value))
 		return 0;
 	push_field(rs, L, 1, &view->fields[at]);
@@ -164,8 +164,8 @@ static int newindex_record(lua_State *L)
 	}
 	size_t at = view->count;
 	if (lua_type(L, 2) == LUA_TSTRING) {
-		at = fields_index_of_last(view->fields, view->count,
-					  lua_value_text(L, 2));
+		at = field_index_find(&rs->index, view->count,
+				      lua_value_text(L, 2));
 		if (assign(rs, L, at))
 			return 0;
 	}
@@ -196,8 +196,7 @@ static int next_field(struct lua_record *rs, lua_State *L)
 		at = rs->cursor;
 		if (at >= view->count ||
 		    !span_equals(view->fields[at].key, key))
-			at = fields_index_of_last(view->fields, view->count,
-						  key);
+			at = field_index_find(&rs->index, view->count, key);
 		at++;
 	} else if (!lua_isnil(L, 2)) {
 		at = view->count + 1;
@@ -223,8 +222,8 @@ static int next_field(struct lua_record *rs, lua_State *L)
 	}
 	while (lua_next(L, 1)) {
 		if (lua_type(L, -2) != LUA_TSTRING ||
-		    fields_index_of_last(view->fields, view->count,
-					 lua_value_text(L, -2)) == view->count)
+		    field_index_find(&rs->index, view->count,
+				     lua_value_text(L, -2)) == view->count)
 			return 2;
 		lua_pop(L, 1);
 	}
@@ -348,6 +347,8 @@ void lua_record_push(struct lua_record *rs, lua_State *L,
 	rs->view = record_copy(record);
 	record_keep_last(rs->view);
 	rs->given = rs->view->count;
+	field_index_build(&rs->index, rs->view->arena, rs->view->fields,
+			  rs->given);
 	rs->cursor = 0;
 	rs->is_walked = false;
 	rs->is_taken = false;

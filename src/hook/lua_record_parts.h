@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "hook/lua_value.h"
+#include "record/field_index.h"
 
 struct record;
 
@@ -17,6 +18,7 @@ enum { LUA_RECORD_WATCHED_CALLS = 1000 };
 struct lua_record {
 	struct lua_reader reader; /* first, because on_table casts it */
 	struct record *view;
+	struct field_index index; /* of the fields that the record had */
 	/* The address of the proxy's table.  No other table can have it as long
 	 * as the script refers to the proxy. */
 	const void *proxy;

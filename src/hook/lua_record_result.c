@@ -61,7 +61,7 @@ static bool read_record(struct lua_record *rs, lua_State *L, int table,
 					  "key, so it is an array");
 		bool is_text = lua_type(L, -1) == LUA_TSTRING;
 		size_t end = is_text ? known : rs->given;
-		size_t at = fields_index_of_last(out->fields, end, f.key);
+		size_t at = field_index_find(&rs->index, end, f.key);
 		if (at < end)
 			out->fields[at].value = f.value;
 		else if (is_text)
