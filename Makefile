@@ -52,7 +52,7 @@ BIN       := $(BUILD)/sluiced
 CORE      := $(BUILD)/libcore.a
 SRC       := $(sort $(wildcard src/*/*.c))
 OBJ       := $(SRC:%.c=$(BUILD)/%.o) $(BUILD)/embedded.o
-TORTURE   := crash two_writers disk_faults reload journal_file
+TORTURE   := crash two_writers disk_faults fault_mixture reload journal_file
 UNITLIB   := $(BUILD)/libunit.a
 UNITOBJ   := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard test/unit/lib/*.c)))
 TESTS     := $(patsubst test/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard test/unit/test_*.c)))
@@ -95,6 +95,7 @@ torture: deps-test ## run the fault tests for longer: KILLS=3000 RELOADS=200 ...
 	@$(MAKE) all
 	@KILLS=$${KILLS:-3000} WRITER_KILLS=$${WRITER_KILLS:-600} \
 	    RELOADS=$${RELOADS:-200} FILLS=$${FILLS:-20} DAMAGES=$${DAMAGES:-300} \
+	    MIXES=$${MIXES:-20} \
 	    SLUICED=$(abspath $(BIN)) SAN=$(SAN) $(PYTHON) -m pytest $(PYTEST) \
 	    -p no:cacheprovider $(TORTURE:%=test/e2e/test_%.py)
 

@@ -151,12 +151,13 @@ int append_file_begin(struct append_file *f)
 bool append_file_peek(struct append_file *f)
 {
 	struct stat st;
-	if (f->fd >= 0) {
+	if (f->fd >= 0 && f->can_read) {
 		if (fstat(f->fd, &st) < 0)
 			return false;
 		f->size_bytes = (uint64_t)st.st_size;
 		return true;
 	}
+	append_file_close(f);
 	int fd = open_confined(f, O_RDONLY | O_NONBLOCK);
 	if (fd < 0)
 		return false;
@@ -212,6 +213,16 @@ const struct append_note *append_file_noted(const struct append_file *f,
 		if (n->kind == (uint32_t)kind)
 			last = n;
 	return last;
+}
+
+bool append_file_has_note(const struct append_file *f)
+{
+	const struct append_notes *notes = f->env->notes;
+	struct stat st;
+	return notes != NULL && stat(f->path, &st) == 0 &&
+	       S_ISREG(st.st_mode) &&
+	       notes->find(notes->data, f->env->sink, st.st_dev, st.st_ino,
+			   0) != NULL;
 }
 
 /* How many of the bytes are in the file at the offset. */

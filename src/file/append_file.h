@@ -90,9 +90,9 @@ void append_file_init(struct append_file *, const char *path,
  * known. */
 int append_file_begin(struct append_file *) MUST_USE;
 
-/* After append_file_begin() has failed: open the file for reading if it is
- * closed, and measure it without a lock.  Returns false if that is impossible
- * too.  After success, close the file or begin again. */
+/* After append_file_begin() has failed: open the file for reading if it is not
+ * open for reading, and measure it without a lock.  Returns false if that is
+ * impossible too.  After success, close the file or begin again. */
 bool append_file_peek(struct append_file *) MUST_USE;
 
 /* After an error: does the disk take writes of other files?  If it does, the
@@ -105,6 +105,10 @@ void append_file_end(struct append_file *);
 /* The last note that the previous process left about this file, or NULL. */
 const struct append_note *append_file_noted(const struct append_file *,
 					    enum append_kind);
+
+/* Did the previous process leave a note about the file that the path names?
+ * The file need not be open. */
+bool append_file_has_note(const struct append_file *);
 
 /* How many of the bytes are in the file already.  The note covers
  * bytes[skip...]; the result counts the first `skip` bytes, too.  The part that

@@ -11,6 +11,8 @@
 #include "file/file_cache.h"
 #include "file/spill.h"
 
+enum { WAITS_MAX = 10 }; /* with the pipeline's back-off: half a minute */
+
 static bool ends_with(const char *text, const char *end)
 {
 	size_t len = strlen(text), end_len = strlen(end);
@@ -65,13 +67,15 @@ static void adopt(struct file_restore *r, struct spill *spill)
 
 static void load_spills(struct file_restore *r)
 {
-	r->spills->is_partial = r->has_second = false;
+	r->spills->is_partial = r->spills->is_noted = r->has_second = false;
 	r->second_lines = r->second_messages = 0;
 	if (r->spills->path == NULL)
 		return;
 	DIR *dir = opendir(r->spills->path);
 	if (dir == NULL) {
 		r->spills->is_partial = errno != ENOENT && errno != ENOTDIR;
+		r->spills->is_noted =
+			r->spills->is_partial && r->spills->env.notes != NULL;
 		if (r->spills->is_partial)
 			log_rated(&r->spills->load_rate, LOG_ERROR, "spill",
 				  "path=\"%s\" err=\"%s\" action=\"retrying "
@@ -191,11 +195,14 @@ void file_restore(struct file_restore *r, const struct sink_stats *before)
 	balance_counters(r, true);
 }
 
-void file_restore_rest(struct file_restore *r, int64_t now_ns)
+bool file_restore_rest(struct file_restore *r, int64_t now_ns)
 {
-	if (!(r->spills->is_partial || r->has_second) || now_ns < r->retry_ns)
-		return;
+	bool must_wait = r->spills->is_noted && r->waits < WAITS_MAX;
+	if (!(r->spills->is_partial || r->has_second) ||
+	    (!must_wait && now_ns < r->retry_ns))
+		return true;
 	r->retry_ns = now_ns + NS_PER_S;
 	load_spills(r);
 	balance_counters(r, false);
+	return !(r->spills->is_noted && r->waits++ < WAITS_MAX);
 }

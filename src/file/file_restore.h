@@ -5,13 +5,15 @@
  * A spill that cannot be read now (EIO, EMFILE ...) is neither lost nor
  * drained: its lines stay counted as queued, and loading is retried every
  * second.  Lines of the same file that arrive meanwhile may be written first.
- */
+ * If the previous process left a note about the spill, the first batch waits
+ * for it, because the commit would delete the note. */
 #ifndef FILE_FILE_RESTORE_H
 #define FILE_FILE_RESTORE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/check.h"
 #include "base/span.h"
 
 struct file_cache;
@@ -29,13 +31,16 @@ struct file_restore {
 	uint64_t second_messages;
 	bool is_done;
 	int64_t retry_ns;
+	unsigned waits; /* batches that had to wait for a spill */
 };
 
 /* Give the files their spills, and compute the sink's stats from the spills and
  * `before`; NULL: no counters are known.  Only the first call has an effect. */
 void file_restore(struct file_restore *, const struct sink_stats *before);
 
-/* Before each flush: retry to load spills that could not be read. */
-void file_restore_rest(struct file_restore *, int64_t now_ns);
+/* Before each flush: retry to load spills that could not be read.  False if the
+ * batch must not be committed yet, because that would delete the note of such a
+ * spill.  This result is limited to half a minute. */
+bool file_restore_rest(struct file_restore *, int64_t now_ns) MUST_USE;
 
 #endif

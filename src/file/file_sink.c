@@ -232,7 +232,8 @@ static enum sink_flush flush(struct sink *sink, int64_t now_ns)
 	struct file_sink *fs = (struct file_sink *)sink;
 	enum sink_flush answer = SINK_FLUSHED;
 	restore(sink, NULL);
-	file_restore_rest(&fs->restore, now_ns);
+	if (!file_restore_rest(&fs->restore, now_ns))
+		return SINK_BLOCKED;
 	fs->held_bytes = 0;
 	struct cached_file *f = file_cache_waiting(fs->files, NULL), *next;
 	for (; f != NULL; f = next) {

@@ -8,13 +8,20 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "file/file_error.h"
 #include "file/file_lock.h"
 #include "file/spill.h"
 
 #define BACKOFF_MIN_NS (100 * NS_PER_MS)
 #define BACKOFF_MAX_NS (5 * NS_PER_S)
 
-enum { KEEP_BYTES = 64 * 1024, OPEN_TRIES = 3 };
+enum {
+	KEEP_BYTES = 64 * 1024,
+	OPEN_TRIES = 3,
+	/* With the pipeline's back-off: half a minute. */
+	UNREAD_MAX = 10,
+	UNSPILLED_MAX = 10,
+};
 
 /* --- the lines in memory */
 
@@ -120,26 +127,30 @@ static int begin(struct output_file *o)
 	return EBUSY; /* another process renames it continuously */
 }
 
-/* In the first batch, skip the lines that a killed process had written. */
-static void recover_lines(struct output_file *o)
+/* In the first batch, skip the lines that a killed process had written.
+ * Returns 0 or, if the file cannot be read for the moment, EACCES. */
+static int recover_lines(struct output_file *o)
 {
 	if (o->is_recovered)
-		return;
-	o->is_recovered = true;
+		return 0;
 	const struct append_note *n = append_file_noted(&o->file, APPEND_LINES);
+	if (n != NULL && !o->file.can_read && o->unread < UNREAD_MAX)
+		return EACCES;
+	o->is_recovered = true;
 	if (n == NULL)
-		return;
+		return 0;
 	size_t found = append_file_found(&o->file, n, buf_span(&o->lines),
 					 (size_t)n->skip_bytes);
 	o->env->stats->recovered_bytes_total += found;
 	count_written(o, found);
+	return 0;
 }
 
 static int write_lines(struct output_file *o, int64_t now_ns)
 {
 	int error = begin(o);
 	if (error == 0 && o->lines.len > 0)
-		recover_lines(o);
+		error = recover_lines(o);
 	if (error == 0 && o->lines.len > 0) {
 		if (!append_file_is_as_left(&o->file))
 			o->torn_bytes = 0;
@@ -165,53 +176,27 @@ static int drain(struct output_file *o, int64_t now_ns)
 }
 
 /* Called before lines are spilled, because the notes exist during the first
- * batch only.  Reading the file needs no lock. */
-static void recover_before_spilling(struct output_file *o)
+ * batch only.  Reading the file needs no lock.  False: the file has a note and
+ * cannot be read for the moment, so the batch must wait.  After UNREAD_MAX
+ * attempts, its lines may be written twice. */
+static bool recover_before_spilling(struct output_file *o)
 {
 	if (o->is_recovered || o->env->notes == NULL)
-		return;
-	bool was_open = o->file.fd >= 0;
+		return true;
+	bool was_open = o->file.fd >= 0 && o->file.can_read;
 	if (append_file_peek(&o->file)) {
 		if (o->spill != NULL)
 			spill_recover(o->spill, &o->file);
-		recover_lines(o);
-		if (!was_open)
+		if (recover_lines(o) == 0 && !was_open)
 			append_file_close(&o->file);
+	} else if (append_file_has_note(&o->file) && o->unread++ < UNREAD_MAX) {
+		return false;
 	}
 	o->is_recovered = true;
+	return true;
 }
 
 /* --- failing */
-
-/* Does the error affect all files, or this one only? */
-static enum append_result classify(const struct output_file *o, int error)
-{
-	switch (error) {
-	case ENOMEM:
-	case ENOBUFS:
-	case EMFILE:
-	case ENFILE:
-		return APPEND_BLOCKED;
-	case ENOSPC:
-	case EDQUOT:
-	case EIO:
-		return append_file_probe(&o->file, error) ? APPEND_HELD
-							  : APPEND_BLOCKED;
-	case EROFS:
-		return o->file.fd >= 0 ? APPEND_BLOCKED : APPEND_HELD;
-	default:
-		return APPEND_HELD;
-	}
-}
-
-static const char *text_of(int error)
-{
-	if (error == EBUSY)
-		return "another process holds the lock";
-	if (error == EXDEV)
-		return "a symbolic link leads out of the output directory";
-	return strerror(error);
-}
 
 /* The disk rejects writes, but spilled lines do not hold up other outputs. */
 static bool can_spill(const struct output_file *o)
@@ -229,7 +214,7 @@ static void log_failing(struct output_file *o, int error)
 		  "file_sink",
 		  "path=%s err=\"%s\" lines=%zu action=\"keeping the lines, "
 		  "retrying\"",
-		  log_quoted(span_of(o->path), room), text_of(error),
+		  log_quoted(span_of(o->path), room), file_error_text(error),
 		  o->answers.len);
 }
 
@@ -263,7 +248,7 @@ static void delay_retry(struct output_file *o, int error, int64_t now_ns)
 
 static enum append_result fail(struct output_file *o, int error, int64_t now_ns)
 {
-	enum append_result verdict = classify(o, error);
+	enum append_result verdict = file_error_classify(&o->file, error);
 	o->is_disk = verdict == APPEND_BLOCKED;
 	if (o->is_disk && can_spill(o))
 		verdict = APPEND_HELD;
@@ -328,14 +313,29 @@ static int spill_all(struct output_file *o)
 	int error = old_bytes > 0 ? spill_part(o, old_bytes, true) : 0;
 	if (error == 0 && o->lines.len > 0)
 		error = spill_part(o, o->lines.len, false);
+	if (error == 0) {
+		o->unspilled = 0;
+		o->env->spills->is_broken = false;
+	}
 	return error;
+}
+
+/* The journal keeps lines that cannot be spilled for the moment.  If that
+ * lasts, the other files must continue, and the lines stay in memory.  Returns
+ * whether the journal still keeps them. */
+static bool wait_for_spill(struct output_file *o)
+{
+	struct spill_dir *spills = o->env->spills;
+	if (!spills->is_broken && o->unspilled++ >= UNSPILLED_MAX)
+		spills->is_broken = true;
+	return !spills->is_broken;
 }
 
 /* Lines that wait for the disk are never dropped: without room in the spill, or
  * without a spill, the result is APPEND_BLOCKED. */
 static enum append_result hold_lines(struct output_file *o)
 {
-	if (o->is_disk && !can_spill(o))
+	if ((o->is_disk && !can_spill(o)) || !recover_before_spilling(o))
 		return APPEND_BLOCKED;
 	/* If the file has a spill already, the sink limits its lines. */
 	bool is_full = !o->is_disk && o->spill == NULL &&
@@ -344,7 +344,7 @@ static enum append_result hold_lines(struct output_file *o)
 	int error = 0;
 	if (o->env->spills != NULL && o->lines.len > 0)
 		error = is_full ? ENOSPC : spill_all(o);
-	if (error != 0 && o->is_disk)
+	if (error != 0 && (o->is_disk || (!is_full && wait_for_spill(o))))
 		return APPEND_BLOCKED;
 	if (error != 0) {
 		char room[LOG_QUOTED_BYTES];
@@ -399,7 +399,7 @@ void output_file_count(struct output_file *o, bool answers)
 	stats->messages_queued += answers;
 }
 
-enum append_result output_file_flush(struct output_file *o, int64_t now_ns)
+static enum append_result flush(struct output_file *o, int64_t now_ns)
 {
 	if (!output_file_waits(o))
 		return APPENDED;
@@ -416,10 +416,15 @@ enum append_result output_file_flush(struct output_file *o, int64_t now_ns)
 		log_working(o);
 		return o->lines.len > 0 ? hold_lines(o) : APPENDED;
 	}
-	if (fail(o, error, now_ns) == APPEND_BLOCKED)
-		return APPEND_BLOCKED;
-	recover_before_spilling(o);
-	return hold_lines(o);
+	return fail(o, error, now_ns) == APPEND_BLOCKED ? APPEND_BLOCKED
+							: hold_lines(o);
+}
+
+enum append_result output_file_flush(struct output_file *o, int64_t now_ns)
+{
+	enum append_result result = flush(o, now_ns);
+	bool is_saved = o->spill == NULL || spill_save(o->spill);
+	return is_saved ? result : APPEND_BLOCKED;
 }
 
 void output_file_committed(struct output_file *o)
@@ -433,10 +438,8 @@ void output_file_committed(struct output_file *o)
 	if (o->spill == NULL)
 		return;
 	spill_committed(o->spill);
-	if (spill_is_done(o->spill)) {
-		spill_remove(o->spill);
+	if (spill_is_done(o->spill) && spill_remove(o->spill))
 		o->spill = NULL;
-	}
 }
 
 bool output_file_is_held(const struct output_file *o)

@@ -20,9 +20,10 @@
  *  - This file (any other error, EROFS when opening, and ENOSPC, EDQUOT or EIO
  *    while the disk takes writes, for example if a directory's quota is used
  *    up): the result is APPEND_HELD, and the lines go to the file's spill
- *    (spill.h).  Without a spill they stay in memory.  Writing is retried after
- *    100 ms, doubling to 5 s.  The same happens while another process holds the
- *    file's lock, which is not an error.
+ *    (spill.h).  If spilling fails, too, the result is APPEND_BLOCKED for ten
+ *    attempts; after that, or without a spill, the lines stay in memory.
+ *    Writing is retried after 100 ms, doubling to 5 s.  The same happens while
+ *    another process holds the file's lock, which is not an error.
  * A newer line is never written before an older one: spilled lines come first.
  *
  * If a write ends within a line, the line is completed later, from where it
@@ -33,6 +34,8 @@
  *
  * In the first batch after a crash, lines that are in the file already
  * according to the notes are not written again (journal/append_note.h).
+ * While a file with a note cannot be read, the result is APPEND_BLOCKED, for
+ * ten attempts.
  * Keeps the accounting equations of output/sink.h in the stats it is given.
  * Not thread-safe: the pipeline thread only. */
 #ifndef FILE_OUTPUT_FILE_H
@@ -65,6 +68,8 @@ struct output_file {
 	int failed_errno;    /* 0: it can be written */
 	bool is_disk;	     /* ... because the disk rejects writes */
 	int64_t retry_ns;    /* if held: no retry before */
+	unsigned unread;     /* attempts to read it after a crash */
+	unsigned unspilled;  /* attempts to spill its lines, in a row */
 	int64_t backoff_ns;
 	int64_t failing_since_ns;
 };

@@ -18,24 +18,27 @@ enum {
 	TRIES = 10,	   /* with the back-off of a file: half a minute */
 };
 
-static int try_to_save_state(struct spill *s, int fd)
-{
-	s->state.check = spill_state_check(s);
-	return pwrite(fd, &s->state, sizeof s->state,
-		      (off_t)(s->start_bytes - sizeof s->state)) < 0
-		       ? errno
-		       : 0;
-}
-
 static void save_state(struct spill *s, int fd)
 {
-	int error = try_to_save_state(s, fd);
+	int error = spill_save_state(s, fd);
+	s->is_unsaved = error != 0;
 	if (error != 0)
 		log_line(LOG_ERROR, "spill",
 			 "path=\"%s\" err=\"cannot save the position: %s\" "
-			 "action=\"continuing; a restart may write lines "
-			 "twice\"",
+			 "action=\"retrying before the commit\"",
 			 s->path, strerror(error));
+}
+
+bool spill_save(struct spill *s)
+{
+	if (!s->is_unsaved)
+		return true;
+	int fd = open(s->path, O_WRONLY | O_CLOEXEC);
+	s->is_unsaved = fd < 0 || spill_save_state(s, fd) != 0;
+	if (fd >= 0)
+		close(fd);
+	s->unsaved = s->is_unsaved ? s->unsaved + 1 : 0;
+	return !s->is_unsaved || s->unsaved >= TRIES;
 }
 
 /* --- counting */
@@ -106,10 +109,12 @@ void spill_unload(struct spill *s)
 	spill_free(s);
 }
 
-void spill_remove(struct spill *s)
+bool spill_remove(struct spill *s)
 {
-	unlink(s->path);
+	if (unlink(s->path) < 0 && errno != ENOENT)
+		return false;
 	spill_unload(s);
+	return true;
 }
 
 /* --- adding */
@@ -302,7 +307,7 @@ static void save_progress(struct spill *s, int fd,
 static int announce(struct spill *s, int fd, const struct append_file *out)
 {
 	set_end(s, out, s->dir->piece.len);
-	int error = try_to_save_state(s, fd);
+	int error = spill_save_state(s, fd);
 	s->failed_saves = error != 0 ? s->failed_saves + 1 : 0;
 	return s->failed_saves < TRIES ? error : 0;
 }

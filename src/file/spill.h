@@ -26,8 +26,8 @@
  * After an I/O error on a spill, reading is retried: forever when the spill is
  * loaded (file_restore.h), ten times while it is drained.  After the tenth
  * failure the lines are dropped and counted.  Lines may be written twice in two
- * cases: if ten attempts to save the position fail, and if the directory cannot
- * be read before the first commit.
+ * cases: if ten attempts to save the position fail, and if ten attempts to read
+ * the directory, or a spill with a note, fail before the first commit.
  *
  * In the directory (0700), each spill (0600) is called NAME.spill, NAME being a
  * hash of output and path.  It is open only while it is used.  It is private:
@@ -66,6 +66,8 @@ struct spill_dir {
 	bool is_damaged;	 /* the end of a spill was damaged: lines are
 	                	  * lost */
 	bool is_partial;	 /* some spills could not be loaded yet */
+	bool is_noted;		 /* ... one of which has a note */
+	bool is_broken;		 /* it has rejected lines for a long time */
 	struct buf notes;	 /* of spills that could not be loaded yet */
 	struct log_rate load_rate;
 };
@@ -120,6 +122,10 @@ void spill_recover(struct spill *, struct append_file *out);
 int spill_drain(struct spill *, struct append_file *out,
 		int64_t now_ns) MUST_USE;
 
+/* Before a commit: is the position saved?  Tries to save it if not.  After ten
+ * failures the result is true; then a restart may count lines twice. */
+bool spill_save(struct spill *) MUST_USE;
+
 /* Are there lines that may be drained now?  Are there no lines at all? */
 bool spill_can_drain(const struct spill *);
 bool spill_is_empty(const struct spill *);
@@ -144,7 +150,8 @@ void spill_sync(struct spill *);
 /* The journal was committed: all chunks may be drained now. */
 void spill_committed(struct spill *);
 
-/* Remove the spill's file and free the spill. */
-void spill_remove(struct spill *);
+/* Remove the spill's file and free the spill.  False if the file cannot be
+ * removed now: the spill stays, empty, and can be used or removed later. */
+bool spill_remove(struct spill *) MUST_USE;
 
 #endif

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "file/spill_file.h"
 
+#include <errno.h>
 #include <limits.h>
+#include <unistd.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -105,4 +107,13 @@ void spill_name_damaged(const struct spill *s, struct buf *name)
 		buf_clear(name);
 		buf_printf(name, "%.*s.%u.damaged", stem, s->path, i);
 	}
+}
+
+int spill_save_state(struct spill *s, int fd)
+{
+	s->state.check = spill_state_check(s);
+	return pwrite(fd, &s->state, sizeof s->state,
+		      (off_t)(s->start_bytes - sizeof s->state)) < 0
+		       ? errno
+		       : 0;
 }

@@ -62,6 +62,8 @@ struct spill {
 	uint64_t drained_messages;
 	unsigned failed_reads; /* in a row */
 	unsigned failed_saves;
+	unsigned unsaved; /* attempts to save the state, in a row */
+	bool is_unsaved;  /* the state in the file is older */
 	bool is_recovered;
 	bool is_dirty; /* not synced */
 };
@@ -98,6 +100,9 @@ uint64_t spill_check(struct span);
 uint64_t spill_state_check(const struct spill *);
 /* The checksum of the chunk header, given that of its lines. */
 uint64_t spill_chunk_check(const struct spill_chunk *, uint64_t lines_check);
+
+/* Write the state to the file.  Returns 0 or an errno. */
+int spill_save_state(struct spill *, int fd) MUST_USE;
 
 /* Read the lines of the chunk at that place.  SPILL_CUT if their check is
  * wrong. */

@@ -76,6 +76,7 @@ static void keep_note(struct spill_dir *dir, const char *path)
 	struct stat st;
 	const struct append_note *n =
 		stat(path, &st) < 0 ? NULL : find_note(dir, &st);
+	dir->is_noted = dir->is_noted || n != NULL;
 	const char *kept = dir->notes.ptr;
 	bool is_kept = n != NULL && dir->notes.len > 0 &&
 		       (const char *)n >= kept &&

@@ -189,7 +189,8 @@ static void without_a_spill_directory_lines_wait_in_memory(void **state)
 	spill_dir_block(&s, "a");
 	for (int i = 0; i < 2; i++) {
 		sink_dir_put(&s.f, "a", "older");
-		spill_dir_flush(&s);
+		assert_int_equal(spill_dir_flush_unspilled(&s),
+				 i == 0 ? 10 : 0);
 	}
 	assert_int_equal(s.f.sink->stats.lines_queued, 2);
 	assert_int_equal(s.f.sink->stats.lines_spilled, 0);
@@ -590,6 +591,24 @@ static void a_drained_line_closed_by_another_is_written_whole(void **state)
 	}
 }
 
+/* They are not committed, so no kill can lose them. */
+static void lines_that_cannot_be_spilled_now_block_the_sink(void **state)
+{
+	(void)state;
+	struct spill_dir s;
+	spill_dir_init(&s);
+	sink_dir_write(&s.f, "spill", "no directory");
+	spill_dir_block(&s, "a");
+	sink_dir_put(&s.f, "a", "line 1");
+	assert_int_equal(sink_dir_flush_only(&s.f), SINK_BLOCKED);
+	assert_int_equal(unlink(sink_dir_path(&s.f, "spill")), 0);
+	spill_dir_flush(&s);
+	assert_int_equal(s.f.sink->stats.lines_spilled, 1);
+	spill_dir_unblock(&s, "a");
+	spill_dir_assert_written(&s, "line 1\n");
+	spill_dir_fini(&s);
+}
+
 static void lines_lost_with_the_memory_of_a_process_are_counted(void **state)
 {
 	(void)state;
@@ -598,7 +617,7 @@ static void lines_lost_with_the_memory_of_a_process_are_counted(void **state)
 	sink_dir_write(&s.f, "spill", "no directory");
 	spill_dir_block(&s, "a");
 	sink_dir_put(&s.f, "a", "line 1");
-	spill_dir_flush(&s);
+	spill_dir_flush_unspilled(&s);
 	spill_dir_restart(&s);
 	const struct sink_stats *stats = &s.f.sink->stats;
 	assert_int_equal(stats->lines_queued, 0);
@@ -764,6 +783,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_are_spilled_and_drained_in_order),
 		cmocka_unit_test(a_spill_is_not_drained_before_its_commit),
+		cmocka_unit_test(
+			lines_that_cannot_be_spilled_now_block_the_sink),
 		cmocka_unit_test(
 			a_large_spill_is_drained_in_pieces_of_whole_lines),
 		cmocka_unit_test(a_full_spill_refuses_the_newest_lines),

@@ -49,6 +49,15 @@ void spill_dir_flush(struct spill_dir *s)
 	spill_dir_commit(s);
 }
 
+unsigned spill_dir_flush_unspilled(struct spill_dir *s)
+{
+	unsigned blocked = 0;
+	while (sink_dir_flush_only(&s->f) == SINK_BLOCKED)
+		assert_true(++blocked < 100);
+	spill_dir_commit(s);
+	return blocked;
+}
+
 void spill_dir_restart(struct spill_dir *s)
 {
 	if (s->f.sink != NULL)

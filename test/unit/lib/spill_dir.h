@@ -36,6 +36,10 @@ void spill_dir_commit(struct spill_dir *);
 /* Flush and commit; assert that the sink is not blocked. */
 void spill_dir_flush(struct spill_dir *);
 
+/* Flush until the sink no longer waits for its spills, and commit.  Returns how
+ * often it was blocked. */
+unsigned spill_dir_flush_unspilled(struct spill_dir *);
+
 /* Play the next process: a new sink with the notes of the previous one and the
  * counters of the last commit. */
 void spill_dir_restart(struct spill_dir *);

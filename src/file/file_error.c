@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "file/file_error.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum append_result file_error_classify(const struct append_file *f, int error)
+{
+	switch (error) {
+	case ENOMEM:
+	case ENOBUFS:
+	case EMFILE:
+	case ENFILE:
+		return APPEND_BLOCKED;
+	case ENOSPC:
+	case EDQUOT:
+	case EIO:
+		return append_file_probe(f, error) ? APPEND_HELD
+						   : APPEND_BLOCKED;
+	case EROFS:
+		return f->fd >= 0 ? APPEND_BLOCKED : APPEND_HELD;
+	default:
+		return APPEND_HELD;
+	}
+}
+
+const char *file_error_text(int error)
+{
+	if (error == EBUSY)
+		return "another process holds the lock";
+	if (error == EXDEV)
+		return "a symbolic link leads out of the output directory";
+	return strerror(error);
+}
