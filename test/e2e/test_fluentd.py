@@ -179,7 +179,8 @@ def check(traffic, out, fluentd, restarts):
         return sent - {int(record["query"]) for record in fluentd.records()}
     wait_until(lambda: fluentd.has(len(sent)) and not missing(),
                lambda: f"fluentd to read {sorted(missing())}")
-    fluentd.stop()
+    fluentd.begin_stop()
+    fluentd.end_stop()
     written = numbers(out.lines(ACCESS_LOG))
     records = fluentd.records()
     read = Counter(int(record["query"]) for record in records)
@@ -223,11 +224,13 @@ def test_fluentd_reads_each_line_once_while_date_and_processes_change(
         wait_until(lambda: out.has(len(traffic.sent) - len(traffic.clients),
                                    ACCESS_LOG), "the lines")
         if last:
-            # The late lines of the last pod come while fluentd is stopped.
-            fluentd.stop()
+            # Lines come while fluentd stops.  The late lines of the last pod
+            # come while fluentd is not running.
+            fluentd.begin_stop()
+            traffic.send(pod, BURST)
+            fluentd.end_stop()
             traffic.end_slow(slow_backend)
             last.end()
-            traffic.send(pod, BURST)
             fluentd.start()
         traffic.send_slow(pod, slow_backend)
         pod.drain(then_kill=pods % 2 == 0)

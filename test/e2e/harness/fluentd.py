@@ -60,9 +60,11 @@ class Fluentd:
             return "fluentd worker is now running" in self.log()
         wait_until(is_running, lambda: f"fluentd:\n{self.log()}")
 
-    def stop(self):
-        """SIGTERM: fluentd writes its buffers and its positions, and ends."""
+    def begin_stop(self):
+        """After SIGTERM, fluentd writes its buffers and its positions."""
         self.process.send_signal(SIGTERM)
+
+    def end_stop(self):
         assert self.process.wait(HANG_S) == 0, self.log()
         for level in ("[error]", "[fatal]"):
             assert level not in self.log(), self.log()
