@@ -4,8 +4,8 @@ changes and everything restarts.  Pods follow each other as in a rolling
 update: the next one starts while nginx of the last one still has requests.
 
 By default, the date changes when a pod in another time zone takes over.  With
-MIDNIGHT_S=N, all processes are in one zone whose midnight comes N to N + 60
-seconds after the start, and pods follow each other until it is over."""
+MIDNIGHT_S=N, all processes are in one zone, in which midnight comes N to N + 60
+seconds after the start.  Pods follow each other until midnight has passed."""
 import os
 import re
 import signal
@@ -60,7 +60,8 @@ def zones():
 
 
 class Traffic:
-    """Sends numbered requests.  Every third has bytes that are not UTF-8."""
+    """Sends numbered requests.  The path of every third one has bytes that are
+    not UTF-8."""
 
     def __init__(self):
         self.sent = []
