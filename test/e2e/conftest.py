@@ -15,6 +15,7 @@ from harness.daemon import SLUICED, Daemon
 from harness.nginx import Nginx
 from harness.room import OutDir, Room
 from harness.scale import SEED
+from harness.slow_backend import SlowBackend
 from harness.stream import Stream
 
 MAY_MOUNT = pytest.StashKey[bool]()
@@ -94,6 +95,14 @@ def start_nginx(room):
     yield start_one
     for server in servers:
         server.stop()
+
+
+@pytest.fixture
+def slow_backend(start_nginx):
+    """When a test has failed, nginx stops only if its requests are answered."""
+    backend = SlowBackend()
+    yield backend
+    backend.answer_all()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from harness.config import CONF, DEPLOY, LUA, ROOT
 from harness.daemon import SLUICED, run
 from harness.load import get, send_requests
 from harness.namespace import free_port
+from harness.nginx import shipped_config
 from harness.room import OutDir
 from harness.wait import HANG_S, SAN, wait_until
 
@@ -335,17 +336,10 @@ def test_the_configmap_is_accepted_as_kubelet_lays_it_out(room, configmaps):
 
 
 def start_shipped_nginx(room, start_nginx, gateway_port):
-    """conf/nginx.conf unchanged, except for paths and ports."""
     port = free_port()
-    config = (CONF / "nginx.conf").read_text()
-    for old, new in ((SOCKET, room.socket), ("/var/run", room.path),
-                     ("/var/cache/nginx", room.path),
-                     ("listen  8080", f"listen  127.0.0.1:{port}"),
-                     ("127.0.0.1:8081;", f"127.0.0.1:{gateway_port};")):
-        assert str(old) in config
-        config = config.replace(str(old), str(new))
-    return start_nginx(config="daemon off;\n" + config, port=port,
-                       env={"TZ": "Asia/Tokyo"})
+    return start_nginx(config=shipped_config(room.path, room.socket, port,
+                                             gateway_port),
+                       port=port, env={"TZ": "Asia/Tokyo"})
 
 
 class Upstream:

@@ -120,47 +120,11 @@ def drain_silently(daemon):
     assert daemon.process.poll() is None, daemon.log()
 
 
-def senders_of(daemon):
-    """A datagram socket that is bound has two references, and one more for each
-    sender."""
-    pid = daemon.worker()
-    links = {os.readlink(f"/proc/{pid}/fd/{fd}")
-             for fd in os.listdir(f"/proc/{pid}/fd")}
-    with open("/proc/net/unix") as sockets:
-        rows = [line.split() for line in sockets if " 0002 " in line]
-    return max(int(row[1], 16) - 2 for row in rows
-               if f"socket:[{row[6]}]" in links)
-
-
-class SlowBackend:
-    """Answers no request until answer_all() is called."""
-
-    def __init__(self):
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=256)
-        self.port = self.socket.getsockname()[1]
-        self.waiting = []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        try:
-            while True:
-                self.waiting.append(self.socket.accept()[0])
-        except OSError:
-            pass
-
-    def answer_all(self):
-        for one in self.waiting:
-            one.sendall(b"HTTP/1.0 204 No Content\r\n\r\n")
-            one.close()
-        self.socket.close()
-
-
 def test_the_lines_of_requests_in_flight_are_written(
-        room, out, start, start_nginx):
+        room, out, start, start_nginx, slow_backend):
     """nginx gets 40 requests.  Then nginx gets SIGQUIT and sluiced SIGTERM, as
     when a pod ends, and for a long time no line is logged.  sluiced ends after
     nginx."""
-    backend = SlowBackend()
     daemon = start(service(flush="1", grace="600") + syslog_input(room)
                    + json_filter() + template("{uri}", room))
     nginx = start_nginx(http=f"""
@@ -168,22 +132,23 @@ def test_the_lines_of_requests_in_flight_are_written(
         access_log syslog:server=unix:{room.socket} json;
     """, server=f"""
         location /fast {{ return 204; }}
-        location / {{ proxy_pass http://127.0.0.1:{backend.port}; }}
+        location / {{ proxy_pass http://127.0.0.1:{slow_backend.port}; }}
     """)
 
     def workers_are_connected():
         """A worker of nginx connects with its first line."""
         send_requests(nginx.port, [get(b"/fast")] * 8, connections=8)
-        return senders_of(daemon) == 2
+        return daemon.sender_count() == 2
     wait_until(workers_are_connected, "both workers to connect")
     clients = [socket.create_connection(("127.0.0.1", nginx.port))
                for _ in range(40)]
     for n, client in enumerate(clients):
         client.sendall(get(b"/slow/%d" % n).raw)
-    wait_until(lambda: len(backend.waiting) == 40, "all requests in flight")
+    wait_until(lambda: len(slow_backend.waiting) == 40,
+               "all requests in flight")
     nginx.process.send_signal(signal.SIGQUIT)
     drain_silently(daemon)
-    backend.answer_all()
+    slow_backend.answer_all()
     for client in clients:
         assert client.recv(64).startswith(b"HTTP/1.1 204")
         client.close()

@@ -134,6 +134,17 @@ class Daemon:
         return wait_until(lambda: len(w := self.workers()) == 1 and w[0],
                           lambda: f"one worker, not {self.workers()}")
 
+    def sender_count(self):
+        """How many senders are connected to the datagram socket.  A bound
+        socket has two references, and one more for each sender."""
+        pid = self.worker()
+        links = {os.readlink(f"/proc/{pid}/fd/{fd}")
+                 for fd in os.listdir(f"/proc/{pid}/fd")}
+        with open("/proc/net/unix") as sockets:
+            rows = [line.split() for line in sockets if " 0002 " in line]
+        return max(int(row[1], 16) - 2 for row in rows
+                   if f"socket:[{row[6]}]" in links)
+
     def ready_count(self):
         return self.log().count(READY)
 

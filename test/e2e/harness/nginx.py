@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 
+from .config import CONF
 from .namespace import free_port
 from .wait import HANG_S, wait_until
 
@@ -31,6 +32,18 @@ http {{
     }}
 }}
 """
+
+
+def shipped_config(directory, log_socket, port, gateway_port):
+    """conf/nginx.conf unchanged, except for paths and ports."""
+    config = (CONF / "nginx.conf").read_text()
+    for old, new in (("/tmp/sidecar-nginx/sys-log.sock", log_socket),
+                     ("/var/run", directory), ("/var/cache/nginx", directory),
+                     ("listen  8080", f"listen  127.0.0.1:{port}"),
+                     ("127.0.0.1:8081;", f"127.0.0.1:{gateway_port};")):
+        assert old in config
+        config = config.replace(old, str(new))
+    return "daemon off;\n" + config
 
 
 class Nginx:
