@@ -249,7 +249,7 @@ local function function_of(f)
 	if type(f) == "function" then
 		return f
 	end
-	f = f or 1
+	f = cut(f or 1)
 	if f < 0 then
 		error("level must be non-negative", 3)
 	end

@@ -105,12 +105,14 @@ class ProgramMaker:
             return rng.choice([[rng.choice(NUMBERS)], ["n"], ["m"],
                                k("t . n"), k("# 'a..'"), k("# t")])
         d = depth - 1
+        # None makes -0, which is 0 for integers of Lua 5.4.
         return rng.choice([
-            lambda: k(self.number(d), rng.choice("+-*"), self.number(d)),
+            lambda: k(self.number(d), rng.choice("+-"), self.number(d)),
+            lambda: k(self.number(d), "*", [rng.choice(NUMBERS)]),
             lambda: k(self.number(d), "/", [rng.choice(NUMBERS)]),
-            lambda: k(self.number(d), "%", [rng.choice(NUMBERS)]),
+            lambda: k("n %", [rng.choice(NUMBERS)]),
             lambda: k([rng.choice(NUMBERS)], "^", rng.choice(["2", "- 1"])),
-            lambda: k("-", self.number(d)),
+            lambda: k("-", [rng.choice(NUMBERS)]),
             lambda: k("# (", self.text(d), ".. '' )"),
             lambda: k("# {", self.fields(d), "}"),
             lambda: k("(", self.number(d), ")"),
