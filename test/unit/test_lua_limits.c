@@ -108,7 +108,7 @@ static void reading_a_result_is_bounded(void **state)
 {
 	static const struct hook_case cases[] = {
 		{"local t, l = {1}, {} "
-		 "for i = 1, 2e3 do t['k' .. i] = 1 l[i] = t end "
+		 "for i = 1, 1e4 do t['k' .. i] = 1 l[i] = t end "
 		 "return 2, 0, {x = l}",
 		 "{}", T_TEXT "{}"},
 	};
