@@ -7,8 +7,8 @@
  * so lines of two threads never mix.  Logging never waits: a line that cannot
  * be written at once is dropped and counted, and the next line that can be
  * written is preceded by the number (log_output).  The text is lower case
- * without a full stop, and the content of messages appears only at LOG_DEBUG.
- * The only exception is a time that cannot be read: it appears in a warning.
+ * without a full stop.  The content of messages appears only at LOG_DEBUG, with
+ * two exceptions: a time that cannot be read, and a path made from fields.
  * log and log_output are the only modules with global state.  Thread-safe once
  * log_open has returned. */
 #ifndef BASE_LOG_H

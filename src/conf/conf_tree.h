@@ -41,8 +41,9 @@ struct conf_section {
 	struct conf_key *keys;
 	struct conf_key **keys_end;
 	const struct conf_key *last_got; /* the one that conf_err_key names */
-	/* The index of last_got, from 0, among the values of the keys in
-	 * last_list or, if last_list is NULL, of the key with its name. */
+	/* The index of last_got, from 0.  It counts the values of all keys in
+	 * last_list or, if last_list is NULL, of the keys with the same name as
+	 * last_got. */
 	size_t last_nth;
 	const char *const *last_list;
 	const char **asked; /* names; NULL after the last */

@@ -11,8 +11,8 @@
  * appends in between, and the noted size is the offset of the written bytes.
  * Since that time is short, several processes can share a file.  Only a
  * regular file is locked, noted and read.  If a file can be written but not
- * read, the check for bytes from before a crash is skipped, and the noted
- * lines are written again as a whole.
+ * read, bytes from before a crash cannot be found.  output_file.h then waits
+ * for ten attempts, and after that writes the noted lines again as a whole.
  *
  * A torn line at the end that is not ours belongs to another process, which was
  * killed while it was writing.  After its restart that process completes the

@@ -313,8 +313,8 @@ static void confine_tags(struct file_sink *fs, const struct sink_env *env,
 		conf_warn(s, "Name",
 			  "set Path, or put a directory in front of the $ in "
 			  "the rule",
-			  "a filter makes tags that begin with no fixed "
-			  "directory, so symbolic links may lead their lines "
+			  "a filter makes tags that do not begin with a fixed "
+			  "directory, so a symbolic link can redirect lines "
 			  "to any file");
 }
 

@@ -222,8 +222,8 @@ static void rename_damaged(struct spill *s)
 	bool is_moved = rename(s->path, name.ptr) == 0;
 	log_line(LOG_ERROR, "spill",
 		 "path=\"%s\" err=\"damaged, or of another version\" "
-		 "kept_in=\"%s\" action=\"not using it; sluiced replay "
-		 "appends its good lines\"",
+		 "kept_in=\"%s\" action=\"not using it; if its head is good, "
+		 "sluiced replay appends its good lines\"",
 		 s->path, is_moved ? name.ptr : s->path);
 	buf_fini(&name);
 	s->dir->is_damaged = true;

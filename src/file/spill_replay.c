@@ -146,8 +146,9 @@ static bool append_all(struct span bytes, spill_root_fn root, void *data,
 	struct spill_head head;
 	if (!spill_read_head(bytes, &head) ||
 	    bytes.len < head.bytes + sizeof(struct spill_state))
-		return err_set(e, "its head is damaged, so the output file "
-				  "of its lines is unknown");
+		return err_set(e, "its head is damaged or of another "
+				  "version, so the output file of its lines is "
+				  "unknown");
 	struct span path = head.output_path;
 	result->output_path = mem_copy(path.ptr, path.len);
 	struct sink_stats stats = {0};

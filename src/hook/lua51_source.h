@@ -9,8 +9,8 @@
  *     path = sluiced_concat("dir,,,", dir, ms/1000, (f()))
  *
  * The first argument has the names of the operands, for the message if one has
- * the wrong type.  The translation is a script that takes the function as its
- * argument and returns the script as a function.  Line numbers do not
+ * the wrong type.  The translation is a script that takes sluiced_concat as its
+ * argument and returns the original script as a function.  Line numbers do not
  * change. */
 #ifndef HOOK_LUA51_SOURCE_H
 #define HOOK_LUA51_SOURCE_H

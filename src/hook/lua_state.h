@@ -11,7 +11,7 @@
  * handler only compares: when it meets the same call for the fifth time, it
  * sets a debug hook, which raises an error at the next instruction, and again
  * at each following one if the script catches it.  A permanent count hook would
- * make every Lua instruction slower, by 17 to 37 % of a whole call (measured).
+ * slow every Lua instruction: a call would take 17 to 37 % longer (measured).
  * Coroutines have their own hooks, so they are created with a count hook.
  * The functions of the library that can run for long, such as a search with a
  * pattern, look at the time themselves: see lua_budget.  Tables have no

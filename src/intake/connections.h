@@ -3,8 +3,8 @@
  * read and closed.
  *
  * All inputs together have at most count_max connections.
- * When all places are taken, a new sender gets the place of an open connection:
- * of the longest silent one of the host with the most connections
+ * If all places are taken, a new sender gets the place of an open connection.
+ * The host with the most connections loses the one that was silent for longest
  * (intake/shares.h).  The bytes that its sender had sent are received.  While
  * the journal is full, nothing is accepted or read: the senders wait, and
  * nothing is dropped.

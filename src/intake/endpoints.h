@@ -53,10 +53,10 @@ bool endpoints_set(struct endpoints *e, const struct endpoint_specs *,
 /* Whether one of the sockets is the one with this inode (socket_inode). */
 bool endpoints_have(const struct endpoints *, ino_t);
 
-/* If now_ns (clock_mono_ns) has reached look_ns, restore the paths of Unix
- * sockets that somebody removed (socket_restore), because without the path no
- * new sender can connect, and set the next look_ns.  False if a socket is lost:
- * call endpoints_set, which opens another in its place. */
+/* If now_ns (clock_mono_ns) has reached look_ns, set the next look_ns and
+ * restore the paths of Unix sockets if somebody removed them (socket_restore).
+ * Without its path, no new sender can connect to a socket.  False if a socket
+ * is lost: call endpoints_set, which opens another in its place. */
 bool endpoints_restore(struct endpoints *e, int64_t now_ns);
 
 /* Close all endpoints. */

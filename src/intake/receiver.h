@@ -68,9 +68,9 @@ uint64_t receiver_arrivals(const struct receiver *);
 
 /* Refuse senders, read the data that the kernel still holds, and call on_done
  * when all of it is in the journal.  If the journal is full, this waits for
- * room, for any time, unless the output is blocked: then datagrams are dropped
- * and counted, and bytes of connections are lost and logged.  Senders to a Unix
- * socket get EPIPE. */
+ * room without a time limit, unless the output is blocked: then datagrams are
+ * dropped and counted, and bytes of connections are lost and logged.  Senders
+ * to a Unix socket get EPIPE. */
 void receiver_finish(struct receiver *, void (*on_done)(void *), void *data);
 
 /* Make way for the next worker.  `kept_by_next` has a flag for each input whose

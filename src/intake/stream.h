@@ -7,8 +7,8 @@
  * which is not yet a whole message: at most a message of the largest size and
  * the bytes of one recv.  It reads only as much as the journal certainly has
  * room for.  If the journal is full, the kernel's buffer fills, and the sender
- * waits.  When the sender closes the connection, bytes without a message end
- * become a message, too.  A stream owns its descriptor.  For the intake thread
+ * waits.  When the sender closes the connection, the bytes of an unfinished
+ * message become a message, too.  A stream owns its descriptor.  For the intake thread
  * only. */
 #ifndef INTAKE_STREAM_H
 #define INTAKE_STREAM_H

@@ -177,8 +177,7 @@ bool journal_offer(struct journal *, const struct journal_entry *) MUST_USE;
 /* The producer's counters, as of now. */
 const struct journal_stats *journal_stats(const struct journal *);
 
-/* The number of messages of the largest size for which there is certainly room.
- */
+/* How many more messages certainly fit, if each has the largest size. */
 size_t journal_room(struct journal *);
 
 /* Take the next message; false when there is none.  After a crash, the first

@@ -32,7 +32,8 @@ void deaths_init(struct deaths *);
 void deaths_begin(struct deaths *);
 
 /* Whether the worker with this status of waitpid was killed from outside: by
- * SIGKILL, but certainly not because memory ran out. */
+ * SIGKILL, while the count of OOM kills did not change.  False if the count is
+ * unknown. */
 bool deaths_came_from_outside(const struct deaths *, int status);
 
 /* A worker has died: returns how many milliseconds to wait before the next one

@@ -57,8 +57,8 @@ _Noreturn void leave_stuck(void *data)
 	if (w->state == RUNNING || w->state == DRAINING)
 		receiver_leave(w->receiver, w->kept_by_next);
 	log_line(LOG_ERROR, "worker",
-		 "state=stuck action=\"exiting; messages stay in the "
-		 "journal\"");
+		 "state=stuck action=\"exiting; a journal in a file keeps its "
+		 "messages\"");
 	_exit(EXIT_CODE_SYSTEM);
 }
 

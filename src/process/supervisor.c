@@ -142,8 +142,8 @@ static void restart_after(struct supervisor *s, int64_t wait_ms)
 		log_line(LOG_ERROR, "supervisor",
 			 "err=\"%d workers in a row died just after their "
 			 "start\" "
-			 "action=\"exiting; received messages stay in the "
-			 "journal\"",
+			 "action=\"exiting; a journal in a file keeps the "
+			 "received messages\"",
 			 QUICK_DEATHS_MAX);
 		supervisor_end(s, EXIT_CODE_SYSTEM);
 		return;

@@ -16,7 +16,7 @@ static void on_stuck(struct watchdog *d, const char *filter)
 	log_line(LOG_ERROR, "watchdog",
 		 "filter=%s err=\"a message takes longer than Hook_Timeout\" "
 		 "hook_timeout_s=%g action=\"replacing the worker; after two "
-		 "attempts the message is set aside\"",
+		 "attempts the message becomes a dead letter or is dropped\"",
 		 filter != NULL ? filter : "none", d->opts.timeout_s);
 	if (d->opts.channel < 0 || !channel_send(d->opts.channel, &m))
 		d->opts.on_alone(d->opts.data);

@@ -87,13 +87,14 @@ static void on_idle_tick(uv_timer_t *timer)
 }
 
 /* Nothing in this process can end an endless call of a C library, or a write to
- * a hanging disk.  Unwritten messages stay in the journal. */
+ * a hanging disk.  A journal in a file keeps the unwritten messages. */
 static void on_deadline(uv_timer_t *timer)
 {
 	struct worker *w = timer->data;
 	log_line(LOG_ERROR, "worker",
 		 "err=\"the pipeline does not end: a hook or a disk hangs\" "
-		 "action=\"exiting; messages stay in the journal\"");
+		 "action=\"exiting; a journal in a file keeps its "
+		 "messages\"");
 	status_log_final_counts(w->status);
 	_exit(EXIT_CODE_SYSTEM);
 }

@@ -28,9 +28,9 @@ struct field_index {
 void field_index_build(struct field_index *, struct arena *,
 		       const struct field *fields, size_t count);
 
-/* The number of the last field of that key among the first `count` fields, of
- * which there may be more or fewer than were indexed.  `count` if there is
- * none. */
+/* The number of the last field of that key among the first `count` fields;
+ * `count` if there is none.  `count` may differ from the number of indexed
+ * fields. */
 size_t field_index_find(const struct field_index *, size_t count,
 			struct span key);
 

@@ -39,8 +39,8 @@ static void log_found(const struct journal_found *found, const char *path)
 		log_line(
 			LOG_WARN, "journal",
 			"path=%s err=\"the last worker died while it processed "
-			"a message\" action=\"after two deaths the message is "
-			"set aside\"",
+			"a message\" action=\"after two deaths the message "
+			"becomes a dead letter or is dropped\"",
 			path);
 }
 

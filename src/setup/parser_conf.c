@@ -210,10 +210,9 @@ static bool read_decoders(struct conf_section *s, struct decode_rule **rules,
 		if (!decode_rule_read(text, which == 1, &rule))
 			return conf_err_key(
 				s, keys[which], e,
-				"%s \"%s\" is not DECODER FIELD with a "
-				"decoder of json, escaped, escaped_utf8 or "
-				"mysql_quoted, and optionally try_next or "
-				"do_next",
+				"%s \"%s\" is not DECODER FIELD "
+				"[try_next|do_next]; DECODER is json, escaped, "
+				"escaped_utf8 or mysql_quoted",
 				keys[which], text);
 		*rules = mem_grow(*rules, *count + 1, sizeof **rules);
 		(*rules)[(*count)++] = rule;

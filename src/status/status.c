@@ -222,7 +222,7 @@ void status_log_final_counts(struct status *s)
 		 sum.received, sum.written, dropped, sum.dead_lettered,
 		 sum.queued,
 		 sum.queued > 0
-			 ? " action=\"queued messages stay in the journal or "
-			   "in a spill\""
+			 ? " action=\"a journal in a file and spills keep "
+			   "the queued messages\""
 			 : "");
 }
