@@ -13,9 +13,9 @@
  * 1,000 bytes takes 2,304 bytes there, so about 90 lines of an nginx worker
  * fit, or half as many lines of 2 kB.  Therefore at most PACE_GATHER_MAX
  * datagrams and PACE_GATHER_BYTES_MAX bytes gather: half of that limit, even if
- * one worker sent all of them.  During the longest sleep, 2 ms, the kernel would
- * refuse a datagram only if one worker wrote a line every 22 us, which is less
- * than it takes to proxy a request.
+ * one worker sent all of them.  During the longest sleep, 2 ms, the kernel
+ * would refuse a datagram only if one worker wrote a line every 22 us, which is
+ * less than it takes to proxy a request.
  *
  *     rate, per s    queue 10    queue 512    queue 4096
  *             500    at once     at once      at once     (too few gather)

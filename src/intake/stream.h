@@ -8,8 +8,8 @@
  * the bytes of one recv.  It reads only as much as the journal certainly has
  * room for.  If the journal is full, the kernel's buffer fills, and the sender
  * waits.  When the sender closes the connection, the bytes of an unfinished
- * message become a message, too.  A stream owns its descriptor.  For the intake thread
- * only. */
+ * message become a message, too.  A stream owns its descriptor.  For the intake
+ * thread only. */
 #ifndef INTAKE_STREAM_H
 #define INTAKE_STREAM_H
 
