@@ -40,6 +40,8 @@ void field_index_build(struct field_index *index, struct arena *arena,
 size_t field_index_find(const struct field_index *index, size_t count,
 			struct span key)
 {
+	if (index->count == 0)
+		return fields_index_of_last(index->fields, count, key);
 	size_t indexed = index->count < count ? index->count : count;
 	for (size_t i = count; i-- > indexed;)
 		if (span_equals(index->fields[i].key, key))
