@@ -43,4 +43,12 @@ static inline bool span_equals(struct span a, struct span b)
 	       (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+/* Negative, 0 or positive, as memcmp; a text comes before its continuations. */
+static inline int span_compare(struct span a, struct span b)
+{
+	size_t shared = a.len < b.len ? a.len : b.len;
+	int order = shared > 0 ? memcmp(a.ptr, b.ptr, shared) : 0;
+	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 #endif

@@ -10,11 +10,8 @@
 
 static int by_key(const void *a, const void *b)
 {
-	struct span x = ((const struct field *)a)->key;
-	struct span y = ((const struct field *)b)->key;
-	size_t shared = x.len < y.len ? x.len : y.len;
-	int order = shared > 0 ? memcmp(x.ptr, y.ptr, shared) : 0;
-	return order != 0 ? order : (x.len > y.len) - (x.len < y.len);
+	return span_compare(((const struct field *)a)->key,
+			    ((const struct field *)b)->key);
 }
 
 void lua_order_sort(struct field *fields, size_t count)

@@ -2,25 +2,17 @@
 #include "record/field_index.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/arena.h"
 #include "record/record.h"
 
 enum { FEW = 64 };
 
-static int compare(struct span a, struct span b)
-{
-	size_t shared = a.len < b.len ? a.len : b.len;
-	int order = shared > 0 ? memcmp(a.ptr, b.ptr, shared) : 0;
-	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static int by_key(const void *a, const void *b, void *data)
 {
 	const struct field *fields = data;
-	return compare(fields[*(const uint32_t *)a].key,
-		       fields[*(const uint32_t *)b].key);
+	return span_compare(fields[*(const uint32_t *)a].key,
+			    fields[*(const uint32_t *)b].key);
 }
 
 void field_index_build(struct field_index *index, struct arena *arena,
@@ -50,7 +42,7 @@ size_t field_index_find(const struct field_index *index, size_t count,
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 		uint32_t at = index->sorted[middle];
-		int order = compare(key, index->fields[at].key);
+		int order = span_compare(key, index->fields[at].key);
 		if (order == 0)
 			return at < count ? at : count;
 		if (order < 0)
