@@ -409,10 +409,15 @@ void receiver_poll(struct receiver *r)
 	if (r->flow == DATAGRAMS_PAUSED ||
 	    connections_are_paused(r->connections))
 		r->arrivals++;
+	receiver_poll_datagrams(r);
+	connections_poll(r->connections);
+}
+
+void receiver_poll_datagrams(struct receiver *r)
+{
 	for (uint32_t i = 0; i < r->input_count && r->flow != DATAGRAMS_PAUSED;
 	     i++)
 		receive(&r->inputs[i]);
-	connections_poll(r->connections);
 }
 
 uint64_t receiver_arrivals(const struct receiver *r)

@@ -63,6 +63,10 @@ void receiver_progress(struct receiver *, bool is_output_blocked);
 /* Receive the data that waits in the kernel now. */
 void receiver_poll(struct receiver *);
 
+/* The same for the datagram inputs only.  Not after receiver_finish or
+ * receiver_leave. */
+void receiver_poll_datagrams(struct receiver *);
+
 /* A count that grows whenever something arrives. */
 uint64_t receiver_arrivals(const struct receiver *);
 

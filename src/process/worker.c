@@ -254,10 +254,15 @@ static void on_health_timer(uv_timer_t *timer)
 	status_tick(w->status);
 }
 
+/* The HTTP server answers all waiting requests before it returns to the loop.
+ * Many of them would take longer than a short queue of the kernel lasts, so
+ * receive before each answer. */
 static void answer_http(void *data, const struct http_request *request,
 			struct http_answer *answer)
 {
 	struct worker *w = data;
+	if (w->state == RUNNING || w->state == DRAINING)
+		receiver_poll_datagrams(w->receiver);
 	status_set_stuck(w->status, watchdog_is_stuck(&w->watchdog));
 	status_answer(w->status, request, answer);
 }

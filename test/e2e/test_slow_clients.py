@@ -12,6 +12,7 @@ from harness.inputs import (config, connected, is_cut, network_input,
                             numbered, unix_input)
 from harness.namespace import free_port
 from harness.sender import Sender, datagram
+from harness.strace import Strace, why_not
 from harness.wait import HANG_S, wait_until
 
 CONNECTIONS_MAX = 256
@@ -66,6 +67,30 @@ def test_an_http_request_that_takes_too_long_is_cut(room, start):
     with ExitStack() as stack:
         s = client(daemon, "127.0.0.2", stack)
         wait_until(lambda: has_ended(s), "the slow request to be cut")
+
+
+@pytest.mark.skipif(bool(why_not()), reason=why_not())
+def test_many_http_requests_do_not_delay_datagrams(room, start):
+    """The requests wait together.  Before each answer, the waiting datagrams
+    are received; otherwise a short queue would be full."""
+    daemon = start(config(room, syslog_input(room)))
+    worker = daemon.worker()
+    strace = Strace(room, worker, "trace=recvmmsg,sendto,sendmsg,writev")
+    with ExitStack() as stack:
+        os.kill(worker, signal.SIGSTOP)
+        wait_until(strace.sees_stop, "the worker to stop")
+        clients = [client(daemon, "127.0.0.1", stack,
+                          b"GET / HTTP/1.0\r\n\r\n") for _ in range(20)]
+        os.kill(worker, signal.SIGCONT)
+        for s in clients:
+            s.setblocking(True)
+            while s.recv(1000):
+                pass
+    strace.end()
+    calls = [call for call, _ in strace.numbered_calls()]
+    answers = [n for n, call in enumerate(calls) if call != "recvmmsg"]
+    assert len(answers) >= 20
+    assert all(calls[n - 1] == "recvmmsg" for n in answers[1:]), calls
 
 
 def place_of(room, mode):

@@ -52,6 +52,10 @@ class Strace:
         writes its line before it delays the thread."""
         return "(DELAYED)" in self.log.read_text(errors="replace")
 
+    def sees_stop(self):
+        """Whether SIGSTOP has stopped the thread."""
+        return "stopped by SIGSTOP" in self.log.read_text(errors="replace")
+
     def calls(self):
         return self.log.read_text(errors="replace").splitlines()
 
