@@ -13,6 +13,8 @@ enum {
 	HTTP_MIN = 1,
 	FILES_MAX = 2048,
 	FILES_MIN = 4, /* of all outputs, idle or in use */
+	HOOK_MIN = 2,
+	HOOK_MAX = 128,
 };
 
 /* Many systems set the soft limit to 1,024, because select() can handle no
@@ -44,10 +46,20 @@ static size_t clamped(size_t n, size_t min, size_t max)
 	return n < max ? n : max;
 }
 
+static size_t hook_of(size_t limit)
+{
+	return clamped(limit / 32, HOOK_MIN, HOOK_MAX);
+}
+
+size_t descriptors_hook(void)
+{
+	return hook_of(descriptors_limit());
+}
+
 bool descriptors_share_out(struct descriptors *d, size_t limit, size_t inputs,
 			   size_t outputs, struct err *e)
 {
-	size_t own = OWN + inputs;
+	size_t own = OWN + inputs + hook_of(limit);
 	size_t min = own + FILES_MIN + HTTP_MIN + HTTP_ENDING + CONNECTIONS_MIN;
 	if (limit < min) {
 		err_set(e,

@@ -5,8 +5,10 @@
  *     a quarter of the rest: output files
  *     an eighth of the rest: HTTP clients
  *     at most half of the rest: connections of inputs
+ *     a thirty-second of all: files that the script of a Lua filter opens
  *
- * No share can use the descriptors of another. */
+ * No share can use the descriptors of another.  Further Lua filters have as
+ * many files again, out of what is left. */
 #ifndef BASE_DESCRIPTORS_H
 #define BASE_DESCRIPTORS_H
 
@@ -33,6 +35,9 @@ void descriptors_raise(void);
 
 /* How many descriptors this process may have open. */
 size_t descriptors_limit(void);
+
+/* How many files the script of a Lua filter may have open. */
+size_t descriptors_hook(void);
 
 /* Share out `limit` descriptors among this number of inputs and outputs.  If
  * there are too few, false with *e set; the exit code is EXIT_CODE_SYSTEM. */

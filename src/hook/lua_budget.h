@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lua_budget - the time limit of a call, for C functions of Lua's library.
+/* lua_budget - the limits of a script, for C functions of Lua's library.
  *
  * The debug hook of lua_state stops Lua code.  A C function that can run for
  * long, such as a pattern search, counts its steps and looks at the time from
@@ -20,6 +20,7 @@
 struct lua_budget {
 	atomic_bool is_expired; /* the running call took too long */
 	unsigned limit_ms;	/* of CPU */
+	size_t open_files;	/* see lua_file.h */
 };
 
 enum { LUA_BUDGET_STEPS = 4096 }; /* between two looks at the time */

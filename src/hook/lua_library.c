@@ -7,6 +7,7 @@
 
 #include "hook/lua51_source.h"
 #include "hook/lua_date.h"
+#include "hook/lua_file.h"
 #include "hook/lua_number.h"
 #include "hook/lua_string.h"
 #include "hook/lua_table.h"
@@ -176,9 +177,8 @@ static void open_arguments(lua_State *L)
 		{"string", "len", 1, 1, 0},	{"string", "upper", 1, 1, 0},
 		{"string", "lower", 1, 1, 0},	{"string", "reverse", 1, 1, 0},
 		{"string", "char", 0, 1, 255},	{"math", "ldexp", 0, 2, 2},
-		{LUA_GNAME, "select", 0, 1, 1}, {"io", "popen", 1, 1, 0},
-		{"os", "getenv", 1, 1, 0},	{"os", "remove", 1, 1, 0},
-		{"os", "rename", 2, 1, 0},
+		{LUA_GNAME, "select", 0, 1, 1}, {"os", "getenv", 1, 1, 0},
+		{"os", "remove", 1, 1, 0},	{"os", "rename", 2, 1, 0},
 	};
 	for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
 		lua_pushinteger(L, functions[i].texts);
@@ -207,6 +207,7 @@ void lua_library_open(lua_State *L, struct span prelude)
 	lua_number_open(L);
 	lua_string_open(L);
 	lua_table_open(L);
+	lua_file_open(L);
 	open_arguments(L);
 	lua_pushcfunction(L, ipairs);
 	lua_setglobal(L, "ipairs");

@@ -4,12 +4,12 @@ from contextlib import ExitStack
 
 import pytest
 
-from harness.config import file_output, section
+from harness.config import file_output, lua_filter, section
 from harness.daemon import run
 from harness.inputs import config, connected, unix_input
 from harness.sender import Sender
 
-LEAST = 32  # with one input
+LEAST = 34  # with one input
 
 
 def tag_is_file(room):
@@ -42,6 +42,59 @@ def test_clients_leave_descriptors_for_output_files(
         assert counts.written == sent
         assert counts.sum("sluiced_output_errors_total") == 0
     assert len(list(room.out.glob("last*"))) == LEAST
+
+
+# With 1,024 descriptors, a hook may have 32 files open.
+HOOKS = {
+    "are kept": """kept = {}
+        function hook(tag, ts, r)
+          local f, why = io.open("/dev/null")
+          kept[#kept + 1] = f
+          r.why = why or "opened"
+          return 2, ts, r
+        end""",
+    "are forgotten": """function hook(tag, ts, r)
+          local f, why = io.open("/dev/null")
+          r.why = why or "opened"
+          return 2, ts, r
+        end""",
+    "are named": """kept = {}
+        function hook(tag, ts, r)
+          local ok, why = pcall(function()
+            kept[#kept + 1] = io.lines("/dev/null")
+            kept[#kept + 1] = io.popen("true")
+            kept[#kept + 1] = io.tmpfile()
+          end)
+          r.why = why or "opened"
+          return 2, ts, r
+        end""",
+}
+REFUSED = b"/dev/null: Too many open files"
+
+
+@pytest.mark.parametrize("files", HOOKS)
+def test_hooks_leave_descriptors_for_output_files(room, out, start, files):
+    """A hook opens more files than the process has descriptors, and closes
+    none.  Those that it forgets are closed by the garbage collector."""
+    daemon = start(config(room, unix_input(room)).replace(
+        file_output(room, "Format template", "Template {message}"),
+        lua_filter(room, HOOKS[files]) + tag_is_file(room).replace(
+            "{message}", "{why}")),
+        wrapper=("prlimit", "--nofile=1024"))
+    with connected(room.socket) as s:
+        s.sendall(b"".join(b"file%d\n" % n for n in range(1500)))
+    counts = daemon.wait_for_messages(1500)
+    daemon.fds_at_ready = {}  # the hook still has files open
+    assert counts.written == 1500
+    assert counts.sum("sluiced_output_errors_total") == 0
+    lines = b"".join(path.read_bytes() for path in room.out.glob("file*"))
+    opened = lines.count(b"opened")
+    if files == "are kept":
+        assert (opened, lines.count(REFUSED)) == (32, 1500 - 32)
+    elif files == "are named":
+        assert 10 < opened < 32
+    else:
+        assert opened == 1500
 
 
 def test_a_datagram_input_works_with_the_fewest_descriptors(room, out, start):
