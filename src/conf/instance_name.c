@@ -26,7 +26,7 @@ char *instance_name(struct conf_section *s,
 	if (!conf_get_text(s, "Alias", &name, e))
 		return NULL;
 	if (name != by_number && !opts->is_strict && is_taken(opts, name)) {
-		conf_warn(s, "Alias", "using the name without an Alias",
+		conf_warn(s, "Alias", "ignoring this Alias",
 			  "another %s is called %s; this one becomes %s",
 			  opts->kind, name, by_number);
 		name = by_number;

@@ -8,7 +8,7 @@
 #include "file/output_file.h"
 
 /* Does the error affect all files (APPEND_BLOCKED), or this one only
- * (APPEND_HELD)?  output_file.h tells which errors do. */
+ * (APPEND_HELD)?  output_file.h lists the errors of both kinds. */
 enum append_result file_error_classify(const struct append_file *,
 				       int error) MUST_USE;
 

@@ -70,8 +70,8 @@ static void count_lost(struct spill *s)
 	bool is_kept = rename(s->path, name.ptr) == 0;
 	log_line(LOG_ERROR, "spill",
 		 "path=\"%s\" err=\"cannot be read\" dropped=%llu "
-		 "kept_in=\"%s\" action=\"dropping its lines; sluiced "
-		 "replay appends the good ones\"",
+		 "kept_in=\"%s\" action=\"dropping its lines; to append "
+		 "the good ones, run sluiced replay on kept_in\"",
 		 s->path, (unsigned long long)s->lines,
 		 is_kept ? name.ptr : "");
 	buf_fini(&name);

@@ -203,7 +203,8 @@ static int cut_damaged(struct spill *s, int fd, uint64_t position_bytes,
 		log_line(LOG_ERROR, "spill",
 			 "path=\"%s\" err=\"damaged after byte %llu\" "
 			 "bytes=%llu kept_in=\"%s\" action=\"dropping the "
-			 "damaged end; sluiced replay appends its good lines\"",
+			 "damaged end; to append its good lines, run sluiced "
+			 "replay on kept_in\"",
 			 s->path, (unsigned long long)good_bytes,
 			 (unsigned long long)(s->size_bytes - good_bytes),
 			 name.ptr);
@@ -222,8 +223,8 @@ static void rename_damaged(struct spill *s)
 	bool is_moved = rename(s->path, name.ptr) == 0;
 	log_line(LOG_ERROR, "spill",
 		 "path=\"%s\" err=\"damaged, or of another version\" "
-		 "kept_in=\"%s\" action=\"not using it; if its head is good, "
-		 "sluiced replay appends its good lines\"",
+		 "kept_in=\"%s\" action=\"not using it; to append the good "
+		 "lines at its start, run sluiced replay on kept_in\"",
 		 s->path, is_moved ? name.ptr : s->path);
 	buf_fini(&name);
 	s->dir->is_damaged = true;

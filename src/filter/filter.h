@@ -60,8 +60,8 @@ struct filter_ops {
 	const char *name; /* as the user writes it */
 	const struct conf_key_spec *keys;
 	const char *const *failures; /* NULL-terminated reasons, or NULL */
-	/* This kind restarts records under a new tag.  Fluent Bit counts such a
-	 * filter as an input as well, its emitter. */
+	/* This kind restarts records under a new tag.  For such a filter,
+	 * Fluent Bit also counts an input: the filter's emitter. */
 	bool has_emitter;
 
 	/* Create a filter from its section; NULL on failure.  The texts of the

@@ -25,10 +25,10 @@
  * lua_order.  A table that the hook made itself is read as a whole by the
  * same rules, with the record's order for the fields that both have.  The
  * result is the same as after a round trip through Fluent Bit: of equal keys
- * the last is kept; nulls are removed (also at the end of arrays); floats
- * without a fraction become integers; a table with a positive integer key is
- * an array and loses its other keys.  Unlike in Fluent Bit, [] stays [] and
- * large integers stay exact.  A key that is a number or a boolean becomes
+ * the last is kept; nulls are removed from maps and from the end of arrays;
+ * floats without a fraction become integers; a table with a positive integer
+ * key is an array and loses its other keys.  Unlike in Fluent Bit, [] stays []
+ * and large integers stay exact.  A key that is a number or a boolean becomes
  * its text.
  *
  * Each call has its own proxy, since hooks keep records in globals.  After each

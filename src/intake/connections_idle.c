@@ -60,9 +60,9 @@ void connections_make_way(struct connections *c)
 	struct connection *connection = shares_pick(&c->shares)->owner;
 	log_rated(&c->many_rate, LOG_WARN, "connections",
 		  "err=\"too many connections\" connections=%zu peer=%s "
-		  "action=\"ending this connection, which was silent for "
-		  "longer than its host's others, to make room for a new "
-		  "one\"",
+		  "action=\"ending this connection to make room for a new "
+		  "one; of all connections of its host, it was silent for "
+		  "longest\"",
 		  c->shares.count - 1, connection->peer_address);
 	end(connection);
 }

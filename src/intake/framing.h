@@ -7,9 +7,10 @@
  *
  * Empty messages are skipped.  A message that is longer than the limit is
  * truncated: the rest of it is skipped.  With FRAMING_OCTETS, a message that
- * does not begin with a length ends with a newline, as RFC 6587 3.4.3 lets a
- * sender do, so a sender's mistake loses no message.  The module has no memory
- * of its own: the caller keeps the bytes that are not yet a whole message. */
+ * does not begin with a length ends with a newline: some senders mix both
+ * framings (RFC 6587 3.4.3), and none of their messages is lost.  The module
+ * has no memory of its own: the caller keeps the bytes that are not yet a whole
+ * message. */
 #ifndef INTAKE_FRAMING_H
 #define INTAKE_FRAMING_H
 

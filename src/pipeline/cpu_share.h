@@ -6,7 +6,8 @@
  * until the period ends.  With 150m, it runs for 15 ms of every 100 ms, and
  * nobody reads the socket for the other 85.  At 20,000 lines per second, a
  * queue of 512 is full after 25 ms.  Received messages are safe in the journal,
- * so the pipeline pauses before that point and continues a little later:
+ * so the pipeline pauses before the limit is used up and continues a little
+ * later:
  *
  *     without  |#####...............|#####...............|  # all threads run
  *     with     |#_#__#_#__#_#_#__#_#|_#__#_#_#__#_#__#_#_|  _ receiving runs

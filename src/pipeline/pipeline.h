@@ -5,11 +5,13 @@
  *     flush: one write() per file -> commit -> publish      (for each batch)
  *
  * The pipeline has its own thread, the only one that runs Lua, PCRE2 and yajl
- * and that touches the output disk.  It sleeps until it is woken.  A batch is
- * committed only when its lines are written.  While the disk rejects writes,
- * the journal keeps the messages, and the pipeline retries after 100 ms,
- * doubling to 5 s.  Under a CPU limit it throttles itself, so that receiving
- * always has CPU left (pipeline/cpu_share.h).
+ * and that writes lines to the output disk.  It sleeps until it is woken.  A
+ * batch is committed only when no line needs its message in the journal: the
+ * lines are in their files, in a spill or, if no spill takes them, in memory
+ * (output/sink.h).  While the disk rejects writes, the journal keeps the
+ * messages, and the pipeline retries after 100 ms, doubling to 5 s.  Under a
+ * CPU limit it throttles itself, so that receiving always has CPU left
+ * (pipeline/cpu_share.h).
  *
  * If a worker dies while it processes a message, the next worker processes that
  * message again.  After two deaths (a kill from outside counts half), the

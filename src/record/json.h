@@ -53,8 +53,8 @@ enum json_bad_bytes { JSON_BAD_REPLACED, JSON_BAD_ESCAPED };
 /* Append the value as JSON without blanks.  If a key occurs twice in a map,
  * only its last field is written.  Control characters, also those of
  * base/utf8.h, are escaped, and a byte that is not UTF-8 becomes \ufffd.  A
- * float without a fraction is written as 1.0, other floats with up to 16
- * digits, infinities and NaN as null. */
+ * whole float below 2^63 is written with one decimal, as 5.0; other floats have
+ * up to 16 digits; infinities and NaN become null. */
 void json_write(struct buf *, const struct value *);
 
 /* Append the text as a JSON string, with quotes. */

@@ -32,8 +32,8 @@ struct pattern *pattern_new(struct span text, const char *advice, struct err *);
 
 /* The same for a caller that uses no group, not even group 0.  An expression
  * that is too large for PCRE2 is split at its alternatives, so it may have
- * thousands of alternatives.  The parts share the limit of steps, so they take
- * at most as long as the largest expression that is not split. */
+ * thousands of alternatives.  The parts share one limit of steps, so together
+ * they take at most as long as one expression. */
 struct pattern *pattern_new_groupless(struct span text, const char *advice,
 				      struct err *);
 

@@ -31,8 +31,9 @@ static void log_found(const struct journal_found *found, const char *path)
 			 path);
 	if (found->messages > 0)
 		log_line(LOG_INFO, "journal",
-			 "path=%s recovered=%" PRIu64 " from_slots=%" PRIu64
-			 " noted=%" PRIu64,
+			 "path=%s recovered=%" PRIu64
+			 " not_yet_appended=%" PRIu64
+			 " of_interrupted_batch=%" PRIu64,
 			 path, found->messages, found->from_slots,
 			 found->noted);
 	if (found->died_at_work)

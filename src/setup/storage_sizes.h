@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* storage_sizes - how large the journal and the spills may become.
  *
- * Both may lie in memory: in a tmpfs, or the journal in the process.  There
- * they count against the memory limit of the container, and the kernel kills
- * the process that exceeds it.  So sizes that are not configured are chosen so
- * that the journal's size and the size of every spill add up to at most half of
- * the limit.  These sizes do not include the journal's receive buffers (64
- * times the longest message), nor the batch by which a spill may exceed its
- * size. */
+ * Both may lie in a tmpfs, which is memory, and the journal may lie in the
+ * memory of the process.  There they count against the memory limit of the
+ * container, and the kernel kills the process that exceeds it.  So sizes that
+ * are not configured are chosen so that the journal's size and the size of
+ * every spill add up to at most half of the limit, unless a configured size or
+ * the lower bound of a size is too large for that.  These sizes do not include
+ * the journal's receive buffers (64 times the longest message), nor the batch
+ * by which a spill may exceed its size. */
 #ifndef SETUP_STORAGE_SIZES_H
 #define SETUP_STORAGE_SIZES_H
 

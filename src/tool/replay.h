@@ -12,9 +12,9 @@
  * for which they were rendered (file/spill_replay.h).
  *
  * Sending waits while the receiver's queue is full.  Only the part of FILE that
- * exists at the start is read, because the running sluiced appends messages
- * that still cannot become a line to the same file.  replay itself neither
- * changes nor deletes FILE. */
+ * exists at the start is read: if a message still cannot become a line, the
+ * running sluiced appends it to the same file.  replay itself neither changes
+ * nor deletes FILE. */
 #ifndef TOOL_REPLAY_H
 #define TOOL_REPLAY_H
 
