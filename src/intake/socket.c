@@ -18,6 +18,10 @@
 #include "intake/inet.h"
 #include "intake/queue_length.h"
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83 /* include/uapi/asm-generic/socket.h */
+#endif
+
 struct socket {
 	enum socket_kind kind;
 	int fd;
@@ -46,6 +50,16 @@ static struct inet_opts inet_of(const struct socket_opts *opts)
 		.is_stream = socket_kind_is_stream(opts->kind),
 		.receive_bytes = opts->receive_bytes,
 	};
+}
+
+/* A sender may attach descriptors to a message.  The kernel closes them inside
+ * recvmmsg, and closing a TCP socket with SO_LINGER can wait for hours.  So
+ * Linux is told to refuse such messages.  Before 6.16 it cannot. */
+static void refuse_descriptors(const struct socket *s)
+{
+	if (socket_kind_is_unix(s->kind))
+		(void)!setsockopt(s->fd, SOL_SOCKET, SO_PASSRIGHTS, &(int){0},
+				  sizeof(int));
 }
 
 static bool ask_timestamps(const struct socket *s, struct err *e)
@@ -129,6 +143,7 @@ struct socket *socket_open(const struct socket_opts *opts, struct err *e)
 	struct socket *s = new_socket(opts);
 	bool is_open = socket_kind_is_unix(opts->kind) ? open_unix(s, opts, e)
 						       : open_inet(s, opts, e);
+	refuse_descriptors(s);
 	if (is_open && ask_timestamps(s, e))
 		return s;
 	socket_close(s);
@@ -192,6 +207,7 @@ struct socket *socket_adopt(int fd, unsigned queue_length, bool is_kept,
 		goto fail;
 	}
 	s->fd = fd;
+	refuse_descriptors(s);
 	if (ask_timestamps(s, e))
 		return s;
 	s->fd = -1; /* it still belongs to the caller */

@@ -16,6 +16,8 @@ from harness.namespace import free_port
 from harness.sender import Sender
 from harness.wait import SAN, wait_until
 
+SO_PASSRIGHTS = 83
+
 
 def test_all_modes_work_at_the_same_time(room, out, start):
     tcp, udp = free_port(), free_port(socket.SOCK_DGRAM)
@@ -49,6 +51,32 @@ def test_all_modes_work_at_the_same_time(room, out, start):
         assert counts.sum(f"sluiced_input_{name}") == what, name
     wait_until(lambda: daemon.metrics().sum("sluiced_input_connections") == 0,
                "the connections to be closed")
+
+
+def has_passrights():
+    """Linux 6.16 and later can refuse descriptors."""
+    with socket.socket(socket.AF_UNIX) as s:
+        try:
+            return s.getsockopt(socket.SOL_SOCKET, SO_PASSRIGHTS) == 1
+        except OSError:
+            return False
+
+
+@pytest.mark.skipif(not has_passrights(), reason="needs Linux 6.16")
+@pytest.mark.parametrize("mode", ["unix_udp", "unix_tcp"])
+def test_nobody_can_pass_descriptors_to_sluiced(room, out, start, mode):
+    """Closing them could take as long as the sender likes: a TCP socket with
+    SO_LINGER waits until its data is sent."""
+    daemon = start(config(room, unix_input(room).replace("unix_tcp", mode)))
+    kind = socket.SOCK_DGRAM if mode == "unix_udp" else socket.SOCK_STREAM
+    for attached in ([0], [0, 1, 2]):
+        with socket.socket(socket.AF_UNIX, kind) as s:
+            s.connect(str(room.socket))
+            with pytest.raises(PermissionError):
+                socket.send_fds(s, [b"refused\n"], attached)
+            s.sendall(b"good\n")
+    daemon.wait_for_messages(2)
+    assert out.lines() == 2 * [b"good"]
 
 
 def test_lines_of_different_connections_do_not_mix(room, out, start):
