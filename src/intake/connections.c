@@ -116,10 +116,10 @@ enum stream_state connection_receive(struct connection *connection)
 	uint64_t before = stats->stream_messages_total;
 	enum stream_state state = stream_receive(
 		connection->stream, c->opts.journal, clock_real_ns());
-	if (stats->stream_messages_total != before) {
+	bool has_messages = stats->stream_messages_total != before;
+	if (has_messages)
 		shares_touch(&c->shares, &connection->share, clock_mono_ns());
-		c->opts.on_arrival(c->opts.data);
-	}
+	c->opts.on_turn(c->opts.data, has_messages);
 	if (state == STREAM_ENDED)
 		connection_cut(connection);
 	return state;

@@ -32,7 +32,8 @@ struct connections_opts { /* all borrowed */
 	const struct handover *handover; /* or NULL */
 	size_t count_max;		 /* of connections */
 	size_t ending_max;		 /* ending ones, in addition */
-	void (*on_arrival)(void *);	 /* messages are in the journal */
+	/* A connection had its turn; other inputs may have theirs. */
+	void (*on_turn)(void *, bool has_messages);
 	/* The journal is full and all connections are paused.  Call
 	 * connections_resume when it has room. */
 	void (*on_full)(void *);

@@ -307,11 +307,17 @@ static void on_progress(uv_async_t *async)
 		connections_resume(r->connections);
 }
 
-static void on_stream_arrival(void *data)
+/* Many busy connections in one turn of the loop would take longer than a short
+ * queue of the kernel lasts, so receive datagrams between them. */
+static void on_stream_turn(void *data, bool has_messages)
 {
 	struct receiver *r = data;
-	r->sleep_us = 0;
-	arrived(r);
+	if (has_messages) {
+		r->sleep_us = 0;
+		arrived(r);
+	}
+	if (r->phase == RECEIVER_RECEIVING)
+		receiver_poll_datagrams(r);
 }
 
 static void on_stream_full(void *data)
@@ -357,7 +363,7 @@ struct receiver *receiver_new(const struct receiver_opts *opts)
 		.handover = opts->handover,
 		.count_max = opts->connections_max,
 		.ending_max = opts->ending_max,
-		.on_arrival = on_stream_arrival,
+		.on_turn = on_stream_turn,
 		.on_full = on_stream_full,
 		.data = r,
 	};

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Slow, idle or too many clients take connections only from each other."""
 import os
+import re
 import signal
 import socket
 from contextlib import ExitStack
@@ -91,6 +92,33 @@ def test_many_http_requests_do_not_delay_datagrams(room, start):
     answers = [n for n, call in enumerate(calls) if call != "recvmmsg"]
     assert len(answers) >= 20
     assert all(calls[n - 1] == "recvmmsg" for n in answers[1:]), calls
+
+
+@pytest.mark.skipif(bool(why_not()), reason=why_not())
+def test_many_streams_do_not_delay_datagrams(room, start):
+    """Data of many connections waits.  Datagrams are received between them."""
+    port = free_port()
+    daemon = start(config(room, network_input("tcp", port),
+                          syslog_input(room, tag="other")))
+    worker = daemon.worker()
+    with ExitStack() as stack:
+        senders = [stack.enter_context(connected(("127.0.0.1", port)))
+                   for _ in range(20)]
+        wait_until(lambda: daemon.metrics().sum("sluiced_input_connections")
+                   == 20, "the connections")
+        strace = Strace(room, worker, "trace=recvmmsg,recvfrom")
+        os.kill(worker, signal.SIGSTOP)
+        wait_until(strace.sees_stop, "the worker to stop")
+        for s in senders:
+            s.sendall(b"a\n")
+        os.kill(worker, signal.SIGCONT)
+        daemon.wait_for_messages(20)
+    strace.end()
+    places = [re.match(r"\w+\(\d+", call) for call in strace.calls()]
+    places = [place[0] for place in places if place]
+    assert len({place for place in places if "recvfrom" in place}) >= 20
+    assert not [(a, b) for a, b in zip(places, places[1:])
+                if a != b and "recvfrom" in a and "recvfrom" in b], places
 
 
 def place_of(room, mode):
