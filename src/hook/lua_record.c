@@ -282,16 +282,35 @@ static int raw_set(lua_State *L)
 
 /* A record shows no metatable, because scripts that copy a record would copy
  * the metatable as well. */
-static int get_metatable(lua_State *L)
+static bool shows_metatable(lua_State *L)
 {
 	struct lua_record *rs = records_of(L);
 	luaL_checkany(L, 1);
-	if (!lua_getmetatable(L, 1) || lua_topointer(L, -1) == rs->metatable ||
-	    lua_topointer(L, -1) == rs->reader.array) {
+	return lua_getmetatable(L, 1) &&
+	       lua_topointer(L, -1) != rs->metatable &&
+	       lua_topointer(L, -1) != rs->reader.array;
+}
+
+static int get_metatable(lua_State *L)
+{
+	if (shows_metatable(L))
+		luaL_getmetafield(L, 1, "__metatable");
+	else
+		lua_pushnil(L);
+	return 1;
+}
+
+/* The same for debug.getmetatable, whose original is upvalue 2.  A script could
+ * add __gc to the metatable of records, and the time limit cannot stop it. */
+static int debug_get_metatable(lua_State *L)
+{
+	if (!shows_metatable(L)) {
 		lua_pushnil(L);
 		return 1;
 	}
-	luaL_getmetafield(L, 1, "__metatable");
+	lua_pushvalue(L, lua_upvalueindex(2));
+	lua_pushvalue(L, 1);
+	lua_call(L, 1, 1);
 	return 1;
 }
 
@@ -437,7 +456,13 @@ void lua_record_setup(struct lua_record *rs, lua_State *L)
 	lua_pushglobaltable(L);
 	lua_pushlightuserdata(L, rs);
 	luaL_setfuncs(L, globals, 1);
-	lua_pop(L, 1);
+
+	lua_getfield(L, -1, "debug");
+	lua_pushlightuserdata(L, rs);
+	lua_getfield(L, -2, "getmetatable");
+	lua_pushcclosure(L, debug_get_metatable, 2);
+	lua_setfield(L, -2, "getmetatable");
+	lua_pop(L, 2);
 }
 
 struct lua_record *lua_record_new(void)

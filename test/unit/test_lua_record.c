@@ -81,6 +81,8 @@ static void the_record_behaves_like_a_table(void **state)
 		 "{\"a\":1,\"n\":null}", T_TEXT "{\"a\":1,\"r\":\"no zz1\"}"},
 		{"return 1, ts, {g = getmetatable(record) == nil and "
 		 "getmetatable(record.l) == nil and "
+		 "debug.getmetatable(record) == nil and "
+		 "debug.getmetatable(record.l) == nil and "
 		 "type(getmetatable('')) == 'table'}",
 		 "{\"l\":[]}", T_TEXT "{\"g\":true}"},
 		{"local m = setmetatable({}, {__metatable = 'mine'}) "
