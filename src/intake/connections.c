@@ -73,12 +73,15 @@ size_t connection_close(struct connection *connection)
 void connection_cut(struct connection *connection)
 {
 	struct connections *c = connection->all;
+	char peer_address[PEER_ADDRESS_TEXT_BYTES];
+	memcpy(peer_address, connection->peer_address, sizeof peer_address);
 	size_t lost = connection_close(connection);
 	if (lost > 0)
 		log_rated(&c->lost_rate, LOG_ERROR, "connections",
-			  "err=\"journal full\" lost_bytes=%zu "
+			  "peer=%s err=\"bytes were left: the journal is full, "
+			  "or they are urgent data of TCP\" lost_bytes=%zu "
 			  "action=\"losing the connection's last bytes\"",
-			  lost);
+			  peer_address, lost);
 }
 
 static void start_listening(struct connections *c)
