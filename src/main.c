@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main - runs a sub-command, the supervisor, or a worker without supervisor. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,10 +23,22 @@ static int failed(const struct err *e)
 	return e->exit_code;
 }
 
+/* The process that started this one may have blocked signals or ignored
+ * SIGCHLD; both are inherited.  Then SIGTERM would not arrive, and nobody would
+ * learn of a worker's end. */
+static void reset_signals(void)
+{
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGCHLD, SIG_DFL);
+}
+
 static int collect(const struct options *o)
 {
 	if (o->assemble.dry_run)
 		return worker_main_dry_run(&o->assemble);
+	reset_signals();
 	descriptors_raise();
 	mem_map_large();
 	return o->no_supervisor ? worker_main_alone(&o->assemble)

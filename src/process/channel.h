@@ -68,7 +68,8 @@ struct channel_message {
 	uint32_t queue_lengths[ENDPOINTS_MAX]; /* GO */
 	bool are_kept[ENDPOINTS_MAX];	       /* GO, see socket_adopt */
 	bool is_reload;			       /* LEAVE */
-	bool kept_by_next[ENDPOINTS_MAX];      /* LEAVE: inputs that remain */
+	bool keeps_journal; /* LEAVE: the next worker has the same journal */
+	bool kept_by_next[ENDPOINTS_MAX]; /* LEAVE: inputs that remain */
 	/* GO: the sockets, then HTTP.  The receiver must close them. */
 	int fds[ENDPOINTS_MAX + 1];
 	uint32_t fd_count;

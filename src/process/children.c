@@ -100,7 +100,11 @@ void worker_send(struct supervisor *s, enum channel_kind kind)
 void worker_leave(struct supervisor *s, int64_t leave_ms)
 {
 	struct channel_message m = {.kind = CHANNEL_LEAVE,
-				    .is_reload = s->next.is_ready};
+				    .is_reload = s->next.is_ready,
+				    .keeps_journal = true};
+	if (s->next.is_ready)
+		m.keeps_journal = strcmp(s->next.limits.journal_path,
+					 s->limits.journal_path) == 0;
 	for (uint32_t i = 0; i < s->worker.specs.socket_count; i++)
 		m.kept_by_next[i] =
 			endpoints_have(&s->endpoints, s->worker.sockets[i]);

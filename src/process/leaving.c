@@ -3,8 +3,8 @@
  * finishes its batch if it can, and the process ends.
  *
  * Failure modes:
- *  - the journal is in memory and the output is blocked: the worker does not
- *    leave for a reload, but sends STAY until it can;
+ *  - the next worker cannot read the journal, and the output is blocked: the
+ *    worker does not leave for a reload, but sends STAY until it can;
  *  - the pipeline does not end: for a reload, the supervisor kills the worker;
  *    without a supervisor, the timer of Grace ends the worker. */
 #include <unistd.h>
@@ -24,6 +24,13 @@ static bool is_blocked(struct worker *w)
 	return blocked;
 }
 
+/* Whether nobody else will process the messages of the journal: it is in
+ * memory, or the reload changes storage.path. */
+static bool must_empty_journal(const struct worker *w)
+{
+	return w->settings->storage_in_memory || w->is_journal_left;
+}
+
 /* `kept_by_next` is NULL if there is no next worker. */
 static void leave(struct worker *w, const char *why, const bool *kept_by_next)
 {
@@ -34,8 +41,7 @@ static void leave(struct worker *w, const char *why, const bool *kept_by_next)
 	uv_timer_stop(&w->idle_timer);
 	uv_timer_stop(&w->grace_timer);
 	receiver_leave(w->receiver, kept_by_next);
-	/* The next worker cannot read a journal in memory: write all of it. */
-	if (w->settings->storage_in_memory)
+	if (must_empty_journal(w))
 		pipeline_finish(w->pipeline);
 	else
 		pipeline_leave(w->pipeline);
@@ -88,19 +94,22 @@ static void on_stay_tick(uv_timer_t *timer)
 	}
 }
 
-/* A journal in memory ends with this process.  So while the disk rejects
- * writes, the worker still receives and must not be killed. */
+/* If the journal must be empty while the disk rejects writes, the worker still
+ * receives and must not be killed. */
 void leave_for_next(struct worker *w)
 {
-	bool must_stay = w->settings->storage_in_memory && is_blocked(w);
+	bool must_stay = must_empty_journal(w) && is_blocked(w);
 	if (must_stay && w->state == RUNNING)
 		log_line(LOG_WARN, "worker",
-			 "reload=waiting err=\"output blocked, and the "
-			 "journal is in memory\" action=\"the reload "
-			 "continues when the output accepts lines\"");
+			 "reload=waiting err=\"output blocked, and the %s\" "
+			 "action=\"the reload continues when the output "
+			 "accepts lines\"",
+			 w->settings->storage_in_memory
+				 ? "journal is in memory"
+				 : "new configuration has another journal");
 	else
 		make_way(w);
 	bool is_going = w->state == RUNNING || w->state == LEAVING;
-	if (w->settings->storage_in_memory && is_going)
+	if (must_empty_journal(w) && is_going)
 		uv_timer_start(&w->idle_timer, on_stay_tick, 0, STAY_TICK_MS);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 #include "base/log.h"
+#include "process/journal_left.h"
 #include "process/supervisor_state.h"
 
 void reload_failed(struct supervisor *s, const char *why)
@@ -33,6 +34,8 @@ bool reload_begin(struct supervisor *s)
 void reload_take_over(struct supervisor *s)
 {
 	s->worker = s->next;
+	journal_left_report(s->limits.journal_path,
+			    s->worker.limits.journal_path);
 	s->limits = s->worker.limits;
 	s->next = (struct child){0};
 	s->worker_counts.reloads_done++;

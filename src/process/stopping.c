@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "journal/journal.h"
+#include "process/journal_left.h"
 #include "process/supervisor_state.h"
 
 enum {
@@ -29,21 +29,11 @@ int64_t stopping_next_ns(const struct supervisor *s)
 	return stopping_deadline_ns(s);
 }
 
-static void count(void *data, const struct journal_entry *entry,
-		  const struct journal_input *input)
-{
-	uint64_t *messages = data;
-	(void)entry;
-	(void)input;
-	++*messages;
-}
-
 void stopping_end(struct supervisor *s)
 {
 	const char *path = s->limits.journal_path;
-	struct journal_summary summary;
 	struct err e = {0};
-	uint64_t messages = 0;
+	uint64_t messages;
 	if (s->state == STARTING)
 		log_line(LOG_ERROR, "supervisor",
 			 "state=killed err=\"the first worker did not start "
@@ -53,7 +43,7 @@ void stopping_end(struct supervisor *s)
 			 "state=killed err=\"the worker did not end within "
 			 "Grace\" action=\"messages in a journal in memory are "
 			 "lost\"");
-	else if (journal_inspect(path, &summary, count, &messages, &e))
+	else if (journal_left_count(path, &messages, &e))
 		log_line(LOG_ERROR, "supervisor",
 			 "state=killed err=\"the worker did not end within "
 			 "Grace\" queued=%" PRIu64

@@ -42,6 +42,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "process/journal_left.h"
 #include "process/supervisor_state.h"
 
 enum {
@@ -81,6 +82,7 @@ static void on_ready(struct supervisor *s, struct child *child,
 		reload_hand_over(s);
 		return;
 	}
+	journal_left_report(s->limits.journal_path, m->limits.journal_path);
 	s->limits = m->limits;
 	struct err e = {0};
 	if (!endpoints_set(&s->endpoints, &child->specs, &e)) {

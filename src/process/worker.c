@@ -219,6 +219,7 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 		if (watchdog_is_stuck(&w->watchdog))
 			leave_stuck(w);
 		w->is_reload = m.is_reload;
+		w->is_journal_left = !m.keeps_journal;
 		leave_for_next(w);
 	} else if (m.kind == CHANNEL_COUNTS) {
 		/* A reload has failed.  The supervisor may not know yet that

@@ -35,6 +35,8 @@ struct worker {
 	bool kept_by_next
 		[ENDPOINTS_MAX]; /* inputs that the next worker keeps */
 	bool is_reload;		 /* LEAVE came because of a reload */
+	/* LEAVE came, and the next worker has another journal. */
+	bool is_journal_left;
 	uv_poll_t channel;
 	uv_timer_t idle_timer; /* ticks while draining or waiting to leave */
 	unsigned idle_ticks;   /* in a row without a datagram */

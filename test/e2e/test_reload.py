@@ -11,6 +11,7 @@ import time
 import pytest
 
 from harness.config import lua_filter, section, service, template
+from harness.daemon import run
 from harness.faults import empty_disk, fill_disk
 from harness.scale import scaled
 from harness.sender import Sender, datagram
@@ -404,6 +405,69 @@ def test_a_journal_in_memory_makes_a_reload_wait_for_the_disk(
     wait_for_reload(daemon, "done", 1)
     assert daemon.worker() != worker
     assert out.lines() == [b"%d" % n for n in range(200)]
+
+
+def with_journal(room, name, **more):
+    return numbered(room, f"storage.path {room.path / name}",
+                    template="{n}", **more)
+
+
+@pytest.mark.parametrize("kind", ["another path", "memory"])
+def test_a_reload_with_another_journal_writes_all_of_the_old_one(
+        room, out, start, kind):
+    """The messages wait for Flush."""
+    daemon = start(with_journal(room, "one.journal", flush="1000"))
+    with Sender(room.socket) as sender:
+        sender.send(*(datagram({"n": n}) for n in range(100)))
+    wait_until(lambda: daemon.metrics().received == 100, "the messages")
+    room.write("sluiced.conf", with_journal(room, "two.journal")
+               if kind == "another path"
+               else numbered(room, "storage.type memory", template="{n}"))
+    daemon.signal(signal.SIGHUP)
+    wait_for_reload(daemon, "done", 1)
+    assert out.lines() == [b"%d" % n for n in range(100)]
+
+
+def test_a_reload_with_another_journal_waits_for_the_disk(room, out, start):
+    fill_disk(room)
+    daemon = start(with_journal(room, "one.journal"))
+    worker = daemon.worker()
+    with Sender(room.socket) as sender:
+        sender.send(*(datagram({"n": n}) for n in range(100)))
+        wait_until(lambda: daemon.metrics().sum("sluiced_pipeline_blocked"),
+                   "the disk to be full")
+        room.write("sluiced.conf", with_journal(room, "two.journal"))
+        daemon.signal(signal.SIGHUP)
+        wait_until(lambda: "reload=waiting" in daemon.log(),
+                   "sluiced to report that it waits")
+        sender.send(*(datagram({"n": n}) for n in range(100, 200)))
+        wait_until(lambda: daemon.metrics().received == 200,
+                   "all lines to be received")
+    assert worker in daemon.workers()
+    empty_disk(room)
+    daemon.signal(signal.SIGUSR1)
+    wait_for_reload(daemon, "done", 1)
+    assert out.lines() == [b"%d" % n for n in range(200)]
+
+
+def test_messages_in_a_journal_that_a_crash_left_behind_are_reported(
+        room, out, start):
+    """The configuration was changed, but not reloaded.  `sluiced replay` sends
+    the messages again."""
+    daemon = start(with_journal(room, "one.journal", flush="1000"))
+    with Sender(room.socket) as sender:
+        sender.send(*(datagram({"n": n}) for n in range(100)))
+    wait_until(lambda: daemon.metrics().received == 100, "the messages")
+    room.write("sluiced.conf", with_journal(room, "two.journal"))
+    before = daemon.ready_count()
+    daemon.kill_worker()
+    daemon.wait_for_worker(before)
+    one = room.path / "one.journal"
+    assert (f'path={one} err="100 messages wait in the journal of the '
+            "configuration before") in daemon.log()
+    assert run("replay", one, "-c", room.path / "sluiced.conf").code == 0
+    daemon.wait_for_messages(100)
+    assert sorted(out.lines(), key=int) == [b"%d" % n for n in range(100)]
 
 
 def test_sigterm_in_the_middle_of_a_reload_loses_no_line(room, out, start):

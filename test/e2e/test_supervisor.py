@@ -6,6 +6,7 @@ import re
 import signal
 import shutil
 import subprocess
+import sys
 from datetime import datetime
 
 import pytest
@@ -225,3 +226,34 @@ def test_as_process_1_the_supervisor_reaps_orphans(room, out, start):
     daemon.check_end()
     assert out.lines() == [b"0", b"1"]
     assert re.search("mod=worker state=stopped", daemon.log())
+
+
+HOSTILE_PARENT = """
+import os, signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("args", [[], ["--no-supervisor"]],
+                         ids=["supervisor", "no supervisor"])
+def test_blocked_and_ignored_signals_of_the_parent_do_no_harm(
+        room, out, start, args):
+    """A process inherits both.  Without SIGCHLD, the supervisor would not
+    learn that the old worker has left."""
+    daemon = start(numbered(room, template="{n}"), args=args,
+                   wrapper=[sys.executable, "-c", HOSTILE_PARENT])
+    with Sender(room.socket) as sender:
+        sender.send(datagram({"n": 1}))
+        daemon.wait_for_messages(1)
+        if not args:
+            before = daemon.ready_count()
+            daemon.signal(signal.SIGHUP)
+            daemon.wait_for_worker(before)
+            daemon.kill_worker()
+            daemon.wait_for_worker(before + 1)
+        sender.send(datagram({"n": 2}))
+        daemon.wait_for_messages(2)
+    assert out.lines() == [b"1", b"2"]
+    daemon.stop()
