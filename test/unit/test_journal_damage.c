@@ -362,6 +362,13 @@ static void a_journal_can_be_inspected_while_it_is_in_use(void **state)
 	seen = (struct seen){.next = FIRST};
 	assert_false(
 		journal_inspect("/nowhere", &summary, check_entry, &seen, &e));
+	/* A FIFO without a writer is refused at once. */
+	char fifo[sizeof d->path + 8];
+	snprintf(fifo, sizeof fifo, "%s.fifo", d->path);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	assert_false(journal_inspect(fifo, &summary, check_entry, &seen, &e));
+	assert_non_null(strstr(e.text, "not a regular file"));
+	unlink(fifo);
 }
 
 static void count_entry(void *data, const struct journal_entry *entry,
