@@ -112,7 +112,8 @@ static int push_chunk(lua_State *L, struct span script, const char *name,
 		lua_setupvalue(L, -2, 1);
 	}
 	lua_pushcfunction(L, lua_number_concat);
-	lua_call(L, 1, 1);
+	lua_pushcfunction(L, lua_number_remainder);
+	lua_call(L, 2, 1);
 	return LUA_OK;
 }
 
