@@ -89,6 +89,32 @@ static int ipairs(lua_State *L)
 	return 3;
 }
 
+/* As in LuaJIT, a number becomes text and gets the position in front. */
+static int error(lua_State *L)
+{
+	lua_wrap_truncate(L, 2);
+	lua_Integer level = luaL_optinteger(L, 2, 1);
+	lua_settop(L, 1);
+	lua_number_to_text(L, 1);
+	if (lua_isstring(L, 1) && level > 0) {
+		luaL_where(L, (int)level);
+		lua_pushvalue(L, 1);
+		lua_concat(L, 2);
+	}
+	return lua_error(L);
+}
+
+/* As in LuaJIT, a number becomes text if it is the message. */
+static int assert_true(lua_State *L)
+{
+	if (lua_toboolean(L, 1) || lua_type(L, 2) != LUA_TNUMBER)
+		return lua_wrap_original(L);
+	lua_number_to_text(L, 2);
+	lua_tostring(L, 2); /* an integer, too */
+	lua_settop(L, 2);
+	return lua_error(L);
+}
+
 /* Push the script as a function, or an error message.  `environment` is the
  * index of its environment, or 0 for the global one. */
 static int push_chunk(lua_State *L, struct span script, const char *name,
@@ -213,6 +239,9 @@ void lua_library_open(lua_State *L, struct span prelude)
 	lua_pushcfunction(L, ipairs);
 	lua_setglobal(L, "ipairs");
 	lua_wrap_replace(L, LUA_GNAME, "pairs", pairs, 0);
+	lua_pushcfunction(L, error);
+	lua_setglobal(L, "error");
+	lua_wrap_replace(L, LUA_GNAME, "assert", assert_true, 0);
 	lua_wrap_replace(L, LUA_GNAME, "load", load, 0);
 	open_prelude(L, prelude);
 }
