@@ -110,10 +110,8 @@ void lua_number_tostring(lua_State *L, int index)
 		push_float(L, lua_tonumber(L, index));
 		return;
 	}
-	if (luaL_callmeta(L, index, "__tostring")) {
-		lua_number_to_text(L, lua_gettop(L));
+	if (luaL_callmeta(L, index, "__tostring"))
 		return;
-	}
 	switch (lua_type(L, index)) {
 	case LUA_TNUMBER:
 	case LUA_TSTRING:
