@@ -116,7 +116,7 @@ local rename = os.rename
 os.rename = function(from, to)
 	local ok, why, code = rename(from, to)
 	if not ok then
-		return nil, from .. ": " .. why, code
+		return nil, (from .. ""):match("^%Z*") .. ": " .. why, code
 	end
 	return ok
 end

@@ -25,38 +25,50 @@ struct date_cache {
 	unsigned next;
 };
 
+/* As in LuaJIT, NaN and numbers that are too large become the smallest integer,
+ * which is no time. */
 static lua_Integer whole_second(lua_State *L)
 {
-	lua_Integer second = 0;
+	lua_Integer second;
 	if (lua_isinteger(L, 2))
 		return lua_tointeger(L, 2);
 	if (lua_isnoneornil(L, 2))
 		return (lua_Integer)time(NULL);
 	lua_Number number = trunc(luaL_checknumber(L, 2));
-	luaL_argcheck(L, lua_numbertointeger(number, &second), 2,
-		      "time out of range");
-	return second;
+	return lua_numbertointeger(number, &second) ? second : LUA_MININTEGER;
 }
 
 /* The C library's strftime decides which conversions exist.  The call through a
  * pointer keeps the compiler from checking the format. */
-static void push_formatted(lua_State *L, const char *format, time_t second)
+static void push_formatted(lua_State *L, const char *format,
+			   const struct tm *tm)
 {
 	size_t (*format_time)(char *, size_t, const char *, const struct tm *) =
 		strftime;
 	char text[1024];
-	struct tm tm;
-	bool is_utc = *format == '!';
-	if (is_utc)
-		format++;
-	if ((is_utc ? gmtime_r(&second, &tm) : localtime_r(&second, &tm)) ==
-	    NULL)
-		luaL_argerror(L, 2, "time out of range");
-	size_t length = format_time(text, sizeof text, format, &tm);
+	size_t length = format_time(text, sizeof text, format, tm);
 	if (length == 0 && *format != '\0')
 		luaL_argerror(L, 1,
 			      "the date is empty or longer than 1,023 bytes");
 	lua_pushlstring(L, text, length);
+}
+
+/* Push what os.date returns: nil for an impossible time. */
+static void push_date(lua_State *L, const char *format, time_t second)
+{
+	struct tm tm;
+	bool is_utc = *format == '!';
+	if ((is_utc ? gmtime_r(&second, &tm) : localtime_r(&second, &tm)) ==
+	    NULL) {
+		lua_pushnil(L);
+	} else if (strncmp(format + is_utc, "*t", 2) == 0) {
+		lua_pushvalue(L, lua_upvalueindex(ORIGINAL));
+		lua_pushstring(L, format);
+		lua_pushinteger(L, second);
+		lua_call(L, 2, 1);
+	} else {
+		push_formatted(L, format + is_utc, &tm);
+	}
 }
 
 static int date(lua_State *L)
@@ -73,14 +85,7 @@ static int date(lua_State *L)
 			return 1;
 		}
 	}
-	if (strncmp(format + (*format == '!'), "*t", 2) == 0) {
-		lua_pushvalue(L, lua_upvalueindex(ORIGINAL));
-		lua_pushstring(L, format);
-		lua_pushinteger(L, second);
-		lua_call(L, 2, 1);
-	} else {
-		push_formatted(L, format, (time_t)second);
-	}
+	push_date(L, format, (time_t)second);
 	if (is_cacheable && lua_type(L, -1) == LUA_TSTRING) {
 		int i = (int)(cache->next++ % DATES);
 		cache->dates[i] = (struct cached_date){format, second};

@@ -167,6 +167,7 @@ static struct span push_text(lua_State *L, int index)
 	lua_number_tostring(L, index);
 	if (lua_type(L, -1) != LUA_TSTRING && lua_type(L, -1) != LUA_TNUMBER)
 		luaL_error(L, "'__tostring' must return a string");
+	lua_number_to_text(L, lua_gettop(L));
 	text.ptr = lua_tolstring(L, -1, &text.len);
 	return text;
 }

@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 #include <lualib.h>
+#include <math.h>
 #include <stdbool.h>
 
 #include "hook/lua51_source.h"
@@ -60,6 +61,18 @@ static int min(lua_State *L)
 	return choose(L, false);
 }
 
+/* math.log with a base, rounded as in LuaJIT: of 27 to base 3, it is a little
+ * more than 3. */
+static int logarithm(lua_State *L)
+{
+	if (lua_isnone(L, 2))
+		return lua_wrap_original(L);
+	lua_Number number = luaL_checknumber(L, 1);
+	lua_Number base = luaL_checknumber(L, 2);
+	lua_pushnumber(L, log2(number) * (1.0 / log2(base)));
+	return 1;
+}
+
 /* Only tables have pairs. */
 static int pairs(lua_State *L)
 {
@@ -89,6 +102,31 @@ static int ipairs(lua_State *L)
 	return 3;
 }
 
+/* As in LuaJIT, a number also gets the position in front. */
+static int error(lua_State *L)
+{
+	lua_wrap_truncate(L, 2);
+	lua_Integer level = luaL_optinteger(L, 2, 1);
+	lua_settop(L, 1);
+	if (lua_isstring(L, 1) && level > 0) {
+		lua_number_to_text(L, 1);
+		luaL_where(L, (int)level);
+		lua_pushvalue(L, 1);
+		lua_concat(L, 2);
+	}
+	return lua_error(L);
+}
+
+/* As in LuaJIT, a message that is a number becomes text, and a NUL ends it. */
+static int assert_true(lua_State *L)
+{
+	if (lua_toboolean(L, 1) || !lua_isstring(L, 2))
+		return lua_wrap_original(L);
+	lua_number_to_text(L, 2);
+	lua_pushstring(L, lua_tostring(L, 2));
+	return lua_error(L);
+}
+
 /* Push the script as a function, or an error message.  `environment` is the
  * index of its environment, or 0 for the global one. */
 static int push_chunk(lua_State *L, struct span script, const char *name,
@@ -112,7 +150,8 @@ static int push_chunk(lua_State *L, struct span script, const char *name,
 		lua_setupvalue(L, -2, 1);
 	}
 	lua_pushcfunction(L, lua_number_concat);
-	lua_call(L, 1, 1);
+	lua_pushcfunction(L, lua_number_remainder);
+	lua_call(L, 2, 1);
 	return LUA_OK;
 }
 
@@ -189,6 +228,7 @@ static void open_arguments(lua_State *L)
 	}
 	lua_wrap_replace(L, "math", "max", max, 0);
 	lua_wrap_replace(L, "math", "min", min, 0);
+	lua_wrap_replace(L, "math", "log", logarithm, 0);
 }
 
 static void open_prelude(lua_State *L, struct span prelude)
@@ -212,6 +252,9 @@ void lua_library_open(lua_State *L, struct span prelude)
 	lua_pushcfunction(L, ipairs);
 	lua_setglobal(L, "ipairs");
 	lua_wrap_replace(L, LUA_GNAME, "pairs", pairs, 0);
+	lua_pushcfunction(L, error);
+	lua_setglobal(L, "error");
+	lua_wrap_replace(L, LUA_GNAME, "assert", assert_true, 0);
 	lua_wrap_replace(L, LUA_GNAME, "load", load, 0);
 	open_prelude(L, prelude);
 }

@@ -110,10 +110,8 @@ void lua_number_tostring(lua_State *L, int index)
 		push_float(L, lua_tonumber(L, index));
 		return;
 	}
-	if (luaL_callmeta(L, index, "__tostring")) {
-		lua_number_to_text(L, lua_gettop(L));
+	if (luaL_callmeta(L, index, "__tostring"))
 		return;
-	}
 	switch (lua_type(L, index)) {
 	case LUA_TNUMBER:
 	case LUA_TSTRING:
@@ -251,6 +249,14 @@ static bool call_concat(lua_State *L, int i)
 	return true;
 }
 
+/* Raise the error that the operand at this index has the wrong type. */
+static int refuse_operand(lua_State *L, int index, const char *action)
+{
+	return luaL_error(L, "attempt to %s a %s value%s", action,
+			  luaL_typename(L, index),
+			  push_name(L, lua_tostring(L, 1), index - 2));
+}
+
 /* Concatenate operands that may have metamethods, from right to left, as the
  * operator does. */
 static int concat_any(lua_State *L)
@@ -262,10 +268,7 @@ static int concat_any(lua_State *L)
 			lua_concat(L, 2);
 		} else if (!call_concat(L, i)) {
 			int bad = is_simple(L, i) ? i + 1 : i;
-			return luaL_error(
-				L, "attempt to concatenate a %s value%s",
-				luaL_typename(L, bad),
-				push_name(L, lua_tostring(L, 1), bad - 2));
+			return refuse_operand(L, bad, "concatenate");
 		}
 	}
 	return 1;
@@ -283,6 +286,40 @@ int lua_number_concat(lua_State *L)
 	for (; other <= last; other++)
 		lua_number_to_text(L, other);
 	lua_concat(L, last - 1);
+	return 1;
+}
+
+/* Whether the value has a __mod of the script.  That of strings is Lua's. */
+static bool has_mod(lua_State *L, int index)
+{
+	if (lua_type(L, index) == LUA_TSTRING ||
+	    luaL_getmetafield(L, index, "__mod") == LUA_TNIL)
+		return false;
+	lua_pop(L, 1);
+	return true;
+}
+
+/* The metamethod of either operand, or an error. */
+static int remainder_of_any(lua_State *L)
+{
+	int bad = lua_isnumber(L, 2) ? 3 : 2;
+	if (!has_mod(L, 2) && !has_mod(L, 3))
+		return refuse_operand(L, bad, "perform arithmetic on");
+	lua_arith(L, LUA_OPMOD);
+	return 1;
+}
+
+int lua_number_remainder(lua_State *L)
+{
+	int is_number, is_divisor;
+	lua_Number number = lua_tonumberx(L, 2, &is_number);
+	lua_Number divisor = lua_tonumberx(L, 3, &is_divisor);
+	if (!is_number || !is_divisor)
+		return remainder_of_any(L);
+	if (lua_isinteger(L, 2) && lua_isinteger(L, 3) && divisor != 0)
+		lua_arith(L, LUA_OPMOD);
+	else
+		lua_pushnumber(L, number - floor(number / divisor) * divisor);
 	return 1;
 }
 

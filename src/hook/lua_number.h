@@ -2,8 +2,8 @@
 /* lua_number - numbers become text as in LuaJIT, and text becomes numbers.
  *
  * LuaJIT has one type of number and prints it with %.14g.  Lua 5.4 has two and
- * adds ".0" to a float that looks whole.  Calculations are left to Lua 5.4;
- * only the text differs:
+ * adds ".0" to a float that looks whole.  Calculations except % are
+ * left to Lua 5.4; the text differs:
  *
  *     1.005 * 1000 .. "ms"     1005ms, not 1005.0ms
  *     10 / 2                   5
@@ -41,6 +41,10 @@ void lua_number_tostring(lua_State *, int index);
  * the operands for error messages, each followed by a comma.  The operands
  * follow. */
 int lua_number_concat(lua_State *);
+
+/* A function for `%`, see lua51_source.  The first argument is as above; two
+ * operands follow.  As in LuaJIT, 1.5 % 0.1 is 0 and 5 % 0 is NaN. */
+int lua_number_remainder(lua_State *);
 
 /* Once for each state: replace tostring, tonumber and print.  May raise. */
 void lua_number_open(lua_State *);

@@ -178,13 +178,13 @@ static lua_Integer partition(lua_State *L, lua_Integer lower, lua_Integer upper,
 	lua_Integer i = lower, j = upper - 1;
 	for (;;) {
 		while (lua_rawgeti(L, 1, ++i), is_less(L, -1, -2, steps)) {
-			if (i > upper)
+			if (i >= upper)
 				luaL_error(L, "invalid order function for "
 					      "sorting");
 			lua_pop(L, 1);
 		}
 		while (lua_rawgeti(L, 1, --j), is_less(L, -3, -1, steps)) {
-			if (j < lower)
+			if (j <= lower)
 				luaL_error(L, "invalid order function for "
 					      "sorting");
 			lua_pop(L, 1);

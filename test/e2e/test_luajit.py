@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hooks are written for LuaJIT.  These tests run generated calls of Lua's
-library, generated programs and generated hooks in LuaJIT and in sluiced.
+library, generated programs full of `..`, generated scripts about the language
+and generated hooks in LuaJIT and in sluiced.
 
-CALLS, PROGRAMS and HOOKS set how many of them are generated.  The defaults suit
-every run of the tests; `CALLS=20000 PROGRAMS=5000 HOOKS=500` is a thorough run.
+CALLS, PROGRAMS, SCRIPTS and HOOKS set how many of them are generated.  The
+defaults suit every run of the tests; `CALLS=20000 PROGRAMS=5000 SCRIPTS=10000
+HOOKS=500` is a thorough run.
 Every run generates the same ones, unless LUAJIT_SEED=N sets another seed."""
 import os
 import random
@@ -20,6 +22,7 @@ from harness.lua_calls import Maker, call
 from harness.lua_differences import missing_rows, row_of
 from harness.lua_hooks import HookMaker, as_lua
 from harness.lua_programs import ProgramMaker
+from harness.lua_scripts import ScriptMaker
 from harness.scale import scaled
 from harness.sender import Sender, datagram
 
@@ -56,21 +59,44 @@ def lines_by_number(path):
 
 
 def in_luajit(luajit, room, files):
-    out = room.path / "luajit.out"
+    """The lines of LuaJIT.  Its compiler sometimes crashes, which is no
+    difference: the file then runs again without the compiler.  If that crashes
+    too, the cases of the file are not compared."""
+    found = {}
     for file in files:
-        subprocess.run([luajit, CASES, file, out], check=True, timeout=240)
-    return lines_by_number(out)
+        for options in ([], ["-joff"]):
+            out = room.path / f"{file.name}{''.join(options)}.luajit"
+            status = subprocess.run([luajit, *options, CASES, file, out],
+                                    timeout=240).returncode
+            if status == 0:
+                found |= lines_by_number(out)
+                break
+            assert status < 0, f"luajit ends with {status} for {file}"
+            print(f"luajit {options} crashed: signal {-status}, {file.name}")
+    return found
 
 
 def unnamed(cases, wanted, got):
     """The differences without a row, as texts.  Each case is a name and the
     text of Lua."""
     assert missing_rows() == []
-    assert len(wanted) == len(cases)
+    assert len(wanted) > len(cases) / 2
     return [f"{cases[n][1]}\n  LuaJIT:  {line}\n  sluiced: {got.get(n)}"
             for n, line in sorted(wanted.items())
             if line != got.get(n)
             and row_of(*cases[n], line, got.get(n)) is None]
+
+
+def test_a_crash_of_luajit_is_no_difference(room):
+    file = room.write("cases.lua", "")
+    luajit = room.write("luajit", """#!/bin/sh
+        [ "$1" = -joff ] || kill -SEGV $$
+        echo "7 ok" >"$4"
+        """)
+    luajit.chmod(0o755)
+    assert in_luajit(luajit, room, [file]) == {7: "ok"}
+    luajit.write_text("#!/bin/sh\nkill -SEGV $$\n")
+    assert in_luajit(luajit, room, [file]) == {}
 
 
 def start_hook(room, start, script):
@@ -108,7 +134,7 @@ def test_generated_calls_of_the_library_give_the_results_of_luajit(
         room, start, luajit):
     rng = made("calls of Lua")
     compare_cases(room, start, luajit, [
-        call(Maker(rng)) for _ in range(scaled("CALLS", 3000))],
+        call(Maker(rng)) for _ in range(scaled("CALLS", 2500))],
         CALLS_PER_FILE)
 
 
@@ -117,6 +143,13 @@ def test_generated_programs_give_the_results_of_luajit(room, start, luajit):
     compare_cases(room, start, luajit, [
         ("program", maker.program()) for _ in range(scaled("PROGRAMS", 300))],
         PROGRAMS_PER_FILE)
+
+
+def test_generated_scripts_give_the_results_of_luajit(room, start, luajit):
+    maker = ScriptMaker(Maker(made("scripts of Lua")))
+    compare_cases(room, start, luajit, [
+        ("script", maker.script()) for _ in range(scaled("SCRIPTS", 500))],
+        CALLS_PER_FILE)
 
 
 def test_generated_hooks_give_the_results_of_luajit(room, start, luajit):

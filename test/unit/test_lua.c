@@ -164,7 +164,7 @@ static void a_failing_call_leaves_the_record_unchanged(void **state)
 		{"error(setmetatable({}, {__tostring = error}))", IN, KEPT},
 		{"os.exit(0)", IN, KEPT},
 		{"hook = nil undefined()", IN, KEPT},
-		{"return 1, ts, os.date('%Y', 1e300)", IN, KEPT},
+		{"return 1, ts, os.date('%Y', {})", IN, KEPT},
 	};
 	hook_unit_check(*state, errors, COUNT(errors), "error");
 	static const struct hook_case codes[] = {

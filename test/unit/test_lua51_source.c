@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "hook/lua51_source.h"
 
-#define OPENING "local sluiced_concat = ... return function(...) "
+#define OPENING "local sluiced_concat, sluiced_mod = ... return function(...) "
 
 static void check(const char *script, const char *want)
 {
@@ -86,6 +86,34 @@ static void concatenations_become_calls(void **state)
 		check(pairs[i][0], pairs[i][1]);
 }
 
+static void remainders_become_calls(void **state)
+{
+	(void)state;
+	static const char *const pairs[][2] = {
+		{"x = a % b", "x = sluiced_mod(\"a,b,\", a ,( b))"},
+		{"x = a%b%c", "x = sluiced_mod(\",c,\", sluiced_mod(\"a,b,\", "
+			      "a,(b)),(c))"},
+		/* only the term is an operand */
+		{"x = a+b*c%d-e", "x = a+sluiced_mod(\",d,\", b*c,(d))-e"},
+		{"x = -a^b%-c^d*e", "x = sluiced_mod(\",,\", -a^b,(-c^d))*e"},
+		{"x = a - b%c", "x = a -sluiced_mod(\"b,c,\",  b,(c))"},
+		{"x = a%b < c%d y = e", "x = sluiced_mod(\"a,b,\", a,(b)) < "
+					"sluiced_mod(\"c,d,\", c,(d)) y = e"},
+		{"x = t[a%b](c%d):e() % #f -- g\ny.z = 1",
+		 "x = sluiced_mod(\",,\", t[sluiced_mod(\"a,b,\", a,(b))]("
+		 "sluiced_mod(\"c,d,\", c,(d))):e() ,( #f)) -- g\n"
+		 "y.z = 1"},
+		{"x = a..b%c..d",
+		 "x = sluiced_concat(\"a,,d,\", a, sluiced_mod(\"b,c,\", "
+		 "b,(c)), (d))"},
+		{"return(a)%b..c%d",
+		 "return sluiced_concat(\",,\",  sluiced_mod(\",b,\", (a),"
+		 "(b)), (sluiced_mod(\"c,d,\", c,(d))))"},
+	};
+	for (size_t i = 0; i < COUNT(pairs); i++)
+		check(pairs[i][0], pairs[i][1]);
+}
+
 static void all_other_text_stays_unchanged(void **state)
 {
 	(void)state;
@@ -126,6 +154,16 @@ static void names_of_operands_are_bounded(void **state)
 	char *out = malloc(lua51_source_room(script.len));
 	size_t n = lua51_source_translate(span_of(buf_text(&script)), out);
 	assert_true(n < 2 * script.len);
+	/* The operator that grows most. */
+	buf_clear(&script);
+	buf_put_text(&script, "x = a");
+	for (int i = 0; i < 100; i++)
+		buf_put_text(&script, "%b");
+	free(out);
+	size_t room = lua51_source_room(script.len);
+	out = malloc(room);
+	assert_true(lua51_source_translate(span_of(buf_text(&script)), out) <=
+		    room);
 	free(out);
 	buf_fini(&script);
 }
@@ -144,6 +182,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(concatenations_become_calls),
+		cmocka_unit_test(remainders_become_calls),
 		cmocka_unit_test(all_other_text_stays_unchanged),
 		cmocka_unit_test(
 			a_large_hexadecimal_numeral_is_no_negative_number),

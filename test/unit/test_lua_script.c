@@ -73,6 +73,7 @@ static void dates_follow_time_and_format(void **state)
 		"e = os.date('!%j', ts), s = os.date('%d', tostring(ts)), "
 		"day = os.date('*t', ts).day, now = #os.date('%Y'), "
 		"u = os.date('%s|%k|', 3600), "
+		"v = tostring(os.date('%Y', 1e300)), "
 		"c = #os.date() > 10}",
 		KEYS);
 	/* More different seconds than the cache holds, in two rounds. */
@@ -83,7 +84,7 @@ static void dates_follow_time_and_format(void **state)
 				 "%d.700000000 {\"c\":true,"
 				 "\"d\":\"20 23:59:%02d\",\"day\":20,"
 				 "\"e\":\"324\",\"now\":4,\"s\":\"20\","
-				 "\"u\":\"3600| 1|\"}",
+				 "\"u\":\"3600| 1|\",\"v\":\"nil\"}",
 				 T_S - 40 + s, 18 + s);
 			assert_string_equal(
 				hook_unit_give_at(f, "{}",

@@ -39,6 +39,11 @@ function T(t)
 	return t
 end
 
+-- No address, which would join the other text.
+local function short(x)
+	return type(x) == "function" and "function" or tostring(x)
+end
+
 F = {
 	upper = string.upper,
 	len = string.len,
@@ -66,7 +71,7 @@ F = {
 		return a > b
 	end,
 	joined = function(a, b)
-		return tostring(a) .. tostring(b)
+		return short(a) .. short(b)
 	end,
 }
 

@@ -246,7 +246,7 @@ SIGNATURES = {
     "missing_file", "os.rename": "missing_file missing_file",
     "os.setlocale": "? locale", "os.time": "fields_of_time",
     "string.byte": "text ? small small", "string.char": "? small small small",
-    "string.dump": "number", "string.find": "text pattern ? small any",
+    "string.dump": "function", "string.find": "text pattern ? small any",
     "string.format": "format ? scalar any number scalar",
     "string.gmatch": "text pattern",
     "string.gsub": "text pattern replacement ? count",
@@ -284,7 +284,8 @@ def arguments(make, signature):
         if make.rng.random() < 0.4:
             break
         names.append(name)
-    fixed = {"date", "fields_of_time", "locale", "reader"}
+    # Others could run a random command, or read pieces forever.
+    fixed = {"date", "fields_of_time", "locale", "reader", "command", "code"}
     is_strange = not fixed & set(names)
     if make.rng.random() < 0.03 and names and is_strange:
         names.pop()

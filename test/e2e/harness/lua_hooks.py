@@ -29,7 +29,7 @@ class HookMaker:
             return self.rng.choice([True, False, None])
         if kind < 0.93:
             return [self.value(2) or 0 for _ in range(self.rng.randrange(4))]
-        return {name: self.value(depth + 1) for name in ("method", "n", "a")}
+        return {name: self.value(2) for name in ("method", "n", "a")}
 
     def record(self):
         """Most fields have the type that their name suggests."""
@@ -42,7 +42,8 @@ class HookMaker:
                   "list": [1, "two", 3.5], "http": {"method": "GET", "n": 1.5}}
         for name in fields:
             if rng.random() < 0.15:
-                fields[name] = self.value()
+                is_table = name in ("list", "http")
+                fields[name] = self.value(0 if is_table else 2)
         return fields
 
     def field(self):
@@ -82,7 +83,8 @@ class HookMaker:
             f"string.format('%5.1f|%-8s|%q', {self.number(1)}, {a}, {b})",
             f"(({a}):gsub({p}, {quoted(rng.choice(['-', '<%0>', '']))}))",
             f"(({a}):match({p}) or {b})", f"os.date('!%Y-%m%d', ts)",
-            f"table.concat({{{a}, {self.number(1)}, {b}}}, ',')",
+            f"table.concat({{{a}, {self.number(1)}, {b} or 'x'}}, ',')",
+            f"table.concat({{{a}, {b}}}, ',')",
             f"({a} or {b})", f"('%s'):rep(2)"])
 
     def statement(self):
@@ -111,6 +113,33 @@ class HookMaker:
             lambda: "for i, v in ipairs(r.list) do s = s .. i .. "
                     "tostring(v) end",
             lambda: f"r.sub = {{a = {self.number()}, b = {self.text()}}}",
+            lambda: f"n = {self.number(1)} - {self.number(1)} % 0.1",
+            lambda: f"r.share = {self.number(1)} % {self.number(1)}",
+            lambda: f"s = s .. #r.list .. tostring(r.list[{self.number(1)}])",
+            lambda: "table.sort(r.list, function(a, b) "
+                    "return tostring(a) < tostring(b) end)",
+            lambda: "s = s .. table.concat(r.list, '+')",
+            lambda: "x, y = unpack(r.list)",
+            lambda: f"x = table.remove(r.list, {rng.choice('123')})",
+            lambda: f"r.list[#r.list + 1] = {self.text(1)}",
+            lambda: f"local ok, e = pcall(function() return {self.number()} "
+                    "end) x = ok and e",
+            lambda: f"local ok, e = pcall(error, {self.field()}, 0) "
+                    "y = type(e)",
+            lambda: f"y = os.date('!%H:%M:%S|%j|%a', {self.number(1)} or ts)",
+            lambda: f"y = tonumber({self.text(1)}) or {self.number(1)}",
+            lambda: f"x = select('#', ({self.text(1)}):match("
+                    f"{self.make.pattern()}))",
+            lambda: "for k, v in pairs(r) do if type(v) == 'number' then "
+                    "r[k] = v * 1.5 end end",
+            lambda: "for k, v in pairs(r.http) do r['http_' .. k] = v end "
+                    "r.http = nil",
+            lambda: "local m = setmetatable({}, {__index = r}) "
+                    f"m.rt = {self.number(1)} x = m.rt .. tostring(m.ua)",
+            lambda: f"x = r.rt and r.rt > {self.number(1)} and 'slow' "
+                    "or 'fast'",
+            lambda: f"y = string.format('%08.3f|%x|%c', {self.number(1)}, "
+                    f"{self.number(1)}, {self.number(1)})",
         ])()
 
     def hook(self):

@@ -197,7 +197,10 @@ class ProgramMaker:
             lambda: k("if", self.condition(d), "then", self.block(d),
                       "elseif", self.condition(d), "then", self.block(d),
                       "else", self.block(d), "end"),
-            lambda: k("for i =", self.number(1), ", 3 do put (C i ..",
+            # Nested loops must end soon.
+            lambda: k("for i = math.max (C 0 ,", self.number(1), ")",
+                      self.rng.choice([", 3", ", '3'", ", 7 / 2 , 1.5"]),
+                      "do put (C i ..",
                       self.concat(d), ") ;", self.block(d), "end"),
             lambda: k("for k , v in pairs { k =", self.any(d), "} do put (C k"
                       " .. '=' .. tostring (C v ) )", "end"),
