@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "file/file_cache.h"
+#include "file/file_gone.h"
 #include "file/spill.h"
 
 enum { WAITS_MAX = 10 }; /* with the pipeline's back-off: half a minute */
@@ -65,36 +66,45 @@ static void adopt(struct file_restore *r, struct spill *spill)
 	o->spill = spill;
 }
 
+static void load_named(struct file_restore *r, int dir, const char *name)
+{
+	if (ends_with(name, ".spill.new"))
+		unlinkat(dir, name, 0);
+	if (!ends_with(name, ".spill") || is_loaded(r, name))
+		return;
+	struct spill *spill = spill_load(r->spills, name);
+	if (spill != NULL)
+		adopt(r, spill);
+}
+
+/* Returns 0, or an errno if the directory cannot be listed completely. */
+static int load_listed(struct file_restore *r)
+{
+	const struct dirent *entry;
+	DIR *dir = opendir(r->spills->path);
+	if (dir == NULL)
+		return errno;
+	while (errno = 0, (entry = readdir(dir)) != NULL)
+		load_named(r, dirfd(dir), entry->d_name);
+	int error = errno;
+	closedir(dir);
+	return error;
+}
+
 static void load_spills(struct file_restore *r)
 {
 	r->spills->is_partial = r->spills->is_noted = r->has_second = false;
 	r->second_lines = r->second_messages = 0;
 	if (r->spills->path == NULL)
 		return;
-	DIR *dir = opendir(r->spills->path);
-	if (dir == NULL) {
-		r->spills->is_partial = errno != ENOENT && errno != ENOTDIR;
-		r->spills->is_noted =
-			r->spills->is_partial && r->spills->env.notes != NULL;
-		if (r->spills->is_partial)
-			log_rated(&r->spills->load_rate, LOG_ERROR, "spill",
-				  "path=\"%s\" err=\"%s\" action=\"retrying "
-				  "every second\"",
-				  r->spills->path, strerror(errno));
+	int error = load_listed(r);
+	if (error == 0 || file_is_gone(r->spills->path, error))
 		return;
-	}
-	struct dirent *entry;
-	while ((entry = readdir(dir)) != NULL) {
-		if (ends_with(entry->d_name, ".spill.new"))
-			unlinkat(dirfd(dir), entry->d_name, 0);
-		if (!ends_with(entry->d_name, ".spill") ||
-		    is_loaded(r, entry->d_name))
-			continue;
-		struct spill *spill = spill_load(r->spills, entry->d_name);
-		if (spill != NULL)
-			adopt(r, spill);
-	}
-	closedir(dir);
+	r->spills->is_partial = true;
+	r->spills->is_noted = spill_dir_may_be_noted(r->spills);
+	log_rated(&r->spills->load_rate, LOG_ERROR, "spill",
+		  "path=\"%s\" err=\"%s\" action=\"retrying every second\"",
+		  r->spills->path, strerror(error));
 }
 
 /* --- the counters */

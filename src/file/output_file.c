@@ -128,19 +128,22 @@ static int begin(struct output_file *o)
 }
 
 /* In the first batch, skip the lines that a killed process had written.
- * Returns 0 or, if the file cannot be read for the moment, EACCES. */
+ * Returns 0 or, if the file cannot be read for the moment, an errno. */
 static int recover_lines(struct output_file *o)
 {
 	if (o->is_recovered)
 		return 0;
 	const struct append_note *n = append_file_noted(&o->file, APPEND_LINES);
-	if (n != NULL && !o->file.can_read && o->unread < UNREAD_MAX)
-		return EACCES;
+	size_t found = 0;
+	int error = 0;
+	if (n != NULL)
+		error = append_file_found(&o->file, n, buf_span(&o->lines),
+					  (size_t)n->skip_bytes, &found);
+	if (error != 0 && o->unread < UNREAD_MAX)
+		return error;
 	o->is_recovered = true;
-	if (n == NULL)
+	if (found == 0)
 		return 0;
-	size_t found = append_file_found(&o->file, n, buf_span(&o->lines),
-					 (size_t)n->skip_bytes);
 	o->env->stats->recovered_bytes_total += found;
 	count_written(o, found);
 	return 0;
@@ -184,14 +187,18 @@ static bool recover_before_spilling(struct output_file *o)
 	if (o->is_recovered || o->env->notes == NULL)
 		return true;
 	bool was_open = o->file.fd >= 0 && o->file.can_read;
-	if (append_file_peek(&o->file)) {
+	bool can_tell = append_file_peek(&o->file);
+	if (can_tell) {
 		if (o->spill != NULL)
 			spill_recover(o->spill, &o->file);
-		if (recover_lines(o) == 0 && !was_open)
+		can_tell = recover_lines(o) == 0;
+		if (!was_open)
 			append_file_close(&o->file);
-	} else if (append_file_has_note(&o->file) && o->unread++ < UNREAD_MAX) {
-		return false;
+	} else {
+		can_tell = !append_file_has_note(&o->file);
 	}
+	if (!can_tell && o->unread++ < UNREAD_MAX)
+		return false;
 	o->is_recovered = true;
 	return true;
 }
