@@ -27,27 +27,40 @@ static void flush_while_bad(struct spill_dir *s, unsigned times)
 
 /* --- reads of the output file */
 
+/* If open() for reading and writing fails with EACCES, the file is opened for
+ * writing only. */
+static const struct {
+	enum bad_call call;
+	int error;
+} read_faults[] = {{BAD_PREAD, EIO}, {BAD_OPEN, EACCES}, {BAD_OPEN, EMFILE}};
+enum { READ_FAULTS = sizeof read_faults / sizeof *read_faults };
+
 /* A process is killed after its write; the next one cannot read the file. */
+static void check_lines_read_back(size_t fault, unsigned fails)
+{
+	struct spill_dir s;
+	spill_dir_init(&s);
+	struct spill_batch batch = {
+		.s = &s, .line = "line 1", .cut_bytes = RLIM_INFINITY};
+	run_and_kill(spill_batch_run, &batch);
+	assert_string_equal(sink_dir_content(&s.f, "out/a"), "line 1\n");
+	spill_dir_restart(&s);
+	sink_dir_put(&s.f, "a", "line 1");
+	bad_calls_begin(read_faults[fault].call, "out/a",
+			read_faults[fault].error, fails);
+	flush_while_bad(&s, 10);
+	bad_calls_end();
+	spill_dir_assert_written(&s, "line 1\n");
+	spill_dir_assert_nothing_lost(&s);
+	spill_dir_fini(&s);
+}
+
 static void lines_that_cannot_be_read_back_are_not_written_again(void **state)
 {
 	(void)state;
-	for (unsigned fails = 1; fails <= 9; fails++) {
-		struct spill_dir s;
-		spill_dir_init(&s);
-		struct spill_batch batch = {
-			.s = &s, .line = "line 1", .cut_bytes = RLIM_INFINITY};
-		run_and_kill(spill_batch_run, &batch);
-		assert_string_equal(sink_dir_content(&s.f, "out/a"),
-				    "line 1\n");
-		spill_dir_restart(&s);
-		sink_dir_put(&s.f, "a", "line 1");
-		bad_calls_begin(BAD_PREAD, "out/a", EIO, fails);
-		flush_while_bad(&s, 10);
-		assert_int_equal(bad_calls_end(), fails);
-		spill_dir_assert_written(&s, "line 1\n");
-		spill_dir_assert_nothing_lost(&s);
-		spill_dir_fini(&s);
-	}
+	for (size_t fault = 0; fault < READ_FAULTS; fault++)
+		for (unsigned fails = 1; fails <= 9; fails++)
+			check_lines_read_back(fault, fails);
 }
 
 /* A process is killed within the write of spilled lines. */
@@ -60,21 +73,27 @@ static void leave_a_torn_piece(struct spill_dir *s)
 	spill_dir_restart(s);
 }
 
+static void check_spilled_lines_read_back(size_t fault, unsigned fails)
+{
+	struct spill_dir s;
+	leave_a_torn_piece(&s);
+	bad_calls_begin(read_faults[fault].call, "out/a",
+			read_faults[fault].error, fails);
+	flush_while_bad(&s, 10);
+	bad_calls_end();
+	spill_dir_assert_written(&s, THREE_LINES);
+	assert_int_equal(s.f.sink->stats.lines_written_total, 3);
+	spill_dir_assert_nothing_lost(&s);
+	spill_dir_fini(&s);
+}
+
 static void spilled_lines_that_cannot_be_read_back_are_not_written_again(
 	void **state)
 {
 	(void)state;
-	for (unsigned fails = 1; fails <= 9; fails++) {
-		struct spill_dir s;
-		leave_a_torn_piece(&s);
-		bad_calls_begin(BAD_PREAD, "out/a", EIO, fails);
-		flush_while_bad(&s, 10);
-		assert_int_equal(bad_calls_end(), fails);
-		spill_dir_assert_written(&s, THREE_LINES);
-		assert_int_equal(s.f.sink->stats.lines_written_total, 3);
-		spill_dir_assert_nothing_lost(&s);
-		spill_dir_fini(&s);
-	}
+	for (size_t fault = 0; fault < READ_FAULTS; fault++)
+		for (unsigned fails = 1; fails <= 9; fails++)
+			check_spilled_lines_read_back(fault, fails);
 }
 
 /* After ten attempts, writing lines twice is better than dropping them. */
@@ -155,7 +174,7 @@ static void a_spill_that_exists_is_not_taken_for_removed(void **state)
 	}
 }
 
-static void restart_while(struct spill_dir *s, enum bad_call call, int error,
+static void restart_while(struct spill_dir *s, unsigned call, int error,
 			  unsigned count)
 {
 	sink_dir_close(&s->f);
@@ -199,23 +218,69 @@ static void run_line_4(void *data)
 	sink_dir_flush_only(&s->f);
 }
 
-/* The spill's note cannot be found either. */
-static void a_spill_that_cannot_be_asked_makes_the_first_batch_wait(
-	void **state)
+/* The previous process spilled a line, was killed before the commit, and left a
+ * note about the spill. */
+static void leave_an_interrupted_batch(struct spill_dir *s)
+{
+	spill_dir_spill_three(s);
+	spill_dir_block(s, "a");
+	run_and_kill(run_line_4, s);
+	spill_dir_unblock(s, "a");
+}
+
+static void the_first_batch_waits_for_a_spill_that_cannot_be_read(void **state)
+{
+	(void)state;
+	static const struct {
+		unsigned calls;
+		int error;
+		unsigned count; /* in each attempt */
+	} cases[] = {
+		{BAD_OPEN, EIO, 1},	  {BAD_OPEN | BAD_STAT, EIO, 2},
+		{BAD_OPENDIR, EMFILE, 1}, {BAD_OPENDIR, ENOENT, 1},
+		{BAD_READDIR, EIO, 1},	  {BAD_PREAD, EIO, 1},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct spill_dir s;
+		leave_an_interrupted_batch(&s);
+		restart_while(&s, cases[i].calls, cases[i].error,
+			      cases[i].count);
+		sink_dir_put(&s.f, "a", "line 4");
+		bad_calls_begin(cases[i].calls, "/spill", cases[i].error,
+				cases[i].count);
+		assert_int_equal(sink_dir_flush_only(&s.f), SINK_BLOCKED);
+		assert_int_equal(bad_calls_end(), cases[i].count);
+		spill_dir_assert_written(&s, THREE_LINES "line 4\n");
+		assert_int_equal(s.f.sink->stats.lines_written_total, 4);
+		spill_dir_assert_nothing_lost(&s);
+		spill_dir_fini(&s);
+	}
+}
+
+/* A process drains the spill, but cannot save that.  It is killed before it
+ * removes the spill. */
+static void run_unsaved(void *data)
+{
+	struct spill_dir *s = data;
+	bad_calls_begin(BAD_PWRITE, ".spill", EIO, 2);
+	bad_calls.skip = 1; /* it can announce the piece */
+	if (sink_dir_flush_only(&s->f) == SINK_BLOCKED)
+		return;
+	*s->committed = s->f.sink->stats;
+	crash_notes_commit(s->left);
+}
+
+static void an_unsaved_position_is_not_committed(void **state)
 {
 	(void)state;
 	struct spill_dir s;
 	spill_dir_spill_three(&s);
-	spill_dir_block(&s, "a");
-	run_and_kill(run_line_4, &s);
-	spill_dir_unblock(&s, "a");
-	restart_while(&s, BAD_OPEN | BAD_STAT, EIO, 2);
-	sink_dir_put(&s.f, "a", "line 4");
-	bad_calls_begin(BAD_OPEN | BAD_STAT, "/spill", EIO, 2);
-	assert_int_equal(sink_dir_flush_only(&s.f), SINK_BLOCKED);
-	assert_int_equal(bad_calls_end(), 2);
-	spill_dir_assert_written(&s, THREE_LINES "line 4\n");
-	assert_int_equal(s.f.sink->stats.lines_written_total, 4);
+	run_and_kill(run_unsaved, &s);
+	assert_string_equal(sink_dir_content(&s.f, "out/a"), THREE_LINES);
+	spill_dir_restart(&s);
+	spill_dir_assert_written(&s, THREE_LINES);
+	assert_int_equal(s.f.sink->stats.lines_written_total, 3);
+	assert_int_equal(s.f.sink->stats.lines_total, 3);
 	spill_dir_assert_nothing_lost(&s);
 	spill_dir_fini(&s);
 }
@@ -246,18 +311,20 @@ static void a_new_spill_replaces_no_spill_that_exists(void **state)
 }
 
 /* Otherwise its lines would count as drained once more when it is found. */
-static void a_drained_spill_is_removed_although_it_seems_to_be_gone(
-	void **state)
+static void a_drained_spill_is_removed_later(void **state)
 {
 	(void)state;
-	struct spill_dir s;
-	spill_dir_spill_three(&s);
-	bad_calls_begin(BAD_UNLINK, ".spill", ENOENT, 1);
-	spill_dir_flush(&s);
-	assert_int_equal(bad_calls_end(), 1);
-	spill_dir_assert_written(&s, THREE_LINES);
-	spill_dir_assert_nothing_lost(&s);
-	spill_dir_fini(&s);
+	static const int errors[] = {ENOENT, EIO};
+	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+		struct spill_dir s;
+		spill_dir_spill_three(&s);
+		bad_calls_begin(BAD_UNLINK, ".spill", errors[i], 1);
+		spill_dir_flush(&s);
+		assert_int_equal(bad_calls_end(), 1);
+		spill_dir_assert_written(&s, THREE_LINES);
+		spill_dir_assert_nothing_lost(&s);
+		spill_dir_fini(&s);
+	}
 }
 
 /* A power cut has damaged a spill, and an earlier one was set aside. */
@@ -292,10 +359,10 @@ int main(void)
 		cmocka_unit_test(
 			spills_that_cannot_be_listed_are_not_taken_for_removed),
 		cmocka_unit_test(
-			a_spill_that_cannot_be_asked_makes_the_first_batch_wait),
+			the_first_batch_waits_for_a_spill_that_cannot_be_read),
+		cmocka_unit_test(an_unsaved_position_is_not_committed),
 		cmocka_unit_test(a_new_spill_replaces_no_spill_that_exists),
-		cmocka_unit_test(
-			a_drained_spill_is_removed_although_it_seems_to_be_gone),
+		cmocka_unit_test(a_drained_spill_is_removed_later),
 		cmocka_unit_test(a_damaged_spill_replaces_no_other),
 	};
 	return cmocka_run_group_tests(tests, turn_log_off, NULL);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bad_calls - makes calls that ask the file system fail.
  *
- * This header defines open(), pread(), stat(), access(), unlink(), opendir()
- * and readdir() for the whole test program, so only one source file may include
- * it.  While calls are bad, the next `count` calls of the chosen kinds fail with
- * `error`, an errno, if their path contains `part`.  A failing call does
- * nothing. */
+ * This header defines the calls of enum bad_call for the whole test program, so
+ * only one source file may include it.  While calls are bad, the next `count`
+ * calls of the chosen kinds fail with `error`, an errno, if their path contains
+ * `part`.  A failing call does nothing. */
 #ifndef UNIT_BAD_CALLS_H
 #define UNIT_BAD_CALLS_H
 
@@ -31,12 +30,14 @@ enum bad_call {
 	BAD_UNLINK = 16,
 	BAD_OPENDIR = 32,
 	BAD_READDIR = 64,
+	BAD_PWRITE = 128,
 };
 
 static struct {
 	unsigned calls; /* enum bad_call; 0: no call fails */
 	int error;
 	unsigned count;
+	unsigned skip;	 /* so many calls succeed first */
 	unsigned struck; /* calls that have failed */
 	char part[PATH_MAX];
 } bad_calls;
@@ -47,7 +48,7 @@ static inline void bad_calls_begin(unsigned calls, const char *part, int error,
 	bad_calls.calls = calls;
 	bad_calls.error = error;
 	bad_calls.count = count;
-	bad_calls.struck = 0;
+	bad_calls.skip = bad_calls.struck = 0;
 	snprintf(bad_calls.part, sizeof bad_calls.part, "%s", part);
 }
 
@@ -64,6 +65,10 @@ static bool bad_calls_fail(enum bad_call call, const char *path)
 	    bad_calls.struck == bad_calls.count ||
 	    strstr(path, bad_calls.part) == NULL)
 		return false;
+	if (bad_calls.skip > 0) {
+		bad_calls.skip--;
+		return false;
+	}
 	bad_calls.struck++;
 	errno = bad_calls.error;
 	return true;
@@ -96,6 +101,13 @@ ssize_t pread(int fd, void *bytes, size_t count, off_t at)
 	if (bad_calls_fail_fd(BAD_PREAD, fd))
 		return -1;
 	return syscall(SYS_pread64, fd, bytes, count, at);
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t count, off_t at)
+{
+	if (bad_calls_fail_fd(BAD_PWRITE, fd))
+		return -1;
+	return syscall(SYS_pwrite64, fd, bytes, count, at);
 }
 
 int stat(const char *restrict path, struct stat *restrict st)
