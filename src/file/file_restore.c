@@ -48,21 +48,38 @@ static struct cached_file *file_of(struct file_restore *r, const char *path)
 	return f;
 }
 
+/* Take a spill out of use.  The listing that begins again finds it. */
+static void unload(struct file_restore *r, struct spill *spill)
+{
+	uint64_t lines = 0, messages = 0;
+	spill_drained_before(spill, &lines, &messages);
+	r->drained_lines -= lines;
+	r->drained_messages -= messages;
+	r->must_begin_again = true;
+	spill_unload(spill);
+}
+
 /* If there are two spills for one file, the second one is loaded when the first
- * one is drained.  No spill is used while a torn line has to be completed
+ * one is drained.  The one that can complete a torn line in the file is the
+ * first.  No spill is used while a torn line in memory has to be completed
  * first. */
 static void adopt(struct file_restore *r, struct spill *spill)
 {
 	struct output_file *o =
 		file_of(r, spill_output_path(spill))->output_file;
-	spill_drained_before(spill, &r->drained_lines, &r->drained_messages);
-	if (o->spill != NULL || o->torn_bytes > 0) {
+	bool is_first = o->spill == NULL || spill_precedes(spill, o->spill);
+	if (o->torn_bytes > 0 || !is_first) {
+		r->has_second = true;
 		r->second_lines += spill_lines_left(spill);
 		r->second_messages += spill_messages_left(spill);
-		r->has_second = true;
+		spill_drained_before(spill, &r->second_drained_lines,
+				     &r->second_drained_messages);
 		spill_unload(spill);
 		return;
 	}
+	if (o->spill != NULL)
+		unload(r, o->spill);
+	spill_drained_before(spill, &r->drained_lines, &r->drained_messages);
 	o->spill = spill;
 }
 
@@ -77,6 +94,14 @@ static void load_named(struct file_restore *r, int dir, const char *name)
 		adopt(r, spill);
 }
 
+static void begin_listing(struct file_restore *r)
+{
+	r->spills->is_partial = r->spills->is_noted = r->has_second = false;
+	r->second_lines = r->second_messages = 0;
+	r->second_drained_lines = r->second_drained_messages = 0;
+	r->must_begin_again = false;
+}
+
 /* Returns 0, or an errno if the directory cannot be listed completely. */
 static int load_listed(struct file_restore *r)
 {
@@ -84,8 +109,13 @@ static int load_listed(struct file_restore *r)
 	DIR *dir = opendir(r->spills->path);
 	if (dir == NULL)
 		return errno;
-	while (errno = 0, (entry = readdir(dir)) != NULL)
+	while (errno = 0, (entry = readdir(dir)) != NULL) {
 		load_named(r, dirfd(dir), entry->d_name);
+		if (r->must_begin_again) {
+			rewinddir(dir);
+			begin_listing(r);
+		}
+	}
 	int error = errno;
 	closedir(dir);
 	return error;
@@ -93,8 +123,7 @@ static int load_listed(struct file_restore *r)
 
 static void load_spills(struct file_restore *r)
 {
-	r->spills->is_partial = r->spills->is_noted = r->has_second = false;
-	r->second_lines = r->second_messages = 0;
+	begin_listing(r);
 	if (r->spills->path == NULL)
 		return;
 	int error = load_listed(r);
@@ -174,9 +203,11 @@ static void balance_counters(struct file_restore *r, bool is_first)
 		drop_memory(&line_counts, lines);
 		drop_memory(&message_counts, messages);
 	}
-	uint64_t lost = balance_spilled(&line_counts, lines, r->drained_lines,
-					r->spills);
-	balance_spilled(&message_counts, messages, r->drained_messages,
+	uint64_t lost = balance_spilled(
+		&line_counts, lines, r->drained_lines + r->second_drained_lines,
+		r->spills);
+	balance_spilled(&message_counts, messages,
+			r->drained_messages + r->second_drained_messages,
 			r->spills);
 	if (lost > 0)
 		log_line(LOG_ERROR, "file_sink",

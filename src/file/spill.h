@@ -102,6 +102,11 @@ struct spill *spill_load(struct spill_dir *, const char *name);
  * counts.  The file stays. */
 void spill_unload(struct spill *);
 
+/* Must this spill be drained before the `other` one for the same file, because
+ * it has the rest of the line that is torn there?  False if the other one is
+ * in use and cannot be unloaded now. */
+bool spill_precedes(const struct spill *, const struct spill *other);
+
 /* Is `name` the spill's file name in the directory? */
 bool spill_is_called(const struct spill *, const char *name);
 

@@ -287,3 +287,18 @@ struct spill *spill_load(struct spill_dir *dir, const char *name)
 	dir->files++;
 	return s;
 }
+
+/* The line at the end of the file may be torn. */
+static bool is_unfinished(const struct spill *s)
+{
+	return s->state.torn_bytes > 0 || s->state.piece_bytes > 0;
+}
+
+bool spill_precedes(const struct spill *s, const struct spill *other)
+{
+	bool is_free =
+		other->limit_bytes == other->size_bytes && !other->is_unsaved;
+	bool is_last = !is_unfinished(other) ||
+		       s->state.end_bytes > other->state.end_bytes;
+	return is_free && is_unfinished(s) && is_last;
+}

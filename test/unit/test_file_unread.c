@@ -310,6 +310,68 @@ static void a_new_spill_replaces_no_spill_that_exists(void **state)
 	spill_dir_fini(&s);
 }
 
+/* --- two spills for one file: the first one could not be loaded in time */
+
+static void run_line_5_without_spill(void *data)
+{
+	struct spill_dir *s = data;
+	restart_while(s, BAD_OPEN, EIO, 1);
+	s->f.now_ns = -1; /* too early to load the spill */
+	sink_dir_put(&s->f, "a", "line 4");
+	sink_dir_put(&s->f, "a", "line 5");
+	limit_file_size(10);
+	sink_dir_flush_only(&s->f);
+}
+
+/* The line that a process has torn is not in the spill. */
+static void a_torn_line_is_completed_before_a_spill_is_drained(void **state)
+{
+	(void)state;
+	struct spill_dir s;
+	spill_dir_spill_three(&s);
+	run_and_kill(run_line_5_without_spill, &s);
+	assert_string_equal(sink_dir_content(&s.f, "out/a"), "line 4\nlin");
+	spill_dir_restart(&s);
+	sink_dir_put(&s.f, "a", "line 4");
+	sink_dir_put(&s.f, "a", "line 5");
+	flush_while_bad(&s, 10);
+	spill_dir_assert_written(&s, "line 4\nline 5\n" THREE_LINES);
+	assert_int_equal(s.f.sink->stats.lines_written_total, 5);
+	spill_dir_assert_nothing_lost(&s);
+	spill_dir_fini(&s);
+}
+
+/* The first spill has the rest of the torn line. */
+static void the_spill_with_a_torn_line_is_drained_first(void **state)
+{
+	(void)state;
+	for (int restarts = 0; restarts < 2; restarts++) {
+		struct spill_dir s;
+		char name[64];
+		leave_a_torn_piece(&s);
+		spill_dir_only(&s, ".spill", name);
+		restart_while(&s, BAD_OPEN, EIO, 1);
+		s.f.now_ns = -1; /* too early to load the spill */
+		sink_dir_put(&s.f, "a", "line 4");
+		spill_dir_flush(&s);
+		assert_int_equal(s.f.sink->stats.lines_spilled, 4);
+		s.f.now_ns = START_NS;
+		if (restarts > 0) {
+			sink_dir_close(&s.f);
+			crash_notes_restart(s.left);
+			spill_dir_open(&s);
+			bad_calls_begin(BAD_OPEN, name, EIO, 1);
+			s.f.sink->ops->restore(s.f.sink, s.committed);
+			assert_int_equal(bad_calls_end(), 1);
+		}
+		flush_while_bad(&s, 10);
+		spill_dir_assert_written(&s, THREE_LINES "line 4\n");
+		assert_int_equal(s.f.sink->stats.lines_written_total, 4);
+		spill_dir_assert_nothing_lost(&s);
+		spill_dir_fini(&s);
+	}
+}
+
 /* Otherwise its lines would count as drained once more when it is found. */
 static void a_drained_spill_is_removed_later(void **state)
 {
@@ -362,6 +424,9 @@ int main(void)
 			the_first_batch_waits_for_a_spill_that_cannot_be_read),
 		cmocka_unit_test(an_unsaved_position_is_not_committed),
 		cmocka_unit_test(a_new_spill_replaces_no_spill_that_exists),
+		cmocka_unit_test(
+			a_torn_line_is_completed_before_a_spill_is_drained),
+		cmocka_unit_test(the_spill_with_a_torn_line_is_drained_first),
 		cmocka_unit_test(a_drained_spill_is_removed_later),
 		cmocka_unit_test(a_damaged_spill_replaces_no_other),
 	};
