@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "file/disk_probe.h"
+#include "file/file_gone.h"
 #include "file/file_lock.h"
 #include "file/file_path.h"
 
@@ -112,20 +113,24 @@ static int lock(const struct append_file *f)
 	return file_lock_take(f->env->lock, lock_dir(f), f->inode);
 }
 
-/* Returns ESTALE if the path certainly names another file or none, otherwise 0:
- * if the directory can no longer be searched, the open file can still be
- * written. */
+/* Returns ESTALE if the path certainly names another file or none.  If the
+ * directory can no longer be searched, the open file can still be written: the
+ * result is 0. */
 static int measure(struct append_file *f)
 {
 	struct stat st;
-	bool is_there = stat(f->path, &st) == 0;
-	bool is_gone = !is_there && (errno == ENOENT || errno == ENOTDIR);
+	int error = stat(f->path, &st) < 0 ? errno : 0;
 	bool is_same =
-		is_there && st.st_dev == f->device && st.st_ino == f->inode;
+		error == 0 && st.st_dev == f->device && st.st_ino == f->inode;
 	if (!is_same && fstat(f->fd, &st) < 0)
-		st.st_size = 0;
+		return errno;
 	f->size_bytes = (uint64_t)st.st_size;
-	return is_gone || (is_there && !is_same) ? ESTALE : 0;
+	if (error == 0)
+		return is_same ? 0 : ESTALE;
+	if (error != ENOENT && error != ENOTDIR)
+		return 0;
+	return st.st_nlink == 0 || file_is_gone(f->path, error) ? ESTALE
+								: error;
 }
 
 void append_file_init(struct append_file *f, const char *path,
@@ -219,18 +224,22 @@ bool append_file_has_note(const struct append_file *f)
 {
 	const struct append_notes *notes = f->env->notes;
 	struct stat st;
-	return notes != NULL && stat(f->path, &st) == 0 &&
-	       S_ISREG(st.st_mode) &&
+	if (notes == NULL || !notes->may_find(notes->data))
+		return false;
+	if (stat(f->path, &st) < 0)
+		return !file_is_gone(f->path, errno);
+	return S_ISREG(st.st_mode) &&
 	       notes->find(notes->data, f->env->sink, st.st_dev, st.st_ino,
 			   0) != NULL;
 }
 
-/* How many of the bytes are in the file at the offset. */
-static size_t count_common(const struct append_file *f, uint64_t offset,
-			   struct span bytes)
+/* Count how many of the bytes are in the file at the offset.  Returns 0 or an
+ * errno. */
+static int count_common(const struct append_file *f, uint64_t offset,
+			struct span bytes, size_t *count)
 {
 	char piece[PIECE_BYTES];
-	size_t common = 0;
+	size_t common = *count = 0;
 	while (common < bytes.len) {
 		size_t left = bytes.len - common;
 		ssize_t n = pread(f->fd, piece,
@@ -238,19 +247,27 @@ static size_t count_common(const struct append_file *f, uint64_t offset,
 				  (off_t)(offset + common));
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0)
+		if (n < 0)
+			return errno;
+		size_t same = 0;
+		while (same < (size_t)n &&
+		       piece[same] == bytes.ptr[common + same])
+			same++;
+		common += same;
+		if (n == 0 || same < (size_t)n)
 			break;
-		for (ssize_t i = 0; i < n; i++, common++)
-			if (piece[i] != bytes.ptr[common])
-				return common;
 	}
-	return common;
+	*count = common;
+	return 0;
 }
 
-size_t append_file_found(struct append_file *f, const struct append_note *n,
-			 struct span bytes, size_t skip)
+int append_file_found(struct append_file *f, const struct append_note *n,
+		      struct span bytes, size_t skip, size_t *count)
 {
-	if (!f->can_read || bytes.len < skip || f->size_bytes < n->offset_bytes)
+	*count = 0;
+	if (!f->can_read)
+		return EACCES;
+	if (bytes.len < skip || f->size_bytes < n->offset_bytes)
 		return 0;
 	uint64_t room = f->size_bytes - n->offset_bytes;
 	size_t most = bytes.len - skip;
@@ -258,8 +275,11 @@ size_t append_file_found(struct append_file *f, const struct append_note *n,
 		most = (size_t)n->length_bytes;
 	if (most > room)
 		most = (size_t)room;
-	size_t common = count_common(f, n->offset_bytes,
-				     span_make(bytes.ptr + skip, most));
+	size_t common;
+	int error = count_common(f, n->offset_bytes,
+				 span_make(bytes.ptr + skip, most), &common);
+	if (error != 0)
+		return error;
 	size_t found = skip + common;
 	bool is_torn = found > 0 && bytes.ptr[found - 1] != '\n';
 	if (common == room) {
@@ -270,7 +290,8 @@ size_t append_file_found(struct append_file *f, const struct append_note *n,
 		const char *end = memrchr(bytes.ptr, '\n', found);
 		found = end == NULL ? 0 : (size_t)(end + 1 - bytes.ptr);
 	}
-	return found;
+	*count = found;
+	return 0;
 }
 
 /* --- the tail */

@@ -11,8 +11,8 @@
  * appends in between, and the noted size is the offset of the written bytes.
  * Since that time is short, several processes can share a file.  Only a
  * regular file is locked, noted and read.  If a file can be written but not
- * read, bytes from before a crash cannot be found.  output_file.h then waits
- * for ten attempts, and after that writes the noted lines again as a whole.
+ * read, bytes from before a crash cannot be found.  The callers then wait for
+ * ten attempts, and after that write the noted lines again as a whole.
  *
  * A torn line at the end that is not ours belongs to another process, which was
  * killed while it was writing.  After its restart that process completes the
@@ -106,16 +106,17 @@ void append_file_end(struct append_file *);
 const struct append_note *append_file_noted(const struct append_file *,
 					    enum append_kind);
 
-/* Did the previous process leave a note about the file that the path names?
- * The file need not be open. */
+/* May the previous process have left a note about the file that the path names?
+ * The file need not be open.  True if that cannot be found out now. */
 bool append_file_has_note(const struct append_file *);
 
-/* How many of the bytes are in the file already.  The note covers
- * bytes[skip...]; the result counts the first `skip` bytes, too.  The part that
- * is in the file ends after a whole line, or within a line that can be
- * completed. */
-size_t append_file_found(struct append_file *, const struct append_note *,
-			 struct span bytes, size_t skip);
+/* Count how many of the bytes are in the file already.  The note covers
+ * bytes[skip...]; the count includes the first `skip` bytes.  The part that is
+ * in the file ends after a whole line, or within a line that can be completed.
+ * Returns 0 or, if the file cannot be read now, an errno; the count is then
+ * 0. */
+int append_file_found(struct append_file *, const struct append_note *,
+		      struct span bytes, size_t skip, size_t *count) MUST_USE;
 
 /* Does the file still end with our last write? */
 bool append_file_is_as_left(const struct append_file *);

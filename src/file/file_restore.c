@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "file/file_cache.h"
+#include "file/file_gone.h"
 #include "file/spill.h"
 
 enum { WAITS_MAX = 10 }; /* with the pipeline's back-off: half a minute */
@@ -47,54 +48,92 @@ static struct cached_file *file_of(struct file_restore *r, const char *path)
 	return f;
 }
 
+/* Take a spill out of use.  The listing that begins again finds it. */
+static void unload(struct file_restore *r, struct spill *spill)
+{
+	uint64_t lines = 0, messages = 0;
+	spill_drained_before(spill, &lines, &messages);
+	r->drained_lines -= lines;
+	r->drained_messages -= messages;
+	r->must_begin_again = true;
+	spill_unload(spill);
+}
+
 /* If there are two spills for one file, the second one is loaded when the first
- * one is drained.  No spill is used while a torn line has to be completed
+ * one is drained.  The one that can complete a torn line in the file is the
+ * first.  No spill is used while a torn line in memory has to be completed
  * first. */
 static void adopt(struct file_restore *r, struct spill *spill)
 {
 	struct output_file *o =
 		file_of(r, spill_output_path(spill))->output_file;
-	spill_drained_before(spill, &r->drained_lines, &r->drained_messages);
-	if (o->spill != NULL || o->torn_bytes > 0) {
+	bool is_first = o->spill == NULL || spill_precedes(spill, o->spill);
+	if (o->torn_bytes > 0 || !is_first) {
+		r->has_second = true;
 		r->second_lines += spill_lines_left(spill);
 		r->second_messages += spill_messages_left(spill);
-		r->has_second = true;
+		spill_drained_before(spill, &r->second_drained_lines,
+				     &r->second_drained_messages);
 		spill_unload(spill);
 		return;
 	}
+	if (o->spill != NULL)
+		unload(r, o->spill);
+	spill_drained_before(spill, &r->drained_lines, &r->drained_messages);
 	o->spill = spill;
+}
+
+static void load_named(struct file_restore *r, int dir, const char *name)
+{
+	if (ends_with(name, ".spill.new"))
+		unlinkat(dir, name, 0);
+	if (!ends_with(name, ".spill") || is_loaded(r, name))
+		return;
+	struct spill *spill = spill_load(r->spills, name);
+	if (spill != NULL)
+		adopt(r, spill);
+}
+
+static void begin_listing(struct file_restore *r)
+{
+	r->spills->is_partial = r->spills->is_noted = r->has_second = false;
+	r->second_lines = r->second_messages = 0;
+	r->second_drained_lines = r->second_drained_messages = 0;
+	r->must_begin_again = false;
+}
+
+/* Returns 0, or an errno if the directory cannot be listed completely. */
+static int load_listed(struct file_restore *r)
+{
+	const struct dirent *entry;
+	DIR *dir = opendir(r->spills->path);
+	if (dir == NULL)
+		return errno;
+	while (errno = 0, (entry = readdir(dir)) != NULL) {
+		load_named(r, dirfd(dir), entry->d_name);
+		if (r->must_begin_again) {
+			rewinddir(dir);
+			begin_listing(r);
+		}
+	}
+	int error = errno;
+	closedir(dir);
+	return error;
 }
 
 static void load_spills(struct file_restore *r)
 {
-	r->spills->is_partial = r->spills->is_noted = r->has_second = false;
-	r->second_lines = r->second_messages = 0;
+	begin_listing(r);
 	if (r->spills->path == NULL)
 		return;
-	DIR *dir = opendir(r->spills->path);
-	if (dir == NULL) {
-		r->spills->is_partial = errno != ENOENT && errno != ENOTDIR;
-		r->spills->is_noted =
-			r->spills->is_partial && r->spills->env.notes != NULL;
-		if (r->spills->is_partial)
-			log_rated(&r->spills->load_rate, LOG_ERROR, "spill",
-				  "path=\"%s\" err=\"%s\" action=\"retrying "
-				  "every second\"",
-				  r->spills->path, strerror(errno));
+	int error = load_listed(r);
+	if (error == 0 || file_is_gone(r->spills->path, error))
 		return;
-	}
-	struct dirent *entry;
-	while ((entry = readdir(dir)) != NULL) {
-		if (ends_with(entry->d_name, ".spill.new"))
-			unlinkat(dirfd(dir), entry->d_name, 0);
-		if (!ends_with(entry->d_name, ".spill") ||
-		    is_loaded(r, entry->d_name))
-			continue;
-		struct spill *spill = spill_load(r->spills, entry->d_name);
-		if (spill != NULL)
-			adopt(r, spill);
-	}
-	closedir(dir);
+	r->spills->is_partial = true;
+	r->spills->is_noted = spill_dir_may_be_noted(r->spills);
+	log_rated(&r->spills->load_rate, LOG_ERROR, "spill",
+		  "path=\"%s\" err=\"%s\" action=\"retrying every second\"",
+		  r->spills->path, strerror(error));
 }
 
 /* --- the counters */
@@ -164,9 +203,11 @@ static void balance_counters(struct file_restore *r, bool is_first)
 		drop_memory(&line_counts, lines);
 		drop_memory(&message_counts, messages);
 	}
-	uint64_t lost = balance_spilled(&line_counts, lines, r->drained_lines,
-					r->spills);
-	balance_spilled(&message_counts, messages, r->drained_messages,
+	uint64_t lost = balance_spilled(
+		&line_counts, lines, r->drained_lines + r->second_drained_lines,
+		r->spills);
+	balance_spilled(&message_counts, messages,
+			r->drained_messages + r->second_drained_messages,
 			r->spills);
 	if (lost > 0)
 		log_line(LOG_ERROR, "file_sink",

@@ -29,6 +29,9 @@ struct file_restore {
 	bool has_second; /* a second spill for a file: loaded later */
 	uint64_t second_lines;
 	uint64_t second_messages;
+	uint64_t second_drained_lines;
+	uint64_t second_drained_messages;
+	bool must_begin_again; /* to list: a spill was taken out of use */
 	bool is_done;
 	int64_t retry_ns;
 	unsigned waits; /* batches that had to wait for a spill */

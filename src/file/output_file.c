@@ -6,14 +6,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "file/file_error.h"
-#include "file/file_lock.h"
+#include "file/file_retry.h"
 #include "file/spill.h"
-
-#define BACKOFF_MIN_NS (100 * NS_PER_MS)
-#define BACKOFF_MAX_NS (5 * NS_PER_S)
 
 enum {
 	KEEP_BYTES = 64 * 1024,
@@ -93,21 +89,28 @@ static int write_part(struct output_file *o, size_t end)
 	return error;
 }
 
+/* Complete a torn line, unless another process appended to the file: then the
+ * whole line is written later. */
+static int complete_line(struct output_file *o)
+{
+	if (!append_file_is_as_left(&o->file))
+		o->torn_bytes = 0;
+	if (o->torn_bytes == 0)
+		return 0;
+	const char *end = memchr(o->lines.ptr, '\n', o->lines.len);
+	CHECK(end != NULL);
+	return write_part(o, (size_t)(end + 1 - o->lines.ptr));
+}
+
 /* The path names another file now.  A torn line is completed in the file that
- * has its beginning, if that file still has a name, can be written now, and no
- * other process appended to it.  Otherwise the whole line is written to the new
- * file. */
+ * has its beginning, if that file still has a name and can be written now.
+ * Otherwise the whole line is written to the new file. */
 static void leave_file(struct output_file *o)
 {
 	struct stat st;
-	if (o->torn_bytes > 0 && append_file_is_as_left(&o->file) &&
-	    fstat(o->file.fd, &st) == 0 && st.st_nlink > 0) {
-		const char *end = memchr(o->lines.ptr, '\n', o->lines.len);
-		CHECK(end != NULL);
-		int error = write_part(o, (size_t)(end + 1 - o->lines.ptr));
-		if (error != 0)
-			o->env->stats->errors_total++;
-	}
+	if (fstat(o->file.fd, &st) == 0 && st.st_nlink > 0 &&
+	    complete_line(o) != 0)
+		o->env->stats->errors_total++;
 	o->torn_bytes = 0;
 	append_file_end(&o->file);
 	append_file_close(&o->file);
@@ -128,19 +131,22 @@ static int begin(struct output_file *o)
 }
 
 /* In the first batch, skip the lines that a killed process had written.
- * Returns 0 or, if the file cannot be read for the moment, EACCES. */
+ * Returns 0 or, if the file cannot be read for the moment, an errno. */
 static int recover_lines(struct output_file *o)
 {
 	if (o->is_recovered)
 		return 0;
 	const struct append_note *n = append_file_noted(&o->file, APPEND_LINES);
-	if (n != NULL && !o->file.can_read && o->unread < UNREAD_MAX)
-		return EACCES;
+	size_t found = 0;
+	int error = 0;
+	if (n != NULL)
+		error = append_file_found(&o->file, n, buf_span(&o->lines),
+					  (size_t)n->skip_bytes, &found);
+	if (error != 0 && o->unread < UNREAD_MAX)
+		return error;
 	o->is_recovered = true;
-	if (n == NULL)
+	if (found == 0)
 		return 0;
-	size_t found = append_file_found(&o->file, n, buf_span(&o->lines),
-					 (size_t)n->skip_bytes);
 	o->env->stats->recovered_bytes_total += found;
 	count_written(o, found);
 	return 0;
@@ -163,11 +169,17 @@ static int write_lines(struct output_file *o, int64_t now_ns)
 	return error;
 }
 
+/* A line in memory may be torn: it was written when the spill was not loaded
+ * yet. */
 static int drain(struct output_file *o, int64_t now_ns)
 {
 	int error = 0;
 	while (error == 0 && spill_can_drain(o->spill)) {
 		error = begin(o);
+		if (error == 0 && o->lines.len > 0)
+			error = recover_lines(o);
+		if (error == 0)
+			error = complete_line(o);
 		if (error == 0)
 			error = spill_drain(o->spill, &o->file, now_ns);
 		append_file_end(&o->file);
@@ -184,14 +196,18 @@ static bool recover_before_spilling(struct output_file *o)
 	if (o->is_recovered || o->env->notes == NULL)
 		return true;
 	bool was_open = o->file.fd >= 0 && o->file.can_read;
-	if (append_file_peek(&o->file)) {
+	bool can_tell = append_file_peek(&o->file);
+	if (can_tell) {
 		if (o->spill != NULL)
 			spill_recover(o->spill, &o->file);
-		if (recover_lines(o) == 0 && !was_open)
+		can_tell = recover_lines(o) == 0;
+		if (!was_open)
 			append_file_close(&o->file);
-	} else if (append_file_has_note(&o->file) && o->unread++ < UNREAD_MAX) {
-		return false;
+	} else {
+		can_tell = !append_file_has_note(&o->file);
 	}
+	if (!can_tell && o->unread++ < UNREAD_MAX)
+		return false;
 	o->is_recovered = true;
 	return true;
 }
@@ -207,45 +223,6 @@ static bool can_spill(const struct output_file *o)
 		env->stats->spilled_bytes < env->spills->bytes_max);
 }
 
-static void log_failing(struct output_file *o, int error)
-{
-	char room[LOG_QUOTED_BYTES];
-	log_rated(&o->env->failing_rate, error == EBUSY ? LOG_DEBUG : LOG_ERROR,
-		  "file_sink",
-		  "path=%s err=\"%s\" lines=%zu action=\"keeping the lines, "
-		  "retrying\"",
-		  log_quoted(span_of(o->path), room), file_error_text(error),
-		  o->answers.len);
-}
-
-/* The other process holds the lock often, each time for a moment.  With a
- * growing delay this process would never get it. */
-static void delay_busy(struct output_file *o, int64_t now_ns)
-{
-	o->retry_ns = now_ns + BACKOFF_MIN_NS;
-	if (now_ns - o->failing_since_ns >= BACKOFF_MAX_NS) {
-		char room[LOG_QUOTED_BYTES];
-		log_rated(&o->env->busy_rate, LOG_WARN, "file_sink",
-			  "path=%s pid=%d err=\"another process has held the "
-			  "lock for a long time\" action=\"keeping the "
-			  "lines, retrying\"",
-			  log_quoted(span_of(o->path), room),
-			  (int)file_lock_holder(o->env->lock));
-	}
-}
-
-static void delay_retry(struct output_file *o, int error, int64_t now_ns)
-{
-	if (error == EBUSY) {
-		delay_busy(o, now_ns);
-		return;
-	}
-	o->retry_ns = now_ns + o->backoff_ns;
-	o->backoff_ns *= 2;
-	if (o->backoff_ns > BACKOFF_MAX_NS)
-		o->backoff_ns = BACKOFF_MAX_NS;
-}
-
 static enum append_result fail(struct output_file *o, int error, int64_t now_ns)
 {
 	enum append_result verdict = file_error_classify(&o->file, error);
@@ -254,31 +231,8 @@ static enum append_result fail(struct output_file *o, int error, int64_t now_ns)
 		verdict = APPEND_HELD;
 	if (error != EBUSY)
 		o->env->stats->errors_total++;
-	if (o->failed_errno == 0) {
-		o->backoff_ns = BACKOFF_MIN_NS;
-		o->failing_since_ns = now_ns;
-	}
-	if (o->failed_errno == 0 ||
-	    (o->failed_errno == EBUSY && error != EBUSY))
-		log_failing(o, error);
-	o->failed_errno = error;
-	o->retry_ns = now_ns;
-	if (verdict == APPEND_HELD)
-		delay_retry(o, error, now_ns);
+	file_retry_failed(o, error, verdict == APPEND_HELD, now_ns);
 	return verdict;
-}
-
-static void log_working(struct output_file *o)
-{
-	if (o->failed_errno == 0)
-		return;
-	char room[LOG_QUOTED_BYTES];
-	log_rated(&o->env->working_rate,
-		  o->failed_errno == EBUSY ? LOG_DEBUG : LOG_INFO, "file_sink",
-		  "path=%s msg=\"can be written again\"",
-		  log_quoted(span_of(o->path), room));
-	o->failed_errno = 0;
-	o->is_disk = false;
 }
 
 /* --- setting aside */
@@ -309,6 +263,9 @@ static int spill_all(struct output_file *o)
 		o->spill = spill_new(o->env->spills, o->path);
 	if (o->spill == NULL)
 		return errno;
+	/* The spill can only complete its own first line. */
+	if (o->torn_bytes > 0 && !spill_is_empty(o->spill))
+		return EBUSY;
 	size_t old_bytes = o->batch_at < 0 ? (size_t)-o->batch_at : 0;
 	int error = old_bytes > 0 ? spill_part(o, old_bytes, true) : 0;
 	if (error == 0 && o->lines.len > 0)
@@ -413,7 +370,7 @@ static enum append_result flush(struct output_file *o, int64_t now_ns)
 	if (error == 0 && is_next && o->lines.len > 0)
 		error = write_lines(o, now_ns);
 	if (error == 0) {
-		log_working(o);
+		file_retry_worked(o);
 		return o->lines.len > 0 ? hold_lines(o) : APPENDED;
 	}
 	return fail(o, error, now_ns) == APPEND_BLOCKED ? APPEND_BLOCKED
@@ -488,6 +445,5 @@ void output_file_reopen(struct output_file *o)
 {
 	if (o->torn_bytes == 0)
 		append_file_close(&o->file);
-	o->retry_ns = 0;
-	o->backoff_ns = BACKOFF_MIN_NS;
+	file_retry_at_once(o);
 }

@@ -34,8 +34,8 @@
  *
  * In the first batch after a crash, lines that are in the file already
  * according to the notes are not written again (journal/append_note.h).
- * While a file with a note cannot be read, the result is APPEND_BLOCKED, for
- * ten attempts.
+ * While a file with a note cannot be read, or while its note cannot be looked
+ * up, the result is APPEND_BLOCKED, for ten attempts.
  * Keeps the accounting equations of output/sink.h in the stats it is given.
  * Not thread-safe: the pipeline thread only. */
 #ifndef FILE_OUTPUT_FILE_H

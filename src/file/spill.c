@@ -3,13 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/mem.h"
+#include "file/file_gone.h"
 #include "file/spill_file.h"
 
 enum {
@@ -67,7 +66,7 @@ static void count_lost(struct spill *s)
 	struct sink_stats *stats = s->dir->stats;
 	struct buf name = {0};
 	spill_name_damaged(s, &name);
-	bool is_kept = rename(s->path, name.ptr) == 0;
+	bool is_kept = spill_rename(s->path, name.ptr) == 0;
 	log_line(LOG_ERROR, "spill",
 		 "path=\"%s\" err=\"cannot be read\" dropped=%llu "
 		 "kept_in=\"%s\" action=\"dropping its lines; to append "
@@ -111,7 +110,7 @@ void spill_unload(struct spill *s)
 
 bool spill_remove(struct spill *s)
 {
-	if (unlink(s->path) < 0 && errno != ENOENT)
+	if (unlink(s->path) < 0 && !file_is_gone(s->path, errno))
 		return false;
 	spill_unload(s);
 	return true;
@@ -313,8 +312,10 @@ static int announce(struct spill *s, int fd, const struct append_file *out)
 }
 
 /* A process that was killed after its write could not save the position.  After
- * an error this may be called again. */
-static int recover(struct spill *s, int fd, struct append_file *out)
+ * an error this may be called again.  *out_error is an errno if the output file
+ * cannot be read. */
+static int recover(struct spill *s, int fd, struct append_file *out,
+		   int *out_error)
 {
 	struct spill_state *state = &s->state;
 	const struct append_note *n = append_file_noted(out, APPEND_SPILL);
@@ -335,13 +336,14 @@ static int recover(struct spill *s, int fd, struct append_file *out)
 		int error = read_piece(s, fd);
 		if (error != 0)
 			return error;
-		size_t found =
-			append_file_found(out, n, buf_span(&s->dir->piece), 0);
+		size_t found;
+		*out_error = append_file_found(out, n, buf_span(&s->dir->piece),
+					       0, &found);
 		s->dir->stats->recovered_bytes_total += found;
 		if (found > 0)
 			save_progress(s, fd, out, found);
 	}
-	s->is_recovered = true;
+	s->is_recovered = *out_error == 0;
 	return 0;
 }
 
@@ -361,9 +363,10 @@ static int find_line(struct spill *s, struct append_file *out, int64_t now_ns)
 void spill_recover(struct spill *s, struct append_file *out)
 {
 	int fd = s->is_recovered ? -1 : open(s->path, O_RDWR | O_CLOEXEC);
+	int out_error = 0;
 	if (fd < 0)
 		return;
-	if (recover(s, fd, out) == SPILL_CUT)
+	if (recover(s, fd, out, &out_error) == SPILL_CUT)
 		count_lost(s);
 	close(fd);
 }
@@ -383,23 +386,28 @@ static int unreadable(struct spill *s, int error)
 	return error;
 }
 
-static int find_start(struct spill *s, int fd, struct append_file *out)
+static int find_start(struct spill *s, int fd, struct append_file *out,
+		      int *out_error)
 {
 	struct stat st;
 	if (fstat(fd, &st) < 0)
 		return errno;
 	if ((uint64_t)st.st_size < s->size_bytes)
 		return SPILL_CUT;
-	return s->is_recovered ? 0 : recover(s, fd, out);
+	return s->is_recovered ? 0 : recover(s, fd, out, out_error);
 }
 
 static int drain(struct spill *s, int fd, struct append_file *out,
 		 int64_t now_ns)
 {
 	size_t done;
-	int error = find_start(s, fd, out);
+	int out_error = 0;
+	int error = find_start(s, fd, out, &out_error);
 	if (error != 0)
 		return unreadable(s, error);
+	if (out_error != 0 && s->unread++ < TRIES)
+		return out_error;
+	s->is_recovered = true;
 	if (!spill_can_drain(s)) /* the file had all lines already */
 		return 0;
 	error = find_line(s, out, now_ns);
@@ -423,10 +431,11 @@ static int drain(struct spill *s, int fd, struct append_file *out,
 int spill_drain(struct spill *s, struct append_file *out, int64_t now_ns)
 {
 	int fd = open(s->path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? unreadable(s, SPILL_CUT) : errno;
-	int error = drain(s, fd, out, now_ns);
-	close(fd);
+	int error = fd < 0 ? errno : drain(s, fd, out, now_ns);
+	if (fd >= 0)
+		close(fd);
+	else if (file_is_gone(s->path, error))
+		return unreadable(s, SPILL_CUT);
 	return error;
 }
 

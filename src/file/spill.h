@@ -25,9 +25,11 @@
  *
  * After an I/O error on a spill, reading is retried: forever when the spill is
  * loaded (file_restore.h), ten times while it is drained.  After the tenth
- * failure the lines are dropped and counted.  Lines may be written twice in two
- * cases: if ten attempts to save the position fail, and if ten attempts to read
- * the directory, or a spill with a note, fail before the first commit.
+ * failure the lines are dropped and counted.  They are dropped at once if the
+ * spill was removed (file_gone.h).  Lines may be written twice in three cases:
+ * if ten attempts to save the position fail; if ten attempts to read the
+ * directory, or a spill with a note, fail before the first commit; and if ten
+ * attempts fail to read the last piece in the output file after a kill.
  *
  * In the directory (0700), each spill (0600) is called NAME.spill, NAME being a
  * hash of output and path.  It is open only while it is used.  It is private:
@@ -80,6 +82,9 @@ struct spill_lines {
 	size_t torn_bytes; /* of the first line, at the output file's end */
 };
 
+/* May there be notes about spills that cannot be read now? */
+bool spill_dir_may_be_noted(const struct spill_dir *);
+
 /* Is there no room for one more spill? */
 bool spill_dir_is_full(const struct spill_dir *);
 
@@ -96,6 +101,11 @@ struct spill *spill_load(struct spill_dir *, const char *name);
 /* Free a loaded spill without using it, and take it out of the directory's
  * counts.  The file stays. */
 void spill_unload(struct spill *);
+
+/* Must this spill be drained before the `other` one for the same file, because
+ * it has the rest of the line that is torn there?  False if the other one is
+ * in use and cannot be unloaded now. */
+bool spill_precedes(const struct spill *, const struct spill *other);
 
 /* Is `name` the spill's file name in the directory? */
 bool spill_is_called(const struct spill *, const char *name);

@@ -2,7 +2,9 @@
 #include "file/spill_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #define XXH_INLINE_ALL
@@ -97,6 +99,16 @@ int spill_check_chunk(const struct spill_chunk *c, int fd, uint64_t at)
 	}
 	uint64_t check = spill_chunk_check(c, XXH3_64bits_digest(&state));
 	return c->check == check ? 0 : SPILL_CUT;
+}
+
+int spill_rename(const char *from, const char *to)
+{
+	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	/* Some file systems, such as NFS, do not know the flag. */
+	if (errno != EINVAL && errno != ENOSYS && errno != EPERM)
+		return errno;
+	return rename(from, to) < 0 ? errno : 0;
 }
 
 void spill_name_damaged(const struct spill *s, struct buf *name)

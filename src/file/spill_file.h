@@ -62,6 +62,7 @@ struct spill {
 	uint64_t drained_messages;
 	unsigned failed_reads; /* in a row */
 	unsigned failed_saves;
+	unsigned unread;  /* attempts to read the output file after a crash */
 	unsigned unsaved; /* attempts to save the state, in a row */
 	bool is_unsaved;  /* the state in the file is older */
 	bool is_recovered;
@@ -107,6 +108,10 @@ int spill_save_state(struct spill *, int fd) MUST_USE;
 /* Read the lines of the chunk at that place.  SPILL_CUT if their check is
  * wrong. */
 int spill_check_chunk(const struct spill_chunk *, int fd, uint64_t at) MUST_USE;
+
+/* Rename a file in the directory, but do not replace another one.  Returns 0 or
+ * an errno; EEXIST if the new name is taken. */
+int spill_rename(const char *from, const char *to) MUST_USE;
 
 /* Turn NAME.spill into NAME.damaged, or into NAME.2.damaged ... if that exists.
  * The name is NUL-terminated. */

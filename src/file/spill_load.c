@@ -48,6 +48,12 @@ static int read_head(struct spill *s, int fd, bool *is_ours)
 	return read_state(s, fd, span_make(bytes, head.bytes));
 }
 
+bool spill_dir_may_be_noted(const struct spill_dir *dir)
+{
+	const struct append_notes *notes = dir->env.notes;
+	return notes != NULL && notes->may_find(notes->data);
+}
+
 /* The last note counts: a file that was deleted in the same batch may have had
  * the inode before. */
 static const struct append_note *find_note(const struct spill_dir *dir,
@@ -70,13 +76,15 @@ static const struct append_note *find_note(const struct spill_dir *dir,
 	return NULL;
 }
 
-/* The first commit deletes the notes, so keep the one for this spill. */
+/* The first commit deletes the notes, so keep the one for this spill.  If its
+ * inode cannot be found out, any note may be the one. */
 static void keep_note(struct spill_dir *dir, const char *path)
 {
 	struct stat st;
-	const struct append_note *n =
-		stat(path, &st) < 0 ? NULL : find_note(dir, &st);
-	dir->is_noted = dir->is_noted || n != NULL;
+	bool is_known = stat(path, &st) == 0;
+	const struct append_note *n = is_known ? find_note(dir, &st) : NULL;
+	dir->is_noted = dir->is_noted || n != NULL ||
+			(!is_known && spill_dir_may_be_noted(dir));
 	const char *kept = dir->notes.ptr;
 	bool is_kept = n != NULL && dir->notes.len > 0 &&
 		       (const char *)n >= kept &&
@@ -220,7 +228,7 @@ static void rename_damaged(struct spill *s)
 {
 	struct buf name = {0};
 	spill_name_damaged(s, &name);
-	bool is_moved = rename(s->path, name.ptr) == 0;
+	bool is_moved = spill_rename(s->path, name.ptr) == 0;
 	log_line(LOG_ERROR, "spill",
 		 "path=\"%s\" err=\"damaged, or of another version\" "
 		 "kept_in=\"%s\" action=\"not using it; to append the good "
@@ -278,4 +286,19 @@ struct spill *spill_load(struct spill_dir *dir, const char *name)
 	dir->stats->spilled_bytes += s->size_bytes - s->start_bytes;
 	dir->files++;
 	return s;
+}
+
+/* The line at the end of the file may be torn. */
+static bool is_unfinished(const struct spill *s)
+{
+	return s->state.torn_bytes > 0 || s->state.piece_bytes > 0;
+}
+
+bool spill_precedes(const struct spill *s, const struct spill *other)
+{
+	bool is_free =
+		other->limit_bytes == other->size_bytes && !other->is_unsaved;
+	bool is_last = !is_unfinished(other) ||
+		       s->state.end_bytes > other->state.end_bytes;
+	return is_free && is_unfinished(s) && is_last;
 }

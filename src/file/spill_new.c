@@ -70,8 +70,8 @@ static int create(struct spill *s)
 	int error = fd < 0 ? errno : write_head(s, fd);
 	if (fd >= 0)
 		close(fd);
-	if (error == 0 && rename(name.ptr, s->path) < 0)
-		error = errno;
+	if (error == 0)
+		error = spill_rename(name.ptr, s->path);
 	if (error != 0)
 		unlink(name.ptr);
 	buf_fini(&name);

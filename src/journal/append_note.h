@@ -13,6 +13,7 @@
 #ifndef JOURNAL_APPEND_NOTE_H
 #define JOURNAL_APPEND_NOTE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,13 +38,14 @@ struct append_note {
  * need not know the journal.  When `note` returns, the note survives a SIGKILL,
  * unless there was no room for it (journal_note).  `find` returns the nth note,
  * from 0 on, that the previous process left for a file; NULL after the last one
- * and after the first commit. */
+ * and after the first commit.  `may_find` tells whether `find` may find any. */
 struct append_notes {
 	void *data;
 	void (*note)(void *data, const struct append_note *);
 	const struct append_note *(*find)(void *data, uint32_t sink,
 					  uint64_t device, uint64_t inode,
 					  size_t nth);
+	bool (*may_find)(void *data);
 };
 
 #endif

@@ -333,6 +333,11 @@ static const struct append_note *find_note(void *journal, uint32_t sink,
 	return journal_noted(journal, sink, device, inode, nth);
 }
 
+static bool may_find_note(void *journal)
+{
+	return journal_is_repeating(journal);
+}
+
 static bool read_filters(struct assembly *a, struct err *e)
 {
 	struct filter_env env = {.parsers = a->parsers,
@@ -407,7 +412,8 @@ static bool open_dead_letter(struct assembly *a, bool dry_run, struct err *e)
 struct assembly *assemble(const struct assemble_opts *opts, struct err *e)
 {
 	struct assembly *a = mem_new(1, sizeof *a);
-	a->notes = (struct append_notes){.note = note, .find = find_note};
+	a->notes = (struct append_notes){
+		.note = note, .find = find_note, .may_find = may_find_note};
 	if (add_conf(a, conf_read(opts->conf_path, e), opts) == NULL)
 		goto fail;
 	if (!check_section_names(a->confs[0], opts->allow_unknown, e) ||

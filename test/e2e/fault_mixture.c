@@ -25,6 +25,7 @@
 struct mixture {
 	uint32_t open_one_in;  /* one in n opens fails; 0: none */
 	uint32_t write_one_in; /* ... writes fails or is short */
+	uint32_t read_one_in;  /* ... reads of a file or directory fails */
 	uint32_t other_one_in; /* ... other calls fails */
 	uint32_t die_in;       /* SIGKILL at the nth call from now; 0: never */
 	uint32_t seed;
@@ -39,15 +40,25 @@ static const char *below;
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 static const int open_errors[] = {EMFILE, ENOENT, EACCES, ENOSPC};
 static const int write_errors[] = {EIO, ENOSPC};
+static const int read_errors[] = {EIO, EINTR};
+static const int stat_errors[] = {EIO, ENOENT, EACCES};
 static const int other_errors[] = {EIO, ENOSPC};
 static const int lock_errors[] = {ENOLCK, EINTR};
 
-static long (*real_syscall)(long, ...);
+/* Other libraries may make calls before begin(). */
+static long (*find_syscall(void))(long, ...)
+{
+	static long (*found)(long, ...);
+	if (found == NULL)
+		found = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+	return found;
+}
+
+#define real_syscall find_syscall()
 
 __attribute__((constructor)) static void begin(void)
 {
 	const char *path = getenv("MIXTURE");
-	real_syscall = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
 	int fd = path == NULL ? -1
 			      : (int)real_syscall(SYS_openat, AT_FDCWD, path,
 						  O_RDWR | O_CLOEXEC, 0);
@@ -85,9 +96,7 @@ static bool fd_is_below(int fd, const char *name)
 	if (fd == AT_FDCWD)
 		return false;
 	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-	ssize_t n = real_syscall == NULL
-			    ? -1
-			    : readlink(link, path, sizeof path - 1);
+	ssize_t n = readlink(link, path, sizeof path - 1);
 	if (n < 0)
 		return false;
 	path[n] = '\0';
@@ -161,22 +170,11 @@ static long fail(const struct fate *f)
 
 /* --- the calls */
 
-/* Nobody removes a spill but sluiced itself, which counts its lines as dropped
- * when it is gone. */
-static struct fate fate_of_open(int dir, const char *path)
-{
-	struct fate f = FATE(open_one_in, open_errors);
-	if (f.error == ENOENT && faccessat(dir, path, F_OK, 0) == 0 &&
-	    strstr(path, ".spill") != NULL)
-		f.error = EMFILE;
-	return f;
-}
-
 static long opened(int dir, const char *path, int flags, mode_t mode)
 {
 	if (!fd_is_below(dir, path))
 		return real_syscall(SYS_openat, dir, path, flags, mode);
-	struct fate f = fate_of_open(dir, path);
+	struct fate f = FATE(open_one_in, open_errors);
 	if (f.error != 0)
 		return fail(&f);
 	return end(&f, real_syscall(SYS_openat, dir, path, flags, mode));
@@ -206,8 +204,18 @@ DIR *opendir(const char *path)
 		(DIR * (*)(const char *)) dlsym(RTLD_NEXT, "opendir");
 	if (!is_below(path))
 		return real(path);
-	struct fate f = fate_of_open(AT_FDCWD, path);
+	struct fate f = FATE(open_one_in, open_errors);
 	return f.error != 0 ? (fail(&f), NULL) : (end(&f, 0), real(path));
+}
+
+struct dirent *readdir(DIR *dir)
+{
+	struct dirent *(*real)(DIR *) =
+		(struct dirent * (*)(DIR *)) dlsym(RTLD_NEXT, "readdir");
+	if (mixture == NULL || !fd_is_below(dirfd(dir), NULL))
+		return real(dir);
+	struct fate f = FATE(read_one_in, read_errors);
+	return f.error != 0 ? (fail(&f), NULL) : (end(&f, 0), real(dir));
 }
 
 /* openat2(dir, path, how, bytes) */
@@ -246,6 +254,16 @@ ssize_t write(int fd, const void *bytes, size_t count)
 		   real_syscall(SYS_write, fd, bytes, shortened(&f, count)));
 }
 
+ssize_t pread(int fd, void *bytes, size_t count, off_t at)
+{
+	struct fate f = {0};
+	if (mixture != NULL && fd_is_below(fd, NULL))
+		f = FATE(read_one_in, read_errors);
+	if (f.error != 0)
+		return fail(&f);
+	return end(&f, real_syscall(SYS_pread64, fd, bytes, count, at));
+}
+
 ssize_t pwrite(int fd, const void *bytes, size_t count, off_t at)
 {
 	struct fate f = {0};
@@ -256,11 +274,12 @@ ssize_t pwrite(int fd, const void *bytes, size_t count, off_t at)
 	return end(&f, real_syscall(SYS_pwrite64, fd, bytes, count, at));
 }
 
-#define OTHER(is_touched, call)                       \
-	struct fate f = {0};                          \
-	if (mixture != NULL && (is_touched))          \
-		f = FATE(other_one_in, other_errors); \
+#define FAULT(errors, is_touched, call)         \
+	struct fate f = {0};                    \
+	if (mixture != NULL && (is_touched))    \
+		f = FATE(other_one_in, errors); \
 	return (int)(f.error != 0 ? fail(&f) : end(&f, call))
+#define OTHER(is_touched, call) FAULT(other_errors, is_touched, call)
 
 int fsync(int fd)
 {
@@ -281,6 +300,25 @@ int rename(const char *from, const char *to)
 {
 	OTHER(is_below(from),
 	      real_syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0));
+}
+
+int renameat2(int from_dir, const char *from, int to_dir, const char *to,
+	      unsigned flags)
+{
+	OTHER(fd_is_below(from_dir, from),
+	      real_syscall(SYS_renameat2, from_dir, from, to_dir, to, flags));
+}
+
+int stat(const char *restrict path, struct stat *restrict st)
+{
+	FAULT(stat_errors, is_below(path),
+	      real_syscall(SYS_newfstatat, AT_FDCWD, path, st, 0));
+}
+
+int access(const char *path, int mode)
+{
+	FAULT(stat_errors, is_below(path),
+	      real_syscall(SYS_faccessat, AT_FDCWD, path, mode));
 }
 
 int unlink(const char *path)

@@ -35,8 +35,9 @@ static void set_up_crash(struct crash *c)
 {
 	*c = (struct crash){.cut_bytes = RLIM_INFINITY,
 			    .left = share(sizeof *c->left)};
-	c->notes = (struct append_notes){c->left, crash_notes_write,
-					 crash_notes_find};
+	c->notes =
+		(struct append_notes){c->left, crash_notes_write,
+				      crash_notes_find, crash_notes_may_find};
 	sink_dir_init(&c->f);
 	c->f.env.notes = &c->notes;
 }
@@ -694,10 +695,17 @@ static const struct append_note *find_left(void *data, uint32_t sink,
 	return crash_notes_find(&w->shared->notes, sink, device, inode, nth);
 }
 
+static bool may_find_left(void *data)
+{
+	struct writer *w = data;
+	return crash_notes_may_find(&w->shared->notes);
+}
+
 static void write_all(struct writer *w)
 {
 	struct err e;
-	w->notes = (struct append_notes){w, note_and_die, find_left};
+	w->notes = (struct append_notes){w, note_and_die, find_left,
+					 may_find_left};
 	w->f.env.notes = &w->notes;
 	w->f.env.number = (uint32_t)w->who;
 	crash_notes_restart(&w->shared->notes);

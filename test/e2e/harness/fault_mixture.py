@@ -11,7 +11,7 @@ class FaultMixture:
     """Faults for the files below the directories.  Pass `env` to the
     Daemon."""
 
-    ORDERS = struct.Struct("=IIII")
+    ORDERS = struct.Struct("=IIIII")
     SEED = struct.Struct("=I")
     COUNTS = struct.Struct("=III")
 
@@ -30,10 +30,10 @@ class FaultMixture:
             file.seek(at)
             file.write(data)
 
-    def order(self, opens=0, writes=0, others=0, die_in=0):
+    def order(self, opens=0, writes=0, reads=0, others=0, die_in=0):
         """One in `opens` opens fails, and so on; 0: none.  The process dies at
         the nth call from now on."""
-        self._write(self.ORDERS.pack(opens, writes, others, die_in))
+        self._write(self.ORDERS.pack(opens, writes, reads, others, die_in))
 
     def end(self):
         self.order()

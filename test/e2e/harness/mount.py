@@ -60,5 +60,18 @@ class SmallDisk:
     def free_bytes(self):
         return os.statvfs(self.path).f_bfree * os.statvfs(self.path).f_bsize
 
+    def fill(self, left_bytes):
+        """Leave about that much room, until empty() removes the ballast."""
+        with open(self.path / "ballast", "wb", buffering=0) as file:
+            while True:
+                try:
+                    file.write(bytes(1 << 16))
+                except OSError:
+                    break
+            file.truncate(max(file.tell() - left_bytes, 0))
+
+    def empty(self):
+        (self.path / "ballast").unlink()
+
     def unmount(self):
         unmount(self.path)

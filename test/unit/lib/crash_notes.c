@@ -32,6 +32,12 @@ const struct append_note *crash_notes_find(void *data, uint32_t sink,
 	return NULL;
 }
 
+bool crash_notes_may_find(void *data)
+{
+	const struct crash_notes *c = data;
+	return c->found > 0;
+}
+
 void crash_notes_commit(struct crash_notes *c)
 {
 	c->count = c->found = 0;

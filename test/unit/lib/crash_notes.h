@@ -8,6 +8,7 @@
 #ifndef UNIT_CRASH_NOTES_H
 #define UNIT_CRASH_NOTES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/resource.h>
@@ -24,11 +25,12 @@ struct crash_notes {
 	struct append_note notes[CRASH_NOTES_MAX];
 };
 
-/* The two callbacks of struct append_notes; data is the crash_notes. */
+/* The callbacks of struct append_notes; data is the crash_notes. */
 void crash_notes_write(void *data, const struct append_note *);
 const struct append_note *crash_notes_find(void *data, uint32_t sink,
 					   uint64_t device, uint64_t inode,
 					   size_t nth);
+bool crash_notes_may_find(void *data);
 
 /* Forget all notes, as a commit does. */
 void crash_notes_commit(struct crash_notes *);

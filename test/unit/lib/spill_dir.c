@@ -20,8 +20,9 @@ void spill_dir_init(struct spill_dir *s)
 	*s = (struct spill_dir){.left = share(sizeof *s->left),
 				.committed = share(sizeof *s->committed)};
 	sink_dir_init(&s->f);
-	s->notes = (struct append_notes){s->left, crash_notes_write,
-					 crash_notes_find};
+	s->notes =
+		(struct append_notes){s->left, crash_notes_write,
+				      crash_notes_find, crash_notes_may_find};
 	s->f.env.notes = &s->notes;
 	snprintf(s->dir, sizeof s->dir, "%s", sink_dir_path(&s->f, "spill"));
 	s->f.env.spill_dir = s->dir;

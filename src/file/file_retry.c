@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "file/file_retry.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "file/file_error.h"
+#include "file/file_lock.h"
+#include "file/output_file.h"
+
+#define BACKOFF_MIN_NS (100 * NS_PER_MS)
+#define BACKOFF_MAX_NS (5 * NS_PER_S)
+
+static void log_failing(struct output_file *o, int error)
+{
+	char room[LOG_QUOTED_BYTES];
+	log_rated(&o->env->failing_rate, error == EBUSY ? LOG_DEBUG : LOG_ERROR,
+		  "file_sink",
+		  "path=%s err=\"%s\" lines=%zu action=\"keeping the lines, "
+		  "retrying\"",
+		  log_quoted(span_of(o->path), room), file_error_text(error),
+		  o->answers.len);
+}
+
+/* The other process holds the lock often, each time for a moment.  With a
+ * growing delay this process would never get it. */
+static void delay_busy(struct output_file *o, int64_t now_ns)
+{
+	o->retry_ns = now_ns + BACKOFF_MIN_NS;
+	if (now_ns - o->failing_since_ns >= BACKOFF_MAX_NS) {
+		char room[LOG_QUOTED_BYTES];
+		log_rated(&o->env->busy_rate, LOG_WARN, "file_sink",
+			  "path=%s pid=%d err=\"another process has held the "
+			  "lock for a long time\" action=\"keeping the "
+			  "lines, retrying\"",
+			  log_quoted(span_of(o->path), room),
+			  (int)file_lock_holder(o->env->lock));
+	}
+}
+
+static void delay_retry(struct output_file *o, int error, int64_t now_ns)
+{
+	if (error == EBUSY) {
+		delay_busy(o, now_ns);
+		return;
+	}
+	o->retry_ns = now_ns + o->backoff_ns;
+	o->backoff_ns *= 2;
+	if (o->backoff_ns > BACKOFF_MAX_NS)
+		o->backoff_ns = BACKOFF_MAX_NS;
+}
+
+void file_retry_failed(struct output_file *o, int error, bool has_delay,
+		       int64_t now_ns)
+{
+	if (o->failed_errno == 0) {
+		o->backoff_ns = BACKOFF_MIN_NS;
+		o->failing_since_ns = now_ns;
+	}
+	if (o->failed_errno == 0 ||
+	    (o->failed_errno == EBUSY && error != EBUSY))
+		log_failing(o, error);
+	o->failed_errno = error;
+	o->retry_ns = now_ns;
+	if (has_delay)
+		delay_retry(o, error, now_ns);
+}
+
+void file_retry_worked(struct output_file *o)
+{
+	if (o->failed_errno == 0)
+		return;
+	char room[LOG_QUOTED_BYTES];
+	log_rated(&o->env->working_rate,
+		  o->failed_errno == EBUSY ? LOG_DEBUG : LOG_INFO, "file_sink",
+		  "path=%s msg=\"can be written again\"",
+		  log_quoted(span_of(o->path), room));
+	o->failed_errno = 0;
+	o->is_disk = false;
+}
+
+void file_retry_at_once(struct output_file *o)
+{
+	o->retry_ns = 0;
+	o->backoff_ns = BACKOFF_MIN_NS;
+}
