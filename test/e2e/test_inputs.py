@@ -331,7 +331,7 @@ def test_a_removed_socket_is_restored_and_no_sender_notices(room, out, start):
             old.send(b"old")
         daemon.wait_for_messages(5)
     assert sorted(out.lines()) == [b"before", b"new", b"new", b"old", b"old"]
-    assert daemon.log().count(RESTORED) == 2
+    wait_until(lambda: daemon.log().count(RESTORED) == 2, "two log lines")
     assert LOST not in daemon.log()
     daemon.stop()
     assert list(room.socket.parent.glob(".s.*")) == []
