@@ -205,16 +205,23 @@ class Daemon:
         assert answer.status == 200
         return Metrics(answer.body.decode())
 
+    def metrics_or_none(self):
+        """None if the worker has died or left before it answered."""
+        try:
+            return self.metrics()
+        except ConnectionError:
+            return None
+
     def wait_for_messages(self, received):
         """Wait until at least `received` messages have arrived and no
         message is queued.  Returns the metrics of that moment."""
         last = [Metrics("")]
 
         def are_done():
-            try:
-                last[:] = [self.metrics()]
-            except ConnectionError:  # the worker has just died
+            now = self.metrics_or_none()
+            if now is None:
                 return False
+            last[0] = now
             return last[0].received >= received and last[0].queued == 0
         wait_until(are_done, lambda: (
             f"{received} messages, none queued; received {last[0].received}, "
@@ -247,7 +254,9 @@ class Daemon:
             assert self.process.poll() is None, (
                 f"sluiced ended by itself:\n{self.log()[-4000:]}")
             if self.address:
-                self.metrics().check_accounting_equation()
+                # A reload may still be under way.
+                wait_until(self.metrics_or_none, "metrics"
+                           ).check_accounting_equation()
             self._check_fds()
             self.signal(number)
             self.check_end(queued)
