@@ -312,7 +312,7 @@ def test_sluiced_removes_its_socket_when_it_ends(room, start):
 def test_nginx_reconnects_after_a_restart(room, out, start, start_nginx):
     """nginx connects again when a send has failed, so each of its two workers
     loses one line."""
-    first = start(numbered(room))
+    first = start(numbered(room, grace="0"))
     nginx = start_nginx(http=f"""
         log_format json escape=json '{{"n":"$arg_n"}}';
         access_log syslog:server=unix:{room.socket} json;
