@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from harness.daemon import Daemon
+from harness.daemon import LISTENING, Daemon
 from harness.sender import Sender, datagram
 from harness.strace import Strace, threads, why_not
 from harness.stream import numbered
@@ -124,6 +124,11 @@ class Filed(Daemon):
         super().__init__(room, numbered(
             room, f"Log_File {log_file}", "Log_Level debug", template="{n}"),
             **more)
+
+    def _is_ready(self):
+        """Each process has a thread that writes the file, so the supervisor's
+        lines may come late."""
+        return super()._is_ready() and LISTENING.search(self.log())
 
     def log(self):
         if not self.log_file.exists():
