@@ -27,6 +27,7 @@ static _Noreturn void run_worker(struct supervisor *s, int channel,
 	if (s->worker.pid != 0)
 		close(s->worker.channel);
 	close(s->signals);
+	worker_main_ignore_reopen();
 	sigprocmask(SIG_SETMASK, &s->mask_before, NULL);
 	exit(worker_main_supervised(s->opts, channel, &s->handover));
 }

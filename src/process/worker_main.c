@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "process/worker_main.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -90,6 +91,11 @@ static bool take_endpoints(const struct channel_message *go,
 	return true;
 }
 
+void worker_main_ignore_reopen(void)
+{
+	signal(SIGUSR1, SIG_IGN);
+}
+
 int worker_main_supervised(const struct assemble_opts *opts, int channel,
 			   const struct handover *handover)
 {
@@ -152,6 +158,7 @@ int worker_main_alone(const struct assemble_opts *opts)
 	struct err e = {0};
 	struct endpoints endpoints;
 	struct endpoint_specs specs;
+	worker_main_ignore_reopen();
 	endpoints_init(&endpoints);
 	struct assembly *assembly = assemble(opts, &e);
 	struct worker_opts worker = {

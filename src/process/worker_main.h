@@ -8,6 +8,10 @@
 
 struct handover;
 
+/* Ignore SIGUSR1 until the worker handles it.  Before that, there are no open
+ * files, and the signal would end the process. */
+void worker_main_ignore_reopen(void);
+
 /* In the child process: read the configuration, send READY over the channel,
  * wait for GO, and work.  Returns the exit code; errors have been printed. */
 int worker_main_supervised(const struct assemble_opts *, int channel,

@@ -125,7 +125,7 @@ def make_help():
                           capture_output=True, text=True).stdout
 
 
-@pytest.mark.parametrize("script", blocks())
+@pytest.mark.parametrize("script", list(blocks()))
 def test_every_block_of_commands_works_as_printed(shell, script):
     started = shell(script)
     wait_until(lambda: started.is_over() or started.has_daemon(),

@@ -290,7 +290,7 @@ def test_messages_to_a_removed_input_are_counted_if_there_is_no_room(
 def test_connections_above_the_limit_are_received_in_the_end(
         room, out, start, how):
     """Some of them wait in the kernel; others were ended to make room."""
-    daemon = start(config(room, unix_input(room)))
+    daemon = start(config(room, unix_input(room), grace="0"))
     count = CONNECTIONS_MAX + 40
     senders = []
     for n in range(count):
@@ -383,5 +383,5 @@ def test_sigterm_while_a_worker_leaves_loses_no_data(
         wait_until(lambda: "stopping" in daemon.log(),
                    "sluiced to react to the signal")
         os.kill(daemon.workers()[0], signal.SIGCONT)
-        daemon.check_end()
+    daemon.check_end()
     assert sorted(out.lines()) == [b"and half a", b"by datagram", b"by stream"]

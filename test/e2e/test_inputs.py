@@ -200,10 +200,10 @@ def test_shutdown_receives_all_sent_data(room, out, start, mode):
     """It also receives an unfinished line."""
     port = free_port()
     if mode == "tcp":
-        daemon = start(config(room, network_input("tcp", port)))
+        daemon = start(config(room, network_input("tcp", port), grace="0"))
         s = connected(("127.0.0.1", port))
     else:
-        daemon = start(config(room, unix_input(room)))
+        daemon = start(config(room, unix_input(room), grace="0"))
         s = connected(room.socket)
     s.sendall(numbered(0, 5000) + b"and half a")
     daemon.signal(signal.SIGTERM)
@@ -218,7 +218,8 @@ def test_shutdown_with_a_full_journal_logs_how_much_is_lost(room, out, start):
     """sluiced receives as much as there is room for, and the next process
     writes it."""
     fill_disk(room)
-    text = config(room, unix_input(room), lines=["storage.max_size 1M"])
+    text = config(room, unix_input(room), lines=["storage.max_size 1M"],
+                  grace="0")
     daemon = start(text)
     with connected(room.socket) as s:
         sent = fill_journal(daemon, s)
@@ -331,7 +332,7 @@ def test_a_removed_socket_is_restored_and_no_sender_notices(room, out, start):
             old.send(b"old")
         daemon.wait_for_messages(5)
     assert sorted(out.lines()) == [b"before", b"new", b"new", b"old", b"old"]
-    assert daemon.log().count(RESTORED) == 2
+    wait_until(lambda: daemon.log().count(RESTORED) == 2, "two log lines")
     assert LOST not in daemon.log()
     daemon.stop()
     assert list(room.socket.parent.glob(".s.*")) == []

@@ -15,8 +15,8 @@ from harness.stream import numbered
 from harness.wait import SAN, wait_until
 
 
-def short(room, *lines):
-    return numbered(room, *lines, template="{n}")
+def short(room, *lines, **more):
+    return numbered(room, *lines, template="{n}", **more)
 
 
 def send(room, numbers, pad=""):
@@ -51,7 +51,7 @@ def test_the_next_process_writes_messages_left_when_grace_is_over(
         room, out, start):
     """The final counts in the log say how many messages are left."""
     fill_disk(room)
-    daemon = start(short(room))
+    daemon = start(short(room, grace="0"))
     send(room, range(50))
     wait_until(lambda: (m := daemon.metrics()).received == 50
                and m.sum("sluiced_pipeline_blocked"), "the lines")

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from harness.daemon import Daemon
+from harness.daemon import LISTENING, Daemon
 from harness.sender import Sender, datagram
 from harness.strace import Strace, threads, why_not
 from harness.stream import numbered
@@ -89,9 +89,11 @@ def test_a_log_that_nobody_reads_stops_nothing(room, out, talker):
 def test_dropped_log_lines_are_reported_when_the_log_is_read_again(talker):
     talker.is_read = False
     talker.pipe.fill()
+    worker = talker.worker()
     talker.signal(signal.SIGHUP)  # the supervisor logs it
-    wait_until(lambda: talker.metrics().sum("sluiced_reloads_total") == 1,
-               "the reload")
+    # The supervisor accepts the next reload when the old worker is reaped.
+    wait_until(lambda: not os.path.exists(f"/proc/{worker}"), "the reload")
+    assert talker.metrics().sum("sluiced_reloads_total") == 1
     talker.is_read = True
     assert REPORT not in talker.log()
     before = talker.ready_count()
@@ -122,6 +124,11 @@ class Filed(Daemon):
         super().__init__(room, numbered(
             room, f"Log_File {log_file}", "Log_Level debug", template="{n}"),
             **more)
+
+    def _is_ready(self):
+        """Each process has a thread that writes the file, so the supervisor's
+        lines may come late."""
+        return super()._is_ready() and LISTENING.search(self.log())
 
     def log(self):
         if not self.log_file.exists():

@@ -33,11 +33,12 @@ def reloads(daemon, result):
 
 def wait_for_reload(daemon, result, count):
     """The old worker counts the reload shortly before the supervisor completes
-    it and accepts the next.  So wait until the supervisor has logged it."""
-    wait_until(lambda: reloads(daemon, result) == count
-               <= daemon.log().count(f"reload={result}"),
-               lambda: f"reload {count} to be {result}:\n"
-                       f"{daemon.log()[-2000:]}")
+    it and accepts the next.  So wait until the supervisor has logged it.  Before
+    that, the old worker may leave instead of answering."""
+    def what():
+        return f"reload {count} to be {result}:\n{daemon.log()[-2000:]}"
+    wait_until(lambda: daemon.log().count(f"reload={result}") >= count, what)
+    wait_until(lambda: reloads(daemon, result) == count, what)
 
 
 def test_reloads_under_load_lose_no_line(room, out, start, stream):

@@ -2,16 +2,19 @@
 """Files that are moved or removed while sluiced writes to them: the next lines
 go into a new file."""
 import os
+import re
 import shutil
 import signal
+import subprocess
 import time
 
 import pytest
 
-from harness.config import (json_filter, section, service, syslog_input,
-                            template)
+from harness.config import (json_filter, lua_filter, section, service,
+                            syslog_input, template)
+from harness.daemon import READY, SLUICED
 from harness.sender import Sender, datagram
-from harness.wait import wait_until
+from harness.wait import HANG_S, wait_until
 
 
 class Counting:
@@ -85,6 +88,42 @@ def test_sigusr1_under_load_loses_no_line(room, out, start, counting):
         start.daemon.signal(signal.SIGUSR1)
     start.daemon.wait_for_messages(1000)
     assert all_numbers(out) == list(range(1000))
+
+
+def has_taken(pid, number):
+    """Whether the process has taken the signal that was sent to it."""
+    with open(f"/proc/{pid}/status") as status:
+        pending = re.search(r"^ShdPnd:\s*(\w+)", status.read(), re.M)[1]
+    return not int(pending, 16) & 1 << (number - 1)
+
+
+@pytest.mark.parametrize("args", [[], ["--no-supervisor"]],
+                         ids=["", "no supervisor"])
+def test_sigusr1_does_not_end_a_worker_that_starts(room, args):
+    """It comes while the worker reads its configuration."""
+    gate = room.path / "gate"
+    os.mkfifo(gate)
+    config = room.write("sluiced.conf", service() + syslog_input(room)
+                        + lua_filter(room, f"io.open('{gate}'):read('a')\n"
+                                           "function hook() return 0 end")
+                        + template("{message}", room))
+    log = room.path / "sluiced.log"
+    with open(log, "wb") as stderr:
+        process = subprocess.Popen([SLUICED, "-c", config, *args],
+                                   cwd=room.path, stderr=stderr)
+    try:
+        # This returns when the script opens the other end.
+        writer = os.open(gate, os.O_WRONLY)
+        process.send_signal(signal.SIGUSR1)
+        wait_until(lambda: process.poll() is not None
+                   or has_taken(process.pid, signal.SIGUSR1), "the signal")
+        os.close(writer)
+        wait_until(lambda: process.poll() is not None
+                   or READY in log.read_text(), "sluiced to be ready")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(HANG_S) == 0, log.read_text()
+    finally:
+        process.kill()
 
 
 RETRIES = 40

@@ -312,7 +312,7 @@ def test_sluiced_removes_its_socket_when_it_ends(room, start):
 def test_nginx_reconnects_after_a_restart(room, out, start, start_nginx):
     """nginx connects again when a send has failed, so each of its two workers
     loses one line."""
-    first = start(numbered(room))
+    first = start(numbered(room, grace="0"))
     nginx = start_nginx(http=f"""
         log_format json escape=json '{{"n":"$arg_n"}}';
         access_log syslog:server=unix:{room.socket} json;
@@ -412,11 +412,21 @@ def test_a_worker_that_cannot_act_is_killed_after_grace(room, out, start):
 
 
 def test_workers_that_die_again_and_again_end_after_grace(room, start):
-    """Each message kills two workers, and the back-off grows."""
-    daemon = start(service(grace="1") + hook(
-        room, "os.execute('kill -ABRT $PPID') while true do end"))
+    """Each message kills two workers, and the back-off grows.  The first worker
+    waits until all messages are in the journal."""
+    gate = room.path / "gate"
+    os.mkfifo(gate)
+    daemon = start(service("Hook_Timeout 0", grace="1") + hook(room, f"""
+        local gate = io.open('{gate}')
+        if gate then gate:read('a') end
+        os.execute('kill -ABRT $PPID') while true do end"""))
     with Sender(room.socket) as sender:
         sender.send(*(datagram({"n": n}) for n in range(100)))
+    # This returns when the hook opens the other end.
+    writer = os.open(gate, os.O_WRONLY)
+    wait_until(lambda: daemon.metrics().received == 100, "the messages")
+    gate.unlink()
+    os.close(writer)
     wait_until(lambda: "the worker died" in daemon.log(), "the first death")
     daemon.signal(signal.SIGTERM)
     assert 90 < check_killed(daemon) <= 100

@@ -57,9 +57,12 @@ def test_a_message_that_hangs_is_set_aside_and_health_is_bad_meanwhile(
     daemon = start(config(room, f"Dead_Letter {letters}",
                           f"Health_Check {check}"))
     assert status_of(daemon, path) == 200
+    # A supervisor that is stopped does not replace the worker meanwhile.
+    daemon.signal(signal.SIGSTOP)
     with Sender(room.socket) as sender:
         sender.send(*(datagram({"n": n}) for n in range(10)))
     wait_until(lambda: status_of(daemon, path) == 500, "bad health")
+    daemon.signal(signal.SIGCONT)
     wait_until(lambda: letters.exists() and letters.read_text(),
                "the dead letter")
     counts = daemon.wait_for_messages(10)

@@ -12,9 +12,10 @@ def section(name, *lines):
     return f"[{name}]\n" + "".join(f"    {line}\n" for line in lines) + "\n"
 
 
-def service(*lines, flush="0.1", grace="0"):
-    """A service that writes and ends quickly.  The kernel chooses the HTTP
-    port."""
+def service(*lines, flush="0.1", grace="60"):
+    """A service that writes quickly.  It also ends quickly, unless a sender is
+    still connected or a line cannot be written: then Grace must be short.  The
+    kernel chooses the HTTP port."""
     return section("SERVICE", f"Flush {flush}", f"Grace {grace}",
                    "HTTP_Server On", "HTTP_Listen 127.0.0.1", "HTTP_Port 0",
                    *lines)

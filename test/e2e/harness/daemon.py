@@ -5,6 +5,7 @@ A test also stops every daemon that it starts, and stopping is a test in
 itself: the exit code, the log, the open descriptors, and the accounting
 equation (received = written + dropped + dead-lettered + queued) of the metrics
 and of the last log line are checked each time."""
+import contextlib
 import http.client
 import os
 import re
@@ -75,6 +76,17 @@ def is_alive(pid):
     return any(state(tid) not in "ZX" for tid in tids)
 
 
+def _links_of(pid):
+    """What the open descriptors refer to.  The process may end or close some of
+    them meanwhile."""
+    links = []
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                links.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    return links
+
+
 class Daemon:
     """The supervisor and its worker.  `listen` is a socket to pass as systemd
     does; `wrapper` is a command that starts sluiced; `binary` is another build
@@ -137,9 +149,7 @@ class Daemon:
     def sender_count(self):
         """How many senders are connected to the datagram socket.  A bound
         socket has two references, and one more for each sender."""
-        pid = self.worker()
-        links = {os.readlink(f"/proc/{pid}/fd/{fd}")
-                 for fd in os.listdir(f"/proc/{pid}/fd")}
+        links = _links_of(self.worker())
         with open("/proc/net/unix") as sockets:
             rows = [line.split() for line in sockets if " 0002 " in line]
         return max(int(row[1], 16) - 2 for row in rows
@@ -195,16 +205,23 @@ class Daemon:
         assert answer.status == 200
         return Metrics(answer.body.decode())
 
+    def metrics_or_none(self):
+        """None if the worker has died or left before it answered."""
+        try:
+            return self.metrics()
+        except ConnectionError:
+            return None
+
     def wait_for_messages(self, received):
         """Wait until at least `received` messages have arrived and no
         message is queued.  Returns the metrics of that moment."""
         last = [Metrics("")]
 
         def are_done():
-            try:
-                last[:] = [self.metrics()]
-            except ConnectionError:  # the worker has just died
+            now = self.metrics_or_none()
+            if now is None:
                 return False
+            last[0] = now
             return last[0].received >= received and last[0].queued == 0
         wait_until(are_done, lambda: (
             f"{received} messages, none queued; received {last[0].received}, "
@@ -237,7 +254,9 @@ class Daemon:
             assert self.process.poll() is None, (
                 f"sluiced ended by itself:\n{self.log()[-4000:]}")
             if self.address:
-                self.metrics().check_accounting_equation()
+                # A reload may still be under way.
+                wait_until(self.metrics_or_none, "metrics"
+                           ).check_accounting_equation()
             self._check_fds()
             self.signal(number)
             self.check_end(queued)
@@ -280,13 +299,7 @@ class Daemon:
                 for pid in {self.process.pid, self.worker()}}
 
     def _fds_of(self, pid):
-        links = []
-        for fd in os.listdir(f"/proc/{pid}/fd"):
-            try:
-                links.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
-            except FileNotFoundError:
-                pass
-        return [link for link in links if link != "/dev/full"
+        return [link for link in _links_of(pid) if link != "/dev/full"
                 and not link.startswith((str(self.room.path),
                                          str(self.room.disk)))]
 
