@@ -67,12 +67,12 @@ static void count_lost(struct spill *s)
 	struct buf name = {0};
 	spill_name_damaged(s, &name);
 	bool is_kept = spill_rename(s->path, name.ptr) == 0;
+	const char *advice = "; to append the good ones, run sluiced replay";
 	log_line(LOG_ERROR, "spill",
 		 "path=\"%s\" err=\"cannot be read\" dropped=%llu "
-		 "kept_in=\"%s\" action=\"dropping its lines; to append "
-		 "the good ones, run sluiced replay on kept_in\"",
-		 s->path, (unsigned long long)s->lines,
-		 is_kept ? name.ptr : "");
+		 "kept_in=\"%s\" action=\"dropping its lines%s\"",
+		 s->path, (unsigned long long)s->lines, is_kept ? name.ptr : "",
+		 is_kept ? advice : "");
 	buf_fini(&name);
 	stats->lines_dropped_total[DROP_write_failed] += s->lines;
 	stats->messages_dropped_total[DROP_write_failed] += s->messages;

@@ -25,7 +25,7 @@ struct lua_record {
 	const void *metatable;
 	int metatable_ref;
 	size_t given;	/* how many fields the record had; new ones follow */
-	size_t cursor;	/* the field that next returned last */
+	size_t cursor;	/* the field that next() returned last */
 	unsigned calls; /* counts up to LUA_RECORD_WATCHED_CALLS */
 	bool is_walked; /* new fields enter the table, not the view */
 	bool is_taken;	/* the view itself became the result */

@@ -19,7 +19,7 @@
 
 /* PAUSED <-> OPEN, then FINISHING, then STOPPING. */
 enum connections_state {
-	CONNECTIONS_PAUSED,    /* the journal is full, or not yet started */
+	CONNECTIONS_PAUSED,    /* at first, and while the journal is full */
 	CONNECTIONS_OPEN,      /* connections are accepted and read */
 	CONNECTIONS_FINISHING, /* no new connection is accepted */
 	CONNECTIONS_STOPPING,  /* handles are being closed */

@@ -78,9 +78,10 @@ void connection_cut(struct connection *connection)
 	size_t lost = connection_close(connection);
 	if (lost > 0)
 		log_rated(&c->lost_rate, LOG_ERROR, "connections",
-			  "peer=%s err=\"bytes were left: the journal is full, "
-			  "or they are urgent data of TCP\" lost_bytes=%zu "
-			  "action=\"losing the connection's last bytes\"",
+			  "peer=%s err=\"the last bytes could not be received: "
+			  "the journal is full, or they are urgent data of "
+			  "TCP\" lost_bytes=%zu action=\"closing the "
+			  "connection\"",
 			  peer_address, lost);
 }
 

@@ -103,8 +103,8 @@ unsigned queue_length_raise(const char *path, unsigned wanted)
 	}
 	bool is_low = length <= QUEUE_LENGTH_LOW || length < wanted;
 	log_line(is_low ? LOG_WARN : LOG_INFO, "socket",
-		 "path=%s queue_length=%u wanted=%u holds_of_all_senders=%llu "
-		 "holds_per_sender=%u of_line_bytes=%d",
+		 "path=%s queue_length=%u wanted=%u datagrams_max=%llu "
+		 "datagrams_max_per_sender=%u assumed_line_bytes=%d",
 		 path, length, wanted, length + 1ULL,
 		 queue_length_per_sender(TYPICAL_LINE_BYTES),
 		 TYPICAL_LINE_BYTES);

@@ -39,7 +39,8 @@ struct journal_consumer {
 	uint64_t read;
 	uint64_t head;	   /* as last seen */
 	uint64_t seq;	   /* of the next message */
-	uint64_t hold_seq; /* the first batch's end; UINT64_MAX: anywhere */
+	uint64_t hold_seq; /* where the repeated batch ends; UINT64_MAX: no
+			    * batch is repeated */
 	uint64_t number;   /* of the last commit */
 	uint64_t found_notes;
 	uint8_t number_of[JOURNAL_INPUTS_MAX]; /* by row */
@@ -93,8 +94,9 @@ bool journal_use_slots(struct journal *, size_t count) MUST_USE;
  * had room.  The slots are not changed. */
 unsigned journal_take_over(struct journal *, unsigned received, int64_t now_ns);
 
-/* Append one message after the head, without publishing it; its input is as in
- * the file.  False when there is no room. */
+/* Append one message after the head, without publishing it.  The entry's input
+ * must be the stored value (journal_input_stored).  False when there is no
+ * room. */
 bool journal_put(struct journal *, const struct journal_entry *) MUST_USE;
 
 /* Publish all messages up to the head. */

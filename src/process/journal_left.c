@@ -32,7 +32,7 @@ void journal_left_report(const char *before, const char *now)
 		return;
 	log_line(LOG_ERROR, "supervisor",
 		 "path=%s err=\"%" PRIu64 " messages wait in the journal of "
-		 "the configuration before\" action=\"run sluiced replay %s -c "
-		 "CONFIG to send them\"",
+		 "the previous configuration\" "
+		 "action=\"run sluiced replay %s -c CONFIG to send them\"",
 		 before, messages, before);
 }

@@ -127,8 +127,8 @@ static void drain(struct worker *w, int64_t grace_ms)
 		log_line(LOG_WARN, "worker",
 			 "err=\"the kernel does not report which senders are "
 			 "connected to the socket\" "
-			 "action=\"waiting for 1 s without a datagram; a "
-			 "request that takes longer loses its line\"");
+			 "action=\"ending after 1 s without a datagram; the "
+			 "lines of later requests are lost\"");
 	w->state = DRAINING;
 	w->arrivals = receiver_arrivals(w->receiver);
 	uv_timer_start(&w->idle_timer, on_idle_tick, 0, IDLE_TICK_MS);

@@ -32,8 +32,8 @@ static void log_found(const struct journal_found *found, const char *path)
 	if (found->messages > 0)
 		log_line(LOG_INFO, "journal",
 			 "path=%s recovered=%" PRIu64
-			 " not_yet_appended=%" PRIu64
-			 " of_interrupted_batch=%" PRIu64,
+			 " from_receive_slots=%" PRIu64
+			 " from_interrupted_batch=%" PRIu64,
 			 path, found->messages, found->from_slots,
 			 found->noted);
 	if (found->died_at_work)

@@ -465,7 +465,7 @@ def test_messages_in_a_journal_that_a_crash_left_behind_are_reported(
     daemon.wait_for_worker(before)
     one = room.path / "one.journal"
     assert (f'path={one} err="100 messages wait in the journal of the '
-            "configuration before") in daemon.log()
+            "previous configuration") in daemon.log()
     assert run("replay", one, "-c", room.path / "sluiced.conf").code == 0
     daemon.wait_for_messages(100)
     assert sorted(out.lines(), key=int) == [b"%d" % n for n in range(100)]
