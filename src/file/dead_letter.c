@@ -117,7 +117,7 @@ static bool refuse(struct dead_letter *d)
 	log_rated(&d->full_rate, LOG_ERROR, "dead_letter",
 		  "path=\"%s\" err=\"cannot be written, and too many dead "
 		  "letters wait\" waiting_bytes=%zu dropped=%llu "
-		  "action=\"dropping the message\"",
+		  "action=\"dropping the dead letter\"",
 		  d->output_file->path, d->output_file->lines.len,
 		  (unsigned long long)
 			  d->stats.lines_dropped_total[DROP_write_failed]);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dead_letter - the file with messages that could not become a line.
+/* dead_letter - the file with messages of which a record could not become a
+ * line.
  *
  *     {"time":"2026-11-21T02:50:00.123456789Z","input":"syslog.0",
  *      "reason":"unparsed","raw":"<190>Nov 21 02:50:00 ..."}
  *
- * One line of JSON for each message: when it arrived, at which input, why it
- * could not become a line, and its bytes as they arrived, so that
+ * One line of JSON for each message: when it arrived, at which input, why the
+ * record could not become a line, and its bytes as they arrived, so that
  * `sluiced replay` can send them again.  A message that is not text has
  * "raw_base64" (RFC 4648, 4) instead of "raw": one with bytes that are not
  * UTF-8, or with control characters other than \b \t \n \f \r.

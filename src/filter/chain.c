@@ -57,6 +57,7 @@ struct chain_run {
 	void *out_data;
 	struct waiting_record *first; /* the list, the next record first */
 	unsigned restarts;
+	unsigned restarts_max;
 
 	/* While a filter works: */
 	size_t at;		       /* its index */
@@ -255,6 +256,9 @@ static void on_next(struct emit *emit, struct record *record)
 	/* Otherwise a filter that builds new records would hide a loop. */
 	record->restarts = r->record->restarts;
 	record->restarted_by = r->record->restarted_by;
+	record->is_over_limit = r->record->is_over_limit;
+	if (record->restarts <= 1)
+		r->restarts_max += CHAIN_RESTARTS_MAX;
 	put(r, record, r->at + 1);
 	r->next_count++;
 }
@@ -264,9 +268,10 @@ static bool on_restart(struct emit *emit, struct record *record)
 	struct chain_run *r = (struct chain_run *)emit;
 	struct chained_filter *l = &r->chain->filters[r->at];
 	unsigned by = (unsigned)r->at + 1;
-	if (r->record->restarted_by == by ||
-	    r->record->restarts >= CHAIN_RESTARTS_MAX ||
-	    r->restarts >= CHAIN_RUN_RESTARTS_MAX) {
+	bool is_over = r->record->restarts >= CHAIN_RESTARTS_MAX ||
+		       r->restarts >= r->restarts_max;
+	if (is_over || r->record->restarted_by == by) {
+		r->record->is_over_limit |= is_over;
 		l->filter->stats.refused_total++;
 		log_rated(&l->refused_rate, LOG_WARN, "chain",
 			  "filter=%s err=\"rewrite loop\" restarts=%u "
@@ -284,10 +289,8 @@ static bool on_restart(struct emit *emit, struct record *record)
 
 static void end(struct record *record, enum drop_reason why)
 {
-	struct message *m = record->message;
-	/* A message with an undecided record becomes a dead letter. */
-	if (m != NULL && m->reason != DROP_undecided)
-		m->reason = why;
+	if (record->message != NULL)
+		message_lose(record->message, why);
 }
 
 /* True if the record continues with the next filter at once. */
@@ -343,6 +346,7 @@ void chain_run(struct chain *c, struct record *record, chain_out_fn out,
 		.chain = c,
 		.out = out,
 		.out_data = out_data,
+		.restarts_max = CHAIN_RUN_RESTARTS_MAX,
 	};
 	proceed(&r, record, 0);
 	while (r.first != NULL) {

@@ -12,8 +12,11 @@
  * again.  One record can be restarted at most CHAIN_RESTARTS_MAX times.  One
  * chain_run() can restart records at most CHAIN_RUN_RESTARTS_MAX times
  * altogether, so that filters that copy each other's copies cannot multiply
- * records without end.  The chain does not recurse: unfinished records wait in
- * a list. */
+ * records without end.  Each record that a filter makes with next() raises this
+ * limit by CHAIN_RESTARTS_MAX, so that a hook may split a message into any
+ * number of records.  A part of a record that was restarted twice or more does
+ * not raise it, because filters could split each other's parts without end.
+ * The chain does not recurse: unfinished records wait in a list. */
 #ifndef FILTER_CHAIN_H
 #define FILTER_CHAIN_H
 
@@ -47,9 +50,9 @@ bool chain_add(struct chain *, struct conf_section *, const struct filter_env *,
 	       struct err *) MUST_USE;
 
 /* Send a record through the chain and call out for each record that leaves it.
- * If a filter drops a record, the reason of its message becomes DROP_filtered.
- * If a filter leaves it undecided, the reason becomes DROP_undecided, and this
- * stays even if another record of the message is dropped. */
+ * The message loses a record (message_lose) as DROP_filtered if a filter drops
+ * it, and as DROP_undecided if a filter leaves it undecided.  A record that
+ * keeps its tag because of a limit leaves the chain with is_over_limit. */
 void chain_run(struct chain *, struct record *, chain_out_fn out,
 	       void *out_data);
 

@@ -25,7 +25,8 @@ enum filter_verdict {
 	FILTER_DROP, /* the configuration says to drop the record */
 	FILTER_DONE, /* the filter has emitted the records that replace this
 		      * one; if it emitted none, the record is dropped */
-	FILTER_UNDECIDED, /* a hook failed; the record becomes a dead letter */
+	FILTER_UNDECIDED, /* a hook failed; the message becomes a dead
+			   * letter */
 };
 
 /* How a filter hands on records other than the one it was given.  They must

@@ -53,6 +53,12 @@ struct router_route {
 struct router {
 	struct router_route *routes;
 	size_t count;
+	/* The line that is held back until the end of its message. */
+	struct sink *held_sink; /* NULL: none */
+	struct record *held_record;
+	/* Why a sink refused the last refused line.  As a local variable, it
+	 * would cost every line a check of the stack. */
+	enum drop_reason refusal;
 };
 
 static const struct sink_ops *find_kind(struct conf_section *s,
@@ -186,22 +192,56 @@ bool router_add(struct router *router, struct conf_section *s,
 	return true;
 }
 
+static void put_uncounted(struct router *router, struct sink *sink,
+			  struct record *r)
+{
+	if (!sink->ops->put(sink, r, false, &router->refusal))
+		message_lose(r->message, router->refusal);
+}
+
+/* Either hold this line back or the one held so far; put the other one.  Each
+ * sink gets its lines in order, because a second line for a sink replaces the
+ * first. */
+static void hold(struct router *router, struct sink *sink, struct record *r)
+{
+	struct sink *held = router->held_sink;
+	if (held != NULL && held != sink &&
+	    (held->ops->has_spills || !sink->ops->has_spills)) {
+		put_uncounted(router, sink, r);
+		return;
+	}
+	if (held != NULL)
+		put_uncounted(router, held, router->held_record);
+	router->held_sink = sink;
+	router->held_record = r;
+}
+
 void router_put(struct router *router, struct record *r)
 {
-	struct message *m = r->message;
 	bool is_routed = false;
 	for (size_t i = 0; i < router->count; i++) {
 		const struct router_route *route = &router->routes[i];
 		if (!tag_match_takes(&route->match, r->tag))
 			continue;
 		is_routed = true;
-		if (route->sink->ops->put(route->sink, r, !m->is_answered,
-					  &m->reason))
-			m->is_answered = true;
+		hold(router, route->sink, r);
 	}
-	/* DROP_undecided takes precedence over DROP_unrouted. */
-	if (!is_routed && m->reason != DROP_undecided)
-		m->reason = DROP_unrouted;
+	if (!is_routed)
+		message_lose(r->message, r->is_over_limit ? DROP_rewrite_loop
+							  : DROP_unrouted);
+}
+
+void router_end(struct router *router, struct message *m)
+{
+	struct sink *held = router->held_sink;
+	if (held == NULL)
+		return;
+	router->held_sink = NULL;
+	if (held->ops->put(held, router->held_record, !message_has_loss(m),
+			   &router->refusal))
+		m->is_answered = !message_has_loss(m);
+	else
+		message_lose(m, router->refusal);
 }
 
 void router_batch(const struct router *router, size_t *bytes, size_t *files)

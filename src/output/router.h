@@ -2,8 +2,13 @@
 /* router - chooses the outputs that a record goes to, by its tag.
  *
  * A record goes to every output whose Match or Match_Regex matches its tag.
- * The router also decides which sink counts a message: the first one that
- * accepts a line of it. */
+ * The router also decides which sink counts a message (record/message.h): the
+ * first one that gets a line of it, for its last line of the message.  A sink
+ * with spills takes precedence over one without, because its lines can still be
+ * lost after it accepted them.
+ *
+ * Whether a message has a loss is known only at its end.  So the router holds
+ * back the line that may count the message until router_end(). */
 #ifndef OUTPUT_ROUTER_H
 #define OUTPUT_ROUTER_H
 
@@ -30,10 +35,16 @@ void router_free(struct router *);
 bool router_add(struct router *, struct conf_section *, const struct sink_env *,
 		struct err *) MUST_USE;
 
-/* Give the record to its sinks.  The first sink that accepts it sets
- * is_answered of its message.  The message's reason becomes DROP_unrouted if no
- * Match matches the tag, or the reason of a sink that refused it. */
+/* Give the record to its sinks; one of them may get it only at router_end().
+ * The message loses the record (message_lose) if no Match matches the tag, as
+ * DROP_unrouted or, if it is over the limit of restarts, DROP_rewrite_loop.  If
+ * a sink refuses the line, the message loses it for the sink's reason. */
 void router_put(struct router *, struct record *);
+
+/* All records of the message were put: put the line that was held back.  If the
+ * message has no loss, the sink that accepts that line counts the message, and
+ * is_answered becomes true. */
+void router_end(struct router *, struct message *);
 
 /* The lines in memory since the last flush: their bytes, and the number of
  * files that they are for. */

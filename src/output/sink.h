@@ -105,8 +105,8 @@ struct sink_ops {
 			     struct err *);
 	/* Add the record's line to the batch.  If `answers`, this sink counts
 	 * the record's message if it accepts the line.  Returns false if it
-	 * refuses the line; the sink counts the refused line, and *reason says
-	 * why. */
+	 * refuses the line; the sink counts the refused line and sets *reason
+	 * to one that is a loss (record/message.h). */
 	bool (*put)(struct sink *, const struct record *, bool answers,
 		    enum drop_reason *reason);
 	/* Write the lines that were put: whole lines, with one write() for each

@@ -225,28 +225,26 @@ static void on_record(void *data, struct record *r)
 	router_put(p->opts.router, r);
 }
 
-/* No sink took a line of the message.  Drop an empty, filtered or unrouted one;
- * keep any other as a dead letter, or drop it if that is not possible. */
+/* No sink counts the message.  Keep it as a dead letter if it has a loss; if
+ * that is not possible, or if it has none, drop it. */
 static void settle_unanswered(struct pipeline *p, const struct message *message,
 			      const char *input)
 {
-	bool is_kept = p->opts.dead_letter != NULL &&
-		       message->reason != DROP_empty &&
-		       message->reason != DROP_filtered &&
-		       message->reason != DROP_unrouted;
-	if (!is_kept || !dead_letter_put(p->opts.dead_letter, message, input,
-					 drop_reason_name(message->reason)))
+	CHECK(message->reason != DROP_none);
+	if (p->opts.dead_letter == NULL || !message_has_loss(message) ||
+	    !dead_letter_put(p->opts.dead_letter, message, input,
+			     drop_reason_name(message->reason)))
 		p->totals.dropped[message->reason]++;
 }
 
-/* Why the message must not become a record; DROP_unrouted if it may. */
+/* Why the message must not become a record; DROP_none if it may. */
 static enum drop_reason refusal_of(struct pipeline *p,
 				   const struct journal_entry *entry)
 {
 	if (entry->bytes.len == 0)
 		return DROP_empty;
 	if (entry->half_deaths < HALF_DEATHS_MAX)
-		return DROP_unrouted;
+		return DROP_none;
 	p->has_set_aside = true;
 	log_line(LOG_ERROR, "pipeline",
 		 "input=%s bytes=%zu err=\"two workers died while they "
@@ -267,13 +265,14 @@ static void run_message(struct pipeline *p, struct journal_entry *entry)
 		.reason = refusal_of(p, entry),
 	};
 	struct decoder *decoder = p->opts.decoders[entry->input];
-	if (message.reason == DROP_unrouted) {
+	if (message.reason == DROP_none) {
 		struct record *r = decoder_decode(decoder, &message, p->arena);
 		if (r == NULL)
 			message.reason = DROP_unparsed;
 		else
 			chain_run(p->opts.chain, r, on_record, p);
 	}
+	router_end(p->opts.router, &message);
 	if (!message.is_answered)
 		settle_unanswered(p, &message, decoder_name(decoder));
 	p->totals.taken++;

@@ -5,10 +5,14 @@
  * copies records, a hook splits them, or several outputs match.  The accounting
  * equation
  *     received = written + dropped{reason} + dead_lettered + queued
- * counts messages, so each message must be counted exactly once.  The first
- * sink that accepts one of its lines counts it: as written when the sink writes
- * that line.  If no sink accepts a line, the pipeline counts it as dropped for
- * `reason`. */
+ * counts messages, so each message must be counted exactly once, and its worst
+ * record decides:
+ *  1. If a record was lost (message_has_loss), the message becomes a dead
+ *     letter or is dropped for `reason`, even if other records become lines.
+ *  2. Otherwise, if a sink accepted a line, one sink counts the message: as
+ *     written when it writes its last line of the message.
+ *  3. Otherwise the configuration left no record of it, and the message is
+ *     dropped for `reason`. */
 #ifndef RECORD_MESSAGE_H
 #define RECORD_MESSAGE_H
 
@@ -17,20 +21,25 @@
 
 #include "base/span.h"
 
-/* X(name, help): why a message or a line was not written. */
+/* X(name, help): why a message or a line was not written.  If a message has
+ * several reasons, the last of them in this order counts.  From DROP_unparsed
+ * on, the reason is a loss: the configuration did not ask for it. */
 #define DROP_REASONS(X)                                                   \
 	X(journal_full, "the journal was full")                           \
 	X(empty, "the datagram was empty")                                \
-	X(unparsed, "the Parser of the input does not match")             \
 	X(filtered, "a filter dropped the record, as configured")         \
-	X(undecided, "a hook failed, and Dead_Letter had no room")        \
 	X(unrouted, "no output matches the tag")                          \
+	X(unparsed, "the Parser of the input does not match")             \
 	X(killed_worker, "two workers died while processing the message") \
+	X(rewrite_loop, "filters retagged the record too often, and no "  \
+			"output matches its tag")                         \
 	X(path_refused, "the path is empty, too long, ends in '/', or "   \
 			"has '..' or NUL")                                \
-	X(write_failed, "the file cannot be written; the spill is full")
+	X(write_failed, "the file cannot be written; the spill is full")  \
+	X(undecided, "a hook failed, and Dead_Letter had no room")
 
 enum drop_reason {
+	DROP_none = -1,
 #define X(name, help) DROP_##name,
 	DROP_REASONS(X)
 #undef X
@@ -46,8 +55,21 @@ struct message {
 	struct span bytes;	  /* as received; points into the journal */
 	struct span peer_address; /* for Source_Address_Key */
 	int64_t arrival_ns;	  /* the kernel's receive time, since 1970 */
-	bool is_answered;	  /* a sink accepted one of its lines */
-	enum drop_reason reason;  /* if no sink did: why, as known so far */
+	bool is_answered;	  /* a sink counts it */
+	enum drop_reason reason;  /* the worst so far */
 };
+
+/* A record or a line of the message ended for this reason. */
+static inline void message_lose(struct message *m, enum drop_reason why)
+{
+	if (why > m->reason)
+		m->reason = why;
+}
+
+/* Whether a record was lost, although the configuration did not ask for it. */
+static inline bool message_has_loss(const struct message *m)
+{
+	return m->reason >= DROP_unparsed;
+}
 
 #endif

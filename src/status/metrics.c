@@ -100,7 +100,8 @@ static void put_balance(struct buf *b, const struct metrics *m)
 {
 	struct metrics_balance sum = metrics_balance(m);
 	struct buf reasons = {0};
-	buf_put_text(&reasons, "Messages that became no line, by reason");
+	buf_put_text(&reasons, "Messages that became no line or "
+			       "lost a record, by reason");
 	for (size_t r = 0; r < DROP_REASON_COUNT; r++)
 		buf_printf(&reasons, "%s %s: %s", r > 0 ? ";" : ":",
 			   drop_reason_name((enum drop_reason)r),
@@ -110,7 +111,8 @@ static void put_balance(struct buf *b, const struct metrics *m)
 	     "dead_lettered + queued.");
 	plain(b, "messages_received_total", sum.received);
 	head(b, "messages_written_total", "counter",
-	     "Messages whose lines were written.");
+	     "Messages whose lines were written, without the loss of a "
+	     "record.");
 	plain(b, "messages_written_total", sum.written);
 	head(b, "messages_dropped_total", "counter", buf_text(&reasons));
 	for (size_t r = 0; r < DROP_REASON_COUNT; r++)
@@ -121,7 +123,8 @@ static void put_balance(struct buf *b, const struct metrics *m)
 		       sum.dropped[r]);
 	buf_fini(&reasons);
 	head(b, "messages_dead_lettered_total", "counter",
-	     "Messages kept in the Dead_Letter file for sluiced replay.");
+	     "Messages kept in the Dead_Letter file for sluiced replay.  Some "
+	     "of their records may have become lines.");
 	plain(b, "messages_dead_lettered_total", sum.dead_lettered);
 	head(b, "messages_queued", "gauge",
 	     "Messages that wait in the journal, or whose lines wait for "
@@ -263,7 +266,7 @@ static void put_filters(struct buf *b, const struct pipeline_view *v)
 		    "with a new tag."),
 		ROW(refused_total,
 		    "Records whose new tag was refused because of a rewrite "
-		    "loop."),
+		    "loop.  They keep their tag."),
 #undef ROW
 	};
 	for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {

@@ -179,7 +179,7 @@ static bool add_all(struct fixture *f, const char *text, struct err *e)
 static void init(struct fixture *f)
 {
 	*f = (struct fixture){.chain = chain_new(), .arena = arena_new(4096)};
-	f->traced.message.reason = DROP_unparsed;
+	f->traced.message.reason = DROP_none;
 }
 
 static void fini(struct fixture *f)
@@ -323,6 +323,23 @@ static void a_message_stays_undecided_if_a_part_is_dropped(void **state)
 	}
 }
 
+static void the_worst_reason_of_a_message_counts(void **state)
+{
+	(void)state;
+	static const enum drop_reason from_best[] = {
+		DROP_none,	   DROP_filtered,     DROP_unrouted,
+		DROP_rewrite_loop, DROP_path_refused, DROP_write_failed,
+		DROP_undecided};
+	enum { COUNT = sizeof from_best / sizeof from_best[0] };
+	for (size_t i = 0; i < COUNT; i++)
+		for (size_t j = 0; j < COUNT; j++) {
+			struct message m = {.reason = from_best[i]};
+			message_lose(&m, from_best[j]);
+			assert_int_equal(m.reason, from_best[i > j ? i : j]);
+			assert_int_equal(message_has_loss(&m), i > 2 || j > 2);
+		}
+}
+
 static void a_filter_continues_the_counts_it_is_given(void **state)
 {
 	(void)state;
@@ -347,7 +364,7 @@ static void a_record_that_passes_does_not_change_the_reason(void **state)
 	open_chain(&f, A "Match *\n" B "Match *\n Do split\n" C
 			 "Match a\n Do move\n To b\n");
 	run(&f);
-	assert_int_equal(f.traced.message.reason, DROP_unparsed);
+	assert_int_equal(f.traced.message.reason, DROP_none);
 	fini(&f);
 }
 
@@ -433,6 +450,64 @@ static void filters_that_copy_each_others_copies_do_not_multiply(void **state)
 	run(&f);
 	assert_int_equal(f.traced.out_count, CHAIN_RUN_RESTARTS_MAX + 1);
 	fini(&f);
+}
+
+static void on_out_over_limit(void *data, struct record *r)
+{
+	unsigned *over_limit = data;
+	*over_limit += r->is_over_limit;
+}
+
+static unsigned run_and_count_over_limit(struct fixture *f)
+{
+	unsigned over_limit = 0;
+	chain_run(f->chain, make(f->arena, &f->traced.message, "r", "a"),
+		  on_out_over_limit, &over_limit);
+	return over_limit;
+}
+
+#define SPLIT(name) \
+	"[FILTER]\n Name lua\n Alias " name "\n Match a\n Do split\n"
+
+/* More parts than CHAIN_RUN_RESTARTS_MAX, each restarted twice. */
+static void each_part_of_a_large_split_is_restarted(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_chain(&f, SPLIT("1") SPLIT("2") SPLIT("3") SPLIT("4") SPLIT("5")
+			       SPLIT("6") SPLIT("7") SPLIT("8") SPLIT("9")
+				       SPLIT("10") SPLIT("11") B
+		   "Match a\n Do move\n To b\n" C "Match b\n Do move\n To c\n");
+	run(&f);
+	assert_int_equal(f.traced.out_count, 2048);
+	assert_int_equal(stats(&f, 11)->restarted_total, 2048);
+	assert_int_equal(stats(&f, 12)->restarted_total, 2048);
+	assert_int_equal(stats(&f, 12)->refused_total, 0);
+	fini(&f);
+}
+
+static void a_record_over_a_limit_is_marked_with_its_parts(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *conf;
+		unsigned over_limit;
+	} cases[] = {
+		/* a filter that would restart its own record is no limit */
+		{A "Match *\n Do move\n To a\n", 0},
+		{A "Match a\n Do move\n To b\n" B "Match b\n Do move\n To a\n",
+		 1},
+		{A "Match a\n Do move\n To b\n" B "Match b\n Do move\n To a\n" C
+		   "Match a\n Do split\n",
+		 2},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct fixture f;
+		open_chain(&f, cases[i].conf);
+		assert_int_equal(run_and_count_over_limit(&f),
+				 cases[i].over_limit);
+		fini(&f);
+	}
 }
 
 static void the_limits_apply_to_each_record_separately(void **state)
@@ -531,6 +606,7 @@ int main(void)
 		cmocka_unit_test(an_undecided_record_is_not_dropped),
 		cmocka_unit_test(
 			a_message_stays_undecided_if_a_part_is_dropped),
+		cmocka_unit_test(the_worst_reason_of_a_message_counts),
 		cmocka_unit_test(a_filter_continues_the_counts_it_is_given),
 		cmocka_unit_test(
 			a_record_that_passes_does_not_change_the_reason),
@@ -542,6 +618,9 @@ int main(void)
 		cmocka_unit_test(replacing_the_record_does_not_hide_a_loop),
 		cmocka_unit_test(
 			filters_that_copy_each_others_copies_do_not_multiply),
+		cmocka_unit_test(each_part_of_a_large_split_is_restarted),
+		cmocka_unit_test(
+			a_record_over_a_limit_is_marked_with_its_parts),
 		cmocka_unit_test(the_limits_apply_to_each_record_separately),
 		cmocka_unit_test(filters_are_named_by_number_or_alias),
 		cmocka_unit_test(a_skipped_filter_still_has_a_number),

@@ -33,7 +33,9 @@ static bool open_with(struct fixture *f, const char *text, struct err *e)
 	const struct sink_env env = {.kinds = kinds,
 				     .conf_dir = ".",
 				     .is_only_route = f->is_only_route};
-	*f = (struct fixture){.router = router_new(), .arena = arena_new(4096)};
+	*f = (struct fixture){.router = router_new(),
+			      .arena = arena_new(4096),
+			      .message.reason = DROP_none};
 	f->conf = conf_read_text("t.conf", text, strlen(text), e);
 	assert_non_null(f->conf);
 	struct conf_section *s;
@@ -54,6 +56,11 @@ static void put(struct fixture *f, const char *tag)
 {
 	router_put(f->router,
 		   record_new(f->arena, &f->message, span_of(tag), 1));
+}
+
+static void end(struct fixture *f)
+{
+	router_end(f->router, &f->message);
 }
 
 static const struct sink *sink_at(const struct fixture *f, size_t index)
@@ -83,6 +90,7 @@ static void every_output_that_matches_gets_the_record(void **state)
 	put(&f, "b");
 	put(&f, "b.x");
 	put(&f, "");
+	end(&f);
 	assert_int_equal(sink_at(&f, 0)->stats.lines_total, 4);
 	assert_int_equal(sink_at(&f, 1)->stats.lines_total, 1);
 	assert_int_equal(sink_at(&f, 2)->stats.lines_total, 1);
@@ -102,6 +110,7 @@ static void a_match_regex_selects_tags(void **state)
 	put(&f, "a.1x");
 	put(&f, "a.x");
 	put(&f, "b");
+	end(&f);
 	assert_int_equal(sink_at(&f, 0)->stats.lines_total, 1);
 	assert_int_equal(sink_at(&f, 1)->stats.lines_total, 3);
 	close_all(&f);
@@ -116,30 +125,104 @@ static void without_match_a_single_route_gets_all_records(void **state)
 		f.is_only_route = is_only == 1;
 		assert_true(open_with(&f, "[OUTPUT]\n    Name file\n", &e));
 		put(&f, "a");
+		end(&f);
 		assert_int_equal(sink_at(&f, 0)->stats.lines_total, is_only);
 		assert_int_equal(f.message.is_answered, is_only);
 		close_all(&f);
 	}
 }
 
-static void the_first_sink_to_accept_answers_for_the_message(void **state)
+#define FILE_OUTPUT(match) "[OUTPUT]\n Name file\n Match " match "\n"
+#define REFUSES(match) FILE_OUTPUT(match) " Refuses on\n"
+#define NULL_OUTPUT(match) "[OUTPUT]\n Name null\n Match " match "\n"
+
+/* Two records of one message, first with tag a, then with tag b. */
+static void one_sink_counts_the_message_unless_a_record_is_lost(void **state)
+{
+	(void)state;
+	enum { NOBODY = -1 };
+	static const struct {
+		const char *conf;
+		int counts; /* the index of the sink that counts it */
+		enum drop_reason reason;
+	} cases[] = {
+		{FILE_OUTPUT("*") FILE_OUTPUT("*"), 0, DROP_none},
+		{FILE_OUTPUT("b") FILE_OUTPUT("a"), 1, DROP_none},
+		{NULL_OUTPUT("a") FILE_OUTPUT("b"), 1, DROP_none},
+		/* null has no spills: nothing can go wrong there any more */
+		{NULL_OUTPUT("*") FILE_OUTPUT("*"), 1, DROP_none},
+		{FILE_OUTPUT("*") NULL_OUTPUT("*"), 0, DROP_none},
+		{FILE_OUTPUT("a") NULL_OUTPUT("b"), 0, DROP_none},
+		{NULL_OUTPUT("*"), 0, DROP_none},
+		/* configured like that */
+		{FILE_OUTPUT("a"), 0, DROP_unrouted},
+		{FILE_OUTPUT("b"), 0, DROP_unrouted},
+		/* lost first, last, and in both */
+		{REFUSES("*") FILE_OUTPUT("*"), NOBODY, DROP_path_refused},
+		{FILE_OUTPUT("*") REFUSES("*"), NOBODY, DROP_path_refused},
+		{REFUSES("a") FILE_OUTPUT("b"), NOBODY, DROP_path_refused},
+		{FILE_OUTPUT("a") REFUSES("b"), NOBODY, DROP_path_refused},
+		{NULL_OUTPUT("*") REFUSES("b"), NOBODY, DROP_path_refused},
+		{REFUSES("b") NULL_OUTPUT("*"), NOBODY, DROP_path_refused},
+		{REFUSES("a"), NOBODY, DROP_path_refused},
+		{REFUSES("b"), NOBODY, DROP_path_refused},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct err e;
+		struct fixture f = {0};
+		assert_true(open_with(&f, cases[i].conf, &e));
+		put(&f, "a");
+		put(&f, "b");
+		end(&f);
+		const char *name;
+		const struct sink *sink;
+		int counts = NOBODY;
+		uint64_t messages = 0;
+		for (int n = 0; router_sink(f.router, (size_t)n, &name, &sink);
+		     n++) {
+			if (sink->stats.messages_total > 0)
+				counts = n;
+			messages += sink->stats.messages_total;
+		}
+		if (counts != cases[i].counts ||
+		    messages != (counts != NOBODY) ||
+		    f.message.is_answered != (counts != NOBODY) ||
+		    f.message.reason != cases[i].reason)
+			fail_msg("case %zu: sink %d, reason %d", i, counts,
+				 (int)f.message.reason);
+		close_all(&f);
+	}
+}
+
+static void a_message_with_an_undecided_record_is_not_counted(void **state)
 {
 	(void)state;
 	struct err e;
 	struct fixture f = {0};
-	assert_true(open_with(
-		&f,
-		"[OUTPUT]\n    Name file\n    Match *\n    Refuses on\n"
-		"[OUTPUT]\n    Name file\n    Match *\n"
-		"[OUTPUT]\n    Name file\n    Match *\n",
-		&e));
+	assert_true(open_with(&f, FILE_OUTPUT("*"), &e));
 	put(&f, "a");
-	assert_true(f.message.is_answered);
-	put(&f, "b"); /* another line of the same message */
+	message_lose(&f.message, DROP_undecided);
+	put(&f, "b");
+	end(&f);
+	assert_int_equal(sink_at(&f, 0)->stats.lines_total, 2);
 	assert_int_equal(sink_at(&f, 0)->stats.messages_total, 0);
-	assert_int_equal(sink_at(&f, 1)->stats.messages_total, 1);
-	assert_int_equal(sink_at(&f, 2)->stats.messages_total, 0);
-	assert_int_equal(sink_at(&f, 2)->stats.lines_total, 2);
+	assert_false(f.message.is_answered);
+	close_all(&f);
+}
+
+static void an_unrouted_record_over_the_limit_is_a_loss(void **state)
+{
+	(void)state;
+	struct err e;
+	struct fixture f = {0};
+	assert_true(open_with(&f, FILE_OUTPUT("a"), &e));
+	struct record *r = record_new(f.arena, &f.message, SPAN("b"), 1);
+	r->is_over_limit = true;
+	router_put(f.router, r);
+	put(&f, "a");
+	end(&f);
+	assert_false(f.message.is_answered);
+	assert_int_equal(f.message.reason, DROP_rewrite_loop);
 	close_all(&f);
 }
 
@@ -152,6 +235,7 @@ static void a_refused_record_carries_the_reason_of_the_sink(void **state)
 		&f, "[OUTPUT]\n    Name file\n    Match *\n    Refuses on\n",
 		&e));
 	put(&f, "a");
+	end(&f);
 	assert_false(f.message.is_answered);
 	assert_int_equal(f.message.reason, DROP_path_refused);
 	close_all(&f);
@@ -165,6 +249,7 @@ static void a_tag_that_nothing_matches_is_unrouted(void **state)
 	assert_true(
 		open_with(&f, "[OUTPUT]\n    Name file\n    Match a.*\n", &e));
 	put(&f, "b");
+	end(&f);
 	assert_false(f.message.is_answered);
 	assert_int_equal(f.message.reason, DROP_unrouted);
 	close_all(&f);
@@ -263,6 +348,7 @@ static void ignored_keys_of_fluent_bit_change_nothing(void **state)
 			      "    log_suppress_interval 10\n",
 			      &e));
 	put(&f, "a");
+	end(&f);
 	assert_int_equal(sink_at(&f, 0)->stats.lines_total, 1);
 	close_all(&f);
 }
@@ -274,7 +360,10 @@ int main(void)
 		cmocka_unit_test(a_match_regex_selects_tags),
 		cmocka_unit_test(without_match_a_single_route_gets_all_records),
 		cmocka_unit_test(
-			the_first_sink_to_accept_answers_for_the_message),
+			one_sink_counts_the_message_unless_a_record_is_lost),
+		cmocka_unit_test(
+			a_message_with_an_undecided_record_is_not_counted),
+		cmocka_unit_test(an_unrouted_record_over_the_limit_is_a_loss),
 		cmocka_unit_test(
 			a_refused_record_carries_the_reason_of_the_sink),
 		cmocka_unit_test(a_tag_that_nothing_matches_is_unrouted),
