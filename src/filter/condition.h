@@ -32,11 +32,12 @@ struct condition *condition_new(const char *text, struct err *);
 void condition_free(struct condition *);
 
 /* Whether the record satisfies the condition.  A regex that reaches its match
- * limit counts as no match and increments *limit_hits. */
+ * limit increments *limit_hits; the answer is then unknown and must not be
+ * used. */
 bool condition_holds(const struct condition *, const struct record *,
 		     uint64_t *limit_hits);
 
-/* pattern_matches() that counts match limits in the same way. */
+/* pattern_matches() that is false and increments *limit_hits at the limit. */
 bool condition_matches(struct pattern *, struct span, uint64_t *limit_hits);
 
 #endif

@@ -10,8 +10,9 @@
  * With Logical_Op AND or OR, all rules are Regex or all are Exclude.  The
  * record is kept (Regex) or dropped (Exclude) if all rules match (AND) or if
  * at least one does (OR).
- * Only strings match.  A regex that reaches its match limit is counted and
- * does not match. */
+ * Only strings match.
+ * If a regex reaches its match limit, nobody knows whether it matches.  The
+ * record is then kept and counted, unless another rule alone decides. */
 #include "filter/kinds.h"
 
 #include <stdlib.h>
@@ -31,6 +32,8 @@ static const char *const failures[] = {[MATCH_LIMIT] = "match_limit", NULL};
 
 enum grep_logic { LEGACY, AND, OR };
 static const char *const logics[] = {"legacy", "AND", "OR", NULL};
+
+enum grep_match { NO, YES, UNKNOWN };
 
 enum grep_kind { REGEX, EXCLUDE };
 static const char *const kinds[] = {"Regex", "Exclude", NULL};
@@ -153,44 +156,57 @@ fail:
 	return NULL;
 }
 
-static bool matches(struct grep *g, const struct grep_rule *rule,
-		    const struct record *r)
+static enum grep_match match(const struct grep_rule *rule,
+			     const struct record *r)
 {
 	const struct value *v = accessor_find(rule->key, r);
 	if (v == NULL || v->type != VALUE_STRING)
-		return false;
+		return NO;
 	if (pattern_matches(rule->regex, v->string))
-		return true;
-	if (pattern_hit_limit(rule->regex)) {
-		g->filter.stats.failures[MATCH_LIMIT]++;
-		log_rated(&g->limit_rate, LOG_WARN, "grep",
-			  "filter=%s err=%s action=\"treated as no match\"",
-			  g->filter.name, failures[MATCH_LIMIT]);
-	}
-	return false;
+		return YES;
+	return pattern_hit_limit(rule->regex) ? UNKNOWN : NO;
 }
 
-static bool keeps(struct grep *g, const struct record *r)
+/* UNKNOWN: the answer depends on a rule that reached its match limit. */
+static enum grep_match keeps(struct grep *g, const struct record *r)
 {
+	enum grep_match kept = YES;
 	for (size_t i = 0; i < g->rule_count; i++) {
-		const struct grep_rule *rule = &g->rules[i];
-		if (matches(g, rule, r))
-			return rule->kind == REGEX;
-		if (rule->kind == REGEX)
-			return false;
+		enum grep_match found = match(&g->rules[i], r);
+		if (g->rules[i].kind == REGEX)
+			return found == YES ? kept : found;
+		if (found == YES)
+			return NO;
+		if (found == UNKNOWN)
+			kept = UNKNOWN;
 	}
-	return true;
+	return kept;
 }
 
-static bool keeps_by_logic(struct grep *g, const struct record *r)
+static enum grep_match keeps_by_logic(struct grep *g, const struct record *r)
 {
-	bool found = false;
+	enum grep_match decides = g->logic == OR ? YES : NO;
+	enum grep_match all = decides == YES ? NO : YES;
 	for (size_t i = 0; i < g->rule_count; i++) {
-		found = matches(g, &g->rules[i], r);
-		if (found == (g->logic == OR))
+		enum grep_match found = match(&g->rules[i], r);
+		if (found == decides) {
+			all = found;
 			break;
+		}
+		if (found == UNKNOWN)
+			all = UNKNOWN;
 	}
-	return found == (g->rules[0].kind == REGEX);
+	if (all == UNKNOWN)
+		return UNKNOWN;
+	return (all == YES) == (g->rules[0].kind == REGEX) ? YES : NO;
+}
+
+static void count_limit(struct grep *g)
+{
+	g->filter.stats.failures[MATCH_LIMIT]++;
+	log_rated(&g->limit_rate, LOG_WARN, "grep",
+		  "filter=%s err=%s action=\"record passed on unchanged\"",
+		  g->filter.name, failures[MATCH_LIMIT]);
 }
 
 static enum filter_verdict apply(struct filter *filter, struct record *r,
@@ -198,8 +214,11 @@ static enum filter_verdict apply(struct filter *filter, struct record *r,
 {
 	struct grep *g = (struct grep *)filter;
 	(void)emit;
-	bool kept = g->logic == LEGACY ? keeps(g, r) : keeps_by_logic(g, r);
-	return kept ? FILTER_PASS : FILTER_DROP;
+	enum grep_match kept =
+		g->logic == LEGACY ? keeps(g, r) : keeps_by_logic(g, r);
+	if (kept == UNKNOWN)
+		count_limit(g);
+	return kept == NO ? FILTER_DROP : FILTER_PASS;
 }
 
 const struct filter_ops filter_grep = {

@@ -9,7 +9,9 @@
  * order of their lines; each rule works on the result of the previous one.
  * If a key occurs several times, a rule applies to all fields with that key.  A
  * rule that would be ambiguous, such as a copy of two fields, does nothing.
- * A regex that reaches its match limit is counted and does not match. */
+ * If the regex of a condition reaches its match limit, nobody knows whether the
+ * condition holds, so the record passes unchanged.  Remove_regex keeps a field
+ * whose key reaches the limit.  Both are counted. */
 #include "filter/kinds.h"
 
 #include <stdlib.h>
@@ -325,7 +327,7 @@ static bool all_hold(const struct modify *m, const struct record *r,
 	for (size_t i = 0; i < m->condition_count; i++)
 		if (!condition_holds(m->conditions[i], r, limit_hits))
 			return false;
-	return true;
+	return *limit_hits == 0;
 }
 
 static enum filter_verdict apply(struct filter *filter, struct record *r,
@@ -340,7 +342,7 @@ static enum filter_verdict apply(struct filter *filter, struct record *r,
 	if (limit_hits > 0) {
 		m->filter.stats.failures[MATCH_LIMIT] += limit_hits;
 		log_rated(&m->limit_rate, LOG_WARN, "modify",
-			  "filter=%s err=%s action=\"treated as no match\"",
+			  "filter=%s err=%s action=\"not applied\"",
 			  m->filter.name, failures[MATCH_LIMIT]);
 	}
 	return FILTER_PASS;

@@ -15,7 +15,8 @@
  * If the chain refuses the copy, because this filter restarted the record
  * before or because the record was restarted too often, the record continues
  * with the tag that it has.
- * A regex that reaches its match limit is counted and does not match. */
+ * If a regex reaches its match limit, nobody knows whether its rule or a later
+ * one applies, so the record passes unchanged and is counted. */
 #include "filter/kinds.h"
 
 #include <assert.h>
@@ -188,14 +189,14 @@ fail:
 	return NULL;
 }
 
-static void count_failure(struct rewrite_tag *t, size_t failure)
+/* The record continues unchanged. */
+static enum filter_verdict keep_tag(struct rewrite_tag *t, size_t failure)
 {
 	t->filter.stats.failures[failure]++;
 	log_rated(&t->rates[failure], LOG_WARN, "rewrite_tag",
-		  "filter=%s err=%s action=\"%s\"", t->filter.name,
-		  failures[failure],
-		  failure == EMPTY_TAG ? "record keeps its tag"
-				       : "treated as no match");
+		  "filter=%s err=%s action=\"record keeps its tag\"",
+		  t->filter.name, failures[failure]);
+	return FILTER_PASS;
 }
 
 static enum filter_verdict rewrite(struct rewrite_tag *t,
@@ -204,10 +205,8 @@ static enum filter_verdict rewrite(struct rewrite_tag *t,
 {
 	buf_clear(&t->tag);
 	composer_put(rule->new_tag, r, rule->regex, &t->tag);
-	if (t->tag.len == 0) {
-		count_failure(t, EMPTY_TAG);
-		return FILTER_PASS;
-	}
+	if (t->tag.len == 0)
+		return keep_tag(t, EMPTY_TAG);
 	struct record *copy = record_copy(r);
 	copy->tag = arena_copy(r->arena, buf_span(&t->tag));
 	if (!emit->restart(emit, copy) || rule->keep)
@@ -227,7 +226,7 @@ static enum filter_verdict apply(struct filter *filter, struct record *r,
 		if (pattern_matches(rule->regex, v->string))
 			return rewrite(t, rule, r, emit);
 		if (pattern_hit_limit(rule->regex))
-			count_failure(t, MATCH_LIMIT);
+			return keep_tag(t, MATCH_LIMIT);
 	}
 	return FILTER_PASS;
 }
