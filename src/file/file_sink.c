@@ -92,7 +92,8 @@ static bool refuse(struct sink_stats *stats, enum drop_reason why,
 	return false;
 }
 
-/* Returns the file, or NULL if its path is refused. */
+/* Returns the file, or NULL if its path is refused.  A name with a doubled
+ * slash or a "." component is cleaned for each line. */
 static struct cached_file *find_file(struct file_sink *fs, struct span name)
 {
 	struct cached_file *f = file_cache_find(fs->files, name);
@@ -101,8 +102,12 @@ static struct cached_file *find_file(struct file_sink *fs, struct span name)
 	char path[PATH_MAX];
 	const char *wrong = file_path_make(buf_span(&fs->root), name,
 					   fs->fixed != NULL, path);
-	if (wrong == NULL)
-		return file_cache_add(fs->files, path, name.len);
+	if (wrong == NULL) {
+		struct span clean = span_of(path + fs->root.len);
+		f = file_cache_find(fs->files, clean);
+		return f != NULL ? f
+				 : file_cache_add(fs->files, path, clean.len);
+	}
 	char room[LOG_QUOTED_BYTES];
 	log_rated(&fs->refused_rate, LOG_WARN, "file_sink",
 		  "path=%s err=\"refused: %s\" action=\"dropping the line\"",
@@ -322,6 +327,11 @@ static bool set_paths(struct file_sink *fs, const struct file_keys *keys,
 		      const struct sink_env *env, struct conf_section *s,
 		      struct err *e)
 {
+	if (keys->path != NULL && file_path_is_private(span_of(keys->path)))
+		return conf_err_key(s, "Path", e,
+				    "\"%s\" is not a valid path: %s contains "
+				    "locks",
+				    keys->path, FILE_LOCK_DIR);
 	if (keys->path != NULL) {
 		buf_put_text(&fs->root, keys->path);
 		while (fs->root.len > 0 &&
@@ -346,7 +356,8 @@ static bool set_paths(struct file_sink *fs, const struct file_keys *keys,
 		return conf_err_key(s, "File", e,
 				    "\"%s\" is not a valid path of a file: %s",
 				    keys->file, wrong);
-	fs->fixed = mem_copy(name.ptr, name.len);
+	const char *clean = path + fs->root.len;
+	fs->fixed = mem_copy(clean, strlen(clean));
 	return true;
 }
 
