@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "file/disk_probe.h"
 #include "file/file_gone.h"
 #include "file/file_lock.h"
@@ -133,11 +134,22 @@ static int measure(struct append_file *f)
 								: error;
 }
 
+static uint16_t hash_path(const char *path)
+{
+	uint16_t hash = (uint16_t)hash_fnv1a(HASH_FNV1A_BEGIN, span_of(path));
+	return hash != 0 ? hash : 1;
+}
+
 void append_file_init(struct append_file *f, const char *path,
 		      struct file_env *env)
 {
 	*f = (struct append_file){
-		.env = env, .path = path, .fd = -1, .end_bytes = UNKNOWN_BYTES};
+		.env = env,
+		.path = path,
+		.path_hash = hash_path(path),
+		.fd = -1,
+		.end_bytes = UNKNOWN_BYTES,
+	};
 }
 
 void append_file_committed(struct append_file *f)
@@ -215,7 +227,8 @@ const struct append_note *append_file_noted(const struct append_file *f,
 	for (size_t i = 0; (n = notes->find(notes->data, f->env->sink,
 					    f->device, f->inode, i)) != NULL;
 	     i++)
-		if (n->kind == (uint32_t)kind)
+		if (n->kind == (uint16_t)kind &&
+		    (n->path_hash == f->path_hash || n->path_hash == 0))
 			last = n;
 	return last;
 }
@@ -378,7 +391,8 @@ static void note(struct append_file *f, enum append_kind kind, int64_t skip,
 		.offset_bytes = f->size_bytes + before,
 		.skip_bytes = skip < 0 ? 0 : (uint64_t)skip,
 		.length_bytes = length - before,
-		.kind = (uint32_t)kind,
+		.kind = (uint16_t)kind,
+		.path_hash = f->path_hash,
 		.sink = f->env->sink,
 	};
 	/* The previous write wrote nothing, so its note is still right. */

@@ -61,8 +61,9 @@ struct file_env {
 
 struct append_file {
 	struct file_env *env;
-	const char *path; /* borrowed */
-	int fd;		  /* -1: closed */
+	const char *path;   /* borrowed */
+	uint16_t path_hash; /* as in a note; not 0 */
+	int fd;		    /* -1: closed */
 	bool is_regular;
 	bool can_read;
 	bool is_dirty; /* not synced */
@@ -102,7 +103,8 @@ bool append_file_probe(const struct append_file *, int error) MUST_USE;
 /* Unlock, and sync if the policy is to sync each batch. */
 void append_file_end(struct append_file *);
 
-/* The last note that the previous process left about this file, or NULL. */
+/* The last note that the previous process left about this file under this path,
+ * or NULL.  Lines that it wrote to the file under another path are not ours. */
 const struct append_note *append_file_noted(const struct append_file *,
 					    enum append_kind);
 

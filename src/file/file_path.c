@@ -10,11 +10,39 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "file/file_lock.h"
 
 enum { /* as Fluent Bit's; the umask applies */
        DIRECTORY_MODE = 0755,
        FILE_MODE = 0666,
 };
+
+/* Takes the first component off the path.  It may be empty. */
+static struct span take_component(struct span *path)
+{
+	const char *slash = memchr(path->ptr, '/', path->len);
+	size_t len = slash != NULL ? (size_t)(slash - path->ptr) : path->len;
+	size_t taken = len < path->len ? len + 1 : len;
+	struct span part = span_make(path->ptr, len);
+	*path = span_make(path->ptr + taken, path->len - taken);
+	return part;
+}
+
+static bool is_nothing(struct span part)
+{
+	return part.len == 0 || span_equals(part, SPAN("."));
+}
+
+static const char *check_component(struct span part, bool trusted)
+{
+	if (part.len > NAME_MAX)
+		return "a component is too long";
+	if (!trusted && span_equals(part, SPAN("..")))
+		return "it contains '..'";
+	if (span_equals(part, SPAN(FILE_LOCK_DIR)))
+		return "it contains '" FILE_LOCK_DIR "', where the locks are";
+	return NULL;
+}
 
 static const char *check_name(struct span name, bool trusted)
 {
@@ -22,18 +50,50 @@ static const char *check_name(struct span name, bool trusted)
 		return "it is empty";
 	if (memchr(name.ptr, '\0', name.len) != NULL)
 		return "it contains a NUL";
-	const char *end = name.ptr + name.len;
-	for (const char *at = name.ptr; at < end;) {
-		const char *slash = memchr(at, '/', (size_t)(end - at));
-		struct span part = span_make(
-			at, (size_t)((slash != NULL ? slash : end) - at));
-		if (part.len > NAME_MAX)
-			return "a component is too long";
-		if (!trusted && span_equals(part, SPAN("..")))
-			return "it contains '..'";
-		at += part.len + 1;
+	const char *wrong = NULL;
+	struct span last = SPAN("");
+	size_t count = 0;
+	for (struct span rest = name; wrong == NULL && rest.len > 0;) {
+		last = take_component(&rest);
+		wrong = check_component(last, trusted);
+		count += !is_nothing(last);
 	}
-	return end[-1] == '/' ? "it ends with '/'" : NULL;
+	if (wrong != NULL)
+		return wrong;
+	if (name.ptr[name.len - 1] == '/')
+		return "it ends with '/'";
+	if (is_nothing(last) || span_equals(last, SPAN("..")))
+		return "its last component is '.' or '..'";
+	if (!trusted && count > FILE_PATH_COMPONENTS_MAX)
+		return "it has too many components";
+	return NULL;
+}
+
+bool file_path_is_private(struct span path)
+{
+	while (path.len > 0)
+		if (span_equals(take_component(&path), SPAN(FILE_LOCK_DIR)))
+			return true;
+	return false;
+}
+
+size_t file_path_clean(struct span path, char *out)
+{
+	size_t len = 0;
+	bool is_first = true;
+	if (path.len > 0 && path.ptr[0] == '/')
+		out[len++] = '/';
+	while (path.len > 0) {
+		struct span part = take_component(&path);
+		if (is_nothing(part))
+			continue;
+		if (!is_first)
+			out[len++] = '/';
+		is_first = false;
+		memmove(out + len, part.ptr, part.len);
+		len += part.len;
+	}
+	return len;
 }
 
 const char *file_path_make(struct span root, struct span name, bool trusted,
@@ -46,8 +106,8 @@ const char *file_path_make(struct span root, struct span name, bool trusted,
 		return "it is too long";
 	if (root.len > 0)
 		memcpy(out, root.ptr, root.len);
-	memcpy(out + root.len, name.ptr, name.len);
-	out[root.len + name.len] = '\0';
+	size_t len = file_path_clean(name, out + root.len);
+	out[root.len + len] = '\0';
 	return NULL;
 }
 

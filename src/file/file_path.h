@@ -3,13 +3,18 @@
  *
  *     root ""        name "/log/2026-1120/a.log"    /log/2026-1120/a.log
  *     root "/log/"   name "2026-1120/a.log"         /log/2026-1120/a.log
+ *     root "/log/"   name "./2026-1120//a.log"      /log/2026-1120/a.log
  *
  * A name comes from a tag, and a tag may contain text that a client sent.  So
- * these names are refused: one that could lead out of its root (with a ".."
- * component), one that a system call would read differently (with a NUL), and
- * one that no file can have (empty, ending in '/', too long).  Symbolic links
- * in the root are the operator's and are followed.  Below a root that confines,
- * a link that leads out of it is an error (EXDEV), as is each absolute link. */
+ * these names are refused:
+ *  - one that could lead out of its root (with a ".." component);
+ *  - one that a system call would read differently (with a NUL);
+ *  - one that no file can have (empty, ending in '/' or "/.", too long);
+ *  - one in a directory of locks (file_lock.h), which are removed;
+ *  - one with many components, because each one may be a directory to create.
+ * Symbolic links in the root are the operator's and are followed.  Below a root
+ * that confines, a link that leads out of it is an error (EXDEV), as is each
+ * absolute link. */
 #ifndef FILE_FILE_PATH_H
 #define FILE_FILE_PATH_H
 
@@ -22,11 +27,23 @@
 
 struct buf;
 
-/* Write root and name to `out`.  Returns NULL if the name is good, otherwise a
- * short text with the mistake.  A `trusted` name is from the configuration: it
- * may contain "..". */
+/* Of a name that is not trusted. */
+enum { FILE_PATH_COMPONENTS_MAX = 32 };
+
+/* Write the root and the cleaned name to `out`.  Returns NULL if the name is
+ * good, otherwise a short text with the mistake.  A `trusted` name is from the
+ * configuration: it may contain "..", and any number of components. */
 const char *file_path_make(struct span root, struct span name, bool trusted,
 			   char out[static PATH_MAX]) MUST_USE;
+
+/* Write the path to `out` without empty and "." components, so that each file
+ * has one spelling.  A '/' at the beginning stays, one at the end does not.
+ * `out` has at least the path's length and may be the path itself.  Returns the
+ * new length. */
+size_t file_path_clean(struct span path, char *out);
+
+/* Is the path that of a directory of locks, or below one? */
+bool file_path_is_private(struct span path);
 
 /* Turn a tag into a name as Fluent Bit 5 does.  The name is relative, with
  * components of [A-Za-z0-9._-].  Any other byte, and a whole "." or "..",

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include "base/log.h"
 #include "file/file_cache.h"
 #include "file/file_gone.h"
+#include "file/file_path.h"
 #include "file/spill.h"
 
 enum { WAITS_MAX = 10 }; /* with the pipeline's back-off: half a minute */
@@ -34,13 +36,20 @@ static bool is_loaded(struct file_restore *r, const char *name)
 
 /* The cache names a file by its path below the root, without a leading '/'.  A
  * path outside the root is named by the whole path, which begins with '/', so
- * the two kinds of names never collide. */
-static struct cached_file *file_of(struct file_restore *r, const char *path)
+ * the two kinds of names never collide.  The path of an older version's spill
+ * may have doubled slashes. */
+static struct cached_file *file_of(struct file_restore *r, const char *spilled)
 {
-	size_t len = strlen(path), skip = r->root.len;
-	if (len <= skip || !span_equals(span_make(path, skip), r->root))
+	char path[PATH_MAX];
+	size_t len = strlen(spilled), skip = r->root.len;
+	if (len <= skip || !span_equals(span_make(spilled, skip), r->root))
 		skip = 0;
-	struct span name = span_make(path + skip, len - skip);
+	CHECK(len < sizeof path);
+	memcpy(path, spilled, skip);
+	len = file_path_clean(span_make(spilled + skip, len - skip),
+			      path + skip);
+	path[skip + len] = '\0';
+	struct span name = span_make(path + skip, len);
 	struct cached_file *f = file_cache_find(r->files, name);
 	if (f == NULL)
 		f = file_cache_add(r->files, path, name.len);

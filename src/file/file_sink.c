@@ -56,6 +56,7 @@ struct file_sink {
 	char *fixed;	   /* File below the root; NULL: use the tag */
 	bool is_sanitized; /* Tag_Path sanitized */
 	struct buf tag;	   /* of the last record, sanitized */
+	size_t new_dirs;   /* in the paths of this batch's new files */
 	size_t held_bytes; /* of lines held in memory */
 	size_t full_lines; /* dropped in this batch: too many lines wait */
 	int64_t sync_ns;   /* when to sync next */
@@ -92,7 +93,17 @@ static bool refuse(struct sink_stats *stats, enum drop_reason why,
 	return false;
 }
 
-/* Returns the file, or NULL if its path is refused. */
+/* The next flush may have to create the directories in its name. */
+static struct cached_file *add_file(struct file_sink *fs, const char *path,
+				    struct span name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		fs->new_dirs += name.ptr[i] == '/';
+	return file_cache_add(fs->files, path, name.len);
+}
+
+/* Returns the file, or NULL if its path is refused.  A name with a doubled
+ * slash or a "." component is cleaned for each line. */
 static struct cached_file *find_file(struct file_sink *fs, struct span name)
 {
 	struct cached_file *f = file_cache_find(fs->files, name);
@@ -101,8 +112,11 @@ static struct cached_file *find_file(struct file_sink *fs, struct span name)
 	char path[PATH_MAX];
 	const char *wrong = file_path_make(buf_span(&fs->root), name,
 					   fs->fixed != NULL, path);
-	if (wrong == NULL)
-		return file_cache_add(fs->files, path, name.len);
+	if (wrong == NULL) {
+		struct span clean = span_of(path + fs->root.len);
+		f = file_cache_find(fs->files, clean);
+		return f != NULL ? f : add_file(fs, path, clean);
+	}
 	char room[LOG_QUOTED_BYTES];
 	log_rated(&fs->refused_rate, LOG_WARN, "file_sink",
 		  "path=%s err=\"refused: %s\" action=\"dropping the line\"",
@@ -169,7 +183,7 @@ static bool put(struct sink *sink, const struct record *r, bool answers,
 	fs->format->ops->render(fs->format, r, bytes);
 	take(fs, f, from, answers);
 	sink->batch_bytes = batch_memory_bytes(&fs->batch);
-	sink->batch_files = fs->batch.chains;
+	sink->batch_files = fs->batch.chains + fs->new_dirs;
 	if (is_held)
 		fs->held_bytes += bytes->len - from;
 	file_cache_wait(fs->files, f);
@@ -220,7 +234,7 @@ static void sync_all(struct file_sink *fs, int64_t now_ns)
 
 static void end_batch(struct file_sink *fs, enum sink_flush answer)
 {
-	fs->sink.batch_bytes = fs->sink.batch_files = 0;
+	fs->sink.batch_bytes = fs->sink.batch_files = fs->new_dirs = 0;
 	batch_end(&fs->batch);
 	/* Lines that wait for the disk are in the files' own memory now. */
 	if (answer == SINK_BLOCKED)
@@ -322,6 +336,11 @@ static bool set_paths(struct file_sink *fs, const struct file_keys *keys,
 		      const struct sink_env *env, struct conf_section *s,
 		      struct err *e)
 {
+	if (keys->path != NULL && file_path_is_private(span_of(keys->path)))
+		return conf_err_key(s, "Path", e,
+				    "\"%s\" is not a valid path: %s contains "
+				    "locks",
+				    keys->path, FILE_LOCK_DIR);
 	if (keys->path != NULL) {
 		buf_put_text(&fs->root, keys->path);
 		while (fs->root.len > 0 &&
@@ -346,7 +365,8 @@ static bool set_paths(struct file_sink *fs, const struct file_keys *keys,
 		return conf_err_key(s, "File", e,
 				    "\"%s\" is not a valid path of a file: %s",
 				    keys->file, wrong);
-	fs->fixed = mem_copy(name.ptr, name.len);
+	const char *clean = path + fs->root.len;
+	fs->fixed = mem_copy(clean, strlen(clean));
 	return true;
 }
 

@@ -30,7 +30,10 @@ struct append_note {
 	uint64_t skip_bytes;   /* of the batch's lines that an
 				  * earlier append has written */
 	uint64_t length_bytes; /* of the append */
-	uint32_t kind;
+	uint16_t kind;
+	/* A hash of the path, since two paths may be one file.  0: the note is
+	 * of an older version, which noted no path. */
+	uint16_t path_hash;
 	uint32_t sink; /* the output's number */
 };
 

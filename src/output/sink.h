@@ -133,7 +133,9 @@ struct sink {
 	struct sink_stats stats;
 	/* The lines in memory that were put since the last flush. */
 	size_t batch_bytes;
-	size_t batch_files; /* 0: this kind gains nothing from larger batches */
+	/* Their files, and the directories that the flush may have to create.
+	 * 0: this kind gains nothing from larger batches. */
+	size_t batch_files;
 };
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/span.h"
 #include "conf/conf.h"
 #include "conf/instance_name.h"
+#include "file/file_path.h"
 #include "filter/kinds.h"
 
 /* The possible tags, with a star for the part that is not known beforehand. */
@@ -151,28 +152,39 @@ void match_check(const struct conf *conf)
 
 /* --- directories */
 
-/* The part before the last '/' confines nothing if it is only "/". */
-static size_t root_of(struct span known)
+/* The part before the last '/', cleaned as the paths of the files are.  NULL if
+ * it confines nothing: "/", "./" or no directory at all.  The caller frees. */
+static char *root_of(struct span known)
 {
 	size_t len = known.len;
 	while (len > 0 && known.ptr[len - 1] != '/')
 		len--;
-	return len > 1 ? len : 0;
+	char *root = mem_copy(known.ptr, len); /* with a NUL, for the '/' */
+	len = file_path_clean(span_make(root, len), root);
+	if (len == 0 || root[len - 1] == '/') {
+		free(root);
+		return NULL;
+	}
+	root[len] = '/';
+	root[len + 1] = '\0';
+	return root;
 }
 
 /* A tag without a "$" is chosen by the operator alone, so it needs no root. */
 static void on_root(void *data, struct span tag, bool is_prefix)
 {
-	struct tags *roots = data;
-	size_t len = root_of(tag);
-	if (is_prefix && len > 0)
-		add_tag(roots, span_make(tag.ptr, len), false);
+	char *root = is_prefix ? root_of(tag) : NULL;
+	if (root != NULL)
+		add_tag(data, span_of(root), false);
+	free(root);
 }
 
 static void on_rootless(void *data, struct span tag, bool is_prefix)
 {
-	if (is_prefix && root_of(tag) == 0)
+	char *root = is_prefix ? root_of(tag) : NULL;
+	if (is_prefix && root == NULL)
 		add_tag(data, tag, true);
+	free(root);
 }
 
 char **match_tag_roots(const struct conf *conf)

@@ -168,6 +168,31 @@ def test_a_kill_in_a_batch_for_many_files_writes_no_line_twice(
     check_files(room, lines.accepted(), kinds)
 
 
+@pytest.mark.parametrize("other", [".//x", "linked"])
+def test_a_kill_doubles_no_line_of_a_file_that_has_two_paths(
+        room, out, start, held_socket, other):
+    """The process is killed while it writes the third file of a batch, so the
+    next process gets all lines again."""
+    room.out.mkdir()
+    (room.out / "x.log").touch()
+    (room.out / "linked.log").hardlink_to(room.out / "x.log")
+    faults = Faults(room, room.out / "slow")
+    faults.order(hold=True)
+    config = numbered_in_files(room)
+    lines = [{"n": n, "to": to, "pad": "x" * 640} for n, to in enumerate(
+        ["x", "x", "x", other, other, "slow/z"])]
+    with Sender(room.socket) as sender:
+        sender.send(*map(datagram, lines))
+        daemon = start(config, listen=held_socket, env=faults.env)
+        wait_until(lambda: faults.held, "the write to the third file")
+        daemon.kill_tree()
+        faults.end()
+        daemon = start(config, listen=held_socket)
+        daemon.wait_for_messages(len(lines))
+    assert sorted(numbers_in(out.bytes("x.log"))) == [0, 1, 2, 3, 4]
+    assert numbers_in(out.bytes("slow/z.log")) == [5]
+
+
 needs_strace = pytest.mark.skipif(bool(why_not()), reason=why_not())
 BURST = 12
 

@@ -7,6 +7,7 @@
 #include "sink_dir.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -123,6 +124,49 @@ static void a_kill_after_the_write_doubles_no_line(void **state)
 	assert_int_equal(strlen(sink_dir_content(&c.f, "a")),
 			 LINES_BYTES + LINE_BYTES);
 	tear_down_crash(&c);
+}
+
+/* Two paths that are one file, by a link that the operator made. */
+static void put_two_names(struct crash *c)
+{
+	struct err e;
+	assert_true(sink_dir_try_open(&c->f, "    Path @\n", false, &e));
+	sink_dir_put(&c->f, "a", "line 1");
+	sink_dir_put(&c->f, "b", "line 2");
+	sink_dir_put(&c->f, "a", "line 3");
+	sink_dir_put(&c->f, "b", "line 1");
+}
+
+static void run_two_names(void *data)
+{
+	struct crash *c = data;
+	put_two_names(c);
+	limit_file_size(c->cut_bytes);
+	sink_dir_flush_only(&c->f);
+}
+
+static void a_kill_doubles_and_loses_no_line_of_a_linked_file(void **state)
+{
+	(void)state;
+	static const char whole[] = "old\nline 1\nline 3\nline 2\nline 1\n";
+	for (size_t cut = 4; cut < 2 * sizeof whole; cut++) {
+		bool is_hard = cut % 2 == 0;
+		struct crash c;
+		set_up_crash(&c);
+		sink_dir_write(&c.f, "a", "old\n");
+		char a[PATH_MAX];
+		snprintf(a, sizeof a, "%s", sink_dir_path(&c.f, "a"));
+		const char *b = sink_dir_path(&c.f, "b");
+		assert_int_equal(is_hard ? link(a, b) : symlink("a", b), 0);
+		c.cut_bytes = 4 + (cut - 4) / 2;
+		run_and_kill(run_two_names, &c);
+		crash_notes_restart(c.left);
+		put_two_names(&c);
+		sink_dir_flush_all(&c.f);
+		crash_notes_commit(c.left);
+		assert_string_equal(sink_dir_content(&c.f, "a"), whole);
+		tear_down_crash(&c);
+	}
 }
 
 static void a_kill_at_any_byte_of_the_write_doubles_no_line(void **state)
@@ -858,6 +902,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_kill_between_note_and_write_doubles_no_line),
 		cmocka_unit_test(a_kill_after_the_write_doubles_no_line),
+		cmocka_unit_test(
+			a_kill_doubles_and_loses_no_line_of_a_linked_file),
 		cmocka_unit_test(
 			a_kill_at_any_byte_of_the_write_doubles_no_line),
 		cmocka_unit_test(a_second_kill_during_recovery_doubles_no_line),

@@ -30,6 +30,8 @@ static const struct target_case {
 	{"    File @/s/../all.log\n", "../tag", "all.log"},
 	{"    Path @\n", "..a/b..", "..a/b.."},
 	{"    Path @\n", "./a", "a"},
+	{"    Path @\n", ".sluiced.log", ".sluiced.log"},
+	{"    Path @\n", "a.sluiced/.b", "a.sluiced/.b"},
 	{"    Path @\n    Tag_Path sanitized\n", "/x/kube.*", "x/kube._"},
 	{"    Path @\n    Tag_Path sanitized\n", "../a b\\c//d", "_/a_b/c/d"},
 	{"    Path @\n    Tag_Path sanitized\n", "./\xc3\xa9-Z_9.log/",
@@ -81,6 +83,100 @@ static void a_doubled_slash_is_one_slash(void **state)
 	}
 }
 
+static void all_spellings_of_a_path_are_one_file(void **state)
+{
+	(void)state;
+	static const char *const keys[] = {"", "    Path @\n"};
+	static const char *const names[] = {"/d/a",	"//d/a",  "/./d/a",
+					    "/d//a",	"/d/./a", "/d/././//a",
+					    "/.//d/./a"};
+	for (size_t k = 0; k < 2; k++) {
+		struct sink_dir f;
+		sink_dir_open(&f, keys[k]);
+		for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+			struct buf tag = {0};
+			buf_put_text(&tag, k == 0 ? f.dir : "");
+			buf_put_text(&tag, names[i]);
+			sink_dir_put(&f, buf_text(&tag), "1");
+			buf_fini(&tag);
+		}
+		sink_dir_flush_all(&f);
+		assert_int_equal(f.sink->stats.writes_total, 1);
+		assert_int_equal(f.sink->stats.files_open, 1);
+		assert_string_equal(sink_dir_content(&f, "d/a"),
+				    "1\n1\n1\n1\n1\n1\n1\n");
+		sink_dir_fini(&f);
+	}
+}
+
+/* Not even in the configuration: the directory with that name holds locks. */
+static void a_file_among_the_locks_is_an_error(void **state)
+{
+	(void)state;
+	static const char *const keys[] = {
+		"    Path @\n    File .sluiced\n",
+		"    Path @\n    File .sluiced/lock\n",
+		"    Path @\n    File x/./.sluiced/a\n",
+		"    File @/.sluiced/lock\n",
+		"    Path @/.sluiced\n",
+		"    Path @/.sluiced//x/\n    File lock\n",
+		"    Path @\n    File .\n",
+		"    Path @\n    File a/.\n",
+		"    File @/a/..\n",
+	};
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		struct sink_dir f;
+		struct err e;
+		sink_dir_init(&f);
+		assert_false(sink_dir_try_open(&f, keys[i], false, &e));
+		assert_non_null(strstr(e.text, "is not a valid path"));
+		sink_dir_fini(&f);
+	}
+}
+
+/* A sender that chooses the path must not make the sink create any number of
+ * directories. */
+static void a_path_has_at_most_32_components(void **state)
+{
+	(void)state;
+	struct sink_dir f;
+	struct buf tag = {0};
+	enum drop_reason reason = DROP_unrouted;
+	sink_dir_open(&f, "    Path @\n");
+	for (int i = 0; i < 31; i++)
+		buf_put_text(&tag, "d/.//");
+	buf_put_text(&tag, "a");
+	assert_true(sink_dir_put_span(&f, buf_span(&tag), SPAN("m"), true,
+				      &reason));
+	buf_put_text(&tag, "/a");
+	assert_false(sink_dir_put_span(&f, buf_span(&tag), SPAN("m"), true,
+				       &reason));
+	assert_int_equal(reason, DROP_path_refused);
+	sink_dir_flush_all(&f);
+	buf_fini(&tag);
+	sink_dir_fini(&f);
+}
+
+/* The pipeline ends a batch that has many files, and then looks at its orders.
+ * Creating the directories of a new path takes longer than its file. */
+static void the_directories_of_a_new_path_count_as_files(void **state)
+{
+	(void)state;
+	struct sink_dir f;
+	sink_dir_open(&f, "    Path @\n");
+	sink_dir_put(&f, "a/b/c", "1");
+	assert_int_equal(f.sink->batch_files, 3);
+	sink_dir_put(&f, "a/b/c", "2");
+	sink_dir_put(&f, "a/b/d", "3");
+	assert_int_equal(f.sink->batch_files, 6);
+	sink_dir_flush_all(&f);
+	assert_int_equal(f.sink->batch_files, 0);
+	sink_dir_put(&f, "a/b/c", "4");
+	assert_int_equal(f.sink->batch_files, 1);
+	sink_dir_flush_all(&f);
+	sink_dir_fini(&f);
+}
+
 static void a_relative_tag_is_below_the_working_directory(void **state)
 {
 	(void)state;
@@ -113,6 +209,14 @@ static void a_path_that_leaves_its_root_is_refused(void **state)
 		SPAN("/a/../x"),
 		SPAN("a/.."),
 		SPAN("a/"),
+		SPAN("."),
+		SPAN("/./"),
+		SPAN("a/."),
+		SPAN("a/.//."),
+		SPAN(".sluiced"),
+		SPAN("/.sluiced/lock"),
+		SPAN("a/./.sluiced/b"),
+		SPAN("a/.sluiced"),
 		SPAN("a\0b"),
 		SPAN("a\0"),
 		span_make(too_long, sizeof too_long),
@@ -512,6 +616,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_line_goes_where_path_file_and_tag_say),
 		cmocka_unit_test(a_doubled_slash_is_one_slash),
+		cmocka_unit_test(all_spellings_of_a_path_are_one_file),
+		cmocka_unit_test(a_file_among_the_locks_is_an_error),
+		cmocka_unit_test(a_path_has_at_most_32_components),
+		cmocka_unit_test(the_directories_of_a_new_path_count_as_files),
 		cmocka_unit_test(a_relative_tag_is_below_the_working_directory),
 		cmocka_unit_test(a_path_that_leaves_its_root_is_refused),
 		cmocka_unit_test(
