@@ -35,7 +35,8 @@ bool log_output_open(const char *path, struct err *) MUST_USE;
 /* Write one line with its line feed.  False: it was dropped and counted. */
 bool log_output_write(const char *line, size_t len);
 
-/* Write to standard error, regardless of the log file.  Never waits. */
+/* Write to standard error, regardless of the log file.  Never waits
+ * for its reader. */
 void log_output_write_stderr(const char *line, size_t len);
 
 /* Wait until the thread has written all lines handed to it, but at most a

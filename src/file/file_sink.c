@@ -445,6 +445,7 @@ static struct sink *open_sink(struct conf_section *s,
 								: FILES_MAX);
 	if (!set_paths(fs, &keys, env, s, e))
 		goto fail;
+	fs->sink.has_file_per_tag = fs->fixed == NULL;
 	fs->restore = (struct file_restore){.files = fs->files,
 					    .spills = &fs->spills,
 					    .root = buf_span(&fs->root)};

@@ -231,8 +231,8 @@ static void rename_damaged(struct spill *s)
 	bool is_moved = spill_rename(s->path, name.ptr) == 0;
 	log_line(LOG_ERROR, "spill",
 		 "path=\"%s\" err=\"damaged, or of another version\" "
-		 "kept_in=\"%s\" action=\"not using it; to append the good "
-		 "lines at its start, run sluiced replay on kept_in\"",
+		 "kept_in=\"%s\" action=\"not using it; if its first line is "
+		 "good, sluiced replay of kept_in appends its good lines\"",
 		 s->path, is_moved ? name.ptr : s->path);
 	buf_fini(&name);
 	s->dir->is_damaged = true;

@@ -199,14 +199,25 @@ static void put_uncounted(struct router *router, struct sink *sink,
 		message_lose(r->message, router->refusal);
 }
 
-/* Either hold this line back or the one held so far; put the other one.  Each
- * sink gets its lines in order, because a second line for a sink replaces the
- * first. */
+/* Whether the line that is held back stays so when this one comes.  Not if both
+ * go to the same file, where lines must stay in order. */
+static bool stays_held(const struct router *router, const struct sink *sink,
+		       const struct record *r)
+{
+	const struct sink *held = router->held_sink;
+	if (held != sink)
+		return held->ops->has_spills || !sink->ops->has_spills;
+	return sink->has_file_per_tag &&
+	       !span_equals(router->held_record->tag, r->tag);
+}
+
+/* Either hold this line back or the one held so far; put the other one.  The
+ * first line is held if possible: with rewrite_tag, it is the one with the new
+ * tag, which matters most. */
 static void hold(struct router *router, struct sink *sink, struct record *r)
 {
 	struct sink *held = router->held_sink;
-	if (held != NULL && held != sink &&
-	    (held->ops->has_spills || !sink->ops->has_spills)) {
+	if (held != NULL && stays_held(router, sink, r)) {
 		put_uncounted(router, sink, r);
 		return;
 	}

@@ -136,6 +136,8 @@ struct sink {
 	/* Their files, and the directories that the flush may have to create.
 	 * 0: this kind gains nothing from larger batches. */
 	size_t batch_files;
+	/* Lines with different tags go to different files. */
+	bool has_file_per_tag;
 };
 
 #endif

@@ -219,7 +219,7 @@ def test_if_the_kernel_does_not_tell_who_is_connected_there_is_a_warning(
         strace.end()
     assert ("err=\"the kernel does not report which senders are connected "
             "to the socket\" "
-            "action=\"waiting for 1 s without a datagram") in daemon.log()
+            "action=\"ending after 1 s without a datagram") in daemon.log()
     assert numbers(out) == [1]
 
 
