@@ -173,6 +173,18 @@ size_t file_path_root(char *const *roots, struct span path)
 	return longest;
 }
 
+bool file_path_is_confined(struct span root, const char *file)
+{
+	static const char *const systems[] = {"/dev/", "/dev/fd/",
+					      "/proc/self/fd/"};
+	if (root.len <= 1 || file == NULL)
+		return root.len > 1;
+	for (size_t i = 0; i < sizeof systems / sizeof *systems; i++)
+		if (span_equals(root, span_of(systems[i])))
+			return false;
+	return strncmp(file, "../", 3) != 0 && strstr(file, "/../") == NULL;
+}
+
 static int open_below(const char *path, size_t root_bytes, int flags)
 {
 	char root[PATH_MAX];

@@ -54,6 +54,12 @@ void file_path_sanitize(struct span tag, struct buf *out);
  * is none.  The roots end with '/'; NULL follows the last one. */
 size_t file_path_root(char *const *roots, struct span path);
 
+/* Does an output without Follow_Symlinks confine its files to its Path?  `root`
+ * is Path with one '/' at its end, or empty; `file` is File or NULL.  Nothing
+ * is outside the root directory.  With File, the operator can lead out of Path:
+ * by "..", or by a link of the system, such as /dev/stdout. */
+bool file_path_is_confined(struct span root, const char *file);
+
 /* Open, with O_CLOEXEC.  The first root_bytes of the path, which end with '/',
  * confine the rest of it; with 0, nothing is confined.  A kernel older than 5.6
  * cannot confine: it opens the path as if root_bytes were 0.  Returns the

@@ -350,8 +350,8 @@ static bool set_paths(struct file_sink *fs, const struct file_keys *keys,
 		fs->env.lock_root = buf_span(&fs->root);
 	}
 	fs->is_sanitized = keys->is_sanitized;
-	/* Nothing is outside the root directory. */
-	if (keys->file == NULL && !keys->follow_symlinks && fs->root.len > 1)
+	if (!keys->follow_symlinks &&
+	    file_path_is_confined(buf_span(&fs->root), keys->file))
 		fs->env.root = buf_span(&fs->root);
 	if (keys->path == NULL && keys->file == NULL && !keys->follow_symlinks)
 		confine_tags(fs, env, s);
@@ -384,7 +384,7 @@ static bool prepare(struct file_sink *fs, struct conf_section *s, bool dry_run,
 	if (*path != '\0') {
 		int error = 0;
 		if (!dry_run && fs->env.mkdir)
-			error = file_path_make_parents(path, 0);
+			error = file_path_make_parents(path, fs->env.root.len);
 		if (error == 0)
 			error = file_path_try(path, dry_run && fs->env.mkdir);
 		if (error != 0 && dry_run)

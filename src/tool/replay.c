@@ -251,19 +251,20 @@ static size_t find_root(void *data, struct span path)
 		struct err e = {0};
 		if (!conf_is(s, "OUTPUT") ||
 		    !conf_get_text(s, "Path", &root, &e) ||
-		    !conf_get_text(s, "File", &file, &e) || file != NULL ||
+		    !conf_get_text(s, "File", &file, &e) ||
 		    !conf_get_bool(s, "Follow_Symlinks", &follows_symlinks,
 				   &e) ||
 		    follows_symlinks)
 			continue;
-		has_tag_paths = has_tag_paths || root == NULL;
+		has_tag_paths = has_tag_paths || (root == NULL && file == NULL);
 		if (root == NULL)
 			continue;
 		size_t len = strlen(root);
 		while (len > 0 && root[len - 1] == '/')
 			len--;
 		if (len > 0 && path.len > len + 1 && path.ptr[len] == '/' &&
-		    memcmp(path.ptr, root, len) == 0)
+		    memcmp(path.ptr, root, len) == 0 &&
+		    file_path_is_confined(span_make(path.ptr, len + 1), file))
 			return len + 1;
 	}
 	return has_tag_paths ? find_tag_root(conf, path) : 0;

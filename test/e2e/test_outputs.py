@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several outputs: each continues when another one is blocked."""
-from harness.config import section, service, syslog_input, template
+from harness.config import (
+    file_output, section, service, syslog_input, template)
 from harness.sender import Sender, datagram
 from harness.wait import wait_until
 
@@ -19,7 +20,8 @@ def send(room, which):
 
 def config(room):
     return (service() + syslog_input(room)
-            + template("{message}", room, file="full.log")
+            + file_output(room, "Format template", "Template {message}",
+                          "Follow_Symlinks On", file="full.log")
             + template("{message}", room, file="good.log"))
 
 

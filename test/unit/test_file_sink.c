@@ -304,6 +304,81 @@ static void a_symlink_that_leads_out_of_the_root_is_not_followed(void **state)
 	}
 }
 
+static void a_symlink_in_place_of_the_fixed_file_is_not_followed(void **state)
+{
+	(void)state;
+	static const char *const keys[] = {
+		"    Path @/root\n    File dir/a\n",
+		"    Path @/root\n    File dir/new/a\n",
+		"    Path @/root\n    File file\n",
+	};
+	for (size_t i = 0; i < 6; i++) {
+		bool follow = i >= 3;
+		char text[128];
+		struct sink_dir f;
+		struct err e;
+		snprintf(text, sizeof text, "%s%s", keys[i % 3],
+			 follow ? "    Follow_Symlinks on\n" : "");
+		sink_dir_init(&f);
+		assert_int_equal(mkdir(sink_dir_path(&f, "root"), 0755), 0);
+		assert_int_equal(mkdir(sink_dir_path(&f, "outside"), 0755), 0);
+		assert_int_equal(
+			symlink("../outside", sink_dir_path(&f, "root/dir")),
+			0);
+		assert_int_equal(
+			symlink("../outside/a", sink_dir_path(&f, "root/file")),
+			0);
+		assert_true(sink_dir_try_open(&f, text, false, &e));
+		sink_dir_put(&f, "any/tag", "1");
+		assert_int_equal(sink_dir_flush(&f), SINK_FLUSHED);
+		assert_int_equal(f.sink->stats.lines_written_total, follow);
+		assert_int_equal(f.sink->stats.lines_queued, !follow);
+		assert_int_equal(sink_dir_exists(&f, "outside/a"),
+				 follow && i != 4);
+		assert_int_equal(sink_dir_exists(&f, "outside/new"), i == 4);
+		sink_dir_drop_buffered(&f);
+		sink_dir_fini(&f);
+	}
+}
+
+/* The operator chose both. */
+static void a_fixed_file_may_leave_its_root_by_its_name(void **state)
+{
+	(void)state;
+	struct sink_dir f;
+	sink_dir_open(&f, "    Path @/root\n    File ../all.log\n");
+	sink_dir_put(&f, "any/tag", "1");
+	sink_dir_flush_all(&f);
+	assert_string_equal(sink_dir_content(&f, "all.log"), "1\n");
+	sink_dir_fini(&f);
+}
+
+/* These are links to /proc, which nobody but root can replace. */
+static void a_link_of_the_system_in_dev_is_followed(void **state)
+{
+	(void)state;
+	static const char *const keys[] = {
+		"    Path /dev\n    File stdout\n",
+		"    Path /dev/fd/\n    File 1\n",
+		"    Path /proc/self/fd\n    File 1\n",
+	};
+	for (size_t i = 0; i < 3; i++) {
+		struct sink_dir f;
+		sink_dir_open(&f, keys[i]);
+		int out = dup(STDOUT_FILENO);
+		assert_true(out >= 0);
+		assert_non_null(freopen(sink_dir_path(&f, "out"), "a", stdout));
+		sink_dir_put(&f, "any/tag", "1");
+		int answer = sink_dir_flush(&f);
+		assert_true(dup2(out, STDOUT_FILENO) >= 0);
+		close(out);
+		assert_int_equal(answer, SINK_FLUSHED);
+		assert_int_equal(f.sink->stats.lines_written_total, 1);
+		assert_string_equal(sink_dir_content(&f, "out"), "1\n");
+		sink_dir_fini(&f);
+	}
+}
+
 static void the_root_itself_may_be_a_symlink(void **state)
 {
 	(void)state;
@@ -628,6 +703,10 @@ int main(void)
 			a_symlink_that_stays_below_the_root_is_followed),
 		cmocka_unit_test(
 			a_symlink_that_leads_out_of_the_root_is_not_followed),
+		cmocka_unit_test(
+			a_symlink_in_place_of_the_fixed_file_is_not_followed),
+		cmocka_unit_test(a_fixed_file_may_leave_its_root_by_its_name),
+		cmocka_unit_test(a_link_of_the_system_in_dev_is_followed),
 		cmocka_unit_test(the_root_itself_may_be_a_symlink),
 		cmocka_unit_test(an_empty_file_begins_with_the_column_names),
 		cmocka_unit_test(
