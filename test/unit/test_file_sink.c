@@ -369,7 +369,7 @@ static void a_link_of_the_system_in_dev_is_followed(void **state)
 		assert_true(out >= 0);
 		assert_non_null(freopen(sink_dir_path(&f, "out"), "a", stdout));
 		sink_dir_put(&f, "any/tag", "1");
-		int answer = sink_dir_flush(&f);
+		enum sink_flush answer = sink_dir_flush(&f);
 		assert_true(dup2(out, STDOUT_FILENO) >= 0);
 		close(out);
 		assert_int_equal(answer, SINK_FLUSHED);
