@@ -7,8 +7,8 @@
  *     at most half of the rest: connections of inputs
  *     a thirty-second of all: files that the script of a Lua filter opens
  *
- * No share can use the descriptors of another.  Further Lua filters have as
- * many files again, out of what is left. */
+ * No share can use the descriptors of another.  Only one Lua filter is planned
+ * for: the files of further ones use descriptors that no share needs. */
 #ifndef BASE_DESCRIPTORS_H
 #define BASE_DESCRIPTORS_H
 

@@ -53,8 +53,8 @@ static struct inet_opts inet_of(const struct socket_opts *opts)
 }
 
 /* A sender may attach descriptors to a message.  The kernel closes them inside
- * recvmmsg, and closing a TCP socket with SO_LINGER can wait for hours.  So
- * Linux is told to refuse such messages.  Before 6.16 it cannot. */
+ * recvmmsg, and closing a TCP socket with SO_LINGER can take hours.  So ask the
+ * kernel to refuse such messages.  Linux before 6.16 has no such option. */
 static void refuse_descriptors(const struct socket *s)
 {
 	if (socket_kind_is_unix(s->kind))

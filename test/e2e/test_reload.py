@@ -383,17 +383,26 @@ def test_waiting_messages_are_decoded_as_their_own_inputs(
         b"%s %d" % (tag, n) for tag in (b"json", b"ltsv") for n in range(20))
 
 
-def test_a_journal_in_memory_makes_a_reload_wait_for_the_disk(
-        room, out, start):
-    """The journal ends with its worker, so the worker continues to receive
-    until the disk accepts writes."""
+def with_journal(room, name, **more):
+    line = ("storage.type memory" if name == "memory"
+            else f"storage.path {room.path / name}")
+    return numbered(room, line, template="{n}", **more)
+
+
+@pytest.mark.parametrize("before, after", [("memory", "memory"),
+                                           ("one", "two"), ("one", "memory")])
+def test_a_reload_that_leaves_a_journal_waits_for_the_disk(
+        room, out, start, before, after):
+    """The next worker cannot read a journal in memory or in another file, so
+    the old worker continues to receive until the disk accepts writes."""
     fill_disk(room)
-    daemon = start(numbered(room, "storage.type memory", template="{n}"))
+    daemon = start(with_journal(room, before))
     worker = daemon.worker()
     with Sender(room.socket) as sender:
         sender.send(*(datagram({"n": n}) for n in range(100)))
         wait_until(lambda: daemon.metrics().sum("sluiced_pipeline_blocked"),
                    "the disk to be full")
+        room.write("sluiced.conf", with_journal(room, after))
         daemon.signal(signal.SIGHUP)
         wait_until(lambda: "reload=waiting" in daemon.log(),
                    "sluiced to report that it waits")
@@ -408,62 +417,33 @@ def test_a_journal_in_memory_makes_a_reload_wait_for_the_disk(
     assert out.lines() == [b"%d" % n for n in range(200)]
 
 
-def with_journal(room, name, **more):
-    return numbered(room, f"storage.path {room.path / name}",
-                    template="{n}", **more)
-
-
-@pytest.mark.parametrize("kind", ["another path", "memory"])
+@pytest.mark.parametrize("after", ["two", "memory"])
 def test_a_reload_with_another_journal_writes_all_of_the_old_one(
-        room, out, start, kind):
+        room, out, start, after):
     """The messages wait for Flush."""
-    daemon = start(with_journal(room, "one.journal", flush="1000"))
+    daemon = start(with_journal(room, "one", flush="1000"))
     with Sender(room.socket) as sender:
         sender.send(*(datagram({"n": n}) for n in range(100)))
     wait_until(lambda: daemon.metrics().received == 100, "the messages")
-    room.write("sluiced.conf", with_journal(room, "two.journal")
-               if kind == "another path"
-               else numbered(room, "storage.type memory", template="{n}"))
+    room.write("sluiced.conf", with_journal(room, after))
     daemon.signal(signal.SIGHUP)
     wait_for_reload(daemon, "done", 1)
     assert out.lines() == [b"%d" % n for n in range(100)]
-
-
-def test_a_reload_with_another_journal_waits_for_the_disk(room, out, start):
-    fill_disk(room)
-    daemon = start(with_journal(room, "one.journal"))
-    worker = daemon.worker()
-    with Sender(room.socket) as sender:
-        sender.send(*(datagram({"n": n}) for n in range(100)))
-        wait_until(lambda: daemon.metrics().sum("sluiced_pipeline_blocked"),
-                   "the disk to be full")
-        room.write("sluiced.conf", with_journal(room, "two.journal"))
-        daemon.signal(signal.SIGHUP)
-        wait_until(lambda: "reload=waiting" in daemon.log(),
-                   "sluiced to report that it waits")
-        sender.send(*(datagram({"n": n}) for n in range(100, 200)))
-        wait_until(lambda: daemon.metrics().received == 200,
-                   "all lines to be received")
-    assert worker in daemon.workers()
-    empty_disk(room)
-    daemon.signal(signal.SIGUSR1)
-    wait_for_reload(daemon, "done", 1)
-    assert out.lines() == [b"%d" % n for n in range(200)]
 
 
 def test_messages_in_a_journal_that_a_crash_left_behind_are_reported(
         room, out, start):
     """The configuration was changed, but not reloaded.  `sluiced replay` sends
     the messages again."""
-    daemon = start(with_journal(room, "one.journal", flush="1000"))
+    daemon = start(with_journal(room, "one", flush="1000"))
     with Sender(room.socket) as sender:
         sender.send(*(datagram({"n": n}) for n in range(100)))
     wait_until(lambda: daemon.metrics().received == 100, "the messages")
-    room.write("sluiced.conf", with_journal(room, "two.journal"))
+    room.write("sluiced.conf", with_journal(room, "two"))
     before = daemon.ready_count()
     daemon.kill_worker()
     daemon.wait_for_worker(before)
-    one = room.path / "one.journal"
+    one = room.path / "one"
     assert (f'path={one} err="100 messages wait in the journal of the '
             "previous configuration") in daemon.log()
     assert run("replay", one, "-c", room.path / "sluiced.conf").code == 0
