@@ -27,7 +27,7 @@
 
 struct buf;
 
-/* Of a name that is not trusted. */
+/* The limit of a name that is not trusted. */
 enum { FILE_PATH_COMPONENTS_MAX = 32 };
 
 /* Write the root and the cleaned name to `out`.  Returns NULL if the name is

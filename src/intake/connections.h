@@ -32,7 +32,8 @@ struct connections_opts { /* all borrowed */
 	const struct handover *handover; /* or NULL */
 	size_t count_max;		 /* of connections */
 	size_t ending_max;		 /* ending ones, in addition */
-	/* A connection had its turn; other inputs may have theirs. */
+	/* Called after each read from a connection, so that other inputs can
+	 * be served before the next connection. */
 	void (*on_turn)(void *, bool has_messages);
 	/* The journal is full and all connections are paused.  Call
 	 * connections_resume when it has room. */
