@@ -3,10 +3,10 @@
 # all targets.
 
 CC         ?= cc
-OPT        ?= -O2 -g
 PREFIX     ?= /usr/local
 PYTHON     ?= /usr/bin/python3
 SAN        ?=
+OPT        ?= $(if $(SAN),-O1 -g1,-O2 -g)
 WERROR     ?= $(if $(CI),-Werror)
 PYTEST     ?= -q
 SECONDS    ?= 60
@@ -116,13 +116,16 @@ bench-baseline: deps-bench ## record the instructions per line in test/bench/BAS
 lint: need $(OBJ) $(BUILD)/src/main.o ## check layers, includes, sizes, contracts, banned functions
 	@PYTHON=$(PYTHON) test/lint/lint.sh "$(CC)" "-std=c11 -D_GNU_SOURCE -iquote src $(WARN) $(PKG_CFLAGS)" $(if $(SAN),,$(BUILD))
 
-# clang, unlike gcc, gives all its warnings without optimizing.
+# clang, unlike gcc, gives all its warnings without generating code.
 warnings: ## compile with gcc and clang, with every warning as an error
 	@$(MAKE) programs $(GCC_BUILD)
-	@$(MAKE) programs CC=clang BUILD=$(BUILD)/clang WERROR=-Werror OPT=-O0
+	@echo "  clang -fsyntax-only"; printf '%s\n' src/main.c $(SRC) \
+	    $(wildcard test/unit/*.c test/unit/lib/*.c test/fuzz/*.c) | \
+	    xargs -P "$$(nproc)" -n 16 clang -fsyntax-only -Werror \
+	    $(filter-out -MMD -MP,$(ALL_CFLAGS)) -iquote test/unit/lib -DSLUICED_VERSION='""'
 
 fuzz: ## run each fuzz target for SECONDS (60) with clang's libFuzzer
-	@$(MAKE) fuzzers CC=clang BUILD=$(BUILD)/libfuzzer SAN=fuzzer-no-link,address,undefined
+	@$(MAKE) fuzzers CC=clang BUILD=$(BUILD)/libfuzzer SAN=fuzzer-no-link,address,undefined OPT="-O2 -g"
 	@test/fuzz/fuzz.sh $(SECONDS) $(BUILD)/libfuzzer $(FUZZ)
 
 format: ## run clang-format on src and test

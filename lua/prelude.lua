@@ -89,7 +89,9 @@ math.random = function(m, n)
 end
 
 math.randomseed = function(x)
-	randomseed(floor(x))
+	local n = floor(x)
+	local bits = string.unpack("j", string.pack("n", n))
+	randomseed(math.type(n) == "integer" and n or bits)
 end
 
 os.difftime = function(later, earlier)

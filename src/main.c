@@ -76,6 +76,8 @@ static int act(const struct options *o)
 
 int main(int argc, char **argv)
 {
+	/* Exceeding a file size limit is then an error of write(). */
+	signal(SIGXFSZ, SIG_IGN);
 	struct options options;
 	struct err e;
 	int code = options_read(&options, argc, argv, &e) ? act(&options)

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "base/check.h"
 #include "base/mem.h"
 
 enum { KEEP_BYTES_MAX = 1024 * 1024 };
@@ -53,17 +54,25 @@ void arena_free(struct arena *a)
 	free(a);
 }
 
+/* Not inlined: otherwise arena_take would save registers for this on each
+ * call. */
+static NO_INLINE void *take_from_new_block(struct arena *a, size_t need_bytes)
+{
+	size_t size_bytes = a->block->size_bytes * 2;
+	if (size_bytes < need_bytes)
+		size_bytes = need_bytes;
+	a->block = block_new(size_bytes, a->block);
+	a->block->used_bytes = need_bytes;
+	return a->block->bytes;
+}
+
 void *arena_take(struct arena *a, size_t size_bytes)
 {
 	size_t align = alignof(max_align_t);
 	size_t need_bytes = (size_bytes + align - 1) / align * align;
 	struct block *b = a->block;
-	if (b->size_bytes - b->used_bytes < need_bytes) {
-		size_t size = b->size_bytes * 2;
-		if (size < need_bytes)
-			size = need_bytes;
-		a->block = b = block_new(size, b);
-	}
+	if (b->size_bytes - b->used_bytes < need_bytes)
+		return take_from_new_block(a, need_bytes);
 	void *p = b->bytes + b->used_bytes;
 	b->used_bytes += need_bytes;
 	return p;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/check.h"
 #include "base/mem.h"
 
 void buf_fini(struct buf *b)
@@ -41,6 +42,15 @@ void buf_printf(struct buf *b, const char *format, ...)
 	char *place = buf_reserve(b, (size_t)len + 1);
 	vsnprintf(place, (size_t)len + 1, format, again);
 	va_end(again);
+	b->len += (size_t)len;
+}
+
+void buf_put_float(struct buf *b, double real)
+{
+	enum { BYTES_MAX = 320 }; /* a sign, 309 digits, a point, 6 digits */
+	char *place = buf_reserve(b, BYTES_MAX);
+	int len = snprintf(place, BYTES_MAX, "%f", real);
+	CHECK(len > 0 && len < BYTES_MAX);
 	b->len += (size_t)len;
 }
 

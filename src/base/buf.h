@@ -38,6 +38,9 @@ void buf_cut_front(struct buf *, size_t bytes);
 /* Append formatted text. */
 void buf_printf(struct buf *, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* Append a number as printf's %f does: up to 317 bytes. */
+void buf_put_float(struct buf *, double real);
+
 /* NUL-terminate (the NUL is not counted) and return the text. */
 const char *buf_text(struct buf *);
 

@@ -8,6 +8,7 @@
 #define BASE_CHECK_H
 
 #define MUST_USE __attribute__((warn_unused_result))
+#define NO_INLINE __attribute__((noinline))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /* Exit codes, see sysexits.h; systemd can refuse to restart on 64 and 78. */

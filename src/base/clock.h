@@ -18,4 +18,7 @@ int64_t clock_mono_ns(void);
 /* The CPU time that all threads of the process have used, in nanoseconds. */
 int64_t clock_cpu_ns(void);
 
+/* The CPU time that the calling thread has used, in nanoseconds. */
+int64_t clock_thread_cpu_ns(void);
+
 #endif

@@ -2,13 +2,15 @@
 /* descriptors - how the file descriptors of the process are shared out.
  *
  *     sluiced's own: sockets, journal, pipes, log, files open briefly
+ *     a thirty-second of all: files that the script of a Lua filter opens
  *     a quarter of the rest: output files
  *     an eighth of the rest: HTTP clients
  *     at most half of the rest: connections of inputs
- *     a thirty-second of all: files that the script of a Lua filter opens
  *
- * No share can use the descriptors of another.  Only one Lua filter is planned
- * for: the files of further ones use descriptors that no share needs. */
+ * The rest is the limit without the first two rows.  No share can use the
+ * descriptors of another.  This reserves descriptors for one Lua filter.  Files
+ * that the scripts of other Lua filters open use the descriptors that belong to
+ * no share, which are usually at least an eighth of the rest. */
 #ifndef BASE_DESCRIPTORS_H
 #define BASE_DESCRIPTORS_H
 

@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/log_output.h"
 #include "base/rfc3339.h"
+#include "base/utf8.h"
 
 enum {
 	LINE_BYTES_MAX = 2048,
@@ -119,21 +121,34 @@ void log_rated(struct log_rate *rate, enum log_level level, const char *mod,
 	rate->held = 0;
 }
 
+/* Append the character at the start of the text to `room`, and return its
+ * length. */
+static size_t put_quoted(char *room, size_t *at, struct span s)
+{
+	unsigned char c = (unsigned char)s.ptr[0];
+	uint32_t character;
+	size_t len = utf8_read((const unsigned char *)s.ptr, s.len, &character);
+	char *to = room + *at;
+	if (len == 0 || c < 0x20 || c == 0x7f) {
+		to = hex_write(to, "\\x", c, 2);
+	} else if (utf8_is_control(character)) {
+		to = hex_write(to, "\\u", character, 4);
+	} else {
+		if (c == '"' || c == '\\')
+			*to++ = '\\';
+		memcpy(to, s.ptr, len);
+		to += len;
+	}
+	*at = (size_t)(to - room);
+	return len > 0 ? len : 1;
+}
+
 const char *log_quoted(struct span s, char room[static LOG_QUOTED_BYTES])
 {
 	size_t at = 0;
 	room[at++] = '"';
-	for (size_t i = 0; i < s.len && at < 200; i++) {
-		unsigned char c = (unsigned char)s.ptr[i];
-		if (c == '"' || c == '\\') {
-			room[at++] = '\\';
-			room[at++] = (char)c;
-		} else if (c < 0x20 || c == 0x7f) {
-			at += (size_t)snprintf(room + at, 5, "\\x%02x", c);
-		} else {
-			room[at++] = (char)c;
-		}
-	}
+	for (size_t i = 0; i < s.len && at < 200;)
+		i += put_quoted(room, &at, span_make(s.ptr + i, s.len - i));
 	room[at++] = '"';
 	room[at] = '\0';
 	return room;

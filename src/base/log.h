@@ -4,13 +4,13 @@
  *     2026-11-21T02:50:00.123Z level=warn mod=file_sink path=/x err="..."
  *
  * Each line is one write() to standard error or to the file given to log_open,
- * so lines of two threads never mix.  Logging never waits: a line that cannot
- * be written at once is dropped and counted, and the next line that can be
- * written is preceded by the number (log_output).  The text is lower case
- * without a full stop.  The content of messages appears only at LOG_DEBUG, with
- * two exceptions: a time that cannot be read, and a path made from fields.
- * log and log_output are the only modules with global state.  Thread-safe once
- * log_open has returned. */
+ * so lines of two threads never mix.  Logging never waits, unless standard
+ * error is a regular file (log_output): a line that cannot be written at once
+ * is dropped and counted, and the next line that can be written is preceded by
+ * the number.  The text is lower case without a full stop.  The content of
+ * messages appears only at LOG_DEBUG, with two exceptions: a time that cannot
+ * be read, and a path made from fields.  log and log_output are the only
+ * modules with global state.  Thread-safe once log_open has returned. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -35,7 +35,8 @@ void log_line(enum log_level, const char *mod, const char *format, ...)
 	PRINTF_LIKE(3, 4);
 
 /* Print "sluiced: TEXT" to standard error, regardless of the log file and the
- * level.  For the reason why a process cannot start.  Never waits. */
+ * level.  For the reason why a process cannot start.  Does not wait for a
+ * reader. */
 void log_failure(const char *text);
 
 /* Limits one place in the code to one line in ten seconds.  The next line has
@@ -51,7 +52,9 @@ void log_rated(struct log_rate *, enum log_level, const char *mod,
 	       const char *format, ...) PRINTF_LIKE(4, 5);
 
 /* Write the bytes in double quotes, escaped and truncated at 200 bytes, into
- * `room`, and return it, for a format's %s. */
+ * `room`, and return it, for a format's %s.  Control characters, also those of
+ * base/utf8.h, and bytes that are not UTF-8 are escaped, because the text may
+ * come from a stranger. */
 enum { LOG_QUOTED_BYTES = 256 };
 const char *log_quoted(struct span, char room[static LOG_QUOTED_BYTES]);
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* log_output - where log lines go, without ever waiting for their reader.
  *
- * A log that nobody reads or a disk that hangs must not stop sluiced:
+ * A log that nobody reads must not stop sluiced, nor must a disk that hangs:
  *  - A pipe, a socket or a terminal gets each line without waiting.  A pipe and
  *    a terminal are reopened, because O_NONBLOCK on the inherited descriptor
  *    would affect every process that shares it.
  *  - A write to a regular file can hang even with O_NONBLOCK.  So a separate
  *    thread writes to it.  Lines reach the thread through a pipe that holds 256
  *    lines.
- *  - Standard error that is a regular file is written directly.
+ *  - If standard error is a regular file, it is written directly.  This is the
+ *    exception: such a write can hang with its disk.
  * A line that does not fit is dropped and counted.
  *
  * Thread-safe, except log_output_open.  A forked process must call

@@ -43,12 +43,32 @@ static inline bool span_equals(struct span a, struct span b)
 	       (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
-/* Negative, 0 or positive, as memcmp; a text comes before its continuations. */
+/* Whether the last bytes of `s` are those of `end`. */
+static inline bool span_ends_with(struct span s, struct span end)
+{
+	return s.len >= end.len &&
+	       span_equals(span_make(s.ptr + s.len - end.len, end.len), end);
+}
+
+/* Negative, 0 or positive, as memcmp.  If one is a prefix of the other, the
+ * shorter one comes first. */
 static inline int span_compare(struct span a, struct span b)
 {
 	size_t shared = a.len < b.len ? a.len : b.len;
 	int order = shared > 0 ? memcmp(a.ptr, b.ptr, shared) : 0;
 	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+/* How many of its bytes are `byte`. */
+static inline size_t span_count(struct span s, char byte)
+{
+	size_t count = 0;
+	const char *end = s.ptr + s.len;
+	for (const char *at = s.ptr;
+	     at < end && (at = memchr(at, byte, (size_t)(end - at))) != NULL;
+	     at++)
+		count++;
+	return count;
 }
 
 #endif

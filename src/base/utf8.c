@@ -6,17 +6,7 @@
 static size_t length(const unsigned char *p, size_t left)
 {
 	unsigned char low = 0x80, high = 0xbf;
-	size_t len;
-	if (p[0] < 0x80)
-		return 1;
-	if (p[0] >= 0xc2 && p[0] <= 0xdf)
-		len = 2;
-	else if (p[0] >= 0xe0 && p[0] <= 0xef)
-		len = 3;
-	else if (p[0] >= 0xf0 && p[0] <= 0xf4)
-		len = 4;
-	else
-		return 0;
+	size_t len = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
 	if (p[0] == 0xe0)
 		low = 0xa0;
 	else if (p[0] == 0xed)
@@ -33,20 +23,13 @@ static size_t length(const unsigned char *p, size_t left)
 	return len;
 }
 
-size_t utf8_read(const unsigned char *p, size_t left, uint32_t *character)
+size_t utf8_read_several(const unsigned char *p, size_t left,
+			 uint32_t *character)
 {
-	static const unsigned char masks[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+	static const unsigned char masks[] = {0, 0, 0x1f, 0x0f, 0x07};
 	size_t len = length(p, left);
 	*character = p[0] & masks[len];
 	for (size_t i = 1; i < len; i++)
 		*character = *character << 6 | (p[i] & 0x3f);
 	return len;
-}
-
-bool utf8_is_control(uint32_t character)
-{
-	return (character >= 0x80 && character <= 0x9f) || character == 0x61c ||
-	       character == 0x200e || character == 0x200f ||
-	       (character >= 0x2028 && character <= 0x202e) ||
-	       (character >= 0x2066 && character <= 0x2069);
 }

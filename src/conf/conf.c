@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/span.h"
@@ -341,11 +342,49 @@ void conf_ignore(struct conf_section *s, const char *key, const char *why)
 	}
 }
 
+void conf_unused(struct conf_section *s, const char *key, const char *user,
+		 const char *why)
+{
+	for (struct conf_key *k = s->keys; k != NULL; k = k->next)
+		if (!k->is_known && conf_tree_is_value(k, key))
+			conf_report_warn(s, k, "ignoring it",
+					 "%s does not use this key: %s", user,
+					 why);
+	note_asked(s, key);
+}
+
+bool conf_refuse_unused(struct conf_section *s, const char *key,
+			const char *user, const char *why, struct err *e)
+{
+	const struct conf_key *k = conf_tree_find(s, key, 0);
+	if (k == NULL || s->conf->allows_unknown) {
+		conf_unused(s, key, user, why);
+		return true;
+	}
+	return conf_report_key(s, k, e, "%s does not use %s: %s", user, k->name,
+			       why);
+}
+
 void conf_ignore_section(const struct conf_section *s, const char *why)
 {
 	log_line(LOG_INFO, "conf",
 		 "at=%s:%zu section=%s msg=\"has no effect: %s\"", s->file,
 		 s->line, s->name, why);
+}
+
+uint64_t conf_section_hash(const struct conf_section *s, const char *except)
+{
+	uint64_t hash = HASH_FNV1A_BEGIN;
+	for (const struct conf_key *k = s->keys; k != NULL; k = k->next) {
+		if (strcasecmp(k->name, except) == 0)
+			continue;
+		/* With the NULs, which separate the texts. */
+		hash = hash_fnv1a(hash,
+				  span_make(k->name, strlen(k->name) + 1));
+		hash = hash_fnv1a(hash,
+				  span_make(k->value, strlen(k->value) + 1));
+	}
+	return hash;
 }
 
 static void ignore_declared(struct conf_section *s)

@@ -78,6 +78,10 @@ struct conf_section *conf_section_named(const struct conf *, const char *name,
 /* Whether the section has this name; case is ignored. */
 bool conf_is(const struct conf_section *, const char *name);
 
+/* A hash of the section's keys and values, except those of that key.  The same
+ * section has the same hash in every process. */
+uint64_t conf_section_hash(const struct conf_section *, const char *except);
+
 /* Set *e to the formatted sentence, preceded by "file:line: [SECTION] ".
  * Always false.  conf_err_key names the line of that key.  If the key is given
  * several times, it names the line of the value that a getter returned last or,
@@ -158,6 +162,19 @@ bool conf_next_set(const struct conf_section *, const struct conf_set **at,
  * a whole section. */
 void conf_ignore(struct conf_section *, const char *key, const char *why);
 void conf_ignore_section(const struct conf_section *, const char *why);
+
+/* Report a key that is known, but that `user`, for example "Mode tcp", does not
+ * use.  `why` says what does.  Call it instead of a getter; it does nothing if
+ * the key is missing.
+ *
+ * Fluent Bit ignores such a key silently.  So conf_unused only logs a warning.
+ * conf_refuse_unused is for a key that Fluent Bit does not have: it is an error
+ * or, if unknown keys are allowed, a warning. */
+void conf_unused(struct conf_section *, const char *key, const char *user,
+		 const char *why);
+bool conf_refuse_unused(struct conf_section *, const char *key,
+			const char *user, const char *why,
+			struct err *) MUST_USE;
 
 /* Report every key that nobody asked for: as an error, or as a warning if
  * unknown keys are allowed.  conf_section_warn always logs warnings. */

@@ -5,10 +5,8 @@
 #include <strings.h>
 
 #include "base/buf.h"
-#include "base/log.h"
 #include "conf/conf.h"
 #include "conf/conf_tree.h"
-#include "conf/nearest.h"
 
 static const char *const inputs[] = {"blob",
 				     "calyptia_fleet",

@@ -14,6 +14,7 @@
 #include "file/file_gone.h"
 #include "file/file_lock.h"
 #include "file/file_path.h"
+#include "file/own_note.h"
 
 #define UNKNOWN_BYTES UINT64_MAX
 
@@ -23,7 +24,7 @@ enum {
 
 /* --- opening */
 
-static size_t root_bytes(const struct append_file *f)
+size_t append_file_root_bytes(const struct append_file *f)
 {
 	struct span root = f->env->root;
 	if (root.len > 0 && strncmp(f->path, root.ptr, root.len) == 0)
@@ -33,7 +34,7 @@ static size_t root_bytes(const struct append_file *f)
 
 static int open_confined(const struct append_file *f, int flags)
 {
-	return file_path_open(f->path, root_bytes(f), flags);
+	return file_path_open(f->path, append_file_root_bytes(f), flags);
 }
 
 /* O_RDWR, which reading the file needs, is used only for regular files: it
@@ -76,7 +77,8 @@ static int open_file(struct append_file *f)
 	int fd;
 	int error = open_path(f, &fd);
 	if (error == ENOENT && f->env->mkdir) {
-		error = file_path_make_parents(f->path, root_bytes(f));
+		error = file_path_make_parents(f->path,
+					       append_file_root_bytes(f));
 		if (error == 0)
 			error = open_path(f, &fd);
 	}
@@ -100,8 +102,8 @@ static struct span lock_dir(const struct append_file *f)
 	struct span path = f->env->lock_root;
 	if (path.len > 0 && strncmp(f->path, path.ptr, path.len) == 0)
 		return path;
-	if (root_bytes(f) > 0)
-		return span_make(f->path, root_bytes(f));
+	if (append_file_root_bytes(f) > 0)
+		return span_make(f->path, append_file_root_bytes(f));
 	return slash != NULL ? span_make(f->path, (size_t)(slash + 1 - f->path))
 			     : SPAN(".");
 }
@@ -154,7 +156,7 @@ void append_file_init(struct append_file *f, const char *path,
 
 void append_file_committed(struct append_file *f)
 {
-	f->noted = (struct append_note){0};
+	f->empty_note = 0;
 }
 
 int append_file_begin(struct append_file *f)
@@ -163,6 +165,20 @@ int append_file_begin(struct append_file *f)
 	if (error == 0)
 		error = lock(f);
 	return error != 0 ? error : measure(f);
+}
+
+int append_file_give(struct append_file *f, int fd)
+{
+	struct stat st;
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		int error = errno;
+		if (fd >= 0)
+			close(fd);
+		return error;
+	}
+	f->can_read = true;
+	take(f, fd, &st);
+	return 0;
 }
 
 bool append_file_peek(struct append_file *f)
@@ -187,12 +203,16 @@ bool append_file_peek(struct append_file *f)
 	return true;
 }
 
-/* A device file, such as /dev/full, shares no disk with other files. */
+/* A device file, such as /dev/full, shares no disk with other files.  A file in
+ * the working directory is seldom meant, and that is often read-only: the other
+ * files of the output are elsewhere. */
 bool append_file_probe(const struct append_file *f, int error)
 {
-	if (f->fd >= 0 && !f->is_regular)
+	bool is_device = f->fd >= 0 && !f->is_regular;
+	bool is_stray = f->fd < 0 && f->path[0] != '/' && error == EROFS;
+	if (is_device || is_stray)
 		return true;
-	return disk_probe(f->path, root_bytes(f), error);
+	return disk_probe(f->path, append_file_root_bytes(f), error);
 }
 
 void append_file_end(struct append_file *f)
@@ -220,30 +240,21 @@ void append_file_close(struct append_file *f)
 const struct append_note *append_file_noted(const struct append_file *f,
 					    enum append_kind kind)
 {
-	const struct append_notes *notes = f->env->notes;
-	const struct append_note *n, *last = NULL;
-	if (notes == NULL || !f->is_regular)
-		return NULL;
-	for (size_t i = 0; (n = notes->find(notes->data, f->env->sink,
-					    f->device, f->inode, i)) != NULL;
-	     i++)
-		if (n->kind == (uint16_t)kind &&
-		    (n->path_hash == f->path_hash || n->path_hash == 0))
-			last = n;
-	return last;
+	return f->is_regular ? own_note_last(f, kind) : NULL;
 }
 
 bool append_file_has_note(const struct append_file *f)
 {
-	const struct append_notes *notes = f->env->notes;
+	const struct append_note *n = NULL;
 	struct stat st;
-	if (notes == NULL || !notes->may_find(notes->data))
+	if (own_note_next(f->env, NULL) == NULL)
 		return false;
 	if (stat(f->path, &st) < 0)
 		return !file_is_gone(f->path, errno);
-	return S_ISREG(st.st_mode) &&
-	       notes->find(notes->data, f->env->sink, st.st_dev, st.st_ino,
-			   0) != NULL;
+	while ((n = own_note_next(f->env, n)) != NULL)
+		if (n->device == st.st_dev && n->inode == st.st_ino)
+			return true;
+	return false;
 }
 
 /* Count how many of the bytes are in the file at the offset.  Returns 0 or an
@@ -274,13 +285,28 @@ static int count_common(const struct append_file *f, uint64_t offset,
 	return 0;
 }
 
+/* Bytes before the note's offset are gone.  Somebody may have copied them, so
+ * lines of the batch may be in the copy and be written again. */
+static void log_truncated(const struct append_file *f)
+{
+	char room[LOG_QUOTED_BYTES];
+	log_rated(&f->env->changed_rate, LOG_WARN, "file_sink",
+		  "path=%s err=\"the file is shorter than before the restart\" "
+		  "action=\"writing all lines of the batch; some may be in a "
+		  "copy of the file\"",
+		  log_quoted(span_of(f->path), room));
+}
+
 int append_file_found(struct append_file *f, const struct append_note *n,
 		      struct span bytes, size_t skip, size_t *count)
 {
 	*count = 0;
 	if (!f->can_read)
 		return EACCES;
-	if (bytes.len < skip || f->size_bytes < n->offset_bytes)
+	bool is_truncated = f->size_bytes < n->offset_bytes;
+	if (is_truncated && skip + n->length_bytes > 0)
+		log_truncated(f);
+	if (bytes.len < skip || is_truncated)
 		return 0;
 	uint64_t room = f->size_bytes - n->offset_bytes;
 	size_t most = bytes.len - skip;
@@ -307,99 +333,46 @@ int append_file_found(struct append_file *f, const struct append_note *n,
 	return 0;
 }
 
-/* --- the tail */
-
-static int close_line(struct append_file *f)
-{
-	char room[LOG_QUOTED_BYTES];
-	if (write(f->fd, "\n", 1) != 1)
-		return errno;
-	f->size_bytes++;
-	f->end_bytes = f->size_bytes;
-	f->is_torn = false;
-	f->is_dirty = true;
-	f->foreign_since_ns = 0;
-	log_rated(&f->env->tail_rate, LOG_WARN, "file_sink",
-		  "path=%s err=\"another process left an incomplete line\" "
-		  "action=\"ended the line with a newline\"",
-		  log_quoted(span_of(f->path), room));
-	return 0;
-}
-
-/* The head belongs to no batch and is not noted.  It is written only to an
- * empty file, so a restart does not write it twice.  If only a part of it could
- * be written, the part is removed. */
-static int write_head(struct append_file *f)
-{
-	struct sink_stats *stats = f->env->stats;
-	ssize_t n = write(f->fd, f->head.ptr, f->head.len);
-	if (n < 0)
-		return errno;
-	if ((size_t)n < f->head.len)
-		return ftruncate(f->fd, 0) < 0 ? errno : ENOSPC;
-	f->size_bytes = f->end_bytes = (uint64_t)n;
-	f->is_torn = false;
-	f->is_dirty = true;
-	stats->writes_total++;
-	stats->bytes_written_total += (uint64_t)n;
-	return 0;
-}
-
-bool append_file_is_as_left(const struct append_file *f)
-{
-	return !f->is_regular || f->size_bytes == f->end_bytes;
-}
-
-int append_file_tail(struct append_file *f, int64_t now_ns)
-{
-	char last = '\n';
-	if (!f->is_regular)
-		return 0;
-	if (f->size_bytes == 0 && f->head.len > 0)
-		return write_head(f);
-	if (f->size_bytes == f->end_bytes)
-		return f->is_torn ? close_line(f) : 0;
-	if (f->can_read && f->size_bytes > 0 &&
-	    pread(f->fd, &last, 1, (off_t)f->size_bytes - 1) < 0)
-		return errno;
-	if (last == '\n') {
-		f->foreign_since_ns = 0;
-		return 0;
-	}
-	if (f->foreign_since_ns == 0 ||
-	    f->foreign_size_bytes != f->size_bytes) {
-		f->foreign_since_ns = now_ns;
-		f->foreign_size_bytes = f->size_bytes;
-	}
-	return now_ns - f->foreign_since_ns < FOREIGN_TAIL_S * NS_PER_S
-		       ? EBUSY
-		       : close_line(f);
-}
-
 /* --- writing */
 
-static void note(struct append_file *f, enum append_kind kind, int64_t skip,
-		 size_t length)
+static size_t earlier_bytes(int64_t skip)
+{
+	return skip < 0 ? (size_t)-skip : 0;
+}
+
+/* Returns the note's place, or 0. */
+static uint32_t note(struct append_file *f, enum append_kind kind, int64_t skip,
+		     size_t length)
 {
 	const struct append_notes *notes = f->env->notes;
-	uint64_t before = skip < 0 ? (uint64_t)-skip : 0;
+	size_t before = earlier_bytes(skip);
 	if (notes == NULL || !f->is_regular || length <= before)
-		return;
+		return 0;
 	struct append_note n = {
 		.device = f->device,
 		.inode = f->inode,
 		.offset_bytes = f->size_bytes + before,
 		.skip_bytes = skip < 0 ? 0 : (uint64_t)skip,
-		.length_bytes = length - before,
+		.length_bytes = (uint32_t)(length - before),
+		.skip_hash =
+			kind == APPEND_LINES && skip > 0 ? f->skip_hash : 0,
 		.kind = (uint16_t)kind,
 		.path_hash = f->path_hash,
 		.sink = f->env->sink,
 	};
-	/* The previous write wrote nothing, so its note is still right. */
-	if (memcmp(&n, &f->noted, sizeof n) == 0)
-		return;
-	notes->note(notes->data, &n);
-	f->noted = n;
+	return notes->note(notes->data, &n, f->empty_note);
+}
+
+/* The lock is still held, so no other process has appended since. */
+static void note_failed(struct append_file *f, uint32_t place, int64_t skip,
+			size_t done)
+{
+	const struct append_notes *notes = f->env->notes;
+	size_t before = earlier_bytes(skip);
+	size_t length = done > before ? done - before : 0;
+	if (place != 0)
+		notes->failed(notes->data, place, (uint32_t)length);
+	f->empty_note = length == 0 ? place : 0;
 }
 
 int append_file_write(struct append_file *f, enum append_kind kind,
@@ -408,7 +381,8 @@ int append_file_write(struct append_file *f, enum append_kind kind,
 	struct sink_stats *stats = f->env->stats;
 	int error = 0;
 	*done = 0;
-	note(f, kind, skip, bytes.len);
+	uint32_t place = note(f, kind, skip, bytes.len);
+	f->empty_note = 0;
 	while (error == 0 && *done < bytes.len) {
 		ssize_t n = write(f->fd, bytes.ptr + *done, bytes.len - *done);
 		if (n < 0 && errno == EINTR)
@@ -426,8 +400,9 @@ int append_file_write(struct append_file *f, enum append_kind kind,
 		f->end_bytes = f->size_bytes;
 		f->is_torn = bytes.ptr[*done - 1] != '\n';
 		f->is_dirty = true;
-		f->noted = (struct append_note){0};
 	}
+	if (error != 0)
+		note_failed(f, place, skip, *done);
 	return error;
 }
 

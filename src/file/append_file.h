@@ -3,8 +3,8 @@
  *
  *     begin: open | lock | does the path still name this file? how long is it?
  *            found: which of the bytes are in it already (after a crash)?
- *            tail:  does it end with a whole line?
- *     write: note | write
+ *            tail:  does it end with a whole line? (append_tail.h)
+ *     write: note | write | after an error, note how much was written
  *     end:   unlock | sync
  *
  * The lock (file_lock.h) is held from `begin` to `end`, so no other process
@@ -12,12 +12,7 @@
  * Since that time is short, several processes can share a file.  Only a
  * regular file is locked, noted and read.  If a file can be written but not
  * read, bytes from before a crash cannot be found.  The callers then wait for
- * ten attempts, and after that write the noted lines again as a whole.
- *
- * A torn line at the end that is not ours belongs to another process, which was
- * killed while it was writing.  After its restart that process completes the
- * line, so this module waits FOREIGN_TAIL_S seconds.  Then it ends the line
- * with a newline and logs that. */
+ * ten attempts, and after that write the noted lines again as a whole. */
 #ifndef FILE_APPEND_FILE_H
 #define FILE_APPEND_FILE_H
 
@@ -33,8 +28,6 @@
 #include "journal/append_note.h"
 #include "output/sink.h"
 
-enum { FOREIGN_TAIL_S = 10 };
-
 struct file_lock;
 struct spill_dir;
 
@@ -48,11 +41,17 @@ struct file_env {
 	struct span lock_root;	/* Path; has the lock file of the files below */
 	bool has_others;	/* other outputs must not wait for this one */
 	const struct append_notes *notes; /* NULL: nothing is noted */
-	uint32_t sink;			  /* its number, for the notes */
+	uint32_t sink;			  /* its id, for the notes */
+	/* Is there an output with this id?  NULL: unknown. */
+	bool (*has_sink)(const void *router, uint32_t id);
+	const void *router;
 	enum sink_fsync fsync;
 	struct spill_dir *spills; /* NULL: held lines stay in memory */
 	struct log_rate failing_rate;
+	int64_t named_until_ns; /* the end of the period of named_files */
+	unsigned named_files;	/* whose first failure was logged */
 	struct log_rate busy_rate;
+	struct log_rate changed_rate;
 	struct log_rate working_rate;
 	struct log_rate tail_rate;
 	struct log_rate sync_rate;
@@ -71,25 +70,35 @@ struct append_file {
 	bool is_torn;  /* our last write did not end with a newline */
 	dev_t device;
 	ino_t inode;
-	uint64_t size_bytes;	  /* its size, between begin and end */
-	uint64_t end_bytes;	  /* its size when its end was last known */
-	struct append_note noted; /* the last note, while none of its bytes
-	                           * is written; otherwise zeros */
-	struct buf head; /* whole lines with which an empty file begins */
+	uint64_t size_bytes; /* its size, between begin and end */
+	uint64_t end_bytes;  /* its size when its end was last known */
+	uint32_t empty_note; /* the place of the last note if its append failed
+			      * before the first byte; 0: none */
+	uint32_t skip_hash;  /* of the bytes that the next note skips */
+	struct buf head;     /* whole lines with which an empty file begins */
 	int64_t foreign_since_ns; /* since when another process' torn line is at
 	                           * the end; 0: there is none */
-	uint64_t foreign_size_bytes;
 };
 
 /* A closed file; opens nothing.  The path and the env are borrowed. */
 void append_file_init(struct append_file *, const char *path,
 		      struct file_env *);
 
+/* The length of the part of the path that confines the rest of it, for
+ * file_path_open(). */
+size_t append_file_root_bytes(const struct append_file *);
+
 /* Open the file if it is closed, and lock it.  Returns 0 or an errno.  EBUSY:
  * another process holds the lock for too long.  ESTALE: the path names another
  * file now, or none; the file that is open is then locked, and its size is
  * known. */
 int append_file_begin(struct append_file *) MUST_USE;
+
+/* Take over a descriptor of the path's file, opened with O_RDWR and O_APPEND,
+ * so that append_file_begin() does not open it.  The file must be closed.
+ * Returns 0 or an errno; the descriptor is then closed.  If it is -1, the
+ * result is errno. */
+int append_file_give(struct append_file *, int fd) MUST_USE;
 
 /* After append_file_begin() has failed: open the file for reading if it is not
  * open for reading, and measure it without a lock.  Returns false if that is
@@ -103,8 +112,9 @@ bool append_file_probe(const struct append_file *, int error) MUST_USE;
 /* Unlock, and sync if the policy is to sync each batch. */
 void append_file_end(struct append_file *);
 
-/* The last note that the previous process left about this file under this path,
- * or NULL.  Lines that it wrote to the file under another path are not ours. */
+/* The note that the previous process left about this output's lines in this
+ * file under this path (own_note.h), or NULL.  Lines that it wrote to the file
+ * under another path are not ours. */
 const struct append_note *append_file_noted(const struct append_file *,
 					    enum append_kind);
 
@@ -115,18 +125,11 @@ bool append_file_has_note(const struct append_file *);
 /* Count how many of the bytes are in the file already.  The note covers
  * bytes[skip...]; the count includes the first `skip` bytes.  The part that is
  * in the file ends after a whole line, or within a line that can be completed.
- * Returns 0 or, if the file cannot be read now, an errno; the count is then
- * 0. */
+ * If the file is shorter than the note says, it was truncated: that is logged,
+ * and the count is 0.  Returns 0 or, if the file cannot be read now, an errno;
+ * the count is then 0. */
 int append_file_found(struct append_file *, const struct append_note *,
 		      struct span bytes, size_t skip, size_t *count) MUST_USE;
-
-/* Does the file still end with our last write? */
-bool append_file_is_as_left(const struct append_file *);
-
-/* Prepare the file for the beginning of a line: end a torn line, and write the
- * head to an empty file.  Returns 0 or an errno; EBUSY while another process
- * may still complete its line. */
-int append_file_tail(struct append_file *, int64_t now_ns) MUST_USE;
 
 /* Note the bytes, then write them.  `skip` is the offset of the bytes in the
  * batch's lines for this file; the note records it.  A negative skip means that

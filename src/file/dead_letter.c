@@ -8,13 +8,16 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rfc3339.h"
+#include "file/file_cache.h"
+#include "file/file_error.h"
 #include "file/file_lock.h"
 #include "file/file_path.h"
+#include "file/file_restore.h"
 #include "file/output_file.h"
+#include "file/spill.h"
 #include "record/json.h"
 #include "record/message.h"
 #include "record/record.h"
@@ -22,9 +25,12 @@
 struct dead_letter {
 	struct sink_stats stats;
 	struct file_env env;
-	struct output_file *output_file;
-	bool is_failing;	  /* at the last flush */
-	int64_t blocked_since_ns; /* 0: not blocked */
+	struct spill_dir spills;
+	struct file_restore restore;
+	/* It has more files only if an earlier process used another path and
+	 * left a spill for it. */
+	struct file_cache *files;
+	struct output_file *output_file; /* always waits in the cache */
 	struct log_rate full_rate;
 };
 
@@ -42,32 +48,57 @@ bool dead_letter_try(const char *path, struct err *e)
 	char good[PATH_MAX];
 	if (!check_path(path, good, e))
 		return false;
-	int error = file_path_try(good, true);
-	return error == 0 || err_sys(e, error, "%s cannot be written", path);
+	int error = file_path_try(good, file_path_fixed_root(good).len, true);
+	if (error == 0)
+		return true;
+	err_set(e, "%s cannot be written: %s", path, file_error_text(error));
+	e->exit_code = EXIT_CODE_SYSTEM;
+	return false;
 }
 
-struct dead_letter *dead_letter_open(const char *path,
-				     const struct append_notes *notes,
-				     uint32_t number, struct err *e)
+/* Other outputs do not wait for dead letters. */
+static void set_env(struct dead_letter *d, const struct dead_letter_opts *opts)
 {
-	char good[PATH_MAX];
-	struct err why = {0};
-	if (!check_path(path, good, e))
-		return NULL;
-	if (!dead_letter_try(path, &why))
-		log_line(LOG_WARN, "dead_letter",
-			 "path=\"%s\" err=\"%s\" action=\"keeping dead letters "
-			 "in memory, retrying\"",
-			 good, why.text);
-	struct dead_letter *d = mem_new(1, sizeof *d);
 	d->env = (struct file_env){
 		.lock = file_lock_new(),
 		.stats = &d->stats,
 		.mkdir = true,
-		.notes = notes,
-		.sink = number,
+		.has_others = true,
+		.notes = opts->notes,
+		.sink = opts->id,
+		.spills = opts->spill_dir != NULL ? &d->spills : NULL,
 	};
-	d->output_file = output_file_new(good, &d->env);
+	d->spills = (struct spill_dir){
+		.path = opts->spill_dir,
+		.bytes_max = opts->spill_bytes_max,
+		.sink_name = DEAD_LETTER_NAME,
+		.stats = &d->stats,
+		.env = {.stats = &d->spills.own_stats,
+			.notes = opts->notes,
+			.sink = opts->id},
+	};
+}
+
+struct dead_letter *dead_letter_open(const struct dead_letter_opts *opts,
+				     struct err *e)
+{
+	char good[PATH_MAX];
+	struct err why = {0};
+	if (!check_path(opts->path, good, e))
+		return NULL;
+	if (!dead_letter_try(opts->path, &why))
+		log_line(LOG_WARN, "dead_letter",
+			 "path=\"%s\" err=\"%s\" action=\"keeping dead letters "
+			 "until it can be written\"",
+			 good, why.text);
+	struct dead_letter *d = mem_new(1, sizeof *d);
+	set_env(d, opts);
+	d->files = file_cache_new(&d->env, 1);
+	d->output_file =
+		file_cache_add(d->files, good, strlen(good))->output_file;
+	d->env.root = file_path_fixed_root(d->output_file->path);
+	d->restore =
+		(struct file_restore){.files = d->files, .spills = &d->spills};
 	return d;
 }
 
@@ -75,7 +106,10 @@ void dead_letter_close(struct dead_letter *d)
 {
 	if (d == NULL)
 		return;
-	output_file_free(d->output_file);
+	file_cache_free(d->files);
+	buf_fini(&d->spills.piece);
+	buf_fini(&d->spills.piece_chunks);
+	buf_fini(&d->spills.notes);
 	file_lock_free(d->env.lock);
 	free(d);
 }
@@ -116,20 +150,35 @@ static bool refuse(struct dead_letter *d)
 	d->stats.lines_dropped_total[DROP_write_failed]++;
 	log_rated(&d->full_rate, LOG_ERROR, "dead_letter",
 		  "path=\"%s\" err=\"cannot be written, and too many dead "
-		  "letters wait\" waiting_bytes=%zu dropped=%llu "
-		  "action=\"dropping the dead letter\"",
-		  d->output_file->path, d->output_file->lines.len,
+		  "letters wait\" spilled_bytes=%llu in_memory_bytes=%zu "
+		  "dropped=%llu action=\"dropping the dead letter\"",
+		  d->output_file->path,
+		  (unsigned long long)d->stats.spilled_bytes,
+		  d->output_file->lines.len,
 		  (unsigned long long)
 			  d->stats.lines_dropped_total[DROP_write_failed]);
 	return false;
 }
 
+/* If spilling fails for a long time, dead letters wait in memory. */
+static bool is_full(const struct dead_letter *d, size_t more_bytes)
+{
+	size_t in_memory = d->output_file->lines.len;
+	if (d->env.spills != NULL && !d->spills.is_broken)
+		return d->stats.spilled_bytes + in_memory >=
+		       d->spills.bytes_max;
+	return in_memory + more_bytes > DEAD_LETTER_WAITING_BYTES;
+}
+
 bool dead_letter_put(struct dead_letter *d, const struct message *m,
 		     const char *input, const char *reason)
 {
-	struct buf *b = &d->output_file->lines;
-	if (d->is_failing && b->len + m->bytes.len > DEAD_LETTER_WAITING_BYTES)
+	file_restore(&d->restore, NULL);
+	struct output_file *o = d->output_file;
+	if (output_file_is_held(o) && output_file_may_refuse(o) &&
+	    is_full(d, m->bytes.len))
 		return refuse(d);
+	struct buf *b = &o->lines;
 	buf_put_text(b, "{\"time\":\"");
 	rfc3339_put(b, m->arrival_ns);
 	buf_put_text(b, "\",\"input\":");
@@ -139,38 +188,56 @@ bool dead_letter_put(struct dead_letter *d, const struct message *m,
 	buf_put_char(b, ',');
 	put_raw(b, m->bytes);
 	buf_put_text(b, "}\n");
-	output_file_added(d->output_file, true);
+	output_file_added(o, true);
 	return true;
 }
 
 enum sink_flush dead_letter_flush(struct dead_letter *d, int64_t now_mono_ns)
 {
-	enum append_result answer =
-		output_file_flush(d->output_file, now_mono_ns);
-	d->is_failing = answer != APPENDED;
-	if (answer != APPEND_BLOCKED)
-		d->blocked_since_ns = 0;
-	else if (d->blocked_since_ns == 0)
-		d->blocked_since_ns = now_mono_ns;
-	bool holds = answer == APPEND_BLOCKED &&
-		     now_mono_ns - d->blocked_since_ns <
-			     DEAD_LETTER_HOLD_S * NS_PER_S;
-	return holds ? SINK_BLOCKED : SINK_FLUSHED;
+	enum sink_flush answer = SINK_FLUSHED;
+	file_restore(&d->restore, NULL);
+	if (!file_restore_rest(&d->restore, now_mono_ns))
+		return SINK_BLOCKED;
+	file_lock_begin_flush(d->env.lock);
+	struct cached_file *f = file_cache_waiting(d->files, NULL), *next;
+	for (; f != NULL; f = next) {
+		struct output_file *o = f->output_file;
+		next = file_cache_waiting(d->files, f);
+		if (output_file_flush(o, now_mono_ns) == APPEND_BLOCKED)
+			answer = SINK_BLOCKED;
+		if (o != d->output_file && !output_file_waits(o))
+			file_cache_rest(d->files, f, now_mono_ns);
+	}
+	file_cache_tidy(d->files, now_mono_ns);
+	return answer;
 }
 
 void dead_letter_committed(struct dead_letter *d)
 {
-	output_file_committed(d->output_file);
+	struct cached_file *f = NULL;
+	while ((f = file_cache_waiting(d->files, f)) != NULL)
+		output_file_committed(f->output_file);
+}
+
+static void log_lost(const struct dead_letter *d, uint64_t lost)
+{
+	if (lost > 0)
+		log_line(LOG_ERROR, "dead_letter",
+			 "path=\"%s\" err=\"dead letters were neither written "
+			 "nor spilled\" dropped=%llu action=\"counting them "
+			 "as dropped\"",
+			 d->output_file->path, (unsigned long long)lost);
 }
 
 void dead_letter_drop_buffered(struct dead_letter *d)
 {
+	log_lost(d, d->output_file->answers.len);
 	output_file_drop(d->output_file, 0);
 }
 
 void dead_letter_reopen(struct dead_letter *d)
 {
-	output_file_reopen(d->output_file);
+	file_cache_each(d->files, output_file_reopen);
 }
 
 const struct sink_stats *dead_letter_stats(const struct dead_letter *d)
@@ -178,13 +245,14 @@ const struct sink_stats *dead_letter_stats(const struct dead_letter *d)
 	return &d->stats;
 }
 
-void dead_letter_restore(struct dead_letter *d, const struct sink_stats *from)
+void dead_letter_restore(struct dead_letter *d, const struct sink_stats *before)
 {
-	struct sink_stats *s = &d->stats;
-	*s = *from;
-	s->lines_dropped_total[DROP_write_failed] += s->lines_queued;
-	s->messages_dropped_total[DROP_write_failed] += s->messages_queued;
-	s->lines_queued = s->messages_queued = s->files_open = 0;
+	file_restore(&d->restore, before);
+}
+
+void dead_letter_settle(struct dead_letter *d, struct sink_moved *moved)
+{
+	file_restore_settle(&d->restore, moved);
 }
 
 /* NULL if the record has no such string. */

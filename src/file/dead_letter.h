@@ -13,16 +13,22 @@
  *
  * It works like a sink: it keeps the accounting equations of output/sink.h,
  * each message being one line, and writes through an output file
- * (output_file.h).  A disk that rejects writes blocks the batch, which the
- * journal then keeps, but only for DEAD_LETTER_HOLD_S, because dead letters
- * must not delay the lines of other messages.  After that, or at once if only
- * this file cannot be written, the dead letters wait in memory, up to
- * DEAD_LETTER_WAITING_BYTES.  Further ones are refused.
+ * (output_file.h).  While the file cannot be written, the dead letters wait in
+ * a spill (spill.h) of the sink DEAD_LETTER_NAME, so that they delay no other
+ * lines and survive the end of the process.  If the spill is full or cannot
+ * be written, the same happens as for a file output: a disk that rejects writes
+ * blocks the batch, which the journal then keeps; if only this file cannot be
+ * written, further dead letters are refused.
+ *
+ * Without a directory for spills, a disk that rejects writes blocks the batch.
+ * If only this file cannot be written, the dead letters wait in memory, up to
+ * DEAD_LETTER_WAITING_BYTES.
  * The pipeline thread only. */
 #ifndef FILE_DEAD_LETTER_H
 #define FILE_DEAD_LETTER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/check.h"
@@ -36,9 +42,17 @@ struct json_reader;
 struct message;
 struct record;
 
-enum {
-	DEAD_LETTER_HOLD_S = 5,
-	DEAD_LETTER_WAITING_BYTES = 8 * 1024 * 1024,
+enum { DEAD_LETTER_WAITING_BYTES = 8 * 1024 * 1024 };
+
+/* In metrics, in the saved counters and in the spills. */
+#define DEAD_LETTER_NAME "dead_letter"
+
+struct dead_letter_opts {
+	const char *path;
+	const struct append_notes *notes; /* borrowed; may be NULL */
+	uint32_t id;		/* identifies this sink in the notes */
+	const char *spill_dir;	/* borrowed; NULL: nothing is spilled */
+	size_t spill_bytes_max; /* a batch may exceed it */
 };
 
 /* Is the path valid, and could it be written now?  Creates nothing. */
@@ -46,13 +60,12 @@ bool dead_letter_try(const char *path, struct err *) MUST_USE;
 
 /* NULL if the path is invalid.  If the file cannot be written now, that is only
  * logged, because the disk may be mounted later.  The first dead letter creates
- * the file.  `notes` (may be NULL) is borrowed; `number` identifies this sink
- * in them. */
-struct dead_letter *dead_letter_open(const char *path,
-				     const struct append_notes *,
-				     uint32_t number, struct err *);
+ * the file. */
+struct dead_letter *dead_letter_open(const struct dead_letter_opts *,
+				     struct err *);
 
-/* Drops the waiting dead letters.  NULL is fine. */
+/* Drops the dead letters in memory; spilled ones stay in their spill.  NULL is
+ * fine. */
 void dead_letter_close(struct dead_letter *);
 
 /* Take the message and count it.  False if there is no room: the caller then
@@ -69,10 +82,15 @@ void dead_letter_reopen(struct dead_letter *);
 /* messages_written_total counts the dead-lettered messages. */
 const struct sink_stats *dead_letter_stats(const struct dead_letter *);
 
-/* Call before the first dead letter: continue counting from these counters.
- * Dead letters that waited in memory when the counters were saved are lost and
- * count as DROP_write_failed. */
+/* Call before the first dead letter: take over the spills and the counters
+ * (NULL: unknown) of the previous process. */
 void dead_letter_restore(struct dead_letter *, const struct sink_stats *);
+
+/* Call after dead_letter_restore() and after the outputs are settled, as
+ * sink_ops.settle() describes.  Dead letters that waited only in the memory of
+ * the previous process are lost, which is logged, and count as
+ * DROP_write_failed. */
+void dead_letter_settle(struct dead_letter *, struct sink_moved *);
 
 /* --- for `sluiced replay` */
 

@@ -32,20 +32,32 @@ static bool find_dir(const char *path, char dir[static PATH_MAX],
 	return stat(dir, st) == 0;
 }
 
+bool disk_is_lost(int error)
+{
+	static const int errors[] = {EIO,	EROFS,	   ENODEV,
+				     ENOTCONN,	ESTALE,	   EUCLEAN,
+				     ESHUTDOWN, ETIMEDOUT, EHOSTDOWN};
+	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+		if (error == errors[i])
+			return true;
+	return false;
+}
+
 /* Choose the root if it is on the same file system, because the directory of
  * the file may have its own quota. */
-static bool choose_dir(const char *path, size_t root_bytes,
+static bool choose_dir(const char *path, size_t root_bytes, int error,
 		       char dir[static PATH_MAX])
 {
 	char root[PATH_MAX];
 	struct stat st, root_st;
-	if (!find_dir(path, dir, &st))
+	bool has_root = root_bytes > 0 && root_bytes < sizeof root;
+	memcpy(root, path, has_root ? root_bytes : 0);
+	root[has_root ? root_bytes : 0] = '\0';
+	bool must_be_root = has_root && disk_is_lost(error);
+	if (!must_be_root && !find_dir(path, dir, &st))
 		return false;
-	if (root_bytes == 0 || root_bytes >= sizeof root)
-		return true;
-	memcpy(root, path, root_bytes);
-	root[root_bytes] = '\0';
-	if (stat(root, &root_st) == 0 && root_st.st_dev == st.st_dev)
+	if (must_be_root || (has_root && stat(root, &root_st) == 0 &&
+			     root_st.st_dev == st.st_dev))
 		memcpy(dir, root, root_bytes + 1);
 	return true;
 }
@@ -61,7 +73,7 @@ bool disk_probe(const char *path, size_t root_bytes, int error)
 {
 	static const char block[BLOCK_BYTES];
 	char dir[PATH_MAX];
-	if (!choose_dir(path, root_bytes, dir))
+	if (!choose_dir(path, root_bytes, error, dir))
 		return false;
 	int fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
 	if (fd >= 0) {
@@ -70,5 +82,5 @@ bool disk_probe(const char *path, size_t root_bytes, int error)
 		close(fd);
 		return is_good;
 	}
-	return error != EIO && errno != EIO && errno != EROFS && has_room(dir);
+	return error != EIO && !disk_is_lost(errno) && has_room(dir);
 }

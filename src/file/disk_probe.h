@@ -7,7 +7,10 @@
  * chooses the path of a file can cause that, and must not hold up the other
  * files.  So the probe writes a block to a file without a name (O_TMPFILE),
  * which leaves no trace.  Where such a file cannot be created, the free space
- * decides: files that exist can be written as long as some space is free. */
+ * decides: files that exist can be written as long as some space is free.
+ *
+ * If a file system is lost (read-only, broken or gone), the root of the file
+ * decides: another file system may be mounted below it. */
 #ifndef FILE_DISK_PROBE_H
 #define FILE_DISK_PROBE_H
 
@@ -15,6 +18,9 @@
 #include <stddef.h>
 
 #include "base/check.h"
+
+/* Does the errno mean that a file system is read-only, broken or gone? */
+bool disk_is_lost(int error) MUST_USE;
 
 /* After `error` about the file at the path: can other files be written?  The
  * first root_bytes of the path are the root that files share, as in

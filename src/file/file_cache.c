@@ -3,7 +3,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -16,22 +20,15 @@ struct file_cache {
 	struct cached_file resting;
 	size_t resting_count;
 	size_t resting_max;
+	uint64_t seed; /* random */
 	struct cached_file *buckets[BUCKET_COUNT];
 };
 
-/* Eight bytes at a time, because names are paths of about fifty bytes. */
-static uint64_t hash_of(struct span s)
+/* Clients can choose names.  They do not know the seed, so they cannot choose
+ * names that share a bucket. */
+static uint64_t hash_of(const struct file_cache *c, struct span name)
 {
-	uint64_t hash = s.len;
-	for (size_t at = 0; at < s.len; at += sizeof(uint64_t)) {
-		uint64_t eight = 0;
-		size_t left = s.len - at;
-		memcpy(&eight, s.ptr + at,
-		       left < sizeof eight ? left : sizeof eight);
-		hash = (hash ^ eight) * UINT64_C(0x9e3779b97f4a7c15);
-		hash ^= hash >> 32;
-	}
-	return hash;
+	return XXH3_64bits_withSeed(name.ptr, name.len, c->seed);
 }
 
 static void list_init(struct cached_file *head)
@@ -84,6 +81,7 @@ struct file_cache *file_cache_new(struct file_env *env, size_t resting_max)
 	struct file_cache *c = mem_new(1, sizeof *c);
 	c->env = env;
 	c->resting_max = resting_max;
+	CHECK(getrandom(&c->seed, sizeof c->seed, 0) == sizeof c->seed);
 	list_init(&c->waiting);
 	list_init(&c->resting);
 	return c;
@@ -104,7 +102,7 @@ struct cached_file *file_cache_find(struct file_cache *c, struct span name)
 {
 	if (c->last != NULL && span_equals(c->last->name, name))
 		return c->last;
-	uint64_t hash = hash_of(name);
+	uint64_t hash = hash_of(c, name);
 	struct cached_file *f = c->buckets[hash % BUCKET_COUNT];
 	while (f != NULL && !(f->hash == hash && span_equals(f->name, name)))
 		f = f->bucket_next;
@@ -120,7 +118,7 @@ struct cached_file *file_cache_add(struct file_cache *c, const char *path,
 	f->output_file = output_file_new(path, c->env);
 	const char *end = f->output_file->path + strlen(path);
 	f->name = span_make(end - name_len, name_len);
-	f->hash = hash_of(f->name);
+	f->hash = hash_of(c, f->name);
 	struct cached_file **bucket = &c->buckets[f->hash % BUCKET_COUNT];
 	f->bucket_next = *bucket;
 	*bucket = f;
@@ -165,8 +163,11 @@ struct cached_file *file_cache_waiting(struct file_cache *c,
 	return list_after(&c->waiting, after);
 }
 
-struct cached_file *file_cache_resting(struct file_cache *c,
-				       const struct cached_file *after)
+void file_cache_each(struct file_cache *c, void (*call)(struct output_file *))
 {
-	return list_after(&c->resting, after);
+	struct cached_file *f = NULL;
+	while ((f = list_after(&c->waiting, f)) != NULL)
+		call(f->output_file);
+	while ((f = list_after(&c->resting, f)) != NULL)
+		call(f->output_file);
 }

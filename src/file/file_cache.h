@@ -54,11 +54,12 @@ void file_cache_rest(struct file_cache *, struct cached_file *, int64_t now_ns);
 /* Close the files that were idle for longer than FILE_IDLE_S. */
 void file_cache_tidy(struct file_cache *, int64_t now_ns);
 
-/* Walk the waiting, or the resting files: begin with NULL; NULL is the end.
- * Ask for the next file before you move the returned one to another list. */
+/* Walk the waiting files: begin with NULL; NULL is the end.  Ask for the next
+ * file before you move the returned one to another list. */
 struct cached_file *file_cache_waiting(struct file_cache *,
 				       const struct cached_file *after);
-struct cached_file *file_cache_resting(struct file_cache *,
-				       const struct cached_file *after);
+
+/* Call the function for each waiting and each resting file. */
+void file_cache_each(struct file_cache *, void (*call)(struct output_file *));
 
 #endif

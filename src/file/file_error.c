@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "file/disk_probe.h"
+
 enum append_result file_error_classify(const struct append_file *f, int error)
 {
 	switch (error) {
@@ -14,20 +16,18 @@ enum append_result file_error_classify(const struct append_file *f, int error)
 		return APPEND_BLOCKED;
 	case ENOSPC:
 	case EDQUOT:
-	case EIO:
-		return append_file_probe(f, error) ? APPEND_HELD
-						   : APPEND_BLOCKED;
-	case EROFS:
-		return f->fd >= 0 ? APPEND_BLOCKED : APPEND_HELD;
+		break;
 	default:
-		return APPEND_HELD;
+		if (!disk_is_lost(error))
+			return APPEND_HELD;
 	}
+	return append_file_probe(f, error) ? APPEND_HELD : APPEND_BLOCKED;
 }
 
 const char *file_error_text(int error)
 {
 	if (error == EBUSY)
-		return "another process holds the lock";
+		return "another process uses the file";
 	if (error == EXDEV)
 		return "a symbolic link leads out of the output directory";
 	return strerror(error);

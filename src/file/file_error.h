@@ -12,7 +12,7 @@
 enum append_result file_error_classify(const struct append_file *,
 				       int error) MUST_USE;
 
-/* The error in words, for the log. */
+/* The error in words. */
 const char *file_error_text(int error);
 
 #endif

@@ -20,7 +20,7 @@ const struct conf_key_spec file_keys_table[] = {
 	 .help = "Create missing directories."},
 	{"Follow_Symlinks", CONF_BOOL, .default_text = "off",
 	 .help = "Follow symbolic links that lead out of Path, or out of the "
-		 "directory of the tags."},
+		 "directory of File or tags."},
 	{"rotate", CONF_BOOL, .default_text = "off",
 	 .help = "Only off is supported. Use logrotate; sluiced needs no "
 		 "signal."},
@@ -73,6 +73,9 @@ bool file_keys_read(struct conf_section *s, struct file_keys *keys,
 	*keys = (struct file_keys){.mkdir = true};
 	if (!conf_get_text(s, "Path", &keys->path, e) ||
 	    !conf_get_text(s, "File", &keys->file, e) ||
+	    (keys->file != NULL &&
+	     !conf_refuse_unused(s, "Tag_Path", "an output with File",
+				 "the tag is not part of the path", e)) ||
 	    !conf_get_choice(s, "Tag_Path", tag_paths, &tag_path, e) ||
 	    !conf_get_bool(s, "Mkdir", &keys->mkdir, e) ||
 	    !conf_get_bool(s, "Follow_Symlinks", &keys->follow_symlinks, e))

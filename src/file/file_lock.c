@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,12 +15,16 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/own_file.h"
 
 enum {
 	DIR_MODE = 0700,
 	FILE_MODE = 0600,
 	OTHERS_MODE = 0077,
-	TRIES = 20,
+	OTHERS_WRITE_MODE = 0022,
+	OPEN_TRIES = 2,
+	LOCK_PAUSES = 20,
+	FLUSH_PAUSES = 50,
 	PAUSE_MS = 1,
 };
 
@@ -31,6 +36,9 @@ struct file_lock {
 	ino_t inode;
 	struct flock held; /* l_len 0: nothing is locked */
 	pid_t holder;
+	unsigned pauses_left; /* of this flush */
+	int64_t owner_uid;    /* of what was found last; -1: unknown */
+	bool is_modeless;     /* a new lock file could not be used, either */
 	struct log_rate rate;
 };
 
@@ -38,6 +46,7 @@ struct file_lock *file_lock_new(void)
 {
 	struct file_lock *l = mem_new(1, sizeof *l);
 	l->fd = -1;
+	l->pauses_left = FLUSH_PAUSES;
 	return l;
 }
 
@@ -48,23 +57,64 @@ static void close_file(struct file_lock *l)
 	l->fd = -1;
 }
 
-/* Neither the hidden directory nor the lock file may be a symbolic link. */
-static int open_in(struct file_lock *l, int dir)
+/* --- which lock file can be trusted */
+
+/* Returns why others may have the lock file open, or NULL. */
+static const char *why_exposed(const struct stat *st)
+{
+	if (!S_ISREG(st->st_mode))
+		return "it is not a regular file";
+	if ((st->st_mode & OTHERS_MODE) != 0)
+		return "other users can open it";
+	return st->st_nlink > 1 ? "it has a second name" : NULL;
+}
+
+/* Returns why the file cannot be used, or NULL.  A file that was found is never
+ * changed: it may be a log file that somebody moved here.  Neither the hidden
+ * directory nor the lock file may be a symbolic link. */
+static const char *open_in(struct file_lock *l, int dir)
 {
 	struct stat st;
+	if (fstat(dir, &st) < 0)
+		return strerror(errno);
+	l->owner_uid = st.st_uid;
+	if (!own_file_has_owner(&st))
+		return "another user owns its directory";
+	if ((st.st_mode & OTHERS_WRITE_MODE) != 0)
+		return "other users can write in its directory";
 	l->fd = openat(dir, "lock",
 		       O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
 		       FILE_MODE);
 	if (l->fd < 0 || fstat(l->fd, &st) < 0)
-		return errno;
-	if (!S_ISREG(st.st_mode))
-		return EINVAL;
-	if ((st.st_mode & OTHERS_MODE) != 0 && fchmod(l->fd, FILE_MODE) < 0)
-		return errno;
+		return strerror(errno);
+	l->owner_uid = st.st_uid;
 	l->device = st.st_dev;
 	l->inode = st.st_ino;
-	return 0;
+	return own_file_has_owner(&st) ? why_exposed(&st)
+				       : "another user owns it";
 }
+
+/* If a killed pod has left the lock file on a volume with fsGroup, Kubernetes
+ * has given the group access to it.  Remove such a file, and its directory, so
+ * that new ones are created.  A file that is not empty may be a log file and
+ * stays.  Returns whether something was removed. */
+static bool remove_exposed(struct file_lock *l, int dir)
+{
+	struct stat at, st;
+	if (l->is_modeless || fstat(dir, &at) < 0 || !own_file_has_owner(&at))
+		return false;
+	bool is_exposed = (at.st_mode & OTHERS_WRITE_MODE) != 0;
+	bool is_removed = fstatat(dir, "lock", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+			  S_ISREG(st.st_mode) && own_file_has_owner(&st) &&
+			  st.st_size == 0 &&
+			  (is_exposed || why_exposed(&st) != NULL) &&
+			  unlinkat(dir, "lock", 0) == 0;
+	if (is_exposed || is_removed)
+		is_removed |= rmdir(buf_text(&l->path)) == 0;
+	return is_removed;
+}
+
+/* --- opening */
 
 /* Open the hidden directory.  l->path becomes its path.  Returns -1 with errno
  * set if that fails. */
@@ -77,24 +127,44 @@ static int open_hidden(struct file_lock *l)
 		    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-static int open_file(struct file_lock *l, struct span dir)
+static int make_hidden(struct file_lock *l)
 {
-	close_file(l);
-	buf_clear(&l->dir);
-	buf_put_span(&l->dir, dir);
 	int fd = open_hidden(l);
 	if (fd < 0 && errno == ENOENT &&
 	    (mkdir(buf_text(&l->path), DIR_MODE) == 0 || errno == EEXIST))
 		fd = open_hidden(l);
-	if (fd < 0)
-		return errno;
-	int error = open_in(l, fd);
-	close(fd);
-	if (error != 0)
+	return fd;
+}
+
+/* Returns why the lock file cannot be used, or NULL. */
+static const char *open_file(struct file_lock *l, struct span dir)
+{
+	const char *wrong = NULL;
+	bool is_removed = false;
+	close_file(l);
+	buf_clear(&l->dir);
+	buf_put_span(&l->dir, dir);
+	l->owner_uid = -1;
+	for (int i = 0; i < OPEN_TRIES; i++) {
+		int fd = make_hidden(l);
+		if (fd < 0)
+			return strerror(errno);
+		wrong = open_in(l, fd);
+		bool is_last = wrong == NULL || i == OPEN_TRIES - 1 ||
+			       !remove_exposed(l, fd);
+		close(fd);
+		if (is_last)
+			break;
+		is_removed = true;
 		close_file(l);
+	}
 	buf_put_text(&l->path, "/lock");
 	buf_text(&l->path);
-	return error;
+	if (wrong == NULL)
+		return NULL;
+	close_file(l);
+	l->is_modeless |= is_removed;
+	return wrong;
 }
 
 static bool is_open(const struct file_lock *l, struct span dir)
@@ -102,7 +172,7 @@ static bool is_open(const struct file_lock *l, struct span dir)
 	struct stat st;
 	return l->fd >= 0 && span_equals(buf_span(&l->dir), dir) &&
 	       stat(l->path.ptr, &st) == 0 && st.st_dev == l->device &&
-	       st.st_ino == l->inode;
+	       st.st_ino == l->inode && why_exposed(&st) == NULL;
 }
 
 /* Remove the lock file and its directory unless another process holds a lock or
@@ -143,13 +213,16 @@ static int lock_byte(struct file_lock *l, ino_t inode)
 		.l_start = (off_t)(inode & (INT64_MAX / 2)),
 		.l_len = 1,
 	};
-	for (int i = 0; i < TRIES; i++) {
+	for (int pauses = 0;; pauses++) {
 		if (fcntl(l->fd, F_SETLK, &want) == 0) {
 			l->held = want;
 			return 0;
 		}
 		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
 			return errno;
+		if (pauses == LOCK_PAUSES || l->pauses_left == 0)
+			break;
+		l->pauses_left--;
 		nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * NS_PER_MS},
 			  NULL);
 	}
@@ -159,15 +232,24 @@ static int lock_byte(struct file_lock *l, ino_t inode)
 	return EBUSY;
 }
 
-static void log_missing(struct file_lock *l, int error)
+static void log_missing(struct file_lock *l, const char *wrong)
 {
 	char room[LOG_QUOTED_BYTES];
+	char owner[40] = "";
+	if (l->owner_uid >= 0)
+		snprintf(owner, sizeof owner, "owner_uid=%lld ",
+			 (long long)l->owner_uid);
 	log_rated(
 		&l->rate, LOG_WARN, "file_sink",
-		"path=%s err=\"cannot lock: %s\" action=\"writing without a "
-		"lock; a second process that writes the same files may double "
-		"lines when it is killed\"",
-		log_quoted(buf_span(&l->path), room), strerror(error));
+		"path=%s %serr=\"cannot lock: %s\" action=\"writing without a "
+		"lock; if a second process writes the same files and is "
+		"killed, lines may be written twice\"",
+		log_quoted(buf_span(&l->path), room), owner, wrong);
+}
+
+void file_lock_begin_flush(struct file_lock *l)
+{
+	l->pauses_left = FLUSH_PAUSES;
 }
 
 /* On a file system without locks, no other process can hold one, so the result
@@ -175,12 +257,12 @@ static void log_missing(struct file_lock *l, int error)
 int file_lock_take(struct file_lock *l, struct span dir, ino_t inode)
 {
 	for (int i = 0; i < 2; i++) {
-		int error = is_open(l, dir) ? 0 : open_file(l, dir);
-		if (error != 0) {
-			log_missing(l, error);
+		const char *wrong = is_open(l, dir) ? NULL : open_file(l, dir);
+		if (wrong != NULL) {
+			log_missing(l, wrong);
 			return 0;
 		}
-		error = lock_byte(l, inode);
+		int error = lock_byte(l, inode);
 		if (error != 0)
 			return error == EBUSY ? EBUSY : 0;
 		if (is_open(l, dir))

@@ -185,41 +185,103 @@ bool file_path_is_confined(struct span root, const char *file)
 	return strncmp(file, "../", 3) != 0 && strstr(file, "/../") == NULL;
 }
 
-static int open_below(const char *path, size_t root_bytes, int flags)
+struct span file_path_fixed_root(const char *path)
 {
-	char root[PATH_MAX];
-	if (root_bytes >= sizeof root) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	memcpy(root, path, root_bytes);
-	root[root_bytes] = '\0';
-	int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return -1;
+	const char *slash = strrchr(path, '/');
+	size_t len = slash == NULL ? 0 : (size_t)(slash + 1 - path);
+	struct span root = span_make(path, len);
+	return file_path_is_confined(root, path) ? root : span_make(NULL, 0);
+}
+
+static void close_keeping_errno(int fd)
+{
+	int error = errno;
+	close(fd);
+	errno = error;
+}
+
+static int open_below(int dir, const char *path, int flags)
+{
 	const struct open_how how = {
 		.flags = (unsigned)(flags | O_CLOEXEC),
 		.mode = (flags & O_CREAT) != 0 ? FILE_MODE : 0,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
 	};
-	int fd = (int)syscall(SYS_openat2, dir, path + root_bytes, &how,
-			      sizeof how);
+	return (int)syscall(SYS_openat2, dir, path, &how, sizeof how);
+}
+
+/* Has openat2() failed because it does not exist here?  Kernels older than 5.6
+ * return ENOSYS, and the seccomp filter of an old container runtime returns
+ * EPERM for system calls that it does not know.  But opening an immutable file
+ * fails with EPERM, too, so another call decides. */
+static bool is_openat2_missing(int dir)
+{
 	int error = errno;
-	close(dir);
+	if (error != ENOSYS && error != EPERM)
+		return false;
+	int fd = open_below(dir, ".", O_PATH);
+	if (fd < 0)
+		return true;
+	close(fd);
 	errno = error;
+	return false;
+}
+
+static int open_component(int dir, const char *name, int flags)
+{
+	struct stat st;
+	if (strcmp(name, "..") == 0) {
+		errno = EXDEV;
+		return -1;
+	}
+	int fd = openat(dir, name, flags | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
+	/* O_PATH opens a symbolic link itself. */
+	if (fd >= 0 && (flags & O_PATH) != 0 &&
+	    (fstat(fd, &st) < 0 || S_ISLNK(st.st_mode))) {
+		close(fd);
+		errno = ELOOP;
+		return -1;
+	}
 	return fd;
+}
+
+/* Open the path below `dir` without openat2(): follow no symbolic link.  Closes
+ * `dir` and overwrites the path. */
+static int walk(int dir, char *path, int flags)
+{
+	for (bool is_last = false; dir >= 0 && !is_last;) {
+		char *end = strchrnul(path, '/');
+		is_last = end[0] == '\0' || end[1] == '\0';
+		*end = '\0';
+		int fd = open_component(dir, path, is_last ? flags : O_PATH);
+		close_keeping_errno(dir);
+		dir = fd;
+		path = end + 1;
+	}
+	return dir;
 }
 
 int file_path_open(const char *path, size_t root_bytes, int flags)
 {
-	if (root_bytes > 0) {
-		int fd = open_below(path, root_bytes, flags);
-		/* The seccomp filter of an old container runtime returns EPERM
-		 * for system calls that it does not know. */
-		if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
-			return fd;
+	char copy[PATH_MAX];
+	size_t len = strlen(path);
+	if (root_bytes == 0)
+		return open(path, flags | O_CLOEXEC, FILE_MODE);
+	if (len >= sizeof copy) {
+		errno = ENAMETOOLONG;
+		return -1;
 	}
-	return open(path, flags | O_CLOEXEC, FILE_MODE);
+	memcpy(copy, path, len + 1);
+	copy[root_bytes] = '\0';
+	int dir = open(copy, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return -1;
+	copy[root_bytes] = path[root_bytes];
+	int fd = open_below(dir, copy + root_bytes, flags);
+	if (fd < 0 && is_openat2_missing(dir))
+		return walk(dir, copy + root_bytes, flags);
+	close_keeping_errno(dir);
+	return fd;
 }
 
 /* mkdirat() does not follow the last component, so only the path to it has to
@@ -231,7 +293,7 @@ static int make_below(char *path, size_t root_bytes)
 	if ((size_t)(name - path) <= root_bytes)
 		return mkdir(path, DIRECTORY_MODE) < 0 ? errno : 0;
 	*name = '\0';
-	int dir = file_path_open(path, root_bytes, O_PATH | O_DIRECTORY);
+	int dir = file_path_open(path, root_bytes, O_PATH);
 	*name = first;
 	if (dir < 0)
 		return errno;
@@ -272,7 +334,19 @@ int file_path_make_parents(const char *path, size_t root_bytes)
 	return error;
 }
 
-int file_path_try(const char *path, bool may_make)
+/* Returns 0 or an errno. */
+static int look_at(const char *path, size_t root_bytes, struct stat *st)
+{
+	size_t confined = strlen(path) > root_bytes ? root_bytes : 0;
+	int fd = file_path_open(path, confined, O_PATH);
+	if (fd < 0)
+		return errno;
+	int error = fstat(fd, st) < 0 ? errno : 0;
+	close(fd);
+	return error;
+}
+
+int file_path_try(const char *path, size_t root_bytes, bool may_make)
 {
 	char dir[PATH_MAX];
 	struct stat st;
@@ -280,10 +354,16 @@ int file_path_try(const char *path, bool may_make)
 	if (len >= sizeof dir)
 		return ENAMETOOLONG;
 	memcpy(dir, path, len + 1);
-	if (path[len - 1] != '/' && stat(path, &st) == 0)
+	int error =
+		path[len - 1] == '/' ? ENOENT : look_at(path, root_bytes, &st);
+	if (error == 0)
 		return S_ISDIR(st.st_mode) ? EISDIR : can_write(path, W_OK);
-	for (file_path_parent(dir); stat(dir, &st) < 0; file_path_parent(dir))
-		if (errno != ENOENT || !may_make)
-			return errno;
+	for (bool goes_on = true; error == ENOENT && goes_on;
+	     goes_on = may_make) {
+		file_path_parent(dir);
+		error = look_at(dir, root_bytes, &st);
+	}
+	if (error != 0)
+		return error;
 	return S_ISDIR(st.st_mode) ? can_write(dir, W_OK | X_OK) : ENOTDIR;
 }

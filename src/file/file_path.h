@@ -14,7 +14,8 @@
  *  - one with many components, because each one may be a directory to create.
  * Symbolic links in the root are the operator's and are followed.  Below a root
  * that confines, a link that leads out of it is an error (EXDEV), as is each
- * absolute link. */
+ * absolute link.  A kernel before 5.6, or an old container runtime, has no
+ * openat2(2); there, each link below the root is an error (ELOOP). */
 #ifndef FILE_FILE_PATH_H
 #define FILE_FILE_PATH_H
 
@@ -60,10 +61,13 @@ size_t file_path_root(char *const *roots, struct span path);
  * by "..", or by a link of the system, such as /dev/stdout. */
 bool file_path_is_confined(struct span root, const char *file);
 
+/* The root of a file that the configuration names without Path: its directory,
+ * up to and with the last '/'.  Empty if nothing confines the file. */
+struct span file_path_fixed_root(const char *path);
+
 /* Open, with O_CLOEXEC.  The first root_bytes of the path, which end with '/',
- * confine the rest of it; with 0, nothing is confined.  A kernel older than 5.6
- * cannot confine: it opens the path as if root_bytes were 0.  Returns the
- * descriptor, or -1 with errno set. */
+ * confine the rest of it; with 0, nothing is confined.  Returns the descriptor,
+ * or -1 with errno set. */
 int file_path_open(const char *path, size_t root_bytes, int flags) MUST_USE;
 
 /* Make the directories up to the path's last '/', as mkdir -p does, with mode
@@ -73,9 +77,10 @@ int file_path_make_parents(const char *path, size_t root_bytes) MUST_USE;
 /* Cut the last component off: "/a/b" "/a" "a/b" "a" become "/a" "/" "a" ".". */
 void file_path_parent(char *path);
 
-/* Could the file be opened for writing?  For a path that ends with '/': could a
- * file in that directory be opened?  With `may_make`, directories may be
- * missing.  Creates nothing.  Returns 0 or an errno. */
-int file_path_try(const char *path, bool may_make) MUST_USE;
+/* Could the file be opened for writing, with root_bytes as file_path_open() has
+ * it?  For a path that ends with '/': could a file in that directory be opened?
+ * With `may_make`, directories may be missing.  Creates nothing, and opens
+ * nothing for reading or writing.  Returns 0 or an errno. */
+int file_path_try(const char *path, size_t root_bytes, bool may_make) MUST_USE;
 
 #endif

@@ -13,14 +13,10 @@
 #include "file/file_gone.h"
 #include "file/file_path.h"
 #include "file/spill.h"
+#include "file/spill_file.h"
+#include "output/sink.h"
 
 enum { WAITS_MAX = 10 }; /* with the pipeline's back-off: half a minute */
-
-static bool ends_with(const char *text, const char *end)
-{
-	size_t len = strlen(text), end_len = strlen(end);
-	return len >= end_len && strcmp(text + len - end_len, end) == 0;
-}
 
 /* --- the spills */
 
@@ -94,9 +90,10 @@ static void adopt(struct file_restore *r, struct spill *spill)
 
 static void load_named(struct file_restore *r, int dir, const char *name)
 {
-	if (ends_with(name, ".spill.new"))
+	if (span_ends_with(span_of(name), SPAN(".spill.new")))
 		unlinkat(dir, name, 0);
-	if (!ends_with(name, ".spill") || is_loaded(r, name))
+	if (!span_ends_with(span_of(name), SPAN(".spill")) ||
+	    is_loaded(r, name))
 		return;
 	struct spill *spill = spill_load(r->spills, name);
 	if (spill != NULL)
@@ -115,9 +112,15 @@ static void begin_listing(struct file_restore *r)
 static int load_listed(struct file_restore *r)
 {
 	const struct dirent *entry;
-	DIR *dir = opendir(r->spills->path);
-	if (dir == NULL)
+	int fd = spill_open_dir(r->spills);
+	if (fd < 0)
 		return errno;
+	DIR *dir = fdopendir(fd);
+	if (dir == NULL) {
+		int error = errno;
+		close(fd);
+		return error;
+	}
 	while (errno = 0, (entry = readdir(dir)) != NULL) {
 		load_named(r, dirfd(dir), entry->d_name);
 		if (r->must_begin_again) {
@@ -162,22 +165,32 @@ static void drop_memory(const struct balance *b, uint64_t left)
 	*b->queued = *b->spilled;
 }
 
-/* Compare the counted spilled lines with the `left` lines that the spills still
- * hold.  If lines are missing and no spill was damaged, the spills say how many
- * of them were written (`drained`); the rest is lost.  If a spill was damaged,
- * all missing lines count as lost.  If a spill cannot be read now, nothing
- * changes yet.  Returns the number of lost lines. */
-static uint64_t balance_spilled(const struct balance *b, uint64_t left,
-				uint64_t drained,
-				const struct spill_dir *spills)
+/* The spills hold `left` lines.  If that is more than were counted, count
+ * them. */
+static void add_found(const struct balance *b, uint64_t left)
+{
+	if (left <= *b->spilled)
+		return;
+	*b->total += left - *b->spilled;
+	*b->queued += left - *b->spilled;
+	*b->spilled = left;
+}
+
+/* If the spills hold fewer lines than were counted, other outputs have found
+ * `moved` of them.  If no spill was damaged, the spills say how many of the
+ * others were written (`drained`); the rest is lost.  If a spill was damaged,
+ * all missing lines count as lost.  Returns the number of lost lines. */
+static uint64_t settle_missing(const struct balance *b, uint64_t left,
+			       uint64_t drained, uint64_t *moved,
+			       const struct spill_dir *spills)
 {
 	uint64_t spilled = *b->spilled, lost = 0;
-	if (left > spilled) {
-		*b->total += left - spilled;
-	} else if (spills->is_partial) {
-		return 0;
-	} else {
+	if (left < spilled) {
 		uint64_t gone = spilled - left;
+		uint64_t elsewhere = gone < *moved ? gone : *moved;
+		*moved -= elsewhere;
+		*b->total -= elsewhere;
+		gone -= elsewhere;
 		lost = gone;
 		if (!spills->is_damaged)
 			lost = gone > drained ? gone - drained : 0;
@@ -189,46 +202,71 @@ static uint64_t balance_spilled(const struct balance *b, uint64_t left,
 	return lost;
 }
 
-static void balance_counters(struct file_restore *r, bool is_first)
+static struct balance line_counts(struct sink_stats *s)
 {
-	struct sink_stats *s = r->spills->stats;
-	uint64_t lines = r->second_lines, messages = r->second_messages;
+	return (struct balance){&s->lines_total, &s->lines_written_total,
+				&s->lines_dropped_total[DROP_write_failed],
+				&s->lines_queued, &s->lines_spilled};
+}
+
+static struct balance message_counts(struct sink_stats *s)
+{
+	return (struct balance){&s->messages_total, &s->messages_written_total,
+				&s->messages_dropped_total[DROP_write_failed],
+				&s->messages_queued, &s->messages_spilled};
+}
+
+/* What the spills hold. */
+static struct sink_moved count_left(struct file_restore *r)
+{
+	struct sink_moved left = {r->second_lines, r->second_messages};
 	struct cached_file *f = NULL;
 	while ((f = file_cache_waiting(r->files, f)) != NULL) {
 		if (f->output_file->spill == NULL)
 			continue;
-		lines += spill_lines_left(f->output_file->spill);
-		messages += spill_messages_left(f->output_file->spill);
+		left.lines += spill_lines_left(f->output_file->spill);
+		left.messages += spill_messages_left(f->output_file->spill);
 	}
-	const struct balance line_counts = {
-		&s->lines_total, &s->lines_written_total,
-		&s->lines_dropped_total[DROP_write_failed], &s->lines_queued,
-		&s->lines_spilled};
-	const struct balance message_counts = {
-		&s->messages_total, &s->messages_written_total,
-		&s->messages_dropped_total[DROP_write_failed],
-		&s->messages_queued, &s->messages_spilled};
+	return left;
+}
+
+static void add_all_found(struct file_restore *r, bool is_first)
+{
+	const struct balance lines = line_counts(r->spills->stats);
+	const struct balance messages = message_counts(r->spills->stats);
+	struct sink_moved left = count_left(r);
 	if (is_first) {
-		drop_memory(&line_counts, lines);
-		drop_memory(&message_counts, messages);
+		drop_memory(&lines, left.lines);
+		drop_memory(&messages, left.messages);
 	}
-	uint64_t lost = balance_spilled(
-		&line_counts, lines, r->drained_lines + r->second_drained_lines,
-		r->spills);
-	balance_spilled(&message_counts, messages,
-			r->drained_messages + r->second_drained_messages,
-			r->spills);
+	add_found(&lines, left.lines);
+	add_found(&messages, left.messages);
+	if (left.lines > 0 && is_first)
+		log_line(LOG_INFO, "file_sink",
+			 "output=%s msg=\"found lines that an earlier process "
+			 "spilled\" lines=%llu",
+			 r->spills->sink_name, (unsigned long long)left.lines);
+}
+
+void file_restore_settle(struct file_restore *r, struct sink_moved *moved)
+{
+	if (r->spills->is_partial)
+		return;
+	const struct balance lines = line_counts(r->spills->stats);
+	const struct balance messages = message_counts(r->spills->stats);
+	struct sink_moved left = count_left(r);
+	uint64_t lost = settle_missing(
+		&lines, left.lines, r->drained_lines + r->second_drained_lines,
+		&moved->lines, r->spills);
+	settle_missing(&messages, left.messages,
+		       r->drained_messages + r->second_drained_messages,
+		       &moved->messages, r->spills);
 	if (lost > 0)
 		log_line(LOG_ERROR, "file_sink",
 			 "output=%s err=\"spilled lines are missing or "
 			 "damaged\" dropped=%llu action=\"counting them as "
-			 "dropped; look for .damaged files\"",
+			 "dropped; look for .damaged and .foreign files\"",
 			 r->spills->sink_name, (unsigned long long)lost);
-	if (lines > 0 && is_first)
-		log_line(LOG_INFO, "file_sink",
-			 "output=%s msg=\"found lines that an earlier process "
-			 "spilled\" lines=%llu",
-			 r->spills->sink_name, (unsigned long long)lines);
 }
 
 void file_restore(struct file_restore *r, const struct sink_stats *before)
@@ -242,7 +280,7 @@ void file_restore(struct file_restore *r, const struct sink_stats *before)
 	s->files_open = 0;
 	s->spilled_bytes = 0;
 	load_spills(r);
-	balance_counters(r, true);
+	add_all_found(r, true);
 }
 
 bool file_restore_rest(struct file_restore *r, int64_t now_ns)
@@ -253,6 +291,7 @@ bool file_restore_rest(struct file_restore *r, int64_t now_ns)
 		return true;
 	r->retry_ns = now_ns + NS_PER_S;
 	load_spills(r);
-	balance_counters(r, false);
+	add_all_found(r, false);
+	file_restore_settle(r, &(struct sink_moved){0});
 	return !(r->spills->is_noted && r->waits++ < WAITS_MAX);
 }

@@ -17,6 +17,7 @@
 #include "base/span.h"
 
 struct file_cache;
+struct sink_moved;
 struct sink_stats;
 struct spill_dir;
 
@@ -38,8 +39,14 @@ struct file_restore {
 };
 
 /* Give the files their spills, and compute the sink's stats from the spills and
- * `before`; NULL: no counters are known.  Only the first call has an effect. */
+ * `before`; NULL: no counters are known.  Missing lines stay counted as queued
+ * until file_restore_settle().  Only the first call has an effect. */
 void file_restore(struct file_restore *, const struct sink_stats *before);
+
+/* All outputs are restored: count the spilled lines that are missing, as
+ * sink_ops.settle() promises.  As long as spills cannot be read, nothing is
+ * settled. */
+void file_restore_settle(struct file_restore *, struct sink_moved *);
 
 /* Before each flush: retry to load spills that could not be read.  False if the
  * batch must not be committed yet, because that would delete the note of such a

@@ -5,22 +5,59 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "file/append_tail.h"
 #include "file/file_error.h"
 #include "file/file_lock.h"
 #include "file/output_file.h"
 
 #define BACKOFF_MIN_NS (100 * NS_PER_MS)
 #define BACKOFF_MAX_NS (5 * NS_PER_S)
+#define BUSY_LOG_NS (5 * NS_PER_S)
+#define NAMED_NS (10 * NS_PER_S)
 
-static void log_failing(struct output_file *o, int error)
+enum { NAMED_FILES_MAX = 20 }; /* in NAMED_NS */
+
+/* Whether this is the first failure of the file and is logged regardless of the
+ * rate that all files share.  This is done for at most NAMED_FILES_MAX files in
+ * NAMED_NS, because thousands of files may fail. */
+static bool is_named(struct output_file *o, int64_t now_ns)
+{
+	struct file_env *env = o->env;
+	if (o->was_named)
+		return false;
+	o->was_named = true;
+	if (now_ns >= env->named_until_ns) {
+		env->named_until_ns = now_ns + NAMED_NS;
+		env->named_files = 0;
+	}
+	if (env->named_files == NAMED_FILES_MAX)
+		return false;
+	env->named_files++;
+	return true;
+}
+
+static void log_failing(struct output_file *o, int error, int64_t now_ns)
 {
 	char room[LOG_QUOTED_BYTES];
-	log_rated(&o->env->failing_rate, error == EBUSY ? LOG_DEBUG : LOG_ERROR,
-		  "file_sink",
+	struct log_rate unlimited = {0};
+	bool is_busy = error == EBUSY;
+	bool is_limited = is_busy || !is_named(o, now_ns);
+	log_rated(is_limited ? &o->env->failing_rate : &unlimited,
+		  is_busy ? LOG_DEBUG : LOG_ERROR, "file_sink",
 		  "path=%s err=\"%s\" lines=%zu action=\"keeping the lines, "
 		  "retrying\"",
 		  log_quoted(span_of(o->path), room), file_error_text(error),
 		  o->answers.len);
+}
+
+static void log_lock(struct output_file *o)
+{
+	char room[LOG_QUOTED_BYTES];
+	log_rated(&o->env->busy_rate, LOG_WARN, "file_sink",
+		  "path=%s pid=%d err=\"another process has held the lock for "
+		  "a long time\" action=\"keeping the lines, retrying\"",
+		  log_quoted(span_of(o->path), room),
+		  (int)file_lock_holder(o->env->lock));
 }
 
 /* The other process holds the lock often, each time for a moment.  With a
@@ -28,15 +65,9 @@ static void log_failing(struct output_file *o, int error)
 static void delay_busy(struct output_file *o, int64_t now_ns)
 {
 	o->retry_ns = now_ns + BACKOFF_MIN_NS;
-	if (now_ns - o->failing_since_ns >= BACKOFF_MAX_NS) {
-		char room[LOG_QUOTED_BYTES];
-		log_rated(&o->env->busy_rate, LOG_WARN, "file_sink",
-			  "path=%s pid=%d err=\"another process has held the "
-			  "lock for a long time\" action=\"keeping the "
-			  "lines, retrying\"",
-			  log_quoted(span_of(o->path), room),
-			  (int)file_lock_holder(o->env->lock));
-	}
+	if (now_ns - o->busy_since_ns >= BUSY_LOG_NS &&
+	    !append_file_has_foreign_tail(&o->file))
+		log_lock(o);
 }
 
 static void delay_retry(struct output_file *o, int error, int64_t now_ns)
@@ -54,13 +85,13 @@ static void delay_retry(struct output_file *o, int error, int64_t now_ns)
 void file_retry_failed(struct output_file *o, int error, bool has_delay,
 		       int64_t now_ns)
 {
-	if (o->failed_errno == 0) {
+	if (o->failed_errno == 0)
 		o->backoff_ns = BACKOFF_MIN_NS;
-		o->failing_since_ns = now_ns;
-	}
+	if (error == EBUSY && o->failed_errno != EBUSY)
+		o->busy_since_ns = now_ns;
 	if (o->failed_errno == 0 ||
 	    (o->failed_errno == EBUSY && error != EBUSY))
-		log_failing(o, error);
+		log_failing(o, error, now_ns);
 	o->failed_errno = error;
 	o->retry_ns = now_ns;
 	if (has_delay)
@@ -77,7 +108,7 @@ void file_retry_worked(struct output_file *o)
 		  "path=%s msg=\"can be written again\"",
 		  log_quoted(span_of(o->path), room));
 	o->failed_errno = 0;
-	o->is_disk = false;
+	o->is_disk = o->is_busy = false;
 }
 
 void file_retry_at_once(struct output_file *o)

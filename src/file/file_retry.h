@@ -3,7 +3,7 @@
  * lines about it.
  *
  * The delay grows from 100 ms to 5 s.  It does not grow while another process
- * holds the file's lock (EBUSY). */
+ * keeps the file busy (EBUSY). */
 #ifndef FILE_FILE_RETRY_H
 #define FILE_FILE_RETRY_H
 

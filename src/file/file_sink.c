@@ -10,15 +10,16 @@
  *     write() (output_file.h);
  *  3. a file that was not used for a minute is closed.
  * Failures:
- *  - A tag is not a valid path, or would lead out of its root: put refuses the
- *    line, DROP_path_refused.
+ *  - A tag is not a valid path, would lead out of its root, or to a path that
+ *    the configuration uses: put refuses the line, DROP_path_refused.
  *  - The disk rejects writes: flush returns SINK_BLOCKED, and all lines wait
  *    where they are.
  *  - One file cannot be written: its lines are spilled (spill.h), and the
  *    other files continue.  The size of all spills is limited; beyond the
- *    limit, the newest lines of such files are dropped, DROP_write_failed.
+ *    limit, the newest lines of such files are dropped, DROP_write_failed.  If
+ *    only another process keeps the file busy, the answer is SINK_BLOCKED.
  *  - There is no directory for spills: held lines wait in memory, limited by
- *    HELD_BYTES_MAX, and a killed process loses them.
+ *    HELD_BYTES_MAX, and lost when the process ends.
  *  - The process is killed: the next one finds the spills (restore), and each
  *    file detects which lines it has already. */
 #include <errno.h>
@@ -32,11 +33,13 @@
 #include "conf/conf.h"
 #include "file/batch.h"
 #include "file/file_cache.h"
+#include "file/file_error.h"
 #include "file/file_keys.h"
 #include "file/file_lock.h"
 #include "file/file_path.h"
 #include "file/file_restore.h"
 #include "file/output_file.h"
+#include "file/reserved_paths.h"
 #include "file/spill.h"
 #include "output/format.h"
 #include "output/kinds.h"
@@ -52,8 +55,10 @@ struct file_sink {
 	struct format *format;
 	struct file_cache *files;
 	struct batch batch;
-	struct buf root;   /* Path with one '/' at its end, or empty */
-	char *fixed;	   /* File below the root; NULL: use the tag */
+	struct buf root; /* Path with one '/' at its end, or empty */
+	char *fixed;	 /* File below the root; NULL: use the tag */
+	const struct reserved_paths *reserved;
+	char *real_root;   /* the root without symbolic links */
 	bool is_sanitized; /* Tag_Path sanitized */
 	struct buf tag;	   /* of the last record, sanitized */
 	size_t new_dirs;   /* in the paths of this batch's new files */
@@ -61,6 +66,7 @@ struct file_sink {
 	size_t full_lines; /* dropped in this batch: too many lines wait */
 	int64_t sync_ns;   /* when to sync next */
 	int64_t sync_interval_ns;
+	const atomic_bool *is_time_up; /* as in output/sink.h */
 	struct log_rate refused_rate;
 	struct log_rate full_rate;
 };
@@ -115,7 +121,11 @@ static struct cached_file *find_file(struct file_sink *fs, struct span name)
 	if (wrong == NULL) {
 		struct span clean = span_of(path + fs->root.len);
 		f = file_cache_find(fs->files, clean);
-		return f != NULL ? f : add_file(fs, path, clean);
+		if (f == NULL && fs->fixed == NULL)
+			wrong = reserved_paths_check(fs->reserved,
+						     fs->real_root, clean.ptr);
+		if (wrong == NULL)
+			return f != NULL ? f : add_file(fs, path, clean);
 	}
 	char room[LOG_QUOTED_BYTES];
 	log_rated(&fs->refused_rate, LOG_WARN, "file_sink",
@@ -127,6 +137,11 @@ static struct cached_file *find_file(struct file_sink *fs, struct span name)
 static void restore(struct sink *sink, const struct sink_stats *before)
 {
 	file_restore(&((struct file_sink *)sink)->restore, before);
+}
+
+static void settle(struct sink *sink, struct sink_moved *moved)
+{
+	file_restore_settle(&((struct file_sink *)sink)->restore, moved);
 }
 
 /* --- the lines */
@@ -222,14 +237,10 @@ static void log_full(struct file_sink *fs)
 
 static void sync_all(struct file_sink *fs, int64_t now_ns)
 {
-	struct cached_file *f = NULL;
 	if (fs->env.fsync != SINK_FSYNC_INTERVAL || now_ns < fs->sync_ns)
 		return;
 	fs->sync_ns = now_ns + fs->sync_interval_ns;
-	while ((f = file_cache_waiting(fs->files, f)) != NULL)
-		output_file_sync(f->output_file);
-	while ((f = file_cache_resting(fs->files, f)) != NULL)
-		output_file_sync(f->output_file);
+	file_cache_each(fs->files, output_file_sync);
 }
 
 static void end_batch(struct file_sink *fs, enum sink_flush answer)
@@ -248,13 +259,18 @@ static enum sink_flush flush(struct sink *sink, int64_t now_ns)
 	restore(sink, NULL);
 	if (!file_restore_rest(&fs->restore, now_ns))
 		return SINK_BLOCKED;
+	file_lock_begin_flush(fs->env.lock);
 	fs->held_bytes = 0;
 	struct cached_file *f = file_cache_waiting(fs->files, NULL), *next;
 	for (; f != NULL; f = next) {
+		/* The batch stays as it is. */
+		if (fs->is_time_up != NULL && atomic_load(fs->is_time_up))
+			return SINK_BLOCKED;
 		next = file_cache_waiting(fs->files, f);
 		struct output_file *o = f->output_file;
 		batch_hand_over(&fs->batch, &f->chain, f->output_file);
 		enum append_result verdict = output_file_flush(o, now_ns);
+		sink_answered(sink);
 		if (verdict == APPEND_BLOCKED)
 			answer = SINK_BLOCKED;
 		else if (verdict == APPEND_HELD)
@@ -294,12 +310,7 @@ static void drop_buffered(struct sink *sink)
 
 static void reopen(struct sink *sink)
 {
-	struct file_sink *fs = (struct file_sink *)sink;
-	struct cached_file *f = NULL;
-	while ((f = file_cache_waiting(fs->files, f)) != NULL)
-		output_file_reopen(f->output_file);
-	while ((f = file_cache_resting(fs->files, f)) != NULL)
-		output_file_reopen(f->output_file);
+	file_cache_each(((struct file_sink *)sink)->files, output_file_reopen);
 }
 
 static void close_sink(struct sink *sink)
@@ -315,6 +326,7 @@ static void close_sink(struct sink *sink)
 	buf_fini(&fs->root);
 	buf_fini(&fs->tag);
 	free(fs->fixed);
+	free(fs->real_root);
 	free(fs);
 }
 
@@ -367,6 +379,8 @@ static bool set_paths(struct file_sink *fs, const struct file_keys *keys,
 				    keys->file, wrong);
 	const char *clean = path + fs->root.len;
 	fs->fixed = mem_copy(clean, strlen(clean));
+	if (keys->path == NULL && !keys->follow_symlinks)
+		fs->env.root = file_path_fixed_root(fs->fixed);
 	return true;
 }
 
@@ -386,18 +400,19 @@ static bool prepare(struct file_sink *fs, struct conf_section *s, bool dry_run,
 		if (!dry_run && fs->env.mkdir)
 			error = file_path_make_parents(path, fs->env.root.len);
 		if (error == 0)
-			error = file_path_try(path, dry_run && fs->env.mkdir);
+			error = file_path_try(path, fs->env.root.len,
+					      dry_run && fs->env.mkdir);
 		if (error != 0 && dry_run)
 			is_good = conf_err_key(
 				s, fs->root.len > 0 ? "Path" : "File", e,
 				"%s cannot be written: %s", path,
-				strerror(error));
+				file_error_text(error));
 		else if (error != 0)
 			log_line(
 				LOG_WARN, "file_sink",
 				"path=\"%s\" err=\"%s\" action=\"keeping lines "
 				"until it can be written\"",
-				path, strerror(error));
+				path, file_error_text(error));
 	}
 	buf_fini(&known);
 	return is_good;
@@ -409,10 +424,14 @@ static void read_env(struct file_sink *fs, const struct sink_env *env)
 		.lock = file_lock_new(),
 		.stats = &fs->sink.stats,
 		.notes = env->notes,
-		.sink = env->number,
+		.sink = env->id,
+		.has_sink = env->has_sink,
+		.router = env->router,
 		.fsync = env->fsync,
 		.has_others = env->has_others,
 	};
+	fs->is_time_up = env->is_time_up;
+	fs->reserved = env->reserved;
 	fs->sync_interval_ns = (int64_t)(env->fsync_interval_s * NS_PER_S);
 	fs->spills = (struct spill_dir){
 		.path = env->spill_dir,
@@ -423,7 +442,7 @@ static void read_env(struct file_sink *fs, const struct sink_env *env)
 		.stats = &fs->sink.stats,
 		.env = {.stats = &fs->spills.own_stats,
 			.notes = env->notes,
-			.sink = env->number,
+			.sink = env->id,
 			.fsync = env->fsync == SINK_FSYNC_BATCH
 					 ? SINK_FSYNC_BATCH
 					 : SINK_FSYNC_NEVER},
@@ -452,6 +471,7 @@ static struct sink *open_sink(struct conf_section *s,
 	fs->format = format_open(s, e);
 	if (fs->format == NULL || !prepare(fs, s, env->dry_run, e))
 		goto fail;
+	fs->real_root = reserved_paths_resolve(buf_text(&fs->root));
 	return &fs->sink;
 fail:
 	close_sink(&fs->sink);
@@ -467,6 +487,7 @@ const struct sink_ops file_sink_ops = {
 	.flush = flush,
 	.committed = committed,
 	.restore = restore,
+	.settle = settle,
 	.drop_buffered = drop_buffered,
 	.reopen = reopen,
 	.close = close_sink,

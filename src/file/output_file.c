@@ -6,9 +6,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
+#include "file/append_tail.h"
 #include "file/file_error.h"
 #include "file/file_retry.h"
+#include "file/renamed_file.h"
+#include "file/skip_hash.h"
 #include "file/spill.h"
 
 enum {
@@ -35,20 +39,12 @@ static size_t count_messages(const struct output_file *o, size_t first,
 	return messages;
 }
 
-static size_t count_lines(struct span bytes)
-{
-	size_t lines = 0;
-	const char *end = bytes.ptr + bytes.len;
-	for (const char *at = bytes.ptr;
-	     at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL;
-	     at++)
-		lines++;
-	return lines;
-}
-
 /* The lines are written, or spilled. */
 static void cut_lines(struct output_file *o, size_t lines, size_t bytes)
 {
+	if (bytes < o->lines.len)
+		o->batch_hash = skip_hash_add(o->batch_hash, o->batch_at,
+					      o->lines.ptr, bytes);
 	buf_cut_front(&o->lines, bytes);
 	buf_cut_front(&o->answers, lines);
 	o->batch_at += (int64_t)bytes;
@@ -66,7 +62,7 @@ static void count_written(struct output_file *o, size_t bytes)
 			bytes > 0 ? memrchr(o->lines.ptr, '\n', bytes) : NULL;
 		whole_bytes =
 			end == NULL ? 0 : (size_t)(end + 1 - o->lines.ptr);
-		lines = count_lines(span_make(o->lines.ptr, whole_bytes));
+		lines = span_count(span_make(o->lines.ptr, whole_bytes), '\n');
 	}
 	size_t messages = count_messages(o, 0, lines);
 	stats->lines_written_total += lines;
@@ -82,6 +78,9 @@ static void count_written(struct output_file *o, size_t bytes)
 static int write_part(struct output_file *o, size_t end)
 {
 	size_t done, at = o->torn_bytes;
+	if (o->batch_at + (int64_t)at > 0)
+		o->file.skip_hash = skip_hash_end(skip_hash_add(
+			o->batch_hash, o->batch_at, o->lines.ptr, at));
 	int error = append_file_write(
 		&o->file, APPEND_LINES, o->batch_at + (int64_t)at,
 		span_make(o->lines.ptr + at, end - at), &done);
@@ -116,18 +115,16 @@ static void leave_file(struct output_file *o)
 	append_file_close(&o->file);
 }
 
-/* After success the file is closed if nothing is left to write. */
-static int begin(struct output_file *o)
+/* The lines are not those that the previous process began to write. */
+static void write_all_again(struct output_file *o)
 {
-	for (int i = 0; i < OPEN_TRIES; i++) {
-		int error = append_file_begin(&o->file);
-		if (error != ESTALE || o->file.fd < 0)
-			return error;
-		leave_file(o);
-		if (!output_file_waits(o))
-			return 0;
-	}
-	return EBUSY; /* another process renames it continuously */
+	char room[LOG_QUOTED_BYTES];
+	log_rated(
+		&o->env->changed_rate, LOG_WARN, "file_sink",
+		"path=%s err=\"the same messages make other lines than before "
+		"the restart\" action=\"writing all lines of the batch; some "
+		"may be in the file already\"",
+		log_quoted(span_of(o->path), room));
 }
 
 /* In the first batch, skip the lines that a killed process had written.
@@ -139,7 +136,9 @@ static int recover_lines(struct output_file *o)
 	const struct append_note *n = append_file_noted(&o->file, APPEND_LINES);
 	size_t found = 0;
 	int error = 0;
-	if (n != NULL)
+	if (n != NULL && !skip_hash_is_of(n, buf_span(&o->lines)))
+		write_all_again(o);
+	else if (n != NULL)
 		error = append_file_found(&o->file, n, buf_span(&o->lines),
 					  (size_t)n->skip_bytes, &found);
 	if (error != 0 && o->unread < UNREAD_MAX)
@@ -150,6 +149,36 @@ static int recover_lines(struct output_file *o)
 	o->env->stats->recovered_bytes_total += found;
 	count_written(o, found);
 	return 0;
+}
+
+/* Open the file that the path named when the previous process wrote lines of
+ * the first batch to it. */
+static int find_renamed(struct output_file *o)
+{
+	bool may_be_noted = !o->is_recovered && o->lines.len > 0;
+	return may_be_noted && o->file.fd < 0 ? renamed_file_open(&o->file) : 0;
+}
+
+/* After success the file is closed if nothing is left to write. */
+static int begin(struct output_file *o)
+{
+	int error = find_renamed(o);
+	if (error != 0 && o->unread < UNREAD_MAX)
+		return error;
+	for (int i = 0; i < OPEN_TRIES; i++) {
+		error = append_file_begin(&o->file);
+		if (error != ESTALE || o->file.fd < 0)
+			return error;
+		bool is_noted = o->lines.len > 0 &&
+				append_file_noted(&o->file, APPEND_LINES);
+		error = is_noted ? recover_lines(o) : 0;
+		if (error != 0)
+			return error;
+		leave_file(o);
+		if (!output_file_waits(o))
+			return 0;
+	}
+	return EBUSY; /* another process renames it continuously */
 }
 
 static int write_lines(struct output_file *o, int64_t now_ns)
@@ -196,15 +225,15 @@ static bool recover_before_spilling(struct output_file *o)
 	if (o->is_recovered || o->env->notes == NULL)
 		return true;
 	bool was_open = o->file.fd >= 0 && o->file.can_read;
-	bool can_tell = append_file_peek(&o->file);
-	if (can_tell) {
+	bool can_tell = find_renamed(o) == 0;
+	if (can_tell && append_file_peek(&o->file)) {
 		if (o->spill != NULL)
 			spill_recover(o->spill, &o->file);
 		can_tell = recover_lines(o) == 0;
 		if (!was_open)
 			append_file_close(&o->file);
 	} else {
-		can_tell = !append_file_has_note(&o->file);
+		can_tell = can_tell && !append_file_has_note(&o->file);
 	}
 	if (!can_tell && o->unread++ < UNREAD_MAX)
 		return false;
@@ -214,13 +243,26 @@ static bool recover_before_spilling(struct output_file *o)
 
 /* --- failing */
 
-/* The disk rejects writes, but spilled lines do not hold up other outputs. */
-static bool can_spill(const struct output_file *o)
+static bool has_spill_room(const struct output_file *o)
 {
 	const struct file_env *env = o->env;
-	return env->has_others && env->spills != NULL &&
+	return env->spills != NULL &&
 	       (o->lines.len == 0 ||
 		env->stats->spilled_bytes < env->spills->bytes_max);
+}
+
+/* The disk rejects writes, but spilled lines do not hold up other outputs, nor
+ * other files if all lines of this one are spilled: it may belong to a removed
+ * output, whose disk was another one. */
+static bool can_spill(const struct output_file *o)
+{
+	return (o->env->has_others || o->lines.len == 0) && has_spill_room(o);
+}
+
+static bool must_block(const struct output_file *o)
+{
+	return (o->is_disk && !can_spill(o)) ||
+	       (o->is_busy && !has_spill_room(o));
 }
 
 static enum append_result fail(struct output_file *o, int error, int64_t now_ns)
@@ -232,6 +274,8 @@ static enum append_result fail(struct output_file *o, int error, int64_t now_ns)
 	if (error != EBUSY)
 		o->env->stats->errors_total++;
 	file_retry_failed(o, error, verdict == APPEND_HELD, now_ns);
+	o->is_busy = error == EBUSY && o->env->spills != NULL &&
+		     now_ns - o->busy_since_ns < BUSY_WAIT_S * NS_PER_S;
 	return verdict;
 }
 
@@ -241,7 +285,7 @@ static enum append_result fail(struct output_file *o, int error, int64_t now_ns)
 static int spill_part(struct output_file *o, size_t bytes, bool is_old)
 {
 	struct span part = span_make(o->lines.ptr, bytes);
-	size_t lines = count_lines(part);
+	size_t lines = span_count(part, '\n');
 	const struct spill_lines what = {
 		.bytes = part,
 		.lines = (uint32_t)lines,
@@ -288,11 +332,11 @@ static bool wait_for_spill(struct output_file *o)
 	return !spills->is_broken;
 }
 
-/* Lines that wait for the disk are never dropped: without room in the spill, or
- * without a spill, the result is APPEND_BLOCKED. */
+/* Lines that wait for the disk or for another process are never dropped:
+ * without room in the spill, the result is APPEND_BLOCKED. */
 static enum append_result hold_lines(struct output_file *o)
 {
-	if ((o->is_disk && !can_spill(o)) || !recover_before_spilling(o))
+	if (must_block(o) || !recover_before_spilling(o))
 		return APPEND_BLOCKED;
 	/* If the file has a spill already, the sink limits its lines. */
 	bool is_full = !o->is_disk && o->spill == NULL &&
@@ -305,11 +349,12 @@ static enum append_result hold_lines(struct output_file *o)
 		return APPEND_BLOCKED;
 	if (error != 0) {
 		char room[LOG_QUOTED_BYTES];
-		log_rated(&o->env->spill_rate, LOG_ERROR, "file_sink",
-			  "path=%s err=\"cannot spill lines: %s\" "
-			  "action=\"keeping them in memory, where a killed "
-			  "process loses them\"",
-			  log_quoted(span_of(o->path), room), strerror(error));
+		log_rated(
+			&o->env->spill_rate, LOG_ERROR, "file_sink",
+			"path=%s err=\"cannot spill lines: %s\" "
+			"action=\"keeping them in memory; a stop, a reload or "
+			"a kill loses them\"",
+			log_quoted(span_of(o->path), room), strerror(error));
 	}
 	if (o->torn_bytes == 0 && o->failed_errno != EBUSY)
 		append_file_close(&o->file);
@@ -408,7 +453,8 @@ bool output_file_is_held(const struct output_file *o)
 bool output_file_may_refuse(const struct output_file *o)
 {
 	bool is_unknown = o->env->has_others && o->failed_errno == 0;
-	return output_file_is_held(o) && !o->is_disk && !is_unknown;
+	return output_file_is_held(o) && !o->is_disk && !o->is_busy &&
+	       !is_unknown;
 }
 
 void output_file_drop(struct output_file *o, size_t keep_bytes)
@@ -419,8 +465,9 @@ void output_file_drop(struct output_file *o, size_t keep_bytes)
 	const char *end =
 		keep_bytes > 0 ? memrchr(o->lines.ptr, '\n', keep_bytes) : NULL;
 	size_t kept_bytes = end == NULL ? 0 : (size_t)(end + 1 - o->lines.ptr);
-	size_t lines = count_lines(span_make(o->lines.ptr + kept_bytes,
-					     o->lines.len - kept_bytes));
+	struct span rest =
+		span_make(o->lines.ptr + kept_bytes, o->lines.len - kept_bytes);
+	size_t lines = span_count(rest, '\n');
 	size_t messages = count_messages(o, o->answers.len - lines, lines);
 	stats->lines_queued -= lines;
 	stats->lines_dropped_total[DROP_write_failed] += lines;

@@ -10,20 +10,23 @@
  * no signal.
  *
  * The effect of a failure depends on what fails:
- *  - The disk (ENOSPC, EDQUOT or EIO, if the disk rejects writes to other
- *    files, too: disk_probe.h; EROFS for a file that was open, because a
- *    remount affects all files) or the process (ENOMEM, ENOBUFS, EMFILE,
- *    ENFILE): the result is APPEND_BLOCKED, all lines stay in memory and in the
- *    journal, and the caller retries when it likes.  If there are other
- *    outputs, whose disk may be another one, the lines are spilled instead
- *    (APPEND_HELD) as long as the spill accepts them.
- *  - This file (any other error, EROFS when opening, and ENOSPC, EDQUOT or EIO
- *    while the disk takes writes, for example if a directory's quota is used
- *    up): the result is APPEND_HELD, and the lines go to the file's spill
- *    (spill.h).  If spilling fails, too, the result is APPEND_BLOCKED for ten
- *    attempts; after that, or without a spill, the lines stay in memory.
- *    Writing is retried after 100 ms, doubling to 5 s.  The same happens while
- *    another process holds the file's lock, which is not an error.
+ *  - The disk (ENOSPC, EDQUOT, EIO, EROFS or another error of a file system, if
+ *    the disk rejects writes to other files, too: disk_probe.h) or the process
+ *    (ENOMEM, ENOBUFS, EMFILE, ENFILE): the result is APPEND_BLOCKED, all lines
+ *    stay in memory and in the journal, and the caller retries when it likes.
+ *    If there are other outputs, whose disk may be another one, the lines are
+ *    spilled instead (APPEND_HELD) as long as the spill accepts them.
+ *  - This file (any other error, and those of the disk while it takes writes,
+ *    for example if a directory's quota is used up; also EROFS for a file in
+ *    the working directory): the result is APPEND_HELD, and the lines go to the
+ *    file's spill (spill.h).  If spilling fails, too, the result is
+ *    APPEND_BLOCKED for ten attempts; after that, or without a spill, the lines
+ *    stay in memory.  Writing is retried after 100 ms, doubling to 5 s.
+ *  - Another process keeps the file busy (EBUSY): it holds the file's lock or
+ *    has not completed its last line.  That is no error and usually short: the
+ *    result is APPEND_HELD as long as the spill has room, and then
+ *    APPEND_BLOCKED, so that no line is dropped.  A process that keeps the file
+ *    busy for BUSY_WAIT_S seconds cannot block the other files any longer.
  * A newer line is never written before an older one: spilled lines come first.
  *
  * If a write ends within a line, the line is completed later, from where it
@@ -33,7 +36,8 @@
  * ended with a newline.
  *
  * In the first batch after a crash, lines that are in the file already
- * according to the notes are not written again (journal/append_note.h).
+ * according to the notes are not written again (journal/append_note.h).  The
+ * file of a note may have been renamed meanwhile (renamed_file.h).
  * While a file with a note cannot be read, or while its note cannot be looked
  * up, the result is APPEND_BLOCKED, for ten attempts.
  * Keeps the accounting equations of output/sink.h in the stats it is given.
@@ -50,6 +54,8 @@
 
 struct spill;
 
+enum { BUSY_WAIT_S = 30 };
+
 enum append_result { APPENDED, APPEND_BLOCKED, APPEND_HELD };
 
 struct output_file {
@@ -63,15 +69,20 @@ struct output_file {
 	int64_t batch_at;    /* offset of `lines` in the batch's lines for
 	                      * this file; negative: the first -batch_at
 	                      * bytes of `lines` are of earlier batches */
+	uint64_t batch_hash; /* of the bytes before batch_at, if that is more
+	                      * than 0 */
 	bool is_recovered;   /* checked for lines from before a crash */
 	struct spill *spill; /* older lines; NULL: none */
+	bool was_named;	     /* its first failure was logged, or counted */
 	int failed_errno;    /* 0: it can be written */
 	bool is_disk;	     /* ... because the disk rejects writes */
-	int64_t retry_ns;    /* if held: no retry before */
-	unsigned unread;     /* attempts to read it after a crash */
-	unsigned unspilled;  /* attempts to spill its lines, in a row */
+	bool is_busy;	     /* ... because another process uses it, since less
+	                      * than BUSY_WAIT_S; without a spill: false */
+	int64_t busy_since_ns;
+	int64_t retry_ns;   /* if held: no retry before */
+	unsigned unread;    /* attempts to read it after a crash */
+	unsigned unspilled; /* attempts to spill its lines, in a row */
 	int64_t backoff_ns;
-	int64_t failing_since_ns;
 };
 
 /* An output file without lines; opens nothing.  The path is copied, the env is
@@ -105,7 +116,8 @@ bool output_file_waits(const struct output_file *);
 bool output_file_is_held(const struct output_file *);
 
 /* May a line that has to wait be refused if too many lines wait?  A line that
- * waits for the disk may not, because the journal keeps it. */
+ * waits for the disk or for another process may not, because the journal keeps
+ * it. */
 bool output_file_may_refuse(const struct output_file *);
 
 /* Drop the lines in memory, except those within the first `keep_bytes`.  They

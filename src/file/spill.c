@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file/append_tail.h"
 #include "file/file_gone.h"
 #include "file/spill_file.h"
 
@@ -23,8 +24,8 @@ static void save_state(struct spill *s, int fd)
 	s->is_unsaved = error != 0;
 	if (error != 0)
 		log_line(LOG_ERROR, "spill",
-			 "path=\"%s\" err=\"cannot save the position: %s\" "
-			 "action=\"retrying before the commit\"",
+			 "path=\"%s\" err=\"cannot save how far the spill is "
+			 "written: %s\" action=\"retrying before the commit\"",
 			 s->path, strerror(error));
 }
 
@@ -32,7 +33,7 @@ bool spill_save(struct spill *s)
 {
 	if (!s->is_unsaved)
 		return true;
-	int fd = open(s->path, O_WRONLY | O_CLOEXEC);
+	int fd = spill_open(s, O_WRONLY);
 	s->is_unsaved = fd < 0 || spill_save_state(s, fd) != 0;
 	if (fd >= 0)
 		close(fd);
@@ -65,14 +66,14 @@ static void count_lost(struct spill *s)
 {
 	struct sink_stats *stats = s->dir->stats;
 	struct buf name = {0};
-	spill_name_damaged(s, &name);
-	bool is_kept = spill_rename(s->path, name.ptr) == 0;
+	bool has_head = spill_set_aside(s, &name) &&
+			spill_kind_of(name.ptr) == SPILL_GOOD_HEAD;
 	const char *advice = "; to append the good ones, run sluiced replay";
 	log_line(LOG_ERROR, "spill",
 		 "path=\"%s\" err=\"cannot be read\" dropped=%llu "
 		 "kept_in=\"%s\" action=\"dropping its lines%s\"",
-		 s->path, (unsigned long long)s->lines, is_kept ? name.ptr : "",
-		 is_kept ? advice : "");
+		 s->path, (unsigned long long)s->lines, name.ptr,
+		 has_head ? advice : "");
 	buf_fini(&name);
 	stats->lines_dropped_total[DROP_write_failed] += s->lines;
 	stats->messages_dropped_total[DROP_write_failed] += s->messages;
@@ -124,7 +125,7 @@ bool spill_remove(struct spill *s)
 static int start_over(struct spill *s, const struct append_file *out,
 		      size_t torn_bytes)
 {
-	int fd = open(s->path, O_WRONLY | O_CLOEXEC);
+	int fd = spill_open(s, O_WRONLY);
 	if (fd < 0)
 		return errno;
 	s->state.position_bytes = s->chunk_bytes = s->size_bytes;
@@ -170,7 +171,9 @@ static int write_chunk(struct spill *s, const struct spill_lines *lines)
 	buf_put_span(b, lines->bytes);
 	size_t done = 0;
 	int64_t skip = lines->is_old ? -(int64_t)b->len : 0;
-	int error = append_file_begin(f);
+	int error = append_file_give(f, spill_open(s, O_RDWR | O_APPEND));
+	if (error == 0)
+		error = append_file_begin(f);
 	if (error == 0)
 		error = cut_rest(s);
 	if (error == 0)
@@ -322,7 +325,7 @@ static int recover(struct spill *s, int fd, struct append_file *out,
 	const struct append_note announced = {
 		.offset_bytes = state->end_bytes,
 		.skip_bytes = state->position_bytes,
-		.length_bytes = state->piece_bytes,
+		.length_bytes = (uint32_t)state->piece_bytes,
 	};
 	if (state->piece_bytes > 0 && state->device == out->device &&
 	    state->inode == out->inode)
@@ -362,7 +365,7 @@ static int find_line(struct spill *s, struct append_file *out, int64_t now_ns)
 
 void spill_recover(struct spill *s, struct append_file *out)
 {
-	int fd = s->is_recovered ? -1 : open(s->path, O_RDWR | O_CLOEXEC);
+	int fd = s->is_recovered ? -1 : spill_open(s, O_RDWR);
 	int out_error = 0;
 	if (fd < 0)
 		return;
@@ -423,14 +426,13 @@ static int drain(struct spill *s, int fd, struct append_file *out,
 	error = append_file_write(out, APPEND_SPILL,
 				  (int64_t)s->state.position_bytes,
 				  buf_span(&s->dir->piece), &done);
-	if (done > 0)
-		save_progress(s, fd, out, done);
+	save_progress(s, fd, out, done); /* also if nothing was written */
 	return error;
 }
 
 int spill_drain(struct spill *s, struct append_file *out, int64_t now_ns)
 {
-	int fd = open(s->path, O_RDWR | O_CLOEXEC);
+	int fd = spill_open(s, O_RDWR);
 	int error = fd < 0 ? errno : drain(s, fd, out, now_ns);
 	if (fd >= 0)
 		close(fd);
@@ -472,16 +474,9 @@ uint64_t spill_messages_left(const struct spill *s)
 	return s->messages;
 }
 
-void spill_drained_before(const struct spill *s, uint64_t *lines,
-			  uint64_t *messages)
-{
-	*lines += s->drained_lines;
-	*messages += s->drained_messages;
-}
-
 void spill_sync(struct spill *s)
 {
-	int fd = s->is_dirty ? open(s->path, O_RDONLY | O_CLOEXEC) : -1;
+	int fd = s->is_dirty ? spill_open(s, O_RDONLY) : -1;
 	if (fd < 0)
 		return;
 	if (fdatasync(fd) < 0)

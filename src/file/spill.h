@@ -26,14 +26,17 @@
  * After an I/O error on a spill, reading is retried: forever when the spill is
  * loaded (file_restore.h), ten times while it is drained.  After the tenth
  * failure the lines are dropped and counted.  They are dropped at once if the
- * spill was removed (file_gone.h).  Lines may be written twice in three cases:
+ * spill was removed (file_gone.h).  Lines may be written twice in four cases:
  * if ten attempts to save the position fail; if ten attempts to read the
- * directory, or a spill with a note, fail before the first commit; and if ten
- * attempts fail to read the last piece in the output file after a kill.
+ * directory, or a spill with a note, fail before the first commit; if ten
+ * attempts fail to read the last piece in the output file after a kill; and if
+ * the output file is renamed after a kill in the middle of a piece.
  *
  * In the directory (0700), each spill (0600) is called NAME.spill, NAME being a
- * hash of output and path.  It is open only while it is used.  It is private:
- * no other process writes it.  The pipeline thread only. */
+ * hash of output and path, or random if that name exists.  It is open only
+ * while it is used.  It is private: no other process writes it.  A directory or
+ * spill of another user counts as missing and is renamed to NAME.foreign.N,
+ * since it could name any path (own_file.h).  The pipeline thread only. */
 #ifndef FILE_SPILL_H
 #define FILE_SPILL_H
 
@@ -55,10 +58,9 @@ struct spill_dir {
 	size_t bytes_max; /* of all spills together; a batch may exceed it */
 	size_t files;	  /* each takes a page at least */
 	const char *sink_name;
-	/* Whether the spills of the output `name` belong to output `number`.
-	 * NULL: they belong to the output with that name. */
-	bool (*takes_over)(const void *router, uint32_t number,
-			   struct span name);
+	/* Whether the spills of the output `name` belong to the output with
+	 * this id.  NULL: they belong to the output with that name. */
+	bool (*takes_over)(const void *router, uint32_t id, struct span name);
 	const void *router;
 	struct sink_stats *stats; /* the sink's */
 	struct sink_stats own_stats;
@@ -94,8 +96,8 @@ struct spill *spill_new(struct spill_dir *, const char *output_path);
 
 /* Load the file `name` from the directory.  NULL in three cases.  The spill
  * belongs neither to this sink nor to a removed sink that this one replaces.
- * Or it is damaged: then it was renamed to NAME.damaged.  Or it cannot be read
- * now: then the directory is partial.  The last two cases are logged. */
+ * Or it is damaged or another user's: then it was renamed.  Or it cannot be
+ * read now: then the directory is partial.  The last two cases are logged. */
 struct spill *spill_load(struct spill_dir *, const char *name);
 
 /* Free a loaded spill without using it, and take it out of the directory's

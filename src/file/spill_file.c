@@ -5,10 +5,14 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
+
+#include "base/own_file.h"
+#include "file/spill.h"
 
 enum { PIECE_BYTES = 16 * 1024 };
 
@@ -31,7 +35,7 @@ static bool read_size(struct span *rest, size_t *size)
 /* "sluiced spill 1 6 8 file.0 /a/b.log\n" */
 bool spill_read_head(struct span bytes, struct spill_head *head)
 {
-	const struct span magic = SPAN("sluiced spill 1 ");
+	const struct span magic = SPAN(SPILL_MAGIC "1 ");
 	size_t name_bytes, path_bytes;
 	if (bytes.len < magic.len ||
 	    !span_equals(span_make(bytes.ptr, magic.len), magic))
@@ -50,6 +54,28 @@ bool spill_read_head(struct span bytes, struct spill_head *head)
 	head->bytes = (len + SPILL_ALIGN_BYTES - 1) / SPILL_ALIGN_BYTES *
 		      SPILL_ALIGN_BYTES;
 	return head->bytes <= bytes.len;
+}
+
+enum spill_kind spill_kind_of(const char *path)
+{
+	const struct span magic = SPAN(SPILL_MAGIC);
+	char bytes[SPILL_HEAD_BYTES_MAX];
+	struct spill_head head;
+	struct spill_state state;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : pread(fd, bytes, sizeof bytes, 0);
+	enum spill_kind kind = SPILL_GOOD_HEAD;
+	if (n >= 0 &&
+	    ((size_t)n < magic.len || memcmp(bytes, magic.ptr, magic.len) != 0))
+		kind = SPILL_FOREIGN;
+	else if (n >= 0 &&
+		 (!spill_read_head(span_make(bytes, (size_t)n), &head) ||
+		  spill_read_at(fd, &state, sizeof state, head.bytes) ==
+			  SPILL_CUT))
+		kind = SPILL_BAD_HEAD;
+	if (fd >= 0)
+		close(fd);
+	return kind;
 }
 
 int spill_read_chunk(const struct spill *s, int fd, uint64_t at,
@@ -101,6 +127,24 @@ int spill_check_chunk(const struct spill_chunk *c, int fd, uint64_t at)
 	return c->check == check ? 0 : SPILL_CUT;
 }
 
+int spill_open_dir(struct spill_dir *dir)
+{
+	return own_file_open(AT_FDCWD, dir->path, O_RDONLY | O_DIRECTORY,
+			     &dir->load_rate);
+}
+
+int spill_open(const struct spill *s, int flags)
+{
+	int dir = spill_open_dir(s->dir);
+	if (dir < 0)
+		return -1;
+	int fd = own_file_open(dir, s->path, flags, &s->dir->load_rate);
+	int error = errno;
+	close(dir);
+	errno = error;
+	return fd;
+}
+
 int spill_rename(const char *from, const char *to)
 {
 	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
@@ -119,6 +163,15 @@ void spill_name_damaged(const struct spill *s, struct buf *name)
 		buf_clear(name);
 		buf_printf(name, "%.*s.%u.damaged", stem, s->path, i);
 	}
+}
+
+bool spill_set_aside(const struct spill *s, struct buf *name)
+{
+	spill_name_damaged(s, name);
+	bool is_moved = spill_rename(s->path, name->ptr) == 0;
+	if (!is_moved)
+		name->ptr[0] = '\0';
+	return is_moved;
 }
 
 int spill_save_state(struct spill *s, int fd)

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,7 +18,11 @@
 
 struct spill_dir;
 
+/* The bytes with which every spill begins. */
+#define SPILL_MAGIC "sluiced spill "
+
 enum {
+	SPILL_HEAD_BYTES_MAX = 2 * PATH_MAX,
 	SPILL_ALIGN_BYTES = 64,		/* the state lies in one page */
 	SPILL_STATE_MAGIC = 0x73706c31, /* "spl1" */
 	SPILL_CHUNK_MAGIC = 0x63686e6b, /* "chnk" */
@@ -80,15 +85,39 @@ struct spill_head {
  * another version, or if the bytes do not contain all of it. */
 bool spill_read_head(struct span bytes, struct spill_head *) MUST_USE;
 
+/* How a file begins. */
+enum spill_kind {
+	SPILL_FOREIGN,	/* not as a spill of sluiced */
+	SPILL_BAD_HEAD, /* as one whose head is damaged or of another version */
+	SPILL_GOOD_HEAD,
+};
+
+/* A file that cannot be read now may have a good head, so it counts as such. */
+enum spill_kind spill_kind_of(const char *path);
+
 /* Reading functions return 0, an errno, or SPILL_CUT if the bytes are missing
  * or damaged. */
 enum { SPILL_CUT = -1 };
 
+/* Open the directory of the spills, which spill_new() makes.  Returns the
+ * descriptor, or -1 with errno set.  A directory of another user is renamed and
+ * counts as missing (own_file.h). */
+int spill_open_dir(struct spill_dir *) MUST_USE;
+
+/* Open the spill's file in this directory, likewise. */
+int spill_open(const struct spill *, int flags) MUST_USE;
+
 /* Read `bytes` bytes at the offset `at`. */
 static inline int spill_read_at(int fd, void *to, size_t bytes, uint64_t at)
 {
-	ssize_t n = pread(fd, to, bytes, (off_t)at);
-	return n == (ssize_t)bytes ? 0 : n < 0 ? errno : SPILL_CUT;
+	for (size_t done = 0; done < bytes;) {
+		ssize_t n = pread(fd, (char *)to + done, bytes - done,
+				  (off_t)(at + done));
+		if (n <= 0)
+			return n < 0 ? errno : SPILL_CUT;
+		done += (size_t)n;
+	}
+	return 0;
 }
 
 /* Read the header of the chunk at that place. */
@@ -116,5 +145,8 @@ int spill_rename(const char *from, const char *to) MUST_USE;
 /* Turn NAME.spill into NAME.damaged, or into NAME.2.damaged ... if that exists.
  * The name is NUL-terminated. */
 void spill_name_damaged(const struct spill *, struct buf *name);
+
+/* Rename the spill's file so.  False, and an empty name, on failure. */
+bool spill_set_aside(const struct spill *, struct buf *name) MUST_USE;
 
 #endif

@@ -11,9 +11,11 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "file/file_gone.h"
+#include "file/own_note.h"
 #include "file/spill_file.h"
 
-enum { FILE_MODE = 0600, HEAD_BYTES_MAX = 2 * PATH_MAX };
+enum { FILE_MODE = 0600 };
 
 static int read_state(struct spill *s, int fd, struct span head)
 {
@@ -36,7 +38,7 @@ static bool is_ours_by(const struct spill_dir *dir, struct span sink_name)
 
 static int read_head(struct spill *s, int fd, bool *is_ours)
 {
-	char bytes[HEAD_BYTES_MAX];
+	char bytes[SPILL_HEAD_BYTES_MAX];
 	struct spill_head head;
 	ssize_t n = pread(fd, bytes, sizeof bytes, 0);
 	if (n < 0)
@@ -55,18 +57,19 @@ bool spill_dir_may_be_noted(const struct spill_dir *dir)
 }
 
 /* The last note counts: a file that was deleted in the same batch may have had
- * the inode before. */
+ * the inode before.  The note may be of any output, since another one may take
+ * over the spill now. */
 static const struct append_note *find_note(const struct spill_dir *dir,
 					   const struct stat *st)
 {
 	const struct append_notes *notes = dir->env.notes;
-	const struct append_note *n, *last = NULL;
+	const struct append_note *n = NULL, *last = NULL;
 	if (notes == NULL)
 		return NULL;
-	for (size_t i = 0; (n = notes->find(notes->data, dir->env.sink,
-					    st->st_dev, st->st_ino, i)) != NULL;
-	     i++)
-		last = n;
+	while ((n = notes->next(notes->data, n)) != NULL)
+		if (n->device == st->st_dev && n->inode == st->st_ino)
+			last = n;
+	own_note_claim(&dir->env, last);
 	if (last != NULL)
 		return last;
 	n = (const void *)dir->notes.ptr;
@@ -168,7 +171,7 @@ static int copy_from(int fd, uint64_t at, int to)
 static int write_damaged_head(const struct spill *s, int fd, int to,
 			      uint64_t position_bytes, uint64_t good_bytes)
 {
-	char head[HEAD_BYTES_MAX];
+	char head[SPILL_HEAD_BYTES_MAX];
 	struct spill damaged = *s;
 	size_t head_bytes = s->start_bytes - sizeof damaged.state;
 	int error = spill_read_at(fd, head, head_bytes, 0);
@@ -226,14 +229,21 @@ static int cut_damaged(struct spill *s, int fd, uint64_t position_bytes,
 
 static void rename_damaged(struct spill *s)
 {
+	static const char *const why[] = {
+		[SPILL_FOREIGN] = "not a spill of sluiced",
+		[SPILL_BAD_HEAD] = "its head is damaged or of another version",
+		[SPILL_GOOD_HEAD] = "its state is damaged",
+	};
 	struct buf name = {0};
-	spill_name_damaged(s, &name);
-	bool is_moved = spill_rename(s->path, name.ptr) == 0;
+	enum spill_kind kind = spill_kind_of(s->path);
+	bool is_moved = spill_set_aside(s, &name);
+	const char *advice = "; to append its good lines, run sluiced replay "
+			     "on kept_in";
 	log_line(LOG_ERROR, "spill",
-		 "path=\"%s\" err=\"damaged, or of another version\" "
-		 "kept_in=\"%s\" action=\"not using it; if its first line is "
-		 "good, sluiced replay of kept_in appends its good lines\"",
-		 s->path, is_moved ? name.ptr : s->path);
+		 "path=\"%s\" err=\"%s\" kept_in=\"%s\" action=\"not using "
+		 "it%s\"",
+		 s->path, why[kind], is_moved ? name.ptr : s->path,
+		 kind == SPILL_GOOD_HEAD ? advice : "");
 	buf_fini(&name);
 	s->dir->is_damaged = true;
 }
@@ -265,12 +275,13 @@ struct spill *spill_load(struct spill_dir *dir, const char *name)
 	s->dir = dir;
 	s->path = path.ptr;
 	append_file_init(&s->file, s->path, &dir->env);
-	int fd = open(s->path, O_RDWR | O_CLOEXEC);
+	int fd = spill_open(s, O_RDWR);
 	bool is_ours = true;
 	int error = fd < 0 ? errno : load(s, fd, &is_ours);
 	if (fd >= 0)
 		close(fd);
-	if (error > 0) {
+	bool is_gone = fd < 0 && file_is_gone(s->path, error);
+	if (error > 0 && !is_gone) {
 		log_rated(&dir->load_rate, LOG_ERROR, "spill",
 			  "path=\"%s\" err=\"%s\" action=\"keeping the spilled "
 			  "lines, retrying every second\"",
@@ -286,6 +297,13 @@ struct spill *spill_load(struct spill_dir *dir, const char *name)
 	dir->stats->spilled_bytes += s->size_bytes - s->start_bytes;
 	dir->files++;
 	return s;
+}
+
+void spill_drained_before(const struct spill *s, uint64_t *lines,
+			  uint64_t *messages)
+{
+	*lines += s->drained_lines;
+	*messages += s->drained_messages;
 }
 
 /* The line at the end of the file may be torn. */

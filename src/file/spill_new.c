@@ -6,37 +6,44 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "file/spill_file.h"
 
 enum { DIR_MODE = 0700, FILE_MODE = 0600 };
 
-/* If two paths have one hash, the second one gets another number.  So does a
- * second spill for a file whose first one could not be loaded yet. */
+/* If two paths have one hash, the second one gets a random number.  So does a
+ * second spill for a file whose first one could not be loaded yet.  A client
+ * can choose paths that have one hash: if they got the next numbers, each spill
+ * would look for as many names as there are spills. */
 static int choose_path(struct spill *s)
 {
 	/* The NUL separates the two texts. */
-	uint64_t hash =
+	uint64_t number =
 		hash_fnv1a(HASH_FNV1A_BEGIN, span_of(s->dir->sink_name));
-	hash = hash_fnv1a(hash, SPAN("\0"));
-	hash = hash_fnv1a(hash, span_of(s->output_path));
+	number = hash_fnv1a(number, SPAN("\0"));
+	number = hash_fnv1a(number, span_of(s->output_path));
 	struct buf path = {0};
-	do {
+	for (;;) {
 		buf_clear(&path);
 		buf_printf(&path, "%s/%016llx.spill", s->dir->path,
-			   (unsigned long long)hash++);
-	} while (access(buf_text(&path), F_OK) == 0);
+			   (unsigned long long)number);
+		if (access(buf_text(&path), F_OK) < 0)
+			break;
+		CHECK(getrandom(&number, sizeof number, 0) == sizeof number);
+	}
 	s->path = path.ptr;
 	return errno == ENOENT ? 0 : errno;
 }
 
 static void put_head(struct spill *s, struct buf *head)
 {
-	buf_printf(head, "sluiced spill 1 %zu %zu %s %s\n",
+	buf_printf(head, SPILL_MAGIC "1 %zu %zu %s %s\n",
 		   strlen(s->dir->sink_name), strlen(s->output_path),
 		   s->dir->sink_name, s->output_path);
 	while (head->len % SPILL_ALIGN_BYTES != 0)
@@ -61,12 +68,15 @@ static int write_head(struct spill *s, int fd)
 
 /* The spill gets its name when its head is written, because a file with the
  * name but without a head would count as damaged. */
-static int create(struct spill *s)
+static int create(struct spill *s, int dir)
 {
 	struct buf name = {0};
 	buf_printf(&name, "%s.new", s->path);
-	int fd = open(buf_text(&name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-		      FILE_MODE);
+	const char *new_name = strrchr(buf_text(&name), '/') + 1;
+	unlinkat(dir, new_name, 0);
+	int fd = openat(dir, new_name,
+			O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			FILE_MODE);
 	int error = fd < 0 ? errno : write_head(s, fd);
 	if (fd >= 0)
 		close(fd);
@@ -78,19 +88,30 @@ static int create(struct spill *s)
 	return error;
 }
 
+/* Returns the descriptor of the directory, or -1 with errno set. */
+static int make_dir(struct spill_dir *dir)
+{
+	int fd = spill_open_dir(dir);
+	if (fd < 0 && errno == ENOENT &&
+	    (mkdir(dir->path, DIR_MODE) == 0 || errno == EEXIST))
+		fd = spill_open_dir(dir);
+	return fd;
+}
+
 struct spill *spill_new(struct spill_dir *dir, const char *output_path)
 {
+	int fd = make_dir(dir);
+	if (fd < 0)
+		return NULL;
 	struct spill *s = mem_new(1, sizeof *s);
 	s->dir = dir;
 	s->output_path = mem_text(output_path);
-	int error =
-		mkdir(dir->path, DIR_MODE) < 0 && errno != EEXIST ? errno : 0;
-	if (error == 0)
-		error = choose_path(s);
+	int error = choose_path(s);
 	append_file_init(&s->file, s->path, &dir->env);
 	s->file.is_new = true;
 	if (error == 0)
-		error = create(s);
+		error = create(s, fd);
+	close(fd);
 	if (error != 0) {
 		spill_free(s);
 		errno = error;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -13,10 +14,20 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "file/append_file.h"
+#include "file/append_tail.h"
 #include "file/file_lock.h"
 #include "file/spill_file.h"
 
 enum { LOCK_WAIT_S = 15, LOCK_PAUSE_MS = 50 };
+
+struct replay {
+	int fd;	       /* of the spill */
+	bool can_save; /* the position, in the spill's state */
+	struct span bytes;
+	struct spill spill; /* of its fields, only those of the state */
+	struct append_file file;
+	struct spill_replayed *result;
+};
 
 /* --- reading */
 
@@ -44,33 +55,20 @@ static size_t next_chunk(struct span bytes, size_t at)
 	return found == NULL ? bytes.len : (size_t)(found - bytes.ptr);
 }
 
-/* Drop the lines that end before the position, which counts from the beginning
- * of the lines. */
-static void skip_written(struct span *lines, size_t position)
+/* Read the state.  If it is damaged, no line is known to be in the file. */
+static void read_state(struct replay *r, size_t head_bytes)
 {
-	const char *end =
-		position > 0 ? memrchr(lines->ptr, '\n', position) : NULL;
-	size_t skip = end == NULL ? 0 : (size_t)(end + 1 - lines->ptr);
-	*lines = span_make(lines->ptr + skip, lines->len - skip);
-}
-
-static uint64_t count_lines(struct span lines)
-{
-	uint64_t count = 0;
-	for (size_t i = 0; i < lines.len; i++)
-		count += lines.ptr[i] == '\n';
-	return count;
-}
-
-/* The position, or the first chunk if the state is damaged. */
-static uint64_t read_position(struct span bytes, const struct spill_head *head)
-{
-	struct spill s = {
-		.head_check = spill_check(span_make(bytes.ptr, head->bytes))};
-	memcpy(&s.state, bytes.ptr + head->bytes, sizeof s.state);
-	bool is_good = s.state.magic == SPILL_STATE_MAGIC &&
-		       s.state.check == spill_state_check(&s);
-	return is_good ? s.state.position_bytes : head->bytes + sizeof s.state;
+	struct spill *s = &r->spill;
+	struct span head = span_make(r->bytes.ptr, head_bytes);
+	s->head_check = spill_check(head);
+	s->start_bytes = head_bytes + sizeof s->state;
+	memcpy(&s->state, r->bytes.ptr + head_bytes, sizeof s->state);
+	if (s->state.magic != SPILL_STATE_MAGIC ||
+	    s->state.check != spill_state_check(s))
+		s->state = (struct spill_state){
+			.magic = SPILL_STATE_MAGIC,
+			.position_bytes = s->start_bytes,
+		};
 }
 
 /* --- appending */
@@ -82,125 +80,184 @@ static bool is_worth_waiting(int error)
 	return error == EBUSY || error == ESTALE;
 }
 
-/* Begin, and see that the file ends with a whole line. */
-static int begin(struct append_file *f)
+/* Begin, and find out from where the lines are missing: a torn line is
+ * completed if it is still the end of the file.  Otherwise it comes again as a
+ * whole, after a newline. */
+static int begin(struct replay *r)
 {
+	struct append_file *f = &r->file;
+	struct spill_state *state = &r->spill.state;
 	int error = append_file_begin(f);
 	if (error == ESTALE && f->fd >= 0) {
 		append_file_end(f);
 		append_file_close(f);
 	}
-	return error != 0 ? error : append_file_tail(f, clock_mono_ns());
+	if (error != 0)
+		return error;
+	if (state->torn_bytes > 0 && state->device == f->device &&
+	    state->inode == f->inode && state->end_bytes == f->size_bytes)
+		return 0;
+	state->position_bytes -= state->torn_bytes;
+	state->torn_bytes = 0;
+	return append_file_tail(f, clock_mono_ns());
 }
 
-static int append_lines(struct append_file *f, struct span lines)
+static int begin_in_time(struct replay *r)
 {
 	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * NS_PER_MS};
 	int64_t end_ns = clock_mono_ns() + LOCK_WAIT_S * NS_PER_S;
-	size_t done = 0;
 	int error;
-	while (is_worth_waiting(error = begin(f)) && clock_mono_ns() < end_ns) {
-		append_file_end(f);
+	while (is_worth_waiting(error = begin(r)) && clock_mono_ns() < end_ns) {
+		append_file_end(&r->file);
 		nanosleep(&pause, NULL);
 	}
-	if (error == 0)
-		error = append_file_write(f, APPEND_LINES, 0, lines, &done);
-	append_file_end(f);
+	return error;
+}
+
+/* `done` bytes from the position on are in the file now. */
+static void save_progress(struct replay *r, size_t done)
+{
+	struct spill_state *state = &r->spill.state;
+	struct span written =
+		span_make(r->bytes.ptr + state->position_bytes, done);
+	const char *last = done > 0 ? memrchr(written.ptr, '\n', done) : NULL;
+	state->torn_bytes = last == NULL
+				    ? state->torn_bytes + done
+				    : (size_t)(written.ptr + done - last - 1);
+	state->position_bytes += done;
+	state->device = r->file.device;
+	state->inode = r->file.inode;
+	state->end_bytes = r->file.size_bytes;
+	state->piece_bytes = 0;
+	r->result->lines += span_count(written, '\n');
+	if (!r->can_save || spill_save_state(&r->spill, r->fd) != 0)
+		r->result->is_unsaved = true;
+}
+
+/* Append the lines from `start` to `end` that are not in the file. */
+static int append_lines(struct replay *r, size_t start, size_t end)
+{
+	struct spill_state *state = &r->spill.state;
+	if (state->position_bytes < start) {
+		state->position_bytes = start;
+		state->torn_bytes = 0;
+	}
+	int error = begin_in_time(r);
+	if (error == 0) {
+		size_t done, at = state->position_bytes;
+		error = append_file_write(
+			&r->file, APPEND_LINES, 0,
+			span_make(r->bytes.ptr + at, end - at), &done);
+		save_progress(r, done);
+	}
+	append_file_end(&r->file);
 	return error;
 }
 
 /* Append the lines of each good chunk that are not yet in the file. */
-static bool append_chunks(struct append_file *f, struct span bytes,
-			  const struct spill_head *head,
-			  struct spill_replayed *result, struct err *e)
+static bool append_chunks(struct replay *r, struct err *e)
 {
-	uint64_t position = read_position(bytes, head);
-	size_t at = head->bytes + sizeof(struct spill_state);
+	struct span bytes = r->bytes;
+	size_t at = r->spill.start_bytes;
 	while (at < bytes.len) {
 		struct spill_chunk c;
 		struct span lines;
 		if (!chunk_at(bytes, at, &c, &lines)) {
 			size_t next = next_chunk(bytes, at);
-			result->damaged_bytes += next - at;
+			r->result->damaged_bytes += next - at;
 			at = next;
 			continue;
 		}
 		size_t start = at + sizeof c;
 		at = start + c.bytes;
-		if (position >= at)
+		if (r->spill.state.position_bytes >= at)
 			continue;
-		if (position > start)
-			skip_written(&lines, (size_t)(position - start));
-		int error = append_lines(f, lines);
+		int error = append_lines(r, start, at);
 		if (error != 0)
 			return err_sys(e, error, "append to %s",
-				       result->output_path);
-		result->lines += count_lines(lines);
+				       r->result->output_path);
 	}
 	return true;
 }
 
-static bool append_all(struct span bytes, spill_root_fn root, void *data,
-		       struct spill_replayed *result, struct err *e)
+static bool append_all(struct replay *r, spill_roots_fn roots_of, void *data,
+		       struct err *e)
 {
 	struct spill_head head;
-	if (!spill_read_head(bytes, &head) ||
-	    bytes.len < head.bytes + sizeof(struct spill_state))
+	if (!spill_read_head(r->bytes, &head) ||
+	    r->bytes.len < head.bytes + sizeof(struct spill_state))
 		return err_set(e, "its head is damaged or of another "
 				  "version, so the output file of its lines is "
 				  "unknown");
 	struct span path = head.output_path;
-	result->output_path = mem_copy(path.ptr, path.len);
+	char *output_path = mem_copy(path.ptr, path.len);
+	r->result->output_path = output_path;
+	read_state(r, head.bytes);
 	struct sink_stats stats = {0};
 	struct file_env env = {.lock = file_lock_new(),
 			       .stats = &stats,
 			       .mkdir = true,
 			       .fsync = SINK_FSYNC_BATCH};
-	if (root != NULL)
-		env.root = span_make(result->output_path, root(data, path));
-	struct append_file file;
-	append_file_init(&file, result->output_path, &env);
-	bool ok = append_chunks(&file, bytes, &head, result, e);
-	append_file_close(&file);
+	if (roots_of != NULL) {
+		struct spill_roots roots = roots_of(data, path);
+		env.root = span_make(output_path, roots.root_bytes);
+		env.lock_root = span_make(output_path, roots.lock_bytes);
+	}
+	append_file_init(&r->file, output_path, &env);
+	bool ok = append_chunks(r, e);
+	append_file_close(&r->file);
 	file_lock_free(env.lock);
 	return ok;
 }
 
-/* Map the file to *bytes; an empty file is no bytes.  False on failure. */
-static bool map_file(const char *path, struct span *bytes, struct err *e)
+/* Open the file, and keep other replays of it out. */
+static bool open_spill(struct replay *r, const char *path, struct err *e)
+{
+	r->fd = open(path, O_RDWR | O_CLOEXEC);
+	r->can_save = r->fd >= 0;
+	if (r->fd < 0)
+		r->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (r->fd < 0)
+		return err_sys(e, errno, "open %s", path);
+	if (flock(r->fd, LOCK_EX | LOCK_NB) == 0)
+		return true;
+	int error = errno;
+	close(r->fd);
+	if (error == EWOULDBLOCK)
+		return err_set(e, "%s: another sluiced replay reads it", path);
+	return err_sys(e, error, "lock %s", path);
+}
+
+/* Map the file; an empty file is no bytes. */
+static bool map_file(struct replay *r, const char *path, struct err *e)
 {
 	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		err_sys(e, errno, "open %s", path);
-		if (fd >= 0)
-			close(fd);
-		return false;
-	}
-	*bytes = span_make("", 0);
-	void *map = MAP_FAILED;
-	if (st.st_size > 0)
-		map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd,
-			   0);
-	int error = errno;
-	close(fd);
-	if (st.st_size > 0 && map == MAP_FAILED)
-		return err_sys(e, error, "read %s", path);
-	if (st.st_size > 0)
-		*bytes = span_make(map, (size_t)st.st_size);
+	if (fstat(r->fd, &st) < 0)
+		return err_sys(e, errno, "read %s", path);
+	r->bytes = span_make("", 0);
+	if (st.st_size == 0)
+		return true;
+	void *map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE,
+			 r->fd, 0);
+	if (map == MAP_FAILED)
+		return err_sys(e, errno, "read %s", path);
+	r->bytes = span_make(map, (size_t)st.st_size);
 	return true;
 }
 
-bool spill_replay(const char *path, spill_root_fn root, void *data,
+bool spill_replay(const char *path, spill_roots_fn roots, void *data,
 		  struct spill_replayed *result, struct err *e)
 {
-	struct span bytes;
+	struct replay r = {.result = result};
 	*result = (struct spill_replayed){0};
-	if (!map_file(path, &bytes, e))
+	if (!open_spill(&r, path, e))
 		return false;
-	bool ok = append_all(bytes, root, data, result, e) ||
-		  err_in(e, "%s", path);
-	if (bytes.len > 0)
-		munmap((void *)(uintptr_t)bytes.ptr, bytes.len);
+	bool ok = map_file(&r, path, e);
+	if (ok) {
+		ok = append_all(&r, roots, data, e) || err_in(e, "%s", path);
+		if (r.bytes.len > 0)
+			munmap((void *)(uintptr_t)r.bytes.ptr, r.bytes.len);
+	}
+	close(r.fd);
 	return ok;
 }

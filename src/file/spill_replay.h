@@ -10,11 +10,16 @@
  *
  * The reader trusts only chunks whose check is right.  After damaged bytes it
  * searches for the next such chunk.  If the state is damaged, the position is
- * unknown, and all lines are read.  Each line is therefore appended at least
- * once; a line that was being written when the spill was set aside comes twice.
+ * unknown, and all lines are read.  After each chunk, and after an error, the
+ * position is saved in the spill.  So a replay that failed, for example because
+ * the disk became full again, can be repeated: it continues after the last
+ * byte.  Each line is appended at least once.  Lines come twice if they were
+ * being written when the spill was set aside, if the replay itself is killed,
+ * or if the position cannot be saved.
  *
- * It holds no state and may run beside a running sluiced, because appending
- * takes the file's lock as every writer does (append_file.h). */
+ * It may run beside a running sluiced, because appending takes the file's lock
+ * as every writer does (append_file.h).  The caller checks that no running
+ * sluiced uses this spill. */
 #ifndef FILE_SPILL_REPLAY_H
 #define FILE_SPILL_REPLAY_H
 
@@ -25,24 +30,29 @@
 #include "base/err.h"
 #include "base/span.h"
 
-/* The bytes with which every spill begins. */
-#define SPILL_MAGIC "sluiced spill "
-
 struct spill_replayed {
 	char *output_path; /* to be freed by the caller; NULL: unknown */
 	uint64_t lines;
 	uint64_t damaged_bytes; /* skipped */
+	bool is_unsaved;	/* a second replay appends the lines again */
 };
 
-/* Returns how many of the first bytes of a path confine the rest of it, ending
- * with '/', as file_path_open() has it; 0: symbolic links may lead anywhere. */
-typedef size_t (*spill_root_fn)(void *data, struct span output_path);
+/* Two directories in which a path is, each as the length of the beginning of
+ * the path, with a '/' as its last byte. */
+struct spill_roots {
+	size_t root_bytes; /* symbolic links may not lead out of it, as in
+			    * file_path_open(); 0: they may lead anywhere */
+	size_t lock_bytes; /* Path, as in append_file.h; 0: Path is not set */
+};
+
+typedef struct spill_roots (*spill_roots_fn)(void *data,
+					     struct span output_path);
 
 /* Append the lines of the spill at `path` to their file, one write for each
- * chunk; missing directories are made.  The spill is not changed, so that a
- * second call appends the lines again.  On failure *result says how many
- * lines were appended before. */
-bool spill_replay(const char *path, spill_root_fn root, void *data,
+ * chunk; missing directories are made.  On failure *result says how many lines
+ * were appended before.  A call of another process for the same spill fails
+ * meanwhile. */
+bool spill_replay(const char *path, spill_roots_fn roots, void *data,
 		  struct spill_replayed *result, struct err *e) MUST_USE;
 
 #endif

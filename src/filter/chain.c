@@ -118,13 +118,24 @@ static bool get_match(struct conf_section *s, struct tag_match *match,
 	       conf_err_in(s, "Match_Regex", e);
 }
 
-/* Only "false" and "0" switch a filter off, as in Fluent Bit 5. */
+/* Only "false" and "0" switch a filter off, as in Fluent Bit 5.  Any other
+ * text leaves it on.  If the text is not one that means on, sluiced warns. */
 static bool get_active(struct conf_section *s, bool *is_active, struct err *e)
 {
 	const char *text = "true";
 	if (!conf_get_text(s, "Active", &text, e))
 		return false;
+	static const char *const on[] = {"true", "on", "yes", "1"};
 	*is_active = strcasecmp(text, "false") != 0 && strcmp(text, "0") != 0;
+	for (size_t i = 0; i < sizeof on / sizeof *on; i++)
+		if (strcasecmp(text, on[i]) == 0)
+			return true;
+	if (*is_active)
+		conf_warn(s, "Active",
+			  "leaving it on; to switch it off, set `Active false`",
+			  "`Active %.100s` does not switch the filter off, as "
+			  "in Fluent Bit",
+			  text);
 	return true;
 }
 

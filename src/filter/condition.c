@@ -132,6 +132,11 @@ struct condition *condition_new(const char *text, struct err *e)
 	return NULL;
 }
 
+const struct accessor *condition_key(const struct condition *c)
+{
+	return c->key;
+}
+
 void condition_free(struct condition *c)
 {
 	if (c == NULL)

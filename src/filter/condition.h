@@ -21,12 +21,16 @@
 #include "base/err.h"
 #include "base/span.h"
 
+struct accessor;
 struct condition;
 struct pattern;
 struct record;
 
 /* Parse the value of a `Condition` key.  NULL with *e set on a mistake. */
 struct condition *condition_new(const char *text, struct err *);
+
+/* The field that it looks at; NULL if it looks at all keys. */
+const struct accessor *condition_key(const struct condition *);
 
 /* NULL is fine. */
 void condition_free(struct condition *);

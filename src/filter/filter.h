@@ -29,21 +29,23 @@ enum filter_verdict {
 			   * letter */
 };
 
-/* How a filter hands on records other than the one it was given.  They must
- * live in the arena of that record and belong to its message.  They continue in
- * the order of the calls, and before the given record if that one passes. */
+/* How a filter emits records.  They must live in the arena of the record that
+ * it was given and belong to that record's message.  They continue in the order
+ * of the calls, and before the given record if that one passes. */
 struct emit {
-	/* The record continues after this filter. */
+	/* The record, which must not be the given one, continues after this
+	 * filter. */
 	void (*next)(struct emit *, struct record *);
 	/* The record starts again at the head of the chain, with its new tag,
-	 * before any other record continues.  False if the chain did not take
-	 * the record: this same filter restarted it before, or a limit of
-	 * restarts is reached (filter/chain.h). */
+	 * before any other record continues.  It may be the given record if the
+	 * filter then answers FILTER_DONE.  False if the chain did not take the
+	 * record: this same filter restarted it before, or a limit of restarts
+	 * is reached (filter/chain.h). */
 	bool (*restart)(struct emit *, struct record *);
 };
 
 /* The parts of the configuration outside its own section that a filter may use.
- * The struct is valid during open; parsers and conf_dir outlive the filters. */
+ * The struct is valid during open; what it points to outlives the filters. */
 struct filter_env {
 	struct parser_set *parsers;
 	struct span lua_prelude; /* the text of lua/prelude.lua */
@@ -65,8 +67,8 @@ struct filter_ops {
 	 * Fluent Bit also counts an input: the filter's emitter. */
 	bool has_emitter;
 
-	/* Create a filter from its section; NULL on failure.  The texts of the
-	 * section outlive the filter. */
+	/* Create a filter from its section, which outlives it; NULL on
+	 * failure. */
 	struct filter *(*open)(struct conf_section *, const struct filter_env *,
 			       struct err *);
 	/* Decide about one record, which the filter may change. */
@@ -81,17 +83,18 @@ struct filter_ops {
 
 enum { FILTER_FAILURES_MAX = 12 };
 
-/* The chain counts these, except failures[]: if the kind cannot process a
- * record for the reason ops->failures[i], it increments failures[i].  Such a
- * record continues unchanged or is undecided. */
+/* The chain counts these, except script_loads_total and failures[]: if the kind
+ * cannot process a record for the reason ops->failures[i], it increments
+ * failures[i].  Such a record continues unchanged or is undecided. */
 struct filter_stats {
-	uint64_t records_total;	  /* given to it */
-	uint64_t dropped_total;	  /* FILTER_DROP */
-	uint64_t undecided_total; /* FILTER_UNDECIDED */
-	uint64_t added_total;	  /* next() calls, not counting one
+	uint64_t records_total;	     /* given to it */
+	uint64_t dropped_total;	     /* FILTER_DROP */
+	uint64_t undecided_total;    /* FILTER_UNDECIDED */
+	uint64_t added_total;	     /* next() calls, not counting one
 				   * that replaces the given record */
-	uint64_t restarted_total; /* restart() that the chain accepted */
-	uint64_t refused_total;	  /* restart() that the chain refused */
+	uint64_t restarted_total;    /* restart() that the chain accepted */
+	uint64_t refused_total;	     /* restart() that the chain refused */
+	uint64_t script_loads_total; /* the kind loaded its script again */
 	uint64_t failures[FILTER_FAILURES_MAX];
 };
 

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "filter/accessor_warn.h"
 #include "record/accessor.h"
 #include "record/record.h"
 #include "regex/pattern.h"
@@ -125,7 +126,10 @@ static bool add_rule(struct grep *g, struct conf_section *s, size_t kind,
 			  "matching this space; only one space separates KEY "
 			  "from the regular expression",
 			  "the regular expression starts with a space");
-	return read_rule(rule, text, e) || conf_err_in(s, kinds[kind], e);
+	if (!read_rule(rule, text, e))
+		return conf_err_in(s, kinds[kind], e);
+	accessor_warn(rule->key, s, kinds[kind]);
+	return true;
 }
 
 static struct filter *open_filter(struct conf_section *s,
@@ -205,7 +209,8 @@ static void count_limit(struct grep *g)
 {
 	g->filter.stats.failures[MATCH_LIMIT]++;
 	log_rated(&g->limit_rate, LOG_WARN, "grep",
-		  "filter=%s err=%s action=\"record passed on unchanged\"",
+		  "filter=%s failure=%s err=\"a regular expression reached "
+		  "its search limit\" action=\"record passed on unchanged\"",
 		  g->filter.name, failures[MATCH_LIMIT]);
 }
 

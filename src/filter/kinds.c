@@ -27,7 +27,8 @@ const struct conf_key_spec filter_common_keys[] = {
 	 .help = "The name of this filter in metrics and log lines."},
 	{"Active", CONF_BOOL, .default_text = "true",
 	 .help = "With false or 0, the section is checked but the filter does "
-		 "not run."},
+		 "not run. As in Fluent Bit, it runs with off and no; sluiced "
+		 "warns."},
 	{"Log_Level", .ignored = "Log_Level of [SERVICE] applies to all "
 				 "of sluiced"},
 	{"log_suppress_interval", .ignored = "sluiced limits the rate of "

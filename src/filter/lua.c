@@ -28,16 +28,15 @@
 
 #include <assert.h>
 #include <lauxlib.h>
-#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "filter/hook_script.h"
 #include "hook/lua_record.h"
 #include "hook/lua_state.h"
 #include "hook/lua_value.h"
@@ -50,7 +49,8 @@
 	X(memory_limit)   \
 	X(invalid_result) \
 	X(bad_code)       \
-	X(bad_time)
+	X(bad_time)       \
+	X(not_loaded)
 
 enum lua_failure {
 #define X(name) FAILURE_##name,
@@ -104,16 +104,11 @@ static const struct conf_key_spec keys[] = {
 
 struct lua_filter {
 	struct filter filter;
-	struct lua_state *state;
-	struct lua_record *proxies;
-	struct lua_reader *reader; /* of the proxies */
-	const char *text;	   /* of Code; NULL if the script is a file */
-	char *script;		   /* the path, or "Code" */
-	char *call;
-	struct span tag; /* of the last call, in Lua's memory */
-	int tag_ref;	 /* the same as a text in Lua's registry */
+	struct hook_script script;
+	struct lua_reader *reader; /* of its proxies */
+	struct span tag;	   /* of the last call, in Lua's memory */
+	int tag_ref;		   /* the same as a text in Lua's registry */
 	bool time_as_table;
-	bool has_groups; /* the hook has five parameters */
 	bool dead_letters;
 	struct log_rate rates[FAILURE_COUNT];
 
@@ -152,7 +147,7 @@ static enum filter_verdict fail(struct lua_filter *f, enum lua_failure failure,
 	f->filter.stats.failures[failure]++;
 	log_rated(&f->rates[failure], LOG_WARN, "lua",
 		  "filter=%s call=%s failure=%s err=%s action=\"%s\"",
-		  f->filter.name, f->call, failures[failure],
+		  f->filter.name, f->script.call, failures[failure],
 		  log_quoted(span_of(message), room), action_of(f, failure));
 	return f->dead_letters ? FILTER_UNDECIDED : FILTER_PASS;
 }
@@ -246,7 +241,8 @@ static void read_answer(struct lua_filter *f, lua_State *L)
 	f->is_time_good = !has_time || read_time(f, L, TIME_BACK, TIME);
 	if (f->code == CODE_NEW_RECORD)
 		f->time_ns = f->record->time_ns;
-	f->is_result_good = lua_record_take(f->proxies, L, -1, &f->result);
+	f->is_result_good =
+		lua_record_take(f->script.proxies, L, -1, &f->result);
 }
 
 static int call_hook(lua_State *L)
@@ -254,19 +250,19 @@ static int call_hook(lua_State *L)
 	struct lua_filter *f = lua_touserdata(L, 1);
 	const struct record *r = f->record;
 	push_time(f, L);
-	lua_record_push(f->proxies, L, r);
+	lua_record_push(f->script.proxies, L, r);
 	/* Looked up for each call: a script may replace its function. */
-	lua_getglobal(L, f->call);
+	lua_getglobal(L, f->script.call);
 	push_tag(f, L, r->tag);
 	lua_pushvalue(L, TIME);
-	if (f->has_groups) {
+	if (f->script.has_groups) {
 		lua_newtable(L);
 		lua_newtable(L);
 	}
 	lua_pushvalue(L, RECORD);
-	lua_call(L, f->has_groups ? 5 : 3, f->has_groups ? 4 : 3);
+	lua_call(L, f->script.has_groups ? 5 : 3, f->script.has_groups ? 4 : 3);
 	read_answer(f, L);
-	lua_record_save(f->proxies, L, RECORD);
+	lua_record_save(f->script.proxies, L, RECORD);
 	return 0;
 }
 
@@ -285,17 +281,16 @@ static enum filter_verdict hand_on(const struct lua_filter *f, struct record *r,
 	return FILTER_DONE;
 }
 
-static enum filter_verdict apply(struct filter *filter, struct record *r,
-				 struct emit *emit)
+static enum filter_verdict call(struct lua_filter *f, struct record *r,
+				struct emit *emit)
 {
-	struct lua_filter *f = (struct lua_filter *)filter;
 	const char *message = NULL;
 	f->record = r;
 	f->time_ns = r->time_ns;
 	f->code = CODE_UNKNOWN;
 	enum lua_outcome outcome =
-		lua_state_call(f->state, call_hook, f, &message);
-	lua_record_end(f->proxies);
+		lua_state_call(f->script.state, call_hook, f, &message);
+	lua_record_end(f->script.proxies);
 	switch (outcome) {
 	case LUA_OUTCOME_ERROR:
 		return fail(f, FAILURE_error, message);
@@ -327,64 +322,28 @@ static enum filter_verdict apply(struct filter *filter, struct record *r,
 	return hand_on(f, r, emit);
 }
 
-struct lua_set_up {
-	struct lua_record *proxies;
-	const struct conf_section *section;
-};
-
-/* Set the global table FLB_ENV: HOSTNAME and the variables of @SET. */
-static void set_env(lua_State *L, const struct conf_section *s)
+static enum filter_verdict apply(struct filter *filter, struct record *r,
+				 struct emit *emit)
 {
-	struct conf_option set;
-	const struct conf_set *at = NULL;
-	char room[HOST_NAME_MAX + 1];
-	const char *host = getenv("HOSTNAME");
-	if (host == NULL && gethostname(room, sizeof room) == 0)
-		host = room;
-	lua_newtable(L);
-	while (conf_next_set(s, &at, &set)) {
-		bool is_newest = lua_getfield(L, -1, set.key) == LUA_TNIL;
-		lua_pop(L, 1);
-		if (!is_newest)
-			continue;
-		lua_pushstring(L, set.value);
-		lua_setfield(L, -2, set.key);
+	struct lua_filter *f = (struct lua_filter *)filter;
+	if (f->script.state == NULL && !hook_script_retry(&f->script, filter))
+		return fail(f, FAILURE_not_loaded,
+			    "the script is not loaded, because it kept too "
+			    "much memory");
+	enum filter_verdict verdict = call(f, r, emit);
+	if (lua_state_is_full(f->script.state)) {
+		hook_script_renew(&f->script, filter);
+		f->tag_ref = LUA_NOREF; /* of the old state */
 	}
-	if (lua_getfield(L, -1, "HOSTNAME") == LUA_TNIL) {
-		lua_pushstring(L, host);
-		lua_setfield(L, -3, "HOSTNAME");
-	}
-	lua_pop(L, 1);
-	lua_setglobal(L, "FLB_ENV");
-}
-
-static int set_up(lua_State *L)
-{
-	const struct lua_set_up *with = lua_touserdata(L, 1);
-	lua_record_setup(with->proxies, L);
-	set_env(L, with->section);
-	return 0;
-}
-
-static int count_parameters(lua_State *L)
-{
-	struct lua_filter *f = lua_touserdata(L, 1);
-	lua_Debug call;
-	lua_getglobal(L, f->call);
-	lua_getinfo(L, ">u", &call);
-	f->has_groups = call.nparams >= 5;
-	return 0;
+	return verdict;
 }
 
 static void close_filter(struct filter *filter)
 {
 	struct lua_filter *f = (struct lua_filter *)filter;
-	lua_state_close(f->state);
 	free(f->reader->int_keys.names);
 	free(f->reader->array_keys.names);
-	lua_record_free(f->proxies);
-	free(f->script);
-	free(f->call);
+	hook_script_close(&f->script);
 	free(f);
 }
 
@@ -407,67 +366,23 @@ static bool get_names(struct conf_section *s, const char *key,
 	return true;
 }
 
-static bool get_script(struct lua_filter *f, struct conf_section *s,
-		       const struct filter_env *env, struct err *e)
-{
-	const char *script = NULL;
-	if (!conf_get_text(s, "Script", &script, e) ||
-	    !conf_get_text(s, "Code", &f->text, e))
-		return false;
-	if (f->text != NULL && script != NULL)
-		log_line(LOG_WARN, "lua",
-			 "script=%s err=\"both Script and Code are set\" "
-			 "action=\"using Code and ignoring Script\"",
-			 script);
-	if (f->text == NULL && script == NULL)
-		return conf_err_missing(s, "Script", e,
-					"set it to a Lua file, for example "
-					"`Script create-log-file-path.lua`");
-	f->script = f->text != NULL ? mem_text("Code")
-				    : conf_find_file(env->conf_dir, script);
-	return true;
-}
-
 static bool read_keys(struct lua_filter *f, struct conf_section *s,
-		      const struct filter_env *env, struct err *e)
+		      struct err *e)
 {
-	const char *call = NULL;
 	bool is_protected = true;
-	if (!get_script(f, s, env, e) || !conf_get_text(s, "Call", &call, e) ||
-	    !conf_get_bool(s, "Protected_Mode", &is_protected, e) ||
+	if (!conf_get_bool(s, "Protected_Mode", &is_protected, e) ||
 	    !conf_get_bool(s, "Time_As_Table", &f->time_as_table, e) ||
 	    !conf_get_bool(s, "Enable_flb_null", &f->reader->has_null, e) ||
 	    !get_names(s, "Type_Int_Key", &f->reader->int_keys, e) ||
 	    !get_names(s, "Type_Array_Key", &f->reader->array_keys, e))
 		return false;
-	if (call == NULL)
-		return conf_err_missing(
-			s, "Call", e,
-			"set it to the name of a function in the "
-			"script");
-	f->call = mem_text(call);
 	if (!is_protected)
 		log_line(LOG_INFO, "lua",
 			 "script=%s key=Protected_Mode value=off "
 			 "action=\"ignored; sluiced always survives an "
 			 "error in a script\"",
-			 f->script);
+			 f->script.path);
 	return true;
-}
-
-static bool run_script(struct lua_filter *f, struct conf_section *s,
-		       struct span prelude, struct err *e)
-{
-	struct lua_set_up with = {f->proxies, s};
-	f->state = lua_state_open(prelude, e);
-	if (f->state == NULL || !lua_state_setup(f->state, set_up, &with, e))
-		return false;
-	if ((f->text == NULL && !conf_check_file(f->script, e)) ||
-	    !lua_state_load(f->state, f->script, f->text, e))
-		return conf_err_in(s, f->text != NULL ? "Code" : "Script", e);
-	if (!lua_state_find(f->state, f->script, f->call, e))
-		return conf_err_in(s, "Call", e);
-	return lua_state_setup(f->state, count_parameters, f, e);
 }
 
 static struct filter *open_filter(struct conf_section *s,
@@ -476,10 +391,10 @@ static struct filter *open_filter(struct conf_section *s,
 	struct lua_filter *f = mem_new(1, sizeof *f);
 	f->filter.ops = &filter_lua;
 	f->dead_letters = env->dead_letters;
-	f->proxies = lua_record_new();
 	f->tag_ref = LUA_NOREF;
-	f->reader = lua_record_reader(f->proxies);
-	if (read_keys(f, s, env, e) && run_script(f, s, env->lua_prelude, e))
+	bool is_open = hook_script_open(&f->script, s, env, e);
+	f->reader = lua_record_reader(f->script.proxies);
+	if (is_open && read_keys(f, s, e) && hook_script_load(&f->script, e))
 		return &f->filter;
 	close_filter(&f->filter);
 	return NULL;

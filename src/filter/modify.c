@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "filter/accessor_warn.h"
 #include "filter/condition.h"
 #include "filter/quoted_words.h"
 #include "record/record.h"
@@ -171,6 +172,7 @@ static bool add_conditions(struct modify *m, struct conf_section *s,
 		struct condition *c = condition_new(text, e);
 		if (c == NULL)
 			return conf_err_in(s, "Condition", e);
+		accessor_warn(condition_key(c), s, "Condition");
 		m->conditions = mem_grow(m->conditions, m->condition_count + 1,
 					 sizeof *m->conditions);
 		m->conditions[m->condition_count++] = c;
@@ -342,7 +344,10 @@ static enum filter_verdict apply(struct filter *filter, struct record *r,
 	if (limit_hits > 0) {
 		m->filter.stats.failures[MATCH_LIMIT] += limit_hits;
 		log_rated(&m->limit_rate, LOG_WARN, "modify",
-			  "filter=%s err=%s action=\"not applied\"",
+			  "filter=%s failure=%s err=\"a regular expression "
+			  "reached its search limit\" action=\"changing "
+			  "nothing if it was a condition, otherwise keeping "
+			  "the field\"",
 			  m->filter.name, failures[MATCH_LIMIT]);
 	}
 	return FILTER_PASS;

@@ -91,6 +91,8 @@ static void get_wildcards(struct nest *n, struct conf_section *s)
 static bool read_nest(struct nest *n, struct conf_section *s, struct err *e)
 {
 	get_wildcards(n, s);
+	conf_unused(s, "Nested_under", "Operation nest",
+		    "it is for Operation lift");
 	if (!get_span(s, "Nest_under", &n->map, e))
 		return false;
 	if (n->map.len == 0)
@@ -105,6 +107,10 @@ static bool read_nest(struct nest *n, struct conf_section *s, struct err *e)
 
 static bool read_lift(struct nest *n, struct conf_section *s, struct err *e)
 {
+	conf_unused(s, "Wildcard", "Operation lift",
+		    "it is for Operation nest");
+	conf_unused(s, "Nest_under", "Operation lift",
+		    "it is for Operation nest");
 	if (!get_span(s, "Nested_under", &n->map, e))
 		return false;
 	if (n->map.len == 0)

@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "filter/accessor_warn.h"
 #include "parse/parser.h"
 #include "record/accessor.h"
 #include "record/message.h"
@@ -144,6 +145,7 @@ static struct filter *open_filter(struct conf_section *s,
 			conf_err_in(s, "Key_Name", e);
 			goto fail;
 		}
+		accessor_warn(f->accessor, s, "Key_Name");
 	}
 	return &f->filter;
 fail:
@@ -182,13 +184,25 @@ static void count_bad_time(struct parser_filter *f, const struct parser *parser,
 		  log_quoted(text, room));
 }
 
-/* The fields of the text, or NULL if no parser accepts it. */
-static struct record *parse(struct parser_filter *f, const struct record *r,
-			    struct span text)
+/* An empty record for parse(). */
+static struct record *room_for(const struct record *r)
+{
+	return record_new(r->arena, r->message, r->tag, 0);
+}
+
+static void clear(struct record *r)
+{
+	r->count = 0;
+	r->time_ns = 0;
+}
+
+/* Put the fields and the time of the text into the empty record.  The time
+ * stays 0 if the text has none or it cannot be read.  If no parser accepts the
+ * text, the result is false and the record stays empty. */
+static bool parse(struct parser_filter *f, const struct record *r,
+		  struct span text, struct record *parsed)
 {
 	int64_t now_ns = r->message ? r->message->arrival_ns : r->time_ns;
-	/* The time stays 0 if the text has none or it cannot be read. */
-	struct record *parsed = record_new(r->arena, r->message, r->tag, 0);
 	enum parser_verdict verdict = PARSER_no_match;
 	struct span bad_time = span_make(NULL, 0);
 	size_t i;
@@ -200,18 +214,11 @@ static struct record *parse(struct parser_filter *f, const struct record *r,
 	}
 	if (verdict != PARSER_parsed) {
 		count_failure(f, verdict, text);
-		return NULL;
+		return false;
 	}
 	if (bad_time.ptr != NULL)
 		count_bad_time(f, f->parsers[i], bad_time);
-	return parsed;
-}
-
-static void drop_field(struct record *r, size_t i)
-{
-	r->count--;
-	memmove(r->fields + i, r->fields + i + 1,
-		(r->count - i) * sizeof *r->fields);
+	return true;
 }
 
 /* Replace the fields of the record by the parsed ones, followed by `kept`. */
@@ -235,29 +242,45 @@ static void apply_within(struct parser_filter *f, struct record *r)
 		count_failure(f, KEY_MISSING, SPAN(""));
 		return;
 	}
-	struct record *parsed = parse(f, r, v->string);
-	if (parsed != NULL)
+	struct record *parsed = room_for(r);
+	if (parse(f, r, v->string, parsed))
 		take_over(r, parsed, r->fields, f->reserve_data ? r->count : 0);
 }
 
+static bool is_to_parse(const struct parser_filter *f, const struct field *of)
+{
+	return span_equals(of->key, f->key) && of->value.type == VALUE_STRING;
+}
+
+/* The key may occur thousands of times, so the fields move once, and two
+ * records take turns. */
 static void apply_to_key(struct parser_filter *f, struct record *r)
 {
-	struct record *parsed = NULL;
+	struct record *parsed = NULL, *room = NULL;
 	struct field source;
 	bool is_there = false;
+	size_t kept = 0;
 	for (size_t i = 0; i < r->count; i++) {
-		if (!span_equals(r->fields[i].key, f->key) ||
-		    r->fields[i].value.type != VALUE_STRING)
+		if (kept != i)
+			r->fields[kept] = r->fields[i];
+		const struct field *at = &r->fields[kept++];
+		if (!is_to_parse(f, at))
 			continue;
 		is_there = true;
-		struct record *found = parse(f, r, r->fields[i].value.string);
-		if (found == NULL)
+		if (room == NULL)
+			room = room_for(r);
+		if (!parse(f, r, at->value.string, room))
 			continue;
-		parsed = found;
-		source = r->fields[i];
+		struct record *earlier = parsed;
+		parsed = room;
+		room = earlier;
+		if (room != NULL)
+			clear(room);
+		source = *at;
 		if (!f->preserve_key)
-			drop_field(r, i--);
+			kept--;
 	}
+	r->count = kept;
 	if (!is_there)
 		count_failure(f, KEY_MISSING, SPAN(""));
 	if (parsed == NULL)

@@ -7,14 +7,15 @@
  * The happy path:
  * 1. The first rule whose regex matches the string under its key composes the
  *    new tag.
- * 2. A copy of the record with that tag restarts at the head of the chain.
- * 3. The record itself continues if KEEP is true; otherwise it ends here.
+ * 2. If KEEP is true, a copy of the record with that tag restarts at the head
+ *    of the chain, and the record itself continues.
+ * 3. If KEEP is false, the record itself restarts with that tag.
  *
  * If the composed tag is empty, no Match could ever match it, so the record
  * passes unchanged and is counted.
- * If the chain refuses the copy, because this filter restarted the record
+ * If the chain refuses the restart, because this filter restarted the record
  * before or because the record was restarted too often, the record continues
- * with the tag that it has.
+ * with the tag that it had.
  * If a regex reaches its match limit, nobody knows whether its rule or a later
  * one applies, so the record passes unchanged and is counted. */
 #include "filter/kinds.h"
@@ -29,6 +30,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "filter/accessor_warn.h"
 #include "filter/quoted_words.h"
 #include "record/accessor.h"
 #include "record/record.h"
@@ -159,9 +161,10 @@ static bool add_rule(struct rewrite_tag *t, struct conf_section *s,
 		buf_fini(&args[i]);
 	if (!ok) {
 		err_in(e, "`%.200s`", text);
-		conf_err_in(s, "Rule", e);
+		return conf_err_in(s, "Rule", e);
 	}
-	return ok;
+	accessor_warn(rule->key, s, "Rule");
+	return true;
 }
 
 static struct filter *open_filter(struct conf_section *s,
@@ -192,10 +195,15 @@ fail:
 /* The record continues unchanged. */
 static enum filter_verdict keep_tag(struct rewrite_tag *t, size_t failure)
 {
+	const char *err =
+		failure == EMPTY_TAG
+			? "the new tag is empty"
+			: "a regular expression reached its search limit";
 	t->filter.stats.failures[failure]++;
 	log_rated(&t->rates[failure], LOG_WARN, "rewrite_tag",
-		  "filter=%s err=%s action=\"record keeps its tag\"",
-		  t->filter.name, failures[failure]);
+		  "filter=%s failure=%s err=\"%s\" action=\"record keeps its "
+		  "tag\"",
+		  t->filter.name, failures[failure], err);
 	return FILTER_PASS;
 }
 
@@ -207,11 +215,13 @@ static enum filter_verdict rewrite(struct rewrite_tag *t,
 	composer_put(rule->new_tag, r, rule->regex, &t->tag);
 	if (t->tag.len == 0)
 		return keep_tag(t, EMPTY_TAG);
-	struct record *copy = record_copy(r);
-	copy->tag = arena_copy(r->arena, buf_span(&t->tag));
-	if (!emit->restart(emit, copy) || rule->keep)
-		return FILTER_PASS;
-	return FILTER_DONE;
+	struct span old_tag = r->tag;
+	struct record *retagged = rule->keep ? record_copy(r) : r;
+	retagged->tag = arena_copy(r->arena, buf_span(&t->tag));
+	if (emit->restart(emit, retagged))
+		return rule->keep ? FILTER_PASS : FILTER_DONE;
+	r->tag = old_tag;
+	return FILTER_PASS;
 }
 
 static enum filter_verdict apply(struct filter *filter, struct record *r,

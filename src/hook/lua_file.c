@@ -46,29 +46,28 @@ static void count_file(lua_State *L, int index, lua_CFunction close)
 	lua_budget_of(L)->open_files++;
 }
 
-/* io.open and io.tmpfile return nil and the error. */
-static int open_or_nil(lua_State *L)
+/* For the functions that return nil and the error. */
+static int open_or_nil(lua_State *L, lua_CFunction close)
 {
 	if (!has_room(L)) {
 		errno = EMFILE;
 		return luaL_fileresult(L, 0, lua_tostring(L, 1));
 	}
 	int results = lua_wrap_original(L);
-	count_file(L, -results, close_file);
+	count_file(L, -results, close);
 	return results;
 }
 
-static int popen_or_nil(lua_State *L)
+static int open_file(lua_State *L)
+{
+	return open_or_nil(L, close_file);
+}
+
+static int open_process(lua_State *L)
 {
 	if (lua_gettop(L) > 0)
 		lua_number_to_text(L, 1);
-	if (!has_room(L)) {
-		errno = EMFILE;
-		return luaL_fileresult(L, 0, lua_tostring(L, 1));
-	}
-	int results = lua_wrap_original(L);
-	count_file(L, -results, close_process);
-	return results;
+	return open_or_nil(L, close_process);
 }
 
 /* io.lines, io.input and io.output open a file only if they get a name.  The
@@ -91,8 +90,8 @@ void lua_file_open(lua_State *L)
 		const char *name;
 		lua_CFunction function;
 	} functions[] = {
-		{"open", open_or_nil},	  {"popen", popen_or_nil},
-		{"tmpfile", open_or_nil}, {"lines", open_or_raise},
+		{"open", open_file},	  {"popen", open_process},
+		{"tmpfile", open_file},	  {"lines", open_or_raise},
 		{"input", open_or_raise}, {"output", open_or_raise},
 	};
 	for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)

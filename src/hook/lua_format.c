@@ -12,7 +12,6 @@
 
 #include "base/span.h"
 #include "hook/lua_number.h"
-#include "hook/lua_wrap.h"
 
 enum {
 	SPEC_BYTES = 32,

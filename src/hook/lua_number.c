@@ -16,6 +16,7 @@
 enum {
 	DIGITS = 14,	   /* of %.14g */
 	EXACT_POWERS = 22, /* 10^22 is the largest exact power of ten */
+	TEXT_BYTES = 32,   /* of a float, with a NUL */
 };
 
 static const double first_with_exponent = 1e14;
@@ -58,7 +59,7 @@ lua_Number lua_number_round_half(lua_Number number, int places)
 /* Write a whole number of at most 14 digits. */
 static size_t format_whole(int64_t whole, char *out)
 {
-	char digits[LUA_NUMBER_BYTES];
+	char digits[TEXT_BYTES];
 	size_t count = 0, length = 0;
 	if (whole < 0) {
 		out[length++] = '-';
@@ -73,22 +74,23 @@ static size_t format_whole(int64_t whole, char *out)
 	return length;
 }
 
-size_t lua_number_format(lua_Number number, char out[LUA_NUMBER_BYTES])
+/* Write the text of the float, with a NUL.  Returns its length. */
+static size_t format_float(lua_Number number, char out[TEXT_BYTES])
 {
 	if (isnan(number))
-		return (size_t)snprintf(out, LUA_NUMBER_BYTES, "nan");
+		return (size_t)snprintf(out, TEXT_BYTES, "nan");
 	if (fabs(number) < first_with_exponent && trunc(number) == number &&
 	    !(number == 0 && signbit(number)))
 		return format_whole((int64_t)number, out);
 	int places = DIGITS - 1 - lua_number_exponent(number);
 	number = lua_number_round_half(number, places);
-	return (size_t)snprintf(out, LUA_NUMBER_BYTES, "%.14g", number);
+	return (size_t)snprintf(out, TEXT_BYTES, "%.14g", number);
 }
 
 static void push_float(lua_State *L, lua_Number number)
 {
-	char text[LUA_NUMBER_BYTES];
-	lua_pushlstring(L, text, lua_number_format(number, text));
+	char text[TEXT_BYTES];
+	lua_pushlstring(L, text, format_float(number, text));
 }
 
 static bool is_float(lua_State *L, int index)

@@ -2,8 +2,8 @@
 /* lua_number - numbers become text as in LuaJIT, and text becomes numbers.
  *
  * LuaJIT has one type of number and prints it with %.14g.  Lua 5.4 has two and
- * adds ".0" to a float that looks whole.  Calculations except % are
- * left to Lua 5.4; the text differs:
+ * adds ".0" to a float that looks whole.  Calculations except % are left to Lua
+ * 5.4; the text differs:
  *
  *     1.005 * 1000 .. "ms"     1005ms, not 1005.0ms
  *     10 / 2                   5
@@ -13,12 +13,6 @@
 #define HOOK_LUA_NUMBER_H
 
 #include <lua.h>
-#include <stddef.h>
-
-enum { LUA_NUMBER_BYTES = 32 };
-
-/* Write the text of the float, with a NUL.  Returns its length. */
-size_t lua_number_format(lua_Number, char out[LUA_NUMBER_BYTES]);
 
 /* Prepare a number for printf with `places` digits after the point (a negative
  * `places` counts before the point).  The C library rounds an exact half to

@@ -69,8 +69,8 @@ bool lua_record_revive(struct lua_record *rs, lua_State *L, int index)
  * this makes an ordinary table of it and returns NULL, or raises an error. */
 static struct record *view_of(struct lua_record *rs, lua_State *L)
 {
-	/* A script can get these functions with debug.getmetatable and call
-	 * them with any value. */
+	/* In the handler of an error, a script can get these functions with
+	 * debug.getinfo and call them with any value. */
 	luaL_checktype(L, 1, LUA_TTABLE);
 	if (lua_topointer(L, 1) == rs->proxy)
 		return rs->view;
@@ -281,7 +281,7 @@ static int raw_set(lua_State *L)
 }
 
 /* A record shows no metatable, because scripts that copy a record would copy
- * the metatable as well. */
+ * the metatable as well.  If true, the metatable is on top of the stack. */
 static bool shows_metatable(lua_State *L)
 {
 	struct lua_record *rs = records_of(L);
@@ -442,6 +442,7 @@ void lua_record_setup(struct lua_record *rs, lua_State *L)
 		{"setmetatable", set_metatable},
 		{NULL, NULL},
 	};
+	*rs = (struct lua_record){.reader = rs->reader};
 	lua_newtable(L);
 	lua_pushlightuserdata(L, rs);
 	luaL_setfuncs(L, metamethods, 1);

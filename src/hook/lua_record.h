@@ -74,7 +74,8 @@ struct lua_reader *lua_record_reader(struct lua_record *);
 /* The functions below may raise an error; `index` is a place on Lua's stack. */
 
 /* Once for each state: create the metatables, and replace next, rawget, rawset,
- * getmetatable and setmetatable. */
+ * getmetatable, setmetatable and debug.getmetatable.  An earlier state of this
+ * hook must be closed by then, and is forgotten. */
 void lua_record_setup(struct lua_record *, lua_State *);
 
 /* Push a proxy of the record, which starts a call. */

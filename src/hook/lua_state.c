@@ -8,8 +8,9 @@
  *
  * The call takes too long: on_tick sets the hook on_count, which raises an
  * error at every instruction until lua_pcall returns; then the hook is removed.
- * The script asks for too much memory: alloc returns NULL, and Lua raises
- * LUA_ERRMEM; a full garbage collection follows.
+ * The script asks for too much memory: alloc returns NULL, Lua collects garbage
+ * and asks again.  If alloc then returns NULL again, Lua raises LUA_ERRMEM.
+ * After the call, look_at_memory finds out whether later calls can work.
  * The timer cannot be created: calls run without a time limit, which is logged.
  * A script replaces the error handler (xpcall): that handler is skipped once
  * the time is up. */
@@ -33,7 +34,6 @@
 #include "hook/lua_wrap.h"
 
 enum {
-	MEMORY_BYTES_MAX = 32 * 1024 * 1024,
 	TICK_MS = 250, /* of CPU time, like the two limits */
 	LIMIT_MS = 1000,
 	SETUP_LIMIT_MS = 3000,
@@ -44,6 +44,12 @@ struct lua_state {
 	struct lua_budget budget; /* first, because state_of casts it */
 	lua_State *L;
 	size_t used_bytes;
+	size_t loaded_bytes; /* used when the script was loaded */
+	unsigned refusals;   /* of alloc, since it last gave more memory */
+	bool was_refused;    /* this call was refused memory */
+	bool has_failed;     /* ... even after a garbage collection */
+	bool failed_before;  /* the previous call was refused memory, too */
+	bool is_full;	     /* see lua_state_is_full */
 
 	/* What enter is about to run; NULL at any other time. */
 	lua_CFunction function;
@@ -69,6 +75,13 @@ static bool is_expired(const struct lua_state *s)
 				    memory_order_relaxed);
 }
 
+static void *refuse(struct lua_state *s)
+{
+	s->was_refused = true;
+	s->has_failed |= ++s->refusals > 1;
+	return NULL;
+}
+
 static void *alloc(void *data, void *old, size_t old_bytes, size_t new_bytes)
 {
 	struct lua_state *s = data;
@@ -80,9 +93,11 @@ static void *alloc(void *data, void *old, size_t old_bytes, size_t new_bytes)
 		return NULL;
 	}
 	size_t others_bytes = s->used_bytes - old_bytes;
-	if (new_bytes > old_bytes &&
-	    new_bytes > MEMORY_BYTES_MAX - others_bytes)
-		return NULL;
+	if (new_bytes > old_bytes) {
+		if (new_bytes > LUA_STATE_BYTES_MAX - others_bytes)
+			return refuse(s);
+		s->refusals = 0;
+	}
 	void *p = realloc(old, new_bytes);
 	if (p != NULL)
 		s->used_bytes = others_bytes + new_bytes;
@@ -323,6 +338,26 @@ static void stop_timer(struct lua_state *s)
 	s->has_timer = false;
 }
 
+/* A call was refused memory.  Find out whether the script's variables are the
+ * reason.  Once, garbage may be the reason, because Lua refuses a buffer of its
+ * library without collecting garbage first; then the script may keep up to
+ * seven eighths.  After two such calls in succession, it may keep a third: a
+ * table that grows needs a new one of twice its size beside the old one. */
+static void look_at_memory(struct lua_state *s)
+{
+	size_t room = LUA_STATE_BYTES_MAX - s->loaded_bytes;
+	size_t bound =
+		s->loaded_bytes +
+		(s->has_failed && s->failed_before ? room / 3 : room / 8 * 7);
+	if (s->used_bytes > bound)
+		lua_gc(s->L, LUA_GCCOLLECT);
+	s->is_full = s->used_bytes > bound;
+	s->was_refused = false;
+	s->has_failed = false;
+	s->failed_before = true;
+	s->refusals = 0;
+}
+
 enum lua_outcome lua_state_call(struct lua_state *s, lua_CFunction function,
 				void *data, const char **message)
 {
@@ -331,8 +366,10 @@ enum lua_outcome lua_state_call(struct lua_state *s, lua_CFunction function,
 	unsigned call = atomic_load_explicit(&s->call, memory_order_relaxed);
 	atomic_store_explicit(&s->call, call + 1, memory_order_relaxed);
 	int status = run(s, function, data, message);
-	if (status == LUA_ERRMEM)
-		lua_gc(s->L, LUA_GCCOLLECT);
+	if (s->was_refused)
+		look_at_memory(s);
+	else
+		s->failed_before = false;
 	atomic_store_explicit(&s->call, call + 2, memory_order_relaxed);
 	unhook(s->L);
 	bool is_late = is_expired(s);
@@ -347,6 +384,16 @@ enum lua_outcome lua_state_call(struct lua_state *s, lua_CFunction function,
 				    : LUA_OUTCOME_ERROR;
 }
 
+bool lua_state_is_full(const struct lua_state *s)
+{
+	return s->is_full;
+}
+
+size_t lua_state_used_bytes(const struct lua_state *s)
+{
+	return s->used_bytes;
+}
+
 bool lua_state_setup(struct lua_state *s, lua_CFunction function, void *data,
 		     struct err *e)
 {
@@ -356,6 +403,7 @@ bool lua_state_setup(struct lua_state *s, lua_CFunction function, void *data,
 	/* The timer belongs to this thread; another one may make the calls. */
 	stop_timer(s);
 	s->budget.limit_ms = LIMIT_MS;
+	s->is_full = false;
 	return outcome == LUA_OUTCOME_DONE || err_set(e, "%s", message);
 }
 
@@ -363,7 +411,11 @@ bool lua_state_load(struct lua_state *s, const char *path, const char *text,
 		    struct err *e)
 {
 	struct lua_script script = {.path = path, .text = text};
-	return lua_state_setup(s, load_script, &script, e);
+	if (!lua_state_setup(s, load_script, &script, e))
+		return false;
+	lua_gc(s->L, LUA_GCCOLLECT);
+	s->loaded_bytes = s->used_bytes;
+	return true;
 }
 
 bool lua_state_find(struct lua_state *s, const char *path, const char *call,

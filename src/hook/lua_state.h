@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lua_state - a Lua interpreter with a memory limit and a time limit.
  *
- * A script is the user's program inside sluiced.  A call of the script may use
- * MEMORY_BYTES_MAX of memory and about a second of CPU time.
+ * A script is the user's program inside sluiced.  With all its variables, it
+ * may use LUA_STATE_BYTES_MAX of memory.  A call may take about a second of CPU
+ * time.
  *
  *     running call      1111111111111111111111111111111  (the same call)
  *     tick, 250 ms CPU   ^      ^      ^      ^      ^   -> stop
@@ -31,6 +32,8 @@
 #include "base/span.h"
 
 struct lua_state;
+
+enum { LUA_STATE_BYTES_MAX = 32 * 1024 * 1024 };
 
 enum lua_outcome {
 	LUA_OUTCOME_DONE,
@@ -63,6 +66,16 @@ bool lua_state_find(struct lua_state *, const char *path, const char *call,
  * but LUA_OUTCOME_DONE, *message says why and is valid until the next call. */
 enum lua_outcome lua_state_call(struct lua_state *, lua_CFunction function,
 				void *data, const char **message);
+
+/* Whether the script's variables take up so much of the memory that was free
+ * after lua_state_load that calls fail or are slow.  lua_state_call finds this
+ * out when a call was refused memory, even if the script caught that error.
+ * Only a new state helps: in this one, each failing call would cost a garbage
+ * collection, about 100 ms. */
+bool lua_state_is_full(const struct lua_state *);
+
+/* The memory in use.  If lua_state_is_full, the script keeps all of it. */
+size_t lua_state_used_bytes(const struct lua_state *);
 
 /* The same at set-up, with the longer time limit.  The timer is deleted at the
  * end, so that another thread may make the calls.  False with *e set. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* connection - the inside of connections: for connections.c, which opens and
- * reads them, connections_idle.c, which ends single ones, and
- * connections_finish.c, which ends all. */
+/* connection - the inside of connections: for connections.c, which opens them,
+ * connections_turns.c, which reads them, connections_idle.c, which ends single
+ * ones, and connections_finish.c, which ends all. */
 #ifndef INTAKE_CONNECTION_H
 #define INTAKE_CONNECTION_H
 
@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "base/check.h"
+#include "base/cpu_budget.h"
 #include "base/log.h"
 #include "intake/connections.h"
 #include "intake/shares.h"
@@ -48,15 +49,21 @@ struct connections {
 	struct connections_opts opts;
 	struct listener **listeners;
 	size_t listener_count;
+	/* In the order of their turns: the first waits longest. */
 	struct connection *first;
-	struct shares shares; /* of the connections that are not ending */
+	struct connection **last; /* the pointer after the last one */
+	struct shares shares;	  /* of the connections that are not ending */
 	size_t ending_count;
 	enum connections_state state;
-	uv_timer_t retry; /* active while the process is out of descriptors */
-	uv_timer_t tick;  /* for idle and ending connections */
+	uv_timer_t retry;	  /* active while accepting is paused */
+	uv_timer_t tick;	  /* for idle and ending connections */
+	struct cpu_budget budget; /* for accepting and closing */
+	int64_t closing_cpu_ns;	  /* since the budget was last charged */
+	bool has_datagrams;	  /* see connections_yield_to_datagrams */
+	struct cpu_budget reading_budget;
+	uv_timer_t rest; /* active while the budget makes reading pause */
 	unsigned open_handles;
-	uv_poll_cb on_connect; /* these two are used before they are defined */
-	uv_poll_cb on_readable;
+	uv_poll_cb on_connect; /* used before it is defined */
 	struct log_rate short_rate;
 	struct log_rate many_rate;
 	struct log_rate lost_rate;
@@ -65,6 +72,26 @@ struct connections {
 /* Accept the next connection.  False if none waits, or if none may be accepted
  * now. */
 bool connection_accept(struct listener *from);
+
+/* Put the connection at the end of the list, or take it out. */
+void connection_link_last(struct connection *);
+void connection_unlink(struct connection *);
+
+/* Whether reading pauses because its budget is used up.  Then no connection is
+ * polled. */
+bool connections_are_resting(const struct connections *);
+
+/* Read all connections once, or until reading pauses.  The connection that has
+ * waited longest comes first.  Whole messages that a stream already holds go
+ * into the journal, too. */
+void connections_receive_all(struct connections *);
+
+/* Call connections_receive_all, and poll all connections if reading has not
+ * paused again. */
+void connections_start_reading(struct connections *);
+
+/* Give a connection with waiting bytes its turn. */
+void connection_on_readable(uv_poll_t *, int status, int events);
 
 /* Read the waiting data.  STREAM_ENDED: the connection has been closed. */
 enum stream_state connection_receive(struct connection *) MUST_USE;

@@ -11,6 +11,8 @@
  *  - all places are taken: the new sender gets the place of the connection that
  *    intake/shares.h picks, which is ended after its bytes were received;
  *  - a connection was idle for Idle_Timeout: it is ended in the same way;
+ *  - senders connect and disconnect without a pause: accepting pauses whenever
+ *    it has used up its CPU time (base/cpu_budget.h);
  *  - the process is out of descriptors: new connections wait in the kernel, and
  *    accepting them is retried every second;
  *  - the listening socket was shut down, by this worker or by one that was
@@ -58,15 +60,15 @@ static void on_connection_closed(uv_handle_t *handle)
 size_t connection_close(struct connection *connection)
 {
 	struct connections *c = connection->all;
+	int64_t began_ns = clock_thread_cpu_ns();
 	uv_close((uv_handle_t *)&connection->poll, on_connection_closed);
 	size_t left = stream_close(connection->stream);
-	*connection->place = connection->next;
-	if (connection->next != NULL)
-		connection->next->place = connection->place;
+	connection_unlink(connection);
 	if (connection->end_by_ns != 0)
 		c->ending_count--;
 	shares_remove(&c->shares, &connection->share);
 	socket_stats(connection->from->input.socket)->connections--;
+	c->closing_cpu_ns += clock_thread_cpu_ns() - began_ns;
 	return left;
 }
 
@@ -103,47 +105,6 @@ void connections_stop_listening(struct connections *c)
 		uv_poll_stop(&c->listeners[i]->poll);
 }
 
-static void pause_all(struct connections *c)
-{
-	c->state = CONNECTIONS_PAUSED;
-	connections_stop_listening(c);
-	for (struct connection *i = c->first; i != NULL; i = i->next)
-		uv_poll_stop(&i->poll);
-	c->opts.on_full(c->opts.data);
-}
-
-enum stream_state connection_receive(struct connection *connection)
-{
-	struct connections *c = connection->all;
-	struct socket_stats *stats =
-		socket_stats(connection->from->input.socket);
-	uint64_t before = stats->stream_messages_total;
-	enum stream_state state = stream_receive(
-		connection->stream, c->opts.journal, clock_real_ns());
-	bool has_messages = stats->stream_messages_total != before;
-	if (has_messages)
-		shares_touch(&c->shares, &connection->share, clock_mono_ns());
-	c->opts.on_turn(c->opts.data, has_messages);
-	if (state == STREAM_ENDED)
-		connection_cut(connection);
-	return state;
-}
-
-void connection_receive_or_pause(struct connection *connection)
-{
-	struct connections *c = connection->all;
-	if (connection_receive(connection) == STREAM_FULL &&
-	    c->state == CONNECTIONS_OPEN)
-		pause_all(c);
-}
-
-static void on_readable(uv_poll_t *poll, int status, int events)
-{
-	(void)status; /* recv() reports errors */
-	(void)events;
-	connection_receive_or_pause(poll->data);
-}
-
 static struct connection *open_connection(struct listener *from, int fd,
 					  const char *peer_address)
 {
@@ -165,15 +126,13 @@ static struct connection *open_connection(struct listener *from, int fd,
 	CHECK(uv_poll_init(c->opts.loop, &connection->poll, fd) == 0);
 	connection->poll.data = connection;
 	c->open_handles++;
-	connection->next = c->first;
-	connection->place = &c->first;
-	if (c->first != NULL)
-		c->first->place = &connection->next;
-	c->first = connection;
+	connection_link_last(connection);
 	connection->share.owner = connection;
 	shares_add(&c->shares, &connection->share, fd, clock_mono_ns());
 	opts.stats->connections++;
-	uv_poll_start(&connection->poll, UV_READABLE, c->on_readable);
+	if (!connections_are_resting(c))
+		uv_poll_start(&connection->poll, UV_READABLE,
+			      connection_on_readable);
 	return connection;
 }
 
@@ -229,11 +188,28 @@ static void accept_some(struct listener *from)
 		;
 }
 
+/* Accepting and closing have used up used_ns of CPU time. */
+static void charge(struct connections *c, int64_t used_ns)
+{
+	int64_t now_ns = clock_mono_ns();
+	cpu_budget_read_limit(&c->budget, now_ns);
+	int64_t pause_ns = cpu_budget_pause_ns(&c->budget, now_ns, used_ns);
+	c->closing_cpu_ns = 0;
+	if (pause_ns == 0 || uv_is_active((uv_handle_t *)&c->retry))
+		return;
+	connections_stop_listening(c);
+	uv_timer_start(&c->retry, on_retry,
+		       (uint64_t)(pause_ns / NS_PER_MS + 1), 0);
+}
+
 static void on_connect(uv_poll_t *poll, int status, int events)
 {
 	struct listener *from = poll->data;
+	int64_t closing_ns = from->all->closing_cpu_ns;
+	int64_t began_ns = clock_thread_cpu_ns();
 	(void)status;
 	accept_some(from);
+	charge(from->all, closing_ns + clock_thread_cpu_ns() - began_ns);
 	if ((events & UV_DISCONNECT) != 0) {
 		from->is_shut = true;
 		uv_poll_stop(poll);
@@ -245,11 +221,13 @@ struct connections *connections_new(const struct connections_opts *opts)
 	struct connections *c = mem_new(1, sizeof *c);
 	c->opts = *opts;
 	c->on_connect = on_connect;
-	c->on_readable = on_readable;
 	CHECK(uv_timer_init(opts->loop, &c->retry) == 0);
 	CHECK(uv_timer_init(opts->loop, &c->tick) == 0);
-	c->retry.data = c->tick.data = c;
-	c->open_handles = 2;
+	CHECK(uv_timer_init(opts->loop, &c->rest) == 0);
+	c->retry.data = c->tick.data = c->rest.data = c;
+	c->open_handles = 3;
+	c->last = &c->first;
+	c->reading_budget.share = CPU_BUDGET_READING_SHARE;
 	return c;
 }
 
@@ -266,18 +244,6 @@ void connections_add(struct connections *c,
 	size_t n = c->listener_count++;
 	c->listeners = mem_grow(c->listeners, n + 1, sizeof(struct listener *));
 	c->listeners[n] = l;
-}
-
-/* Read all connections.  Whole messages that a stream already holds go into the
- * journal, too. */
-static void receive_all(struct connections *c)
-{
-	struct connection *next;
-	for (struct connection *i = c->first;
-	     i != NULL && c->state == CONNECTIONS_OPEN; i = next) {
-		next = i->next;
-		connection_receive_or_pause(i);
-	}
 }
 
 static struct listener *find_listener(struct connections *c, ino_t inode)
@@ -321,9 +287,7 @@ void connections_take_over(struct connections *c)
 void connections_resume(struct connections *c)
 {
 	c->state = CONNECTIONS_OPEN;
-	for (struct connection *i = c->first; i != NULL; i = i->next)
-		uv_poll_start(&i->poll, UV_READABLE, c->on_readable);
-	receive_all(c);
+	connections_start_reading(c);
 	start_listening(c);
 	connections_watch_idle(c);
 }
@@ -339,7 +303,7 @@ void connections_poll(struct connections *c)
 		return;
 	for (size_t i = 0; i < c->listener_count; i++)
 		accept_some(c->listeners[i]);
-	receive_all(c);
+	connections_receive_all(c);
 	start_listening(c);
 }
 
@@ -366,4 +330,5 @@ void connections_stop(struct connections *c)
 			 on_listener_closed);
 	uv_close((uv_handle_t *)&c->retry, on_timer_closed);
 	uv_close((uv_handle_t *)&c->tick, on_timer_closed);
+	uv_close((uv_handle_t *)&c->rest, on_timer_closed);
 }

@@ -2,12 +2,15 @@
 /* connections - stream sockets in the libuv loop: connections are accepted,
  * read and closed.
  *
- * All inputs together have at most count_max connections.
+ * All inputs together have at most count_max connections, and connecting and
+ * disconnecting get a part of the CPU limit (base/cpu_budget.h).
  * If all places are taken, a new sender gets the place of an open connection.
- * The host with the most connections loses the one that was silent for longest
+ * The user or host with the most connections loses one of them
  * (intake/shares.h).  The bytes that its sender had sent are received.  While
  * the journal is full, nothing is accepted or read: the senders wait, and
- * nothing is dropped.
+ * nothing is dropped.  Beside datagram inputs, the journal counts as full when
+ * only a quarter of it is free, and reading pauses whenever it has used up half
+ * of the CPU limit.
  * A worker that leaves hands its connections over to the next worker
  * (intake/handover.h), and their senders notice nothing.  For the intake thread
  * only. */
@@ -36,7 +39,7 @@ struct connections_opts { /* all borrowed */
 	 * be served before the next connection. */
 	void (*on_turn)(void *, bool has_messages);
 	/* The journal is full and all connections are paused.  Call
-	 * connections_resume when it has room. */
+	 * connections_resume when connections_have_room. */
 	void (*on_full)(void *);
 	void *data;
 };
@@ -60,11 +63,20 @@ void connections_add(struct connections *, const struct connections_input *);
  * connections_resume. */
 void connections_take_over(struct connections *);
 
+/* There are datagram inputs, too.  Datagrams cannot wait as long as streams
+ * can, so connections leave a quarter of the journal and half of the CPU limit
+ * to them.  Call this before connections_resume. */
+void connections_yield_to_datagrams(struct connections *);
+
 /* Accept and read: for the first time, or again after on_full. */
 void connections_resume(struct connections *);
 
 /* Whether they wait for connections_resume. */
 bool connections_are_paused(const struct connections *);
+
+/* Whether the journal has room enough to resume.  Beside datagram inputs, half
+ * of it must be free. */
+bool connections_have_room(const struct connections *);
 
 /* Accept the connections and read the bytes that wait now. */
 void connections_poll(struct connections *);

@@ -8,16 +8,19 @@
 #include "intake/socket.h"
 
 enum {
-	/* Rounds of 200 KiB: more than the kernel's buffer holds.  A sender on
-	 * the network need not stop when it is refused, so this is bounded. */
-	REST_ROUNDS_MAX = 64,
+	/* More than the kernel's buffer holds.  A sender on the network need
+	 * not stop when it is refused, so this is bounded. */
+	REST_BYTES_MAX = 16 * 1024 * 1024,
 };
 
 bool connection_take_rest(struct connection *connection)
 {
+	const struct socket_stats *stats =
+		socket_stats(connection->from->input.socket);
+	uint64_t before = stats->bytes_total;
 	uv_poll_stop(&connection->poll);
 	stream_refuse(connection->stream);
-	for (int round = 0; round < REST_ROUNDS_MAX; round++) {
+	while (stats->bytes_total - before < REST_BYTES_MAX) {
 		enum stream_state state = connection_receive(connection);
 		if (state == STREAM_ENDED)
 			return true;
@@ -91,6 +94,7 @@ void connections_leave(struct connections *c, const bool *kept_by_next)
 	connections_stop_listening(c);
 	uv_timer_stop(&c->retry);
 	uv_timer_stop(&c->tick);
+	uv_timer_stop(&c->rest);
 	c->state = CONNECTIONS_FINISHING;
 	do {
 		for (size_t i = 0; i < c->listener_count; i++)

@@ -61,8 +61,8 @@ void connections_make_way(struct connections *c)
 	log_rated(&c->many_rate, LOG_WARN, "connections",
 		  "err=\"too many connections\" connections=%zu peer=%s "
 		  "action=\"ending this connection to make room for a new "
-		  "one; of all connections of its host, it was silent for "
-		  "longest\"",
+		  "one; of all connections of its host or process, it was "
+		  "silent for longest\"",
 		  c->shares.count - 1, connection->peer_address);
 	end(connection);
 }

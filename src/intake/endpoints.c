@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "intake/http_listen.h"
+#include "intake/inet.h"
 
 enum {
 	LISTEN_FDS_START = 3, /* SD_LISTEN_FDS_START */
@@ -34,21 +35,24 @@ static struct socket_opts opts_of(const struct socket_spec *spec)
 	};
 }
 
-static struct socket *find(const struct endpoints *e,
-			   const struct socket_opts *opts)
-{
-	for (uint32_t i = 0; i < e->specs.socket_count; i++)
-		if (e->sockets[i] != NULL && socket_is_at(e->sockets[i], opts))
-			return e->sockets[i];
-	return NULL;
-}
-
 static bool has(const struct endpoints *e, const struct socket *socket)
 {
 	for (uint32_t i = 0; i < e->specs.socket_count; i++)
 		if (e->sockets[i] == socket)
 			return true;
 	return false;
+}
+
+/* The open socket for these options that `next` does not use yet, or NULL. */
+static struct socket *find(const struct endpoints *had,
+			   const struct endpoints *next,
+			   const struct socket_opts *opts)
+{
+	for (uint32_t i = 0; i < had->specs.socket_count; i++)
+		if (had->sockets[i] != NULL && !has(next, had->sockets[i]) &&
+		    socket_is_at(had->sockets[i], opts))
+			return had->sockets[i];
+	return NULL;
 }
 
 static bool same_http(const struct endpoint_specs *a,
@@ -58,14 +62,49 @@ static bool same_http(const struct endpoint_specs *a,
 	       strcmp(a->http_listen, b->http_listen) == 0;
 }
 
+static void keep_open(const struct endpoints *had, struct endpoints *next)
+{
+	for (uint32_t i = 0; i < next->specs.socket_count; i++) {
+		struct socket_opts opts = opts_of(&next->specs.sockets[i]);
+		next->sockets[i] = find(had, next, &opts);
+	}
+	if (same_http(&had->specs, &next->specs))
+		next->http_fd = had->http_fd;
+}
+
+/* An endpoint that `next` does not keep may have the path or the port of a new
+ * one, and the old worker still uses it.  If is_shared, allow the new one to
+ * be opened beside it; otherwise end that.  Returns whether there is such an
+ * endpoint. */
+static bool share(const struct endpoints *had, const struct endpoints *next,
+		  const struct socket_opts *opts, bool is_shared)
+{
+	bool is_in_way = false;
+	for (uint32_t i = 0; i < had->specs.socket_count; i++) {
+		struct socket *s = had->sockets[i];
+		if (s == NULL || has(next, s) || !socket_is_in_way(s, opts))
+			continue;
+		socket_share_port(s, is_shared);
+		is_in_way = true;
+	}
+	if (had->http_fd >= 0 && had->http_fd != next->http_fd &&
+	    opts->kind == SOCKET_TCP && had->specs.http_port == opts->port) {
+		inet_share_port(had->http_fd, is_shared);
+		is_in_way = true;
+	}
+	return is_in_way;
+}
+
 static bool open_sockets(const struct endpoints *had, struct endpoints *next,
 			 struct err *e)
 {
 	for (uint32_t i = 0; i < next->specs.socket_count; i++) {
 		struct socket_opts opts = opts_of(&next->specs.sockets[i]);
-		next->sockets[i] = find(had, &opts);
-		if (next->sockets[i] == NULL)
-			next->sockets[i] = socket_open(&opts, e);
+		if (next->sockets[i] != NULL)
+			continue;
+		opts.takes_over = share(had, next, &opts, true);
+		next->sockets[i] = socket_open(&opts, e);
+		(void)share(had, next, &opts, false);
 		if (next->sockets[i] == NULL)
 			return false;
 	}
@@ -75,24 +114,21 @@ static bool open_sockets(const struct endpoints *had, struct endpoints *next,
 static bool open_http(const struct endpoints *had, struct endpoints *next,
 		      struct err *e)
 {
-	if (!next->specs.has_http)
+	if (!next->specs.has_http || next->http_fd >= 0)
 		return true;
-	if (same_http(&had->specs, &next->specs)) {
-		next->http_fd = had->http_fd;
-		return true;
-	}
 	/* If systemd passed the listener, duplicate its descriptor; the
 	 * original is closed with the other sockets that no input uses. */
 	struct socket_opts opts = {.kind = SOCKET_TCP,
 				   .path = next->specs.http_listen,
 				   .port = next->specs.http_port};
-	struct socket *passed = find(had, &opts);
-	if (passed != NULL && !has(next, passed)) {
+	struct socket *passed = find(had, next, &opts);
+	if (passed != NULL && socket_is_kept(passed)) {
 		next->http_fd = fcntl(socket_fd(passed), F_DUPFD_CLOEXEC, 0);
 		return next->http_fd >= 0 || err_sys(e, errno, "HTTP listener");
 	}
-	next->http_fd =
-		http_listen(next->specs.http_listen, next->specs.http_port, e);
+	bool shares_port = share(had, next, &opts, true);
+	next->http_fd = http_listen(opts.path, opts.port, shares_port, e);
+	(void)share(had, next, &opts, false);
 	return next->http_fd >= 0;
 }
 
@@ -113,11 +149,21 @@ bool endpoints_set(struct endpoints *had, const struct endpoint_specs *specs,
 	struct endpoints next;
 	endpoints_init(&next);
 	next.specs = *specs;
-	if (!open_sockets(had, &next, e) || !open_http(had, &next, e)) {
+	keep_open(had, &next);
+	if (!open_http(had, &next, e) || !open_sockets(had, &next, e)) {
 		close_others(&next, had);
+		for (uint32_t i = 0; i < had->specs.socket_count; i++)
+			socket_put_back(had->sockets[i]);
 		return false;
 	}
+	for (uint32_t i = 0; i < had->specs.socket_count; i++)
+		if (had->has_no_reader && !has(&next, had->sockets[i]))
+			socket_discard(had->sockets[i]);
 	close_others(had, &next);
+	for (uint32_t i = 0; i < next.specs.socket_count; i++) {
+		struct socket_opts opts = opts_of(&next.specs.sockets[i]);
+		socket_keep(next.sockets[i], &opts);
+	}
 	*had = next;
 	return true;
 }
@@ -140,6 +186,19 @@ bool endpoints_restore(struct endpoints *e, int64_t now_ns)
 			are_good = false;
 	e->look_ns = now_ns + (are_good ? LOOK_MS : LOOK_AGAIN_MS) * NS_PER_MS;
 	return are_good;
+}
+
+unsigned endpoints_close_refused(struct endpoints *e)
+{
+	uint32_t kept = 0;
+	for (uint32_t i = 0; i < e->specs.socket_count; i++)
+		if (socket_is_refused(e->sockets[i]))
+			socket_close(e->sockets[i]);
+		else
+			e->sockets[kept++] = e->sockets[i];
+	unsigned closed = e->specs.socket_count - kept;
+	e->specs.socket_count = kept;
+	return closed;
 }
 
 void endpoints_close(struct endpoints *e)

@@ -39,13 +39,17 @@ struct endpoints {
 	struct socket *sockets[ENDPOINTS_MAX];
 	int http_fd;	 /* -1: none */
 	int64_t look_ns; /* when to look for the sockets' paths, never 0 */
+	/* No worker reads the rest of a socket that endpoints_set closes, so
+	 * endpoints_set logs what is lost (socket_discard). */
+	bool has_no_reader;
 };
 
 /* No endpoints. */
 void endpoints_init(struct endpoints *e);
 
-/* Make `e` match the specs: endpoints that are open and in the specs stay open,
- * new ones are opened, and the others are closed.  On failure, `e` is
+/* Make `e` match the specs: endpoints that are open and in the specs stay open
+ * (socket_keep), new ones are opened, and the others are closed.  A new one may
+ * have the path or the port of one that is closed.  On failure, `e` is
  * unchanged. */
 bool endpoints_set(struct endpoints *e, const struct endpoint_specs *,
 		   struct err *) MUST_USE;
@@ -58,6 +62,10 @@ bool endpoints_have(const struct endpoints *, ino_t);
  * Without its path, no new sender can connect to a socket.  False if a socket
  * is lost: call endpoints_set, which opens another in its place. */
 bool endpoints_restore(struct endpoints *e, int64_t now_ns);
+
+/* Close the sockets that no longer accept anything (socket_is_refused), so that
+ * endpoints_set opens others in their place.  Returns how many. */
+unsigned endpoints_close_refused(struct endpoints *e);
 
 /* Close all endpoints. */
 void endpoints_close(struct endpoints *e);

@@ -7,12 +7,14 @@
 #include "base/log.h"
 #include "intake/inet.h"
 
-int http_listen(const char *host, uint16_t port, struct err *e)
+int http_listen(const char *host, uint16_t port, bool shares_port,
+		struct err *e)
 {
 	struct inet_opts opts = {.host = host,
 				 .port = port,
 				 .is_stream = true,
-				 .is_numeric = true};
+				 .is_numeric = true,
+				 .shares_port = shares_port};
 	struct inet_address address;
 	if (!inet_resolve(&opts, &address, e)) {
 		err_in(e, "HTTP_Listen");

@@ -55,7 +55,7 @@ bool inet_is_wildcard(const struct sockaddr_storage *a)
 
 /* Only root may use SO_RCVBUFFORCE; SO_RCVBUF is limited by net.core.rmem_max.
  * The kernel doubles the value for its own needs. */
-static void set_receive_bytes(int fd, const struct inet_opts *opts)
+void inet_set_receive_bytes(int fd, const struct inet_opts *opts)
 {
 	size_t wanted = opts->receive_bytes;
 	if (wanted == 0 && !opts->is_stream)
@@ -75,6 +75,12 @@ static void set_receive_bytes(int fd, const struct inet_opts *opts)
 		 is_low ? " action=\"raise sysctl net.core.rmem_max\"" : "");
 }
 
+void inet_share_port(int fd, bool is_shared)
+{
+	int value = is_shared;
+	(void)!setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, sizeof value);
+}
+
 int inet_open(const struct inet_opts *opts, const struct inet_address *address)
 {
 	int type = opts->is_stream ? SOCK_STREAM : SOCK_DGRAM;
@@ -85,11 +91,17 @@ int inet_open(const struct inet_opts *opts, const struct inet_address *address)
 	if (opts->is_stream)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1},
 			   sizeof(int));
-	set_receive_bytes(fd, opts);
+	inet_set_receive_bytes(fd, opts);
+	if (opts->shares_port)
+		inet_share_port(fd, true);
 	if (bind(fd, (const struct sockaddr *)&address->any, address->length) ==
 		    0 &&
-	    (!opts->is_stream || listen(fd, SOMAXCONN) == 0))
+	    (!opts->is_stream || listen(fd, SOMAXCONN) == 0)) {
+		/* No other process may share the port from now on. */
+		if (opts->shares_port)
+			inet_share_port(fd, false);
 		return fd;
+	}
 	int why = errno;
 	close(fd);
 	errno = why;
@@ -100,6 +112,19 @@ int inet_open(const struct inet_opts *opts, const struct inet_address *address)
 uint16_t inet_port(const struct sockaddr_storage *address)
 {
 	return ntohs(((const struct sockaddr_in *)address)->sin_port);
+}
+
+static bool is_same_host(const struct sockaddr_storage *a,
+			 const struct sockaddr_storage *b)
+{
+	if (a->ss_family != b->ss_family)
+		return false;
+	if (a->ss_family == AF_INET)
+		return ((const struct sockaddr_in *)a)->sin_addr.s_addr ==
+		       ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+	return memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
+		      &((const struct sockaddr_in6 *)b)->sin6_addr,
+		      sizeof(struct in6_addr)) == 0;
 }
 
 bool inet_is_at(const struct sockaddr_storage *has,
@@ -113,14 +138,30 @@ bool inet_is_at(const struct sockaddr_storage *has,
 		return false;
 	if (inet_is_wildcard(has) && inet_is_wildcard(wanted))
 		return true;
-	if (has->ss_family != wanted->ss_family)
+	return is_same_host(has, wanted);
+}
+
+static bool resolve_numeric(const struct inet_opts *opts,
+			    struct inet_address *address)
+{
+	struct inet_opts numeric = *opts;
+	struct err ignored;
+	numeric.is_numeric = true;
+	return inet_resolve(&numeric, address, &ignored);
+}
+
+bool inet_collides(const struct inet_opts *a, const struct inet_opts *b)
+{
+	struct inet_address at_a, at_b;
+	if (a->is_stream != b->is_stream || a->port != b->port || a->port == 0)
 		return false;
-	if (has->ss_family == AF_INET)
-		return ((const struct sockaddr_in *)has)->sin_addr.s_addr ==
-		       ((const struct sockaddr_in *)wanted)->sin_addr.s_addr;
-	return memcmp(&((const struct sockaddr_in6 *)has)->sin6_addr,
-		      &((const struct sockaddr_in6 *)wanted)->sin6_addr,
-		      sizeof(struct in6_addr)) == 0;
+	if (strcmp(a->host, b->host) == 0)
+		return true;
+	if (!resolve_numeric(a, &at_a) || !resolve_numeric(b, &at_b))
+		return false;
+	return is_same_host(&at_a.any, &at_b.any) ||
+	       (at_a.any.ss_family == at_b.any.ss_family &&
+		(inet_is_wildcard(&at_a.any) || inet_is_wildcard(&at_b.any)));
 }
 
 void inet_text(const struct sockaddr_storage *address, char *text, size_t room)

@@ -94,6 +94,7 @@ struct receiver {
 	void (*on_done)(void *);
 	void *done_data;
 	struct log_rate full_rate;
+	struct log_rate pause_rate;
 };
 
 static void on_wake_timer(uv_timer_t *timer)
@@ -104,8 +105,9 @@ static void on_wake_timer(uv_timer_t *timer)
 		socket_see_drops(r->inputs[i].socket);
 }
 
-static void wake_consumer(struct receiver *r)
+static void arrived(struct receiver *r)
 {
+	r->arrivals++;
 	if (journal_pending_bytes(r->opts.journal) >= WAKE_AT_BYTES) {
 		uv_timer_stop(&r->wake_timer);
 		r->opts.on_messages(r->opts.data);
@@ -113,12 +115,6 @@ static void wake_consumer(struct receiver *r)
 		uv_timer_start(&r->wake_timer, on_wake_timer,
 			       r->opts.wake_after_ms, 0);
 	}
-}
-
-static void arrived(struct receiver *r)
-{
-	r->arrivals++;
-	wake_consumer(r);
 }
 
 static bool is_blocked(struct receiver *r)
@@ -147,6 +143,11 @@ static void pause_datagrams(struct receiver *r)
 {
 	stop_polls(r);
 	r->flow = DATAGRAMS_PAUSED;
+	log_rated(
+		&r->pause_rate, LOG_WARN, "receiver",
+		"err=\"journal full\" action=\"leaving datagrams in the "
+		"kernel's queue until the pipeline has caught up; senders may "
+		"drop or wait\"");
 	wait_for_room(r);
 }
 
@@ -296,14 +297,15 @@ static void on_progress(uv_async_t *async)
 	r->flow = may_drop ? DATAGRAMS_DROPPING : DATAGRAMS_FLOWING;
 	/* Streams are never dropped: they continue to wait for room. */
 	bool are_streams_paused = connections_are_paused(r->connections);
-	atomic_store(&r->waits_for_room, !has_room && are_streams_paused);
+	bool may_resume = connections_have_room(r->connections);
+	atomic_store(&r->waits_for_room, are_streams_paused && !may_resume);
 	if (r->phase == RECEIVER_FINISHING) {
 		take_rest(r);
 		return;
 	}
 	if (were_paused)
 		start_polls(r);
-	if (has_room && are_streams_paused)
+	if (may_resume && are_streams_paused)
 		connections_resume(r->connections);
 }
 
@@ -348,6 +350,7 @@ static void add_input(struct receiver *r, uint32_t number,
 	s->keeps_peer_address = input->keeps_peer_address;
 	if (s->keeps_peer_address && r->names == NULL)
 		r->names = mem_new(r->opts.slots, sizeof *r->names);
+	connections_yield_to_datagrams(r->connections);
 	CHECK(uv_poll_init(r->opts.loop, &s->poll, socket_fd(socket)) == 0);
 	s->poll.data = s;
 	s->pace.queue_length = socket_queue_length(socket);

@@ -142,6 +142,8 @@ static void add_socket(struct senders *all, struct socket *s)
 		int count = its.by_netlink > its.by_proc ? its.by_netlink
 							 : its.by_proc;
 		all->connected += count > 0 ? (size_t)count : 0;
+		all->has_netlink |= its.by_netlink >= 0;
+		all->has_proc |= its.by_proc >= 0;
 		all->has_no_source |= count < 0;
 		all->has_unseen |= count < 0;
 	}
@@ -153,4 +155,13 @@ struct senders senders_of(const struct endpoints *endpoints)
 	for (uint32_t i = 0; i < endpoints->specs.socket_count; i++)
 		add_socket(&all, endpoints->sockets[i]);
 	return all;
+}
+
+const char *senders_source(const struct senders *s)
+{
+	if (s->has_netlink)
+		return s->has_proc ? "netlink and /proc/net/unix" : "netlink";
+	if (s->has_proc)
+		return "/proc/net/unix";
+	return s->has_no_source ? "none" : "connections";
 }

@@ -35,7 +35,14 @@ struct senders {
 	 * has_no_source. */
 	bool has_unseen;
 	bool has_no_source; /* no source has a count for a Unix socket */
+	/* The sources that have a count for a Unix datagram socket. */
+	bool has_netlink;
+	bool has_proc;
 };
+
+/* Where `connected` comes from, in words, for the log: these sources, "none"
+ * if has_no_source, or "connections" without a Unix datagram socket. */
+const char *senders_source(const struct senders *);
 
 /* The senders of all inputs.  A socket that systemd keeps counts as a socket
  * without senders: their later datagrams wait for the next process. */

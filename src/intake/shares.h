@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* shares - which connection makes way when all places are taken.
  *
- *     host A  a1 a2 a3 a4     most connections: one of these makes way,
- *     host B  b1              the one that was silent for longest
- *     host C  c1 c2
+ *     user 7  process A  a1 a2 a3    most connections of all users; of its
+ *             process B  b1          processes, A has the most: one of these
+ *     user 8  process C  c1 c2       makes way, the one silent for longest
  *
- * So a host with many connections takes places from itself only, and a new host
- * always finds one.  If several hosts have the most connections, a host that is
- * this machine is picked last.  An IPv6 host is its /64 network; a Unix peer is
- * its process.
+ * So a user with many connections takes places from itself only, and a new user
+ * always finds one.  Starting more processes gains nothing: the kernel reports
+ * the user, and a process cannot choose it.  Processes of one user can take
+ * places from each other, since one of them can start any number of others.
+ * Without pidfs, which Linux has since 6.9, all processes of one user in other
+ * PID namespaces, such as the other containers of a pod, count as one process.
+ *
+ * Over a network there are hosts instead of users, and no processes.  An IPv6
+ * host is its /64 network.  All addresses of this machine are one host, since
+ * each of its processes can connect from any of them.  If several hosts have
+ * the most connections, this machine is picked last.
  *
  * The owner embeds a struct share in each connection.  The list is in the order
  * of silence: the connection that was silent for longest is the first. */

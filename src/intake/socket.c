@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/sock_diag.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,8 @@
 #define SO_PASSRIGHTS 83 /* include/uapi/asm-generic/socket.h */
 #endif
 
+enum { DISCARDED_MAX = 100000 }; /* UDP senders may never pause */
+
 struct socket {
 	enum socket_kind kind;
 	int fd;
@@ -30,6 +33,10 @@ struct socket {
 	bool is_kept; /* systemd keeps it when this process is gone */
 	struct socket_path bound;
 	unsigned queue_length;
+	/* As configured; 0 for a socket that another process has bound. */
+	mode_t mode;
+	unsigned wanted_length;
+	size_t receive_bytes;
 	struct socket_stats stats;
 	struct log_rate error_rate;
 };
@@ -49,6 +56,7 @@ static struct inet_opts inet_of(const struct socket_opts *opts)
 		.port = opts->port,
 		.is_stream = socket_kind_is_stream(opts->kind),
 		.receive_bytes = opts->receive_bytes,
+		.shares_port = opts->takes_over,
 	};
 }
 
@@ -100,6 +108,9 @@ static struct socket *new_socket(const struct socket_opts *opts)
 	s->kind = opts->kind;
 	s->path = mem_text(opts->path);
 	s->port = opts->port;
+	s->mode = opts->mode;
+	s->wanted_length = opts->queue_length;
+	s->receive_bytes = opts->receive_bytes;
 	return s;
 }
 
@@ -109,7 +120,7 @@ static bool open_unix(struct socket *s, const struct socket_opts *opts,
 	bool is_stream = socket_kind_is_stream(opts->kind);
 	int type = is_stream ? SOCK_STREAM : SOCK_DGRAM;
 	if (socket_try(opts, e) != SOCKET_TRY_GOOD ||
-	    !socket_path_is_free(opts->path, e))
+	    (!opts->takes_over && !socket_path_is_free(opts->path, e)))
 		return false;
 	/* The kernel copies the limit when the socket is created. */
 	if (!is_stream)
@@ -118,7 +129,11 @@ static bool open_unix(struct socket *s, const struct socket_opts *opts,
 	s->fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s->fd < 0)
 		return err_sys(e, errno, "socket %s", s->path);
-	return socket_path_bind(&s->bound, s->path, s->fd, opts->mode, e);
+	if (!socket_path_bind(&s->bound, s->path, s->fd, opts->mode, e))
+		return false;
+	if (!opts->takes_over)
+		socket_path_link(&s->bound, s->path);
+	return true;
 }
 
 static bool open_inet(struct socket *s, const struct socket_opts *opts,
@@ -227,13 +242,122 @@ bool socket_is_at(const struct socket *s, const struct socket_opts *opts)
 		return false;
 	if (strcmp(s->path, opts->path) == 0 && s->port == opts->port)
 		return true;
-	/* The same address can be written in several ways. */
+	/* The same place can be written in several ways. */
+	if (socket_kind_is_unix(s->kind))
+		return socket_path_is_at(&s->bound, opts->path);
 	struct sockaddr_storage address = {0};
 	socklen_t length = sizeof address;
 	struct inet_opts inet = inet_of(opts);
-	return !socket_kind_is_unix(s->kind) && s->port == opts->port &&
+	return s->port == opts->port &&
 	       getsockname(s->fd, (struct sockaddr *)&address, &length) == 0 &&
 	       inet_is_at(&address, &inet);
+}
+
+bool socket_is_in_way(const struct socket *s, const struct socket_opts *opts)
+{
+	if (socket_kind_is_unix(s->kind) != socket_kind_is_unix(opts->kind))
+		return false;
+	if (socket_kind_is_unix(s->kind))
+		return socket_path_is_at(&s->bound, opts->path);
+	return s->kind == opts->kind && s->port == opts->port;
+}
+
+void socket_share_port(struct socket *s, bool is_shared)
+{
+	if (!socket_kind_is_unix(s->kind))
+		inet_share_port(s->fd, is_shared);
+}
+
+static void keep_path(struct socket *s, const struct socket_opts *opts)
+{
+	if (strcmp(s->path, opts->path) != 0) {
+		free(s->path);
+		s->path = mem_text(opts->path);
+	}
+	socket_path_link(&s->bound, s->path);
+	if (s->mode == opts->mode)
+		return;
+	if (socket_path_chmod(&s->bound, s->path, opts->mode))
+		log_line(LOG_INFO, "socket", "path=%s unix_perm=%04o", s->path,
+			 (unsigned)opts->mode);
+	else
+		log_line(LOG_WARN, "socket",
+			 "path=%s unix_perm=%04o err=\"chmod: %s\" "
+			 "action=\"leaving the mode unchanged; restart sluiced "
+			 "to apply Unix_Perm\"",
+			 s->path, (unsigned)opts->mode, strerror(errno));
+	s->mode = opts->mode;
+}
+
+static void keep_length(struct socket *s, const struct socket_opts *opts)
+{
+	if (s->wanted_length == opts->queue_length)
+		return;
+	s->wanted_length = opts->queue_length;
+	if (s->queue_length > 0 && s->queue_length < opts->queue_length)
+		log_line(
+			LOG_WARN, "socket",
+			"path=%s queue_length=%u wanted=%u err=\"the length is "
+			"fixed when the socket is created\" action=\"restart "
+			"sluiced to apply Queue_Length\"",
+			s->path, s->queue_length, opts->queue_length);
+}
+
+static void keep_receive_bytes(struct socket *s, const struct socket_opts *opts)
+{
+	struct inet_opts inet = inet_of(opts);
+	if (s->receive_bytes == opts->receive_bytes)
+		return;
+	s->receive_bytes = opts->receive_bytes;
+	if (inet.is_stream && inet.receive_bytes == 0)
+		log_line(LOG_WARN, "socket",
+			 "listen=%s port=%u err=\"only a new socket has the "
+			 "kernel's own receive buffer\" action=\"restart "
+			 "sluiced to apply the change\"",
+			 s->path, s->port);
+	else
+		inet_set_receive_bytes(s->fd, &inet);
+}
+
+void socket_keep(struct socket *s, const struct socket_opts *opts)
+{
+	if (s->is_kept) /* systemd has set it up */
+		return;
+	if (!socket_kind_is_unix(s->kind))
+		keep_receive_bytes(s, opts);
+	else if (s->bound.is_bound)
+		keep_path(s, opts);
+	if (s->kind == SOCKET_UNIX_UDP)
+		keep_length(s, opts);
+}
+
+void socket_discard(struct socket *s)
+{
+	unsigned long long count = 0, bytes = 0;
+	char byte;
+	if (s->is_kept || socket_kind_is_stream(s->kind))
+		return;
+	socket_refuse(s);
+	while (count < DISCARDED_MAX) {
+		ssize_t n = recv(s->fd, &byte, 1, MSG_DONTWAIT | MSG_TRUNC);
+		if (n < 0)
+			break;
+		count++;
+		bytes += (unsigned long long)n;
+	}
+	if (count == 0)
+		return;
+	log_line(LOG_WARN, "socket",
+		 "path=%s datagrams=%llu bytes=%llu err=\"no worker reads this "
+		 "socket any more, because the configuration has no such "
+		 "input\" action=\"discarding the datagrams that "
+		 "waited in it\"",
+		 s->path, count, bytes);
+}
+
+void socket_put_back(struct socket *s)
+{
+	socket_path_put_back(&s->bound, s->path);
 }
 
 bool socket_is_kept(const struct socket *s)
@@ -341,6 +465,14 @@ void socket_refuse(struct socket *s)
 {
 	if (!s->is_kept && s->kind != SOCKET_UDP)
 		shutdown(s->fd, SHUT_RD);
+}
+
+bool socket_is_refused(const struct socket *s)
+{
+	/* TCP stops listening, which the kernel reports as POLLHUP. */
+	struct pollfd p = {.fd = s->fd, .events = POLLRDHUP};
+	return !s->is_kept && s->kind != SOCKET_UDP && poll(&p, 1, 0) > 0 &&
+	       (p.revents & (POLLRDHUP | POLLHUP)) != 0;
 }
 
 struct socket_stats *socket_stats(struct socket *s)

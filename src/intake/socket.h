@@ -53,6 +53,8 @@ struct socket_opts {
 	unsigned queue_length; /* unix_udp: wanted; 0: unchanged */
 	size_t receive_bytes;  /* SO_RCVBUF of a network socket; 0: see
 				* intake/inet.h */
+	bool takes_over; /* another socket of this process has the path, or
+			  * the port (socket_share_port) */
 };
 
 enum { SOCKET_ADDRESS_BYTES = 160 };
@@ -97,6 +99,7 @@ struct socket_stats {
 enum socket_try socket_try(const struct socket_opts *, struct err *) MUST_USE;
 
 /* Open a non-blocking socket: datagrams with SO_TIMESTAMPNS, streams listening.
+ * A Unix socket that takes a path over has no hidden link before socket_keep.
  * NULL on failure.  Logs the effective queue length or receive buffer, as a
  * warning with advice if it is lower than wanted, or if the queue length is at
  * most 16. */
@@ -114,8 +117,29 @@ struct socket *socket_adopt(int fd, unsigned queue_length, bool is_kept,
 enum socket_kind socket_kind(const struct socket *);
 
 /* Whether the socket has the kind and the path, or the address and port, of
- * these options. */
+ * these options, in any spelling. */
 bool socket_is_at(const struct socket *, const struct socket_opts *);
+
+/* Whether the socket, which must be a different one, has the path or the port
+ * of these options. */
+bool socket_is_in_way(const struct socket *, const struct socket_opts *);
+
+/* If is_shared, allow a network socket with takes_over to be bound to the port
+ * of this one; otherwise end that.  Unix sockets: no effect. */
+void socket_share_port(struct socket *, bool is_shared);
+
+/* The socket of another worker is now used with these options, for which
+ * socket_is_at is true: take the new spelling of its path, and apply what has
+ * changed.  Logs that, and what needs a restart. */
+void socket_keep(struct socket *, const struct socket_opts *);
+
+/* No worker will read this socket, which is about to be closed: refuse senders,
+ * and log how many datagrams are discarded.  Leaves a socket of systemd alone.
+ */
+void socket_discard(struct socket *);
+
+/* A socket that took over the path is closed: get the path back. */
+void socket_put_back(struct socket *);
 
 /* The `is_kept` that socket_adopt was given. */
 bool socket_is_kept(const struct socket *);
@@ -164,6 +188,10 @@ void socket_see_drops(struct socket *);
  * be received, so no datagram that the kernel has accepted stays unread.
  * Streams: no sender can connect any more.  UDP: no effect. */
 void socket_refuse(struct socket *);
+
+/* Whether somebody, in this process or another one, has called socket_refuse.
+ * Always false for UDP and for sockets of systemd. */
+bool socket_is_refused(const struct socket *) MUST_USE;
 
 /* The counters, which the caller may change. */
 struct socket_stats *socket_stats(struct socket *);

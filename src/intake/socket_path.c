@@ -162,11 +162,6 @@ bool socket_path_bind(struct socket_path *s, const char *path, int fd,
 	s->dev = st.st_dev;
 	s->ino = st.st_ino;
 	s->is_bound = true;
-	/* On a file system without hard links, a removed path is lost. */
-	char second[PATH_MAX];
-	name_of_link(path, second);
-	(void)unlink(second);
-	(void)link(path, second);
 	return true;
 }
 
@@ -176,6 +171,38 @@ static bool leads_to(const struct socket_path *s, const char *path)
 	struct stat st;
 	return lstat(path, &st) == 0 && st.st_dev == s->dev &&
 	       st.st_ino == s->ino;
+}
+
+void socket_path_link(const struct socket_path *s, const char *path)
+{
+	char second[PATH_MAX];
+	name_of_link(path, second);
+	if (!s->is_bound || !leads_to(s, path) || leads_to(s, second))
+		return;
+	(void)unlink(second);
+	(void)link(path, second);
+}
+
+bool socket_path_is_at(const struct socket_path *s, const char *name)
+{
+	return s->is_bound && !s->is_lost && leads_to(s, name);
+}
+
+bool socket_path_chmod(const struct socket_path *s, const char *path,
+		       mode_t mode)
+{
+	if (leads_to(s, path))
+		return chmod(path, mode) == 0;
+	errno = ENOENT;
+	return false;
+}
+
+void socket_path_put_back(const struct socket_path *s, const char *path)
+{
+	char second[PATH_MAX];
+	name_of_link(path, second);
+	if (s->is_bound && leads_to(s, second))
+		(void)!link(second, path);
 }
 
 bool socket_path_restore(struct socket_path *s, const char *path)

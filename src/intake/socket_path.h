@@ -41,9 +41,25 @@ struct socket_path { /* zero-initialised: not bound by this process */
 	ino_t ino;
 };
 
-/* Bind the socket to the path, and listen if it is a stream socket. */
+/* Bind the socket to the path, and listen if it is a stream socket.  A socket
+ * that has the path loses it, but keeps its hidden link. */
 bool socket_path_bind(struct socket_path *, const char *path, int fd,
 		      mode_t mode, struct err *) MUST_USE;
+
+/* Make the hidden link if it is missing, which takes it from another socket
+ * that had the path.  Without hard links, a removed path is lost. */
+void socket_path_link(const struct socket_path *, const char *path);
+
+/* Whether the file with this name is the socket, under any spelling. */
+bool socket_path_is_at(const struct socket_path *, const char *name);
+
+/* Set the mode.  False with errno on failure. */
+bool socket_path_chmod(const struct socket_path *, const char *path,
+		       mode_t mode) MUST_USE;
+
+/* The socket that took the path is closed: get it back from the hidden link,
+ * without a log line. */
+void socket_path_put_back(const struct socket_path *, const char *path);
 
 /* Look whether the path still leads to the socket, and restore it if not.  Logs
  * a change.  False: the path is lost, and stays lost. */

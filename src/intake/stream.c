@@ -14,7 +14,10 @@
 #include "journal/peer_address.h"
 
 enum {
-	ROUNDS_MAX = 4, /* recv calls before other streams have a turn */
+	/* The first of these limits ends a turn.  Datagrams wait for its end,
+	 * and a short queue of them lasts hardly longer than a millisecond. */
+	ROUNDS_MAX = 4, /* recv calls */
+	MESSAGES_MAX = 1000,
 	RECV_BYTES = 64 * 1024,
 	/* Two bytes, "a\n", become an entry of at most 128 bytes. */
 	ENTRY_BYTES_PER_BYTE = 64,
@@ -122,15 +125,33 @@ static enum stream_state put_held(struct stream *s, struct journal *j,
 	return put_rest(s, j, now_ns) ? STREAM_ENDED : STREAM_FULL;
 }
 
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* How many of the largest messages fit into the journal above the reserve. */
+static size_t room_for_messages(const struct stream *s, struct journal *j,
+				size_t reserve_bytes)
+{
+	size_t room = journal_room(j);
+	if (reserve_bytes == 0)
+		return room;
+	size_t free_bytes = journal_ring_bytes(j) - journal_pending_bytes(j);
+	if (free_bytes <= reserve_bytes)
+		return 0;
+	return least(room,
+		     (free_bytes - reserve_bytes) / s->opts.message_bytes_max);
+}
+
 /* How many bytes the journal certainly has room for; 0 when it is full.  The
  * first recv of a turn is small, so that a quiet stream needs little memory. */
 static size_t bytes_to_receive(const struct stream *s, struct journal *j,
-			       bool is_first)
+			       size_t reserve_bytes, bool is_first)
 {
-	size_t room = journal_room(j) * s->opts.message_bytes_max /
-		      ENTRY_BYTES_PER_BYTE / 2;
-	size_t wanted = is_first ? IDLE_BYTES : RECV_BYTES;
-	return room < wanted ? room : wanted;
+	size_t room = room_for_messages(s, j, reserve_bytes) *
+		      s->opts.message_bytes_max / ENTRY_BYTES_PER_BYTE / 2;
+	return least(room, is_first ? IDLE_BYTES : RECV_BYTES);
 }
 
 /* Whether bytes were received. */
@@ -219,13 +240,17 @@ void stream_restore(struct stream *s, const struct framing *was,
 }
 
 enum stream_state stream_receive(struct stream *s, struct journal *j,
-				 int64_t now_ns)
+				 int64_t now_ns, size_t reserve_bytes)
 {
+	const struct socket_stats *stats = s->opts.stats;
+	uint64_t before = stats->stream_messages_total;
 	for (int round = 0;; round++) {
 		enum stream_state state = put_held(s, j, now_ns);
-		if (state != STREAM_BUSY || round == ROUNDS_MAX)
+		if (state != STREAM_BUSY || round == ROUNDS_MAX ||
+		    stats->stream_messages_total - before >= MESSAGES_MAX)
 			return state;
-		size_t bytes = bytes_to_receive(s, j, round == 0);
+		size_t bytes =
+			bytes_to_receive(s, j, reserve_bytes, round == 0);
 		if (bytes == 0)
 			return STREAM_FULL;
 		if (!receive(s, bytes) && !s->is_ended) {

@@ -7,9 +7,10 @@
  * which is not yet a whole message: at most a message of the largest size and
  * the bytes of one recv.  It reads only as much as the journal certainly has
  * room for.  If the journal is full, the kernel's buffer fills, and the sender
- * waits.  When the sender closes the connection, the bytes of an unfinished
- * message become a message, too.  A stream owns its descriptor.  For the intake
- * thread only. */
+ * waits.  A datagram cannot wait like that, so the caller can reserve a part of
+ * the journal, which streams leave free for datagrams.  When the sender closes
+ * the connection, the bytes of an unfinished message become a message, too.  A
+ * stream owns its descriptor.  For the intake thread only. */
 #ifndef INTAKE_STREAM_H
 #define INTAKE_STREAM_H
 
@@ -34,7 +35,7 @@ struct stream_opts {
 enum stream_state {
 	STREAM_IDLE,  /* nothing waits in the kernel */
 	STREAM_BUSY,  /* more may wait; other streams have their turn */
-	STREAM_FULL,  /* the journal has no room */
+	STREAM_FULL,  /* the journal has no room above the reserve */
 	STREAM_ENDED, /* everything is in the journal: close the stream */
 };
 
@@ -63,9 +64,11 @@ const struct framing *stream_framing(const struct stream *);
 void stream_restore(struct stream *, const struct framing *, struct span held);
 
 /* Receive the bytes that wait in the kernel, and append whole messages to the
- * journal with the arrival time now_ns (clock_real_ns). */
+ * journal with the arrival time now_ns (clock_real_ns).  Nothing is received
+ * while the journal has no room for a message of the largest size besides
+ * reserve_bytes.  A message that began before may use a part of the reserve. */
 enum stream_state stream_receive(struct stream *, struct journal *,
-				 int64_t now_ns) MUST_USE;
+				 int64_t now_ns, size_t reserve_bytes) MUST_USE;
 
 /* Refuse further bytes, as far as the kernel can tell the sender.  Bytes that
  * were sent can still be received. */

@@ -61,7 +61,9 @@
  *     stored.
  *  e. In journal_take: it writes nothing, so there is nothing to recover.
  *  f. In journal_note: the note counts once noted_count is stored, which is
- *     before the append that the note is for.
+ *     before the append that the note is for.  A note that replaces another one
+ *     is void meanwhile; nothing was written for either of them.  In
+ *     journal_note_failed: the note is valid with both lengths.
  *  g. After journal_note: the next process ends its first batch at
  *     noted_end_seq, and its sinks find the notes.  The notes stay, and new
  *     ones are added, until the first commit.
@@ -80,9 +82,11 @@
  * touch_slots and the store. */
 #include "journal/journal.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 
+#include "journal/journal_check.h"
 #include "journal/journal_file.h"
 #include "journal/journal_ring.h"
 
@@ -167,16 +171,29 @@ static void start_over(struct journal *j)
 	p->tail = p->head;
 }
 
+/* Reserve the ring up to that offset.  On failure, the file system has no room
+ * for it; "journal full" names only the size that the journal may have. */
+static NO_INLINE bool grow_ring(struct journal *j, size_t upto)
+{
+	struct journal_producer *p = &j->producer;
+	p->is_short = !journal_reserve(j, &p->ring, upto);
+	if (p->is_short)
+		log_rated(&p->short_rate, LOG_ERROR, "journal",
+			  "err=\"the journal cannot grow: %s\" "
+			  "usable_bytes=%zu size_bytes=%zu action=\"it is "
+			  "full sooner until there is room on its file "
+			  "system\"",
+			  strerror(errno), p->ring.ready, p->ring.bytes);
+	return !p->is_short;
+}
+
 /* Whether the ring can be written up to the offset `upto`.  Room for a skip
  * must remain, in case the file system has no room for more of the ring. */
 static bool can_write(struct journal *j, size_t upto)
 {
 	struct journal_producer *p = &j->producer;
 	upto = earlier(upto + JOURNAL_SKIP_BYTES, p->ring.bytes);
-	if (upto <= p->ring.ready)
-		return true;
-	p->is_short = !journal_reserve(j, &p->ring, upto);
-	return !p->is_short;
+	return upto <= p->ring.ready || grow_ring(j, upto);
 }
 
 /* The place for an entry of that size; NULL when there is no room. */
@@ -361,7 +378,17 @@ bool journal_is_repeating(const struct journal *j)
 	return j->consumer.hold_seq != UINT64_MAX;
 }
 
-void journal_note(struct journal *j, const struct append_note *note)
+/* The room for the note at that index. */
+static struct journal_noted *room_for_note(struct journal *j, uint64_t n)
+{
+	bool has_room = n < JOURNAL_NOTES_MAX &&
+			journal_reserve(j, &j->consumer.notes,
+					(n + 1) * sizeof(struct journal_noted));
+	return has_room ? &journal_notes_at(&j->view)[n] : NULL;
+}
+
+uint32_t journal_note(struct journal *j, const struct append_note *note,
+		      uint32_t replaced)
 {
 	struct journal_consumer *c = &j->consumer;
 	struct journal_header *h = j->view.header;
@@ -375,34 +402,39 @@ void journal_note(struct journal *j, const struct append_note *note)
 		atomic_store_explicit(&h->noted_number, c->number,
 				      memory_order_relaxed);
 	}
-	if (n == JOURNAL_NOTES_MAX ||
-	    !journal_reserve(j, &c->notes,
-			     (n + 1) * sizeof(struct journal_noted)))
-		return;
-	struct journal_noted *noted = &journal_notes_at(&j->view)[n];
+	uint64_t place = replaced != 0 ? replaced : n + 1;
+	struct journal_noted *noted = room_for_note(j, place - 1);
+	if (noted == NULL)
+		return 0;
+	noted->check = JOURNAL_NOTE_VOID;
+	settled();
 	noted->note = *note;
+	settled();
 	noted->check = journal_note_check(note);
 	/* A batch that is repeated keeps its end. */
 	atomic_store_explicit(&h->noted_end_seq,
 			      c->hold_seq != UINT64_MAX ? c->hold_seq : c->seq,
 			      memory_order_relaxed);
 	settled();
-	atomic_store_explicit(&h->noted_count, n + 1, memory_order_relaxed);
+	if (place > n)
+		atomic_store_explicit(&h->noted_count, place,
+				      memory_order_relaxed);
 	settled();
+	return (uint32_t)place;
 }
 
-const struct append_note *journal_noted(const struct journal *j, uint32_t sink,
-					uint64_t device, uint64_t inode,
-					size_t nth)
+void journal_note_failed(struct journal *j, uint32_t place,
+			 uint32_t length_bytes)
 {
-	const struct journal_noted *notes = journal_notes_at(&j->view);
-	for (uint64_t i = 0; i < j->consumer.found_notes; i++) {
-		const struct append_note *note = &notes[i].note;
-		if (note->sink == sink && note->device == device &&
-		    note->inode == inode && nth-- == 0)
-			return note;
-	}
-	return NULL;
+	if (place == 0)
+		return;
+	struct journal_noted *noted = &journal_notes_at(&j->view)[place - 1];
+	noted->check = journal_note_check_any_length(&noted->note);
+	settled();
+	noted->note.length_bytes = length_bytes;
+	settled();
+	noted->check = journal_note_check(&noted->note);
+	settled();
 }
 
 void journal_commit(struct journal *j, const void *counters, size_t bytes)
@@ -446,6 +478,11 @@ size_t journal_pending_bytes(const struct journal *j)
 	uint64_t start = atomic_load_explicit(&j->start, memory_order_relaxed);
 	tail = later(tail, start);
 	return head > tail ? (size_t)(head - tail) : 0;
+}
+
+size_t journal_message_bytes_max(const struct journal *j)
+{
+	return j->view.geometry.slot_bytes;
 }
 
 size_t journal_ring_bytes(const struct journal *j)

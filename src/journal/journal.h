@@ -20,14 +20,20 @@
  * beginning, so a lightly loaded process touches only a few pages of it.
  *
  * What survives which failure:
- *  - SIGKILL at any instant: every message that the kernel handed over, exactly
- *    once (journal.c lists the instants);
+ *  - SIGKILL at any instant, if the file is on a tmpfs (for a device, see
+ *    below): every message that the kernel handed over, exactly once (journal.c
+ *    lists the instants);
  *  - a power cut: the messages that the file system had written back;
  *  - a new version: the file of version 1 is read, and its messages move to a
  *    new file.  A file of another version, a truncated or a damaged file is
  *    renamed to PATH.damaged.N and reported; it is never trusted and never
  *    deleted.  If a good file has other sizes than wanted, its messages move to
- *    a new file if they fit; if not, it is renamed like a damaged one.
+ *    a new file.  For a moment, they take twice the room.  So if more than
+ *    JOURNAL_MOVE_BYTES_MAX wait, or if a new file cannot be made, the journal
+ *    keeps the sizes of its file until it is opened again.  (The file moves all
+ *    the same to make room for longer messages, unless it is in memory.)  A
+ *    file of version 1, or with too little room for the counters, always moves;
+ *    if that fails, opening fails.
  * Without a path, the journal is anonymous memory: the code is the same, and
  * nothing survives.
  *
@@ -44,12 +50,13 @@
  * input; the reader keeps that number.
  *
  * The file is sparse.  Its used part is reserved beforehand, less than 1 MiB at
- * first.  If the file system is full, the ring is smaller and is full sooner.
- * The file belongs on a tmpfs; an emptyDir of medium Memory outlives the
- * container.  On a device, the kernel writes its pages back every few seconds.
- * A store to such a page waits meanwhile, for tens of milliseconds on a busy
- * disk, and so does receiving.  A SIGKILL that strikes during that wait can
- * cost one datagram (seen once in 2,000 kills with 2,000 syncs a second).
+ * first.  If the file system is full, the ring is smaller and is full sooner,
+ * which is logged.  The file belongs on a tmpfs; an emptyDir of medium Memory
+ * outlives the container.  On a device, the kernel writes its pages back every
+ * few seconds.  A store to such a page waits meanwhile, for tens of
+ * milliseconds on a busy disk, and so does receiving.  A SIGKILL that strikes
+ * during that wait can cost one datagram (seen once in 2,000 kills with 2,000
+ * syncs a second).
  * One process owns the file at a time: it is locked with flock.
  *
  * The consumer stores in the file which message it works on, which costs one
@@ -59,7 +66,8 @@
  * Threads: one thread produces (journal_slots, journal_append, journal_offer,
  * journal_room, journal_stats) and one consumes (journal_take, journal_begin,
  * journal_rest, journal_has_suspects, journal_is_repeating, journal_note,
- * journal_noted, journal_commit, journal_counters).  Both may call
+ * journal_noted, journal_claim, journal_unclaimed, journal_commit,
+ * journal_counters).  Both may call
  * journal_work, journal_pending_bytes and journal_ring_bytes. */
 #ifndef JOURNAL_JOURNAL_H
 #define JOURNAL_JOURNAL_H
@@ -81,6 +89,7 @@ enum {
 	 * returns it unchanged (journal/peer_address.h). */
 	JOURNAL_INPUT_MARK = 0x8000,
 	JOURNAL_NOTES_MAX = 8192,
+	JOURNAL_MOVE_BYTES_MAX = 1 << 20, /* see above */
 };
 
 /* A row in the table of inputs.  Plain data in the file: NUL-terminated texts,
@@ -125,6 +134,9 @@ struct journal_found {
 	bool died_at_work;    /* the last process died working on a message */
 	char damaged[256];    /* the old file's new name; "" if it was good */
 	char why[128];	      /* why the file was renamed */
+	struct err kept;      /* why the file has other sizes than wanted; its
+			       * text is "" if it has the wanted ones */
+	bool is_replayable;   /* its header is good: sluiced replay reads it */
 	bool is_written_back; /* the file is on a device, see above */
 };
 
@@ -140,6 +152,9 @@ struct journal_entry {
 	unsigned half_deaths;
 };
 
+/* Whether the options fit together; journal_open checks it too. */
+bool journal_check_opts(const struct journal_opts *, struct err *) MUST_USE;
+
 /* Open or create the journal and recover its messages.  NULL on failure, also
  * when another process owns the file. */
 struct journal *journal_open(const struct journal_opts *,
@@ -148,6 +163,15 @@ struct journal *journal_open(const struct journal_opts *,
 /* Unmap, unlock and close.  Messages that are not committed stay in the file.
  * NULL is allowed. */
 void journal_close(struct journal *);
+
+/* The descriptor of the file, borrowed; -1 if the journal is in memory.  With a
+ * copy of it, another process can unlock the file (flock). */
+int journal_fd(const struct journal *);
+
+/* The longest message that fits: a longer datagram is truncated, and longer
+ * messages must not be offered.  Less than the wanted slot_bytes if the file
+ * keeps its sizes. */
+size_t journal_message_bytes_max(const struct journal *);
 
 /* The nth removed input, from 0 on, of which messages wait; its entries have
  * the number input_count + nth.  False after the last.  *input is valid until
@@ -206,16 +230,34 @@ bool journal_has_suspects(const struct journal *);
 bool journal_is_repeating(const struct journal *);
 
 /* Note that the caller is about to append these bytes to a file, for the
- * current batch: the messages taken since the last commit.  If a batch has more
- * than JOURNAL_NOTES_MAX notes, or the file system has no room for one, no note
- * is stored; after a kill, the next process may append those lines twice. */
-void journal_note(struct journal *, const struct append_note *);
+ * current batch: the messages taken since the last commit.  Returns the note's
+ * place, which is valid until the next commit.  `replaced` is the place of a
+ * note whose append wrote nothing, and which the new one replaces, or 0.
+ * If a batch has more than JOURNAL_NOTES_MAX notes, or the file system has no
+ * room for one, no note is stored, and the result is 0; after a kill, the next
+ * process may append those lines twice. */
+uint32_t journal_note(struct journal *, const struct append_note *,
+		      uint32_t replaced);
 
-/* The nth note, from 0 on, that the previous process left for that output and
- * file; NULL after the last note, and after a commit. */
-const struct append_note *journal_noted(const struct journal *, uint32_t sink,
-					uint64_t device, uint64_t inode,
-					size_t nth);
+/* Record that the append of the note failed after length_bytes.  The next
+ * process then expects that many bytes in the file.  A place of 0 is
+ * ignored. */
+void journal_note_failed(struct journal *, uint32_t place,
+			 uint32_t length_bytes);
+
+/* Walk over the notes that the previous process left.  `note` is the previous
+ * result, or NULL to begin.  Returns NULL after the last note, and always after
+ * a commit, because it erases the notes. */
+const struct append_note *journal_noted(const struct journal *,
+					const struct append_note *note);
+
+/* An output continues the appends to the path of this note: it knows which of
+ * its lines are written already. */
+void journal_claim(struct journal *, const struct append_note *);
+
+/* How many notes about lines of the batch no output has claimed.  Those lines
+ * may be written twice.  Notes of appends that wrote nothing do not count. */
+size_t journal_unclaimed(const struct journal *);
 
 /* Commit all messages taken so far: free their room, make their notes void and
  * store `counters`, all in one instant.  bytes is at most counters_bytes. */
@@ -237,14 +279,18 @@ struct journal_summary {
 	uint64_t head, tail;
 	uint64_t appended_total, refused_total;
 	uint64_t notes; /* 0 if is_owned: they are not read then */
-	bool is_owned;	/* a process has it locked */
+	/* The messages of a batch that was not committed, if some of its lines
+	 * may be in their files; otherwise 0, and also if is_owned. */
+	uint64_t perhaps_written;
+	bool is_owned; /* a process has it locked */
 };
 
 /* Call each_entry for every message that is not committed, with the row of its
  * input, or NULL if the journal does not describe it; entry->input is then the
  * number that the input had.  If a process owns the journal, datagrams that it
  * has received but not yet appended are left out.  False with *e when the file
- * is not a good journal; the messages before the damage were passed on. */
+ * is not a good journal; its good messages were passed on, if its head and tail
+ * are good.  Datagrams that were not yet appended are then left out, too. */
 bool journal_inspect(const char *path, struct journal_summary *,
 		     void (*each_entry)(void *, const struct journal_entry *,
 					const struct journal_input *),

@@ -15,7 +15,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
+#include "base/own_file.h"
 
 enum { RETRY_MS = 5, SET_ASIDE_MAX = 10000 };
 
@@ -69,8 +71,9 @@ static bool lock(const struct lock_opts *opts, int *fd, size_t *bytes,
 {
 	const char *path = opts->path;
 	int flags = opts->flags;
+	struct log_rate rate = {0};
 	for (;;) {
-		*fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
+		*fd = own_file_open(AT_FDCWD, path, O_RDWR | flags, &rate);
 		if (*fd < 0 && errno == ENOENT && (flags & O_CREAT) == 0)
 			return true;
 		if (*fd < 0)
@@ -109,6 +112,17 @@ void journal_file_discard(const char *path, int fd)
 	unlink(name);
 	free(name);
 	close(fd);
+}
+
+void journal_file_sweep(const char *path)
+{
+	char *name = with_suffix(path, ".new");
+	struct err e;
+	size_t bytes;
+	int fd;
+	if (lock(&(struct lock_opts){name, 0, 0}, &fd, &bytes, &e) && fd >= 0)
+		journal_file_discard(path, fd);
+	free(name);
 }
 
 bool journal_file_make(const char *path, int64_t until_ns, size_t bytes,
@@ -204,4 +218,12 @@ bool journal_file_reserve(int fd, size_t at, size_t bytes)
 	while (result == EINTR);
 	errno = result;
 	return result == 0;
+}
+
+void journal_file_free(int fd, size_t at, size_t bytes)
+{
+	int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+	while (fallocate(fd, mode, (off_t)at, (off_t)bytes) != 0 &&
+	       errno == EINTR)
+		;
 }

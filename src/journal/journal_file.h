@@ -3,9 +3,12 @@
  * complete.
  *
  * It is made as PATH.new and renamed to PATH.  A process uses either name only
- * while it holds the lock, so if two processes start at once, one of them makes
- * the file.  A lock is valid only if the name still leads to the locked file,
- * because another process may have replaced it meanwhile. */
+ * while it holds the lock, so if two processes start at once, only one of them
+ * makes the file.  A lock is valid only if the name still leads to the locked
+ * file, because another process may have replaced it meanwhile.
+ *
+ * If another user has put a file under either name, own_file renames it and
+ * logs that, and the name counts as free (own_file.h). */
 #ifndef JOURNAL_JOURNAL_FILE_H
 #define JOURNAL_JOURNAL_FILE_H
 
@@ -33,6 +36,10 @@ bool journal_file_place(const char *path, struct err *) MUST_USE;
 /* Remove PATH.new and close its descriptor. */
 void journal_file_discard(const char *path, int fd);
 
+/* Remove a PATH.new that no process has locked: its owner died before it was
+ * complete.  The caller must hold the lock of PATH. */
+void journal_file_sweep(const char *path);
+
 /* Whether anything is at the path. */
 bool journal_file_exists(const char *path);
 
@@ -51,5 +58,9 @@ bool journal_file_is_written_back(int fd);
 /* Reserve these bytes: on a full file system, a store to a hole would end the
  * process with SIGBUS.  False, with errno, if the file system has no room. */
 bool journal_file_reserve(int fd, size_t at, size_t bytes) MUST_USE;
+
+/* Give the file system the room of these bytes, which become zeros.  Does
+ * nothing where the file system cannot do that. */
+void journal_file_free(int fd, size_t at, size_t bytes);
 
 #endif

@@ -7,10 +7,8 @@
 #include <string.h>
 #include <sys/uio.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "base/clock.h"
+#include "journal/journal_check.h"
 
 static const char magic[8] = {'s', 'l', 'u', 'i', 'c', 'e', 'd', 'J'};
 
@@ -35,48 +33,6 @@ static_assert(offsetof(struct journal_item, bytes) == 32, "item");
 size_t journal_round_up(size_t n, size_t to)
 {
 	return (n + to - 1) / to * to;
-}
-
-static uint64_t check_of(const void *head, size_t head_bytes, const void *body,
-			 size_t body_bytes)
-{
-	uint64_t parts[] = {XXH3_64bits(head, head_bytes),
-			    XXH3_64bits(body, body_bytes)};
-	return XXH3_64bits(parts, sizeof parts);
-}
-
-uint64_t journal_header_check(const struct journal_header *h)
-{
-	return check_of(h, offsetof(struct journal_header, check), "", 0);
-}
-
-uint64_t journal_head_check(const struct journal_head_block *b)
-{
-	return check_of(b, offsetof(struct journal_head_block, check), "", 0);
-}
-
-uint64_t journal_tail_check(const struct journal_tail_block *b,
-			    const void *counters)
-{
-	return check_of(b, offsetof(struct journal_tail_block, check), counters,
-			b->counters_bytes);
-}
-
-uint64_t journal_note_check(const struct append_note *note)
-{
-	return check_of(note, sizeof *note, "", 0);
-}
-
-/* Never 0, which means that the row was never written. */
-uint64_t journal_input_check(const struct journal_input *input)
-{
-	return check_of(input, sizeof *input, "", 0) | 1;
-}
-
-uint64_t journal_item_check(const struct journal_item *item, const char *bytes)
-{
-	return check_of(item, offsetof(struct journal_item, check), bytes,
-			item->length);
 }
 
 size_t journal_item_bytes(size_t length)
@@ -242,10 +198,11 @@ bool journal_view_read(struct journal_view *v, void *base, size_t file_bytes,
 		       char why[static JOURNAL_WHY_BYTES])
 {
 	const struct journal_header *h = base;
+	size_t begin = file_bytes < sizeof magic ? file_bytes : sizeof magic;
+	if (memcmp(h->magic, magic, begin) != 0)
+		return damaged(why, "not a journal of sluiced");
 	if (file_bytes < JOURNAL_PAGE_BYTES)
 		return damaged(why, "truncated to %zu bytes", file_bytes);
-	if (memcmp(h->magic, magic, sizeof magic) != 0)
-		return damaged(why, "not a journal");
 	if (h->version != JOURNAL_VERSION &&
 	    h->version != JOURNAL_VERSION_NUMBERS)
 		return damaged(why,
@@ -255,8 +212,8 @@ bool journal_view_read(struct journal_view *v, void *base, size_t file_bytes,
 	if (h->check != journal_header_check(h) || !is_possible(&h->geometry))
 		return damaged(why, "its header is damaged");
 	*v = view_of(base, &h->geometry, h->version);
-	if (file_bytes != v->at.end)
-		return damaged(why, "its size is %zu bytes, not %zu",
+	if (file_bytes < v->at.end)
+		return damaged(why, "truncated to %zu bytes, of %zu",
 			       file_bytes, v->at.end);
 	return true;
 }
@@ -474,7 +431,7 @@ static bool read_notes(const struct journal_view *v, struct journal_content *c,
 			       "the number or range of its notes is invalid");
 	const struct journal_noted *notes = journal_notes_at(v);
 	for (uint64_t i = 0; i < c->notes; i++)
-		if (notes[i].check != journal_note_check(&notes[i].note))
+		if (!journal_note_is_valid(&notes[i]))
 			return damaged(why, "note %" PRIu64 " is damaged", i);
 	return true;
 }

@@ -93,7 +93,7 @@ struct journal_header {
 
 struct journal_noted {
 	struct append_note note;
-	uint64_t check;
+	uint64_t check; /* or JOURNAL_NOTE_VOID */
 };
 
 enum journal_kind { JOURNAL_MESSAGE = 1, JOURNAL_SKIP = 2 };
@@ -176,15 +176,6 @@ enum journal_step { JOURNAL_FOUND, JOURNAL_END, JOURNAL_BAD };
 /* The smallest multiple of `to` that is at least n. */
 size_t journal_round_up(size_t n, size_t to);
 
-/* The checksums of the stored data. */
-uint64_t journal_header_check(const struct journal_header *);
-uint64_t journal_head_check(const struct journal_head_block *);
-uint64_t journal_tail_check(const struct journal_tail_block *,
-			    const void *counters);
-uint64_t journal_note_check(const struct append_note *);
-uint64_t journal_item_check(const struct journal_item *, const char *bytes);
-uint64_t journal_input_check(const struct journal_input *);
-
 /* How many bytes of the ring a message of this length takes. */
 size_t journal_item_bytes(size_t length);
 
@@ -221,7 +212,8 @@ static inline unsigned journal_row_of(uint16_t input)
 	return input & (unsigned)~JOURNAL_INPUT_MARK;
 }
 
-/* Each returns false and writes the reason to `why` if the file is damaged. */
+/* Each returns false and writes the reason to `why` if the file is damaged.
+ * Bytes that somebody has appended to the file do no harm. */
 bool journal_view_read(struct journal_view *, void *base, size_t file_bytes,
 		       char why[static JOURNAL_WHY_BYTES]) MUST_USE;
 bool journal_state_read(const struct journal_view *, struct journal_state *,

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "journal/journal_check.h"
 #include "journal/journal_ring.h"
 
 enum { NO_ROW = -1 };

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -15,7 +16,10 @@
 
 #include "base/buf.h"
 #include "journal/journal.h"
+#include "journal/journal_check.h"
 #include "journal/journal_format.h"
+
+enum { ITEM_ALIGN = 8 };
 
 struct inspection {
 	struct journal_view view;
@@ -62,6 +66,58 @@ static enum journal_step next(struct inspection *r, struct journal_walk *walk,
 	}
 }
 
+/* The message at the walk's position is damaged, so its length cannot be
+ * trusted.  Find the next good one: each takes at least the bytes of its
+ * header, which limits the numbers that it can have. */
+static bool find_good(const struct inspection *r, struct journal_walk *walk)
+{
+	uint64_t ring_bytes = r->view.geometry.ring_bytes;
+	struct journal_item item;
+	for (uint64_t at = walk->at + ITEM_ALIGN; at < walk->end;
+	     at += ITEM_ALIGN) {
+		if (ring_bytes - at % ring_bytes < sizeof item)
+			continue;
+		memcpy(&item, journal_item_at(&r->view, at), sizeof item);
+		uint64_t between_max = (at - walk->at) / sizeof item;
+		if (item.kind != JOURNAL_MESSAGE || item.seq <= walk->seq ||
+		    item.seq - walk->seq > between_max)
+			continue;
+		struct journal_walk good = {
+			.at = at, .end = walk->end, .seq = item.seq};
+		struct journal_walk after = good;
+		struct journal_entry entry;
+		if (journal_walk_next(&r->view, &after, &entry) ==
+		    JOURNAL_FOUND) {
+			*walk = good;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Pass on the good messages.  Returns whether all are good. */
+static bool give_messages(struct inspection *r, struct journal_walk *walk)
+{
+	struct journal_entry entry;
+	char why[JOURNAL_WHY_BYTES];
+	bool is_good = true;
+	for (;;) {
+		enum journal_step step = next(r, walk, &entry);
+		if (step == JOURNAL_FOUND) {
+			give(r, &entry);
+			continue;
+		}
+		if (step == JOURNAL_BAD && is_good)
+			memcpy(why, r->why, sizeof why);
+		is_good = is_good && step != JOURNAL_BAD;
+		if (step == JOURNAL_END || !find_good(r, walk))
+			break;
+	}
+	if (!is_good)
+		memcpy(r->why, why, sizeof why);
+	return is_good;
+}
+
 /* Datagrams that a killed process received last and did not append. */
 static void give_slots(struct inspection *r, const struct journal_content *c)
 {
@@ -70,6 +126,20 @@ static void give_slots(struct inspection *r, const struct journal_content *c)
 		entry.seq = c->next_seq + i;
 		give(r, &entry);
 	}
+}
+
+/* How many messages belong to a batch of which an output has written lines, or
+ * was about to. */
+static uint64_t count_perhaps_written(const struct inspection *r,
+				      const struct journal_content *c)
+{
+	const struct journal_noted *noted = journal_notes_at(&r->view);
+	for (uint64_t i = 0; i < c->notes; i++)
+		if (noted[i].check != JOURNAL_NOTE_VOID &&
+		    noted[i].note.kind == APPEND_LINES &&
+		    noted[i].note.length_bytes > 0)
+			return c->noted_end_seq - c->state.tail.seq;
+	return 0;
 }
 
 /* Hold the lock only for an instant, so that a starting process need not wait.
@@ -100,12 +170,9 @@ static bool read_all(struct inspection *r, int fd, struct journal_summary *out,
 	out->appended_total = s.tail.seq;
 
 	struct journal_walk walk = journal_walk_of(&s);
-	struct journal_entry entry;
-	enum journal_step step;
-	while ((step = next(r, &walk, &entry)) == JOURNAL_FOUND)
-		give(r, &entry);
+	bool is_good = give_messages(r, &walk);
 	out->appended_total = walk.seq;
-	if (step == JOURNAL_BAD)
+	if (!is_good)
 		return false;
 	out->is_owned = flock(fd, LOCK_SH | LOCK_NB) != 0;
 	if (out->is_owned)
@@ -114,6 +181,7 @@ static bool read_all(struct inspection *r, int fd, struct journal_summary *out,
 	if (!journal_content_read(&r->view, &c, r->why))
 		return false;
 	out->notes = c.notes;
+	out->perhaps_written = count_perhaps_written(r, &c);
 	give_slots(r, &c);
 	return true;
 }

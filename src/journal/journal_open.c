@@ -6,15 +6,19 @@
  *    and make a new one (4).
  * 3. Append the datagrams that were received and not appended (journal.c, b).
  *    If the file has the wanted version and geometry, continue in it.  If not,
- *    copy the messages that are not committed, the inputs, the notes and the
- *    counters to a new file (4).  If they do not fit, rename the old file and
- *    make a new one (4).
+ *    move to a new file (4): copy the messages that are not committed, the
+ *    inputs, the notes and the counters (journal_move.c).  If too many messages
+ *    wait or that fails, continue in the old file with its sizes.  That is
+ *    impossible only if it is of an old version or has too little room for the
+ *    counters.  Then move in any case, to a ring of the old size if the
+ *    messages do not fit into the wanted one.
  * 4. Make PATH.new completely, and rename it to PATH.
  * 5. Map the inputs to the rows of the table (journal_inputs.c).  If the table
  *    has no row left, rename the file and make a new one (4).
  *
  * A process that is killed in between leaves either the old file or the new one
- * under the name.  The next process uses a PATH.new that was left behind. */
+ * under the name.  The next process removes a PATH.new that was left behind, or
+ * uses it if there is no file. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -27,6 +31,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "journal/journal.h"
+#include "journal/journal_check.h"
 #include "journal/journal_file.h"
 #include "journal/journal_ring.h"
 
@@ -40,7 +45,7 @@ enum {
 	FIRST_SLOTS_BYTES = 512 << 10,
 };
 
-static bool check_opts(const struct journal_opts *opts, struct err *e)
+bool journal_check_opts(const struct journal_opts *opts, struct err *e)
 {
 	if (opts->slots < 1 || opts->slots > JOURNAL_SLOTS_MAX)
 		return err_set(e, "journal: %u slots; must be 1 to %d",
@@ -91,6 +96,13 @@ static bool is_same(const struct journal_geometry *a,
 	       a->counters_bytes == b->counters_bytes && a->slots == b->slots;
 }
 
+static bool is_wanted(const struct journal *j, const struct journal_opts *opts)
+{
+	struct journal_geometry g = geometry_of(opts);
+	return j->view.version == JOURNAL_VERSION &&
+	       is_same(&g, &j->view.geometry);
+}
+
 /* Takes over the map and the descriptor. */
 static struct journal *attach(const struct journal_view *v, int fd)
 {
@@ -100,6 +112,7 @@ static struct journal *attach(const struct journal_view *v, int fd)
 	j->fd = fd;
 	j->is_written_back = journal_file_is_written_back(fd);
 	j->slots = journal_headers_at(v);
+	j->producer.slots_max = (unsigned)v->geometry.slots;
 	j->producer.ring = (struct journal_region){
 		.at = at->ring,
 		.bytes = v->geometry.ring_bytes,
@@ -154,7 +167,7 @@ static bool reserve_first(struct journal *j, const char *path, struct err *e)
 	return false;
 }
 
-static void take_state(struct journal *j, const struct journal_content *c)
+void journal_take_state(struct journal *j, const struct journal_content *c)
 {
 	const struct journal_state *s = &c->state;
 	atomic_store(&j->start, s->head.start);
@@ -204,7 +217,7 @@ static void make_slots(struct journal *j)
 /* The file is good and locked: continue where the previous process stopped. */
 static void continue_with(struct journal *j, const struct journal_content *c)
 {
-	take_state(j, c);
+	journal_take_state(j, c);
 	if (c->in_slots > 0)
 		journal_take_over(j, c->in_slots, clock_real_ns());
 	make_slots(j);
@@ -235,18 +248,17 @@ static struct journal *begin(const char *path, int fd,
 }
 
 /* A new journal; in a file, it is PATH.new. */
-static struct journal *make_new(const struct journal_opts *opts,
+static struct journal *make_new(const char *path,
+				const struct journal_geometry *g,
 				int64_t until_ns, struct err *e)
 {
-	struct journal_geometry g = geometry_of(opts);
 	int fd = -1;
-	size_t bytes = journal_view_make(NULL, &g).at.end;
-	if (opts->path != NULL &&
-	    !journal_file_make(opts->path, until_ns, bytes, &fd, e))
+	size_t bytes = journal_view_make(NULL, g).at.end;
+	if (path != NULL && !journal_file_make(path, until_ns, bytes, &fd, e))
 		return NULL;
-	struct journal *j = begin(opts->path, fd, &g, e);
+	struct journal *j = begin(path, fd, g, e);
 	if (j == NULL && fd >= 0)
-		journal_file_discard(opts->path, fd);
+		journal_file_discard(path, fd);
 	return j;
 }
 
@@ -259,50 +271,6 @@ static struct journal *place(struct journal *j, const char *path, struct err *e)
 	return NULL;
 }
 
-/* Copy the uncommitted messages of `from`, its inputs, notes, totals and
- * counters to the new journal `to`.  False when there is not enough room. */
-static bool carry_over(struct journal *to, struct journal *from)
-{
-	struct journal_content c;
-	char why[JOURNAL_WHY_BYTES];
-	CHECK(journal_content_read(&from->view, &c, why));
-	struct journal_producer *p = &to->producer;
-	p->stats = from->producer.stats;
-	to->consumer.seq = c.state.tail.seq;
-	size_t bytes = c.state.tail.counters_bytes;
-	if (bytes > to->view.geometry.counters_bytes)
-		bytes = 0;
-	journal_commit(to, c.state.counters, bytes);
-
-	size_t row_bytes = sizeof(struct journal_input_row);
-	if (from->view.version != JOURNAL_VERSION_NUMBERS)
-		memcpy(journal_row_at(&to->view, 0),
-		       journal_row_at(&from->view, 0),
-		       JOURNAL_INPUTS_MAX * row_bytes);
-	struct journal_header *h = to->view.header;
-	const struct journal_header *old = from->view.header;
-	atomic_store(&h->work, atomic_load(&old->work));
-	for (size_t i = 0; i < JOURNAL_SUSPECTS_MAX; i++)
-		atomic_store(&h->suspects[i], atomic_load(&old->suspects[i]));
-	struct journal_walk walk = journal_walk_of(&c.state);
-	struct journal_entry entry;
-	p->stats.appended_total = walk.seq;
-	while (journal_walk_next(&from->view, &walk, &entry) == JOURNAL_FOUND)
-		if (!journal_put(to, &entry))
-			return false;
-	journal_publish(to);
-
-	const struct journal_noted *notes = journal_notes_at(&from->view);
-	for (uint64_t i = 0; i < c.notes; i++) {
-		to->consumer.seq = c.noted_end_seq;
-		journal_note(to, &notes[i].note);
-	}
-	CHECK(journal_content_read(&to->view, &c, why));
-	free(to->consumer.counters);
-	take_state(to, &c);
-	return true;
-}
-
 /* Rename the file whose lock is held, and make a new one. */
 static struct journal *begin_with_new(const struct journal_opts *opts,
 				      struct journal_found *found,
@@ -311,30 +279,72 @@ static struct journal *begin_with_new(const struct journal_opts *opts,
 	if (!journal_file_set_aside(opts->path, found->damaged,
 				    sizeof found->damaged, e))
 		return NULL;
-	return make_new(opts, until_ns, e);
+	struct journal_geometry g = geometry_of(opts);
+	return make_new(opts->path, &g, until_ns, e);
 }
 
-/* Move the messages to a file of the wanted version and geometry.  Closes
- * `old`. */
-static struct journal *migrate(struct journal *old,
-			       const struct journal_opts *opts,
-			       struct journal_found *found, int64_t until_ns,
-			       struct err *e)
+/* Move the messages to a new file of this geometry.  NULL on failure: then the
+ * old file is as good as before.  The caller closes `old`. */
+static struct journal *move(struct journal *old, const char *path,
+			    const struct journal_geometry *g, int64_t until_ns,
+			    struct err *e)
 {
-	struct journal *j = make_new(opts, until_ns, e);
-	if (j != NULL && !carry_over(j, old)) {
-		const struct journal_geometry *g = &old->view.geometry;
-		snprintf(found->why, sizeof found->why,
-			 "it has another size (%" PRIu64 " bytes, messages of "
-			 "up to %" PRIu64 "), and its messages do not fit",
-			 g->ring_bytes, g->slot_bytes);
-		journal_file_discard(opts->path, j->fd);
-		detach(j);
-		j = begin_with_new(opts, found, until_ns, e);
+	journal_free_unused(old);
+	struct journal *j = make_new(path, g, until_ns, e);
+	if (j == NULL)
+		return NULL;
+	if (journal_carry_over(j, old))
+		return place(j, path, e);
+	err_sys(e, errno, "journal %s: copy its messages to a new file", path);
+	journal_file_discard(path, j->fd);
+	detach(j);
+	return NULL;
+}
+
+/* Whether the journal can be used with the sizes that its file has. */
+static bool can_stay(const struct journal *j, const struct journal_geometry *g)
+{
+	return j->view.version == JOURNAL_VERSION &&
+	       j->view.geometry.counters_bytes >= g->counters_bytes;
+}
+
+/* Whether moving would cost too much: while both files exist, the messages take
+ * twice the room.  On a device, they take no memory, so the file moves if the
+ * new one has room for longer messages. */
+static bool should_stay(const struct journal *j,
+			const struct journal_geometry *g, size_t waiting)
+{
+	bool is_for_longer = g->slot_bytes > j->view.geometry.slot_bytes;
+	return waiting > g->ring_bytes ||
+	       (waiting > JOURNAL_MOVE_BYTES_MAX &&
+		!(is_for_longer && j->is_written_back));
+}
+
+/* The file is good, but its version or geometry is not the wanted one.  Closes
+ * `old` unless it is the result. */
+static struct journal *change(struct journal *old,
+			      const struct journal_opts *opts,
+			      struct journal_found *found, int64_t until_ns,
+			      struct err *e)
+{
+	struct journal_geometry g = geometry_of(opts);
+	size_t waiting = journal_waiting_bytes(old);
+	bool may_stay = can_stay(old, &g);
+	struct journal *j = NULL;
+	err_set(&found->kept, "%zu bytes of messages wait in it", waiting);
+	if (!may_stay || !should_stay(old, &g, waiting)) {
+		if (waiting > g.ring_bytes)
+			g.ring_bytes = old->view.geometry.ring_bytes;
+		j = move(old, opts->path, &g, may_stay ? 0 : until_ns,
+			 may_stay ? &found->kept : e);
 	}
-	if (j != NULL)
-		j = place(j, opts->path, e);
+	if (j == NULL && may_stay) {
+		journal_limit_slots(old, opts->slots);
+		return old;
+	}
 	close_all(old);
+	if (j != NULL && is_wanted(j, opts))
+		found->kept.text[0] = '\0';
 	return j;
 }
 
@@ -350,6 +360,7 @@ static struct journal *map_inputs(struct journal *j,
 	snprintf(found->why, sizeof found->why,
 		 "its messages and the configuration have more than %d inputs",
 		 JOURNAL_INPUTS_MAX);
+	found->kept.text[0] = '\0';
 	struct journal *old = j;
 	j = begin_with_new(opts, found, until_ns, e);
 	if (j != NULL)
@@ -373,7 +384,8 @@ static struct journal *resume(int fd, size_t bytes, const char *path,
 	void *map = journal_file_map(fd, bytes, e);
 	if (map == NULL)
 		return NULL;
-	if (!journal_view_read(&v, map, bytes, found->why) ||
+	found->is_replayable = journal_view_read(&v, map, bytes, found->why);
+	if (!found->is_replayable ||
 	    !journal_content_read(&v, &content, found->why)) {
 		munmap(map, bytes);
 		return NULL;
@@ -394,7 +406,8 @@ static struct journal *found_nothing(const struct journal_opts *opts,
 				     int64_t until_ns, bool *failed,
 				     struct err *e)
 {
-	struct journal *j = make_new(opts, until_ns, e);
+	struct journal_geometry g = geometry_of(opts);
+	struct journal *j = make_new(opts->path, &g, until_ns, e);
 	*failed = j == NULL;
 	if (j == NULL)
 		return NULL;
@@ -406,13 +419,6 @@ static struct journal *found_nothing(const struct journal_opts *opts,
 	j = place(j, opts->path, e);
 	*failed = j == NULL;
 	return j;
-}
-
-static bool is_wanted(const struct journal *j, const struct journal_opts *opts)
-{
-	struct journal_geometry g = geometry_of(opts);
-	return j->view.version == JOURNAL_VERSION &&
-	       is_same(&g, &j->view.geometry);
 }
 
 static struct journal *open_file(const struct journal_opts *opts,
@@ -432,12 +438,13 @@ static struct journal *open_file(const struct journal_opts *opts,
 				continue;
 			return j;
 		}
+		journal_file_sweep(opts->path);
 		found->why[0] = '\0';
 		j = resume(fd, bytes, opts->path, found, e);
 		if (j != NULL)
 			return is_wanted(j, opts)
 				       ? j
-				       : migrate(j, opts, found, until_ns, e);
+				       : change(j, opts, found, until_ns, e);
 		failed = found->why[0] == '\0' ||
 			 !journal_file_set_aside(opts->path, found->damaged,
 						 sizeof found->damaged, e);
@@ -451,12 +458,13 @@ struct journal *journal_open(const struct journal_opts *opts,
 			     struct journal_found *found, struct err *e)
 {
 	*found = (struct journal_found){0};
-	if (!check_opts(opts, e))
+	if (!journal_check_opts(opts, e))
 		return NULL;
 	int64_t until_ns = clock_mono_ns() + opts->wait_ms * NS_PER_MS;
+	struct journal_geometry g = geometry_of(opts);
 	struct journal *j = opts->path != NULL
 				    ? open_file(opts, found, until_ns, e)
-				    : make_new(opts, 0, e);
+				    : make_new(NULL, &g, 0, e);
 	if (j != NULL)
 		j = map_inputs(j, opts, found, until_ns, e);
 	if (j == NULL)
@@ -468,6 +476,11 @@ struct journal *journal_open(const struct journal_opts *opts,
 	if (c->hold_seq != UINT64_MAX)
 		found->noted = c->hold_seq - c->seq;
 	return j;
+}
+
+int journal_fd(const struct journal *j)
+{
+	return j->fd;
 }
 
 void journal_close(struct journal *j)

@@ -5,11 +5,13 @@
  *     journal_slots.c   slots for recvmmsg
  *     journal_inputs.c  the table of inputs
  *     journal_work.c    what the consumer works on, and what killed it
- *     journal_open.c    opening and recovery */
+ *     journal_open.c    opening and recovery
+ *     journal_move.c    moving the messages to a file of other sizes */
 #ifndef JOURNAL_JOURNAL_RING_H
 #define JOURNAL_JOURNAL_RING_H
 
 #include "base/check.h"
+#include "base/log.h"
 #include "journal/journal.h"
 #include "journal/journal_format.h"
 
@@ -27,8 +29,10 @@ struct journal_producer {
 	uint64_t start; /* everything before it is committed */
 	uint64_t tail;	/* as last seen */
 	bool is_short;	/* the file system has no room for more of the ring */
+	struct log_rate short_rate;
 	unsigned slots; /* that recvmmsg may use */
-	size_t longest; /* datagram so far */
+	unsigned slots_max;
+	size_t longest;			    /* datagram so far */
 	uint8_t row_of[JOURNAL_INPUTS_MAX]; /* by the input's number */
 	struct journal_region ring;
 	struct journal_region buffers;
@@ -43,6 +47,7 @@ struct journal_consumer {
 			    * batch is repeated */
 	uint64_t number;   /* of the last commit */
 	uint64_t found_notes;
+	bool is_claimed[JOURNAL_NOTES_MAX];    /* of the found notes */
 	uint8_t number_of[JOURNAL_INPUTS_MAX]; /* by row */
 	struct journal_region notes;
 	uint64_t suspects[JOURNAL_SUSPECTS_MAX]; /* as in the header */
@@ -90,6 +95,9 @@ bool journal_reserve(struct journal *, struct journal_region *,
 /* Let recvmmsg use `count` slots; false when the file system has no room. */
 bool journal_use_slots(struct journal *, size_t count) MUST_USE;
 
+/* Use no more than `count` slots. */
+void journal_limit_slots(struct journal *, unsigned count);
+
 /* Append the datagrams in the first slots and publish them.  Returns how many
  * had room.  The slots are not changed. */
 unsigned journal_take_over(struct journal *, unsigned received, int64_t now_ns);
@@ -101,6 +109,24 @@ bool journal_put(struct journal *, const struct journal_entry *) MUST_USE;
 
 /* Publish all messages up to the head. */
 void journal_publish(struct journal *);
+
+/* Take over positions, totals, notes and counters that were read from the
+ * file. */
+void journal_take_state(struct journal *, const struct journal_content *);
+
+/* How many bytes the uncommitted messages take in the ring.  This leaves out
+ * the end of the ring that a skip fills, so it may be less than
+ * journal_pending_bytes. */
+size_t journal_waiting_bytes(const struct journal *);
+
+/* Return to the file system the room that the file has reserved but does not
+ * need now.  The slots must be empty. */
+void journal_free_unused(struct journal *);
+
+/* Copy the messages of `from` that are not committed, its inputs, notes, totals
+ * and counters to the new journal `to`, whose ring must have room for them.
+ * False with errno if the file system has no room. */
+bool journal_carry_over(struct journal *to, struct journal *from) MUST_USE;
 
 /* After opening: the message that the previous process worked on becomes a
  * suspect.  False without such a message. */

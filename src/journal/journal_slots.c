@@ -39,11 +39,20 @@ bool journal_use_slots(struct journal *j, size_t count)
 	return true;
 }
 
+void journal_limit_slots(struct journal *j, unsigned count)
+{
+	struct journal_producer *p = &j->producer;
+	if (p->slots_max > count)
+		p->slots_max = count;
+	if (p->slots > count)
+		p->slots = count;
+}
+
 /* All slots were used: more may be of use. */
 static void add_slots(struct journal *j)
 {
 	size_t wanted = 2 * (size_t)j->producer.slots;
-	size_t all = j->view.geometry.slots;
+	size_t all = j->producer.slots_max;
 	(void)!journal_use_slots(j, wanted < all ? wanted : all);
 }
 

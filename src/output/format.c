@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "output/format.h"
 
+#include <stdio.h>
 #include <strings.h>
 
 #include "base/check.h"
@@ -43,14 +44,18 @@ static bool has_key(const struct format_ops *kind, const char *key)
 }
 
 /* Fluent Bit accepts the keys of all formats with every format. */
-static void ignore_keys(struct conf_section *s, const struct format_ops *kind)
+static void check_unused(struct conf_section *s, const struct format_ops *kind)
 {
-	for (size_t i = 0; format_kinds[i] != NULL; i++)
-		for (const struct conf_key_spec *k = format_kinds[i]->keys;
-		     k != NULL && k->name != NULL; k++)
+	char user[32], why[64];
+	snprintf(user, sizeof user, "Format %s", kind->name);
+	for (size_t i = 0; format_kinds[i] != NULL; i++) {
+		const struct conf_key_spec *k = format_kinds[i]->keys;
+		snprintf(why, sizeof why, "it is for Format %s",
+			 format_kinds[i]->name);
+		for (; k != NULL && k->name != NULL; k++)
 			if (!has_key(kind, k->name))
-				conf_ignore(s, k->name,
-					    "another Format uses it");
+				conf_unused(s, k->name, user, why);
+	}
 }
 
 static const struct format_ops *find_kind(struct conf_section *s, struct err *e)
@@ -106,13 +111,20 @@ struct format *format_open(struct conf_section *s, struct err *e)
 	const struct format_ops *kind = find_kind(s, e);
 	if (kind == NULL || !read_escape(s, &is_raw, &escape, e))
 		return NULL;
+	if (is_raw && kind->is_json) {
+		conf_err_key(s, "Escape", e,
+			     "Format %s does not use Escape off: JSON always "
+			     "escapes",
+			     kind->name);
+		return NULL;
+	}
 	struct format *f = kind->open(s, e);
 	if (f == NULL)
 		return NULL;
 	f->ops = kind;
 	f->is_raw = is_raw;
 	f->escape = escape;
-	ignore_keys(s, kind);
+	check_unused(s, kind);
 	return f;
 }
 

@@ -12,7 +12,6 @@
 #include <stdbool.h>
 
 #include "base/err.h"
-#include "base/span.h"
 #include "conf/conf_keys.h"
 
 struct buf;
@@ -23,6 +22,7 @@ struct record;
 struct format_ops {
 	const char *name;		  /* as in the configuration */
 	const struct conf_key_spec *keys; /* NULL: it has no keys of its own */
+	bool is_json;			  /* a line is JSON and nothing else */
 	struct format *(*open)(struct conf_section *, struct err *);
 	/* Append the line with its '\n'. */
 	void (*render)(struct format *, const struct record *, struct buf *);
@@ -42,7 +42,7 @@ struct format { /* each kind embeds this as its first member */
 
 /* Open the format that the section's Format names, by default out_file.
  * Declares the keys of all formats: Fluent Bit accepts each with every format,
- * so a key of another format is ignored and logged.  NULL on failure. */
+ * so a key of another format is a warning.  NULL on failure. */
 struct format *format_open(struct conf_section *, struct err *);
 
 /* NULL is allowed. */

@@ -30,6 +30,7 @@ static void close_plain(struct format *f)
 
 const struct format_ops format_plain_ops = {
 	.name = "plain",
+	.is_json = true,
 	.open = open_plain,
 	.render = render_plain,
 	.close = close_plain,

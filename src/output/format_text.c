@@ -8,7 +8,9 @@
 #endif
 
 #include "base/buf.h"
+#include "base/check.h"
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/utf8.h"
 #include "output/format.h"
 #include "record/value.h"
@@ -115,56 +117,85 @@ static uint64_t copy_reversible(char *to, const char *from, size_t len)
 	return copy(to, from, len, '\\');
 }
 
-static void put_control(struct buf *out, unsigned char c)
+/* The functions write_... write at most ESCAPE_BYTES_MAX bytes and return the
+ * place after them. */
+enum { ESCAPE_BYTES_MAX = 6, PIECE_BYTES = 64 };
+
+static char *write_control(char *to, unsigned char c)
 {
-	static const char digits[] = "0123456789abcdef";
 	static const char letters[0x20] = {['\b'] = 'b',
 					   ['\f'] = 'f',
 					   ['\n'] = 'n',
 					   ['\r'] = 'r',
 					   ['\t'] = 't'};
 	if (c < sizeof letters && letters[c] != '\0') {
-		const char escape[] = {'\\', letters[c]};
-		buf_put(out, escape, sizeof escape);
-		return;
+		to[0] = '\\';
+		to[1] = letters[c];
+		return to + 2;
 	}
-	const char escape[] = {'\\',	       'u',	      '0', '0',
-			       digits[c >> 4], digits[c & 15]};
-	buf_put(out, escape, sizeof escape);
+	return hex_write(to, "\\u00", c, 2);
 }
 
-static void put_bad_byte(struct buf *out, unsigned char c, unsigned escape)
+static inline bool is_escaped(unsigned char c, size_t len, uint32_t character,
+			      unsigned escape)
 {
-	if ((escape & FORMAT_BAD_ESCAPED) != 0)
-		buf_printf(out, "\\x%02x", c);
-	else if ((escape & FORMAT_BAD_REPLACED) != 0)
-		buf_put(out, "\xef\xbf\xbd", 3);
-	else
-		buf_put_char(out, (char)c);
+	if (len == 0)
+		return (escape & (FORMAT_BAD_ESCAPED | FORMAT_BAD_REPLACED)) !=
+		       0;
+	if (c == '\\')
+		return (escape & FORMAT_BACKSLASH) != 0;
+	return (escape & FORMAT_LINE) != 0 &&
+	       (is_control(c) || utf8_is_control(character));
 }
 
-/* Append the character at the start of the text, and return its length. */
-static size_t put_one(struct buf *out, struct span s, unsigned escape)
+/* Write the escape of a byte that is not UTF-8 (len 0), or of a character. */
+static inline char *write_escape(char *to, unsigned char c, size_t len,
+				 uint32_t character, unsigned escape)
 {
-	unsigned char c = (unsigned char)s.ptr[0];
-	uint32_t character = 0;
-	size_t len = 1;
-	if (c >= 0x80)
-		len = utf8_read((const unsigned char *)s.ptr, s.len,
-				&character);
-	if (len == 0) {
-		put_bad_byte(out, c, escape);
-		return 1;
+	if (len > 1)
+		return hex_write(to, "\\u", character, 4);
+	if (len == 0 && (escape & FORMAT_BAD_ESCAPED) != 0)
+		return hex_write(to, "\\x", c, 2);
+	if (len == 1 && c != '\\')
+		return write_control(to, c);
+	if (len == 1) {
+		memcpy(to, "\\\\", 2);
+		return to + 2;
 	}
-	if ((escape & FORMAT_LINE) != 0 && is_control(c))
-		put_control(out, c);
-	else if ((escape & FORMAT_LINE) != 0 && utf8_is_control(character))
-		buf_printf(out, "\\u%04x", (unsigned)character);
-	else if ((escape & FORMAT_BACKSLASH) != 0 && c == '\\')
-		buf_put(out, "\\\\", 2);
-	else
-		buf_put(out, s.ptr, len);
-	return len;
+	memcpy(to, "\xef\xbf\xbd", 3);
+	return to + 3;
+}
+
+/* Append the text with its escapes.  Reserve for a piece at a time, because a
+ * client can send long texts in which each byte needs an escape.  Not inlined,
+ * like put_column: otherwise put_escaped and format_put_text would save
+ * registers for these loops on each call. */
+static NO_INLINE void put_special(struct buf *out, struct span s,
+				  unsigned escape)
+{
+	const unsigned char *p = (const unsigned char *)s.ptr;
+	const unsigned char *end = p + s.len;
+	while (p < end) {
+		size_t left = (size_t)(end - p);
+		size_t piece = left < PIECE_BYTES ? left : PIECE_BYTES;
+		const unsigned char *stop = p + piece;
+		char *to = buf_reserve(out, piece * ESCAPE_BYTES_MAX);
+		while (p < stop) {
+			uint32_t character;
+			size_t len =
+				utf8_read(p, (size_t)(end - p), &character);
+			size_t taken = len > 0 ? len : 1;
+			if (is_escaped(*p, len, character, escape)) {
+				to = write_escape(to, *p, len, character,
+						  escape);
+				p += taken;
+				continue;
+			}
+			while (taken-- > 0)
+				*to++ = (char)*p++;
+		}
+		out->len = (size_t)(to - out->ptr);
+	}
 }
 
 /* Only text with a special character is copied twice. */
@@ -176,16 +207,15 @@ static void put_escaped(struct buf *out, struct span s, unsigned escape)
 	uint64_t special = (escape & FORMAT_BACKSLASH) != 0
 				   ? copy_reversible(to, s.ptr, s.len)
 				   : copy_plain(to, s.ptr, s.len);
-	if (special == 0) {
+	if (special == 0)
 		out->len += s.len;
-		return;
-	}
-	for (size_t at = 0; at < s.len;)
-		at += put_one(out, span_make(s.ptr + at, s.len - at), escape);
+	else
+		put_special(out, s, escape);
 }
 
 /* Append the text with each quote doubled. */
-static void put_column(struct buf *out, struct span s, unsigned escape)
+static NO_INLINE void put_column(struct buf *out, struct span s,
+				 unsigned escape)
 {
 	const char *quote;
 	while (s.len > 0 && (quote = memchr(s.ptr, '"', s.len)) != NULL) {
@@ -258,7 +288,7 @@ static void put_float(struct buf *out, double real)
 			return;
 		}
 	}
-	buf_printf(out, "%f", real);
+	buf_put_float(out, real);
 }
 
 /* Recursion is as deep as the value, and JSON_DEPTH_MAX limits that. */

@@ -26,7 +26,6 @@ enum format_escape {
 	FORMAT_BACKSLASH = 4,	  /* a backslash is doubled */
 	FORMAT_BAD_ESCAPED = 8,	  /* a byte that is not UTF-8: \xHH */
 	FORMAT_BAD_REPLACED = 16, /* ... or U+FFFD */
-	FORMAT_COLUMN = FORMAT_LINE | FORMAT_QUOTES,
 };
 
 /* How the JSON formats write a byte that is not UTF-8.  With UTF8 keep they

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "output/router.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -42,10 +43,14 @@ const struct conf_key_spec output_common_keys[] = {
 	{.name = NULL},
 };
 
-enum { KINDS_MAX = 32 };
+enum {
+	KINDS_MAX = 32,
+	ID_MASK = 0x3fffffff, /* no id is DEAD_LETTER_SINK (assemble.c) */
+};
 
 struct router_route {
 	char *name;
+	uint32_t id;
 	struct tag_match match;
 	struct sink *sink;
 };
@@ -53,6 +58,8 @@ struct router_route {
 struct router {
 	struct router_route *routes;
 	size_t count;
+	const char *taken_name;	       /* as in sink_env */
+	_Atomic(const char *) working; /* the name of the output at work */
 	/* The line that is held back until the end of its message. */
 	struct sink *held_sink; /* NULL: none */
 	struct record *held_record;
@@ -83,10 +90,18 @@ static const struct sink_ops *find_kind(struct conf_section *s,
 	return NULL;
 }
 
+static bool is_reserved(const struct router *router, struct span name)
+{
+	return router->taken_name != NULL &&
+	       span_equals(span_of(router->taken_name), name);
+}
+
 static bool is_taken(const void *data, const char *name)
 {
 	const struct router *router = data;
 	size_t i = 0;
+	if (is_reserved(router, span_of(name)))
+		return true;
 	while (i < router->count && strcmp(router->routes[i].name, name) != 0)
 		i++;
 	return i < router->count;
@@ -134,10 +149,12 @@ void router_free(struct router *router)
  * its name now.  If there is none, because the output was renamed or removed,
  * the first output with spills writes them: a spill contains the paths of its
  * files and complete lines. */
-static bool takes_over(const void *data, uint32_t number, struct span name)
+static bool takes_over(const void *data, uint32_t id, struct span name)
 {
 	const struct router *router = data;
 	const struct router_route *writer = NULL;
+	if (is_reserved(router, name))
+		return false;
 	for (size_t i = 0; i < router->count; i++) {
 		const struct router_route *route = &router->routes[i];
 		if (!route->sink->ops->has_spills)
@@ -148,12 +165,34 @@ static bool takes_over(const void *data, uint32_t number, struct span name)
 		if (has_name)
 			break;
 	}
-	return writer == &router->routes[number];
+	return writer != NULL && writer->id == id;
+}
+
+static bool has_sink(const void *data, uint32_t id)
+{
+	const struct router *router = data;
+	size_t i = 0;
+	while (i < router->count && router->routes[i].id != id)
+		i++;
+	return i < router->count;
+}
+
+/* The id is a hash of the section.  If it is taken, because an earlier section
+ * is equal, it is the next free one. */
+static uint32_t choose_id(const struct router *router,
+			  const struct conf_section *s)
+{
+	uint64_t hash = conf_section_hash(s, "Alias");
+	uint32_t id = SINK_ID_FIRST | ((hash ^ hash >> 32) & ID_MASK);
+	while (has_sink(router, id))
+		id++;
+	return id;
 }
 
 bool router_add(struct router *router, struct conf_section *s,
 		const struct sink_env *env, struct err *e)
 {
+	router->taken_name = env->taken_name;
 	conf_declare(s, output_common_keys);
 	const struct sink_ops *kind = find_kind(s, env, e);
 	if (kind == NULL)
@@ -169,15 +208,19 @@ bool router_add(struct router *router, struct conf_section *s,
 	char *name = instance_name(s, &names, e);
 	if (name == NULL)
 		return false;
-	struct router_route route = {.name = name};
+	struct router_route route = {
+		.name = name,
+		.id = choose_id(router, s),
+	};
 	if (!read_match(&route, s, env, e)) {
 		free(name);
 		return false;
 	}
 	struct sink_env its_env = *env;
-	its_env.number = (uint32_t)router->count;
+	its_env.id = route.id;
 	its_env.name = route.name;
 	its_env.takes_over = takes_over;
+	its_env.has_sink = has_sink;
 	its_env.router = router;
 	route.sink = kind->open(s, &its_env, e);
 	if (route.sink != NULL)
@@ -242,11 +285,12 @@ void router_put(struct router *router, struct record *r)
 							  : DROP_unrouted);
 }
 
-void router_end(struct router *router, struct message *m)
+void router_end(struct router *router)
 {
 	struct sink *held = router->held_sink;
 	if (held == NULL)
 		return;
+	struct message *m = router->held_record->message;
 	router->held_sink = NULL;
 	if (held->ops->put(held, router->held_record, !message_has_loss(m),
 			   &router->refusal))
@@ -264,14 +308,21 @@ void router_batch(const struct router *router, size_t *bytes, size_t *files)
 	}
 }
 
+static void set_working(struct router *router, const char *name)
+{
+	atomic_store_explicit(&router->working, name, memory_order_relaxed);
+}
+
 enum sink_flush router_flush(struct router *router, int64_t now_mono_ns)
 {
 	enum sink_flush answer = SINK_FLUSHED;
 	for (size_t i = 0; i < router->count; i++) {
 		struct sink *sink = router->routes[i].sink;
+		set_working(router, router->routes[i].name);
 		if (sink->ops->flush(sink, now_mono_ns) == SINK_BLOCKED)
 			answer = SINK_BLOCKED;
 	}
+	set_working(router, NULL);
 	return answer;
 }
 
@@ -287,8 +338,24 @@ void router_reopen(struct router *router)
 {
 	for (size_t i = 0; i < router->count; i++) {
 		struct sink *sink = router->routes[i].sink;
+		set_working(router, router->routes[i].name);
 		sink->ops->reopen(sink);
 	}
+	set_working(router, NULL);
+}
+
+const char *router_working(const struct router *router)
+{
+	return atomic_load_explicit(&router->working, memory_order_relaxed);
+}
+
+uint64_t router_answers(const struct router *router)
+{
+	uint64_t sum = 0;
+	for (size_t i = 0; i < router->count; i++)
+		sum += atomic_load_explicit(&router->routes[i].sink->answers,
+					    memory_order_relaxed);
+	return sum;
 }
 
 void router_committed(struct router *router)
@@ -309,6 +376,15 @@ void router_restore(struct router *router, size_t index,
 		sink->ops->restore(sink, stats);
 	else if (stats != NULL)
 		sink->stats = *stats;
+}
+
+void router_settle(struct router *router, struct sink_moved *moved)
+{
+	for (size_t i = 0; i < router->count; i++) {
+		struct sink *sink = router->routes[i].sink;
+		if (sink->ops->settle != NULL)
+			sink->ops->settle(sink, moved);
+	}
 }
 
 bool router_sink(const struct router *router, size_t index, const char **name,

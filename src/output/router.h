@@ -2,13 +2,13 @@
 /* router - chooses the outputs that a record goes to, by its tag.
  *
  * A record goes to every output whose Match or Match_Regex matches its tag.
- * The router also decides which sink counts a message (record/message.h): the
- * first one that gets a line of it, for its last line of the message.  A sink
- * with spills takes precedence over one without, because its lines can still be
- * lost after it accepted them.
+ * The first sink that gets a line of a message counts the message
+ * (record/message.h).  A sink with spills takes precedence over one without,
+ * because it can still lose a line that it has accepted.
  *
  * Whether a message has a loss is known only at its end.  So the router holds
- * back the line that may count the message until router_end(). */
+ * back one line of that sink until router_end().  The message counts as written
+ * when the sink writes this line. */
 #ifndef OUTPUT_ROUTER_H
 #define OUTPUT_ROUTER_H
 
@@ -35,16 +35,16 @@ void router_free(struct router *);
 bool router_add(struct router *, struct conf_section *, const struct sink_env *,
 		struct err *) MUST_USE;
 
-/* Give the record to its sinks; one of them may get it only at router_end().
+/* Give the record to its sinks; one of them may not get it before router_end().
  * The message loses the record (message_lose) if no Match matches the tag, as
  * DROP_unrouted or, if it is over the limit of restarts, DROP_rewrite_loop.  If
  * a sink refuses the line, the message loses it for the sink's reason. */
 void router_put(struct router *, struct record *);
 
-/* All records of the message were put: put the line that was held back.  If the
+/* All records of a message were put: put the line that was held back.  If the
  * message has no loss, the sink that accepts that line counts the message, and
  * is_answered becomes true. */
-void router_end(struct router *, struct message *);
+void router_end(struct router *);
 
 /* The lines in memory since the last flush: their bytes, and the number of
  * files that they are for. */
@@ -57,11 +57,21 @@ void router_drop_buffered(struct router *);
 /* Let all sinks close their files, to open them again; see sink_ops. */
 void router_reopen(struct router *);
 
+/* The name of the output that router_flush or router_reopen works on at this
+ * moment, or NULL.  Any thread may ask. */
+const char *router_working(const struct router *);
+
+/* The sum of the sinks' answers.  Any thread may ask. */
+uint64_t router_answers(const struct router *);
+
 /* Call this after each commit of the journal; see sink_ops. */
 void router_committed(struct router *);
 
 /* Take over the counters of the sink with that index; see sink_ops. */
 void router_restore(struct router *, size_t index, const struct sink_stats *);
+
+/* All sinks are restored: settle them (see sink_ops). */
+void router_settle(struct router *, struct sink_moved *);
 
 /* The sink with that index, for the metrics.  False after the last one. */
 bool router_sink(const struct router *, size_t index, const char **name,

@@ -16,6 +16,7 @@
 #ifndef OUTPUT_SINK_H
 #define OUTPUT_SINK_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -35,6 +36,9 @@ enum sink_flush {
 };
 
 struct append_notes;
+
+/* The smallest id.  Notes of older versions have smaller numbers. */
+#define SINK_ID_FIRST (UINT32_C(1) << 31)
 
 enum sink_fsync {
 	SINK_FSYNC_NEVER,
@@ -56,15 +60,25 @@ struct sink_env {
 	char *const *tag_roots;
 	bool has_rootless_tags; /* this sink may get a tag without such a
 	                         * directory */
+	/* Paths that no tag may lead to.  NULL: none. */
+	const struct reserved_paths *reserved;
 	const struct append_notes *notes; /* NULL: nothing is noted */
-	uint32_t number;  /* identifies the sink in its notes; set by the
-	                   * router */
+	/* Identifies the sink in its notes, also in a process that has more
+	 * outputs, fewer, or other names for them: the id is a hash of the
+	 * section without its Alias.  If an earlier section is equal, it is the
+	 * next free id.  Set by the router, from SINK_ID_FIRST on. */
+	uint32_t id;
 	const char *name; /* NAME.N or its Alias; set by the router */
-	/* Does the sink with this number write the lines that an output of that
+	/* A name that no sink gets, because the dead letters have it; their
+	 * spills belong to no sink.  NULL: none. */
+	const char *taken_name;
+	/* Does the sink with this id write the lines that an output of that
 	 * name has spilled?  Set by the router.  NULL: a sink writes only its
 	 * own spill. */
-	bool (*takes_over)(const void *router, uint32_t number,
-			   struct span name);
+	bool (*takes_over)(const void *router, uint32_t id, struct span name);
+	/* Is there a sink with this id?  Set by the router.  NULL: a sink knows
+	 * only its own notes. */
+	bool (*has_sink)(const void *router, uint32_t id);
 	const void *router;
 	const char *spill_dir;	/* for spills; NULL: held lines stay in
 	                      	 * memory */
@@ -72,6 +86,9 @@ struct sink_env {
 	size_t files_max;	/* kept open without waiting lines; 0: 64 */
 	enum sink_fsync fsync;
 	double fsync_interval_s;
+	/* The process must end and leave the rest of the batch in the journal:
+	 * flush returns SINK_BLOCKED before the next file.  NULL: never. */
+	const atomic_bool *is_time_up;
 };
 
 struct sink_stats {
@@ -95,11 +112,17 @@ struct sink_stats {
 	uint64_t spilled_bytes; /* the size of all spills */
 };
 
+/* Spilled lines that sinks found and had not counted. */
+struct sink_moved {
+	uint64_t lines;
+	uint64_t messages;
+};
+
 struct sink_ops {
 	const char *name;		  /* as in the configuration */
 	const struct conf_key_spec *keys; /* NULL: it has no keys of its own */
-	/* This kind spills lines to disk.  An output with spills also writes
-	 * the lines that a removed output has spilled. */
+	/* This kind spills lines to disk.  The first output with spills also
+	 * writes the lines that a removed or renamed output has spilled. */
 	bool has_spills;
 	struct sink *(*open)(struct conf_section *, const struct sink_env *,
 			     struct err *);
@@ -120,6 +143,13 @@ struct sink_ops {
 	 * process.  Without this call, the first put or flush does it.  May be
 	 * NULL: then the counters are just assigned. */
 	void (*restore)(struct sink *, const struct sink_stats *);
+	/* Called after restore() of all sinks: account for the spilled lines
+	 * that this sink had counted and does not find.  *moved is how many
+	 * lines other sinks have found.  The missing lines count as moved to
+	 * these sinks, and are subtracted from *moved.  If more lines are
+	 * missing, the others count as written as far as the spills show it,
+	 * and otherwise as dropped.  May be NULL. */
+	void (*settle)(struct sink *, struct sink_moved *moved);
 	/* Drop the lines in memory; they are counted as DROP_write_failed.
 	 * Spilled lines stay in their spills. */
 	void (*drop_buffered)(struct sink *);
@@ -133,11 +163,22 @@ struct sink {
 	struct sink_stats stats;
 	/* The lines in memory that were put since the last flush. */
 	size_t batch_bytes;
-	/* Their files, and the directories that the flush may have to create.
-	 * 0: this kind gains nothing from larger batches. */
+	/* How many files they are for, plus the number of directories that the
+	 * flush may have to create.  0: this kind gains nothing from larger
+	 * batches. */
 	size_t batch_files;
 	/* Lines with different tags go to different files. */
 	bool has_file_per_tag;
+	/* How many files the flushes have finished.  If it grows during a long
+	 * flush, the disk is slow, but does not hang.  0: unknown.  Any thread
+	 * may read it. */
+	_Atomic uint64_t answers;
 };
+
+/* A flush has finished a file. */
+static inline void sink_answered(struct sink *sink)
+{
+	atomic_fetch_add_explicit(&sink->answers, 1, memory_order_relaxed);
+}
 
 #endif

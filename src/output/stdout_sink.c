@@ -290,6 +290,13 @@ static bool read_date(struct stdout_sink *ss, struct conf_section *s,
 	static const char *const offs[] = {"false", "off", "no"};
 	const char *key = "date";
 	size_t date = DOUBLE;
+	if (ss->style == MSGPACK) {
+		conf_unused(s, "json_date_key", "Format msgpack",
+			    "it is for the formats of JSON");
+		conf_unused(s, "json_date_format", "Format msgpack",
+			    "it is for the formats of JSON");
+		return true;
+	}
 	if (!conf_get_choice(s, "json_date_format", names, &date, e) ||
 	    !conf_get_text(s, "json_date_key", &key, e))
 		return false;

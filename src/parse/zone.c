@@ -2,12 +2,13 @@
 #include "parse/zone.h"
 
 #include <ctype.h>
-#include <stdbool.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -133,6 +134,23 @@ size_t zone_read_name(struct span text, int32_t *offset_s)
 	return len > 0 ? len : read_letter(text, offset_s);
 }
 
+/* Whether the C library can read the file: a directory, or a table of tzdata
+ * such as zone.tab, would silently mean UTC. */
+static bool is_zone_file(const char *path)
+{
+	static const char magic[4] = "TZif";
+	char start[sizeof magic];
+	struct stat st;
+	if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+		return false;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool is = fd >= 0 && read(fd, start, sizeof start) == sizeof start &&
+		  memcmp(start, magic, sizeof magic) == 0;
+	if (fd >= 0)
+		close(fd);
+	return is;
+}
+
 static bool exists(const char *name)
 {
 	const char *dir = getenv("TZDIR");
@@ -140,10 +158,76 @@ static bool exists(const char *name)
 	buf_printf(&path, "%s/%s",
 		   dir != NULL && *dir != '\0' ? dir : "/usr/share/zoneinfo",
 		   name);
-	struct stat st;
-	bool found = stat(buf_text(&path), &st) == 0 && S_ISREG(st.st_mode);
+	bool found = is_zone_file(buf_text(&path));
 	buf_fini(&path);
 	return found;
+}
+
+/* A name that means UTC with and without tzdata. */
+static bool is_utc(const char *name)
+{
+	static const char *const utc[] = {"UTC",  "UCT",       "GMT",
+					  "Zulu", "Universal", "Greenwich"};
+	if (strncmp(name, "Etc/", 4) == 0)
+		name += 4;
+	for (size_t i = 0; i < sizeof utc / sizeof *utc; i++)
+		if (strcmp(name, utc[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Step over the name of a zone, JST or <+09>, and return what follows; NULL if
+ * the text does not begin with one. */
+static const char *after_name(const char *text)
+{
+	const char *at = text;
+	if (*at == '<') {
+		while (isalnum((unsigned char)*++at) || *at == '+' ||
+		       *at == '-')
+			;
+		return *at == '>' && at - text > 3 ? at + 1 : NULL;
+	}
+	while (isalpha((unsigned char)*at))
+		at++;
+	return at - text >= 3 ? at : NULL;
+}
+
+/* Step over [+-]HH[:MM[:SS]]; NULL if there is none. */
+static const char *after_offset(const char *at)
+{
+	if (*at == '+' || *at == '-')
+		at++;
+	for (int parts = 0; isdigit((unsigned char)*at); parts++) {
+		at += 1 + (isdigit((unsigned char)at[1]) != 0);
+		if (*at != ':' || parts == 2)
+			return at;
+		at++;
+	}
+	return NULL;
+}
+
+/* A rule of POSIX: NAME OFFSET, perhaps followed by a NAME for summer, perhaps
+ * with an OFFSET, and by the dates of the changes. */
+static bool is_rule(const char *text)
+{
+	const char *at = after_name(text);
+	at = at != NULL ? after_offset(at) : NULL;
+	if (at == NULL || *at == '\0')
+		return at != NULL;
+	at = after_name(at);
+	if (at != NULL && *at != '\0' && *at != ',')
+		at = after_offset(at);
+	return at != NULL && (*at == '\0' || (*at == ',' && at[1] != '\0'));
+}
+
+bool zone_is_tz(const char *tz)
+{
+	if (*tz == ':')
+		tz++;
+	if (*tz == '\0')
+		return true;
+	return (*tz == '/' ? is_zone_file(tz) : exists(tz)) || is_utc(tz) ||
+	       is_rule(tz);
 }
 
 static int32_t offset_now(int64_t s)

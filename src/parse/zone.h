@@ -10,6 +10,7 @@
 #ifndef PARSE_ZONE_H
 #define PARSE_ZONE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,11 @@ size_t zone_read_offset(struct span text, int32_t *offset_s);
 /* The same for an abbreviation such as CEST or a military letter such as K, as
  * %Z reads it. */
 size_t zone_read_name(struct span text, int32_t *offset_s);
+
+/* Whether the C library understands this value of TZ: a zone or a file of
+ * tzdata, a rule such as JST-9, or a name of UTC.  It takes any other text for
+ * UTC, silently.  An empty text means UTC. */
+bool zone_is_tz(const char *tz);
 
 /* The zone with an IANA name; NULL if the system does not know it.  Call this
  * before any thread is started. */

@@ -34,6 +34,7 @@ static const struct counter_field totals_fields[] = {
 	FIELD(pipeline_totals, written),
 	FIELD(pipeline_totals, dead_lettered),
 	FIELD(pipeline_totals, queued),
+	FIELD(pipeline_totals, queued_lines),
 	FIELD(pipeline_totals, batches),
 #define X(name, help)      \
 	{"dropped." #name, \
@@ -60,6 +61,7 @@ static const struct counter_field filter_fields[] = {
 	FIELD(filter_stats, added_total),
 	FIELD(filter_stats, restarted_total),
 	FIELD(filter_stats, refused_total),
+	FIELD(filter_stats, script_loads_total),
 };
 
 static const struct counter_field sink_fields[] = {
@@ -269,6 +271,7 @@ static void add_removed_sink(struct pipeline_totals *totals,
 				   : stats->messages_queued;
 	totals->written += stats->messages_written_total;
 	totals->queued += spilled;
+	totals->queued_lines += stats->lines_spilled;
 	totals->dropped[DROP_write_failed] += stats->messages_queued - spilled;
 	for (size_t r = 0; r < DROP_REASON_COUNT; r++)
 		totals->dropped[r] += stats->messages_dropped_total[r];

@@ -1,7 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/cpu_share.h"
 
+#include "base/clock.h"
+
+#define LIMIT_READ_NS (10 * NS_PER_S)
+
 enum { THREADS = 2 };
+
+void cpu_share_read_limit(struct cpu_share *s, int64_t now_ns)
+{
+	if (s->limit_read_ns != 0 && now_ns - s->limit_read_ns < LIMIT_READ_NS)
+		return;
+	/* CPU used until now does not count against the new limit. */
+	cpu_share_pause_ns(s, now_ns, clock_cpu_ns());
+	s->limit = cpu_limit_read("");
+	s->limit_read_ns = now_ns;
+}
 
 /* The number of messages until the next check.  At the present cost of a
  * message, they use up a quarter of the bucket. */
@@ -23,6 +37,7 @@ int64_t cpu_share_pause_ns(struct cpu_share *s, int64_t now_ns, int64_t used_ns)
 		/* If a limit is set later, start with an empty account. */
 		*s = (struct cpu_share){
 			.limit = s->limit,
+			.limit_read_ns = s->limit_read_ns,
 			.at_ns = now_ns,
 			.used_ns = used_ns,
 			.messages = CPU_SHARE_MESSAGES_MAX,

@@ -12,7 +12,7 @@
  *     without  |#####...............|#####...............|  # all threads run
  *     with     |#_#__#_#__#_#_#__#_#|_#__#_#_#__#_#__#_#_|  _ receiving runs
  *
- * This is a leaky bucket of CPU time.  It fills with CPU_SHARE_RATE of the
+ * This is a token bucket of CPU time.  It fills with CPU_SHARE_RATE of the
  * limit, holds CPU_SHARE_BURST of the limit at most, and all CPU that the
  * process uses is taken from it.  Within any period the process therefore uses
  * at most RATE + BURST of the limit, plus the CPU that the pipeline uses
@@ -38,11 +38,16 @@ enum { CPU_SHARE_MESSAGES_MAX = 64 };
 
 struct cpu_share {
 	struct cpu_limit limit;
-	double level_ns; /* CPU time that may be used; negative: overdrawn */
-	int64_t at_ns;	 /* clock_mono_ns and clock_cpu_ns of the last call */
-	int64_t used_ns;
+	int64_t limit_read_ns; /* clock_mono_ns; 0: never */
+	double level_ns;   /* CPU time that may be used; negative: overdrawn */
+	int64_t at_ns;	   /* clock_mono_ns at the last call */
+	int64_t used_ns;   /* clock_cpu_ns at the last call */
 	unsigned messages; /* until the next call; set by each call */
 };
+
+/* Read the CPU limit, unless that was done in the last ten seconds.  A pod may
+ * be resized while it runs. */
+void cpu_share_read_limit(struct cpu_share *, int64_t now_ns);
 
 /* For how long to pause now, in nanoseconds.  `now_ns` is clock_mono_ns,
  * `used_ns` is clock_cpu_ns. */

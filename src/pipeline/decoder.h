@@ -11,7 +11,6 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "base/span.h"
 #include "parse/parser.h"
 
 struct arena;

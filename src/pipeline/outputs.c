@@ -1,19 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/outputs.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include "base/clock.h"
 #include "file/dead_letter.h"
 #include "output/router.h"
 
-enum sink_flush outputs_flush(const struct outputs *o)
+static void set_began(struct outputs *o, int64_t now_ns)
+{
+	atomic_store_explicit(&o->began_ns, now_ns, memory_order_relaxed);
+}
+
+enum sink_flush outputs_flush(struct outputs *o)
 {
 	int64_t now_ns = clock_mono_ns();
+	set_began(o, now_ns);
 	enum sink_flush answer = router_flush(o->router, now_ns);
 	if (o->dead_letter != NULL &&
 	    dead_letter_flush(o->dead_letter, now_ns) == SINK_BLOCKED)
 		answer = SINK_BLOCKED;
+	set_began(o, 0);
 	return answer;
 }
 
@@ -24,11 +32,25 @@ void outputs_committed(const struct outputs *o)
 		dead_letter_committed(o->dead_letter);
 }
 
-void outputs_reopen(const struct outputs *o)
+void outputs_reopen(struct outputs *o)
 {
+	set_began(o, clock_mono_ns());
 	router_reopen(o->router);
 	if (o->dead_letter != NULL)
 		dead_letter_reopen(o->dead_letter);
+	set_began(o, 0);
+}
+
+uint64_t outputs_work(const struct outputs *o, const char **output)
+{
+	int64_t began_ns =
+		atomic_load_explicit(&o->began_ns, memory_order_relaxed);
+	*output = router_working(o->router);
+	if (*output == NULL)
+		*output = DEAD_LETTER_NAME;
+	/* Both terms only grow, so no value occurs twice. */
+	return began_ns == 0 ? 0
+			     : (uint64_t)began_ns + router_answers(o->router);
 }
 
 void outputs_drop_buffered(const struct outputs *o)

@@ -1,29 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* outputs - all outputs at the end of a batch: the router's sinks and the dead
- * letters.  For the pipeline thread only. */
+ * letters.  For the pipeline thread only, except outputs_work. */
 #ifndef PIPELINE_OUTPUTS_H
 #define PIPELINE_OUTPUTS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "output/sink.h"
 
 struct dead_letter;
 struct router;
 
-struct outputs { /* borrowed */
-	struct router *router;
-	struct dead_letter *dead_letter; /* or NULL */
+struct outputs {
+	struct router *router;		 /* borrowed */
+	struct dead_letter *dead_letter; /* borrowed, or NULL */
+	/* When the flush or reopen at work began; 0: none is at work. */
+	_Atomic int64_t began_ns;
 };
 
 /* Write the collected lines.  SINK_BLOCKED if one of the outputs is blocked. */
-enum sink_flush outputs_flush(const struct outputs *);
+enum sink_flush outputs_flush(struct outputs *);
 
 /* The batch was committed. */
 void outputs_committed(const struct outputs *);
 
 /* Close all files, so that they are opened again. */
-void outputs_reopen(const struct outputs *);
+void outputs_reopen(struct outputs *);
+
+/* A value that differs for each outputs_flush, each outputs_reopen and each
+ * file that a flush has finished; 0 while neither is at work.  *output is the
+ * name of the output at work.  Any thread may call this. */
+uint64_t outputs_work(const struct outputs *, const char **output);
 
 /* Drop and count the lines that could not be written. */
 void outputs_drop_buffered(const struct outputs *);

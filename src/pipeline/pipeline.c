@@ -8,18 +8,23 @@
  * Failure modes:
  *  - the disk rejects writes (SINK_BLOCKED): step 3 is retried with back-off,
  *    no message is taken meanwhile, and the journal fills;
+ *  - a write hangs: the watchdog calls pipeline_set_hanging, and until the
+ *    write ends, the view and the receiver treat the output as blocked;
  *  - one file cannot be opened: its sink spills the lines and retries soon;
  *  - the worker leaves while blocked: the next worker gets the batch again;
  *  - after pipeline_stop_retrying, every batch gets one more attempt. */
 #include "pipeline/pipeline.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/backoff.h"
 #include "base/clock.h"
+#include "base/cpu_wait.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "file/dead_letter.h"
@@ -30,6 +35,7 @@
 #include "pipeline/counters.h"
 #include "pipeline/cpu_share.h"
 #include "pipeline/outputs.h"
+#include "pipeline/view.h"
 #include "pipeline/wakeup.h"
 #include "record/record.h"
 
@@ -53,15 +59,14 @@ enum {
 	HALF_DEATHS_MAX = 2 * 2, /* then a message is set aside */
 };
 
-/* With a slow hook, lines and orders must not wait for a full batch. */
+/* With a slow hook, lines must not wait for a full batch. */
 #define BATCH_NS_MAX (NS_PER_S / 2)
-/* A pod may be resized while it runs: read its CPU limit again. */
-#define LIMIT_AGE_NS (10 * NS_PER_S)
 
 struct pipeline {
 	struct pipeline_opts opts;
 	struct outputs outputs;
 	pthread_t thread;
+	_Atomic pid_t thread_id; /* 0 before the thread runs */
 	bool has_thread;
 	struct arena *arena;
 	struct pipeline_totals totals;
@@ -69,7 +74,6 @@ struct pipeline {
 	struct log_rate blocked_rate;
 	bool has_set_aside; /* a message of this batch */
 	struct cpu_share share;
-	int64_t limit_read_ns;
 	int64_t now_ns;	  /* when the clock was last read */
 	int64_t began_ns; /* when the batch began */
 	int64_t throttled_ns;
@@ -102,6 +106,21 @@ void pipeline_leave(struct pipeline *p)
 	wakeup_order(&p->wakeup, ORDER_LEAVE);
 }
 
+void pipeline_pause(struct pipeline *p)
+{
+	wakeup_order(&p->wakeup, ORDER_PAUSE);
+}
+
+void pipeline_resume(struct pipeline *p)
+{
+	wakeup_resume(&p->wakeup);
+}
+
+bool pipeline_is_paused(struct pipeline *p)
+{
+	return wakeup_is_paused(&p->wakeup);
+}
+
 void pipeline_stop_retrying(struct pipeline *p)
 {
 	wakeup_order(&p->wakeup, ORDER_STOP_RETRYING);
@@ -113,102 +132,68 @@ uint64_t pipeline_work(const struct pipeline *p, const char **filter)
 	return journal_work(p->opts.journal);
 }
 
+int64_t pipeline_cpu_wait_ns(const struct pipeline *p)
+{
+	return cpu_wait_ns(atomic_load(&p->thread_id));
+}
+
+uint64_t pipeline_output_work(const struct pipeline *p, const char **output)
+{
+	return outputs_work(&p->outputs, output);
+}
+
+/* publish() follows each flush.  The lock decides which of the two comes first;
+ * either way, nothing stays blocked after the flush. */
+bool pipeline_set_hanging(struct pipeline *p, uint64_t output_work)
+{
+	const char *output;
+	pthread_mutex_lock(&p->view_lock);
+	bool is_hanging = outputs_work(&p->outputs, &output) == output_work;
+	if (is_hanging) {
+		p->view.is_blocked = p->view.is_hanging = true;
+		p->opts.on_progress(p->opts.data, true);
+	}
+	pthread_mutex_unlock(&p->view_lock);
+	return is_hanging;
+}
+
 /* --- the counters */
 
 static void publish(struct pipeline *p, bool is_blocked)
 {
 	pthread_mutex_lock(&p->view_lock);
-	struct pipeline_view *v = &p->view;
-	v->totals = p->totals;
-	v->is_blocked = is_blocked;
-	v->has_suspects = journal_has_suspects(p->opts.journal);
-	v->cpu_limit = p->share.limit;
-	v->throttled_ns = p->throttled_ns;
-	for (size_t i = 0; i < v->decoder_count; i++)
-		v->decoders[i].stats = *decoder_stats(p->opts.decoders[i]);
-	const char *name;
-	const struct filter *filter;
-	for (size_t i = 0; chain_filter(p->opts.chain, i, &name, &filter); i++)
-		v->filters[i].stats = filter->stats;
-	const struct sink *sink;
-	for (size_t i = 0; router_sink(p->opts.router, i, &name, &sink); i++)
-		v->sinks[i].stats = sink->stats;
-	if (p->opts.dead_letter != NULL)
-		v->sinks[v->sink_count - 1].stats =
-			*dead_letter_stats(p->opts.dead_letter);
+	p->view.totals = p->totals;
+	p->view.is_blocked = is_blocked;
+	p->view.is_hanging = false;
+	p->view.cpu_limit = p->share.limit;
+	p->view.throttled_ns = p->throttled_ns;
+	view_copy(&p->view, &p->opts);
 	pthread_mutex_unlock(&p->view_lock);
 }
 
-static void view_init(struct pipeline *p)
-{
-	struct pipeline_view *v = &p->view;
-	const char *name;
-	const struct filter *filter;
-	const struct sink *sink;
-	while (chain_filter(p->opts.chain, v->filter_count, &name, &filter))
-		v->filter_count++;
-	while (router_sink(p->opts.router, v->sink_count, &name, &sink))
-		v->sink_count++;
-	v->decoder_count = p->opts.decoder_count;
-	v->decoders = mem_new(v->decoder_count, sizeof *v->decoders);
-	v->filters = mem_new(v->filter_count, sizeof *v->filters);
-	v->sinks = mem_new(v->sink_count + 1, sizeof *v->sinks);
-	for (size_t i = 0; i < v->decoder_count; i++)
-		v->decoders[i].name = decoder_name(p->opts.decoders[i]);
-	for (size_t i = 0; i < v->filter_count; i++) {
-		chain_filter(p->opts.chain, i, &v->filters[i].name, &filter);
-		v->filters[i].ops = filter->ops;
-		v->filters[i].emitter = filter->emitter;
-	}
-	for (size_t i = 0; i < v->sink_count; i++) {
-		router_sink(p->opts.router, i, &v->sinks[i].name, &sink);
-		v->sinks[i].ops = sink->ops;
-	}
-	if (p->opts.dead_letter != NULL)
-		v->sinks[v->sink_count++] = (struct sink_view){
-			.name = "dead_letter", .is_dead_letter = true};
-}
-
-/* Lines spilled by a removed output are counted as queued by the output that
- * took over its spill, so they no longer count as queued without an output. */
-static void move_queued(struct pipeline *p)
-{
-	const struct pipeline_view *v = &p->view;
-	const char *name;
-	const struct sink *sink;
-	uint64_t found = 0;
-	for (size_t i = 0; router_sink(p->opts.router, i, &name, &sink); i++)
-		found += sink->stats.messages_total -
-			 v->sinks[i].stats.messages_total;
-	p->totals.queued -= found < p->totals.queued ? found : p->totals.queued;
-}
-
-/* Continue with the counters of the previous process. */
+/* Continue with the counters and the spills of the previous process. */
 static void restore(struct pipeline *p)
 {
-	struct pipeline_view *v = &p->view;
-	size_t bytes;
-	const void *block = journal_counters(p->opts.journal, &bytes);
-	if (block != NULL)
-		counters_unpack(block, bytes, v);
-	p->totals = v->totals;
-	for (size_t i = 0; i < v->decoder_count; i++)
-		decoder_restore(p->opts.decoders[i], &v->decoders[i].stats);
-	for (size_t i = 0; i < v->filter_count; i++)
-		chain_restore(p->opts.chain, i, &v->filters[i].stats);
-	for (size_t i = 0; i < v->sink_count; i++) {
-		const struct sink_stats *stats =
-			v->sinks[i].is_restored ? &v->sinks[i].stats : NULL;
-		if (!v->sinks[i].is_dead_letter)
-			router_restore(p->opts.router, i, stats);
-		else if (stats != NULL)
-			dead_letter_restore(p->opts.dead_letter, stats);
-	}
-	move_queued(p);
+	view_restore(&p->view, &p->opts, &p->totals);
+	publish(p, false);
+}
+
+/* Call before the commit that ends the notes. */
+static void report_unclaimed(const struct pipeline *p)
+{
+	size_t notes = journal_unclaimed(p->opts.journal);
+	if (notes > 0)
+		log_line(LOG_WARN, "pipeline",
+			 "noted_writes=%zu err=\"the previous process began to "
+			 "write this batch to files that no output writes "
+			 "now\" action=\"writing all lines of the batch; they "
+			 "may be in the old files too\"",
+			 notes);
 }
 
 static void commit(struct pipeline *p)
 {
+	report_unclaimed(p);
 	publish(p, false);
 	size_t bytes;
 	const void *block = counters_pack(p->counters, &bytes);
@@ -272,7 +257,7 @@ static void run_message(struct pipeline *p, struct journal_entry *entry)
 		else
 			chain_run(p->opts.chain, r, on_record, p);
 	}
-	router_end(p->opts.router, &message);
+	router_end(p->opts.router);
 	if (!message.is_answered)
 		settle_unanswered(p, &message, decoder_name(decoder));
 	p->totals.taken++;
@@ -284,13 +269,7 @@ static void run_message(struct pipeline *p, struct journal_entry *entry)
 static void throttle(struct pipeline *p)
 {
 	int64_t now_ns = clock_mono_ns();
-	if (p->limit_read_ns == 0 ||
-	    now_ns - p->limit_read_ns >= LIMIT_AGE_NS) {
-		/* CPU used until now does not count against the new limit. */
-		cpu_share_pause_ns(&p->share, now_ns, clock_cpu_ns());
-		p->share.limit = cpu_limit_read("");
-		p->limit_read_ns = now_ns;
-	}
+	cpu_share_read_limit(&p->share, now_ns);
 	p->now_ns = now_ns;
 	/* Reading the CPU clock is a system call and takes 1 % of all time. */
 	if (p->share.limit.quota_ns == 0)
@@ -311,7 +290,8 @@ static bool is_full(const struct pipeline *p, size_t messages, size_t bytes)
 {
 	if (messages == 0 || journal_is_repeating(p->opts.journal))
 		return false;
-	if (p->has_set_aside || p->now_ns - p->began_ns >= BATCH_NS_MAX)
+	if (wakeup_has_order(&p->wakeup) || p->has_set_aside ||
+	    p->now_ns - p->began_ns >= BATCH_NS_MAX)
 		return true;
 	size_t lines_bytes, files;
 	router_batch(p->opts.router, &lines_bytes, &files);
@@ -356,14 +336,25 @@ static void log_blocked(struct pipeline *p, int64_t wait_ms)
 		  journal_ring_bytes(p->opts.journal), (long long)wait_ms);
 }
 
+/* Sleep as wakeup_wait does, and pause if ordered. */
+static struct orders await(struct pipeline *p, int64_t ms, bool orders_only)
+{
+	struct orders orders = wakeup_wait(&p->wakeup, ms, orders_only);
+	while (orders.pause) {
+		p->opts.on_paused(p->opts.data);
+		orders = wakeup_wait(&p->wakeup, IDLE_SLEEP_MS, true);
+	}
+	if (orders.reopen && !orders.leave)
+		outputs_reopen(&p->outputs);
+	return orders;
+}
+
 /* Write the batch and commit it.  False if it is left for the next process. */
 static bool flush(struct pipeline *p, struct orders *orders)
 {
 	struct backoff backoff = {.min_ms = BACKOFF_MIN_MS,
 				  .max_ms = BACKOFF_MAX_MS};
-	while (outputs_flush(&p->outputs) == SINK_BLOCKED) {
-		if (orders->leave)
-			return false;
+	while (!orders->leave && outputs_flush(&p->outputs) == SINK_BLOCKED) {
 		if (orders->stop_retrying) {
 			if (p->opts.is_durable)
 				return false;
@@ -374,10 +365,10 @@ static bool flush(struct pipeline *p, struct orders *orders)
 		p->opts.on_progress(p->opts.data, true);
 		int64_t wait_ms = backoff_next_ms(&backoff);
 		log_blocked(p, wait_ms);
-		*orders = wakeup_wait(&p->wakeup, wait_ms, true);
-		if (orders->reopen)
-			outputs_reopen(&p->outputs);
+		*orders = await(p, wait_ms, true);
 	}
+	if (orders->leave)
+		return false;
 	commit(p);
 	return true;
 }
@@ -389,9 +380,7 @@ static bool run_batches(struct pipeline *p, struct orders *orders)
 		p->totals.batches++;
 		if (!flush(p, orders))
 			return false;
-		*orders = wakeup_wait(&p->wakeup, 0, false);
-		if (orders->reopen)
-			outputs_reopen(&p->outputs);
+		*orders = await(p, 0, false);
 	}
 	return !orders->leave;
 }
@@ -409,19 +398,20 @@ static void end_well(struct pipeline *p, struct orders *orders)
 
 static struct orders sleep_until_woken(struct pipeline *p)
 {
-	int64_t sleep_ms = outputs_have_queued_lines(&p->outputs)
-				   ? BACKOFF_MIN_MS
-				   : IDLE_SLEEP_MS;
-	struct orders orders = wakeup_wait(&p->wakeup, sleep_ms, false);
-	if (orders.reopen)
-		outputs_reopen(&p->outputs);
-	return orders;
+	bool is_due_soon = outputs_have_queued_lines(&p->outputs);
+	return await(p, is_due_soon ? BACKOFF_MIN_MS : IDLE_SLEEP_MS, false);
 }
 
 static void *run_thread(void *data)
 {
 	struct pipeline *p = data;
+	atomic_store(&p->thread_id, gettid());
 	struct orders orders = sleep_until_woken(p);
+	if (p->opts.starts_held) {
+		if (orders.leave)
+			goto end; /* the counters stay as they were */
+		restore(p);
+	}
 	/* A batch that must be repeated comes first: flush commits, and a
 	 * commit would erase its notes. */
 	bool goes_on =
@@ -436,29 +426,42 @@ static void *run_thread(void *data)
 		goes_on = flush(p, &orders);
 	}
 	publish(p, false);
+end:
 	p->opts.on_finished(p->opts.data);
 	return NULL;
+}
+
+/* Before the thread starts: it begins with a pause. */
+static void hold(struct pipeline *p)
+{
+	p->view.is_blocked = p->view.is_hanging = true;
+	wakeup_order(&p->wakeup, ORDER_PAUSE);
+	p->opts.on_progress(p->opts.data, true);
 }
 
 struct pipeline *pipeline_start(const struct pipeline_opts *opts, struct err *e)
 {
 	struct pipeline *p = mem_new(1, sizeof *p);
 	p->opts = *opts;
-	p->outputs = (struct outputs){opts->router, opts->dead_letter};
+	p->outputs.router = opts->router;
+	p->outputs.dead_letter = opts->dead_letter;
 	p->arena = arena_new(ARENA_BYTES);
 	wakeup_init(&p->wakeup);
 	pthread_mutex_init(&p->view_lock, NULL);
-	view_init(p);
+	view_init(&p->view, &p->opts);
 	p->counters = counters_new(&p->view);
-	restore(p);
-	publish(p, false);
+	view_unpack(&p->view, &p->opts);
+	if (opts->starts_held)
+		hold(p);
+	else
+		restore(p);
 	int error = pthread_create(&p->thread, NULL, run_thread, p);
 	if (error != 0) {
 		err_sys(e, error, "start the pipeline thread");
 		goto fail;
 	}
 	p->has_thread = true;
-	pthread_setname_np(p->thread, "pipeline");
+	pthread_setname_np(p->thread, PIPELINE_THREAD);
 	return p;
 fail:
 	pipeline_free(p);
@@ -480,9 +483,7 @@ void pipeline_free(struct pipeline *p)
 	wakeup_fini(&p->wakeup);
 	pthread_mutex_destroy(&p->view_lock);
 	counters_free(p->counters);
-	free(p->view.decoders);
-	free(p->view.filters);
-	free(p->view.sinks);
+	view_fini(&p->view);
 	arena_free(p->arena);
 	free(p);
 }

@@ -54,14 +54,23 @@ struct pipeline_opts { /* all borrowed until pipeline_free */
 	struct chain *chain;
 	struct router *router;
 	struct dead_letter *dead_letter; /* or NULL */
-	/* The journal outlives the process: the pipeline never drops its
-	 * messages. */
+	/* The journal outlives the process.  So if the output is blocked at a
+	 * stop, the pipeline leaves the messages in the journal instead of
+	 * dropping them. */
 	bool is_durable;
-	/* Both are called in the pipeline's thread.  on_progress: a batch was
-	 * committed, or the output is blocked.  on_finished: the thread ends.
-	 */
+	/* The previous process is dead, but one of its writes may still
+	 * store bytes: start with a pause, count the output as hanging, and
+	 * read no spill before pipeline_resume or pipeline_finish. */
+	bool starts_held;
+	/* A batch was committed, or the output is blocked.  Called in the
+	 * pipeline's thread and by pipeline_set_hanging.  It must not call the
+	 * pipeline. */
 	void (*on_progress)(void *, bool is_blocked);
+	/* The thread ends.  Called in the pipeline's thread. */
 	void (*on_finished)(void *);
+	/* The thread pauses, as ordered.  Called in the pipeline's thread, and
+	 * perhaps several times. */
+	void (*on_paused)(void *);
 	void *data;
 };
 
@@ -91,14 +100,16 @@ struct pipeline_totals {
 	uint64_t written;
 	uint64_t dropped[DROP_REASON_COUNT];
 	uint64_t dead_lettered;
-	uint64_t queued; /* in the spills of removed outputs */
+	uint64_t queued;       /* in the spills of removed outputs ... */
+	uint64_t queued_lines; /* ... as lines */
 	uint64_t batches;
 };
 
 /* The copy that the metrics read. */
 struct pipeline_view {
 	struct pipeline_totals totals;
-	bool is_blocked;   /* the disk rejects writes */
+	bool is_blocked;   /* the disk rejects writes, or is_hanging */
+	bool is_hanging;   /* see pipeline_set_hanging */
 	bool has_suspects; /* a message that killed a worker still waits */
 	struct cpu_limit cpu_limit;
 	int64_t throttled_ns; /* time spent leaving CPU to receiving */
@@ -109,6 +120,9 @@ struct pipeline_view {
 	struct sink_view *sinks; /* the dead letters are the last, if any */
 	size_t sink_count;
 };
+
+/* The name of the thread. */
+#define PIPELINE_THREAD "pipeline"
 
 /* Start the thread, which sleeps until it is woken.  NULL on failure. */
 struct pipeline *pipeline_start(const struct pipeline_opts *, struct err *);
@@ -124,8 +138,18 @@ void pipeline_reopen(struct pipeline *);
 void pipeline_finish(struct pipeline *);
 
 /* Finish the current batch, if the disk accepts it at once, and end.  The rest
- * stays in the journal for the next process. */
+ * stays in the journal for the next process.  A thread that pauses ends at
+ * once and writes nothing. */
 void pipeline_leave(struct pipeline *);
+
+/* Finish the current batch, or leave it unfinished if the disk rejects writes,
+ * and call on_paused.  pipeline_resume, pipeline_leave or pipeline_finish ends
+ * the pause.  pipeline_resume does nothing without a pause. */
+void pipeline_pause(struct pipeline *);
+void pipeline_resume(struct pipeline *);
+
+/* Whether the thread pauses now. */
+bool pipeline_is_paused(struct pipeline *);
 
 /* While finishing: if the next attempt to write fails, leave the messages in
  * the journal.  If the journal is in memory, drop them as DROP_write_failed. */
@@ -135,6 +159,20 @@ void pipeline_stop_retrying(struct pipeline *);
  * works on none.  *filter is the name of the filter at work, or NULL.  Any
  * thread may call this. */
 uint64_t pipeline_work(const struct pipeline *, const char **filter);
+
+/* For how many nanoseconds the thread has waited for a CPU: base/cpu_wait.h.
+ * Any thread may call this. */
+int64_t pipeline_cpu_wait_ns(const struct pipeline *);
+
+/* A value that differs for each file that the thread writes or closes; 0 while
+ * it writes and closes none.  *output is the name of the output at work.  Any
+ * thread may call this. */
+uint64_t pipeline_output_work(const struct pipeline *, const char **output);
+
+/* If pipeline_output_work still has this value, count the output as blocked
+ * until the batch is written, and call on_progress.  Otherwise false.  Any
+ * thread may call this. */
+bool pipeline_set_hanging(struct pipeline *, uint64_t output_work);
 
 /* Wait for the thread's end, which follows on_finished at once. */
 void pipeline_join(struct pipeline *);

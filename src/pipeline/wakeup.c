@@ -40,20 +40,54 @@ static bool *flag_of(struct orders *o, enum order order)
 		return &o->finish;
 	case ORDER_LEAVE:
 		return &o->leave;
+	case ORDER_PAUSE:
+		return &o->pause;
 	case ORDER_STOP_RETRYING:
 		break;
 	}
 	return &o->stop_retrying;
 }
 
+/* The caller holds the lock. */
+static void give_order(struct wakeup *w)
+{
+	if (!w->is_ordered)
+		pthread_cond_signal(&w->cond);
+	w->is_notified = true;
+	w->is_ordered = true;
+}
+
 void wakeup_order(struct wakeup *w, enum order order)
 {
 	pthread_mutex_lock(&w->lock);
-	if (!w->is_ordered)
-		pthread_cond_signal(&w->cond);
-	w->is_notified = w->is_ordered = true;
+	if (order == ORDER_FINISH || order == ORDER_LEAVE)
+		w->orders.pause = w->is_paused = false;
 	*flag_of(&w->orders, order) = true;
+	give_order(w);
 	pthread_mutex_unlock(&w->lock);
+}
+
+void wakeup_resume(struct wakeup *w)
+{
+	pthread_mutex_lock(&w->lock);
+	if (w->orders.pause) {
+		w->orders.pause = w->is_paused = false;
+		give_order(w);
+	}
+	pthread_mutex_unlock(&w->lock);
+}
+
+bool wakeup_is_paused(struct wakeup *w)
+{
+	pthread_mutex_lock(&w->lock);
+	bool is_paused = w->is_paused;
+	pthread_mutex_unlock(&w->lock);
+	return is_paused;
+}
+
+bool wakeup_has_order(const struct wakeup *w)
+{
+	return atomic_load_explicit(&w->is_ordered, memory_order_relaxed);
 }
 
 static struct timespec deadline_in(int64_t ns)
@@ -80,9 +114,14 @@ struct orders wakeup_wait(struct wakeup *w, int64_t ms, bool orders_only)
 	pthread_mutex_lock(&w->lock);
 	if (ms > 0)
 		sleep_for(w, ms * NS_PER_MS, orders_only);
-	w->is_notified = w->is_ordered = false;
+	w->is_notified = false;
+	w->is_ordered = false;
 	struct orders orders = w->orders;
-	w->orders.reopen = false;
+	if (orders.pause)
+		orders.reopen = false; /* it waits for the end of the pause */
+	else
+		w->orders.reopen = false;
+	w->is_paused = orders.pause;
 	pthread_mutex_unlock(&w->lock);
 	return orders;
 }

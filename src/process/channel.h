@@ -5,17 +5,24 @@
  *       | reads the configuration                    |
  *       |--- READY: the endpoints that I need ------>| opens them; on a reload:
  *       |                                            | sends LEAVE to the old
- *       |<-- GO: here they are ----------------------| worker, awaits its end
+ *       |<-- GO: here they are ----------------------| worker, awaits LEFT
  *       | opens the journal                          |
- *       |--- WORKING ------------------------------->|
+ *       |--- WORKING: and this is the journal ------>|
  *       |--- RELOAD: requested over HTTP ----------->|
  *       |--- OUTPUTS_GOOD: they took a write ------->|
- *       |<-- REFUSED: a reload is under way ---------|
+ *       |<-- REFUSED: no reload is possible now -----|
  *       |<-- COUNTS: a reload has failed ------------|
  *       |<-- LEAVE: hand over, finish the batch, end |
  *       |--- STAY: not yet, I would lose lines ----->| does not kill it for now
+ *       |--- LEFT: all is closed ------------------->| sends GO to the next
+ *       |                                            | worker
+ *       |<-- CANCEL: do not leave -------------------|
+ *       |--- CANCELLED: I had not begun to leave --->|
+ *       |<-- WRITE: the dead worker writes no more --|
  *       |--- STUCK: one message takes too long ----->| sends LEAVE and starts
- *                                                    | another worker
+ *       |                                            | another worker
+ *       |--- SIGNAL: somebody signalled the worker ->| obeys the signal
+ *       |<-- STOP: drain, write everything, end -----|
  *
  * Each message is one packet.  A closed channel means that the other process is
  * gone. */
@@ -39,8 +46,14 @@ enum channel_kind {
 	CHANNEL_COUNTS,
 	CHANNEL_LEAVE,
 	CHANNEL_STAY,
+	CHANNEL_LEFT,
+	CHANNEL_CANCEL,
+	CHANNEL_CANCELLED,
 	CHANNEL_STUCK,
 	CHANNEL_REFUSED,
+	CHANNEL_WRITE,
+	CHANNEL_SIGNAL,
+	CHANNEL_STOP,
 };
 
 /* Where and what to log, as configured. */
@@ -63,14 +76,21 @@ struct channel_message {
 	struct channel_limits limits;	    /* READY */
 	struct worker_counts worker_counts; /* GO, COUNTS */
 	bool is_draining;		    /* GO: a signal to stop has come */
-	bool died_of_other;    /* GO: the last worker was killed from outside */
-	int64_t grace_left_ms; /* GO, when draining */
+	bool died_of_other; /* GO: the last worker was killed from outside */
+	/* GO: a dead worker may still write; do not write before WRITE. */
+	bool is_held;
+	int64_t grace_left_ms;		       /* GO, when draining */
 	uint32_t queue_lengths[ENDPOINTS_MAX]; /* GO */
 	bool are_kept[ENDPOINTS_MAX];	       /* GO, see socket_adopt */
 	bool is_reload;			       /* LEAVE */
-	bool keeps_journal; /* LEAVE: the next worker has the same journal */
+	bool is_journal_left; /* LEAVE: the next worker has another journal */
 	bool kept_by_next[ENDPOINTS_MAX]; /* LEAVE: inputs that remain */
-	/* GO: the sockets, then HTTP.  The receiver must close them. */
+	bool has_progress; /* STAY: since the last STAY, or output blocked */
+	bool is_receiving; /* STAY: the worker receives as before */
+	uint64_t queued;   /* STAY: messages in the journal */
+	int signum;	   /* SIGNAL: SIGTERM, SIGINT or SIGHUP */
+	/* GO: the sockets, then HTTP.  WORKING: the journal's file, if any.
+	 * The receiver must close them. */
 	int fds[ENDPOINTS_MAX + 1];
 	uint32_t fd_count;
 };

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -7,8 +9,17 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "process/journal_left.h"
 #include "process/supervisor_state.h"
 #include "process/worker_main.h"
+
+static void close_descriptors(const struct child *child)
+{
+	if (child->pid != 0 && child->channel >= 0)
+		close(child->channel);
+	if (child->pid != 0 && child->journal >= 0)
+		close(child->journal);
+}
 
 static _Noreturn void run_worker(struct supervisor *s, int channel,
 				 pid_t parent)
@@ -24,11 +35,16 @@ static _Noreturn void run_worker(struct supervisor *s, int channel,
 	for (uint32_t i = 0; i < s->endpoints.specs.socket_count; i++)
 		socket_disown(s->endpoints.sockets[i]);
 	endpoints_close(&s->endpoints);
-	if (s->worker.pid != 0)
-		close(s->worker.channel);
+	close_descriptors(&s->worker);
+	close_descriptors(&s->next);
+	left_disown(s);
 	close(s->signals);
 	worker_main_ignore_reopen();
-	sigprocmask(SIG_SETMASK, &s->mask_before, NULL);
+	/* The other signals stay blocked until worker_run handles them. */
+	sigset_t child_ended;
+	sigemptyset(&child_ended);
+	sigaddset(&child_ended, SIGCHLD);
+	sigprocmask(SIG_UNBLOCK, &child_ended, NULL);
 	exit(worker_main_supervised(s->opts, channel, &s->handover));
 }
 
@@ -55,25 +71,39 @@ bool child_spawn(struct supervisor *s, struct child *child)
 		return false;
 	}
 	*child = (struct child){
-		.pid = pid, .channel = ends[0], .started_ns = clock_mono_ns()};
+		.pid = pid,
+		.channel = ends[0],
+		.started_ns = clock_mono_ns(),
+		.journal = -1,
+	};
 	return true;
 }
 
 void child_forget(struct child *child)
 {
-	if (child->channel >= 0)
-		close(child->channel);
+	close_descriptors(child);
 	*child = (struct child){0};
 }
 
-void child_go(struct supervisor *s, struct child *child, int64_t grace_ms)
+static int64_t grace_left_ms(const struct supervisor *s,
+			     const struct child *child)
+{
+	if (s->state != STOPPING)
+		return 0;
+	int64_t ms = child->limits.grace_ms -
+		     (clock_mono_ns() - s->stop_ns) / NS_PER_MS;
+	return ms > 0 ? ms : 0;
+}
+
+void child_go(struct supervisor *s, struct child *child)
 {
 	struct channel_message m = {
 		.kind = CHANNEL_GO,
 		.worker_counts = s->worker_counts,
 		.is_draining = s->state == STOPPING,
 		.died_of_other = s->died_of_other,
-		.grace_left_ms = grace_ms,
+		.is_held = left_may_write(s),
+		.grace_left_ms = grace_left_ms(s, child),
 	};
 	const struct endpoints *e = &s->endpoints;
 	for (uint32_t i = 0; i < e->specs.socket_count; i++) {
@@ -101,24 +131,82 @@ void worker_send(struct supervisor *s, enum channel_kind kind)
 void worker_leave(struct supervisor *s, int64_t leave_ms)
 {
 	struct channel_message m = {.kind = CHANNEL_LEAVE,
-				    .is_reload = s->next.is_ready,
-				    .keeps_journal = true};
-	if (s->next.is_ready)
-		m.keeps_journal = strcmp(s->next.limits.journal_path,
-					 s->limits.journal_path) == 0;
+				    .is_reload = s->next.is_ready};
+	m.is_journal_left = m.is_reload &&
+			    !journal_left_is_same(s->next.limits.journal_path,
+						  s->limits.journal_path);
 	for (uint32_t i = 0; i < s->worker.specs.socket_count; i++)
 		m.kept_by_next[i] =
 			endpoints_have(&s->endpoints, s->worker.sockets[i]);
 	if (!channel_send(s->worker.channel, &m))
 		kill(s->worker.pid, SIGKILL);
 	s->worker.is_leaving = true;
+	s->left_messages = 0;
 	s->replace_ns = 0;
-	s->kill_ns = clock_mono_ns() + leave_ms * NS_PER_MS;
+	s->progress_ns = clock_mono_ns();
+	s->kill_ns = s->progress_ns + leave_ms * NS_PER_MS;
+}
+
+void worker_cancel_leave(struct supervisor *s)
+{
+	if (s->worker.is_leaving && !s->worker.is_stuck)
+		worker_send(s, CHANNEL_CANCEL);
+}
+
+void worker_cancelled_leave(struct supervisor *s)
+{
+	/* Another reload may have begun since CANCEL was sent. */
+	bool ends_next = s->state == STOPPING || s->is_cancelling;
+	if (s->next.is_ready && !ends_next)
+		return;
+	s->worker.is_leaving = false;
+	s->kill_ns = 0;
+	if (s->next.pid == 0 || !ends_next)
+		return;
+	s->next.is_ready = false;
+	s->next.is_dismissed = true;
+	kill(s->next.pid, SIGKILL);
+}
+
+void worker_stays(struct supervisor *s, const struct channel_message *m)
+{
+	s->left_messages = m->queued;
+	log_line(LOG_DEBUG, "supervisor",
+		 "worker=%d state=staying queued=%" PRIu64 " progress=%s",
+		 (int)s->worker.pid, m->queued, m->has_progress ? "yes" : "no");
+	if (s->kill_ns == 0)
+		return;
+	int64_t now_ns = clock_mono_ns();
+	if (m->has_progress)
+		s->progress_ns = now_ns;
+	if (m->has_progress || m->is_receiving)
+		s->kill_ns = now_ns + LEAVE_MS * NS_PER_MS;
+	if (m->is_receiving && s->next.is_ready &&
+	    now_ns - s->progress_ns >= s->limits.reload_ms * NS_PER_MS)
+		reload_cancel(s);
+}
+
+void worker_check_leave(struct supervisor *s)
+{
+	if (s->kill_ns == 0 || clock_mono_ns() < s->kill_ns)
+		return;
+	bool is_lost = s->limits.journal_path[0] == '\0';
+	log_line(is_lost && s->left_messages > 0 ? LOG_ERROR : LOG_WARN,
+		 "supervisor",
+		 "worker=%d err=\"the worker did not exit in time\" "
+		 "queued=%" PRIu64 " action=\"killing it%s\"",
+		 (int)s->worker.pid, s->left_messages,
+		 is_lost ? "; the queued messages are lost, because the "
+			   "journal is in memory"
+			 : "");
+	s->kill_ns = 0;
+	kill(s->worker.pid, SIGKILL);
 }
 
 int64_t child_load_ns(const struct supervisor *s, const struct child *child)
 {
-	if (child->pid == 0 || child->is_ready || child->is_late)
+	if (child->pid == 0 || child->is_ready || child->is_late ||
+	    child->is_dismissed)
 		return 0;
 	return child->started_ns + s->limits.reload_ms * NS_PER_MS;
 }

@@ -12,6 +12,7 @@ enum {
 	QUICK_DEATHS_FREE = 3, /* in a row that are replaced at once */
 	BACKOFF_MIN_MS = 100,
 	BACKOFF_MAX_MS = 10000,
+	STOPPING_MAX_MS = 1000,
 };
 
 /* After this time without a death, the delays begin again with the shortest. */
@@ -37,6 +38,8 @@ void deaths_init(struct deaths *d)
 {
 	*d = (struct deaths){
 		.backoff = {.min_ms = BACKOFF_MIN_MS, .max_ms = BACKOFF_MAX_MS},
+		.stopping = {.min_ms = BACKOFF_MIN_MS,
+			     .max_ms = STOPPING_MAX_MS},
 		.oom_kills = -1,
 	};
 }
@@ -64,4 +67,17 @@ int64_t deaths_wait_ms(struct deaths *d, int64_t now_ns, bool from_outside,
 		backoff_reset(&d->backoff);
 	d->last_ns = now_ns;
 	return backoff_next_ms(&d->backoff);
+}
+
+void deaths_interrupt(struct deaths *d)
+{
+	d->quick = 0;
+}
+
+int64_t deaths_stopping_wait_ms(struct deaths *d)
+{
+	if (d->died_stopping)
+		return backoff_next_ms(&d->stopping);
+	d->died_stopping = true;
+	return 0;
 }

@@ -7,7 +7,10 @@
  * A worker that was killed from outside is replaced at once, unless several in
  * a row live only for an instant.  The kernel's OOM killer sends SIGKILL, too,
  * so the supervisor compares the kernel's count of OOM kills at the worker's
- * start with the count after its death. */
+ * start with the count after its death.
+ *
+ * While the supervisor stops, the delays are shorter, so that waiting messages
+ * are written within Grace. */
 #ifndef PROCESS_DEATHS_H
 #define PROCESS_DEATHS_H
 
@@ -18,8 +21,10 @@
 
 struct deaths {
 	struct backoff backoff;
-	int64_t last_ns;   /* of clock_mono_ns; 0: no worker has died */
-	unsigned quick;	   /* quick deaths in a row */
+	int64_t last_ns;	 /* of clock_mono_ns; 0: no worker has died */
+	unsigned quick;		 /* quick deaths in a row */
+	struct backoff stopping; /* of deaths while the supervisor stops */
+	bool died_stopping;
 	int64_t oom_kills; /* on this machine, at deaths_begin; -1: unknown */
 };
 
@@ -41,5 +46,12 @@ bool deaths_came_from_outside(const struct deaths *, int status);
  * QUICK_DEATHS_MAX quick deaths in a row: start no other worker. */
 int64_t deaths_wait_ms(struct deaths *, int64_t now_ns, bool from_outside,
 		       bool was_quick);
+
+/* A worker has left as it should: it interrupts a row of quick deaths. */
+void deaths_interrupt(struct deaths *);
+
+/* The same as deaths_wait_ms, while the supervisor stops: at once, then after
+ * 100 ms to 1 s.  Never -1: the supervisor's deadline ends the row. */
+int64_t deaths_stopping_wait_ms(struct deaths *);
 
 #endif

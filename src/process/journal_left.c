@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "journal/journal.h"
@@ -23,16 +24,31 @@ bool journal_left_count(const char *path, uint64_t *messages, struct err *e)
 	return journal_inspect(path, &summary, count, messages, e);
 }
 
-void journal_left_report(const char *before, const char *now)
+/* A worker opens no journal that is itself a symbolic link or has a second name
+ * (base/own_file.h). */
+bool journal_left_is_same(const char *a, const char *b)
+{
+	struct stat at_a, at_b;
+	if (strcmp(a, b) == 0)
+		return true;
+	return lstat(a, &at_a) == 0 && lstat(b, &at_b) == 0 &&
+	       S_ISREG(at_a.st_mode) && at_a.st_nlink == 1 &&
+	       at_a.st_dev == at_b.st_dev && at_a.st_ino == at_b.st_ino;
+}
+
+bool journal_left_report(const char *before, const char *now)
 {
 	struct err e;
 	uint64_t messages;
-	if (before[0] == '\0' || strcmp(before, now) == 0 ||
+	if (before[0] == '\0' || journal_left_is_same(before, now) ||
 	    !journal_left_count(before, &messages, &e) || messages == 0)
-		return;
+		return false;
 	log_line(LOG_ERROR, "supervisor",
 		 "path=%s err=\"%" PRIu64 " messages wait in the journal of "
 		 "the previous configuration\" "
-		 "action=\"run sluiced replay %s -c CONFIG to send them\"",
-		 before, messages, before);
+		 "action=\"reload or start sluiced with storage.path=%s, which "
+		 "writes each line once, or run sluiced replay %s -c CONFIG to "
+		 "send them\"",
+		 before, messages, before, before);
+	return true;
 }

@@ -14,9 +14,13 @@
 bool journal_left_count(const char *path, uint64_t *messages,
 			struct err *e) MUST_USE;
 
+/* Whether both paths name the same journal, perhaps over a directory that is a
+ * symbolic link.  Two empty paths are equal: the journal is in memory. */
+bool journal_left_is_same(const char *a, const char *b) MUST_USE;
+
 /* The configuration now has the journal `now` instead of `before`; empty: in
  * memory.  If messages wait in `before`, log where they are and how to send
- * them. */
-void journal_left_report(const char *before, const char *now);
+ * them, and return true. */
+bool journal_left_report(const char *before, const char *now);
 
 #endif

@@ -1,27 +1,63 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The happy path: the receiver hands its connections over, the pipeline
- * finishes its batch if it can, and the process ends.
+/* The usual case:
+ *  1. LEAVE arrives.  The worker asks the pipeline to pause after its current
+ *     batch.  The receiver continues until then, because no other process
+ *     receives.
+ *  2. The pipeline pauses.  The receiver hands its connections over, and the
+ *     process ends without another write.
+ *
+ * If the next worker cannot read the journal, this worker must write all of it.
+ * So it continues to receive until so few messages are left that the kernel can
+ * hold what arrives while the pipeline writes them.
+ *
+ * A worker that waits for longer than a second sends STAY, so that the
+ * supervisor does not kill it.
  *
  * Failure modes:
- *  - the next worker cannot read the journal, and the output is blocked: the
- *    worker does not leave for a reload, but sends STAY until it can;
- *  - the pipeline does not end: for a reload, the supervisor kills the worker;
- *    without a supervisor, the timer of Grace ends the worker. */
+ *  - an output or a hook hangs: the worker receives and sends STAY without
+ *    progress.  After Reload_Timeout, CANCEL arrives;
+ *  - the output is blocked, or the pipeline is slow, while the journal must be
+ *    emptied: the worker continues to send STAY;
+ *  - more messages arrive than the pipeline can write: the worker stays;
+ *  - the pipeline does not end after step 1: the supervisor kills the worker;
+ *    without a supervisor, the timer of Grace ends the worker;
+ *  - the next worker dies, or sluiced is stopped: CANCEL arrives. */
+#include <inttypes.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "intake/pace.h"
 #include "intake/receiver.h"
+#include "journal/journal.h"
 #include "pipeline/pipeline.h"
 #include "process/worker_state.h"
 #include "setup/settings.h"
 
-enum { STAY_TICK_MS = 250 };
+enum {
+	STAY_FIRST_MS = 1000, /* after LEAVE */
+	STAY_TICK_MS = 250,
+};
 
-static bool is_blocked(struct worker *w)
+/* What the pipeline has published last. */
+struct backlog {
+	uint64_t messages; /* in the journal, not committed */
+	uint64_t batches;
+	bool is_blocked;
+	bool is_hanging; /* then it is blocked, too */
+};
+
+static struct backlog backlog_of(struct worker *w)
 {
-	bool blocked = pipeline_view_begin(w->pipeline)->is_blocked;
+	const struct pipeline_view *v = pipeline_view_begin(w->pipeline);
+	struct backlog b = {
+		.messages = journal_stats(w->journal)->appended_total -
+			    v->totals.taken,
+		.batches = v->totals.batches,
+		.is_blocked = v->is_blocked,
+		.is_hanging = v->is_hanging,
+	};
 	pipeline_view_end(w->pipeline);
-	return blocked;
+	return b;
 }
 
 /* Whether nobody else will process the messages of the journal: it is in
@@ -31,6 +67,24 @@ static bool must_empty_journal(const struct worker *w)
 	return w->settings->storage_in_memory || w->is_journal_left;
 }
 
+/* If the pipeline keeps up with the senders, fewer messages arrive while it
+ * writes the backlog than the backlog holds.  So the backlog must not be larger
+ * than what the kernel's queue holds, nor than half of what it holds of one
+ * sender (intake/pace.h). */
+static bool is_almost_empty(const struct worker *w, const struct backlog *b)
+{
+	uint64_t messages_max = PACE_GATHER_MAX;
+	for (uint32_t i = 0; i < w->opts->endpoints->specs.socket_count; i++) {
+		unsigned length = w->inputs[i].queue_length;
+		if (length > 0 && length < messages_max)
+			messages_max = length;
+	}
+	return b->messages <= messages_max &&
+	       journal_pending_bytes(w->journal) <= PACE_GATHER_BYTES_MAX;
+}
+
+static void on_stay_tick(uv_timer_t *timer);
+
 /* `kept_by_next` is NULL if there is no next worker. */
 static void leave(struct worker *w, const char *why, const bool *kept_by_next)
 {
@@ -38,13 +92,23 @@ static void leave(struct worker *w, const char *why, const bool *kept_by_next)
 		return;
 	log_line(LOG_INFO, "worker", "state=leaving reason=\"%s\"", why);
 	w->state = LEAVING;
+	atomic_store(&w->waits_to_leave, false);
 	uv_timer_stop(&w->idle_timer);
-	uv_timer_stop(&w->grace_timer);
 	receiver_leave(w->receiver, kept_by_next);
-	if (must_empty_journal(w))
+	if (must_empty_journal(w) && !w->is_held) {
 		pipeline_finish(w->pipeline);
-	else
+		uv_timer_start(&w->idle_timer, on_stay_tick, 0, STAY_TICK_MS);
+	} else {
 		pipeline_leave(w->pipeline);
+	}
+}
+
+void leave_within_grace(struct worker *w)
+{
+	bool has_limit = uv_is_active((uv_handle_t *)&w->grace_timer) != 0;
+	if (w->state == LEAVING && !has_limit)
+		uv_timer_start(&w->grace_timer, worker_on_grace_over,
+			       worker_grace_ms(w), 0);
 }
 
 void leave_orphaned(struct worker *w)
@@ -52,9 +116,7 @@ void leave_orphaned(struct worker *w)
 	uv_poll_stop(&w->channel);
 	leave(w, "the supervisor is gone", NULL);
 	worker_reload_ended(w, RELOAD_FAILED);
-	if (w->state == LEAVING)
-		uv_timer_start(&w->grace_timer, worker_on_grace_over,
-			       worker_grace_ms(w), 0);
+	leave_within_grace(w);
 }
 
 _Noreturn void leave_stuck(void *data)
@@ -63,8 +125,12 @@ _Noreturn void leave_stuck(void *data)
 	if (w->state == RUNNING || w->state == DRAINING)
 		receiver_leave(w->receiver, w->kept_by_next);
 	log_line(LOG_ERROR, "worker",
-		 "state=stuck action=\"exiting; a journal in a file keeps its "
-		 "messages\"");
+		 "state=stuck queued=%" PRIu64 " action=\"exiting; %s\"",
+		 backlog_of(w).messages,
+		 w->settings->storage_in_memory
+			 ? "the queued messages are lost, because the journal "
+			   "is in memory"
+			 : "the journal keeps the queued messages");
 	_exit(EXIT_CODE_SYSTEM);
 }
 
@@ -79,37 +145,118 @@ static void make_way(struct worker *w)
 	worker_reload_ended(w, RELOAD_DONE);
 }
 
+/* The watchdog limits the time that one message may take. */
+static bool has_progress(struct worker *w, const struct backlog *b)
+{
+	const char *filter;
+	uint64_t work = pipeline_work(w->pipeline, &filter);
+	bool is_watched = work != 0 && w->settings->hook_timeout_s > 0;
+	bool has_moved = work != w->stay_work || b->batches != w->stay_batches;
+	w->stay_work = work;
+	w->stay_batches = b->batches;
+	/* A pipeline that retries a write pauses at once. */
+	bool is_retrying =
+		b->is_blocked && !b->is_hanging && must_empty_journal(w);
+	return is_retrying || is_watched || has_moved;
+}
+
+static void log_waiting(struct worker *w)
+{
+	struct backlog b = backlog_of(w);
+	const char *filter;
+	const char *what = w->is_reload ? "reload" : "leave";
+	if (must_empty_journal(w) && (b.is_blocked || !is_almost_empty(w, &b)))
+		log_line(b.is_blocked ? LOG_WARN : LOG_INFO, "worker",
+			 "%s=waiting queued=%" PRIu64 " err=\"%s%s\" "
+			 "action=\"receiving and writing until the journal is "
+			 "almost empty\"",
+			 what, b.messages,
+			 b.is_blocked ? "output blocked, and " : "",
+			 w->settings->storage_in_memory
+				 ? "the journal is in memory"
+				 : "the new configuration has another journal");
+	else
+		log_line(LOG_WARN, "worker",
+			 "%s=waiting queued=%" PRIu64 " err=\"%s\" "
+			 "action=\"receiving until it answers\"",
+			 what, b.messages,
+			 pipeline_work(w->pipeline, &filter) != 0
+				 ? "a hook hangs"
+				 : "an output hangs");
+}
+
 static void on_stay_tick(uv_timer_t *timer)
 {
 	struct worker *w = timer->data;
-	struct channel_message m = {.kind = CHANNEL_STAY};
 	if (w->state != RUNNING && w->state != LEAVING)
 		return;
-	if (is_blocked(w)) {
-		if (!channel_send(w->opts->channel, &m))
-			uv_timer_stop(timer);
-	} else if (w->state == RUNNING) {
+	struct backlog b = backlog_of(w);
+	struct channel_message m = {
+		.kind = CHANNEL_STAY,
+		.has_progress = has_progress(w, &b),
+		.is_receiving = w->state == RUNNING,
+		.queued = b.messages,
+	};
+	if (w->state == RUNNING && !w->has_logged_waiting)
+		log_waiting(w);
+	w->has_logged_waiting = true;
+	if (!channel_send(w->opts->channel, &m))
+		uv_timer_stop(timer);
+	leave_if_possible(w);
+}
+
+/* Whether nothing but the current batch keeps the worker from leaving. */
+static bool may_leave(struct worker *w)
+{
+	if (!must_empty_journal(w))
+		return true;
+	receiver_poll_datagrams(w->receiver);
+	struct backlog b = backlog_of(w);
+	return !b.is_blocked && is_almost_empty(w, &b);
+}
+
+void leave_if_possible(struct worker *w)
+{
+	if (w->state != RUNNING || !atomic_load(&w->waits_to_leave))
+		return;
+	if (!may_leave(w)) {
+		hold_resume_pipeline(w);
+		pipeline_wake(w->pipeline);
+	} else if (pipeline_is_paused(w->pipeline)) {
 		make_way(w);
-		uv_timer_again(timer);
+	} else {
+		pipeline_pause(w->pipeline);
 	}
 }
 
-/* If the journal must be empty while the disk rejects writes, the worker still
- * receives and must not be killed. */
 void leave_for_next(struct worker *w)
 {
-	bool must_stay = must_empty_journal(w) && is_blocked(w);
-	if (must_stay && w->state == RUNNING)
-		log_line(LOG_WARN, "worker",
-			 "reload=waiting err=\"output blocked, and the %s\" "
-			 "action=\"the reload continues when the output "
-			 "accepts lines\"",
-			 w->settings->storage_in_memory
-				 ? "journal is in memory"
-				 : "new configuration has another journal");
-	else
+	if (w->state != RUNNING) {
 		make_way(w);
-	bool is_going = w->state == RUNNING || w->state == LEAVING;
-	if (must_empty_journal(w) && is_going)
-		uv_timer_start(&w->idle_timer, on_stay_tick, 0, STAY_TICK_MS);
+		return;
+	}
+	atomic_store(&w->waits_to_leave, true);
+	w->has_logged_waiting = false;
+	struct backlog b = backlog_of(w);
+	(void)has_progress(w, &b); /* the first STAY compares with this */
+	uv_timer_start(&w->idle_timer, on_stay_tick, STAY_FIRST_MS,
+		       STAY_TICK_MS);
+	leave_if_possible(w);
+}
+
+void leave_cancel(struct worker *w)
+{
+	struct channel_message m = {.kind = CHANNEL_CANCELLED};
+	if (w->state == LEAVING || w->state == STOPPED)
+		return;
+	if (w->state == RUNNING)
+		uv_timer_stop(&w->idle_timer);
+	atomic_store(&w->waits_to_leave, false);
+	hold_resume_pipeline(w);
+	w->is_journal_left = false;
+	log_line(LOG_INFO, "worker",
+		 "reload=cancelled action=\"the old configuration stays in "
+		 "force\"");
+	if (!channel_send(w->opts->channel, &m))
+		log_line(LOG_DEBUG, "worker", "err=\"the supervisor is gone\"");
 }

@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "process/channel.h"
 #include "setup/output_probe.h"
-#include "status/worker_counts.h"
 
 /* Called in the thread that tries the outputs. */
 static void on_good(void *data)

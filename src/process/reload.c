@@ -1,16 +1,63 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/clock.h"
+#include <signal.h>
+
 #include "base/log.h"
 #include "process/journal_left.h"
 #include "process/supervisor_state.h"
 
-void reload_failed(struct supervisor *s, const char *why)
+/* Whether the worker can still do its work, although endpoints were opened and
+ * closed for the next one. */
+static bool has_its_sockets(const struct supervisor *s)
 {
+	for (uint32_t i = 0; i < s->worker.specs.socket_count; i++)
+		if (!endpoints_have(&s->endpoints, s->worker.sockets[i]))
+			return false;
+	return true;
+}
+
+/* The worker was perhaps asked to leave for a next one, which is dead now.
+ * Returns what happens to it. */
+static const char *keep_worker(struct supervisor *s)
+{
+	struct err e;
+	if (!s->worker.is_leaving && !s->is_cancelling)
+		return "the old configuration stays in force";
+	if (s->worker.is_stuck || !has_its_sockets(s))
+		return "replacing the old worker";
+	/* Close the endpoints that only the next worker needed. */
+	s->endpoints.has_no_reader = true;
+	if (!endpoints_set(&s->endpoints, &s->worker.specs, &e))
+		log_line(LOG_ERROR, "supervisor", "err=\"%s\"", e.text);
+	if (!s->worker.is_leaving)
+		return "the old configuration stays in force";
+	worker_cancel_leave(s);
+	return "asking the old worker to stay";
+}
+
+void reload_cancel(struct supervisor *s)
+{
+	if (s->is_cancelling || s->worker.is_stuck || !has_its_sockets(s))
+		return;
+	s->is_cancelling = true;
+	worker_cancel_leave(s);
+}
+
+/* What the operator must do if the new worker found the configuration bad: the
+ * supervisor keeps no copy of the files that are in force. */
+#define CORRECT                                                                \
+	"; correct the configuration, because if this worker dies or sluiced " \
+	"is restarted, the next worker reads it and fails"
+
+void reload_failed(struct supervisor *s, const char *why, bool is_conf_bad)
+{
+	bool is_stopping = s->state == STOPPING;
 	s->worker_counts.reloads_failed++;
 	log_line(LOG_ERROR, "supervisor",
-		 "reload=failed err=\"%s\" "
-		 "action=\"the old configuration stays in force\"",
-		 why);
+		 "reload=failed err=\"%s\" action=\"%s%s\"",
+		 is_stopping ? "sluiced is stopping" : why,
+		 is_stopping ? "stopping the old worker" : keep_worker(s),
+		 is_conf_bad && !is_stopping ? CORRECT : "");
+	s->is_cancelling = false;
 	worker_send(s, CHANNEL_COUNTS);
 }
 
@@ -27,28 +74,32 @@ bool reload_begin(struct supervisor *s)
 	}
 	log_line(LOG_INFO, "supervisor", "reload=started");
 	if (!child_spawn(s, &s->next))
-		reload_failed(s, "the new worker could not start");
+		reload_failed(s, "the new worker could not start", false);
 	return true;
 }
 
 void reload_take_over(struct supervisor *s)
 {
 	s->worker = s->next;
-	journal_left_report(s->limits.journal_path,
-			    s->worker.limits.journal_path);
+	(void)journal_left_report(s->limits.journal_path,
+				  s->worker.limits.journal_path);
 	s->limits = s->worker.limits;
 	s->next = (struct child){0};
+	s->is_cancelling = false;
 	s->worker_counts.reloads_done++;
 	log_line(LOG_INFO, "supervisor", "reload=done worker=%d",
 		 (int)s->worker.pid);
-	child_go(s, &s->worker, 0);
+	child_go(s, &s->worker);
 }
 
 void reload_hand_over(struct supervisor *s)
 {
 	struct err e;
+	s->endpoints.has_no_reader = s->worker.pid == 0;
 	if (!endpoints_set(&s->endpoints, &s->next.specs, &e)) {
 		kill(s->next.pid, SIGKILL);
+		s->next.is_refused = true;
+		s->next.is_ready = false; /* it must not take over */
 		log_line(LOG_ERROR, "supervisor", "err=\"%s\"", e.text);
 		return; /* its death is counted as the failed reload */
 	}

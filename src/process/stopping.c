@@ -4,6 +4,9 @@
  * before the deadline.  So this file is for a worker that cannot act: it is
  * stopped by SIGSTOP, dies again and again, or hangs while it exits. */
 #include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -15,7 +18,8 @@ enum {
 	DEATH_MS = 250, /* after SIGKILL; the supervisor then ends anyway */
 };
 
-int64_t stopping_deadline_ns(const struct supervisor *s)
+/* When everything must have ended.  0 if no signal to stop has come. */
+static int64_t deadline_ns(const struct supervisor *s)
 {
 	if (s->stop_ns == 0)
 		return 0;
@@ -26,7 +30,29 @@ int64_t stopping_next_ns(const struct supervisor *s)
 {
 	if (s->killed_ns != 0)
 		return s->killed_ns + DEATH_MS * NS_PER_MS;
-	return stopping_deadline_ns(s);
+	return deadline_ns(s);
+}
+
+bool stopping_starts_next(const struct supervisor *s, int status)
+{
+	int64_t grace_ns = s->stop_ns + s->limits.grace_ms * NS_PER_MS;
+	return WIFSIGNALED(status) ||
+	       (WEXITSTATUS(status) == EXIT_CODE_SYSTEM &&
+		clock_mono_ns() < grace_ns);
+}
+
+void stopping_saw_journal(struct supervisor *s, const char *path)
+{
+	if (s->state == STOPPING &&
+	    !journal_left_is_same(path, s->limits.journal_path))
+		memcpy(s->left_journal, s->limits.journal_path,
+		       sizeof s->left_journal);
+}
+
+void stopping_report_journal(struct supervisor *s)
+{
+	if (journal_left_report(s->left_journal, "") && s->exit_code == 0)
+		s->exit_code = EXIT_CODE_SYSTEM;
 }
 
 void stopping_end(struct supervisor *s)
@@ -41,18 +67,19 @@ void stopping_end(struct supervisor *s)
 	else if (path[0] == '\0')
 		log_line(LOG_ERROR, "supervisor",
 			 "state=killed err=\"the worker did not end within "
-			 "Grace\" action=\"messages in a journal in memory are "
-			 "lost\"");
+			 "Grace plus 4.5 s\" action=\"messages in a journal in "
+			 "memory are lost\"");
 	else if (journal_left_count(path, &messages, &e))
 		log_line(LOG_ERROR, "supervisor",
 			 "state=killed err=\"the worker did not end within "
-			 "Grace\" queued=%" PRIu64
+			 "Grace plus 4.5 s\" queued=%" PRIu64
 			 " action=\"queued messages stay in the journal\"",
 			 messages);
 	else
 		log_line(LOG_ERROR, "supervisor",
 			 "state=killed err=\"the worker did not end within "
-			 "Grace, and its journal cannot be read: %s\"",
+			 "Grace plus 4.5 s, and its journal cannot be "
+			 "read: %s\"",
 			 e.text);
 	supervisor_end(s, EXIT_CODE_SYSTEM);
 }

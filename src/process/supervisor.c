@@ -3,11 +3,12 @@
  *  1. the supervisor forks a worker, which reads the configuration and sends
  *     READY with the endpoints that it needs;
  *  2. the supervisor opens the endpoints and passes them to the worker with GO;
- *  3. on a signal to stop, the supervisor sends SIGTERM to the worker, which
- *     drains, writes everything and exits with 0.  A signal that comes before
- *     the worker works is held until it does, because the socket may already
- *     hold datagrams.  If a second signal comes before that, worker and
- *     supervisor end at once.
+ *  3. on a signal to stop, the supervisor sends STOP to the worker, which
+ *     drains, writes everything and exits with 0.  A signal to the worker comes
+ *     back as SIGNAL and means the same.  A signal that comes before the worker
+ *     works is held until it does, because the socket may already hold
+ *     datagrams.  If a second signal comes before that, worker and supervisor
+ *     end at once.
  *
  * Failure modes:
  *  - the first worker exits before it works, for example because of a wrong
@@ -15,25 +16,43 @@
  *    becomes the supervisor's;
  *  - a worker dies: the supervisor starts the next one, after 100 ms, doubling
  *    to 10 s (process/deaths.h).  If QUICK_DEATHS_MAX workers in a row die
- *    quickly, the supervisor exits;
+ *    quickly, the supervisor exits.  While it stops, it starts the next one
+ *    sooner and does not give up before its deadline;
+ *  - a worker exits with 0, although the supervisor did not ask it to: that
+ *    counts as a death, and sockets that it has shut down are not reused;
+ *  - a worker cannot start while the supervisor stops: the next one tries again
+ *    until Grace is over (stopping_starts_next);
  *  - a worker sends STUCK, because one message takes too long: after the same
  *    delay, it is asked to leave, and the next one starts;
  *  - the worker does not end in time after a signal to stop: the supervisor
  *    kills it (process/stopping.c);
  *  - a worker does not load its configuration within Reload_Timeout: the
  *    supervisor kills it;
+ *  - a signal to stop comes during a reload: the old worker stops, and the new
+ *    one is killed.  If the old one has begun to leave, the new one takes over
+ *    and drains;
  *  - a worker is killed while it stops, or while it hands over for a reload:
  *    the next one continues draining;
- *  - the new worker of a reload exits before it is ready, or needs endpoints
- *    that cannot be opened: the old worker was never disturbed and stays;
- *  - the old worker of a reload does not leave in time: the supervisor kills
- *    it, which cuts only connections that it could not hand over;
+ *  - the new worker of a reload exits before the old one begins to leave, or
+ *    needs endpoints that cannot be opened: the old worker stays;
+ *  - the old worker of a reload waits for an output or a hook that hangs: it
+ *    receives meanwhile.  After Reload_Timeout, the supervisor cancels the
+ *    reload, unless the new configuration has closed one of its sockets;
+ *  - the old worker of a reload has left, but its process does not end, because
+ *    its Log_File hangs: LEFT lets the next one go;
+ *  - the old worker of a reload does not react or leave in time: the supervisor
+ *    kills it, which cuts only connections that it could not hand over;
+ *  - a child is dead, but waitpid does not return it, because one of its
+ *    threads waits for a disk: the supervisor sees that in /proc, unlocks the
+ *    journal and continues as after any death.  The next worker receives, and
+ *    WRITE lets it write when the dead one has ended (process/left.c);
  *  - somebody removes a socket's path: the supervisor restores it, or reloads;
  *  - the supervisor is killed: the worker sees its channel close and leaves. */
 #include "process/supervisor.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -44,6 +63,7 @@
 #include "base/log.h"
 #include "process/journal_left.h"
 #include "process/supervisor_state.h"
+#include "process/unreaped.h"
 
 enum {
 	QUICK_DEATH_MS = 100, /* a death this soon after the start is quick */
@@ -52,6 +72,7 @@ enum {
 	GRACE_MS = 5000,
 	RELOAD_MS = 30000,
 	WAIT_MS_MAX = 3600 * 1000,
+	LOOK_MS = 250, /* for children that are dead, but not reaped */
 };
 
 void supervisor_end(struct supervisor *s, int exit_code)
@@ -65,8 +86,9 @@ void supervisor_end(struct supervisor *s, int exit_code)
 static void on_ready(struct supervisor *s, struct child *child,
 		     const struct channel_message *m)
 {
-	/* LEAVE was sent to it: the endpoints belong to the next worker. */
-	if (child->is_leaving)
+	/* LEAVE was sent to it, so the endpoints belong to the next worker; or
+	 * stop() has killed it. */
+	if (child->is_leaving || (child == &s->next && s->state == STOPPING))
 		return;
 	struct err log_error;
 	const char *log_path = m->log.path[0] != '\0' ? m->log.path : NULL;
@@ -82,9 +104,12 @@ static void on_ready(struct supervisor *s, struct child *child,
 		reload_hand_over(s);
 		return;
 	}
-	journal_left_report(s->limits.journal_path, m->limits.journal_path);
+	(void)journal_left_report(s->limits.journal_path,
+				  m->limits.journal_path);
+	stopping_saw_journal(s, m->limits.journal_path);
 	s->limits = m->limits;
 	struct err e = {0};
+	s->endpoints.has_no_reader = true;
 	if (!endpoints_set(&s->endpoints, &child->specs, &e)) {
 		kill(child->pid, SIGKILL);
 		if (s->state == STARTING) {
@@ -92,50 +117,40 @@ static void on_ready(struct supervisor *s, struct child *child,
 			supervisor_end(s, e.exit_code);
 			return;
 		}
-		log_line(LOG_ERROR, "supervisor", "err=\"%s\"", e.text);
+		log_line(LOG_ERROR, "supervisor",
+			 "worker=%d err=\"%s\" action=\"ending this worker; "
+			 "free the address or correct the configuration, "
+			 "because sluiced exits after %d such workers in a "
+			 "row\"",
+			 (int)child->pid, e.text, QUICK_DEATHS_MAX);
+		child->is_refused = true;
+		child->is_ready = false;
 		return;
 	}
-	int64_t grace_ms = 0;
+	child_go(s, child);
+}
+
+/* A worker has died or is stuck: returns how many milliseconds to wait before
+ * the next one starts; -1: start none. */
+static int64_t start_delay_ms(struct supervisor *s, bool from_outside,
+			      bool was_quick)
+{
 	if (s->state == STOPPING)
-		grace_ms = m->limits.grace_ms -
-			   (clock_mono_ns() - s->stop_ns) / NS_PER_MS;
-	child_go(s, child, grace_ms > 0 ? grace_ms : 0);
+		return deaths_stopping_wait_ms(&s->deaths);
+	return deaths_wait_ms(&s->deaths, clock_mono_ns(), from_outside,
+			      was_quick);
 }
 
 /* The worker continues to receive until the delay is over. */
 static void on_stuck(struct supervisor *s)
 {
-	int64_t now_ns = clock_mono_ns();
 	s->worker.is_stuck = true;
 	if (s->worker.is_leaving) {
 		worker_leave(s, STUCK_LEAVE_MS);
 		return;
 	}
 	s->replace_ns =
-		now_ns +
-		deaths_wait_ms(&s->deaths, now_ns, false, false) * NS_PER_MS;
-}
-
-static void on_channel(struct supervisor *s, struct child *child)
-{
-	struct channel_message m;
-	if (!channel_receive(child->channel, &m)) {
-		close(child->channel); /* SIGCHLD reports its end */
-		child->channel = -1;
-		return;
-	}
-	if (m.kind == CHANNEL_READY)
-		on_ready(s, child, &m);
-	else if (m.kind == CHANNEL_WORKING && s->state == STARTING)
-		s->state = RUNNING;
-	else if (m.kind == CHANNEL_OUTPUTS_GOOD)
-		s->worker_counts.are_outputs_good = true;
-	else if (m.kind == CHANNEL_STUCK && child == &s->worker)
-		on_stuck(s);
-	else if (m.kind == CHANNEL_RELOAD && !reload_begin(s))
-		worker_send(s, CHANNEL_REFUSED);
-	else if (m.kind == CHANNEL_STAY && s->kill_ns != 0)
-		s->kill_ns = clock_mono_ns() + LEAVE_MS * NS_PER_MS;
+		clock_mono_ns() + start_delay_ms(s, false, false) * NS_PER_MS;
 }
 
 static void restart_after(struct supervisor *s, int64_t wait_ms)
@@ -158,8 +173,21 @@ static void restart_after(struct supervisor *s, int64_t wait_ms)
 	s->restart_ns = clock_mono_ns() + wait_ms * NS_PER_MS;
 }
 
-/* Returns how many milliseconds to wait before the next worker starts; -1:
- * start none (deaths_wait_ms). */
+static void log_death(pid_t pid, int status)
+{
+	if (WIFSIGNALED(status) && WTERMSIG(status) == UNREAPED_SIGNAL)
+		log_line(LOG_ERROR, "supervisor",
+			 "worker=%d err=\"the worker died\" signal=unknown",
+			 (int)pid);
+	else
+		log_line(LOG_ERROR, "supervisor",
+			 "worker=%d err=\"the worker died\" %s=%d", (int)pid,
+			 WIFSIGNALED(status) ? "signal" : "exit_code",
+			 WIFSIGNALED(status) ? WTERMSIG(status)
+					     : WEXITSTATUS(status));
+}
+
+/* Returns the same as start_delay_ms; 0 if the next worker is ready. */
 static int64_t count_death(struct supervisor *s, const struct child *was,
 			   int status)
 {
@@ -169,23 +197,20 @@ static int64_t count_death(struct supervisor *s, const struct child *was,
 	bool was_quick = !was->is_ready ||
 			 now_ns - was->started_ns < QUICK_DEATH_MS * NS_PER_MS;
 	int64_t wait_ms = 0; /* on_stuck has waited before the worker left */
-	if (!was->is_stuck)
-		wait_ms = deaths_wait_ms(&s->deaths, now_ns, from_outside,
-					 was_quick);
+	if (!was->is_stuck && !s->next.is_ready)
+		wait_ms = start_delay_ms(s, from_outside, was_quick);
 	s->worker_counts.deaths++;
 	if (was->has_endpoints)
 		s->died_of_other = from_outside;
-	log_line(LOG_ERROR, "supervisor",
-		 "worker=%d err=\"the worker died\" %s=%d", (int)was->pid,
-		 WIFSIGNALED(status) ? "signal" : "exit_code",
-		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	log_death(was->pid, status);
 	return wait_ms;
 }
 
 static void on_worker_end(struct supervisor *s, int status)
 {
 	struct child was = s->worker;
-	bool is_good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	bool is_good = WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
+		       (was.is_leaving || s->state == STOPPING);
 	s->kill_ns = 0;
 	s->replace_ns = 0;
 	child_forget(&s->worker);
@@ -200,11 +225,19 @@ static void on_worker_end(struct supervisor *s, int status)
 		return;
 	}
 	int64_t wait_ms = 0;
-	if (!is_good)
+	if (is_good)
+		deaths_interrupt(&s->deaths);
+	else
 		wait_ms = count_death(s, &was, status);
+	if (s->state == RUNNING && endpoints_close_refused(&s->endpoints) > 0)
+		log_line(LOG_ERROR, "supervisor",
+			 "worker=%d err=\"the worker has shut down sockets\" "
+			 "action=\"opening new ones\"",
+			 (int)was.pid);
 	if (s->next.is_ready)
 		reload_take_over(s);
-	else if (s->state == STOPPING && WIFEXITED(status) && !was.is_leaving)
+	else if (s->state == STOPPING && !was.is_leaving &&
+		 !stopping_starts_next(s, status))
 		supervisor_end(
 			s,
 			WEXITSTATUS(status)); /* all written, or Grace over */
@@ -212,26 +245,19 @@ static void on_worker_end(struct supervisor *s, int status)
 		restart_after(s, wait_ms);
 }
 
-static void reap(struct supervisor *s)
+static void on_working(struct supervisor *s, struct child *child,
+		       const struct channel_message *m)
 {
-	int status;
-	pid_t pid;
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (pid == s->next.pid) {
-			const char *why = s->next.is_late
-						  ? "Reload_Timeout is over"
-						  : "the new worker could not "
-						    "start";
-			child_forget(&s->next);
-			reload_failed(s, why);
-		} else if (pid == s->worker.pid) {
-			on_worker_end(s, status);
-		}
-	}
+	if (m->fd_count > 0)
+		child->journal = m->fds[0];
+	if (s->state == STARTING)
+		s->state = RUNNING;
 }
 
 static void stop(struct supervisor *s, int signum)
 {
+	if (s->state == STOPPING)
+		return;
 	if (s->state == STARTING) {
 		if (s->stop_signal != 0)
 			supervisor_end(s, 0);
@@ -239,18 +265,109 @@ static void stop(struct supervisor *s, int signum)
 		s->stop_ns = clock_mono_ns();
 		return;
 	}
-	if (s->state == RUNNING) {
-		log_line(LOG_INFO, "supervisor", "signal=%d action=stopping",
-			 signum);
-		s->stop_ns = clock_mono_ns();
-		if (s->restart_ns != 0)
-			s->restart_ns = s->stop_ns; /* end the delay */
-	}
+	log_line(LOG_INFO, "supervisor", "signal=%d action=stopping", signum);
+	s->stop_ns = clock_mono_ns();
+	if (s->restart_ns != 0)
+		s->restart_ns = s->stop_ns; /* end the delay */
+	if (s->replace_ns != 0)
+		s->replace_ns = s->stop_ns;
 	s->state = STOPPING;
-	if (s->next.pid != 0)
+	/* If it is ready, it may have to take over (worker_cancelled_leave). */
+	if (s->next.pid != 0 && !s->next.is_ready)
 		kill(s->next.pid, SIGKILL);
-	if (s->worker.pid != 0)
-		kill(s->worker.pid, SIGTERM);
+	if (s->next.is_ready)
+		stopping_saw_journal(s, s->next.limits.journal_path);
+	worker_send(s, CHANNEL_STOP); /* or GO will have is_draining */
+	worker_cancel_leave(s);
+}
+
+/* A signal to this process, or to the worker, which has passed it on. */
+static void obey(struct supervisor *s, int signum)
+{
+	if (signum == SIGHUP)
+		(void)reload_begin(s);
+	else
+		stop(s, signum);
+}
+
+static void on_channel(struct supervisor *s, struct child *child)
+{
+	struct channel_message m;
+	if (!channel_receive(child->channel, &m)) {
+		close(child->channel); /* SIGCHLD reports its end */
+		child->channel = -1;
+		return;
+	}
+	if (m.kind == CHANNEL_READY)
+		on_ready(s, child, &m);
+	else if (m.kind == CHANNEL_WORKING)
+		on_working(s, child, &m);
+	else if (m.kind == CHANNEL_OUTPUTS_GOOD)
+		s->worker_counts.are_outputs_good = true;
+	else if (m.kind == CHANNEL_SIGNAL)
+		obey(s, m.signum);
+	else if (m.kind == CHANNEL_STUCK && child == &s->worker)
+		on_stuck(s);
+	else if (m.kind == CHANNEL_RELOAD && !reload_begin(s))
+		worker_send(s, CHANNEL_REFUSED);
+	else if (m.kind == CHANNEL_STAY)
+		worker_stays(s, &m);
+	else if (m.kind == CHANNEL_CANCELLED)
+		worker_cancelled_leave(s);
+	else if (m.kind == CHANNEL_LEFT && s->worker.is_leaving &&
+		 left_by_worker(s))
+		on_worker_end(s, 0);
+}
+
+static void on_next_end(struct supervisor *s, int status)
+{
+	const char *why =
+		s->next.is_late	     ? "Reload_Timeout is over"
+		: s->next.is_refused ? "a socket or port of the new "
+				       "configuration could not be opened"
+		: s->next.is_dismissed
+			? "an output or a hook hangs, and Reload_Timeout is "
+			  "over"
+		: s->next.is_ready ? "the new worker died"
+				   : "the new worker could not start";
+	bool is_conf_bad = s->next.is_late || s->next.is_refused ||
+			   (!s->next.is_ready && WIFEXITED(status));
+	child_forget(&s->next);
+	reload_failed(s, why, is_conf_bad);
+}
+
+static void on_end(struct supervisor *s, pid_t pid, int status)
+{
+	if (pid == s->next.pid)
+		on_next_end(s, status);
+	else if (pid == s->worker.pid)
+		on_worker_end(s, status);
+	else
+		left_ended(s, pid, status);
+}
+
+static void reap(struct supervisor *s)
+{
+	int status;
+	pid_t pid;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		on_end(s, pid, status);
+}
+
+/* Look for children that are dead, but not reaped.  No signal reports them. */
+static void look_for_dead(struct supervisor *s, int64_t now_ns)
+{
+	struct child *children[] = {&s->next, &s->worker};
+	if (now_ns < s->look_ns)
+		return;
+	s->look_ns = now_ns + LOOK_MS * NS_PER_MS;
+	for (size_t i = 0; i < 2; i++) {
+		int status;
+		pid_t pid = children[i]->pid;
+		if (pid != 0 && left_by_dead(s, children[i], &status))
+			on_end(s, pid, status);
+	}
+	left_look(s);
 }
 
 static void on_signal(struct supervisor *s)
@@ -260,12 +377,10 @@ static void on_signal(struct supervisor *s)
 		int signum = (int)info.ssi_signo;
 		if (signum == SIGCHLD)
 			reap(s);
-		else if (signum == SIGHUP)
-			reload_begin(s);
-		else if (signum == SIGUSR1 && s->worker.pid != 0)
+		else if (signum != SIGUSR1)
+			obey(s, signum);
+		else if (s->worker.pid != 0)
 			kill(s->worker.pid, SIGUSR1);
-		else if (signum == SIGTERM || signum == SIGINT)
-			stop(s, signum);
 	}
 }
 
@@ -275,24 +390,17 @@ static void on_time(struct supervisor *s)
 	if (s->state == RUNNING && !endpoints_restore(&s->endpoints, now_ns) &&
 	    s->next.pid == 0)
 		(void)reload_begin(s);
-	if (s->kill_ns != 0 && now_ns >= s->kill_ns) {
-		log_line(LOG_WARN, "supervisor",
-			 "worker=%d err=\"the worker did not exit in time\" "
-			 "action=\"killing it\"",
-			 (int)s->worker.pid);
-		s->kill_ns = 0;
-		kill(s->worker.pid, SIGKILL);
-	}
+	worker_check_leave(s);
 	if (s->replace_ns != 0 && now_ns >= s->replace_ns)
 		worker_leave(s, STUCK_LEAVE_MS);
 	child_check_load(s, &s->worker);
 	child_check_load(s, &s->next);
 	stopping_check(s);
+	look_for_dead(s, now_ns);
 	if (s->restart_ns != 0 && now_ns >= s->restart_ns) {
 		s->restart_ns = 0;
 		if (!child_spawn(s, &s->worker))
-			restart_after(s, deaths_wait_ms(&s->deaths, now_ns,
-							false, true));
+			restart_after(s, start_delay_ms(s, false, true));
 	}
 }
 
@@ -304,6 +412,7 @@ static int wait_ms(const struct supervisor *s)
 		s->kill_ns,
 		s->state == RUNNING ? s->endpoints.look_ns : 0,
 		stopping_next_ns(s),
+		s->worker.pid != 0 || s->next.pid != 0 ? s->look_ns : 0,
 		child_load_ns(s, &s->worker),
 		child_load_ns(s, &s->next),
 	};
@@ -354,7 +463,7 @@ static bool watch_signals(struct supervisor *s, struct err *e)
 	sigemptyset(&mask);
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
 		sigaddset(&mask, numbers[i]);
-	sigprocmask(SIG_BLOCK, &mask, &s->mask_before);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	s->signals = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
 	return s->signals >= 0 || err_sys(e, errno, "signalfd");
@@ -379,8 +488,8 @@ int supervisor_run(const struct assemble_opts *opts)
 		return EXIT_CODE_SYSTEM;
 	while (!s.is_over)
 		wait_for_event(&s);
-	if (s.worker.pid != 0)
-		kill(s.worker.pid, SIGKILL);
+	left_end(&s);
+	stopping_report_journal(&s);
 	endpoints_close(&s.endpoints);
 	handover_close(&s.handover);
 	close(s.signals);

@@ -13,8 +13,9 @@
  * also keeps open the handover, through which a leaving worker gives its
  * connections to the next one.
  *
- * It reads no configuration and receives no datagram, and it has one thread and
- * no event loop library: little can fail.  As PID 1 it reaps orphans. */
+ * It reads no configuration and receives no datagram.  It has one thread, apart
+ * from the one that writes Log_File, and no event loop library: little can
+ * fail.  As PID 1 it reaps orphans. */
 #ifndef PROCESS_SUPERVISOR_H
 #define PROCESS_SUPERVISOR_H
 
@@ -23,8 +24,9 @@
 /* Run until a signal has stopped it, or until it cannot continue.  Returns the
  * exit code: usually that of the last worker; EXIT_CODE_CONFIG if the first
  * worker did not load its configuration in time; EXIT_CODE_SYSTEM if a worker
- * had to be killed at the deadline of a stop, if QUICK_DEATHS_MAX workers in a
- * row died just after their start, or after another failure.  Errors have been
+ * had to be killed at the deadline of a stop, if messages stay in a journal
+ * that the configuration no longer names, if QUICK_DEATHS_MAX workers in a row
+ * died just after their start, or after another failure.  Errors have been
  * logged. */
 int supervisor_run(const struct assemble_opts *);
 

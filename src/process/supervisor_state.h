@@ -4,11 +4,11 @@
  *     supervisor.c  waits for events and reacts to them
  *     children.c    starts workers, sends them messages
  *     reload.c      replaces one worker by another
- *     stopping.c    the deadline of a stop */
+ *     stopping.c    the deadline of a stop
+ *     left.c        processes that do not end */
 #ifndef PROCESS_SUPERVISOR_STATE_H
 #define PROCESS_SUPERVISOR_STATE_H
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -23,7 +23,10 @@
 
 struct assemble_opts;
 
-enum { LEAVE_MS = 30000 };
+enum {
+	LEAVE_MS = 30000,
+	LEFT_MAX = 8, /* processes that have not ended yet */
+};
 
 enum supervisor_state { STARTING, RUNNING, STOPPING };
 
@@ -35,10 +38,23 @@ struct child {
 	bool is_leaving;    /* LEAVE was sent to it */
 	bool is_stuck;	    /* it has sent STUCK */
 	bool is_late;	    /* killed: its configuration took too long */
+	bool is_dismissed;  /* killed: the old worker stays */
+	bool is_refused;    /* killed: its endpoints cannot be opened */
+	bool was_dead;	    /* but not reaped when left_by_dead looked */
 	struct endpoint_specs specs;
 	ino_t sockets[ENDPOINTS_MAX]; /* inodes of the sockets in GO */
 	struct channel_limits limits;
 	int64_t started_ns;
+	int journal; /* the file that came with WORKING; -1: none */
+};
+
+/* A process that the supervisor no longer waits for, because a thread of it
+ * waits for a disk that hangs, and the process cannot end before that. */
+struct left {
+	pid_t pid;	/* 0: none */
+	bool is_dead;	/* it did not send LEFT; its death was counted */
+	bool may_write; /* one of its writes may still store bytes */
+	int journal;	/* while it may write: its file, unlocked; or -1 */
 };
 
 /* Times are those of clock_mono_ns; 0: none. */
@@ -51,14 +67,21 @@ struct supervisor {
 	struct child next;	      /* the new worker of a reload */
 	struct channel_limits limits; /* of the last worker that was ready */
 	struct worker_counts worker_counts;
-	int signals; /* signalfd */
-	sigset_t mask_before;
-	int64_t restart_ns; /* when to start a worker */
-	int64_t replace_ns; /* when to replace a stuck worker */
-	int64_t kill_ns;    /* when to kill a leaving worker */
-	int64_t stop_ns;    /* when the signal to stop came */
-	int64_t killed_ns;  /* when the worker was killed at the deadline */
-	int stop_signal;    /* held until the first worker works; 0: none */
+	int signals;		/* signalfd */
+	int64_t restart_ns;	/* when to start a worker */
+	int64_t replace_ns;	/* when to replace a stuck worker */
+	int64_t kill_ns;	/* when to kill a leaving worker */
+	int64_t progress_ns;	/* when a leaving worker last had progress */
+	uint64_t left_messages; /* in the journal of the leaving worker */
+	bool is_cancelling;	/* reload_cancel was called for this reload */
+	struct left left[LEFT_MAX];
+	int64_t look_ns; /* when to look for dead children */
+	struct log_rate left_rate;
+	int64_t stop_ns;   /* when the signal to stop came */
+	int64_t killed_ns; /* when the worker was killed at the deadline */
+	int stop_signal;   /* held until the first worker works; 0: none */
+	/* While stopping: a journal that the configuration no longer names. */
+	char left_journal[4096];
 	struct deaths deaths;
 	/* The last worker that had the journal was killed from outside. */
 	bool died_of_other;
@@ -78,14 +101,31 @@ bool child_spawn(struct supervisor *, struct child *) MUST_USE;
 /* The child is dead: close its channel. */
 void child_forget(struct child *);
 
-/* Send GO: the endpoints' descriptors and the counters. */
-void child_go(struct supervisor *, struct child *, int64_t grace_ms);
+/* Send GO: the endpoints' descriptors and the counters.  While the supervisor
+ * stops, the child drains for the rest of its Grace. */
+void child_go(struct supervisor *, struct child *);
 
 /* Send the worker a message without content, or the counters. */
 void worker_send(struct supervisor *, enum channel_kind);
 
 /* Ask the worker to leave.  If it does not within leave_ms, it is killed. */
 void worker_leave(struct supervisor *, int64_t leave_ms);
+
+/* Tell the worker that it must not leave.  It answers with CANCELLED, unless it
+ * has already begun to leave. */
+void worker_cancel_leave(struct supervisor *);
+
+/* The worker has sent CANCELLED: do not kill it.  If its reload was cancelled
+ * or sluiced stops, kill the next worker instead, if any.  Otherwise, if the
+ * next worker of another reload is ready already, do nothing. */
+void worker_cancelled_leave(struct supervisor *);
+
+/* The worker has sent STAY: postpone its kill if it has progress or receives.
+ * If it receives, but has no progress for Reload_Timeout, cancel the reload. */
+void worker_stays(struct supervisor *, const struct channel_message *);
+
+/* Kill the worker if it has not left in time. */
+void worker_check_leave(struct supervisor *);
 
 /* When the child must have loaded its configuration; 0 if it has, or if there
  * is no child. */
@@ -94,13 +134,53 @@ int64_t child_load_ns(const struct supervisor *, const struct child *);
 /* Kill the child if its configuration takes longer than Reload_Timeout. */
 void child_check_load(struct supervisor *, struct child *);
 
+/* --- left.c */
+
+/* The worker has sent LEFT: remember its process, which is about to end.
+ * False if too many have not ended: then the worker's end must be awaited. */
+bool left_by_worker(struct supervisor *) MUST_USE;
+
+/* If the child was dead at the last call, and waitpid has not returned it since
+ * then, remember its process, unlock its journal and return true.  *status is
+ * what it died of.  False also if too many processes have not ended. */
+bool left_by_dead(struct supervisor *, struct child *, int *status) MUST_USE;
+
+/* Whether a write of a dead worker may still store bytes. */
+bool left_may_write(const struct supervisor *);
+
+/* If no write of a dead worker can store bytes any more, tell the worker to
+ * write. */
+void left_look(struct supervisor *);
+
+/* A process has ended.  If it is remembered, forget it and do the same as
+ * left_look.  A bad end of a process that had sent LEFT is logged and counted.
+ */
+void left_ended(struct supervisor *, pid_t pid, int status);
+
+/* In a new worker: close its copies of the journals of these processes. */
+void left_disown(struct supervisor *);
+
+/* The supervisor ends: kill the worker and all processes that have left.  If a
+ * write of one may still store bytes, lock its journal again.  The lock lasts
+ * as long as that process, so the next sluiced cannot write before that process
+ * has ended. */
+void left_end(struct supervisor *);
+
 /* --- reload.c */
 
 /* Start a new worker beside the old one.  False if that is impossible now. */
 bool reload_begin(struct supervisor *);
 
-/* The new worker has ended before it was ready. */
-void reload_failed(struct supervisor *, const char *why);
+/* The new worker has ended.  If the old one was asked to leave, but has not
+ * begun to, it stays.  is_conf_bad: the new worker could not load the
+ * configuration, or its endpoints could not be opened, so the next worker would
+ * fail, too. */
+void reload_failed(struct supervisor *, const char *why, bool is_conf_bad);
+
+/* The old worker waits for too long: ask it to stay.  If it does, the new
+ * worker ends, and the reload has failed.  Nothing happens if the new
+ * configuration has closed one of the old worker's sockets. */
+void reload_cancel(struct supervisor *);
 
 /* The next worker is ready: ask the old one to leave.  When it has left,
  * on_worker_end calls reload_take_over. */
@@ -111,10 +191,6 @@ void reload_take_over(struct supervisor *);
 
 /* --- stopping.c */
 
-/* When everything must have ended: Grace and STOP_MARGIN_MS after the signal to
- * stop.  0 if none has come. */
-int64_t stopping_deadline_ns(const struct supervisor *);
-
 /* At the deadline, kill the worker.  DEATH_MS later, end even if it still
  * lives. */
 void stopping_check(struct supervisor *);
@@ -122,6 +198,18 @@ void stopping_check(struct supervisor *);
 /* The worker was killed at the deadline: log how many messages stay in the
  * journal, and end. */
 void stopping_end(struct supervisor *);
+
+/* While stopping, the worker has ended with this status of waitpid.  Whether
+ * another worker must continue: it died, or failed before Grace was over, for
+ * example because the kernel refused it a thread. */
+bool stopping_starts_next(const struct supervisor *, int status) MUST_USE;
+
+/* While stopping, a worker's configuration was seen that has this journal. */
+void stopping_saw_journal(struct supervisor *, const char *path);
+
+/* The supervisor ends: if messages stay in a journal that the configuration no
+ * longer names, log that, and do not end with 0. */
+void stopping_report_journal(struct supervisor *);
 
 /* When stopping_check must be called next; 0: never. */
 int64_t stopping_next_ns(const struct supervisor *);

@@ -2,19 +2,26 @@
 /* The happy path:
  *  1. worker_run opens the journal, and starts HTTP, the receiver, the pipeline
  *     thread and signals on one libuv loop.  The worker sends WORKING.
- *  2. On SIGTERM, drain() receives until no sender is connected.  If there may
- *     be invisible senders, it also waits for a second without a datagram.
+ *  2. The supervisor sends STOP.  Then drain() receives until no sender is
+ *     connected.  If there may be invisible senders, it also waits for a second
+ *     without a datagram.
  *  3. finish() refuses senders and reads the data that the kernel still holds.
  *     Then pipeline_finish writes everything that is in the journal.
  *  4. on_finished logs the final counts and closes all handles.
  *
- * On a reload the supervisor sends LEAVE.  leave() hands connections over, the
- * pipeline finishes its batch, and the next worker finds the rest.
+ * On a reload the supervisor sends LEAVE (process/messages.c).  When the
+ * pipeline has finished its batch, leave() hands connections over, and the next
+ * worker finds the rest.
+ *
+ * A signal to this process means the same as one to the supervisor.  The worker
+ * passes it on, because it must not stop on its own: it would shut down the
+ * sockets, which the next worker needs.  It reopens files itself.
  *
  * Failure modes:
  *  - something cannot be opened: worker_run closes what it opened and fails;
- *  - Grace is over: the pipeline makes one more attempt and leaves the rest in
- *    the journal.  If it does not end at all, on_deadline ends the process;
+ *  - Grace is over: the pipeline makes one more attempt to write.  After
+ *    WRITE_MS it leaves the rest in the journal, if the journal has a file.  If
+ *    it does not end at all, on_deadline ends the process;
  *  - the supervisor is gone: the worker leaves. */
 #include "process/worker.h"
 
@@ -48,6 +55,7 @@ enum {
 	/* How long after Grace the process ends; the supervisor would kill it
 	 * a little later (STOP_MARGIN_MS). */
 	DEADLINE_MS = 4000,
+	WRITE_MS = 2000, /* how long after Grace a slow disk is written to */
 };
 
 uint64_t worker_grace_ms(const struct worker *w)
@@ -59,8 +67,7 @@ uint64_t worker_grace_ms(const struct worker *w)
 
 static void on_received_all(void *data)
 {
-	struct worker *w = data;
-	pipeline_finish(w->pipeline);
+	hold_finish_pipeline(data);
 }
 
 static void finish(struct worker *w)
@@ -99,6 +106,18 @@ static void on_deadline(uv_timer_t *timer)
 	_exit(EXIT_CODE_SYSTEM);
 }
 
+static void on_time_up(uv_timer_t *timer)
+{
+	struct worker *w = timer->data;
+	if (w->opts->assembly->journal_path != NULL) {
+		log_line(LOG_WARN, "worker",
+			 "err=\"Grace is over, and not everything is written\" "
+			 "action=\"leaving the rest in the journal\"");
+		atomic_store(&w->opts->assembly->is_time_up, true);
+	}
+	uv_timer_start(timer, on_deadline, DEADLINE_MS - WRITE_MS, 0);
+}
+
 void worker_on_grace_over(uv_timer_t *timer)
 {
 	struct worker *w = timer->data;
@@ -111,15 +130,17 @@ void worker_on_grace_over(uv_timer_t *timer)
 	if (w->state == DRAINING)
 		finish(w);
 	pipeline_stop_retrying(w->pipeline);
-	uv_timer_start(timer, on_deadline, DEADLINE_MS, 0);
+	hold_grace_over(w);
+	uv_timer_start(timer, on_time_up, WRITE_MS, 0);
 }
 
 static void drain(struct worker *w, int64_t grace_ms)
 {
 	struct senders senders = senders_of(w->opts->endpoints);
 	log_line(LOG_INFO, "worker",
-		 "state=draining grace_ms=%" PRId64 " senders=%zu until=\"%s\"",
-		 grace_ms, senders.connected,
+		 "state=draining grace_ms=%" PRId64
+		 " senders=%zu source=\"%s\" until=\"%s\"",
+		 grace_ms, senders.connected, senders_source(&senders),
 		 senders.has_unseen ? "no sender is connected, and no datagram "
 				      "came for 1 s"
 				    : "no sender is connected");
@@ -130,10 +151,19 @@ static void drain(struct worker *w, int64_t grace_ms)
 			 "action=\"ending after 1 s without a datagram; the "
 			 "lines of later requests are lost\"");
 	w->state = DRAINING;
+	hold_resume_pipeline(w); /* it pauses if the worker was to leave */
 	w->arrivals = receiver_arrivals(w->receiver);
 	uv_timer_start(&w->idle_timer, on_idle_tick, 0, IDLE_TICK_MS);
 	uv_timer_start(&w->grace_timer, worker_on_grace_over,
 		       (uint64_t)grace_ms, 0);
+}
+
+void worker_stop(struct worker *w)
+{
+	if (w->state == RUNNING)
+		drain(w, (int64_t)worker_grace_ms(w));
+	else
+		leave_within_grace(w);
 }
 
 static void wake_pipeline(void *data)
@@ -154,6 +184,11 @@ static void close_rest(void *data)
 	struct worker *w = data;
 	receiver_stop(w->receiver);
 	readiness_stop(&w->readiness);
+	/* Closing a signal's handle restores the default action, which would
+	 * end the process with a signal.  From now on, signals wait. */
+	sigset_t all;
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
 	uv_walk(&w->loop, close_handle, NULL);
 }
 
@@ -162,12 +197,18 @@ static void close_all(struct worker *w)
 	http_stop(w->http, close_rest, w);
 }
 
+static void on_progress(uv_async_t *async)
+{
+	leave_if_possible(async->data);
+}
+
 static void on_finished(uv_async_t *async)
 {
 	struct worker *w = async->data;
 	if (w->state != LEAVING)
 		status_log_final_counts(w->status);
 	w->state = STOPPED;
+	uv_timer_stop(&w->grace_timer); /* the pipeline met its deadline */
 	/* The thread may still be inside a callback that uses the handles. */
 	pipeline_join(w->pipeline);
 	close_all(w);
@@ -179,6 +220,14 @@ static void on_pipeline_progress(void *data, bool is_blocked)
 {
 	struct worker *w = data;
 	receiver_progress(w->receiver, is_blocked);
+	if (atomic_load(&w->waits_to_leave))
+		uv_async_send(&w->progress);
+}
+
+static void on_pipeline_paused(void *data)
+{
+	struct worker *w = data;
+	uv_async_send(&w->progress);
 }
 
 static void on_pipeline_finished(void *data)
@@ -189,63 +238,23 @@ static void on_pipeline_finished(void *data)
 
 /* --- events from outside */
 
-static bool request_reload(void *data)
-{
-	struct worker *w = data;
-	struct channel_message m = {.kind = CHANNEL_RELOAD};
-	if (w->opts->channel >= 0 && channel_send(w->opts->channel, &m))
-		return true;
-	log_line(LOG_WARN, "worker",
-		 "reload=refused err=\"there is no supervisor\"");
-	return false;
-}
-
-void worker_reload_ended(struct worker *w, enum reload_outcome outcome)
-{
-	status_reload_ended(w->status, outcome);
-	http_resume(w->http);
-}
-
-static void on_channel(uv_poll_t *poll, int status, int events)
-{
-	struct worker *w = poll->data;
-	struct channel_message m;
-	(void)status;
-	(void)events;
-	if (!channel_receive(w->opts->channel, &m)) {
-		leave_orphaned(w);
-	} else if (m.kind == CHANNEL_LEAVE) {
-		memcpy(w->kept_by_next, m.kept_by_next, sizeof w->kept_by_next);
-		if (watchdog_is_stuck(&w->watchdog))
-			leave_stuck(w);
-		w->is_reload = m.is_reload;
-		w->is_journal_left = !m.keeps_journal;
-		leave_for_next(w);
-	} else if (m.kind == CHANNEL_COUNTS) {
-		/* A reload has failed.  The supervisor may not know yet that
-		 * the outputs are good. */
-		m.worker_counts.are_outputs_good |=
-			w->worker_counts.are_outputs_good;
-		w->worker_counts = m.worker_counts;
-		worker_reload_ended(w, RELOAD_FAILED);
-	} else if (m.kind == CHANNEL_REFUSED) {
-		worker_reload_ended(w, RELOAD_REFUSED);
-	}
-}
-
 static void on_signal(uv_signal_t *signal, int signum)
 {
 	struct worker *w = signal->data;
-	if (signum == SIGUSR1) {
+	if (signum != SIGUSR1 && w->opts->channel >= 0) {
+		worker_pass_on_signal(w, signum);
+	} else if (w->state == STOPPED) {
+		return;
+	} else if (signum == SIGUSR1) {
 		log_line(LOG_INFO, "worker",
 			 "signal=SIGUSR1 action=\"reopening files\"");
 		pipeline_reopen(w->pipeline);
 	} else if (signum == SIGHUP) {
-		if (w->opts->channel < 0) /* otherwise the supervisor does */
-			request_reload(w);
-	} else if (w->state == RUNNING) {
-		log_line(LOG_INFO, "worker", "signal=%d", signum);
-		drain(w, (int64_t)worker_grace_ms(w));
+		worker_request_reload(w); /* logs that this is impossible */
+	} else {
+		log_line(LOG_INFO, "worker", "signal=%d action=stopping",
+			 signum);
+		worker_stop(w);
 	}
 }
 
@@ -278,21 +287,25 @@ static void init_handles(struct worker *w)
 		CHECK(uv_timer_init(&w->loop, timers[i]) == 0);
 		timers[i]->data = w;
 	}
+	CHECK(uv_async_init(&w->loop, &w->progress, on_progress) == 0);
 	CHECK(uv_async_init(&w->loop, &w->finished, on_finished) == 0);
-	w->finished.data = w;
+	w->progress.data = w->finished.data = w;
 }
 
 static void start_signals(struct worker *w)
 {
 	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
 	signal(SIGPIPE, SIG_IGN);
-	/* Exceeding a file size limit is then an error of write(). */
-	signal(SIGXFSZ, SIG_IGN);
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
 		CHECK(uv_signal_init(&w->loop, &w->signals[i]) == 0);
 		w->signals[i].data = w;
 		uv_signal_start(&w->signals[i], on_signal, numbers[i]);
 	}
+	/* A signal to stop that came while this process was starting is
+	 * delivered now. */
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 static bool open_journal(struct worker *w, struct err *e)
@@ -313,8 +326,10 @@ static bool start_pipeline(struct worker *w, struct err *e)
 		.router = a->router,
 		.dead_letter = a->dead_letter,
 		.is_durable = a->journal_path != NULL,
+		.starts_held = w->is_held,
 		.on_progress = on_pipeline_progress,
 		.on_finished = on_pipeline_finished,
+		.on_paused = on_pipeline_paused,
 		.data = w,
 	};
 	w->pipeline = pipeline_start(&opts, e);
@@ -382,7 +397,7 @@ static void start_status(struct worker *w)
 		.input_count = w->opts->endpoints->specs.socket_count,
 		.worker_counts = &w->worker_counts,
 		.output_probe = w->readiness.probe,
-		.on_reload = request_reload,
+		.on_reload = worker_request_reload,
 		.data = w,
 	};
 	w->status = status_new(&opts);
@@ -419,15 +434,7 @@ static bool start(struct worker *w, struct err *e)
 		return false;
 	start_status(w);
 	start_watchdog(w);
-	if (w->opts->channel >= 0) {
-		CHECK(uv_poll_init(&w->loop, &w->channel, w->opts->channel) ==
-		      0);
-		w->channel.data = w;
-		uv_poll_start(&w->channel, UV_READABLE, on_channel);
-	}
-	struct channel_message working = {.kind = CHANNEL_WORKING};
-	if (w->opts->channel >= 0 && !channel_send(w->opts->channel, &working))
-		log_line(LOG_DEBUG, "worker", "err=\"the supervisor is gone\"");
+	worker_watch_channel(w);
 	receiver_start(w->receiver);
 	if (w->opts->is_draining)
 		drain(w, w->opts->grace_left_ms);
@@ -440,16 +447,19 @@ bool worker_run(const struct worker_opts *opts, struct err *e)
 	w->opts = opts;
 	w->settings = &opts->assembly->settings;
 	w->worker_counts = opts->worker_counts;
+	w->is_held = opts->is_held;
 	w->readiness = (struct readiness){.channel = opts->channel,
 					  .counts = &w->worker_counts};
 	CHECK(uv_loop_init(&w->loop) == 0);
 	init_handles(w);
 	bool started = start(w, e);
-	if (started)
+	if (started) {
 		log_line(LOG_INFO, "worker", "state=ready version=%s",
 			 metrics_version());
-	else
+	} else {
+		w->state = STOPPED;
 		close_all(w);
+	}
 	uv_run(&w->loop, UV_RUN_DEFAULT);
 	CHECK(uv_loop_close(&w->loop) == 0);
 	status_free(w->status);

@@ -2,7 +2,7 @@
 /* worker - the process that collects: receiver, journal, pipeline, HTTP and
  * signals around one libuv loop, which runs in the intake thread.
  *
- *     running --SIGTERM, SIGINT--> draining --no senders, Grace---> finishing
+ *     running --------STOP-------> draining --no senders, Grace---> finishing
  *        |                            |                               |
  *        |                            |      all is written, or Grace is over
  *        +--- LEAVE, channel closed --+---> leaving                   |
@@ -10,13 +10,17 @@
  *                                              v                      v
  *                                                     stopped
  *
+ * Without a supervisor, SIGTERM and SIGINT take the place of STOP.  With one,
+ * the worker passes them and SIGHUP on to it.
+ *
  * A draining worker still receives, because a gateway logs until its last
  * request.  A finishing worker first refuses senders (they get EPIPE) and then
  * reads the data that the kernel still holds, so no datagram is accepted and
  * lost.  A leaving worker makes way for the next worker, which finds the rest
  * in the kernel's queue and in the journal, and the connections in the
  * handover.  Inputs that the next worker does not keep are finished as above.
- */
+ * If the next worker cannot read the journal, the worker runs until its journal
+ * is almost empty, and then leaves (process/leaving.c). */
 #ifndef PROCESS_WORKER_H
 #define PROCESS_WORKER_H
 
@@ -39,6 +43,7 @@ struct worker_opts { /* all borrowed */
 	struct worker_counts worker_counts;
 	bool is_draining;   /* a signal to stop has come already */
 	bool died_of_other; /* the last worker was killed from outside */
+	bool is_held;	    /* a dead worker may still write */
 	int64_t grace_left_ms;
 };
 

@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "intake/endpoints.h"
 #include "process/channel.h"
 #include "process/worker.h"
@@ -18,8 +19,8 @@ static int failed(const struct err *e)
 }
 
 /* At the end of the process only the outputs are closed.  The kernel frees the
- * rest: closing a script could run a __gc that never returns.  A leak checker
- * must see everything freed. */
+ * rest: closing a script closes its pipes, and that waits for their processes,
+ * which may never end.  A leak checker must see everything freed. */
 static void discard(struct assembly *a)
 {
 	assembly_close_outputs(a);
@@ -42,10 +43,7 @@ static bool specs_of(const struct assembly *a, struct endpoint_specs *specs,
 		     struct err *e)
 {
 	*specs = (struct endpoint_specs){0};
-	if (a->input_count > ENDPOINTS_MAX)
-		return err_set(
-			e, "%zu inputs are configured; at most %d are possible",
-			a->input_count, ENDPOINTS_MAX);
+	CHECK(a->input_count <= ENDPOINTS_MAX); /* assemble() has counted */
 	specs->socket_count = (uint32_t)a->input_count;
 	for (size_t i = 0; i < a->input_count; i++) {
 		const struct socket_opts *opts = &a->inputs[i].socket;
@@ -63,6 +61,28 @@ static bool specs_of(const struct assembly *a, struct endpoint_specs *specs,
 	return copy_text(specs->http_listen, sizeof specs->http_listen,
 			 a->settings.http_listen, e) ||
 	       err_in(e, "HTTP_Listen");
+}
+
+/* READY for the supervisor.  Every error in it is one of the configuration. */
+static bool make_ready(const struct assembly *a,
+		       const struct assemble_opts *opts,
+		       struct channel_message *m, struct err *e)
+{
+	const struct settings *settings = &a->settings;
+	*m = (struct channel_message){.kind = CHANNEL_READY};
+	m->log.level = (int)(settings->has_log_level ? settings->log_level
+						     : opts->log_level);
+	m->limits.grace_ms = (int64_t)(settings->grace_s * 1000);
+	m->limits.reload_ms = (int64_t)(settings->reload_timeout_s * 1000);
+	if (!specs_of(a, &m->specs, e))
+		return false;
+	if (settings->log_file != NULL &&
+	    !copy_text(m->log.path, sizeof m->log.path, settings->log_file, e))
+		return err_in(e, "Log_File");
+	return a->journal_path == NULL ||
+	       copy_text(m->limits.journal_path, sizeof m->limits.journal_path,
+			 a->journal_path, e) ||
+	       err_in(e, "storage.path");
 }
 
 /* Take the descriptors of GO: the sockets in the order of the specs, then HTTP.
@@ -101,29 +121,13 @@ int worker_main_supervised(const struct assemble_opts *opts, int channel,
 {
 	struct err e = {0};
 	struct endpoints endpoints;
-	struct channel_message m = {.kind = CHANNEL_READY};
+	struct channel_message m;
 	endpoints_init(&endpoints);
 	prctl(PR_SET_NAME, "sluiced-worker");
 	struct assembly *assembly = assemble(opts, &e);
-	if (assembly == NULL || !specs_of(assembly, &m.specs, &e))
+	if (assembly == NULL || !make_ready(assembly, opts, &m, &e))
 		goto fail;
 	struct endpoint_specs specs = m.specs;
-	const struct settings *settings = &assembly->settings;
-	m.log.level = (int)(settings->has_log_level ? settings->log_level
-						    : opts->log_level);
-	if (settings->log_file != NULL &&
-	    !copy_text(m.log.path, sizeof m.log.path, settings->log_file, &e)) {
-		err_in(&e, "Log_File");
-		goto fail;
-	}
-	m.limits.grace_ms = (int64_t)(settings->grace_s * 1000);
-	m.limits.reload_ms = (int64_t)(settings->reload_timeout_s * 1000);
-	if (assembly->journal_path != NULL &&
-	    !copy_text(m.limits.journal_path, sizeof m.limits.journal_path,
-		       assembly->journal_path, &e)) {
-		err_in(&e, "storage.path");
-		goto fail;
-	}
 	if (!channel_send(channel, &m) || !channel_receive(channel, &m) ||
 	    m.kind == CHANNEL_LEAVE) {
 		discard(assembly); /* the supervisor ended this worker */
@@ -139,6 +143,7 @@ int worker_main_supervised(const struct assemble_opts *opts, int channel,
 		.worker_counts = m.worker_counts,
 		.is_draining = m.is_draining,
 		.died_of_other = m.died_of_other,
+		.is_held = m.is_held && assembly->journal_path != NULL,
 		.grace_left_ms = m.grace_left_ms,
 	};
 	if (!take_endpoints(&m, &specs, &endpoints, &e) ||
@@ -146,6 +151,9 @@ int worker_main_supervised(const struct assemble_opts *opts, int channel,
 		goto fail;
 	endpoints_close(&endpoints);
 	discard(assembly);
+	m = (struct channel_message){.kind = CHANNEL_LEFT};
+	if (!channel_send(channel, &m))
+		log_line(LOG_DEBUG, "worker", "err=\"the supervisor is gone\"");
 	return 0;
 fail:
 	endpoints_close(&endpoints);
@@ -175,10 +183,12 @@ int worker_main_alone(const struct assemble_opts *opts)
 int worker_main_dry_run(const struct assemble_opts *opts)
 {
 	struct err e = {0};
+	struct channel_message unused;
 	struct assembly *assembly = assemble(opts, &e);
-	if (assembly == NULL)
-		return failed(&e);
+	bool ok = assembly != NULL && make_ready(assembly, opts, &unused, &e);
 	assembly_free(assembly);
+	if (!ok)
+		return failed(&e);
 	fputs("configuration test is successful\n", stderr);
 	return 0;
 }

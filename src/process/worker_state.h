@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* worker_state - struct worker, for the files of the worker only.
  *
- *     worker.c   starts, stops, reacts to events
- *     leaving.c  makes way for the next worker */
+ *     worker.c    starts, stops, reacts to events
+ *     messages.c  talks to the supervisor
+ *     leaving.c   makes way for the next worker
+ *     hold.c      does not write while a dead worker may still write */
 #ifndef PROCESS_WORKER_STATE_H
 #define PROCESS_WORKER_STATE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
@@ -37,13 +40,24 @@ struct worker {
 	bool is_reload;		 /* LEAVE came because of a reload */
 	/* LEAVE came, and the next worker has another journal. */
 	bool is_journal_left;
+	/* LEAVE came, and the worker leaves when the pipeline has finished its
+	 * batch and, if nobody else will read its journal, the journal is
+	 * almost empty.  The pipeline thread reads this. */
+	atomic_bool waits_to_leave;
+	bool has_logged_waiting;
+	bool is_held;	       /* until WRITE comes, the pipeline pauses */
+	bool has_received_all; /* the pipeline may finish */
+	bool is_grace_over;
+	uint64_t stay_work;    /* of the pipeline at the last STAY */
+	uint64_t stay_batches; /* of the pipeline at the last STAY */
 	uv_poll_t channel;
-	uv_timer_t idle_timer; /* ticks while draining or waiting to leave */
+	uv_timer_t idle_timer; /* ticks while draining or leaving */
 	unsigned idle_ticks;   /* in a row without a datagram */
 	uint64_t arrivals;     /* at the last tick */
 	uv_timer_t grace_timer;
 	uv_timer_t health_timer;
 	struct watchdog watchdog;
+	uv_async_t progress; /* of the pipeline, while waits_to_leave */
 	uv_async_t finished;
 	struct readiness readiness;
 	uv_signal_t signals[4];
@@ -55,13 +69,58 @@ uint64_t worker_grace_ms(const struct worker *);
 /* The timer of Grace has expired: one more attempt to write, then the end. */
 void worker_on_grace_over(uv_timer_t *);
 
+/* sluiced stops: drain, write everything and end.  A worker that is leaving
+ * ends within Grace. */
+void worker_stop(struct worker *);
+
+/* --- messages.c */
+
+/* Receive the supervisor's messages, if there is one, and tell it that the
+ * worker works. */
+void worker_watch_channel(struct worker *);
+
+/* Ask the supervisor for a reload.  False if there is no supervisor. */
+bool worker_request_reload(void *worker);
+
+/* Somebody sent SIGTERM, SIGINT or SIGHUP to this process, which has a
+ * supervisor: pass it on.  If the supervisor is gone, the worker leaves anyway
+ * (leave_orphaned). */
+void worker_pass_on_signal(struct worker *, int signum);
+
 /* Answer a reload that was requested over HTTP. */
 void worker_reload_ended(struct worker *, enum reload_outcome);
 
+/* --- hold.c */
+
+/* End a pause of the pipeline, unless the worker is held. */
+void hold_resume_pipeline(struct worker *);
+
+/* All that was sent is in the journal: write it and end.  While the worker is
+ * held, this waits for WRITE or for the end of Grace. */
+void hold_finish_pipeline(struct worker *);
+
+/* Grace is over: if the worker is held, leave the messages in the journal. */
+void hold_grace_over(struct worker *);
+
+/* WRITE has come: the worker is no longer held. */
+void hold_end(struct worker *);
+
 /* --- leaving.c */
 
-/* Another worker takes over: hand over and leave. */
+/* Another worker takes over: continue to receive until the pipeline has
+ * finished its batch, then hand over and leave. */
 void leave_for_next(struct worker *);
+
+/* A signal to stop has come: a worker that is leaving ends within Grace. */
+void leave_within_grace(struct worker *);
+
+/* The pipeline has made progress or pauses: leave if the worker has waited for
+ * that. */
+void leave_if_possible(struct worker *);
+
+/* No worker takes over: stay, and tell the supervisor so.  Nothing happens if
+ * the worker is already leaving. */
+void leave_cancel(struct worker *);
 
 /* The supervisor is gone: leave, within Grace and DEADLINE_MS. */
 void leave_orphaned(struct worker *);

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "record/record.h"
 #include "regex/pattern.h"
@@ -18,8 +17,10 @@ struct accessor_step { /* ['key'] or [index] */
 };
 
 struct accessor {
-	char *text; /* the spans point into it */
+	char *text;    /* the spans point into it */
+	char *ignores; /* the action, if text after it is ignored; or NULL */
 	struct span name;
+	size_t place; /* see record_last_at */
 	struct accessor_step *steps;
 	size_t count;
 };
@@ -127,21 +128,16 @@ static bool read_variable(struct accessor *a, struct span text, struct err *e)
 			       text.ptr);
 	if (!read_steps(a, text, &at, e))
 		return false;
-	if (span_equals(a->name, SPAN("TAG")))
-		log_line(LOG_WARN, "accessor",
-			 "text=\"%s\" err=\"$TAG stands for the tag only in a "
-			 "new tag\" action=\"looking for a field named TAG\"",
-			 text.ptr);
 	if (at == text.len)
 		return true;
 	if (!separates(text.ptr[at]))
 		return err_set(e, "\"%s\": unexpected text after the last ]",
 			       text.ptr);
-	log_line(LOG_WARN, "accessor",
-		 "text=\"%s\" err=\"text after the accessor\" "
-		 "action=\"using only "
-		 "%.*s; write a subscript as $a['b']\"",
-		 text.ptr, (int)at, text.ptr);
+	struct buf action = {0};
+	buf_printf(&action, "using only %.*s; write a subscript as $a['b']",
+		   (int)at, text.ptr);
+	a->ignores = mem_text(buf_text(&action));
+	buf_fini(&action);
 	return true;
 }
 
@@ -171,14 +167,27 @@ void accessor_free(struct accessor *a)
 	if (a == NULL)
 		return;
 	free(a->steps);
+	free(a->ignores);
 	free(a->text);
 	free(a);
 }
 
-const struct value *accessor_find(const struct accessor *a,
-				  const struct record *r)
+bool accessor_warning(const struct accessor *a, struct accessor_warning *w)
 {
-	const struct value *v = record_last(r, a->name);
+	bool is_tag = a->text[0] == '$' && span_equals(a->name, SPAN("TAG"));
+	if (a->ignores != NULL)
+		*w = (struct accessor_warning){"there is text after the field",
+					       a->ignores};
+	else if (is_tag)
+		*w = (struct accessor_warning){
+			"$TAG stands for the tag only in a new tag",
+			"looking for a field named TAG"};
+	return a->ignores != NULL || is_tag;
+}
+
+const struct value *accessor_find(struct accessor *a, const struct record *r)
+{
+	const struct value *v = record_last_at(r, a->name, &a->place);
 	/* As in Fluent Bit, steps after a plain value are ignored. */
 	if (v != NULL && v->type != VALUE_MAP && v->type != VALUE_ARRAY)
 		return v;
@@ -329,7 +338,7 @@ static void put_value(const struct value *v, struct buf *out)
 		buf_printf(out, "%" PRId64, v->integer);
 		break;
 	case VALUE_FLOAT:
-		buf_printf(out, "%f", v->real);
+		buf_put_float(out, v->real);
 		break;
 	case VALUE_BOOL:
 		buf_put_text(out, v->boolean ? "true" : "false");

@@ -8,6 +8,8 @@
 #ifndef RECORD_ACCESSOR_H
 #define RECORD_ACCESSOR_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "base/span.h"
 #include "record/value.h"
@@ -21,8 +23,18 @@ struct record;
 /* Parse an accessor.  A text without $ is the key of a top-level field.  $name
  * ends at a [, which starts a subscript, or at a separator: one of the four
  * characters `. ,"`.  A separator also ends the accessor; the text after it is
- * ignored with a warning.  NULL with *e set on a syntax error. */
+ * ignored.  NULL with *e set on a syntax error. */
 struct accessor *accessor_new(struct span text, struct err *);
+
+/* A mistake in the text that Fluent Bit accepts silently: `what` is wrong, and
+ * what the accessor does about it.  False if there is none.  Both texts belong
+ * to the accessor.  Whoever reads the configuration logs them with its place
+ * (filter/accessor_warn.h). */
+struct accessor_warning {
+	const char *what;
+	const char *action;
+};
+bool accessor_warning(const struct accessor *, struct accessor_warning *);
 
 /* NULL is fine. */
 void accessor_free(struct accessor *);
@@ -30,8 +42,7 @@ void accessor_free(struct accessor *);
 /* The value in the record; NULL if there is none.  As in Fluent Bit, if the
  * top-level value is neither a map nor an array, the subscripts are ignored and
  * that value is returned.  Valid until the record changes. */
-const struct value *accessor_find(const struct accessor *,
-				  const struct record *);
+const struct value *accessor_find(struct accessor *, const struct record *);
 
 /* Parse a text with $key, $TAG, $TAG[n] (part n of the tag between dots, or
  * nothing) and $0 to $9 (a group of the last match, or nothing if the pattern
@@ -49,9 +60,9 @@ struct composer *composer_new(struct span text, struct err *);
 /* NULL is fine. */
 void composer_free(struct composer *);
 
-/* Append the composed text: strings as they are, integers as %d, floats as %f,
- * true, false and null as words; nothing for missing values, maps and arrays.
- * groups may be NULL. */
+/* Append the composed text: strings as they are, integers as %d, floats as
+ * buf_put_float does, true, false and null as words; nothing for missing
+ * values, maps and arrays.  groups may be NULL. */
 void composer_put(const struct composer *, const struct record *,
 		  const struct pattern *groups, struct buf *out);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/hex.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "record/json.h"
@@ -42,21 +43,20 @@ static size_t plain_length(const unsigned char *p, size_t left)
 static void write_escaped(struct buf *b, unsigned char c)
 {
 	static const char shorts[] = "\"\"\\\\\bb\ff\nn\rr\tt";
-	static const char hex[] = "0123456789abcdef";
 	for (const char *s = shorts; *s != '\0'; s += 2) {
 		if ((unsigned char)*s == c) {
 			buf_put(b, (char[]){'\\', s[1]}, 2);
 			return;
 		}
 	}
-	buf_put(b, (char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6);
+	hex_put(b, "\\u00", c, 2);
 }
 
 static void write_bad_byte(struct buf *b, enum json_bad_bytes bad,
 			   unsigned char c)
 {
 	if (bad == JSON_BAD_ESCAPED)
-		buf_printf(b, "\\\\x%02x", c);
+		hex_put(b, "\\\\x", c, 2);
 	else
 		buf_put(b, "\\ufffd", 6);
 }
@@ -68,10 +68,12 @@ static void write_string(struct buf *b, enum json_bad_bytes bad, struct span s)
 	size_t i = 0;
 	buf_put_char(b, '"');
 	while (i < s.len) {
-		size_t good = plain_length(p + i, s.len - i);
+		size_t good = 0;
 		uint32_t c = 0;
-		if (good == 0 && p[i] >= 0x80)
+		if (p[i] >= 0x80)
 			good = utf8_read(p + i, s.len - i, &c);
+		else
+			good = plain_length(p + i, s.len - i);
 		bool is_control = utf8_is_control(c);
 		if (good > 0 && !is_control) {
 			i += good;
@@ -79,7 +81,7 @@ static void write_string(struct buf *b, enum json_bad_bytes bad, struct span s)
 		}
 		buf_put(b, s.ptr + run, i - run);
 		if (is_control)
-			buf_printf(b, "\\u%04x", (unsigned)c);
+			hex_put(b, "\\u", c, 4);
 		else if (p[i] >= 0x80)
 			write_bad_byte(b, bad, p[i]);
 		else
@@ -158,42 +160,22 @@ static void write_few(struct buf *b, enum json_bad_bytes bad,
 	}
 }
 
-static int by_place(const void *left, const void *right)
-{
-	const struct field *a = *(const struct field *const *)left;
-	const struct field *b = *(const struct field *const *)right;
-	return (a > b) - (a < b);
-}
-
-static int by_key(const void *left, const void *right)
-{
-	const struct field *a = *(const struct field *const *)left;
-	const struct field *b = *(const struct field *const *)right;
-	if (a->key.len != b->key.len)
-		return a->key.len < b->key.len ? -1 : 1;
-	int order = 0;
-	if (a->key.len > 0)
-		order = memcmp(a->key.ptr, b->key.ptr, a->key.len);
-	return order != 0 ? order : by_place(left, right);
-}
-
 /* Comparing all pairs would take seconds for a datagram full of keys. */
 static void write_many(struct buf *b, enum json_bad_bytes bad,
 		       const struct field *fields, size_t count)
 {
-	const struct field **kept = mem_new(count, sizeof *kept);
-	for (size_t i = 0; i < count; i++)
-		kept[i] = &fields[i];
-	qsort(kept, count, sizeof *kept, by_key);
-	size_t kept_count = 0;
-	for (size_t i = 0; i < count; i++)
-		if (i + 1 == count ||
-		    !span_equals(kept[i]->key, kept[i + 1]->key))
-			kept[kept_count++] = kept[i];
-	qsort(kept, kept_count, sizeof *kept, by_place);
-	for (size_t i = 0; i < kept_count; i++)
-		write_field(b, bad, kept[i], i == 0);
-	free(kept);
+	uint32_t *places = mem_new(count, sizeof *places);
+	bool *is_last = mem_new(count, sizeof *is_last);
+	fields_mark_last(fields, count, places, is_last);
+	bool is_first = true;
+	for (size_t i = 0; i < count; i++) {
+		if (!is_last[i])
+			continue;
+		write_field(b, bad, &fields[i], is_first);
+		is_first = false;
+	}
+	free(is_last);
+	free(places);
 }
 
 static void write_map(struct buf *b, enum json_bad_bytes bad,

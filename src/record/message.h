@@ -10,7 +10,8 @@
  *  1. If a record was lost (message_has_loss), the message becomes a dead
  *     letter or is dropped for `reason`, even if other records become lines.
  *  2. Otherwise, if a sink accepted a line, one sink counts the message: as
- *     written when it writes its last line of the message.
+ *     written when it writes the line that the router held back until the end
+ *     of the message (output/router.h).
  *  3. Otherwise the configuration left no record of it, and the message is
  *     dropped for `reason`. */
 #ifndef RECORD_MESSAGE_H
@@ -33,8 +34,10 @@
 	X(killed_worker, "two workers died while processing the message") \
 	X(rewrite_loop, "filters retagged the record too often, and no "  \
 			"output matches its tag")                         \
-	X(path_refused, "the path is empty, too long, ends in '/', or "   \
-			"has '..' or NUL")                                \
+	X(path_refused, "the path is empty or too long, has too many "    \
+			"components, contains '..', '.sluiced' or NUL, "  \
+			"ends in '/' or '/.', or the configuration uses " \
+			"it")                                             \
 	X(write_failed, "the file cannot be written; the spill is full")  \
 	X(undecided, "a hook failed, and Dead_Letter had no room")
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "record/record.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -100,18 +101,37 @@ void record_remove(struct record *r, struct span key)
 	r->count = kept;
 }
 
+/* Whether the only field of that key is at this place. */
+static inline bool is_only_at(const struct record *r, struct span key,
+			      size_t place)
+{
+	return r->has_unique_keys && place < r->count &&
+	       is_key(r->fields[place].key, key);
+}
+
 const struct value *record_first_at(const struct record *r, struct span key,
 				    size_t *place)
 {
-	size_t i = *place;
-	if (r->has_unique_keys && i < r->count && is_key(r->fields[i].key, key))
-		return &r->fields[i].value;
-	for (i = 0; i < r->count; i++)
+	if (is_only_at(r, key, *place))
+		return &r->fields[*place].value;
+	for (size_t i = 0; i < r->count; i++)
 		if (is_key(r->fields[i].key, key)) {
 			*place = i;
 			return &r->fields[i].value;
 		}
 	return NULL;
+}
+
+const struct value *record_last_at(const struct record *r, struct span key,
+				   size_t *place)
+{
+	if (is_only_at(r, key, *place))
+		return &r->fields[*place].value;
+	size_t i = fields_index_of_last(r->fields, r->count, key);
+	if (i == r->count)
+		return NULL;
+	*place = i;
+	return &r->fields[i].value;
 }
 
 const struct value *fields_last(const struct field *fields, size_t count,
@@ -124,14 +144,6 @@ const struct value *fields_last(const struct field *fields, size_t count,
 const struct value *record_last(const struct record *r, struct span key)
 {
 	return fields_last(r->fields, r->count, key);
-}
-
-static uint32_t hash_of(struct span key)
-{
-	uint32_t hash = 2166136261u; /* FNV-1a */
-	for (size_t i = 0; i < key.len; i++)
-		hash = (hash ^ (unsigned char)key.ptr[i]) * 16777619u;
-	return hash;
 }
 
 /* A hash of both ends of the key.  The keys of one record mostly differ there,
@@ -150,8 +162,9 @@ static size_t mark_of(struct span key)
 	return (ends + key.len) * UINT64_C(0x9e3779b97f4a7c15) >> MARK_SHIFT;
 }
 
-/* For the few fields of an access log.  For 27 fields this costs a third of
- * keep_last_of_many.  Returns the index of the first kept field. */
+/* For the few fields of an access log.  If all keys share one mark, each one is
+ * compared with all that are kept, at most FEW.  Returns the index of the first
+ * kept field. */
 static size_t keep_last_of_few(struct record *r)
 {
 	bool is_marked[MARKS] = {false};
@@ -169,28 +182,41 @@ static size_t keep_last_of_few(struct record *r)
 	return kept;
 }
 
-/* A hash table of the kept keys keeps the time linear for thousands of keys.
- * Returns the index of the first kept field. */
+/* Lengths are compared first, since that is cheaper than comparing texts. */
+static int by_key_and_place(const void *a, const void *b, void *data)
+{
+	uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+	const struct field *fields = data;
+	struct span key = fields[left].key, other = fields[right].key;
+	if (key.len != other.len)
+		return key.len < other.len ? -1 : 1;
+	int order = key.len > 0 ? memcmp(key.ptr, other.ptr, key.len) : 0;
+	return order != 0 ? order : (left > right) - (left < right);
+}
+
+void fields_mark_last(const struct field *fields, size_t count,
+		      uint32_t *places, bool *is_last)
+{
+	for (size_t i = 0; i < count; i++)
+		places[i] = (uint32_t)i;
+	qsort_r(places, count, sizeof *places, by_key_and_place,
+		(void *)fields);
+	for (size_t i = 0; i < count; i++)
+		is_last[places[i]] = i + 1 == count ||
+				     !span_equals(fields[places[i]].key,
+						  fields[places[i + 1]].key);
+}
+
+/* Returns the index of the first kept field. */
 static size_t keep_last_of_many(struct record *r)
 {
-	size_t size = 256;
-	while (size < r->count * 2)
-		size *= 2;
-	/* An entry is 1 + the index of a field; 0 is free. */
-	uint32_t *table = arena_take(r->arena, size * sizeof *table);
-	memset(table, 0, size * sizeof *table);
+	uint32_t *places = arena_take(r->arena, r->count * sizeof *places);
+	bool *is_last = arena_take(r->arena, r->count * sizeof *is_last);
+	fields_mark_last(r->fields, r->count, places, is_last);
 	size_t kept = r->count;
-	for (size_t i = r->count; i-- > 0;) {
-		struct field f = r->fields[i];
-		size_t at = hash_of(f.key) & (size - 1);
-		while (table[at] != 0 &&
-		       !span_equals(r->fields[table[at] - 1].key, f.key))
-			at = (at + 1) & (size - 1);
-		if (table[at] != 0)
-			continue;
-		r->fields[--kept] = f;
-		table[at] = (uint32_t)kept + 1;
-	}
+	for (size_t i = r->count; i-- > 0;)
+		if (is_last[i])
+			r->fields[--kept] = r->fields[i];
 	return kept;
 }
 

@@ -7,7 +7,7 @@
  *
  * A key may occur twice, as in Fluent Bit, where a parser puts its fields in
  * front of the existing ones.  A template uses the first of the two fields;
- * accessors, hooks and JSON use the last (record_first_at, record_last).
+ * accessors, hooks and JSON use the last (record_first_at, record_last_at).
  * A record lives in the arena of its message and is never freed separately. */
 #ifndef RECORD_RECORD_H
 #define RECORD_RECORD_H
@@ -70,20 +70,28 @@ static inline void record_add(struct record *r, struct span key,
 /* Remove every field of that key. */
 void record_remove(struct record *, struct span key);
 
-/* The first value of that key; NULL if there is none.  *place must start as 0
- * and remembers where the key was: records of one input look alike, so that the
- * next look-up of the same key usually needs one comparison.  The pointer is
- * valid until the record changes. */
+/* The first and the last value of that key; NULL if there is none.  *place must
+ * start as 0 and remembers where the key was: records of one input look alike,
+ * so that the next look-up of the same key usually needs one comparison.  The
+ * pointer is valid until the record changes. */
 const struct value *record_first_at(const struct record *, struct span key,
 				    size_t *place);
+const struct value *record_last_at(const struct record *, struct span key,
+				   size_t *place);
 
-/* The last value of that key; NULL if there is none.  Valid until the record
- * changes. */
+/* The last value of that key, for a look-up that is not repeated. */
 const struct value *record_last(const struct record *, struct span key);
 
 /* Keep only the last field of each key.  Costs nothing if the keys are known to
  * be unique. */
 void record_keep_last(struct record *);
+
+/* Set is_last[i] to whether no field after field i has the same key.  `places`
+ * is room for `count` numbers, whose values have no meaning afterwards.  The
+ * fields are sorted by key, so the work grows with count * log(count).  With a
+ * hash table, a sender could choose keys that make it grow with count^2. */
+void fields_mark_last(const struct field *, size_t count, uint32_t *places,
+		      bool *is_last);
 
 /* The index of the last field of that key; `count` if there is none. */
 size_t fields_index_of_last(const struct field *, size_t count,

@@ -15,7 +15,8 @@ enum {
 	/* PCRE2 restarts its count of steps at each start position, and a text
 	 * has one start position per byte.  So the limit shrinks with the
 	 * length: all start positions together take at most about STEPS_TOTAL
-	 * steps, which is 0.1 to 0.2 s of CPU. */
+	 * steps, which is 0.1 to 0.2 s of CPU (for exceptions see
+	 * pattern.h). */
 	STEPS_TOTAL = 200000000,
 	STEPS_MAX = 1000000,
 	STEPS_MIN = 1000,

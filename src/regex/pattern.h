@@ -10,9 +10,12 @@
  * invalid sequence never prevents a match.
  *
  * The number of steps of a match is limited, for long texts more strictly, so
- * that a match takes at most about 0.2 s.  A step may try all alternatives, so
- * with thousands of them a match may take longer.  A match that reaches the
- * limit ends as if the text did not match; see pattern_hit_limit. */
+ * that a match takes at most about 0.2 s.  A step may try all alternatives, and
+ * a step with a back reference or a lookaround may read the whole text.  With
+ * thousands of alternatives, or with one of these within a repetition, a match
+ * may take seconds; the watchdog (process/watchdog.h) limits that.  A match
+ * that reaches the limit ends as if the text did not match; see
+ * pattern_hit_limit. */
 #ifndef REGEX_PATTERN_H
 #define REGEX_PATTERN_H
 

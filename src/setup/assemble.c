@@ -16,19 +16,23 @@
 #include "file/dead_letter.h"
 #include "file/file_path.h"
 #include "filter/chain.h"
+#include "intake/endpoints.h"
 #include "journal/journal.h"
 #include "output/router.h"
 #include "parse/parser.h"
+#include "parse/zone.h"
 #include "pipeline/decoder.h"
+#include "setup/assemble_journal.h"
 #include "setup/embedded.h"
 #include "setup/input_conf.h"
 #include "setup/match_check.h"
 #include "setup/parser_conf.h"
+#include "setup/places.h"
 #include "setup/plugins.h"
 
 #define JOURNAL_NAME ".sluiced.journal"
 
-#define DEAD_LETTER_SINK UINT32_MAX /* its number, for notes */
+#define DEAD_LETTER_SINK UINT32_MAX /* its id, for notes */
 
 static struct conf *add_conf(struct assembly *a, struct conf *conf,
 			     const struct assemble_opts *opts)
@@ -76,12 +80,27 @@ static bool open_log(const struct assembly *a, const struct assemble_opts *opts,
 	const struct settings *s = &a->settings;
 	const char *path = opts->dry_run ? NULL : s->log_file;
 	if (opts->dry_run && s->log_file != NULL) {
-		int error = file_path_try(s->log_file, false);
+		int error = file_path_try(s->log_file, 0, false);
 		if (error != 0)
 			return err_sys(e, error, "open %s", s->log_file);
 	}
 	return log_open(path, s->has_log_level ? s->log_level : opts->log_level,
 			e);
+}
+
+/* A container without tzdata is common, so this is no error. */
+static void check_tz(void)
+{
+	const char *tz = getenv("TZ");
+	char room[LOG_QUOTED_BYTES];
+	if (tz != NULL && !zone_is_tz(tz))
+		log_line(
+			LOG_WARN, "assemble",
+			"tz=%s err=\"the time zone in the environment "
+			"variable TZ is unknown\" action=\"using UTC for times "
+			"without a zone and for os.date; correct TZ, or "
+			"install tzdata\"",
+			log_quoted(span_of(tz), room));
 }
 
 /* Read the command line first, because the file overrides it. */
@@ -98,8 +117,10 @@ static bool read_service(struct assembly *a, const struct assemble_opts *opts,
 	const char *log_file = a->settings.log_file;
 	if (file != NULL && !settings_read(&a->settings, file, e))
 		return false;
-	if (open_log(a, opts, e))
+	if (open_log(a, opts, e)) {
+		check_tz();
 		return true;
+	}
 	/* The error names the place that set Log_File. */
 	bool is_in_file = a->settings.log_file != log_file;
 	return conf_err_in(is_in_file ? file : options, "Log_File", e);
@@ -169,49 +190,19 @@ static bool read_parsers(struct assembly *a, const struct assemble_opts *opts,
 	return ok;
 }
 
-static bool have_one_place(const struct socket_opts *a,
-			   const struct socket_opts *b)
-{
-	bool is_unix = socket_kind_is_unix(a->kind);
-	if (is_unix != socket_kind_is_unix(b->kind) ||
-	    (!is_unix && (a->kind != b->kind || a->port != b->port)))
-		return false;
-	return strcmp(a->path, b->path) == 0;
-}
-
-/* Two inputs with one path would take each other's socket. */
-static bool check_socket(const struct assembly *a, size_t index,
-			 const struct conf_section *s, struct err *e)
-{
-	const struct input *in = &a->inputs[index];
-	for (size_t i = 0; i < index; i++) {
-		const struct input *other = &a->inputs[i];
-		const char *key =
-			socket_kind_is_unix(in->socket.kind) ? "Path" : "Port";
-		if (have_one_place(&other->socket, &in->socket))
-			return conf_err_key(
-				s, key, e,
-				"the inputs %s and %s have the same "
-				"%s; each needs its own",
-				other->name, in->name, key);
-	}
-	return true;
-}
-
 /* Check the socket's address without opening it.  A missing directory is only a
  * warning, because it may exist in the pod. */
 static bool try_socket(const struct input *in, const struct conf_section *s,
 		       struct err *e)
 {
-	char room[LOG_QUOTED_BYTES];
 	switch (socket_try(&in->socket, e)) {
 	case SOCKET_TRY_GOOD:
 		return true;
 	case SOCKET_TRY_NO_DIRECTORY:
-		log_line(LOG_WARN, "assemble",
-			 "input=%s err=%s action=\"continuing, because the "
-			 "directory may exist in the pod\"",
-			 in->name, log_quoted(span_of(e->text), room));
+		conf_warn(s, "Path",
+			  "continuing, because the directory may exist in the "
+			  "pod",
+			  "%s", e->text);
 		return true;
 	case SOCKET_TRY_BAD:
 		break;
@@ -229,6 +220,9 @@ static bool read_inputs(struct assembly *a, const struct assemble_opts *opts,
 	struct conf_section *s;
 	for (size_t n = 0; (s = conf_section_named(a->confs[0], "INPUT", n));
 	     n++) {
+		if (n == ENDPOINTS_MAX)
+			return conf_err(s, e, "at most %d inputs are possible",
+					ENDPOINTS_MAX);
 		a->inputs = mem_grow(a->inputs, n + 1, sizeof *a->inputs);
 		a->decoders = mem_grow(a->decoders, n + 1, sizeof *a->decoders);
 		env.inputs = a->inputs;
@@ -236,7 +230,7 @@ static bool read_inputs(struct assembly *a, const struct assemble_opts *opts,
 		if (a->decoders[n] == NULL)
 			return false;
 		a->input_count++;
-		if (!check_socket(a, n, s, e) ||
+		if (!places_check_input(a, n, s, e) ||
 		    (opts->dry_run && !try_socket(&a->inputs[n], s, e)))
 			return false;
 	}
@@ -292,7 +286,7 @@ static void place_storage(struct assembly *a)
 
 static size_t count_spilling(const struct assembly *a)
 {
-	size_t count = 0;
+	size_t count = a->settings.dead_letter != NULL;
 	struct conf_section *s;
 	for (size_t i = 0; (s = conf_section_named(a->confs[0], "OUTPUT", i));
 	     i++) {
@@ -321,16 +315,26 @@ static void size_storage(struct assembly *a)
 	storage_sizes_log(&a->settings.sizes, &place);
 }
 
-static void note(void *journal, const struct append_note *n)
+static uint32_t note(void *journal, const struct append_note *n,
+		     uint32_t replaced)
 {
-	journal_note(journal, n);
+	return journal_note(journal, n, replaced);
 }
 
-static const struct append_note *find_note(void *journal, uint32_t sink,
-					   uint64_t device, uint64_t inode,
-					   size_t nth)
+static void note_failed(void *journal, uint32_t place, uint32_t length_bytes)
 {
-	return journal_noted(journal, sink, device, inode, nth);
+	journal_note_failed(journal, place, length_bytes);
+}
+
+static const struct append_note *next_note(void *journal,
+					   const struct append_note *note)
+{
+	return journal_noted(journal, note);
+}
+
+static void claim_note(void *journal, const struct append_note *n)
+{
+	journal_claim(journal, n);
 }
 
 static bool may_find_note(void *journal)
@@ -367,6 +371,7 @@ static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
 {
 	size_t outputs = count_outputs(a);
 	a->tag_roots = match_tag_roots(a->confs[0]);
+	places_reserve(a);
 	struct sink_env env = {
 		.kinds = output_kinds,
 		.conf_dir = conf_dir(a->confs[0]),
@@ -374,12 +379,16 @@ static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
 		.is_only_route = match_is_only_route(a->confs[0]),
 		.has_others = outputs > 1,
 		.tag_roots = a->tag_roots,
+		.reserved = &a->reserved,
 		.notes = &a->notes,
 		.spill_dir = a->spill_dir,
 		.spill_bytes_max = a->settings.sizes.spill_bytes,
 		.files_max = a->descriptors.files,
 		.fsync = a->settings.fsync,
 		.fsync_interval_s = a->settings.fsync_interval_s,
+		.is_time_up = &a->is_time_up,
+		.taken_name = a->settings.dead_letter != NULL ? DEAD_LETTER_NAME
+							      : NULL,
 	};
 	struct conf_section *s;
 	a->router = router_new();
@@ -404,16 +413,25 @@ static bool open_dead_letter(struct assembly *a, bool dry_run, struct err *e)
 	if (dry_run)
 		return dead_letter_try(a->settings.dead_letter, e) ||
 		       err_in(e, "Dead_Letter");
-	a->dead_letter = dead_letter_open(a->settings.dead_letter, &a->notes,
-					  DEAD_LETTER_SINK, e);
+	const struct dead_letter_opts opts = {
+		.path = a->settings.dead_letter,
+		.notes = &a->notes,
+		.id = DEAD_LETTER_SINK,
+		.spill_dir = a->spill_dir,
+		.spill_bytes_max = a->settings.sizes.spill_bytes,
+	};
+	a->dead_letter = dead_letter_open(&opts, e);
 	return a->dead_letter != NULL || err_in(e, "Dead_Letter");
 }
 
 struct assembly *assemble(const struct assemble_opts *opts, struct err *e)
 {
 	struct assembly *a = mem_new(1, sizeof *a);
-	a->notes = (struct append_notes){
-		.note = note, .find = find_note, .may_find = may_find_note};
+	a->notes = (struct append_notes){.note = note,
+					 .failed = note_failed,
+					 .next = next_note,
+					 .may_find = may_find_note,
+					 .claim = claim_note};
 	if (add_conf(a, conf_read(opts->conf_path, e), opts) == NULL)
 		goto fail;
 	if (!check_section_names(a->confs[0], opts->allow_unknown, e) ||
@@ -425,8 +443,10 @@ struct assembly *assemble(const struct assemble_opts *opts, struct err *e)
 		goto fail;
 	place_storage(a);
 	size_storage(a);
+	if (!assemble_journal_check(a, e))
+		goto fail;
 	if (!read_filters(a, e) || !read_outputs(a, opts, e) ||
-	    !open_dead_letter(a, opts->dry_run, e))
+	    !places_check(a, e) || !open_dead_letter(a, opts->dry_run, e))
 		goto fail;
 	match_check(a->confs[0]);
 	return a;
@@ -451,6 +471,7 @@ void assembly_free(struct assembly *a)
 		return;
 	assembly_close_outputs(a);
 	match_tag_roots_free(a->tag_roots);
+	reserved_paths_fini(&a->reserved);
 	chain_free(a->chain);
 	for (size_t i = 0; i < a->input_count + a->removed_count; i++)
 		decoder_free(a->decoders[i]);

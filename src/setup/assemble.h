@@ -3,11 +3,13 @@
 #ifndef SETUP_ASSEMBLE_H
 #define SETUP_ASSEMBLE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "base/descriptors.h"
 #include "base/err.h"
+#include "file/reserved_paths.h"
 #include "intake/framing.h"
 #include "intake/socket.h"
 #include "journal/append_note.h"
@@ -57,12 +59,14 @@ struct assembly {
 	struct chain *chain;
 	struct router *router;
 	char **tag_roots;		 /* for the router */
+	struct reserved_paths reserved;	 /* for the router */
 	struct dead_letter *dead_letter; /* or NULL */
 	char *journal_path;		 /* NULL: in memory */
 	char *spill_dir;		 /* NULL: nothing is spilled */
 	/* Writes the notes of outputs into the journal; assemble_journal sets
 	 * notes.data. */
 	struct append_notes notes;
+	atomic_bool is_time_up; /* as in output/sink.h; set by the worker */
 };
 
 /* Create everything but the sockets, the journal and the threads.  Opens the

@@ -2,6 +2,7 @@
 #include "setup/assemble_journal.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "base/log.h"
 #include "intake/endpoints.h"
@@ -16,7 +17,14 @@ enum { JOURNAL_WAIT_MS = 10000 };
 
 static void log_found(const struct journal_found *found, const char *path)
 {
-	if (found->damaged[0] != '\0')
+	bool is_set_aside = found->damaged[0] != '\0';
+	if (is_set_aside && !found->is_replayable)
+		log_line(LOG_ERROR, "journal",
+			 "path=%s err=\"%s\" set_aside=%s "
+			 "action=\"starting with a new journal; this sluiced "
+			 "cannot read the old file\"",
+			 path, found->why, found->damaged);
+	else if (is_set_aside)
 		log_line(LOG_ERROR, "journal",
 			 "path=%s err=\"%s\" set_aside=%s "
 			 "action=\"run sluiced replay %s -c CONFIG to send "
@@ -45,8 +53,32 @@ static void log_found(const struct journal_found *found, const char *path)
 			path);
 }
 
-struct journal *assemble_journal(struct assembly *a, unsigned slots,
-				 bool died_of_other, struct err *e)
+/* The file keeps its sizes. */
+static void log_kept(const struct journal *j, const struct journal_opts *opts,
+		     const char *why)
+{
+	char sizes[160];
+	snprintf(sizes, sizeof sizes,
+		 "journal_size_bytes=%zu wanted_size_bytes=%zu "
+		 "message_bytes_max=%zu wanted_message_bytes_max=%zu",
+		 journal_ring_bytes(j), opts->ring_bytes,
+		 journal_message_bytes_max(j), opts->slot_bytes);
+	bool truncates = journal_message_bytes_max(j) < opts->slot_bytes;
+	log_line(LOG_WARN, "journal",
+		 "path=%s err=\"%s\" %s action=\"continuing with the old "
+		 "sizes%s; they change at the next start or reload at which "
+		 "at most %d bytes of messages wait\"",
+		 opts->path, why, sizes,
+		 truncates ? " and truncating longer messages" : "",
+		 JOURNAL_MOVE_BYTES_MAX);
+}
+
+static size_t peer_address_bytes(const struct input *in)
+{
+	return in->keeps_peer_address ? PEER_ADDRESS_BYTES_MAX : 0;
+}
+
+static struct journal_opts opts_of(const struct assembly *a, unsigned slots)
 {
 	struct journal_opts opts = {
 		.path = a->journal_path,
@@ -54,16 +86,41 @@ struct journal *assemble_journal(struct assembly *a, unsigned slots,
 		.slots = slots,
 		.counters_bytes = COUNTERS_BYTES,
 		.wait_ms = JOURNAL_WAIT_MS,
-		.died_of_other = died_of_other,
 	};
 	for (size_t i = 0; i < a->input_count; i++) {
 		const struct input *in = &a->inputs[i];
-		size_t bytes =
-			in->message_bytes_max +
-			(in->keeps_peer_address ? PEER_ADDRESS_BYTES_MAX : 0);
+		size_t bytes = in->message_bytes_max + peer_address_bytes(in);
 		if (bytes > opts.slot_bytes)
 			opts.slot_bytes = bytes;
 	}
+	return opts;
+}
+
+/* If the file keeps its sizes, it may have less room for a message than the
+ * configuration wants.  A UDP datagram with its peer address always fits: they
+ * are shorter than the shortest message_bytes_max. */
+static void limit_messages(struct assembly *a, const struct journal *j)
+{
+	size_t most = journal_message_bytes_max(j);
+	for (size_t i = 0; i < a->input_count; i++) {
+		struct input *in = &a->inputs[i];
+		size_t added = peer_address_bytes(in);
+		if (in->message_bytes_max + added > most)
+			in->message_bytes_max = most > added ? most - added : 1;
+	}
+}
+
+bool assemble_journal_check(const struct assembly *a, struct err *e)
+{
+	const struct journal_opts opts = opts_of(a, 1);
+	return journal_check_opts(&opts, e) || err_in(e, "storage");
+}
+
+struct journal *assemble_journal(struct assembly *a, unsigned slots,
+				 bool died_of_other, struct err *e)
+{
+	struct journal_opts opts = opts_of(a, slots);
+	opts.died_of_other = died_of_other;
 	struct journal_input inputs[ENDPOINTS_MAX];
 	for (size_t i = 0; i < a->input_count; i++)
 		removed_input_describe(a, i, &inputs[i]);
@@ -76,8 +133,11 @@ struct journal *assemble_journal(struct assembly *a, unsigned slots,
 		return NULL;
 	}
 	a->notes.data = j;
+	limit_messages(a, j);
 	if (a->journal_path != NULL)
 		log_found(&found, a->journal_path);
+	if (found.kept.text[0] != '\0')
+		log_kept(j, &opts, found.kept.text);
 	if (removed_input_add_all(a, j, e))
 		return j;
 	journal_close(j);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "setup/input_conf.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -95,38 +96,52 @@ const struct conf_key_spec input_syslog_keys[] = {
 	{.name = NULL},
 };
 
-/* Keys that other modes use: ignored and logged. */
-struct ignored {
+/* A key that other modes use. */
+struct unused_key {
 	const char *key; /* NULL after the last one */
 	const char *why;
+	bool is_ours; /* Fluent Bit does not have it */
 };
 
-static const struct ignored of_unix_sockets[] = {
+static const struct unused_key of_unix_sockets[] = {
 	{"Receive_Buffer_Size",
-	 "the kernel does not use it for Unix sockets; see Queue_Length"},
-	{"Listen", "a Unix socket has a Path"},
-	{"Port", "a Unix socket has a Path"},
-	{NULL, NULL},
+	 "the kernel does not use it for Unix sockets; see Queue_Length",
+	 false},
+	{"Listen", "a Unix socket has a Path", false},
+	{"Port", "a Unix socket has a Path", false},
+	{NULL, NULL, false},
 };
 
-static const struct ignored of_network_sockets[] = {
-	{"Path", "a network socket has Listen and Port"},
-	{"Unix_Perm", "a network socket has no file"},
-	{"Queue_Length", "it is for unix_udp; see Receive_Buffer_Size"},
-	{NULL, NULL},
+static const struct unused_key of_network_sockets[] = {
+	{"Path", "a network socket has Listen and Port", false},
+	{"Unix_Perm", "a network socket has no file", false},
+	{NULL, NULL, false},
 };
 
-static const struct ignored of_datagrams[] = {
-	{"Buffer_Max_Size", "a datagram is never received in parts"},
-	{"Format", "a datagram is one message"},
-	{"Idle_Timeout", "datagrams have no connection"},
-	{NULL, NULL},
+static const struct unused_key of_datagrams[] = {
+	{"Buffer_Max_Size", "a datagram is never received in parts", false},
+	{"Format", "a datagram is one message", false},
+	{"Idle_Timeout", "datagrams have no connection", true},
+	{NULL, NULL, false},
 };
 
-static void ignore(struct conf_section *s, const struct ignored *keys)
+static const struct unused_key of_all_but_unix_udp[] = {
+	{"Queue_Length", "it is for Mode unix_udp", true},
+	{NULL, NULL, false},
+};
+
+static bool check_unused(struct conf_section *s, const struct input *in,
+			 const struct unused_key *keys, struct err *e)
 {
+	char user[32];
+	snprintf(user, sizeof user, "Mode %s",
+		 socket_kind_names[in->socket.kind]);
 	for (; keys->key != NULL; keys++)
-		conf_ignore(s, keys->key, keys->why);
+		if (!keys->is_ours)
+			conf_unused(s, keys->key, user, keys->why);
+		else if (!conf_refuse_unused(s, keys->key, user, keys->why, e))
+			return false;
+	return true;
 }
 
 static bool check_plugin(struct conf_section *s, struct err *e)
@@ -165,11 +180,9 @@ static bool read_mode(struct conf_section *s, struct input *in, struct err *e)
 
 static bool read_unix(struct conf_section *s, struct input *in, struct err *e)
 {
-	int64_t queue_length = QUEUE_LENGTH_DEFAULT;
 	unsigned mode = 0666;
 	if (!conf_get_text(s, "Path", &in->socket.path, e) ||
-	    !conf_get_octal(s, "Unix_Perm", &mode, e) ||
-	    !conf_get_int(s, "Queue_Length", 0, INT32_MAX, &queue_length, e))
+	    !conf_get_octal(s, "Unix_Perm", &mode, e))
 		return false;
 	if (in->socket.path == NULL)
 		return conf_err_missing(s, "Path", e,
@@ -182,9 +195,7 @@ static bool read_unix(struct conf_section *s, struct input *in, struct err *e)
 		return conf_err_key(s, "Unix_Perm", e,
 				    "Unix_Perm can be 0777 at most");
 	in->socket.mode = (mode_t)mode;
-	in->socket.queue_length = (unsigned)queue_length;
-	ignore(s, of_unix_sockets);
-	return true;
+	return check_unused(s, in, of_unix_sockets, e);
 }
 
 static bool read_network(struct conf_section *s, struct input *in,
@@ -202,7 +213,18 @@ static bool read_network(struct conf_section *s, struct input *in,
 				    "Receive_Buffer_Size can be 1G at most");
 	in->socket.port = (uint16_t)port;
 	in->socket.receive_bytes = bytes;
-	ignore(s, of_network_sockets);
+	return check_unused(s, in, of_network_sockets, e);
+}
+
+static bool read_queue_length(struct conf_section *s, struct input *in,
+			      struct err *e)
+{
+	int64_t length = QUEUE_LENGTH_DEFAULT;
+	if (in->socket.kind != SOCKET_UNIX_UDP)
+		return check_unused(s, in, of_all_but_unix_udp, e);
+	if (!conf_get_int(s, "Queue_Length", 0, INT32_MAX, &length, e))
+		return false;
+	in->socket.queue_length = (unsigned)length;
 	return true;
 }
 
@@ -250,13 +272,13 @@ static bool read_socket(struct conf_section *s, struct input *in, struct err *e)
 	in->message_bytes_max = MESSAGE_BYTES_DEFAULT;
 	bool ok = socket_kind_is_unix(in->socket.kind) ? read_unix(s, in, e)
 						       : read_network(s, in, e);
-	if (!ok || !read_size(s, "Buffer_Chunk_Size", in, e))
+	if (!ok || !read_queue_length(s, in, e) ||
+	    !read_size(s, "Buffer_Chunk_Size", in, e))
 		return false;
 	if (socket_kind_is_stream(in->socket.kind))
 		return read_size(s, "Buffer_Max_Size", in, e) &&
 		       read_framing(s, in, e) && read_idle(s, in, e);
-	ignore(s, of_datagrams);
-	return true;
+	return check_unused(s, in, of_datagrams, e);
 }
 
 static bool find_parser(struct conf_section *s, const struct input_env *env,

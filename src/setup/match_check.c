@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/span.h"
 #include "conf/conf.h"
@@ -170,30 +169,57 @@ static char *root_of(struct span known)
 	return root;
 }
 
+/* Which roots are collected. */
+struct root_search {
+	struct tags roots;
+	struct conf_section *output; /* NULL: of all outputs */
+};
+
+/* Whether the output may receive a tag that begins like this one. */
+static bool may_receive(struct conf_section *output, struct span tag)
+{
+	struct tags globs = {0};
+	const char *match = conf_get_each(output, "Match", 0);
+	add_tag(&globs, tag, true);
+	bool may = conf_get_each(output, "Match_Regex", 0) != NULL ||
+		   (match != NULL && can_overlap(match, globs.globs[0]));
+	free_tags(&globs);
+	return may;
+}
+
 /* A tag without a "$" is chosen by the operator alone, so it needs no root. */
 static void on_root(void *data, struct span tag, bool is_prefix)
 {
+	struct root_search *search = data;
 	char *root = is_prefix ? root_of(tag) : NULL;
-	if (root != NULL)
-		add_tag(data, span_of(root), false);
+	if (root != NULL &&
+	    (search->output == NULL || may_receive(search->output, tag)))
+		add_tag(&search->roots, span_of(root), false);
 	free(root);
 }
 
 static void on_rootless(void *data, struct span tag, bool is_prefix)
 {
+	struct root_search *search = data;
 	char *root = is_prefix ? root_of(tag) : NULL;
-	if (is_prefix && root == NULL)
-		add_tag(data, tag, true);
+	if (is_prefix && root == NULL && may_receive(search->output, tag))
+		add_tag(&search->roots, tag, true);
 	free(root);
+}
+
+char **match_tag_roots_of(const struct conf *conf, struct conf_section *output)
+{
+	struct root_search search = {.output = output};
+	struct tags *roots = &search.roots;
+	list_filter_tags(conf, on_root, &search);
+	roots->globs = mem_grow(roots->globs, roots->count + 1, sizeof(char *));
+	roots->globs[roots->count] = NULL;
+	return roots->globs;
 }
 
 char **match_tag_roots(const struct conf *conf)
 {
-	struct tags roots = {0};
-	list_filter_tags(conf, on_root, &roots);
-	roots.globs = mem_grow(roots.globs, roots.count + 1, sizeof(char *));
-	roots.globs[roots.count] = NULL;
-	return roots.globs;
+	return match_tag_roots_of(conf, NULL);
 }
 
 void match_tag_roots_free(char **roots)
@@ -206,14 +232,9 @@ void match_tag_roots_free(char **roots)
 bool match_has_rootless_tags(const struct conf *conf,
 			     struct conf_section *output)
 {
-	struct tags tags = {0};
-	const char *match = conf_get_each(output, "Match", 0);
-	bool is_any = conf_get_each(output, "Match_Regex", 0) != NULL;
-	bool has = false;
-	list_filter_tags(conf, on_rootless, &tags);
-	for (size_t i = 0; i < tags.count && !has; i++)
-		has = is_any ||
-		      (match != NULL && can_overlap(match, tags.globs[i]));
-	free_tags(&tags);
+	struct root_search search = {.output = output};
+	list_filter_tags(conf, on_rootless, &search);
+	bool has = search.roots.count > 0;
+	free_tags(&search.roots);
 	return has;
 }

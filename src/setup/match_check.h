@@ -23,6 +23,9 @@ bool match_is_only_route(const struct conf *);
 char **match_tag_roots(const struct conf *);
 void match_tag_roots_free(char **roots);
 
+/* The same for the tags that this output may receive. */
+char **match_tag_roots_of(const struct conf *, struct conf_section *output);
+
 /* Whether the output may receive a tag with a "$" that a filter can make and
  * that begins with no such directory. */
 bool match_has_rootless_tags(const struct conf *, struct conf_section *output);

@@ -4,13 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "file/file_path.h"
 #include "file/root_probe.h"
 #include "setup/output_roots.h"
 
@@ -48,11 +49,13 @@ static void release(struct output_probe *p)
 
 /* If the only file of an output can be opened, its directory need not be
  * writable. */
-static bool is_writable(const char *file)
+static bool is_writable(const struct output_root *root)
 {
-	int fd = file != NULL ? open(file, O_WRONLY | O_APPEND | O_NONBLOCK |
-						   O_NOCTTY | O_CLOEXEC)
-			      : -1;
+	const int flags = O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY;
+	int fd = root->file != NULL
+			 ? file_path_open(root->file, root->confined_bytes,
+					  flags)
+			 : -1;
 	if (fd >= 0)
 		close(fd);
 	return fd >= 0;
@@ -70,7 +73,7 @@ static bool try_all(struct output_probe *p)
 	struct err e;
 	for (size_t i = 0; i < p->roots.count; i++) {
 		const struct output_root *root = &p->roots.items[i];
-		if (is_writable(root->file) ||
+		if (is_writable(root) ||
 		    root_probe(root->directory, root->may_make, &e))
 			continue;
 		set_why(p, &e);
@@ -107,14 +110,18 @@ static bool wait_for_retry(struct output_probe *p)
 static void *run(void *data)
 {
 	struct output_probe *p = data;
+	/* Signals are for the main thread, which blocks them at its end. */
+	sigset_t all;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
 	bool is_good = try_all(p);
 	while (!is_good && wait_for_retry(p))
 		is_good = try_all(p);
 	pthread_mutex_lock(&p->lock);
 	p->is_good = is_good;
 	if (is_good && !p->is_stopping) {
-		log_line(LOG_INFO, "output_probe", "state=ready outputs=%zu",
-			 p->roots.count);
+		log_line(LOG_INFO, "output_probe",
+			 "state=ready test_writes=%zu", p->roots.count);
 		p->on_good(p->data);
 	}
 	pthread_mutex_unlock(&p->lock);

@@ -9,9 +9,10 @@
 struct conf;
 
 struct output_root {
-	char *directory; /* ends with '/' */
-	char *file;	 /* the only file, or NULL */
-	bool may_make;	 /* Mkdir */
+	char *directory;       /* ends with '/' */
+	char *file;	       /* the only file, or NULL */
+	size_t confined_bytes; /* of `file`, as root_bytes of file_path.h */
+	bool may_make;	       /* Mkdir */
 };
 
 struct output_roots {
@@ -19,9 +20,10 @@ struct output_roots {
 	size_t count;
 };
 
-/* The root of each [OUTPUT] with Name file, as far as it is known beforehand:
- * Path, or the directory of an absolute File.  The caller frees the result with
- * output_roots_fini. */
+/* The roots of each [OUTPUT] with Name file, as far as they are known
+ * beforehand: Path, or the directory of an absolute File, or the directories
+ * with which the tags begin that a filter makes for it (match_check.h).  The
+ * caller frees the result with output_roots_fini. */
 struct output_roots output_roots_of(const struct conf *);
 
 /* Free them. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "setup/parser_conf.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -147,7 +148,8 @@ static bool read_zone(struct conf_section *s, struct time_format_opts *time,
 		return conf_err_key(s, "Time_Zone", e,
 				    "Time_Zone needs Time_Format");
 	if (is_system && offset != NULL)
-		conf_ignore(s, "Time_Offset", "Time_System_Timezone is on");
+		conf_warn(s, "Time_Offset", "ignoring it",
+			  "Time_System_Timezone is on");
 	if (is_system || offset == NULL)
 		return true;
 	time->has_offset = true;
@@ -172,29 +174,45 @@ static bool read_time(struct conf_section *s, struct parser_opts *opts,
 	return read_zone(s, &opts->time, e);
 }
 
+static bool read_regex(struct conf_section *s, struct parser_opts *opts,
+		       struct err *e)
+{
+	bool skip_empty = true;
+	if (!conf_get_bool(s, "Skip_Empty_Values", &skip_empty, e))
+		return false;
+	opts->regex = get_text(s, "Regex");
+	opts->keep_empty = !skip_empty;
+	conf_unused(s, "Logfmt_No_Bare_Keys", "Format regex",
+		    "it is for Format logfmt");
+	return opts->regex != NULL ||
+	       conf_err_missing(s, "Regex", e,
+				"Format regex needs a regular expression with "
+				"named groups, for example ^(?<message>.*)$");
+}
+
 static bool read_format(struct conf_section *s, struct parser_opts *opts,
 			struct err *e)
 {
 	static const char *const formats[] = {"regex", "json", "ltsv", "logfmt",
 					      NULL};
 	size_t format = 4;
-	bool skip_empty = true;
-	opts->regex = get_text(s, "Regex");
-	if (!conf_get_choice(s, "Format", formats, &format, e) ||
-	    !conf_get_bool(s, "Skip_Empty_Values", &skip_empty, e) ||
-	    !conf_get_bool(s, "Logfmt_No_Bare_Keys", &opts->no_bare_keys, e))
+	if (!conf_get_choice(s, "Format", formats, &format, e))
 		return false;
 	if (format == 4)
 		return conf_err_missing(
 			s, "Format", e,
 			"set it to regex, json, ltsv or logfmt");
 	opts->format = (enum parser_format)format;
-	opts->keep_empty = !skip_empty;
-	if (opts->format == PARSER_REGEX && opts->regex == NULL)
-		return conf_err_missing(
-			s, "Regex", e,
-			"Format regex needs a regular expression with named "
-			"groups, for example ^(?<message>.*)$");
+	if (opts->format == PARSER_REGEX)
+		return read_regex(s, opts, e);
+	char user[32];
+	snprintf(user, sizeof user, "Format %s", formats[format]);
+	conf_unused(s, "Regex", user, "it is for Format regex");
+	conf_unused(s, "Skip_Empty_Values", user, "it is for Format regex");
+	if (opts->format == PARSER_LOGFMT)
+		return conf_get_bool(s, "Logfmt_No_Bare_Keys",
+				     &opts->no_bare_keys, e);
+	conf_unused(s, "Logfmt_No_Bare_Keys", user, "it is for Format logfmt");
 	return true;
 }
 

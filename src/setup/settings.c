@@ -18,7 +18,8 @@ const struct conf_key_spec settings_keys[] = {
 	 .help = "The longest time for a graceful shutdown; -1 waits forever."},
 	{"Hook_Timeout", CONF_SECONDS, .default_text = "5",
 	 .help = "If one message takes longer, its worker is replaced; 0 means "
-		 "never."},
+		 "never. The time in which the worker waits for a CPU does not "
+		 "count."},
 	{"Reload_Timeout", CONF_SECONDS, .default_text = "30",
 	 .help = "If loading a configuration takes longer, it fails."},
 	{"Log_Level", CONF_CHOICE, .default_text = "info",
@@ -36,7 +37,8 @@ const struct conf_key_spec settings_keys[] = {
 	{"HTTP_Port", CONF_INT, .default_text = "2020",
 	 .help = "The port of the HTTP server; 0 lets the kernel choose."},
 	{"Health_Check", CONF_BOOL, .default_text = "off",
-	 .help = "/api/v1/health answers 500 while outputs fail too often."},
+	 .help = "/api/v1/health answers 500 while outputs hang or fail too "
+		 "often."},
 	{"HC_Errors_Count", CONF_INT, .default_text = "5",
 	 .help = "Health_Check fails after more than this number of errors "
 		 "within HC_Period."},

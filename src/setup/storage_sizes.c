@@ -28,8 +28,9 @@ static size_t less(size_t a, size_t b)
 	return a > b ? a - b : 0;
 }
 
-size_t storage_sizes_sum(const struct storage_sizes *sizes,
-			 const struct storage_place *place)
+/* The journal's size plus the size of every spill, in bytes. */
+static size_t sum_of(const struct storage_sizes *sizes,
+		     const struct storage_place *place)
 {
 	return sizes->journal_bytes + sizes->spill_bytes * place->spills;
 }
@@ -76,7 +77,7 @@ void storage_sizes_log(const struct storage_sizes *sizes,
 {
 	if (!is_limited(place))
 		return;
-	size_t sum = storage_sizes_sum(sizes, place);
+	size_t sum = sum_of(sizes, place);
 	char figures[160];
 	snprintf(figures, sizeof figures,
 		 "memory_limit_bytes=%" PRId64
@@ -87,11 +88,12 @@ void storage_sizes_log(const struct storage_sizes *sizes,
 		log_line(LOG_INFO, "storage", "%s", figures);
 	else
 		log_line(LOG_WARN, "storage",
-			 "%s err=\"storage.max_size and storage.spill_size of "
-			 "each output add up to %zu bytes, more than half of "
-			 "the memory limit\" "
+			 "%s err=\"storage.max_size, and storage.spill_size "
+			 "for each output, add up to %zu bytes, more than half "
+			 "of the memory limit\" "
 			 "action=\"lower storage.max_size or "
-			 "storage.spill_size, or raise the limit to %zu\"",
+			 "storage.spill_size, or raise the memory limit to "
+			 "%zu bytes\"",
 			 figures, sum, 2 * sum);
 }
 

@@ -27,22 +27,18 @@ enum {
 
 struct storage_sizes { /* STORAGE_UNSET: not configured */
 	size_t journal_bytes;
-	size_t spill_bytes; /* of each output */
+	size_t spill_bytes; /* of each output, and of Dead_Letter */
 };
 
 struct storage_place {
 	int64_t limit_bytes; /* of memory; 0: none */
 	bool is_memory;	     /* journal and spills are in memory */
-	size_t spills;	     /* how many outputs can spill */
+	size_t spills;	     /* outputs that can spill, and Dead_Letter */
 	size_t message_bytes_max;
 };
 
 /* Fill in the sizes that are not configured. */
 void storage_sizes_choose(struct storage_sizes *, const struct storage_place *);
-
-/* The journal's size plus the size of every spill, in bytes. */
-size_t storage_sizes_sum(const struct storage_sizes *,
-			 const struct storage_place *);
 
 /* If there is a limit, log it and the sizes.  If the sizes together exceed half
  * of the limit, the line is a warning. */

@@ -8,12 +8,18 @@
  *     http_resume lets libmicrohttpd call on_request again;
  *  4. the client has read the answer and may send another request within
  *     DEADLINE_MS;
- *  5. http_stop closes the listening descriptor, waits up to STOP_MS for
- *     connections without an answer, closes the handles and calls done.
+ *  5. http_stop closes the listening descriptor and resumes the pending
+ *     request.  It waits up to STOP_MS for new connections and requests under
+ *     way, closes the handles and calls done.  libmicrohttpd aborts if it is
+ *     closed with a suspended connection, so after http_stop no answer is
+ *     pending.
  *
  * Failure modes:
  *  - a client needs more than DEADLINE_MS for a request and its answer, even
  *    if it sends or reads all the time: on_timer disconnects it;
+ *  - clients send requests without a pause: the server pauses whenever it has
+ *    used up its CPU time (base/cpu_budget.h).  Requests and new connections
+ *    then wait in the kernel;
  *  - a client connects when clients_max are connected: the client that
  *    intake/shares.h picks is disconnected;
  *  - the process is out of descriptors, in spite of base/descriptors.h: the
@@ -28,6 +34,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/cpu_budget.h"
 #include "base/mem.h"
 #include "intake/shares.h"
 #include "intake/socket.h"
@@ -47,8 +54,10 @@ struct http {
 	uv_timer_t stop_timer;
 	unsigned open_handles;
 	struct shares shares; /* of the clients, by their last answer */
-	size_t unanswered;    /* clients that wait for an answer */
+	size_t unanswered; /* clients with a request under way, or new ones */
 	struct MHD_Connection *pending; /* the suspended one, or NULL */
+	struct cpu_budget budget;
+	bool is_resting; /* until the timer runs */
 	struct http_opts opts;
 	void (*on_stopped)(void *); /* not NULL: the server is stopping */
 	void *stopped_data;
@@ -56,7 +65,7 @@ struct http {
 
 struct client {
 	int fd;
-	bool is_answered;
+	bool is_answered;   /* the last request, if any, has its answer */
 	struct share share; /* in no list once it is disconnected */
 };
 
@@ -116,31 +125,6 @@ static int64_t wait_ms(const struct http *h)
 	return ms == 0 ? 1 : ms;
 }
 
-static void on_timer(uv_timer_t *timer)
-{
-	struct http *h = timer->data;
-	while (h->shares.first != NULL && left_ms(h->shares.first) <= 0)
-		disconnect(h, h->shares.first->owner);
-	MHD_run(h->daemon);
-	if (h->on_stopped != NULL && h->unanswered == 0) {
-		close_handles(h);
-		return;
-	}
-	int64_t ms = wait_ms(h);
-	if (ms >= 0)
-		uv_timer_start(timer, on_timer, (uint64_t)ms, 0);
-	else
-		uv_timer_stop(timer);
-}
-
-static void on_readable(uv_poll_t *poll, int status, int events)
-{
-	struct http *h = poll->data;
-	(void)status;
-	(void)events;
-	on_timer(&h->timer);
-}
-
 /* Answer the requests that have arrived.  If there are still too many clients,
  * disconnect one. */
 static void make_way(struct http *h)
@@ -173,14 +157,82 @@ static bool accept_one(struct http *h)
 	return true;
 }
 
-static void on_connect(uv_poll_t *poll, int status, int events)
+static void on_timer(uv_timer_t *timer);
+
+/* For pause_ns, accept and read nothing; it waits in the kernel. */
+static void rest(struct http *h, int64_t pause_ns)
 {
-	struct http *h = poll->data;
+	h->is_resting = true;
+	uv_poll_stop(&h->poll);
+	uv_poll_stop(&h->listener);
+	uv_timer_start(&h->timer, on_timer,
+		       (uint64_t)(pause_ns / NS_PER_MS + 1), 0);
+}
+
+static void serve(struct http *h, bool accepts)
+{
+	int64_t began_ns = clock_thread_cpu_ns();
+	cpu_budget_read_limit(&h->budget, clock_mono_ns());
+	while (h->shares.first != NULL && left_ms(h->shares.first) <= 0)
+		disconnect(h, h->shares.first->owner);
+	for (int i = 0; accepts && i < ACCEPTS_MAX && accept_one(h); i++)
+		;
+	MHD_run(h->daemon);
+	if (h->on_stopped != NULL && h->unanswered == 0) {
+		close_handles(h);
+		return;
+	}
+	int64_t pause_ns = cpu_budget_pause_ns(
+		&h->budget, clock_mono_ns(), clock_thread_cpu_ns() - began_ns);
+	if (pause_ns > 0 && h->on_stopped == NULL) {
+		rest(h, pause_ns);
+		return;
+	}
+	int64_t ms = wait_ms(h);
+	if (ms >= 0)
+		uv_timer_start(&h->timer, on_timer, (uint64_t)ms, 0);
+	else
+		uv_timer_stop(&h->timer);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
 	(void)status;
 	(void)events;
-	for (int i = 0; i < ACCEPTS_MAX && accept_one(h); i++)
-		;
-	on_timer(&h->timer);
+	serve(poll->data, false);
+}
+
+static void on_connect(uv_poll_t *poll, int status, int events)
+{
+	(void)status;
+	(void)events;
+	serve(poll->data, true);
+}
+
+static void watch(struct http *h)
+{
+	h->is_resting = false;
+	uv_poll_start(&h->poll, UV_READABLE, on_readable);
+	if (h->on_stopped == NULL)
+		uv_poll_start(&h->listener, UV_READABLE, on_connect);
+}
+
+/* After a pause, accept first: a flood of the connected clients must not shut
+ * out a probe. */
+static void on_timer(uv_timer_t *timer)
+{
+	struct http *h = timer->data;
+	bool has_rested = h->is_resting;
+	if (has_rested)
+		watch(h);
+	serve(h, has_rested);
+}
+
+static void count_request(struct http *h, struct client *c)
+{
+	if (c->is_answered)
+		h->unanswered++;
+	c->is_answered = false;
 }
 
 static void count_answered(struct http *h, struct client *c)
@@ -227,6 +279,7 @@ static void on_completed(void *data, struct MHD_Connection *connection,
 	struct client *c = client_of(connection);
 	(void)state;
 	(void)why;
+	count_answered(h, c);
 	shares_touch(&h->shares, &c->share, clock_mono_ns());
 }
 
@@ -238,29 +291,31 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
 	struct http *h = data;
 	(void)version;
 	(void)upload;
+	struct client *c = client_of(connection);
 	if (*state == NULL) { /* only the header has arrived */
 		*state = h;
+		count_request(h, c);
 		return MHD_YES;
 	}
 	if (*upload_bytes > 0) { /* ignore the body */
 		*upload_bytes = 0;
 		return MHD_YES;
 	}
-	struct http_request request = {.method = method,
-				       .path = url,
-				       .is_resumed = connection == h->pending,
-				       .is_other_pending =
-					       h->pending != NULL &&
-					       connection != h->pending};
+	struct http_request request = {
+		.method = method,
+		.path = url,
+		.is_resumed = connection == h->pending,
+		.must_not_wait =
+			h->on_stopped != NULL ||
+			(h->pending != NULL && connection != h->pending)};
 	struct http_answer answer = {.status = 200};
-	struct client *c = client_of(connection);
 	if (request.is_resumed) {
 		h->pending = NULL;
 		shares_add(&h->shares, &c->share, c->fd, clock_mono_ns());
 	}
 	h->opts.answer(h->opts.data, &request, &answer);
 	if (answer.is_pending) {
-		CHECK(h->pending == NULL);
+		CHECK(h->pending == NULL && !request.must_not_wait);
 		h->pending = connection;
 		/* A pending request has no deadline, because the delay is
 		 * not the client's. */
@@ -280,7 +335,6 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
 	enum MHD_Result result =
 		MHD_queue_response(connection, answer.status, response);
 	MHD_destroy_response(response);
-	count_answered(h, c);
 	return result;
 }
 
@@ -312,8 +366,7 @@ struct http *http_start(uv_loop_t *loop, const struct http_opts *opts,
 	h->open_handles = 4;
 	h->poll.data = h->listener.data = h;
 	h->timer.data = h->stop_timer.data = h;
-	uv_poll_start(&h->poll, UV_READABLE, on_readable);
-	uv_poll_start(&h->listener, UV_READABLE, on_connect);
+	watch(h);
 	return h;
 }
 
@@ -322,7 +375,8 @@ void http_resume(struct http *h)
 	if (h == NULL || h->pending == NULL)
 		return;
 	MHD_resume_connection(h->pending);
-	on_timer(&h->timer);
+	if (!h->is_resting)
+		serve(h, false);
 }
 
 void http_stop(struct http *h, void (*done)(void *), void *data)
@@ -337,7 +391,8 @@ void http_stop(struct http *h, void (*done)(void *), void *data)
 	 * stays open for the next worker. */
 	uv_close((uv_handle_t *)&h->listener, on_closed);
 	close(h->opts.fd);
+	watch(h);
 	http_resume(h);
 	uv_timer_start(&h->stop_timer, on_stop_timer, STOP_MS, 0);
-	on_timer(&h->timer);
+	serve(h, false);
 }

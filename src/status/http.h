@@ -6,7 +6,8 @@
  * is complete at once, except that one request may be pending.  No client can
  * keep others out: each has 10 s to send a request and read the answer.  If
  * clients_max are connected, a new client replaces a client of the host with
- * the most connections (intake/shares.h). */
+ * the most connections (intake/shares.h).  All clients together get a part of
+ * the CPU limit (base/cpu_budget.h). */
 #ifndef STATUS_HTTP_H
 #define STATUS_HTTP_H
 
@@ -21,10 +22,12 @@
 struct http;
 
 struct http_request {
-	const char *method;    /* "GET" */
-	const char *path;      /* without the query */
-	bool is_resumed;       /* the second call for a pending request */
-	bool is_other_pending; /* the answer must not be pending, too */
+	const char *method; /* "GET" */
+	const char *path;   /* without the query */
+	bool is_resumed;    /* the second call for a pending request */
+	/* The answer must not be pending: another one is, or the server is
+	 * stopping. */
+	bool must_not_wait;
 };
 
 struct http_answer {
@@ -33,7 +36,7 @@ struct http_answer {
 	const char *allow; /* value of the Allow header; static, or NULL */
 	struct buf body;   /* freed by http */
 	/* The answer is not known yet: the function is called again after
-	 * http_resume.  Only one request at a time may be pending. */
+	 * http_resume or http_stop. */
 	bool is_pending;
 };
 
@@ -58,9 +61,10 @@ struct http *http_start(uv_loop_t *, const struct http_opts *, struct err *);
 void http_resume(struct http *);
 
 /* Stop accepting connections; other processes that have the listening socket
- * continue to accept.  Connections without an answer get 50 ms for their
- * request.  Then everything is closed and freed, and done(data) is called.
- * With NULL, done is called at once. */
+ * continue to accept.  The pending request is answered, and no other answer may
+ * be pending.  New connections and requests under way get 50 ms.  Then
+ * everything is closed and freed, and done(data) is called.  With NULL, done is
+ * called at once. */
 void http_stop(struct http *, void (*done)(void *), void *data);
 
 #endif

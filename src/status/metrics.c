@@ -100,8 +100,8 @@ static void put_balance(struct buf *b, const struct metrics *m)
 {
 	struct metrics_balance sum = metrics_balance(m);
 	struct buf reasons = {0};
-	buf_put_text(&reasons, "Messages that became no line or "
-			       "lost a record, by reason");
+	buf_put_text(&reasons, "Messages of which no line, or not every line, "
+			       "was written, by reason");
 	for (size_t r = 0; r < DROP_REASON_COUNT; r++)
 		buf_printf(&reasons, "%s %s: %s", r > 0 ? ";" : ":",
 			   drop_reason_name((enum drop_reason)r),
@@ -127,8 +127,10 @@ static void put_balance(struct buf *b, const struct metrics *m)
 	     "of their records may have become lines.");
 	plain(b, "messages_dead_lettered_total", sum.dead_lettered);
 	head(b, "messages_queued", "gauge",
-	     "Messages that wait in the journal, or whose lines wait for "
-	     "their file.");
+	     "Messages that wait in the journal, or whose line waits for its "
+	     "file.  If several outputs get a line of a message, only one of "
+	     "these lines counts here; the others count only in "
+	     "sluiced_output_lines_queued.");
 	plain(b, "messages_queued", sum.queued);
 }
 
@@ -161,13 +163,14 @@ static void put_journal(struct buf *b, const struct metrics *m)
 	head(b, "journal_size_bytes", "gauge", "Size of the journal.");
 	plain(b, "journal_size_bytes", m->journal_ring_bytes);
 	head(b, "journal_truncated_total", "counter",
-	     "Datagrams truncated because they were longer than the longest "
-	     "message (Buffer_Chunk_Size).");
+	     "Datagrams that were longer than Buffer_Chunk_Size (at least "
+	     "212992 bytes) and were truncated.");
 	plain(b, "journal_truncated_total", m->journal->truncated_total);
 	head(b, "pipeline_batches_total", "counter", "Batches committed.");
 	plain(b, "pipeline_batches_total", m->view->totals.batches);
 	head(b, "pipeline_blocked", "gauge",
-	     "1 while the disk of an output rejects writes, otherwise 0.");
+	     "1 while the disk of an output rejects writes or has not answered "
+	     "for two seconds, otherwise 0.");
 	plain(b, "pipeline_blocked", m->view->is_blocked);
 	head(b, "pipeline_stuck", "gauge",
 	     "1 while a message takes longer than Hook_Timeout, or while a "
@@ -186,7 +189,8 @@ static void put_worker_counts(struct buf *b, const struct worker_counts *t)
 	sample(b, "reloads_total", (struct labels){"result", "failed", NULL},
 	       t->reloads_failed);
 	head(b, "worker_deaths_total", "counter",
-	     "Workers that died.  The supervisor started a new one each time.");
+	     "Workers that failed, crashed, were killed, or were replaced "
+	     "because a message took too long.");
 	plain(b, "worker_deaths_total", t->deaths);
 }
 
@@ -213,7 +217,8 @@ static void put_inputs(struct buf *b, const struct metrics *m)
 	}
 	head(b, "input_queue_length", "gauge",
 	     "net.unix.max_dgram_qlen when the socket was created.  The kernel "
-	     "queues one datagram more.");
+	     "queues one datagram more.  0 if the input is no Unix datagram "
+	     "socket, or if the limit is unknown.");
 	for (size_t i = 0; i < m->input_count; i++)
 		sample(b, "input_queue_length",
 		       (struct labels){"input", m->inputs[i].name, NULL},
@@ -256,8 +261,9 @@ static void put_filters(struct buf *b, const struct pipeline_view *v)
 		ROW(dropped_total,
 		    "Records that the filter dropped, as configured."),
 		ROW(undecided_total,
-		    "Records on which a hook failed.  Their messages become "
-		    "dead letters."),
+		    "Records on which a hook failed while Dead_Letter was "
+		    "set.  Their messages become dead letters or, without "
+		    "room for them, are dropped as undecided."),
 		ROW(added_total,
 		    "Records that the filter made in addition to the given "
 		    "one."),
@@ -267,6 +273,9 @@ static void put_filters(struct buf *b, const struct pipeline_view *v)
 		ROW(refused_total,
 		    "Records whose new tag was refused because of a rewrite "
 		    "loop.  They keep their tag."),
+		ROW(script_loads_total,
+		    "Times that the filter loaded its script again because the "
+		    "script kept too much memory."),
 #undef ROW
 	};
 	for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
@@ -279,7 +288,8 @@ static void put_filters(struct buf *b, const struct pipeline_view *v)
 	}
 	head(b, "filter_failures_total", "counter",
 	     "Records that the filter could not process, by reason.  They "
-	     "continued unchanged or became dead letters.");
+	     "continued unchanged or became dead letters.  After bad_time, "
+	     "the changed record may also have continued with its own time.");
 	for (size_t i = 0; i < v->filter_count; i++) {
 		const struct filter_view *f = &v->filters[i];
 		const char *const *reasons = f->ops->failures;
@@ -307,7 +317,8 @@ static void put_sinks(struct buf *b, const struct pipeline_view *v)
 		ROW(errors_total, "counter", "Failed opens, writes and syncs."),
 		ROW(retries_total, "counter", "Retries after a failure."),
 		ROW(fsyncs_total, "counter",
-		    "Calls of fsync(); the key Fsync sets when."),
+		    "Calls of fsync().  The key Fsync decides when sluiced "
+		    "calls it."),
 		ROW(recovered_bytes_total, "counter",
 		    "Bytes that a killed process had already written, and that "
 		    "were not written again."),

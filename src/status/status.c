@@ -60,7 +60,7 @@ static struct failures failures_in(const struct pipeline_view *v)
 }
 
 /* As in Fluent Bit, health is bad if the failures grew by more than the limit
- * within the last HC_Period. */
+ * within the last HC_Period.  An output that hangs reports no failures. */
 static struct metrics_health health_of(const struct status *s,
 				       const struct pipeline_view *v)
 {
@@ -77,7 +77,8 @@ static struct metrics_health health_of(const struct status *s,
 	};
 	health.is_stuck = s->is_stuck || v->has_suspects;
 	bool is_failing = health.errors > (uint64_t)health.errors_max ||
-			  health.dropped > (uint64_t)health.dropped_max;
+			  health.dropped > (uint64_t)health.dropped_max ||
+			  v->is_hanging;
 	health.is_good = !health.is_stuck && !(set->health_check && is_failing);
 	return health;
 }
@@ -166,7 +167,7 @@ static void answer_reload(struct status *s, const struct http_request *request,
 		answer->allow = "GET, POST, PUT";
 	} else if (request->is_resumed) {
 		put_outcome(answer, s->outcome);
-	} else if (s->outcome == RELOAD_PENDING || request->is_other_pending) {
+	} else if (s->outcome == RELOAD_PENDING || request->must_not_wait) {
 		put_outcome(answer, RELOAD_PENDING);
 	} else if (request_reload(s)) {
 		answer->is_pending = true;
@@ -203,26 +204,37 @@ void status_answer(struct status *s, const struct http_request *request,
 	pipeline_view_end(s->opts.pipeline);
 }
 
+static uint64_t lines_queued_in(const struct pipeline_view *v)
+{
+	uint64_t lines = 0;
+	for (size_t i = 0; i < v->sink_count; i++)
+		lines += v->sinks[i].stats.lines_queued;
+	return lines;
+}
+
 void status_log_final_counts(struct status *s)
 {
 	struct metrics m = begin(s);
 	struct metrics_balance sum = metrics_balance(&m);
+	uint64_t lines_queued = lines_queued_in(m.view);
 	pipeline_view_end(s->opts.pipeline);
 	uint64_t dropped = 0;
 	for (size_t i = 0; i < DROP_REASON_COUNT; i++)
 		dropped += sum.dropped[i];
 	bool is_loss = sum.dropped[DROP_write_failed] > 0;
-	log_line(is_loss	  ? LOG_ERROR
-		 : sum.queued > 0 ? LOG_WARN
-				  : LOG_INFO,
-		 "worker",
-		 "state=stopped received=%" PRIu64 " written=%" PRIu64
-		 " dropped=%" PRIu64 " dead_lettered=%" PRIu64
-		 " queued=%" PRIu64 "%s",
-		 sum.received, sum.written, dropped, sum.dead_lettered,
-		 sum.queued,
-		 sum.queued > 0
-			 ? " action=\"a journal in a file and spills keep "
-			   "the queued messages\""
-			 : "");
+	bool is_rest = sum.queued > 0 || lines_queued > 0;
+	log_line(
+		is_loss	  ? LOG_ERROR
+		: is_rest ? LOG_WARN
+			  : LOG_INFO,
+		"worker",
+		"state=stopped received=%" PRIu64 " written=%" PRIu64
+		" dropped=%" PRIu64 " dead_lettered=%" PRIu64 " queued=%" PRIu64
+		" lines_queued=%" PRIu64 "%s",
+		sum.received, sum.written, dropped, sum.dead_lettered,
+		sum.queued, lines_queued,
+		is_rest ? " action=\"a journal in a file keeps the queued "
+			  "messages, and spills keep the queued lines; sluiced "
+			  "writes them after a restart\""
+			: "");
 }

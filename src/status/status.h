@@ -63,8 +63,8 @@ void status_answer(struct status *, const struct http_request *,
 		   struct http_answer *);
 
 /* Log "state=stopped received=... written=...".  The level is error if lines
- * were dropped because they could not be written, warn if messages are queued,
- * otherwise info. */
+ * were dropped because they could not be written, warn if messages are queued
+ * or lines of any output wait for their file, otherwise info. */
 void status_log_final_counts(struct status *);
 
 #endif

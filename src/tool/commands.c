@@ -28,12 +28,15 @@ static const struct command commands[] = {
 	},
 	{
 		.name = "replay",
-		.usage = "FILE -c FILE [--rate N]",
+		.usage = "FILE -c FILE [--rate N] [--again]",
 		.help = "Send dead letters, or the messages of a journal that "
-			"was set aside, to the sluiced with this "
+			"no sluiced uses, to the sluiced with this "
 			"configuration.  They get a new arrival time.  With "
-			"--rate, send at most N messages per second.  If FILE "
-			"is a spill, append its lines to their output file.",
+			"--rate, send at most N messages per second.  If lines "
+			"of a journal's messages may be in their files "
+			"already, replay sends none of them without --again.  "
+			"If FILE is a spill, append its lines to their output "
+			"file.",
 		.needs_operand = true,
 		.takes_operand = true,
 		.needs_conf = true,

@@ -18,6 +18,7 @@ struct command_args {
 	const struct assemble_opts *assemble;
 	const char *operand; /* the argument after the command, or NULL */
 	uint32_t rate;	     /* --rate; 0: no limit */
+	bool again;	     /* --again */
 	bool is_verbose;     /* -v */
 	bool is_plain;	     /* --plain */
 };

@@ -64,16 +64,19 @@ void help_put(FILE *to)
 	for (size_t i = 0; (row = option_rows_at(i)) != NULL; i++)
 		if (row->help != NULL)
 			put_option(to, row);
-	fputs("\nIf the file sets the same key of [SERVICE] as an option, the "
+	fputs("\nIf an option and [SERVICE] in the file set the same key, the "
 	      "file wins.\n\nCommands:\n",
 	      to);
 	for (size_t i = 0; (c = commands_at(i)) != NULL; i++)
 		put_wrapped(to, c->help, fprintf(to, "  %s", c->name));
 	fputs("\nSignals: SIGTERM and SIGINT stop: sluiced receives until no "
-	      "sender is\nconnected or Grace is over, writes everything and "
-	      "exits with 0.  SIGHUP\nreloads the configuration.  SIGUSR1 "
-	      "reopens the files.\nExit codes: 0 stopped, 64 wrong usage, 70 "
-	      "bug, 71 system error or killed\nafter Grace, 78 wrong "
-	      "configuration.\n",
+	      "sender is\nconnected or Grace is over, writes what the disk "
+	      "accepts and exits with 0;\njournal and spills keep the rest.  "
+	      "SIGHUP reloads the configuration.  SIGUSR1\nreopens the "
+	      "files.\nExit codes: 0 stopped; 64 wrong usage; 70 bug; 71 "
+	      "system error, ten workers in\na row died just after their "
+	      "start, the worker was killed after Grace, or\nmessages remain "
+	      "in a journal that the configuration no longer names; 78 "
+	      "wrong\nconfiguration.\n",
 	      to);
 }

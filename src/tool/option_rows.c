@@ -24,7 +24,8 @@ static const struct option_row option_rows[] = {
 		 "it, for debugging"},
 	{'q', "quiet", .help = "log errors only, unless Log_Level is set"},
 	{'v', "verbose",
-	 .help = "log everything, including the contents of bad messages"},
+	 .help = "log everything, including the contents of bad messages, "
+		 "unless Log_Level is set"},
 	{'V', "version", .help = "print the version"},
 	{'h', "help", .help = "print this help"},
 	{'f', "flush", .argument = "SECONDS", .help = "set Flush",
@@ -45,6 +46,9 @@ static const struct option_row option_rows[] = {
 	 .key = "Hot_Reload", .value = "On"},
 	{OPTION_RATE, "rate", .argument = "N", .command = "replay",
 	 .help = "send at most N messages per second"},
+	{OPTION_AGAIN, "again", .command = "replay",
+	 .help = "send a journal's messages even if some of their lines may be "
+		 "in their files already"},
 	{OPTION_PLAIN, "plain", .command = "keys",
 	 .help = "print one key per line, its fields separated by tabs"},
 	{'s', "coro_stack_size", .argument = "BYTES", .key = "Coro_Stack_Size",

@@ -12,6 +12,7 @@
 enum {
 	OPTION_NO_LETTER = 256, /* the lowest of these values */
 	OPTION_RATE = OPTION_NO_LETTER,
+	OPTION_AGAIN,
 	OPTION_PLAIN,
 	OPTION_SUPERVISOR,
 	OPTION_OTHERS, /* this and higher values: options that are refused */

@@ -189,6 +189,9 @@ static bool take_own(struct options *o, int letter, struct err *e)
 		break;
 	case OPTION_RATE:
 		return read_rate(optarg, &o->args.rate, e);
+	case OPTION_AGAIN:
+		o->args.again = true;
+		break;
 	case OPTION_PLAIN:
 		o->args.is_plain = true;
 		break;

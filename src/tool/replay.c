@@ -5,6 +5,9 @@
  *     a socket is connected when it is first needed.
  *
  * Failure modes:
+ *  - no line of FILE is a dead letter: one error says so;
+ *  - lines of the journal's messages may be in their files already: without
+ *    --again, replay sends nothing;
  *  - a line is not a dead letter, or a message does not fit into a datagram or
  *    a line: it is reported and skipped;
  *  - sending to a socket fails: replay stops sending and prints the position,
@@ -13,6 +16,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +31,7 @@
 #include "conf/conf.h"
 #include "file/dead_letter.h"
 #include "file/file_path.h"
+#include "file/spill_file.h"
 #include "file/spill_replay.h"
 #include "intake/socket.h"
 #include "journal/journal.h"
@@ -42,6 +47,7 @@ struct replay_opts {
 	const char *path; /* FILE */
 	const char *conf_path;
 	uint32_t rate; /* messages per second at most; 0: no limit */
+	bool again;    /* also messages whose lines may be written already */
 };
 
 struct replayer {
@@ -127,51 +133,102 @@ static void report_unsent(struct replayer *r, const char *what, uint64_t number,
 
 /* --- dead letters */
 
-static void send_line(struct replayer *r, struct json_reader *json,
-		      struct arena *arena, struct span line, uint64_t number)
+struct letter_file {
+	FILE *f;
+	int64_t at, end; /* in bytes; end as of the beginning */
+	char *line;
+	size_t cap;
+	struct json_reader *json;
+	struct arena *arena;
+};
+
+static bool open_letters(struct letter_file *l, const char *path, struct err *e)
+{
+	struct stat st;
+	*l = (struct letter_file){.f = fopen(path, "re")};
+	if (l->f == NULL || fstat(fileno(l->f), &st) < 0) {
+		err_sys(e, errno, "open %s", path);
+		if (l->f != NULL)
+			fclose(l->f);
+		return false;
+	}
+	l->end = S_ISREG(st.st_mode) ? st.st_size : INT64_MAX;
+	l->json = json_reader_new();
+	l->arena = arena_new(ARENA_BYTES);
+	return true;
+}
+
+static void close_letters(struct letter_file *l)
+{
+	free(l->line);
+	arena_free(l->arena);
+	json_reader_free(l->json);
+	fclose(l->f);
+}
+
+/* Read the next line.  *wrong is NULL if it is a dead letter, which is valid
+ * until the next call; otherwise a short text with the mistake.  False at the
+ * end, or if reading fails. */
+static bool next_letter(struct letter_file *l, struct letter *letter,
+			const char **wrong)
+{
+	errno = 0;
+	ssize_t n = l->at < l->end ? getline(&l->line, &l->cap, l->f) : -1;
+	if (n < 0)
+		return false;
+	l->at += n;
+	size_t len = (size_t)n - (n > 0 && l->line[n - 1] == '\n');
+	arena_reset(l->arena);
+	*wrong = dead_letter_read(l->json, span_make(l->line, len),
+				  record_new(l->arena, NULL, SPAN(""), 0),
+				  letter);
+	return true;
+}
+
+/* False if the file is regular and not empty, but no line of it is a dead
+ * letter.  Reads up to the first one, and goes back to the beginning. */
+static bool has_letter(struct letter_file *l, const char *path, struct err *e)
 {
 	struct letter letter;
-	struct err e = {0};
-	struct record *room = record_new(arena, NULL, SPAN(""), 0);
-	const char *wrong = dead_letter_read(json, line, room, &letter);
-	if (wrong != NULL)
-		report_unsent(r, "", number, wrong);
-	else if (!send_message(r, find_sender(r, letter.input), letter.raw, &e))
-		report_unsent(r, "", number, e.text);
-	arena_reset(arena);
+	const char *first = NULL, *wrong = NULL;
+	if (l->end == INT64_MAX)
+		return true;
+	while (next_letter(l, &letter, &wrong) && wrong != NULL)
+		first = first != NULL ? first : wrong;
+	if (ferror(l->f))
+		return err_sys(e, errno, "read %s", path);
+	rewind(l->f);
+	l->at = 0;
+	return wrong == NULL ||
+	       err_set(e,
+		       "%s: it is no journal and no spill of sluiced, and none "
+		       "of its lines is a dead letter; line 1: %s",
+		       path, first);
+}
+
+static bool send_each(struct replayer *r, struct letter_file *l, struct err *e)
+{
+	struct letter letter;
+	const char *wrong;
+	for (uint64_t number = 1;
+	     !r->is_stopped && next_letter(l, &letter, &wrong); number++) {
+		struct err why = {0};
+		if (wrong != NULL)
+			report_unsent(r, "", number, wrong);
+		else if (!send_message(r, find_sender(r, letter.input),
+				       letter.raw, &why))
+			report_unsent(r, "", number, why.text);
+	}
+	return !ferror(l->f) || err_sys(e, errno, "read %s", r->opts->path);
 }
 
 static bool send_letters(struct replayer *r, struct err *e)
 {
-	struct stat st;
-	FILE *f = fopen(r->opts->path, "re");
-	if (f == NULL || fstat(fileno(f), &st) < 0) {
-		err_sys(e, errno, "open %s", r->opts->path);
-		if (f != NULL)
-			fclose(f);
+	struct letter_file l;
+	if (!open_letters(&l, r->opts->path, e))
 		return false;
-	}
-	int64_t end = S_ISREG(st.st_mode) ? st.st_size : INT64_MAX;
-	struct json_reader *json = json_reader_new();
-	struct arena *arena = arena_new(ARENA_BYTES);
-	char *line = NULL;
-	size_t cap = 0;
-	int64_t at = 0;
-	ssize_t n;
-	errno = 0;
-	for (uint64_t number = 1;
-	     !r->is_stopped && at < end && (n = getline(&line, &cap, f)) >= 0;
-	     number++) {
-		at += n;
-		size_t len = (size_t)n - (n > 0 && line[n - 1] == '\n');
-		send_line(r, json, arena, span_make(line, len), number);
-		errno = 0;
-	}
-	bool ok = !ferror(f) || err_sys(e, errno, "read %s", r->opts->path);
-	free(line);
-	arena_free(arena);
-	json_reader_free(json);
-	fclose(f);
+	bool ok = has_letter(&l, r->opts->path, e) && send_each(r, &l, e);
+	close_letters(&l);
 	return ok;
 }
 
@@ -224,6 +281,15 @@ static bool send_journal(struct replayer *r, struct err *e)
 			       "%s is in use by a running sluiced, which "
 			       "writes the messages itself",
 			       r->opts->path);
+	if (summary.perhaps_written > 0 && !r->opts->again)
+		return err_set(e,
+			       "%s: up to %" PRIu64 " messages may be in the "
+			       "output files already, because their batch was "
+			       "not completed; reload or start sluiced with "
+			       "storage.path=%s, which writes each line once, "
+			       "or give --again to send all messages",
+			       r->opts->path, summary.perhaps_written,
+			       r->opts->path);
 	return journal_inspect(r->opts->path, &summary, send_entry, r, e);
 }
 
@@ -237,14 +303,42 @@ static size_t find_tag_root(const struct conf *conf, struct span path)
 	return bytes;
 }
 
-/* Returns the length, with the final '/', of the directory that confines the
- * file, as in the output that wrote the spill: its Path, or the directory of
- * its tags.  0: nothing confines the file. */
-static size_t find_root(void *data, struct span path)
+/* The length of Path with one '/' at its end; 0 if the path is not below it. */
+static size_t root_length(const char *root, struct span path)
+{
+	size_t len = strlen(root);
+	while (len > 0 && root[len - 1] == '/')
+		len--;
+	bool is_below = path.len > len + 1 && path.ptr[len] == '/' &&
+			memcmp(path.ptr, root, len) == 0;
+	return is_below ? len + 1 : 0;
+}
+
+/* The length of the path's directory if it is Dead_Letter; otherwise 0. */
+static size_t find_letter_root(const struct conf *conf, struct span path)
+{
+	struct conf_section *s = conf_section_named(conf, "SERVICE", 0);
+	const char *key = s != NULL ? conf_get_each(s, "Dead_Letter", 0) : NULL;
+	char good[PATH_MAX];
+	bool is_it =
+		key != NULL &&
+		file_path_make(SPAN(""), span_of(key), true, good) == NULL &&
+		span_equals(path, span_of(good));
+	return is_it ? file_path_fixed_root(good).len : 0;
+}
+
+/* The directories of the output that wrote the spill.  Symbolic links may not
+ * lead out of its Path or, without Path, out of the directory of its File or of
+ * its tags. */
+static struct spill_roots find_roots(void *data, struct span path)
 {
 	const struct conf *conf = data;
+	struct spill_roots roots = {0};
 	bool has_tag_paths = false;
 	struct conf_section *s;
+	roots.root_bytes = find_letter_root(conf, path);
+	if (roots.root_bytes > 0)
+		return roots;
 	for (size_t i = 0; (s = conf_section(conf, i)) != NULL; i++) {
 		const char *root = NULL, *file = NULL;
 		bool follows_symlinks = false;
@@ -252,22 +346,52 @@ static size_t find_root(void *data, struct span path)
 		if (!conf_is(s, "OUTPUT") ||
 		    !conf_get_text(s, "Path", &root, &e) ||
 		    !conf_get_text(s, "File", &file, &e) ||
-		    !conf_get_bool(s, "Follow_Symlinks", &follows_symlinks,
-				   &e) ||
-		    follows_symlinks)
+		    !conf_get_bool(s, "Follow_Symlinks", &follows_symlinks, &e))
+			continue;
+		size_t len = root != NULL ? root_length(root, path) : 0;
+		if (len > roots.lock_bytes)
+			roots.lock_bytes = len;
+		if (follows_symlinks)
 			continue;
 		has_tag_paths = has_tag_paths || (root == NULL && file == NULL);
-		if (root == NULL)
-			continue;
-		size_t len = strlen(root);
-		while (len > 0 && root[len - 1] == '/')
-			len--;
-		if (len > 0 && path.len > len + 1 && path.ptr[len] == '/' &&
-		    memcmp(path.ptr, root, len) == 0 &&
-		    file_path_is_confined(span_make(path.ptr, len + 1), file))
-			return len + 1;
+		if (root == NULL && file != NULL &&
+		    span_equals(path, span_of(file)))
+			return (struct spill_roots){
+				.root_bytes = file_path_fixed_root(file).len};
+		if (len > 0 &&
+		    file_path_is_confined(span_make(path.ptr, len), file))
+			return (struct spill_roots){len, len};
 	}
-	return has_tag_paths ? find_tag_root(conf, path) : 0;
+	if (has_tag_paths)
+		roots.root_bytes = find_tag_root(conf, path);
+	return roots;
+}
+
+/* Remove ".spill" from the end of the path.  False if it ends differently. */
+static bool cut_spill(char *path)
+{
+	struct span whole = span_of(path), end = SPAN(".spill");
+	if (!span_ends_with(whole, end))
+		return false;
+	path[whole.len - end.len] = '\0';
+	return true;
+}
+
+/* Whether it is a spill JOURNAL.spill/NAME.spill, and the journal is in use.  A
+ * spill that was set aside has another name. */
+static bool is_in_use(const char *path)
+{
+	char journal[PATH_MAX];
+	struct journal_summary summary = {0};
+	struct err e = {0};
+	if (realpath(path, journal) == NULL || !cut_spill(journal))
+		return false;
+	*strrchr(journal, '/') = '\0';
+	if (!cut_spill(journal))
+		return false;
+	bool is_good = journal_inspect(journal, &summary, pass_by, NULL, &e);
+	(void)is_good; /* a damaged journal may be in use, too */
+	return summary.is_owned;
 }
 
 /* The lines of a spill are complete: they are appended to their file instead of
@@ -275,10 +399,21 @@ static size_t find_root(void *data, struct span path)
 static bool append_spill(struct replayer *r, struct conf *conf, struct err *e)
 {
 	struct spill_replayed result;
-	bool ok = spill_replay(r->opts->path, find_root, conf, &result, e);
+	if (is_in_use(r->opts->path))
+		return err_set(e,
+			       "%s is in use by a running sluiced, which "
+			       "appends the lines itself",
+			       r->opts->path);
+	bool ok = spill_replay(r->opts->path, find_roots, conf, &result, e);
 	if (result.output_path != NULL)
 		printf("appended to %s: %" PRIu64 " lines\n",
 		       result.output_path, result.lines);
+	if (!ok && result.output_path != NULL && !result.is_unsaved)
+		printf("to append the rest, run the same command again\n");
+	if (result.is_unsaved)
+		printf("%s cannot be changed, so another replay appends these "
+		       "lines again\n",
+		       r->opts->path);
 	if (ok && result.damaged_bytes > 0)
 		ok = err_set(e, "%s: %" PRIu64 " damaged bytes were skipped",
 			     r->opts->path, result.damaged_bytes);
@@ -337,6 +472,7 @@ int replay(const struct command_args *args)
 		.path = args->operand,
 		.conf_path = args->assemble->conf_path,
 		.rate = args->rate,
+		.again = args->again,
 	};
 	const struct replay_opts *opts = &replay_opts;
 	struct replayer r = {.opts = opts};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* replay - `sluiced replay FILE -c CONFIG [--rate N]`: send messages again.
+/* replay - `sluiced replay FILE -c CONFIG [--rate N] [--again]`: send messages
+ * again.
  *
  * FILE holds dead letters (file/dead_letter.h), or it is a journal that was set
  * aside (journal/journal.h).  Each message in it is sent, byte for byte, to the
@@ -7,14 +8,24 @@
  * input, to the first one.  It gets a new arrival time, which matters only if
  * the message contains no time.
  *
+ * If a process was killed or stopped before it had written a whole batch, the
+ * journal has notes of what is in the output files.  A sluiced that opens the
+ * journal continues after those bytes.  replay cannot: it sends whole messages
+ * to another process.  So it refuses such a journal without --again.
+ *
  * FILE may also be a spill (file/spill.h), for example one that was set aside
  * as NAME.damaged.  Its lines are complete, so replay appends them to the file
  * for which they were rendered (file/spill_replay.h).
  *
+ * If FILE is none of these, replay sends nothing and prints one error.
+ *
+ * A journal or a spill that a running sluiced uses is refused, because sluiced
+ * writes its lines itself.
+ *
  * Sending waits while the receiver's queue is full.  Only the part of FILE that
  * exists at the start is read: if a message still cannot become a line, the
- * running sluiced appends it to the same file.  replay itself neither changes
- * nor deletes FILE. */
+ * running sluiced appends it to the same file.  replay does not delete FILE.
+ * It changes only a spill, in which it saves how far it has come. */
 #ifndef TOOL_REPLAY_H
 #define TOOL_REPLAY_H
 

@@ -293,7 +293,8 @@ def fields(bench, count):
                      f"{costs[hooks, 48]:.1f} us" for hooks in (1, 3, 10))
     growth = each[48] / max(each[12], 0.001)
     dearest = max(costs, key=costs.get)
-    return Row(5, goal, f"{measured}; a filter {each[12]:.2f} and {each[48]:.2f} "
+    return Row(5, goal,
+               f"{measured}; a filter {each[12]:.2f} and {each[48]:.2f} "
                         f"us, {growth:.1f} times", growth <= more / 2,
                [Why("%d filters, %d fields" % dearest, run=runs[dearest])])
 

@@ -4,11 +4,12 @@
 perf samples sluiced by the clock, which every machine has, in user space and in
 the kernel.  Code that runs with interrupts off is attributed to the function
 that enables them again: finish_task_switch, _raw_spin_unlock_irqrestore."""
+import os
 import re
 import shutil
 import subprocess
-import time
 from collections import Counter, namedtuple
+from contextlib import contextmanager
 
 from run import Load, Running
 
@@ -21,6 +22,27 @@ FOUND = re.compile(r"\s*(\d+)\s*\|\s*(.*?)\s*\|\s*(.*?)\s*\|"
                    r"\s*\[(.)\]\s+([^\s|]+)\s*\|\s*([^\s|]+)")
 
 
+@contextmanager
+def _recording(record):
+    """perf, which records when this returns.  perf would end if the pipes were
+    closed."""
+    control, ack = os.pipe(), os.pipe()
+    perf = subprocess.Popen(
+        [*record, "-D", "-1", "--control", f"fd:{control[0]},{ack[1]}"],
+        pass_fds=(control[0], ack[1]), stderr=subprocess.DEVNULL)
+    os.close(control[0])
+    os.close(ack[1])
+    os.write(control[1], b"enable\n")
+    os.read(ack[0], 5)  # "ack\n", or nothing if perf has ended
+    try:
+        yield
+    finally:
+        perf.terminate()
+        perf.wait()
+        os.close(control[1])
+        os.close(ack[0])
+
+
 def _record(bench, collector, load, data):
     record = ["perf", "record", "-q", "-e", "cpu-clock", "-g",
               "--kernel-callchains", "-o", data, "-F"]
@@ -30,13 +52,9 @@ def _record(bench, collector, load, data):
     with Running(bench, collector, load) as running:
         warm_bytes = running.room.warm_up()
         pids = ",".join(map(str, running.cgroup.pids()))
-        perf = subprocess.Popen([*record, "5000", "-p", pids],
-                                stderr=subprocess.DEVNULL)
-        time.sleep(0.5)
-        sent = running.room.send()
-        running.room.wait_written(warm_bytes + sent.bytes)
-        perf.terminate()
-        perf.wait()
+        with _recording([*record, "5000", "-p", pids]):
+            sent = running.room.send()
+            running.room.wait_written(warm_bytes + sent.bytes)
 
 
 def samples(bench, collector, load):

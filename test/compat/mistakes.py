@@ -41,7 +41,8 @@ means that the program reports nothing. Fluent Bit 1.8.13 does not support YAML.
 
 def changed_lines(case, right):
     """The lines of the case that no correct configuration contains."""
-    texts = [cases.joined(case.raw["conf"]), *case.raw.get("extra", {}).values()]
+    texts = [cases.joined(case.raw["conf"]),
+             *case.raw.get("extra", {}).values()]
     return [line.strip() for text in texts for line in text.splitlines()
             if line not in right and line.strip()]
 

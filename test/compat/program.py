@@ -368,23 +368,28 @@ class Run:
             answer = connection.getresponse()
             return Answer(answer.status,
                           answer.read().decode(errors="replace"))
-        except OSError as e:
+        except (OSError, http.client.HTTPException) as e:
             return Answer(0, str(e))
         finally:
             connection.close()
 
     def _outputs(self):
         """The files in the output directory, except the probe file that sluiced
-        creates for a moment to find out whether the output is writable."""
-        return [p for p in sorted((self.dir / "out").rglob("*"))
-                if not p.name.startswith(".sluiced-probe")]
+        creates for a moment to find out whether the output is writable.
+        Path.rglob would fail if a directory vanishes meanwhile."""
+        return sorted(Path(folder) / name
+                      for folder, _, names in os.walk(self.dir / "out")
+                      for name in names
+                      if not name.startswith(".sluiced-probe"))
 
     def _quiet(self, seconds):
         """Wait until the outputs have not grown for `seconds`."""
         def sizes():
-            return [(str(p), p.stat().st_size)
-                    for p in self._outputs()
-                    ] + [(self.dir / "stdout").stat().st_size]
+            found = {}
+            for path in [*self._outputs(), self.dir / "stdout"]:
+                with contextlib.suppress(FileNotFoundError):
+                    found[path] = path.stat().st_size
+            return found
         before, since = None, 0
         while not self._is_ended():
             now = sizes()

@@ -51,8 +51,8 @@ conf/parsers.conf, and @x*400@ is 400 times x.  The runner waits for the sockets
 and ports that the configuration names.
 
 An item of `send` is a text, {text: ...} or {base64: ...}.  It goes to @SOCKET@
-as a Unix datagram, or elsewhere with {via: unix_tcp, to: "@SOCKET2@"}, where via
-is udp, tcp or unix_tcp.  A stream is one connection, closed at the end.
+as a Unix datagram, or elsewhere with {via: unix_tcp, to: "@SOCKET2@"}, where
+via is udp, tcp or unix_tcp.  A stream is one connection, closed at the end.
 {signal: HUP} sends a signal, and {wait: 2} waits up to two seconds for the
 program to end.
 
@@ -60,9 +60,9 @@ A file is a text, {base64: ...}, {re: ...} for a regular expression that matches
 all of it, or {any_order: text}, which compares the lines with the keys of their
 JSON in any order.
 
-An item of `http` has path, method and status (200), and for the body: is (all of
-it), has (a list of texts), re (matches all of it) or json (equal).  The request
-is repeated until the answer is as expected.
+An item of `http` has path, method and status (200), and for the body: is (all
+of it), has (a list of texts), re (matches all of it) or json (equal).  The
+request is repeated until the answer is as expected.
 """
 import argparse
 import os

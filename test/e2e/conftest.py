@@ -3,6 +3,7 @@
 
 The fixtures that start a process also stop it, and its end is a test in itself:
 see harness/daemon.py, which checks the accounting equation each time."""
+import glob
 import os
 import socket
 import tempfile
@@ -54,7 +55,8 @@ def room(request):
     room = Room()
     yield room
     if getattr(request.node, "call_failed", False):
-        for log in sorted(room.path.rglob("*.log")):
+        for name in sorted(glob.glob(f"{room.path}/**/*.log", recursive=True)):
+            log = Path(name)
             if log.name.startswith("sluiced") or log.name == "error.log":
                 print(f"--- {log}\n{log.read_text(errors='replace')[-4000:]}")
         print(f"the files of this test are in {room.keep()}")

@@ -5,7 +5,10 @@
  *
  * FILE holds struct faults and is mapped, so that a test can change the orders
  * at any moment and read how many writes had a fault.  harness/faults.py knows
- * the same layout.  Only writes to files below DIRECTORY get faults. */
+ * the same layout.  Only writes to files below DIRECTORY get faults.  FILE may
+ * also set the monotonic clock, for a test of deadlines.
+ *
+ * A worker whose Log_File hangs cannot end.  hold_exit has the same effect. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -14,19 +17,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 struct faults {
+	uint64_t clock_ms;    /* the monotonic clock shows this; 0: real time */
 	uint32_t error;	      /* errno, 0: none */
 	uint32_t short_every; /* each n-th write is short; 0: none */
 	uint32_t delay_ms;
-	uint32_t hold;	 /* writes wait as long as this is set */
-	uint32_t struck; /* how many writes had a fault */
+	uint32_t hold;	    /* writes wait as long as this is set */
+	uint32_t hold_exit; /* workers that end wait as long as this is set */
+	uint32_t struck;    /* how many writes had a fault */
 	uint32_t writes;
-	uint32_t held; /* how many writes wait at this moment */
+	uint32_t held;	     /* how many writes wait at this moment */
+	uint32_t exits_held; /* how many workers wait at this moment */
 };
 
 static volatile struct faults *faults;
@@ -64,6 +71,18 @@ static void sleep_us(long us)
 			     .tv_nsec = us % 1000000 * 1000};
 	if (us != 0)
 		nanosleep(&t, NULL);
+}
+
+__attribute__((destructor)) static void end(void)
+{
+	char name[16] = "";
+	prctl(PR_GET_NAME, name);
+	if (faults->hold_exit == 0 || strcmp(name, "sluiced-worker") != 0)
+		return;
+	faults->exits_held++;
+	while (faults->hold_exit != 0)
+		sleep_us(1000);
+	faults->exits_held--;
 }
 
 /* Keep the write waiting until the test clears `hold`. */
@@ -109,6 +128,17 @@ ssize_t write(int fd, const void *bytes, size_t count)
 	sleep_us(half_us);
 	errno = error;
 	return done;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *t)
+{
+	uint64_t ms = faults == NULL ? 0 : faults->clock_ms;
+	if (ms == 0 ||
+	    (clock != CLOCK_MONOTONIC && clock != CLOCK_MONOTONIC_COARSE))
+		return (int)syscall(SYS_clock_gettime, clock, t);
+	*t = (struct timespec){.tv_sec = (time_t)(ms / 1000),
+			       .tv_nsec = (long)(ms % 1000) * 1000000};
+	return 0;
 }
 
 ssize_t writev(int fd, const struct iovec *parts, int count)

@@ -4,7 +4,7 @@
 #
 # A file's output is shown only if it fails.  Most tests wait more than they
 # work, and each pytest process has its own network and directories, so the
-# files run side by side, two for each processor.  Files that use all
+# files run side by side, three for each processor.  Files that use all
 # processors by themselves run alone.  At the end the ten slowest tests are
 # listed.
 #
@@ -15,7 +15,9 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 alone='test/e2e/test_compat.py test/e2e/test_pipelines.py'
 # The longest files start first, so that no long file runs alone at the end.
-first='crash disk_faults spill_kill shutdown journal_file supervisor'
+first='crash disk_faults shutdown watchdog supervisor spill_kill two_writers'
+first="$first slow_clients reload_journal journal_file documents reload_hang main_job"
+first="$first quarantine config_errors"
 
 SEED=${SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
 export SEED
@@ -66,7 +68,7 @@ set -- "$python" -m pytest -p no:cacheprovider --durations=10 \
 	--durations-min=1 "$@"
 # shellcheck disable=SC2086
 printf '%s\n' $alone | run 1 "$@"
-side_by_side | run "$((2 * $(nproc)))" "$@"
+side_by_side | run "$((3 * $(nproc)))" "$@"
 grep 'FAILED$' "$results"
 echo "e2e: the ten slowest tests"
 sort -rn "$times" | head -n 10

@@ -2,6 +2,7 @@
 """Bad input never crashes sluiced and never passes silently, and the next line
 is written.  Each case names the counter that grows and the line that is
 written."""
+import json
 import re
 import socket
 import time
@@ -243,6 +244,35 @@ def test_a_bad_path_is_refused(room, out, start, path):
                       reason="path_refused") == 1
     assert out.files() == ["good/one.log"]
     assert not (room.path / "up").exists()
+
+
+@pytest.mark.parametrize("host", [
+    "letters.jsonl", "unparsed.log", "journal.spill", "journal"])
+def test_a_host_cannot_take_a_path_that_the_configuration_uses(
+        room, out, start, host):
+    """Otherwise one request would make a directory of that name, and the file
+    could not be written any more."""
+    daemon = start(
+        service(f"Dead_Letter {room.out}/letters.jsonl",
+                f"storage.path {room.out}/journal", flush="0.02")
+        + syslog_input(room, "Parser syslog-rfc3164-local") + json_filter()
+        + section("FILTER", "Name rewrite_tag", "Match in",
+                  "Rule $host ^(.*)$ /$host/a.log false")
+        + section("OUTPUT", "Name file", "Match /*", f"Path {room.out}",
+                  "Format plain")
+        + section("OUTPUT", "Name file", "Match in", f"Path {room.out}",
+                  "File unparsed.log", "Format plain"))
+    refused = datagram({"host": host})
+    with Sender(room.socket) as sender:
+        sender.send(refused, datagram({"host": "good"}), b"not syslog",
+                    datagram({"n": 1}))
+    counts = daemon.wait_for_messages(4)
+    assert (counts.written, counts.dead_lettered) == (2, 2)
+    letters = (room.out / "letters.jsonl").read_text().splitlines()
+    assert [json.loads(letter)["reason"] for letter in letters] == [
+        "path_refused", "unparsed"]
+    assert (room.out / "unparsed.log").is_file()
+    assert (room.out / "good" / "a.log").is_file()
 
 
 def test_a_message_that_matches_no_output_is_counted(room, out, start):

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bursts: every line that the kernel accepts is written, and a sender meets a
 queue as long as the configuration says."""
-import os
-from signal import SIGCONT, SIGSTOP
+import re
 
 import pytest
 
 from harness import namespace
 from harness.config import (file_output, json_filter, lua_filter, service,
                             syslog_input, template)
+from harness.daemon import stopped
 from harness.faults import empty_disk, fill_disk
+from harness.inputs import (LINE_BYTES, PARSER, connected, fill_journal,
+                            long_line, network_input)
 from harness.sender import Sender, datagram
 from harness.stream import Stream
 from harness.wait import SAN, wait_until
@@ -61,16 +63,14 @@ def test_sluiced_raises_the_queue_length_as_configured(
     daemon = start(service() + syslog_input(room) + file_output(room))
     assert namespace.queue_length() == 4096
     assert "level=warn mod=socket" not in daemon.log()
-    worker = daemon.worker()
-    os.kill(worker, SIGSTOP)
-    wait_until(lambda: "State:\tT" in open(
-        f"/proc/{worker}/status").read(), "the worker to stop")
+    assert re.search(r" datagrams_max=4097 datagrams_max_per_sender=\d+ ",
+                     daemon.log())
     # A single sender would fill its own send buffer first.
     senders = [Sender(room.socket, blocking=False) for _ in range(8)]
-    for number in range(50):
-        for sender in senders:
-            sender.send(datagram(f"{number}"))
-    os.kill(worker, SIGCONT)
+    with stopped(daemon.worker()):
+        for number in range(50):
+            for sender in senders:
+                sender.send(datagram(f"{number}"))
     assert sum(sender.refused for sender in senders) == 0
     daemon.wait_for_messages(400)
     for sender in senders:
@@ -96,7 +96,31 @@ def test_a_slow_hook_makes_a_blocking_sender_wait_and_drops_nothing(
             sender.send(datagram({"n": n, "pad": pad}))
     counts = daemon.wait_for_messages(40)
     assert counts.written == 40 and counts.dropped() == 0
+    assert re.search(r'level=warn mod=receiver err="journal full" '
+                     r'action="leaving datagrams in the kernel', daemon.log())
     assert [int(line) for line in out.lines()] == list(range(40))
+
+
+def test_a_full_file_system_of_the_journal_is_named(
+        room, start, mount_disk):
+    """The journal has far less than 64 MB, so its own file system is the reason
+    why it is full."""
+    disk = mount_disk(room.path / "journal", 4 << 20)
+    fill_disk(room)
+    daemon = start(service(f"storage.path {disk.path}") + syslog_input(room)
+                   + file_output(room))
+    disk.fill(0)
+    with Sender(room.socket) as sender:
+        for n in range(1000):
+            sender.send(datagram({"n": n, "pad": "y" * 2000}))
+        wait_until(lambda: daemon.metrics().dropped() > 0, "a full journal")
+    assert re.search(
+        r'level=error mod=journal err="the journal cannot grow: No space left '
+        r'on device" usable_bytes=\d+ size_bytes=64000000 action="it is full '
+        r'sooner until there is room on its file system"', daemon.log())
+    disk.empty()
+    empty_disk(room)
+    daemon.wait_for_messages(0)
 
 
 def test_a_full_disk_costs_only_the_lines_that_the_journal_cannot_hold(
@@ -124,3 +148,42 @@ def test_a_full_disk_costs_only_the_lines_that_the_journal_cannot_hold(
     counts = daemon.wait_for_messages(40)
     assert counts.written == 40 - dropped == counts.received - counts.dropped()
     assert [int(line) for line in out.lines()] == list(range(40 - int(dropped)))
+
+
+def test_a_stream_leaves_a_quarter_of_the_journal_to_datagrams(
+        room, out, start):
+    """The output is blocked.  The stream waits, and datagrams are received
+    until the journal is full.  Only then are datagrams dropped."""
+    fill_disk(room)
+    port = namespace.free_port()
+    daemon = start(
+        service("storage.max_size 4M") + PARSER
+        + syslog_input(room, "Parser all") + network_input("tcp", port)
+        + template("{message}", room))
+    datagrams = [b"datagram %d " % n + b"y" * 60000 for n in range(24)]
+    fitting = datagrams[:14]  # 840 kB
+
+    def receive_datagrams(sender, some):
+        count = daemon.metrics().sum("sluiced_input_datagrams_total")
+        sender.send(*some)
+        return wait_until(
+            lambda: (m := daemon.metrics()).sum("sluiced_input_datagrams_total")
+            == count + len(some) and m, "the datagrams to be received")
+
+    with connected(("127.0.0.1", port)) as s, Sender(room.socket) as sender:
+        # A quarter of 4 MB that were rounded up to whole pages.
+        sent = fill_journal(daemon, s, reserve=1_010_000)
+        assert receive_datagrams(sender, fitting).dropped() == 0
+        counts = receive_datagrams(sender, datagrams[len(fitting):])
+        dropped = int(counts.dropped("journal_full"))
+        assert 0 < dropped == counts.dropped()
+        empty_disk(room)
+        count = sent // LINE_BYTES + 1
+        s.sendall(long_line(count - 1)[sent % LINE_BYTES:])
+        daemon.wait_for_messages(count + len(datagrams))
+    lines = out.lines()
+    assert [x + b"\n" for x in lines if not x.startswith(b"datagram")] == [
+        long_line(n) for n in range(count)]
+    written = [x for x in lines if x.startswith(b"datagram")]
+    assert written[:len(fitting)] == fitting
+    assert len(set(written)) == len(written) == len(datagrams) - dropped

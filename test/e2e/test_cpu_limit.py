@@ -2,16 +2,19 @@
 """Under a pod's CPU limit, the pipeline throttles itself before the kernel
 stops the whole process, so that receiving always has CPU left."""
 import os
+import socket
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from signal import SIGUSR1
 
 import pytest
 
+from harness import cgroup
 from harness.config import (json_filter, lua_filter, service, syslog_input,
                             template)
 from harness.sender import Sender, datagram
-from harness.wait import SAN, wait_until
+from harness.wait import HANG_S, SAN, wait_until
 
 GROUPS = Path("/sys/fs/cgroup")
 LIMITS = {  # the directory, and its files with their values for 150m
@@ -19,6 +22,8 @@ LIMITS = {  # the directory, and its files with their values for 150m
     GROUPS: {"cpu.max": "15000 100000"},
 }
 LINES = 400 if SAN else 2000
+CLIENTS = 16
+REQUESTS = 200 if SAN else 2000
 THROTTLED_S = "sluiced_pipeline_throttled_seconds_total"
 
 
@@ -51,9 +56,7 @@ def group():
                 path.rmdir()
             continue
         yield Group(path)
-        wait_until(lambda: not (path / "cgroup.procs").read_text(),
-                   "the group's processes to end")
-        path.rmdir()
+        cgroup.remove(path)
         return
     pytest.skip("needs root to make a control group")
 
@@ -115,4 +118,50 @@ def test_only_the_time_that_the_pipeline_really_paused_counts(
     daemon.signal(SIGUSR1)
     counts = daemon.wait_for_messages(300)
     assert counts.sum(THROTTLED_S) <= time.monotonic() - began_s
+    daemon.stop()
+
+
+def test_a_hook_reaches_its_limit_of_cpu_time_before_hook_timeout(
+        group, room, out, start):
+    """Its second of CPU takes almost seven seconds here.  The time in which it
+    waits for a CPU does not count for Hook_Timeout, which would cost two
+    workers and the line."""
+    daemon = start(
+        service(flush="0.1") + syslog_input(room) + json_filter()
+        + lua_filter(room, """
+            function hook(tag, timestamp, record)
+                while record.n == 1 do end
+                return 0, timestamp, record
+            end""")
+        + template("{n}", room))
+    group.take(daemon.worker())
+    with Sender(room.socket) as sender:
+        sender.send(datagram({"n": 1}), datagram({"n": 2}))
+    counts = daemon.wait_for_messages(2)
+    assert counts.failures("time_limit", filter="lua.1") == 1
+    assert counts.sum("sluiced_worker_deaths_total") == 0
+    assert out.lines() == [b"1", b"2"]
+    daemon.stop()
+
+
+def test_a_flood_of_requests_leaves_cpu_to_receiving(group, room, start):
+    """HTTP gets only a part of the limit, so the kernel hardly ever stops the
+    process."""
+    daemon = start(service(flush="1") + syslog_input(room) + json_filter()
+                   + template("{n}", room))
+    group.take(daemon.worker())
+    request = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"
+    with ExitStack() as stack:
+        clients = [stack.enter_context(
+            socket.create_connection(daemon.address, timeout=HANG_S))
+            for _ in range(CLIENTS)]
+        for _ in range(REQUESTS // CLIENTS):
+            for client in clients:
+                client.sendall(request)
+            for client in clients:
+                while b"sluiced_build_info{" not in client.recv(1 << 18):
+                    pass
+    periods, stopped = group.periods()
+    assert periods > 5 and stopped <= periods / 2, (
+        f"stopped by the kernel in {stopped} of {periods} periods")
     daemon.stop()

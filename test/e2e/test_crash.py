@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """kill -9 at any moment: no line that the kernel accepted is missing, written
 twice, or torn."""
-import signal
-
 import pytest
 
 from harness import namespace
 from harness.config import json_filter, service, syslog_input, template
-from harness.daemon import run
+from harness.daemon import run, stopped
 from harness.faults import Faults, empty_disk, fill_disk
 from harness.load import get, send_requests
 from harness.scale import at_random_moments, dice, scaled
 from harness.sender import Sender, datagram
-from harness.strace import STRACE, Strace, threads, why_not
+from harness.strace import STRACE, Strace, thread_named, why_not
 from harness.stream import (check_files, check_numbers, numbered,
                             numbered_in_files, numbers_in)
 from harness.wait import SAN, wait_until
@@ -66,13 +64,12 @@ def test_the_kernel_queues_lines_while_the_worker_is_dead(room, start, stream):
     sent = []
     for turn in range(3):
         before = daemon.ready_count()
-        daemon.signal(signal.SIGSTOP)
-        wait_until(daemon.is_stopped, "the supervisor to stop")
-        daemon.kill_worker()
-        lines = stream(RATE, "-s", "64", "-k", str(KINDS), count=1000).wait()
-        assert (lines.sent, lines.refused, lines.gone) == (1000, 0, 0)
-        sent += lines.accepted()
-        daemon.signal(signal.SIGCONT)
+        with stopped(daemon.process.pid):
+            daemon.kill_worker()
+            lines = stream(RATE, "-s", "64", "-k", str(KINDS),
+                           count=1000).wait()
+            assert (lines.sent, lines.refused, lines.gone) == (1000, 0, 0)
+            sent += lines.accepted()
         daemon.wait_for_worker(before)
         counts = daemon.wait_for_messages(len(sent))
         assert counts.received == counts.written == len(sent)
@@ -213,7 +210,8 @@ class TwoBursts:
         """Run until all lines are written, or the process is dead, or strace
         holds a call.  Then kill the process, whatever it is doing."""
         daemon = self.begin()
-        tid = threads(daemon.process.pid)[-1 if thread == "pipeline" else 0]
+        pid = daemon.process.pid  # the main thread receives
+        tid = thread_named(pid, "pipeline") if thread == "pipeline" else pid
         strace = Strace(self.room, tid, what)
         try:
             for _ in range(2):

@@ -67,7 +67,8 @@ class Overlay:
     def named(self, kind):
         """The items that the overlay appends to a list, by name.  Their index,
         1000, is beyond the end of the list."""
-        return {value["name"]: value for value in self.appended[kind + "[1000]"]}
+        values = self.appended[kind + "[1000]"]
+        return {value["name"]: value for value in values}
 
     @property
     def nginx(self):
@@ -129,6 +130,24 @@ def test_both_containers_use_the_same_socket_in_a_shared_directory(overlay):
     assert volumes[0]["emptyDir"]["medium"] == "Memory"
 
 
+def test_nginx_cannot_write_where_the_journal_is(overlay):
+    directory = os.path.dirname(SOCKET)
+    read_only = [mount.get("readOnly", False)
+                 for container in (overlay.nginx, overlay.sluiced)
+                 for mount in container["volumeMounts"]
+                 if mount["mountPath"] == directory]
+    assert read_only == [True, False]
+    # So nginx must not write there, either.
+    text = (CONF / "nginx.conf").read_text()
+    written = re.findall(r"^\s*(?:pid|\w+_temp_path)\s+(\S+);", text, re.M)
+    writable = [mount["mountPath"] for mount in overlay.nginx["volumeMounts"]
+                if not mount.get("readOnly")]
+    assert len(written) == 6
+    for path in written:
+        assert any(path.startswith(parent + "/") for parent in writable)
+    assert re.findall(r"error_log\s+(\S+)", text) == ["stderr"]
+
+
 def test_fluentd_tails_the_files_that_the_hook_names(overlay):
     volume = overlay.mounts(overlay.sluiced)[OUT]
     assert volume["hostPath"]["path"] == OUT
@@ -139,6 +158,8 @@ def test_fluentd_tails_the_files_that_the_hook_names(overlay):
     name = re.search(r"'?\"(/[^\"]+\.log)\"", hook)[1]
     assert re.fullmatch(r"%[Y%md-]+", day)
     assert path == f"{OUT}/*{name}"
+    # With a limit of less than a day, lines after midnight would be lost.
+    assert re.search(r"^\s+limit_recently_modified 2d$", source, re.M)
     # fluentd does not read the file of lines that could not be parsed.
     assert not fnmatch.fnmatch(f"{OUT}/{key_of('File')}", path)
 

@@ -6,6 +6,7 @@ The senders wait until the kernel accepts a line, so that no test depends on how
 soon sluiced gets the CPU.  If receiving stopped, the sender would hang."""
 import errno
 import os
+import re
 
 import pytest
 
@@ -13,7 +14,7 @@ from harness.config import json_filter, section, service
 from harness.faults import Faults
 from harness.scale import scaled
 from harness.sender import Sender, datagram
-from harness.strace import Strace, threads, why_not
+from harness.strace import Strace, thread_named, why_not
 from harness.stream import (TEMPLATE, check_files, check_numbers, numbered,
                             numbered_in_files, numbers_in)
 from harness.wait import SAN, wait_until
@@ -106,10 +107,8 @@ def test_no_line_is_lost_when_the_disk_fails_and_recovers(
         received = wait_until(
             lambda: (m := daemon.metrics()).written > written and m,
             "more lines").received
-        # Except after EROFS, the write of the disk probe
-        # (file/disk_probe.h) fails, too.
-        faults.strike(3 if name == "EROFS" else 6,
-                      error=getattr(errno, name))
+        # The writes of the disk probe (file/disk_probe.h) fail, too.
+        faults.strike(6, error=getattr(errno, name))
         wait_until(lambda: daemon.metrics().received > received + 50,
                    "receiving to continue")
         faults.end()
@@ -187,6 +186,42 @@ def test_receiving_and_http_continue_while_a_write_hangs(
     check_all_lines(daemon, lines, out.bytes)
 
 
+def test_an_output_that_does_not_answer_counts_as_blocked(
+        room, out, start, stream):
+    """When the journal is full, datagrams are dropped and counted."""
+    faults = Faults(room, room.out)
+    daemon = start(numbered(room, "Health_Check On", "storage.max_size 1M"),
+                   env=faults.env)
+    lines = stream(RATE, "-w")
+    wait_until(lambda: daemon.metrics().written > 0, "lines")
+
+    def health():
+        return {daemon.get(f"/api/v{n}/health").status for n in (1, 2)}
+    faults.order(hold=True)
+    wait_until(lambda: is_blocked(daemon.metrics()), "the output to be blocked")
+    assert health() == {500}
+    wait_until(lambda: re.search(
+        r'level=error mod=watchdog output=file\.0 err="an output has not '
+        r'answered for [0-9]+ s" action="', daemon.log()), "the log")
+    for _ in range(2):
+        dropped = daemon.metrics().dropped("journal_full")
+        wait_until(lambda: daemon.metrics().dropped("journal_full") > dropped,
+                   "datagrams to be dropped")
+        daemon.metrics().check_accounting_equation()
+    assert faults.held and is_blocked(daemon.metrics())
+    faults.end()
+    wait_until(lambda: not is_blocked(daemon.metrics()) and health() == {200},
+               "writing")
+    wait_until(lambda: "level=info mod=watchdog output=file.0 state=answered"
+               in daemon.log(), "the log")
+    lines.stop()
+    counts = daemon.wait_for_messages(lines.sent)
+    assert counts.received == lines.sent
+    assert counts.written + counts.dropped("journal_full") == lines.sent
+    numbers = numbers_in(out.bytes())
+    assert numbers == sorted(set(numbers)) and len(numbers) == counts.written
+
+
 def test_no_line_is_lost_when_the_directory_becomes_read_only(
         room, out, mount_disk, start, stream):
     """The test mounts an empty read-only file system over the directory."""
@@ -201,6 +236,27 @@ def test_no_line_is_lost_when_the_directory_becomes_read_only(
     cover.unmount()
     lines.stop()
     check_all_lines(daemon, lines, out.bytes)
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["", "killed"])
+def test_no_line_is_lost_when_no_file_of_a_read_only_disk_can_be_opened(
+        room, small_disk, start, stream, held_socket, killed):
+    """The spill is small.  What it cannot take stays in the journal."""
+    config = numbered_in_files(room, "storage.spill_size 1M")
+    small_disk.read_only(True)
+    daemon = start(config, listen=held_socket)
+    lines = stream(2000, "-w", "-k", "3", count=5000)  # -w: none is refused
+    if killed:
+        wait_until(lambda: is_blocked(daemon.metrics()), "the disk to reject")
+        daemon.kill_tree()
+        daemon = start(config, listen=held_socket)
+    lines.wait()
+    wait_until(lambda: is_blocked(m := daemon.metrics())
+               and m.queued == lines.sent, "all lines to wait")
+    small_disk.grow(64 << 20)
+    counts = daemon.wait_for_messages(lines.sent)
+    assert counts.received == counts.written == lines.sent
+    check_files(room, lines.accepted(), 3)
 
 
 def test_no_line_is_lost_when_the_directory_is_renamed_again_and_again(
@@ -229,7 +285,8 @@ def test_no_line_is_lost_when_the_directory_is_renamed_again_and_again(
 def test_sluiced_syncs_files_as_often_as_configured(
         room, start, fsync, wanted):
     daemon = start(numbered(room, f"Fsync {fsync}", template="{n}"))
-    strace = Strace(room, threads(daemon.worker())[-1], "trace=fsync,fdatasync")
+    strace = Strace(room, thread_named(daemon.worker(), "pipeline"),
+                    "trace=fsync,fdatasync")
     with Sender(room.socket) as sender:
         for batch in range(1, 4):
             sender.send(datagram({"n": batch}))

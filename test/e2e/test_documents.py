@@ -5,6 +5,7 @@ leads somewhere, and every key, metric and drop reason exists.
 A block of a README that starts with ```sh is run from the top of the
 repository.  A block that needs a cluster, Docker or the host's directories
 starts with ```console and is not run."""
+import fnmatch
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import signal
 import subprocess
 import sys
 from functools import lru_cache
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -30,10 +32,15 @@ pytestmark = pytest.mark.skipif(
 
 
 def documents(pattern):
-    """The files below the repository, without those that are built."""
-    return sorted(path for path in ROOT.rglob(pattern)
-                  if path.is_file() and not {"build", ".git", "__pycache__"}
-                  & set(path.relative_to(ROOT).parts))
+    """The files below the repository, without those that are built.  Tests
+    that run at the same time build some, so these directories are not even
+    listed."""
+    found = []
+    for folder, below, names in os.walk(ROOT):
+        below[:] = set(below) - {"build", ".git", "__pycache__"}
+        found += (Path(folder) / name for name in fnmatch.filter(
+            names, pattern))
+    return sorted(filter(Path.is_file, found))
 
 
 def name_of(path):

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from harness.daemon import is_alive
+from harness.daemon import is_alive, stopped, suspend
 from harness.faults import empty_disk, fill_disk
 from harness.inputs import (LINE_BYTES, config, connected, fill_journal,
                             is_cut, long_line, network_input,
@@ -54,7 +54,7 @@ def begin_reload(daemon):
     one is ready.  The old worker learns of the reload when it continues.
     Returns the process ids of the old worker and the next."""
     old = daemon.worker()
-    os.kill(old, signal.SIGSTOP)
+    suspend(old)
     started = daemon.log().count("started")
     daemon.signal(signal.SIGHUP)
     wait_until(lambda: daemon.log().count("started") > started + 1,
@@ -268,8 +268,8 @@ def test_messages_to_a_removed_input_are_counted_if_there_is_no_room(
     small = ["storage.max_size 1M"]
     daemon = start(config(room, unix_input(room), goes, lines=small))
     with connected(room.socket) as s:
-        senders = [Sender(here) for _ in range(9)]
-        fill_journal(daemon, s)
+        senders = [Sender(here) for _ in range(12)]
+        fill_journal(daemon, s, reserve=251_000)  # for datagrams
         received = daemon.metrics().received
         room.write("sluiced.conf", config(room, unix_input(room), lines=small))
         before = daemon.ready_count()
@@ -280,8 +280,8 @@ def test_messages_to_a_removed_input_are_counted_if_there_is_no_room(
         os.kill(old, signal.SIGCONT)
         daemon.wait_for_worker(before)
         counts = daemon.metrics()
-        assert counts.received == received + 9
-        assert 0 < counts.dropped() < 9
+        assert counts.received == received + 12
+        assert 0 < counts.dropped() < 12
         empty_disk(room)
         daemon.wait_for_messages(0)
 
@@ -317,13 +317,12 @@ def test_a_worker_without_supervisor_receives_all_sent_data(room, out, start):
     daemon = start(conf)
     with connected(room.socket) as s, Sender(second) as sender:
         worker = daemon.worker()
-        os.kill(worker, signal.SIGSTOP)
-        daemon.signal(signal.SIGKILL)
-        daemon.wait()
-        daemon.has_ended = True
-        s.sendall(b"by stream\n")
-        sender.send(b"by datagram")
-        os.kill(worker, signal.SIGCONT)
+        with stopped(worker):
+            daemon.signal(signal.SIGKILL)
+            daemon.wait()
+            daemon.has_ended = True
+            s.sendall(b"by stream\n")
+            sender.send(b"by datagram")
         assert is_cut(s)
         wait_until(lambda: not is_alive(worker), "the worker to end")
         with pytest.raises(OSError):
@@ -340,8 +339,10 @@ def test_connections_wait_for_the_worker_after_the_next(room, out, start):
         daemon.wait_for_messages(1)
         before = daemon.ready_count()
         old, new = begin_reload(daemon)
-        os.kill(new, signal.SIGKILL)
+        suspend(new)
         os.kill(old, signal.SIGCONT)
+        wait_until(lambda: "reload=done" in daemon.log(), "the old to leave")
+        os.kill(new, signal.SIGKILL)
         daemon.wait_for_worker(before)
         assert daemon.worker() not in (old, new)
         s.sendall(b"o\n")
@@ -370,8 +371,8 @@ def test_connections_end_with_a_worker_killed_before_it_passes_them_on(
 
 def test_sigterm_while_a_worker_leaves_loses_no_data(
         room, out, start):
-    """A third worker receives the data from datagram sockets and from
-    connections."""
+    """The old worker has not begun to leave.  It receives the data from
+    datagram sockets and from connections."""
     second = room.path / "second.sock"
     daemon = start(config(room, unix_input(room), unix_input(room).replace(
         str(room.socket), str(second)).replace("unix_tcp", "unix_udp")))

@@ -41,7 +41,8 @@ def test_all_modes_work_at_the_same_time(room, out, start):
     # The kernel counts dropped datagrams for UDP only.
     dropped = [line for line in daemon.get("/metrics").body.splitlines()
                if line.startswith(b"sluiced_input_kernel_dropped_total{")]
-    assert dropped == [b'sluiced_input_kernel_dropped_total{input="syslog.2"} 0']
+    assert dropped == [
+        b'sluiced_input_kernel_dropped_total{input="syslog.2"} 0']
     assert sorted(out.lines()) == [b"and again", b"by tcp", b"by udp",
                                    b"by unix_tcp", b"by unix_udp"]
     assert counts.labels("sluiced_input_connections_total", "input") == [

@@ -1,18 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """The journal's file: where it is, who owns it, and what happens to a damaged
 one."""
+import fcntl
+import os
 import re
+import signal
 
 import pytest
 
+from harness import inputs
 from harness.config import section
 from harness.daemon import run
 from harness.faults import empty_disk, fill_disk
+from harness.reload import wait_for_reload
 from harness.room import Room
 from harness.scale import dice, scaled
 from harness.sender import Sender, datagram
 from harness.stream import numbered
 from harness.wait import SAN, wait_until
+
+NOBODY = 65534
 
 
 def short(room, *lines, **more):
@@ -44,6 +51,23 @@ def test_the_next_process_writes_the_messages_of_a_killed_one(room, out, start):
     leave_behind(room, start)
     counts = start(short(room)).wait_for_messages(50)
     assert counts.received == counts.written == 50
+    assert out.lines() == [b"%d" % n for n in range(50)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a second user")
+def test_a_locked_journal_of_another_user_is_set_aside(room, out, start):
+    """It is not waited for.  If a sluiced with that user has left it, replaying
+    it sends its messages."""
+    journal = leave_behind(room, start)
+    os.chown(journal, NOBODY, NOBODY)
+    with journal.open() as locked:
+        fcntl.flock(locked, fcntl.LOCK_EX)
+        daemon = start(short(room))
+        assert daemon.metrics().received == 0
+    foreign = room.path / ".sluiced.journal.foreign.1"
+    assert f'owner_uid={NOBODY} err="another user owns it" ' in daemon.log()
+    assert run("replay", foreign, "-c", room.path / "sluiced.conf").code == 0
+    daemon.wait_for_messages(50)
     assert out.lines() == [b"%d" % n for n in range(50)]
 
 
@@ -213,19 +237,90 @@ def test_a_journal_of_another_version_is_kept_whole(room, out, start):
     assert "version" in daemon.log()
 
 
-def test_a_journal_of_another_size_is_not_lost(room, out, start):
-    """If storage.max_size changes while lines are in the journal, they are
-    either written or kept under another name and logged."""
+# --- another size
+
+def size_bytes(megabytes):
+    """The journal's size is rounded up to whole pages."""
+    return -(-megabytes * 1_000_000 // 4096) * 4096
+
+
+def test_a_journal_takes_another_size_when_few_messages_wait(
+        room, out, start):
     leave_behind(room, start)
     daemon = start(short(room, "storage.max_size 2M"))
+    assert daemon.metrics().sum("sluiced_journal_size_bytes") == size_bytes(2)
     send(room, [50])
     wait_until(lambda: out.lines()[-1:] == [b"50"], "the line")
-    numbers = [int(line) for line in out.lines()]
-    if damaged(room):
-        assert numbers == [50]
-        assert f"set_aside={damaged(room)[0]}" in daemon.log()
-    else:
-        assert numbers == list(range(51))
+    assert [int(line) for line in out.lines()] == list(range(51))
+    assert not damaged(room)
+
+
+def test_a_reload_with_another_size_loses_nothing_when_many_messages_wait(
+        room, out, start):
+    """To take the new size, the messages would need twice the room for a
+    moment.  So the journal keeps its size until few wait."""
+    def reload(count):
+        daemon.signal(signal.SIGHUP)
+        wait_for_reload(daemon, "done", count)
+        return daemon.metrics().sum("sluiced_journal_size_bytes")
+    fill_disk(room)
+    daemon = start(short(room, "storage.max_size 4M"))
+    send(room, range(2000), pad="x" * 1000)
+    wait_until(lambda: daemon.metrics().queued == 2000, "the lines")
+    room.write("sluiced.conf", short(room, "storage.max_size 8M"))
+    assert reload(1) == size_bytes(4)
+    assert re.search(
+        r'level=warn mod=journal path=\S+ err="[0-9]+ bytes of messages wait '
+        rf'in it" journal_size_bytes={size_bytes(4)} '
+        r'wanted_size_bytes=8000000 .* action="continuing with the old sizes;',
+        daemon.log())
+    send(room, range(2000, 2100))
+    wait_until(lambda: daemon.metrics().queued == 2100, "more lines")
+    empty_disk(room)
+    daemon.wait_for_messages(2100)
+    assert reload(2) == size_bytes(8)
+    counts = daemon.metrics()
+    counts.check_accounting_equation()
+    assert counts.written == 2100
+    assert [int(line) for line in out.lines()] == list(range(2100))
+    assert not damaged(room)
+
+
+def test_messages_are_truncated_while_a_journal_in_memory_keeps_its_size(
+        room, out, start, mount_disk):
+    memory = room.path / "memory"
+    mount_disk(memory, 100_000_000)
+
+    def config(*lines):
+        return inputs.config(room, inputs.unix_input(room, *lines)).replace(
+            f"storage.path {room.path}\n", f"storage.path {memory}\n")
+
+    def reload(count):
+        daemon.signal(signal.SIGHUP)
+        wait_for_reload(daemon, "done", count)
+
+    def send_lines(*lines):
+        with inputs.connected(room.socket) as s:
+            s.sendall(b"".join(line + b"\n" for line in lines))
+            sent.extend(lines)
+            wait_until(lambda: daemon.metrics().received == len(sent),
+                       "the lines")
+    sent = []
+    fill_disk(room)
+    daemon = start(config())
+    send_lines(*[b"x" * 200_000] * 10)
+    room.write("sluiced.conf", config("Buffer_Max_Size 1M"))
+    reload(1)
+    assert "the old sizes and truncating longer messages;" in daemon.log()
+    send_lines(b"y" * 500_000, b"next")
+    assert daemon.metrics().sum("sluiced_input_truncated_total") == 1
+    empty_disk(room)
+    daemon.wait_for_messages(12)
+    reload(2)
+    send_lines(b"z" * 500_000)
+    daemon.wait_for_messages(13)
+    sent[10] = sent[10][:212_992]
+    assert out.lines() == sent
 
 
 # --- a full one
@@ -253,7 +348,8 @@ def test_a_full_journal_drops_the_newest_messages_and_counts_them(
     assert after.dropped("journal_full") == dropped
     empty_disk(room)
     daemon.wait_for_messages(2000)
-    assert [int(line) for line in out.lines()] == list(range(2000 - int(dropped)))
+    written = 2000 - int(dropped)
+    assert [int(line) for line in out.lines()] == list(range(written))
 
 
 # --- more than one input

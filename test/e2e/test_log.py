@@ -3,13 +3,15 @@
 not when its disk is full or hangs."""
 import fcntl
 import os
+import resource
 import signal
 
 import pytest
 
-from harness.daemon import LISTENING, Daemon
+from harness.daemon import Daemon
+from harness.log_file import Filed
 from harness.sender import Sender, datagram
-from harness.strace import Strace, threads, why_not
+from harness.strace import Strace, thread_named, why_not
 from harness.stream import numbered
 from harness.wait import wait_until
 
@@ -116,33 +118,13 @@ def test_a_worker_that_cannot_start_ends_although_nobody_reads_why(
     assert talker.wait() == 0
 
 
-class Filed(Daemon):
-    """A daemon with the key Log_File."""
-
-    def __init__(self, room, log_file, **more):
-        self.log_file = log_file
-        super().__init__(room, numbered(
-            room, f"Log_File {log_file}", "Log_Level debug", template="{n}"),
-            **more)
-
-    def _is_ready(self):
-        """Each process has a thread that writes the file, so the supervisor's
-        lines may come late."""
-        return super()._is_ready() and LISTENING.search(self.log())
-
-    def log(self):
-        if not self.log_file.exists():
-            return ""
-        return self.log_file.read_text(errors="replace")
-
-
-def writer_of(pid):
-    """The thread that writes the log."""
-    for tid in threads(pid):
-        with open(f"/proc/{pid}/task/{tid}/comm") as comm:
-            if comm.read() == "sluiced-log\n":
-                return tid
-    raise AssertionError("no thread writes the log")
+def test_a_log_file_at_the_size_limit_ends_no_process(room, start):
+    """The kernel sends SIGXFSZ to a process that exceeds `ulimit -f`."""
+    daemon = start(numbered(room))
+    resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE,
+                     (1, resource.RLIM_INFINITY))
+    daemon.stop()  # the supervisor logs it
+    assert "action=stopping" not in daemon.log()
 
 
 @pytest.mark.skipif(why_not() != "", reason=why_not())
@@ -152,7 +134,7 @@ def test_a_log_file_on_a_disk_that_hangs_stops_nothing(room, out):
     daemon = Filed(room, room.path / "own.log")
     strace = None
     try:
-        strace = Strace(room, writer_of(daemon.worker()),
+        strace = Strace(room, thread_named(daemon.worker(), "sluiced-log"),
                         "inject=write:delay_exit=3600s:when=1")
         with Sender(room.socket) as sender:
             sender.send(*(b"no JSON" for n in range(400)))

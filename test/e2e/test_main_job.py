@@ -132,7 +132,7 @@ def send_in_rounds(nginx, daemon, requests):
 
 
 def test_symbolic_links_lead_no_line_out_of_the_published_directory(
-        room, start):
+        room, out, start):
     """Somebody else replaces the directory of the lines by a link.  The links
     for the day before and after are for a test at midnight."""
     victim = room.disk / "victim"
@@ -151,7 +151,7 @@ def test_symbolic_links_lead_no_line_out_of_the_published_directory(
     for day in days:
         day.unlink()
     daemon.wait_for_messages(1)
-    assert [path.name for path in room.out.glob("*/*.log")] == [ACCESS_LOG]
+    assert [Path(name).name for name in out.files()] == [ACCESS_LOG]
     assert list(victim.iterdir()) == []
 
 

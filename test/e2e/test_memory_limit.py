@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from harness import cgroup
 from harness.config import file_output, section, service, syslog_input
-from harness.wait import wait_until
 
 GROUPS = Path("/sys/fs/cgroup")
 LIMITS = {GROUPS / "memory": "memory.limit_in_bytes", GROUPS: "memory.max"}
@@ -34,11 +34,8 @@ def limited():
             continue
         yield ("sh", "-c", f'echo $$ > {path}/child/cgroup.procs; exec "$@"',
                "sh")
-        wait_until(
-            lambda: not (path / "child/cgroup.procs").read_text(),
-            "the group's processes to end")
-        (path / "child").rmdir()
-        path.rmdir()
+        cgroup.remove(path / "child")
+        cgroup.remove(path)
         return
     pytest.skip("needs root to make a control group")
 

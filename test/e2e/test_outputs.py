@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several outputs: each continues when another one is blocked."""
+import re
+
 from harness.config import (
     file_output, section, service, syslog_input, template)
 from harness.sender import Sender, datagram
@@ -66,3 +68,27 @@ def test_each_matching_output_gets_one_line(room, start):
     assert counts.sum("sluiced_output_lines_total", output="null.0") == 0
     assert counts.sum("sluiced_output_lines_total", output="null.1") == 3
     assert counts.sum("sluiced_output_lines_total", output="file.2") == 3
+
+
+def test_lines_that_wait_for_a_second_output_are_logged_at_the_end(
+        room, start):
+    """The first output counts the messages, so no message is queued."""
+    bad = room.out / "bad.log"
+    bad.mkdir(parents=True)
+    text = (service() + syslog_input(room)
+            + template("{message}", room, file="good.log")
+            + template("{message}", room, file="bad.log"))
+    daemon = start(text)
+    send(room, range(30))
+    counts = daemon.wait_for_messages(30)
+    assert counts.sum("sluiced_output_lines_queued") == 30
+    daemon.stop()
+    assert re.search(r"level=warn mod=worker state=stopped .* queued=0"
+                     r' lines_queued=30 action="', daemon.log())
+    bad.rmdir()
+    daemon = start(text)
+    wait_until(lambda: numbers(room, "bad.log") == list(range(30)),
+               "the lines that waited")
+    daemon.stop()
+    assert re.search(r"level=info mod=worker state=stopped .* queued=0"
+                     r" lines_queued=0\n", daemon.log())

@@ -3,13 +3,16 @@
 aside, and the messages after it are written."""
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
 import pytest
 
+from harness import cgroup
 from harness.config import (json_filter, lua_filter, service, syslog_input,
                             template)
+from harness.gate import Gate
 from harness.sender import Sender, datagram
 from harness.wait import SAN, wait_until
 
@@ -24,9 +27,10 @@ UNIFIED = Path("/sys/fs/cgroup")
 LIMIT_BYTES = 16 << 20
 
 
-def config(room, deed, *lines):
+def config(room, deed, *lines, flush="0.1", grace="5"):
     """The hook runs `deed` for the message with the number 5."""
-    return (service(*lines, grace="5") + syslog_input(room) + json_filter()
+    return (service(*lines, flush=flush, grace=grace) + syslog_input(room)
+            + json_filter()
             + lua_filter(room, f"""
                 function hook(tag, timestamp, record)
                     if record["n"] == 5 then {deed} end
@@ -90,22 +94,35 @@ def test_messages_in_a_row_that_kill_workers_are_all_set_aside(
     assert deaths(daemon) == 6
 
 
+def test_messages_that_kill_workers_while_sluiced_stops_are_set_aside(
+        room, out, start):
+    """Each kills two workers.  However soon the workers die, the supervisor
+    starts the next one, at most a second later."""
+    daemon = start(config(room, CAUSES["abort"], flush="3600", grace="600"))
+    send(room, [0, 5, 5, 5, 1, 5, 5, 5, 2])
+    wait_until(lambda: daemon.metrics().received == 9, "the messages")
+    daemon.stop()
+    assert sorted(numbers(out)) == [0, 1, 2]
+    assert daemon.final_counts() == (9, 3, 6, 0, 0)
+    assert deaths(daemon) == 12
+    delays = [int(ms) for ms in re.findall(r"restart_ms=(\d+)", daemon.log())]
+    assert delays == [100, 200, 400, 800] + 7 * [1000]
+
+
 def test_a_message_is_not_set_aside_if_kill_9_ends_its_workers(
         room, out, start):
     """Three workers are killed from outside while they work on one message.
     The fourth writes it."""
-    gate = room.path / "gate"
-    os.mkfifo(gate)
-    daemon = start(config(room, f"io.open('{gate}'):read('a')"))
+    gate = Gate(room)
+    daemon = start(config(room, gate.lua))
     send(room, range(10))
     for _ in range(3):
-        # This returns when a hook opens the other end.
-        writer = os.open(gate, os.O_WRONLY)
-        gate.unlink()
-        os.mkfifo(gate)
+        gate.wait()
+        gate.renew()
         daemon.kill_worker()
-        os.close(writer)
-    os.close(os.open(gate, os.O_WRONLY))
+        gate.open()
+    gate.wait()
+    gate.open()
     counts = daemon.wait_for_messages(10)
     assert counts.written == 10
     assert sorted(numbers(out)) == list(range(10))
@@ -115,18 +132,15 @@ def test_a_new_supervisor_knows_of_the_deaths_before_it(room, out, start):
     """The journal holds them, so a restart of the container changes
     nothing."""
     letters = room.path / "letters"
-    gate = room.path / "gate"
-    os.mkfifo(gate)
-    text = config(room, f"io.open('{gate}'):read('a')",
-                  f"Dead_Letter {letters}")
+    gate = Gate(room)
+    text = config(room, gate.lua, f"Dead_Letter {letters}")
     daemon = start(text)
     send(room, range(10))
     for _ in range(2):
-        writer = os.open(gate, os.O_WRONLY)
-        gate.unlink()
-        os.mkfifo(gate)
+        gate.wait()
+        gate.renew()
         daemon.kill_tree()
-        os.close(writer)
+        gate.open()
         daemon = start(text)
     counts = daemon.wait_for_messages(10)
     assert (counts.written, counts.dead_lettered) == (9, 1)
@@ -153,9 +167,7 @@ class Group:
         return int(dict(line.split() for line in stat)["oom_kill"])
 
     def remove(self):
-        wait_until(lambda: not (self.path / "cgroup.procs").read_text(),
-                   "the group's processes to end")
-        self.path.rmdir()
+        cgroup.remove(self.path)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pod becomes ready when its outputs have taken a write, and stays so."""
+import os
+import select
 import signal
 
 import pytest
@@ -30,7 +32,7 @@ def test_a_pod_whose_outputs_work_is_ready_and_leaves_nothing_behind(
         room, out, start):
     daemon = start(gateway(room))
     wait_until(lambda: is_ready(daemon), "readiness")
-    assert "mod=output_probe state=ready outputs=1" in daemon.log()
+    assert "mod=output_probe state=ready test_writes=1" in daemon.log()
     assert out.files() == []
 
 
@@ -55,6 +57,22 @@ def test_a_pod_whose_output_is_not_writable_is_not_ready(
     wait_until(lambda: is_ready(daemon), "readiness")
     daemon.wait_for_messages(1)
     assert len(out.lines()) == 1
+
+
+def test_the_directory_of_the_tags_counts_if_an_output_has_no_path(
+        room, start):
+    """As in the published configuration, the tag is the whole path."""
+    room.out.write_text("a file, where a directory should be")
+    daemon = start(service() + syslog_input(room)
+                   + section("FILTER", "Name rewrite_tag", "Match in",
+                             f"Rule $ident ^(.*)$ {room.out}/$ident.log false")
+                   + section("OUTPUT", "Name file", "Match *"))
+    answer = daemon.get(READINESS)
+    assert answer.status == 503
+    assert f"create a file in {room.out}/: ".encode() in answer.body
+    room.out.unlink()
+    wait_until(lambda: is_ready(daemon), "readiness")
+    assert list(room.out.iterdir()) == []
 
 
 def test_a_pod_that_was_ready_stays_so(room, out, start):
@@ -140,6 +158,24 @@ def test_an_output_with_one_file_needs_only_that_file(
         wait_until(lambda: is_ready(daemon), "readiness")
     else:
         assert not is_ready(daemon)
+
+
+@pytest.mark.parametrize("follow", ["off", "on"])
+def test_a_symlink_in_place_of_the_file_is_followed_only_on_request(
+        room, start, follow):
+    """The reader of a FIFO notices that somebody opened it for writing."""
+    fifo = room.path / "fifo"
+    os.mkfifo(fifo)
+    room.out.mkdir()
+    (room.out / "lines.log").symlink_to(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    daemon = start(gateway(room, f"Follow_Symlinks {follow}"))
+    wait_until(lambda: is_ready(daemon), "readiness")
+    poll = select.poll()
+    poll.register(reader, select.POLLIN)
+    was_opened = poll.poll(0) != []
+    os.close(reader)
+    assert was_opened == (follow == "on")
 
 
 def test_without_a_file_output_a_pod_is_ready(room, start):

@@ -3,6 +3,7 @@
 the new one is ready, and stays if that never happens."""
 import json
 import os
+import re
 import signal
 import socket
 import threading
@@ -10,13 +11,17 @@ import time
 
 import pytest
 
-from harness.config import lua_filter, section, service, template
-from harness.daemon import run
+from harness.config import (lua_filter, section, service, syslog_input,
+                            template)
+from harness.daemon import suspend
 from harness.faults import empty_disk, fill_disk
+from harness.gate import Gate
+from harness.reload import reloads, wait_for_reload
 from harness.scale import scaled
 from harness.sender import Sender, datagram
+from harness.strace import Strace, why_not
 from harness.stream import check_numbers, numbered, numbers_in
-from harness.wait import SAN, wait_until
+from harness.wait import HANG_S, SAN, wait_until
 
 RATE = 1000 if SAN else 10000
 RELOADS = scaled("RELOADS", 20)
@@ -25,20 +30,6 @@ BROKEN = {"an unknown key": "[OUTPUT]\n    Name null\n    Mtch *\n",
           "a hook that does not exist":
               "[FILTER]\n    Name lua\n    Match *\n    script no.lua\n"
               "    call hook\n"}
-
-
-def reloads(daemon, result):
-    return daemon.metrics().sum("sluiced_reloads_total", result=result)
-
-
-def wait_for_reload(daemon, result, count):
-    """The old worker counts the reload shortly before the supervisor completes
-    it and accepts the next.  So wait until the supervisor has logged it.  Before
-    that, the old worker may leave instead of answering."""
-    def what():
-        return f"reload {count} to be {result}:\n{daemon.log()[-2000:]}"
-    wait_until(lambda: daemon.log().count(f"reload={result}") >= count, what)
-    wait_until(lambda: reloads(daemon, result) == count, what)
 
 
 def test_reloads_under_load_lose_no_line(room, out, start, stream):
@@ -85,6 +76,21 @@ def test_a_changed_template_takes_effect(room, out, start):
     assert counts.received == counts.written == 2
 
 
+def test_a_reload_reads_a_relative_parsers_file_again(room, out, start):
+    room.write("mine.conf", section("PARSER", "Name mine", "Format regex",
+                                    "Regex ^(?<v>.*)$"))
+    daemon = start(service("Parsers_File mine.conf")
+                   + syslog_input(room, "Parser mine") + template("{v}", room))
+    room.write("mine.conf", section("PARSER", "Name mine", "Format regex",
+                                    "Regex ^(?<v>.)"))
+    daemon.signal(signal.SIGHUP)
+    wait_for_reload(daemon, "done", 1)
+    with Sender(room.socket) as sender:
+        sender.send(b"text")
+    daemon.wait_for_messages(1)
+    assert out.lines() == [b"t"]
+
+
 @pytest.mark.parametrize("broken", BROKEN)
 def test_a_broken_configuration_is_reported_and_the_old_one_stays(
         room, out, start, broken):
@@ -95,8 +101,27 @@ def test_a_broken_configuration_is_reported_and_the_old_one_stays(
     daemon.signal(signal.SIGHUP)
     wait_for_reload(daemon, "failed", 1)
     assert daemon.worker() == worker
-    assert "reload=failed" in daemon.log()
+    # The next worker reads the file again, so it must be corrected soon.
+    assert ('action="the old configuration stays in force; correct the '
+            'configuration, because if this worker dies or sluiced is '
+            'restarted, the next worker reads it and fails"' in daemon.log())
     assert "sluiced.conf:" in daemon.log(), "the log does not say where"
+    with Sender(room.socket) as sender:
+        sender.send(datagram({"n": 1}))
+        daemon.wait_for_messages(1)
+    assert out.lines() == [b"1"]
+
+
+def test_a_file_that_is_corrected_after_a_failed_reload_is_read_next(
+        room, out, start):
+    daemon = start(numbered(room, template="{n}"))
+    config = room.path / "sluiced.conf"
+    good = config.read_text()
+    config.write_text(good + BROKEN[next(iter(BROKEN))])
+    daemon.signal(signal.SIGHUP)
+    wait_for_reload(daemon, "failed", 1)
+    config.write_text(good)
+    os.kill(daemon.worker(), signal.SIGKILL)
     with Sender(room.socket) as sender:
         sender.send(datagram({"n": 1}))
         daemon.wait_for_messages(1)
@@ -146,17 +171,17 @@ def test_a_reload_over_http_answers_that_it_failed(room, start, broken):
 @pytest.mark.parametrize("first", ["HTTP", "SIGHUP"])
 def test_only_one_reload_at_a_time_is_possible_over_http(room, start, first):
     daemon = start(numbered(room, "Hot_Reload On") + lua_filter(room, HOOK))
-    wait_for_script = hook_that_waits(room)
+    gate = hook_that_waits(room)
     answers = []
     asker = threading.Thread(target=lambda: answers.append(ask(daemon)))
     if first == "HTTP":
         asker.start()
     else:
         daemon.signal(signal.SIGHUP)
-    writer = wait_for_script()
+    gate.wait()
     assert ask(daemon) == (400, {"reload": "in progress", "status": -2})
     assert answers == []
-    os.close(writer)
+    gate.open()
     if first == "HTTP":
         asker.join()
         assert answers == [(200, {"reload": "done", "status": 0})]
@@ -167,9 +192,9 @@ def test_many_refused_reloads_kill_no_worker_and_fill_no_log(room, start):
     """The supervisor refuses a request while a reload is under way.  Other
     requests arrive before the client of a refused one got its answer."""
     daemon = start(numbered(room, "Hot_Reload On") + lua_filter(room, HOOK))
-    wait_for_script = hook_that_waits(room)
+    gate = hook_that_waits(room)
     daemon.signal(signal.SIGHUP)
-    writer = wait_for_script()
+    gate.wait()
     answers = []
     begin = time.monotonic()
 
@@ -185,19 +210,43 @@ def test_many_refused_reloads_kill_no_worker_and_fill_no_log(room, start):
     # The supervisor logs at most one line in ten seconds.
     lines = daemon.log().count("reload=refused")
     assert 1 <= lines <= 1 + (time.monotonic() - begin) / 10
-    os.close(writer)
+    gate.open()
     wait_for_reload(daemon, "done", 1)
+
+
+def test_pipelined_requests_to_reload_kill_no_worker(room, start):
+    """The first request waits for the outcome.  The old worker reads the others
+    while it leaves."""
+    daemon = start(numbered(room, "Hot_Reload On") + lua_filter(room, HOOK))
+    gate = hook_that_waits(room)
+    with socket.create_connection(daemon.address, timeout=HANG_S) as client:
+        client.sendall(100 * (b"PUT /api/v2/reload HTTP/1.1\r\nHost: a\r\n"
+                              b"Content-Length: 0\r\n\r\n"))
+        gate.wait()
+        (room.path / "hook.lua").write_text(HOOK)
+        gate.open()
+        got = b""
+        try:
+            while data := client.recv(65536):
+                got += data
+        except ConnectionResetError:  # some requests were not read
+            pass
+    statuses = re.findall(rb"HTTP/1.1 (\d+)", got)
+    assert statuses[0] == b"200" and set(statuses[1:]) <= {b"400"}, got
+    wait_for_reload(daemon, "done", 1)
+    assert daemon.metrics().sum("sluiced_worker_deaths_total") == 0
+    assert "the worker died" not in daemon.log()
 
 
 def test_a_client_that_does_not_wait_for_the_outcome_is_forgotten(
         room, start):
     daemon = start(numbered(room, "Hot_Reload On") + lua_filter(room, HOOK))
-    wait_for_script = hook_that_waits(room)
+    gate = hook_that_waits(room)
     with socket.create_connection(daemon.address) as client:
         client.sendall(b"POST /api/v2/reload HTTP/1.1\r\nHost: a\r\n\r\n")
-        writer = wait_for_script()
+        gate.wait()
     (room.path / "hook.lua").write_text("nonsense")
-    os.close(writer)
+    gate.open()
     wait_for_reload(daemon, "done", 1)
     assert ask(daemon) == (500, {"reload": "failed", "status": -3})
 
@@ -258,13 +307,10 @@ end
 
 
 def hook_that_waits(room):
-    """Write a script that waits at its top level until another process opens
-    the gate.  Returns a function that waits until a script waits there, and
-    then opens the gate for it."""
-    gate = room.path / "gate"
-    os.mkfifo(gate)
-    (room.path / "hook.lua").write_text(f"io.open('{gate}'):read('a')\n{HOOK}")
-    return lambda: os.open(gate, os.O_WRONLY)
+    """Write a script that waits at its top level.  Returns the gate."""
+    gate = Gate(room)
+    room.write("hook.lua", f"{gate.lua}\n{HOOK}")
+    return gate
 
 
 def test_a_worker_that_starts_late_does_not_undo_a_reload(room, out, start):
@@ -274,17 +320,17 @@ def test_a_worker_that_starts_late_does_not_undo_a_reload(room, out, start):
     other = room.path / "other.sock"
     config = room.path / "sluiced.conf"
     before = daemon.ready_count()
-    wait_for_script = hook_that_waits(room)
+    gate = hook_that_waits(room)
     killed = daemon.kill_worker()
     late = wait_until(lambda: (w := daemon.worker()) != killed and w,
                       "the worker that replaces it")
-    writer = wait_for_script()
+    gate.wait()
     (room.path / "hook.lua").write_text(HOOK)
     config.write_text(config.read_text().replace(str(room.socket), str(other)))
     daemon.signal(signal.SIGHUP)
     wait_until(other.exists, "the next worker to be ready")
     assert late in daemon.workers()
-    os.close(writer)
+    gate.open()
     daemon.wait_for_worker(before)
     with Sender(other) as sender:
         sender.send(datagram({"n": 1}))
@@ -383,72 +429,89 @@ def test_waiting_messages_are_decoded_as_their_own_inputs(
         b"%s %d" % (tag, n) for tag in (b"json", b"ltsv") for n in range(20))
 
 
-def with_journal(room, name, **more):
-    line = ("storage.type memory" if name == "memory"
-            else f"storage.path {room.path / name}")
-    return numbered(room, line, template="{n}", **more)
+def begin_to_leave(daemon, turn):
+    """Begin reload number `turn` while the old worker is stopped by SIGSTOP,
+    and wait until the next one is ready.  Returns the old worker."""
+    old = daemon.worker()
+    suspend(old)
+    daemon.signal(signal.SIGHUP)
+
+    def is_next_ready():
+        started = daemon.log().count("state=started")
+        return started == turn + 1
+    wait_until(is_next_ready, lambda: f"the next worker:\n{daemon.log()}")
+    return old
 
 
-@pytest.mark.parametrize("before, after", [("memory", "memory"),
-                                           ("one", "two"), ("one", "memory")])
-def test_a_reload_that_leaves_a_journal_waits_for_the_disk(
-        room, out, start, before, after):
-    """The next worker cannot read a journal in memory or in another file, so
-    the old worker continues to receive until the disk accepts writes."""
-    fill_disk(room)
-    daemon = start(with_journal(room, before))
-    worker = daemon.worker()
+def test_the_death_of_a_leaving_worker_delays_no_later_start(room, start):
+    """The next worker is ready, so nothing has to be started.  The deaths count
+    in the metric only."""
+    daemon = start(numbered(room))
+    for turn in range(1, 4):
+        old = begin_to_leave(daemon, turn)
+        os.kill(old, signal.SIGABRT)
+        os.kill(old, signal.SIGCONT)
+        wait_for_reload(daemon, "done", turn)
+    ready = daemon.ready_count()
+    daemon.kill_worker(signal.SIGABRT)
+    daemon.wait_for_worker(ready)
+    assert re.findall(r"restart_ms=(\d+)", daemon.log()) == ["100"]
+    assert daemon.metrics().sum("sluiced_worker_deaths_total") == 4
+
+
+def test_the_old_worker_of_a_reload_drains_if_sigterm_comes_before_it_leaves(
+        room, out, start):
+    """It learns of both at the same time."""
+    daemon = start(numbered(room, template="{n}", grace="600"))
+    old = begin_to_leave(daemon, 1)
     with Sender(room.socket) as sender:
-        sender.send(*(datagram({"n": n}) for n in range(100)))
-        wait_until(lambda: daemon.metrics().sum("sluiced_pipeline_blocked"),
-                   "the disk to be full")
-        room.write("sluiced.conf", with_journal(room, after))
-        daemon.signal(signal.SIGHUP)
-        wait_until(lambda: "reload=waiting" in daemon.log(),
-                   "sluiced to report that it waits")
-        sender.send(*(datagram({"n": n}) for n in range(100, 200)))
-        wait_until(lambda: daemon.metrics().received == 200,
-                   "all lines to be received")
-    assert worker in daemon.workers()
-    empty_disk(room)
-    daemon.signal(signal.SIGUSR1)
-    wait_for_reload(daemon, "done", 1)
-    assert daemon.worker() != worker
-    assert out.lines() == [b"%d" % n for n in range(200)]
+        sender.send(datagram({"n": 1}))
+        daemon.signal(signal.SIGTERM)
+        wait_until(lambda: "action=stopping" in daemon.log(), "the stop")
+        os.kill(old, signal.SIGCONT)
+        wait_until(lambda: "state=draining" in daemon.log(), "draining")
+        assert old in daemon.workers()
+        sender.send(datagram({"n": 2}))
+    daemon.check_end()
+    assert out.lines() == [b"1", b"2"]
+    log = daemon.log()
+    assert "reload=failed err=\"sluiced is stopping\"" in log, log
+    assert daemon.ready_count() == 1
 
 
-@pytest.mark.parametrize("after", ["two", "memory"])
-def test_a_reload_with_another_journal_writes_all_of_the_old_one(
-        room, out, start, after):
-    """The messages wait for Flush."""
-    daemon = start(with_journal(room, "one", flush="1000"))
+def test_sigterm_does_not_kill_a_worker_that_loads_its_configuration(
+        room, out, start):
+    """It replaces a dead one."""
+    daemon = start(numbered(room, template="{n}", grace="600")
+                   + lua_filter(room, HOOK))
+    gate = hook_that_waits(room)
     with Sender(room.socket) as sender:
-        sender.send(*(datagram({"n": n}) for n in range(100)))
-    wait_until(lambda: daemon.metrics().received == 100, "the messages")
-    room.write("sluiced.conf", with_journal(room, after))
+        daemon.kill_worker()
+        sender.send(datagram({"n": 1}))
+        gate.wait()
+        loading = daemon.worker()
+        daemon.signal(signal.SIGTERM)
+        wait_until(lambda: "action=stopping" in daemon.log(), "the stop")
+        (room.path / "hook.lua").write_text(HOOK)
+        gate.open()
+    daemon.check_end()
+    assert f"worker={loading} state=started" in daemon.log()
+    assert "mod=worker signal=15" not in daemon.log()
+    assert out.lines() == [b"1"]
+
+
+@pytest.mark.skipif(bool(why_not()), reason=why_not())
+def test_sigterm_does_not_kill_a_worker_that_exits(room, start):
+    """The signal comes when the worker has restored the default action of the
+    first signal."""
+    daemon = start(numbered(room))
+    strace = Strace(room, daemon.worker(), "inject=rt_sigaction:signal=TERM")
     daemon.signal(signal.SIGHUP)
     wait_for_reload(daemon, "done", 1)
-    assert out.lines() == [b"%d" % n for n in range(100)]
-
-
-def test_messages_in_a_journal_that_a_crash_left_behind_are_reported(
-        room, out, start):
-    """The configuration was changed, but not reloaded.  `sluiced replay` sends
-    the messages again."""
-    daemon = start(with_journal(room, "one", flush="1000"))
-    with Sender(room.socket) as sender:
-        sender.send(*(datagram({"n": n}) for n in range(100)))
-    wait_until(lambda: daemon.metrics().received == 100, "the messages")
-    room.write("sluiced.conf", with_journal(room, "two"))
-    before = daemon.ready_count()
-    daemon.kill_worker()
-    daemon.wait_for_worker(before)
-    one = room.path / "one"
-    assert (f'path={one} err="100 messages wait in the journal of the '
-            "previous configuration") in daemon.log()
-    assert run("replay", one, "-c", room.path / "sluiced.conf").code == 0
-    daemon.wait_for_messages(100)
-    assert sorted(out.lines(), key=int) == [b"%d" % n for n in range(100)]
+    assert any("SIGTERM" in call for call in strace.calls())
+    strace.end()
+    assert daemon.metrics().sum("sluiced_worker_deaths_total") == 0
+    assert "the worker died" not in daemon.log()
 
 
 def test_sigterm_in_the_middle_of_a_reload_loses_no_line(room, out, start):

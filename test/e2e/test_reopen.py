@@ -13,6 +13,7 @@ import pytest
 from harness.config import (json_filter, lua_filter, section, service,
                             syslog_input, template)
 from harness.daemon import READY, SLUICED
+from harness.gate import Gate
 from harness.sender import Sender, datagram
 from harness.wait import HANG_S, wait_until
 
@@ -101,10 +102,9 @@ def has_taken(pid, number):
                          ids=["", "no supervisor"])
 def test_sigusr1_does_not_end_a_worker_that_starts(room, args):
     """It comes while the worker reads its configuration."""
-    gate = room.path / "gate"
-    os.mkfifo(gate)
+    gate = Gate(room)
     config = room.write("sluiced.conf", service() + syslog_input(room)
-                        + lua_filter(room, f"io.open('{gate}'):read('a')\n"
+                        + lua_filter(room, f"{gate.lua}\n"
                                            "function hook() return 0 end")
                         + template("{message}", room))
     log = room.path / "sluiced.log"
@@ -112,12 +112,11 @@ def test_sigusr1_does_not_end_a_worker_that_starts(room, args):
         process = subprocess.Popen([SLUICED, "-c", config, *args],
                                    cwd=room.path, stderr=stderr)
     try:
-        # This returns when the script opens the other end.
-        writer = os.open(gate, os.O_WRONLY)
+        gate.wait()
         process.send_signal(signal.SIGUSR1)
         wait_until(lambda: process.poll() is not None
                    or has_taken(process.pid, signal.SIGUSR1), "the signal")
-        os.close(writer)
+        gate.open()
         wait_until(lambda: process.poll() is not None
                    or READY in log.read_text(), "sluiced to be ready")
         process.send_signal(signal.SIGTERM)

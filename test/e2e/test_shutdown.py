@@ -15,8 +15,10 @@ import pytest
 
 from harness.config import (json_filter, lua_filter, section, service,
                             syslog_input, template)
-from harness.daemon import SLUICED, is_alive
-from harness.faults import fill_disk
+from harness.daemon import SLUICED, is_alive, stopped, suspend
+from harness.faults import Faults, fill_disk
+from harness.gate import Gate
+from harness.grace import pass_grace
 from harness.load import get, send_requests
 from harness.namespace import free_port
 from harness.sender import Sender, datagram
@@ -93,12 +95,10 @@ def test_lines_in_the_kernel_s_queue_are_written_before_the_end(
     daemon = start(numbered(room))
     if daemon.metrics().sum("sluiced_input_queue_length") < 100:
         pytest.skip("needs a queue longer than 100")
-    worker = daemon.worker()
-    os.kill(worker, signal.SIGSTOP)
-    with Sender(room.socket) as sender:
-        sender.send(*(datagram({"n": n}) for n in range(90)))
-    daemon.signal(signal.SIGTERM)
-    os.kill(worker, signal.SIGCONT)
+    with stopped(daemon.worker()):
+        with Sender(room.socket) as sender:
+            sender.send(*(datagram({"n": n}) for n in range(90)))
+        daemon.signal(signal.SIGTERM)
     daemon.check_end()
     assert numbers(out) == list(range(90))
 
@@ -159,6 +159,10 @@ def test_the_lines_of_requests_in_flight_are_written(
     assert slow == sorted(b"/slow/%d" % n for n in range(40))
 
 
+# A kernel without unix_diag has only the second one.
+SOURCE = "(netlink and )?/proc/net/unix"
+
+
 @pytest.mark.parametrize("mode, kind", [
     ("unix_udp", socket.SOCK_DGRAM), ("unix_tcp", socket.SOCK_STREAM)])
 def test_a_connected_sender_is_waited_for_however_silent_it_is(
@@ -174,14 +178,17 @@ def test_a_connected_sender_is_waited_for_however_silent_it_is(
         drain_silently(daemon)
         sender.send(datagram({"n": 2}) + end)
     daemon.check_end()
-    assert "senders=1 until=\"no sender is connected\"" in daemon.log()
+    source = SOURCE if kind == socket.SOCK_DGRAM else "connections"
+    assert re.search(f'senders=1 source="{source}" until="no sender is '
+                     'connected"', daemon.log())
     assert numbers(out) == [1, 2]
 
 
 def test_without_a_sender_sluiced_does_not_wait(room, start):
     daemon = start(numbered(room, grace="600"))
     daemon.stop()
-    assert "senders=0 until=\"no sender is connected\"" in daemon.log()
+    assert re.search(f'senders=0 source="{SOURCE}" until="no sender is '
+                     'connected"', daemon.log())
 
 
 def test_over_udp_sluiced_waits_for_silence(room, out, start):
@@ -195,11 +202,9 @@ def test_over_udp_sluiced_waits_for_silence(room, out, start):
         sender.connect(("127.0.0.1", port))
         sender.send(datagram({"n": 1}))
         daemon.wait_for_messages(1)
-        worker = daemon.worker()
-        os.kill(worker, signal.SIGSTOP)
-        sender.send(datagram({"n": 2}))
-        daemon.signal(signal.SIGTERM)
-        os.kill(worker, signal.SIGCONT)
+        with stopped(daemon.worker()):
+            sender.send(datagram({"n": 2}))
+            daemon.signal(signal.SIGTERM)
     daemon.check_end()
     assert numbers(out) == [1, 2]
     assert "and no datagram came for 1 s" in daemon.log()
@@ -220,6 +225,7 @@ def test_if_the_kernel_does_not_tell_who_is_connected_there_is_a_warning(
     assert ("err=\"the kernel does not report which senders are connected "
             "to the socket\" "
             "action=\"ending after 1 s without a datagram") in daemon.log()
+    assert 'senders=0 source="none" ' in daemon.log()
     assert numbers(out) == [1]
 
 
@@ -291,6 +297,56 @@ def test_a_full_disk_does_not_delay_the_end_beyond_grace(room, start):
     assert daemon.final_counts() == (20, 0, 0, 0, 20)
 
 
+def file_for_each_line(room):
+    return (service(grace="0") + syslog_input(room) + json_filter() + section(
+        "FILTER", "Name rewrite_tag", "Match in", "Rule $n ^ file.$n false")
+            + section("OUTPUT", "Name file", "Match file.*",
+                      f"Path {room.out}", "Format template", "Template {n}"))
+
+
+def hang_beyond_grace(room, daemon, faults):
+    """Let the first of 100 writes hang while sluiced stops.  Returns what
+    pass_grace() returns."""
+    faults.order(hold=True)
+    with Sender(room.socket) as sender:
+        sender.send(*(datagram({"n": str(n)}) for n in range(100)))
+    wait_until(lambda: daemon.metrics().received == 100, "the messages")
+    wait_until(lambda: faults.held, "a write")
+    return pass_grace(daemon, faults, hold=True)
+
+
+def test_a_slow_disk_does_not_delay_the_end_beyond_grace(room, out, start):
+    """The next process finds in the journal which files have their line."""
+    faults = Faults(room, room.out)
+    config = file_for_each_line(room)
+    daemon = start(config, env=faults.env)
+    stopped_ms = hang_beyond_grace(room, daemon, faults)
+    faults.order(clock_ms=stopped_ms + 2000)
+    assert daemon.wait() == 0
+    daemon.has_ended = True
+    assert daemon.final_counts()[4] > 0
+    faults.end()
+    start(config, env=faults.env).wait_for_messages(100)
+    assert sorted(numbers(out)) == list(range(100))
+
+
+def test_a_pipeline_that_has_ended_before_the_deadline_does_not_miss_it(
+        room, start):
+    """The worker closes its HTTP server at the deadline.  It waits 50 ms for a
+    client that has sent nothing."""
+    faults = Faults(room, room.out)
+    daemon = start(file_for_each_line(room), env=faults.env)
+    stopped_ms = hang_beyond_grace(room, daemon, faults)
+    with socket.create_connection(daemon.address):
+        daemon.metrics()  # the worker has accepted the connection above
+        faults.order(clock_ms=stopped_ms + 3990)
+        wait_until(lambda: "state=stopped" in daemon.log(), "the last counts")
+        faults.order(clock_ms=stopped_ms + 4100)
+        assert daemon.wait() == 0
+    daemon.has_ended = True
+    assert "the pipeline does not end" not in daemon.log()
+
+
 def test_the_last_log_line_contains_the_accounting_equation(room, out, start):
     daemon = start(numbered(room))
     with Sender(room.socket) as sender:
@@ -341,18 +397,19 @@ def test_nginx_reconnects_after_a_restart(room, out, start, start_nginx):
 def test_a_hook_that_cannot_be_stopped_does_not_prevent_the_end(room, start):
     """A pipe that nobody writes to cannot be interrupted from within Lua."""
     os.mkfifo(room.path / "pipe")
+    faults = Faults(room, room.out)
     daemon = start(service(grace="0") + syslog_input(room) + json_filter()
                    + lua_filter(room, f"""
                        function hook(tag, timestamp, record)
                            io.open("{room.path}/pipe"):read("a")
                            return 0, timestamp, record
                        end""")
-                   + template("{n}", room))
+                   + template("{n}", room), env=faults.env)
     with Sender(room.socket) as sender:
         sender.send(datagram({"n": 1}))
     wait_until(lambda: daemon.metrics().received == 1,
                "the line to be received")
-    daemon.signal(signal.SIGTERM)
+    faults.order(clock_ms=pass_grace(daemon, faults) + 4000)
     assert daemon.wait() == 71
     daemon.has_ended = True
     assert "the pipeline does not end" in daemon.log()
@@ -369,18 +426,20 @@ def hook(room, body):
 
 @pytest.mark.skipif("address" in SAN, reason="with a leak checker the worker "
                     "frees everything at its end")
-def test_a_finalizer_that_hangs_does_not_delay_the_end(room, out, start):
-    """Nobody opens the other end of the pipe."""
-    os.mkfifo(room.path / "gate")
+def test_a_script_whose_end_hangs_does_not_delay_the_end(room, out, start):
+    """Closing the script's pipe would wait for its process, which waits for
+    somebody who opens the other end of the gate."""
+    gate = room.path / "gate"
+    os.mkfifo(gate)
     daemon = start(service(grace="600") + hook(room, f"""
-        keep = keep or setmetatable({{}}, {{__gc = function()
-            io.open('{room.path / 'gate'}')
-        end}})"""))
+        keep = keep or io.popen("exec cat {gate}")"""))
     with Sender(room.socket) as sender:
         sender.send(*(datagram({"n": n}) for n in range(10)))
     daemon.wait_for_messages(10)
+    daemon.fds_at_ready = {}  # the hook still has the pipe
     daemon.stop()
     assert numbers(out) == list(range(10))
+    os.close(os.open(gate, os.O_RDWR))  # the process ends if it still runs
 
 
 KILLED = re.compile(r"mod=supervisor state=killed .* queued=(\d+)"
@@ -401,7 +460,7 @@ def test_a_worker_that_cannot_act_is_killed_after_grace(room, out, start):
         sender.send(*(datagram({"n": n}) for n in range(10)))
     wait_until(lambda: daemon.metrics().received == 10, "the messages")
     worker = daemon.worker()
-    os.kill(worker, signal.SIGSTOP)
+    suspend(worker)
     asked = time.monotonic()
     daemon.signal(signal.SIGTERM)
     assert check_killed(daemon) == 10
@@ -414,19 +473,17 @@ def test_a_worker_that_cannot_act_is_killed_after_grace(room, out, start):
 def test_workers_that_die_again_and_again_end_after_grace(room, start):
     """Each message kills two workers, and the back-off grows.  The first worker
     waits until all messages are in the journal."""
-    gate = room.path / "gate"
-    os.mkfifo(gate)
+    gate = Gate(room)
     daemon = start(service("Hook_Timeout 0", grace="1") + hook(room, f"""
-        local gate = io.open('{gate}')
+        local gate = io.open('{gate.path}')
         if gate then gate:read('a') end
         os.execute('kill -ABRT $PPID') while true do end"""))
     with Sender(room.socket) as sender:
         sender.send(*(datagram({"n": n}) for n in range(100)))
-    # This returns when the hook opens the other end.
-    writer = os.open(gate, os.O_WRONLY)
+    gate.wait()
     wait_until(lambda: daemon.metrics().received == 100, "the messages")
-    gate.unlink()
-    os.close(writer)
+    gate.path.unlink()
+    gate.open()
     wait_until(lambda: "the worker died" in daemon.log(), "the first death")
     daemon.signal(signal.SIGTERM)
     assert 90 < check_killed(daemon) <= 100
@@ -435,17 +492,15 @@ def test_workers_that_die_again_and_again_end_after_grace(room, start):
 def test_a_first_configuration_that_never_loads_does_not_prevent_the_end(
         room):
     """There is no configuration yet, so the default Grace applies."""
-    gate = room.path / "gate"
-    os.mkfifo(gate)
-    room.write("hook.lua", f"io.open('{gate}'):read('a')")
+    gate = Gate(room)
+    room.write("hook.lua", gate.lua)
     config = room.write("sluiced.conf", service() + syslog_input(room)
                         + template("{n}", room) + section(
         "FILTER", "Name lua", "Match *", "script hook.lua", "call hook"))
     process = subprocess.Popen([SLUICED, "-c", config], cwd=room.path,
                                stderr=subprocess.PIPE, text=True)
-    # This returns when the script opens the other end.
-    writer = os.open(gate, os.O_WRONLY)
+    gate.wait()
     process.send_signal(signal.SIGTERM)
     assert process.wait(HANG_S) == 71
-    os.close(writer)
+    gate.open()
     assert "state=killed" in process.stderr.read()

@@ -4,20 +4,25 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 from contextlib import ExitStack
 
 import pytest
 
+from harness import namespace
 from harness.config import syslog_input
+from harness.daemon import stopped, suspend
 from harness.inputs import (config, connected, is_cut, network_input,
                             numbered, unix_input)
-from harness.namespace import free_port
+from harness.namespace import AS_INIT, free_port, may_be_init
 from harness.sender import Sender, datagram
 from harness.strace import Strace, why_not
-from harness.wait import HANG_S, wait_until
+from harness.wait import HANG_S, SAN, wait_until
 
 CONNECTIONS_MAX = 256
 HTTP_MAX = 128
+NOBODY = 65534
 
 
 def client(daemon, host, stack, request=b"GET / HTTP/1.1\r\nx: "):
@@ -96,8 +101,8 @@ def test_many_http_requests_do_not_delay_datagrams(room, start):
 
 @pytest.mark.skipif(bool(why_not()), reason=why_not())
 def test_many_streams_do_not_delay_datagrams(room, start):
-    """Data of many connections waits.  Datagrams are received between them.  The
-    clients of HTTP do not count."""
+    """Data of many connections waits.  Datagrams are received between them.
+    The clients of HTTP do not count."""
     port = free_port()
     daemon = start(config(room, network_input("tcp", port),
                           syslog_input(room, tag="other")))
@@ -154,6 +159,154 @@ def test_idle_connections_do_not_shut_out_another_sender(
     assert sorted(out.lines()) == sorted(
         numbered(0, len(senders)).splitlines() + [b"again"])
     assert 'err="too many connections"' in daemon.log()
+
+
+@pytest.mark.parametrize("own", ["127.0.0.1", "10.9.0.1"])
+def test_this_machine_is_shut_out_last(own_network, room, out, start, own):
+    """Each connection is the only one of its host.  That of this machine was
+    silent for longest."""
+    namespace.add_network(9)
+    port = namespace.free_port()
+    daemon = start(config(room, network_input("tcp", port).replace(
+        "Listen 127.0.0.1", "Listen 0.0.0.0")))
+    with ExitStack() as stack:
+        def sender(host, to):
+            return stack.enter_context(socket.create_connection(
+                (to, port), timeout=HANG_S, source_address=(host, 0)))
+        first = sender(own, own)
+        others = [sender(f"10.9.1.{n}", "10.9.0.1")
+                  for n in range(1, CONNECTIONS_MAX - 1)]
+        others += [sender(f"10.9.2.{n}", "10.9.0.1") for n in range(1, 12)]
+        # The first ten of the others, and so not that of this machine.
+        assert all(is_cut(s) for s in others[:10])
+        first.sendall(b"line\n")
+        daemon.wait_for_messages(1)
+        counts = daemon.metrics()
+        assert counts.sum("sluiced_input_connections_ended_total") == 10
+    assert out.lines() == [b"line"]
+
+
+def connect_by_another_process(s, path):
+    """The process has another user, and ends once it has connected."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.chdir(path.parent)
+            os.setuid(NOBODY)
+            s.connect(path.name)
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.parametrize("mode", ["unix_tcp", "tcp"])
+def test_a_sender_with_many_names_takes_places_from_itself(
+        room, out, start, mode):
+    """Each of its connections has another process or address.  The victim has
+    the most connections of one process and address."""
+    if mode == "unix_tcp" and os.geteuid() != 0:
+        pytest.skip("needs root to act as another user")
+    place, make_input = place_of(room, mode)
+    daemon = start(config(room, make_input(room)))
+    room.path.chmod(0o755)
+    lines = []
+    with ExitStack() as stack:
+        def send(s, line):
+            s.sendall(line + b"\n")
+            lines.append(line)
+
+        def crowd(count):
+            for n in range(count):
+                if mode == "tcp":
+                    s = socket.create_connection(
+                        place, timeout=HANG_S,
+                        source_address=(f"127.0.1.{1 + len(lines) % 250}", 0))
+                else:
+                    s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                    connect_by_another_process(s, place)
+                send(stack.enter_context(s), b"crowd")
+            daemon.wait_for_messages(len(lines))
+
+        victims = [stack.enter_context(connected(place)) for _ in range(3)]
+
+        def victims_send():
+            for s in victims:
+                send(s, b"victim")
+            daemon.wait_for_messages(len(lines))
+
+        victims_send()
+        crowd(CONNECTIONS_MAX - len(victims))
+        victims_send()
+        crowd(10)
+        victims_send()
+        for s in victims:
+            s.setblocking(False)
+        assert not any(has_news(s) for s in victims)
+        counts = daemon.metrics()
+        assert counts.sum("sluiced_input_connections_ended_total") == 10
+    assert sorted(out.lines()) == sorted(lines)
+
+
+# Connects again and again, sends a line each time, and ends with its stdin.
+CROWD = """
+import socket, sys
+path, count = sys.argv[1], int(sys.argv[2])
+crowd = []
+for n in range(count):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    s.connect(path)
+    s.sendall(b"crowd\\n")
+    crowd.append(s)
+sys.stdin.read()
+"""
+
+
+def each_process_has_an_inode():
+    """Without pidfs, which Linux has since 6.9, all pidfds have one inode."""
+    pidfds = [os.pidfd_open(pid) for pid in (os.getpid(), os.getppid())]
+    try:
+        own, other = (os.fstat(pidfd).st_ino for pidfd in pidfds)
+        return own != other
+    finally:
+        for pidfd in pidfds:
+            os.close(pidfd)
+
+
+@pytest.mark.skipif(SAN == "thread", reason="TSan needs the machine's /proc")
+def test_a_container_takes_no_connections_from_another_one(
+        room, out, start):
+    """In a pod, sluiced knows no process id of the other containers: each is
+    0."""
+    if not may_be_init():
+        pytest.skip("needs root to make a process namespace")
+    if not each_process_has_an_inode():
+        pytest.skip("needs Linux 6.9")
+    daemon = start(config(room, unix_input(room)), wrapper=AS_INIT)
+    [init] = daemon.workers()  # unshare's only child
+    try:
+        with connected(room.socket) as victim:
+            victim.sendall(b"victim\n")
+            daemon.wait_for_messages(1)
+            crowd = subprocess.Popen(
+                [sys.executable, "-c", CROWD, str(room.socket),
+                 str(CONNECTIONS_MAX + 10)], stdin=subprocess.PIPE)
+            try:
+                daemon.wait_for_messages(CONNECTIONS_MAX + 11)
+                victim.sendall(b"victim again\n")
+                counts = daemon.wait_for_messages(CONNECTIONS_MAX + 12)
+            finally:
+                crowd.communicate()
+            assert crowd.returncode == 0
+            assert counts.sum("sluiced_input_connections_ended_total") == 11
+    finally:
+        os.kill(init, signal.SIGTERM)
+        daemon.wait()
+    assert "peer=unix://pid_0 " in daemon.log()
+    assert sorted(out.lines()) == [b"crowd"] * (CONNECTIONS_MAX + 10) + [
+        b"victim", b"victim again"]
+    daemon.check_end()
 
 
 @pytest.mark.parametrize("mode", ["unix_tcp", "tcp"])
@@ -215,12 +368,12 @@ def test_an_idle_connection_is_ended_after_idle_timeout(
     worker = daemon.worker()
     sent = []
     for n in range(3):
-        os.kill(worker, signal.SIGSTOP)
-        with connected(place) as s:
+        with stopped(worker):
+            s = connected(place)
             s.sendall(b"line %d\nhalf %d" % (n, n))
-            sent += [b"line %d" % n, b"half %d" % n]
-            os.kill(worker, signal.SIGCONT)
+        with s:
             assert is_cut(s)
+        sent += [b"line %d" % n, b"half %d" % n]
     daemon.wait_for_messages(len(sent))
     assert out.lines() == sent
     assert daemon.metrics().sum("sluiced_input_connections_ended_total") == 3
@@ -238,12 +391,6 @@ def test_a_connection_may_be_idle_forever_by_default(room, out, start):
         quiet.sendall(b"still here\n")
         daemon.wait_for_messages(1)
     assert out.lines() == [b"still here"]
-
-
-def test_idle_timeout_of_datagrams_has_no_effect(room, start):
-    daemon = start(config(room, unix_input(room, "Idle_Timeout 5").replace(
-        "unix_tcp", "unix_udp")))
-    assert "datagrams have no connection" in daemon.log()
 
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -269,11 +416,11 @@ def interrupt_answering(daemon, worker, requests):
     by then gets them again."""
     while True:
         client = socket.create_connection(daemon.address, timeout=HANG_S)
-        os.kill(worker, signal.SIGSTOP)
+        suspend(worker)
         client.sendall(requests)
         os.kill(worker, signal.SIGCONT)
         got = client.recv(1)
-        os.kill(worker, signal.SIGSTOP)
+        suspend(worker)
         got += read_answers(client)
         if got.count(b"HTTP/1.1 200") < PIPELINED - 100:
             return client, got

@@ -4,7 +4,7 @@ line is written once, in order, and sluiced reports no damage."""
 import pytest
 
 from harness.sender import Sender, datagram
-from harness.strace import STRACE, Strace, threads, why_not
+from harness.strace import STRACE, Strace, thread_named, why_not
 from harness.stream import check_numbers, numbered_in_files, numbers_in
 from harness.wait import wait_until
 
@@ -64,7 +64,8 @@ class Spilling:
         doing."""
         self.new_file()
         daemon = self.begin()
-        strace = Strace(self.room, threads(daemon.process.pid)[-1], what)
+        thread = thread_named(daemon.process.pid, "pipeline")
+        strace = Strace(self.room, thread, what)
         try:
             self.live(lambda: daemon.process.poll() is not None
                       or strace.holds())

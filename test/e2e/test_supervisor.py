@@ -4,14 +4,16 @@ process 1 of a container."""
 import os
 import re
 import signal
-import shutil
 import subprocess
 import sys
 from datetime import datetime
 
 import pytest
 
-from harness.daemon import is_alive, run
+from harness.config import lua_filter
+from harness.daemon import is_alive, run, suspend
+from harness.gate import Gate
+from harness.namespace import AS_INIT, may_be_init
 from harness.sender import Sender, datagram
 from harness.stream import numbered
 from harness.wait import HANG_S, SAN, wait_until
@@ -19,6 +21,12 @@ from harness.wait import HANG_S, SAN, wait_until
 
 def short(room, *lines, **more):
     return numbered(room, *lines, template="{n}", **more)
+
+
+def send_ten(daemon, sender):
+    sender.send(*(datagram({"n": n}) for n in range(10)))
+    wait_until(lambda: daemon.metrics().received == 10,
+               "all lines to be received")
 
 
 def test_a_dead_worker_is_replaced_and_the_counters_continue(room, out, start):
@@ -42,7 +50,8 @@ def test_a_dead_worker_is_replaced_and_the_counters_continue(room, out, start):
     assert (os.stat(room.socket).st_ino, daemon.address) == (socket, port)
     assert out.lines() == [b"%d" % n for n in range(30)]
     for worker in workers[:3]:
-        assert f"worker={worker} err=\"the worker died\" signal=9" in daemon.log()
+        died = f'worker={worker} err="the worker died" signal=9'
+        assert died in daemon.log()
     for worker in workers:
         assert f"worker={worker} state=started" in daemon.log()
 
@@ -78,7 +87,8 @@ def test_the_supervisor_waits_longer_after_each_death_and_then_exits(
     assert "mod=supervisor" in last and "exiting" in last
     assert not room.socket.exists()
     deaths = [datetime.fromisoformat(text) for text in re.findall(
-        r'^(\S+)Z .*mod=supervisor worker=\d+ err="the worker died" exit_code=', log, re.M)]
+        r'^(\S+)Z .*mod=supervisor worker=\d+ err="the worker died" '
+        r'exit_code=', log, re.M)]
     pauses = [(b - a).total_seconds() for a, b in zip(deaths, deaths[1:])]
     # A slow machine can only make the pauses longer.  The log has milliseconds.
     # The worker that was killed may have lived too long for a quick death.
@@ -87,13 +97,55 @@ def test_the_supervisor_waits_longer_after_each_death_and_then_exits(
                zip(pauses, PAUSES_S)), pauses
 
 
+def test_a_worker_that_leaves_interrupts_a_row_of_quick_deaths(room, start):
+    """After ten quick deaths in a row, the supervisor would exit.  A worker
+    that is killed while it loads its configuration has died quickly.  The old
+    worker of a reload leaves although the next one is dead, because the new
+    configuration has closed its socket."""
+    hook = "function hook(t, ts, r) return 0, ts, r end"
+    text = short(room) + lua_filter(room, hook)
+    daemon = start(text)
+    gate = Gate(room)
+    script = room.path / "hook.lua"
+    paths = [room.socket, room.path / "other.sock"]
+
+    def move_socket(turn, kill_first):
+        """Reload, but kill the next worker before it takes over.  Kill those
+        that follow while they load, then let one load."""
+        room.write("sluiced.conf", text.replace(f"Path {room.socket}",
+                                                f"Path {paths[turn % 2]}"))
+        old = daemon.worker()
+        ready = daemon.ready_count()
+        suspend(old)
+        daemon.signal(signal.SIGHUP)
+        wait_until(lambda: paths[turn % 2].exists() and
+                   not paths[1 - turn % 2].exists(), "the other socket")
+        [new] = set(daemon.workers()) - {old}
+        script.write_text(f"{gate.lua}\n{hook}")
+        os.kill(new, signal.SIGKILL)
+        wait_until(lambda: daemon.log().count("reload=failed") == turn,
+                   "the failed reload")
+        os.kill(old, signal.SIGCONT)
+        for _ in range(kill_first):
+            gate.wait()
+            gate.renew()
+            daemon.kill_worker()
+            gate.open()
+        gate.wait()
+        gate.renew()  # this worker keeps the old one open
+        script.write_text(hook)
+        gate.open()
+        daemon.wait_for_worker(ready)
+    move_socket(1, 9)
+    move_socket(2, 1)
+    assert daemon.metrics().sum("sluiced_worker_deaths_total") == 10
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_supervisor_passes_on_signals_to_end(room, out, start, number):
     daemon = start(short(room, flush="3600", grace="30"))
     with Sender(room.socket) as sender:
-        sender.send(*(datagram({"n": n}) for n in range(10)))
-    wait_until(lambda: daemon.metrics().received == 10,
-               "all lines to be received")
+        send_ten(daemon, sender)
     daemon.stop(number)
     assert out.lines() == [b"%d" % n for n in range(10)]
     assert not room.socket.exists()
@@ -102,13 +154,33 @@ def test_the_supervisor_passes_on_signals_to_end(room, out, start, number):
 def test_a_worker_that_dies_while_it_drains_is_replaced(room, out, start):
     daemon = start(short(room, flush="3600", grace="60"))
     with Sender(room.socket) as sender:
-        sender.send(*(datagram({"n": n}) for n in range(10)))
-        wait_until(lambda: daemon.metrics().received == 10,
-                   "all lines to be received")
+        send_ten(daemon, sender)
         daemon.signal(signal.SIGTERM)
         wait_until(lambda: "draining" in daemon.log(), "draining")
         sender.send(datagram({"n": 10}))
         daemon.kill_worker()
+    daemon.check_end()
+    assert out.lines() == [b"%d" % n for n in range(11)]
+
+
+def test_a_worker_that_cannot_start_while_sluiced_stops_is_not_the_last(
+        room, out, start):
+    """A directory stands at the path of the journal for a while."""
+    daemon = start(short(room, flush="3600", grace="600"))
+    journal = room.path / ".sluiced.journal"
+    kept = room.path / "kept"
+    with Sender(room.socket) as sender:
+        send_ten(daemon, sender)
+        daemon.signal(signal.SIGTERM)
+        wait_until(lambda: "draining" in daemon.log(), "draining")
+        journal.rename(kept)
+        journal.mkdir()
+        daemon.kill_worker()
+        wait_until(lambda: "exit_code=71" in daemon.log(), "the failure")
+        journal.rmdir()
+        kept.rename(journal)
+        wait_until(lambda: daemon.ready_count() == 2, "the next worker")
+        sender.send(datagram({"n": 10}))
     daemon.check_end()
     assert out.lines() == [b"%d" % n for n in range(11)]
 
@@ -183,19 +255,12 @@ def test_a_socket_for_another_process_is_ignored(room, out, start):
 
 # --- PID 1
 
-def may_be_init():
-    return shutil.which("unshare") and subprocess.run(
-        ["unshare", "-p", "-f", "--mount-proc", "true"],
-        capture_output=True).returncode == 0
-
-
 @pytest.mark.skipif(SAN == "thread", reason="TSan needs the machine's /proc")
 def test_as_process_1_the_supervisor_reaps_orphans(room, out, start):
     """In a container sluiced is process 1, and orphans become its children."""
     if not may_be_init():
         pytest.skip("needs root to make a process namespace")
-    daemon = start(short(room), wrapper=["unshare", "-p", "-f",
-                                         "--kill-child", "--mount-proc"])
+    daemon = start(short(room), wrapper=AS_INIT)
     [init] = daemon.workers()  # unshare's only child
     assert "NSpid:\t%d\t1\n" % init in open(f"/proc/{init}/status").read()
 

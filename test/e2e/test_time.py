@@ -7,6 +7,7 @@ import pytest
 
 from harness.config import (json_filter, lua_filter, section, service,
                             syslog_input, template)
+from harness.daemon import run
 from harness.sender import Sender, datagram, syslog_time
 from harness.wait import wait_until
 
@@ -145,3 +146,32 @@ def test_a_time_that_does_not_fit_is_logged_with_parser_format_and_text(
     daemon.wait_for_messages(1)
     assert what in daemon.log()
     assert daemon.metrics().sum("sluiced_input_bad_time_total") == 1
+
+
+def test_a_line_whose_time_the_stock_parser_cannot_read_is_kept(
+        room, out, start):
+    """The format of syslog-rfc5424 asks for a fraction."""
+    daemon = start(service() + syslog_input(room, "Parser syslog-rfc5424")
+                   + template("{time} {message}", room))
+    before = int(time.time()) - 1
+    with Sender(room.socket) as sender:
+        sender.send(b"<14>1 2026-01-02T03:04:05+00:00 host app 1 ID - text")
+    counts = daemon.wait_for_messages(1)
+    at, text = out.lines()[0].split()
+    assert before <= float(at) <= time.time() + 1 and text == b"text"
+    assert counts.sum("sluiced_input_bad_time_total") == 1
+
+
+@pytest.mark.parametrize("zone, is_known", [
+    ("Asia/Tokyo", True), ("JST-9", True), ("UTC", True), ("", True),
+    ("Asia/Tokio", False), ("zone.tab", False), ("JST", False)])
+def test_an_unknown_tz_is_a_warning(room, zone, is_known):
+    """The C library takes an unknown zone for UTC and reports nothing."""
+    config = room.write("sluiced.conf",
+                        service() + syslog_input(room) + template("x", room))
+    result = run("-c", config, "--dry-run", env={"TZ": zone})
+    assert result.code == 0, result.err
+    warning = (f'level=warn mod=assemble tz="{zone}" err="the time zone in the '
+               'environment variable TZ is unknown" action="using UTC ')
+    assert (warning in result.err) == (not is_known), result.err
+    assert ("level=warn" in result.err) == (not is_known), result.err

@@ -2,11 +2,14 @@
 """Two pods on one node can share a file.  Every line of both is written once
 and whole, while one of them is killed again and again."""
 import fcntl
+import os
 import re
+import signal
 import time
 
 import pytest
 
+from harness.config import json_filter, section, service, syslog_input
 from harness.faults import Faults
 from harness.room import Room
 from harness.scale import at_random_moments, dice, scaled
@@ -110,6 +113,34 @@ def test_a_reader_of_a_log_file_cannot_stop_it(room, out, start):
     assert not lock.parent.exists()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a second user")
+def test_another_user_who_replaces_the_lock_file_stops_nothing(
+        room, out, start):
+    """A member of the output's group may write in its directory."""
+    nobody = 65534
+    lock = room.out / ".sluiced/lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch(0o600)  # sluiced's own, moved here
+    os.chown(lock.parent, nobody, nobody)
+    with lock.open("r+") as planted:
+        fcntl.lockf(planted, fcntl.LOCK_EX)
+        daemon = start(service() + syslog_input(room) + json_filter()
+                       + section("FILTER", "Name rewrite_tag", "Match in",
+                                 "Rule $file ^(.*)$ $1 false")
+                       + section("OUTPUT", "Name file", "Match *",
+                                 f"Path {room.out}", "Format plain"))
+        with Sender(room.socket) as sender:
+            for n in range(100):
+                sender.send(datagram({"file": f"{n}.log"}))
+        daemon.wait_for_messages(100)
+        assert len(out.files()) == 100
+        daemon.stop()
+    assert re.search(r'path="[^"]*/\.sluiced/lock" owner_uid=65534 '
+                     'err="cannot lock: another user owns its directory" '
+                     'action="writing without a lock', daemon.log())
+    assert lock.exists()
+
+
 def test_a_lock_that_is_held_for_long_is_reported_with_its_holder(
         room, out, start):
     """The disk of the other daemon hangs while it holds the lock."""
@@ -134,6 +165,34 @@ def test_a_lock_that_is_held_for_long_is_reported_with_its_holder(
     finally:
         a.room.remove()
         b.room.remove()
+
+
+@pytest.mark.parametrize("is_spilled", [False, True], ids=["", "spilled"])
+def test_the_same_lines_of_another_process_do_not_count(
+        room, small_disk, start, is_spilled):
+    """sluiced could not write a line, and before it is restarted, another
+    process writes the same line to the same place."""
+    other = room.path / "other"
+    config = numbered(room, grace="0") + is_spilled * section(
+        "OUTPUT", "Name file", "Match *", f"Path {other}")
+    daemon = start(config)
+    small_disk.fill(0)
+    with Sender(room.socket) as sender:
+        sender.send(datagram({"n": 1, "pad": "x" * 640}))
+    attempts = 2 if is_spilled else 1
+    wait_until(lambda: daemon.metrics().sum("sluiced_output_errors_total")
+               >= attempts, "a full disk")
+    os.kill(daemon.worker(), signal.SIGSTOP)
+    small_disk.empty()
+    line = b"1 " + b"x" * 640 + b" 1\n"
+    with open(small_disk.path / "lines.log", "ab") as file:
+        file.write(line)
+    daemon.kill_tree()
+    daemon = start(config)
+    daemon.wait_for_messages(0)
+    wait_until(lambda: daemon.metrics().sum(
+        "sluiced_output_lines_spilled") == 0, "an empty spill")
+    assert (small_disk.path / "lines.log").read_bytes() == line * 2
 
 
 @pytest.mark.skipif(SAN != "", reason="a long wait; a sanitizer adds nothing")

@@ -11,7 +11,7 @@ import pytest
 
 from harness.config import (json_filter, lua_filter, service, syslog_input,
                             template)
-from harness.daemon import is_alive
+from harness.daemon import is_alive, stopped
 from harness.inputs import connected
 from harness.sender import Sender, datagram
 from harness.wait import wait_until
@@ -58,11 +58,10 @@ def test_a_message_that_hangs_is_set_aside_and_health_is_bad_meanwhile(
                           f"Health_Check {check}"))
     assert status_of(daemon, path) == 200
     # A supervisor that is stopped does not replace the worker meanwhile.
-    daemon.signal(signal.SIGSTOP)
-    with Sender(room.socket) as sender:
-        sender.send(*(datagram({"n": n}) for n in range(10)))
-    wait_until(lambda: status_of(daemon, path) == 500, "bad health")
-    daemon.signal(signal.SIGCONT)
+    with stopped(daemon.process.pid):
+        with Sender(room.socket) as sender:
+            sender.send(*(datagram({"n": n}) for n in range(10)))
+        wait_until(lambda: status_of(daemon, path) == 500, "bad health")
     wait_until(lambda: letters.exists() and letters.read_text(),
                "the dead letter")
     counts = daemon.wait_for_messages(10)

@@ -112,10 +112,37 @@ static void the_accessor_tag_finds_a_field_of_that_name(void **state)
 	struct err e = {0};
 	(void)state;
 	struct accessor *a = accessor_new(SPAN("$TAG"), &e);
+	struct accessor_warning w;
 	assert_non_null(a);
+	assert_true(accessor_warning(a, &w));
+	assert_non_null(strstr(w.action, "TAG"));
 	assert_null(accessor_find(a, r));
 	record_add(r, SPAN("TAG"), value_int(3));
 	assert_int_equal(accessor_find(a, r)->integer, 3);
+	accessor_free(a);
+	arena_free(arena);
+}
+
+static void an_accessor_finds_its_key_in_records_of_any_order(void **state)
+{
+	static const char *const keys[][3] = {
+		{"a", "b", "c"}, {"b", "c", "a"}, {"b", "c", "d"},
+		{"a", "b", "a"}, {"a", "b", "c"}, {"a", "b", "a"},
+	};
+	static const int at[] = {0, 2, -1, 2, 0, 2};
+	struct arena *arena = arena_new(1024);
+	struct err e = {0};
+	(void)state;
+	struct accessor *a = accessor_new(SPAN("$a"), &e);
+	assert_non_null(a);
+	for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
+		struct record *r = record_new(arena, NULL, SPAN("tag"), 0);
+		for (int k = 0; k < 3; k++)
+			record_add(r, span_of(keys[i][k]), value_int(k));
+		r->has_unique_keys = strcmp(keys[i][2], keys[i][0]) != 0;
+		const struct value *v = accessor_find(a, r);
+		assert_int_equal(v != NULL ? v->integer : -1, at[i]);
+	}
 	accessor_free(a);
 	arena_free(arena);
 }
@@ -244,6 +271,8 @@ int main(void)
 		cmocka_unit_test(an_accessor_finds_the_value_that_it_names),
 		cmocka_unit_test(a_key_with_a_dot_is_one_key),
 		cmocka_unit_test(the_accessor_tag_finds_a_field_of_that_name),
+		cmocka_unit_test(
+			an_accessor_finds_its_key_in_records_of_any_order),
 		cmocka_unit_test(a_malformed_accessor_is_refused),
 		cmocka_unit_test(a_template_inserts_fields_tag_and_groups),
 		cmocka_unit_test(a_text_with_a_broken_variable_is_refused),

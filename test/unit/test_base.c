@@ -341,7 +341,11 @@ static void quoted_text_shows_unprintable_bytes_as_escapes(void **state)
 		{SPAN("plain text"), "\"plain text\""},
 		{SPAN("a\"b\\c"), "\"a\\\"b\\\\c\""},
 		{SPAN("\n\t\0\x1f\x7f"), "\"\\x0a\\x09\\x00\\x1f\\x7f\""},
-		{SPAN("\xe3\x81\x82\xff"), "\"\xe3\x81\x82\xff\""},
+		{SPAN("\xe3\x81\x82\xff\xe3\x81"),
+		 "\"\xe3\x81\x82\\xff\\xe3\\x81\""},
+		/* Viewers split or reorder lines at these, too. */
+		{SPAN("\xc2\x85|\xc2\x9b|\xe2\x80\xa8|\xe2\x80\xae"),
+		 "\"\\u0085|\\u009b|\\u2028|\\u202e\""},
 	};
 	char room[LOG_QUOTED_BYTES];
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

@@ -264,7 +264,7 @@ static void every_record_takes_the_path_its_filters_choose(void **state)
 		   "Match a\n Do move\n To b\n",
 		 "B(r@a) C(r1@a) A(r1@b) r1@b C(r2@a) A(r2@b) r2@b "},
 	};
-	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct fixture f;
 		open_chain(&f, cases[i].conf);
 		const char *trace = run(&f);
@@ -321,23 +321,6 @@ static void a_message_stays_undecided_if_a_part_is_dropped(void **state)
 		assert_int_equal(f.traced.message.reason, DROP_undecided);
 		fini(&f);
 	}
-}
-
-static void the_worst_reason_of_a_message_counts(void **state)
-{
-	(void)state;
-	static const enum drop_reason from_best[] = {
-		DROP_none,	   DROP_filtered,     DROP_unrouted,
-		DROP_rewrite_loop, DROP_path_refused, DROP_write_failed,
-		DROP_undecided};
-	enum { COUNT = sizeof from_best / sizeof from_best[0] };
-	for (size_t i = 0; i < COUNT; i++)
-		for (size_t j = 0; j < COUNT; j++) {
-			struct message m = {.reason = from_best[i]};
-			message_lose(&m, from_best[j]);
-			assert_int_equal(m.reason, from_best[i > j ? i : j]);
-			assert_int_equal(message_has_loss(&m), i > 2 || j > 2);
-		}
 }
 
 static void a_filter_continues_the_counts_it_is_given(void **state)
@@ -501,7 +484,7 @@ static void a_record_over_a_limit_is_marked_with_its_parts(void **state)
 		   "Match a\n Do split\n",
 		 2},
 	};
-	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct fixture f;
 		open_chain(&f, cases[i].conf);
 		assert_int_equal(run_and_count_over_limit(&f),
@@ -582,7 +565,7 @@ static void a_mistake_is_reported_with_the_correct_form(void **state)
 		{"[FILTER]\n Name grepp\n Match *\n", "t.conf:2",
 		 "unknown filter"},
 	};
-	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct fixture f;
 		struct err e = {0};
 		init(&f);
@@ -606,7 +589,6 @@ int main(void)
 		cmocka_unit_test(an_undecided_record_is_not_dropped),
 		cmocka_unit_test(
 			a_message_stays_undecided_if_a_part_is_dropped),
-		cmocka_unit_test(the_worst_reason_of_a_message_counts),
 		cmocka_unit_test(a_filter_continues_the_counts_it_is_given),
 		cmocka_unit_test(
 			a_record_that_passes_does_not_change_the_reason),

@@ -352,6 +352,32 @@ static void values_can_be_read_in_any_order(void **state)
 	conf_free(c);
 }
 
+/* If each value were searched from the first line on, this would take many
+ * minutes. */
+static void many_lines_are_read_in_linear_time(void **state)
+{
+	enum { LINES = 400000 };
+	static const char *const names[] = {"A", "B", NULL};
+	(void)state;
+	struct buf text = {0};
+	buf_put_text(&text, "[S]\n");
+	for (int i = 0; i < LINES; i++)
+		buf_printf(&text, "    %s %d\n", i % 2 == 0 ? "A" : "B", i);
+	struct conf *c = conf_from_text(buf_text(&text));
+	struct conf_section *s = conf_section(c, 0);
+	struct err e = {0};
+	size_t each = 0, of_both = 0, which;
+	while (conf_get_each(s, "A", each) != NULL)
+		each++;
+	while (conf_get_each_of(s, names, of_both, &which) != NULL)
+		of_both++;
+	assert_int_equal(each, LINES / 2);
+	assert_int_equal(of_both, LINES);
+	assert_true(conf_section_end(s, &e));
+	conf_free(c);
+	buf_fini(&text);
+}
+
 static void errors_point_at_the_section_or_at_the_key(void **state)
 {
 	(void)state;
@@ -682,6 +708,7 @@ int main(void)
 		T(a_key_given_twice_is_reported_with_both_lines),
 		T(a_key_may_have_several_values),
 		T(values_can_be_read_in_any_order),
+		T(many_lines_are_read_in_linear_time),
 		T(errors_point_at_the_section_or_at_the_key),
 		T(the_place_is_prepended_to_an_error),
 		T(a_key_that_no_getter_read_is_an_error),

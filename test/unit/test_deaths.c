@@ -62,6 +62,33 @@ static void after_ten_quick_deaths_there_is_no_next_worker(void **state)
 	assert_int_equal(deaths_wait_ms(&d, start_ns, false, true), -1);
 }
 
+static void a_worker_that_leaves_interrupts_a_row_of_quick_deaths(void **state)
+{
+	(void)state;
+	struct deaths d;
+	deaths_init(&d);
+	for (int turn = 0; turn < 2; turn++) {
+		for (int i = 1; i < QUICK_DEATHS_MAX; i++)
+			assert_true(deaths_wait_ms(&d, start_ns, false, true) >=
+				    0);
+		deaths_interrupt(&d);
+	}
+}
+
+static void while_stopping_the_delay_is_at_most_a_second(void **state)
+{
+	(void)state;
+	static const int64_t expected_ms[] = {0,    100,  200,	400,
+					      800,  1000, 1000, 1000,
+					      1000, 1000, 1000, 1000};
+	struct deaths d;
+	deaths_init(&d);
+	for (int i = 1; i < QUICK_DEATHS_MAX; i++)
+		assert_true(deaths_wait_ms(&d, start_ns, false, true) >= 0);
+	for (size_t i = 0; i < sizeof expected_ms / sizeof *expected_ms; i++)
+		assert_int_equal(deaths_stopping_wait_ms(&d), expected_ms[i]);
+}
+
 /* The wait status of a child that sends itself this signal. */
 static int status_of(int number)
 {
@@ -100,6 +127,9 @@ int main(void)
 			a_worker_killed_from_outside_is_replaced_at_once),
 		cmocka_unit_test(
 			after_ten_quick_deaths_there_is_no_next_worker),
+		cmocka_unit_test(
+			a_worker_that_leaves_interrupts_a_row_of_quick_deaths),
+		cmocka_unit_test(while_stopping_the_delay_is_at_most_a_second),
 		cmocka_unit_test(
 			only_sigkill_without_an_oom_kill_came_from_outside),
 	};

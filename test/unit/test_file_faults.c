@@ -2,7 +2,9 @@
 #include "bad_disk.h"
 #include "sink_dir.h"
 
+#include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -10,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 
 /* --- a full disk */
 
@@ -313,14 +316,13 @@ static void lines_wait_if_a_fifo_has_no_reader(void **state)
 static void lines_wait_if_the_directory_denies_access(void **state)
 {
 	(void)state;
-	enum { NOBODY = 65534 };
 	uid_t user = geteuid();
 	struct sink_dir f;
 	sink_dir_open(&f, "");
 	assert_int_equal(mkdir(sink_dir_path(&f, "d"), 0755), 0);
 	assert_int_equal(chmod(sink_dir_path(&f, "d"), 0555), 0);
 	assert_int_equal(chmod(f.dir, 0777), 0);
-	if (user == 0 && seteuid(NOBODY) != 0) {
+	if (user == 0 && seteuid(OTHER_USER) != 0) {
 		sink_dir_fini(&f);
 		skip();
 	}
@@ -401,6 +403,49 @@ static void lines_that_wait_are_bounded(void **state)
 	sink_dir_fini(&f);
 }
 
+/* How many lines of the log say that a file is a directory. */
+static int count_named(const char *log)
+{
+	const char *part;
+	int named = 0;
+	for (; (part = strstr(log, " err=\"Is a directory\"")) != NULL; named++)
+		log = part + 1;
+	return named;
+}
+
+static void the_first_failure_of_each_of_20_files_is_logged(void **state)
+{
+	enum { FILES = 40, NAMED = 20 };
+	char log_path[] = "/tmp/test_file_faults.XXXXXX";
+	struct sink_dir f;
+	struct buf log = {0};
+	struct err e;
+	char name[32];
+	size_t fds = count_fds();
+	close(mkstemp(log_path));
+	assert_true(log_open(log_path, LOG_ERROR, &e));
+	sink_dir_open(&f, "    Path @\n");
+	for (int i = 0; i < FILES; i++) {
+		snprintf(name, sizeof name, "file%d.", i);
+		assert_int_equal(mkdir(sink_dir_path(&f, name), 0755), 0);
+		sink_dir_put(&f, name, "m");
+	}
+	sink_dir_flush(&f);
+	assert_int_equal(f.sink->stats.lines_queued, FILES);
+	sink_dir_fini(&f);
+	wait_for_log();
+	assert_true(file_read(log_path, &log));
+	buf_text(&log);
+	/* One more, as for any other failure, in ten seconds. */
+	assert_int_equal(count_named(log.ptr), NAMED + 1);
+	assert_null(strstr(log.ptr, "repeated="));
+	buf_fini(&log);
+	turn_log_off(state);
+	while (count_fds() != fds) /* the thread closes the file */
+		poll(NULL, 0, 1);
+	unlink(log_path);
+}
+
 /* SIGXFSZ, which the kernel sends for a file over its limit, must not end the
  * test. */
 static int set_up(void **state)
@@ -435,6 +480,8 @@ int main(void)
 		cmocka_unit_test(lines_wait_if_the_directory_denies_access),
 		cmocka_unit_test(opening_is_retried_with_exponential_back_off),
 		cmocka_unit_test(lines_that_wait_are_bounded),
+		cmocka_unit_test(
+			the_first_failure_of_each_of_20_files_is_logged),
 	};
 	return cmocka_run_group_tests(tests, set_up, NULL);
 }

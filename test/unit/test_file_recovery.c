@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A process that is killed while it appends, and other processes that append to
  * the same file. */
-#include "crash_notes.h"
+#include "crash.h"
 #include "lock_holder.h"
 #include "random.h"
-#include "sink_dir.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -22,62 +21,12 @@
 
 #include "base/clock.h"
 
-static const char all_lines[] = "line 1\nline 2\nline 3\n";
-enum { LINES_BYTES = sizeof all_lines - 1, LINE_BYTES = 7 };
-
-struct crash {
-	struct sink_dir f;
-	struct append_notes notes;
-	struct crash_notes *left;
-	rlim_t cut_bytes; /* the file size at which the kernel cuts the write */
-};
-
-static void set_up_crash(struct crash *c)
-{
-	*c = (struct crash){.cut_bytes = RLIM_INFINITY,
-			    .left = share(sizeof *c->left)};
-	c->notes =
-		(struct append_notes){c->left, crash_notes_write,
-				      crash_notes_find, crash_notes_may_find};
-	sink_dir_init(&c->f);
-	c->f.env.notes = &c->notes;
-}
-
-static void tear_down_crash(struct crash *c)
-{
-	munmap(c->left, sizeof *c->left);
-	sink_dir_fini(&c->f);
-}
-
-static void open_and_put(struct crash *c)
-{
-	struct err e;
-	enum drop_reason reason;
-	assert_true(sink_dir_try_open(&c->f, "    Path @\n", false, &e));
-	sink_dir_put(&c->f, "a", "line 1");
-	assert_true(sink_dir_put_span(&c->f, SPAN("a"), SPAN("line 2"), false,
-				      &reason));
-	sink_dir_put(&c->f, "a", "line 3");
-}
-
-static void run_batch(void *data)
+/* Write the rest of a batch that was cut. */
+static void complete_batch(void *data)
 {
 	struct crash *c = data;
-	open_and_put(c);
-	limit_file_size(c->cut_bytes);
+	sink_dir_wait_s(&c->f, 1);
 	sink_dir_flush_only(&c->f);
-}
-
-/* Start the next process, which gets the same lines again. */
-static void restart(struct crash *c)
-{
-	crash_notes_restart(c->left);
-	open_and_put(c);
-	sink_dir_flush_all(&c->f);
-	crash_notes_commit(c->left);
-	const struct sink_stats *s = &c->f.sink->stats;
-	assert_int_equal(s->lines_written_total, 3);
-	assert_int_equal(s->messages_written_total, 2);
 }
 
 static void append(struct sink_dir *f, const char *name, const char *text)
@@ -94,26 +43,52 @@ static void a_kill_between_note_and_write_doubles_no_line(void **state)
 {
 	(void)state;
 	struct crash c;
-	set_up_crash(&c);
+	crash_set_up(&c);
 	sink_dir_write(&c.f, "a", "old\n");
 	c.left->kill_in = 1;
-	run_and_kill(run_batch, &c);
+	run_and_kill(crash_run_batch, &c);
 	assert_string_equal(sink_dir_content(&c.f, "a"), "old\n");
-	restart(&c);
+	crash_restart(&c);
 	assert_string_equal(sink_dir_content(&c.f, "a"),
 			    "old\nline 1\nline 2\nline 3\n");
 	assert_int_equal(c.f.sink->stats.recovered_bytes_total, 0);
-	tear_down_crash(&c);
+	crash_tear_down(&c);
+}
+
+/* Another process writes the rest of the same lines after a write that failed:
+ * they are not this process' lines. */
+static void the_same_lines_of_another_process_do_not_count(void **state)
+{
+	(void)state;
+	for (size_t cut = 0; cut < LINES_BYTES; cut++) {
+		struct crash c;
+		char expected[100];
+		crash_set_up(&c);
+		sink_dir_write(&c.f, "a", "old\n");
+		c.left->has_failures = true;
+		c.cut_bytes = 4 + cut;
+		run_and_kill(crash_run_batch, &c);
+		bool is_torn = cut % LINE_BYTES != 0;
+		size_t whole = cut - cut % LINE_BYTES;
+		append(&c.f, "a", is_torn ? "\n" : "");
+		append(&c.f, "a", all_lines + whole);
+		snprintf(expected, sizeof expected, "old\n%.*s%s%s%s", (int)cut,
+			 all_lines, is_torn ? "\n" : "", all_lines + whole,
+			 all_lines + whole);
+		crash_restart(&c);
+		assert_string_equal(sink_dir_content(&c.f, "a"), expected);
+		crash_tear_down(&c);
+	}
 }
 
 static void a_kill_after_the_write_doubles_no_line(void **state)
 {
 	(void)state;
 	struct crash c;
-	set_up_crash(&c);
-	run_and_kill(run_batch, &c);
+	crash_set_up(&c);
+	run_and_kill(crash_run_batch, &c);
 	assert_string_equal(sink_dir_content(&c.f, "a"), all_lines);
-	restart(&c);
+	crash_restart(&c);
 	assert_string_equal(sink_dir_content(&c.f, "a"), all_lines);
 	const struct sink_stats *s = &c.f.sink->stats;
 	assert_int_equal(s->recovered_bytes_total, LINES_BYTES);
@@ -123,7 +98,7 @@ static void a_kill_after_the_write_doubles_no_line(void **state)
 	sink_dir_flush_all(&c.f);
 	assert_int_equal(strlen(sink_dir_content(&c.f, "a")),
 			 LINES_BYTES + LINE_BYTES);
-	tear_down_crash(&c);
+	crash_tear_down(&c);
 }
 
 /* Two paths that are one file, by a link that the operator made. */
@@ -152,7 +127,7 @@ static void a_kill_doubles_and_loses_no_line_of_a_linked_file(void **state)
 	for (size_t cut = 4; cut < 2 * sizeof whole; cut++) {
 		bool is_hard = cut % 2 == 0;
 		struct crash c;
-		set_up_crash(&c);
+		crash_set_up(&c);
 		sink_dir_write(&c.f, "a", "old\n");
 		char a[PATH_MAX];
 		snprintf(a, sizeof a, "%s", sink_dir_path(&c.f, "a"));
@@ -165,7 +140,7 @@ static void a_kill_doubles_and_loses_no_line_of_a_linked_file(void **state)
 		sink_dir_flush_all(&c.f);
 		crash_notes_commit(c.left);
 		assert_string_equal(sink_dir_content(&c.f, "a"), whole);
-		tear_down_crash(&c);
+		crash_tear_down(&c);
 	}
 }
 
@@ -174,16 +149,16 @@ static void a_kill_at_any_byte_of_the_write_doubles_no_line(void **state)
 	(void)state;
 	for (rlim_t cut = 0; cut <= LINES_BYTES; cut++) {
 		struct crash c;
-		set_up_crash(&c);
+		crash_set_up(&c);
 		sink_dir_write(&c.f, "a", "old\n");
 		c.cut_bytes = 4 + cut;
-		run_and_kill(run_batch, &c);
+		run_and_kill(crash_run_batch, &c);
 		assert_int_equal(strlen(sink_dir_content(&c.f, "a")), 4 + cut);
-		restart(&c);
+		crash_restart(&c);
 		assert_string_equal(sink_dir_content(&c.f, "a"),
 				    "old\nline 1\nline 2\nline 3\n");
 		assert_int_equal(c.f.sink->stats.recovered_bytes_total, cut);
-		tear_down_crash(&c);
+		crash_tear_down(&c);
 	}
 }
 
@@ -192,19 +167,19 @@ static void a_second_kill_during_recovery_doubles_no_line(void **state)
 	(void)state;
 	for (rlim_t cut = 0; cut <= LINES_BYTES; cut++) {
 		struct crash c;
-		set_up_crash(&c);
+		crash_set_up(&c);
 		c.cut_bytes = cut / 2;
-		run_and_kill(run_batch, &c);
+		run_and_kill(crash_run_batch, &c);
 		crash_notes_restart(c.left);
 		c.cut_bytes = cut;
-		run_and_kill(run_batch, &c);
+		run_and_kill(crash_run_batch, &c);
 		crash_notes_restart(c.left);
 		c.left->kill_in = 1;
 		c.cut_bytes = RLIM_INFINITY;
-		run_and_kill(run_batch, &c);
-		restart(&c);
+		run_and_kill(crash_run_batch, &c);
+		crash_restart(&c);
 		assert_string_equal(sink_dir_content(&c.f, "a"), all_lines);
-		tear_down_crash(&c);
+		crash_tear_down(&c);
 	}
 }
 
@@ -213,9 +188,10 @@ static void a_torn_write_is_noted_again_before_it_is_completed(void **state)
 	(void)state;
 	for (rlim_t cut = 1; cut < LINES_BYTES; cut++) {
 		struct crash c;
-		set_up_crash(&c);
+		crash_set_up(&c);
 		c.cut_bytes = cut;
-		run_batch(&c); /* this process continues without a restart */
+		crash_run_batch(
+			&c); /* this process continues without a restart */
 		limit_file_size(RLIM_INFINITY);
 		assert_int_equal(c.left->count, 1);
 		sink_dir_wait_s(&c.f, 1);
@@ -226,9 +202,39 @@ static void a_torn_write_is_noted_again_before_it_is_completed(void **state)
 		assert_int_equal(n->skip_bytes, cut);
 		assert_int_equal(n->length_bytes, LINES_BYTES - cut);
 		sink_dir_close(&c.f); /* not committed: the batch is repeated */
-		restart(&c);
+		crash_restart(&c);
 		assert_string_equal(sink_dir_content(&c.f, "a"), all_lines);
-		tear_down_crash(&c);
+		crash_tear_down(&c);
+	}
+}
+
+/* The previous process wrote a part of the batch, and died before it completed
+ * it.  The same messages make shorter lines now, for example because the
+ * template has changed.  All of them are written. */
+static void lines_that_have_changed_are_all_written(void **state)
+{
+	(void)state;
+	for (rlim_t cut = 1; cut < LINES_BYTES; cut++) {
+		struct crash c;
+		struct err e;
+		char want[64];
+		crash_set_up(&c);
+		c.cut_bytes = cut;
+		crash_run_batch(&c);
+		limit_file_size(RLIM_INFINITY);
+		c.left->kill_in = 1;
+		run_and_kill(complete_batch, &c);
+		sink_dir_close(&c.f);
+		crash_notes_restart(c.left);
+		assert_true(sink_dir_try_open(&c.f, "    Path @\n", false, &e));
+		sink_dir_put(&c.f, "a", "x1");
+		sink_dir_put(&c.f, "a", "x2");
+		sink_dir_put(&c.f, "a", "x3");
+		assert_int_equal(sink_dir_flush(&c.f), SINK_FLUSHED);
+		snprintf(want, sizeof want, "%.*s%sx1\nx2\nx3\n", (int)cut,
+			 all_lines, cut % LINE_BYTES != 0 ? "\n" : "");
+		assert_string_equal(sink_dir_content(&c.f, "a"), want);
+		crash_tear_down(&c);
 	}
 }
 
@@ -236,9 +242,9 @@ static void lines_that_reached_no_file_are_noted_once(void **state)
 {
 	(void)state;
 	struct crash c;
-	set_up_crash(&c);
+	crash_set_up(&c);
 	c.cut_bytes = 0;
-	run_batch(&c);
+	crash_run_batch(&c);
 	for (int i = 0; i < 5; i++) {
 		sink_dir_wait_s(&c.f, 10);
 		sink_dir_flush_only(&c.f);
@@ -248,35 +254,21 @@ static void lines_that_reached_no_file_are_noted_once(void **state)
 	sink_dir_wait_s(&c.f, 10);
 	sink_dir_flush_all(&c.f);
 	assert_string_equal(sink_dir_content(&c.f, "a"), all_lines);
-	tear_down_crash(&c);
-}
-
-static void if_the_file_was_renamed_the_new_one_gets_all_lines(void **state)
-{
-	(void)state;
-	struct crash c;
-	set_up_crash(&c);
-	c.cut_bytes = 10;
-	run_and_kill(run_batch, &c);
-	sink_dir_move(&c.f, "a", "a.1");
-	restart(&c);
-	assert_string_equal(sink_dir_content(&c.f, "a.1"), "line 1\nlin");
-	assert_string_equal(sink_dir_content(&c.f, "a"), all_lines);
-	tear_down_crash(&c);
+	crash_tear_down(&c);
 }
 
 static void a_file_that_was_truncated_meanwhile_gets_all_lines(void **state)
 {
 	(void)state;
 	struct crash c;
-	set_up_crash(&c);
+	crash_set_up(&c);
 	sink_dir_write(&c.f, "a", "old\nolder\n");
-	run_and_kill(run_batch, &c);
+	run_and_kill(crash_run_batch, &c);
 	assert_int_equal(truncate(sink_dir_path(&c.f, "a"), 4), 0);
-	restart(&c);
+	crash_restart(&c);
 	assert_string_equal(sink_dir_content(&c.f, "a"),
 			    "old\nline 1\nline 2\nline 3\n");
-	tear_down_crash(&c);
+	crash_tear_down(&c);
 }
 
 /* Without a spill, lines that cannot be written wait in memory over several
@@ -286,7 +278,7 @@ static void older_lines_are_not_noted(void **state)
 	(void)state;
 	struct crash c;
 	struct err e;
-	set_up_crash(&c);
+	crash_set_up(&c);
 	assert_true(sink_dir_try_open(&c.f, "    Path @\n", false, &e));
 	assert_int_equal(mkdir(sink_dir_path(&c.f, "a"), 0755), 0);
 	sink_dir_put(&c.f, "a", "older");
@@ -305,7 +297,7 @@ static void older_lines_are_not_noted(void **state)
 	sink_dir_put(&c.f, "a", "line 1");
 	sink_dir_flush_all(&c.f);
 	assert_string_equal(sink_dir_content(&c.f, "a"), "older\nline 1\n");
-	tear_down_crash(&c);
+	crash_tear_down(&c);
 }
 
 /* The sink must recognize the lines that were written during the first batch,
@@ -316,16 +308,16 @@ static void recovery_examines_a_file_that_is_locked(void **state)
 	for (rlim_t cut = 0; cut < 2 * LINES_BYTES; cut++) {
 		struct crash c;
 		char spill[96];
-		set_up_crash(&c);
+		crash_set_up(&c);
 		snprintf(spill, sizeof spill, "%s",
 			 sink_dir_path(&c.f, "spill"));
 		if (cut % 2)
 			c.f.env.spill_dir = spill;
 		c.f.env.spill_bytes_max = SIZE_MAX;
 		c.cut_bytes = cut / 2;
-		run_and_kill(run_batch, &c);
+		run_and_kill(crash_run_batch, &c);
 		crash_notes_restart(c.left);
-		open_and_put(&c);
+		crash_open_and_put(&c);
 		pid_t holder = lock_hold(c.f.dir, sink_dir_path(&c.f, "a"));
 		assert_int_equal(sink_dir_flush(&c.f), SINK_FLUSHED);
 		crash_notes_commit(c.left);
@@ -335,26 +327,25 @@ static void recovery_examines_a_file_that_is_locked(void **state)
 		assert_string_equal(sink_dir_content(&c.f, "a"), all_lines);
 		assert_int_equal(c.f.sink->stats.recovered_bytes_total,
 				 cut / 2);
-		tear_down_crash(&c);
+		crash_tear_down(&c);
 	}
 }
 
 static void recovery_examines_a_file_that_is_read_only(void **state)
 {
 	(void)state;
-	enum { NOBODY = 65534 };
 	uid_t user = geteuid();
 	for (rlim_t cut = 0; cut <= LINES_BYTES; cut++) {
 		struct crash c;
-		set_up_crash(&c);
+		crash_set_up(&c);
 		c.cut_bytes = cut;
-		run_and_kill(run_batch, &c);
+		run_and_kill(crash_run_batch, &c);
 		crash_notes_restart(c.left);
-		open_and_put(&c);
+		crash_open_and_put(&c);
 		assert_int_equal(chmod(sink_dir_path(&c.f, "a"), 0444), 0);
 		assert_int_equal(chmod(c.f.dir, 0755), 0);
-		if (user == 0 && seteuid(NOBODY) != 0) {
-			tear_down_crash(&c);
+		if (user == 0 && seteuid(OTHER_USER) != 0) {
+			crash_tear_down(&c);
 			skip();
 		}
 		assert_int_equal(sink_dir_flush(&c.f), SINK_FLUSHED);
@@ -365,7 +356,7 @@ static void recovery_examines_a_file_that_is_read_only(void **state)
 		sink_dir_wait_s(&c.f, 1);
 		sink_dir_flush_all(&c.f);
 		assert_string_equal(sink_dir_content(&c.f, "a"), all_lines);
-		tear_down_crash(&c);
+		crash_tear_down(&c);
 	}
 }
 
@@ -376,18 +367,17 @@ static void recovery_examines_a_file_that_is_read_only(void **state)
 static void recovery_waits_for_a_file_that_cannot_be_opened(void **state)
 {
 	(void)state;
-	enum { NOBODY = 65534 };
 	uid_t user = geteuid();
 	struct crash c;
-	set_up_crash(&c);
+	crash_set_up(&c);
 	c.cut_bytes = LINE_BYTES;
-	run_and_kill(run_batch, &c);
+	run_and_kill(crash_run_batch, &c);
 	crash_notes_restart(c.left);
-	open_and_put(&c);
+	crash_open_and_put(&c);
 	assert_int_equal(chmod(sink_dir_path(&c.f, "a"), 0), 0);
 	assert_int_equal(chmod(c.f.dir, 0755), 0);
-	if (user == 0 && seteuid(NOBODY) != 0) {
-		tear_down_crash(&c);
+	if (user == 0 && seteuid(OTHER_USER) != 0) {
+		crash_tear_down(&c);
 		skip();
 	}
 	assert_int_equal(sink_dir_flush(&c.f), SINK_BLOCKED);
@@ -396,51 +386,51 @@ static void recovery_waits_for_a_file_that_cannot_be_opened(void **state)
 	sink_dir_wait_s(&c.f, 1);
 	sink_dir_flush_all(&c.f);
 	assert_string_equal(sink_dir_content(&c.f, "a"), all_lines);
-	tear_down_crash(&c);
+	crash_tear_down(&c);
 }
 
 static void lines_of_another_process_are_not_taken_for_ours(void **state)
 {
 	(void)state;
 	struct crash c;
-	set_up_crash(&c);
+	crash_set_up(&c);
 	c.left->kill_in = 1;
-	run_and_kill(run_batch, &c);
+	run_and_kill(crash_run_batch, &c);
 	append(&c.f, "a", "line of another\n"); /* begins like our line */
-	restart(&c);
+	crash_restart(&c);
 	assert_string_equal(sink_dir_content(&c.f, "a"),
 			    "line of another\nline 1\nline 2\nline 3\n");
-	tear_down_crash(&c);
+	crash_tear_down(&c);
 }
 
 static void a_line_closed_by_another_process_is_written_again(void **state)
 {
 	(void)state;
 	struct crash c;
-	set_up_crash(&c);
+	crash_set_up(&c);
 	c.cut_bytes = 10;
-	run_and_kill(run_batch, &c);
+	run_and_kill(crash_run_batch, &c);
 	append(&c.f, "a", "\nanother\n");
-	restart(&c);
+	crash_restart(&c);
 	assert_string_equal(sink_dir_content(&c.f, "a"),
 			    "line 1\nlin\nanother\nline 2\nline 3\n");
-	tear_down_crash(&c);
+	crash_tear_down(&c);
 }
 
 static void a_closed_line_is_written_again_without_a_restart(void **state)
 {
 	(void)state;
 	struct crash c;
-	set_up_crash(&c);
+	crash_set_up(&c);
 	c.cut_bytes = 10;
-	run_batch(&c);
+	crash_run_batch(&c);
 	limit_file_size(RLIM_INFINITY);
 	append(&c.f, "a", "\nanother\n");
 	sink_dir_wait_s(&c.f, 1);
 	sink_dir_flush_all(&c.f);
 	assert_string_equal(sink_dir_content(&c.f, "a"),
 			    "line 1\nlin\nanother\nline 2\nline 3\n");
-	tear_down_crash(&c);
+	crash_tear_down(&c);
 }
 
 static void a_torn_tail_of_another_process_is_waited_for(void **state)
@@ -487,16 +477,16 @@ static void a_torn_line_whose_rest_was_dropped_is_closed_at_once(void **state)
 {
 	(void)state;
 	struct crash c;
-	set_up_crash(&c);
+	crash_set_up(&c);
 	c.cut_bytes = 10;
-	run_batch(&c);
+	crash_run_batch(&c);
 	limit_file_size(RLIM_INFINITY);
 	sink_dir_drop_buffered(&c.f);
 	sink_dir_put(&c.f, "a", "next");
 	sink_dir_wait_s(&c.f, 1);
 	sink_dir_flush_all(&c.f);
 	assert_string_equal(sink_dir_content(&c.f, "a"), "line 1\nlin\nnext\n");
-	tear_down_crash(&c);
+	crash_tear_down(&c);
 }
 
 static void a_locked_file_delays_no_other_file(void **state)
@@ -540,9 +530,7 @@ static void a_reader_that_locks_the_file_stops_nothing(void **state)
 
 static mode_t mode_of(struct sink_dir *f, const char *name)
 {
-	struct stat st;
-	assert_int_equal(stat(sink_dir_path(f, name), &st), 0);
-	return st.st_mode & 07777;
+	return file_mode(sink_dir_path(f, name));
 }
 
 static void only_the_owner_can_open_the_lock_file(void **state)
@@ -618,14 +606,13 @@ static void a_symlink_as_lock_file_is_not_followed(void **state)
 static void a_file_that_is_write_only_is_appended_to(void **state)
 {
 	(void)state;
-	enum { NOBODY = 65534 };
 	uid_t user = geteuid();
 	struct sink_dir f;
 	sink_dir_open(&f, "    Path @\n");
 	sink_dir_write(&f, "a", "old\n");
 	assert_int_equal(chmod(sink_dir_path(&f, "a"), 0222), 0);
 	assert_int_equal(chmod(f.dir, 0777), 0);
-	if (user == 0 && seteuid(NOBODY) != 0) {
+	if (user == 0 && seteuid(OTHER_USER) != 0) {
 		sink_dir_fini(&f);
 		skip();
 	}
@@ -655,7 +642,7 @@ struct shared {
 
 struct writer {
 	struct sink_dir f;
-	struct append_notes notes;
+	struct append_notes notes, left;
 	struct shared *shared, *other;
 	unsigned long seen_flushes; /* of the other writer */
 	char spill_dir[96];
@@ -717,46 +704,59 @@ static void write_batch(struct writer *w)
 }
 
 /* Before a write, at random: do nothing, die, or cut the write short. */
-static void note_and_die(void *data, const struct append_note *n)
+static uint32_t note_and_die(void *data, const struct append_note *n,
+			     uint32_t replaced)
 {
 	struct writer *w = data;
-	crash_notes_write(&w->shared->notes, n);
+	uint32_t place = w->left.note(&w->shared->notes, n, replaced);
 	uint32_t what = w->is_mortal ? random_below(&w->random, 8) : 7;
 	if (what == 0)
 		kill(getpid(), SIGKILL);
 	if (what != 1)
-		return;
+		return place;
 	limit_file_size(n->offset_bytes +
-			random_below(&w->random, (uint32_t)n->length_bytes));
+			random_below(&w->random, n->length_bytes));
 	w->is_cut = true;
+	return place;
 }
 
-static const struct append_note *find_left(void *data, uint32_t sink,
-					   uint64_t device, uint64_t inode,
-					   size_t nth)
+static void record_failure(void *data, uint32_t place, uint32_t length_bytes)
 {
 	struct writer *w = data;
-	return crash_notes_find(&w->shared->notes, sink, device, inode, nth);
+	w->left.failed(&w->shared->notes, place, length_bytes);
+}
+
+static const struct append_note *next_left(void *data,
+					   const struct append_note *n)
+{
+	struct writer *w = data;
+	return w->left.next(&w->shared->notes, n);
 }
 
 static bool may_find_left(void *data)
 {
 	struct writer *w = data;
-	return crash_notes_may_find(&w->shared->notes);
+	return w->left.may_find(&w->shared->notes);
 }
 
 static void write_all(struct writer *w)
 {
 	struct err e;
-	w->notes = (struct append_notes){w, note_and_die, find_left,
-					 may_find_left};
+	w->left = crash_notes_access(&w->shared->notes);
+	w->notes = (struct append_notes){.data = w,
+					 .note = note_and_die,
+					 .failed = record_failure,
+					 .next = next_left,
+					 .may_find = may_find_left};
 	w->f.env.notes = &w->notes;
-	w->f.env.number = (uint32_t)w->who;
+	w->f.env.id = (uint32_t)w->who;
 	crash_notes_restart(&w->shared->notes);
 	w->random = random_seed("file_recovery", 1);
 	w->random.state += ++w->shared->starts * 2 + (w->who == 'A');
+	w->shared->notes.has_failures = random_below(&w->random, 2) == 0;
 	assert_true(sink_dir_try_open(&w->f, "    Path @\n", false, &e));
 	w->f.sink->ops->restore(w->f.sink, &w->shared->counters);
+	w->f.sink->ops->settle(w->f.sink, &(struct sink_moved){0});
 	while (w->shared->lines < SHARED_LINES)
 		write_batch(w);
 	while (w->f.sink->stats.lines_queued > 0)
@@ -901,6 +901,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_kill_between_note_and_write_doubles_no_line),
+		cmocka_unit_test(
+			the_same_lines_of_another_process_do_not_count),
 		cmocka_unit_test(a_kill_after_the_write_doubles_no_line),
 		cmocka_unit_test(
 			a_kill_doubles_and_loses_no_line_of_a_linked_file),
@@ -909,9 +911,8 @@ int main(void)
 		cmocka_unit_test(a_second_kill_during_recovery_doubles_no_line),
 		cmocka_unit_test(
 			a_torn_write_is_noted_again_before_it_is_completed),
+		cmocka_unit_test(lines_that_have_changed_are_all_written),
 		cmocka_unit_test(lines_that_reached_no_file_are_noted_once),
-		cmocka_unit_test(
-			if_the_file_was_renamed_the_new_one_gets_all_lines),
 		cmocka_unit_test(
 			a_file_that_was_truncated_meanwhile_gets_all_lines),
 		cmocka_unit_test(recovery_examines_a_file_that_is_locked),

@@ -33,19 +33,23 @@ static const struct {
 	enum bad_call call;
 	int error;
 } read_faults[] = {{BAD_PREAD, EIO}, {BAD_OPEN, EACCES}, {BAD_OPEN, EMFILE}};
-enum { READ_FAULTS = sizeof read_faults / sizeof *read_faults };
 
-/* A process is killed after its write; the next one cannot read the file. */
+/* A process is killed after its write, and the next one gets the line again. */
+static void leave_a_line(struct spill_dir *s)
+{
+	spill_dir_init(s);
+	struct spill_batch batch = {
+		.s = s, .line = "line 1", .cut_bytes = RLIM_INFINITY};
+	run_and_kill(spill_batch_run, &batch);
+	assert_string_equal(sink_dir_content(&s->f, "out/a"), "line 1\n");
+	spill_dir_restart(s);
+	sink_dir_put(&s->f, "a", "line 1");
+}
+
 static void check_lines_read_back(size_t fault, unsigned fails)
 {
 	struct spill_dir s;
-	spill_dir_init(&s);
-	struct spill_batch batch = {
-		.s = &s, .line = "line 1", .cut_bytes = RLIM_INFINITY};
-	run_and_kill(spill_batch_run, &batch);
-	assert_string_equal(sink_dir_content(&s.f, "out/a"), "line 1\n");
-	spill_dir_restart(&s);
-	sink_dir_put(&s.f, "a", "line 1");
+	leave_a_line(&s);
 	bad_calls_begin(read_faults[fault].call, "out/a",
 			read_faults[fault].error, fails);
 	flush_while_bad(&s, 10);
@@ -58,7 +62,7 @@ static void check_lines_read_back(size_t fault, unsigned fails)
 static void lines_that_cannot_be_read_back_are_not_written_again(void **state)
 {
 	(void)state;
-	for (size_t fault = 0; fault < READ_FAULTS; fault++)
+	for (size_t fault = 0; fault < COUNT(read_faults); fault++)
 		for (unsigned fails = 1; fails <= 9; fails++)
 			check_lines_read_back(fault, fails);
 }
@@ -91,7 +95,7 @@ static void spilled_lines_that_cannot_be_read_back_are_not_written_again(
 	void **state)
 {
 	(void)state;
-	for (size_t fault = 0; fault < READ_FAULTS; fault++)
+	for (size_t fault = 0; fault < COUNT(read_faults); fault++)
 		for (unsigned fails = 1; fails <= 9; fails++)
 			check_spilled_lines_read_back(fault, fails);
 }
@@ -117,12 +121,7 @@ static void a_note_is_not_missing_because_stat_fails(void **state)
 {
 	(void)state;
 	struct spill_dir s;
-	spill_dir_init(&s);
-	struct spill_batch batch = {
-		.s = &s, .line = "line 1", .cut_bytes = RLIM_INFINITY};
-	run_and_kill(spill_batch_run, &batch);
-	spill_dir_restart(&s);
-	sink_dir_put(&s.f, "a", "line 1");
+	leave_a_line(&s);
 	bad_calls_begin(BAD_OPEN | BAD_STAT, "out/a", EIO, 6);
 	flush_while_bad(&s, 10);
 	assert_int_equal(bad_calls_end(), 6);
@@ -160,7 +159,7 @@ static void a_spill_that_exists_is_not_taken_for_removed(void **state)
 {
 	(void)state;
 	static const int errors[] = {ENOENT, EIO, EACCES};
-	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+	for (size_t i = 0; i < COUNT(errors); i++) {
 		struct spill_dir s;
 		spill_dir_spill_three(&s);
 		bad_calls_begin(BAD_OPEN, ".spill", errors[i], 1);
@@ -174,14 +173,15 @@ static void a_spill_that_exists_is_not_taken_for_removed(void **state)
 	}
 }
 
-static void restart_while(struct spill_dir *s, unsigned call, int error,
-			  unsigned count)
+/* Restart while the next `count` calls for this part of spill/ fail. */
+static void restart_while(struct spill_dir *s, unsigned calls, const char *part,
+			  int error, unsigned count)
 {
 	sink_dir_close(&s->f);
 	crash_notes_restart(s->left);
 	spill_dir_open(s);
-	bad_calls_begin(call, "/spill", error, count);
-	s->f.sink->ops->restore(s->f.sink, s->committed);
+	bad_calls_begin(calls, part, error, count);
+	spill_dir_restore(s);
 	assert_int_equal(bad_calls_end(), count);
 	assert_sink_adds_up(s->f.sink);
 }
@@ -198,10 +198,10 @@ static void spills_that_cannot_be_listed_are_not_taken_for_removed(void **state)
 		{BAD_READDIR, EIO},
 		{BAD_OPEN, ENOENT},
 	};
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct spill_dir s;
 		spill_dir_spill_three(&s);
-		restart_while(&s, cases[i].call, cases[i].error, 1);
+		restart_while(&s, cases[i].call, "/spill", cases[i].error, 1);
 		assert_int_equal(lost(&s), 0);
 		assert_int_equal(s.f.sink->stats.lines_queued, 3);
 		spill_dir_assert_written(&s, THREE_LINES);
@@ -240,10 +240,10 @@ static void the_first_batch_waits_for_a_spill_that_cannot_be_read(void **state)
 		{BAD_OPENDIR, EMFILE, 1}, {BAD_OPENDIR, ENOENT, 1},
 		{BAD_READDIR, EIO, 1},	  {BAD_PREAD, EIO, 1},
 	};
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct spill_dir s;
 		leave_an_interrupted_batch(&s);
-		restart_while(&s, cases[i].calls, cases[i].error,
+		restart_while(&s, cases[i].calls, "/spill", cases[i].error,
 			      cases[i].count);
 		sink_dir_put(&s.f, "a", "line 4");
 		bad_calls_begin(cases[i].calls, "/spill", cases[i].error,
@@ -285,23 +285,28 @@ static void an_unsaved_position_is_not_committed(void **state)
 	spill_dir_fini(&s);
 }
 
+/* Flush when it is too early to load a spill. */
+static enum sink_flush flush_early(struct spill_dir *s)
+{
+	s->f.now_ns = -1;
+	enum sink_flush answer = sink_dir_flush_only(&s->f);
+	s->f.now_ns = START_NS;
+	return answer;
+}
+
 /* The first spill of the file cannot be loaded, and the next one must not get
  * its name. */
 static void a_new_spill_replaces_no_spill_that_exists(void **state)
 {
 	(void)state;
 	struct spill_dir s;
-	char name[64];
 	spill_dir_spill_three(&s);
-	spill_dir_only(&s, ".spill", name);
 	spill_dir_block(&s, "a");
-	restart_while(&s, BAD_OPEN, EIO, 1);
+	restart_while(&s, BAD_OPEN, "/spill", EIO, 1);
 	sink_dir_put(&s.f, "a", "line 4");
 	bad_calls_begin(BAD_ACCESS, ".spill", ENOENT, 1);
-	s.f.now_ns = -1; /* too early to load the spill */
-	sink_dir_flush_only(&s.f);
+	flush_early(&s);
 	assert_int_equal(bad_calls_end(), 1);
-	s.f.now_ns = START_NS;
 	flush_while_bad(&s, 10);
 	spill_dir_unblock(&s, "a");
 	flush_while_bad(&s, 10);
@@ -315,12 +320,11 @@ static void a_new_spill_replaces_no_spill_that_exists(void **state)
 static void run_line_5_without_spill(void *data)
 {
 	struct spill_dir *s = data;
-	restart_while(s, BAD_OPEN, EIO, 1);
-	s->f.now_ns = -1; /* too early to load the spill */
+	restart_while(s, BAD_OPEN, "/spill", EIO, 1);
 	sink_dir_put(&s->f, "a", "line 4");
 	sink_dir_put(&s->f, "a", "line 5");
 	limit_file_size(10);
-	sink_dir_flush_only(&s->f);
+	flush_early(s);
 }
 
 /* The line that a process has torn is not in the spill. */
@@ -350,20 +354,13 @@ static void the_spill_with_a_torn_line_is_drained_first(void **state)
 		char name[64];
 		leave_a_torn_piece(&s);
 		spill_dir_only(&s, ".spill", name);
-		restart_while(&s, BAD_OPEN, EIO, 1);
-		s.f.now_ns = -1; /* too early to load the spill */
+		restart_while(&s, BAD_OPEN, "/spill", EIO, 1);
 		sink_dir_put(&s.f, "a", "line 4");
-		spill_dir_flush(&s);
+		assert_int_equal(flush_early(&s), SINK_FLUSHED);
+		spill_dir_commit(&s);
 		assert_int_equal(s.f.sink->stats.lines_spilled, 4);
-		s.f.now_ns = START_NS;
-		if (restarts > 0) {
-			sink_dir_close(&s.f);
-			crash_notes_restart(s.left);
-			spill_dir_open(&s);
-			bad_calls_begin(BAD_OPEN, name, EIO, 1);
-			s.f.sink->ops->restore(s.f.sink, s.committed);
-			assert_int_equal(bad_calls_end(), 1);
-		}
+		if (restarts > 0)
+			restart_while(&s, BAD_OPEN, name, EIO, 1);
 		flush_while_bad(&s, 10);
 		spill_dir_assert_written(&s, THREE_LINES "line 4\n");
 		assert_int_equal(s.f.sink->stats.lines_written_total, 4);
@@ -377,7 +374,7 @@ static void a_drained_spill_is_removed_later(void **state)
 {
 	(void)state;
 	static const int errors[] = {ENOENT, EIO};
-	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+	for (size_t i = 0; i < COUNT(errors); i++) {
 		struct spill_dir s;
 		spill_dir_spill_three(&s);
 		bad_calls_begin(BAD_UNLINK, ".spill", errors[i], 1);
@@ -394,14 +391,13 @@ static void a_damaged_spill_replaces_no_other(void **state)
 {
 	(void)state;
 	struct spill_dir s;
-	char name[64], damaged[64];
+	char damaged[64];
 	spill_dir_spill_three(&s);
-	spill_dir_only(&s, ".spill", name);
 	snprintf(damaged, sizeof damaged, "%.*s.damaged",
-		 (int)(strlen(name) - strlen(".spill")), name);
+		 (int)(strlen(s.name) - strlen(".spill")), s.name);
 	sink_dir_write(&s.f, damaged, "an earlier one");
-	assert_int_equal(truncate(sink_dir_path(&s.f, name), 10), 0);
-	restart_while(&s, BAD_ACCESS, ENOENT, 1);
+	assert_int_equal(truncate(sink_dir_path(&s.f, s.name), 10), 0);
+	restart_while(&s, BAD_ACCESS, "/spill", ENOENT, 1);
 	assert_string_equal(sink_dir_content(&s.f, damaged), "an earlier one");
 	spill_dir_fini(&s);
 }

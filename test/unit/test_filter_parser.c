@@ -237,6 +237,31 @@ static void both_of_two_equal_keys_are_parsed_and_the_last_wins(void **state)
 	fini(&f);
 }
 
+/* The number is so large that work that grows with its square would take more
+ * than half an hour.  The records would take gigabytes if each text got one. */
+static void a_key_may_occur_a_million_times(void **state)
+{
+	enum { FIELDS = 1 << 20 };
+	(void)state;
+	struct fixture f;
+	open_filter(&f, JSON " Reserve_Data on\n");
+	struct record *r = record_new(f.arena, NULL, SPAN("t"), TIME_NS);
+	record_add(r, SPAN("first"), value_int(1));
+	for (size_t i = 0; i < FIELDS; i++)
+		record_add(r, SPAN("message"), value_string(SPAN("{\"a\":1}")));
+	record_add(r, SPAN("message"), value_string(SPAN("no json")));
+	record_add(r, SPAN("message"), value_string(SPAN("{\"b\":2}")));
+	record_add(r, SPAN("last"), value_int(3));
+	f.record = r;
+	assert_int_equal(filter_parser.apply(f.filter, r, NULL), FILTER_PASS);
+	assert_int_equal(r->count, 4);
+	assert_string_equal(json_of(&f), "{\"b\":2,\"first\":1,"
+					 "\"message\":\"no json\","
+					 "\"last\":3}");
+	assert_int_equal(failures(&f, "json_broken"), 1);
+	fini(&f);
+}
+
 static void a_nested_key_is_found(void **state)
 {
 	(void)state;
@@ -508,6 +533,7 @@ int main(void)
 			after_parsing_keys_are_no_longer_known_to_be_unique),
 		cmocka_unit_test(
 			both_of_two_equal_keys_are_parsed_and_the_last_wins),
+		cmocka_unit_test(a_key_may_occur_a_million_times),
 		cmocka_unit_test(a_nested_key_is_found),
 		cmocka_unit_test(
 			a_record_that_no_parser_matches_passes_unchanged),

@@ -2,6 +2,7 @@
 #include "random.h"
 #include "unit.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "conf/conf.h"
 #include "output/format.h"
 #include "output/format_text.h"
@@ -280,7 +282,7 @@ static const struct format_case {
 	 "x\\ny x\\\\ny and more than 16\n"},
 	{"    Format csv\n    Escape Reversible\n", "{\"a\":\"\\\\\"}",
 	 "1448403340.500000000,\"\\\\\"\n"},
-	{"    Format plain\n    Escape off\n", "{\"a\":\"x\\ny\"}",
+	{"    Format plain\n    Escape on\n", "{\"a\":\"x\\ny\"}",
 	 "{\"a\":\"x\\ny\"}\n"},
 	{"    Format plain\n    Template x\n    Delimiter tab\n"
 	 "    Label_Delimiter tab\n    csv_column_names on\n",
@@ -325,6 +327,7 @@ static void an_unknown_format_is_reported(void **state)
 		{"    Format cvs\n", "\"csv\""},
 		{"    Format csv\n    csv_column_names maybe\n", "maybe"},
 		{"    Escape some\n", "some"},
+		{"    Format plain\n    Escape off\n", "does not use"},
 		{"    UTF8 some\n", "some"},
 	};
 	for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
@@ -398,7 +401,7 @@ static void a_float_has_the_digits_of_printf(void **state)
 	static const double edges[] = {
 		0,	   -0.0,      0.5,	 -1.5,	   0.0078125,
 		0.0234375, 1e-7,      5e-7,	 4.9e-7,   0.9999995,
-		0.9999994, 0.9999996, 1e15,	 1e22,	   0x1p49 + 0.125,
+		0.9999994, 0.9999996, 1e15,	 -DBL_MAX, 0x1p49 + 0.125,
 		0x1p50,	   0x1p53,    123456.75, 1e300,	   -1e-300,
 		INFINITY,  -INFINITY, NAN,	 0.1234565};
 	for (size_t i = 0; i < sizeof edges / sizeof *edges; i++)
@@ -441,6 +444,77 @@ static void every_control_character_is_escaped_at_every_position(void **state)
 		}
 	}
 	buf_fini(&out);
+}
+
+/* The plainest way to write what format_text.h promises. */
+static void put_expected(struct buf *out, struct span s, unsigned escape)
+{
+	static const char *const shorts[0x20] = {['\b'] = "\\b",
+						 ['\f'] = "\\f",
+						 ['\n'] = "\\n",
+						 ['\r'] = "\\r",
+						 ['\t'] = "\\t"};
+	for (size_t at = 0; at < s.len;) {
+		unsigned char c = (unsigned char)s.ptr[at];
+		uint32_t code;
+		size_t len = utf8_read((const unsigned char *)s.ptr + at,
+				       s.len - at, &code);
+		bool is_line = (escape & FORMAT_LINE) != 0;
+		if (len == 0 && (escape & FORMAT_BAD_ESCAPED) != 0)
+			buf_printf(out, "\\x%02x", c);
+		else if (len == 0 && (escape & FORMAT_BAD_REPLACED) != 0)
+			buf_put_text(out, "\xef\xbf\xbd");
+		else if (is_line && c < 0x20 && shorts[c] != NULL)
+			buf_put_text(out, shorts[c]);
+		else if (is_line && len > 0 &&
+			 (c < 0x20 || c == 0x7f || utf8_is_control(code)))
+			buf_printf(out, "\\u%04x", (unsigned)code);
+		else if (c == '\\' && (escape & FORMAT_BACKSLASH) != 0)
+			buf_put_text(out, "\\\\");
+		else
+			buf_put(out, s.ptr + at, len > 0 ? len : 1);
+		at += len > 0 ? len : 1;
+	}
+}
+
+static void text_that_is_not_plain_is_escaped_to_the_byte(void **state)
+{
+	(void)state;
+	static const char *const parts[] = {
+		"\xff",		"\xc3",
+		"\xe2\x80",	"\xe2\x80\xae",
+		"\xc2\x85",	"\xc3\xa9",
+		"\xed\xa0\x80", "\xf0\x9f\x98\x80",
+		"\x01",		"\n",
+		"\x7f",		"\\",
+		"plain",	"plain text of more than 16 bytes",
+		"\xe2\x81\xa6", "\xd8\x9c"};
+	static const unsigned escapes[] = {0,
+					   FORMAT_LINE,
+					   FORMAT_BAD_ESCAPED,
+					   FORMAT_BAD_REPLACED,
+					   FORMAT_LINE | FORMAT_BAD_ESCAPED |
+						   FORMAT_BACKSLASH,
+					   FORMAT_LINE | FORMAT_BAD_REPLACED,
+					   FORMAT_BACKSLASH};
+	const size_t count = sizeof parts / sizeof *parts;
+	struct buf text = {0}, out = {0}, wanted = {0};
+	for (size_t i = 0; i < count * count * count; i++) {
+		buf_clear(&text);
+		buf_put_text(&text, parts[i % count]);
+		buf_put_text(&text, parts[i / count % count]);
+		buf_put_text(&text, parts[i / count / count]);
+		for (size_t k = 0; k < sizeof escapes / sizeof *escapes; k++) {
+			buf_clear(&out);
+			buf_clear(&wanted);
+			format_put_text(&out, buf_span(&text), escapes[k]);
+			put_expected(&wanted, buf_span(&text), escapes[k]);
+			assert_string_equal(buf_text(&out), buf_text(&wanted));
+		}
+	}
+	buf_fini(&text);
+	buf_fini(&out);
+	buf_fini(&wanted);
 }
 
 static const struct json_case {
@@ -523,6 +597,7 @@ int main(void)
 		cmocka_unit_test(a_float_has_the_digits_of_printf),
 		cmocka_unit_test(
 			every_control_character_is_escaped_at_every_position),
+		cmocka_unit_test(text_that_is_not_plain_is_escaped_to_the_byte),
 		cmocka_unit_test(the_json_formats_write_an_object),
 		cmocka_unit_test(a_tag_cannot_forge_a_line),
 		cmocka_unit_test(

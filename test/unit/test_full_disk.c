@@ -9,12 +9,9 @@
 
 static void open_beside_others(struct sink_dir *f, size_t spill_bytes)
 {
-	static char spill_dir[96];
 	struct err e;
 	sink_dir_init(f);
-	snprintf(spill_dir, sizeof spill_dir, "%s", sink_dir_path(f, "spill"));
-	f->env.spill_dir = spill_dir;
-	f->env.spill_bytes_max = spill_bytes;
+	sink_dir_use_spills(f, spill_bytes);
 	f->env.has_others = true;
 	assert_true(sink_dir_try_open(f, "    Path @/out\n", false, &e));
 	bad_disk_begin(sink_dir_path(f, "out/a"), ENOSPC);

@@ -59,8 +59,7 @@ static void each_mode_has_its_keys(void **state)
 		 "    Format octet_counting\n    Buffer_Max_Size 1M\n",
 		 {.socket = {.kind = SOCKET_UNIX_TCP,
 			     .path = "/a",
-			     .mode = 0600,
-			     .queue_length = 4096},
+			     .mode = 0600},
 		  .message_bytes_max = 1000000,
 		  .framing = FRAMING_OCTETS}},
 		{"    Mode tcp\n",
@@ -127,7 +126,12 @@ static void ignored_keys_of_fluent_bit_are_accepted(void **state)
 		&c, &in, &e);
 	assert_string_equal(e.text, "");
 	assert_string_equal(in.name, "x");
-	assert_int_equal(times_logged(state, "has no effect"), 6);
+	assert_int_equal(times_logged(state, "has no effect"), 4);
+	assert_logged(state, "level=warn mod=conf at=x.conf:6 section=INPUT "
+			     "key=Listen err=\"Mode unix_udp does not use this "
+			     "key: a Unix socket has a Path\" "
+			     "action=\"ignoring it\"\n");
+	assert_int_equal(times_logged(state, "does not use this key"), 2);
 	decoder_free(d);
 	conf_free(c);
 }
@@ -153,6 +157,9 @@ static void a_mistake_is_reported_at_its_key(void **state)
 		 "x.conf:4: [INPUT] "},
 		{"    Name syslog\n    Mode tcp\n    Port 70000\n",
 		 "x.conf:4: [INPUT] Port"},
+		{"    Name syslog\n    Mode tcp\n    Queue_Length 9\n",
+		 "x.conf:4: [INPUT] Mode tcp does not use Queue_Length: it is "
+		 "for Mode unix_udp"},
 		{"    Name syslog\n    Mode tcp\n    Format lines\n",
 		 "x.conf:4: [INPUT] "},
 		{"    Name syslog\n    Mode tcp\n    tls on\n",

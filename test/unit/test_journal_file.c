@@ -19,6 +19,7 @@ static struct append_note note_of(uint64_t inode, uint64_t offset)
 		.inode = inode,
 		.offset_bytes = offset,
 		.length_bytes = 9,
+		.path_hash = (uint16_t)inode,
 		.sink = 1,
 	};
 }
@@ -26,13 +27,24 @@ static struct append_note note_of(uint64_t inode, uint64_t offset)
 static void add_note(struct journal *j, uint64_t inode, uint64_t offset)
 {
 	struct append_note note = note_of(inode, offset);
-	journal_note(j, &note);
+	journal_note(j, &note, 0);
+}
+
+/* The nth note about the inode, from 0 on. */
+static const struct append_note *noted(const struct journal *j, uint64_t inode,
+				       size_t nth)
+{
+	const struct append_note *n = NULL;
+	while ((n = journal_noted(j, n)) != NULL)
+		if (n->inode == inode && nth-- == 0)
+			return n;
+	return NULL;
 }
 
 static void assert_noted(const struct journal *j, uint64_t inode, size_t nth,
 			 uint64_t offset)
 {
-	const struct append_note *found = journal_noted(j, 1, 3, inode, nth);
+	const struct append_note *found = noted(j, inode, nth);
 	struct append_note expected = note_of(inode, offset);
 	assert_non_null(found);
 	assert_memory_equal(found, &expected, sizeof expected);
@@ -41,7 +53,7 @@ static void assert_noted(const struct journal *j, uint64_t inode, size_t nth,
 static void assert_not_noted(const struct journal *j, uint64_t inode,
 			     size_t nth)
 {
-	assert_null(journal_noted(j, 1, 3, inode, nth));
+	assert_null(noted(j, inode, nth));
 }
 
 static void uncommitted_messages_are_delivered_again(void **state)
@@ -237,8 +249,9 @@ static void the_repeated_batch_ends_where_it_ended_before(void **state)
 	assert_not_noted(j, 10, 2);
 	assert_noted(j, 11, 0, 0);
 	assert_not_noted(j, 11, 1);
-	assert_null(journal_noted(j, 2, 3, 10, 0));
-	assert_null(journal_noted(j, 1, 4, 10, 0));
+	assert_int_equal(journal_unclaimed(j), 3);
+	journal_claim(j, noted(j, 10, 1));
+	assert_int_equal(journal_unclaimed(j), 1); /* another path's */
 	/* The notes of the second attempt are added to those of the first. */
 	add_note(j, 12, 50);
 	assert_noted(j, 10, 0, 100);
@@ -260,6 +273,55 @@ static void the_repeated_batch_ends_where_it_ended_before(void **state)
 	assert_int_equal(found.noted, 3);
 	assert_not_noted(j, 12, 0);
 	assert_noted(j, 13, 0, 1);
+	journal_close(j);
+}
+
+static void a_note_tells_how_much_was_written(void **state)
+{
+	const struct journal_dir *d = *state;
+	struct journal *j = journal_dir_open_good(d);
+	append_texts(j, 0, 1);
+	assert_texts(j, 0, 1);
+	struct append_note note = note_of(10, 100);
+	uint32_t place = journal_note(j, &note, 0);
+	add_note(j, 11, 0);
+	journal_note_failed(j, place, 0);
+	note = note_of(10, 200); /* another process has appended 100 bytes */
+	assert_int_equal(journal_note(j, &note, place), place);
+	journal_note_failed(j, place, 5);
+	journal_note_failed(j, 0, 7); /* the append had no note */
+	journal_close(j);
+
+	struct journal_found found;
+	j = journal_dir_open(d, &found);
+	assert_int_equal(noted(j, 10, 0)->offset_bytes, 200);
+	assert_int_equal(noted(j, 10, 0)->length_bytes, 5);
+	assert_not_noted(j, 10, 1);
+	assert_noted(j, 11, 0, 0);
+	journal_close(j);
+}
+
+static void attempts_that_write_nothing_need_one_note(void **state)
+{
+	const struct journal_dir *d = *state;
+	struct journal *j = journal_dir_open_good(d);
+	append_texts(j, 0, 1);
+	assert_texts(j, 0, 1);
+	struct append_note note = note_of(10, 0);
+	uint32_t place = 0;
+	for (unsigned i = 0; i <= JOURNAL_NOTES_MAX; i++) {
+		note.offset_bytes = i;
+		place = journal_note(j, &note, place);
+		assert_int_equal(place, 1);
+		journal_note_failed(j, place, 0);
+	}
+	add_note(j, 11, 0);
+	journal_close(j);
+	struct journal_found found;
+	j = journal_dir_open(d, &found);
+	assert_int_equal(noted(j, 10, 0)->offset_bytes, JOURNAL_NOTES_MAX);
+	assert_not_noted(j, 10, 1);
+	assert_noted(j, 11, 0, 0);
 	journal_close(j);
 }
 
@@ -489,6 +551,7 @@ static void changing_the_size_keeps_all_messages(void **state)
 		};
 		j = must_open_journal(&opts, &found);
 		assert_string_equal(found.why, "");
+		assert_string_equal(found.kept.text, "");
 		assert_int_equal(found.from_slots, i == 0 ? 1 : 0);
 		assert_int_equal(journal_ring_bytes(j), cases[i].ring_bytes);
 		assert_int_equal(found.messages, 8);
@@ -507,32 +570,6 @@ static void changing_the_size_keeps_all_messages(void **state)
 	journal_close(j);
 }
 
-static void a_journal_too_full_for_its_new_size_is_renamed(void **state)
-{
-	struct journal_dir *d = *state;
-	struct journal_opts opts = journal_dir_opts(d);
-	opts.ring_bytes = 8192;
-	struct journal_found found;
-	struct journal *j = must_open_journal(&opts, &found);
-	char room[SLOT_BYTES];
-	for (unsigned i = 0; i < 6; i++)
-		append_bytes(j, numbered_text(i, SLOT_BYTES, room));
-	journal_close(j);
-	j = journal_dir_open(d, &found);
-	assert_string_equal(found.damaged, journal_dir_beside(d, ".damaged.1"));
-	assert_string_equal(found.why,
-			    "it has another size (8192 bytes, messages of "
-			    "up to 700), "
-			    "and its messages do not fit");
-	assert_int_equal(found.messages, 0);
-	assert_takes_nothing(j);
-	journal_close(j);
-	opts.path = d->other;
-	j = must_open_journal(&opts, &found);
-	assert_int_equal(found.messages, 6);
-	journal_close(j);
-}
-
 int main(void)
 {
 #define TEST(name)                                                \
@@ -545,6 +582,8 @@ int main(void)
 		TEST(datagrams_left_in_slots_are_recovered),
 		TEST(slots_that_were_appended_are_not_recovered_again),
 		TEST(the_repeated_batch_ends_where_it_ended_before),
+		TEST(a_note_tells_how_much_was_written),
+		TEST(attempts_that_write_nothing_need_one_note),
 		TEST(a_batch_with_only_notes_holds_nothing_back),
 		TEST(notes_beyond_the_maximum_are_not_kept),
 		TEST(any_order_of_calls_and_kills_keeps_every_message),
@@ -554,7 +593,6 @@ int main(void)
 		TEST(a_half_created_file_is_created_again),
 		TEST(a_path_that_is_not_a_file_is_an_error),
 		TEST(changing_the_size_keeps_all_messages),
-		TEST(a_journal_too_full_for_its_new_size_is_renamed),
 	};
 #undef TEST
 	return cmocka_run_group_tests(tests, NULL, NULL);

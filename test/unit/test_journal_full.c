@@ -109,14 +109,78 @@ static void use_small_file_system(struct journal_dir *d)
 	journal_close(j);
 }
 
-static void a_full_file_system_makes_the_ring_smaller(void **state)
+/* Nothing else is free, but moving the messages frees what it needs. */
+static struct journal *move_on_full(struct journal_dir *d,
+				    struct journal_opts *opts, unsigned *n)
 {
-	struct journal_dir *d = *state;
+	struct journal_found found;
+	struct journal *j = must_open_journal(opts, &found);
+	*n = append_until_refused(j, 0);
+	char room[EVEN_BYTES];
+	for (unsigned i = 0; i < *n - 9; i++)
+		assert_takes(j, numbered_text(i, sizeof room, room));
+	commit_taken(j);
+	fill_up(journal_dir_beside(d, ".damaged.2"));
+	journal_close(j);
+	opts->ring_bytes *= 2;
+	j = must_open_journal(opts, &found);
+	assert_string_equal(found.kept.text, "");
+	assert_int_equal(journal_ring_bytes(j), opts->ring_bytes);
+	assert_int_equal(found.messages, 9);
+	return j;
+}
+
+static void change_size_on_full(struct journal_dir *d)
+{
+	struct journal_opts opts = journal_dir_opts(d);
+	struct journal_found found;
+	unsigned n;
+	opts.ring_bytes = 64 << 20;
+	opts.slot_bytes = 212960;
+	opts.slots = 64;
+	struct journal *j = move_on_full(d, &opts, &n);
+	take_and_commit(j, n - 9, n);
+	journal_close(j);
+
+	/* Now a move has nothing to free. */
+	fill_up(journal_dir_beside(d, ".damaged.2"));
+	j = must_open_journal(&opts, &found);
+	unsigned from = n;
+	n = append_until_refused(j, n);
+	assert_in_range(n - from, 100, 2000);
+	journal_close(j);
+	opts.ring_bytes /= 2;
+	opts.slots = 32;
+	j = must_open_journal(&opts, &found);
+	assert_string_equal(found.damaged, "");
+	assert_non_null(strstr(found.kept.text, "No space left on device"));
+	assert_int_equal(journal_ring_bytes(j), 2 * opts.ring_bytes);
+	assert_int_equal(found.messages, n - from);
+	take_and_commit(j, from, n);
+	from = n;
+	n = append_until_refused(j, n);
+	assert_in_range(n - from, 100, 2000);
+	take_and_commit(j, from, n);
+	journal_close(j);
+	assert_false(file_exists(journal_dir_beside(d, ".new")));
+
+	/* A file that must move waits for room. */
+	struct err e = {0};
+	opts.counters_bytes *= 1000;
+	assert_null(journal_open(&opts, &found, &e));
+	assert_non_null(strstr(e.text, "No space left on device"));
+	assert_int_equal(e.exit_code, EXIT_CODE_SYSTEM);
+	assert_string_equal(found.damaged, "");
+}
+
+static void run_on_small(struct journal_dir *d,
+			 void (*run)(struct journal_dir *))
+{
 	pid_t child = fork();
 	if (child == 0) {
 		if (!mount_small(d))
 			_exit(77);
-		use_small_file_system(d);
+		run(d);
 		_exit(0);
 	}
 	int status;
@@ -129,11 +193,24 @@ static void a_full_file_system_makes_the_ring_smaller(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static void a_full_file_system_makes_the_ring_smaller(void **state)
+{
+	run_on_small(*state, use_small_file_system);
+}
+
+static void a_full_file_system_keeps_a_journal_of_another_size(void **state)
+{
+	run_on_small(*state, change_size_on_full);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			a_full_file_system_makes_the_ring_smaller,
+			journal_dir_set_up, journal_dir_tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_full_file_system_keeps_a_journal_of_another_size,
 			journal_dir_set_up, journal_dir_tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

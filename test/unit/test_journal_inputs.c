@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "journal/journal_check.h"
 #include "journal/journal_format.h"
 
 static struct journal_input input_of(const char *name)

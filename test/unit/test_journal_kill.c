@@ -63,10 +63,28 @@ static void do_take(struct journal *j, volatile struct progress *p, unsigned n)
 	}
 }
 
+static struct append_note next_note(const volatile struct progress *p)
+{
+	return (struct append_note){
+		.device = 3, .offset_bytes = p->noted, .length_bytes = 100};
+}
+
 static void do_note(struct journal *j, volatile struct progress *p)
 {
-	struct append_note note = {.device = 3, .offset_bytes = p->noted};
-	journal_note(j, &note);
+	struct append_note note = next_note(p);
+	journal_note(j, &note, 0);
+	p->noted++;
+}
+
+/* Its append fails, and so does that of the note that replaces it.  Meanwhile
+ * the note may be void, so it is not yet counted. */
+static void do_failing_note(struct journal *j, volatile struct progress *p)
+{
+	struct append_note note = next_note(p);
+	uint32_t place = journal_note(j, &note, 0);
+	journal_note_failed(j, place, 0);
+	CHECK(journal_note(j, &note, place) == place);
+	journal_note_failed(j, place, 99);
 	p->noted++;
 }
 
@@ -102,6 +120,7 @@ static void live(const struct journal_dir *d, volatile struct progress *p,
 	do_commit(j, p);
 	do_receive(j, p, sockets, 2); /* starts over */
 	do_take(j, p, 1);
+	do_failing_note(j, p);
 	do_note(j, p);
 	do_commit(j, p);
 	do_receive(j, p, sockets, 4);
@@ -188,9 +207,11 @@ static void check_notes(const struct journal *j, uint64_t committed,
 			const struct journal_found *found)
 {
 	size_t notes = 0;
-	while (journal_noted(j, 0, 3, 0, notes) != NULL) {
-		assert_int_equal(journal_noted(j, 0, 3, 0, notes)->offset_bytes,
-				 notes);
+	const struct append_note *note = NULL;
+	while ((note = journal_noted(j, note)) != NULL) {
+		uint32_t length = note->length_bytes;
+		assert_int_equal(note->offset_bytes, notes);
+		assert_true(length == 100 || length == 99 || length == 0);
 		notes++;
 	}
 	assert_true(notes >= p->noted);

@@ -84,6 +84,17 @@ static void messages_before_the_damage_are_listed(void **state)
 	tool_dir_assert_has(p, "err", "/journal: ");
 }
 
+static void messages_after_the_damage_are_listed(void **state)
+{
+	struct tool_dir *p = *state;
+	make(p);
+	tool_dir_damage(p, "journal", SPAN("s3cret"));
+	assert_int_equal(show(p, "journal", false), EXIT_CODE_SYSTEM);
+	assert_null(strstr(tool_dir_content(p, "out"), "seq=1 "));
+	tool_dir_assert_has(p, "out", "seq=2 ");
+	tool_dir_assert_has(p, "err", "damaged at message 1\n");
+}
+
 static void a_file_that_is_not_a_journal_is_reported(void **state)
 {
 	struct tool_dir *p = *state;
@@ -106,6 +117,7 @@ int main(void)
 		TEST(contents_are_shown_on_request),
 		TEST(a_journal_in_use_can_be_listed),
 		TEST(messages_before_the_damage_are_listed),
+		TEST(messages_after_the_damage_are_listed),
 		TEST(a_file_that_is_not_a_journal_is_reported),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

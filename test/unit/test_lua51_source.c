@@ -154,14 +154,19 @@ static void names_of_operands_are_bounded(void **state)
 	char *out = malloc(lua51_source_room(script.len));
 	size_t n = lua51_source_translate(span_of(buf_text(&script)), out);
 	assert_true(n < 2 * script.len);
-	/* The operator that grows most. */
-	buf_clear(&script);
+	free(out);
+	buf_fini(&script);
+}
+
+static void the_operator_that_grows_most_has_room(void **state)
+{
+	(void)state;
+	struct buf script = {0};
 	buf_put_text(&script, "x = a");
 	for (int i = 0; i < 100; i++)
 		buf_put_text(&script, "%b");
-	free(out);
 	size_t room = lua51_source_room(script.len);
-	out = malloc(room);
+	char *out = malloc(room);
 	assert_true(lua51_source_translate(span_of(buf_text(&script)), out) <=
 		    room);
 	free(out);
@@ -187,6 +192,7 @@ int main(void)
 		cmocka_unit_test(
 			a_large_hexadecimal_numeral_is_no_negative_number),
 		cmocka_unit_test(names_of_operands_are_bounded),
+		cmocka_unit_test(the_operator_that_grows_most_has_room),
 		cmocka_unit_test(nesting_depth_is_bounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,8 +4,10 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 
 /* A record whose message is a request with `count` slashes, as any client can
  * send it. */
@@ -115,6 +117,102 @@ static void reading_a_result_is_bounded(void **state)
 	hook_unit_check(*state, cases, COUNT(cases), "invalid_result");
 }
 
+/* Call the hook until the counter is no longer 0, at most twenty times. */
+static void give_until(struct hook_unit *f, const uint64_t *counter)
+{
+	for (int calls = 0; *counter == 0; calls++) {
+		assert_true(calls < 20);
+		hook_unit_give(f, "{}");
+	}
+}
+
+static void a_script_that_keeps_too_much_is_loaded_again(void **state)
+{
+	struct hook_unit *f = *state;
+	hook_unit_open(f, "kept = {} function hook(tag, ts, record) "
+			  "kept[#kept + 1] = ('x'):rep(8e6) "
+			  "record.x = #kept return 1, ts, record end");
+	assert_string_equal(hook_unit_give(f, "{}"), T_TEXT "{\"x\":1}");
+	assert_string_equal(hook_unit_give(f, "{}"), T_TEXT "{\"x\":2}");
+	give_until(f, &f->filter->stats.script_loads_total);
+	assert_int_equal(f->filter->stats.script_loads_total, 1);
+	assert_string_equal(hook_unit_give(f, "{}"), T_TEXT "{\"x\":1}");
+	assert_true(hook_unit_failures(f, "memory_limit") > 0);
+}
+
+/* Lua moves a table that grows into one of twice its size, so this one reaches
+ * the limit when it takes up little more than a third of it. */
+static void a_table_that_cannot_grow_is_lost(void **state)
+{
+	struct hook_unit *f = *state;
+	hook_unit_open(f, "n, seen = 0, {} function hook(tag, ts, record) "
+			  "for i = 1, 1e5 do n = n + 1 seen[n * 7.5] = n end "
+			  "return 1, ts, {n = n} end");
+	give_until(f, &f->filter->stats.script_loads_total);
+	assert_int_equal(f->filter->stats.script_loads_total, 1);
+	assert_string_equal(hook_unit_give(f, "{}"), T_TEXT "{\"n\":100000}");
+}
+
+static void a_script_that_catches_the_failure_is_loaded_again(void **state)
+{
+	struct hook_unit *f = *state;
+	hook_unit_open(f, "kept = {} function hook(tag, ts, record) "
+			  "pcall(function() "
+			  "kept[#kept + 1] = ('x'):rep(8e6) end) "
+			  "return 1, ts, {x = #kept} end");
+	for (int calls = 0; f->filter->stats.script_loads_total == 0; calls++) {
+		assert_true(calls < 10);
+		hook_unit_give(f, "{}");
+	}
+	assert_string_equal(hook_unit_give(f, "{}"), T_TEXT "{\"x\":1}");
+	assert_int_equal(hook_unit_all_failures(f), 0);
+}
+
+/* The script keeps little, so loading it again would not help. */
+static void a_greedy_call_loses_no_variables(void **state)
+{
+	struct hook_unit *f = *state;
+	hook_unit_open(f, "n = 0 function hook(tag, ts, record) n = n + 1 "
+			  "if record.go then local s = ('x'):rep(4e7) end "
+			  "return 1, ts, {n = n} end");
+	for (int i = 0; i < 3; i++)
+		assert_string_equal(hook_unit_give(f, "{\"go\":1}"),
+				    T_TEXT "{\"go\":1}");
+	assert_string_equal(hook_unit_give(f, "{}"), T_TEXT "{\"n\":4}");
+	assert_int_equal(f->filter->stats.script_loads_total, 0);
+}
+
+/* Until the script can be loaded, its hook is not called. */
+static void a_script_that_cannot_be_loaded_again_is_retried(void **state)
+{
+	struct hook_unit *f = *state;
+	char mark[128];
+	struct buf script = {0};
+	snprintf(mark, sizeof mark, "%s/mark", f->dir);
+	buf_printf(&script,
+		   "if io.open('%s') then error('not now') end kept = {} "
+		   "function hook(tag, ts, record) "
+		   "kept[#kept + 1] = ('x'):rep(8e6) "
+		   "record.x = #kept return 1, ts, record end",
+		   mark);
+	hook_unit_open(f, buf_text(&script));
+	buf_fini(&script);
+	file_write_text(mark, "");
+	for (int calls = 0; hook_unit_failures(f, "not_loaded") == 0; calls++) {
+		assert_true(calls < 20);
+		assert_string_not_equal(hook_unit_give(f, "{\"a\":1}"), "");
+	}
+	assert_string_equal(buf_text(&f->out), T_TEXT "{\"a\":1}");
+	assert_int_equal(f->filter->stats.script_loads_total, 0);
+	unlink(mark);
+	int64_t limit_ns = clock_mono_ns() + 240 * NS_PER_S;
+	while (f->filter->stats.script_loads_total == 0) {
+		assert_true(clock_mono_ns() < limit_ns);
+		hook_unit_give(f, "{}");
+	}
+	assert_string_equal(hook_unit_give(f, "{}"), T_TEXT "{\"x\":2}");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -123,6 +221,11 @@ int main(void)
 		TEST(some_functions_are_never_endless),
 		TEST(a_script_cannot_set_a_finaliser),
 		TEST(reading_a_result_is_bounded),
+		TEST(a_script_that_keeps_too_much_is_loaded_again),
+		TEST(a_table_that_cannot_grow_is_lost),
+		TEST(a_script_that_catches_the_failure_is_loaded_again),
+		TEST(a_greedy_call_loses_no_variables),
+		TEST(a_script_that_cannot_be_loaded_again_is_retried),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

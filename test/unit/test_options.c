@@ -117,12 +117,13 @@ static void a_command_gets_its_operand_and_its_options(void **state)
 {
 	(void)state;
 	struct command_line l;
-	read_good(&l, "replay -c a.conf x.dead --rate 1000 -v");
+	read_good(&l, "replay -c a.conf x.dead --rate 1000 --again -v");
 	const struct options *o = &l.options;
 	assert_int_equal(o->action, OPTIONS_COMMAND);
 	assert_string_equal(o->command->name, "replay");
 	assert_string_equal(o->args.operand, "x.dead");
 	assert_int_equal(o->args.rate, 1000);
+	assert_true(o->args.again);
 	assert_true(o->args.is_verbose);
 	assert_ptr_equal(o->args.assemble, &l.options.assemble);
 	options_fini(&l.options);
@@ -180,6 +181,7 @@ static void a_mistake_is_reported_with_the_correct_form(void **state)
 		{"journal", "journal: FILE is missing; write sluiced journal "
 			    "[-v] FILE"},
 		{"keys --rate 5", "--rate is only for the command replay"},
+		{"journal x --again", "--again is only for the command replay"},
 		{"-c a.conf --plain", "--plain is only for the command keys"},
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "fake_sink.h"
 #include "unit.h"
 
 #include <semaphore.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/span.h"
+#include "conf/conf.h"
 #include "filter/chain.h"
 #include "journal/journal.h"
 #include "output/router.h"
@@ -21,6 +24,7 @@ struct fixture {
 	struct pipeline *pipeline;
 	sem_t settled;
 	sem_t finished;
+	sem_t paused;
 };
 
 static void on_progress(void *data, bool is_blocked)
@@ -36,14 +40,65 @@ static void on_finished(void *data)
 	sem_post(&f->finished);
 }
 
+static void on_paused(void *data)
+{
+	struct fixture *f = data;
+	sem_post(&f->paused);
+}
+
 static void append_one(struct fixture *f)
 {
 	struct journal_entry empty = {.bytes = SPAN("")};
 	assert_true(journal_offer(f->journal, &empty));
 }
 
+/* An output that writes two files in each flush.  Each write waits until the
+ * gate is opened. */
+static sem_t writing, opened;
+
+static enum sink_flush gate_flush(struct sink *sink, int64_t now_ns)
+{
+	(void)now_ns;
+	for (int file = 0; file < 2; file++) {
+		sem_post(&writing);
+		sem_wait(&opened);
+		sink_answered(sink);
+	}
+	return SINK_FLUSHED;
+}
+
+/* For more writes than a test makes. */
+static void open_gate(void)
+{
+	for (int write = 0; write < 100; write++)
+		sem_post(&opened);
+}
+
+static void add_gate(struct router *router)
+{
+	static const struct sink_ops gate_ops = {
+		.name = "gate",
+		.keys = fake_sink_keys,
+		.open = fake_sink_open,
+		.put = fake_sink_put,
+		.flush = gate_flush,
+		.drop_buffered = fake_sink_drop_buffered,
+		.reopen = fake_sink_reopen,
+		.close = fake_sink_close,
+	};
+	static const struct sink_ops *const kinds[] = {&gate_ops, NULL};
+	static const char text[] = "[OUTPUT]\n    Name gate\n    Match *\n";
+	const struct sink_env env = {.kinds = kinds, .conf_dir = "."};
+	struct err e;
+	struct conf *conf = conf_read_text("t.conf", text, sizeof text - 1, &e);
+	assert_true(router_add(router, conf_section(conf, 0), &env, &e));
+	conf_free(conf);
+	sem_init(&writing, 0, 0);
+	sem_init(&opened, 0, 0);
+}
+
 /* Start the pipeline with one message in the journal. */
-static int start(void **state)
+static int start_with(void **state, bool has_gate)
 {
 	struct fixture *f = calloc(1, sizeof *f);
 	struct err e = {0};
@@ -56,8 +111,11 @@ static int start(void **state)
 	f->decoder = decoder_new("in", "in", NULL, &e);
 	f->chain = chain_new();
 	f->router = router_new();
+	if (has_gate)
+		add_gate(f->router);
 	sem_init(&f->settled, 0, 0);
 	sem_init(&f->finished, 0, 0);
+	sem_init(&f->paused, 0, 0);
 	*state = f;
 	append_one(f);
 	struct pipeline_opts opts = {
@@ -69,10 +127,21 @@ static int start(void **state)
 		.is_durable = true,
 		.on_progress = on_progress,
 		.on_finished = on_finished,
+		.on_paused = on_paused,
 		.data = f,
 	};
 	f->pipeline = pipeline_start(&opts, &e);
 	return f->pipeline != NULL ? 0 : -1;
+}
+
+static int start(void **state)
+{
+	return start_with(state, false);
+}
+
+static int start_gated(void **state)
+{
+	return start_with(state, true);
 }
 
 static int end(void **state)
@@ -85,6 +154,7 @@ static int end(void **state)
 	journal_close(f->journal);
 	sem_destroy(&f->settled);
 	sem_destroy(&f->finished);
+	sem_destroy(&f->paused);
 	free(f);
 	return 0;
 }
@@ -126,6 +196,82 @@ static void a_woken_pipeline_takes_all_messages(void **state)
 	assert_int_equal(journal_pending_bytes(f->journal), 0);
 }
 
+static bool is_blocked(struct fixture *f)
+{
+	const struct pipeline_view *v = pipeline_view_begin(f->pipeline);
+	bool blocked = v->is_blocked;
+	assert_int_equal(v->is_hanging, blocked);
+	pipeline_view_end(f->pipeline);
+	return blocked;
+}
+
+static void a_write_that_hangs_blocks_the_output_until_it_ends(void **state)
+{
+	struct fixture *f = *state;
+	const char *output;
+	pipeline_wake(f->pipeline);
+	sem_wait(&writing);
+	uint64_t work = pipeline_output_work(f->pipeline, &output);
+	assert_int_not_equal(work, 0);
+	assert_string_equal(output, "gate.0");
+	assert_false(is_blocked(f));
+	assert_true(pipeline_set_hanging(f->pipeline, work));
+	assert_true(is_blocked(f));
+	sem_wait(&f->settled);
+	sem_post(&opened);
+	sem_post(&opened);
+	sem_wait(&f->settled);
+	assert_false(is_blocked(f));
+	open_gate();
+	leave(f);
+	assert_int_equal(pipeline_output_work(f->pipeline, &output), 0);
+	assert_false(pipeline_set_hanging(f->pipeline, work));
+}
+
+static void a_long_flush_that_finishes_files_does_not_hang(void **state)
+{
+	struct fixture *f = *state;
+	const char *output;
+	pipeline_wake(f->pipeline);
+	sem_wait(&writing);
+	uint64_t first = pipeline_output_work(f->pipeline, &output);
+	sem_post(&opened);
+	sem_wait(&writing);
+	uint64_t second = pipeline_output_work(f->pipeline, &output);
+	assert_int_not_equal(second, 0);
+	assert_int_not_equal(second, first);
+	assert_false(pipeline_set_hanging(f->pipeline, first));
+	assert_false(is_blocked(f));
+	open_gate();
+	leave(f);
+}
+
+static void a_pause_lasts_until_it_is_ended(void **state)
+{
+	struct fixture *f = *state;
+	pipeline_pause(f->pipeline);
+	sem_wait(&f->paused);
+	assert_true(pipeline_is_paused(f->pipeline));
+	pipeline_wake(f->pipeline);
+	assert_int_equal(taken(f), 0);
+	pipeline_resume(f->pipeline);
+	assert_false(pipeline_is_paused(f->pipeline));
+	while (taken(f) == 0)
+		sem_wait(&f->settled);
+	assert_int_equal(taken(f), 1);
+	leave(f);
+}
+
+static void a_pipeline_that_pauses_leaves_at_once(void **state)
+{
+	struct fixture *f = *state;
+	pipeline_pause(f->pipeline);
+	sem_wait(&f->paused);
+	leave(f);
+	assert_int_equal(taken(f), 0);
+	assert_true(journal_pending_bytes(f->journal) > 0);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -134,6 +280,16 @@ int main(void)
 			end),
 		cmocka_unit_test_setup_teardown(
 			a_woken_pipeline_takes_all_messages, start, end),
+		cmocka_unit_test_setup_teardown(
+			a_write_that_hangs_blocks_the_output_until_it_ends,
+			start_gated, end),
+		cmocka_unit_test_setup_teardown(
+			a_long_flush_that_finishes_files_does_not_hang,
+			start_gated, end),
+		cmocka_unit_test_setup_teardown(a_pause_lasts_until_it_is_ended,
+						start, end),
+		cmocka_unit_test_setup_teardown(
+			a_pipeline_that_pauses_leaves_at_once, start, end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

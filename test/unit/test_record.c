@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "counted_memcmp.h"
 #include "random.h"
 #include "unit.h"
 
@@ -66,6 +67,50 @@ static void keep_last_is_correct_for_thousands_of_keys(void **state)
 	assert_int_equal(r->count, KEYS);
 	for (size_t i = 0; i < KEYS; i++)
 		assert_int_equal(r->fields[i].value.integer, KEYS + i);
+}
+
+/* Write the next text after number *i whose 32-bit FNV-1a hash ends with ten
+ * zero bits.  All such keys share one slot of a hash table of 1024 slots. */
+static size_t colliding_key(uint32_t *i, char room[static 16])
+{
+	uint32_t hash;
+	size_t len;
+	do {
+		hash = 2166136261u;
+		len = (size_t)snprintf(room, 16, "%u", (*i)++);
+		for (size_t at = 0; at < len; at++)
+			hash = (hash ^ (unsigned char)room[at]) * 16777619u;
+	} while (hash % 1024 != 0);
+	return len;
+}
+
+/* Comparing all pairs of 500 keys would take 124,750 comparisons; sorting them
+ * takes about 4,500. */
+static void no_keys_make_keep_last_compare_all_pairs(void **state)
+{
+	enum { KEYS = 500, COMPARISONS_MAX = 40 * KEYS };
+	struct record *colliding = record_new(*state, NULL, SPAN("t"), 0);
+	struct record *equal = record_new(*state, NULL, SPAN("t"), 0);
+	uint32_t next = 1000000;
+	for (int64_t i = 0; i < KEYS; i++) {
+		char room[16];
+		size_t len = colliding_key(&next, room);
+		record_add(colliding, arena_copy(*state, span_make(room, len)),
+			   value_int(i));
+		record_add(equal, SPAN("same"), value_int(i));
+	}
+	counted_memcmp_calls = 0;
+	record_keep_last(colliding);
+	assert_in_range(counted_memcmp_calls, 1, COMPARISONS_MAX);
+	assert_int_equal(colliding->count, KEYS);
+	for (size_t i = 0; i < KEYS; i++)
+		assert_int_equal(colliding->fields[i].value.integer, i);
+
+	counted_memcmp_calls = 0;
+	record_keep_last(equal);
+	assert_in_range(counted_memcmp_calls, 1, COMPARISONS_MAX);
+	assert_int_equal(equal->count, 1);
+	assert_int_equal(equal->fields[0].value.integer, KEYS - 1);
 }
 
 static void remove_takes_every_field_of_the_key(void **state)
@@ -168,7 +213,10 @@ static void a_field_is_found_where_it_was_or_elsewhere(void **state)
 	size_t place = 2; /* that key, but not its first field */
 	assert_int_equal(record_first_at(r, SPAN("a"), &place)->integer, 0);
 	assert_int_equal(place, 0);
+	assert_int_equal(record_last_at(r, SPAN("a"), &place)->integer, 2);
+	assert_int_equal(place, 2);
 	assert_null(record_first_at(r, SPAN("d"), &place));
+	assert_null(record_last_at(r, SPAN("d"), &place));
 	record_keep_last(r); /* now b, a, c */
 	place = 99;
 	assert_int_equal(record_first_at(r, SPAN("a"), &place)->integer, 2);
@@ -176,6 +224,15 @@ static void a_field_is_found_where_it_was_or_elsewhere(void **state)
 	assert_int_equal(record_first_at(r, SPAN("a"), &place)->integer, 2);
 	assert_int_equal(record_first_at(r, SPAN("b"), &place)->integer, 1);
 	assert_null(record_first_at(r, SPAN(""), &place));
+	assert_int_equal(record_last_at(r, SPAN("c"), &place)->integer, 3);
+	assert_int_equal(place, 2);
+	assert_int_equal(record_last_at(r, SPAN("c"), &place)->integer, 3);
+	assert_int_equal(record_last_at(r, SPAN("b"), &place)->integer, 1);
+	assert_null(record_last_at(r, SPAN(""), &place));
+	place = 2;
+	r->count = 2; /* c is still in memory */
+	assert_null(record_first_at(r, SPAN("c"), &place));
+	assert_null(record_last_at(r, SPAN("c"), &place));
 }
 
 /* Compare with the simple algorithm, for few and short keys, so that many are
@@ -219,6 +276,7 @@ int main(void)
 		cmocka_unit_test(
 			keep_last_leaves_each_key_once_at_its_last_position),
 		cmocka_unit_test(keep_last_is_correct_for_thousands_of_keys),
+		cmocka_unit_test(no_keys_make_keep_last_compare_all_pairs),
 		cmocka_unit_test(remove_takes_every_field_of_the_key),
 		cmocka_unit_test(a_copy_has_fields_of_its_own),
 		cmocka_unit_test(keys_that_are_nearly_equal_are_distinguished),

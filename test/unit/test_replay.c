@@ -4,16 +4,19 @@
 #include "tool_dir.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "file/spill_file.h"
 #include "tool/replay.h"
 
 #define LETTER(input, raw)                                                \
@@ -44,17 +47,24 @@ static void write_conf(struct tool_dir *p)
 	buf_fini(&conf);
 }
 
-static int replay_at(struct tool_dir *p, const char *name, uint32_t rate)
+static int replay_with(struct tool_dir *p, const char *name,
+		       struct command_args args)
 {
 	char file[128], conf[128];
 	snprintf(file, sizeof file, "%s", tool_dir_path(p, name));
 	snprintf(conf, sizeof conf, "%s", tool_dir_path(p, "conf"));
 	tool_dir_capture_begin(p);
 	struct assemble_opts assemble = {.conf_path = conf};
-	int code = replay(&(struct command_args){
-		.assemble = &assemble, .operand = file, .rate = rate});
+	args.assemble = &assemble;
+	args.operand = file;
+	int code = replay(&args);
 	tool_dir_capture_end(p);
 	return code;
+}
+
+static int replay_at(struct tool_dir *p, const char *name, uint32_t rate)
+{
+	return replay_with(p, name, (struct command_args){.rate = rate});
 }
 
 static int replay_text(struct tool_dir *p, const char *letters)
@@ -312,13 +322,75 @@ static void the_undamaged_messages_of_a_journal_are_sent(void **state)
 	struct journal *j = tool_dir_open_journal(p, "journal");
 	tool_dir_append(j, 0, NS_PER_S, SPAN("one"));
 	tool_dir_append(j, 0, NS_PER_S, SPAN("two"));
+	tool_dir_append(j, 0, NS_PER_S, SPAN("three"));
 	journal_close(j);
 	tool_dir_damage(p, "journal", SPAN("two"));
 	assert_int_equal(replay_at(p, "journal", 0), EXIT_CODE_SYSTEM);
 	assert_got(a, SPAN("one"));
+	assert_got(a, SPAN("three"));
 	assert_nothing_more(a);
-	tool_dir_assert_has(p, "out", "sent: 1\n");
+	tool_dir_assert_has(p, "out", "sent: 2\n");
 	tool_dir_assert_has(p, "err", "/journal: ");
+	close(a);
+}
+
+/* The previous process took two of three messages and noted an append of them
+ * that may have written `length_bytes`. */
+static void leave_noted_batch(struct tool_dir *p, uint16_t kind,
+			      uint32_t length_bytes)
+{
+	struct append_note note = {.kind = kind, .length_bytes = 9};
+	struct journal_entry entry;
+	unlink(tool_dir_path(p, "journal"));
+	struct journal *j = tool_dir_open_journal(p, "journal");
+	tool_dir_append(j, 0, NS_PER_S, SPAN("one"));
+	tool_dir_append(j, 0, NS_PER_S, SPAN("two"));
+	tool_dir_append(j, 0, NS_PER_S, SPAN("three"));
+	assert_true(journal_take(j, &entry));
+	assert_true(journal_take(j, &entry));
+	uint32_t place = journal_note(j, &note, 0);
+	assert_true(place > 0);
+	if (length_bytes < note.length_bytes)
+		journal_note_failed(j, place, length_bytes);
+	journal_close(j);
+}
+
+static void messages_that_may_be_written_are_sent_only_with_again(void **state)
+{
+	struct tool_dir *p = *state;
+	int a = bind_socket(p, "a");
+	write_conf(p);
+	leave_noted_batch(p, APPEND_LINES, 5);
+	assert_int_equal(replay_at(p, "journal", 0), EXIT_CODE_SYSTEM);
+	tool_dir_assert_has(p, "out", "sent: 0\n");
+	tool_dir_assert_has(p, "err", "/journal: up to 2 messages may be in");
+	assert_nothing_more(a);
+
+	assert_int_equal(
+		replay_with(p, "journal", (struct command_args){.again = true}),
+		0);
+	tool_dir_assert_has(p, "out", "sent: 3\n");
+	assert_got(a, SPAN("one"));
+	assert_got(a, SPAN("two"));
+	assert_got(a, SPAN("three"));
+	assert_nothing_more(a);
+	close(a);
+}
+
+static void messages_of_which_nothing_was_written_are_sent(void **state)
+{
+	static const struct {
+		uint16_t kind;
+		uint32_t length_bytes;
+	} cases[] = {{APPEND_LINES, 0}, {APPEND_SPILL, 9}};
+	struct tool_dir *p = *state;
+	int a = bind_socket(p, "a");
+	write_conf(p);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		leave_noted_batch(p, cases[i].kind, cases[i].length_bytes);
+		assert_int_equal(replay_at(p, "journal", 0), 0);
+		tool_dir_assert_has(p, "out", "sent: 3\n");
+	}
 	close(a);
 }
 
@@ -330,6 +402,149 @@ static void a_spill_is_recognised_by_its_first_bytes(void **state)
 	assert_int_equal(replay_at(p, "x.damaged", 0), EXIT_CODE_SYSTEM);
 	tool_dir_assert_has(p, "err", "x.damaged: its head is damaged");
 	assert_string_equal(tool_dir_content(p, "out"), "");
+}
+
+/* --- where the lines of a spill may be appended */
+
+static void write_spill(struct tool_dir *p, const char *output_path)
+{
+	static const char lines[] = "line\n";
+	struct buf b = {0};
+	buf_printf(&b, "sluiced spill 1 6 %zu file.0 %s\n", strlen(output_path),
+		   output_path);
+	while (b.len % SPILL_ALIGN_BYTES != 0)
+		buf_put_char(&b, '\0');
+	struct spill s = {
+		.state = {.magic = SPILL_STATE_MAGIC,
+			  .position_bytes = b.len + sizeof s.state},
+		.head_check = spill_check(buf_span(&b)),
+	};
+	s.state.check = spill_state_check(&s);
+	buf_put(&b, (const char *)&s.state, sizeof s.state);
+	struct spill_chunk c = {.magic = SPILL_CHUNK_MAGIC,
+				.bytes = sizeof lines - 1,
+				.lines = 1,
+				.messages = 1};
+	c.check = spill_chunk_check(&c, spill_check(span_of(lines)));
+	buf_put(&b, (const char *)&c, sizeof c);
+	buf_put(&b, lines, sizeof lines - 1);
+	tool_dir_write(p, "x.damaged", buf_span(&b));
+	buf_fini(&b);
+}
+
+/* @ stands for the directory.  log/link and log/day lead out of log. */
+static const struct {
+	const char *sections, *output_path;
+	const char *lock_dir; /* NULL: the lines are not appended */
+} spill_cases[] = {
+	/* with File */
+	{"[OUTPUT]\n Name file\n Path @/log\n File a\n", "@/log/a", "log"},
+	{"[OUTPUT]\n Name file\n Path @/log\n File link\n", "@/log/link", NULL},
+	{"[OUTPUT]\n Name file\n Path @/log//\n File day/a\n", "@/log/day/a",
+	 NULL},
+	{"[OUTPUT]\n Name file\n Path @/log\n File day/a\n"
+	 " Follow_Symlinks on\n",
+	 "@/log/day/a", "log"},
+	{"[OUTPUT]\n Name file\n Path @/log\n File ../elsewhere/a\n",
+	 "@/log/../elsewhere/a", "log"},
+	{"[OUTPUT]\n Name file\n File @/log/link\n", "@/log/link", NULL},
+	/* with tags as names */
+	{"[OUTPUT]\n Name file\n Path @/log\n", "@/log/day/a", NULL},
+	{"[OUTPUT]\n Name file\n Path @/log\n Follow_Symlinks on\n",
+	 "@/log/day/a", "log"},
+	{"[OUTPUT]\n Name file\n Path @/lo\n", "@/log/day/a", "elsewhere"},
+	/* with tags as paths */
+	{"[OUTPUT]\n Name file\n"
+	 "[FILTER]\n Name rewrite_tag\n Match *\n Rule a b @/log/$a false\n",
+	 "@/log/day/a", NULL},
+	{"[OUTPUT]\n Name file\n Follow_Symlinks on\n"
+	 "[FILTER]\n Name rewrite_tag\n Match *\n Rule a b @/log/$a false\n",
+	 "@/log/day/a", "elsewhere"},
+	{"[OUTPUT]\n Name file\n File @/log/link\n"
+	 "[FILTER]\n Name rewrite_tag\n Match *\n Rule a b @/log/$a false\n",
+	 "@/log/link", NULL},
+	/* another output wrote the spill */
+	{"[OUTPUT]\n Name file\n Path @/other\n"
+	 "[OUTPUT]\n Name file\n Path @/log\n File link\n",
+	 "@/log/link", NULL},
+};
+
+/* `text`, with the directory for each @. */
+static const char *in_dir(struct tool_dir *p, const char *text, char room[1024])
+{
+	struct buf b = {0};
+	for (; *text != '\0'; text++)
+		if (*text == '@')
+			buf_put_text(&b, p->dir);
+		else
+			buf_put_char(&b, *text);
+	snprintf(room, 1024, "%s", buf_text(&b));
+	buf_fini(&b);
+	return room;
+}
+
+/* A directory for locks that stays when the lock file is removed.  Its time
+ * tells whether it had one. */
+static void make_lock_dir(struct tool_dir *p, const char *dir, char path[128])
+{
+	char kept[160];
+	snprintf(path, 128, "%s/%s/.sluiced", p->dir, dir);
+	snprintf(kept, sizeof kept, "%.127s/kept", path);
+	assert_int_equal(mkdir(path, 0700), 0);
+	close(creat(kept, 0600));
+}
+
+static void reset_lock_dir(const char *path)
+{
+	const struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static bool had_lock(const char *path)
+{
+	struct stat st;
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_mtime != 1;
+}
+
+static void a_spill_is_replayed_as_the_output_that_wrote_it_would(void **state)
+{
+	struct tool_dir *p = *state;
+	char room[1024], victim[128], link[128], day[128];
+	static const char *const dirs[] = {"log", "elsewhere"};
+	char locks[2][128];
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(mkdir(tool_dir_path(p, dirs[i]), 0755), 0);
+		make_lock_dir(p, dirs[i], locks[i]);
+	}
+	snprintf(victim, sizeof victim, "%s/elsewhere/a", p->dir);
+	snprintf(link, sizeof link, "%s/log/link", p->dir);
+	snprintf(day, sizeof day, "%s/log/day", p->dir);
+	assert_int_equal(symlink("../elsewhere/a", link), 0);
+	assert_int_equal(symlink("../elsewhere", day), 0);
+	for (size_t i = 0; i < sizeof spill_cases / sizeof *spill_cases; i++) {
+		struct buf conf = {0};
+		const char *lock_dir = spill_cases[i].lock_dir;
+		bool want = lock_dir != NULL;
+		buf_printf(&conf, "[INPUT]\n Name syslog\n Path %s/s\n%s",
+			   p->dir, in_dir(p, spill_cases[i].sections, room));
+		tool_dir_write(p, "conf", buf_span(&conf));
+		buf_fini(&conf);
+		write_spill(p, in_dir(p, spill_cases[i].output_path, room));
+		reset_lock_dir(locks[0]);
+		reset_lock_dir(locks[1]);
+		int code = replay_at(p, "x.damaged", 0);
+		bool exists = access(victim, F_OK) == 0;
+		bool leads_out = strcmp(spill_cases[i].output_path, "@/log/a");
+		if ((code == 0) != want || exists != (want && leads_out))
+			fail_msg("case %zu: exit code %d, file %d: %s", i, code,
+				 exists, tool_dir_content(p, "err"));
+		for (size_t d = 0; want && d < 2; d++)
+			if (had_lock(locks[d]) !=
+			    (strcmp(lock_dir, dirs[d]) == 0))
+				fail_msg("case %zu: lock in %s", i, dirs[d]);
+		unlink(victim);
+	}
 }
 
 /* Assert that one connection delivers exactly this until it is closed. */
@@ -439,7 +654,10 @@ int main(void)
 		TEST(a_dead_letter_that_comes_back_is_not_sent_again),
 		TEST(the_messages_of_a_journal_are_sent),
 		TEST(the_undamaged_messages_of_a_journal_are_sent),
+		TEST(messages_that_may_be_written_are_sent_only_with_again),
+		TEST(messages_of_which_nothing_was_written_are_sent),
 		TEST(a_spill_is_recognised_by_its_first_bytes),
+		TEST(a_spill_is_replayed_as_the_output_that_wrote_it_would),
 		TEST(a_stream_gets_messages_in_its_framing),
 		TEST(a_network_input_is_found_by_its_port),
 	};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "unit.h"
+#include "filter_unit.h"
 
 #include <stdlib.h>
 
@@ -237,9 +237,8 @@ static void after_an_exceeded_limit_the_record_keeps_its_tag(void **state)
 {
 	(void)state;
 	struct fixture f;
-	static const char text[] =
-		"{\"a\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\"}";
-	open_chain(&f, KUBE " Rule $a ^(a+)+$ never false\n"
+	static const char text[] = "{\"a\":\"" ENDLESS_TEXT "\"}";
+	open_chain(&f, KUBE " Rule $a " ENDLESS_REGEX " never false\n"
 			    " Rule $a b$ t false\n");
 	assert_string_equal(run(&f, "kube.*", text), "kube.*\n");
 	assert_int_equal(failures(&f, "match_limit"), 1);
@@ -262,6 +261,18 @@ static void a_rule_that_matches_its_own_tag_loses_nothing(void **state)
 	assert_int_equal(stats(&f)->restarted_total, 1);
 	assert_int_equal(stats(&f)->refused_total, 1);
 	fini(&f);
+}
+
+static void a_refused_restart_leaves_the_record_its_tag(void **state)
+{
+	(void)state;
+	static const struct tag_case cases[] = {
+		{ALL " Rule $a . $TAG.x false\n", "{\"a\":\"v\"}",
+		 "kube.*.x\n"},
+		{ALL " Rule $a . $TAG.x true\n", "{\"a\":\"v\"}",
+		 "kube.*.x\nkube.*\n"},
+	};
+	check(cases, sizeof cases / sizeof cases[0]);
 }
 
 static void two_rules_that_match_each_others_tags_stop_too(void **state)
@@ -343,6 +354,7 @@ int main(void)
 		cmocka_unit_test(
 			after_an_exceeded_limit_the_record_keeps_its_tag),
 		cmocka_unit_test(a_rule_that_matches_its_own_tag_loses_nothing),
+		cmocka_unit_test(a_refused_restart_leaves_the_record_its_tag),
 		cmocka_unit_test(
 			two_rules_that_match_each_others_tags_stop_too),
 		cmocka_unit_test(a_mistake_is_reported_with_the_correct_form),

@@ -28,7 +28,7 @@ static void lines_are_spilled_and_drained_in_order(void **state)
 	spill_dir_init(&s);
 	spill_dir_block(&s, "a");
 	for (int i = 1; i <= 3; i++) {
-		char line[16];
+		char line[24];
 		snprintf(line, sizeof line, "line %d", i);
 		sink_dir_put(&s.f, "a", line);
 		sink_dir_put(&s.f, "b", line);
@@ -42,7 +42,7 @@ static void lines_are_spilled_and_drained_in_order(void **state)
 	assert_int_equal(stats->messages_spilled, 3);
 	assert_int_equal(stats->spilled_bytes,
 			 3 * (sizeof(struct spill_chunk) + 7));
-	assert_int_equal(stat(s.dir, &st), 0);
+	assert_int_equal(stat(s.f.spills, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0700);
 	assert_int_equal(
 		stat(sink_dir_path(&s.f, spill_dir_only(&s, ".spill", name)),
@@ -274,7 +274,7 @@ static void the_next_process_continues_to_drain(void **state)
 		spill_dir_open(&s);
 		const struct sink_stats *stats = &s.f.sink->stats;
 		if (has_counters)
-			s.f.sink->ops->restore(s.f.sink, s.committed);
+			spill_dir_restore(&s);
 		sink_dir_put(&s.f, "a",
 			     "line 2"); /* otherwise they are counted now */
 		assert_int_equal(stats->lines_queued, 2);
@@ -424,6 +424,30 @@ static void a_kill_while_draining_doubles_no_line(void **state)
 		assert_int_equal(s.f.sink->stats.lines_total, 3 + has_line);
 		assert_int_equal(s.f.sink->stats.lines_written_total,
 				 3 + has_line);
+		spill_dir_fini(&s);
+	}
+}
+
+/* Nothing could be written, and another process writes the same lines: they are
+ * not this process' lines. */
+static void the_same_lines_of_another_process_do_not_count(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct spill_dir s;
+		spill_three_for_a_long_file(&s);
+		s.left->has_failures = true;
+		struct spill_state old = read_position(&s);
+		struct spill_batch b = {&s, NULL, PAD_BYTES, 0};
+		run_and_kill(spill_batch_run, &b);
+		if (i == 1)
+			forget_position(&s, &old);
+		FILE *file = fopen(sink_dir_path(&s.f, "out/a"), "a");
+		assert_non_null(file);
+		fputs(THREE_LINES, file);
+		fclose(file);
+		spill_dir_restart(&s);
+		spill_dir_assert_written(&s, THREE_LINES THREE_LINES);
 		spill_dir_fini(&s);
 	}
 }
@@ -629,17 +653,15 @@ static void an_unreadable_spill_is_drained_once_it_can_be_opened(void **state)
 {
 	(void)state;
 	struct spill_dir s;
-	char name[64];
 	spill_dir_spill_three(&s);
-	spill_dir_only(&s, ".spill", name);
-	spill_dir_hide(&s, name);
+	spill_dir_hide(&s, s.name);
 	for (int i = 0; i < 3; i++) {
 		spill_dir_restart(&s);
 		spill_dir_flush(&s);
 		assert_int_equal(s.f.sink->stats.lines_queued, 3);
 		assert_int_equal(s.f.sink->stats.lines_written_total, 0);
 	}
-	spill_dir_show(&s, name);
+	spill_dir_show(&s, s.name);
 	spill_dir_assert_written(&s, THREE_LINES);
 	assert_int_equal(s.f.sink->stats.lines_written_total, 3);
 	assert_int_equal(s.f.sink->stats.lines_total, 3);
@@ -651,10 +673,8 @@ static void lines_following_an_unreadable_spill_are_spilled_too(void **state)
 {
 	(void)state;
 	struct spill_dir s;
-	char name[64];
 	spill_dir_spill_three(&s);
-	spill_dir_only(&s, ".spill", name);
-	spill_dir_hide(&s, name);
+	spill_dir_hide(&s, s.name);
 	spill_dir_restart(&s);
 	spill_dir_block(&s, "a");
 	sink_dir_put(&s.f, "a", "line 4");
@@ -665,7 +685,7 @@ static void lines_following_an_unreadable_spill_are_spilled_too(void **state)
 	spill_dir_flush(&s);
 	assert_string_equal(sink_dir_content(&s.f, "out/a"), "line 4\n");
 	assert_int_equal(s.f.sink->stats.lines_queued, 3);
-	spill_dir_show(&s, name);
+	spill_dir_show(&s, s.name);
 	spill_dir_assert_written(&s, "line 4\nline 1\nline 2\nline 3\n");
 	assert_int_equal(s.f.sink->stats.lines_total, 4);
 	spill_dir_assert_nothing_lost(&s);
@@ -750,15 +770,13 @@ static void a_spill_with_any_byte_changed_is_survived(void **state)
 {
 	(void)state;
 	struct spill_dir s;
-	char name[64];
 	spill_dir_spill_three(&s);
-	spill_dir_only(&s, ".spill", name);
-	spill_dir_copy(&s, name, "whole");
-	uint64_t size = spill_dir_size_of(&s, name);
+	spill_dir_copy(&s, s.name, "whole");
+	uint64_t size = spill_dir_size_of(&s, s.name);
 	sink_dir_close(&s.f);
 	for (uint64_t at = 0; at < size; at++) {
-		spill_dir_copy(&s, "whole", name);
-		int fd = open(sink_dir_path(&s.f, name), O_RDWR);
+		spill_dir_copy(&s, "whole", s.name);
+		int fd = open(sink_dir_path(&s.f, s.name), O_RDWR);
 		unsigned char byte;
 		assert_int_equal(pread(fd, &byte, 1, (off_t)at), 1);
 		byte = (unsigned char)(byte ^ (1u << at % 8));
@@ -798,6 +816,8 @@ int main(void)
 		cmocka_unit_test(a_spill_of_another_output_is_left_alone),
 		cmocka_unit_test(a_repeated_batch_is_spilled_once),
 		cmocka_unit_test(a_kill_while_draining_doubles_no_line),
+		cmocka_unit_test(
+			the_same_lines_of_another_process_do_not_count),
 		cmocka_unit_test(
 			a_kill_before_the_file_is_locked_doubles_no_line),
 		cmocka_unit_test(

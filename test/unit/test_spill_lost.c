@@ -18,7 +18,7 @@ static uint64_t lost(const struct spill_dir *s)
 
 static int count_files(const struct spill_dir *s, const char *end_of_name)
 {
-	DIR *dir = opendir(s->dir);
+	DIR *dir = opendir(s->f.spills);
 	struct dirent *entry;
 	int count = 0;
 	assert_non_null(dir);
@@ -46,11 +46,8 @@ static void lines_of_a_missing_spill_are_counted_as_dropped(void **state)
 {
 	(void)state;
 	struct spill_dir s;
-	char name[64];
 	spill_dir_spill_three(&s);
-	assert_int_equal(
-		unlink(sink_dir_path(&s.f, spill_dir_only(&s, ".spill", name))),
-		0);
+	assert_int_equal(unlink(sink_dir_path(&s.f, s.name)), 0);
 	spill_dir_restart(&s);
 	spill_dir_flush(&s);
 	assert_int_equal(lost(&s), 3);
@@ -111,9 +108,8 @@ static void lines_of_a_damaged_spill_are_counted_as_dropped(void **state)
 {
 	(void)state;
 	struct spill_dir s;
-	char name[64];
 	spill_dir_spill_three(&s);
-	change_last_byte(&s, spill_dir_only(&s, ".spill", name));
+	change_last_byte(&s, s.name);
 	for (int i = 0; i < 3; i++) {
 		spill_dir_restart(&s);
 		assert_int_equal(lost(&s), 2);
@@ -226,7 +222,7 @@ static void restart_with_one_descriptor(struct spill_dir *s)
 	few = limit;
 	few.rlim_cur = (rlim_t)next + 1;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-	s->f.sink->ops->restore(s->f.sink, s->committed);
+	spill_dir_restore(s);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	assert_sink_adds_up(s->f.sink);
 }
@@ -264,16 +260,15 @@ static void a_damaged_spill_is_renamed_to_a_free_name(void **state)
 {
 	(void)state;
 	struct spill_dir s;
-	char name[64];
 	spill_dir_spill_three(&s);
-	sink_dir_move(&s.f, spill_dir_only(&s, ".spill", name), "first");
-	spill_dir_copy(&s, "first", name);
-	change_last_byte(&s, name);
+	sink_dir_move(&s.f, s.name, "first");
+	spill_dir_copy(&s, "first", s.name);
+	change_last_byte(&s, s.name);
 	spill_dir_restart(&s);
 	spill_dir_flush(&s);
 	sink_dir_close(&s.f);
-	sink_dir_move(&s.f, "first", name);
-	assert_int_equal(truncate(sink_dir_path(&s.f, name), 70), 0);
+	sink_dir_move(&s.f, "first", s.name);
+	assert_int_equal(truncate(sink_dir_path(&s.f, s.name), 70), 0);
 	spill_dir_restart(&s);
 	assert_int_equal(count_files(&s, ".damaged"), 2);
 	spill_dir_fini(&s);
@@ -324,13 +319,8 @@ static void an_empty_spill_is_damage(void **state)
 {
 	(void)state;
 	struct spill_dir s;
-	char name[64];
 	spill_dir_spill_three(&s);
-	assert_int_equal(
-		truncate(
-			sink_dir_path(&s.f, spill_dir_only(&s, ".spill", name)),
-			0),
-		0);
+	assert_int_equal(truncate(sink_dir_path(&s.f, s.name), 0), 0);
 	spill_dir_restart(&s);
 	spill_dir_flush(&s);
 	assert_int_equal(lost(&s), 3);

@@ -3,11 +3,15 @@
 #include "spill_dir.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "file/spill_file.h"
 #include "file/spill_replay.h"
 
@@ -31,13 +35,13 @@ static void change_byte(struct spill_dir *s, uint64_t at)
 }
 
 static bool replay(struct spill_dir *s, struct spill_replayed *result,
-		   spill_root_fn root)
+		   spill_roots_fn roots)
 {
 	struct err e = {0};
 	char damaged[128];
 	snprintf(damaged, sizeof damaged, "%s",
 		 sink_dir_path(&s->f, "0.damaged"));
-	bool ok = spill_replay(damaged, root, NULL, result, &e);
+	bool ok = spill_replay(damaged, roots, NULL, result, &e);
 	free(result->output_path);
 	return ok;
 }
@@ -54,6 +58,88 @@ static void all_lines_of_a_good_spill_are_appended(void **state)
 			    "before\nline 1\nline 2\nline 3\n");
 	assert_int_equal(result.lines, 3);
 	assert_int_equal(result.damaged_bytes, 0);
+	spill_dir_fini(&s);
+}
+
+/* Let no file grow beyond this size.  A write is cut there. */
+static void limit_files(rlim_t bytes)
+{
+	struct rlimit limit;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* Make the file so long that the spill is below the limit. */
+static void fail_in_line_2(struct spill_dir *s)
+{
+	enum { BEFORE_BYTES = 100000 };
+	struct spill_replayed result;
+	char *before = mem_new(BEFORE_BYTES, 1);
+	set_aside(s);
+	memset(before, 'x', BEFORE_BYTES - 2);
+	before[BEFORE_BYTES - 2] = '\n';
+	sink_dir_write(&s->f, "out/a", before);
+	signal(SIGXFSZ, SIG_IGN);
+	limit_files(BEFORE_BYTES - 1 + strlen("line 1\nlin"));
+	assert_false(replay(s, &result, NULL));
+	limit_files(RLIM_INFINITY);
+	assert_int_equal(result.lines, 1);
+	assert_false(result.is_unsaved);
+	free(before);
+}
+
+static void assert_end(struct spill_dir *s, const char *end)
+{
+	const char *content = sink_dir_content(&s->f, "out/a");
+	assert_string_equal(strchr(content, '\n') + 1, end);
+}
+
+static void a_replay_that_failed_in_a_line_can_be_repeated(void **state)
+{
+	(void)state;
+	struct spill_dir s;
+	struct spill_replayed result;
+	fail_in_line_2(&s);
+	assert_end(&s, "line 1\nlin");
+	assert_true(replay(&s, &result, NULL));
+	assert_end(&s, "line 1\nline 2\nline 3\n");
+	assert_int_equal(result.lines, 2);
+	assert_true(replay(&s, &result, NULL));
+	assert_int_equal(result.lines, 0);
+	assert_end(&s, "line 1\nline 2\nline 3\n");
+	spill_dir_fini(&s);
+}
+
+/* Another process has ended the torn line, so it comes again as a whole. */
+static void a_torn_line_that_was_ended_comes_again(void **state)
+{
+	(void)state;
+	struct spill_dir s;
+	struct spill_replayed result;
+	fail_in_line_2(&s);
+	int fd = open(sink_dir_path(&s.f, "out/a"), O_WRONLY | O_APPEND);
+	assert_int_equal(write(fd, "\n", 1), 1);
+	close(fd);
+	assert_true(replay(&s, &result, NULL));
+	assert_end(&s, "line 1\nlin\nline 2\nline 3\n");
+	assert_int_equal(result.lines, 2);
+	spill_dir_fini(&s);
+}
+
+static void two_replays_of_one_spill_exclude_each_other(void **state)
+{
+	(void)state;
+	struct spill_dir s;
+	struct spill_replayed result;
+	set_aside(&s);
+	int fd = open(sink_dir_path(&s.f, "0.damaged"), O_RDONLY);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_false(replay(&s, &result, NULL));
+	assert_false(sink_dir_exists(&s.f, "out/a"));
+	close(fd);
+	assert_true(replay(&s, &result, NULL));
+	assert_int_equal(result.lines, 3);
 	spill_dir_fini(&s);
 }
 
@@ -126,11 +212,12 @@ static void the_end_that_was_cut_off_can_be_replayed(void **state)
 	spill_dir_fini(&s);
 }
 
-static size_t confine_in_out(void *data, struct span output_path)
+static struct spill_roots confine_in_out(void *data, struct span output_path)
 {
 	(void)data;
 	const char *out = memmem(output_path.ptr, output_path.len, "/out/", 5);
-	return (size_t)(out + 5 - output_path.ptr);
+	return (struct spill_roots){
+		.root_bytes = (size_t)(out + 5 - output_path.ptr)};
 }
 
 static void a_symbolic_link_does_not_lead_out_of_the_root(void **state)
@@ -150,6 +237,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_lines_of_a_good_spill_are_appended),
+		cmocka_unit_test(
+			a_replay_that_failed_in_a_line_can_be_repeated),
+		cmocka_unit_test(a_torn_line_that_was_ended_comes_again),
+		cmocka_unit_test(two_replays_of_one_spill_exclude_each_other),
 		cmocka_unit_test(a_damaged_chunk_is_skipped),
 		cmocka_unit_test(a_damaged_state_costs_no_line),
 		cmocka_unit_test(without_its_head_nothing_is_appended),

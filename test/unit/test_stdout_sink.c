@@ -210,7 +210,7 @@ static void a_mistake_is_reported(void **state)
 	(void)state;
 	static const char *const mistakes[][2] = {
 		{"    Format jsno\n", "json"},
-		{"    json_date_format iso\n", "iso8601"},
+		{"    Format json\n    json_date_format iso\n", "iso8601"},
 		{"    json_date_kye x\n", "json_date_key"},
 	};
 	for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {

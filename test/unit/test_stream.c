@@ -101,14 +101,14 @@ static void end_sender(struct fixture *f)
 
 static void assert_receives(struct fixture *f, enum stream_state state)
 {
-	assert_int_equal(stream_receive(f->stream, f->journal, 7), state);
+	assert_int_equal(stream_receive(f->stream, f->journal, 7, 0), state);
 }
 
 static void receive_all(struct fixture *f)
 {
 	enum stream_state state;
 	do
-		state = stream_receive(f->stream, f->journal, 7);
+		state = stream_receive(f->stream, f->journal, 7, 0);
 	while (state == STREAM_BUSY);
 	assert_int_equal(state, STREAM_IDLE);
 }
@@ -184,7 +184,7 @@ static void a_message_that_is_too_long_is_cut_and_counted(void **state)
 	open_stream(f, NULL);
 	send_text(f, text);
 	send_text(f, "\nnext\n");
-	while (stream_receive(f->stream, f->journal, 7) == STREAM_BUSY)
+	while (stream_receive(f->stream, f->journal, 7, 0) == STREAM_BUSY)
 		;
 	text[MESSAGE_BYTES] = '\0';
 	assert_next(f, text);
@@ -345,7 +345,7 @@ static void a_full_journal_makes_the_sender_wait(void **state)
 	end_sender(f);
 	int taken = 0, times_full = 0;
 	enum stream_state now;
-	while ((now = stream_receive(f->stream, f->journal, 7)) !=
+	while ((now = stream_receive(f->stream, f->journal, 7, 0)) !=
 	       STREAM_ENDED) {
 		struct journal_entry entry;
 		if (now != STREAM_FULL)

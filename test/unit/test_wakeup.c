@@ -42,7 +42,7 @@ static void a_throttled_sleeper_is_woken_by_orders_only(void **state)
 	wakeup_fini(&b);
 }
 
-static void a_pause_leaves_the_order_unread(void **state)
+static void a_short_sleep_leaves_the_order_unread(void **state)
 {
 	(void)state;
 	struct wakeup b = {0};
@@ -73,6 +73,45 @@ static void only_the_order_to_reopen_is_delivered_once(void **state)
 	wakeup_fini(&b);
 }
 
+static void a_pause_lasts_until_it_is_ended(void **state)
+{
+	(void)state;
+	struct wakeup b = {0};
+	wakeup_init(&b);
+	wakeup_resume(&b);
+	assert_false(wakeup_has_order(&b));
+	wakeup_order(&b, ORDER_PAUSE);
+	assert_true(wakeup_has_order(&b));
+	assert_false(wakeup_is_paused(&b));
+	wakeup_order(&b, ORDER_REOPEN);
+	struct orders o = wakeup_wait(&b, 0, false);
+	assert_true(o.pause && !o.reopen);
+	assert_true(wakeup_is_paused(&b));
+	wakeup_resume(&b);
+	assert_false(wakeup_is_paused(&b));
+	o = wakeup_wait(&b, FOREVER_MS, true);
+	assert_true(o.reopen && !o.pause);
+	wakeup_fini(&b);
+}
+
+static void a_second_pause_must_be_seen_anew(void **state)
+{
+	(void)state;
+	struct wakeup b = {0};
+	wakeup_init(&b);
+	wakeup_order(&b, ORDER_PAUSE);
+	wakeup_wait(&b, 0, false);
+	wakeup_resume(&b);
+	wakeup_order(&b, ORDER_PAUSE);
+	assert_false(wakeup_is_paused(&b));
+	assert_true(wakeup_wait(&b, FOREVER_MS, true).pause);
+	wakeup_order(&b, ORDER_LEAVE);
+	assert_false(wakeup_is_paused(&b));
+	struct orders o = wakeup_wait(&b, FOREVER_MS, true);
+	assert_true(o.leave && !o.pause);
+	wakeup_fini(&b);
+}
+
 static void *order_to_leave(void *data)
 {
 	wakeup_order(data, ORDER_LEAVE);
@@ -96,8 +135,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_notification_ends_one_sleep),
 		cmocka_unit_test(a_throttled_sleeper_is_woken_by_orders_only),
-		cmocka_unit_test(a_pause_leaves_the_order_unread),
+		cmocka_unit_test(a_short_sleep_leaves_the_order_unread),
 		cmocka_unit_test(only_the_order_to_reopen_is_delivered_once),
+		cmocka_unit_test(a_pause_lasts_until_it_is_ended),
+		cmocka_unit_test(a_second_pause_must_be_seen_anew),
 		cmocka_unit_test(an_order_wakes_a_sleeper),
 	};
 	alarm(ALARM_S);

@@ -107,10 +107,22 @@ local function line_of(ok, ...)
 	return table.concat(parts, " ")
 end
 
+-- A case may have set the metatable of all strings or of another type.
+local strings = getmetatable("")
+local function restore(...)
+	debug.setmetatable("", strings)
+	for _, value in ipairs({ 0, true, print, coroutine.create(print) }) do
+		debug.setmetatable(value, nil)
+	end
+	debug.setmetatable(nil, nil)
+	return ...
+end
+
 -- One case.
 function C(n, f)
 	tables = {}
-	out:write(string.format("%d ", n), line_of(pcall(f)), "\n")
+	local line = line_of(restore(pcall(f)))
+	out:write(string.format("%d ", n), line, "\n")
 end
 
 function open_out(path)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections import namedtuple
 from pathlib import Path
-from signal import SIGKILL, SIGTERM
+from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 
 from .config import ROOT
 from .metrics import Metrics
@@ -61,19 +61,37 @@ def run(*args, cwd=None, env=None, wrapper=()):
     return Result(done.returncode, done.stdout.decode(errors="replace"), err)
 
 
+def _states(pid):
+    """The states of the process's threads, as letters.  Threads may end
+    meanwhile."""
+    states = []
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for tid in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                stat = Path(f"/proc/{pid}/task/{tid}/stat").read_text()
+                states.append(stat.rpartition(")")[2].split()[0])
+    return states
+
+
 def is_alive(pid):
     """Whether any thread lives; the first thread may end before the others."""
-    def state(tid):
-        try:
-            stat = Path(f"/proc/{pid}/task/{tid}/stat").read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            return "X"
-        return stat.rpartition(")")[2].split()[0]
+    return any(state not in "ZX" for state in _states(pid))
+
+
+def suspend(pid):
+    """Stop the process, and wait until all its threads have stopped."""
+    os.kill(pid, SIGSTOP)
+    wait_until(lambda: set(_states(pid)) == {"T"}, "the process to stop")
+
+
+@contextlib.contextmanager
+def stopped(pid):
+    """All threads of the process are stopped meanwhile."""
+    suspend(pid)
     try:
-        tids = os.listdir(f"/proc/{pid}/task")
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return any(state(tid) not in "ZX" for tid in tids)
+        yield
+    finally:
+        os.kill(pid, SIGCONT)
 
 
 def _links_of(pid):
@@ -148,12 +166,13 @@ class Daemon:
 
     def sender_count(self):
         """How many senders are connected to the datagram socket.  A bound
-        socket has two references, and one more for each sender."""
+        socket has two references, and one more for each sender.  Returns 0 if
+        the worker ended meanwhile."""
         links = _links_of(self.worker())
         with open("/proc/net/unix") as sockets:
             rows = [line.split() for line in sockets if " 0002 " in line]
-        return max(int(row[1], 16) - 2 for row in rows
-                   if f"socket:[{row[6]}]" in links)
+        return max((int(row[1], 16) - 2 for row in rows
+                    if f"socket:[{row[6]}]" in links), default=0)
 
     def ready_count(self):
         return self.log().count(READY)
@@ -201,16 +220,20 @@ class Daemon:
             connection.close()
 
     def metrics(self):
-        answer = self.get("/metrics")
+        """The metrics.  If the worker dies or leaves before it has answered,
+        the next worker is asked."""
+        return wait_until(self._metrics_or_none, "metrics")
+
+    def _metrics_or_none(self):
+        try:
+            answer = self.get("/metrics")
+        except (ConnectionError, http.client.HTTPException):
+            assert self.process.poll() is None, (
+                f"sluiced ended with {self.process.returncode}:\n"
+                f"{self.log()[-4000:]}")
+            return None
         assert answer.status == 200
         return Metrics(answer.body.decode())
-
-    def metrics_or_none(self):
-        """None if the worker has died or left before it answered."""
-        try:
-            return self.metrics()
-        except ConnectionError:
-            return None
 
     def wait_for_messages(self, received):
         """Wait until at least `received` messages have arrived and no
@@ -218,10 +241,7 @@ class Daemon:
         last = [Metrics("")]
 
         def are_done():
-            now = self.metrics_or_none()
-            if now is None:
-                return False
-            last[0] = now
+            last[0] = self.metrics()
             return last[0].received >= received and last[0].queued == 0
         wait_until(are_done, lambda: (
             f"{received} messages, none queued; received {last[0].received}, "
@@ -232,15 +252,6 @@ class Daemon:
 
     def signal(self, number):
         self.process.send_signal(number)
-
-    def is_stopped(self):
-        """Whether SIGSTOP has stopped all threads of the supervisor."""
-        tasks = f"/proc/{self.process.pid}/task"
-        states = []
-        for task in os.listdir(tasks):
-            with open(f"{tasks}/{task}/stat") as f:
-                states.append(f.read().rpartition(")")[2].split()[0])
-        return set(states) == {"T"}
 
     def wait(self):
         return self.process.wait(HANG_S)
@@ -254,9 +265,7 @@ class Daemon:
             assert self.process.poll() is None, (
                 f"sluiced ended by itself:\n{self.log()[-4000:]}")
             if self.address:
-                # A reload may still be under way.
-                wait_until(self.metrics_or_none, "metrics"
-                           ).check_accounting_equation()
+                self.metrics().check_accounting_equation()
             self._check_fds()
             self.signal(number)
             self.check_end(queued)
@@ -294,12 +303,14 @@ class Daemon:
         self.process.wait()
 
     def _fds(self):
-        """The open descriptors, except those of files that sluiced writes."""
+        """The open descriptors, except those of files that sluiced writes.  The
+        supervisor gets the journal's after its worker is ready."""
         return {pid: self._fds_of(pid)
                 for pid in {self.process.pid, self.worker()}}
 
     def _fds_of(self, pid):
         return [link for link in _links_of(pid) if link != "/dev/full"
+                and ".journal" not in link
                 and not link.startswith((str(self.room.path),
                                          str(self.room.disk)))]
 

@@ -5,14 +5,15 @@ import errno
 import struct
 
 from .compile import compiled
+from .sender import datagram
 from .wait import SAN, wait_until
 
 
 class Faults:
     """Faults for the files below a directory.  Pass `env` to the Daemon."""
 
-    ORDERS = struct.Struct("=IIII")
-    COUNTS = struct.Struct("=III")
+    ORDERS = struct.Struct("=QIIIII")
+    COUNTS = struct.Struct("=IIII")
 
     def __init__(self, room, below):
         self.path = room.write("faults", "\0" * 64)
@@ -22,10 +23,14 @@ class Faults:
         if "address" in SAN:
             self.env["ASAN_OPTIONS"] = "verify_asan_link_order=0"
 
-    def order(self, error=0, short_every=0, delay_ms=0, hold=False):
-        """`hold` keeps each write waiting until another order comes."""
+    def order(self, error=0, short_every=0, delay_ms=0, hold=False,
+              hold_exit=False, clock_ms=0):
+        """`hold` keeps each write waiting until another order comes, and
+        `hold_exit` each worker that has done all its work and exits.  With
+        `clock_ms`, sluiced's monotonic clock stands still at this time."""
         with open(self.path, "r+b", buffering=0) as file:
-            file.write(self.ORDERS.pack(error, short_every, delay_ms, hold))
+            file.write(self.ORDERS.pack(clock_ms, error, short_every,
+                                        delay_ms, hold, hold_exit))
 
     def end(self):
         self.order()
@@ -43,6 +48,11 @@ class Faults:
     def held(self):
         """How many writes wait at this moment."""
         return self._counts()[2]
+
+    @property
+    def exits_held(self):
+        """How many workers wait at this moment."""
+        return self._counts()[3]
 
     def strike(self, times, **order):
         """Give the order, and wait until `times` writes had a fault."""
@@ -62,3 +72,12 @@ def fill_disk(room):
 
 def empty_disk(room):
     room.faults.end()
+
+
+def hang_on_second(daemon, sender, faults):
+    """The first line is written, and the write of the second hangs."""
+    sender.send(datagram({"n": 0}))
+    wait_until(lambda: daemon.metrics().written == 1, "the first line")
+    faults.order(hold=True)
+    sender.send(datagram({"n": 1}))
+    wait_until(lambda: faults.held, "a write to hang")

@@ -51,10 +51,10 @@ def long_line(n):
     return b"%08d %s\n" % (n, b"x" * (LINE_BYTES - 10))
 
 
-def fill_journal(daemon, s):
+def fill_journal(daemon, s, reserve=0):
     """While the disk rejects writes, send long_line(0), long_line(1), ... over
-    a connection until neither the journal nor the kernel has room.  Returns how
-    many bytes were sent."""
+    a connection until neither the kernel nor the journal has room, except for
+    the reserve.  Returns how many bytes were sent."""
     sent = 0
     s.setblocking(False)
 
@@ -69,7 +69,7 @@ def fill_journal(daemon, s):
             # The journal has less room than the largest message needs.
             return (m.sum("sluiced_pipeline_blocked") == 1
                     and m.sum("sluiced_journal_pending_bytes")
-                    > m.sum("sluiced_journal_size_bytes") - 213_000)
+                    > m.sum("sluiced_journal_size_bytes") - reserve - 213_000)
     wait_until(is_stuck, "the sender to be blocked")
     s.setblocking(True)
     return sent

@@ -207,6 +207,23 @@ class Maker:
     def command(self):
         return quoted(self.rng.choice(["exit 3", "true", "false", "exit 0"]))
 
+    def own(self):
+        """A function that returns a global variable."""
+        return "function() return a end"
+
+    def closure(self):
+        """A function of one parameter and one upvalue."""
+        return "(function(u) return function(v) return v, u end end)(7)"
+
+    def object_of_file(self):
+        return "io.tmpfile()"
+
+    def module_name(self):
+        return quoted("generated_" + self.rng.choice("abc"))
+
+    def fields_of_info(self):
+        return quoted(self.rng.choice(["S", "l", "nS", "u", "f", "L"]))
+
     def missing_file(self):
         return quoted("/nonexistent/" + self.rng.choice("abc"))
 
@@ -265,7 +282,29 @@ SIGNATURES = {
     "bit.rshift": "number small", "bit.arshift": "number small",
     "bit.rol": "number small", "bit.ror": "number small",
     "bit.bswap": "number",
+    "gcinfo": "", "print": "? any any", "math.random": "? small small",
+    "math.randomseed": "number", "os.clock": "", "os.tmpname": "",
+    "io.tmpfile": "", "io.popen": "command", "io.input": "", "io.output": "",
+    "io.flush": "", "io.close": "object_of_file", "setfenv": "own map",
+    "module": "module_name", "debug.traceback": "? text",
+    "debug.getinfo": "function ? fields_of_info",
+    "debug.getmetatable": "other", "debug.setmetatable": "map map",
+    "debug.getregistry": "", "debug.getupvalue": "closure small",
+    "debug.setupvalue": "closure small scalar",
+    "debug.getlocal": "closure small", "debug.sethook": "",
     "insert_at": "array small any",
+}
+# What is compared where the results themselves cannot be: what a call does, or
+# only what type its result has.
+COMPARED = dict.fromkeys(
+    ["getmetatable", "getfenv", "gcinfo", "math.random", "os.clock", "io.flush",
+     "io.close", "debug.traceback", "debug.getinfo", "debug.getmetatable",
+     "debug.getregistry"], "type({})")
+COMPARED |= dict.fromkeys(["io.tmpfile", "io.input", "io.output"],
+                          "io.type({})")
+COMPARED |= {
+    "os.tmpname": "os.remove({})", "io.popen": "{}:read('*a')",
+    "setfenv": "type({}())", "module": "(function() {} return _NAME end)()",
 }
 # The functions that hooks use most are generated most.
 WEIGHTS = {"string.format": 12, "string.gsub": 10, "string.find": 6,
@@ -285,7 +324,8 @@ def arguments(make, signature):
             break
         names.append(name)
     # Others could run a random command, or read pieces forever.
-    fixed = {"date", "fields_of_time", "locale", "reader", "command", "code"}
+    fixed = {"object_of_file", "module_name", "own", "closure", "date",
+             "fields_of_time", "locale", "reader", "command", "code"}
     is_strange = not fixed & set(names)
     if make.rng.random() < 0.03 and names and is_strange:
         names.pop()
@@ -323,8 +363,6 @@ def call(make):
     if name == "loop":
         return name, loop(make)
     made = ", ".join(arguments(make, SIGNATURES[name]))
-    if name in ("getmetatable", "getfenv"):
-        return name, f"type({name}({made}))"
     if name == "insert_at":
         return "table.insert", f"table.insert({made})"
     if name == "string.gmatch":
@@ -332,4 +370,4 @@ def call(make):
                       "local a, b, c = f() if a == nil then break end "
                       "t[#t+1] = {a, b, c} end return t end)"
                       f"(string.gmatch({made}))")
-    return name, f"{name}({made})"
+    return name, COMPARED.get(name, "{}").format(f"{name}({made})")

@@ -53,6 +53,10 @@ class SmallDisk:
         flags = MS_REMOUNT | (MS_RDONLY if is_it else 0)
         _mount("tmpfs", self.path, "tmpfs", flags, self.size)
 
+    def grow(self, size_bytes):
+        self.size = f"size={size_bytes}"
+        self.read_only(False)
+
     def allow_inodes(self, inodes):
         self.size = self.size.split(",")[0] + f",nr_inodes={inodes}"
         self.read_only(False)

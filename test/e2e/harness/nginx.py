@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a real nginx with two workers, which are not root."""
+import contextlib
 import os
 import re
 import shutil
@@ -90,9 +91,11 @@ class Nginx:
     def has_two_workers_that_are_not_root(self):
         """The workers are root until they have started."""
         pid = self.process.pid
+        uids = []
         with open(f"/proc/{pid}/task/{pid}/children") as children:
-            uids = [os.stat(f"/proc/{child}").st_uid
-                    for child in children.read().split()]
+            for child in children.read().split():
+                with contextlib.suppress(FileNotFoundError):  # it has ended
+                    uids.append(os.stat(f"/proc/{child}").st_uid)
         return len(uids) == 2 and 0 not in uids
 
     def stop(self):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Directories for one test, which nginx's workers may enter."""
 import contextlib
+import glob
+import os
 import shutil
 import subprocess
 import tempfile
@@ -57,20 +59,28 @@ class Room:
 class OutDir:
     """The files below a directory, except the locks of sluiced."""
 
+    OWN = ".sluiced"  # how the names of sluiced's own files begin
+
     def __init__(self, path):
         self.path = Path(path)
 
     def files(self):
-        return sorted(str(p.relative_to(self.path))
-                      for p in self.path.rglob("*")
-                      if p.is_file() and p.parent.name != ".sluiced")
+        """The names of the files, relative to the directory.  Path.rglob would
+        fail if a directory vanishes meanwhile."""
+        return sorted(str((Path(folder) / name).relative_to(self.path))
+                      for folder, _, names in os.walk(self.path)
+                      for name in names if Path(folder).name != ".sluiced")
 
     def bytes(self, pattern="**/*"):
         """The content of all files that the pattern matches, in the order of
-        their names.  A starting worker creates and removes a file to try the
-        directory, so a file may vanish meanwhile."""
+        their names.  The file that a worker writes to try the directory does
+        not count.  Any file may vanish meanwhile."""
         content = []
-        for path in sorted(self.path.glob(pattern)):
+        for name in sorted(glob.glob(pattern, root_dir=self.path,
+                                     recursive=True, include_hidden=True)):
+            if any(part.startswith(self.OWN) for part in Path(name).parts):
+                continue
+            path = self.path / name
             with contextlib.suppress(FileNotFoundError):
                 if path.is_file():
                     content.append(path.read_bytes())

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Injects a fault at a chosen system call of one thread of a process."""
+import contextlib
 import os
 import re
 import shutil
@@ -21,11 +22,15 @@ def why_not():
     return ""
 
 
-def threads(pid):
-    """The main thread (intake) first; the pipeline is the last.  Between them
-    may be the thread that tries the outputs, which ends soon."""
-    tids = sorted(map(int, os.listdir(f"/proc/{pid}/task")))
-    return [pid] + [tid for tid in tids if tid != pid]
+def thread_named(pid, name):
+    """The thread of the process that has this name.  Other threads may end
+    meanwhile, for example the one that tries the outputs."""
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            comm = Path(f"/proc/{pid}/task/{tid}/comm").read_text()
+            if comm == f"{name}\n":
+                return int(tid)
+    raise AssertionError(f"no thread {name}")
 
 
 class Strace:

@@ -74,15 +74,39 @@ static bool bad_calls_fail(enum bad_call call, const char *path)
 	return true;
 }
 
+static void bad_calls_path_of(int fd, char path[static PATH_MAX])
+{
+	char link[64];
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(link, path, PATH_MAX - 1);
+	path[n < 0 ? 0 : n] = '\0';
+}
+
 static bool bad_calls_fail_fd(enum bad_call call, int fd)
 {
-	char link[64], path[PATH_MAX];
+	char path[PATH_MAX];
 	if ((bad_calls.calls & call) == 0)
 		return false;
-	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-	ssize_t n = readlink(link, path, sizeof path - 1);
-	path[n < 0 ? 0 : n] = '\0';
+	bad_calls_path_of(fd, path);
 	return bad_calls_fail(call, path);
+}
+
+/* Opening a directory counts as opendir(). */
+int openat(int dir, const char *name, int flags, ...)
+{
+	va_list args;
+	va_start(args, flags);
+	mode_t mode = (flags & O_CREAT) != 0 ? va_arg(args, mode_t) : 0;
+	va_end(args);
+	char dir_path[PATH_MAX], path[2 * PATH_MAX];
+	if (dir != AT_FDCWD)
+		bad_calls_path_of(dir, dir_path);
+	snprintf(path, sizeof path, "%s%s%s", dir == AT_FDCWD ? "" : dir_path,
+		 dir == AT_FDCWD ? "" : "/", name);
+	bool is_dir = (flags & O_DIRECTORY) != 0;
+	if (bad_calls_fail(is_dir ? BAD_OPENDIR : BAD_OPEN, path))
+		return -1;
+	return (int)syscall(SYS_openat, dir, name, flags, mode);
 }
 
 int open(const char *path, int flags, ...)

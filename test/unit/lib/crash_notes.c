@@ -8,34 +8,48 @@
 
 #include "unit.h"
 
-void crash_notes_write(void *data, const struct append_note *n)
+uint32_t crash_notes_write(void *data, const struct append_note *n,
+			   uint32_t replaced)
 {
 	struct crash_notes *c = data;
-	assert_true(c->count < CRASH_NOTES_MAX);
-	c->notes[c->count++] = *n;
+	size_t place = replaced != 0 ? replaced : ++c->count;
+	assert_in_range(place, 1, CRASH_NOTES_MAX);
+	c->notes[place - 1] = *n;
 	c->all_total++;
 	if (c->kill_in > 0 && --c->kill_in == 0)
 		kill(getpid(), SIGKILL);
+	return (uint32_t)place;
 }
 
-const struct append_note *crash_notes_find(void *data, uint32_t sink,
-					   uint64_t device, uint64_t inode,
-					   size_t nth)
+static void record_failure(void *data, uint32_t place, uint32_t length_bytes)
+{
+	struct crash_notes *c = data;
+	assert_in_range(place, 1, c->count);
+	if (c->has_failures)
+		c->notes[place - 1].length_bytes = length_bytes;
+}
+
+static const struct append_note *next(void *data, const struct append_note *n)
 {
 	const struct crash_notes *c = data;
-	for (size_t i = 0; i < c->found; i++) {
-		const struct append_note *n = &c->notes[i];
-		if (n->sink == sink && n->device == device &&
-		    n->inode == inode && nth-- == 0)
-			return n;
-	}
-	return NULL;
+	const struct append_note *end = c->notes + c->found;
+	n = n == NULL ? c->notes : n + 1;
+	return n < end ? n : NULL;
 }
 
-bool crash_notes_may_find(void *data)
+static bool may_find(void *data)
 {
 	const struct crash_notes *c = data;
 	return c->found > 0;
+}
+
+struct append_notes crash_notes_access(struct crash_notes *c)
+{
+	return (struct append_notes){.data = c,
+				     .note = crash_notes_write,
+				     .failed = record_failure,
+				     .next = next,
+				     .may_find = may_find};
 }
 
 void crash_notes_commit(struct crash_notes *c)

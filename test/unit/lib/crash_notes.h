@@ -4,7 +4,9 @@
  * The notes lie in memory that a test shares with its forked children.  The
  * test chooses when the child is killed: after it has written a certain note
  * and before the write that the note announces, or after this write, which
- * RLIMIT_FSIZE cuts short.  The parent then plays the next process. */
+ * RLIMIT_FSIZE cuts short.  The parent then plays the next process.  Such a
+ * child plays one that was killed inside the write, so it records no failure
+ * unless the test says so. */
 #ifndef UNIT_CRASH_NOTES_H
 #define UNIT_CRASH_NOTES_H
 
@@ -18,19 +20,20 @@
 enum { CRASH_NOTES_MAX = 4096 };
 
 struct crash_notes {
-	size_t count;	/* written since the last commit */
-	size_t found;	/* of these, left by the previous process */
-	size_t kill_in; /* the child dies at this note; 0: never */
+	size_t count;	   /* written since the last commit */
+	size_t found;	   /* of these, left by the previous process */
+	size_t kill_in;	   /* the child dies at this note; 0: never */
+	bool has_failures; /* failures are recorded */
 	size_t all_total;
 	struct append_note notes[CRASH_NOTES_MAX];
 };
 
-/* The callbacks of struct append_notes; data is the crash_notes. */
-void crash_notes_write(void *data, const struct append_note *);
-const struct append_note *crash_notes_find(void *data, uint32_t sink,
-					   uint64_t device, uint64_t inode,
-					   size_t nth);
-bool crash_notes_may_find(void *data);
+/* The access to the notes that a sink gets. */
+struct append_notes crash_notes_access(struct crash_notes *);
+
+/* Its callback for a new note; data is the crash_notes. */
+uint32_t crash_notes_write(void *data, const struct append_note *,
+			   uint32_t replaced);
 
 /* Forget all notes, as a commit does. */
 void crash_notes_commit(struct crash_notes *);

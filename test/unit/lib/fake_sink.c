@@ -10,17 +10,18 @@ const struct conf_key_spec fake_sink_keys[] = {
 	{"Refuses", .type = CONF_BOOL},
 	{"Blocks", .type = CONF_BOOL},
 	{"Fails", .type = CONF_BOOL},
+	{"File_Per_Tag", .type = CONF_BOOL},
 	{.name = NULL},
 };
 
 struct sink *fake_sink_open(struct conf_section *s, const struct sink_env *env,
 			    struct err *e)
 {
-	(void)env;
-	bool refuses = false, blocks = false, fails = false;
+	bool refuses = false, blocks = false, fails = false, per_tag = false;
 	if (!conf_get_bool(s, "Refuses", &refuses, e) ||
 	    !conf_get_bool(s, "Blocks", &blocks, e) ||
-	    !conf_get_bool(s, "Fails", &fails, e))
+	    !conf_get_bool(s, "Fails", &fails, e) ||
+	    !conf_get_bool(s, "File_Per_Tag", &per_tag, e))
 		return NULL;
 	if (fails) {
 		err_set(e, "as asked");
@@ -29,14 +30,16 @@ struct sink *fake_sink_open(struct conf_section *s, const struct sink_env *env,
 	struct fake_sink *fake = mem_new(1, sizeof *fake);
 	fake->refuses = refuses;
 	fake->blocks = blocks;
+	fake->sink.has_file_per_tag = per_tag;
+	fake->id = env->id;
 	return &fake->sink;
 }
 
 bool fake_sink_put(struct sink *sink, const struct record *r, bool answers,
 		   enum drop_reason *reason)
 {
-	(void)r;
 	struct fake_sink *fake = (struct fake_sink *)sink;
+	fake->last = r;
 	sink->stats.lines_total++;
 	if (fake->refuses) {
 		*reason = DROP_path_refused;

@@ -2,7 +2,8 @@
 /* fake_sink - an output that does what its keys say.
  *
  * Refuses: it drops every record with the reason path_refused.  Blocks: its
- * flush answers SINK_BLOCKED.  Fails: it cannot be opened. */
+ * flush answers SINK_BLOCKED.  Fails: it cannot be opened.  File_Per_Tag: as
+ * has_file_per_tag of struct sink. */
 #ifndef UNIT_FAKE_SINK_H
 #define UNIT_FAKE_SINK_H
 
@@ -14,7 +15,9 @@ struct fake_sink {
 	struct sink sink;
 	bool refuses;
 	bool blocks;
+	uint32_t id;			     /* as in the env */
 	unsigned flushed, dropped, reopened; /* calls */
+	const struct record *last;	     /* that was put */
 };
 
 struct sink *fake_sink_open(struct conf_section *, const struct sink_env *,

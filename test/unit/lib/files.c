@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log_output.h"
 #include "unit.h"
@@ -36,7 +37,9 @@ void file_write(const char *path, struct span bytes)
 	FILE *file = fopen(path, "w");
 	if (file == NULL)
 		fail_msg("cannot create %s", path);
-	assert_int_equal(fwrite(bytes.ptr, 1, bytes.len, file), bytes.len);
+	if (bytes.len > 0)
+		assert_int_equal(fwrite(bytes.ptr, 1, bytes.len, file),
+				 bytes.len);
 	assert_int_equal(fclose(file), 0);
 }
 
@@ -63,6 +66,18 @@ bool file_exists(const char *path)
 {
 	struct stat st;
 	return lstat(path, &st) == 0;
+}
+
+mode_t file_mode(const char *path)
+{
+	struct stat st;
+	assert_int_equal(lstat(path, &st), 0);
+	return st.st_mode & 07777;
+}
+
+bool file_give_away(const char *path)
+{
+	return geteuid() == 0 && lchown(path, OTHER_USER, OTHER_USER) == 0;
 }
 
 void file_copy(const char *from, const char *to)

@@ -8,11 +8,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/buf.h"
 #include "base/span.h"
 
-enum { TEMP_DIR_BYTES = 64 };
+enum { TEMP_DIR_BYTES = 64, OTHER_USER = 65534 };
 
 /* Create a directory PARENT/NAME.XXXXXX and write its path to `dir`.  False if
  * it cannot be created. */
@@ -36,6 +37,13 @@ void wait_for_log(void);
 
 /* True if the path exists; a symbolic link is not followed. */
 bool file_exists(const char *path);
+
+/* The permissions of the path; a symbolic link is not followed. */
+mode_t file_mode(const char *path);
+
+/* Give the path to OTHER_USER; a symbolic link is not followed.  False if this
+ * process is not root. */
+bool file_give_away(const char *path);
 
 /* Copy a file; the destination is created or replaced. */
 void file_copy(const char *from, const char *to);

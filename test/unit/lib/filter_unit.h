@@ -12,6 +12,10 @@
 #include "record/json.h"
 #include "record/record.h"
 
+/* An expression, and a text for which it reaches its match limit. */
+#define ENDLESS_REGEX "^(a+)+$"
+#define ENDLESS_TEXT "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"
+
 struct filter_unit {
 	struct conf *conf;
 	struct chain *chain;

@@ -95,6 +95,8 @@ int journal_dir_tear_down(void **state)
 		snprintf(suffix, sizeof suffix, ".damaged.%d", i);
 		unlink(journal_dir_beside(d, suffix));
 	}
+	unlink(journal_dir_beside(d, ".foreign.1"));
+	unlink(journal_dir_beside(d, ".new.foreign.1"));
 	int result = rmdir(d->root); /* the journal left nothing else */
 	free(d);
 	return result;

@@ -10,9 +10,8 @@
 #include "record/record.h"
 #include "setup/plugins.h"
 
-void assert_sink_adds_up(const struct sink *sink)
+void assert_stats_add_up(const struct sink_stats *s)
 {
-	const struct sink_stats *s = &sink->stats;
 	uint64_t lines = s->lines_written_total + s->lines_queued;
 	uint64_t messages = s->messages_written_total + s->messages_queued;
 	for (size_t i = 0; i < DROP_REASON_COUNT; i++) {
@@ -21,6 +20,11 @@ void assert_sink_adds_up(const struct sink *sink)
 	}
 	assert_int_equal(s->lines_total, lines);
 	assert_int_equal(s->messages_total, messages);
+}
+
+void assert_sink_adds_up(const struct sink *sink)
+{
+	assert_stats_add_up(&sink->stats);
 }
 
 bool sink_dir_try_open(struct sink_dir *d, const char *keys, bool dry_run,
@@ -56,6 +60,13 @@ void sink_dir_init(struct sink_dir *d)
 	*d = (struct sink_dir){.now_ns = START_NS, .fds = count_fds()};
 	assert_true(temp_dir_make(d->dir, "/tmp", "file_sink"));
 	d->arena = arena_new(4096);
+}
+
+void sink_dir_use_spills(struct sink_dir *d, size_t bytes_max)
+{
+	snprintf(d->spills, sizeof d->spills, "%s", sink_dir_path(d, "spill"));
+	d->env.spill_dir = d->spills;
+	d->env.spill_bytes_max = bytes_max;
 }
 
 void sink_dir_open(struct sink_dir *d, const char *keys)

@@ -22,6 +22,7 @@ struct sink_dir {
 	char dir[TEMP_DIR_BYTES];
 	const char *format; /* its keys; NULL: write the message alone */
 	struct sink_env env;
+	char spills[96]; /* see sink_dir_use_spills */
 	struct conf *conf;
 	struct sink *sink;
 	struct arena *arena;
@@ -32,6 +33,7 @@ struct sink_dir {
 
 /* Assert that every line and every message the sink was given is counted as
  * written, dropped or queued. */
+void assert_stats_add_up(const struct sink_stats *);
 void assert_sink_adds_up(const struct sink *);
 
 /* Create the directory, without a sink. */
@@ -41,6 +43,9 @@ void sink_dir_init(struct sink_dir *);
  * a mistake, with *e saying which. */
 bool sink_dir_try_open(struct sink_dir *, const char *keys, bool dry_run,
 		       struct err *e);
+
+/* Before opening: let the sink spill up to this size, to spill/. */
+void sink_dir_use_spills(struct sink_dir *, size_t bytes_max);
 
 /* sink_dir_init(), then open a sink with keys that have no mistake. */
 void sink_dir_open(struct sink_dir *, const char *keys);

@@ -20,13 +20,9 @@ void spill_dir_init(struct spill_dir *s)
 	*s = (struct spill_dir){.left = share(sizeof *s->left),
 				.committed = share(sizeof *s->committed)};
 	sink_dir_init(&s->f);
-	s->notes =
-		(struct append_notes){s->left, crash_notes_write,
-				      crash_notes_find, crash_notes_may_find};
+	s->notes = crash_notes_access(s->left);
 	s->f.env.notes = &s->notes;
-	snprintf(s->dir, sizeof s->dir, "%s", sink_dir_path(&s->f, "spill"));
-	s->f.env.spill_dir = s->dir;
-	s->f.env.spill_bytes_max = 64 * 1024 * 1024;
+	sink_dir_use_spills(&s->f, 64 * 1024 * 1024);
 	spill_dir_open(s);
 }
 
@@ -59,13 +55,20 @@ unsigned spill_dir_flush_unspilled(struct spill_dir *s)
 	return blocked;
 }
 
+void spill_dir_restore(struct spill_dir *s)
+{
+	struct sink_moved none = {0};
+	s->f.sink->ops->restore(s->f.sink, s->committed);
+	s->f.sink->ops->settle(s->f.sink, &none);
+}
+
 void spill_dir_restart(struct spill_dir *s)
 {
 	if (s->f.sink != NULL)
 		sink_dir_close(&s->f);
 	crash_notes_restart(s->left);
 	spill_dir_open(s);
-	s->f.sink->ops->restore(s->f.sink, s->committed);
+	spill_dir_restore(s);
 	assert_sink_adds_up(s->f.sink);
 }
 
@@ -86,7 +89,7 @@ void spill_dir_unblock(struct spill_dir *s, const char *name)
 
 const char *spill_dir_only(struct spill_dir *s, const char *part, char name[64])
 {
-	DIR *dir = opendir(s->dir);
+	DIR *dir = opendir(s->f.spills);
 	struct dirent *entry;
 	*name = '\0';
 	while (dir != NULL && (entry = readdir(dir)) != NULL)
@@ -147,6 +150,7 @@ void spill_dir_spill_three(struct spill_dir *s)
 	sink_dir_put(&s->f, "a", "line 2");
 	sink_dir_put(&s->f, "a", "line 3");
 	spill_dir_flush(s);
+	spill_dir_only(s, ".spill", s->name);
 	spill_dir_unblock(s, "a");
 }
 

@@ -19,8 +19,8 @@ struct spill_dir {
 	struct append_notes notes;
 	struct crash_notes *left;     /* shared with children */
 	struct sink_stats *committed; /* as of the last commit; shared */
-	char dir[96];		      /* of the spills */
 	size_t pad_bytes;	      /* written to out/a before all lines */
+	char name[64]; /* after spill_dir_spill_three: spill/NAME.spill */
 };
 
 /* Create the directory and open the sink. */
@@ -39,6 +39,9 @@ void spill_dir_flush(struct spill_dir *);
 /* Flush until the sink no longer waits for its spills, and commit.  Returns how
  * often it was blocked. */
 unsigned spill_dir_flush_unspilled(struct spill_dir *);
+
+/* Give the open sink the counters of the last commit. */
+void spill_dir_restore(struct spill_dir *);
 
 /* Play the next process: a new sink with the notes of the previous one and the
  * counters of the last commit. */

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The worker's end of the channel: see process/channel.h. */
+#include <string.h>
+
+#include "base/log.h"
+#include "journal/journal.h"
+#include "process/channel.h"
+#include "process/worker_state.h"
+#include "status/http.h"
+#include "status/status.h"
+
+bool worker_request_reload(void *data)
+{
+	struct worker *w = data;
+	struct channel_message m = {.kind = CHANNEL_RELOAD};
+	if (w->opts->channel >= 0 && channel_send(w->opts->channel, &m))
+		return true;
+	log_line(LOG_WARN, "worker",
+		 "reload=refused err=\"there is no supervisor\"");
+	return false;
+}
+
+void worker_pass_on_signal(struct worker *w, int signum)
+{
+	struct channel_message m = {.kind = CHANNEL_SIGNAL, .signum = signum};
+	if (channel_send(w->opts->channel, &m))
+		log_line(LOG_INFO, "worker",
+			 "signal=%d action=\"passing it on to the supervisor\"",
+			 signum);
+	else
+		log_line(LOG_WARN, "worker",
+			 "signal=%d err=\"the supervisor is gone or does not "
+			 "react\" action=ignored",
+			 signum);
+}
+
+void worker_reload_ended(struct worker *w, enum reload_outcome outcome)
+{
+	status_reload_ended(w->status, outcome);
+	http_resume(w->http);
+}
+
+static void on_channel(uv_poll_t *poll, int status, int events)
+{
+	struct worker *w = poll->data;
+	struct channel_message m;
+	(void)status;
+	(void)events;
+	if (!channel_receive(w->opts->channel, &m)) {
+		leave_orphaned(w);
+	} else if (m.kind == CHANNEL_LEAVE) {
+		memcpy(w->kept_by_next, m.kept_by_next, sizeof w->kept_by_next);
+		if (watchdog_is_stuck(&w->watchdog))
+			leave_stuck(w);
+		w->is_reload = m.is_reload;
+		w->is_journal_left = m.is_journal_left;
+		leave_for_next(w);
+	} else if (m.kind == CHANNEL_CANCEL) {
+		leave_cancel(w);
+	} else if (m.kind == CHANNEL_COUNTS) {
+		/* A reload has failed.  The supervisor may not know yet that
+		 * the outputs are good. */
+		m.worker_counts.are_outputs_good |=
+			w->worker_counts.are_outputs_good;
+		w->worker_counts = m.worker_counts;
+		worker_reload_ended(w, RELOAD_FAILED);
+	} else if (m.kind == CHANNEL_STOP) {
+		worker_stop(w);
+	} else if (m.kind == CHANNEL_WRITE) {
+		hold_end(w);
+	} else if (m.kind == CHANNEL_REFUSED) {
+		worker_reload_ended(w, RELOAD_REFUSED);
+	}
+}
+
+void worker_watch_channel(struct worker *w)
+{
+	struct channel_message working = {.kind = CHANNEL_WORKING};
+	int journal = journal_fd(w->journal);
+	if (journal >= 0)
+		working.fds[working.fd_count++] = journal;
+	if (w->opts->channel < 0)
+		return;
+	CHECK(uv_poll_init(&w->loop, &w->channel, w->opts->channel) == 0);
+	w->channel.data = w;
+	uv_poll_start(&w->channel, UV_READABLE, on_channel);
+	if (!channel_send(w->opts->channel, &working))
+		log_line(LOG_DEBUG, "worker", "err=\"the supervisor is gone\"");
+}
