@@ -108,8 +108,8 @@ struct journal_opts {
 	unsigned slots;	       /* datagrams for one recvmmsg */
 	size_t counters_bytes; /* the most that journal_commit stores */
 	int64_t wait_ms;       /* how long to wait for the lock, or 0 */
-	/* The previous process was killed from outside, so the message that it
-	 * worked on is hardly the reason. */
+	/* The previous process was killed from outside or together with its
+	 * supervisor, so the message that it worked on is hardly the reason. */
 	bool died_of_other;
 	/* The inputs by number, at most JOURNAL_INPUTS_MAX, each with a
 	 * different address; borrowed until journal_open returns.  Without

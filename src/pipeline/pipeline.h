@@ -14,9 +14,10 @@
  * (pipeline/cpu_share.h).
  *
  * If a worker dies while it processes a message, the next worker processes that
- * message again.  After two deaths (a kill from outside counts half), the
- * message becomes a dead letter or is dropped, as DROP_killed_worker, and is
- * committed before the pipeline takes the next message.
+ * message again.  After two deaths (a kill from outside, or of the supervisor,
+ * too, counts half), the message becomes a dead letter or is dropped, as
+ * DROP_killed_worker, and is committed before the pipeline takes the next
+ * message.
  *
  * The counters are published as one consistent copy at the end of each batch.
  * In every copy:

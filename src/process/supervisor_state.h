@@ -83,7 +83,8 @@ struct supervisor {
 	/* While stopping: a journal that the configuration no longer names. */
 	char left_journal[4096];
 	struct deaths deaths;
-	/* The last worker that had the journal was killed from outside. */
+	/* The last worker that had the journal was killed from outside, or
+	 * together with its supervisor. */
 	bool died_of_other;
 	struct log_rate refused_rate; /* of reloads */
 	bool is_over;
