@@ -8,9 +8,10 @@
  * error is a regular file (log_output): a line that cannot be written at once
  * is dropped and counted, and the next line that can be written is preceded by
  * the number.  The text is lower case without a full stop.  The content of
- * messages appears only at LOG_DEBUG, with two exceptions: a time that cannot
- * be read, and a path made from fields.  log and log_output are the only
- * modules with global state.  Thread-safe once log_open has returned. */
+ * messages appears only at LOG_DEBUG, with three exceptions: a time that cannot
+ * be read, a path made from fields, and the error text of a hook.  log and
+ * log_output are the only modules with global state.  Thread-safe once log_open
+ * has returned. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 

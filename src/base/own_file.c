@@ -61,7 +61,7 @@ static const char *why_foreign(const struct place *p)
 	if (!own_file_has_owner(st) && !owns_new_files(p, st->st_uid))
 		return another_owns_it;
 	if (S_ISREG(st->st_mode) && st->st_nlink > 1)
-		return "it has a second name";
+		return "it has a second hard link";
 	if (is_dir && st->st_uid != geteuid() &&
 	    (st->st_mode & OTHERS_WRITE_MODE) != 0)
 		return "other users can write in it";
@@ -124,8 +124,8 @@ static bool set_aside(const struct place *p, const char *wrong,
 	if (error == 0)
 		log_line(LOG_ERROR, "own_file",
 			 "path=%s owner_uid=%u err=\"%s\" kept_in=%s "
-			 "action=\"not using it; if sluiced made it as "
-			 "owner_uid, run sluiced replay on kept_in as that "
+			 "action=\"not using it; if an earlier sluiced ran as "
+			 "that user, run sluiced replay on kept_in as that "
 			 "user to get its lines\"",
 			 path, (unsigned)p->found.st_uid, wrong,
 			 log_quoted(buf_span(&to), to_room));

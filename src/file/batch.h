@@ -5,11 +5,12 @@
  *     chains:   a1 --------> a2 --> a3
  *                      b1 ----------------> b2
  *
- * A growing buffer for each of a thousand files would take twice the memory of
- * the lines, and time.  So the lines lie here until flush writes the files one
- * after the other.  To be written, the lines of a file are copied into a buffer
- * that is lent to its output file.  Unless lines are left in it, the next file
- * gets the same buffer. */
+ * With a growing buffer for each of a thousand files, the lines would take
+ * twice their size in memory, and growing the buffers would take time.  So the
+ * lines lie here until flush writes the files one after the other.  To be
+ * written, the lines of a file are copied into a buffer that is lent to its
+ * output file.  Unless lines are left in it, the next file gets the same
+ * buffer. */
 #ifndef FILE_BATCH_H
 #define FILE_BATCH_H
 

@@ -6,10 +6,13 @@
 
 #include "conf/conf.h"
 
+#define NO_FIELDS "sluiced reads $key in Path and File as text, not as a field"
+
 const struct conf_key_spec file_keys_table[] = {
 	{"Path", CONF_PATH,
 	 .help = "The directory below which the files are. A symbolic link "
-		 "that leads out of it is not followed."},
+		 "that leads out of it is followed only with "
+		 "Follow_Symlinks on."},
 	{"File", CONF_TEXT, .default_text = "the tag",
 	 .help = "The file, below Path if Path is set. Without File, the tag "
 		 "is used in its place."},
@@ -19,8 +22,9 @@ const struct conf_key_spec file_keys_table[] = {
 	{"Mkdir", CONF_BOOL, .default_text = "on",
 	 .help = "Create missing directories."},
 	{"Follow_Symlinks", CONF_BOOL, .default_text = "off",
-	 .help = "Follow symbolic links that lead out of Path, or out of the "
-		 "directory of File or tags."},
+	 .help = "Follow symbolic links that lead out of Path or, without "
+		 "Path, out of the directory of File or out of the fixed "
+		 "directory at a tag's start."},
 	{"rotate", CONF_BOOL, .default_text = "off",
 	 .help = "Only off is supported. Use logrotate; sluiced needs no "
 		 "signal."},
@@ -28,10 +32,10 @@ const struct conf_key_spec file_keys_table[] = {
 	 .help = "Only off is supported. Let a Lua hook put the date into the "
 		 "tag."},
 	{"rotate_*", .ignored = "sluiced does not rotate files"},
-	{"fallback_*", .ignored = "Path and File contain no fields"},
-	{"on_missing_field", .ignored = "Path and File contain no fields"},
-	{"on_limit_reached", .ignored = "Path and File contain no fields"},
-	{"max_dynamic_files", .ignored = "Path and File contain no fields"},
+	{"fallback_*", .ignored = NO_FIELDS},
+	{"on_missing_field", .ignored = NO_FIELDS},
+	{"on_limit_reached", .ignored = NO_FIELDS},
+	{"max_dynamic_files", .ignored = NO_FIELDS},
 	{.name = NULL},
 };
 

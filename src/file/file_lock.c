@@ -66,7 +66,7 @@ static const char *why_exposed(const struct stat *st)
 		return "it is not a regular file";
 	if ((st->st_mode & OTHERS_MODE) != 0)
 		return "other users can open it";
-	return st->st_nlink > 1 ? "it has a second name" : NULL;
+	return st->st_nlink > 1 ? "it has a second hard link" : NULL;
 }
 
 /* Returns why the file cannot be used, or NULL.  A file that was found is never

@@ -56,9 +56,10 @@ void file_path_sanitize(struct span tag, struct buf *out);
 size_t file_path_root(char *const *roots, struct span path);
 
 /* Does an output without Follow_Symlinks confine its files to its Path?  `root`
- * is Path with one '/' at its end, or empty; `file` is File or NULL.  Nothing
- * is outside the root directory.  With File, the operator can lead out of Path:
- * by "..", or by a link of the system, such as /dev/stdout. */
+ * is Path with one '/' at its end, or empty; `file` is File or NULL.  With Path
+ * /, the result is false, because nothing is outside /.  With File, the
+ * operator can lead out of Path: by "..", or by a link of the system, such as
+ * /dev/stdout. */
 bool file_path_is_confined(struct span root, const char *file);
 
 /* The root of a file that the configuration names without Path: its directory,

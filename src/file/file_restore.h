@@ -32,7 +32,8 @@ struct file_restore {
 	uint64_t second_messages;
 	uint64_t second_drained_lines;
 	uint64_t second_drained_messages;
-	bool must_begin_again; /* to list: a spill was taken out of use */
+	bool must_begin_again; /* a spill was unloaded: list the directory
+				* again */
 	bool is_done;
 	int64_t retry_ns;
 	unsigned waits; /* batches that had to wait for a spill */
@@ -50,7 +51,7 @@ void file_restore_settle(struct file_restore *, struct sink_moved *);
 
 /* Before each flush: retry to load spills that could not be read.  False if the
  * batch must not be committed yet, because that would delete the note of such a
- * spill.  This result is limited to half a minute. */
+ * spill.  It returns false for at most about half a minute. */
 bool file_restore_rest(struct file_restore *, int64_t now_ns) MUST_USE;
 
 #endif

@@ -18,8 +18,9 @@
 struct append_note;
 
 /* Add the first bytes of `lines` to the hash.  batch_at is the offset of
- * `lines` in the batch: the bytes before offset 0 belong to earlier batches and
- * are left out, and up to offset 0 the old value of the hash has no meaning. */
+ * `lines` in the batch.  If it is negative, the first -batch_at bytes belong to
+ * earlier batches and are left out.  If it is 0 or less, the hash begins here,
+ * and its old value is ignored. */
 uint64_t skip_hash_add(uint64_t hash, int64_t batch_at, const char *lines,
 		       size_t bytes) MUST_USE;
 

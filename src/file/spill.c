@@ -68,9 +68,11 @@ static void count_lost(struct spill *s)
 	struct buf name = {0};
 	bool has_head = spill_set_aside(s, &name) &&
 			spill_kind_of(name.ptr) == SPILL_GOOD_HEAD;
-	const char *advice = "; to append the good ones, run sluiced replay";
+	const char *advice = "; to append its good lines, run sluiced "
+			     "replay on kept_in";
 	log_line(LOG_ERROR, "spill",
-		 "path=\"%s\" err=\"cannot be read\" dropped=%llu "
+		 "path=\"%s\" err=\"cannot be read or was removed\" "
+		 "dropped=%llu "
 		 "kept_in=\"%s\" action=\"dropping its lines%s\"",
 		 s->path, (unsigned long long)s->lines, name.ptr,
 		 has_head ? advice : "");

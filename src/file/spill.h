@@ -23,11 +23,11 @@
  * good lines in such a file (spill_replay.h).  While a spill is created, it is
  * called NAME.spill.new.
  *
- * After an I/O error on a spill, reading is retried: forever when the spill is
- * loaded (file_restore.h), ten times while it is drained.  After the tenth
- * failure the lines are dropped and counted.  They are dropped at once if the
- * spill was removed (file_gone.h).  Lines may be written twice in four cases:
- * if ten attempts to save the position fail; if ten attempts to read the
+ * After an I/O error on a spill, reading is retried: forever while the spill is
+ * being loaded (file_restore.h), ten times while it is being drained.  After
+ * the tenth failure the lines are dropped and counted.  They are dropped at
+ * once if the spill was removed (file_gone.h).  Lines may be written twice in four
+ * cases: if ten attempts to save the position fail; if ten attempts to read the
  * directory, or a spill with a note, fail before the first commit; if ten
  * attempts fail to read the last piece in the output file after a kill; and if
  * the output file is renamed after a kill in the middle of a piece.
@@ -35,8 +35,9 @@
  * In the directory (0700), each spill (0600) is called NAME.spill, NAME being a
  * hash of output and path, or random if that name exists.  It is open only
  * while it is used.  It is private: no other process writes it.  A directory or
- * spill of another user counts as missing and is renamed to NAME.foreign.N,
- * since it could name any path (own_file.h).  The pipeline thread only. */
+ * spill of another user counts as missing, since it could name any path.  It is
+ * renamed: .foreign.N is added to its name (own_file.h).  The pipeline thread
+ * only. */
 #ifndef FILE_SPILL_H
 #define FILE_SPILL_H
 
@@ -135,7 +136,8 @@ int spill_drain(struct spill *, struct append_file *out,
 		int64_t now_ns) MUST_USE;
 
 /* Before a commit: is the position saved?  Tries to save it if not.  After ten
- * failures the result is true; then a restart may count lines twice. */
+ * failures the result is true; after a restart, lines may then be written
+ * twice. */
 bool spill_save(struct spill *) MUST_USE;
 
 /* Are there lines that may be drained now?  Are there no lines at all? */

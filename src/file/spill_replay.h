@@ -12,10 +12,10 @@
  * searches for the next such chunk.  If the state is damaged, the position is
  * unknown, and all lines are read.  After each chunk, and after an error, the
  * position is saved in the spill.  So a replay that failed, for example because
- * the disk became full again, can be repeated: it continues after the last
- * byte.  Each line is appended at least once.  Lines come twice if they were
- * being written when the spill was set aside, if the replay itself is killed,
- * or if the position cannot be saved.
+ * the disk became full again, can be repeated: it continues after the last byte
+ * that it appended.  Each line is appended at least once.  Lines come twice if
+ * they were being written when the spill was set aside, if the replay itself is
+ * killed, or if the position cannot be saved.
  *
  * It may run beside a running sluiced, because appending takes the file's lock
  * as every writer does (append_file.h).  The caller checks that no running

@@ -131,10 +131,9 @@ static bool get_active(struct conf_section *s, bool *is_active, struct err *e)
 		if (strcasecmp(text, on[i]) == 0)
 			return true;
 	if (*is_active)
-		conf_warn(s, "Active",
-			  "leaving it on; to switch it off, set `Active false`",
-			  "`Active %.100s` does not switch the filter off, as "
-			  "in Fluent Bit",
+		conf_warn(s, "Active", "to switch it off, set `Active false`",
+			  "as in Fluent Bit, `Active %.100s` leaves the filter "
+			  "on",
 			  text);
 	return true;
 }

@@ -18,11 +18,12 @@ const struct conf_key_spec filter_common_keys[] = {
 	 .help = "The kind of filter, for example parser."},
 	{"Match", CONF_TAG_GLOB,
 	 .help = "The filter is given records whose tag matches; * stands for "
-		 "any characters. A filter without Match and Match_Regex is "
-		 "left out."},
+		 "any characters. A filter with neither Match nor "
+		 "Match_Regex is left out."},
 	{"Match_Regex", CONF_REGEX,
 	 .help = "The filter is also given records whose tag matches this "
-		 "regular expression, from the first character of the tag on."},
+		 "regular expression; the match must begin at the first "
+		 "character."},
 	{"Alias", CONF_TEXT, .default_text = "NAME.N",
 	 .help = "The name of this filter in metrics and log lines."},
 	{"Active", CONF_BOOL, .default_text = "true",

@@ -328,8 +328,8 @@ static enum filter_verdict apply(struct filter *filter, struct record *r,
 	struct lua_filter *f = (struct lua_filter *)filter;
 	if (f->script.state == NULL && !hook_script_retry(&f->script, filter))
 		return fail(f, FAILURE_not_loaded,
-			    "the script is not loaded, because it kept too "
-			    "much memory");
+			    "the script was unloaded because it kept too much "
+			    "memory, and is not loaded again yet");
 	enum filter_verdict verdict = call(f, r, emit);
 	if (lua_state_is_full(f->script.state)) {
 		hook_script_renew(&f->script, filter);

@@ -12,9 +12,9 @@
  *
  * Nothing is lost and nothing comes twice.  A worker that has given a
  * connection reads no more from it; the bytes that it has read are in the
- * journal or in the packet.  A worker that takes connections has already
- * locked the journal, so the old worker is gone.  If a worker is killed, the
- * connections that it has not given are closed. */
+ * journal or in the packet.  A worker takes connections only after the
+ * supervisor has sent it GO, that is, after the old worker has left.  If a
+ * worker is killed, the connections that it has not given are closed. */
 #ifndef INTAKE_HANDOVER_H
 #define INTAKE_HANDOVER_H
 

@@ -165,8 +165,8 @@ static void log_full(struct receiver *r)
 {
 	log_rated(&r->full_rate, LOG_ERROR, "journal",
 		  "err=\"journal full\" size_bytes=%zu dropped_total=%" PRIu64
-		  " action=\"dropping the newest messages until the output "
-		  "accepts writes\"",
+		  " action=\"dropping the newest messages until the journal "
+		  "has room\"",
 		  journal_ring_bytes(r->opts.journal),
 		  journal_stats(r->opts.journal)->refused_total);
 }

@@ -310,11 +310,13 @@ static void keep_receive_bytes(struct socket *s, const struct socket_opts *opts)
 		return;
 	s->receive_bytes = opts->receive_bytes;
 	if (inet.is_stream && inet.receive_bytes == 0)
-		log_line(LOG_WARN, "socket",
-			 "listen=%s port=%u err=\"only a new socket has the "
-			 "kernel's own receive buffer\" action=\"restart "
-			 "sluiced to apply the change\"",
-			 s->path, s->port);
+		log_line(
+			LOG_WARN, "socket",
+			"listen=%s port=%u err=\"Receive_Buffer_Size was "
+			"removed, but the kernel chooses a size only for a new "
+			"socket\" action=\"keeping the old size; restart "
+			"sluiced to apply the change\"",
+			s->path, s->port);
 	else
 		inet_set_receive_bytes(s->fd, &inet);
 }
@@ -414,8 +416,9 @@ unsigned socket_receive(struct socket *s, struct mmsghdr *slots, unsigned count)
 			return 0;
 		s->stats.errors_total++;
 		log_rated(&s->error_rate, LOG_WARN, "socket",
-			  "path=%s err=\"recvmmsg: %s\"", s->path,
-			  strerror(errno));
+			  "path=%s err=\"receive datagrams: %s\" "
+			  "action=retrying",
+			  s->path, strerror(errno));
 		return 0;
 	}
 	for (int i = 0; i < n; i++)

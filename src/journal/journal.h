@@ -30,10 +30,11 @@
  *    deleted.  If a good file has other sizes than wanted, its messages move to
  *    a new file.  For a moment, they take twice the room.  So if more than
  *    JOURNAL_MOVE_BYTES_MAX wait, or if a new file cannot be made, the journal
- *    keeps the sizes of its file until it is opened again.  (The file moves all
- *    the same to make room for longer messages, unless it is in memory.)  A
- *    file of version 1, or with too little room for the counters, always moves;
- *    if that fails, opening fails.
+ *    keeps the sizes of its file until it is opened again.  (A file on a disk
+ *    still moves if the new file has room for longer messages.  A file on a
+ *    tmpfs does not, because both files would take memory.)  A file of version
+ *    1, or with too little room for the counters, always moves; if that fails,
+ *    opening fails.
  * Without a path, the journal is anonymous memory: the code is the same, and
  * nothing survives.
  *

@@ -59,7 +59,7 @@ bool journal_file_is_written_back(int fd);
  * process with SIGBUS.  False, with errno, if the file system has no room. */
 bool journal_file_reserve(int fd, size_t at, size_t bytes) MUST_USE;
 
-/* Give the file system the room of these bytes, which become zeros.  Does
+/* Return the room of these bytes to the file system; they become zeros.  Does
  * nothing where the file system cannot do that. */
 void journal_file_free(int fd, size_t at, size_t bytes);
 

@@ -23,7 +23,7 @@ const struct conf_key_spec output_common_keys[] = {
 		 "characters."},
 	{"Match_Regex", CONF_REGEX,
 	 .help = "The output also gets records whose tag matches this regular "
-		 "expression, from the first character of the tag on."},
+		 "expression; the match must begin at the first character."},
 	{"Alias", CONF_TEXT, .default_text = "NAME.N",
 	 .help = "The name of this output in metrics and log lines."},
 	{"Workers", .ignored = "one thread writes all files"},

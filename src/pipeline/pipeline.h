@@ -4,20 +4,20 @@
  *     take -> decode -> filter chain -> router -> sinks     (for each message)
  *     flush: one write() per file -> commit -> publish      (for each batch)
  *
- * The pipeline has its own thread, the only one that runs Lua, PCRE2 and yajl
- * and that writes lines to the output disk.  It sleeps until it is woken.  A
- * batch is committed only when no line needs its message in the journal: the
- * lines are in their files, in a spill or, if no spill takes them, in memory
- * (output/sink.h).  While the disk rejects writes, the journal keeps the
- * messages, and the pipeline retries after 100 ms, doubling to 5 s.  Under a
- * CPU limit it throttles itself, so that receiving always has CPU left
+ * After start-up, the pipeline has its own thread, the only one that runs Lua
+ * and PCRE2, parses JSON, and writes lines to the output disk.  It sleeps until
+ * it is woken.  A batch is committed only when no line needs its message in the
+ * journal: the lines are in their files, in a spill or, if no spill takes them,
+ * in memory (output/sink.h).  While the disk rejects writes, the journal keeps
+ * the messages, and the pipeline retries after 100 ms, doubling to 5 s.  Under
+ * a CPU limit it throttles itself, so that receiving always has CPU left
  * (pipeline/cpu_share.h).
  *
  * If a worker dies while it processes a message, the next worker processes that
- * message again.  After two deaths (a kill from outside, or of the supervisor,
- * too, counts half), the message becomes a dead letter or is dropped, as
- * DROP_killed_worker, and is committed before the pipeline takes the next
- * message.
+ * message again.  After two deaths, the message becomes a dead letter or is
+ * dropped, as DROP_killed_worker, and is committed before the pipeline takes
+ * the next message.  A worker that was killed from outside, or together with its
+ * supervisor, counts as half a death.
  *
  * The counters are published as one consistent copy at the end of each batch.
  * In every copy:

@@ -12,8 +12,8 @@
  *       |--- OUTPUTS_GOOD: they took a write ------->|
  *       |<-- REFUSED: no reload is possible now -----|
  *       |<-- COUNTS: a reload has failed ------------|
- *       |<-- LEAVE: hand over, finish the batch, end |
- *       |--- STAY: not yet, I would lose lines ----->| does not kill it for now
+ *       |<-- LEAVE: finish the batch, hand over, end |
+ *       |--- STAY: I cannot leave yet -------------->| does not kill it for now
  *       |--- LEFT: all is closed ------------------->| sends GO to the next
  *       |                                            | worker
  *       |<-- CANCEL: do not leave -------------------|

@@ -193,7 +193,8 @@ void worker_check_leave(struct supervisor *s)
 	bool is_lost = s->limits.journal_path[0] == '\0';
 	log_line(is_lost && s->left_messages > 0 ? LOG_ERROR : LOG_WARN,
 		 "supervisor",
-		 "worker=%d err=\"the worker did not exit in time\" "
+		 "worker=%d err=\"the old worker has not left, and has no "
+		 "progress\" "
 		 "queued=%" PRIu64 " action=\"killing it%s\"",
 		 (int)s->worker.pid, s->left_messages,
 		 is_lost ? "; the queued messages are lost, because the "

@@ -63,7 +63,8 @@ void stopping_end(struct supervisor *s)
 	if (s->state == STARTING)
 		log_line(LOG_ERROR, "supervisor",
 			 "state=killed err=\"the first worker did not start "
-			 "within Grace\"");
+			 "within Grace plus 4.5 s after the signal to stop\" "
+			 "action=exiting");
 	else if (path[0] == '\0')
 		log_line(LOG_ERROR, "supervisor",
 			 "state=killed err=\"the worker did not end within "

@@ -231,8 +231,8 @@ static void on_worker_end(struct supervisor *s, int status)
 		wait_ms = count_death(s, &was, status);
 	if (s->state == RUNNING && endpoints_close_refused(&s->endpoints) > 0)
 		log_line(LOG_ERROR, "supervisor",
-			 "worker=%d err=\"the worker has shut down sockets\" "
-			 "action=\"opening new ones\"",
+			 "worker=%d err=\"the worker refused its senders "
+			 "before it died\" action=\"opening new sockets\"",
 			 (int)was.pid);
 	if (s->next.is_ready)
 		reload_take_over(s);

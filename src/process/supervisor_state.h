@@ -40,7 +40,9 @@ struct child {
 	bool is_late;	    /* killed: its configuration took too long */
 	bool is_dismissed;  /* killed: the old worker stays */
 	bool is_refused;    /* killed: its endpoints cannot be opened */
-	bool was_dead;	    /* but not reaped when left_by_dead looked */
+	/* left_by_dead has seen that it is dead, but waitpid has not returned
+	 * it yet. */
+	bool was_dead;
 	struct endpoint_specs specs;
 	ino_t sockets[ENDPOINTS_MAX]; /* inodes of the sockets in GO */
 	struct channel_limits limits;
@@ -116,9 +118,10 @@ void worker_leave(struct supervisor *, int64_t leave_ms);
  * has already begun to leave. */
 void worker_cancel_leave(struct supervisor *);
 
-/* The worker has sent CANCELLED: do not kill it.  If its reload was cancelled
- * or sluiced stops, kill the next worker instead, if any.  Otherwise, if the
- * next worker of another reload is ready already, do nothing. */
+/* The worker has sent CANCELLED.  If the next worker of another reload is ready
+ * already, nothing changes: the worker must leave for that one.  Otherwise it
+ * is no longer killed for not leaving.  If its reload was cancelled or sluiced
+ * stops, kill the next worker, if any. */
 void worker_cancelled_leave(struct supervisor *);
 
 /* The worker has sent STAY: postpone its kill if it has progress or receives.

@@ -14,7 +14,7 @@
 
 #include "base/check.h"
 
-/* The number of the signal in *status if it cannot be known yet. */
+/* *status contains this signal number if the real one is not yet known. */
 enum { UNREAPED_SIGNAL = 0x7e };
 
 /* Whether the child is dead: its first thread has ended or waits for the others

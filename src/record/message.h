@@ -25,20 +25,22 @@
 /* X(name, help): why a message or a line was not written.  If a message has
  * several reasons, the last of them in this order counts.  From DROP_unparsed
  * on, the reason is a loss: the configuration did not ask for it. */
-#define DROP_REASONS(X)                                                   \
-	X(journal_full, "the journal was full")                           \
-	X(empty, "the datagram was empty")                                \
-	X(filtered, "a filter dropped the record, as configured")         \
-	X(unrouted, "no output matches the tag")                          \
-	X(unparsed, "the Parser of the input does not match")             \
-	X(killed_worker, "two workers died while processing the message") \
-	X(rewrite_loop, "filters retagged the record too often, and no "  \
-			"output matches its tag")                         \
-	X(path_refused, "the path is empty or too long, has too many "    \
-			"components, contains '..', '.sluiced' or NUL, "  \
-			"ends in '/' or '/.', or the configuration uses " \
-			"it")                                             \
-	X(write_failed, "the file cannot be written; the spill is full")  \
+#define DROP_REASONS(X)                                                    \
+	X(journal_full, "the journal was full")                            \
+	X(empty, "the datagram was empty")                                 \
+	X(filtered, "a filter dropped the record, as configured")          \
+	X(unrouted, "no output matches the tag")                           \
+	X(unparsed, "the Parser of the input does not match")              \
+	X(killed_worker, "two workers died while processing the message")  \
+	X(rewrite_loop, "filters retagged the record too often, and no "   \
+			"output matches its tag")                          \
+	X(path_refused, "the path is empty or too long, has too many "     \
+			"components, contains '..', '.sluiced' or NUL, "   \
+			"ends in '/' or '/.', or the configuration uses "  \
+			"it")                                              \
+	X(write_failed, "the output could not be written and the spill "   \
+			"was full, or lines in memory or in a spill were " \
+			"lost")                                            \
 	X(undecided, "a hook failed, and Dead_Letter had no room")
 
 enum drop_reason {

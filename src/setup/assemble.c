@@ -260,9 +260,10 @@ static void place_storage(struct assembly *a)
 	struct stat st;
 	if (path == NULL && beside == NULL && !a->settings.storage_in_memory) {
 		log_line(LOG_WARN, "assemble",
-			 "err=\"without storage.path in [SERVICE] the journal "
-			 "is in memory and unwritten messages do not survive a "
-			 "crash\" action=\"set storage.path\"");
+			 "err=\"no input has a Unix socket and storage.path is "
+			 "not set, so the journal is in memory, and a crash "
+			 "loses unwritten messages\" action=\"set "
+			 "storage.path in [SERVICE]\"");
 		a->settings.storage_in_memory = true;
 	}
 	if (a->settings.storage_in_memory)

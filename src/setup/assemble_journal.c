@@ -66,8 +66,8 @@ static void log_kept(const struct journal *j, const struct journal_opts *opts,
 	bool truncates = journal_message_bytes_max(j) < opts->slot_bytes;
 	log_line(LOG_WARN, "journal",
 		 "path=%s err=\"%s\" %s action=\"continuing with the old "
-		 "sizes%s; they change at the next start or reload at which "
-		 "at most %d bytes of messages wait\"",
+		 "sizes%s; they change at the next start or reload, if at "
+		 "most %d bytes of messages wait and a new file can be made\"",
 		 opts->path, why, sizes,
 		 truncates ? " and truncating longer messages" : "",
 		 JOURNAL_MOVE_BYTES_MAX);

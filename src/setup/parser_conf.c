@@ -34,8 +34,8 @@ const struct conf_key_spec parser_conf_keys[] = {
 	{"Time_Keep", CONF_BOOL, .default_text = "off",
 	 .help = "Keep the field with the time."},
 	{"Time_Strict", CONF_BOOL, .default_text = "on",
-	 .help = "The text must fit all of Time_Format. When off, it must fit "
-		 "at least up to the date."},
+	 .help = "Whether the text must fit all of Time_Format. With off, it "
+		 "may differ after the date."},
 	{"Time_Offset", CONF_TEXT,
 	 .help = "The offset of times without a zone, like +0900. The default "
 		 "is the zone of the process (TZ), or UTC."},

@@ -12,16 +12,19 @@
 
 const struct conf_key_spec settings_keys[] = {
 	{"Flush", CONF_SECONDS, .default_text = "1",
-	 .help = "The longest time from a message's arrival until its line is "
-		 "written."},
+	 .help = "How long a message may wait before sluiced begins to write. "
+		 "Under load, or while an output is blocked, writing takes "
+		 "longer."},
 	{"Grace", CONF_SECONDS, .default_text = "5",
-	 .help = "The longest time for a graceful shutdown; -1 waits forever."},
+	 .help = "How long a graceful shutdown receives and writes; the "
+		 "process ends at most 5 seconds later. -1 waits forever."},
 	{"Hook_Timeout", CONF_SECONDS, .default_text = "5",
 	 .help = "If one message takes longer, its worker is replaced; 0 means "
 		 "never. The time in which the worker waits for a CPU does not "
 		 "count."},
 	{"Reload_Timeout", CONF_SECONDS, .default_text = "30",
-	 .help = "If loading a configuration takes longer, it fails."},
+	 .help = "A start or reload fails if loading the configuration takes "
+		 "longer, or if the old worker has no progress for longer."},
 	{"Log_Level", CONF_CHOICE, .default_text = "info",
 	 .help = "Which log lines of sluiced itself appear: off, error, warn, "
 		 "info, debug."},
@@ -37,14 +40,15 @@ const struct conf_key_spec settings_keys[] = {
 	{"HTTP_Port", CONF_INT, .default_text = "2020",
 	 .help = "The port of the HTTP server; 0 lets the kernel choose."},
 	{"Health_Check", CONF_BOOL, .default_text = "off",
-	 .help = "/api/v1/health answers 500 while outputs hang or fail too "
-		 "often."},
+	 .help = "/api/v1/health also answers 500 while outputs hang or fail "
+		 "too often. It always does while a message takes longer than "
+		 "Hook_Timeout."},
 	{"HC_Errors_Count", CONF_INT, .default_text = "5",
 	 .help = "Health_Check fails after more than this number of errors "
 		 "within HC_Period."},
 	{"HC_Retry_Failure_Count", CONF_INT, .default_text = "5",
-	 .help = "Health_Check fails after more than this number of dropped "
-		 "lines within HC_Period."},
+	 .help = "Health_Check fails if, within HC_Period, more lines than "
+		 "this number were dropped because they could not be written."},
 	{"HC_Period", CONF_SECONDS, .default_text = "60",
 	 .help = "The period over which Health_Check counts."},
 	{"Hot_Reload", CONF_BOOL, .default_text = "off",
@@ -55,11 +59,12 @@ const struct conf_key_spec settings_keys[] = {
 	 .help = "filesystem or memory. With memory, a killed worker loses "
 		 "messages."},
 	{"storage.max_size", CONF_SIZE, .default_text = "64M",
-	 .help = "The size of the journal. The default is lower under a low "
-		 "memory limit."},
+	 .help = "The size of the journal. The default is lower if memory "
+		 "holds the journal and its limit is low."},
 	{"storage.spill_size", CONF_SIZE, .default_text = "16M",
 	 .help = "How much each output may spill for files that cannot be "
-		 "written. The default is lower under a low memory limit."},
+		 "written. The default is lower if memory holds the journal "
+		 "and its limit is low."},
 	{"storage.metrics", CONF_BOOL, .default_text = "off",
 	 .help = "Serve /api/v1/storage."},
 	{"Fsync", CONF_WORDS, .default_text = "never",
@@ -79,10 +84,12 @@ const struct conf_key_spec settings_keys[] = {
 	{"scheduler.*", .ignored = "writing is retried after 0.1 to 5 s"},
 	{"sp.*", .ignored = "sluiced has no stream processor"},
 	{"Plugins_File", .ignored = "plug-ins are built in"},
-	{"flush.adaptive*", .ignored = "Flush is an upper bound already"},
+	{"flush.adaptive*",
+	 .ignored = "sluiced begins to write earlier if many messages wait"},
 	{"storage.inherit", .ignored = "every input goes through the journal"},
 	{"storage.rejected.*",
-	 .ignored = "Dead_Letter keeps messages that cannot be a line"},
+	 .ignored = "Dead_Letter keeps messages that cannot become a "
+		    "line"},
 	{"storage.backlog.flush_on_shutdown",
 	 .ignored = "a stop writes messages until Grace is over"},
 	{"security.fips_mode", .ignored = "sluiced encrypts nothing"},
@@ -91,7 +98,8 @@ const struct conf_key_spec settings_keys[] = {
 	{"windows.maxstdio", .ignored = "sluiced does not run on Windows"},
 	{"telemetry*", .ignored = "/metrics has all figures"},
 	{"storage.keep.rejected",
-	 .ignored = "Dead_Letter keeps messages that cannot be a line"},
+	 .ignored = "Dead_Letter keeps messages that cannot become a "
+		    "line"},
 	{"storage.trim_files", .ignored = "sluiced has no chunks"},
 	{"storage.sync", .ignored = "Fsync sets when files are synced"},
 	{"storage.checksum", .ignored = "the journal always has checksums"},
@@ -106,7 +114,7 @@ const struct conf_key_spec settings_keys[] = {
 	 .ignored = "text beyond ASCII is written unchanged"},
 	{"Hot_Reload.Ensure_Thread_Safety",
 	 .ignored = "a reload starts a new process"},
-	{"Hot_Reload.Timeout", .ignored = "a worker has 30 s to hand over"},
+	{"Hot_Reload.Timeout", .ignored = "Reload_Timeout limits a reload"},
 	{.name = NULL},
 };
 

@@ -111,8 +111,9 @@ static void put_balance(struct buf *b, const struct metrics *m)
 	     "dead_lettered + queued.");
 	plain(b, "messages_received_total", sum.received);
 	head(b, "messages_written_total", "counter",
-	     "Messages whose lines were written, without the loss of a "
-	     "record.");
+	     "Messages of which no record was lost and one line, chosen from "
+	     "the lines for all outputs, was written.  "
+	     "sluiced_output_lines_written_total counts each output's lines.");
 	plain(b, "messages_written_total", sum.written);
 	head(b, "messages_dropped_total", "counter", buf_text(&reasons));
 	for (size_t r = 0; r < DROP_REASON_COUNT; r++)
@@ -163,8 +164,9 @@ static void put_journal(struct buf *b, const struct metrics *m)
 	head(b, "journal_size_bytes", "gauge", "Size of the journal.");
 	plain(b, "journal_size_bytes", m->journal_ring_bytes);
 	head(b, "journal_truncated_total", "counter",
-	     "Datagrams that were longer than Buffer_Chunk_Size (at least "
-	     "212992 bytes) and were truncated.");
+	     "Datagrams that were truncated, because they were longer than "
+	     "the largest Buffer_Chunk_Size of all inputs (at least 212992 "
+	     "bytes), or than the journal's file allows.");
 	plain(b, "journal_truncated_total", m->journal->truncated_total);
 	head(b, "pipeline_batches_total", "counter", "Batches committed.");
 	plain(b, "pipeline_batches_total", m->view->totals.batches);
@@ -216,9 +218,9 @@ static void put_inputs(struct buf *b, const struct metrics *m)
 				       figure(m->inputs[i].socket, &rows[r]));
 	}
 	head(b, "input_queue_length", "gauge",
-	     "net.unix.max_dgram_qlen when the socket was created.  The kernel "
-	     "queues one datagram more.  0 if the input is no Unix datagram "
-	     "socket, or if the limit is unknown.");
+	     "net.unix.max_dgram_qlen when the socket was created.  The queue "
+	     "holds one datagram more than this number.  0 if the input is no "
+	     "Unix datagram socket, or if the limit is unknown.");
 	for (size_t i = 0; i < m->input_count; i++)
 		sample(b, "input_queue_length",
 		       (struct labels){"input", m->inputs[i].name, NULL},

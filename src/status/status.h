@@ -62,9 +62,10 @@ void status_reload_ended(struct status *, enum reload_outcome);
 void status_answer(struct status *, const struct http_request *,
 		   struct http_answer *);
 
-/* Log "state=stopped received=... written=...".  The level is error if lines
- * were dropped because they could not be written, warn if messages are queued
- * or lines of any output wait for their file, otherwise info. */
+/* Log "state=stopped received=... written=...".  The level is error if messages
+ * were dropped as write_failed, by this process or an earlier one with the same
+ * journal; warn if messages are queued or lines of any output wait for their
+ * file; otherwise info. */
 void status_log_final_counts(struct status *);
 
 #endif

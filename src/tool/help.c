@@ -71,12 +71,13 @@ void help_put(FILE *to)
 		put_wrapped(to, c->help, fprintf(to, "  %s", c->name));
 	fputs("\nSignals: SIGTERM and SIGINT stop: sluiced receives until no "
 	      "sender is\nconnected or Grace is over, writes what the disk "
-	      "accepts and exits with 0;\njournal and spills keep the rest.  "
-	      "SIGHUP reloads the configuration.  SIGUSR1\nreopens the "
-	      "files.\nExit codes: 0 stopped; 64 wrong usage; 70 bug; 71 "
-	      "system error, ten workers in\na row died just after their "
-	      "start, the worker was killed after Grace, or\nmessages remain "
-	      "in a journal that the configuration no longer names; 78 "
-	      "wrong\nconfiguration.\n",
+	      "accepts and exits with 0;\nspills, and a journal in a file, "
+	      "keep the rest.  SIGHUP reloads the\nconfiguration.  SIGUSR1 "
+	      "reopens the files.\nExit codes: 0 stopped; 64 wrong usage; 70 "
+	      "bug; 71 system error, ten workers\nin a row died just after "
+	      "their start, a hook or a disk still hung after\nGrace, or "
+	      "messages "
+	      "remain in a journal that the configuration no\nlonger "
+	      "names; 78 wrong configuration.\n",
 	      to);
 }

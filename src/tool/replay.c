@@ -411,8 +411,8 @@ static bool append_spill(struct replayer *r, struct conf *conf, struct err *e)
 	if (!ok && result.output_path != NULL && !result.is_unsaved)
 		printf("to append the rest, run the same command again\n");
 	if (result.is_unsaved)
-		printf("%s cannot be changed, so another replay appends these "
-		       "lines again\n",
+		printf("the position could not be saved in %s: another replay "
+		       "would append these lines again\n",
 		       r->opts->path);
 	if (ok && result.damaged_bytes > 0)
 		ok = err_set(e, "%s: %" PRIu64 " damaged bytes were skipped",

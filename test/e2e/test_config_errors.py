@@ -246,8 +246,8 @@ def test_active_that_leaves_a_filter_on_is_a_warning(room, word, is_warned):
     warned = [line for line in result.err.splitlines() if "level=warn" in line]
     assert len(warned) == is_warned, result.err
     assert not is_warned or (
-        f"sluiced.conf:14 section=FILTER key=Active err=\"`Active {word}` does "
-        "not switch the filter off" in warned[0]
+        "sluiced.conf:14 section=FILTER key=Active err=\"as in Fluent Bit, "
+        f"`Active {word}` leaves the filter on\"" in warned[0]
         and "set `Active false`" in warned[0])
 
 

@@ -292,5 +292,5 @@ def test_the_next_worker_does_not_get_sockets_that_were_shut_down(
     assert out.lines() == [b"1", b"2"]
     log = daemon.log()
     assert f'worker={old} err="the worker died" exit_code=0' in log
-    assert f'worker={old} err="the worker has shut down sockets"' in log
+    assert f'worker={old} err="the worker refused its senders before it died"' in log
     assert daemon.metrics().sum("sluiced_worker_deaths_total") == 1

@@ -84,7 +84,7 @@ static void the_readable_list_explains_each_key(void **state)
 	struct tool_dir *d = *state;
 	assert_int_equal(list(d, "SERVICE", false), 0);
 	static const char *const parts[] = {
-		"[SERVICE]\n  Flush (seconds, default 1)\n      The longest ",
+		"[SERVICE]\n  Flush (seconds, default 1)\n      How long a ",
 		"  Parsers_File (path, repeatable)\n      ",
 		"without effect here:\n      Daemon: sluiced stays in the foreground",
 	};
