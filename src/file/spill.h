@@ -26,11 +26,11 @@
  * After an I/O error on a spill, reading is retried: forever while the spill is
  * being loaded (file_restore.h), ten times while it is being drained.  After
  * the tenth failure the lines are dropped and counted.  They are dropped at
- * once if the spill was removed (file_gone.h).  Lines may be written twice in four
- * cases: if ten attempts to save the position fail; if ten attempts to read the
- * directory, or a spill with a note, fail before the first commit; if ten
- * attempts fail to read the last piece in the output file after a kill; and if
- * the output file is renamed after a kill in the middle of a piece.
+ * once if the spill was removed (file_gone.h).  Lines may be written twice in
+ * four cases: if ten attempts to save the position fail; if ten attempts to
+ * read the directory, or a spill with a note, fail before the first commit; if
+ * ten attempts fail to read the last piece in the output file after a kill; and
+ * if the output file is renamed after a kill in the middle of a piece.
  *
  * In the directory (0700), each spill (0600) is called NAME.spill, NAME being a
  * hash of output and path, or random if that name exists.  It is open only

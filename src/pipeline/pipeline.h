@@ -16,8 +16,8 @@
  * If a worker dies while it processes a message, the next worker processes that
  * message again.  After two deaths, the message becomes a dead letter or is
  * dropped, as DROP_killed_worker, and is committed before the pipeline takes
- * the next message.  A worker that was killed from outside, or together with its
- * supervisor, counts as half a death.
+ * the next message.  A worker that was killed from outside, or together with
+ * its supervisor, counts as half a death.
  *
  * The counters are published as one consistent copy at the end of each batch.
  * In every copy:

@@ -76,8 +76,7 @@ void help_put(FILE *to)
 	      "reopens the files.\nExit codes: 0 stopped; 64 wrong usage; 70 "
 	      "bug; 71 system error, ten workers\nin a row died just after "
 	      "their start, a hook or a disk still hung after\nGrace, or "
-	      "messages "
-	      "remain in a journal that the configuration no\nlonger "
-	      "names; 78 wrong configuration.\n",
+	      "messages remain in a journal that the configuration "
+	      "no\nlonger names; 78 wrong configuration.\n",
 	      to);
 }
