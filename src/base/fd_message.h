@@ -11,7 +11,7 @@
 
 #include "base/check.h"
 
-enum { FD_MESSAGE_FDS_MAX = 32 };
+enum { FD_MESSAGE_FDS_MAX = 48 };
 
 struct fd_message {
 	void *bytes;

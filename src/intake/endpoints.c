@@ -73,9 +73,9 @@ static void keep_open(const struct endpoints *had, struct endpoints *next)
 }
 
 /* An endpoint that `next` does not keep may have the path or the port of a new
- * one, and the old worker still uses it.  If is_shared, allow the new one to
- * be opened beside it; otherwise end that.  Returns whether there is such an
- * endpoint. */
+ * one, and the old worker still uses it.  So may a retired socket.  If
+ * is_shared, allow the new one to be opened beside it; otherwise end that.
+ * Returns whether there is one. */
 static bool share(const struct endpoints *had, const struct endpoints *next,
 		  const struct socket_opts *opts, bool is_shared)
 {
@@ -87,6 +87,8 @@ static bool share(const struct endpoints *had, const struct endpoints *next,
 		socket_share_port(s, is_shared);
 		is_in_way = true;
 	}
+	if (retired_share(&had->retired, opts, is_shared))
+		is_in_way = true;
 	if (had->http_fd >= 0 && had->http_fd != next->http_fd &&
 	    opts->kind == SOCKET_TCP && had->specs.http_port == opts->port) {
 		inet_share_port(had->http_fd, is_shared);
@@ -143,6 +145,26 @@ static void close_others(const struct endpoints *all,
 		close(all->http_fd);
 }
 
+/* Retire or close the sockets that `next` does not keep. */
+static void retire_others(struct endpoints *had, const struct endpoints *next)
+{
+	for (uint32_t i = 0; i < had->specs.socket_count; i++) {
+		struct socket *s = had->sockets[i];
+		if (s == NULL || has(next, s))
+			continue;
+		had->sockets[i] = NULL;
+		if (had->has_no_reader) {
+			socket_discard(s, "no worker reads this socket any "
+					  "more, because the configuration "
+					  "has no such input");
+			socket_close(s);
+		} else {
+			retired_add(&had->retired, s,
+				    &had->specs.sockets[i].input);
+		}
+	}
+}
+
 bool endpoints_set(struct endpoints *had, const struct endpoint_specs *specs,
 		   struct err *e)
 {
@@ -154,12 +176,12 @@ bool endpoints_set(struct endpoints *had, const struct endpoint_specs *specs,
 		close_others(&next, had);
 		for (uint32_t i = 0; i < had->specs.socket_count; i++)
 			socket_put_back(had->sockets[i]);
+		had->has_no_reader = false;
 		return false;
 	}
-	for (uint32_t i = 0; i < had->specs.socket_count; i++)
-		if (had->has_no_reader && !has(&next, had->sockets[i]))
-			socket_discard(had->sockets[i]);
+	retire_others(had, &next);
 	close_others(had, &next);
+	next.retired = had->retired;
 	for (uint32_t i = 0; i < next.specs.socket_count; i++) {
 		struct socket_opts opts = opts_of(&next.specs.sockets[i]);
 		socket_keep(next.sockets[i], &opts);
@@ -191,14 +213,26 @@ bool endpoints_restore(struct endpoints *e, int64_t now_ns)
 unsigned endpoints_close_refused(struct endpoints *e)
 {
 	uint32_t kept = 0;
-	for (uint32_t i = 0; i < e->specs.socket_count; i++)
-		if (socket_is_refused(e->sockets[i]))
-			socket_close(e->sockets[i]);
-		else
+	for (uint32_t i = 0; i < e->specs.socket_count; i++) {
+		struct socket_spec *spec = &e->specs.sockets[i];
+		if (socket_is_refused(e->sockets[i])) {
+			retired_add(&e->retired, e->sockets[i], &spec->input);
+		} else {
+			e->specs.sockets[kept] = *spec;
 			e->sockets[kept++] = e->sockets[i];
+		}
+	}
 	unsigned closed = e->specs.socket_count - kept;
 	e->specs.socket_count = kept;
 	return closed;
+}
+
+void endpoints_discard(struct endpoints *e, const char *why)
+{
+	for (uint32_t i = 0; i < e->specs.socket_count; i++)
+		socket_discard(e->sockets[i], why);
+	for (uint32_t i = 0; i < e->retired.count; i++)
+		socket_discard(e->retired.sockets[i].socket, why);
 }
 
 void endpoints_close(struct endpoints *e)
@@ -206,6 +240,7 @@ void endpoints_close(struct endpoints *e)
 	struct endpoints none;
 	endpoints_init(&none);
 	close_others(e, &none);
+	retired_close(&e->retired);
 	*e = none;
 }
 

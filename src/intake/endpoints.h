@@ -7,14 +7,19 @@
 #ifndef INTAKE_ENDPOINTS_H
 #define INTAKE_ENDPOINTS_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
+#include "intake/retired.h"
 #include "intake/socket.h"
 
 enum { ENDPOINTS_MAX = 16, ENDPOINT_PATH_BYTES = 128 };
+
+static_assert((int)RETIRED_MAX <= (int)ENDPOINTS_MAX,
+	      "struct endpoint_specs has room for retired sockets");
 
 /* Plain data: it travels between processes. */
 struct socket_spec { /* struct socket_opts */
@@ -24,6 +29,7 @@ struct socket_spec { /* struct socket_opts */
 	uint32_t mode;
 	uint32_t queue_length;
 	uint64_t receive_bytes;
+	struct journal_input input; /* how its messages are decoded */
 };
 
 struct endpoint_specs {
@@ -39,8 +45,11 @@ struct endpoints {
 	struct socket *sockets[ENDPOINTS_MAX];
 	int http_fd;	 /* -1: none */
 	int64_t look_ns; /* when to look for the sockets' paths, never 0 */
-	/* No worker reads the rest of a socket that endpoints_set closes, so
-	 * endpoints_set logs what is lost (socket_discard). */
+	/* Sockets that endpoints_set took out of use. */
+	struct retired retired;
+	/* No worker has the inputs of the sockets that the next endpoints_set
+	 * takes out of use, so it closes them and logs what is lost
+	 * (socket_discard). */
 	bool has_no_reader;
 };
 
@@ -48,9 +57,9 @@ struct endpoints {
 void endpoints_init(struct endpoints *e);
 
 /* Make `e` match the specs: endpoints that are open and in the specs stay open
- * (socket_keep), new ones are opened, and the others are closed.  A new one may
- * have the path or the port of one that is closed.  On failure, `e` is
- * unchanged. */
+ * (socket_keep), new ones are opened, and the others are closed or, if they may
+ * hold datagrams, retired.  A new one may have the path or the port of one of
+ * those.  On failure, `e` is unchanged. */
 bool endpoints_set(struct endpoints *e, const struct endpoint_specs *,
 		   struct err *) MUST_USE;
 
@@ -63,9 +72,13 @@ bool endpoints_have(const struct endpoints *, ino_t);
  * is lost: call endpoints_set, which opens another in its place. */
 bool endpoints_restore(struct endpoints *e, int64_t now_ns);
 
-/* Close the sockets that no longer accept anything (socket_is_refused), so that
- * endpoints_set opens others in their place.  Returns how many. */
+/* Close or retire the sockets that no longer accept anything
+ * (socket_is_refused), so that endpoints_set opens others in their place.
+ * Returns how many. */
 unsigned endpoints_close_refused(struct endpoints *e);
+
+/* No worker will read any of the sockets: log what is lost. */
+void endpoints_discard(struct endpoints *e, const char *why);
 
 /* Close all endpoints. */
 void endpoints_close(struct endpoints *e);

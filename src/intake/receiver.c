@@ -5,7 +5,9 @@
  *     them to the journal;
  *  3. arrived() wakes the consumer at once if 256 KiB wait, otherwise after
  *     half of Flush;
- *  4. under steady load the loop sleeps for a moment before it polls again, so
+ *  4. sockets of removed inputs are read until they are empty, before all
+ *     others (intake/retired.h);
+ *  5. under steady load the loop sleeps for a moment before it polls again, so
  *     that one recvmmsg call takes many datagrams (intake/pace.h).
  * Failure modes:
  *  - the journal is full and the consumer writes: datagrams are PAUSED and wait
@@ -13,8 +15,8 @@
  *  - the journal is full and the output is blocked: datagrams are DROPPING;
  *    they are still received, and the journal refuses and counts the newest;
  *  - a stream finds no room: connections.c pauses all streams; it never drops;
- *  - the worker finishes and the journal is full: on_progress calls take_rest
- *    again when there is room or the output is blocked. */
+ *  - the worker finishes and the journal is full: on_progress calls
+ *    receiver_take_rest again when there is room or the output is blocked. */
 #include "intake/receiver.h"
 
 #include <inttypes.h>
@@ -29,6 +31,7 @@
 #include "intake/connections.h"
 #include "intake/endpoints.h"
 #include "intake/pace.h"
+#include "intake/receiver_state.h"
 #include "intake/socket.h"
 #include "intake/udp_receive.h"
 #include "journal/journal.h"
@@ -39,62 +42,7 @@
 enum {
 	SLEEPS_MAX = 8,
 	ROUNDS_MAX = 64, /* recvmmsg calls before timers have a turn */
-	/* These read more than a receive buffer holds.  A UDP sender may
-	 * continue, so the number of rounds is bounded. */
-	REST_ROUNDS_MAX = 16,
 	WAKE_AT_BYTES = 256 * 1024, /* then the consumer is woken at once */
-};
-
-/* RECEIVING -> FINISHING -> FINISHED, or RECEIVING -> LEAVING. */
-enum receiver_phase {
-	RECEIVER_RECEIVING,
-	RECEIVER_FINISHING, /* senders are refused; the rest is read */
-	RECEIVER_FINISHED,  /* the rest is in the journal, or was dropped */
-	RECEIVER_LEAVING,   /* the next worker receives; datagrams without room
-			     * in the journal are dropped and counted */
-};
-
-/* What happens to datagrams.  FLOWING -> PAUSED when the journal is full;
- * PAUSED -> FLOWING when it has room, or -> DROPPING when the output is
- * blocked; DROPPING -> FLOWING when the output works again. */
-enum datagram_flow {
-	DATAGRAMS_FLOWING,
-	DATAGRAMS_PAUSED,   /* they wait in the kernel's queue */
-	DATAGRAMS_DROPPING, /* the newest are dropped while the journal is full
-			     */
-};
-
-struct datagram_input { /* one datagram socket */
-	struct receiver *receiver;
-	struct socket *socket;
-	uint16_t number;
-	bool keeps_peer_address;
-	struct pace pace;
-	bool is_calm;
-	uv_poll_t poll;
-};
-
-struct receiver {
-	struct receiver_opts opts;
-	struct datagram_input *inputs;
-	uint32_t input_count;
-	struct connections *connections;
-	struct sockaddr_storage *names; /* of senders; NULL: not needed */
-	uv_timer_t wake_timer;
-	uv_prepare_t before_poll; /* not started if a queue is too short */
-	uint64_t sleep_us; /* the shortest sleep any input wants in this turn */
-	uv_async_t progress;
-	unsigned open_handles;
-	enum receiver_phase phase;
-	enum datagram_flow flow;
-	/* Shared with the consumer's thread: */
-	atomic_bool waits_for_room;
-	atomic_bool is_output_blocked;
-	uint64_t arrivals;
-	void (*on_done)(void *);
-	void *done_data;
-	struct log_rate full_rate;
-	struct log_rate pause_rate;
 };
 
 static void on_wake_timer(uv_timer_t *timer)
@@ -117,12 +65,7 @@ static void arrived(struct receiver *r)
 	}
 }
 
-static bool is_blocked(struct receiver *r)
-{
-	return atomic_load(&r->is_output_blocked);
-}
-
-static void stop_polls(struct receiver *r)
+void receiver_stop_polls(struct receiver *r)
 {
 	for (uint32_t i = 0; i < r->input_count; i++)
 		uv_poll_stop(&r->inputs[i].poll);
@@ -131,29 +74,29 @@ static void stop_polls(struct receiver *r)
 
 /* receiver_progress reports only while waits_for_room is set, so this function
  * looks for progress that was made just before. */
-static void wait_for_room(struct receiver *r)
+void receiver_wait_for_room(struct receiver *r)
 {
 	atomic_store(&r->waits_for_room, true);
 	r->opts.on_messages(r->opts.data);
-	if (journal_room(r->opts.journal) > 0 || is_blocked(r))
+	if (journal_room(r->opts.journal) > 0 || receiver_is_blocked(r))
 		uv_async_send(&r->progress);
 }
 
 static void pause_datagrams(struct receiver *r)
 {
-	stop_polls(r);
+	receiver_stop_polls(r);
 	r->flow = DATAGRAMS_PAUSED;
 	log_rated(
 		&r->pause_rate, LOG_WARN, "receiver",
 		"err=\"journal full\" action=\"leaving datagrams in the "
 		"kernel's queue until the pipeline has caught up; senders may "
 		"drop or wait\"");
-	wait_for_room(r);
+	receiver_wait_for_room(r);
 }
 
 static unsigned room_for(struct receiver *r, unsigned count)
 {
-	if (r->flow == DATAGRAMS_DROPPING && !is_blocked(r))
+	if (r->flow == DATAGRAMS_DROPPING && !receiver_is_blocked(r))
 		r->flow = DATAGRAMS_FLOWING;
 	size_t room = journal_room(r->opts.journal);
 	bool may_drop =
@@ -179,9 +122,7 @@ static uint64_t bytes_of(const struct mmsghdr *slots, unsigned count)
 	return bytes;
 }
 
-/* Receive the waiting datagrams, as far as the journal has room.  Returns how
- * many were received. */
-static uint64_t receive(struct datagram_input *s)
+uint64_t receiver_receive(struct datagram_input *s)
 {
 	struct receiver *r = s->receiver;
 	uint16_t mark = s->keeps_peer_address ? PEER_ADDRESS_MARK : 0;
@@ -219,7 +160,7 @@ static uint64_t receive(struct datagram_input *s)
 static void look(struct datagram_input *s)
 {
 	struct receiver *r = s->receiver;
-	bool has_say = receive(s) > 0 || s->is_calm;
+	bool has_say = receiver_receive(s) > 0 || s->is_calm;
 	uint64_t wait_us = pace_wait_us(&s->pace, clock_mono_ns());
 	s->is_calm = wait_us > 0;
 	if (has_say && wait_us < r->sleep_us)
@@ -260,37 +201,13 @@ static void start_polls(struct receiver *r)
 		uv_poll_start(&r->inputs[i].poll, UV_READABLE, on_readable);
 }
 
-/* Read everything that the kernel still holds, then call on_done.  If the
- * journal has no room, on_progress calls this again.  If the output is blocked,
- * datagrams are dropped and counted, and connections are closed, which their
- * senders notice. */
-static void take_rest(struct receiver *r)
-{
-	for (uint32_t i = 0; i < r->input_count; i++)
-		while (receive(&r->inputs[i]) > 0 &&
-		       r->flow != DATAGRAMS_PAUSED)
-			;
-	if (r->flow == DATAGRAMS_PAUSED)
-		return;
-	if (!connections_finish(r->connections)) {
-		if (!is_blocked(r)) {
-			wait_for_room(r);
-			return;
-		}
-		connections_leave(r->connections, NULL);
-	}
-	uv_timer_stop(&r->wake_timer);
-	r->phase = RECEIVER_FINISHED;
-	r->on_done(r->done_data);
-}
-
 static void on_progress(uv_async_t *async)
 {
 	struct receiver *r = async->data;
 	if (!atomic_load(&r->waits_for_room) || r->phase == RECEIVER_FINISHED)
 		return;
 	bool has_room = journal_room(r->opts.journal) > 0;
-	bool may_drop = is_blocked(r);
+	bool may_drop = receiver_is_blocked(r);
 	if (!may_drop && !has_room)
 		return;
 	bool were_paused = r->flow == DATAGRAMS_PAUSED;
@@ -300,11 +217,13 @@ static void on_progress(uv_async_t *async)
 	bool may_resume = connections_have_room(r->connections);
 	atomic_store(&r->waits_for_room, are_streams_paused && !may_resume);
 	if (r->phase == RECEIVER_FINISHING) {
-		take_rest(r);
+		receiver_take_rest(r);
 		return;
 	}
-	if (were_paused)
+	if (were_paused) {
 		start_polls(r);
+		receiver_take_retired(r);
+	}
 	if (may_resume && are_streams_paused)
 		connections_resume(r->connections);
 }
@@ -324,7 +243,7 @@ static void on_stream_turn(void *data, bool has_messages)
 
 static void on_stream_full(void *data)
 {
-	wait_for_room(data);
+	receiver_wait_for_room(data);
 }
 
 static void add_input(struct receiver *r, uint32_t number,
@@ -356,6 +275,16 @@ static void add_input(struct receiver *r, uint32_t number,
 	s->pace.queue_length = socket_queue_length(socket);
 }
 
+static void add_retired(struct receiver *r, const struct retired_socket *socket)
+{
+	r->inputs[r->input_count + r->retired_count++] =
+		(struct datagram_input){
+			.receiver = r,
+			.socket = socket->socket,
+			.number = socket->number,
+		};
+}
+
 struct receiver *receiver_new(const struct receiver_opts *opts)
 {
 	struct receiver *r = mem_new(1, sizeof *r);
@@ -372,9 +301,12 @@ struct receiver *receiver_new(const struct receiver_opts *opts)
 	};
 	r->connections = connections_new(&streams);
 	uint32_t count = opts->endpoints->specs.socket_count;
-	r->inputs = mem_new(count, sizeof *r->inputs);
+	const struct retired *retired = &opts->endpoints->retired;
+	r->inputs = mem_new(count + retired->count, sizeof *r->inputs);
 	for (uint32_t i = 0; i < count; i++)
 		add_input(r, i, &opts->inputs[i]);
+	for (uint32_t i = 0; i < retired->count; i++)
+		add_retired(r, &retired->sockets[i]);
 	r->opts.inputs = NULL; /* borrowed only until here */
 	CHECK(uv_timer_init(opts->loop, &r->wake_timer) == 0);
 	CHECK(uv_async_init(opts->loop, &r->progress, on_progress) == 0);
@@ -399,6 +331,7 @@ void receiver_start(struct receiver *r)
 	if (journal_pending_bytes(r->opts.journal) > 0)
 		r->opts.on_messages(r->opts.data);
 	start_polls(r);
+	receiver_take_retired(r);
 	if (may_sleep(r))
 		uv_prepare_start(&r->before_poll, on_before_poll);
 	connections_take_over(r->connections);
@@ -426,46 +359,12 @@ void receiver_poll_datagrams(struct receiver *r)
 {
 	for (uint32_t i = 0; i < r->input_count && r->flow != DATAGRAMS_PAUSED;
 	     i++)
-		receive(&r->inputs[i]);
+		receiver_receive(&r->inputs[i]);
 }
 
 uint64_t receiver_arrivals(const struct receiver *r)
 {
 	return r->arrivals;
-}
-
-void receiver_finish(struct receiver *r, void (*on_done)(void *), void *data)
-{
-	r->on_done = on_done;
-	r->done_data = data;
-	r->phase = RECEIVER_FINISHING;
-	stop_polls(r);
-	for (uint32_t i = 0; i < r->input_count; i++)
-		socket_refuse(r->inputs[i].socket);
-	if (r->flow != DATAGRAMS_PAUSED)
-		take_rest(r);
-}
-
-/* No other worker listens on this socket: read the data that the kernel still
- * holds. */
-static void take_last(struct datagram_input *s)
-{
-	socket_refuse(s->socket);
-	for (int round = 0; round < REST_ROUNDS_MAX && receive(s) > 0; round++)
-		;
-}
-
-void receiver_leave(struct receiver *r, const bool *kept_by_next)
-{
-	atomic_store(&r->waits_for_room, false);
-	r->flow = DATAGRAMS_FLOWING;
-	r->phase = RECEIVER_LEAVING;
-	stop_polls(r);
-	for (uint32_t i = 0; i < r->input_count; i++)
-		if (kept_by_next == NULL || !kept_by_next[r->inputs[i].number])
-			take_last(&r->inputs[i]);
-	connections_leave(r->connections, kept_by_next);
-	uv_timer_stop(&r->wake_timer);
 }
 
 static void on_closed(uv_handle_t *handle)

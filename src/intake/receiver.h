@@ -49,6 +49,10 @@ struct receiver_opts { /* all borrowed */
 	/* Messages wait in the journal.  Called when 256 KiB wait, or
 	 * when the oldest has waited for wake_after_ms. */
 	void (*on_messages)(void *);
+	/* All that the retired sockets of `endpoints` held is in the journal,
+	 * or was dropped and counted.  The caller may close them.  Not called
+	 * if there are none. */
+	void (*on_retired_read)(void *);
 	void *data;
 };
 

@@ -333,7 +333,24 @@ void socket_keep(struct socket *s, const struct socket_opts *opts)
 		keep_length(s, opts);
 }
 
-void socket_discard(struct socket *s)
+void socket_disown(struct socket *s)
+{
+	s->bound.is_bound = false;
+}
+
+void socket_retire(struct socket *s)
+{
+	socket_path_remove(&s->bound, s->path);
+	socket_disown(s);
+}
+
+bool socket_is_empty(const struct socket *s)
+{
+	char byte;
+	return recv(s->fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) < 0;
+}
+
+void socket_discard(struct socket *s, const char *why)
 {
 	unsigned long long count = 0, bytes = 0;
 	char byte;
@@ -349,12 +366,11 @@ void socket_discard(struct socket *s)
 	}
 	if (count == 0)
 		return;
-	log_line(LOG_WARN, "socket",
-		 "path=%s datagrams=%llu bytes=%llu err=\"no worker reads this "
-		 "socket any more, because the configuration has no such "
-		 "input\" action=\"discarding the datagrams that "
-		 "waited in it\"",
-		 s->path, count, bytes);
+	log_line(LOG_ERROR, "socket",
+		 "path=%s datagrams=%llu bytes=%llu err=\"%s\" "
+		 "action=\"discarding the datagrams that waited in this "
+		 "socket\"",
+		 s->path, count, bytes, why);
 }
 
 void socket_put_back(struct socket *s)
@@ -365,11 +381,6 @@ void socket_put_back(struct socket *s)
 bool socket_is_kept(const struct socket *s)
 {
 	return s->is_kept;
-}
-
-void socket_disown(struct socket *s)
-{
-	s->bound.is_bound = false;
 }
 
 void socket_close(struct socket *s)

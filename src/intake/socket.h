@@ -133,10 +133,17 @@ void socket_share_port(struct socket *, bool is_shared);
  * changed.  Logs that, and what needs a restart. */
 void socket_keep(struct socket *, const struct socket_opts *);
 
-/* No worker will read this socket, which is about to be closed: refuse senders,
- * and log how many datagrams are discarded.  Leaves a socket of systemd alone.
- */
-void socket_discard(struct socket *);
+/* The input of this socket was removed: unlink its path if it is still this
+ * socket's.  Datagrams that were sent can still be received. */
+void socket_retire(struct socket *);
+
+/* Whether no datagram waits in it. */
+bool socket_is_empty(const struct socket *) MUST_USE;
+
+/* No worker will read this socket, which is about to be closed, for the reason
+ * in `why`: refuse senders, and log how many datagrams are lost.  Leaves a
+ * socket of systemd and a stream socket alone. */
+void socket_discard(struct socket *, const char *why);
 
 /* A socket that took over the path is closed: get the path back. */
 void socket_put_back(struct socket *);

@@ -7,13 +7,23 @@
 
 #include "base/fd_message.h"
 
-static_assert(ENDPOINTS_MAX + 1 <= FD_MESSAGE_FDS_MAX,
+static_assert((int)CHANNEL_FDS_MAX <= (int)FD_MESSAGE_FDS_MAX,
 	      "GO carries a descriptor for each endpoint");
+/* The kernel takes twice as much memory for a longer packet, and then fewer
+ * packets can wait for a process that does not react. */
+static_assert(sizeof(struct channel_message) <= 16000,
+	      "a message takes 16 KiB of the kernel's queue");
+
+/* The kernel's default is 208 KiB, and its usual limit doubles that. */
+enum { QUEUE_BYTES = 1024 * 1024 };
 
 bool channel_pair(int ends[2], struct err *e)
 {
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return err_sys(e, errno, "socketpair");
+	for (int i = 0; i < 2; i++)
+		setsockopt(ends[i], SOL_SOCKET, SO_SNDBUF, &(int){QUEUE_BYTES},
+			   sizeof(int));
 	return true;
 }
 
@@ -31,11 +41,11 @@ bool channel_receive(int fd, struct channel_message *message)
 {
 	/* The descriptor numbers inside are the sender's; the kernel gives this
 	 * process its own. */
-	int fds[ENDPOINTS_MAX + 1];
+	int fds[CHANNEL_FDS_MAX];
 	struct fd_message packed = {.bytes = message,
 				    .size_bytes = sizeof *message,
 				    .fds = fds,
-				    .fd_count = ENDPOINTS_MAX + 1};
+				    .fd_count = CHANNEL_FDS_MAX};
 	if (!fd_message_receive(fd, &packed))
 		return false;
 	message->fd_count = packed.fd_count;

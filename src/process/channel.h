@@ -8,6 +8,7 @@
  *       |<-- GO: here they are ----------------------| worker, awaits LEFT
  *       | opens the journal                          |
  *       |--- WORKING: and this is the journal ------>|
+ *       |--- RETIRED_READ: those of removed inputs ->| closes them
  *       |--- RELOAD: requested over HTTP ----------->|
  *       |--- OUTPUTS_GOOD: they took a write ------->|
  *       |<-- REFUSED: no reload is possible now -----|
@@ -41,6 +42,7 @@ enum channel_kind {
 	CHANNEL_READY = 1,
 	CHANNEL_GO,
 	CHANNEL_WORKING,
+	CHANNEL_RETIRED_READ,
 	CHANNEL_RELOAD,
 	CHANNEL_OUTPUTS_GOOD,
 	CHANNEL_COUNTS,
@@ -55,6 +57,9 @@ enum channel_kind {
 	CHANNEL_SIGNAL,
 	CHANNEL_STOP,
 };
+
+/* Sockets, retired sockets, HTTP. */
+enum { CHANNEL_FDS_MAX = ENDPOINTS_MAX + RETIRED_MAX + 1 };
 
 /* Where and what to log, as configured. */
 struct channel_log {
@@ -71,7 +76,9 @@ struct channel_limits {
 
 struct channel_message {
 	enum channel_kind kind;
-	struct endpoint_specs specs;	    /* READY */
+	/* READY: the endpoints.  GO: only their number and `input` of the
+	 * retired sockets. */
+	struct endpoint_specs specs;
 	struct channel_log log;		    /* READY */
 	struct channel_limits limits;	    /* READY */
 	struct worker_counts worker_counts; /* GO, COUNTS */
@@ -89,9 +96,9 @@ struct channel_message {
 	bool is_receiving; /* STAY: the worker receives as before */
 	uint64_t queued;   /* STAY: messages in the journal */
 	int signum;	   /* SIGNAL: SIGTERM, SIGINT or SIGHUP */
-	/* GO: the sockets, then HTTP.  WORKING: the journal's file, if any.
-	 * The receiver must close them. */
-	int fds[ENDPOINTS_MAX + 1];
+	/* GO: the sockets, then HTTP, then the retired sockets.  WORKING: the
+	 * journal's file, if any.  The receiver must close them. */
+	int fds[CHANNEL_FDS_MAX];
 	uint32_t fd_count;
 };
 

@@ -5,12 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "process/journal_left.h"
 #include "process/supervisor_state.h"
+#include "process/unreaped.h"
 #include "process/worker_main.h"
 
 static void close_descriptors(const struct child *child)
@@ -79,6 +81,20 @@ bool child_spawn(struct supervisor *s, struct child *child)
 	return true;
 }
 
+void child_log_death(pid_t pid, int status)
+{
+	if (WIFSIGNALED(status) && WTERMSIG(status) == UNREAPED_SIGNAL)
+		log_line(LOG_ERROR, "supervisor",
+			 "worker=%d err=\"the worker died\" signal=unknown",
+			 (int)pid);
+	else
+		log_line(LOG_ERROR, "supervisor",
+			 "worker=%d err=\"the worker died\" %s=%d", (int)pid,
+			 WIFSIGNALED(status) ? "signal" : "exit_code",
+			 WIFSIGNALED(status) ? WTERMSIG(status)
+					     : WEXITSTATUS(status));
+}
+
 void child_forget(struct child *child)
 {
 	close_descriptors(child);
@@ -105,7 +121,7 @@ void child_go(struct supervisor *s, struct child *child)
 		.is_held = left_may_write(s),
 		.grace_left_ms = grace_left_ms(s, child),
 	};
-	const struct endpoints *e = &s->endpoints;
+	struct endpoints *e = &s->endpoints;
 	for (uint32_t i = 0; i < e->specs.socket_count; i++) {
 		m.fds[m.fd_count++] = socket_fd(e->sockets[i]);
 		child->sockets[i] = socket_inode(e->sockets[i]);
@@ -114,6 +130,12 @@ void child_go(struct supervisor *s, struct child *child)
 	}
 	if (e->http_fd >= 0)
 		m.fds[m.fd_count++] = e->http_fd;
+	retired_settle(&e->retired);
+	for (uint32_t i = 0; i < e->retired.count; i++) {
+		m.fds[m.fd_count++] = socket_fd(e->retired.sockets[i].socket);
+		m.specs.sockets[i].input = e->retired.sockets[i].input;
+	}
+	m.specs.socket_count = e->retired.passed = e->retired.count;
 	/* If the child is gone, SIGCHLD is about to report its death. */
 	child->has_endpoints = channel_send(child->channel, &m);
 }

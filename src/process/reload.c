@@ -95,7 +95,6 @@ void reload_take_over(struct supervisor *s)
 void reload_hand_over(struct supervisor *s)
 {
 	struct err e;
-	s->endpoints.has_no_reader = s->worker.pid == 0;
 	if (!endpoints_set(&s->endpoints, &s->next.specs, &e)) {
 		kill(s->next.pid, SIGKILL);
 		s->next.is_refused = true;

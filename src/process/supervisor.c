@@ -42,6 +42,8 @@
  *    its Log_File hangs: LEFT lets the next one go;
  *  - the old worker of a reload does not react or leave in time: the supervisor
  *    kills it, which cuts only connections that it could not hand over;
+ *  - the old worker of a reload dies before it has read the rest of the socket
+ *    of a removed input: the next worker reads it (intake/retired.h);
  *  - a child is dead, but waitpid does not return it, because one of its
  *    threads waits for a disk: the supervisor sees that in /proc, unlocks the
  *    journal and continues as after any death.  The next worker receives, and
@@ -109,7 +111,6 @@ static void on_ready(struct supervisor *s, struct child *child,
 	stopping_saw_journal(s, m->limits.journal_path);
 	s->limits = m->limits;
 	struct err e = {0};
-	s->endpoints.has_no_reader = true;
 	if (!endpoints_set(&s->endpoints, &child->specs, &e)) {
 		kill(child->pid, SIGKILL);
 		if (s->state == STARTING) {
@@ -173,20 +174,6 @@ static void restart_after(struct supervisor *s, int64_t wait_ms)
 	s->restart_ns = clock_mono_ns() + wait_ms * NS_PER_MS;
 }
 
-static void log_death(pid_t pid, int status)
-{
-	if (WIFSIGNALED(status) && WTERMSIG(status) == UNREAPED_SIGNAL)
-		log_line(LOG_ERROR, "supervisor",
-			 "worker=%d err=\"the worker died\" signal=unknown",
-			 (int)pid);
-	else
-		log_line(LOG_ERROR, "supervisor",
-			 "worker=%d err=\"the worker died\" %s=%d", (int)pid,
-			 WIFSIGNALED(status) ? "signal" : "exit_code",
-			 WIFSIGNALED(status) ? WTERMSIG(status)
-					     : WEXITSTATUS(status));
-}
-
 /* Returns the same as start_delay_ms; 0 if the next worker is ready. */
 static int64_t count_death(struct supervisor *s, const struct child *was,
 			   int status)
@@ -202,7 +189,7 @@ static int64_t count_death(struct supervisor *s, const struct child *was,
 	s->worker_counts.deaths++;
 	if (was->has_endpoints)
 		s->died_of_other = from_outside;
-	log_death(was->pid, status);
+	child_log_death(was->pid, status);
 	return wait_ms;
 }
 
@@ -302,6 +289,8 @@ static void on_channel(struct supervisor *s, struct child *child)
 		on_ready(s, child, &m);
 	else if (m.kind == CHANNEL_WORKING)
 		on_working(s, child, &m);
+	else if (m.kind == CHANNEL_RETIRED_READ && child == &s->worker)
+		retired_close_passed(&s->endpoints.retired);
 	else if (m.kind == CHANNEL_OUTPUTS_GOOD)
 		s->worker_counts.are_outputs_good = true;
 	else if (m.kind == CHANNEL_SIGNAL)
@@ -493,6 +482,8 @@ int supervisor_run(const struct assemble_opts *opts)
 		wait_for_event(&s);
 	left_end(&s);
 	stopping_report_journal(&s);
+	endpoints_discard(&s.endpoints, "sluiced exits, and no worker has "
+					"read this socket");
 	endpoints_close(&s.endpoints);
 	handover_close(&s.handover);
 	close(s.signals);

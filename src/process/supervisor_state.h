@@ -101,6 +101,9 @@ void supervisor_end(struct supervisor *, int exit_code);
 /* Start a worker.  False if that failed, which has been logged. */
 bool child_spawn(struct supervisor *, struct child *) MUST_USE;
 
+/* Log what the worker died of: the status of waitpid. */
+void child_log_death(pid_t, int status);
+
 /* The child is dead: close its channel. */
 void child_forget(struct child *);
 

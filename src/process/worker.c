@@ -172,6 +172,15 @@ static void wake_pipeline(void *data)
 	pipeline_wake(w->pipeline);
 }
 
+static void on_retired_read(void *data)
+{
+	struct worker *w = data;
+	struct channel_message m = {.kind = CHANNEL_RETIRED_READ};
+	retired_close(&w->opts->endpoints->retired);
+	if (!channel_send(w->opts->channel, &m))
+		log_line(LOG_DEBUG, "worker", "err=\"the supervisor is gone\"");
+}
+
 static void close_handle(uv_handle_t *handle, void *unused)
 {
 	(void)unused;
@@ -311,7 +320,8 @@ static void start_signals(struct worker *w)
 static bool open_journal(struct worker *w, struct err *e)
 {
 	w->journal = assemble_journal(w->opts->assembly, SLOTS,
-				      w->opts->died_of_other, e);
+				      w->opts->died_of_other,
+				      &w->opts->endpoints->retired, e);
 	return w->journal != NULL;
 }
 
@@ -350,6 +360,7 @@ static void start_receiver(struct worker *w)
 		.slots = SLOTS,
 		.wake_after_ms = (uint64_t)(w->settings->flush_s * 1000 / 2),
 		.on_messages = wake_pipeline,
+		.on_retired_read = on_retired_read,
 		.data = w,
 	};
 	for (uint32_t i = 0; i < opts.endpoints->specs.socket_count; i++) {

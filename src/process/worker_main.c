@@ -11,6 +11,7 @@
 #include "intake/endpoints.h"
 #include "process/channel.h"
 #include "process/worker.h"
+#include "setup/removed_input.h"
 
 static int failed(const struct err *e)
 {
@@ -55,6 +56,7 @@ static bool specs_of(const struct assembly *a, struct endpoint_specs *specs,
 		spec->receive_bytes = opts->receive_bytes;
 		if (!copy_text(spec->path, sizeof spec->path, opts->path, e))
 			return err_in(e, "input %s", a->inputs[i].name);
+		removed_input_describe(a, i, &spec->input);
 	}
 	specs->has_http = a->settings.http_server;
 	specs->http_port = a->settings.http_port;
@@ -85,14 +87,28 @@ static bool make_ready(const struct assembly *a,
 	       err_in(e, "storage.path");
 }
 
-/* Take the descriptors of GO: the sockets in the order of the specs, then HTTP.
- */
+static bool take_retired(const struct channel_message *go, const int *fds,
+			 struct retired *to, struct err *e)
+{
+	for (uint32_t i = 0; i < go->specs.socket_count; i++) {
+		struct socket *socket = socket_adopt(fds[i], 0, false, e);
+		if (socket == NULL)
+			return false;
+		to->sockets[to->count++] = (struct retired_socket){
+			.socket = socket, .input = go->specs.sockets[i].input};
+	}
+	return true;
+}
+
+/* Take the descriptors of GO: the sockets in the order of the specs, HTTP, and
+ * the retired sockets. */
 static bool take_endpoints(const struct channel_message *go,
 			   const struct endpoint_specs *specs,
 			   struct endpoints *to, struct err *e)
 {
-	uint32_t wanted = specs->socket_count + (specs->has_http ? 1 : 0);
-	if (go->kind != CHANNEL_GO || go->fd_count != wanted)
+	uint32_t used = specs->socket_count + (specs->has_http ? 1 : 0);
+	if (go->kind != CHANNEL_GO || go->specs.socket_count > RETIRED_MAX ||
+	    go->fd_count != used + go->specs.socket_count)
 		return err_set(e, "%s", "the supervisor sent no endpoints");
 	to->specs = *specs;
 	for (uint32_t i = 0; i < specs->socket_count; i++) {
@@ -108,7 +124,7 @@ static bool take_endpoints(const struct channel_message *go,
 	}
 	if (specs->has_http)
 		to->http_fd = go->fds[specs->socket_count];
-	return true;
+	return take_retired(go, go->fds + used, &to->retired, e);
 }
 
 void worker_main_ignore_reopen(void)

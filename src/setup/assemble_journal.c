@@ -117,15 +117,18 @@ bool assemble_journal_check(const struct assembly *a, struct err *e)
 }
 
 struct journal *assemble_journal(struct assembly *a, unsigned slots,
-				 bool died_of_other, struct err *e)
+				 bool died_of_other, struct retired *retired,
+				 struct err *e)
 {
 	struct journal_opts opts = opts_of(a, slots);
 	opts.died_of_other = died_of_other;
-	struct journal_input inputs[ENDPOINTS_MAX];
+	struct journal_input inputs[ENDPOINTS_MAX + RETIRED_MAX];
 	for (size_t i = 0; i < a->input_count; i++)
 		removed_input_describe(a, i, &inputs[i]);
 	opts.inputs = inputs;
-	opts.input_count = a->input_count;
+	if (!removed_input_add_retired(a, retired, inputs, e))
+		return NULL;
+	opts.input_count = a->input_count + a->removed_count;
 	struct journal_found found = {0};
 	struct journal *j = journal_open(&opts, &found, e);
 	if (j == NULL) {

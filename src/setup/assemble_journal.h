@@ -14,6 +14,7 @@
 
 struct assembly;
 struct journal;
+struct retired;
 
 /* Whether the sizes in the configuration fit together: the longest message must
  * fit into the journal.  Opens nothing. */
@@ -23,10 +24,11 @@ bool assemble_journal_check(const struct assembly *, struct err *) MUST_USE;
  * it.  Log what was found in it, add decoders for removed inputs to the
  * assembly, and let the outputs write their notes into it.  If the journal has
  * room only for shorter messages than configured (journal.h), the inputs'
- * message_bytes_max becomes less.  `slots` is the
- * number of datagrams that one recvmmsg can receive; died_of_other is as in
- * journal_opts.  NULL on failure; the caller closes it. */
+ * message_bytes_max becomes less.  `slots` is the number of datagrams that one
+ * recvmmsg can receive; died_of_other is as in journal_opts.  Sets the numbers
+ * of the retired sockets.  NULL on failure; the caller closes it. */
 struct journal *assemble_journal(struct assembly *, unsigned slots,
-				 bool died_of_other, struct err *);
+				 bool died_of_other, struct retired *,
+				 struct err *);
 
 #endif

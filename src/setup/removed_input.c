@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "intake/retired.h"
 #include "intake/socket.h"
 #include "journal/journal.h"
 #include "parse/parser.h"
@@ -46,7 +47,7 @@ static struct parser *parser_for(const struct assembly *a,
 }
 
 static bool add(struct assembly *a, const struct journal_input *input,
-		struct err *e)
+		const char *place, struct err *e)
 {
 	const struct decoder *first = a->decoders[0];
 	struct decoder *d;
@@ -61,14 +62,34 @@ static bool add(struct assembly *a, const struct journal_input *input,
 	const struct parser *parser = decoder_parser(d);
 	log_line(LOG_WARN, "journal",
 		 "input=%s address=%s err=\"the input was removed while "
-		 "its messages waited in the journal\" action=\"decoding "
-		 "them with tag %s and parser %s\"",
+		 "its messages waited in %s\" action=\"decoding them with "
+		 "tag %s and parser %s\"",
 		 decoder_name(d), input != NULL ? input->address : "unknown",
-		 decoder_tag(d),
+		 place, decoder_tag(d),
 		 parser != NULL ? parser_name(parser) : "syslog");
 	size_t n = a->input_count + a->removed_count++;
 	a->decoders = mem_grow(a->decoders, n + 1, sizeof *a->decoders);
 	a->decoders[n] = d;
+	return true;
+}
+
+bool removed_input_add_retired(struct assembly *a, struct retired *retired,
+			       struct journal_input *inputs, struct err *e)
+{
+	for (uint32_t i = 0; i < retired->count; i++) {
+		struct retired_socket *s = &retired->sockets[i];
+		size_t count = a->input_count + a->removed_count;
+		size_t n = 0;
+		while (n < count &&
+		       strcmp(inputs[n].address, s->input.address) != 0)
+			n++;
+		s->number = (uint16_t)n;
+		if (n < count)
+			continue;
+		inputs[n] = s->input;
+		if (!add(a, &s->input, "its socket", e))
+			return false;
+	}
 	return true;
 }
 
@@ -77,7 +98,7 @@ bool removed_input_add_all(struct assembly *a, const struct journal *j,
 {
 	const struct journal_input *input;
 	for (size_t i = 0; journal_removed_input(j, i, &input); i++)
-		if (!add(a, input, e))
+		if (!add(a, input, "the journal", e))
 			return false;
 	return true;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* removed_input - decodes messages that wait in the journal when the
- * configuration no longer has their input.
+/* removed_input - decodes messages that wait in the journal or in a retired
+ * socket when the configuration no longer has their input.
  *
  * The messages keep their tag, and the parser with the same name as before
  * decodes them.  If the configuration no longer has that parser, they are
@@ -18,10 +18,18 @@
 struct assembly;
 struct journal;
 struct journal_input;
+struct retired;
 
 /* Describe the nth input for the journal. */
 void removed_input_describe(const struct assembly *, size_t n,
 			    struct journal_input *);
+
+/* Set the numbers of the retired sockets.  `inputs` describes the inputs of the
+ * assembly.  A socket whose input is not among them gets the next number, a
+ * decoder, and a description in `inputs`. */
+bool removed_input_add_retired(struct assembly *, struct retired *,
+			       struct journal_input *inputs,
+			       struct err *) MUST_USE;
 
 /* Add a decoder for each removed input of the journal after all others of the
  * assembly.  For an input that the journal does not describe, the first input's
