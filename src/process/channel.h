@@ -8,7 +8,7 @@
  *       |<-- GO: here they are ----------------------| worker, awaits LEFT
  *       | opens the journal                          |
  *       |--- WORKING: and this is the journal ------>|
- *       |--- RETIRED_READ: those of removed inputs ->| closes them
+ *       |--- RETIRED_READ: old sockets are empty --->| closes them (retired.h)
  *       |--- RELOAD: requested over HTTP ----------->|
  *       |--- OUTPUTS_GOOD: they took a write ------->|
  *       |<-- REFUSED: no reload is possible now -----|
