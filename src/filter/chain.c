@@ -341,7 +341,8 @@ static void proceed(struct chain_run *r, struct record *record, size_t at)
 	r->record = record;
 	for (r->at = at; r->at < c->count; r->at++) {
 		const struct chained_filter *l = &c->filters[r->at];
-		if (tag_match_takes(&l->match, record->tag) &&
+		if (tag_match_takes(&l->match, record->tag,
+				    message_search_cost(record->message)) &&
 		    !apply(r, l->filter))
 			return;
 	}

@@ -9,6 +9,7 @@
 #include "conf/nearest.h"
 #include "filter/quoted_words.h"
 #include "record/accessor.h"
+#include "record/message.h"
 #include "record/record.h"
 #include "regex/pattern.h"
 
@@ -149,16 +150,16 @@ void condition_free(struct condition *c)
 }
 
 bool condition_matches(struct pattern *p, struct span text,
-		       uint64_t *limit_hits)
+		       const struct record *r, uint64_t *limit_hits)
 {
-	if (pattern_matches(p, text))
+	if (pattern_matches(p, text, message_search_cost(r->message)))
 		return true;
 	*limit_hits += pattern_hit_limit(p);
 	return false;
 }
 
 static bool value_matches(const struct condition *c, const struct value *v,
-			  uint64_t *limit_hits)
+			  const struct record *r, uint64_t *limit_hits)
 {
 	struct span text;
 	if (v->type == VALUE_STRING)
@@ -167,7 +168,7 @@ static bool value_matches(const struct condition *c, const struct value *v,
 		text = v->boolean ? SPAN("true") : SPAN("false");
 	else
 		return false;
-	return condition_matches(c->text_regex, text, limit_hits);
+	return condition_matches(c->text_regex, text, r, limit_hits);
 }
 
 static bool value_equals(const struct condition *c, const struct value *v)
@@ -180,7 +181,7 @@ static bool some_key_matches(const struct condition *c, const struct record *r,
 			     uint64_t *limit_hits)
 {
 	for (size_t i = 0; i < r->count; i++)
-		if (condition_matches(c->key_regex, r->fields[i].key,
+		if (condition_matches(c->key_regex, r->fields[i].key, r,
 				      limit_hits))
 			return true;
 	return false;
@@ -191,8 +192,8 @@ static bool all_match(const struct condition *c, const struct record *r,
 {
 	for (size_t i = 0; i < r->count; i++) {
 		const struct field *f = &r->fields[i];
-		if (condition_matches(c->key_regex, f->key, limit_hits) &&
-		    !value_matches(c, &f->value, limit_hits))
+		if (condition_matches(c->key_regex, f->key, r, limit_hits) &&
+		    !value_matches(c, &f->value, r, limit_hits))
 			return false;
 	}
 	return true;
@@ -217,9 +218,9 @@ bool condition_holds(const struct condition *c, const struct record *r,
 	case EQUALS_NOT:
 		return v != NULL && !value_equals(c, v);
 	case MATCHES:
-		return v != NULL && value_matches(c, v, limit_hits);
+		return v != NULL && value_matches(c, v, r, limit_hits);
 	case MATCHES_NOT:
-		return v != NULL && !value_matches(c, v, limit_hits);
+		return v != NULL && !value_matches(c, v, r, limit_hits);
 	case ALL_MATCH:
 		return all_match(c, r, limit_hits);
 	case ALL_MATCH_NOT:

@@ -41,7 +41,9 @@ void condition_free(struct condition *);
 bool condition_holds(const struct condition *, const struct record *,
 		     uint64_t *limit_hits);
 
-/* pattern_matches() that is false and increments *limit_hits at the limit. */
-bool condition_matches(struct pattern *, struct span, uint64_t *limit_hits);
+/* pattern_matches() that counts for the record's message.  At the limit it is
+ * false and increments *limit_hits. */
+bool condition_matches(struct pattern *, struct span, const struct record *,
+		       uint64_t *limit_hits);
 
 #endif

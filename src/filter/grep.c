@@ -24,6 +24,7 @@
 #include "conf/conf.h"
 #include "filter/accessor_warn.h"
 #include "record/accessor.h"
+#include "record/message.h"
 #include "record/record.h"
 #include "regex/pattern.h"
 
@@ -166,7 +167,8 @@ static enum grep_match match(const struct grep_rule *rule,
 	const struct value *v = accessor_find(rule->key, r);
 	if (v == NULL || v->type != VALUE_STRING)
 		return NO;
-	if (pattern_matches(rule->regex, v->string))
+	if (pattern_matches(rule->regex, v->string,
+			    message_search_cost(r->message)))
 		return YES;
 	return pattern_hit_limit(rule->regex) ? UNKNOWN : NO;
 }

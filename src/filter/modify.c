@@ -229,7 +229,7 @@ static void remove_regex(struct record *r, struct pattern *regex,
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < r->count; i++)
-		if (!condition_matches(regex, r->fields[i].key, limit_hits))
+		if (!condition_matches(regex, r->fields[i].key, r, limit_hits))
 			r->fields[kept++] = r->fields[i];
 	r->count = kept;
 }

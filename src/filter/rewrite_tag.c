@@ -33,6 +33,7 @@
 #include "filter/accessor_warn.h"
 #include "filter/quoted_words.h"
 #include "record/accessor.h"
+#include "record/message.h"
 #include "record/record.h"
 #include "regex/pattern.h"
 
@@ -233,7 +234,8 @@ static enum filter_verdict apply(struct filter *filter, struct record *r,
 		const struct value *v = accessor_find(rule->key, r);
 		if (v == NULL || v->type != VALUE_STRING)
 			continue;
-		if (pattern_matches(rule->regex, v->string))
+		if (pattern_matches(rule->regex, v->string,
+				    message_search_cost(r->message)))
 			return rewrite(t, rule, r, emit);
 		if (pattern_hit_limit(rule->regex))
 			return keep_tag(t, MATCH_LIMIT);

@@ -275,7 +275,8 @@ void router_put(struct router *router, struct record *r)
 	bool is_routed = false;
 	for (size_t i = 0; i < router->count; i++) {
 		const struct router_route *route = &router->routes[i];
-		if (!tag_match_takes(&route->match, r->tag))
+		if (!tag_match_takes(&route->match, r->tag,
+				     message_search_cost(r->message)))
 			continue;
 		is_routed = true;
 		hold(router, route->sink, r);

@@ -12,6 +12,7 @@
 #include "parse/logfmt.h"
 #include "parse/ltsv.h"
 #include "record/json.h"
+#include "record/message.h"
 #include "record/record.h"
 #include "record/unescape.h"
 #include "regex/pattern.h"
@@ -237,7 +238,8 @@ static enum parser_verdict apply_regex(struct parser *p, struct span text,
 				       int64_t now_ns, struct record *into,
 				       struct span *bad_time)
 {
-	if (!pattern_matches(p->pattern, text))
+	if (!pattern_matches(p->pattern, text,
+			     message_search_cost(into->message)))
 		return pattern_hit_limit(p->pattern) ? PARSER_match_limit
 						     : PARSER_no_match;
 	bool has_any = false;

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "base/span.h"
+#include "regex/search_cost.h"
 
 /* X(name, help): why a message or a line was not written.  If a message has
  * several reasons, the last of them in this order counts.  From DROP_unparsed
@@ -62,7 +63,14 @@ struct message {
 	int64_t arrival_ns;	  /* the kernel's receive time, since 1970 */
 	bool is_answered;	  /* a sink counts it */
 	enum drop_reason reason;  /* the worst so far */
+	struct search_cost search_cost;
 };
+
+/* For pattern_matches.  The message may be NULL. */
+static inline struct search_cost *message_search_cost(struct message *m)
+{
+	return m != NULL ? &m->search_cost : NULL;
+}
 
 /* A record or a line of the message ended for this reason. */
 static inline void message_lose(struct message *m, enum drop_reason why)

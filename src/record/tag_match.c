@@ -8,10 +8,11 @@
 #include "record/tag_glob.h"
 #include "regex/pattern.h"
 
-static bool regex_takes(const struct tag_match *m, struct span tag)
+static bool regex_takes(const struct tag_match *m, struct span tag,
+			struct search_cost *cost)
 {
 	bool present;
-	if (!pattern_matches(m->regex, tag))
+	if (!pattern_matches(m->regex, tag, cost))
 		return false;
 	/* The regex engine reports the leftmost match, so if a match starts at
 	 * the first character, it is the reported one. */
@@ -91,8 +92,9 @@ bool tag_match_is_set(const struct tag_match *m)
 	return m->text != NULL || m->regex != NULL;
 }
 
-bool tag_match_takes_slow(const struct tag_match *m, struct span tag)
+bool tag_match_takes_slow(const struct tag_match *m, struct span tag,
+			  struct search_cost *cost)
 {
 	return (m->text != NULL && tag_glob_matches(m->glob, tag)) ||
-	       (m->regex != NULL && regex_takes(m, tag));
+	       (m->regex != NULL && regex_takes(m, tag, cost));
 }

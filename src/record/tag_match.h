@@ -16,6 +16,7 @@
 #include "base/span.h"
 
 struct pattern;
+struct search_cost;
 
 struct tag_match { /* if zero-initialised, it matches nothing */
 	char *text;
@@ -38,15 +39,18 @@ void tag_match_fini(struct tag_match *);
 bool tag_match_is_set(const struct tag_match *);
 
 /* The part of tag_match_takes that needs a call. */
-bool tag_match_takes_slow(const struct tag_match *, struct span tag);
+bool tag_match_takes_slow(const struct tag_match *, struct span tag,
+			  struct search_cost *);
 
-/* Whether the tag matches.  Each filter calls this for each record, mostly with
- * `Match *` or one name, so these two cases are inline. */
-static inline bool tag_match_takes(const struct tag_match *m, struct span tag)
+/* Whether the tag matches; for *cost see regex/pattern.h.  Each filter calls
+ * this for each record, mostly with `Match *` or one name, so these two cases
+ * are inline. */
+static inline bool tag_match_takes(const struct tag_match *m, struct span tag,
+				   struct search_cost *cost)
 {
 	if (m->is_plain)
 		return span_equals(m->glob, tag);
-	return m->takes_all || tag_match_takes_slow(m, tag);
+	return m->takes_all || tag_match_takes_slow(m, tag, cost);
 }
 
 #endif

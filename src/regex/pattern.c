@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "regex/alternatives.h"
 #include "regex/ruby_regex.h"
+#include "regex/search_cost.h"
 
 enum {
 	/* PCRE2 restarts its count of steps at each start position, and a text
@@ -20,6 +22,13 @@ enum {
 	STEPS_TOTAL = 200000000,
 	STEPS_MAX = 1000000,
 	STEPS_MIN = 1000,
+	/* A search is cheap if each start position takes at most this number of
+	 * steps.  A short text may take more: see steps_cheap. */
+	STEPS_CHEAP = 16,
+	CHEAP_BYTES_MIN = 128,
+	/* An expensive search is repeated with this many times the steps until
+	 * it ends or reaches its limit. */
+	STEPS_FACTOR = 8,
 	JIT_STACK_MIN_BYTES = 32 * 1024,
 	JIT_STACK_MAX_BYTES = 1024 * 1024,
 	/* Each halving can double the number of codes.  The number stays below
@@ -291,18 +300,36 @@ static bool is_ascii(struct span s)
 	return true;
 }
 
-/* Whether STEPS_MAX at each start position would exceed STEPS_TOTAL. */
-static bool is_long(size_t len)
+/* One search.  Nearly all end in the first call of PCRE2, so what the others
+ * need is computed later. */
+struct search {
+	struct pattern *pattern;
+	struct span text;
+	size_t starts;		  /* the number of start positions */
+	size_t codes;		  /* the number of codes that share the steps */
+	struct search_cost *cost; /* or NULL */
+};
+
+/* For each start position. */
+static uint32_t steps_max(const struct search *s)
 {
-	return len > STEPS_TOTAL / STEPS_MAX;
+	size_t steps = STEPS_MAX;
+	if (s->starts > 1 && s->text.len > STEPS_TOTAL / STEPS_MAX)
+		steps = STEPS_TOTAL / s->text.len;
+	if (steps < STEPS_MIN)
+		steps = STEPS_MIN;
+	return (uint32_t)(steps / s->codes);
 }
 
-static uint32_t steps_max(const struct pattern *p, size_t len, bool has_lines)
+/* STEPS_CHEAP for each byte, shared by all start positions. */
+static uint32_t steps_cheap(const struct search *s)
 {
-	if (!is_long(len) || (p->is_anchored && !has_lines))
-		return STEPS_MAX;
-	size_t steps = STEPS_TOTAL / len;
-	return steps > STEPS_MIN ? (uint32_t)steps : STEPS_MIN;
+	size_t steps = STEPS_CHEAP * (s->text.len + CHEAP_BYTES_MIN);
+	if (s->starts > 1)
+		steps = STEPS_CHEAP +
+			STEPS_CHEAP * CHEAP_BYTES_MIN / (uint32_t)s->starts;
+	size_t max = s->codes == 1 ? STEPS_MAX : steps_max(s);
+	return (uint32_t)(steps < max ? steps : max);
 }
 
 static bool is_utf_error(int rc)
@@ -310,15 +337,62 @@ static bool is_utf_error(int rc)
 	return rc <= PCRE2_ERROR_UTF8_ERR1 && rc >= PCRE2_ERROR_UTF8_ERR21;
 }
 
+static inline int try(const struct search *s, const pcre2_code *code,
+		      bool is_direct, uint32_t steps)
+{
+	struct pattern *p = s->pattern;
+	PCRE2_SPTR subject = (PCRE2_SPTR)s->text.ptr;
+	pcre2_set_match_limit(p->context, steps);
+	return is_direct ? pcre2_jit_match(code, subject, s->text.len, 0, 0,
+					   p->match, p->context)
+			 : pcre2_match(code, subject, s->text.len, 0, 0,
+				       p->match, p->context);
+}
+
+/* A search that has begun may use all its steps, so that the answer for a text
+ * depends on the time as little as possible. */
+static int search_at_length(const struct search *s, const pcre2_code *code,
+			    bool is_direct)
+{
+	struct search_cost alone = {0};
+	struct search_cost *cost = s->cost != NULL ? s->cost : &alone;
+	uint32_t steps = steps_cheap(s), max = steps_max(s);
+	int rc = PCRE2_ERROR_MATCHLIMIT;
+	bool is_timed = false;
+	int64_t began_ns = 0;
+	if (cost->cpu_ns >= SEARCH_CPU_NS_MAX)
+		return rc;
+	while (rc == PCRE2_ERROR_MATCHLIMIT && steps < max) {
+		steps = steps < max / STEPS_FACTOR ? steps * STEPS_FACTOR : max;
+		cost->steps += (uint64_t)steps * s->starts;
+		if (!is_timed && cost->steps > SEARCH_STEPS_UNTIMED) {
+			is_timed = true;
+			began_ns = clock_thread_cpu_ns();
+		}
+		rc = try(s, code, is_direct, steps);
+	}
+	if (is_timed)
+		cost->cpu_ns += clock_thread_cpu_ns() - began_ns;
+	return rc;
+}
+
+/* is_direct: call the JIT code without PCRE2's checks. */
+static inline int search(const struct search *s, const pcre2_code *code,
+			 bool is_direct)
+{
+	int rc = try(s, code, is_direct, steps_cheap(s));
+	return rc == PCRE2_ERROR_MATCHLIMIT
+		       ? search_at_length(s, code, is_direct)
+		       : rc;
+}
+
 /* Search with each code until one matches.  The codes share the steps. */
-static int search_each(struct pattern *p, const struct codes *codes,
-		       struct span text, uint32_t steps)
+static int search_each(struct search s, const struct codes *codes)
 {
 	int answer = PCRE2_ERROR_NOMATCH;
-	pcre2_set_match_limit(p->context, steps / (uint32_t)codes->count);
+	s.codes = codes->count;
 	for (size_t i = 0; i < codes->count; i++) {
-		int rc = pcre2_match(codes->list[i], (PCRE2_SPTR)text.ptr,
-				     text.len, 0, 0, p->match, p->context);
+		int rc = search(&s, codes->list[i], false);
 		if (rc >= 0 || is_utf_error(rc))
 			return rc;
 		if (rc != PCRE2_ERROR_NOMATCH)
@@ -327,35 +401,32 @@ static int search_each(struct pattern *p, const struct codes *codes,
 	return answer;
 }
 
-/* Search with the only code. */
-static int search(struct pattern *p, struct span text, bool is_flat,
-		  uint32_t steps)
-{
-	PCRE2_SPTR subject = (PCRE2_SPTR)text.ptr;
-	const pcre2_code *code = p->codes.list[0];
-	if (is_flat && p->flat_code != NULL)
-		code = p->flat_code;
-	pcre2_set_match_limit(p->context, steps);
-	return p->stack != NULL ? pcre2_jit_match(code, subject, text.len, 0, 0,
-						  p->match, p->context)
-				: pcre2_match(code, subject, text.len, 0, 0,
-					      p->match, p->context);
-}
-
-bool pattern_matches(struct pattern *p, struct span text)
+bool pattern_matches(struct pattern *p, struct span text,
+		     struct search_cost *cost)
 {
 	if (text.ptr == NULL)
 		text.ptr = "";
-	bool must_look = p->flat_code != NULL || is_long(text.len);
+	bool must_look = p->flat_code != NULL || p->is_anchored;
 	bool has_lines = must_look && memchr(text.ptr, '\n', text.len) != NULL;
-	uint32_t steps = steps_max(p, text.len, has_lines);
+	const struct search s = {
+		.pattern = p,
+		.text = text,
+		.starts = p->is_anchored && !has_lines ? 1 : text.len + 1,
+		.codes = 1,
+		.cost = cost,
+	};
 	int rc = PCRE2_ERROR_UTF8_ERR1;
 	if (p->wide.count > 0 &&
 	    !is_ascii(text)) /* PCRE2 checks whether it is UTF-8 */
-		rc = search_each(p, &p->wide, text, steps);
-	if (is_utf_error(rc))
-		rc = p->codes.count > 1 ? search_each(p, &p->codes, text, steps)
-					: search(p, text, !has_lines, steps);
+		rc = search_each(s, &p->wide);
+	if (is_utf_error(rc) && p->codes.count > 1)
+		rc = search_each(s, &p->codes);
+	else if (is_utf_error(rc))
+		rc = search(&s,
+			    p->flat_code != NULL && !has_lines
+				    ? p->flat_code
+				    : p->codes.list[0],
+			    p->stack != NULL);
 	p->text = text;
 	p->hit_limit = rc < 0 && rc != PCRE2_ERROR_NOMATCH;
 	return rc >= 0;

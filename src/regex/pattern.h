@@ -27,6 +27,7 @@
 #include "base/span.h"
 
 struct pattern;
+struct search_cost;
 
 /* `text` may have slashes around it, as in "/re/i".  NULL on failure.  PCRE2
  * compiles an expression to at most 64 KiB.  If it would be larger, the error
@@ -44,11 +45,15 @@ struct pattern *pattern_new_groupless(struct span text, const char *advice,
 void pattern_free(struct pattern *);
 
 /* Search anywhere in the text.  If true, the groups are valid until the next
- * match, as long as the text lives. */
-bool pattern_matches(struct pattern *, struct span text) MUST_USE;
+ * match, as long as the text lives.  All searches of a message share *cost, so
+ * that together they take at most about 0.2 s more than the last of them; NULL
+ * for a search alone. */
+bool pattern_matches(struct pattern *, struct span text,
+		     struct search_cost *cost) MUST_USE;
 
 /* Whether the last pattern_matches returned false because it reached the limit
- * of steps. */
+ * of steps, or needed many steps when the searches of its message had reached
+ * theirs. */
 bool pattern_hit_limit(const struct pattern *);
 
 /* Group 0 is the whole match; 1 to pattern_groups() are the groups, or the

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from harness.config import (json_filter, service, section, syslog_input,
-                            template)
+from harness.config import (json_filter, lua_filter, service, section,
+                            syslog_input, template)
 from harness.daemon import Daemon
 from harness.room import OutDir, Room
 from harness.sender import LARGEST, Sender, datagram, header
@@ -294,3 +294,45 @@ def test_the_log_does_not_reveal_the_content_of_messages(room, start):
     daemon.wait_for_messages(3)
     daemon.stop()
     assert not re.search("secret", daemon.log())
+
+
+SPLIT = """
+    function hook(tag, timestamp, record)
+        local parts = {}
+        for i = 1, record.count do parts[i] = {uri = i, x = record.x} end
+        return 2, timestamp, parts
+    end"""
+DEAR = "x" * 19 + "y"
+# A message with thousands of expensive searches, and its number of lines.
+EXPENSIVE = {
+    "keys": (b'{"uri":1' + b',"%s":1' % DEAR.encode() * 6000 + b"}",
+             "Name modify", "Remove_regex (x+x+)+$", 1),
+    "records": (b'{"count":3000,"x":"%s"}' % DEAR.encode(),
+                "Name grep", "Exclude x (x+x+)+$", 3000),
+}
+
+
+@pytest.mark.parametrize("name", EXPENSIVE)
+def test_all_searches_of_one_message_share_a_limit(room, out, start, name):
+    """Each search is below its own limit.  The message is written, and the
+    searches of the next one are answered."""
+    message, kind, rule, count = EXPENSIVE[name]
+    split = lua_filter(room, SPLIT) if name == "records" else ""
+    daemon = start(
+        service() + syslog_input(room) + json_filter() + split
+        + section("FILTER", kind, "Match *", "Alias dear", rule)
+        + template("{uri}", room))
+
+    def failures():
+        return daemon.metrics().sum("sluiced_filter_failures_total",
+                                    filter="dear", reason="match_limit")
+    with Sender(room.socket) as sender:
+        sender.send(datagram(message))
+        counts = daemon.wait_for_messages(1)
+        assert counts.written == 1
+        assert out.lines() == [b"%d" % i for i in range(1, count + 1)]
+        before = failures()
+        assert 0 < before < 6000
+        sender.send(datagram(EXPENSIVE["records"][0].replace(b"3000", b"1")))
+        daemon.wait_for_messages(2)
+    assert failures() == before

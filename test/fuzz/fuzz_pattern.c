@@ -19,8 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct pattern *p = pattern_new(span_make(all.ptr, len), "", &e);
 	if (p == NULL)
 		return 0;
-	for (size_t i = 0; pattern_matches(p, text) && i <= pattern_groups(p);
-	     i++) {
+	for (size_t i = 0;
+	     pattern_matches(p, text, NULL) && i <= pattern_groups(p); i++) {
 		bool present;
 		struct span group = pattern_group(p, i, &present);
 		CHECK(!present ||

@@ -191,7 +191,7 @@ static void check_composed(const char *text, const char *regex,
 	if (regex != NULL) {
 		p = pattern_new(span_of(regex), "", &e);
 		assert_non_null(p);
-		assert_true(pattern_matches(p, SPAN("v1")));
+		assert_true(pattern_matches(p, SPAN("v1"), NULL));
 	}
 	struct composer *c = composer_new(span_of(text), &e);
 	if (c == NULL)

@@ -235,8 +235,8 @@ static void check_pair(struct random *r, const char *small, const char *large)
 	for (unsigned i = 0; i < 300; i++) {
 		struct buf text = {0};
 		put_text(r, &text);
-		bool expected = pattern_matches(one, buf_span(&text));
-		if (pattern_matches(split, buf_span(&text)) != expected)
+		bool expected = pattern_matches(one, buf_span(&text), NULL);
+		if (pattern_matches(split, buf_span(&text), NULL) != expected)
 			fail_msg("%s on \"%s\": expected %d", small,
 				 buf_text(&text), expected);
 		assert_false(pattern_hit_limit(split));
@@ -303,9 +303,9 @@ static void each_of_20_000_alternatives_matches(void **state)
 		for (unsigned host = 0; host < 20000; host += 37) {
 			struct buf text = {0};
 			buf_printf(&text, "host%u.example.com", host);
-			assert_true(pattern_matches(p, buf_span(&text)));
+			assert_true(pattern_matches(p, buf_span(&text), NULL));
 			text.ptr[text.len - 1] = 'n';
-			assert_false(pattern_matches(p, buf_span(&text)));
+			assert_false(pattern_matches(p, buf_span(&text), NULL));
 			assert_false(pattern_hit_limit(p));
 			buf_fini(&text);
 		}
@@ -341,9 +341,11 @@ static void the_parts_share_the_limit_of_steps(void **state)
 		struct pattern *p = pattern_new_groupless(
 			hosts(&regex, counts[i], "^(?:a|a)*(?:", ")"), "", &e);
 		assert_non_null(p);
-		assert_false(pattern_matches(p, SPAN("aaaaaaaaaaaaaaaaaa!m")));
+		assert_false(
+			pattern_matches(p, SPAN("aaaaaaaaaaaaaaaaaa!m"), NULL));
 		assert_int_equal(pattern_hit_limit(p), counts[i] > 10);
-		assert_true(pattern_matches(p, SPAN("ahost7.example.com")));
+		assert_true(
+			pattern_matches(p, SPAN("ahost7.example.com"), NULL));
 		assert_false(pattern_hit_limit(p));
 		pattern_free(p);
 		buf_fini(&regex);

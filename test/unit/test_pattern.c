@@ -33,7 +33,7 @@ static void check_match(const char *regex, struct span text,
 {
 	struct pattern *p = make(regex);
 	struct buf got = {0};
-	if (!pattern_matches(p, text)) {
+	if (!pattern_matches(p, text, NULL)) {
 		buf_put_text(&got, pattern_hit_limit(p) ? "limit" : "no");
 	} else {
 		for (size_t i = 0; i <= pattern_groups(p); i++) {
@@ -71,7 +71,7 @@ static void check_named(const char *regex, const char *text,
 {
 	struct pattern *p = make(regex);
 	struct buf got = {0};
-	assert_true(pattern_matches(p, span_of(text)));
+	assert_true(pattern_matches(p, span_of(text), NULL));
 	for (size_t i = 1; i <= pattern_groups(p); i++) {
 		bool present;
 		struct span group = pattern_group(p, i, &present);
@@ -105,9 +105,10 @@ static void the_published_regex_reads_its_class_as_onigmo_does(void **state)
 		    "pri=190, time=Nov 20 23:59:58, ident=h");
 	struct pattern *p = make(published_regex);
 	assert_int_equal(pattern_groups(p), 4);
-	assert_false(pattern_matches(p, SPAN("190>Nov  1 01:02:03 h n: x")));
-	assert_false(pattern_matches(p, SPAN("garbage")));
-	assert_false(pattern_matches(p, span_make(NULL, 0)));
+	assert_false(
+		pattern_matches(p, SPAN("190>Nov  1 01:02:03 h n: x"), NULL));
+	assert_false(pattern_matches(p, SPAN("garbage"), NULL));
+	assert_false(pattern_matches(p, span_make(NULL, 0), NULL));
 	assert_false(pattern_hit_limit(p));
 	pattern_free(p);
 }
@@ -427,11 +428,12 @@ static void an_endless_match_stops_at_its_limit(void **state)
 	(void)state;
 	struct pattern *p = make("^(a|a)*$");
 	assert_false(pattern_matches(
-		p, SPAN("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!")));
+		p, SPAN("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!"),
+		NULL));
 	assert_true(pattern_hit_limit(p));
-	assert_false(pattern_matches(p, SPAN("b")));
+	assert_false(pattern_matches(p, SPAN("b"), NULL));
 	assert_false(pattern_hit_limit(p));
-	assert_true(pattern_matches(p, SPAN("aaa")));
+	assert_true(pattern_matches(p, SPAN("aaa"), NULL));
 	assert_false(pattern_hit_limit(p));
 	pattern_free(p);
 }
@@ -446,7 +448,7 @@ static void a_datagram_of_200_kb_is_matched(void **state)
 	memcpy(text, "<1>Nov  1 01:02:03 h n: ", 24);
 	struct pattern *p = make(published_regex);
 	bool present;
-	assert_true(pattern_matches(p, span_make(text, len)));
+	assert_true(pattern_matches(p, span_make(text, len), NULL));
 	assert_int_equal(pattern_group(p, 4, &present).len, len - 24);
 	pattern_free(p);
 	free(text);
@@ -467,7 +469,8 @@ static void a_match_that_is_slow_from_every_start_stops_at_its_limit(
 	for (size_t i = 0; i < COUNT(lengths); i++) {
 		char *end = text + lengths[i] - 4;
 		memcpy(end, " com", 4);
-		assert_false(pattern_matches(p, span_make(text, lengths[i])));
+		assert_false(
+			pattern_matches(p, span_make(text, lengths[i]), NULL));
 		assert_true(pattern_hit_limit(p));
 		memcpy(end, "a.a.", 4);
 	}
@@ -483,7 +486,7 @@ static void a_long_text_matches_an_anchored_pattern(void **state)
 	struct pattern *p = make("^(?:[^\"\\\\]|\\\\.)*\"$");
 	memset(text, 'a', sizeof text);
 	text[sizeof text - 1] = '"';
-	assert_true(pattern_matches(p, span_make(text, sizeof text)));
+	assert_true(pattern_matches(p, span_make(text, sizeof text), NULL));
 	pattern_free(p);
 }
 

@@ -57,7 +57,7 @@ static void a_tag_matches_either_the_glob_or_the_regex(void **state)
 		assert_int_equal(tag_match_is_set(&m),
 				 cases[i].match != NULL ||
 					 cases[i].regex != NULL);
-		if (tag_match_takes(&m, span_of(cases[i].tag)) !=
+		if (tag_match_takes(&m, span_of(cases[i].tag), NULL) !=
 		    cases[i].taken)
 			fail_msg("case %zu", i);
 		tag_match_fini(&m);
