@@ -46,8 +46,8 @@ void pattern_free(struct pattern *);
 
 /* Search anywhere in the text.  If true, the groups are valid until the next
  * match, as long as the text lives.  All searches of a message share *cost, so
- * that together they take at most about 0.15 s more than the last of them; NULL
- * for a search alone. */
+ * that the expensive ones take at most about 0.15 s more than the last of them;
+ * NULL for a search alone. */
 bool pattern_matches(struct pattern *, struct span text,
 		     struct search_cost *cost) MUST_USE;
 
