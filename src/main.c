@@ -76,6 +76,7 @@ static int act(const struct options *o)
 
 int main(int argc, char **argv)
 {
+	descriptors_reserve_standard();
 	/* Exceeding a file size limit is then an error of write(). */
 	signal(SIGXFSZ, SIG_IGN);
 	struct options options;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/descriptors.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 enum {
 	USEFUL_MAX = 8192,
@@ -19,6 +21,16 @@ enum {
 
 /* Many systems set the soft limit to 1,024, because select() can handle no
  * more. */
+void descriptors_reserve_standard(void)
+{
+	int fd;
+	do
+		fd = open("/dev/null", O_RDONLY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 void descriptors_raise(void)
 {
 	struct rlimit limit;

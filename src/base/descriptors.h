@@ -31,6 +31,11 @@ struct descriptors {
 	size_t files;	    /* idle files that each output may keep open */
 };
 
+/* If standard input, output or error is closed, open /dev/null in its place for
+ * reading.  Otherwise a socket or file of sluiced would get that number, and an
+ * output `stdout` or the log would write into it.  Writing fails as before. */
+void descriptors_reserve_standard(void);
+
 /* Raise the soft limit to the hard limit, but not above the number that sluiced
  * can use. */
 void descriptors_raise(void);

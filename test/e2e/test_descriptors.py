@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Few file descriptors: connections never take those of the output files."""
+import os
 from contextlib import ExitStack
 
 import pytest
@@ -114,3 +115,20 @@ def test_too_few_descriptors_are_a_system_error(room, limit):
     assert done.code == 71
     assert (f"sluiced: this process may have {limit} open files, but with 1 "
             f"inputs it needs {LEAST}; raise the limit" in done.err)
+
+
+def test_a_closed_standard_output_is_no_descriptor_of_sluiced(
+        room, out, start):
+    """An output `stdout` would write into a socket between the workers."""
+    text = config(room, unix_input(room)) + section(
+        "OUTPUT", "Name stdout", "Match *")
+    daemon = start(text, wrapper=("sh", "-c", 'exec "$@" <&- >&-', "sh"))
+    with connected(room.socket) as s:
+        s.sendall(b"".join(b"line %d\n" % n for n in range(5000)))
+    counts = daemon.wait_for_messages(5000)
+    assert counts.written == 5000
+    assert counts.sum("sluiced_output_lines_dropped_total") == 5000
+    for process in (daemon.process.pid, daemon.worker()):
+        for number in (0, 1):
+            target = os.readlink(f"/proc/{process}/fd/{number}")
+            assert target == "/dev/null"
