@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from harness.daemon import run, stopped
-from harness.reload import wait_for_reload
+from harness.reload import begin_to_stop, wait_for_reload
 from harness.sender import Sender, datagram
 from harness.stream import check_numbers, numbered, numbers_in
 from harness.wait import wait_until
@@ -80,8 +80,7 @@ def by_stop_in_reload(daemon):
         daemon.signal(signal.SIGHUP)
         wait_until(lambda: daemon.log().count("state=started") == 2,
                    "the next worker")
-        daemon.signal(signal.SIGTERM)
-        wait_until(lambda: "action=stopping" in daemon.log(), "the signal")
+        begin_to_stop(daemon)
     assert wait_for_end(daemon) == 0
 
 

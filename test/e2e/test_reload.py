@@ -16,7 +16,7 @@ from harness.config import (lua_filter, section, service, syslog_input,
 from harness.daemon import suspend
 from harness.faults import empty_disk, fill_disk
 from harness.gate import Gate
-from harness.reload import reloads, wait_for_reload
+from harness.reload import begin_to_stop, reloads, wait_for_reload
 from harness.scale import scaled
 from harness.sender import Sender, datagram
 from harness.strace import Strace, why_not
@@ -466,8 +466,7 @@ def test_the_old_worker_of_a_reload_drains_if_sigterm_comes_before_it_leaves(
     old = begin_to_leave(daemon, 1)
     with Sender(room.socket) as sender:
         sender.send(datagram({"n": 1}))
-        daemon.signal(signal.SIGTERM)
-        wait_until(lambda: "action=stopping" in daemon.log(), "the stop")
+        begin_to_stop(daemon)
         os.kill(old, signal.SIGCONT)
         wait_until(lambda: "state=draining" in daemon.log(), "draining")
         assert old in daemon.workers()

@@ -11,7 +11,7 @@ from harness.daemon import is_alive
 from harness.faults import Faults, hang_on_second
 from harness.gate import Gate
 from harness.grace import pass_grace
-from harness.reload import wait_for_reload
+from harness.reload import reload_until, wait_for_reload
 from harness.sender import Sender, datagram
 from harness.stream import (check_numbers, numbered, numbers_in,
                             wait_for_lines)
@@ -44,19 +44,6 @@ def check_receiving(daemon, faults):
 def reload_and_wait(daemon):
     daemon.signal(signal.SIGHUP)
     wait_until(lambda: WAITS in daemon.log(), "sluiced to report the wait")
-
-
-def reload_until(daemon, times, words):
-    """Reload until the words were logged so many times.  On a slow machine, the
-    next worker may need longer than Reload_Timeout to load."""
-    def count(*texts):
-        log = daemon.log()
-        return sum(log.count(text) for text in texts)
-    while count(words) < times:
-        before = count("reload=failed", "reload=done")
-        daemon.signal(signal.SIGHUP)
-        wait_until(lambda: count("reload=failed", "reload=done") > before,
-                   "the outcome of a reload")
 
 
 def send_numbers(daemon, sender, first):
