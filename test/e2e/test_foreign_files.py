@@ -72,8 +72,8 @@ def test_a_damaged_journal_is_for_replay(room, start):
     daemon = start(config(room))
     with Sender(room.socket) as sender:
         sender.send(datagram("good"), datagram("bad"))
-    wait_until(lambda: daemon.metrics().sum("sluiced_pipeline_blocked"),
-               "the messages to wait")
+    wait_until(lambda: (m := daemon.metrics()).received == 2
+               and m.sum("sluiced_pipeline_blocked"), "the messages to wait")
     daemon.kill_tree()
     empty_disk(room)
     path = room.path / "journal"

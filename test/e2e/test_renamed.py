@@ -2,12 +2,12 @@
 """A log file that is renamed or truncated while the disk is full, and then
 sluiced is reloaded, restarted or killed: the lines that are in the renamed file
 are not written again."""
-import os
 import signal
 
 import pytest
 
 from harness.config import section
+from harness.daemon import stopped, suspend
 from harness.reload import wait_for_reload
 from harness.sender import Sender, datagram
 from harness.stream import TEMPLATE, check_numbers, numbered, numbers_in
@@ -71,7 +71,7 @@ def by_sigterm(full, rename):
 
 def by_kill(full, rename):
     """Meanwhile the worker does not run, so it never sees the new name."""
-    os.kill(full.daemon.worker(), signal.SIGSTOP)
+    suspend(full.daemon.worker())
     lines = rename()
     full.daemon.kill_tree()
     restart(full)
@@ -79,7 +79,7 @@ def by_kill(full, rename):
 
 
 def by_kill_of_worker(full, rename):
-    os.kill(full.daemon.worker(), signal.SIGSTOP)
+    suspend(full.daemon.worker())
     lines = rename()
     ready = full.daemon.ready_count()
     full.daemon.kill_worker()
@@ -89,11 +89,9 @@ def by_kill_of_worker(full, rename):
 
 
 def by_sighup(full, rename):
-    worker = full.daemon.worker()
-    os.kill(worker, signal.SIGSTOP)
-    lines = rename()
-    full.daemon.signal(signal.SIGHUP)
-    os.kill(worker, signal.SIGCONT)
+    with stopped(full.daemon.worker()):
+        lines = rename()
+        full.daemon.signal(signal.SIGHUP)
     wait_for_reload(full.daemon, "done", 1)
     full.disk.empty()
     return lines

@@ -4,12 +4,12 @@ and whole, while one of them is killed again and again."""
 import fcntl
 import os
 import re
-import signal
 import time
 
 import pytest
 
 from harness.config import json_filter, section, service, syslog_input
+from harness.daemon import suspend
 from harness.faults import Faults
 from harness.room import Room
 from harness.scale import at_random_moments, dice, scaled
@@ -182,7 +182,7 @@ def test_the_same_lines_of_another_process_do_not_count(
     attempts = 2 if is_spilled else 1
     wait_until(lambda: daemon.metrics().sum("sluiced_output_errors_total")
                >= attempts, "a full disk")
-    os.kill(daemon.worker(), signal.SIGSTOP)
+    suspend(daemon.worker())
     small_disk.empty()
     line = b"1 " + b"x" * 640 + b" 1\n"
     with open(small_disk.path / "lines.log", "ab") as file:
