@@ -93,12 +93,13 @@ def outcome(program, case):
         what = f"writes `{wrong.strip()}`"
         if set(result.files) != set(GOOD):
             what += " to " + ", ".join(f"`{name}`" for name in result.files)
-    return "<br>".join([what, *(escaped(line) for line in lines or ["-"])])
+    return "<br>".join([what, *(map(code, lines) if lines else "-")])
 
 
-def escaped(text):
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("*", "\\*") \
-        .replace("<", "&lt;").replace("_", "\\_").replace("`", "\\`")
+def code(text):
+    """The text as code in a cell of a table."""
+    text = text.replace("|", "\\|")
+    return f"`` {text} ``" if "`" in text else f"`{text}`"
 
 
 def main():
@@ -116,9 +117,8 @@ def main():
         print("| mistake |", " | ".join(names), "|")
         print("|---" * (len(names) + 1) + "|")
         for case, cells in rows:
-            lines = [f"`{line}`".replace("|", "\\|")
-                     for line in changed_lines(case, right)]
-            print("|", "<br>".join([case.title, *lines[:3]]), "|",
+            lines = map(code, changed_lines(case, right)[:3])
+            print("|", "<br>".join([case.title, *lines]), "|",
                   " | ".join(cell.result() for cell in cells), "|")
 
 

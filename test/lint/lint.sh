@@ -124,6 +124,11 @@ c_rules_hold() {
 	"$python" test/lint/c_rules.py
 }
 
+# A table cell of a document is short: see document_rules.py.
+table_cells_are_short() {
+	"$python" test/lint/document_rules.py
+}
+
 is_formatted() {
 	command -v clang-format >/dev/null || return 0
 	find src test -name '*.[ch]' | xargs -P "$(nproc)" -n 32 \
@@ -141,6 +146,7 @@ findings=$(
 	there_are_no_banned_words
 	every_source_has_a_licence
 	c_rules_hold
+	table_cells_are_short
 	is_formatted
 )
 if [ -n "$findings" ]; then

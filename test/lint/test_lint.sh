@@ -11,7 +11,8 @@ room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
 mkdir -p "$room/tree/test/lint" "$room/tree/lua" "$room/tree/conf" \
 	"$room/tree/deploy" "$room/tree/src/base" "$room/tree/src/conf"
-cp "$here/lint.sh" "$here/c_rules.py" "$room/tree/test/lint/"
+cp "$here/lint.sh" "$here/c_rules.py" "$here/document_rules.py" \
+	"$room/tree/test/lint/"
 cp "$here/../../.clang-format" "$room/tree/"
 cd "$room/tree" || exit 1
 printf '%s\n' 'main: base conf' 'base:' 'conf: base' >src/layers.txt
@@ -75,6 +76,14 @@ file src/conf/contract.h '#ifndef contract' '#define contract' '' \
 	'	    int b);' '' '#endif'
 printf '%s\n' '# A comment.' 'function src/conf/size.c:sixty_one 61 a test' \
 	'parameters src/conf/size.c:six 6 a test' >test/lint/exceptions.txt
+# Code and an escaped bar are part of a cell; a block of code has no cells.
+fourteen='1 2 3 4 5 6 7 8 9 10 11 12 13 14'
+printf '%s\n' "| $fourteen \`a b\` | $fourteen \`\` a \` b \`\` |" \
+	'|---|---|' "| $fourteen \`a \\| b\` | $fourteen<br>15 |" '' \
+	"Prose: $fourteen 15 16" '' '```' "| $fourteen 15 16 |" '```' >README.md
+for document in src/README.md conf/keys.md deploy/README.md; do
+	cp README.md "$document"
+done
 ! command -v clang-format >/dev/null || clang-format -i src/*.c src/*/*.[ch]
 if ! test/lint/lint.sh "$1" "$2" >/dev/null; then
 	echo "FAILED: lint reports a clean tree"
@@ -146,6 +155,13 @@ echo 'enum one { ONE };' >>src/conf/high.c
 expect 'src/conf/high.c:[0-9]+ src/conf/tags.c:4 one: a tag that is defined 2 times, at most 1'
 sed -i '7a\\nint unexplained(void);' src/conf/contract.h
 expect 'src/conf/contract.h:[0-9]+: 1 functions without a comment, at most 0'
+
+# Documents.
+for document in README.md src/README.md conf/keys.md deploy/README.md; do
+	broken "$document" '.* a table cell of 16 words, at most 15: ' \
+		"| short | $fourteen 15 16 |" "| $fourteen<br>15 16 | short |" \
+		"| $fourteen \`a \\| b\`, 16 | short |"
+done
 
 # Files.
 sed -i 1d src/conf/bare.h
