@@ -173,6 +173,19 @@ size_t file_path_root(char *const *roots, struct span path)
 	return longest;
 }
 
+enum sink_writes file_path_writes(struct span root, const char *fixed,
+				  struct span path)
+{
+	if (path.len < root.len ||
+	    !span_equals(span_make(path.ptr, root.len), root))
+		return SINK_WRITES_NOT;
+	if (fixed == NULL)
+		return SINK_MAY_WRITE;
+	struct span name = span_make(path.ptr + root.len, path.len - root.len);
+	return span_equals(name, span_of(fixed)) ? SINK_WRITES_ONLY
+						 : SINK_WRITES_NOT;
+}
+
 bool file_path_is_confined(struct span root, const char *file)
 {
 	static const char *const systems[] = {"/dev/", "/dev/fd/",

@@ -25,6 +25,7 @@
 
 #include "base/check.h"
 #include "base/span.h"
+#include "output/sink.h"
 
 struct buf;
 
@@ -65,6 +66,11 @@ bool file_path_is_confined(struct span root, const char *file);
 /* The root of a file that the configuration names without Path: its directory,
  * up to and with the last '/'.  Empty if nothing confines the file. */
 struct span file_path_fixed_root(const char *path);
+
+/* Does an output with this root (Path with one '/' at its end, or empty) write
+ * the file?  `fixed` is its File below the root, or NULL. */
+enum sink_writes file_path_writes(struct span root, const char *fixed,
+				  struct span path);
 
 /* Open, with O_CLOEXEC.  The first root_bytes of the path, which end with '/',
  * confine the rest of it; with 0, nothing is confined.  Returns the descriptor,

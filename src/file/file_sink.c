@@ -67,8 +67,7 @@ struct file_sink {
 	int64_t sync_ns;   /* when to sync next */
 	int64_t sync_interval_ns;
 	const atomic_bool *is_time_up; /* as in output/sink.h */
-	struct log_rate refused_rate;
-	struct log_rate full_rate;
+	struct log_rate refused_rate, full_rate;
 };
 
 /* Below a root, an absolute name is read as a relative one. */
@@ -478,10 +477,17 @@ fail:
 	return NULL;
 }
 
+static enum sink_writes writes(const struct sink *sink, struct span path)
+{
+	const struct file_sink *fs = (const struct file_sink *)sink;
+	return file_path_writes(buf_span(&fs->root), fs->fixed, path);
+}
+
 const struct sink_ops file_sink_ops = {
 	.name = "file",
 	.keys = file_keys_table,
 	.has_spills = true,
+	.writes = writes,
 	.open = open_sink,
 	.put = put,
 	.flush = flush,

@@ -59,9 +59,11 @@ struct spill_dir {
 	size_t bytes_max; /* of all spills together; a batch may exceed it */
 	size_t files;	  /* each takes a page at least */
 	const char *sink_name;
-	/* Whether the spills of the output `name` belong to the output with
-	 * this id.  NULL: they belong to the output with that name. */
-	bool (*takes_over)(const void *router, uint32_t id, struct span name);
+	/* Whether the spill of the output `name` for the file `path` belongs to
+	 * the output with this id.  NULL: it belongs to the output with that
+	 * name. */
+	bool (*takes_over)(const void *router, uint32_t id, struct span name,
+			   struct span path);
 	const void *router;
 	struct sink_stats *stats; /* the sink's */
 	struct sink_stats own_stats;

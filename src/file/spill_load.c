@@ -29,11 +29,13 @@ static int read_state(struct spill *s, int fd, struct span head)
 	return is_good ? 0 : SPILL_CUT;
 }
 
-static bool is_ours_by(const struct spill_dir *dir, struct span sink_name)
+static bool is_ours_by(const struct spill_dir *dir,
+		       const struct spill_head *head)
 {
 	if (dir->takes_over == NULL)
-		return span_equals(sink_name, span_of(dir->sink_name));
-	return dir->takes_over(dir->router, dir->env.sink, sink_name);
+		return span_equals(head->output_name, span_of(dir->sink_name));
+	return dir->takes_over(dir->router, dir->env.sink, head->output_name,
+			       head->output_path);
 }
 
 static int read_head(struct spill *s, int fd, bool *is_ours)
@@ -45,7 +47,7 @@ static int read_head(struct spill *s, int fd, bool *is_ours)
 		return errno;
 	if (!spill_read_head(span_make(bytes, (size_t)n), &head))
 		return SPILL_CUT;
-	*is_ours = is_ours_by(s->dir, head.output_name);
+	*is_ours = is_ours_by(s->dir, &head);
 	s->output_path = mem_copy(head.output_path.ptr, head.output_path.len);
 	return read_state(s, fd, span_make(bytes, head.bytes));
 }

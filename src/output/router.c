@@ -145,25 +145,39 @@ void router_free(struct router *router)
 	free(router);
 }
 
-/* The lines that a file output has spilled are written by the output that has
- * its name now.  If there is none, because the output was renamed or removed,
- * the first output with spills writes them: a spill contains the paths of its
- * files and complete lines. */
-static bool takes_over(const void *data, uint32_t id, struct span name)
+/* How well the output suits for lines that an output of that name has spilled
+ * for the file.  Its lines must come after them, so the file counts most. */
+static unsigned suits(const struct router_route *route, struct span name,
+		      struct span path)
+{
+	const struct sink_ops *ops = route->sink->ops;
+	enum sink_writes writes = ops->writes != NULL
+					  ? ops->writes(route->sink, path)
+					  : SINK_WRITES_NOT;
+	bool has_name = span_equals(span_of(route->name), name);
+	return 1 + 2 * (unsigned)writes + has_name;
+}
+
+/* If no output suits well, because the output was removed, the first output
+ * with spills writes the lines: a spill contains the path of its file and
+ * complete lines. */
+static bool takes_over(const void *data, uint32_t id, struct span name,
+		       struct span path)
 {
 	const struct router *router = data;
 	const struct router_route *writer = NULL;
+	unsigned best = 0;
 	if (is_reserved(router, name))
 		return false;
 	for (size_t i = 0; i < router->count; i++) {
 		const struct router_route *route = &router->routes[i];
 		if (!route->sink->ops->has_spills)
 			continue;
-		bool has_name = span_equals(span_of(route->name), name);
-		if (writer == NULL || has_name)
-			writer = route;
-		if (has_name)
-			break;
+		unsigned score = suits(route, name, path);
+		if (score <= best)
+			continue;
+		best = score;
+		writer = route;
 	}
 	return writer != NULL && writer->id == id;
 }

@@ -40,6 +40,12 @@ struct append_notes;
 /* The smallest id.  Notes of older versions have smaller numbers. */
 #define SINK_ID_FIRST (UINT32_C(1) << 31)
 
+enum sink_writes {
+	SINK_WRITES_NOT,
+	SINK_MAY_WRITE,	  /* if there is a record with such a tag */
+	SINK_WRITES_ONLY, /* and no other file */
+};
+
 enum sink_fsync {
 	SINK_FSYNC_NEVER,
 	SINK_FSYNC_BATCH,    /* before the batch is committed */
@@ -73,9 +79,10 @@ struct sink_env {
 	 * spills belong to no sink.  NULL: none. */
 	const char *taken_name;
 	/* Does the sink with this id write the lines that an output of that
-	 * name has spilled?  Set by the router.  NULL: a sink writes only its
-	 * own spill. */
-	bool (*takes_over)(const void *router, uint32_t id, struct span name);
+	 * name has spilled for the file?  Set by the router.  NULL: a sink
+	 * writes only its own spill. */
+	bool (*takes_over)(const void *router, uint32_t id, struct span name,
+			   struct span path);
 	/* Is there a sink with this id?  Set by the router.  NULL: a sink knows
 	 * only its own notes. */
 	bool (*has_sink)(const void *router, uint32_t id);
@@ -122,8 +129,11 @@ struct sink_ops {
 	const char *name;		  /* as in the configuration */
 	const struct conf_key_spec *keys; /* NULL: it has no keys of its own */
 	/* This kind spills lines to disk.  The first output with spills also
-	 * writes the lines that a removed or renamed output has spilled. */
+	 * writes lines that a removed output has spilled, if no output writes
+	 * their file. */
 	bool has_spills;
+	/* Whether the sink writes this file.  NULL: unknown. */
+	enum sink_writes (*writes)(const struct sink *, struct span path);
 	struct sink *(*open)(struct conf_section *, const struct sink_env *,
 			     struct err *);
 	/* Add the record's line to the batch.  If `answers`, this sink counts

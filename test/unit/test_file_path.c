@@ -197,6 +197,30 @@ static void without_a_root_every_link_is_followed(void **state)
 	assert_true(is_outside(p, "file"));
 }
 
+static void an_output_writes_its_file_or_files_below_its_root(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *root, *fixed, *path;
+		enum sink_writes writes;
+	} cases[] = {
+		{"/log/", "a/x", "/log/a/x", SINK_WRITES_ONLY},
+		{"/log/", "a/x", "/log/a/xy", SINK_WRITES_NOT},
+		{"/log/", "a/x", "/log/", SINK_WRITES_NOT},
+		{"/log/", "a/x", "/lo", SINK_WRITES_NOT},
+		{"/log/", NULL, "/log/a/x", SINK_MAY_WRITE},
+		{"/log/", NULL, "/other/x", SINK_WRITES_NOT},
+		{"", "/log/x", "/log/x", SINK_WRITES_ONLY},
+		{"", "/log/x", "/log/y", SINK_WRITES_NOT},
+		{"", NULL, "/log/x", SINK_MAY_WRITE},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		assert_int_equal(file_path_writes(span_of(cases[i].root),
+						  cases[i].fixed,
+						  span_of(cases[i].path)),
+				 cases[i].writes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -206,6 +230,7 @@ int main(void)
 		TEST(without_openat2_files_and_directories_are_opened),
 		TEST(without_openat2_no_link_is_followed),
 		TEST(without_a_root_every_link_is_followed),
+		TEST(an_output_writes_its_file_or_files_below_its_root),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
