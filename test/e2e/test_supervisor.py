@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The supervisor starts workers, passes signals on to them, and works as
 process 1 of a container."""
+import ctypes
 import os
 import re
 import signal
@@ -163,6 +164,19 @@ def test_a_worker_that_dies_while_it_drains_is_replaced(room, out, start):
     assert out.lines() == [b"%d" % n for n in range(11)]
 
 
+RENAME_EXCHANGE = 2
+
+
+def exchange(a, b):
+    """Exchange two files.  Otherwise a worker could start when the path of the
+    journal is free, and would make a new one."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    here = -100  # AT_FDCWD
+    assert libc.renameat2(here, bytes(a), here, bytes(b),
+                          RENAME_EXCHANGE) == 0, (
+        os.strerror(ctypes.get_errno()))
+
+
 def test_a_worker_that_cannot_start_while_sluiced_stops_is_not_the_last(
         room, out, start):
     """A directory stands at the path of the journal for a while."""
@@ -173,12 +187,11 @@ def test_a_worker_that_cannot_start_while_sluiced_stops_is_not_the_last(
         send_ten(daemon, sender)
         daemon.signal(signal.SIGTERM)
         wait_until(lambda: "draining" in daemon.log(), "draining")
-        journal.rename(kept)
-        journal.mkdir()
+        kept.mkdir()
+        exchange(journal, kept)
         daemon.kill_worker()
         wait_until(lambda: "exit_code=71" in daemon.log(), "the failure")
-        journal.rmdir()
-        kept.rename(journal)
+        exchange(journal, kept)
         wait_until(lambda: daemon.ready_count() == 2, "the next worker")
         sender.send(datagram({"n": 10}))
     daemon.check_end()
