@@ -308,10 +308,17 @@ static void size_storage(struct assembly *a)
 			     storage_is_in_memory(a->journal_path),
 		.spills = a->spill_dir != NULL ? count_spilling(a) : 0,
 	};
-	for (size_t i = 0; i < a->input_count; i++)
-		if (a->inputs[i].message_bytes_max > place.message_bytes_max)
-			place.message_bytes_max =
-				a->inputs[i].message_bytes_max;
+	size_t of_streams = 0;
+	for (size_t i = 0; i < a->input_count; i++) {
+		const struct input *in = &a->inputs[i];
+		size_t bytes = in->message_bytes_max;
+		if (bytes > place.message_bytes_max)
+			place.message_bytes_max = bytes;
+		if (socket_kind_is_stream(in->socket.kind) &&
+		    bytes > of_streams)
+			of_streams = bytes;
+	}
+	place.stream_bytes_max = CONNECTIONS_MAX * of_streams;
 	storage_sizes_choose(&a->settings.sizes, &place);
 	storage_sizes_log(&a->settings.sizes, &place);
 }

@@ -72,9 +72,23 @@ void storage_sizes_choose(struct storage_sizes *sizes,
 				STORAGE_SPILL_BYTES_MIN, STORAGE_SPILL_BYTES);
 }
 
+static void log_streams(const struct storage_place *place)
+{
+	size_t bytes = place->stream_bytes_max;
+	if (place->limit_bytes > 0 && bytes > half_of(place))
+		log_line(LOG_WARN, "storage",
+			 "memory_limit_bytes=%" PRId64 " stream_bytes_max=%zu "
+			 "err=\"the connections of stream inputs can hold more "
+			 "than half of the memory limit\" action=\"lower "
+			 "Buffer_Max_Size, or raise the memory limit to %zu "
+			 "bytes\"",
+			 place->limit_bytes, bytes, 2 * bytes);
+}
+
 void storage_sizes_log(const struct storage_sizes *sizes,
 		       const struct storage_place *place)
 {
+	log_streams(place);
 	if (!is_limited(place))
 		return;
 	size_t sum = sum_of(sizes, place);

@@ -35,13 +35,16 @@ struct storage_place {
 	bool is_memory;	     /* journal and spills are in memory */
 	size_t spills;	     /* outputs that can spill, and Dead_Letter */
 	size_t message_bytes_max;
+	/* Unfinished messages of all connections; 0 without stream inputs. */
+	size_t stream_bytes_max;
 };
 
 /* Fill in the sizes that are not configured. */
 void storage_sizes_choose(struct storage_sizes *, const struct storage_place *);
 
 /* If there is a limit, log it and the sizes.  If the sizes together exceed half
- * of the limit, the line is a warning. */
+ * of the limit, the line is a warning.  Another warning is logged if the
+ * unfinished messages of all connections can exceed half of the limit. */
 void storage_sizes_log(const struct storage_sizes *,
 		       const struct storage_place *);
 

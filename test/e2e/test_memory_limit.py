@@ -75,3 +75,14 @@ def test_a_journal_on_a_disk_does_not_count(limited, room, start):
     assert "mod=storage" not in daemon.log()
     size = daemon.metrics().sum("sluiced_journal_size_bytes")
     assert 0 <= size - 64_000_000 < 4096
+
+
+@pytest.mark.parametrize("size, is_warned", [("212992", False), ("1M", True)])
+def test_connections_that_can_hold_too_much_are_a_warning(
+        limited, room, start, size, is_warned):
+    inputs = section("INPUT", "Name syslog", "Mode unix_tcp", "Tag in",
+                     f"Path {room.socket}", f"Buffer_Max_Size {size}")
+    daemon = start(service() + inputs + file_output(room), wrapper=limited)
+    assert ("the connections of stream inputs can hold more than half"
+            in daemon.log()) == is_warned
+    assert not is_warned or "stream_bytes_max=256000000" in daemon.log()
