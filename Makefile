@@ -26,7 +26,7 @@ DEPS_BUILD := gcc libc6-dev pkg-config git \
               $(foreach lib,$(LIBS),$(lastword $(subst :, ,$(lib))))
 DEPS_TEST  := $(DEPS_BUILD) libcmocka-dev nginx-light python3 \
               python3-pytest python3-yaml clang clang-format libclang-rt-dev \
-              curl procps util-linux strace luajit
+              curl procps util-linux e2fsprogs strace luajit
 # The packages for the benchmark, with the libraries of the other collectors.  The
 # collectors' own packages conflict with each other, so test/bench/peers.py unpacks
 # them without installing them.

@@ -161,6 +161,7 @@ void append_file_committed(struct append_file *f)
 
 int append_file_begin(struct append_file *f)
 {
+	f->failed_bytes = 0;
 	int error = f->fd < 0 ? open_file(f) : 0;
 	if (error == 0)
 		error = lock(f);
@@ -212,7 +213,8 @@ bool append_file_probe(const struct append_file *f, int error)
 	bool is_stray = f->fd < 0 && f->path[0] != '/' && error == EROFS;
 	if (is_device || is_stray)
 		return true;
-	return disk_probe(f->path, append_file_root_bytes(f), error);
+	return disk_probe(f->path, append_file_root_bytes(f), error,
+			  f->failed_bytes);
 }
 
 void append_file_end(struct append_file *f)
@@ -401,6 +403,7 @@ int append_file_write(struct append_file *f, enum append_kind kind,
 		f->is_torn = bytes.ptr[*done - 1] != '\n';
 		f->is_dirty = true;
 	}
+	f->failed_bytes = bytes.len - *done;
 	if (error != 0)
 		note_failed(f, place, skip, *done);
 	return error;

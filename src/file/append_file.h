@@ -75,6 +75,7 @@ struct append_file {
 	uint32_t empty_note; /* the place of the last note if its append failed
 			      * before the first byte; 0: none */
 	uint32_t skip_hash;  /* of the bytes that the next note skips */
+	size_t failed_bytes; /* what the last write could not append */
 	struct buf head;     /* whole lines with which an empty file begins */
 	int64_t foreign_since_ns; /* since when another process' torn line is at
 	                           * the end; 0: there is none */

@@ -62,25 +62,40 @@ static bool choose_dir(const char *path, size_t root_bytes, int error,
 	return true;
 }
 
-static bool has_room(const char *dir)
+static bool has_room(const char *dir, size_t bytes)
 {
 	struct statvfs st;
 	return statvfs(dir, &st) == 0 &&
-	       (uint64_t)st.f_bavail * st.f_frsize >= ROOM_BYTES;
+	       (uint64_t)st.f_bavail * st.f_frsize >= ROOM_BYTES + bytes;
 }
 
-bool disk_probe(const char *path, size_t root_bytes, int error)
+/* A quota can reject what the free space of the disk would allow. */
+static bool can_reserve(int fd, size_t bytes)
+{
+	return fallocate(fd, 0, 0, (off_t)(ROOM_BYTES + bytes)) == 0 ||
+	       (errno != ENOSPC && errno != EDQUOT);
+}
+
+static bool can_write(int fd)
 {
 	static const char block[BLOCK_BYTES];
+	return write(fd, block, sizeof block) == (ssize_t)sizeof block;
+}
+
+bool disk_probe(const char *path, size_t root_bytes, int error,
+		size_t wanted_bytes)
+{
 	char dir[PATH_MAX];
 	if (!choose_dir(path, root_bytes, error, dir))
 		return false;
 	int fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
-	if (fd >= 0) {
-		bool is_good =
-			write(fd, block, sizeof block) == (ssize_t)sizeof block;
-		close(fd);
-		return is_good;
-	}
-	return error != EIO && !disk_is_lost(errno) && has_room(dir);
+	if (fd < 0)
+		return error != EIO && !disk_is_lost(errno) &&
+		       has_room(dir, wanted_bytes);
+	bool is_good = can_write(fd);
+	if (error == ENOSPC || error == EDQUOT)
+		is_good = is_good && has_room(dir, wanted_bytes) &&
+			  can_reserve(fd, wanted_bytes);
+	close(fd);
+	return is_good;
 }

@@ -6,8 +6,11 @@
  * concerns new files only, or a path may lead to a full device.  A client that
  * chooses the path of a file can cause that, and must not hold up the other
  * files.  So the probe writes a block to a file without a name (O_TMPFILE),
- * which leaves no trace.  Where such a file cannot be created, the free space
- * decides: files that exist can be written as long as some space is free.
+ * which leaves no trace.  After ENOSPC and EDQUOT, there must also be room for
+ * the bytes that could not be written: a file system can reject a large write
+ * as a whole while a small one still fits.  Where such a file cannot be
+ * created, the free space decides: files that exist can be written as long as
+ * some space is free.
  *
  * If a file system is lost (read-only, broken or gone), the root of the file
  * decides: another file system may be mounted below it. */
@@ -22,9 +25,10 @@
 /* Does the errno mean that a file system is read-only, broken or gone? */
 bool disk_is_lost(int error) MUST_USE;
 
-/* After `error` about the file at the path: can other files be written?  The
- * first root_bytes of the path are the root that files share, as in
- * file_path_open(). */
-bool disk_probe(const char *path, size_t root_bytes, int error) MUST_USE;
+/* After `error` about the file at the path, in which wanted_bytes could not be
+ * written: can other files be written?  The first root_bytes of the path are
+ * the root that files share, as in file_path_open(). */
+bool disk_probe(const char *path, size_t root_bytes, int error,
+		size_t wanted_bytes) MUST_USE;
 
 #endif

@@ -6,6 +6,7 @@ see harness/daemon.py, which checks the accounting equation each time."""
 import glob
 import os
 import socket
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -157,6 +158,19 @@ def mount_disk(request):
     yield mount_one
     for disk in reversed(disks):
         disk.unmount()
+
+
+@pytest.fixture
+def ext4_disk(request, room):
+    """At the directory of the output files."""
+    if not request.config.stash[MAY_MOUNT]:
+        pytest.skip("needs root to mount a file system")
+    try:
+        disk = mount.Ext4Disk(room.path / "image", room.out, 32 << 20)
+    except (OSError, subprocess.CalledProcessError) as e:
+        pytest.skip(f"cannot make and mount an ext4 image: {e}")
+    yield disk
+    disk.unmount()
 
 
 @pytest.fixture

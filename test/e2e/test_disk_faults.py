@@ -222,6 +222,19 @@ def test_an_output_that_does_not_answer_counts_as_blocked(
     assert numbers == sorted(set(numbers)) and len(numbers) == counts.written
 
 
+def test_no_line_is_lost_on_a_full_disk_that_rejects_large_writes_only(
+        room, out, ext4_disk, start, stream):
+    """A small write still fits, so the disk is full, not the file bad."""
+    ext4_disk.fill()
+    daemon = start(numbered(room, "storage.spill_size 1M"))
+    lines = stream(20000, "-w", count=20000).wait()  # -w: none is refused
+    wait_until(lambda: (m := daemon.metrics()).received == lines.sent
+               and (is_blocked(m) or m.dropped()), "the disk to reject writes")
+    assert daemon.metrics().dropped() == 0
+    ext4_disk.empty()
+    check_all_lines(daemon, lines, out.bytes)
+
+
 def test_no_line_is_lost_when_the_directory_becomes_read_only(
         room, out, mount_disk, start, stream):
     """The test mounts an empty read-only file system over the directory."""

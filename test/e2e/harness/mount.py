@@ -2,6 +2,7 @@
 """File systems for the tests, in a mount namespace that ends with them."""
 import ctypes
 import os
+import subprocess
 
 CLONE_NEWNS = 0x00020000
 MS_RDONLY, MS_REMOUNT, MS_REC, MS_PRIVATE = 1, 32, 16384, 1 << 18
@@ -73,6 +74,36 @@ class SmallDisk:
                 except OSError:
                     break
             file.truncate(max(file.tell() - left_bytes, 0))
+
+    def empty(self):
+        (self.path / "ballast").unlink()
+
+    def unmount(self):
+        unmount(self.path)
+
+
+class Ext4Disk:
+    """An ext4 of `size_bytes` in the file `image`, mounted at a directory.  It
+    rejects a write that does not fit as a whole.  The constructor raises
+    OSError or CalledProcessError where such a disk is not possible."""
+
+    def __init__(self, image, path, size_bytes):
+        self.path = path
+        path.mkdir(exist_ok=True)
+        with open(image, "wb") as file:
+            file.truncate(size_bytes)
+        for command in (["mkfs.ext4", "-q", "-F", "-m", "0", image],
+                        ["mount", "-o", "loop", image, path]):
+            subprocess.run(command, check=True, capture_output=True)
+
+    def fill(self):
+        """Write pieces of 64 KiB until one does not fit."""
+        with open(self.path / "ballast", "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(1 << 16))
+            except OSError:
+                pass
 
     def empty(self):
         (self.path / "ballast").unlink()
