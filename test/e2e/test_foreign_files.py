@@ -168,5 +168,5 @@ def test_a_spill_that_is_cut_while_in_use_is_for_replay_if_it_has_a_head(
     path.rmdir()
     wait_until(lambda: daemon.metrics().sum(
         "sluiced_output_lines_dropped_total") == 2, "the lines to be dropped")
-    line = log_line(daemon, 'err="cannot be read"')
+    line = log_line(daemon, 'err="cannot be read or was removed"')
     assert (ADVICE in line) == (not is_emptied)
