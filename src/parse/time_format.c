@@ -32,7 +32,8 @@ struct time_format {
 	bool is_lenient;
 	bool skips_blanks; /* before the text */
 	int32_t offset_s;
-	struct zone *zone; /* or NULL */
+	struct zone *zone;	     /* or NULL */
+	struct zone_names own_names; /* of TZ's zone, if is_local */
 
 	struct cached cached[CACHED_TEXTS];
 	unsigned last; /* the entry found last */
@@ -244,6 +245,9 @@ struct time_format *time_format_new(const struct time_format_opts *opts,
 			      (opts->local == TIME_LOCAL_TZ && tz != NULL &&
 			       *tz != '\0');
 		tzset();
+		if (f->is_local)
+			zone_names_init(&f->own_names,
+					clock_real_ns() / NS_PER_S);
 	}
 	buf_fini(&format);
 	return f;
@@ -270,8 +274,8 @@ static bool fits(const struct time_format *f, struct span text,
 	const struct time_parts_opts opts = {
 		.format = f->format,
 		.skips_blanks = f->skips_blanks,
-		.knows_tz_names = f->is_local,
 		.takes_any_name = f->has_offset,
+		.own_names = f->is_local ? &f->own_names : NULL,
 	};
 	bool ok = time_parts_read(&opts, text, p);
 	return ok || (f->is_lenient &&

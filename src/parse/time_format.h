@@ -11,8 +11,9 @@
  *   without a date: the nearest day;
  * - without a zone: the offset or zone of the opts; without these, the zone
  *   that `local` of the opts chooses.  A format that ends in %SZ or %LZ means
- *   UTC.  %Z accepts the names of TZ's zone and well-known ones; other names
- *   only if the opts have an offset.
+ *   UTC.  %Z accepts the names of TZ's zone and well-known ones; each is a zone
+ *   in the text.  It accepts other names only if the opts have an offset, which
+ *   then applies.
  *
  * Text after the end of the format is ignored, as in Fluent Bit.  The results
  * for the last few texts are cached. */

@@ -4,7 +4,6 @@
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "parse/zone.h"
@@ -138,28 +137,20 @@ static bool read_offset(struct time_cursor *c, struct time_parts *p)
 	return p->has_offset;
 }
 
-/* A name of TZ's zone needs no offset here: times without an offset are in that
- * zone. */
 static bool read_zone_name(const struct time_parts_opts *o,
 			   struct time_cursor *c, struct time_parts *p)
 {
-	const char *end = c->at;
-	while (end < c->end && isalpha((unsigned char)*end))
-		end++;
-	size_t len = (size_t)(end - c->at);
-	for (int i = 0; o->knows_tz_names && i < 2; i++) {
-		if (strlen(tzname[i]) == len &&
-		    memcmp(tzname[i], c->at, len) == 0) {
-			c->at = end;
-			return true;
-		}
+	size_t len = zone_read_name(o->own_names, rest_of(c), &p->offset_s);
+	if (len > 0) {
+		p->has_offset = true;
+		c->at += len;
+		return true;
 	}
-	size_t known = zone_read_name(rest_of(c), &p->offset_s);
-	p->has_offset = known > 0;
-	if (!p->has_offset && o->takes_any_name)
-		known = len;
-	c->at += known;
-	return known > 0;
+	const char *start = c->at;
+	while (o->takes_any_name && c->at < c->end &&
+	       isalpha((unsigned char)*c->at))
+		c->at++;
+	return c->at > start;
 }
 
 static bool read_half_day(struct time_cursor *c, struct time_parts *p)

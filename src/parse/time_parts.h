@@ -20,6 +20,8 @@
 /* The conversions read here; the others are expanded to these first. */
 #define TIME_CONVERSIONS "YyCmbdejauwgGUVWHIpMSLszZ%"
 
+struct zone_names;
+
 struct time_parts {
 	int year, month, day;	   /* month and day from 1; 0: not given */
 	int day_of_year;	   /* from 1; 0: not given */
@@ -35,9 +37,9 @@ struct time_parts {
 
 struct time_parts_opts {
 	const char *format;
-	bool skips_blanks;   /* before the text */
-	bool knows_tz_names; /* %Z: accept the names of TZ's zone */
-	bool takes_any_name; /* %Z: accept unknown names */
+	bool skips_blanks;		    /* before the text */
+	bool takes_any_name;		    /* %Z: accept unknown names */
+	const struct zone_names *own_names; /* %Z: of TZ's zone, or NULL */
 };
 
 /* *parts must be zero.  False if the text does not fit; *parts then has the

@@ -57,19 +57,40 @@ static const struct named names[] = {
 	{"CAT", 120},	{"EAT", 180},	{"SAST", 120}, {NULL, 0},
 };
 
-/* The length of the first name with which the text begins.  If `alone`, no
- * letter or digit may follow it. */
+/* The length of the name if the text begins with it, otherwise 0.  If `alone`,
+ * no letter or digit may follow it. */
+static size_t read_one(const char *name, struct span text, bool alone)
+{
+	size_t len = strlen(name);
+	if (text.len < len || strncasecmp(text.ptr, name, len) != 0)
+		return 0;
+	bool is_longer =
+		text.len > len && isalnum((unsigned char)text.ptr[len]);
+	return alone && is_longer ? 0 : len;
+}
+
+/* The length of the first name with which the text begins. */
 static size_t read_named(const struct named *n, struct span text, bool alone,
 			 int32_t *offset_s)
 {
 	for (; n->name != NULL; n++) {
-		size_t len = strlen(n->name);
-		if (text.len < len || strncasecmp(text.ptr, n->name, len) != 0)
-			continue;
-		if (alone && text.len > len &&
-		    isalnum((unsigned char)text.ptr[len]))
+		size_t len = read_one(n->name, text, alone);
+		if (len == 0)
 			continue;
 		*offset_s = n->minutes * 60;
+		return len;
+	}
+	return 0;
+}
+
+static size_t read_own(const struct zone_names *own, struct span text,
+		       int32_t *offset_s)
+{
+	for (size_t i = 0; i < own->count; i++) {
+		size_t len = read_one(own->list[i].text, text, true);
+		if (len == 0)
+			continue;
+		*offset_s = own->list[i].offset_s;
 		return len;
 	}
 	return 0;
@@ -126,12 +147,53 @@ size_t zone_read_offset(struct span text, int32_t *offset_s)
 	return at;
 }
 
-size_t zone_read_name(struct span text, int32_t *offset_s)
+size_t zone_read_name(const struct zone_names *own, struct span text,
+		      int32_t *offset_s)
 {
-	size_t len = read_named(offsets, text, true, offset_s);
-	if (len == 0)
-		len = read_named(names, text, true, offset_s);
-	return len > 0 ? len : read_letter(text, offset_s);
+	int32_t known_s = 0;
+	size_t known = read_named(offsets, text, true, &known_s);
+	bool is_utc = known > 0 && known_s == 0;
+	size_t len = 0;
+	if (own != NULL && !is_utc)
+		len = read_own(own, text, offset_s);
+	if (len > 0)
+		return len;
+	if (known == 0)
+		known = read_named(names, text, true, &known_s);
+	if (known == 0)
+		known = read_letter(text, &known_s);
+	if (known > 0)
+		*offset_s = known_s;
+	return known;
+}
+
+/* tzname is no source for this: its names depend on the time that the C library
+ * converted last. */
+static void add_own(struct zone_names *own, const struct tm *tm)
+{
+	struct zone_own_name *n = own->list;
+	for (; n < own->list + own->count; n++)
+		if (strcmp(n->text, tm->tm_zone) == 0)
+			return;
+	size_t len = strlen(tm->tm_zone);
+	if (own->count == sizeof own->list / sizeof *own->list || len == 0 ||
+	    len >= sizeof n->text)
+		return;
+	memcpy(n->text, tm->tm_zone, len + 1);
+	n->offset_s = (int32_t)tm->tm_gmtoff;
+	own->count++;
+}
+
+void zone_names_init(struct zone_names *own, int64_t from_s)
+{
+	own->count = 0;
+	/* Morocco's other time lasts only five weeks. */
+	for (int week = 0; week < 52; week += 2) {
+		time_t t = (time_t)(from_s + week * (int64_t)S_PER_WEEK);
+		struct tm tm;
+		if (localtime_r(&t, &tm) != NULL)
+			add_own(own, &tm);
+	}
 }
 
 /* Whether the C library can read the file: a directory, or a table of tzdata

@@ -24,9 +24,24 @@ struct zone;
  * seconds east of UTC, unchanged if the result is 0. */
 size_t zone_read_offset(struct span text, int32_t *offset_s);
 
-/* The same for an abbreviation such as CEST or a military letter such as K, as
- * %Z reads it. */
-size_t zone_read_name(struct span text, int32_t *offset_s);
+/* The names that TZ's zone uses, with their offsets: CET and CEST. */
+struct zone_names {
+	size_t count;
+	struct zone_own_name {
+		char text[16];
+		int32_t offset_s;
+	} list[4];
+};
+
+/* Find the names that TZ's zone uses in the year that begins at that time. */
+void zone_names_init(struct zone_names *, int64_t from_s);
+
+/* Read a name such as CEST, or a military letter such as K, as %Z does.  Returns
+ * the same as zone_read_offset.  `own`, unless it is NULL, takes precedence over
+ * well-known names: in Shanghai, CST is 8 hours east of UTC.  UTC and GMT always
+ * mean UTC, even if TZ is a rule such as UTC-9. */
+size_t zone_read_name(const struct zone_names *own, struct span text,
+		      int32_t *offset_s);
 
 /* Whether the C library understands this value of TZ: a zone or a file of
  * tzdata, a rule such as JST-9, or a name of UTC.  It takes any other text for

@@ -417,6 +417,115 @@ static void without_a_zone_and_an_offset_tz_applies(void **state)
 	use_zone(NULL);
 }
 
+/* Names of the zone of TZ too: the offset or zone of the options is only for
+ * texts without a zone. */
+static void a_zone_name_is_read_whatever_tz_and_the_options_say(void **state)
+{
+	(void)state;
+	enum { NO_OFFSET = 99 };
+	static const struct {
+		const char *tz, *zone;
+		int offset_h;
+		const char *text;
+		int64_t s;
+	} cases[] = {
+		{"UTC", NULL, NO_OFFSET, "2026-11-20 01:02:03 UTC", 1795136523},
+		{"UTC", NULL, 9, "2026-11-20 01:02:03 UTC", 1795136523},
+		{"UTC", NULL, 9, "2026-11-20 01:02:03 GMT", 1795136523},
+		{NULL, NULL, 9, "2026-11-20 01:02:03 UTC", 1795136523},
+		{"UTC", "Asia/Tokyo", NO_OFFSET, "2026-11-20 01:02:03 UTC",
+		 1795136523},
+		/* POSIX: 9 hours east of UTC, and named UTC */
+		{"UTC-9", NULL, NO_OFFSET, "2026-11-20 01:02:03 UTC",
+		 1795136523},
+		{"Europe/Berlin", NULL, NO_OFFSET, "2026-10-25 02:30:00 CEST",
+		 1792888200},
+		{"Europe/Berlin", NULL, NO_OFFSET, "2026-10-25 02:30:00 CET",
+		 1792891800},
+		{"Europe/Berlin", NULL, 9, "2026-10-25 02:30:00 cest",
+		 1792888200},
+		{"America/New_York", NULL, NO_OFFSET, "2026-07-01 02:30:00 EST",
+		 1782891000},
+		{"America/New_York", NULL, NO_OFFSET, "2026-07-01 02:30:00 EDT",
+		 1782887400},
+		/* well-known names that mean another zone elsewhere */
+		{"Asia/Shanghai", NULL, NO_OFFSET, "2026-11-20 01:02:03 CST",
+		 1795107723},
+		{"Asia/Shanghai", NULL, 9, "2026-11-20 01:02:03 CST",
+		 1795107723},
+		{"UTC", NULL, NO_OFFSET, "2026-11-20 01:02:03 CST", 1795158123},
+		{"Europe/Dublin", NULL, NO_OFFSET, "2026-07-20 01:02:03 IST",
+		 1784505723},
+		{"Europe/Dublin", NULL, NO_OFFSET, "2026-07-20 01:02:03 GMT",
+		 1784509323},
+		/* names that are not well known */
+		{"Europe/London", NULL, 9, "2026-07-20 01:02:03 BST",
+		 1784505723},
+		{"Europe/London", NULL, NO_OFFSET, "2026-12-20 01:02:03 BST",
+		 1797724923},
+		{"ABC-1ABCD", NULL, NO_OFFSET, "2026-07-20 01:02:03 ABC",
+		 1784505723},
+		{"ABC-1ABCD", NULL, NO_OFFSET, "2026-07-20 01:02:03 ABCD",
+		 1784502123},
+		{"Asia/Kathmandu", NULL, NO_OFFSET, "2026-11-20 01:02:03 +0545",
+		 1795115823},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		use_zone(cases[i].tz);
+		bool has_offset = cases[i].offset_h != NO_OFFSET;
+		struct time_format *f = make_with((struct time_format_opts){
+			.format = "%F %T %Z",
+			.has_offset = has_offset,
+			.offset_s = has_offset ? cases[i].offset_h * 3600 : 0,
+			.zone = cases[i].zone});
+		int64_t ns = read_ns(f, cases[i].text, november_s);
+		if (ns != cases[i].s * NS_PER_S)
+			fail_msg("%s with TZ %s: %lld", cases[i].text,
+				 cases[i].tz ? cases[i].tz : "-",
+				 (long long)(ns / NS_PER_S));
+		time_format_free(f);
+	}
+	use_zone(NULL);
+}
+
+/* The C library changes tzname when it converts a time. */
+static void a_zone_name_does_not_depend_on_the_time_read_before(void **state)
+{
+	(void)state;
+	use_zone("Europe/London");
+	struct time_format *f = make("%F %T %Z");
+	struct time_format *local = make("%F %T");
+	static const char *const before[] = {"1944-07-01 00:00:00",
+					     "1970-07-01 00:00:00",
+					     "2026-12-01 00:00:00"};
+	for (size_t i = 0; i < COUNT(before); i++) {
+		char text[32];
+		snprintf(text, sizeof text, "2026-07-20 01:02:%02zu BST", i);
+		read_ns(local, before[i], november_s);
+		assert_int_equal(read_ns(f, text, november_s),
+				 (1784505720 + (int)i) * NS_PER_S);
+	}
+	time_format_free(f);
+	time_format_free(local);
+	use_zone(NULL);
+}
+
+static void of_an_offset_and_a_zone_name_the_known_one_counts(void **state)
+{
+	(void)state;
+	use_zone("Asia/Shanghai");
+	struct time_format *f = make_with((struct time_format_opts){
+		.format = "%F %T %z (%Z)", .has_offset = true});
+	assert_int_equal(
+		read_ns(f, "2026-11-20 01:02:03 +0800 (CST)", november_s),
+		1795107723 * NS_PER_S);
+	assert_int_equal(
+		read_ns(f, "2026-11-20 01:02:03 +0800 (XYZT)", november_s),
+		1795107723 * NS_PER_S);
+	time_format_free(f);
+	use_zone(NULL);
+}
+
 static void the_cache_depends_on_the_text_and_the_day(void **state)
 {
 	(void)state;
@@ -510,6 +619,12 @@ int main(void)
 		cmocka_unit_test(a_missing_date_is_the_nearest_one),
 		cmocka_unit_test(without_a_zone_the_configured_offset_applies),
 		cmocka_unit_test(without_a_zone_and_an_offset_tz_applies),
+		cmocka_unit_test(
+			a_zone_name_is_read_whatever_tz_and_the_options_say),
+		cmocka_unit_test(
+			a_zone_name_does_not_depend_on_the_time_read_before),
+		cmocka_unit_test(
+			of_an_offset_and_a_zone_name_the_known_one_counts),
 		cmocka_unit_test(the_cache_depends_on_the_text_and_the_day),
 		cmocka_unit_test(alternating_texts_are_read_like_each_alone),
 		cmocka_unit_test(an_unknown_conversion_is_refused),
