@@ -36,10 +36,10 @@ struct zone_names {
 /* Find the names that TZ's zone uses in the year that begins at that time. */
 void zone_names_init(struct zone_names *, int64_t from_s);
 
-/* Read a name such as CEST, or a military letter such as K, as %Z does.  Returns
- * the same as zone_read_offset.  `own`, unless it is NULL, takes precedence over
- * well-known names: in Shanghai, CST is 8 hours east of UTC.  UTC and GMT always
- * mean UTC, even if TZ is a rule such as UTC-9. */
+/* Read a name such as CEST, or a military letter such as K, as %Z does.  The
+ * result is as for zone_read_offset.  `own`, unless NULL, takes precedence over
+ * well-known names: in Shanghai, CST is 8 hours east of UTC.  UTC and GMT mean
+ * UTC in every zone, even if TZ is a rule such as UTC-9. */
 size_t zone_read_name(const struct zone_names *own, struct span text,
 		      int32_t *offset_s);
 
