@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/mem.h"
 #include "file/output_file.h"
 
 enum {
@@ -103,16 +104,27 @@ void batch_hand_over(struct batch *b, struct batch_chain *chain,
 	*chain = (struct batch_chain){0};
 }
 
+/* Thousands of files may wait, each with a short line. */
+static void take_back(struct buf *from, struct buf *to)
+{
+	if (from->len > 0 && from->len >= from->cap / 2)
+		return;
+	struct buf own = {0};
+	if (from->len > 0)
+		own = (struct buf){.ptr = mem_copy(from->ptr, from->len),
+				   .len = from->len,
+				   .cap = from->len};
+	if (to->cap == 0)
+		buf_swap(to, from);
+	buf_clear(to);
+	buf_fini(from);
+	*from = own;
+}
+
 void batch_take_back(struct batch *b, struct output_file *o)
 {
-	if (b->bytes.cap == 0)
-		buf_swap(&b->bytes, &o->lines);
-	else if (b->lines.cap == 0)
-		buf_swap(&b->lines, &o->lines);
-	if (b->answers.cap == 0)
-		buf_swap(&b->answers, &o->answers);
-	buf_fini(&o->lines);
-	buf_fini(&o->answers);
+	take_back(&o->lines, b->bytes.cap == 0 ? &b->bytes : &b->lines);
+	take_back(&o->answers, &b->answers);
 }
 
 void batch_end(struct batch *b)

@@ -9,8 +9,8 @@
  * twice their size in memory, and growing the buffers would take time.  So the
  * lines lie here until flush writes the files one after the other.  To be
  * written, the lines of a file are copied into a buffer that is lent to its
- * output file.  Unless lines are left in it, the next file gets the same
- * buffer. */
+ * output file.  The next file gets the same buffer, unless many lines are left
+ * in it. */
 #ifndef FILE_BATCH_H
 #define FILE_BATCH_H
 
@@ -58,8 +58,9 @@ size_t batch_memory_bytes(const struct batch *);
 void batch_hand_over(struct batch *, struct batch_chain *,
 		     struct output_file *);
 
-/* No line waits for the output file: take the lent buffer back for the next
- * one. */
+/* The output file was flushed: take the lent buffer back for the next one.  If
+ * lines are left, they move to memory of their own, unless they fill half of
+ * the buffer. */
 void batch_take_back(struct batch *, struct output_file *);
 
 /* All chains were handed over.  The memory is kept for the next batch, unless

@@ -274,10 +274,9 @@ static enum sink_flush flush(struct sink *sink, int64_t now_ns)
 			answer = SINK_BLOCKED;
 		else if (verdict == APPEND_HELD)
 			hold_lines(fs, o);
-		if (output_file_waits(o))
-			continue;
 		batch_take_back(&fs->batch, o);
-		file_cache_rest(fs->files, f, now_ns);
+		if (!output_file_waits(o))
+			file_cache_rest(fs->files, f, now_ns);
 	}
 	end_batch(fs, answer);
 	if (fs->full_lines > 0)

@@ -122,6 +122,36 @@ static void lines_left_from_the_previous_batch_come_first(void **state)
 	end(&f);
 }
 
+static void lines_that_wait_keep_none_of_the_lent_memory(void **state)
+{
+	(void)state;
+	struct fixture f;
+	make(&f);
+	for (size_t others = 0; others < 2; others++) {
+		/* With another file, the lines are copied to a lent buffer. */
+		buf_reserve(others ? &f.batch.lines : &f.batch.bytes,
+			    MUCH_BYTES);
+		buf_reserve(&f.batch.answers, MUCH_BYTES);
+		put(&f, others, "a1\n", true);
+		if (others)
+			put(&f, 2, "b1\n", true);
+		struct output_file *a = f.files[others];
+		assert_handed_over(&f, others, "a1\n", "1");
+		batch_take_back(&f.batch, a);
+		assert_int_equal(a->lines.len, 3);
+		assert_memory_equal(a->lines.ptr, "a1\n", 3);
+		assert_int_equal(a->lines.cap, 3);
+		assert_int_equal(a->answers.cap, 1);
+		assert_int_equal(a->answers.ptr[0], 1);
+		assert_in_range(f.batch.answers.cap, MUCH_BYTES, SIZE_MAX);
+		assert_handed_over(&f, 2, others ? "b1\n" : "",
+				   others ? "1" : "");
+		take_back(&f, 2);
+		batch_end(&f.batch);
+	}
+	end(&f);
+}
+
 static void memory_of_a_burst_is_released_after_many_small_batches(void **state)
 {
 	(void)state;
@@ -169,6 +199,7 @@ int main(void)
 		cmocka_unit_test(each_file_gets_its_own_lines_in_order),
 		cmocka_unit_test(a_single_file_borrows_the_memory_of_the_batch),
 		cmocka_unit_test(lines_left_from_the_previous_batch_come_first),
+		cmocka_unit_test(lines_that_wait_keep_none_of_the_lent_memory),
 		cmocka_unit_test(
 			memory_of_a_burst_is_released_after_many_small_batches),
 		cmocka_unit_test(
