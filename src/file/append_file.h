@@ -25,6 +25,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/span.h"
+#include "file/held_files.h"
 #include "journal/append_note.h"
 #include "output/sink.h"
 
@@ -47,6 +48,7 @@ struct file_env {
 	const void *router;
 	enum sink_fsync fsync;
 	struct spill_dir *spills; /* NULL: held lines stay in memory */
+	struct held_files held;
 	struct log_rate failing_rate;
 	int64_t named_until_ns; /* the end of the period of named_files */
 	unsigned named_files;	/* whose first failure was logged */

@@ -15,9 +15,8 @@ enum { BUCKET_COUNT = 1024 };
 
 struct file_cache {
 	struct file_env *env;
-	struct cached_file *last;   /* the last one found, or NULL */
-	struct cached_file waiting; /* heads of the rings */
-	struct cached_file resting;
+	struct cached_file *last;	      /* the last one found, or NULL */
+	struct cached_file heads[FILE_LISTS]; /* of the rings */
 	size_t resting_count;
 	size_t resting_max;
 	uint64_t seed; /* random */
@@ -65,15 +64,18 @@ static void forget(struct file_cache *c, struct cached_file *f)
 
 static void forget_first_resting(struct file_cache *c)
 {
-	forget(c, c->resting.next);
+	forget(c, c->heads[FILES_RESTING].next);
 	c->resting_count--;
 }
 
-static struct cached_file *list_after(struct cached_file *head,
-				      const struct cached_file *after)
+static void move(struct file_cache *c, struct cached_file *f,
+		 enum file_list list)
 {
-	struct cached_file *f = after != NULL ? after->next : head->next;
-	return f != head ? f : NULL;
+	c->resting_count -= f->list == FILES_RESTING;
+	c->resting_count += list == FILES_RESTING;
+	f->list = list;
+	list_remove(f);
+	list_append(&c->heads[list], f);
 }
 
 struct file_cache *file_cache_new(struct file_env *env, size_t resting_max)
@@ -82,8 +84,8 @@ struct file_cache *file_cache_new(struct file_env *env, size_t resting_max)
 	c->env = env;
 	c->resting_max = resting_max;
 	CHECK(getrandom(&c->seed, sizeof c->seed, 0) == sizeof c->seed);
-	list_init(&c->waiting);
-	list_init(&c->resting);
+	for (int i = 0; i < FILE_LISTS; i++)
+		list_init(&c->heads[i]);
 	return c;
 }
 
@@ -91,10 +93,9 @@ void file_cache_free(struct file_cache *c)
 {
 	if (c == NULL)
 		return;
-	while (c->waiting.next != &c->waiting)
-		forget(c, c->waiting.next);
-	while (c->resting_count > 0)
-		forget_first_resting(c);
+	for (int i = 0; i < FILE_LISTS; i++)
+		while (c->heads[i].next != &c->heads[i])
+			forget(c, c->heads[i].next);
 	free(c);
 }
 
@@ -122,52 +123,74 @@ struct cached_file *file_cache_add(struct file_cache *c, const char *path,
 	struct cached_file **bucket = &c->buckets[f->hash % BUCKET_COUNT];
 	f->bucket_next = *bucket;
 	*bucket = f;
-	list_append(&c->waiting, f);
-	f->is_waiting = true;
+	f->list = FILES_BATCH;
+	list_append(&c->heads[FILES_BATCH], f);
 	c->last = f;
 	return f;
 }
 
 void file_cache_wait(struct file_cache *c, struct cached_file *f)
 {
-	if (f->is_waiting)
-		return;
-	f->is_waiting = true;
-	list_remove(f);
-	c->resting_count--;
-	list_append(&c->waiting, f);
+	if (f->list != FILES_BATCH)
+		move(c, f, FILES_BATCH);
+}
+
+void file_cache_hold(struct file_cache *c, struct cached_file *f)
+{
+	move(c, f, FILES_HELD);
 }
 
 void file_cache_rest(struct file_cache *c, struct cached_file *f,
 		     int64_t now_ns)
 {
-	CHECK(f->is_waiting);
-	f->is_waiting = false;
+	CHECK(f->list != FILES_RESTING);
 	f->used_ns = now_ns;
-	list_remove(f);
-	list_append(&c->resting, f);
-	if (++c->resting_count > c->resting_max)
+	move(c, f, FILES_RESTING);
+	if (c->resting_count > c->resting_max)
 		forget_first_resting(c);
 }
 
 void file_cache_tidy(struct file_cache *c, int64_t now_ns)
 {
 	while (c->resting_count > 0 &&
-	       now_ns - c->resting.next->used_ns > FILE_IDLE_S * NS_PER_S)
+	       now_ns - c->heads[FILES_RESTING].next->used_ns >
+		       FILE_IDLE_S * NS_PER_S)
 		forget_first_resting(c);
+}
+
+struct cached_file *file_cache_next(struct file_cache *c, enum file_list list,
+				    const struct cached_file *after)
+{
+	struct cached_file *head = &c->heads[list];
+	struct cached_file *f = after != NULL ? after->next : head->next;
+	return f != head ? f : NULL;
+}
+
+struct cached_file *file_cache_held_before(struct file_cache *c,
+					   const struct cached_file *f)
+{
+	return f->prev != &c->heads[FILES_HELD] ? f->prev : NULL;
+}
+
+struct cached_file *file_cache_last_held(struct file_cache *c)
+{
+	return file_cache_held_before(c, &c->heads[FILES_HELD]);
 }
 
 struct cached_file *file_cache_waiting(struct file_cache *c,
 				       const struct cached_file *after)
 {
-	return list_after(&c->waiting, after);
+	enum file_list list = after != NULL ? after->list : FILES_BATCH;
+	struct cached_file *f = file_cache_next(c, list, after);
+	if (f == NULL && list == FILES_BATCH)
+		f = file_cache_next(c, FILES_HELD, NULL);
+	return f;
 }
 
 void file_cache_each(struct file_cache *c, void (*call)(struct output_file *))
 {
 	struct cached_file *f = NULL;
-	while ((f = list_after(&c->waiting, f)) != NULL)
-		call(f->output_file);
-	while ((f = list_after(&c->resting, f)) != NULL)
-		call(f->output_file);
+	for (enum file_list list = 0; list < FILE_LISTS; list++)
+		while ((f = file_cache_next(c, list, f)) != NULL)
+			call(f->output_file);
 }

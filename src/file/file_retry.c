@@ -112,6 +112,12 @@ void file_retry_worked(struct output_file *o)
 	o->is_disk = o->is_busy = false;
 }
 
+bool file_retry_is_due(const struct output_file *o, int64_t now_ns)
+{
+	return now_ns >= o->retry_ns ||
+	       (o->lines.len > 0 && o->env->spills != NULL);
+}
+
 void file_retry_at_once(struct output_file *o)
 {
 	o->retry_ns = 0;

@@ -20,6 +20,10 @@ void file_retry_failed(struct output_file *, int error, bool has_delay,
 /* The file was written. */
 void file_retry_worked(struct output_file *);
 
+/* The file is held and got no line in this batch: has a flush anything to do?
+ * It would retry to write the lines, or to spill them. */
+bool file_retry_is_due(const struct output_file *, int64_t now_ns);
+
 /* Try it in the next flush. */
 void file_retry_at_once(struct output_file *);
 

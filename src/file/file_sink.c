@@ -18,8 +18,11 @@
  *    other files continue.  The size of all spills is limited; beyond the
  *    limit, the newest lines of such files are dropped, DROP_write_failed.  If
  *    only another process keeps the file busy, the answer is SINK_BLOCKED.
- *  - There is no directory for spills: held lines wait in memory, limited by
- *    HELD_BYTES_MAX, and lost when the process ends.
+ *  - There is no directory for spills: held lines wait in memory, and are lost
+ *    when the process ends.
+ *  - Thousands of files cannot be written: the number of files that wait, and
+ *    their memory, are limited (held_files.h), and so is the number of retries
+ *    in a flush.  The files of the batch come first.
  *  - The process is killed: the next one finds the spills (restore), and each
  *    file detects which lines it has already. */
 #include <errno.h>
@@ -38,6 +41,8 @@
 #include "file/file_lock.h"
 #include "file/file_path.h"
 #include "file/file_restore.h"
+#include "file/flush_files.h"
+#include "file/held_files.h"
 #include "file/output_file.h"
 #include "file/reserved_paths.h"
 #include "file/spill.h"
@@ -45,7 +50,7 @@
 #include "output/kinds.h"
 #include "record/record.h"
 
-enum { HELD_BYTES_MAX = 8 * 1024 * 1024, FILES_MAX = 64 };
+enum { FILES_MAX = 64 };
 
 struct file_sink {
 	struct sink sink;
@@ -55,6 +60,7 @@ struct file_sink {
 	struct format *format;
 	struct file_cache *files;
 	struct batch batch;
+	struct flush_files flusher;
 	struct buf root; /* Path with one '/' at its end, or empty */
 	char *fixed;	 /* File below the root; NULL: use the tag */
 	const struct reserved_paths *reserved;
@@ -62,11 +68,10 @@ struct file_sink {
 	bool is_sanitized; /* Tag_Path sanitized */
 	struct buf tag;	   /* of the last record, sanitized */
 	size_t new_dirs;   /* in the paths of this batch's new files */
-	size_t held_bytes; /* of lines held in memory */
-	size_t full_lines; /* dropped in this batch: too many lines wait */
+	size_t new_bytes;  /* of this batch's lines for held files */
+	int64_t flush_ns;  /* when the last flush began */
 	int64_t sync_ns;   /* when to sync next */
 	int64_t sync_interval_ns;
-	const atomic_bool *is_time_up; /* as in output/sink.h */
 	struct log_rate refused_rate, full_rate;
 };
 
@@ -145,12 +150,21 @@ static void settle(struct sink *sink, struct sink_moved *moved)
 
 /* --- the lines */
 
-static bool is_full(const struct file_sink *fs)
+/* Is there no room for another line of this file?  If all its lines were
+ * dropped, its next line is accepted when the file is due: it may work again.
+ */
+static bool is_full(const struct file_sink *fs, const struct output_file *o)
 {
-	if (fs->env.spills == NULL)
-		return fs->held_bytes >= HELD_BYTES_MAX;
-	return fs->sink.stats.spilled_bytes + fs->held_bytes >=
-	       fs->spills.bytes_max;
+	const struct held_files *held = &fs->env.held;
+	if (!output_file_waits(o) && fs->flush_ns >= o->retry_ns)
+		return false;
+	size_t spilled_bytes = fs->sink.stats.spilled_bytes + held->line_bytes;
+	if (fs->env.spills != NULL &&
+	    spilled_bytes + fs->new_bytes >= fs->spills.bytes_max)
+		return true;
+	return o->spill == NULL &&
+	       (!held_files_has_room(o) ||
+		held->bytes + fs->new_bytes >= HELD_BYTES_MAX);
 }
 
 /* Add a rendered record to the batch.  With Escape off, it may contain line
@@ -183,8 +197,8 @@ static bool put(struct sink *sink, const struct record *r, bool answers,
 		return refuse(&sink->stats, DROP_path_refused, reason);
 	struct output_file *o = f->output_file;
 	bool is_held = output_file_is_held(o);
-	if (is_held && output_file_may_refuse(o) && is_full(fs)) {
-		fs->full_lines++;
+	if (is_held && output_file_may_refuse(o) && is_full(fs, o)) {
+		fs->flusher.full_lines++;
 		return refuse(&sink->stats, DROP_write_failed, reason);
 	}
 	struct buf *bytes = &fs->batch.bytes;
@@ -199,25 +213,9 @@ static bool put(struct sink *sink, const struct record *r, bool answers,
 	sink->batch_bytes = batch_memory_bytes(&fs->batch);
 	sink->batch_files = fs->batch.chains + fs->new_dirs;
 	if (is_held)
-		fs->held_bytes += bytes->len - from;
+		fs->new_bytes += bytes->len - from;
 	file_cache_wait(fs->files, f);
 	return true;
-}
-
-/* Keep lines that could not be spilled, as far as there is room in memory and
- * the spill is not full.  Otherwise a sender that chooses paths that cannot be
- * written could make any number of lines wait. */
-static void hold_lines(struct file_sink *fs, struct output_file *o)
-{
-	size_t room_bytes = fs->held_bytes < HELD_BYTES_MAX
-				    ? HELD_BYTES_MAX - fs->held_bytes
-				    : 0;
-	if (fs->env.spills != NULL && spill_dir_is_full(fs->env.spills))
-		room_bytes = 0;
-	size_t lines = o->answers.len;
-	output_file_drop(o, room_bytes);
-	fs->full_lines += lines - o->answers.len;
-	fs->held_bytes += o->lines.len;
 }
 
 /* At most once for each batch. */
@@ -225,13 +223,13 @@ static void log_full(struct file_sink *fs)
 {
 	log_rated(&fs->full_rate, LOG_ERROR, "file_sink",
 		  "output=%s err=\"too many lines wait for files that cannot "
-		  "be written\" spilled_bytes=%llu in_memory_bytes=%zu "
-		  "dropped=%zu action=\"dropping the newest lines of these "
-		  "files\"",
-		  fs->spills.sink_name,
+		  "be written\" files=%zu spilled_bytes=%llu "
+		  "in_memory_bytes=%zu dropped=%zu action=\"dropping the "
+		  "newest lines of these files\"",
+		  fs->spills.sink_name, fs->env.held.count,
 		  (unsigned long long)fs->sink.stats.spilled_bytes,
-		  fs->held_bytes, fs->full_lines);
-	fs->full_lines = 0;
+		  fs->env.held.bytes, fs->flusher.full_lines);
+	fs->flusher.full_lines = 0;
 }
 
 static void sync_all(struct file_sink *fs, int64_t now_ns)
@@ -245,6 +243,7 @@ static void sync_all(struct file_sink *fs, int64_t now_ns)
 static void end_batch(struct file_sink *fs, enum sink_flush answer)
 {
 	fs->sink.batch_bytes = fs->sink.batch_files = fs->new_dirs = 0;
+	fs->new_bytes = 0;
 	batch_end(&fs->batch);
 	/* Lines that wait for the disk are in the files' own memory now. */
 	if (answer == SINK_BLOCKED)
@@ -259,27 +258,11 @@ static enum sink_flush flush(struct sink *sink, int64_t now_ns)
 	if (!file_restore_rest(&fs->restore, now_ns))
 		return SINK_BLOCKED;
 	file_lock_begin_flush(fs->env.lock);
-	fs->held_bytes = 0;
-	struct cached_file *f = file_cache_waiting(fs->files, NULL), *next;
-	for (; f != NULL; f = next) {
-		/* The batch stays as it is. */
-		if (fs->is_time_up != NULL && atomic_load(fs->is_time_up))
-			return SINK_BLOCKED;
-		next = file_cache_waiting(fs->files, f);
-		struct output_file *o = f->output_file;
-		batch_hand_over(&fs->batch, &f->chain, f->output_file);
-		enum append_result verdict = output_file_flush(o, now_ns);
-		sink_answered(sink);
-		if (verdict == APPEND_BLOCKED)
-			answer = SINK_BLOCKED;
-		else if (verdict == APPEND_HELD)
-			hold_lines(fs, o);
-		batch_take_back(&fs->batch, o);
-		if (!output_file_waits(o))
-			file_cache_rest(fs->files, f, now_ns);
-	}
+	fs->flush_ns = now_ns;
+	if (!flush_files(&fs->flusher, now_ns, &answer))
+		return SINK_BLOCKED;
 	end_batch(fs, answer);
-	if (fs->full_lines > 0)
+	if (fs->flusher.full_lines > 0)
 		log_full(fs);
 	sync_all(fs, now_ns);
 	file_cache_tidy(fs->files, now_ns);
@@ -288,27 +271,21 @@ static enum sink_flush flush(struct sink *sink, int64_t now_ns)
 
 static void committed(struct sink *sink)
 {
-	struct file_sink *fs = (struct file_sink *)sink;
-	struct cached_file *f = NULL;
-	while ((f = file_cache_waiting(fs->files, f)) != NULL)
-		output_file_committed(f->output_file);
+	flush_files_committed(&((struct file_sink *)sink)->flusher);
 }
 
 static void drop_buffered(struct sink *sink)
 {
 	struct file_sink *fs = (struct file_sink *)sink;
-	struct cached_file *f = NULL;
-	while ((f = file_cache_waiting(fs->files, f)) != NULL) {
-		batch_hand_over(&fs->batch, &f->chain, f->output_file);
-		output_file_drop(f->output_file, 0);
-	}
+	flush_files_drop(&fs->flusher);
 	end_batch(fs, SINK_BLOCKED);
-	fs->held_bytes = 0;
 }
 
 static void reopen(struct sink *sink)
 {
-	file_cache_each(((struct file_sink *)sink)->files, output_file_reopen);
+	struct file_sink *fs = (struct file_sink *)sink;
+	fs->flusher.retries_all = true;
+	file_cache_each(fs->files, output_file_reopen);
 }
 
 static void close_sink(struct sink *sink)
@@ -428,7 +405,6 @@ static void read_env(struct file_sink *fs, const struct sink_env *env)
 		.fsync = env->fsync,
 		.has_others = env->has_others,
 	};
-	fs->is_time_up = env->is_time_up;
 	fs->reserved = env->reserved;
 	fs->sync_interval_ns = (int64_t)(env->fsync_interval_s * NS_PER_S);
 	fs->spills = (struct spill_dir){
@@ -460,6 +436,11 @@ static struct sink *open_sink(struct conf_section *s,
 	fs->env.mkdir = keys.mkdir;
 	fs->files = file_cache_new(&fs->env, env->files_max > 0 ? env->files_max
 								: FILES_MAX);
+	fs->flusher = (struct flush_files){.sink = &fs->sink,
+					   .env = &fs->env,
+					   .files = fs->files,
+					   .batch = &fs->batch,
+					   .is_time_up = env->is_time_up};
 	if (!set_paths(fs, &keys, env, s, e))
 		goto fail;
 	fs->sink.has_file_per_tag = fs->fixed == NULL;

@@ -11,6 +11,7 @@
 #include "file/append_tail.h"
 #include "file/file_error.h"
 #include "file/file_retry.h"
+#include "file/held_files.h"
 #include "file/renamed_file.h"
 #include "file/skip_hash.h"
 #include "file/spill.h"
@@ -243,26 +244,19 @@ static bool recover_before_spilling(struct output_file *o)
 
 /* --- failing */
 
-static bool has_spill_room(const struct output_file *o)
-{
-	const struct file_env *env = o->env;
-	return env->spills != NULL &&
-	       (o->lines.len == 0 ||
-		env->stats->spilled_bytes < env->spills->bytes_max);
-}
-
 /* The disk rejects writes, but spilled lines do not hold up other outputs, nor
  * other files if all lines of this one are spilled: it may belong to a removed
  * output, whose disk was another one. */
 static bool can_spill(const struct output_file *o)
 {
-	return (o->env->has_others || o->lines.len == 0) && has_spill_room(o);
+	return (o->env->has_others || o->lines.len == 0) &&
+	       held_files_can_spill(o);
 }
 
 static bool must_block(const struct output_file *o)
 {
 	return (o->is_disk && !can_spill(o)) ||
-	       (o->is_busy && !has_spill_room(o));
+	       (o->is_busy && !held_files_can_spill(o));
 }
 
 static enum append_result fail(struct output_file *o, int error, int64_t now_ns)
@@ -340,14 +334,13 @@ static enum append_result hold_lines(struct output_file *o)
 		return APPEND_BLOCKED;
 	/* If the file has a spill already, the sink limits its lines. */
 	bool is_full = !o->is_disk && o->spill == NULL &&
-		       o->env->spills != NULL &&
-		       spill_dir_is_full(o->env->spills);
+		       o->env->spills != NULL && !held_files_can_spill(o);
 	int error = 0;
 	if (o->env->spills != NULL && o->lines.len > 0)
 		error = is_full ? ENOSPC : spill_all(o);
 	if (error != 0 && (o->is_disk || (!is_full && wait_for_spill(o))))
 		return APPEND_BLOCKED;
-	if (error != 0) {
+	if (error != 0 && !is_full) {
 		char room[LOG_QUOTED_BYTES];
 		log_rated(
 			&o->env->spill_rate, LOG_ERROR, "file_sink",
@@ -379,6 +372,8 @@ void output_file_free(struct output_file *o)
 	output_file_drop(o, 0);
 	append_file_close(&o->file);
 	spill_free(o->spill);
+	o->spill = NULL;
+	held_files_measure(o);
 	buf_fini(&o->lines);
 	buf_fini(&o->answers);
 	buf_fini(&o->file.head);

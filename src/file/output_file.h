@@ -27,6 +27,8 @@
  *    result is APPEND_HELD as long as the spill has room, and then
  *    APPEND_BLOCKED, so that no line is dropped.  A process that keeps the file
  *    busy for BUSY_WAIT_S seconds cannot block the other files any longer.
+ * The spill has no room for another file if too many files wait already
+ * (held_files.h).
  * A newer line is never written before an older one: spilled lines come first.
  *
  * If a write ends within a line, the line is completed later, from where it
@@ -73,10 +75,12 @@ struct output_file {
 	                      * than 0 */
 	bool is_recovered;   /* checked for lines from before a crash */
 	struct spill *spill; /* older lines; NULL: none */
-	bool was_named;	     /* its first failure was logged, or counted */
-	int failed_errno;    /* 0: it can be written */
-	bool is_disk;	     /* ... because the disk rejects writes */
-	bool is_busy;	     /* ... because another process uses it, since less
+	size_t held_bytes;   /* counted in env->held; 0: not held */
+	size_t held_line_bytes;
+	bool was_named;	  /* its first failure was logged, or counted */
+	int failed_errno; /* 0: it can be written */
+	bool is_disk;	  /* ... because the disk rejects writes */
+	bool is_busy;	  /* ... because another process uses it, since less
 	                      * than BUSY_WAIT_S; without a spill: false */
 	int64_t busy_since_ns;
 	int64_t retry_ns;   /* if held: no retry before */

@@ -40,8 +40,8 @@
 			"ends in '/' or '/.', or the configuration uses "  \
 			"it")                                              \
 	X(write_failed, "the output could not be written and the spill "   \
-			"was full, or lines in memory or in a spill were " \
-			"lost")                                            \
+			"was full, or too many files waited, or lines in " \
+			"memory or in a spill were lost")                  \
 	X(undecided, "a hook failed, and Dead_Letter had no room")
 
 enum drop_reason {

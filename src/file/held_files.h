@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* held_files - how many files of a sink wait, and the memory that they take.
+ *
+ * A sender may choose the paths of files that cannot be written.  Each of them
+ * waits and takes memory, also if its lines are spilled: the path, the structs
+ * and the column names.  So an output holds at most HELD_FILES_MAX files and
+ * HELD_BYTES_MAX bytes.  Beyond that, another file that cannot be written is
+ * treated like one whose lines find the spill full (output_file.h).
+ *
+ * The sink measures a file after each flush of the file.  Files that wait for
+ * the disk with their lines in the journal are not measured. */
+#ifndef FILE_HELD_FILES_H
+#define FILE_HELD_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct output_file;
+
+enum {
+	HELD_FILES_MAX = 4096,
+	HELD_BYTES_MAX = 8 * 1024 * 1024,
+	/* The structs of a file and of its spill, with the allocator's share:
+	 * 600 bytes without a spill, 900 with one. */
+	HELD_FILE_BYTES = 1024,
+};
+
+struct held_files {
+	size_t count;
+	size_t bytes;	   /* all memory, lines included */
+	size_t line_bytes; /* the lines alone */
+};
+
+/* Count the file if it waits, and no longer if it does not. */
+void held_files_measure(struct output_file *);
+
+/* May the file wait?  True if it was counted, and as long as there is room for
+ * another one. */
+bool held_files_has_room(const struct output_file *);
+
+/* Has the spill room for the lines of the file?  True if it has no lines in
+ * memory, false if the output has no spills. */
+bool held_files_can_spill(const struct output_file *);
+
+/* How many bytes the lines of the file may take in memory. */
+size_t held_files_room_bytes(const struct output_file *);
+
+#endif
