@@ -14,6 +14,7 @@ from harness.config import (json_filter, lua_filter, service, section,
 from harness.daemon import Daemon
 from harness.room import OutDir, Room
 from harness.sender import LARGEST, Sender, datagram, header
+from harness.wait import wait_until
 
 # As in the published configuration, a message that was parsed has a uri.  A
 # message that could not be parsed is written, too, with {uri} unchanged.
@@ -336,3 +337,33 @@ def test_all_searches_of_one_message_share_a_limit(room, out, start, name):
         sender.send(datagram(EXPENSIVE["records"][0].replace(b"3000", b"1")))
         daemon.wait_for_messages(2)
     assert failures() == before
+
+
+def test_thousands_of_paths_that_cannot_be_written_delay_no_other_file(
+        room, start):
+    """The client chooses paths below a file, and there is no spill."""
+    waiting, sent = 4096, 5000
+    daemon = start(
+        service("storage.type memory") + syslog_input(room)
+        + json_filter()
+        + section("FILTER", "Name rewrite_tag", "Match in",
+                  "Rule $path ^(.*)$ /$path false")
+        + section("OUTPUT", "Name file", "Match /*", f"Path {room.out}",
+                  "Format template", "Template {n}"))
+    room.out.mkdir(exist_ok=True)
+    (room.out / "f").touch()
+    with Sender(room.socket) as sender:
+        for n in range(sent):
+            sender.send(datagram({"path": f"f/{n}", "n": n}))
+        sender.send(datagram({"path": "good", "n": 1}))
+    good = room.out / "good"
+    wait_until(lambda: good.exists() and good.read_text() == "1\n", "the line")
+
+    def counts():
+        m = daemon.metrics()
+        return (m.sum("sluiced_output_lines_queued"),
+                m.sum("sluiced_output_lines_dropped_total"))
+    wait_until(lambda: counts() == (waiting, sent - waiting), "the counts")
+    (room.out / "f").unlink()  # a stop tries all of them at once
+    daemon.stop()
+    assert len(list((room.out / "f").iterdir())) == waiting
