@@ -127,6 +127,32 @@ int spill_check_chunk(const struct spill_chunk *c, int fd, uint64_t at)
 	return c->check == check ? 0 : SPILL_CUT;
 }
 
+static int read_state(struct spill *s, int fd, struct span head)
+{
+	int error = spill_read_at(fd, &s->state, sizeof s->state, head.len);
+	if (error != 0)
+		return error;
+	s->start_bytes = head.len + sizeof s->state;
+	s->head_check = spill_check(head);
+	bool is_good = s->state.magic == SPILL_STATE_MAGIC &&
+		       s->state.check == spill_state_check(s);
+	return is_good ? 0 : SPILL_CUT;
+}
+
+int spill_read_begin(struct spill *s, int fd, char bytes[SPILL_HEAD_BYTES_MAX],
+		     struct spill_head *head)
+{
+	*head = (struct spill_head){0};
+	ssize_t n = pread(fd, bytes, SPILL_HEAD_BYTES_MAX, 0);
+	if (n < 0)
+		return errno;
+	if (!spill_read_head(span_make(bytes, (size_t)n), head)) {
+		head->bytes = 0;
+		return SPILL_CUT;
+	}
+	return read_state(s, fd, span_make(bytes, head->bytes));
+}
+
 int spill_open_dir(struct spill_dir *dir)
 {
 	return own_file_open(AT_FDCWD, dir->path, O_RDONLY | O_DIRECTORY,

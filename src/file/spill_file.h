@@ -104,6 +104,9 @@ enum { SPILL_CUT = -1 };
  * counts as missing (own_file.h). */
 int spill_open_dir(struct spill_dir *) MUST_USE;
 
+/* The same, but make the directory if it is missing. */
+int spill_make_dir(struct spill_dir *dir) MUST_USE;
+
 /* Open the spill's file in this directory, likewise. */
 int spill_open(const struct spill *, int flags) MUST_USE;
 
@@ -119,6 +122,11 @@ static inline int spill_read_at(int fd, void *to, size_t bytes, uint64_t at)
 	}
 	return 0;
 }
+
+/* Read the head and the state.  *head points into the bytes, and is set unless
+ * the head is damaged: then head->bytes is 0. */
+int spill_read_begin(struct spill *, int fd, char bytes[SPILL_HEAD_BYTES_MAX],
+		     struct spill_head *head) MUST_USE;
 
 /* Read the header of the chunk at that place. */
 int spill_read_chunk(const struct spill *, int fd, uint64_t at,

@@ -17,18 +17,6 @@
 
 enum { FILE_MODE = 0600 };
 
-static int read_state(struct spill *s, int fd, struct span head)
-{
-	int error = spill_read_at(fd, &s->state, sizeof s->state, head.len);
-	if (error != 0)
-		return error;
-	s->start_bytes = head.len + sizeof s->state;
-	s->head_check = spill_check(head);
-	bool is_good = s->state.magic == SPILL_STATE_MAGIC &&
-		       s->state.check == spill_state_check(s);
-	return is_good ? 0 : SPILL_CUT;
-}
-
 static bool is_ours_by(const struct spill_dir *dir,
 		       const struct spill_head *head)
 {
@@ -42,14 +30,12 @@ static int read_head(struct spill *s, int fd, bool *is_ours)
 {
 	char bytes[SPILL_HEAD_BYTES_MAX];
 	struct spill_head head;
-	ssize_t n = pread(fd, bytes, sizeof bytes, 0);
-	if (n < 0)
-		return errno;
-	if (!spill_read_head(span_make(bytes, (size_t)n), &head))
-		return SPILL_CUT;
+	int error = spill_read_begin(s, fd, bytes, &head);
+	if (head.bytes == 0)
+		return error;
 	*is_ours = is_ours_by(s->dir, &head);
 	s->output_path = mem_copy(head.output_path.ptr, head.output_path.len);
-	return read_state(s, fd, span_make(bytes, head.bytes));
+	return error;
 }
 
 bool spill_dir_may_be_noted(const struct spill_dir *dir)

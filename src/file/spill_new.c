@@ -88,8 +88,7 @@ static int create(struct spill *s, int dir)
 	return error;
 }
 
-/* Returns the descriptor of the directory, or -1 with errno set. */
-static int make_dir(struct spill_dir *dir)
+int spill_make_dir(struct spill_dir *dir)
 {
 	int fd = spill_open_dir(dir);
 	if (fd < 0 && errno == ENOENT &&
@@ -100,7 +99,7 @@ static int make_dir(struct spill_dir *dir)
 
 struct spill *spill_new(struct spill_dir *dir, const char *output_path)
 {
-	int fd = make_dir(dir);
+	int fd = spill_make_dir(dir);
 	if (fd < 0)
 		return NULL;
 	struct spill *s = mem_new(1, sizeof *s);
