@@ -36,6 +36,7 @@ static const struct counter_field totals_fields[] = {
 	FIELD(pipeline_totals, queued),
 	FIELD(pipeline_totals, queued_lines),
 	FIELD(pipeline_totals, batches),
+	FIELD(pipeline_totals, found),
 #define X(name, help)      \
 	{"dropped." #name, \
 	 offsetof(struct pipeline_totals, dropped[DROP_##name])},

@@ -104,6 +104,9 @@ struct pipeline_totals {
 	uint64_t queued;       /* in the spills of removed outputs ... */
 	uint64_t queued_lines; /* ... as lines */
 	uint64_t batches;
+	/* Received by another journal: their lines were in spills that this
+	 * journal had not counted. */
+	uint64_t found;
 };
 
 /* The copy that the metrics read. */

@@ -66,7 +66,8 @@ static void add_found(struct sink_moved *found, const struct sink_stats *now,
 /* Outputs may find spilled lines that they had not counted.  A removed output
  * had spilled them, so they no longer count as queued without an output.  If
  * there are more, an output has its name again and takes back its lines, which
- * move from the output that had taken them over. */
+ * move from the output that had taken them over.  The rest comes from spills of
+ * another journal, and counts as received. */
 static void move_queued(const struct pipeline_view *v,
 			const struct pipeline_opts *o,
 			struct pipeline_totals *totals)
@@ -85,6 +86,7 @@ static void move_queued(const struct pipeline_view *v,
 	router_settle(o->router, &found);
 	if (o->dead_letter != NULL)
 		dead_letter_settle(o->dead_letter, &found);
+	totals->found += found.messages;
 }
 
 void view_restore(const struct pipeline_view *v, const struct pipeline_opts *o,

@@ -79,8 +79,10 @@ struct channel_message {
 	/* READY: the endpoints.  GO: only their number and `input` of the
 	 * retired sockets. */
 	struct endpoint_specs specs;
-	struct channel_log log;		    /* READY */
-	struct channel_limits limits;	    /* READY */
+	struct channel_log log; /* READY */
+	/* READY.  GO: only journal_path, of an earlier configuration
+	 * (process/spills_left.h). */
+	struct channel_limits limits;
 	struct worker_counts worker_counts; /* GO, COUNTS */
 	bool is_draining;		    /* GO: a signal to stop has come */
 	bool died_of_other; /* GO: the last worker was killed from outside */

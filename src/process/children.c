@@ -121,6 +121,9 @@ void child_go(struct supervisor *s, struct child *child)
 		.is_held = left_may_write(s),
 		.grace_left_ms = grace_left_ms(s, child),
 	};
+	const char *left =
+		spills_left_for(&s->spills_left, s->limits.journal_path);
+	memcpy(m.limits.journal_path, left, strlen(left) + 1);
 	struct endpoints *e = &s->endpoints;
 	for (uint32_t i = 0; i < e->specs.socket_count; i++) {
 		m.fds[m.fd_count++] = socket_fd(e->sockets[i]);

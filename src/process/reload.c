@@ -83,6 +83,8 @@ void reload_take_over(struct supervisor *s)
 	s->worker = s->next;
 	(void)journal_left_report(s->limits.journal_path,
 				  s->worker.limits.journal_path);
+	spills_left_add(&s->spills_left, s->limits.journal_path,
+			s->worker.limits.journal_path);
 	s->limits = s->worker.limits;
 	s->next = (struct child){0};
 	s->is_cancelling = false;

@@ -51,7 +51,10 @@ void stopping_saw_journal(struct supervisor *s, const char *path)
 
 void stopping_report_journal(struct supervisor *s)
 {
-	if (journal_left_report(s->left_journal, "") && s->exit_code == 0)
+	bool is_left = journal_left_report(s->left_journal, "");
+	spills_left_add(&s->spills_left, s->left_journal, "");
+	is_left = spills_left_report(&s->spills_left) || is_left;
+	if (is_left && s->exit_code == 0)
 		s->exit_code = EXIT_CODE_SYSTEM;
 }
 

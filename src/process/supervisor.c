@@ -108,6 +108,8 @@ static void on_ready(struct supervisor *s, struct child *child,
 	}
 	(void)journal_left_report(s->limits.journal_path,
 				  m->limits.journal_path);
+	spills_left_add(&s->spills_left, s->limits.journal_path,
+			m->limits.journal_path);
 	stopping_saw_journal(s, m->limits.journal_path);
 	s->limits = m->limits;
 	struct err e = {0};
@@ -486,6 +488,7 @@ int supervisor_run(const struct assemble_opts *opts)
 					"read this socket");
 	endpoints_close(&s.endpoints);
 	handover_close(&s.handover);
+	spills_left_fini(&s.spills_left);
 	close(s.signals);
 	return s.exit_code;
 }

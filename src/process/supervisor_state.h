@@ -19,6 +19,7 @@
 #include "intake/handover.h"
 #include "process/channel.h"
 #include "process/deaths.h"
+#include "process/spills_left.h"
 #include "status/worker_counts.h"
 
 struct assemble_opts;
@@ -84,6 +85,7 @@ struct supervisor {
 	int stop_signal;   /* held until the first worker works; 0: none */
 	/* While stopping: a journal that the configuration no longer names. */
 	char left_journal[4096];
+	struct spills_left spills_left;
 	struct deaths deaths;
 	/* The last worker that had the journal was killed from outside, or
 	 * together with its supervisor. */
@@ -215,7 +217,8 @@ bool stopping_starts_next(const struct supervisor *, int status) MUST_USE;
 void stopping_saw_journal(struct supervisor *, const char *path);
 
 /* The supervisor ends: if messages stay in a journal that the configuration no
- * longer names, log that, and do not end with 0. */
+ * longer names, or lines in spills beside it, log that, and do not end with
+ * 0. */
 void stopping_report_journal(struct supervisor *);
 
 /* When stopping_check must be called next; 0: never. */

@@ -39,6 +39,7 @@
 #include "intake/senders.h"
 #include "journal/journal.h"
 #include "pipeline/pipeline.h"
+#include "process/spills_left.h"
 #include "process/worker_state.h"
 #include "setup/assemble.h"
 #include "setup/assemble_journal.h"
@@ -436,7 +437,11 @@ static void start_watchdog(struct worker *w)
 static bool start(struct worker *w, struct err *e)
 {
 	start_signals(w);
-	if (!open_journal(w, e) || !start_http(w, e))
+	if (!open_journal(w, e))
+		return false;
+	spills_left_take(w->opts->left_journal, w->opts->assembly->spill_dir,
+			 w->is_held);
+	if (!start_http(w, e))
 		return false;
 	start_receiver(w);
 	if (!readiness_start(&w->readiness, &w->loop,

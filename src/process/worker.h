@@ -45,6 +45,7 @@ struct worker_opts { /* all borrowed */
 	bool died_of_other; /* the last worker was killed from outside */
 	bool is_held;	    /* a dead worker may still write */
 	int64_t grace_left_ms;
+	const char *left_journal; /* see spills_left_take; empty: none */
 };
 
 /* Run until stopped.  False with *e set if the worker could not start. */

@@ -161,6 +161,7 @@ int worker_main_supervised(const struct assemble_opts *opts, int channel,
 		.died_of_other = m.died_of_other,
 		.is_held = m.is_held && assembly->journal_path != NULL,
 		.grace_left_ms = m.grace_left_ms,
+		.left_journal = m.limits.journal_path,
 	};
 	if (!take_endpoints(&m, &specs, &endpoints, &e) ||
 	    !worker_run(&worker, &e))
@@ -185,8 +186,10 @@ int worker_main_alone(const struct assemble_opts *opts)
 	worker_main_ignore_reopen();
 	endpoints_init(&endpoints);
 	struct assembly *assembly = assemble(opts, &e);
-	struct worker_opts worker = {
-		.assembly = assembly, .endpoints = &endpoints, .channel = -1};
+	struct worker_opts worker = {.assembly = assembly,
+				     .endpoints = &endpoints,
+				     .channel = -1,
+				     .left_journal = ""};
 	bool ok = assembly != NULL && specs_of(assembly, &specs, &e) &&
 		  endpoints_adopt_systemd(&endpoints, &e) &&
 		  endpoints_set(&endpoints, &specs, &e) &&

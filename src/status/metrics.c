@@ -21,8 +21,8 @@ struct metrics_balance metrics_balance(const struct metrics *m)
 	const struct pipeline_view *v = m->view;
 	const struct pipeline_totals *t = &v->totals;
 	struct metrics_balance sum = {
-		.received =
-			m->journal->appended_total + m->journal->refused_total,
+		.received = m->journal->appended_total +
+			    m->journal->refused_total + t->found,
 		.written = t->written,
 		.dead_lettered = t->dead_lettered,
 		.queued = m->journal->appended_total - t->taken + t->queued,

@@ -235,6 +235,7 @@ void status_log_final_counts(struct status *s)
 		sum.queued, lines_queued,
 		is_rest ? " action=\"a journal in a file keeps the queued "
 			  "messages, and spills keep the queued lines; sluiced "
-			  "writes them after a restart\""
+			  "writes them after a restart with the same "
+			  "storage.path\""
 			: "");
 }
