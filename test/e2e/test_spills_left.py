@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lines wait in spills, and the configuration then names another storage.path:
 the spills are beside the old journal, where no worker would look for them."""
+import fcntl
 import re
 import signal
 
@@ -213,6 +214,22 @@ def test_the_first_worker_with_a_journal_in_a_file_takes_over_left_spills(
         room, start, held, name):
     daemon = leave_in_memory(room, start)
     reload(daemon, room, config(room, storage(room, name)), 2)
+    check_waiting(daemon)
+    held.rmdir()
+    check_counts(daemon)
+    check_once(held)
+
+
+def test_spills_beside_a_journal_that_another_sluiced_uses_stay(
+        room, start, held):
+    daemon = leave_in_memory(room, start)
+    two = config(room, storage(room, "two"))
+    with open(room.path / "one", "rb") as journal:
+        fcntl.flock(journal, fcntl.LOCK_EX)
+        reload(daemon, room, two, 2)
+        error = errors(daemon, room)[-1]
+        assert f"{LINES} spilled lines" in error and "another sluiced" in error
+    reload(daemon, room, two, 3)
     check_waiting(daemon)
     held.rmdir()
     check_counts(daemon)
