@@ -15,7 +15,9 @@
 #include "base/mem.h"
 #include "file/append_file.h"
 #include "file/append_tail.h"
+#include "file/file_gone.h"
 #include "file/file_lock.h"
+#include "file/renamed_file.h"
 #include "file/spill_file.h"
 
 enum { LOCK_WAIT_S = 15, LOCK_PAUSE_MS = 50 };
@@ -71,6 +73,128 @@ static void read_state(struct replay *r, size_t head_bytes)
 		};
 }
 
+static void save_state(struct replay *r)
+{
+	if (!r->can_save || spill_save_state(&r->spill, r->fd) != 0)
+		r->result->is_unsaved = true;
+}
+
+/* `done` bytes from the position on are in the file now. */
+static void advance(struct replay *r, size_t done)
+{
+	struct spill_state *state = &r->spill.state;
+	struct span written =
+		span_make(r->bytes.ptr + state->position_bytes, done);
+	const char *last = done > 0 ? memrchr(written.ptr, '\n', done) : NULL;
+	state->torn_bytes = last == NULL
+				    ? state->torn_bytes + done
+				    : (size_t)(written.ptr + done - last - 1);
+	state->position_bytes += done;
+	state->device = r->file.device;
+	state->inode = r->file.inode;
+	state->end_bytes = r->file.size_bytes;
+}
+
+/* --- what a killed process has appended */
+
+/* The only note is that of the announced piece. */
+static const struct append_note *next_note(void *data,
+					   const struct append_note *note)
+{
+	return note == NULL ? data : NULL;
+}
+
+/* Open the file of the note for reading, also if it was renamed.  It stays
+ * closed if it does not exist any more, or cannot be read.  Returns 0 or an
+ * errno. */
+static int open_noted(struct replay *r, struct append_note *n)
+{
+	struct append_file *f = &r->file;
+	struct append_notes notes = {.data = n, .next = next_note};
+	f->env->notes = &notes;
+	int error = renamed_file_open(f);
+	f->env->notes = NULL;
+	if (error != 0 || f->fd >= 0)
+		return error;
+	errno = 0;
+	if (!append_file_peek(f)) {
+		error = errno;
+		r->result->is_unread = error == EACCES;
+		return error == EACCES || file_is_gone(f->path, error) ? 0
+								       : error;
+	}
+	if (f->device != n->device || f->inode != n->inode)
+		append_file_close(f);
+	return 0;
+}
+
+/* Compare the piece with the file.  A piece of sluiced may extend over several
+ * chunks. */
+static int find_piece(struct replay *r, struct append_note *n)
+{
+	struct spill_state *state = &r->spill.state;
+	size_t at = r->spill.start_bytes;
+	while (state->piece_bytes > 0 && at < r->bytes.len) {
+		struct spill_chunk c;
+		struct span lines;
+		if (!chunk_at(r->bytes, at, &c, &lines)) {
+			at = next_chunk(r->bytes, at);
+			continue;
+		}
+		size_t start = at + sizeof c, found;
+		at = start + c.bytes;
+		if (state->position_bytes >= at)
+			continue;
+		size_t from = state->position_bytes > start
+				      ? state->position_bytes
+				      : start;
+		size_t part = at - from < state->piece_bytes
+				      ? at - from
+				      : (size_t)state->piece_bytes;
+		lines = span_make(r->bytes.ptr + from, part);
+		n->length_bytes = (uint32_t)part;
+		int error = append_file_found(&r->file, n, lines, 0, &found);
+		if (error != 0)
+			return error;
+		if (found == 0)
+			break;
+		state->position_bytes = from;
+		advance(r, found);
+		r->result->found_lines +=
+			span_count(span_make(lines.ptr, found), '\n');
+		if (found < part)
+			break;
+		n->offset_bytes += found;
+		state->piece_bytes -= part;
+	}
+	return 0;
+}
+
+/* A process announced a piece and did not save what became of it, because it
+ * was killed. */
+static int recover(struct replay *r)
+{
+	struct spill_state *state = &r->spill.state;
+	struct append_note n = {
+		.device = state->device,
+		.inode = state->inode,
+		.offset_bytes = state->end_bytes,
+		.kind = APPEND_LINES,
+		.path_hash = r->file.path_hash,
+	};
+	if (state->piece_bytes == 0)
+		return 0;
+	int error = open_noted(r, &n);
+	if (error == 0 && r->file.fd >= 0)
+		error = find_piece(r, &n);
+	append_file_close(&r->file);
+	if (error != 0)
+		return error;
+	state->piece_bytes = 0;
+	save_state(r);
+	return 0;
+}
+
 /* --- appending */
 
 /* EBUSY: another writer holds the lock, or has a torn line to complete.
@@ -114,24 +238,24 @@ static int begin_in_time(struct replay *r)
 	return error;
 }
 
-/* `done` bytes from the position on are in the file now. */
-static void save_progress(struct replay *r, size_t done)
+/* Save how long the piece is before it is written.  If this process is killed,
+ * the next one compares it with the file. */
+static void announce(struct replay *r, size_t piece_bytes)
 {
 	struct spill_state *state = &r->spill.state;
-	struct span written =
-		span_make(r->bytes.ptr + state->position_bytes, done);
-	const char *last = done > 0 ? memrchr(written.ptr, '\n', done) : NULL;
-	state->torn_bytes = last == NULL
-				    ? state->torn_bytes + done
-				    : (size_t)(written.ptr + done - last - 1);
-	state->position_bytes += done;
 	state->device = r->file.device;
 	state->inode = r->file.inode;
 	state->end_bytes = r->file.size_bytes;
-	state->piece_bytes = 0;
-	r->result->lines += span_count(written, '\n');
-	if (!r->can_save || spill_save_state(&r->spill, r->fd) != 0)
-		r->result->is_unsaved = true;
+	state->piece_bytes = piece_bytes;
+	save_state(r);
+}
+
+static void save_progress(struct replay *r, struct span piece, size_t done)
+{
+	advance(r, done);
+	r->spill.state.piece_bytes = 0;
+	r->result->lines += span_count(span_make(piece.ptr, done), '\n');
+	save_state(r);
 }
 
 /* Append the lines from `start` to `end` that are not in the file. */
@@ -145,10 +269,11 @@ static int append_lines(struct replay *r, size_t start, size_t end)
 	int error = begin_in_time(r);
 	if (error == 0) {
 		size_t done, at = state->position_bytes;
-		error = append_file_write(
-			&r->file, APPEND_LINES, 0,
-			span_make(r->bytes.ptr + at, end - at), &done);
-		save_progress(r, done);
+		struct span piece = span_make(r->bytes.ptr + at, end - at);
+		announce(r, piece.len);
+		error = append_file_write(&r->file, APPEND_LINES, 0, piece,
+					  &done);
+		save_progress(r, piece, done);
 	}
 	append_file_end(&r->file);
 	return error;
@@ -204,7 +329,10 @@ static bool append_all(struct replay *r, spill_roots_fn roots_of, void *data,
 		env.lock_root = span_make(output_path, roots.lock_bytes);
 	}
 	append_file_init(&r->file, output_path, &env);
-	bool ok = append_chunks(r, e);
+	int error = recover(r);
+	bool ok = error == 0
+			  ? append_chunks(r, e)
+			  : err_sys(e, error, "compare with %s", output_path);
 	append_file_close(&r->file);
 	file_lock_free(env.lock);
 	return ok;

@@ -10,12 +10,15 @@
  *
  * The reader trusts only chunks whose check is right.  After damaged bytes it
  * searches for the next such chunk.  If the state is damaged, the position is
- * unknown, and all lines are read.  After each chunk, and after an error, the
- * position is saved in the spill.  So a replay that failed, for example because
- * the disk became full again, can be repeated: it continues after the last byte
- * that it appended.  Each line is appended at least once.  Lines come twice if
- * they were being written when the spill was set aside, if the replay itself is
- * killed, or if the position cannot be saved.
+ * unknown, and all lines are read.  Before each chunk is written, its length is
+ * announced in the spill, as spill.c does for its pieces.  After each chunk,
+ * and after an error, the position is saved there.  So a replay that failed,
+ * for example because the disk became full again, or that was killed, can be
+ * repeated: it continues after the last byte that is in the file.  It finds the
+ * announced lines also in a file that was renamed meanwhile, as
+ * renamed_file_open() does.  Each line is appended at least once.  Lines come
+ * twice if the position cannot be saved, if the file cannot be read, or after a
+ * power cut.
  *
  * It may run beside a running sluiced, because appending takes the file's lock
  * as every writer does (append_file.h).  The caller checks that no running
@@ -33,8 +36,11 @@
 struct spill_replayed {
 	char *output_path; /* to be freed by the caller; NULL: unknown */
 	uint64_t lines;
+	uint64_t found_lines;	/* already in the file: a process was killed */
 	uint64_t damaged_bytes; /* skipped */
 	bool is_unsaved;	/* a second replay appends the lines again */
+	bool is_unread; /* a process was killed, and the file cannot be read:
+	                 * its last lines are appended again */
 };
 
 /* Two directories in which a path is, each as the length of the beginning of

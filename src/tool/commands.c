@@ -36,7 +36,8 @@ static const struct command commands[] = {
 			"of a journal's messages may be in their files "
 			"already, replay sends none of them without --again.  "
 			"If FILE is a spill, append its lines to their output "
-			"file.",
+			"file; if that is interrupted, the same command "
+			"continues.",
 		.needs_operand = true,
 		.takes_operand = true,
 		.needs_conf = true,

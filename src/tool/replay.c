@@ -408,6 +408,12 @@ static bool append_spill(struct replayer *r, struct conf *conf, struct err *e)
 	if (result.output_path != NULL)
 		printf("appended to %s: %" PRIu64 " lines\n",
 		       result.output_path, result.lines);
+	if (result.found_lines > 0)
+		printf("already in the file: %" PRIu64 " lines\n",
+		       result.found_lines);
+	if (result.is_unread)
+		printf("the file cannot be read: the last lines that a killed "
+		       "process appended may be in it twice\n");
 	if (!ok && result.output_path != NULL && !result.is_unsaved)
 		printf("to append the rest, run the same command again\n");
 	if (result.is_unsaved)
