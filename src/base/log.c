@@ -93,6 +93,38 @@ void log_line(enum log_level level, const char *mod, const char *format, ...)
 	va_end(args);
 }
 
+static void warn_of_stderr(const char *mod, const char *why)
+{
+	log_line(LOG_WARN, mod,
+		 "err=\"Log_File: %s\" action=\"logging to standard error; "
+		 "correct the cause, then send SIGUSR1 or reload\"",
+		 why);
+}
+
+static void on_opened(const char *path, int error)
+{
+	char room[LOG_QUOTED_BYTES];
+	struct err e;
+	if (error == 0)
+		log_line(LOG_INFO, "log", "path=%s state=opened",
+			 log_quoted(span_of(path), room));
+	else if (!err_sys(&e, error, "open %s", path))
+		warn_of_stderr("log", e.text);
+}
+
+void log_open_or_stderr(const char *path, enum log_level level, const char *mod)
+{
+	struct err e;
+	level_now = level;
+	if (!log_output_open_or_stderr(path, on_opened, &e))
+		warn_of_stderr(mod, e.text);
+}
+
+void log_reopen(void)
+{
+	log_output_retry(on_opened);
+}
+
 void log_failure(const char *text)
 {
 	char line[LINE_BYTES_MAX];

@@ -11,7 +11,7 @@
  * messages appears only at LOG_DEBUG, with three exceptions: a time that cannot
  * be read, a path made from fields, and the error text of a hook.  log and
  * log_output are the only modules with global state.  Thread-safe once log_open
- * has returned. */
+ * or log_open_or_stderr has returned. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -27,6 +27,15 @@ enum log_level { LOG_OFF, LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 /* Set the level and the file, or standard error if path is NULL.  On failure
  * the previous settings stay. */
 bool log_open(const char *path, enum log_level, struct err *) MUST_USE;
+
+/* The same, but never fails and does not wait long.  If the file cannot be
+ * opened, log a warning of that module, and use standard error instead.  If the
+ * disk answers later, the file is used from then on. */
+void log_open_or_stderr(const char *path, enum log_level, const char *mod);
+
+/* If standard error is used instead of the file, try again to open the file, in
+ * a thread, and log the result.  Thread-safe. */
+void log_reopen(void);
 
 /* Whether a line of this level would be written. */
 bool log_is_on(enum log_level);

@@ -3,6 +3,9 @@
  * write() to a descriptor that never waits.  For a regular file this descriptor
  * is a pipe to the thread run_writer.  The pipe is in packet mode, so that the
  * thread reads line by line.
+ * log_output_open_or_stderr and log_output_retry let the thread run_opening
+ * open the file.  Only while standard error is used, it replaces the output in
+ * a process whose other threads log: then no other thread uses to_file.
  * Failures: a full pipe and a failing write drop the line.  If the disk hangs,
  * the thread waits and the pipe fills up. */
 #include "base/log_output.h"
@@ -15,11 +18,16 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { THREAD_PIPE_BYTES = 256 * 4096, FLUSH_MS_MAX = 1000 };
+enum {
+	THREAD_PIPE_BYTES = 256 * 4096,
+	FLUSH_MS_MAX = 1000,
+	OPEN_MS_MAX = 1000,
+};
 
 struct log_sink {
 	int fd;
@@ -31,7 +39,8 @@ struct log_sink {
 
 static struct log_sink to_stderr = {.fd = STDERR_FILENO};
 static struct log_sink to_file = {.fd = -1};
-static pid_t thread_pid; /* the process that has the thread */
+static _Atomic(const struct log_sink *) output = &to_stderr;
+static _Atomic pid_t thread_pid; /* the process that has the thread */
 static _Atomic uint64_t dropped_total, dropped_since;
 static _Atomic uint64_t handed_lines, finished_lines;
 
@@ -85,13 +94,13 @@ static void *run_writer(void *arg)
 	return NULL;
 }
 
-static int start_thread(struct log_writer *w)
+static int start_thread(void *(*run)(void *), void *arg)
 {
 	pthread_t thread;
 	sigset_t all, before;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int error = pthread_create(&thread, NULL, run_writer, w);
+	int error = pthread_create(&thread, NULL, run, arg);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (error == 0)
 		pthread_detach(thread);
@@ -124,7 +133,7 @@ static int start_writer(int file, struct log_sink *o)
 		atomic_store(&finished_lines, 0);
 		atexit(flush_at_exit);
 	}
-	int error = start_thread(w);
+	int error = start_thread(run_writer, w);
 	if (error != 0) {
 		close(fds[0]);
 		close(fds[1]);
@@ -153,44 +162,222 @@ static void open_stderr(void)
 		to_stderr.fd = fd;
 }
 
-static int open_file(const char *path, struct log_sink *o)
+/* Open the file.  Returns 0 or an errno.  This may hang. */
+static int open_path(const char *path, int *fd, struct stat *st)
 {
-	int fd = open(path,
-		      O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY |
-			      O_CLOEXEC,
-		      0644);
-	struct stat st;
-	if (fd < 0)
+	*fd = open(path,
+		   O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY |
+			   O_CLOEXEC,
+		   0644);
+	if (*fd < 0)
 		return errno;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		*o = (struct log_sink){.fd = fd};
-		return 0;
+	if (fstat(*fd, st) < 0)
+		st->st_mode = 0; /* it counts as no regular file */
+	return 0;
+}
+
+/* Closes the file that is in use, unless it is the next one. */
+static void use(const struct log_sink *next)
+{
+	int old_fd = to_file.fd;
+	if (next->fd < 0)
+		atomic_store(&output, &to_stderr);
+	to_file = *next;
+	if (next->fd >= 0)
+		atomic_store(&output, &to_file);
+	if (old_fd >= 0 && old_fd != next->fd)
+		close(old_fd);
+}
+
+/* Takes ownership of fd, also on failure.  Returns 0 or an errno. */
+static int use_file(int fd, const struct stat *st)
+{
+	struct log_sink next = {.fd = fd};
+	if (S_ISREG(st->st_mode)) {
+		if (to_file.is_thread && thread_pid == getpid() &&
+		    st->st_dev == to_file.dev && st->st_ino == to_file.ino) {
+			close(fd);
+			return 0;
+		}
+		int error = start_writer(fd, &next);
+		if (error != 0)
+			return error;
+		next.dev = st->st_dev;
+		next.ino = st->st_ino;
 	}
-	if (to_file.is_thread && thread_pid == getpid() &&
-	    st.st_dev == to_file.dev && st.st_ino == to_file.ino) {
-		close(fd);
-		*o = to_file;
-		return 0;
+	use(&next);
+	return 0;
+}
+
+static const struct log_sink no_file = {.fd = -1};
+
+/* --- opening in a thread */
+
+/* This lock is held while the output is replaced, and protects the variables
+ * below. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pid_t lock_pid;	  /* the process of which the lock is */
+static char *wanted_path; /* standard error is used instead; NULL: it is not */
+static uint64_t last_id;  /* of the last call that chooses the output */
+static bool is_opening;	  /* for that call */
+static bool is_awaited;	  /* by that call */
+static _Atomic uint64_t opened_id; /* the last awaited one that is done */
+static int opened_error;
+
+struct opening {
+	uint64_t id;
+	log_output_opened_fn opened;
+	char *path;
+};
+
+/* At fork() a thread of the parent may have held the lock. */
+static void take_lock(void)
+{
+	if (lock_pid != getpid()) {
+		lock_pid = getpid();
+		lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+		is_opening = is_awaited = false;
 	}
-	int error = start_writer(fd, o);
-	o->dev = st.st_dev;
-	o->ino = st.st_ino;
+	pthread_mutex_lock(&lock);
+}
+
+/* The lock is held.  A thread that is still opening a file has no effect any
+ * more. */
+static void begin_choice(const char *path)
+{
+	free(wanted_path);
+	wanted_path = path != NULL ? strdup(path) : NULL;
+	last_id++;
+	is_opening = is_awaited = false;
+}
+
+static void free_opening(struct opening *o)
+{
+	free(o->path);
+	free(o);
+}
+
+/* The lock is held.  Returns 0 or an errno. */
+static int end_opening(int error, int fd, const struct stat *st)
+{
+	is_opening = false;
+	if (error == 0)
+		error = use_file(fd, st);
+	if (error != 0)
+		return error;
+	free(wanted_path);
+	wanted_path = NULL;
+	return 0;
+}
+
+static void *run_opening(void *arg)
+{
+	struct opening *o = arg;
+	struct stat st;
+	int fd;
+	int error = open_path(o->path, &fd, &st);
+	pthread_mutex_lock(&lock);
+	if (o->id != last_id) {
+		if (error == 0)
+			close(fd);
+	} else {
+		error = end_opening(error, fd, &st);
+		opened_error = error;
+		if (is_awaited)
+			atomic_store(&opened_id, o->id);
+		else
+			o->opened(o->path, error);
+	}
+	pthread_mutex_unlock(&lock);
+	free_opening(o);
+	return NULL;
+}
+
+/* The lock is held.  Returns 0 or an errno. */
+static int start_opening(log_output_opened_fn opened)
+{
+	struct opening *o = malloc(sizeof *o);
+	char *path = wanted_path != NULL ? strdup(wanted_path) : NULL;
+	if (o == NULL || path == NULL) {
+		free(o);
+		free(path);
+		return ENOMEM;
+	}
+	*o = (struct opening){.id = last_id, .opened = opened, .path = path};
+	is_opening = true;
+	int error = start_thread(run_opening, o);
+	if (error != 0) {
+		is_opening = false;
+		free_opening(o);
+	}
 	return error;
 }
 
+/* Returns 0 or an errno; ETIME if the thread is still opening the file. */
+static int await_opening(uint64_t id)
+{
+	for (int ms = 0; ms < OPEN_MS_MAX && atomic_load(&opened_id) != id;
+	     ms++)
+		poll(NULL, 0, 1);
+	pthread_mutex_lock(&lock);
+	int error = is_opening ? ETIME : opened_error;
+	is_awaited = false;
+	if (error != 0)
+		use(&no_file);
+	pthread_mutex_unlock(&lock);
+	return error;
+}
+
+bool log_output_open_or_stderr(const char *path, log_output_opened_fn opened,
+			       struct err *e)
+{
+	if (path == NULL)
+		return log_output_open(NULL, e);
+	open_stderr();
+	take_lock();
+	begin_choice(path);
+	uint64_t id = last_id;
+	int error = start_opening(opened);
+	is_awaited = error == 0;
+	if (error != 0)
+		use(&no_file);
+	pthread_mutex_unlock(&lock);
+	if (error == 0)
+		error = await_opening(id);
+	if (error == ETIME)
+		return err_set(e, "open %s: the disk does not answer", path);
+	return error == 0 || err_sys(e, error, "open %s", path);
+}
+
+void log_output_retry(log_output_opened_fn opened)
+{
+	take_lock();
+	int error = 0;
+	if (wanted_path != NULL && !is_opening)
+		error = start_opening(opened);
+	if (error != 0)
+		opened(wanted_path, error);
+	pthread_mutex_unlock(&lock);
+}
+
+/* --- opening in the caller's thread */
+
 bool log_output_open(const char *path, struct err *e)
 {
-	struct log_sink next = {.fd = -1};
+	struct stat st;
+	int fd = -1;
 	open_stderr();
-	if (path != NULL) {
-		int error = open_file(path, &next);
-		if (error != 0)
-			return err_sys(e, error, "open %s", path);
+	int error = path != NULL ? open_path(path, &fd, &st) : 0;
+	if (error == 0) {
+		take_lock();
+		begin_choice(NULL);
+		if (path == NULL)
+			use(&no_file);
+		else
+			error = use_file(fd, &st);
+		pthread_mutex_unlock(&lock);
 	}
-	if (to_file.fd >= 0 && to_file.fd != next.fd)
-		close(to_file.fd);
-	to_file = next;
-	return true;
+	return error == 0 || err_sys(e, error, "open %s", path);
 }
 
 /* --- writing */
@@ -217,7 +404,7 @@ static bool put(const struct log_sink *o, const char *line, size_t len)
 
 bool log_output_write(const char *line, size_t len)
 {
-	const struct log_sink *o = to_file.fd >= 0 ? &to_file : &to_stderr;
+	const struct log_sink *o = atomic_load(&output);
 	if (!put(o, line, len)) {
 		count_drop();
 		return false;

@@ -12,9 +12,14 @@
  *    exception: such a write can hang with its disk.
  * A line that does not fit is dropped and counted.
  *
- * Thread-safe, except log_output_open.  A forked process must call
- * log_output_open before it logs to a regular file: threads do not survive
- * fork(). */
+ * A file that cannot be opened must not stop a running sluiced either.
+ * log_output_open_or_stderr then uses standard error instead, and
+ * log_output_retry tries again.  Since open() can hang with its disk, a thread
+ * calls it.
+ *
+ * Thread-safe, except log_output_open and log_output_open_or_stderr.  A forked
+ * process must call one of them before it logs to a regular file: threads do
+ * not survive fork(). */
 #ifndef BASE_LOG_OUTPUT_H
 #define BASE_LOG_OUTPUT_H
 
@@ -32,6 +37,21 @@ enum { LOG_OUTPUT_LINE_BYTES_MAX = 4096 };
 /* Write to the file, which is created with mode 0644 and appended to, or to
  * standard error if path is NULL.  On failure the previous output stays. */
 bool log_output_open(const char *path, struct err *) MUST_USE;
+
+/* In a thread of its own: a file was opened or, if error is an errno, was
+ * not. */
+typedef void (*log_output_opened_fn)(const char *path, int error);
+
+/* The same, but if the file cannot be opened within a second, standard error is
+ * used instead, and *e says why.  Returns whether the file is used.  If open()
+ * returns after that second, the file is used from then on, or not, and
+ * `opened` is called. */
+bool log_output_open_or_stderr(const char *path, log_output_opened_fn opened,
+			       struct err *e) MUST_USE;
+
+/* If standard error is used instead of a file, try again to open the file,
+ * without waiting for it.  Then `opened` is called. */
+void log_output_retry(log_output_opened_fn opened);
 
 /* Write one line with its line feed.  False: it was dropped and counted. */
 bool log_output_write(const char *line, size_t len);

@@ -24,8 +24,10 @@ static void close_descriptors(const struct child *child)
 }
 
 static _Noreturn void run_worker(struct supervisor *s, int channel,
-				 pid_t parent)
+				 pid_t parent, bool log_may_fail)
 {
+	struct assemble_opts opts = *s->opts;
+	opts.log_may_fail = log_may_fail;
 	/* While it loads its configuration, the child cannot notice that the
 	 * supervisor is gone.  So the kernel kills the child then, until
 	 * worker_main turns this off. */
@@ -47,10 +49,10 @@ static _Noreturn void run_worker(struct supervisor *s, int channel,
 	sigemptyset(&child_ended);
 	sigaddset(&child_ended, SIGCHLD);
 	sigprocmask(SIG_UNBLOCK, &child_ended, NULL);
-	exit(worker_main_supervised(s->opts, channel, &s->handover));
+	exit(worker_main_supervised(&opts, channel, &s->handover));
 }
 
-bool child_spawn(struct supervisor *s, struct child *child)
+bool child_spawn(struct supervisor *s, struct child *child, bool log_may_fail)
 {
 	struct err e;
 	int ends[2];
@@ -63,7 +65,7 @@ bool child_spawn(struct supervisor *s, struct child *child)
 	pid_t pid = fork();
 	if (pid == 0) {
 		close(ends[0]);
-		run_worker(s, ends[1], parent);
+		run_worker(s, ends[1], parent, log_may_fail);
 	}
 	close(ends[1]);
 	if (pid < 0) {

@@ -61,7 +61,7 @@ void reload_failed(struct supervisor *s, const char *why, bool is_conf_bad)
 	worker_send(s, CHANNEL_COUNTS);
 }
 
-bool reload_begin(struct supervisor *s)
+bool reload_begin(struct supervisor *s, bool log_may_fail)
 {
 	if (s->state != RUNNING || s->next.pid != 0 || s->worker.pid == 0) {
 		const char *why = s->state == STOPPING ? "sluiced is stopping"
@@ -73,7 +73,7 @@ bool reload_begin(struct supervisor *s)
 		return false;
 	}
 	log_line(LOG_INFO, "supervisor", "reload=started");
-	if (!child_spawn(s, &s->next))
+	if (!child_spawn(s, &s->next, log_may_fail))
 		reload_failed(s, "the new worker could not start", false);
 	return true;
 }

@@ -20,6 +20,9 @@
  *    sooner and does not give up before its deadline;
  *  - a worker exits with 0, although the supervisor did not ask it to: that
  *    counts as a death, and sockets that it has shut down are not reused;
+ *  - the worker that replaces a dead one cannot open Log_File: it logs to
+ *    standard error, as the supervisor does.  Both try again on SIGUSR1.  Only
+ *    the first worker and that of a reload end with an error;
  *  - a worker cannot start while the supervisor stops: the next one tries again
  *    until Grace is over (stopping_starts_next);
  *  - a worker sends STUCK, because one message takes too long: after the same
@@ -92,11 +95,8 @@ static void on_ready(struct supervisor *s, struct child *child,
 	 * stop() has killed it. */
 	if (child->is_leaving || (child == &s->next && s->state == STOPPING))
 		return;
-	struct err log_error;
-	const char *log_path = m->log.path[0] != '\0' ? m->log.path : NULL;
-	/* The worker has opened the same file, so this should succeed. */
-	if (!log_open(log_path, (enum log_level)m->log.level, &log_error))
-		log_line(LOG_WARN, "supervisor", "err=\"%s\"", log_error.text);
+	log_open_or_stderr(m->log.path[0] != '\0' ? m->log.path : NULL,
+			   (enum log_level)m->log.level, "supervisor");
 	log_line(LOG_INFO, "supervisor", "worker=%d state=started",
 		 (int)child->pid);
 	child->is_ready = true;
@@ -274,7 +274,7 @@ static void stop(struct supervisor *s, int signum)
 static void obey(struct supervisor *s, int signum)
 {
 	if (signum == SIGHUP)
-		(void)reload_begin(s);
+		(void)reload_begin(s, false);
 	else
 		stop(s, signum);
 }
@@ -299,7 +299,7 @@ static void on_channel(struct supervisor *s, struct child *child)
 		obey(s, m.signum);
 	else if (m.kind == CHANNEL_STUCK && child == &s->worker)
 		on_stuck(s);
-	else if (m.kind == CHANNEL_RELOAD && !reload_begin(s))
+	else if (m.kind == CHANNEL_RELOAD && !reload_begin(s, false))
 		worker_send(s, CHANNEL_REFUSED);
 	else if (m.kind == CHANNEL_STAY)
 		worker_stays(s, &m);
@@ -361,6 +361,13 @@ static void look_for_dead(struct supervisor *s, int64_t now_ns)
 	left_look(s);
 }
 
+static void reopen(struct supervisor *s)
+{
+	log_reopen();
+	if (s->worker.pid != 0)
+		kill(s->worker.pid, SIGUSR1);
+}
+
 static void on_signal(struct supervisor *s)
 {
 	struct signalfd_siginfo info;
@@ -370,8 +377,8 @@ static void on_signal(struct supervisor *s)
 			reap(s);
 		else if (signum != SIGUSR1)
 			obey(s, signum);
-		else if (s->worker.pid != 0)
-			kill(s->worker.pid, SIGUSR1);
+		else
+			reopen(s);
 	}
 }
 
@@ -380,7 +387,7 @@ static void on_time(struct supervisor *s)
 	int64_t now_ns = clock_mono_ns();
 	if (s->state == RUNNING && !endpoints_restore(&s->endpoints, now_ns) &&
 	    s->next.pid == 0)
-		(void)reload_begin(s);
+		(void)reload_begin(s, true);
 	worker_check_leave(s);
 	if (s->replace_ns != 0 && now_ns >= s->replace_ns)
 		worker_leave(s, STUCK_LEAVE_MS);
@@ -390,7 +397,7 @@ static void on_time(struct supervisor *s)
 	look_for_dead(s, now_ns);
 	if (s->restart_ns != 0 && now_ns >= s->restart_ns) {
 		s->restart_ns = 0;
-		if (!child_spawn(s, &s->worker))
+		if (!child_spawn(s, &s->worker, true))
 			restart_after(s, start_delay_ms(s, false, true));
 	}
 }
@@ -478,7 +485,7 @@ int supervisor_run(const struct assemble_opts *opts)
 		log_failure(e.text);
 		return e.exit_code;
 	}
-	if (!child_spawn(&s, &s.worker))
+	if (!child_spawn(&s, &s.worker, false))
 		return EXIT_CODE_SYSTEM;
 	while (!s.is_over)
 		wait_for_event(&s);

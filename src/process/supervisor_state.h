@@ -100,8 +100,10 @@ void supervisor_end(struct supervisor *, int exit_code);
 
 /* --- children.c */
 
-/* Start a worker.  False if that failed, which has been logged. */
-bool child_spawn(struct supervisor *, struct child *) MUST_USE;
+/* Start a worker.  With log_may_fail, it works even if it cannot open Log_File.
+ * False if the worker could not be started, which has been logged. */
+bool child_spawn(struct supervisor *, struct child *,
+		 bool log_may_fail) MUST_USE;
 
 /* Log what the worker died of: the status of waitpid. */
 void child_log_death(pid_t, int status);
@@ -177,8 +179,9 @@ void left_end(struct supervisor *);
 
 /* --- reload.c */
 
-/* Start a new worker beside the old one.  False if that is impossible now. */
-bool reload_begin(struct supervisor *);
+/* Start a new worker beside the old one; log_may_fail is as in child_spawn.
+ * False if that is impossible now. */
+bool reload_begin(struct supervisor *, bool log_may_fail);
 
 /* The new worker has ended.  If the old one was asked to leave, but has not
  * begun to, it stays.  is_conf_bad: the new worker could not load the

@@ -258,6 +258,7 @@ static void on_signal(uv_signal_t *signal, int signum)
 	} else if (signum == SIGUSR1) {
 		log_line(LOG_INFO, "worker",
 			 "signal=SIGUSR1 action=\"reopening files\"");
+		log_reopen();
 		pipeline_reopen(w->pipeline);
 	} else if (signum == SIGHUP) {
 		worker_request_reload(w); /* logs that this is impossible */

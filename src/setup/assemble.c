@@ -73,7 +73,8 @@ static bool check_section_names(const struct conf *conf, bool allow_unknown,
 }
 
 /* A dry run logs to standard error and only checks whether the file could be
- * opened. */
+ * opened.  A worker that replaces another one collects even if the file cannot
+ * be opened any more. */
 static bool open_log(const struct assembly *a, const struct assemble_opts *opts,
 		     struct err *e)
 {
@@ -84,8 +85,12 @@ static bool open_log(const struct assembly *a, const struct assemble_opts *opts,
 		if (error != 0)
 			return err_sys(e, error, "open %s", s->log_file);
 	}
-	return log_open(path, s->has_log_level ? s->log_level : opts->log_level,
-			e);
+	enum log_level level =
+		s->has_log_level ? s->log_level : opts->log_level;
+	if (!opts->log_may_fail)
+		return log_open(path, level, e);
+	log_open_or_stderr(path, level, "assemble");
+	return true;
 }
 
 /* A container without tzdata is common, so this is no error. */

@@ -13,7 +13,7 @@ from harness.log_file import Filed
 from harness.sender import Sender, datagram
 from harness.strace import Strace, thread_named, why_not
 from harness.stream import numbered
-from harness.wait import wait_until
+from harness.wait import SAN, wait_until
 
 REPORT = "level=warn mod=log err=\"log lines could not be written\" dropped="
 
@@ -178,5 +178,65 @@ def test_a_log_file_on_a_full_disk_stops_nothing(room, out, mount_disk):
         daemon.stop()
         lines = daemon.log().splitlines()
         assert any(line[24:].startswith(" " + REPORT) for line in lines)
+    finally:
+        daemon.kill()
+
+
+def remove_directory(log_file):
+    log_file.unlink()
+    log_file.parent.rmdir()
+
+
+def make_directory(log_file):
+    log_file.unlink()
+    log_file.mkdir()
+
+
+def make_fifo(log_file):
+    log_file.unlink()
+    os.mkfifo(log_file)
+
+
+def make_room(log_file):
+    """Nothing is at the path any more, and a file can be made there."""
+    if log_file.is_dir():
+        log_file.rmdir()
+    log_file.unlink(missing_ok=True)
+    log_file.parent.mkdir(exist_ok=True)
+
+
+@pytest.mark.skipif(SAN == "thread", reason="TSan allows no thread in a fork "
+                    "of a process with threads")
+@pytest.mark.parametrize("spoil", [remove_directory, make_directory, make_fifo])
+def test_a_log_file_that_cannot_be_opened_any_more_stops_nothing(
+        room, out, spoil):
+    """The next worker and the supervisor log to standard error, until SIGUSR1
+    finds the file again.  Only a reload fails."""
+    own = room.path / "logs" / "own.log"
+    own.parent.mkdir()
+    daemon = Filed(room, own)
+
+    def errors():
+        return daemon.log_path.read_text(errors="replace")
+    try:
+        spoil(own)
+        daemon.kill_worker()
+        with Sender(room.socket) as sender:
+            sender.send(datagram({"n": 1}))
+            daemon.wait_for_messages(1)
+        assert out.lines() == [b"1"]
+        for module in ("assemble", "supervisor"):
+            assert (f'level=warn mod={module} err="Log_File: open {own}: '
+                    in errors())
+        daemon.signal(signal.SIGHUP)
+        wait_until(lambda: "reload=failed" in errors(), "the failed reload")
+        assert f": [SERVICE] Log_File: open {own}: " in errors()
+        make_room(own)
+        daemon.signal(signal.SIGUSR1)
+        wait_until(lambda: daemon.log().count("state=opened") == 2,
+                   lambda: f"both processes to open the file:\n{errors()}")
+        daemon.stop()
+        assert "action=stopping" in daemon.log()
+        assert "action=stopping" not in errors()
     finally:
         daemon.kill()

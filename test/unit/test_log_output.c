@@ -6,12 +6,17 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +25,23 @@
 #include "files.h"
 
 enum { DROPPED_LINES = 10 };
+
+/* While this is set, open() hangs, as on a disk that does not answer. */
+static _Atomic(const char *) hanging_path;
+
+/* Replaces that of the C library. */
+int open(const char *path, int flags, ...)
+{
+	va_list args;
+	va_start(args, flags);
+	mode_t mode = (flags & O_CREAT) != 0 ? va_arg(args, mode_t) : 0;
+	va_end(args);
+	const char *hanging;
+	while ((hanging = atomic_load(&hanging_path)) != NULL &&
+	       strcmp(path, hanging) == 0)
+		poll(NULL, 0, 1);
+	return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
 
 static size_t fill(int fd)
 {
@@ -157,6 +179,93 @@ static void a_file_that_cannot_be_written_tears_one_line_and_is_reported(
 	assert_null(strstr(text, "lost="));
 }
 
+/* A path in a directory that does not exist yet. */
+static char dir[] = "/tmp/test_log_output_dir.XXXXXX";
+static char late_path[sizeof dir + 16];
+
+/* Wait until the file contains the text. */
+static void await_text(const char *text)
+{
+	char content[4096];
+	do {
+		memset(content, 0, sizeof content);
+		int fd = open(late_path, O_RDONLY | O_CLOEXEC);
+		if (fd >= 0) {
+			(void)!read(fd, content, sizeof content - 1);
+			close(fd);
+		}
+		poll(NULL, 0, 1);
+	} while (strstr(content, text) == NULL);
+}
+
+static void log_into_a_file_that_hangs(void)
+{
+	atomic_store(&hanging_path, late_path);
+	log_open_or_stderr(late_path, LOG_INFO, "m");
+	log_line(LOG_WARN, "m", "early=1");
+	log_reopen(); /* the thread is still at work */
+	atomic_store(&hanging_path, NULL);
+	await_text("state=opened");
+	log_line(LOG_WARN, "m", "late=1");
+	await_text("late=1");
+	_exit(0);
+}
+
+static void log_into_a_missing_directory(void)
+{
+	if (rmdir(dir) < 0)
+		_exit(2);
+	log_open_or_stderr(late_path, LOG_INFO, "m");
+	log_line(LOG_WARN, "m", "early=1");
+	if (mkdir(dir, 0700) < 0)
+		_exit(3);
+	log_reopen();
+	await_text("state=opened");
+	log_line(LOG_WARN, "m", "late=1");
+	await_text("late=1");
+	_exit(0);
+}
+
+/* The child's first lines are in standard error, with this text. */
+static void assert_opened_later(void (*child)(void), const char *why)
+{
+	char text[4096] = {0};
+	int fds[2], status;
+	assert_int_equal(pipe(fds), 0);
+	assert_non_null(mkdtemp(dir));
+	snprintf(late_path, sizeof late_path, "%s/log", dir);
+	pid_t pid = fork();
+	if (pid == 0) {
+		dup2(fds[1], STDERR_FILENO);
+		child();
+	}
+	close(fds[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_true(read(fds[0], text, sizeof text - 1) > 0);
+	close(fds[0]);
+	assert_int_equal(temp_dir_remove(dir), 0);
+	memcpy(strrchr(dir, '.') + 1, "XXXXXX", 6);
+	assert_non_null(strstr(text, "level=warn mod=m err=\"Log_File: open "));
+	assert_non_null(strstr(text, why));
+	assert_non_null(strstr(text, "early=1\n"));
+	assert_null(strstr(text, "late=1\n"));
+}
+
+static void a_file_whose_open_hangs_is_used_when_it_returns(void **state)
+{
+	(void)state;
+	assert_opened_later(log_into_a_file_that_hangs,
+			    "the disk does not answer");
+}
+
+static void a_file_that_could_not_be_opened_is_tried_again(void **state)
+{
+	(void)state;
+	assert_opened_later(log_into_a_missing_directory,
+			    "No such file or directory");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -166,6 +275,10 @@ int main(void)
 			a_full_socket_delays_nobody_and_the_loss_is_reported),
 		cmocka_unit_test(
 			a_file_that_cannot_be_written_tears_one_line_and_is_reported),
+		cmocka_unit_test(
+			a_file_whose_open_hangs_is_used_when_it_returns),
+		cmocka_unit_test(
+			a_file_that_could_not_be_opened_is_tried_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,6 +19,6 @@ class Filed(Daemon):
         return super()._is_ready() and LISTENING.search(self.log())
 
     def log(self):
-        if not self.log_file.exists():
+        if not self.log_file.is_file():
             return ""
         return self.log_file.read_text(errors="replace")
