@@ -475,9 +475,7 @@ int supervisor_run(const struct assemble_opts *opts)
 	};
 	struct err e = {0};
 	deaths_init(&s.deaths);
-	/* If the last processes died at work, the supervisor died, too.  A
-	 * message kills the worker only. */
-	s.died_of_other = true;
+	s.died_of_other = true; /* a message kills the worker only */
 	endpoints_init(&s.endpoints);
 	if (!log_open(NULL, opts->log_level, &e) || !watch_signals(&s, &e) ||
 	    !endpoints_adopt_systemd(&s.endpoints, &e) ||
