@@ -16,6 +16,11 @@ void buf_fini(struct buf *b)
 
 void buf_grow(struct buf *b, size_t more_bytes)
 {
+	if (buf_is_over(b)) {
+		b->len = b->len_max + 1;
+		if (b->cap - b->len >= more_bytes)
+			return;
+	}
 	size_t cap = b->cap ? b->cap : 256;
 	while (cap - b->len < more_bytes)
 		cap *= 2;
@@ -48,6 +53,8 @@ void buf_printf(struct buf *b, const char *format, ...)
 void buf_put_float(struct buf *b, double real)
 {
 	enum { BYTES_MAX = 320 }; /* a sign, 309 digits, a point, 6 digits */
+	if (buf_is_over(b))
+		return;
 	char *place = buf_reserve(b, BYTES_MAX);
 	int len = snprintf(place, BYTES_MAX, "%f", real);
 	CHECK(len > 0 && len < BYTES_MAX);

@@ -6,6 +6,7 @@
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ struct buf {
 	char *ptr;
 	size_t len;
 	size_t cap;
+	size_t len_max; /* see buf_limit; 0: no limit */
 };
 
 /* Free the memory; the buffer is empty and valid again. */
@@ -32,13 +34,29 @@ static inline char *buf_reserve(struct buf *b, size_t more_bytes)
 	return b->ptr + b->len;
 }
 
+/* For content that is discarded if it is longer than this: once it is, the
+ * buffer stops to grow, and further bytes replace those after the limit.
+ * Otherwise, a sender could choose content that needs any amount of memory.
+ * 0 ends the limit; end it before the buffer gets other content. */
+static inline void buf_limit(struct buf *b, size_t len_max)
+{
+	b->len_max = len_max;
+}
+
+/* Whether the content is longer than buf_limit allows. */
+static inline bool buf_is_over(const struct buf *b)
+{
+	return b->len_max > 0 && b->len > b->len_max;
+}
+
 /* Remove the first `bytes`; keeps the memory. */
 void buf_cut_front(struct buf *, size_t bytes);
 
 /* Append formatted text. */
 void buf_printf(struct buf *, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Append a number as printf's %f does: up to 317 bytes. */
+/* Append a number as printf's %f does: up to 317 bytes.  That takes up to 8 us,
+ * so a buffer that is over its limit stays as it is. */
 void buf_put_float(struct buf *, double real);
 
 /* NUL-terminate (the NUL is not counted) and return the text. */

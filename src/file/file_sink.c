@@ -12,6 +12,8 @@
  * Failures:
  *  - A tag is not a valid path, would lead out of its root, or to a path that
  *    the configuration uses: put refuses the line, DROP_path_refused.
+ *  - The lines of the message together are too large (output/line_limit.h):
+ *    put refuses the line, DROP_too_large.
  *  - The disk rejects writes: flush returns SINK_BLOCKED, and all lines wait
  *    where they are.
  *  - One file cannot be written: its lines are spilled (spill.h), and the
@@ -48,6 +50,7 @@
 #include "file/spill.h"
 #include "output/format.h"
 #include "output/kinds.h"
+#include "output/line_limit.h"
 #include "record/record.h"
 
 enum { FILES_MAX = 64 };
@@ -92,15 +95,6 @@ static struct span name_of(struct file_sink *fs, const struct record *r)
 		return below_root(fs, r->tag);
 	file_path_sanitize(r->tag, &fs->tag);
 	return buf_span(&fs->tag);
-}
-
-static bool refuse(struct sink_stats *stats, enum drop_reason why,
-		   enum drop_reason *reason)
-{
-	stats->lines_total++;
-	stats->lines_dropped_total[why]++;
-	*reason = why;
-	return false;
 }
 
 /* The next flush may have to create the directories in its name. */
@@ -194,12 +188,12 @@ static bool put(struct sink *sink, const struct record *r, bool answers,
 	restore(sink, NULL);
 	struct cached_file *f = find_file(fs, name_of(fs, r));
 	if (f == NULL)
-		return refuse(&sink->stats, DROP_path_refused, reason);
+		return sink_refuse(sink, DROP_path_refused, reason);
 	struct output_file *o = f->output_file;
 	bool is_held = output_file_is_held(o);
 	if (is_held && output_file_may_refuse(o) && is_full(fs, o)) {
 		fs->flusher.full_lines++;
-		return refuse(&sink->stats, DROP_write_failed, reason);
+		return sink_refuse(sink, DROP_write_failed, reason);
 	}
 	struct buf *bytes = &fs->batch.bytes;
 	size_t from = bytes->len;
@@ -208,7 +202,11 @@ static bool put(struct sink *sink, const struct record *r, bool answers,
 		buf_clear(&o->file.head);
 		fs->format->ops->render_head(fs->format, r, &o->file.head);
 	}
+	if (!line_limit_begin(bytes, r->message))
+		return sink_refuse(sink, DROP_too_large, reason);
 	fs->format->ops->render(fs->format, r, bytes);
+	if (!line_limit_end(bytes, r->message, from))
+		return sink_refuse(sink, DROP_too_large, reason);
 	take(fs, f, from, answers);
 	sink->batch_bytes = batch_memory_bytes(&fs->batch);
 	sink->batch_files = fs->batch.chains + fs->new_dirs;

@@ -6,12 +6,14 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "conf/conf_keys.h"
 #include "conf/instance_name.h"
 #include "conf/unsupported.h"
 #include "output/kinds.h"
+#include "output/line_limit.h"
 #include "record/record.h"
 #include "record/tag_match.h"
 
@@ -66,6 +68,7 @@ struct router {
 	/* Why a sink refused the last refused line.  As a local variable, it
 	 * would cost every line a check of the stack. */
 	enum drop_reason refusal;
+	struct log_rate too_large_rate;
 };
 
 static const struct sink_ops *find_kind(struct conf_section *s,
@@ -249,11 +252,25 @@ bool router_add(struct router *router, struct conf_section *s,
 	return true;
 }
 
+/* A sink has refused a line.  Sinks log the other reasons themselves. */
+static void lose(struct router *router, struct message *m)
+{
+	if (router->refusal == DROP_too_large && m->reason < DROP_too_large)
+		log_rated(&router->too_large_rate, LOG_WARN, "router",
+			  "message_bytes=%zu err=\"the lines of this message "
+			  "exceed %d MiB\" reason=too_large "
+			  "action=\"dropping its further lines; keeping it in "
+			  "Dead_Letter, if that is set\"",
+			  m->bytes.len,
+			  MESSAGE_LINES_BYTES_MAX / (1024 * 1024));
+	message_lose(m, router->refusal);
+}
+
 static void put_uncounted(struct router *router, struct sink *sink,
 			  struct record *r)
 {
 	if (!sink->ops->put(sink, r, false, &router->refusal))
-		message_lose(r->message, router->refusal);
+		lose(router, r->message);
 }
 
 /* Whether the line that is held back stays so when this one comes.  Not if both
@@ -311,7 +328,7 @@ void router_end(struct router *router)
 			   &router->refusal))
 		m->is_answered = !message_has_loss(m);
 	else
-		message_lose(m, router->refusal);
+		lose(router, m);
 }
 
 void router_batch(const struct router *router, size_t *bytes, size_t *files)

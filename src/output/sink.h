@@ -191,4 +191,14 @@ static inline void sink_answered(struct sink *sink)
 	atomic_fetch_add_explicit(&sink->answers, 1, memory_order_relaxed);
 }
 
+/* put refuses the line: count it.  Always false. */
+static inline bool sink_refuse(struct sink *sink, enum drop_reason why,
+			       enum drop_reason *reason)
+{
+	sink->stats.lines_total++;
+	sink->stats.lines_dropped_total[why]++;
+	*reason = why;
+	return false;
+}
+
 #endif

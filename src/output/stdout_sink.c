@@ -14,6 +14,8 @@
  *  1. put renders the record at the end of the batch;
  *  2. flush completes the batch and writes it, at most PIPE_BUF bytes at once.
  * Failures:
+ *  - The lines of the message together are too large (output/line_limit.h):
+ *    put refuses the line, DROP_too_large.
  *  - Nobody reads the pipe: flush returns SINK_BLOCKED and never waits.
  *  - The disk is full, or fails (ENOSPC, EIO): flush returns SINK_BLOCKED.
  *  - The pipe is closed, or any other error: flush drops the batch,
@@ -36,6 +38,7 @@
 #include "conf/conf_keys.h"
 #include "output/format_text.h"
 #include "output/kinds.h"
+#include "output/line_limit.h"
 #include "record/json.h"
 #include "record/record.h"
 
@@ -146,11 +149,12 @@ static void put_object(struct stdout_sink *ss, const struct record *r)
 	json_write(&ss->batch, &map);
 }
 
-static bool put(struct sink *sink, const struct record *r, bool answers,
-		enum drop_reason *reason)
+/* False if the message has too many bytes. */
+static bool render(struct stdout_sink *ss, const struct record *r)
 {
-	struct stdout_sink *ss = (struct stdout_sink *)sink;
-	(void)reason;
+	size_t from = ss->batch.len;
+	if (!line_limit_begin(&ss->batch, r->message))
+		return false;
 	if (ss->style == MSGPACK) {
 		put_msgpack(ss, r);
 	} else {
@@ -160,6 +164,18 @@ static bool put(struct sink *sink, const struct record *r, bool answers,
 		if (ss->style == JSON_LINES)
 			buf_put_char(&ss->batch, '\n');
 	}
+	bool is_taken = line_limit_end(&ss->batch, r->message, from);
+	if (!is_taken && ss->style == MSGPACK)
+		ss->number--;
+	return is_taken;
+}
+
+static bool put(struct sink *sink, const struct record *r, bool answers,
+		enum drop_reason *reason)
+{
+	struct stdout_sink *ss = (struct stdout_sink *)sink;
+	if (!render(ss, r))
+		return sink_refuse(sink, DROP_too_large, reason);
 	sink->stats.lines_total++;
 	sink->stats.lines_queued++;
 	sink->stats.messages_total += answers;

@@ -18,6 +18,7 @@
 #define RECORD_MESSAGE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/span.h"
@@ -39,6 +40,7 @@
 			"components, contains '..', '.sluiced' or NUL, "   \
 			"ends in '/' or '/.', or the configuration uses "  \
 			"it")                                              \
+	X(too_large, "all lines of the message together exceed 24 MiB")    \
 	X(write_failed, "the output could not be written and the spill "   \
 			"was full, or too many files waited, or lines in " \
 			"memory or in a spill were lost")                  \
@@ -64,6 +66,7 @@ struct message {
 	bool is_answered;	  /* a sink counts it */
 	enum drop_reason reason;  /* the worst so far */
 	struct search_cost search_cost;
+	size_t lines_bytes; /* of its lines so far: output/line_limit.h */
 };
 
 /* For pattern_matches.  The message may be NULL. */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A message that becomes several records: if one of them cannot become a line,
 the message is dropped or dead-lettered, whatever happens to the others."""
+import base64
 import json
 
 import pytest
@@ -22,6 +23,12 @@ SPLIT = """
     function hook(tag, timestamp, record)
         local parts = {}
         for n = 1, record["count"] do parts[n] = {n = n, to = "x"} end
+        return 2, timestamp, parts
+    end"""
+SPLIT_PADDED = """
+    function hook(tag, timestamp, record)
+        local parts = {}
+        for n = 1, record["count"] do parts[n] = {pad = record["pad"]} end
         return 2, timestamp, parts
     end"""
 FAIL_FOR_2 = section("FILTER", "Name lua", "Match in", "call fail",
@@ -50,8 +57,13 @@ def run(request, room, start, letters):
         text = letters.read_text() if letters.exists() else ""
         kept = [json.loads(line) for line in text.splitlines()]
         return counts, request.param, [
-            (letter["reason"], letter["raw"].encode()) for letter in kept]
+            (letter["reason"], bytes_of(letter)) for letter in kept]
     return run_one
+
+
+def bytes_of(letter):
+    return (letter["raw"].encode() if "raw" in letter
+            else base64.b64decode(letter["raw_base64"]))
 
 
 def check_loss(result, bad, reason):
@@ -164,3 +176,23 @@ def test_a_record_that_loses_its_route_in_a_loop_is_a_loss(room, out, run):
         + template("{n}", room, match="in"), sent)
     check_loss(result, sent, "rewrite_loop")
     assert out.lines() == [b"1"]
+
+
+def test_lines_that_exceed_the_limit_of_a_message_are_a_loss(
+        room, out, run):
+    """Each byte of the value becomes six, in each record and each output."""
+    limit, value = 24 << 20, b"\x7f" * 100_000
+    line_bytes = len(value) * 6 + 1
+    fits, bad = (datagram({"count": count, "pad": "@"}).replace(b"@", value)
+                 for count in (20, 22))
+    files = ("a.log", "b.log")
+    result = run(lua_filter(room, SPLIT_PADDED)
+                 + "".join(template("{pad}", room, file=file)
+                           for file in files), fits, bad)
+    check_loss(result, bad, "too_large")
+    counts, _, _ = result
+    lines = 40 + limit // line_bytes
+    assert sum(len(out.lines(file)) for file in files) == lines
+    assert {line for file in files for line in out.lines(file)} == {
+        b"\\u007f" * len(value)}
+    assert counts.sum("sluiced_output_lines_dropped_total") == 84 - lines

@@ -8,8 +8,8 @@ static void the_worst_reason_of_a_message_counts(void **state)
 	(void)state;
 	static const enum drop_reason from_best[] = {
 		DROP_none,	   DROP_filtered,     DROP_unrouted,
-		DROP_rewrite_loop, DROP_path_refused, DROP_write_failed,
-		DROP_undecided};
+		DROP_rewrite_loop, DROP_path_refused, DROP_too_large,
+		DROP_write_failed, DROP_undecided};
 	for (size_t i = 0; i < COUNT(from_best); i++)
 		for (size_t j = 0; j < COUNT(from_best); j++) {
 			struct message m = {.reason = from_best[i]};
