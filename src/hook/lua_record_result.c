@@ -3,12 +3,18 @@
 
 #include "base/arena.h"
 #include "hook/lua_record.h"
+#include "record/message.h"
 #include "record/record.h"
 
-/* The limit for everything that one call returns: several times the largest
- * datagram.  The limit also stops results like {[1e9]=1}, and tables that
- * contain each other many times. */
-enum { RESULT_BYTES_MAX = 8 * 1024 * 1024 };
+enum {
+	/* The limit for everything that one call returns: several times the
+	 * largest datagram.  The limit also stops results like {[1e9]=1}, and
+	 * tables that contain each other many times. */
+	RESULT_BYTES_MAX = 8 * 1024 * 1024,
+	/* All results of one message are in memory together: a second hook is
+	 * called for each record that the first one has made. */
+	MESSAGE_RESULTS_BYTES_MAX = 2 * RESULT_BYTES_MAX,
+};
 
 static bool refuse(struct lua_record *rs, const char *why)
 {
@@ -115,13 +121,25 @@ static bool read_result(struct lua_record *rs, lua_State *L, int index,
 			    : read_record(rs, L, index, true, out->records);
 }
 
+static size_t room_of(const struct message *m)
+{
+	size_t left = m != NULL ? MESSAGE_RESULTS_BYTES_MAX - m->results_bytes
+				: RESULT_BYTES_MAX;
+	return left < RESULT_BYTES_MAX ? left : RESULT_BYTES_MAX;
+}
+
 bool lua_record_take(struct lua_record *rs, lua_State *L, int index,
 		     struct lua_records *out)
 {
+	struct message *m = rs->view->message;
+	size_t room_bytes = room_of(m);
 	*out = (struct lua_records){0};
-	rs->reader.room_bytes = RESULT_BYTES_MAX;
+	rs->reader.room_bytes = room_bytes;
 	rs->reader.depth = 0;
-	if (read_result(rs, L, lua_absindex(L, index), out))
+	bool is_read = read_result(rs, L, lua_absindex(L, index), out);
+	if (m != NULL)
+		m->results_bytes += room_bytes - rs->reader.room_bytes;
+	if (is_read)
 		return true;
 	*out = (struct lua_records){.why = rs->reader.why};
 	return false;

@@ -66,7 +66,8 @@ struct message {
 	bool is_answered;	  /* a sink counts it */
 	enum drop_reason reason;  /* the worst so far */
 	struct search_cost search_cost;
-	size_t lines_bytes; /* of its lines so far: output/line_limit.h */
+	size_t results_bytes; /* of its hooks: hook/lua_record_result.c */
+	size_t lines_bytes;   /* of its lines so far: output/line_limit.h */
 };
 
 /* For pattern_matches.  The message may be NULL. */

@@ -117,6 +117,25 @@ static void reading_a_result_is_bounded(void **state)
 	hook_unit_check(*state, cases, COUNT(cases), "invalid_result");
 }
 
+/* A hook is called for each record that an earlier hook has made of a message,
+ * and all results are in memory together: at most 16 MiB. */
+static void the_results_for_one_message_are_bounded(void **state)
+{
+	struct hook_unit *f = *state;
+	hook_unit_open_body(f, "return 2, 0, {r = string.rep('x', record.n)}",
+			    KEYS);
+	for (int call = 0; call < 4; call++)
+		assert_true(strlen(hook_unit_give(f, "{\"n\":4000000}")) >
+			    4000000);
+	assert_int_equal(hook_unit_all_failures(f), 0);
+	assert_string_equal(hook_unit_give(f, "{\"n\":4000000}"),
+			    T_TEXT "{\"n\":4000000}");
+	assert_int_equal(hook_unit_failures(f, "invalid_result"), 1);
+	f->message = (struct message){0};
+	assert_true(strlen(hook_unit_give(f, "{\"n\":4000000}")) > 4000000);
+	assert_int_equal(hook_unit_all_failures(f), 1);
+}
+
 /* Call the hook until the counter is no longer 0, at most twenty times. */
 static void give_until(struct hook_unit *f, const uint64_t *counter)
 {
@@ -221,6 +240,7 @@ int main(void)
 		TEST(some_functions_are_never_endless),
 		TEST(a_script_cannot_set_a_finaliser),
 		TEST(reading_a_result_is_bounded),
+		TEST(the_results_for_one_message_are_bounded),
 		TEST(a_script_that_keeps_too_much_is_loaded_again),
 		TEST(a_table_that_cannot_grow_is_lost),
 		TEST(a_script_that_catches_the_failure_is_loaded_again),
