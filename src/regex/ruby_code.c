@@ -19,6 +19,42 @@ unsigned char ruby_peek(const struct ruby_cursor *c, size_t ahead)
 	return (unsigned char)c->text.ptr[c->at + ahead];
 }
 
+bool ruby_has(const struct ruby_cursor *c, const char *text)
+{
+	size_t len = strlen(text);
+	return c->text.len - c->at >= len &&
+	       memcmp(c->text.ptr + c->at, text, len) == 0;
+}
+
+bool ruby_skip_comment(struct ruby_cursor *c)
+{
+	for (c->at += 3; c->at < c->text.len; c->at++) {
+		unsigned char next = ruby_peek(c, 0);
+		if (next == ')') {
+			c->at++;
+			return true;
+		}
+		if (next == '\\')
+			c->at++;
+		if (c->at == c->text.len)
+			break;
+	}
+	return ruby_fail_at(c, c->at, "a comment without its )");
+}
+
+bool ruby_skip_space(struct ruby_cursor *c)
+{
+	if (isspace(ruby_peek(c, 0))) {
+		c->at++;
+		return true;
+	}
+	if (ruby_peek(c, 0) != '#')
+		return false;
+	while (c->at < c->text.len && ruby_peek(c, 0) != '\n')
+		c->at++;
+	return true;
+}
+
 bool ruby_names_characters(struct span text)
 {
 	for (size_t i = 0; i < text.len; i++) {

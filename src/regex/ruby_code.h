@@ -29,6 +29,16 @@ bool ruby_fail_at(const struct ruby_cursor *, size_t offset, const char *what);
 /* The byte at `ahead` bytes after the cursor; 0 after the end. */
 unsigned char ruby_peek(const struct ruby_cursor *, size_t ahead);
 
+/* Whether this text begins at the cursor. */
+bool ruby_has(const struct ruby_cursor *, const char *text);
+
+/* Skip the "(?#comment)" at the cursor.  False on an error. */
+bool ruby_skip_comment(struct ruby_cursor *) MUST_USE;
+
+/* Skip the white space or the "# comment" at the cursor; false if there is
+ * none. */
+bool ruby_skip_space(struct ruby_cursor *) MUST_USE;
+
 /* Whether the text names characters beyond ASCII or their properties. */
 bool ruby_names_characters(struct span text);
 

@@ -7,8 +7,7 @@
 
 #include "regex/ruby_class.h"
 #include "regex/ruby_reference.h"
-
-enum { DEPTH_MAX = 200 };
+#include "regex/ruby_runs.h"
 
 /* The kind of the last item, which a following quantifier would repeat.  PCRE2
  * needs (?:) around some items. */
@@ -26,11 +25,12 @@ struct scan {
 	struct ruby_cursor in;
 	struct buf *out;
 	struct ruby_references refs;
+	struct ruby_runs runs;
 	bool tells_apart; /* see ruby_regex.h */
 	enum last last;
 	size_t last_text_at; /* where that item begins in `out` */
 	size_t depth;
-	struct regex_group groups[DEPTH_MAX]; /* [0] is the whole pattern */
+	struct regex_group groups[RUBY_DEPTH_MAX]; /* [0]: all of it */
 };
 
 static bool fail(const struct scan *s, const char *what)
@@ -52,6 +52,7 @@ static void begin(struct scan *s, enum last kind)
 {
 	s->last = kind;
 	s->last_text_at = s->out->len;
+	ruby_runs_item(&s->runs);
 }
 
 /* Copy source bytes unchanged. */
@@ -61,20 +62,15 @@ static void copy(struct scan *s, size_t count)
 	s->in.at += count;
 }
 
-static bool source_has(const struct scan *s, const char *text)
-{
-	size_t len = strlen(text);
-	return s->in.text.len - s->in.at >= len &&
-	       memcmp(s->in.text.ptr + s->in.at, text, len) == 0;
-}
-
 /* An atom was written that matches characters beyond ASCII: [^ ], \S or a dot.
- * If it repeats greedily without bound, matching bytes gives the same result.
- */
+ * If it repeats greedily without bound, matching bytes gives the same result,
+ * unless it splits a character. */
 static void note_wide(struct scan *s)
 {
 	unsigned char repeat = ruby_peek(&s->in, 0);
-	if ((repeat != '*' && repeat != '+') || ruby_peek(&s->in, 1) == '?')
+	if ((repeat == '*' || repeat == '+') && ruby_peek(&s->in, 1) != '?')
+		ruby_runs_run(&s->runs);
+	else
 		s->tells_apart = true;
 }
 
@@ -85,36 +81,14 @@ static void note_set(struct scan *s)
 		note_wide(s);
 }
 
-/* Read the escape after a backslash outside of a class. */
-static bool put_escape(struct scan *s)
+/* Read a letter that is neither a set nor a character nor a number. */
+static bool put_other_escape(struct scan *s, unsigned char letter)
 {
-	if (at_end(s))
-		return fail(s, "nothing follows the \\");
-	begin(s, LAST_ATOM);
-	unsigned char letter = ruby_peek(&s->in, 0);
-	struct ruby_set set;
-	if (ruby_letter_set((char)letter, &set)) {
-		s->in.at++;
-		ruby_put_set(s->out, &set);
-		note_set(s);
-		return true;
-	}
-	if (ruby_at_back_reference(&s->in, &s->refs)) {
-		ruby_put_back_reference(&s->in, &s->refs, s->out);
-		return true;
-	}
-	bool is_code;
-	uint32_t code;
-	if (!ruby_read_code(&s->in, true, &is_code, &code))
-		return false;
-	if (is_code) {
-		ruby_put_code(s->out, code);
-		return true;
-	}
 	s->in.at++;
 	switch (letter) {
 	case 'k':
 	case 'g':
+		ruby_runs_note_reference(&s->runs);
 		return ruby_put_reference(&s->in, &s->refs, (char)letter,
 					  s->out);
 	case 'p':
@@ -136,6 +110,8 @@ static bool put_escape(struct scan *s)
 		s->last = letter == 'X' ? LAST_ATOM : LAST_NEEDS_GROUP;
 		if (letter == 'b' || letter == 'B')
 			s->tells_apart = true;
+		if (letter == 'K')
+			ruby_runs_note_reference(&s->runs);
 		buf_put_char(s->out, '\\');
 		buf_put_char(s->out, (char)letter);
 		return true;
@@ -147,10 +123,41 @@ static bool put_escape(struct scan *s)
 	}
 }
 
-static bool push(struct scan *s)
+/* Read the escape after a backslash outside of a class. */
+static bool put_escape(struct scan *s)
 {
-	if (s->depth + 1 == DEPTH_MAX)
+	if (at_end(s))
+		return fail(s, "nothing follows the \\");
+	begin(s, LAST_ATOM);
+	unsigned char letter = ruby_peek(&s->in, 0);
+	struct ruby_set set;
+	if (ruby_letter_set((char)letter, &set)) {
+		s->in.at++;
+		ruby_put_set(s->out, &set);
+		note_set(s);
+		return true;
+	}
+	if (ruby_at_back_reference(&s->in, &s->refs)) {
+		ruby_runs_note_reference(&s->runs);
+		ruby_put_back_reference(&s->in, &s->refs, s->out);
+		return true;
+	}
+	bool is_code;
+	uint32_t code;
+	if (!ruby_read_code(&s->in, true, &is_code, &code))
+		return false;
+	if (is_code) {
+		ruby_put_code(s->out, code);
+		return true;
+	}
+	return put_other_escape(s, letter);
+}
+
+static bool push(struct scan *s, bool is_lookaround)
+{
+	if (s->depth + 1 == RUBY_DEPTH_MAX)
 		return fail(s, "groups nested too deep");
+	ruby_runs_open(&s->runs, is_lookaround);
 	struct regex_group inner = *top(s);
 	inner.text_at = s->out->len;
 	inner.closers = 0;
@@ -190,12 +197,14 @@ static bool open_options(struct scan *s)
 		s->in.at++;
 	}
 	s->in.at++;
-	if (c == ':' && !push(s))
+	if (c == ':' && !push(s, false))
 		return false;
-	if (c == ')')
+	if (c == ')') {
 		now.closers++;
-	else
+		ruby_runs_open_options(&s->runs);
+	} else {
 		now.closers = 0;
+	}
 	now.text_at = top(s)->text_at;
 	*top(s) = now;
 	put_options(s);
@@ -206,9 +215,10 @@ static bool open_options(struct scan *s)
 /* Read "(?(1)yes|no)" or "(?(<name>)yes|no)". */
 static bool open_condition(struct scan *s)
 {
+	ruby_runs_note_reference(&s->runs);
 	s->in.at += 3;
 	unsigned char first = ruby_peek(&s->in, 0);
-	if (!push(s))
+	if (!push(s, false))
 		return false;
 	buf_put_text(s->out, "(?(");
 	if (isdigit(first)) {
@@ -231,7 +241,7 @@ static bool open_named(struct scan *s)
 {
 	s->in.at += 2;
 	struct span name;
-	if (!ruby_read_reference(&s->in, &name) || !push(s))
+	if (!ruby_read_reference(&s->in, &name) || !push(s, false))
 		return false;
 	if (ruby_is_number(name))
 		return fail(s, "a group name that begins with a digit or sign");
@@ -242,50 +252,36 @@ static bool open_named(struct scan *s)
 	return true;
 }
 
-static bool skip_comment(struct scan *s)
-{
-	for (s->in.at += 3; !at_end(s); s->in.at++) {
-		unsigned char c = ruby_peek(&s->in, 0);
-		if (c == ')') {
-			s->in.at++;
-			return true;
-		}
-		if (c == '\\')
-			s->in.at++;
-		if (at_end(s))
-			break;
-	}
-	return fail(s, "a comment without its )");
-}
-
 static bool open_group(struct scan *s)
 {
 	static const char *const same[] = {"(?:", "(?=",  "(?!",
 					   "(?>", "(?<=", "(?<!"};
-	if (source_has(s, "(*"))
+	if (ruby_has(&s->in, "(*"))
 		return fail(s, "nothing to repeat");
-	if (!source_has(s, "(?")) {
-		if (!push(s))
+	if (!ruby_has(&s->in, "(?")) {
+		if (!push(s, false))
 			return false;
 		s->refs.captures++;
 		copy(s, 1);
 		return true;
 	}
 	for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
-		if (source_has(s, same[i])) {
-			if (!push(s))
+		if (ruby_has(&s->in, same[i])) {
+			if (strchr("!<", same[i][2]) != NULL)
+				ruby_runs_note_reference(&s->runs);
+			if (!push(s, strchr("=!<", same[i][2]) != NULL))
 				return false;
 			copy(s, strlen(same[i]));
 			return true;
 		}
 	}
-	if (source_has(s, "(?#"))
-		return skip_comment(s);
-	if (source_has(s, "(?<") || source_has(s, "(?'"))
+	if (ruby_has(&s->in, "(?#"))
+		return ruby_skip_comment(&s->in);
+	if (ruby_has(&s->in, "(?<") || ruby_has(&s->in, "(?'"))
 		return open_named(s);
-	if (source_has(s, "(?("))
+	if (ruby_has(&s->in, "(?("))
 		return open_condition(s);
-	if (source_has(s, "(?~"))
+	if (ruby_has(&s->in, "(?~"))
 		return fail(s, "(?~ is not supported");
 	return open_options(s);
 }
@@ -302,6 +298,7 @@ static bool close_group(struct scan *s)
 		return fail(s, "unmatched )");
 	put_closers(s);
 	copy(s, 1);
+	ruby_runs_close(&s->runs);
 	s->last = LAST_ATOM;
 	s->last_text_at = top(s)->text_at;
 	s->depth--;
@@ -328,8 +325,10 @@ static void begin_repeat(struct scan *s)
 /* Read * + or ?, perhaps followed by ? (lazy) or + (possessive). */
 static void put_repeat(struct scan *s)
 {
-	begin_repeat(s);
+	unsigned char c = ruby_peek(&s->in, 0);
 	unsigned char next = ruby_peek(&s->in, 1);
+	begin_repeat(s);
+	ruby_runs_repeat(&s->runs, (char)c, c != '+');
 	copy(s, next == '?' || next == '+' ? 2 : 1);
 }
 
@@ -338,8 +337,10 @@ static void put_repeat(struct scan *s)
 static void put_interval(struct scan *s)
 {
 	size_t low = 0;
-	while (isdigit(ruby_peek(&s->in, 1 + low)))
-		low++;
+	bool is_optional = true;
+	for (; isdigit(ruby_peek(&s->in, 1 + low)); low++)
+		if (ruby_peek(&s->in, 1 + low) != '0')
+			is_optional = false;
 	bool has_comma = ruby_peek(&s->in, 1 + low) == ',';
 	size_t len = 1 + low + has_comma;
 	while (has_comma && isdigit(ruby_peek(&s->in, len)))
@@ -353,6 +354,7 @@ static void put_interval(struct scan *s)
 	}
 	begin_repeat(s);
 	copy(s, 1);
+	ruby_runs_repeat(&s->runs, '{', is_optional);
 	if (low == 0)
 		buf_put_char(s->out, '0');
 	copy(s, len);
@@ -375,15 +377,8 @@ static bool put_class(struct scan *s)
 static bool put_next(struct scan *s)
 {
 	unsigned char c = ruby_peek(&s->in, 0);
-	if (top(s)->is_extended && isspace(c)) {
-		s->in.at++;
+	if (top(s)->is_extended && ruby_skip_space(&s->in))
 		return true;
-	}
-	if (top(s)->is_extended && c == '#') {
-		while (!at_end(s) && ruby_peek(&s->in, 0) != '\n')
-			s->in.at++;
-		return true;
-	}
 	switch (c) {
 	case '\\':
 		s->in.at++;
@@ -404,6 +399,7 @@ static bool put_next(struct scan *s)
 		return true;
 	case '|':
 		s->last = LAST_NOTHING;
+		ruby_runs_next_branch(&s->runs);
 		copy(s, 1);
 		return true;
 	case '.':
@@ -452,6 +448,7 @@ static bool scan_run(struct scan *s, struct span source, size_t text_len)
 {
 	s->in.text = source;
 	s->in.is_utf = s->in.is_utf || ruby_names_characters(source);
+	ruby_runs_init(&s->runs);
 	strip_slashes(s);
 	while (!at_end(s) && s->out->len < text_len)
 		if (!put_next(s))
@@ -474,7 +471,8 @@ bool ruby_regex_read(struct span source, bool in_characters,
 	bool ok = scan_run(&s, source, SIZE_MAX);
 	regex->is_utf = s.in.is_utf;
 	regex->has_names = s.refs.has_names;
-	regex->tells_apart = s.tells_apart && !s.in.is_utf;
+	regex->tells_apart =
+		(s.tells_apart || ruby_runs_split(&s.runs)) && !s.in.is_utf;
 	if (ok && s.refs.has_names && s.refs.has_numbers)
 		ok = ruby_fail_at(&s.in, s.refs.number_at,
 				  "a numbered reference in a pattern with "

@@ -14,10 +14,10 @@
  *
  * Matching bytes is faster and never stops at broken UTF-8, and for [^ ]* or .*
  * it gives the same result as matching characters.  If the results can differ,
- * as for ..$ or [[:alpha:]], tells_apart is set.  The caller must then
- * translate the pattern a second time, with in_characters, and use that result
- * for text beyond ASCII.  A pattern that names characters beyond ASCII always
- * matches characters. */
+ * as for ..$, [[:alpha:]] or (.*)(.+) (see ruby_runs.h), tells_apart is set.
+ * The caller must then translate the pattern a second time, with in_characters,
+ * and use that result for text beyond ASCII.  A pattern that names characters
+ * beyond ASCII always matches characters. */
 #ifndef REGEX_RUBY_REGEX_H
 #define REGEX_RUBY_REGEX_H
 
