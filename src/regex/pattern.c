@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "regex/alternatives.h"
+#include "regex/mended_text.h"
 #include "regex/ruby_regex.h"
 #include "regex/search_cost.h"
 
@@ -46,6 +47,7 @@ struct codes {
 struct pattern {
 	struct codes codes;
 	struct codes wide; /* for text beyond ASCII; empty: use codes */
+	bool is_utf;	   /* `codes` match characters */
 	/* For text without a newline; NULL: use codes.  In such text a dot
 	 * matches every byte, so `.*` skips the bytes without examining them.
 	 * Matching the header of an 800-byte line then takes a third of the
@@ -184,8 +186,7 @@ static bool take_codes(struct pattern *p, struct compiler c)
 	struct ruby_regex regex;
 	c.regex = &regex;
 	bool ok = ruby_regex_read(c.source, false, &regex, c.err);
-	if (ok && regex.is_utf)
-		c.options = PCRE2_MATCH_INVALID_UTF;
+	p->is_utf = regex.is_utf;
 	ok = ok && compile(&c, buf_span(&regex.text), 0, &p->codes);
 	if (ok && !regex.is_utf && p->codes.count == 1 && regex.text.len > 0 &&
 	    memchr(regex.text.ptr, '.', regex.text.len) != NULL)
@@ -305,6 +306,7 @@ static bool is_ascii(struct span s)
 struct search {
 	struct pattern *pattern;
 	struct span text;
+	struct span subject;	  /* the text, or its mended copy */
 	size_t starts;		  /* the number of start positions */
 	size_t codes;		  /* the number of codes that share the steps */
 	struct search_cost *cost; /* or NULL */
@@ -341,11 +343,11 @@ static inline int try(const struct search *s, const pcre2_code *code,
 		      bool is_direct, uint32_t steps)
 {
 	struct pattern *p = s->pattern;
-	PCRE2_SPTR subject = (PCRE2_SPTR)s->text.ptr;
+	PCRE2_SPTR subject = (PCRE2_SPTR)s->subject.ptr;
 	pcre2_set_match_limit(p->context, steps);
-	return is_direct ? pcre2_jit_match(code, subject, s->text.len, 0, 0,
+	return is_direct ? pcre2_jit_match(code, subject, s->subject.len, 0, 0,
 					   p->match, p->context)
-			 : pcre2_match(code, subject, s->text.len, 0, 0,
+			 : pcre2_match(code, subject, s->subject.len, 0, 0,
 				       p->match, p->context);
 }
 
@@ -401,6 +403,38 @@ static int search_each(struct search s, const struct codes *codes)
 	return answer;
 }
 
+/* Search in a text that is not UTF-8. */
+static int search_mended(struct search s, const struct codes *codes)
+{
+	struct mended_text mended;
+	mended_text_init(&mended, s.text);
+	s.subject = buf_span(&mended.text);
+	int rc = search_each(s, codes);
+	PCRE2_SIZE *ends = pcre2_get_ovector_pointer(s.pattern->match);
+	for (size_t i = 0; rc > 0 && i < 2 * (s.pattern->groups + 1); i++)
+		if (ends[i] != PCRE2_UNSET)
+			ends[i] = mended_text_source_at(&mended, ends[i]);
+	mended_text_fini(&mended);
+	return rc;
+}
+
+static int search_characters(const struct search *s, const struct codes *codes)
+{
+	int rc = search_each(*s, codes); /* PCRE2 checks whether it is UTF-8 */
+	return is_utf_error(rc) ? search_mended(*s, codes) : rc;
+}
+
+static int search_bytes(const struct search *s, bool has_lines)
+{
+	const struct pattern *p = s->pattern;
+	if (p->codes.count > 1)
+		return search_each(*s, &p->codes);
+	return search(s,
+		      p->flat_code != NULL && !has_lines ? p->flat_code
+							 : p->codes.list[0],
+		      p->stack != NULL);
+}
+
 bool pattern_matches(struct pattern *p, struct span text,
 		     struct search_cost *cost)
 {
@@ -411,22 +445,17 @@ bool pattern_matches(struct pattern *p, struct span text,
 	const struct search s = {
 		.pattern = p,
 		.text = text,
+		.subject = text,
 		.starts = p->is_anchored && !has_lines ? 1 : text.len + 1,
 		.codes = 1,
 		.cost = cost,
 	};
-	int rc = PCRE2_ERROR_UTF8_ERR1;
-	if (p->wide.count > 0 &&
-	    !is_ascii(text)) /* PCRE2 checks whether it is UTF-8 */
-		rc = search_each(s, &p->wide);
-	if (is_utf_error(rc) && p->codes.count > 1)
-		rc = search_each(s, &p->codes);
-	else if (is_utf_error(rc))
-		rc = search(&s,
-			    p->flat_code != NULL && !has_lines
-				    ? p->flat_code
-				    : p->codes.list[0],
-			    p->stack != NULL);
+	/* Without a byte beyond ASCII, bytes and characters are the same. */
+	bool has_wide = p->is_utf || p->wide.count > 0;
+	int rc = has_wide && !is_ascii(text)
+			 ? search_characters(&s,
+					     p->is_utf ? &p->codes : &p->wide)
+			 : search_bytes(&s, has_lines);
 	p->text = text;
 	p->hit_limit = rc < 0 && rc != PCRE2_ERROR_NOMATCH;
 	return rc >= 0;

@@ -5,9 +5,9 @@
  * Differences are translated: ^ and $ match at every line, \h is a hex digit,
  * classes may nest ([(?<pid>[0-9]+)] is ONE class), plain groups do not capture
  * if there are named groups, and a name may occur twice.  An expression that
- * cannot be translated is an error.  In valid UTF-8, each sequence is one
- * character.  In other text, each byte is one character, so that a truncated or
- * invalid sequence never prevents a match.
+ * cannot be translated is an error.  Each valid sequence of UTF-8 is one
+ * character.  Each other byte is one too, which [^x] and a dot match, so that a
+ * truncated or invalid sequence never prevents a match.
  *
  * The number of steps of a match is limited, for long texts more strictly, so
  * that a match takes at most about 0.2 s.  A step may try all alternatives, and

@@ -12,7 +12,7 @@
  * - with PCRE2_UTF and PCRE2_UCP if is_utf: the pattern matches characters;
  * - with PCRE2_NO_AUTO_CAPTURE if has_names: plain groups do not capture.
  *
- * Matching bytes is faster and never stops at broken UTF-8, and for [^ ]* or .*
+ * Matching bytes is faster and needs no valid UTF-8, and for [^ ]* or .*
  * it gives the same result as matching characters.  If the results can differ,
  * as for ..$, [[:alpha:]] or (.*)(.+) (see ruby_runs.h), tells_apart is set.
  * The caller must then translate the pattern a second time, with in_characters,

@@ -335,7 +335,7 @@ static void a_multibyte_utf8_character_counts_as_one(void **state)
 		{"(?<a>[^ ]*) (?<b>.*)", "\xc3\xa9 \xe3\x81\x82",
 		 "\xc3\xa9 \xe3\x81\x82|\xc3\xa9|\xe3\x81\x82"},
 		/* each byte of a broken sequence counts as one character */
-		{"^.{2}", "\xff\xc3\xa9", "\xff\xc3"},
+		{"^.{2}", "\xff\xc3\xa9", "\xff\xc3\xa9"},
 		{"..$", "a\xe3\x81", "\xe3\x81"},
 		/* classes that cannot be expressed in characters */
 		{"[a[[:alpha:]]].",

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "regex/pattern.h"
 #include "regex/ruby_regex.h"
+#include "regex/search_cost.h"
 
 struct match_case {
 	const char *regex, *text, *expected;
@@ -124,11 +125,197 @@ static void what_cannot_split_a_character_matches_bytes(void **state)
 			fail_msg("%s", slow[i]);
 }
 
+/* A byte that does not belong to a character counts as one character.  Only
+ * [^x], \W and the like match it. */
+static void an_invalid_byte_never_prevents_a_match(void **state)
+{
+	(void)state;
+	static const struct match_case cases[] = {
+		{"^(?<user>[\\p{L}\\d]+) \"(?<req>[^\"]*)\" (?<code>\\d+)$",
+		 "bob \"GET /a\xff\" 200",
+		 "bob \"GET /a\xff\" 200|bob|GET /a\xff|200"},
+		{"^[^ü]*spam.*$", "é \xff spam \xfe", "é \xff spam \xfe"},
+		{"[^é]+",
+		 "a\xff"
+		 "b",
+		 "a\xff"
+		 "b"},
+		{"\\u00e9(.)", "\xc3\xc3\xa9\xa9", "\xc3\xa9\xa9|\xa9"},
+		{"\\X+",
+		 "e\xff"
+		 "a",
+		 "e\xff"
+		 "a"},
+		{"(?i)É(\\W)", "é\xff", "é\xff|\xff"},
+		{"\\P{L}", "é\xe9", "\xe9"},
+		{"([^é])\\1", "\xff\xfe\xff\xff", "\xff\xff|\xff"},
+		{"(é)|(ü)|([^a])", "\xff", "\xff|-|-|\xff"},
+		/* overlong, surrogate, above U+10FFFF, never a lead byte */
+		{"^[^é]{2}$", "\xc0\xaf", "\xc0\xaf"},
+		{"^[^é]{3}$", "\xed\xa0\x80", "\xed\xa0\x80"},
+		{"^[^é]{4}$", "\xf4\x90\x80\x80", "\xf4\x90\x80\x80"},
+		{"^[^é]{5}$", "\xf8\x88\x80\x80\x80", "\xf8\x88\x80\x80\x80"},
+		/* a valid character next to it, also a private one */
+		{"^([^é])(é)$", "\xe3é", "\xe3é|\xe3|é"},
+		{"^([^é])(\\x{10feff})$", "\xff\xf4\x8f\xbb\xbf",
+		 "\xff\xf4\x8f\xbb\xbf|\xff|\xf4\x8f\xbb\xbf"},
+	};
+	CHECK_MATCHES(cases);
+}
+
+static void an_invalid_byte_is_no_letter(void **state)
+{
+	(void)state;
+	static const struct match_case cases[] = {
+		{"^\\p{L}+$", "a\xff", "no"},
+		{"é", "\xe9", "no"},
+		{"[é]", "\xe9", "no"},
+		{"[à-ÿ]", "\xe9", "no"},
+		{"(?i)É", "\xc3", "no"},
+		{"é", "\xc3", "no"},
+		{"é|[[:alnum:]]", "\xaa", "no"},
+		{"é|[[:print:]]", "\xaa", "no"},
+		{"é|\\p{Punct}", "\xaa", "no"},
+		{"é|\\s", "\x85", "no"},
+		{"é|\\w", "\xe9", "no"},
+		{"é|a", "\xff", "no"},
+	};
+	CHECK_MATCHES(cases);
+}
+
+static void groups_at_the_edges_are_those_of_the_text(void **state)
+{
+	(void)state;
+	static const struct match_case cases[] = {
+		{"^([^é]*)(é)([^é]*)$", "\xffé\xff", "\xffé\xff|\xff|é|\xff"},
+		{"^(é?)([^é]+)(é?)$", "\xff\xfe", "\xff\xfe||\xff\xfe|"},
+		{"(é*)$", "\xff", "|"},
+		{"^(é*)", "\xff", "|"},
+		{"[^é]*", "", ""},
+		{"é", "", "no"},
+		{"^(\\p{L}+)\n([^é]*)$", "\xff\né\n\xfe", "é\n\xfe|é|\xfe"},
+		{"é\\K[^é]", "\xffé\xff", "\xff"},
+		/* truncated */
+		{"^(\\p{Lu}+) ([^ é]+)$", "GET /\xe3\x81",
+		 "GET /\xe3\x81|GET|/\xe3\x81"},
+		{"^(.*é)(.*)$", "é\xf0\x9f\x98",
+		 "é\xf0\x9f\x98|é|\xf0\x9f\x98"},
+		{"é([^é])$", "é\xc3", "é\xc3|\xc3"},
+	};
+	CHECK_MATCHES(cases);
+}
+
+/* The valid characters of such a text stay whole. */
+static void characters_next_to_an_invalid_byte_are_characters(void **state)
+{
+	(void)state;
+	static const struct match_case cases[] = {
+		{"^.{2}", "\xffé", "\xffé"},
+		{"^(.*)(.+)$", "\xff日", "\xff日|\xff|日"},
+		{"^([^@]*)([^ ]+)", "日\xff", "日\xff|日|\xff"},
+		{"^(\\S+)([[:alpha:]])", "\xffé", "\xffé|\xff|é"},
+		{"^[^ ]*.$", "\xe6\x97", "\xe6\x97"},
+	};
+	CHECK_MATCHES(cases);
+}
+
+enum { LONG_BYTES = 64 * 1024 };
+
+static void a_long_text_of_invalid_bytes_is_matched(void **state)
+{
+	(void)state;
+	static char text[LONG_BYTES];
+	struct err e;
+	bool present;
+	struct pattern *p =
+		pattern_new(SPAN("^([^é]*)(?:(é)([^é]))?$"), "", &e);
+	assert_non_null(p);
+	memset(text, '\xff', sizeof text);
+	assert_true(pattern_matches(p, span_make(text, sizeof text), NULL));
+	assert_int_equal(pattern_group(p, 0, &present).len, sizeof text);
+	assert_int_equal(pattern_group(p, 1, &present).len, sizeof text);
+	pattern_group(p, 2, &present);
+	assert_false(present);
+
+	memcpy(text + sizeof text - 3, "é", 2);
+	assert_true(pattern_matches(p, span_make(text, sizeof text), NULL));
+	assert_int_equal(pattern_group(p, 1, &present).len, sizeof text - 3);
+	assert_ptr_equal(pattern_group(p, 2, &present).ptr,
+			 text + sizeof text - 3);
+	assert_ptr_equal(pattern_group(p, 3, &present).ptr,
+			 text + sizeof text - 1);
+	assert_int_equal(pattern_group(p, 3, &present).len, 1);
+	pattern_free(p);
+}
+
+static void the_limits_hold_for_invalid_text(void **state)
+{
+	(void)state;
+	static char text[LONG_BYTES];
+	static const struct search_cost used_up = {.cpu_ns = SEARCH_CPU_NS_MAX};
+	struct search_cost cost = used_up;
+	struct err e;
+	struct pattern *p = pattern_new(SPAN("([^é]+[^é]+)+$"), "", &e);
+	assert_non_null(p);
+	struct span dear = SPAN("\xff\xfe\xff\xfe\xff\xfe\xff\xfe\xff\xfe\xff"
+				"\xfe\xff\xfeé");
+	assert_false(pattern_matches(p, dear, &cost));
+	assert_true(pattern_hit_limit(p));
+	assert_true(pattern_matches(p, SPAN("é\xff\xff"), &cost));
+	assert_false(pattern_matches(p, SPAN("\xff\xffé"), &cost));
+	assert_false(pattern_hit_limit(p));
+	cost = (struct search_cost){0};
+	assert_false(pattern_matches(p, dear, &cost));
+	assert_false(pattern_hit_limit(p));
+	assert_true(cost.steps > 0);
+	pattern_free(p);
+
+	/* Each start position scans the rest. */
+	p = pattern_new(SPAN("([^é.]+\\.)+com[0-9]"), "", &e);
+	assert_non_null(p);
+	for (size_t i = 0; i < sizeof text; i++)
+		text[i] = i % 2 == 0 ? '\xff' : '.';
+	memcpy(text + sizeof text - 4, " com", 4);
+	assert_false(pattern_matches(p, span_make(text, sizeof text), NULL));
+	assert_true(pattern_hit_limit(p));
+	pattern_free(p);
+}
+
+/* The parts of an expression that was split. */
+static void each_part_of_a_large_expression_reads_invalid_text(void **state)
+{
+	(void)state;
+	struct err e;
+	struct buf regex = {0};
+	buf_put_text(&regex, "^[^ü]*(?:é");
+	for (size_t i = 0; i < 9000; i++)
+		buf_printf(&regex, "|word%05zu", i);
+	buf_put_text(&regex, ")$");
+	assert_null(pattern_new(buf_span(&regex), "", &e));
+	struct pattern *p = pattern_new_groupless(buf_span(&regex), "", &e);
+	assert_non_null(p);
+	assert_true(pattern_matches(p, SPAN("\xff word08999"), NULL));
+	assert_true(pattern_matches(p, SPAN("\xff é"), NULL));
+	assert_false(pattern_matches(p, SPAN("\xff word09000"), NULL));
+	assert_false(pattern_matches(p, SPAN("ü\xff word08999"), NULL));
+	pattern_free(p);
+	buf_fini(&regex);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_greedy_run_gives_back_whole_characters),
 		cmocka_unit_test(what_cannot_split_a_character_matches_bytes),
+		cmocka_unit_test(an_invalid_byte_never_prevents_a_match),
+		cmocka_unit_test(an_invalid_byte_is_no_letter),
+		cmocka_unit_test(groups_at_the_edges_are_those_of_the_text),
+		cmocka_unit_test(
+			characters_next_to_an_invalid_byte_are_characters),
+		cmocka_unit_test(a_long_text_of_invalid_bytes_is_matched),
+		cmocka_unit_test(the_limits_hold_for_invalid_text),
+		cmocka_unit_test(
+			each_part_of_a_large_expression_reads_invalid_text),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
