@@ -25,6 +25,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/span.h"
+#include "file/file_block.h"
 #include "file/held_files.h"
 #include "journal/append_note.h"
 #include "output/sink.h"
@@ -48,6 +49,7 @@ struct file_env {
 	const void *router;
 	enum sink_fsync fsync;
 	struct spill_dir *spills; /* NULL: held lines stay in memory */
+	struct file_block block;  /* by files that other processes use */
 	struct held_files held;
 	struct log_rate failing_rate;
 	int64_t named_until_ns; /* the end of the period of named_files */
@@ -67,9 +69,10 @@ struct append_file {
 	int fd;		    /* -1: closed */
 	bool is_regular;
 	bool can_read;
-	bool is_dirty; /* not synced */
-	bool is_new;   /* its directory is not synced either */
-	bool is_torn;  /* our last write did not end with a newline */
+	bool is_dirty;	/* not synced */
+	bool is_new;	/* its directory is not synced either */
+	bool is_torn;	/* our last write did not end with a newline */
+	bool is_urgent; /* other files cannot be written until this one is */
 	dev_t device;
 	ino_t inode;
 	uint64_t size_bytes; /* its size, between begin and end */

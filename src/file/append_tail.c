@@ -2,6 +2,7 @@
 #include "file/append_tail.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -54,6 +55,16 @@ bool append_file_has_foreign_tail(const struct append_file *f)
 	return f->foreign_since_ns != 0;
 }
 
+/* A user who can write in the directory can make any number of files that end
+ * with a torn line.  The other processes that write the output's files have the
+ * user of this one, and so have the files that they create. */
+static bool may_be_completed(const struct append_file *f)
+{
+	struct stat st;
+	return !f->is_urgent ||
+	       (fstat(f->fd, &st) == 0 && st.st_uid == geteuid());
+}
+
 int append_file_tail(struct append_file *f, int64_t now_ns)
 {
 	char last = '\n';
@@ -74,7 +85,7 @@ int append_file_tail(struct append_file *f, int64_t now_ns)
 		return close_line(f, "the previous process");
 	if (f->foreign_since_ns == 0)
 		f->foreign_since_ns = now_ns;
-	return now_ns - f->foreign_since_ns < FOREIGN_TAIL_S * NS_PER_S
-		       ? EBUSY
-		       : close_line(f, "another process");
+	bool is_new = now_ns - f->foreign_since_ns < FOREIGN_TAIL_S * NS_PER_S;
+	return is_new && may_be_completed(f) ? EBUSY
+					     : close_line(f, "another process");
 }

@@ -5,7 +5,8 @@
  * was not completed, this module ends it with a newline.  Any other torn line
  * belongs to another process, which was killed while it was writing.  After its
  * restart that process completes the line, so this module waits FOREIGN_TAIL_S
- * seconds.  Then it ends the line with a newline and logs that. */
+ * seconds.  Then it ends the line with a newline and logs that.  It does so at
+ * once if other files would have to wait and another user owns the file. */
 #ifndef FILE_APPEND_TAIL_H
 #define FILE_APPEND_TAIL_H
 

@@ -198,7 +198,7 @@ enum sink_flush dead_letter_flush(struct dead_letter *d, int64_t now_mono_ns)
 	file_restore(&d->restore, NULL);
 	if (!file_restore_rest(&d->restore, now_mono_ns))
 		return SINK_BLOCKED;
-	file_lock_begin_flush(d->env.lock);
+	output_files_begin_flush(&d->env, now_mono_ns);
 	struct cached_file *f = file_cache_waiting(d->files, NULL), *next;
 	for (; f != NULL; f = next) {
 		struct output_file *o = f->output_file;

@@ -19,7 +19,7 @@
  *  - One file cannot be written: its lines are spilled (spill.h), and the
  *    other files continue.  The size of all spills is limited; beyond the
  *    limit, the newest lines of such files are dropped, DROP_write_failed.  If
- *    only another process keeps the file busy, the answer is SINK_BLOCKED.
+ *    only another process keeps it busy, flush blocks first (file_block.h).
  *  - There is no directory for spills: held lines wait in memory, and are lost
  *    when the process ends.
  *  - Thousands of files cannot be written: the number of files that wait, and
@@ -255,7 +255,7 @@ static enum sink_flush flush(struct sink *sink, int64_t now_ns)
 	restore(sink, NULL);
 	if (!file_restore_rest(&fs->restore, now_ns))
 		return SINK_BLOCKED;
-	file_lock_begin_flush(fs->env.lock);
+	output_files_begin_flush(&fs->env, now_ns);
 	fs->flush_ns = now_ns;
 	if (!flush_files(&fs->flusher, now_ns, &answer))
 		return SINK_BLOCKED;

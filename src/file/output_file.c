@@ -9,7 +9,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "file/append_tail.h"
+#include "file/file_block.h"
 #include "file/file_error.h"
+#include "file/file_lock.h"
 #include "file/file_retry.h"
 #include "file/held_files.h"
 #include "file/renamed_file.h"
@@ -244,32 +246,18 @@ static bool recover_before_spilling(struct output_file *o)
 
 /* --- failing */
 
-/* The disk rejects writes, but spilled lines do not hold up other outputs, nor
- * other files if all lines of this one are spilled: it may belong to a removed
- * output, whose disk was another one. */
-static bool can_spill(const struct output_file *o)
-{
-	return (o->env->has_others || o->lines.len == 0) &&
-	       held_files_can_spill(o);
-}
-
-static bool must_block(const struct output_file *o)
-{
-	return (o->is_disk && !can_spill(o)) ||
-	       (o->is_busy && !held_files_can_spill(o));
-}
-
 static enum append_result fail(struct output_file *o, int error, int64_t now_ns)
 {
 	enum append_result verdict = file_error_classify(&o->file, error);
 	o->is_disk = verdict == APPEND_BLOCKED;
-	if (o->is_disk && can_spill(o))
+	if (o->is_disk && file_block_can_spill(o))
 		verdict = APPEND_HELD;
 	if (error != EBUSY)
 		o->env->stats->errors_total++;
 	file_retry_failed(o, error, verdict == APPEND_HELD, now_ns);
 	o->is_busy = error == EBUSY && o->env->spills != NULL &&
-		     now_ns - o->busy_since_ns < BUSY_WAIT_S * NS_PER_S;
+		     now_ns - o->busy_since_ns < BUSY_WAIT_S * NS_PER_S &&
+		     file_block_has_time(o->env);
 	return verdict;
 }
 
@@ -326,11 +314,12 @@ static bool wait_for_spill(struct output_file *o)
 	return !spills->is_broken;
 }
 
-/* Lines that wait for the disk or for another process are never dropped:
- * without room in the spill, the result is APPEND_BLOCKED. */
+/* Lines that wait for the disk are never dropped, nor are, for a limited time,
+ * those that wait for another process: without room in the spill, the result is
+ * APPEND_BLOCKED. */
 static enum append_result hold_lines(struct output_file *o)
 {
-	if (must_block(o) || !recover_before_spilling(o))
+	if (file_block_must(o) || !recover_before_spilling(o))
 		return APPEND_BLOCKED;
 	/* If the file has a spill already, the sink limits its lines. */
 	bool is_full = !o->is_disk && o->spill == NULL &&
@@ -405,6 +394,7 @@ static enum append_result flush(struct output_file *o, int64_t now_ns)
 			return hold_lines(o);
 		o->env->stats->retries_total++;
 	}
+	o->file.is_urgent = o->env->spills != NULL && !held_files_can_spill(o);
 	int error = o->spill != NULL ? drain(o, now_ns) : 0;
 	bool is_next = o->spill == NULL || spill_is_empty(o->spill);
 	if (error == 0 && is_next && o->lines.len > 0)
@@ -415,6 +405,12 @@ static enum append_result flush(struct output_file *o, int64_t now_ns)
 	}
 	return fail(o, error, now_ns) == APPEND_BLOCKED ? APPEND_BLOCKED
 							: hold_lines(o);
+}
+
+void output_files_begin_flush(struct file_env *env, int64_t now_ns)
+{
+	file_lock_begin_flush(env->lock);
+	file_block_begin_flush(env, now_ns);
 }
 
 enum append_result output_file_flush(struct output_file *o, int64_t now_ns)

@@ -26,7 +26,8 @@
  *    has not completed its last line.  That is no error and usually short: the
  *    result is APPEND_HELD as long as the spill has room, and then
  *    APPEND_BLOCKED, so that no line is dropped.  A process that keeps the file
- *    busy for BUSY_WAIT_S seconds cannot block the other files any longer.
+ *    busy for BUSY_WAIT_S seconds cannot block the other files any longer, and
+ *    all busy files of a sink together only for a limited time (file_block.h).
  * The spill has no room for another file if too many files wait already
  * (held_files.h).
  * A newer line is never written before an older one: spilled lines come first.
@@ -80,8 +81,8 @@ struct output_file {
 	bool was_named;	  /* its first failure was logged, or counted */
 	int failed_errno; /* 0: it can be written */
 	bool is_disk;	  /* ... because the disk rejects writes */
-	bool is_busy;	  /* ... because another process uses it, since less
-	                      * than BUSY_WAIT_S; without a spill: false */
+	bool is_busy;	  /* ... because another process uses it, and the
+	                   * others may wait for that; without a spill: false */
 	int64_t busy_since_ns;
 	int64_t retry_ns;   /* if held: no retry before */
 	unsigned unread;    /* attempts to read it after a crash */
@@ -102,6 +103,9 @@ void output_file_count(struct output_file *, bool answers);
 
 /* Count the line that the caller has just put at the end of `lines`. */
 void output_file_added(struct output_file *, bool answers);
+
+/* A flush of several files of one sink begins. */
+void output_files_begin_flush(struct file_env *, int64_t now_ns);
 
 /* Write the waiting lines, spilled ones first.  now_ns is clock_mono_ns.
  * APPENDED: no line is left.  APPEND_BLOCKED: flush again before adding lines.

@@ -5,6 +5,7 @@
 #include "sink_dir.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 
 enum { BUSY_S = 30 };
 
@@ -106,6 +107,156 @@ static void a_lock_that_is_never_released_blocks_no_other_file(void **state)
 	sink_dir_fini(&f);
 }
 
+/* Fill the spill with a line for a file that cannot be written. */
+static void fill_spill(struct sink_dir *f)
+{
+	assert_int_equal(mkdir(sink_dir_path(f, "out/wall"), 0755), 0);
+	sink_dir_put(f, "wall", "1");
+	assert_int_equal(sink_dir_flush(f), SINK_FLUSHED);
+	assert_int_equal(f->sink->stats.lines_spilled, 1);
+}
+
+static const char *out_path(const char *name)
+{
+	static char path[32];
+	snprintf(path, sizeof path, "out/%s", name);
+	return path;
+}
+
+/* Put a line for a file in which another process has torn a line. */
+static void put_to_torn_file(struct sink_dir *f, const char *name)
+{
+	sink_dir_write(f, out_path(name), "hal");
+	sink_dir_put(f, name, "1");
+}
+
+/* The other process does not complete its line. */
+static void block_for_10_s(struct sink_dir *f, const char *name)
+{
+	put_to_torn_file(f, name);
+	assert_int_equal(sink_dir_flush(f), SINK_BLOCKED);
+	sink_dir_wait_s(f, 10);
+	assert_int_equal(sink_dir_flush(f), SINK_FLUSHED);
+	assert_string_equal(sink_dir_content(f, out_path(name)), "hal\n1\n");
+}
+
+static void assert_lost(const struct sink_dir *f, uint64_t lines)
+{
+	assert_int_equal(f->sink->stats.lines_dropped_total[DROP_write_failed],
+			 lines);
+}
+
+static void many_busy_files_block_no_longer_than_one(void **state)
+{
+	(void)state;
+	struct sink_dir f;
+	open_with_small_spill(&f);
+	fill_spill(&f);
+	block_for_10_s(&f, "a");
+	block_for_10_s(&f, "b");
+	block_for_10_s(&f, "c");
+	assert_lost(&f, 0);
+	put_to_torn_file(&f, "d");
+	sink_dir_put(&f, "good", "2");
+	assert_int_equal(sink_dir_flush(&f), SINK_FLUSHED);
+	assert_lost(&f, 1);
+	assert_string_equal(sink_dir_content(&f, "out/good"), "2\n");
+	assert_string_equal(sink_dir_content(&f, "out/d"), "hal");
+	sink_dir_fini(&f);
+}
+
+static void the_time_of_busy_files_comes_back_slowly(void **state)
+{
+	(void)state;
+	struct sink_dir f;
+	open_with_small_spill(&f);
+	fill_spill(&f);
+	block_for_10_s(&f, "a");
+	block_for_10_s(&f, "b");
+	block_for_10_s(&f, "c");
+	sink_dir_wait_s(&f, 100);
+	block_for_10_s(&f, "d");
+	assert_lost(&f, 0);
+	sink_dir_wait_s(&f, 5);
+	put_to_torn_file(&f, "e");
+	assert_int_equal(sink_dir_flush(&f), SINK_BLOCKED);
+	sink_dir_wait_s(&f, 1);
+	assert_int_equal(sink_dir_flush(&f), SINK_FLUSHED);
+	assert_lost(&f, 1);
+	sink_dir_fini(&f);
+}
+
+/* Let another user have a torn line in out/a, for which a line waits. */
+static void put_to_file_of_another_user(struct sink_dir *f)
+{
+	put_to_torn_file(f, "a");
+	if (file_give_away(sink_dir_path(f, "out/a")))
+		return;
+	sink_dir_drop_buffered(f);
+	sink_dir_fini(f);
+	skip();
+}
+
+static void a_torn_line_of_another_user_blocks_nothing(void **state)
+{
+	(void)state;
+	struct sink_dir f;
+	open_with_small_spill(&f);
+	fill_spill(&f);
+	put_to_file_of_another_user(&f);
+	assert_int_equal(sink_dir_flush(&f), SINK_FLUSHED);
+	assert_string_equal(sink_dir_content(&f, "out/a"), "hal\n1\n");
+	assert_lost(&f, 0);
+	sink_dir_fini(&f);
+}
+
+/* ... but only until a line has no room in the spill. */
+static void spilled_lines_wait_for_a_torn_line_of_another_user(void **state)
+{
+	(void)state;
+	struct sink_dir f;
+	open_with_small_spill(&f);
+	put_to_file_of_another_user(&f);
+	assert_int_equal(sink_dir_flush(&f), SINK_FLUSHED);
+	assert_int_equal(f.sink->stats.lines_spilled, 1);
+	sink_dir_wait_s(&f, 5);
+	assert_int_equal(sink_dir_flush(&f), SINK_FLUSHED);
+	assert_string_equal(sink_dir_content(&f, "out/a"), "hal");
+	sink_dir_put(&f, "a", "2");
+	assert_int_equal(sink_dir_flush(&f), SINK_BLOCKED);
+	assert_written_after_1_s(&f, "hal\n1\n2\n");
+	sink_dir_fini(&f);
+}
+
+/* Fill the spill with few bytes, but many files. */
+static void open_with_spill_full_of_files(struct sink_dir *f)
+{
+	struct err e;
+	sink_dir_init(f);
+	sink_dir_use_spills(f, 16 * 1024);
+	assert_true(sink_dir_try_open(f, "    Path @/out\n", false, &e));
+	for (int i = 0; i < 4; i++) {
+		char name[8];
+		snprintf(name, sizeof name, "wall%d", i);
+		assert_int_equal(mkdir(sink_dir_path(f, out_path(name)), 0755),
+				 0);
+		sink_dir_put(f, name, "1");
+	}
+	assert_int_equal(sink_dir_flush(f), SINK_FLUSHED);
+	assert_int_equal(f->sink->stats.lines_spilled, 4);
+	assert_true(f->sink->stats.spilled_bytes < 4096);
+}
+
+static void a_spill_full_of_files_drops_no_line_of_a_busy_file(void **state)
+{
+	(void)state;
+	struct sink_dir f;
+	open_with_spill_full_of_files(&f);
+	block_for_10_s(&f, "a");
+	assert_lost(&f, 0);
+	sink_dir_fini(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -115,6 +266,13 @@ int main(void)
 		cmocka_unit_test(a_lock_drops_no_line),
 		cmocka_unit_test(
 			a_lock_that_is_never_released_blocks_no_other_file),
+		cmocka_unit_test(many_busy_files_block_no_longer_than_one),
+		cmocka_unit_test(the_time_of_busy_files_comes_back_slowly),
+		cmocka_unit_test(a_torn_line_of_another_user_blocks_nothing),
+		cmocka_unit_test(
+			spilled_lines_wait_for_a_torn_line_of_another_user),
+		cmocka_unit_test(
+			a_spill_full_of_files_drops_no_line_of_a_busy_file),
 	};
 	return cmocka_run_group_tests(tests, turn_log_off, NULL);
 }
