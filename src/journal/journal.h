@@ -109,6 +109,11 @@ struct journal_opts {
 	unsigned slots;	       /* datagrams for one recvmmsg */
 	size_t counters_bytes; /* the most that journal_commit stores */
 	int64_t wait_ms;       /* how long to wait for the lock, or 0 */
+	/* A copy of the descriptor with which the previous process has locked
+	 * the file.  If the path leads to that file, there is no wait.
+	 * journal_open closes or takes over the copy. */
+	bool has_fd;
+	int fd;
 	/* The previous process was killed from outside or together with its
 	 * supervisor, so the message that it worked on is hardly the reason. */
 	bool died_of_other;
@@ -166,7 +171,8 @@ struct journal *journal_open(const struct journal_opts *,
 void journal_close(struct journal *);
 
 /* The descriptor of the file, borrowed; -1 if the journal is in memory.  With a
- * copy of it, another process can unlock the file (flock). */
+ * copy of it, another process can keep the file locked, or unlock it (flock).
+ */
 int journal_fd(const struct journal *);
 
 /* The longest message that fits: a longer datagram is truncated, and longer

@@ -72,6 +72,7 @@ static bool lock(const struct lock_opts *opts, int *fd, size_t *bytes,
 	const char *path = opts->path;
 	int flags = opts->flags;
 	struct log_rate rate = {0};
+	bool is_waiting = false;
 	for (;;) {
 		*fd = own_file_open(AT_FDCWD, path, O_RDWR | flags, &rate);
 		if (*fd < 0 && errno == ENOENT && (flags & O_CREAT) == 0)
@@ -87,7 +88,8 @@ static bool lock(const struct lock_opts *opts, int *fd, size_t *bytes,
 			return false;
 		if (attempt == MOVED)
 			continue;
-		if (clock_mono_ns() >= opts->until_ns) {
+		int64_t left_ns = opts->until_ns - clock_mono_ns();
+		if (left_ns <= 0) {
 			err_set(e,
 				"journal %s: in use by another sluiced; stop "
 				"that process or choose another path",
@@ -95,6 +97,12 @@ static bool lock(const struct lock_opts *opts, int *fd, size_t *bytes,
 			e->exit_code = EXIT_CODE_SYSTEM;
 			return false;
 		}
+		if (!is_waiting)
+			log_line(LOG_WARN, "journal",
+				 "path=%s err=\"in use by another sluiced\" "
+				 "action=\"waiting up to %.0f s for its end\"",
+				 path, (double)left_ns / NS_PER_S);
+		is_waiting = true;
 		nanosleep(&(struct timespec){.tv_nsec = RETRY_MS * NS_PER_MS},
 			  NULL);
 	}
@@ -104,6 +112,16 @@ bool journal_file_lock(const char *path, int64_t until_ns, int *fd,
 		       size_t *bytes, struct err *e)
 {
 	return lock(&(struct lock_opts){path, 0, until_ns}, fd, bytes, e);
+}
+
+bool journal_file_lock_again(const char *path, int64_t until_ns, int *fd,
+			     size_t *bytes, struct err *e)
+{
+	if (*fd >= 0 && try_lock(path, *fd, bytes, e) == LOCKED)
+		return true;
+	if (*fd >= 0)
+		close(*fd);
+	return journal_file_lock(path, until_ns, fd, bytes, e);
 }
 
 void journal_file_discard(const char *path, int fd)

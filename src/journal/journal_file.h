@@ -19,11 +19,17 @@
 #include "base/check.h"
 #include "base/err.h"
 
-/* Open and lock the file.  If another process owns it, wait until clock_mono_ns
- * is until_ns; then fail.  If there is no file, return true and set *fd to -1.
- * *bytes is the file's size. */
+/* Open and lock the file.  If another process owns it, log that and wait until
+ * clock_mono_ns is until_ns; then fail.  If there is no file, return true and
+ * set *fd to -1.  *bytes is the file's size. */
 bool journal_file_lock(const char *path, int64_t until_ns, int *fd,
 		       size_t *bytes, struct err *) MUST_USE;
+
+/* The same, but *fd may be a copy of a descriptor with which another process
+ * has locked the file, or -1.  If the path leads to that file, the lock stays,
+ * and there is no wait.  Otherwise the copy is closed. */
+bool journal_file_lock_again(const char *path, int64_t until_ns, int *fd,
+			     size_t *bytes, struct err *) MUST_USE;
 
 /* Make and lock PATH.new, a file of `bytes` zeros; wait for the lock like
  * journal_file_lock. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening, with a path:
  *
- * 1. Lock the file.  If there is none, make one (4).
+ * 1. Lock the file, or continue with the previous process's lock.  If there is
+ *    no file, make one (4).
  * 2. Check all of it without changing anything.  If it is not good, rename it
  *    and make a new one (4).
  * 3. Append the datagrams that were received and not appended (journal.c, b).
@@ -425,12 +426,13 @@ static struct journal *open_file(const struct journal_opts *opts,
 				 struct journal_found *found, int64_t until_ns,
 				 struct err *e)
 {
-	for (;;) {
-		int fd;
+	int fd = opts->has_fd ? opts->fd : -1;
+	for (;; fd = -1) {
 		size_t bytes;
 		bool failed;
 		struct journal *j;
-		if (!journal_file_lock(opts->path, until_ns, &fd, &bytes, e))
+		if (!journal_file_lock_again(opts->path, until_ns, &fd, &bytes,
+					     e))
 			return NULL;
 		if (fd < 0) {
 			j = found_nothing(opts, until_ns, &failed, e);
@@ -458,6 +460,8 @@ struct journal *journal_open(const struct journal_opts *opts,
 			     struct journal_found *found, struct err *e)
 {
 	*found = (struct journal_found){0};
+	if (opts->has_fd && opts->path == NULL)
+		close(opts->fd);
 	if (!journal_check_opts(opts, e))
 		return NULL;
 	int64_t until_ns = clock_mono_ns() + opts->wait_ms * NS_PER_MS;

@@ -58,8 +58,8 @@ enum channel_kind {
 	CHANNEL_STOP,
 };
 
-/* Sockets, retired sockets, HTTP. */
-enum { CHANNEL_FDS_MAX = ENDPOINTS_MAX + RETIRED_MAX + 1 };
+/* Sockets, retired sockets, HTTP, the journal. */
+enum { CHANNEL_FDS_MAX = ENDPOINTS_MAX + RETIRED_MAX + 2 };
 
 /* Where and what to log, as configured. */
 struct channel_log {
@@ -98,8 +98,10 @@ struct channel_message {
 	bool is_receiving; /* STAY: the worker receives as before */
 	uint64_t queued;   /* STAY: messages in the journal */
 	int signum;	   /* SIGNAL: SIGTERM, SIGINT or SIGHUP */
-	/* GO: the sockets, then HTTP, then the retired sockets.  WORKING: the
-	 * journal's file, if any.  The receiver must close them. */
+	bool has_journal;  /* GO: the last descriptor is the journal's file */
+	/* GO: the sockets, then HTTP, then the retired sockets, then the file
+	 * of the previous worker's journal, if any.  WORKING: the journal's
+	 * file, if any.  The receiver must close them. */
 	int fds[CHANNEL_FDS_MAX];
 	uint32_t fd_count;
 };

@@ -15,12 +15,10 @@
 #include "process/unreaped.h"
 #include "process/worker_main.h"
 
-static void close_descriptors(const struct child *child)
+static void close_channel(const struct child *child)
 {
 	if (child->pid != 0 && child->channel >= 0)
 		close(child->channel);
-	if (child->pid != 0 && child->journal >= 0)
-		close(child->journal);
 }
 
 static _Noreturn void run_worker(struct supervisor *s, int channel,
@@ -39,9 +37,10 @@ static _Noreturn void run_worker(struct supervisor *s, int channel,
 	for (uint32_t i = 0; i < s->endpoints.specs.socket_count; i++)
 		socket_disown(s->endpoints.sockets[i]);
 	endpoints_close(&s->endpoints);
-	close_descriptors(&s->worker);
-	close_descriptors(&s->next);
+	close_channel(&s->worker);
+	close_channel(&s->next);
 	left_disown(s);
+	kept_close(s);
 	close(s->signals);
 	worker_main_ignore_reopen();
 	/* The other signals stay blocked until worker_run handles them. */
@@ -78,7 +77,6 @@ bool child_spawn(struct supervisor *s, struct child *child, bool log_may_fail)
 		.pid = pid,
 		.channel = ends[0],
 		.started_ns = clock_mono_ns(),
-		.journal = -1,
 	};
 	return true;
 }
@@ -99,7 +97,7 @@ void child_log_death(pid_t pid, int status)
 
 void child_forget(struct child *child)
 {
-	close_descriptors(child);
+	close_channel(child);
 	*child = (struct child){0};
 }
 
@@ -141,6 +139,7 @@ void child_go(struct supervisor *s, struct child *child)
 		m.specs.sockets[i].input = e->retired.sockets[i].input;
 	}
 	m.specs.socket_count = e->retired.passed = e->retired.count;
+	kept_pass(s, &m);
 	/* If the child is gone, SIGCHLD is about to report its death. */
 	child->has_endpoints = channel_send(child->channel, &m);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -7,6 +8,13 @@
 #include "pipeline/pipeline.h"
 #include "process/supervisor_state.h"
 #include "process/unreaped.h"
+
+static void close_journal(struct left *left)
+{
+	if (left->pid != 0 && left->journal >= 0)
+		close(left->journal);
+	left->journal = -1;
+}
 
 static bool remember(struct supervisor *s, const struct left *left)
 {
@@ -40,8 +48,7 @@ static bool has_nothing(const struct child *child)
 bool left_by_dead(struct supervisor *s, struct child *child, int *status)
 {
 	bool has_file = child->limits.journal_path[0] != '\0';
-	struct left left = {
-		.pid = child->pid, .is_dead = true, .journal = child->journal};
+	struct left left = {.pid = child->pid, .is_dead = true, .journal = -1};
 	bool was_dead = child->was_dead;
 	if (has_nothing(child)) {
 		child->was_dead = true;
@@ -51,16 +58,17 @@ bool left_by_dead(struct supervisor *s, struct child *child, int *status)
 	}
 	if (!was_dead || !child->was_dead)
 		return false;
-	/* Without the descriptor, its journal stays locked. */
-	if (child->has_endpoints && has_file && child->journal < 0)
+	/* It may have locked a file of which there is no descriptor here. */
+	if (child->has_endpoints && has_file && !child->is_working)
 		return false;
 	left.may_write = child->has_endpoints &&
 			 unreaped_may_write(left.pid, PIPELINE_THREAD);
-	if (!remember(s, &left))
+	if (child->is_working && s->journal >= 0)
+		left.journal = fcntl(s->journal, F_DUPFD_CLOEXEC, 0);
+	if (!remember(s, &left)) {
+		close_journal(&left);
 		return false;
-	if (left.journal >= 0)
-		(void)flock(left.journal, LOCK_UN);
-	child->journal = -1;
+	}
 	log_line(LOG_ERROR, "supervisor",
 		 "worker=%d err=\"the worker is dead, but its process does "
 		 "not end: a disk hangs, or the kernel writes a core dump\" "
@@ -93,13 +101,6 @@ static void log_end(struct supervisor *s, const struct left *left, int status)
 			 "wait_status=%d",
 			 (int)left->pid, status);
 	}
-}
-
-static void close_journal(struct left *left)
-{
-	if (left->pid != 0 && left->journal >= 0)
-		close(left->journal);
-	left->journal = -1;
 }
 
 void left_ended(struct supervisor *s, pid_t pid, int status)
@@ -139,13 +140,14 @@ void left_end(struct supervisor *s)
 {
 	if (s->worker.pid != 0)
 		kill(s->worker.pid, SIGKILL);
+	bool is_free = s->worker.pid == 0 && !left_may_write(s);
 	for (size_t i = 0; i < LEFT_MAX; i++) {
 		struct left *left = &s->left[i];
 		if (left->pid == 0)
 			continue;
 		kill(left->pid, SIGKILL);
-		if (left->may_write && left->journal >= 0)
-			(void)flock(left->journal, LOCK_EX | LOCK_NB);
+		if (is_free && left->journal >= 0)
+			(void)flock(left->journal, LOCK_UN);
 		close_journal(left);
 	}
 }

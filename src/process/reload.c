@@ -2,7 +2,6 @@
 #include <signal.h>
 
 #include "base/log.h"
-#include "process/journal_left.h"
 #include "process/supervisor_state.h"
 
 /* Whether the worker can still do its work, although endpoints were opened and
@@ -81,8 +80,7 @@ bool reload_begin(struct supervisor *s, bool log_may_fail)
 void reload_take_over(struct supervisor *s)
 {
 	s->worker = s->next;
-	(void)journal_left_report(s->limits.journal_path,
-				  s->worker.limits.journal_path);
+	kept_change(s, s->worker.limits.journal_path);
 	spills_left_add(&s->spills_left, s->limits.journal_path,
 			s->worker.limits.journal_path);
 	s->limits = s->worker.limits;

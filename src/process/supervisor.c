@@ -48,9 +48,9 @@
  *  - the old worker of a reload dies before it has read the rest of the socket
  *    of a removed input: the next worker reads it (intake/retired.h);
  *  - a child is dead, but waitpid does not return it, because one of its
- *    threads waits for a disk: the supervisor sees that in /proc, unlocks the
- *    journal and continues as after any death.  The next worker receives, and
- *    WRITE lets it write when the dead one has ended (process/left.c);
+ *    threads waits for a disk: the supervisor sees that in /proc and continues
+ *    as after any death.  The next worker receives, and WRITE lets it write
+ *    when the dead one has ended (process/left.c);
  *  - somebody removes a socket's path: the supervisor restores it, or reloads;
  *  - the supervisor is killed: the worker sees its channel close and leaves. */
 #include "process/supervisor.h"
@@ -66,7 +66,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "process/journal_left.h"
 #include "process/supervisor_state.h"
 #include "process/unreaped.h"
 
@@ -106,8 +105,7 @@ static void on_ready(struct supervisor *s, struct child *child,
 		reload_hand_over(s);
 		return;
 	}
-	(void)journal_left_report(s->limits.journal_path,
-				  m->limits.journal_path);
+	kept_change(s, m->limits.journal_path);
 	spills_left_add(&s->spills_left, s->limits.journal_path,
 			m->limits.journal_path);
 	stopping_saw_journal(s, m->limits.journal_path);
@@ -237,8 +235,8 @@ static void on_worker_end(struct supervisor *s, int status)
 static void on_working(struct supervisor *s, struct child *child,
 		       const struct channel_message *m)
 {
-	if (m->fd_count > 0)
-		child->journal = m->fds[0];
+	child->is_working = true;
+	kept_take(s, m);
 	if (s->state == STARTING)
 		s->state = RUNNING;
 }
@@ -472,6 +470,7 @@ int supervisor_run(const struct assemble_opts *opts)
 	struct supervisor s = {
 		.opts = opts,
 		.limits = {.grace_ms = GRACE_MS, .reload_ms = RELOAD_MS},
+		.journal = -1,
 	};
 	struct err e = {0};
 	deaths_init(&s.deaths);
@@ -488,6 +487,7 @@ int supervisor_run(const struct assemble_opts *opts)
 	while (!s.is_over)
 		wait_for_event(&s);
 	left_end(&s);
+	kept_close(&s);
 	stopping_report_journal(&s);
 	endpoints_discard(&s.endpoints, "sluiced exits, and no worker has "
 					"read this socket");

@@ -5,7 +5,8 @@
  *     children.c    starts workers, sends them messages
  *     reload.c      replaces one worker by another
  *     stopping.c    the deadline of a stop
- *     left.c        processes that do not end */
+ *     left.c        processes that do not end
+ *     kept.c        keeps the journal open between two workers */
 #ifndef PROCESS_SUPERVISOR_STATE_H
 #define PROCESS_SUPERVISOR_STATE_H
 
@@ -35,6 +36,7 @@ struct child {
 	pid_t pid; /* 0: none */
 	int channel;
 	bool is_ready;	    /* it has sent READY */
+	bool is_working;    /* it has sent WORKING */
 	bool has_endpoints; /* GO was sent to it */
 	bool is_leaving;    /* LEAVE was sent to it */
 	bool is_stuck;	    /* it has sent STUCK */
@@ -48,7 +50,6 @@ struct child {
 	ino_t sockets[ENDPOINTS_MAX]; /* inodes of the sockets in GO */
 	struct channel_limits limits;
 	int64_t started_ns;
-	int journal; /* the file that came with WORKING; -1: none */
 };
 
 /* A process that the supervisor no longer waits for, because a thread of it
@@ -57,7 +58,7 @@ struct left {
 	pid_t pid;	/* 0: none */
 	bool is_dead;	/* it did not send LEFT; its death was counted */
 	bool may_write; /* one of its writes may still store bytes */
-	int journal;	/* while it may write: its file, unlocked; or -1 */
+	int journal;	/* its file, for left_end; or -1 */
 };
 
 /* Times are those of clock_mono_ns; 0: none. */
@@ -86,6 +87,9 @@ struct supervisor {
 	/* While stopping: a journal that the configuration no longer names. */
 	char left_journal[4096];
 	struct spills_left spills_left;
+	/* The file that came with the last WORKING, locked by whoever has this
+	 * descriptor or a copy of it; -1: none. */
+	int journal;
 	struct deaths deaths;
 	/* The last worker that had the journal was killed from outside, or
 	 * together with its supervisor. */
@@ -152,8 +156,8 @@ void child_check_load(struct supervisor *, struct child *);
 bool left_by_worker(struct supervisor *) MUST_USE;
 
 /* If the child was dead at the last call, and waitpid has not returned it since
- * then, remember its process, unlock its journal and return true.  *status is
- * what it died of.  False also if too many processes have not ended. */
+ * then, remember its process and return true.  *status is what it died of.
+ * False also if too many processes have not ended. */
 bool left_by_dead(struct supervisor *, struct child *, int *status) MUST_USE;
 
 /* Whether a write of a dead worker may still store bytes. */
@@ -171,11 +175,26 @@ void left_ended(struct supervisor *, pid_t pid, int status);
 /* In a new worker: close its copies of the journals of these processes. */
 void left_disown(struct supervisor *);
 
-/* The supervisor ends: kill the worker and all processes that have left.  If a
- * write of one may still store bytes, lock its journal again.  The lock lasts
- * as long as that process, so the next sluiced cannot write before that process
- * has ended. */
+/* The supervisor ends: kill the worker and all processes that have left.  Their
+ * journal stays locked as long as these processes, so the next sluiced cannot
+ * write before they have ended.  If none can write any more, unlock it. */
 void left_end(struct supervisor *);
+
+/* --- kept.c */
+
+/* A worker has sent WORKING: keep the journal that came with it instead of the
+ * previous one. */
+void kept_take(struct supervisor *, const struct channel_message *);
+
+/* Add the journal to GO. */
+void kept_pass(const struct supervisor *, struct channel_message *);
+
+/* The configuration now has the journal at this path; empty: in memory.  If
+ * that is another one, close the old one, and log if messages wait in it. */
+void kept_change(struct supervisor *, const char *path);
+
+/* Close the journal.  Unless a process has it, it is unlocked. */
+void kept_close(struct supervisor *);
 
 /* --- reload.c */
 

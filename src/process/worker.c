@@ -321,9 +321,13 @@ static void start_signals(struct worker *w)
 
 static bool open_journal(struct worker *w, struct err *e)
 {
-	w->journal = assemble_journal(w->opts->assembly, SLOTS,
-				      w->opts->died_of_other,
-				      &w->opts->endpoints->retired, e);
+	struct assemble_journal_opts opts = {
+		.slots = SLOTS,
+		.died_of_other = w->opts->died_of_other,
+		.fd = w->opts->journal_fd,
+		.retired = &w->opts->endpoints->retired,
+	};
+	w->journal = assemble_journal(w->opts->assembly, &opts, e);
 	return w->journal != NULL;
 }
 

@@ -39,6 +39,8 @@ struct worker_opts { /* all borrowed */
 	struct assembly *assembly;
 	struct endpoints *endpoints; /* open; http_fd becomes the worker's */
 	int channel;		     /* to the supervisor; -1: none */
+	int journal_fd; /* of the previous worker; becomes the worker's; or -1
+			 */
 	const struct handover *handover; /* NULL without a supervisor */
 	struct worker_counts worker_counts;
 	bool is_draining;   /* a signal to stop has come already */

@@ -108,7 +108,7 @@ static bool take_endpoints(const struct channel_message *go,
 {
 	uint32_t used = specs->socket_count + (specs->has_http ? 1 : 0);
 	if (go->kind != CHANNEL_GO || go->specs.socket_count > RETIRED_MAX ||
-	    go->fd_count != used + go->specs.socket_count)
+	    go->fd_count != used + go->specs.socket_count + go->has_journal)
 		return err_set(e, "%s", "the supervisor sent no endpoints");
 	to->specs = *specs;
 	for (uint32_t i = 0; i < specs->socket_count; i++) {
@@ -149,12 +149,14 @@ int worker_main_supervised(const struct assemble_opts *opts, int channel,
 		discard(assembly); /* the supervisor ended this worker */
 		return 0;
 	}
+	int journal_fd = m.has_journal ? m.fds[m.fd_count - 1] : -1;
 	/* From now on, the closed channel shows that the supervisor is gone. */
 	prctl(PR_SET_PDEATHSIG, 0);
 	struct worker_opts worker = {
 		.assembly = assembly,
 		.endpoints = &endpoints,
 		.channel = channel,
+		.journal_fd = journal_fd,
 		.handover = handover,
 		.worker_counts = m.worker_counts,
 		.is_draining = m.is_draining,
@@ -186,10 +188,13 @@ int worker_main_alone(const struct assemble_opts *opts)
 	worker_main_ignore_reopen();
 	endpoints_init(&endpoints);
 	struct assembly *assembly = assemble(opts, &e);
-	struct worker_opts worker = {.assembly = assembly,
-				     .endpoints = &endpoints,
-				     .channel = -1,
-				     .left_journal = ""};
+	struct worker_opts worker = {
+		.assembly = assembly,
+		.endpoints = &endpoints,
+		.channel = -1,
+		.journal_fd = -1,
+		.left_journal = "",
+	};
 	bool ok = assembly != NULL && specs_of(assembly, &specs, &e) &&
 		  endpoints_adopt_systemd(&endpoints, &e) &&
 		  endpoints_set(&endpoints, &specs, &e) &&

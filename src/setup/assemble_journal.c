@@ -12,7 +12,7 @@
 #include "setup/assemble.h"
 #include "setup/removed_input.h"
 
-/* How long the previous worker may take to release the journal. */
+/* How long another sluiced may take to release the journal. */
 enum { JOURNAL_WAIT_MS = 10000 };
 
 static void log_found(const struct journal_found *found, const char *path)
@@ -116,17 +116,19 @@ bool assemble_journal_check(const struct assembly *a, struct err *e)
 	return journal_check_opts(&opts, e) || err_in(e, "storage");
 }
 
-struct journal *assemble_journal(struct assembly *a, unsigned slots,
-				 bool died_of_other, struct retired *retired,
+struct journal *assemble_journal(struct assembly *a,
+				 const struct assemble_journal_opts *how,
 				 struct err *e)
 {
-	struct journal_opts opts = opts_of(a, slots);
-	opts.died_of_other = died_of_other;
+	struct journal_opts opts = opts_of(a, how->slots);
+	opts.died_of_other = how->died_of_other;
+	opts.has_fd = how->fd >= 0;
+	opts.fd = how->fd;
 	struct journal_input inputs[ENDPOINTS_MAX + RETIRED_MAX];
 	for (size_t i = 0; i < a->input_count; i++)
 		removed_input_describe(a, i, &inputs[i]);
 	opts.inputs = inputs;
-	if (!removed_input_add_retired(a, retired, inputs, e))
+	if (!removed_input_add_retired(a, how->retired, inputs, e))
 		return NULL;
 	opts.input_count = a->input_count + a->removed_count;
 	struct journal_found found = {0};

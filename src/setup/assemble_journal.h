@@ -20,15 +20,20 @@ struct retired;
  * fit into the journal.  Opens nothing. */
 bool assemble_journal_check(const struct assembly *, struct err *) MUST_USE;
 
-/* Open the journal.  Waits up to 10 seconds until the previous worker releases
- * it.  Log what was found in it, add decoders for removed inputs to the
- * assembly, and let the outputs write their notes into it.  If the journal has
- * room only for shorter messages than configured (journal.h), the inputs'
- * message_bytes_max becomes less.  `slots` is the number of datagrams that one
- * recvmmsg can receive; died_of_other is as in journal_opts.  Sets the numbers
- * of the retired sockets.  NULL on failure; the caller closes it. */
-struct journal *assemble_journal(struct assembly *, unsigned slots,
-				 bool died_of_other, struct retired *,
+struct assemble_journal_opts {
+	unsigned slots;	    /* datagrams that one recvmmsg can receive */
+	bool died_of_other; /* as in journal_opts */
+	int fd; /* the previous worker's journal, or -1; it is closed */
+	struct retired *retired; /* their numbers are set */
+};
+
+/* Open the journal.  If another sluiced has it, wait for up to 10 seconds.  Log
+ * what was found in it, add decoders for removed inputs to the assembly, and
+ * let the outputs write their notes into it.  If the journal has room only for
+ * shorter messages than configured (journal.h), the inputs' message_bytes_max
+ * becomes less.  NULL on failure; the caller closes it. */
+struct journal *assemble_journal(struct assembly *,
+				 const struct assemble_journal_opts *,
 				 struct err *);
 
 #endif

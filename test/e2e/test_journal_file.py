@@ -9,9 +9,10 @@ import signal
 import pytest
 
 from harness import inputs
-from harness.config import section
+from harness.config import lua_filter, section
 from harness.daemon import run
 from harness.faults import empty_disk, fill_disk
+from harness.gate import Gate
 from harness.reload import wait_for_reload
 from harness.room import Room
 from harness.scale import dice, scaled
@@ -148,11 +149,31 @@ def test_two_daemons_cannot_share_a_journal(room, out, start):
             other, f"storage.path {the_journal(room)}"))
         done = run("-c", config, cwd=other.path)
         assert done.code == 71, done.err
-        assert str(the_journal(room)) in done.err
+        assert (f'path={the_journal(room)} err="in use by another sluiced" '
+                'action="waiting up to 10 s for its end"') in done.err
     finally:
         other.remove()
     send(room, range(10))
     daemon.wait_for_messages(10)
+    assert out.lines() == [b"%d" % n for n in range(10)]
+
+
+def test_the_journal_is_not_free_while_no_worker_runs(room, out, start):
+    """Another sluiced cannot take it when a worker dies."""
+    hook = "function hook(t, ts, r) return 0, ts, r end"
+    daemon = start(short(room) + lua_filter(room, hook))
+    gate = Gate(room)
+    (room.path / "hook.lua").write_text(f"{gate.lua} {hook}")
+    worker = daemon.kill_worker()
+    gate.wait()
+    assert f'worker={worker} err="the worker died"' in daemon.log()
+    with the_journal(room).open() as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    gate.open()
+    daemon.wait_for_worker(1)
+    send(room, range(10))
+    daemon.wait_for_messages(10)
+    assert "in use by another sluiced" not in daemon.log()
     assert out.lines() == [b"%d" % n for n in range(10)]
 
 
