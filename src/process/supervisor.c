@@ -13,7 +13,8 @@
  * Failure modes:
  *  - the first worker exits before it works, for example because of a wrong
  *    configuration: the worker has printed the reason, and its exit code
- *    becomes the supervisor's;
+ *    becomes the supervisor's.  If a signal kills it, the next one starts as
+ *    after any death, because the sockets may hold datagrams;
  *  - a worker dies: the supervisor starts the next one, after 100 ms, doubling
  *    to 10 s (process/deaths.h).  If QUICK_DEATHS_MAX workers in a row die
  *    quickly, the supervisor exits.  While it stops, it starts the next one
@@ -205,10 +206,9 @@ static void on_worker_end(struct supervisor *s, int status)
 		stopping_end(s);
 		return;
 	}
-	if (s->state == STARTING) {
-		supervisor_end(s, was.is_late	      ? EXIT_CODE_CONFIG
-				  : WIFEXITED(status) ? WEXITSTATUS(status)
-						      : EXIT_CODE_SYSTEM);
+	if (s->state == STARTING && (was.is_late || WIFEXITED(status))) {
+		supervisor_end(s, was.is_late ? EXIT_CODE_CONFIG
+					      : WEXITSTATUS(status));
 		return;
 	}
 	int64_t wait_ms = 0;
@@ -250,6 +250,8 @@ static void stop(struct supervisor *s, int signum)
 			supervisor_end(s, 0);
 		s->stop_signal = signum;
 		s->stop_ns = clock_mono_ns();
+		if (s->restart_ns != 0)
+			s->restart_ns = s->stop_ns;
 		return;
 	}
 	log_line(LOG_INFO, "supervisor", "signal=%d action=stopping", signum);

@@ -12,7 +12,7 @@ from datetime import datetime
 import pytest
 
 from harness.config import lua_filter
-from harness.daemon import is_alive, run, suspend
+from harness.daemon import Daemon, is_alive, run, suspend
 from harness.gate import Gate
 from harness.namespace import AS_INIT, may_be_init
 from harness.sender import Sender, datagram
@@ -55,6 +55,52 @@ def test_a_dead_worker_is_replaced_and_the_counters_continue(room, out, start):
         assert died in daemon.log()
     for worker in workers:
         assert f"worker={worker} state=started" in daemon.log()
+
+
+class Loading(Daemon):
+    """It is not waited for."""
+
+    def _is_ready(self):
+        return True
+
+
+@pytest.fixture
+def loading(room, held_socket):
+    """Start sluiced, whose first worker waits at the gate while it loads."""
+    started = []
+
+    def start_one(gate):
+        hook = f"{gate.lua} function hook(t, ts, r) return 0, ts, r end"
+        started.append(Loading(room, short(room) + lua_filter(room, hook),
+                               listen=held_socket))
+        gate.wait()
+        return started[0]
+    yield start_one
+    for daemon in started:
+        daemon.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT])
+def test_the_first_worker_is_replaced_if_a_signal_kills_it(
+        room, out, loading, number):
+    """Its socket may hold lines already."""
+    gate = Gate(room)
+    daemon = loading(gate)
+    with Sender(room.socket) as sender:
+        sender.send(*(datagram({"n": n}) for n in range(10)))
+    gate.renew()
+    worker = daemon.kill_worker(number)
+    gate.open()
+    died = f'worker={worker} err="the worker died" signal={number:d}'
+    wait_until(lambda: daemon.process.poll() is not None
+               or died in daemon.log(), "the death to be logged")
+    assert died in daemon.log()
+    gate.wait()
+    gate.open()
+    wait_until(lambda: len(out.lines()) == 10, "the lines")
+    daemon.signal(signal.SIGTERM)
+    daemon.check_end()
+    assert out.lines() == [b"%d" % n for n in range(10)]
 
 
 def test_senders_do_not_notice_that_a_worker_is_dead(room, out, start):
