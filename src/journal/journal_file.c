@@ -19,7 +19,7 @@
 #include "base/mem.h"
 #include "base/own_file.h"
 
-enum { RETRY_MS = 5, SET_ASIDE_MAX = 10000 };
+enum { RETRY_MS = 5, SET_ASIDE_MAX = 10000, COPY_BYTES = 64 << 10 };
 
 static char *with_suffix(const char *path, const char *suffix)
 {
@@ -114,10 +114,21 @@ bool journal_file_lock(const char *path, int64_t until_ns, int *fd,
 	return lock(&(struct lock_opts){path, 0, until_ns}, fd, bytes, e);
 }
 
+/* Whether the file was removed, and there is none at the path. */
+static bool is_nameless(const char *path, int fd, size_t *bytes)
+{
+	struct stat st;
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_nlink > 0)
+		return false;
+	*bytes = (size_t)st.st_size;
+	return !journal_file_exists(path);
+}
+
 bool journal_file_lock_again(const char *path, int64_t until_ns, int *fd,
 			     size_t *bytes, struct err *e)
 {
-	if (*fd >= 0 && try_lock(path, *fd, bytes, e) == LOCKED)
+	if (*fd >= 0 && (try_lock(path, *fd, bytes, e) == LOCKED ||
+			 is_nameless(path, *fd, bytes)))
 		return true;
 	if (*fd >= 0)
 		close(*fd);
@@ -171,6 +182,65 @@ bool journal_file_place(const char *path, struct err *e)
 		err_sys(e, errno, "rename %s to %s", name, path);
 	free(name);
 	return ok;
+}
+
+static bool copy_bytes(int to, int from, off_t at, off_t end)
+{
+	char bytes[COPY_BYTES];
+	while (at < end) {
+		size_t most =
+			end - at < COPY_BYTES ? (size_t)(end - at) : COPY_BYTES;
+		ssize_t n = pread(from, bytes, most, at);
+		if (n > 0)
+			n = pwrite(to, bytes, (size_t)n, at);
+		if (n == 0)
+			errno = EIO;
+		if (n == 0 || (n < 0 && errno != EINTR))
+			return false;
+		if (n > 0)
+			at += n;
+	}
+	return true;
+}
+
+off_t journal_file_data_bytes(int fd)
+{
+	off_t at, end = 0, bytes = 0;
+	while ((at = lseek(fd, end, SEEK_DATA)) >= 0) {
+		end = lseek(fd, at, SEEK_HOLE);
+		if (end < 0)
+			break;
+		bytes += end - at;
+	}
+	return bytes;
+}
+
+/* The file is sparse: copy only its data. */
+static bool copy_data(int to, int from)
+{
+	off_t at = 0, end = 0;
+	while ((at = lseek(from, end, SEEK_DATA)) >= 0) {
+		end = lseek(from, at, SEEK_HOLE);
+		if (end < 0 || !copy_bytes(to, from, at, end))
+			return false;
+	}
+	return errno == ENXIO; /* no more data */
+}
+
+int journal_file_copy(const char *path, int from, struct err *e)
+{
+	struct stat st;
+	int fd;
+	if (fstat(from, &st) != 0)
+		return (void)err_sys(e, errno, "journal %s", path), -1;
+	if (!journal_file_make(path, 0, (size_t)st.st_size, &fd, e))
+		return -1;
+	if (!copy_data(fd, from))
+		err_sys(e, errno, "copy the journal %s", path);
+	else if (journal_file_place(path, e))
+		return fd;
+	journal_file_discard(path, fd);
+	return -1;
 }
 
 bool journal_file_exists(const char *path)

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/check.h"
 #include "base/err.h"
@@ -26,8 +27,9 @@ bool journal_file_lock(const char *path, int64_t until_ns, int *fd,
 		       size_t *bytes, struct err *) MUST_USE;
 
 /* The same, but *fd may be a copy of a descriptor with which another process
- * has locked the file, or -1.  If the path leads to that file, the lock stays,
- * and there is no wait.  Otherwise the copy is closed. */
+ * has locked the file, or -1.  If the path leads to that file, or if the file
+ * was removed and there is none at the path, the lock stays, and there is no
+ * wait.  Otherwise the copy is closed. */
 bool journal_file_lock_again(const char *path, int64_t until_ns, int *fd,
 			     size_t *bytes, struct err *) MUST_USE;
 
@@ -35,6 +37,13 @@ bool journal_file_lock_again(const char *path, int64_t until_ns, int *fd,
  * journal_file_lock. */
 bool journal_file_make(const char *path, int64_t until_ns, size_t bytes,
 		       int *fd, struct err *) MUST_USE;
+
+/* How many bytes of the sparse file are not in holes. */
+off_t journal_file_data_bytes(int fd) MUST_USE;
+
+/* Make a copy of the open file at PATH, where nothing is.  Returns its locked
+ * descriptor; -1 on failure. */
+int journal_file_copy(const char *path, int from, struct err *) MUST_USE;
 
 /* Rename PATH.new, whose lock is held, to PATH. */
 bool journal_file_place(const char *path, struct err *) MUST_USE;

@@ -447,9 +447,11 @@ static struct journal *open_file(const struct journal_opts *opts,
 			return is_wanted(j, opts)
 				       ? j
 				       : change(j, opts, found, until_ns, e);
+		/* There may be none: journal_file_lock_again. */
 		failed = found->why[0] == '\0' ||
-			 !journal_file_set_aside(opts->path, found->damaged,
-						 sizeof found->damaged, e);
+			 (journal_file_exists(opts->path) &&
+			  !journal_file_set_aside(opts->path, found->damaged,
+						  sizeof found->damaged, e));
 		close(fd);
 		if (failed)
 			return NULL;

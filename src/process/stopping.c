@@ -63,7 +63,7 @@ void stopping_end(struct supervisor *s)
 	const char *path = s->limits.journal_path;
 	struct err e = {0};
 	uint64_t messages;
-	kept_close(s); /* all messages of an unlocked journal are counted */
+	kept_end(s); /* all messages of an unlocked journal are counted */
 	if (s->state == STARTING)
 		log_line(LOG_ERROR, "supervisor",
 			 "state=killed err=\"the first worker did not start "

@@ -53,6 +53,8 @@
  *    as after any death.  The next worker receives, and WRITE lets it write
  *    when the dead one has ended (process/left.c);
  *  - somebody removes a socket's path: the supervisor restores it, or reloads;
+ *  - somebody removes the journal's file: the supervisor copies it when no
+ *    worker uses it (process/kept.c);
  *  - the supervisor is killed: the worker sees its channel close and leaves. */
 #include "process/supervisor.h"
 
@@ -202,6 +204,7 @@ static void on_worker_end(struct supervisor *s, int status)
 	s->kill_ns = 0;
 	s->replace_ns = 0;
 	child_forget(&s->worker);
+	kept_worker_ended(s, &was);
 	if (s->killed_ns != 0) {
 		stopping_end(s);
 		return;
@@ -388,6 +391,7 @@ static void on_time(struct supervisor *s)
 	if (s->state == RUNNING && !endpoints_restore(&s->endpoints, now_ns) &&
 	    s->next.pid == 0)
 		(void)reload_begin(s, true);
+	kept_look(s, now_ns);
 	worker_check_leave(s);
 	if (s->replace_ns != 0 && now_ns >= s->replace_ns)
 		worker_leave(s, STUCK_LEAVE_MS);
@@ -489,7 +493,7 @@ int supervisor_run(const struct assemble_opts *opts)
 	while (!s.is_over)
 		wait_for_event(&s);
 	left_end(&s);
-	kept_close(&s);
+	kept_end(&s);
 	stopping_report_journal(&s);
 	endpoints_discard(&s.endpoints, "sluiced exits, and no worker has "
 					"read this socket");

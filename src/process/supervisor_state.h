@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/backoff.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "intake/endpoints.h"
@@ -90,6 +91,8 @@ struct supervisor {
 	/* The file that came with the last WORKING, locked by whoever has this
 	 * descriptor or a copy of it; -1: none. */
 	int journal;
+	int64_t journal_look_ns;      /* when to look for its name */
+	struct backoff journal_again; /* if it has none */
 	struct deaths deaths;
 	/* The last worker that had the journal was killed from outside, or
 	 * together with its supervisor. */
@@ -190,8 +193,24 @@ void kept_take(struct supervisor *, const struct channel_message *);
 void kept_pass(const struct supervisor *, struct channel_message *);
 
 /* The configuration now has the journal at this path; empty: in memory.  If
- * that is another one, close the old one, and log if messages wait in it. */
+ * that is another one, end the old one, and log if messages wait in it. */
 void kept_change(struct supervisor *, const char *path);
+
+/* The worker has ended.  If the journal's file was removed and there is none in
+ * its place, copy it there, unless it has much data.  In any case, messages are
+ * lost only if another file is in its place. */
+void kept_worker_ended(struct supervisor *, const struct child *was);
+
+/* If the journal's file was removed, reload, so that it is copied. */
+void kept_look(struct supervisor *, int64_t now_ns);
+
+/* Whether the journal's file was removed, and another one is in its place.  The
+ * next worker will use that one. */
+bool kept_is_replaced(const struct supervisor *) MUST_USE;
+
+/* No worker will use the journal: if its file was removed, copy it or log how
+ * many messages are lost.  Then do the same as kept_close. */
+void kept_end(struct supervisor *);
 
 /* Close the journal.  Unless a process has it, it is unlocked. */
 void kept_close(struct supervisor *);

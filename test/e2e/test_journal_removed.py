@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Somebody removes the journal's file while sluiced runs and messages wait in
+it."""
+import signal
+
+import pytest
+
+from harness.faults import empty_disk, fill_disk
+from harness.sender import Sender, datagram
+from harness.stream import numbered
+from harness.wait import wait_until
+
+MADE = 'action="made it again with its messages"'
+REPLACED = "there is another file in its place"
+
+
+def short(room):
+    return numbered(room, template="{n}", grace="0")
+
+
+def the_journal(room):
+    return room.path / ".sluiced.journal"
+
+
+def receive(daemon, numbers, pad=""):
+    with Sender(daemon.room.socket) as sender:
+        sender.send(*(datagram({"n": n, "pad": pad}) for n in numbers))
+    wait_until(lambda: (m := daemon.metrics()).received == numbers[-1] + 1
+               and m.sum("sluiced_pipeline_blocked"), "the lines")
+
+
+def start_with_messages(room, start, count=50, pad=""):
+    fill_disk(room)
+    daemon = start(short(room))
+    receive(daemon, range(count), pad)
+    return daemon
+
+
+def check_lines(daemon, out, count):
+    counts = daemon.wait_for_messages(count)
+    assert counts.received == counts.written == count
+    assert out.lines() == [b"%d" % n for n in range(count)]
+
+
+def reload(daemon):
+    daemon.signal(signal.SIGHUP)
+
+
+def kill(daemon):
+    daemon.kill_worker()
+
+
+def nothing(daemon):
+    """The supervisor looks for the file every second."""
+
+
+@pytest.mark.parametrize("act", [reload, kill, nothing])
+def test_a_removed_journal_is_made_again_with_its_messages(
+        room, out, start, act):
+    daemon = start_with_messages(room, start)
+    the_journal(room).unlink()
+    act(daemon)
+    wait_until(lambda: MADE in daemon.log(), "a new file")
+    daemon.wait_for_worker(1)
+    receive(daemon, range(50, 60))
+    daemon.kill_tree()
+    empty_disk(room)
+    check_lines(start(short(room)), out, 60)
+
+
+def test_a_stop_makes_a_removed_journal_again(room, out, start):
+    daemon = start_with_messages(room, start)
+    the_journal(room).unlink()
+    daemon.stop(queued=50)
+    assert MADE in daemon.log()
+    empty_disk(room)
+    check_lines(start(short(room)), out, 50)
+
+
+def test_messages_are_lost_if_another_file_is_in_the_place_of_the_journal(
+        room, start):
+    """The number is logged."""
+    daemon = start_with_messages(room, start)
+    the_journal(room).unlink()
+    the_journal(room).write_text("another file")
+    daemon.stop(queued=50)
+    assert f"{REPLACED}\" lost=50 " in daemon.log()
+    assert the_journal(room).read_text() == "another file"
+
+
+def test_a_reload_first_empties_a_journal_that_was_replaced(room, out, start):
+    daemon = start_with_messages(room, start)
+    the_journal(room).unlink()
+    the_journal(room).write_text("another file")
+    daemon.signal(signal.SIGHUP)
+    wait_until(lambda: "reload=waiting " in daemon.log(), "the wait")
+    empty_disk(room)
+    wait_until(lambda: "reload=done" in daemon.log(), "the reload")
+    daemon.wait_for_worker(1)
+    assert "lost=" not in daemon.log()
+    assert out.lines() == [b"%d" % n for n in range(50)]
+
+
+def test_the_next_worker_continues_in_a_large_removed_journal(
+        room, out, start):
+    """A copy would need twice the room, so it is made when sluiced ends."""
+    daemon = start_with_messages(room, start, 2500, "x" * 8000)
+    the_journal(room).unlink()
+    daemon.kill_worker()
+    daemon.wait_for_worker(1)
+    assert MADE not in daemon.log()
+    empty_disk(room)
+    check_lines(daemon, out, 2500)
+    daemon.stop()
+    assert MADE in daemon.log()
+    check_lines(start(short(room)), out, 2500)
+
+
+def test_the_next_worker_continues_if_no_new_file_can_be_made(
+        room, out, start):
+    daemon = start_with_messages(room, start)
+    blocker = room.path / ".sluiced.journal.new"
+    blocker.mkdir()
+    the_journal(room).unlink()
+    daemon.kill_worker()
+    daemon.wait_for_worker(1)
+    assert "no new one can be made: open journal" in daemon.log()
+    blocker.rmdir()
+    wait_until(lambda: MADE in daemon.log(), "a new file")
+    empty_disk(room)
+    check_lines(daemon, out, 50)
