@@ -71,7 +71,7 @@ static void log_lost(const struct supervisor *s, const char *why)
 		 s->limits.journal_path, why, messages);
 }
 
-/* False if nothing was copied, which has been logged. */
+/* False with *e set if nothing was copied. */
 static bool copy(struct supervisor *s, struct err *e)
 {
 	const char *path = s->limits.journal_path;
