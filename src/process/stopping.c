@@ -26,6 +26,35 @@ static int64_t deadline_ns(const struct supervisor *s)
 	return s->stop_ns + (s->limits.grace_ms + STOP_MARGIN_MS) * NS_PER_MS;
 }
 
+void stopping_begin(struct supervisor *s, int signum)
+{
+	if (s->state == STOPPING)
+		return;
+	if (s->state == STARTING) {
+		if (s->stop_signal != 0)
+			supervisor_end(s, 0);
+		s->stop_signal = signum;
+		s->stop_ns = clock_mono_ns();
+		if (s->restart_ns != 0)
+			s->restart_ns = s->stop_ns;
+		return;
+	}
+	log_line(LOG_INFO, "supervisor", "signal=%d action=stopping", signum);
+	s->stop_ns = clock_mono_ns();
+	if (s->restart_ns != 0)
+		s->restart_ns = s->stop_ns; /* end the delay */
+	if (s->replace_ns != 0)
+		s->replace_ns = s->stop_ns;
+	s->state = STOPPING;
+	/* If it is ready, it may have to take over (worker_cancelled_leave). */
+	if (s->next.pid != 0 && !s->next.is_ready)
+		kill(s->next.pid, SIGKILL);
+	if (s->next.is_ready)
+		stopping_saw_journal(s, s->next.limits.journal_path);
+	worker_send(s, CHANNEL_STOP); /* or GO will have is_draining */
+	worker_cancel_leave(s);
+}
+
 int64_t stopping_next_ns(const struct supervisor *s)
 {
 	if (s->killed_ns != 0)

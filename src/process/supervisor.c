@@ -244,42 +244,13 @@ static void on_working(struct supervisor *s, struct child *child,
 		s->state = RUNNING;
 }
 
-static void stop(struct supervisor *s, int signum)
-{
-	if (s->state == STOPPING)
-		return;
-	if (s->state == STARTING) {
-		if (s->stop_signal != 0)
-			supervisor_end(s, 0);
-		s->stop_signal = signum;
-		s->stop_ns = clock_mono_ns();
-		if (s->restart_ns != 0)
-			s->restart_ns = s->stop_ns;
-		return;
-	}
-	log_line(LOG_INFO, "supervisor", "signal=%d action=stopping", signum);
-	s->stop_ns = clock_mono_ns();
-	if (s->restart_ns != 0)
-		s->restart_ns = s->stop_ns; /* end the delay */
-	if (s->replace_ns != 0)
-		s->replace_ns = s->stop_ns;
-	s->state = STOPPING;
-	/* If it is ready, it may have to take over (worker_cancelled_leave). */
-	if (s->next.pid != 0 && !s->next.is_ready)
-		kill(s->next.pid, SIGKILL);
-	if (s->next.is_ready)
-		stopping_saw_journal(s, s->next.limits.journal_path);
-	worker_send(s, CHANNEL_STOP); /* or GO will have is_draining */
-	worker_cancel_leave(s);
-}
-
 /* A signal to this process, or to the worker, which has passed it on. */
 static void obey(struct supervisor *s, int signum)
 {
 	if (signum == SIGHUP)
 		(void)reload_begin(s, false);
 	else
-		stop(s, signum);
+		stopping_begin(s, signum);
 }
 
 static void on_channel(struct supervisor *s, struct child *child)
@@ -451,7 +422,7 @@ static void wait_for_event(struct supervisor *s)
 		if (fds[i + 1].revents != 0 && children[i]->pid != 0)
 			on_channel(s, children[i]);
 	if (s->stop_signal != 0 && s->state == RUNNING)
-		stop(s, s->stop_signal);
+		stopping_begin(s, s->stop_signal);
 	if (fds[0].revents != 0)
 		on_signal(s);
 	on_time(s);

@@ -4,7 +4,7 @@
  *     supervisor.c  waits for events and reacts to them
  *     children.c    starts workers, sends them messages
  *     reload.c      replaces one worker by another
- *     stopping.c    the deadline of a stop
+ *     stopping.c    a stop and its deadline
  *     left.c        processes that do not end
  *     kept.c        keeps the journal open between two workers */
 #ifndef PROCESS_SUPERVISOR_STATE_H
@@ -240,6 +240,10 @@ void reload_hand_over(struct supervisor *);
 void reload_take_over(struct supervisor *);
 
 /* --- stopping.c */
+
+/* A signal to stop has come.  If the first worker does not work yet, keep it
+ * until then; a second signal ends at once. */
+void stopping_begin(struct supervisor *, int signum);
 
 /* At the deadline, kill the worker.  DEATH_MS later, end even if it still
  * lives. */
