@@ -14,7 +14,7 @@ struct class
 	struct ruby_set set;
 	struct buf *members; /* the members as text; needed if is_text */
 	bool is_text;	     /* has a member that a set cannot hold */
-	bool is_nested;	     /* contains a class or && */
+	bool is_computed;    /* contains && or a negated class */
 };
 
 static void set_add(struct ruby_set *s, unsigned first, unsigned last)
@@ -340,8 +340,9 @@ static bool read_members(struct ruby_cursor *c, struct class *k)
 	return class_add_range(c, k, first, last);
 }
 
-/* Nested classes share one buffer of members, which is not used if any class is
- * nested. */
+/* Nested classes share one buffer of members, because a class contains the
+ * members of a class in it.  The buffer is not used if the class is computed.
+ */
 static bool read_class(struct ruby_cursor *c, unsigned depth, struct class *k,
 		       bool *is_negative)
 {
@@ -360,7 +361,7 @@ static bool read_class(struct ruby_cursor *c, unsigned depth, struct class *k,
 			break;
 		if (next == '&' && ruby_peek(c, 1) == '&') {
 			c->at += 2;
-			k->is_nested = true;
+			k->is_computed = true;
 			set_intersect(&before_and, &k->set);
 			k->set = (struct ruby_set){{0}};
 			continue;
@@ -383,7 +384,8 @@ static bool read_class(struct ruby_cursor *c, unsigned depth, struct class *k,
 		if (inner_is_negative)
 			set_invert(&inner.set);
 		set_join(&k->set, &inner.set);
-		k->is_nested = true;
+		k->is_computed = k->is_computed || inner.is_computed ||
+				 inner_is_negative;
 		k->is_text = k->is_text || inner.is_text;
 	}
 	c->at++;
@@ -398,10 +400,10 @@ bool ruby_put_class(struct ruby_cursor *c, bool is_caseless, struct buf *out)
 	struct class k = {.members = &members};
 	bool is_negative;
 	bool ok = read_class(c, 1, &k, &is_negative);
-	if (ok && k.is_text && k.is_nested)
+	if (ok && k.is_text && k.is_computed)
 		ok = ruby_fail_at(c, start,
-				  "a nested class with Unicode characters is "
-				  "not supported");
+				  "Unicode characters in a class with && or a "
+				  "negated class in it are not supported");
 	if (ok && k.is_text) {
 		buf_put_text(out, is_negative ? "[^" : "[");
 		buf_put_span(out, buf_span(&members));

@@ -337,8 +337,13 @@ static void a_multibyte_utf8_character_counts_as_one(void **state)
 		/* each byte of a broken sequence counts as one character */
 		{"^.{2}", "\xff\xc3\xa9", "\xff\xc3\xa9"},
 		{"..$", "a\xe3\x81", "\xe3\x81"},
-		/* classes that cannot be expressed in characters */
 		{"[a[[:alpha:]]].",
+		 "\xc3\xa9"
+		 "a\xc3\xa9",
+		 "\xc3\xa9"
+		 "a"},
+		/* classes that cannot be expressed in characters */
+		{"[[:alpha:]&&[^x]].",
 		 "\xc3\xa9"
 		 "a\xc3\xa9",
 		 "a\xc3"},
@@ -392,9 +397,9 @@ static void a_syntax_error_is_reported_with_its_position(void **state)
 		 "(write \\k<name>) at offset 8"},
 		{"\\M-a", "\\M- is not supported at offset 1"},
 		{"\\u12", "\\uHHHH expected at offset 1"},
-		{"\xc3\xa9[a[\xc3\xa9]]",
-		 "a nested class with Unicode characters is not "
-		 "supported at offset 3"},
+		{"\xc3\xa9[a[^\xc3\xa9]]",
+		 "Unicode characters in a class with && or a negated class in "
+		 "it are not supported at offset 3"},
 		{"\\u3042\\x80", "a byte above \\x7f in a pattern with Unicode "
 				 "characters (write \\uHHHH) at offset 8"},
 		{"\\u3042\\200", "a byte above \\177 in a pattern with Unicode "

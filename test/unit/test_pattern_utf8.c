@@ -302,6 +302,30 @@ static void each_part_of_a_large_expression_reads_invalid_text(void **state)
 	buf_fini(&regex);
 }
 
+static void a_class_in_a_class_has_characters_beyond_ascii(void **state)
+{
+	(void)state;
+	static const struct match_case cases[] = {
+		{"^(?<k>[[[:alnum:]]_]+)=(?<v>.*)$", "clé=1", "clé=1|clé|1"},
+		{"^(?<k>[_[[:alpha:]-[é]]]+)=", "ü-é=1", "ü-é=|ü-é"},
+		{"^[^a[[:graph:]]]+", " é", " "},
+		{"^[ü[ä[ö]]]+$", "öäü", "öäü"},
+	};
+	CHECK_MATCHES(cases);
+}
+
+/* Onigmo sets it to what the call matched. */
+static void a_group_that_is_called_keeps_its_own_text(void **state)
+{
+	(void)state;
+	static const struct match_case cases[] = {
+		{"^(?<n>\\d+),\\g<n>$", "1,2", "1,2|1"},
+		{"(?<octet>\\d{1,3}){0}(?<ip>\\g<octet>\\.\\g<octet>)$",
+		 "10.20", "10.20|-|10.20"},
+	};
+	CHECK_MATCHES(cases);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -316,6 +340,9 @@ int main(void)
 		cmocka_unit_test(the_limits_hold_for_invalid_text),
 		cmocka_unit_test(
 			each_part_of_a_large_expression_reads_invalid_text),
+		cmocka_unit_test(
+			a_class_in_a_class_has_characters_beyond_ascii),
+		cmocka_unit_test(a_group_that_is_called_keeps_its_own_text),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
