@@ -236,7 +236,7 @@ static void open_with_spill_full_of_files(struct sink_dir *f)
 	sink_dir_use_spills(f, 16 * 1024);
 	assert_true(sink_dir_try_open(f, "    Path @/out\n", false, &e));
 	for (int i = 0; i < 4; i++) {
-		char name[8];
+		char name[16];
 		snprintf(name, sizeof name, "wall%d", i);
 		assert_int_equal(mkdir(sink_dir_path(f, out_path(name)), 0755),
 				 0);
