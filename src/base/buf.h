@@ -34,10 +34,11 @@ static inline char *buf_reserve(struct buf *b, size_t more_bytes)
 	return b->ptr + b->len;
 }
 
-/* For content that is discarded if it is longer than this: once it is, the
- * buffer stops to grow, and further bytes replace those after the limit.
- * Otherwise, a sender could choose content that needs any amount of memory.
- * 0 ends the limit; end it before the buffer gets other content. */
+/* Set a limit for content that the caller discards if it is longer.  A buffer
+ * with more than len_max bytes no longer grows: further bytes replace those
+ * after the limit.  Otherwise, a sender could choose content that needs any
+ * amount of memory.  0 ends the limit; end it before the buffer gets other
+ * content. */
 static inline void buf_limit(struct buf *b, size_t len_max)
 {
 	b->len_max = len_max;

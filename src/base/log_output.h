@@ -42,10 +42,10 @@ bool log_output_open(const char *path, struct err *) MUST_USE;
  * not. */
 typedef void (*log_output_opened_fn)(const char *path, int error);
 
-/* The same, but if the file cannot be opened within a second, standard error is
- * used instead, and *e says why.  Returns whether the file is used.  If open()
- * returns after that second, the file is used from then on, or not, and
- * `opened` is called. */
+/* The same as log_output_open, but if the file cannot be opened within a
+ * second, standard error is used instead, and *e says why.  Returns whether the
+ * file is used.  If open() returns later and has succeeded, the file is used
+ * from then on.  `opened` is called in either case. */
 bool log_output_open_or_stderr(const char *path, log_output_opened_fn opened,
 			       struct err *e) MUST_USE;
 

@@ -3,8 +3,9 @@
  *
  * If the disk rejects writes, or if another process keeps a file busy, and the
  * spill has no room for the lines, the sink blocks, so that the journal keeps
- * them.  A disk may block for any time.  Busy files share a time for each sink,
- * because a client that chooses paths could name one busy file after the other:
+ * them.  A disk may block for any time.  All busy files of a sink together may
+ * block for BUSY_BLOCK_S, because a client that chooses paths could name one
+ * busy file after the other:
  *
  *     used_ns:  0 ------------------------------> BUSY_BLOCK_S: busy files
  *                 + 1 s for each blocked second   no longer block
@@ -36,9 +37,11 @@ void file_block_begin_flush(struct file_env *, int64_t now_ns);
 /* May a busy file of this sink still block the others? */
 bool file_block_has_time(const struct file_env *);
 
-/* Can the lines be spilled if the disk rejects writes?  Spilled lines do not
- * hold up other outputs, nor other files if all lines of this one are spilled:
- * it may belong to a removed output, whose disk was another one. */
+/* May the lines be spilled, instead of blocking the sink, while the disk
+ * rejects writes?  True if there are other outputs, which can then continue, or
+ * if all lines of this file are spilled already: they may be those of a removed
+ * output with another disk, so other files can perhaps be written.  False if
+ * the spill has no room. */
 bool file_block_can_spill(const struct output_file *);
 
 /* Must the sink block because of this file?  If so and the file is busy, the

@@ -3,7 +3,8 @@
  *
  *     batch:    lines of this batch wait for them, in the order of the first
  *               line
- *     held:     only older lines wait, those flushed last at the end
+ *     held:     only lines of earlier batches wait; the files that were
+ *               flushed last are at the end
  *     resting:  no line waits, the longest unused first
  *
  * A file is in one of the three lists.  A resting file keeps its descriptor, so
@@ -31,7 +32,7 @@ struct cached_file {
 	struct batch_chain chain; /* its lines of this batch */
 	struct span name;	  /* the end of its path */
 	enum file_list list;
-	bool was_flushed; /* held and not committed; set by flush_files */
+	bool was_flushed; /* since the last commit; set by flush_files */
 	uint64_t hash;
 	int64_t used_ns;
 	struct cached_file *bucket_next;
@@ -52,8 +53,8 @@ struct cached_file *file_cache_find(struct file_cache *, struct span name);
 struct cached_file *file_cache_add(struct file_cache *, const char *path,
 				   size_t name_len);
 
-/* Move the file to the end of the batch list, unless it is in it, or of the
- * held or the resting list. */
+/* Move the file to the end of the batch list (unless it is in that list
+ * already), the held list or the resting list. */
 void file_cache_wait(struct file_cache *, struct cached_file *);
 void file_cache_hold(struct file_cache *, struct cached_file *);
 void file_cache_rest(struct file_cache *, struct cached_file *, int64_t now_ns);

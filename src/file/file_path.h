@@ -10,7 +10,7 @@
  *  - one that could lead out of its root (with a ".." component);
  *  - one that a system call would read differently (with a NUL);
  *  - one that no file can have (empty, ending in '/' or "/.", too long);
- *  - one in a directory of locks (file_lock.h), which are removed;
+ *  - one in a directory of locks, whose files sluiced removes (file_lock.h);
  *  - one with many components, because each one may be a directory to create.
  * Symbolic links in the root are the operator's and are followed.  Below a root
  * that confines, a link that leads out of it is an error (EXDEV), as is each

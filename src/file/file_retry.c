@@ -55,8 +55,8 @@ static void log_lock(struct output_file *o)
 	char room[LOG_QUOTED_BYTES];
 	log_rated(&o->env->busy_rate, LOG_WARN, "file_sink",
 		  "path=%s pid=%d err=\"the lock could not be taken for "
-		  "seconds; process pid held it last\" action=\"keeping the "
-		  "lines, retrying\"",
+		  "several seconds\" action=\"keeping the lines, "
+		  "retrying\"",
 		  log_quoted(span_of(o->path), room),
 		  (int)file_lock_holder(o->env->lock));
 }

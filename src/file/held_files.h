@@ -34,12 +34,12 @@ struct held_files {
 /* Count the file if it waits, and no longer if it does not. */
 void held_files_measure(struct output_file *);
 
-/* May the file wait?  True if it was counted, and as long as there is room for
- * another one. */
+/* May the file wait?  True if it is already counted, or if there is room for
+ * one more file. */
 bool held_files_has_room(const struct output_file *);
 
-/* Has the spill room for the lines of the file?  True if it has no lines in
- * memory, false if the output has no spills. */
+/* Has the spill room for the lines of the file?  False if the output has no
+ * spills; otherwise true if the file has no lines in memory. */
 bool held_files_can_spill(const struct output_file *);
 
 /* How many bytes the lines of the file may take in memory. */

@@ -16,9 +16,10 @@
  *    stay in memory and in the journal, and the caller retries when it likes.
  *    If there are other outputs, whose disk may be another one, the lines are
  *    spilled instead (APPEND_HELD) as long as the spill accepts them.
- *  - This file (any other error, and those of the disk while it takes writes,
- *    for example if a directory's quota is used up; also EROFS for a file in
- *    the working directory): the result is APPEND_HELD, and the lines go to the
+ *  - This file (any other error; also an error of the disk if it accepts writes
+ *    to other files, for example because a directory's quota is used up; also
+ *    EROFS for a file in the working directory): the result is APPEND_HELD, and
+ *    the lines go to the
  *    file's spill (spill.h).  If spilling fails, too, the result is
  *    APPEND_BLOCKED for ten attempts; after that, or without a spill, the lines
  *    stay in memory.  Writing is retried after 100 ms, doubling to 5 s.
@@ -81,8 +82,9 @@ struct output_file {
 	bool was_named;	  /* its first failure was logged, or counted */
 	int failed_errno; /* 0: it can be written */
 	bool is_disk;	  /* ... because the disk rejects writes */
-	bool is_busy;	  /* ... because another process uses it, and the
-	                   * others may wait for that; without a spill: false */
+	/* ... because another process uses it, and other files may have to wait
+	 * for that; false if the sink has no spills. */
+	bool is_busy;
 	int64_t busy_since_ns;
 	int64_t retry_ns;   /* if held: no retry before */
 	unsigned unread;    /* attempts to read it after a crash */

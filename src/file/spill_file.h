@@ -123,8 +123,8 @@ static inline int spill_read_at(int fd, void *to, size_t bytes, uint64_t at)
 	return 0;
 }
 
-/* Read the head and the state.  *head points into the bytes, and is set unless
- * the head is damaged: then head->bytes is 0. */
+/* Read the head and the state.  *head points into `bytes`.  If the head is
+ * damaged, head->bytes is 0. */
 int spill_read_begin(struct spill *, int fd, char bytes[SPILL_HEAD_BYTES_MAX],
 		     struct spill_head *head) MUST_USE;
 

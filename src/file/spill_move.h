@@ -17,7 +17,7 @@
 struct spill_rest {
 	uint64_t files;
 	uint64_t lines;	 /* not in their files yet */
-	uint64_t unread; /* of the files: they cannot be read */
+	uint64_t unread; /* files, or the directory, that cannot be read */
 };
 
 /* What the spills in the directory hold.  False if that is nothing. */

@@ -43,8 +43,8 @@ struct spill_replayed {
 	                 * its last lines are appended again */
 };
 
-/* Two directories in which a path is, each as the length of the beginning of
- * the path, with a '/' as its last byte. */
+/* Two directories that contain the file.  Each is given as a length: that of
+ * the part of the path that names it, with its '/'. */
 struct spill_roots {
 	size_t root_bytes; /* symbolic links may not lead out of it, as in
 			    * file_path_open(); 0: they may lead anywhere */

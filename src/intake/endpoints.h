@@ -47,8 +47,8 @@ struct endpoints {
 	int64_t look_ns; /* when to look for the sockets' paths, never 0 */
 	/* Sockets that endpoints_set took out of use. */
 	struct retired retired;
-	/* No worker has the inputs of the sockets that the next endpoints_set
-	 * takes out of use, so it closes them and logs what is lost
+	/* True if no worker has the inputs of the sockets that endpoints_set
+	 * will take out of use.  It then closes them and logs what is lost
 	 * (socket_discard). */
 	bool has_no_reader;
 };
@@ -58,8 +58,8 @@ void endpoints_init(struct endpoints *e);
 
 /* Make `e` match the specs: endpoints that are open and in the specs stay open
  * (socket_keep), new ones are opened, and the others are closed or, if they may
- * hold datagrams, retired.  A new one may have the path or the port of one of
- * those.  On failure, `e` is unchanged. */
+ * hold datagrams, retired.  A new endpoint may have the path or the port of one
+ * that is closed or retired.  On failure, `e` is unchanged. */
 bool endpoints_set(struct endpoints *e, const struct endpoint_specs *,
 		   struct err *) MUST_USE;
 

@@ -34,8 +34,8 @@ struct retired_socket {
 struct retired { /* zero-initialised: none */
 	struct retired_socket sockets[RETIRED_MAX];
 	uint32_t count;
-	/* In the supervisor: the first so many were passed to the worker that
-	 * works, which does not have them as inputs. */
+	/* In the supervisor: how many, from the first on, were passed to the
+	 * working worker, which does not have them as inputs. */
 	uint32_t passed;
 };
 

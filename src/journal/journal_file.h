@@ -41,7 +41,7 @@ bool journal_file_make(const char *path, int64_t until_ns, size_t bytes,
 /* How many bytes of the sparse file are not in holes. */
 off_t journal_file_data_bytes(int fd) MUST_USE;
 
-/* Make a copy of the open file at PATH, where nothing is.  Returns its locked
+/* Copy the open file to PATH, where no file may be.  Returns its locked
  * descriptor; -1 on failure. */
 int journal_file_copy(const char *path, int from, struct err *) MUST_USE;
 

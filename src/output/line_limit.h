@@ -28,7 +28,7 @@
 enum { MESSAGE_LINES_BYTES_MAX = 24 * 1024 * 1024 };
 
 /* A line follows.  False if the message has reached the limit: render nothing.
- * If the message is NULL, this is its only line. */
+ * If the message is NULL, the limit is for this line alone. */
 static inline bool line_limit_begin(struct buf *b, const struct message *m)
 {
 	size_t used = m != NULL ? m->lines_bytes : 0;

@@ -35,10 +35,11 @@ void router_free(struct router *);
 bool router_add(struct router *, struct conf_section *, const struct sink_env *,
 		struct err *) MUST_USE;
 
-/* Give the record to its sinks; one of them may not get it before router_end().
- * The message loses the record (message_lose) if no Match matches the tag, as
- * DROP_unrouted or, if it is over the limit of restarts, DROP_rewrite_loop.  If
- * a sink refuses the line, the message loses it for the sink's reason. */
+/* Give the record to its sinks; one of them perhaps gets it only in
+ * router_end(). The message loses the record (message_lose) if no Match matches
+ * the tag, as DROP_unrouted or, if it is over the limit of restarts,
+ * DROP_rewrite_loop.  If a sink refuses the line, the message loses it for the
+ * sink's reason. */
 void router_put(struct router *, struct record *);
 
 /* All records of a message were put: put the line that was held back.  If the

@@ -104,8 +104,8 @@ struct pipeline_totals {
 	uint64_t queued;       /* in the spills of removed outputs ... */
 	uint64_t queued_lines; /* ... as lines */
 	uint64_t batches;
-	/* Received by another journal: their lines were in spills that this
-	 * journal had not counted. */
+	/* Messages that another journal received.  Their lines were found in
+	 * spills that this journal's counters did not include. */
 	uint64_t found;
 };
 

@@ -94,7 +94,7 @@ struct channel_message {
 	bool is_reload;			       /* LEAVE */
 	bool is_journal_left; /* LEAVE: the next worker has another journal */
 	bool kept_by_next[ENDPOINTS_MAX]; /* LEAVE: inputs that remain */
-	bool has_progress; /* STAY: since the last STAY, or output blocked */
+	bool has_progress; /* STAY: since the last one; see leaving.c */
 	bool is_receiving; /* STAY: the worker receives as before */
 	uint64_t queued;   /* STAY: messages in the journal */
 	int signum;	   /* SIGNAL: SIGTERM, SIGINT or SIGHUP */

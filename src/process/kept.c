@@ -136,11 +136,12 @@ void kept_look(struct supervisor *s, int64_t now_ns)
 		 "action=\"%s\"",
 		 s->limits.journal_path,
 		 is_replaced ? ", and there is another file in its place" : "",
-		 is_replaced ? "continuing in the removed file; reload, which "
-			       "first writes its messages"
-		 : reloads   ? "reloading in order to make it again"
-			     : "continuing in the removed file; making it "
-			       "again when sluiced ends");
+		 is_replaced
+			 ? "continuing in the removed file; reload now: the "
+			   "old worker then writes its messages first"
+		 : reloads ? "reloading in order to make it again"
+			   : "continuing in the removed file; making it "
+			     "again when sluiced ends");
 	s->journal_look_ns =
 		now_ns + backoff_next_ms(&s->journal_again) * NS_PER_MS;
 	if (reloads)

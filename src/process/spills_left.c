@@ -118,7 +118,10 @@ static const char *move(const char *journal, int fd, const char *from,
 		error = errno;
 	if (error == 0)
 		error = spill_move(from, to);
-	return error == 0 ? NULL : strerror(error);
+	if (error != 0)
+		log_line(LOG_ERROR, "worker", "path=\"%s\" err=\"move: %s\"",
+			 from, strerror(error));
+	return error == 0 ? NULL : "; they cannot be moved";
 }
 
 static const char *lock_and_move(const char *journal, const char *from,

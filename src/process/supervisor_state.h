@@ -91,8 +91,10 @@ struct supervisor {
 	/* The file that came with the last WORKING, locked by whoever has this
 	 * descriptor or a copy of it; -1: none. */
 	int journal;
-	int64_t journal_look_ns;      /* when to look for its name */
-	struct backoff journal_again; /* if it has none */
+	/* When to check whether its file still has a name, and the delays of
+	 * that check while it has none. */
+	int64_t journal_look_ns;
+	struct backoff journal_again;
 	struct deaths deaths;
 	/* The last worker that had the journal was killed from outside, or
 	 * together with its supervisor. */
@@ -179,8 +181,8 @@ void left_ended(struct supervisor *, pid_t pid, int status);
 void left_disown(struct supervisor *);
 
 /* The supervisor ends: kill the worker and all processes that have left.  Their
- * journal stays locked as long as these processes, so the next sluiced cannot
- * write before they have ended.  If none can write any more, unlock it. */
+ * journal stays locked until these processes have ended, so the next sluiced
+ * cannot write before that.  If none can write any more, unlock it. */
 void left_end(struct supervisor *);
 
 /* --- kept.c */
@@ -241,8 +243,8 @@ void reload_take_over(struct supervisor *);
 
 /* --- stopping.c */
 
-/* A signal to stop has come.  If the first worker does not work yet, keep it
- * until then; a second signal ends at once. */
+/* A signal to stop has come.  If the first worker does not work yet, obey the
+ * signal when it does; at a second signal, the supervisor ends at once. */
 void stopping_begin(struct supervisor *, int signum);
 
 /* At the deadline, kill the worker.  DEATH_MS later, end even if it still

@@ -4,9 +4,9 @@
  *     a \xff é \xe3\x81    becomes    a U+10FEFF é U+10FEE3 U+10FE81
  *
  * PCRE2 matches characters only in valid UTF-8.  In the copy, each byte that
- * does not belong to a character is a private character, which [^x], \W and a
- * dot match, but no letter or other property that a log could have.  The copy
- * is at most four times as long. */
+ * does not belong to a character becomes a private character.  [^x], \W and a
+ * dot match it; [[:alpha:]] and the other classes that a log format could use
+ * do not.  The copy is at most four times as long. */
 #ifndef REGEX_MENDED_TEXT_H
 #define REGEX_MENDED_TEXT_H
 
@@ -24,8 +24,8 @@ struct mended_text {
 void mended_text_init(struct mended_text *, struct span text);
 void mended_text_fini(struct mended_text *);
 
-/* The offset in the original text of this offset in the copy, which is that of
- * a character or the end. */
+/* Returns the offset in the original text for an offset in the copy, which must
+ * be the start of a character or the end of the copy. */
 size_t mended_text_source_at(const struct mended_text *, size_t offset);
 
 #endif

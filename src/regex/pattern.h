@@ -46,14 +46,14 @@ void pattern_free(struct pattern *);
 
 /* Search anywhere in the text.  If true, the groups are valid until the next
  * match, as long as the text lives.  All searches of a message share *cost, so
- * that the expensive ones take at most about 0.15 s more than the last of them;
- * NULL for a search alone. */
+ * that the expensive ones together take at most about 0.15 s, plus the time of
+ * the last one.  NULL if the search belongs to no message. */
 bool pattern_matches(struct pattern *, struct span text,
 		     struct search_cost *cost) MUST_USE;
 
 /* Whether the last pattern_matches returned false because it reached the limit
- * of steps, or needed many steps when the searches of its message had reached
- * theirs. */
+ * of steps, or because it was expensive after the searches of its message had
+ * used up their CPU time (search_cost.h). */
 bool pattern_hit_limit(const struct pattern *);
 
 /* Group 0 is the whole match; 1 to pattern_groups() are the groups, or the

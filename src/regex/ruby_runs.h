@@ -26,7 +26,7 @@ struct ruby_place {
 	bool follows_run; /* directly, or after optional items */
 	bool is_suspect;  /* a failure from here on may shorten two runs that
 			     follow each other */
-	bool splits;	  /* something can fail at such a position */
+	bool splits;	  /* an item that can fail follows a suspect one */
 };
 
 struct ruby_run_group {
@@ -52,8 +52,8 @@ struct ruby_runs {
 /* The start of an expression. */
 void ruby_runs_init(struct ruby_runs *);
 
-/* An item begins: an anchor or a character.  ruby_runs_run replaces it by a run
- * whose quantifier follows. */
+/* An item begins: an anchor, a character or a class.  If it turns out to be the
+ * atom of a run, call ruby_runs_run, too, before ruby_runs_repeat. */
 void ruby_runs_item(struct ruby_runs *);
 void ruby_runs_run(struct ruby_runs *);
 

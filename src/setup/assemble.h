@@ -28,8 +28,9 @@ struct assemble_opts {
 	struct conf *options;	  /* the command line's [SERVICE], or NULL */
 	enum log_level log_level; /* unless Log_Level says otherwise */
 	bool dry_run;		  /* create and change nothing */
-	bool log_may_fail;	  /* Log_File need not be opened */
-	bool allow_unknown;	  /* unknown keys are warnings, not errors */
+	/* Standard error replaces a Log_File that cannot be opened. */
+	bool log_may_fail;
+	bool allow_unknown; /* unknown keys are warnings, not errors */
 };
 
 /* An [INPUT]: the socket that it needs.  Its decoder has the same index. */

@@ -23,7 +23,7 @@ bool assemble_journal_check(const struct assembly *, struct err *) MUST_USE;
 struct assemble_journal_opts {
 	unsigned slots;	    /* datagrams that one recvmmsg can receive */
 	bool died_of_other; /* as in journal_opts */
-	int fd; /* the previous worker's journal, or -1; it is closed */
+	int fd; /* the previous worker's journal, or -1; taken over or closed */
 	struct retired *retired; /* their numbers are set */
 };
 
@@ -31,7 +31,7 @@ struct assemble_journal_opts {
  * what was found in it, add decoders for removed inputs to the assembly, and
  * let the outputs write their notes into it.  If the journal has room only for
  * shorter messages than configured (journal.h), the inputs' message_bytes_max
- * becomes less.  NULL on failure; the caller closes it. */
+ * becomes less.  NULL on failure.  The caller closes the journal. */
 struct journal *assemble_journal(struct assembly *,
 				 const struct assemble_journal_opts *,
 				 struct err *);

@@ -59,12 +59,12 @@ const struct conf_key_spec settings_keys[] = {
 	 .help = "filesystem or memory. With memory, a killed worker loses "
 		 "messages."},
 	{"storage.max_size", CONF_SIZE, .default_text = "64M",
-	 .help = "The size of the journal. The default is lower if memory "
-		 "holds the journal and its limit is low."},
+	 .help = "The size of the journal. The default is lower if the "
+		 "journal is in memory and the memory limit is low."},
 	{"storage.spill_size", CONF_SIZE, .default_text = "16M",
 	 .help = "How much each output may spill for files that cannot be "
-		 "written. The default is lower if memory holds the journal "
-		 "and its limit is low."},
+		 "written. The default is lower if the journal is in memory "
+		 "and the memory limit is low."},
 	{"storage.metrics", CONF_BOOL, .default_text = "off",
 	 .help = "Serve /api/v1/storage."},
 	{"Fsync", CONF_WORDS, .default_text = "never",

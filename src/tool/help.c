@@ -69,14 +69,14 @@ void help_put(FILE *to)
 	      to);
 	for (size_t i = 0; (c = commands_at(i)) != NULL; i++)
 		put_wrapped(to, c->help, fprintf(to, "  %s", c->name));
-	fputs("\nSignals: SIGTERM and SIGINT stop: sluiced receives until no "
-	      "sender is\nconnected or Grace is over, writes what the disk "
+	fputs("\nSignals: SIGTERM and SIGINT stop sluiced: it receives until "
+	      "no sender is\nconnected or Grace is over, writes what the disk "
 	      "accepts and exits with 0;\nspills, and a journal in a file, "
 	      "keep the rest.  SIGHUP reloads the\nconfiguration.  SIGUSR1 "
 	      "reopens the files.\nExit codes: 0 stopped; 64 wrong usage; 70 "
 	      "bug; 71 system error, ten workers\nin a row died just after "
 	      "their start, a hook or a disk still hung after\nGrace, or "
-	      "messages remain in a journal that the configuration "
-	      "no\nlonger names; 78 wrong configuration.\n",
+	      "messages or spilled lines remain with a journal that the\n"
+	      "configuration no longer names; 78 wrong configuration.\n",
 	      to);
 }

@@ -156,7 +156,7 @@ def test_a_lock_that_is_held_for_long_is_reported_with_its_holder(
         with Sender(a.room.socket) as sender:
             sender.send(datagram({"n": 1, "pad": ""}))
         line = re.compile(f"level=warn .* pid={b.daemon.worker()} "
-                          'err="the lock could not be taken for seconds')
+                          'err="the lock could not be taken for several seconds')
         wait_until(lambda: line.search(a.daemon.log()), "the warning")
         faults.end()
         wait_until(lambda: out.has(2), "the lines")
