@@ -6,7 +6,8 @@
  * belongs to another process, which was killed while it was writing.  After its
  * restart that process completes the line, so this module waits FOREIGN_TAIL_S
  * seconds.  Then it ends the line with a newline and logs that.  It does so at
- * once if other files would have to wait and another user owns the file. */
+ * once if another user owns the file and the spill has no room for the lines
+ * that wait for it, because the other files would then have to wait, too. */
 #ifndef FILE_APPEND_TAIL_H
 #define FILE_APPEND_TAIL_H
 

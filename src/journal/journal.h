@@ -67,9 +67,9 @@
  * Threads: one thread produces (journal_slots, journal_append, journal_offer,
  * journal_room, journal_stats) and one consumes (journal_take, journal_begin,
  * journal_rest, journal_has_suspects, journal_is_repeating, journal_note,
- * journal_noted, journal_claim, journal_unclaimed, journal_commit,
- * journal_counters).  Both may call
- * journal_work, journal_pending_bytes and journal_ring_bytes. */
+ * journal_note_failed, journal_noted, journal_claim, journal_unclaimed,
+ * journal_commit, journal_counters).  Both may call journal_work,
+ * journal_pending_bytes and journal_ring_bytes. */
 #ifndef JOURNAL_JOURNAL_H
 #define JOURNAL_JOURNAL_H
 

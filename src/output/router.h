@@ -3,8 +3,9 @@
  *
  * A record goes to every output whose Match or Match_Regex matches its tag.
  * The first sink that gets a line of a message counts the message
- * (record/message.h).  A sink with spills takes precedence over one without,
- * because it can still lose a line that it has accepted.
+ * (record/message.h).  A sink with spills takes precedence over one without.
+ * It can still lose a line that it has spilled, and the message must then count
+ * as dropped.
  *
  * Whether a message has a loss is known only at its end.  So the router holds
  * back one line of that sink until router_end().  The message counts as written

@@ -157,8 +157,10 @@ struct sink_ops {
 	 * that this sink had counted and does not find.  *moved is how many
 	 * lines other sinks have found.  The missing lines count as moved to
 	 * these sinks, and are subtracted from *moved.  If more lines are
-	 * missing, the others count as written as far as the spills show it,
-	 * and otherwise as dropped.  May be NULL. */
+	 * missing than *moved, the rest of them count as written if the
+	 * positions of the spills show that they were drained, and otherwise as
+	 * dropped.  If a spill was damaged, all of the rest count as dropped.
+	 * May be NULL. */
 	void (*settle)(struct sink *, struct sink_moved *moved);
 	/* Drop the lines in memory; they are counted as DROP_write_failed.
 	 * Spilled lines stay in their spills. */
