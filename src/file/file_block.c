@@ -13,6 +13,8 @@ void file_block_begin_flush(struct file_env *env, int64_t now_ns)
 	b->used_ns += b->is_used ? passed_ns : -passed_ns / BUSY_REGAIN;
 	if (b->used_ns < 0)
 		b->used_ns = 0;
+	if (b->used_ns > BUSY_BLOCK_S * NS_PER_S)
+		b->used_ns = BUSY_BLOCK_S * NS_PER_S;
 	b->flush_ns = now_ns;
 	b->is_used = false;
 }

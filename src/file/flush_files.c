@@ -41,6 +41,8 @@ static void rest(struct flush_files *w, struct cached_file *f, int64_t now_ns)
 	held_files_measure(f->output_file);
 	if (head->cap > HEAD_KEEP_BYTES)
 		buf_fini(head);
+	/* A commit does not visit resting files. */
+	append_file_committed(&f->output_file->file);
 	file_cache_rest(w->files, f, now_ns);
 }
 

@@ -7,6 +7,10 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
+#include "file/append_file.h"
+#include "file/file_block.h"
+
 enum { BUSY_S = 30 };
 
 static void open_with_small_spill(struct sink_dir *f)
@@ -257,6 +261,22 @@ static void a_spill_full_of_files_drops_no_line_of_a_busy_file(void **state)
 	sink_dir_fini(&f);
 }
 
+/* A flush that hangs uses up no more time than there is. */
+static void the_time_to_block_comes_back_within_minutes(void **state)
+{
+	(void)state;
+	struct file_env env = {0};
+	int64_t now_s = 1000;
+	file_block_begin_flush(&env, now_s * NS_PER_S);
+	env.block.is_used = true;
+	now_s += 3600;
+	file_block_begin_flush(&env, now_s * NS_PER_S);
+	assert_false(file_block_has_time(&env));
+	now_s += BUSY_REGAIN;
+	file_block_begin_flush(&env, now_s * NS_PER_S);
+	assert_true(file_block_has_time(&env));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -273,6 +293,7 @@ int main(void)
 			spilled_lines_wait_for_a_torn_line_of_another_user),
 		cmocka_unit_test(
 			a_spill_full_of_files_drops_no_line_of_a_busy_file),
+		cmocka_unit_test(the_time_to_block_comes_back_within_minutes),
 	};
 	return cmocka_run_group_tests(tests, turn_log_off, NULL);
 }
