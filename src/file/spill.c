@@ -69,7 +69,7 @@ static void count_lost(struct spill *s)
 	bool has_head = spill_set_aside(s, &name) &&
 			spill_kind_of(name.ptr) == SPILL_GOOD_HEAD;
 	const char *advice = "; to append its good lines, run sluiced "
-			     "replay on the file kept_in=";
+			     "replay on the file named by kept_in";
 	log_line(LOG_ERROR, "spill",
 		 "path=\"%s\" err=\"cannot be read or was removed\" "
 		 "dropped=%llu "

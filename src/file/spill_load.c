@@ -203,7 +203,7 @@ static int cut_damaged(struct spill *s, int fd, uint64_t position_bytes,
 			 "path=\"%s\" err=\"damaged after byte %llu\" "
 			 "bytes=%llu kept_in=\"%s\" action=\"dropping the "
 			 "damaged end; to append its good lines, run sluiced "
-			 "replay on the file kept_in=\"",
+			 "replay on the file named by kept_in\"",
 			 s->path, (unsigned long long)good_bytes,
 			 (unsigned long long)(s->size_bytes - good_bytes),
 			 name.ptr);
@@ -226,7 +226,7 @@ static void rename_damaged(struct spill *s)
 	enum spill_kind kind = spill_kind_of(s->path);
 	bool is_moved = spill_set_aside(s, &name);
 	const char *advice = "; to append its good lines, run sluiced replay "
-			     "on the file kept_in=";
+			     "on the file named by kept_in";
 	log_line(LOG_ERROR, "spill",
 		 "path=\"%s\" err=\"%s\" kept_in=\"%s\" action=\"not using "
 		 "it%s\"",

@@ -43,8 +43,8 @@ struct spill_replayed {
 	                 * its last lines are appended again */
 };
 
-/* Two directories that contain the file.  Each is given as a length: that of
- * the part of the path that names it, with its '/'. */
+/* Two directories that contain the file.  Each is the length of the beginning
+ * of the path that names the directory, including its last '/'. */
 struct spill_roots {
 	size_t root_bytes; /* symbolic links may not lead out of it, as in
 			    * file_path_open(); 0: they may lead anywhere */

@@ -77,8 +77,9 @@ bool lua_state_is_full(const struct lua_state *);
 /* The memory in use.  If lua_state_is_full, the script keeps all of it. */
 size_t lua_state_used_bytes(const struct lua_state *);
 
-/* The same at set-up, with the longer time limit.  The timer is deleted at the
- * end, so that another thread may make the calls.  False with *e set. */
+/* Like lua_state_call, but at set-up, with the longer time limit.  The timer is
+ * deleted at the end, so that another thread may make the calls.  False with *e
+ * set. */
 bool lua_state_setup(struct lua_state *, lua_CFunction function, void *data,
 		     struct err *) MUST_USE;
 

@@ -76,8 +76,8 @@ struct channel_limits {
 
 struct channel_message {
 	enum channel_kind kind;
-	/* READY: the endpoints.  GO: only their number and `input` of the
-	 * retired sockets. */
+	/* READY: the endpoints.  GO: only the retired sockets: how many there
+	 * are, and the `input` of each. */
 	struct endpoint_specs specs;
 	struct channel_log log; /* READY */
 	/* READY.  GO: only journal_path, of an earlier configuration
