@@ -96,10 +96,12 @@ static void log_end(struct supervisor *s, const struct left *left, int status)
 			 status);
 	} else if (status != 0) {
 		s->worker_counts.deaths++;
-		log_line(LOG_ERROR, "supervisor",
-			 "worker=%d err=\"the worker died after it had left\" "
-			 "wait_status=%d",
-			 (int)left->pid, status);
+		log_line(
+			LOG_ERROR, "supervisor",
+			"worker=%d err=\"the old worker failed while it ended, "
+			"after it had handed over to the next one\" "
+			"wait_status=%d",
+			(int)left->pid, status);
 	}
 }
 

@@ -5,8 +5,9 @@
  * are then beside the old journal, where no output looks for them.  The
  * supervisor remembers the paths of such journals, and GO has the newest of
  * them.  When the new worker owns its own journal, it moves the spills beside
- * that, and removes the old journal.  That is empty, but if a later
- * configuration named it again, its counters would count the moved lines, too.
+ * its journal.  Then it removes the old journal, which is empty.  Otherwise, if
+ * a later configuration named the old journal again, the counters in it would
+ * count the moved lines, too.
  *
  * The spills stay where they are in these cases, which the worker logs:
  *  - the new journal is in memory, or on another file system;

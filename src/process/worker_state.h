@@ -122,7 +122,8 @@ void leave_if_possible(struct worker *);
  * the worker is already leaving. */
 void leave_cancel(struct worker *);
 
-/* The supervisor is gone: leave, within Grace and DEADLINE_MS. */
+/* The supervisor is gone: leave.  The process ends at most DEADLINE_MS after
+ * Grace. */
 void leave_orphaned(struct worker *);
 
 /* For the watchdog: hand connections over and end at once. */

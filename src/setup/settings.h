@@ -20,9 +20,9 @@ struct conf_section;
 extern const struct conf_key_spec settings_keys[];
 
 struct settings {
-	double flush_s;		 /* the longest time from arrival to file */
-	double grace_s;		 /* the longest graceful shutdown */
-	double hook_timeout_s;	 /* for one message; 0: none */
+	double flush_s;	       /* how long a message may wait before writing */
+	double grace_s;	       /* the longest graceful shutdown */
+	double hook_timeout_s; /* for one message; 0: none */
 	double reload_timeout_s; /* for loading a configuration */
 	bool has_log_level;
 	enum log_level log_level;
