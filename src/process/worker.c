@@ -143,14 +143,14 @@ static void drain(struct worker *w, int64_t grace_ms)
 		 " senders=%zu source=\"%s\" until=\"%s\"",
 		 grace_ms, senders.connected, senders_source(&senders),
 		 senders.has_unseen ? "no sender is connected, and no datagram "
-				      "came for 1 s"
+				      "came for about 1.5 s"
 				    : "no sender is connected");
 	if (senders.has_no_source)
 		log_line(LOG_WARN, "worker",
 			 "err=\"the kernel does not report which senders are "
 			 "connected to the socket\" "
-			 "action=\"ending after 1 s without a datagram; the "
-			 "lines of later requests are lost\"");
+			 "action=\"ending after about 1.5 s without a "
+			 "datagram; the lines of later requests are lost\"");
 	w->state = DRAINING;
 	hold_resume_pipeline(w); /* it pauses if the worker was to leave */
 	w->arrivals = receiver_arrivals(w->receiver);

@@ -21,9 +21,10 @@ struct output_roots {
 };
 
 /* The roots of each [OUTPUT] with Name file, as far as they are known
- * beforehand: Path, or the directory of an absolute File, or the directories
- * with which the tags begin that a filter makes for it (match_check.h).  The
- * caller frees the result with output_roots_fini. */
+ * beforehand.  The root is Path or the directory of an absolute File.  Without
+ * Path and File, filters make tags for the output, and the roots are the
+ * directories that these tags begin with (match_check.h).  The caller frees the
+ * result with output_roots_fini. */
 struct output_roots output_roots_of(const struct conf *);
 
 /* Free them. */
