@@ -9,7 +9,7 @@
  *
  *     used_ns:  0 ------------------------------> BUSY_BLOCK_S: busy files
  *                 + 1 s for each blocked second   no longer block
- *                 - 1 s for every 10 other ones
+ *                 - 1 s for every 10 s in which none blocks
  */
 #ifndef FILE_FILE_BLOCK_H
 #define FILE_FILE_BLOCK_H

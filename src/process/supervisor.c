@@ -18,7 +18,7 @@
  *  - a worker dies: the supervisor starts the next one, after 100 ms, doubling
  *    to 10 s (process/deaths.h).  If QUICK_DEATHS_MAX workers in a row die
  *    quickly, the supervisor exits.  While it stops, it starts the next one
- *    sooner and does not give up before its deadline;
+ *    sooner and does not stop trying before its deadline;
  *  - a worker exits with 0, although the supervisor did not ask it to: that
  *    counts as a death, and sockets that it has shut down are not reused;
  *  - the worker that replaces a dead one cannot open Log_File: it logs to

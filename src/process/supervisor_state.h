@@ -88,8 +88,8 @@ struct supervisor {
 	/* While stopping: a journal that the configuration no longer names. */
 	char left_journal[4096];
 	struct spills_left spills_left;
-	/* The file that came with the last WORKING, locked by whoever has this
-	 * descriptor or a copy of it; -1: none. */
+	/* The file that came with the last WORKING; -1: none.  It stays locked
+	 * as long as a process has this descriptor or a copy of it. */
 	int journal;
 	/* When to check whether its file still has a name, and the delays of
 	 * that check while it has none. */

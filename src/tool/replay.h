@@ -17,7 +17,7 @@
  * as NAME.damaged.  Its lines are complete, so replay appends them to the file
  * for which they were rendered (file/spill_replay.h).
  *
- * If FILE is none of these, replay sends nothing and prints one error.
+ * If FILE is of another kind, replay sends nothing and prints one error.
  *
  * A journal or a spill that a running sluiced uses is refused, because sluiced
  * writes its lines itself.
