@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "match_unit.h"
 #include "unit.h"
 
 #include <stdlib.h>
@@ -17,59 +18,12 @@ static const char stock_regex[] =
 	"(?<ident>[a-zA-Z0-9_\\/\\.\\-]*)(?:\\[(?<pid>[0-9]+)\\])?"
 	"(?:[^\\:]*\\:)? *(?<message>.*)$";
 
-static struct pattern *make(const char *regex)
-{
-	struct err e = {0};
-	struct pattern *p = pattern_new(span_of(regex), "", &e);
-	if (p == NULL)
-		fail_msg("%s: %s", regex, e.text);
-	return p;
-}
-
-/* Expected is "0|1|-": the groups, with - for one that took no part; or "no" if
- * the regex does not match. */
-static void check_match(const char *regex, struct span text,
-			const char *expected)
-{
-	struct pattern *p = make(regex);
-	struct buf got = {0};
-	if (!pattern_matches(p, text, NULL)) {
-		buf_put_text(&got, pattern_hit_limit(p) ? "limit" : "no");
-	} else {
-		for (size_t i = 0; i <= pattern_groups(p); i++) {
-			bool present;
-			struct span group = pattern_group(p, i, &present);
-			buf_put_text(&got, i > 0 ? "|" : "");
-			buf_put_span(&got, present ? group : SPAN("-"));
-		}
-	}
-	if (strcmp(buf_text(&got), expected) != 0)
-		fail_msg("%s on %.*s: %s, expected %s", regex, (int)text.len,
-			 text.ptr, buf_text(&got), expected);
-	buf_fini(&got);
-	pattern_free(p);
-}
-
-struct match_case {
-	const char *regex, *text, *expected;
-};
-
-static void check_matches(const struct match_case *cases, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		check_match(cases[i].regex, span_of(cases[i].text),
-			    cases[i].expected);
-}
-
-#define CHECK_MATCHES(cases) \
-	check_matches(cases, sizeof(cases) / sizeof *(cases))
-
 /* Expected is "name=value name=value", in the order in which a parser reads the
  * groups. */
 static void check_named(const char *regex, const char *text,
 			const char *expected)
 {
-	struct pattern *p = make(regex);
+	struct pattern *p = match_pattern(regex);
 	struct buf got = {0};
 	assert_true(pattern_matches(p, span_of(text), NULL));
 	for (size_t i = 1; i <= pattern_groups(p); i++) {
@@ -103,7 +57,7 @@ static void the_published_regex_reads_its_class_as_onigmo_does(void **state)
 		    "pri=190, time=Nov 20 23:59:58, ident=h, message=l1");
 	check_named(published_regex, "<190>Nov 20 23:59:58 h n: ",
 		    "pri=190, time=Nov 20 23:59:58, ident=h");
-	struct pattern *p = make(published_regex);
+	struct pattern *p = match_pattern(published_regex);
 	assert_int_equal(pattern_groups(p), 4);
 	assert_false(
 		pattern_matches(p, SPAN("190>Nov  1 01:02:03 h n: x"), NULL));
@@ -294,10 +248,10 @@ static void with_a_named_group_unnamed_groups_do_not_capture(void **state)
 		{"(?<x>a)?(?(<x>)b|c)", "ab", "ab|a"},
 	};
 	CHECK_MATCHES(cases);
-	struct pattern *p = make("(a)(?<x>b)");
+	struct pattern *p = match_pattern("(a)(?<x>b)");
 	assert_true(span_equals(pattern_group_name(p, 1), SPAN("x")));
 	pattern_free(p);
-	p = make("(a)");
+	p = match_pattern("(a)");
 	assert_int_equal(pattern_group_name(p, 1).len, 0);
 	pattern_free(p);
 }
@@ -431,7 +385,7 @@ static void positions_reported_by_pcre2_refer_to_the_original_text(void **state)
 static void an_endless_match_stops_at_its_limit(void **state)
 {
 	(void)state;
-	struct pattern *p = make("^(a|a)*$");
+	struct pattern *p = match_pattern("^(a|a)*$");
 	assert_false(pattern_matches(
 		p, SPAN("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!"),
 		NULL));
@@ -451,7 +405,7 @@ static void a_datagram_of_200_kb_is_matched(void **state)
 	assert_non_null(text);
 	memset(text, 'a', len);
 	memcpy(text, "<1>Nov  1 01:02:03 h n: ", 24);
-	struct pattern *p = make(published_regex);
+	struct pattern *p = match_pattern(published_regex);
 	bool present;
 	assert_true(pattern_matches(p, span_make(text, len), NULL));
 	assert_int_equal(pattern_group(p, 4, &present).len, len - 24);
@@ -468,7 +422,7 @@ static void a_match_that_is_slow_from_every_start_stops_at_its_limit(
 	(void)state;
 	static char text[200000];
 	static const size_t lengths[] = {40000, sizeof text};
-	struct pattern *p = make("([a-z]+\\.)+com[0-9]");
+	struct pattern *p = match_pattern("([a-z]+\\.)+com[0-9]");
 	for (size_t i = 0; i < sizeof text; i++)
 		text[i] = i % 2 == 0 ? 'a' : '.';
 	for (size_t i = 0; i < COUNT(lengths); i++) {
@@ -488,7 +442,7 @@ static void a_long_text_matches_an_anchored_pattern(void **state)
 {
 	(void)state;
 	static char text[40000];
-	struct pattern *p = make("^(?:[^\"\\\\]|\\\\.)*\"$");
+	struct pattern *p = match_pattern("^(?:[^\"\\\\]|\\\\.)*\"$");
 	memset(text, 'a', sizeof text);
 	text[sizeof text - 1] = '"';
 	assert_true(pattern_matches(p, span_make(text, sizeof text), NULL));

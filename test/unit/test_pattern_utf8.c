@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Patterns on text beyond ASCII. */
+#include "match_unit.h"
 #include "unit.h"
 
 #include <string.h>
@@ -8,46 +9,6 @@
 #include "regex/pattern.h"
 #include "regex/ruby_regex.h"
 #include "regex/search_cost.h"
-
-struct match_case {
-	const char *regex, *text, *expected;
-};
-
-/* Expected is "0|1|-": the groups, with - for one that took no part; or "no" if
- * the regex does not match. */
-static void check_match(const char *regex, struct span text,
-			const char *expected)
-{
-	struct err e = {0};
-	struct buf got = {0};
-	struct pattern *p = pattern_new(span_of(regex), "", &e);
-	if (p == NULL)
-		fail_msg("%s: %s", regex, e.text);
-	if (!pattern_matches(p, text, NULL)) {
-		buf_put_text(&got, pattern_hit_limit(p) ? "limit" : "no");
-	} else {
-		for (size_t i = 0; i <= pattern_groups(p); i++) {
-			bool present;
-			struct span group = pattern_group(p, i, &present);
-			buf_put_text(&got, i > 0 ? "|" : "");
-			buf_put_span(&got, present ? group : SPAN("-"));
-		}
-	}
-	if (strcmp(buf_text(&got), expected) != 0)
-		fail_msg("%s on %.*s: %s, expected %s", regex, (int)text.len,
-			 text.ptr, buf_text(&got), expected);
-	buf_fini(&got);
-	pattern_free(p);
-}
-
-static void check_matches(const struct match_case *cases, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		check_match(cases[i].regex, span_of(cases[i].text),
-			    cases[i].expected);
-}
-
-#define CHECK_MATCHES(cases) check_matches(cases, COUNT(cases))
 
 /* Backtracking shortens [^@]* by one character, not by one byte. */
 static void a_greedy_run_gives_back_whole_characters(void **state)
