@@ -55,6 +55,19 @@ class Inputs:
                           for name in NAMES)
                 + template("{from} {message}", self.room))
 
+    def _connected(self, name):
+        """A reload may be about to make the socket."""
+        senders = []
+
+        def is_connected():
+            try:
+                senders.append(Sender(self.path(name)))
+            except (FileNotFoundError, ConnectionRefusedError):
+                return False
+            return True
+        wait_until(is_connected, lambda: f"a socket at {self.path(name)}")
+        return senders[0]
+
     def send(self, name, count=3):
         """Returns the lines that must be written."""
         texts = [b"%s:%d" % (name.encode(), n) for n in range(count)]
@@ -63,7 +76,7 @@ class Inputs:
                 for text in texts:
                     s.sendto(text, ("127.0.0.1", self.port))
         else:
-            with Sender(self.path(name)) as sender:
+            with self._connected(name) as sender:
                 sender.send(*texts)
         return [text.replace(b":", b" ") for text in texts]
 
@@ -76,8 +89,8 @@ def inputs(room):
 
 
 def begin_reload(daemon, text):
-    """Begin a reload, and wait until the next worker awaits the end of the
-    worker.  Returns the next worker."""
+    """Begin a reload, and wait until the next worker has loaded its
+    configuration.  It has no endpoints yet.  Returns the next worker."""
     daemon.room.write("sluiced.conf", text)
     started = daemon.log().count("state=started")
     daemon.signal(signal.SIGHUP)
