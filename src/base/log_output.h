@@ -38,14 +38,14 @@ enum { LOG_OUTPUT_LINE_BYTES_MAX = 4096 };
  * standard error if path is NULL.  On failure the previous output stays. */
 bool log_output_open(const char *path, struct err *) MUST_USE;
 
-/* In a thread of its own: a file was opened or, if error is an errno, was
- * not. */
+/* A file was opened or, if error is an errno, was not.  May run in a thread of
+ * its own. */
 typedef void (*log_output_opened_fn)(const char *path, int error);
 
 /* The same as log_output_open, but if the file cannot be opened within a
  * second, standard error is used instead, and *e says why.  Returns whether the
- * file is used.  If open() returns later and has succeeded, the file is used
- * from then on.  `opened` is called in either case. */
+ * file is used.  If open() returns after that second, `opened` is called, and
+ * on success the file is used from then on. */
 bool log_output_open_or_stderr(const char *path, log_output_opened_fn opened,
 			       struct err *e) MUST_USE;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* own_file - opens a file or directory that only this process' user may have
- * made.
+/* own_file - opens a file or directory, unless another user may have made
+ * it.
  *
  * The journal and the spills are beside the socket, in a directory in which the
  * senders may be able to write, too.  Another user can rename files there and

@@ -38,7 +38,7 @@ bool router_add(struct router *, struct conf_section *, const struct sink_env *,
 
 /* Give the record to its sinks; one of them perhaps gets it only in
  * router_end(). The message loses the record (message_lose) if no Match matches
- * the tag, as DROP_unrouted or, if it is over the limit of restarts,
+ * the tag, as DROP_unrouted or, if filters retagged it too often,
  * DROP_rewrite_loop.  If a sink refuses the line, the message loses it for the
  * sink's reason. */
 void router_put(struct router *, struct record *);

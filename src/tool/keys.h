@@ -3,9 +3,9 @@
  *
  * Lists every key of every section and plug-in, from the tables that the
  * readers of the configuration use themselves.  With --plain, one key per line,
- * fields separated by tabs: section, plug-in, format, key, type, default, and
- * "ignored" for keys of Fluent Bit that have no effect; "-" is an empty field.
- */
+ * fields separated by tabs: section, plug-in, format, key, type, default or
+ * "required", and "ignored" for keys of Fluent Bit that have no effect; "-" is
+ * an empty field. */
 #ifndef TOOL_KEYS_H
 #define TOOL_KEYS_H
 
