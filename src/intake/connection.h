@@ -31,6 +31,7 @@ struct listener {
 	struct connections_input input;
 	uv_poll_t poll;
 	bool is_shut;
+	uint32_t rest_count; /* connections accepted after the last turn */
 };
 
 struct connection {

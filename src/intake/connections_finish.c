@@ -2,6 +2,7 @@
 /* How all connections end: because this worker finishes, or leaves them to the
  * next worker. */
 #include <string.h>
+#include <sys/socket.h>
 
 #include "intake/connection.h"
 #include "intake/handover.h"
@@ -11,6 +12,9 @@ enum {
 	/* More than the kernel's buffer holds.  A sender on the network need
 	 * not stop when it is refused, so this is bounded. */
 	REST_BYTES_MAX = 16 * 1024 * 1024,
+	/* More than can wait in the kernel, which is SOMAXCONN at most.  A
+	 * client on the network can connect until it is refused. */
+	REST_CONNECTIONS_MAX = 2 * SOMAXCONN,
 };
 
 bool connection_take_rest(struct connection *connection)
@@ -33,19 +37,37 @@ bool connection_take_rest(struct connection *connection)
 	return connection_receive(connection) == STREAM_ENDED;
 }
 
-/* Accept the connections that wait in the kernel, up to the maximum.  If none
- * is left, shut down the socket, so that no sender can connect any more. */
-static void accept_rest(struct listener *l)
+static void refuse(struct listener *l)
 {
-	struct connections *c = l->all;
-	while (connection_accept(l))
-		;
-	if (l->is_shut || c->shares.count >= c->opts.count_max)
-		return;
 	socket_refuse(l->input.socket);
 	l->is_shut = true;
-	while (connection_accept(l)) /* connected in between */
-		;
+}
+
+/* Returns whether more may wait. */
+static bool accept_waiting(struct listener *l)
+{
+	while (l->rest_count < REST_CONNECTIONS_MAX && connection_accept(l))
+		l->rest_count++;
+	return l->rest_count < REST_CONNECTIONS_MAX &&
+	       l->all->shares.count >= l->all->opts.count_max;
+}
+
+/* Accept the connections that wait in the kernel, up to the maximum, and let no
+ * other sender connect.  A Unix socket that is shut down keeps the connections
+ * that wait (af_unix.c, unix_accept), but TCP resets them.  So a Unix socket is
+ * shut down first, and TCP when no connection is left.  Returns whether more
+ * may wait. */
+static bool accept_rest(struct listener *l)
+{
+	bool is_unix = socket_kind_is_unix(socket_kind(l->input.socket));
+	if (is_unix && !l->is_shut)
+		refuse(l);
+	if (accept_waiting(l))
+		return true;
+	if (l->is_shut)
+		return false;
+	refuse(l);
+	return accept_waiting(l); /* connected in between */
 }
 
 bool connections_finish(struct connections *c)
@@ -54,9 +76,9 @@ bool connections_finish(struct connections *c)
 	c->state = CONNECTIONS_FINISHING;
 	connections_stop_listening(c);
 	do {
+		may_others_wait = false;
 		for (size_t i = 0; i < c->listener_count; i++)
-			accept_rest(c->listeners[i]);
-		may_others_wait = c->shares.count >= c->opts.count_max;
+			may_others_wait |= accept_rest(c->listeners[i]);
 		while (c->first != NULL)
 			if (!connection_take_rest(c->first))
 				return false;
@@ -97,10 +119,10 @@ void connections_leave(struct connections *c, const bool *kept_by_next)
 	uv_timer_stop(&c->rest);
 	c->state = CONNECTIONS_FINISHING;
 	do {
+		may_others_wait = false;
 		for (size_t i = 0; i < c->listener_count; i++)
 			if (!is_kept(c->listeners[i], kept_by_next))
-				accept_rest(c->listeners[i]);
-		may_others_wait = c->shares.count >= c->opts.count_max;
+				may_others_wait |= accept_rest(c->listeners[i]);
 		while (c->first != NULL) {
 			if (c->first->end_by_ns == 0 &&
 			    is_kept(c->first->from, kept_by_next) &&

@@ -8,6 +8,8 @@ enum {
 	/* These read more than a receive buffer holds.  A UDP sender may
 	 * continue, so the number of rounds is bounded. */
 	REST_ROUNDS_MAX = 16,
+	/* As many of the smallest datagrams fit into 48 MiB. */
+	REST_DATAGRAMS_MAX = 65536,
 };
 
 /* Read what waits in the socket, as far as the journal has room. */
@@ -33,13 +35,24 @@ void receiver_take_retired(struct receiver *r)
 	r->opts.on_retired_read(r->opts.data);
 }
 
+/* The senders of UDP and of a socket of systemd cannot be refused, and may
+ * continue.  So only as much is read as can have waited before. */
+static void take_rest_of(struct datagram_input *s)
+{
+	bool is_refused = socket_is_refused(s->socket);
+	uint64_t count = 1;
+	while (s->receiver->flow != DATAGRAMS_PAUSED && count > 0 &&
+	       (is_refused || s->rest_count < REST_DATAGRAMS_MAX)) {
+		count = receiver_receive(s);
+		s->rest_count += count;
+	}
+}
+
 void receiver_take_rest(struct receiver *r)
 {
 	receiver_take_retired(r);
 	for (uint32_t i = 0; i < r->input_count; i++)
-		while (r->flow != DATAGRAMS_PAUSED &&
-		       receiver_receive(&r->inputs[i]) > 0)
-			;
+		take_rest_of(&r->inputs[i]);
 	if (r->flow == DATAGRAMS_PAUSED)
 		return;
 	if (!connections_finish(r->connections)) {

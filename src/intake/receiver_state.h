@@ -43,6 +43,7 @@ struct datagram_input { /* one datagram socket */
 	bool keeps_peer_address;
 	struct pace pace;
 	bool is_calm;
+	uint64_t rest_count; /* datagrams received by receiver_take_rest */
 	uv_poll_t poll;
 };
 

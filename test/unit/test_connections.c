@@ -2,6 +2,10 @@
 #include "files.h"
 #include "unit.h"
 
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +24,7 @@ enum {
 	RING_BYTES = 64 * SLOT_BYTES,
 	SENDERS = 3,
 	LINES = 20000,
+	FLOOD = 50000, /* many more than can wait in the kernel */
 };
 
 struct fixture {
@@ -31,7 +36,9 @@ struct fixture {
 	struct connections *connections;
 	int senders[SENDERS];
 	unsigned times_full;
-	int taken; /* lines */
+	int taken;	    /* lines */
+	atomic_int flooded; /* connections */
+	atomic_bool is_queue_full;
 };
 
 static void on_turn(void *data, bool has_messages)
@@ -271,6 +278,45 @@ static void streams_alone_have_no_budget(void **state)
 	}
 }
 
+/* Connect as often as the kernel has room, until FLOOD connections were made or
+ * the socket refuses them. */
+static void *flood(void *data)
+{
+	struct fixture *f = data;
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	snprintf(to.sun_path, sizeof to.sun_path, "%s", f->path);
+	while (atomic_load(&f->flooded) < FLOOD) {
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		bool is_connected =
+			connect(fd, (struct sockaddr *)&to, sizeof to) == 0;
+		bool is_full = !is_connected && errno == EAGAIN;
+		close(fd);
+		if (is_connected)
+			atomic_fetch_add(&f->flooded, 1);
+		else if (!is_full)
+			break;
+		if (is_full)
+			atomic_store(&f->is_queue_full, true);
+	}
+	return NULL;
+}
+
+static void finishing_ends_although_senders_connect_all_the_time(void **state)
+{
+	struct fixture *f = *state;
+	pthread_t threads[2];
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, flood, f),
+				 0);
+	while (!atomic_load(&f->is_queue_full))
+		sched_yield();
+	connections_resume(f->connections);
+	assert_true(connections_finish(f->connections));
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	assert_in_range(atomic_load(&f->flooded), 1, FLOOD - 1);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -280,6 +326,7 @@ int main(void)
 		T(the_last_bytes_may_use_the_whole_journal),
 		T(reading_pauses_and_gives_each_stream_its_turn),
 		T(streams_alone_have_no_budget),
+		T(finishing_ends_although_senders_connect_all_the_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
