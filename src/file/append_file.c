@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -342,23 +343,28 @@ static size_t earlier_bytes(int64_t skip)
 	return skip < 0 ? (size_t)-skip : 0;
 }
 
+static size_t length_of(const struct append_bytes *b)
+{
+	return b->header.len + b->bytes.len;
+}
+
 /* Returns the note's place, or 0. */
-static uint32_t note(struct append_file *f, enum append_kind kind, int64_t skip,
-		     size_t length)
+static uint32_t note(struct append_file *f, const struct append_bytes *b)
 {
 	const struct append_notes *notes = f->env->notes;
-	size_t before = earlier_bytes(skip);
+	size_t before = earlier_bytes(b->skip), length = length_of(b);
 	if (notes == NULL || !f->is_regular || length <= before)
 		return 0;
 	struct append_note n = {
 		.device = f->device,
 		.inode = f->inode,
 		.offset_bytes = f->size_bytes + before,
-		.skip_bytes = skip < 0 ? 0 : (uint64_t)skip,
+		.skip_bytes = b->skip < 0 ? 0 : (uint64_t)b->skip,
 		.length_bytes = (uint32_t)(length - before),
-		.skip_hash =
-			kind == APPEND_LINES && skip > 0 ? f->skip_hash : 0,
-		.kind = (uint16_t)kind,
+		.skip_hash = b->kind == APPEND_LINES && b->skip > 0
+				     ? f->skip_hash
+				     : 0,
+		.kind = (uint16_t)b->kind,
 		.path_hash = f->path_hash,
 		.sink = f->env->sink,
 	};
@@ -377,16 +383,33 @@ static void note_failed(struct append_file *f, uint32_t place, int64_t skip,
 	f->empty_note = length == 0 ? place : 0;
 }
 
-int append_file_write(struct append_file *f, enum append_kind kind,
-		      int64_t skip, struct span bytes, size_t *done)
+/* Write from the offset `done` on.  Lines may take 24 MiB, so they are not
+ * copied to follow the header. */
+static ssize_t write_from(const struct append_file *f,
+			  const struct append_bytes *b, size_t done)
+{
+	size_t at = b->header.len;
+	if (done >= at)
+		return write(f->fd, b->bytes.ptr + (done - at),
+			     b->bytes.len - (done - at));
+	const struct iovec parts[] = {
+		{(char *)b->header.ptr + done, at - done},
+		{(char *)b->bytes.ptr, b->bytes.len},
+	};
+	return writev(f->fd, parts, 2);
+}
+
+int append_file_write(struct append_file *f, const struct append_bytes *b,
+		      size_t *done)
 {
 	struct sink_stats *stats = f->env->stats;
+	size_t length = length_of(b), at = b->header.len;
 	int error = 0;
 	*done = 0;
-	uint32_t place = note(f, kind, skip, bytes.len);
+	uint32_t place = note(f, b);
 	f->empty_note = 0;
-	while (error == 0 && *done < bytes.len) {
-		ssize_t n = write(f->fd, bytes.ptr + *done, bytes.len - *done);
+	while (error == 0 && *done < length) {
+		ssize_t n = write_from(f, b, *done);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
@@ -400,12 +423,13 @@ int append_file_write(struct append_file *f, enum append_kind kind,
 	if (*done > 0) {
 		f->size_bytes += *done;
 		f->end_bytes = f->size_bytes;
-		f->is_torn = bytes.ptr[*done - 1] != '\n';
+		f->is_torn =
+			*done <= at || b->bytes.ptr[*done - at - 1] != '\n';
 		f->is_dirty = true;
 	}
-	f->failed_bytes = bytes.len - *done;
+	f->failed_bytes = length - *done;
 	if (error != 0)
-		note_failed(f, place, skip, *done);
+		note_failed(f, place, b->skip, *done);
 	return error;
 }
 

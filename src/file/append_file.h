@@ -137,12 +137,20 @@ bool append_file_has_note(const struct append_file *);
 int append_file_found(struct append_file *, const struct append_note *,
 		      struct span bytes, size_t skip, size_t *count) MUST_USE;
 
-/* Note the bytes, then write them.  `skip` is the offset of the bytes in the
- * batch's lines for this file; the note records it.  A negative skip means that
- * the first -skip bytes belong to an earlier batch and are not noted.  Returns
- * 0 or an errno; *done is the number of bytes written. */
-int append_file_write(struct append_file *, enum append_kind, int64_t skip,
-		      struct span bytes, size_t *done) MUST_USE;
+struct append_bytes {
+	enum append_kind kind;
+	/* The offset of the bytes in the batch's lines for this file; the note
+	 * records it.  A negative skip means that the first -skip bytes, header
+	 * included, belong to an earlier batch and are not noted. */
+	int64_t skip;
+	struct span header; /* in front of the bytes; often empty */
+	struct span bytes;
+};
+
+/* Note the bytes, then write them.  Returns 0 or an errno; *done is the number
+ * of bytes written, header included. */
+int append_file_write(struct append_file *, const struct append_bytes *,
+		      size_t *done) MUST_USE;
 
 /* The journal was committed, which deletes its notes. */
 void append_file_committed(struct append_file *);

@@ -84,9 +84,12 @@ static int write_part(struct output_file *o, size_t end)
 	if (o->batch_at + (int64_t)at > 0)
 		o->file.skip_hash = skip_hash_end(skip_hash_add(
 			o->batch_hash, o->batch_at, o->lines.ptr, at));
-	int error = append_file_write(
-		&o->file, APPEND_LINES, o->batch_at + (int64_t)at,
-		span_make(o->lines.ptr + at, end - at), &done);
+	const struct append_bytes part = {
+		.kind = APPEND_LINES,
+		.skip = o->batch_at + (int64_t)at,
+		.bytes = span_make(o->lines.ptr + at, end - at),
+	};
+	int error = append_file_write(&o->file, &part, &done);
 	count_written(o, at + done);
 	return error;
 }

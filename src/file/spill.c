@@ -14,8 +14,7 @@
 
 enum {
 	PIECE_BYTES = 1024 * 1024,
-	FILE_BYTES = 4096, /* the least that a file takes on its file system */
-	TRIES = 10,	   /* with the back-off of a file: half a minute */
+	TRIES = 10, /* with the back-off of a file: half a minute */
 };
 
 static void save_state(struct spill *s, int fd)
@@ -84,41 +83,6 @@ static void count_lost(struct spill *s)
 	s->state.torn_bytes = 0;
 }
 
-/* --- freeing and removing a spill */
-
-void spill_free(struct spill *s)
-{
-	if (s == NULL)
-		return;
-	append_file_close(&s->file);
-	free(s->path);
-	free(s->output_path);
-	free(s);
-}
-
-bool spill_dir_is_full(const struct spill_dir *dir)
-{
-	return dir->stats->spilled_bytes + dir->files * FILE_BYTES >=
-	       dir->bytes_max;
-}
-
-void spill_unload(struct spill *s)
-{
-	s->dir->stats->spilled_bytes -= s->size_bytes - s->start_bytes;
-	s->dir->files--;
-	buf_fini(&s->dir->piece);
-	buf_fini(&s->dir->piece_chunks);
-	spill_free(s);
-}
-
-bool spill_remove(struct spill *s)
-{
-	if (unlink(s->path) < 0 && !file_is_gone(s->path, errno))
-		return false;
-	spill_unload(s);
-	return true;
-}
-
 /* --- adding */
 
 /* Save the place of the next chunk, and of the torn line in it, if any.  This
@@ -160,7 +124,6 @@ static int cut_rest(struct spill *s)
 static int write_chunk(struct spill *s, const struct spill_lines *lines)
 {
 	struct append_file *f = &s->file;
-	struct buf *b = &s->dir->piece;
 	struct spill_chunk c = {
 		.magic = SPILL_CHUNK_MAGIC,
 		.bytes = (uint32_t)lines->bytes.len,
@@ -168,19 +131,20 @@ static int write_chunk(struct spill *s, const struct spill_lines *lines)
 		.messages = lines->messages,
 	};
 	c.check = spill_chunk_check(&c, spill_check(lines->bytes));
-	buf_clear(b);
-	buf_put(b, (const char *)&c, sizeof c);
-	buf_put_span(b, lines->bytes);
-	size_t done = 0;
-	int64_t skip = lines->is_old ? -(int64_t)b->len : 0;
+	size_t bytes = sizeof c + lines->bytes.len, done = 0;
+	const struct append_bytes chunk = {
+		.kind = APPEND_LINES,
+		.skip = lines->is_old ? -(int64_t)bytes : 0,
+		.header = span_make((const char *)&c, sizeof c),
+		.bytes = lines->bytes,
+	};
 	int error = append_file_give(f, spill_open(s, O_RDWR | O_APPEND));
 	if (error == 0)
 		error = append_file_begin(f);
 	if (error == 0)
 		error = cut_rest(s);
 	if (error == 0)
-		error = append_file_write(f, APPEND_LINES, skip, buf_span(b),
-					  &done);
+		error = append_file_write(f, &chunk, &done);
 	if (error != 0 && done > 0 &&
 	    ftruncate(f->fd, (off_t)s->size_bytes) < 0)
 		log_line(LOG_ERROR, "spill",
@@ -260,6 +224,13 @@ static int read_piece(const struct spill *s, int fd)
 	if (whole_bytes > 0)
 		piece->len = whole_bytes;
 	return 0;
+}
+
+/* A piece contains at least one line, which may be long. */
+static void free_large_piece(struct spill_dir *dir)
+{
+	if (dir->piece.cap > 2 * PIECE_BYTES)
+		buf_fini(&dir->piece);
 }
 
 /* The first `bytes` of the piece are in the output file now. */
@@ -373,6 +344,7 @@ void spill_recover(struct spill *s, struct append_file *out)
 		return;
 	if (recover(s, fd, out, &out_error) == SPILL_CUT)
 		count_lost(s);
+	free_large_piece(s->dir);
 	close(fd);
 }
 
@@ -425,9 +397,12 @@ static int drain(struct spill *s, int fd, struct append_file *out,
 	error = announce(s, fd, out);
 	if (error != 0)
 		return error;
-	error = append_file_write(out, APPEND_SPILL,
-				  (int64_t)s->state.position_bytes,
-				  buf_span(&s->dir->piece), &done);
+	const struct append_bytes piece = {
+		.kind = APPEND_SPILL,
+		.skip = (int64_t)s->state.position_bytes,
+		.bytes = buf_span(&s->dir->piece),
+	};
+	error = append_file_write(out, &piece, &done);
 	save_progress(s, fd, out, done); /* also if nothing was written */
 	return error;
 }
@@ -436,6 +411,7 @@ int spill_drain(struct spill *s, struct append_file *out, int64_t now_ns)
 {
 	int fd = spill_open(s, O_RDWR);
 	int error = fd < 0 ? errno : drain(s, fd, out, now_ns);
+	free_large_piece(s->dir);
 	if (fd >= 0)
 		close(fd);
 	else if (file_is_gone(s->path, error))

@@ -13,9 +13,16 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "file/file_gone.h"
 #include "file/spill_file.h"
 
-enum { DIR_MODE = 0700, FILE_MODE = 0600 };
+enum {
+	DIR_MODE = 0700,
+	FILE_MODE = 0600,
+	FILE_BYTES = 4096, /* the least that a file takes on its file system */
+};
+
+/* --- creating a spill */
 
 /* If two paths have one hash, the second one gets a random number.  So does a
  * second spill for a file whose first one could not be loaded yet.  A client
@@ -119,4 +126,39 @@ struct spill *spill_new(struct spill_dir *dir, const char *output_path)
 	s->size_bytes = s->limit_bytes = s->chunk_bytes = s->start_bytes;
 	dir->files++;
 	return s;
+}
+
+/* --- freeing and removing a spill */
+
+void spill_free(struct spill *s)
+{
+	if (s == NULL)
+		return;
+	append_file_close(&s->file);
+	free(s->path);
+	free(s->output_path);
+	free(s);
+}
+
+bool spill_dir_is_full(const struct spill_dir *dir)
+{
+	return dir->stats->spilled_bytes + dir->files * FILE_BYTES >=
+	       dir->bytes_max;
+}
+
+void spill_unload(struct spill *s)
+{
+	s->dir->stats->spilled_bytes -= s->size_bytes - s->start_bytes;
+	s->dir->files--;
+	buf_fini(&s->dir->piece);
+	buf_fini(&s->dir->piece_chunks);
+	spill_free(s);
+}
+
+bool spill_remove(struct spill *s)
+{
+	if (unlink(s->path) < 0 && !file_is_gone(s->path, errno))
+		return false;
+	spill_unload(s);
+	return true;
 }

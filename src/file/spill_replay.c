@@ -269,11 +269,13 @@ static int append_lines(struct replay *r, size_t start, size_t end)
 	int error = begin_in_time(r);
 	if (error == 0) {
 		size_t done, at = state->position_bytes;
-		struct span piece = span_make(r->bytes.ptr + at, end - at);
-		announce(r, piece.len);
-		error = append_file_write(&r->file, APPEND_LINES, 0, piece,
-					  &done);
-		save_progress(r, piece, done);
+		const struct append_bytes piece = {
+			.kind = APPEND_LINES,
+			.bytes = span_make(r->bytes.ptr + at, end - at),
+		};
+		announce(r, piece.bytes.len);
+		error = append_file_write(&r->file, &piece, &done);
+		save_progress(r, piece.bytes, done);
 	}
 	append_file_end(&r->file);
 	return error;
