@@ -3,6 +3,8 @@
  *
  *     sluiced spill 1 N M OUTPUT PATH\n   (N, M: lengths of OUTPUT and PATH)
  *                                         NULs up to a multiple of 64 bytes
+ *     (OUTPUT: the name of the output, a NUL, and its id with 8 hex digits;
+ *      older versions and dead letters have only the name)
  *     | state: position | torn line: device, inode, size, piece | check
  *     | chunk: magic, bytes, lines, messages, check | whole lines
  *     | chunk ...
@@ -59,11 +61,10 @@ struct spill_dir {
 	size_t bytes_max; /* of all spills together; a batch may exceed it */
 	size_t files;	  /* each takes a page at least */
 	const char *sink_name;
-	/* Whether the spill of the output `name` for the file `path` belongs to
-	 * the output with this id.  NULL: it belongs to the output with that
+	/* As in sink_env.  NULL: a spill belongs to the output that has its
 	 * name. */
-	bool (*takes_over)(const void *router, uint32_t id, struct span name,
-			   struct span path);
+	bool (*takes_over)(const void *router, uint32_t id,
+			   const struct sink_spilled *);
 	const void *router;
 	struct sink_stats *stats; /* the sink's */
 	struct sink_stats own_stats;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -32,7 +33,20 @@ static bool read_size(struct span *rest, size_t *size)
 	return true;
 }
 
-/* "sluiced spill 1 6 8 file.0 /a/b.log\n" */
+/* "file.0\0" "89abcdef", or just a name */
+static void read_output(struct span text, struct sink_spilled *spilled)
+{
+	const char *nul = memchr(text.ptr, '\0', text.len);
+	spilled->name = text;
+	spilled->id = 0;
+	if (nul == NULL)
+		return;
+	spilled->name.len = (size_t)(nul - text.ptr);
+	/* A blank follows the text. */
+	spilled->id = (uint32_t)strtoul(nul + 1, NULL, 16);
+}
+
+/* "sluiced spill 1 15 8 file.0\0" "89abcdef /a/b.log\n" */
 bool spill_read_head(struct span bytes, struct spill_head *head)
 {
 	const struct span magic = SPAN(SPILL_MAGIC "1 ");
@@ -48,8 +62,8 @@ bool spill_read_head(struct span bytes, struct spill_head *head)
 	const char *path = rest.ptr + name_bytes + 1;
 	if (path[-1] != ' ' || path[path_bytes] != '\n')
 		return false;
-	head->output_name = span_make(rest.ptr, name_bytes);
-	head->output_path = span_make(path, path_bytes);
+	read_output(span_make(rest.ptr, name_bytes), &head->spilled);
+	head->spilled.path = span_make(path, path_bytes);
 	size_t len = (size_t)(path + path_bytes + 1 - bytes.ptr);
 	head->bytes = (len + SPILL_ALIGN_BYTES - 1) / SPILL_ALIGN_BYTES *
 		      SPILL_ALIGN_BYTES;

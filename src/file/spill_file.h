@@ -76,8 +76,7 @@ struct spill {
 
 /* The text with which a spill begins, as spill.h draws it. */
 struct spill_head {
-	struct span output_name;
-	struct span output_path;
+	struct sink_spilled spilled;
 	size_t bytes; /* with the padding: the state begins there */
 };
 

@@ -18,12 +18,11 @@
 enum { FILE_MODE = 0600 };
 
 static bool is_ours_by(const struct spill_dir *dir,
-		       const struct spill_head *head)
+		       const struct sink_spilled *spilled)
 {
 	if (dir->takes_over == NULL)
-		return span_equals(head->output_name, span_of(dir->sink_name));
-	return dir->takes_over(dir->router, dir->env.sink, head->output_name,
-			       head->output_path);
+		return span_equals(spilled->name, span_of(dir->sink_name));
+	return dir->takes_over(dir->router, dir->env.sink, spilled);
 }
 
 static int read_head(struct spill *s, int fd, bool *is_ours)
@@ -33,8 +32,8 @@ static int read_head(struct spill *s, int fd, bool *is_ours)
 	int error = spill_read_begin(s, fd, bytes, &head);
 	if (head.bytes == 0)
 		return error;
-	*is_ours = is_ours_by(s->dir, &head);
-	s->output_path = mem_copy(head.output_path.ptr, head.output_path.len);
+	*is_ours = is_ours_by(s->dir, &head.spilled);
+	s->output_path = mem_copy(head.spilled.path.ptr, head.spilled.path.len);
 	return error;
 }
 

@@ -19,6 +19,7 @@
 enum {
 	DIR_MODE = 0700,
 	FILE_MODE = 0600,
+	ID_DIGITS = 8,
 	FILE_BYTES = 4096, /* the least that a file takes on its file system */
 };
 
@@ -50,9 +51,17 @@ static int choose_path(struct spill *s)
 
 static void put_head(struct spill *s, struct buf *head)
 {
-	buf_printf(head, SPILL_MAGIC "1 %zu %zu %s %s\n",
-		   strlen(s->dir->sink_name), strlen(s->output_path),
-		   s->dir->sink_name, s->output_path);
+	const struct spill_dir *dir = s->dir;
+	bool has_id = dir->takes_over != NULL;
+	size_t name_bytes = strlen(dir->sink_name);
+	buf_printf(head, SPILL_MAGIC "1 %zu %zu %s",
+		   name_bytes + (has_id ? 1 + ID_DIGITS : 0),
+		   strlen(s->output_path), dir->sink_name);
+	if (has_id) {
+		buf_put_char(head, '\0');
+		buf_printf(head, "%0*x", ID_DIGITS, dir->env.sink);
+	}
+	buf_printf(head, " %s\n", s->output_path);
 	while (head->len % SPILL_ALIGN_BYTES != 0)
 		buf_put_char(head, '\0');
 	s->start_bytes = head->len + sizeof s->state;

@@ -316,7 +316,7 @@ static bool append_all(struct replay *r, spill_roots_fn roots_of, void *data,
 		return err_set(e, "its head is damaged or of another "
 				  "version, so the output file of its lines is "
 				  "unknown");
-	struct span path = head.output_path;
+	struct span path = head.spilled.path;
 	char *output_path = mem_copy(path.ptr, path.len);
 	r->result->output_path = output_path;
 	read_state(r, head.bytes);

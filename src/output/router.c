@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "output/router.h"
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,35 +149,38 @@ void router_free(struct router *router)
 	free(router);
 }
 
-/* How well the output suits for lines that an output of that name has spilled
- * for the file.  Its lines must come after them, so the file counts most. */
-static unsigned suits(const struct router_route *route, struct span name,
-		      struct span path)
+/* How well the output suits for the spilled lines.  Its own lines must come
+ * after them.  So the output that has spilled them suits best, if it has not
+ * changed; among the others, the file counts most. */
+static unsigned suits(const struct router_route *route,
+		      const struct sink_spilled *spilled)
 {
 	const struct sink_ops *ops = route->sink->ops;
-	enum sink_writes writes = ops->writes != NULL
-					  ? ops->writes(route->sink, path)
-					  : SINK_WRITES_NOT;
-	bool has_name = span_equals(span_of(route->name), name);
+	if (route->id == spilled->id)
+		return UINT_MAX;
+	enum sink_writes writes =
+		ops->writes != NULL ? ops->writes(route->sink, spilled->path)
+				    : SINK_WRITES_NOT;
+	bool has_name = span_equals(span_of(route->name), spilled->name);
 	return 1 + 2 * (unsigned)writes + has_name;
 }
 
 /* If no output suits well, because the output was removed, the first output
  * with spills writes the lines: a spill contains the path of its file and
  * complete lines. */
-static bool takes_over(const void *data, uint32_t id, struct span name,
-		       struct span path)
+static bool takes_over(const void *data, uint32_t id,
+		       const struct sink_spilled *spilled)
 {
 	const struct router *router = data;
 	const struct router_route *writer = NULL;
 	unsigned best = 0;
-	if (is_reserved(router, name))
+	if (is_reserved(router, spilled->name))
 		return false;
 	for (size_t i = 0; i < router->count; i++) {
 		const struct router_route *route = &router->routes[i];
 		if (!route->sink->ops->has_spills)
 			continue;
-		unsigned score = suits(route, name, path);
+		unsigned score = suits(route, spilled);
 		if (score <= best)
 			continue;
 		best = score;

@@ -52,6 +52,14 @@ enum sink_fsync {
 	SINK_FSYNC_INTERVAL, /* every fsync_interval_s, in a flush */
 };
 
+/* Where spilled lines come from, and where they go. */
+struct sink_spilled {
+	struct span name; /* of the output */
+	uint32_t id;	  /* of the output; 0: unknown, as an older version has
+			   * spilled the lines */
+	struct span path; /* of the file */
+};
+
 /* The environment that a sink gets when it is opened.  It outlives the sinks.
  */
 struct sink_env {
@@ -78,11 +86,10 @@ struct sink_env {
 	/* A name that no sink gets, because the dead letters have it; their
 	 * spills belong to no sink.  NULL: none. */
 	const char *taken_name;
-	/* Does the sink with this id write the lines that an output of that
-	 * name has spilled for the file?  Set by the router.  NULL: a sink
-	 * writes only its own spill. */
-	bool (*takes_over)(const void *router, uint32_t id, struct span name,
-			   struct span path);
+	/* Does the sink with this id write these spilled lines?  Set by the
+	 * router.  NULL: a sink writes only its own spill. */
+	bool (*takes_over)(const void *router, uint32_t id,
+			   const struct sink_spilled *);
 	/* Is there a sink with this id?  Set by the router.  NULL: a sink knows
 	 * only its own notes. */
 	bool (*has_sink)(const void *router, uint32_t id);
