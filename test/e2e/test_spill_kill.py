@@ -112,7 +112,7 @@ def test_a_kill_at_every_system_call_of_a_spill_loses_no_line(spilling):
     killed."""
     calls = list(spilling.run().numbered_calls())
     spilling.check()
-    has = {"write", "pwrite64", "pread64", "unlink", "fcntl"}
+    has = {"write", "writev", "pwrite64", "pread64", "unlink", "fcntl"}
     assert has <= {name for name, _ in calls}, calls
     struck = set()
     for name, number in calls:
@@ -123,7 +123,8 @@ def test_a_kill_at_every_system_call_of_a_spill_loses_no_line(spilling):
     assert has <= struck
 
 
-@pytest.mark.parametrize("call", ["write", "pwrite64", "openat", "unlink"])
+@pytest.mark.parametrize(
+    "call", ["write", "writev", "pwrite64", "openat", "unlink"])
 def test_a_kill_after_a_system_call_of_a_spill_loses_no_line(spilling, call):
     """The call is done, but strace does not let it return."""
     for number in range(1, 8):
@@ -136,7 +137,7 @@ def test_lines_that_cannot_be_cut_off_a_spill_are_written_once(spilling):
     committed.  The next one spills it again, but cannot shorten the file."""
     struck = 0
     for number in range(1, 5):
-        spilling.run(f"inject=write:delay_exit=3600s:when={number}")
+        spilling.run(f"inject=writev:delay_exit=3600s:when={number}")
         struck += spilling.settle_with("inject=ftruncate:error=EIO")
         spilling.check()
     assert struck > 0
