@@ -85,6 +85,7 @@ static void adopt(struct file_restore *r, struct spill *spill)
 	if (o->spill != NULL)
 		unload(r, o->spill);
 	spill_drained_before(spill, &r->drained_lines, &r->drained_messages);
+	spill_take_names(spill, &o->file.head);
 	o->spill = spill;
 }
 

@@ -198,7 +198,7 @@ static bool put(struct sink *sink, const struct record *r, bool answers,
 	struct buf *bytes = &fs->batch.bytes;
 	size_t from = bytes->len;
 	if (fs->format->has_head && f->chain.first == 0 &&
-	    !output_file_waits(o)) {
+	    (!output_file_waits(o) || o->file.head.len == 0)) {
 		buf_clear(&o->file.head);
 		fs->format->ops->render_head(fs->format, r, &o->file.head);
 	}

@@ -17,17 +17,6 @@ enum {
 	TRIES = 10, /* with the back-off of a file: half a minute */
 };
 
-static void save_state(struct spill *s, int fd)
-{
-	int error = spill_save_state(s, fd);
-	s->is_unsaved = error != 0;
-	if (error != 0)
-		log_line(LOG_ERROR, "spill",
-			 "path=\"%s\" err=\"cannot save how far the spill is "
-			 "written: %s\" action=\"retrying before the commit\"",
-			 s->path, strerror(error));
-}
-
 bool spill_save(struct spill *s)
 {
 	if (!s->is_unsaved)
@@ -81,102 +70,6 @@ static void count_lost(struct spill *s)
 	count_gone(s, s->lines, s->messages);
 	s->state.position_bytes = s->chunk_bytes = s->size_bytes;
 	s->state.torn_bytes = 0;
-}
-
-/* --- adding */
-
-/* Save the place of the next chunk, and of the torn line in it, if any.  This
- * happens before the chunk is written: a process that is killed in between
- * leaves a position after the end, which means that no lines are left. */
-static int start_over(struct spill *s, const struct append_file *out,
-		      size_t torn_bytes)
-{
-	int fd = spill_open(s, O_WRONLY);
-	if (fd < 0)
-		return errno;
-	s->state.position_bytes = s->chunk_bytes = s->size_bytes;
-	s->state.torn_bytes = torn_bytes;
-	s->state.device = out->device;
-	s->state.inode = out->inode;
-	s->state.end_bytes = out->end_bytes;
-	s->state.piece_bytes = 0;
-	if (torn_bytes > 0)
-		s->state.position_bytes +=
-			sizeof(struct spill_chunk) + torn_bytes;
-	save_state(s, fd);
-	close(fd);
-	return 0;
-}
-
-/* After the last chunk there may be bytes that could not be cut off before. */
-static int cut_rest(struct spill *s)
-{
-	struct append_file *f = &s->file;
-	if (f->size_bytes < s->size_bytes)
-		return ESTALE;
-	if (f->size_bytes > s->size_bytes &&
-	    ftruncate(f->fd, (off_t)s->size_bytes) < 0)
-		return errno;
-	f->size_bytes = s->size_bytes;
-	return 0;
-}
-
-static int write_chunk(struct spill *s, const struct spill_lines *lines)
-{
-	struct append_file *f = &s->file;
-	struct spill_chunk c = {
-		.magic = SPILL_CHUNK_MAGIC,
-		.bytes = (uint32_t)lines->bytes.len,
-		.lines = lines->lines,
-		.messages = lines->messages,
-	};
-	c.check = spill_chunk_check(&c, spill_check(lines->bytes));
-	size_t bytes = sizeof c + lines->bytes.len, done = 0;
-	const struct append_bytes chunk = {
-		.kind = APPEND_LINES,
-		.skip = lines->is_old ? -(int64_t)bytes : 0,
-		.header = span_make((const char *)&c, sizeof c),
-		.bytes = lines->bytes,
-	};
-	int error = append_file_give(f, spill_open(s, O_RDWR | O_APPEND));
-	if (error == 0)
-		error = append_file_begin(f);
-	if (error == 0)
-		error = cut_rest(s);
-	if (error == 0)
-		error = append_file_write(f, &chunk, &done);
-	if (error != 0 && done > 0 &&
-	    ftruncate(f->fd, (off_t)s->size_bytes) < 0)
-		log_line(LOG_ERROR, "spill",
-			 "path=\"%s\" err=\"truncate: %s\" action=\"cutting "
-			 "off the torn chunk later, before the next chunk is "
-			 "added\"",
-			 s->path, strerror(errno));
-	append_file_end(f);
-	append_file_close(f);
-	return error;
-}
-
-int spill_add(struct spill *s, const struct spill_lines *lines,
-	      const struct append_file *out)
-{
-	if (lines->bytes.len > UINT32_MAX)
-		return EFBIG;
-	int error =
-		spill_is_empty(s) ? start_over(s, out, lines->torn_bytes) : 0;
-	if (error == 0)
-		error = write_chunk(s, lines);
-	if (error != 0)
-		return error;
-	uint64_t bytes = sizeof(struct spill_chunk) + lines->bytes.len;
-	s->size_bytes += bytes;
-	s->lines += lines->lines;
-	s->messages += lines->messages;
-	s->is_dirty = true;
-	s->dir->stats->spilled_bytes += bytes;
-	s->dir->stats->lines_spilled += lines->lines;
-	s->dir->stats->messages_spilled += lines->messages;
-	return 0;
 }
 
 /* --- draining */
@@ -272,7 +165,7 @@ static void save_progress(struct spill *s, int fd,
 {
 	advance(s, bytes);
 	set_end(s, out, 0);
-	save_state(s, fd);
+	spill_try_save(s, fd);
 }
 
 /* Save the size of the piece before it is written.  So the next process finds
@@ -424,6 +317,13 @@ int spill_drain(struct spill *s, struct append_file *out, int64_t now_ns)
 const char *spill_output_path(const struct spill *s)
 {
 	return s->output_path;
+}
+
+void spill_take_names(struct spill *s, struct buf *head)
+{
+	if (head->len == 0)
+		buf_swap(head, &s->names);
+	buf_fini(&s->names);
 }
 
 bool spill_is_called(const struct spill *s, const char *name)

@@ -6,13 +6,15 @@
  *     (OUTPUT: the name of the output, a NUL, and its id with 8 hex digits;
  *      older versions and dead letters have only the name)
  *     | state: position | torn line: device, inode, size, piece | check
+ *     | chunk: magic, bytes, 0, 0, check | column names, if there are any
  *     | chunk: magic, bytes, lines, messages, check | whole lines
  *     | chunk ...
  *         ^ position: all lines before it are in the output file
  *
  * If one file cannot be written, its lines go here, a chunk for each batch, and
  * the other files continue.  When the file can be written again, it gets all
- * the lines in order, in pieces, and the spill is removed.
+ * the lines in order, in pieces, and the spill is removed.  If the file is
+ * empty then, it begins with the column names.
  *
  * Everything survives a killed process.  A chunk of a batch that was not
  * committed is cut off at the restart, since its lines come again.  For the
@@ -113,6 +115,9 @@ void spill_unload(struct spill *);
  * in use and cannot be unloaded now. */
 bool spill_precedes(const struct spill *, const struct spill *other);
 
+/* Move the column names of a loaded spill to *head, unless *head has some. */
+void spill_take_names(struct spill *, struct buf *head);
+
 /* Is `name` the spill's file name in the directory? */
 bool spill_is_called(const struct spill *, const char *name);
 
@@ -123,8 +128,9 @@ void spill_free(struct spill *);
 const char *spill_output_path(const struct spill *);
 
 /* Append a chunk, and count its lines as spilled.  Returns 0 or an errno; after
- * an error the spill is as before.  `out` is used only if the first line is
- * torn: that file contains the beginning of the line. */
+ * an error the spill has the same lines as before.  `out` is the output file.
+ * A new spill gets its head, and if the first line is torn, that file contains
+ * the beginning of the line. */
 int spill_add(struct spill *, const struct spill_lines *,
 	      const struct append_file *out) MUST_USE;
 

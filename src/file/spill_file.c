@@ -222,3 +222,14 @@ int spill_save_state(struct spill *s, int fd)
 		       ? errno
 		       : 0;
 }
+
+void spill_try_save(struct spill *s, int fd)
+{
+	int error = spill_save_state(s, fd);
+	s->is_unsaved = error != 0;
+	if (error != 0)
+		log_line(LOG_ERROR, "spill",
+			 "path=\"%s\" err=\"cannot save how far the spill is "
+			 "written: %s\" action=\"retrying before the commit\"",
+			 s->path, strerror(error));
+}

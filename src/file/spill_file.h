@@ -42,7 +42,7 @@ struct spill_state {
 struct spill_chunk {
 	uint32_t magic;
 	uint32_t bytes;
-	uint32_t lines;
+	uint32_t lines; /* 0: column names */
 	uint32_t messages;
 	uint64_t check; /* of all fields above and of the lines */
 };
@@ -55,6 +55,7 @@ struct spill {
 	char *path;
 	char *output_path;
 	struct append_file file;
+	struct buf names; /* that were loaded, for an empty output file */
 	struct spill_state state;
 	uint64_t head_check;
 	uint64_t start_bytes; /* the place of the first chunk */
@@ -140,6 +141,9 @@ uint64_t spill_chunk_check(const struct spill_chunk *, uint64_t lines_check);
 
 /* Write the state to the file.  Returns 0 or an errno. */
 int spill_save_state(struct spill *, int fd) MUST_USE;
+
+/* The same.  A failure is logged, and spill_save() tries again. */
+void spill_try_save(struct spill *, int fd);
 
 /* Read the lines of the chunk at that place.  SPILL_CUT if their check is
  * wrong. */

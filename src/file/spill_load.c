@@ -105,6 +105,20 @@ static int cut_uncommitted(struct spill *s, int fd)
 	return 0;
 }
 
+/* A chunk without a line has the column names. */
+static int read_names(struct spill *s, int fd, uint64_t at,
+		      const struct spill_chunk *c)
+{
+	buf_clear(&s->names);
+	int error = spill_read_at(fd, buf_reserve(&s->names, c->bytes),
+				  c->bytes, at + sizeof *c);
+	if (error == 0)
+		s->names.len = c->bytes;
+	if (s->state.position_bytes <= at)
+		s->state.position_bytes = at + sizeof *c + c->bytes;
+	return error;
+}
+
 /* Find the chunk with the position, and count the lines to drain.  SPILL_CUT if
  * the good chunks end before the file does. */
 static int walk(struct spill *s, int fd, uint64_t *good_bytes)
@@ -117,6 +131,8 @@ static int walk(struct spill *s, int fd, uint64_t *good_bytes)
 		error = spill_read_chunk(s, fd, at, &c);
 		if (error == 0)
 			error = spill_check_chunk(&c, fd, at);
+		if (error == 0 && c.lines == 0)
+			error = read_names(s, fd, at, &c);
 		if (error != 0)
 			break;
 		uint64_t end = at + sizeof c + c.bytes;

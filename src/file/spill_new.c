@@ -144,6 +144,7 @@ void spill_free(struct spill *s)
 	if (s == NULL)
 		return;
 	append_file_close(&s->file);
+	buf_fini(&s->names);
 	free(s->path);
 	free(s->output_path);
 	free(s);

@@ -297,6 +297,11 @@ static bool append_chunks(struct replay *r, struct err *e)
 		}
 		size_t start = at + sizeof c;
 		at = start + c.bytes;
+		if (c.lines == 0) {
+			buf_clear(&r->file.head);
+			buf_put_span(&r->file.head, lines);
+			continue;
+		}
 		if (r->spill.state.position_bytes >= at)
 			continue;
 		int error = append_lines(r, start, at);
@@ -336,6 +341,7 @@ static bool append_all(struct replay *r, spill_roots_fn roots_of, void *data,
 			  ? append_chunks(r, e)
 			  : err_sys(e, error, "compare with %s", output_path);
 	append_file_close(&r->file);
+	buf_fini(&r->file.head);
 	file_lock_free(env.lock);
 	return ok;
 }
