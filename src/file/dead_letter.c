@@ -250,6 +250,11 @@ void dead_letter_restore(struct dead_letter *d, const struct sink_stats *before)
 	file_restore(&d->restore, before);
 }
 
+bool dead_letter_found(struct dead_letter *d, struct sink_moved *found)
+{
+	return file_restore_found(&d->restore, found);
+}
+
 void dead_letter_settle(struct dead_letter *d, struct sink_moved *moved)
 {
 	file_restore_settle(&d->restore, moved);

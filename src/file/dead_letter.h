@@ -86,10 +86,12 @@ const struct sink_stats *dead_letter_stats(const struct dead_letter *);
  * (NULL: unknown) of the previous process. */
 void dead_letter_restore(struct dead_letter *, const struct sink_stats *);
 
-/* Call after dead_letter_restore() and after the outputs are settled, as
- * sink_ops.settle() describes.  Dead letters that waited only in the memory of
- * the previous process are lost, which is logged, and count as
- * DROP_write_failed. */
+/* As sink_ops.found(). */
+bool dead_letter_found(struct dead_letter *, struct sink_moved *) MUST_USE;
+
+/* Call after the outputs are settled, as sink_ops.settle() describes.  Dead
+ * letters that waited only in the memory of the previous process are lost,
+ * which is logged, and count as DROP_write_failed. */
 void dead_letter_settle(struct dead_letter *, struct sink_moved *);
 
 /* --- for `sluiced replay` */

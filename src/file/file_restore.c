@@ -137,6 +137,7 @@ static int load_listed(struct file_restore *r)
 static void load_spills(struct file_restore *r)
 {
 	begin_listing(r);
+	r->spills->is_unsettled = true;
 	if (r->spills->path == NULL)
 		return;
 	int error = load_listed(r);
@@ -168,10 +169,11 @@ static void drop_memory(const struct balance *b, uint64_t left)
 
 /* The spills hold `left` lines.  If that is more than were counted, count
  * them. */
-static void add_found(const struct balance *b, uint64_t left)
+static void add_found(const struct balance *b, uint64_t left, uint64_t *found)
 {
 	if (left <= *b->spilled)
 		return;
+	*found += left - *b->spilled;
 	*b->total += left - *b->spilled;
 	*b->queued += left - *b->spilled;
 	*b->spilled = left;
@@ -240,8 +242,8 @@ static void add_all_found(struct file_restore *r, bool is_first)
 		drop_memory(&lines, left.lines);
 		drop_memory(&messages, left.messages);
 	}
-	add_found(&lines, left.lines);
-	add_found(&messages, left.messages);
+	add_found(&lines, left.lines, &r->found.lines);
+	add_found(&messages, left.messages, &r->found.messages);
 	if (left.lines > 0 && is_first)
 		log_line(LOG_INFO, "file_sink",
 			 "output=%s msg=\"found lines that an earlier process "
@@ -249,10 +251,19 @@ static void add_all_found(struct file_restore *r, bool is_first)
 			 r->spills->sink_name, (unsigned long long)left.lines);
 }
 
+bool file_restore_found(struct file_restore *r, struct sink_moved *found)
+{
+	found->lines += r->found.lines;
+	found->messages += r->found.messages;
+	r->found = (struct sink_moved){0};
+	return !r->spills->is_partial;
+}
+
 void file_restore_settle(struct file_restore *r, struct sink_moved *moved)
 {
-	if (r->spills->is_partial)
+	if (r->spills->is_partial || !r->spills->is_unsettled)
 		return;
+	r->spills->is_unsettled = false;
 	const struct balance lines = line_counts(r->spills->stats);
 	const struct balance messages = message_counts(r->spills->stats);
 	struct sink_moved left = count_left(r);
@@ -293,6 +304,5 @@ bool file_restore_rest(struct file_restore *r, int64_t now_ns)
 	r->retry_ns = now_ns + NS_PER_S;
 	load_spills(r);
 	add_all_found(r, false);
-	file_restore_settle(r, &(struct sink_moved){0});
 	return !(r->spills->is_noted && r->waits++ < WAITS_MAX);
 }

@@ -4,9 +4,11 @@
  *
  * A spill that cannot be read now (EIO, EMFILE ...) is neither lost nor
  * drained: its lines stay counted as queued, and loading is retried every
- * second.  Lines of the same file that arrive meanwhile may be written first.
- * If the previous process left a note about the spill, the first batch waits
- * for it, because the commit would delete the note. */
+ * second.  Until all outputs have loaded their spills, no line counts as
+ * missing, since another output may find it.  Lines of the same file that
+ * arrive meanwhile may be written first.  If the previous process left a note
+ * about the spill, the first batch waits for it, because the commit would
+ * delete the note. */
 #ifndef FILE_FILE_RESTORE_H
 #define FILE_FILE_RESTORE_H
 
@@ -15,10 +17,9 @@
 
 #include "base/check.h"
 #include "base/span.h"
+#include "output/sink.h"
 
 struct file_cache;
-struct sink_moved;
-struct sink_stats;
 struct spill_dir;
 
 struct file_restore {
@@ -27,7 +28,8 @@ struct file_restore {
 	struct span root;	  /* names of files are below it */
 	uint64_t drained_lines;	  /* of the spills that were found */
 	uint64_t drained_messages;
-	bool has_second; /* a second spill for a file: loaded later */
+	struct sink_moved found; /* and not counted before */
+	bool has_second;	 /* a second spill for a file: loaded later */
 	uint64_t second_lines;
 	uint64_t second_messages;
 	uint64_t second_drained_lines;
@@ -44,9 +46,12 @@ struct file_restore {
  * until file_restore_settle().  Only the first call has an effect. */
 void file_restore(struct file_restore *, const struct sink_stats *before);
 
-/* All outputs are restored: count the spilled lines that are missing, as
- * sink_ops.settle() promises.  As long as spills cannot be read, nothing is
- * settled. */
+/* As sink_ops.found(). */
+bool file_restore_found(struct file_restore *, struct sink_moved *) MUST_USE;
+
+/* All outputs have found their spills: count the spilled lines that are
+ * missing, as sink_ops.settle() promises.  Does nothing if the directory was
+ * not listed since the last call, or if spills cannot be read. */
 void file_restore_settle(struct file_restore *, struct sink_moved *);
 
 /* Before each flush: retry to load spills that could not be read.  False if the

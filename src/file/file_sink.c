@@ -137,6 +137,11 @@ static void restore(struct sink *sink, const struct sink_stats *before)
 	file_restore(&((struct file_sink *)sink)->restore, before);
 }
 
+static bool found(struct sink *sink, struct sink_moved *lines)
+{
+	return file_restore_found(&((struct file_sink *)sink)->restore, lines);
+}
+
 static void settle(struct sink *sink, struct sink_moved *moved)
 {
 	file_restore_settle(&((struct file_sink *)sink)->restore, moved);
@@ -471,6 +476,7 @@ const struct sink_ops file_sink_ops = {
 	.flush = flush,
 	.committed = committed,
 	.restore = restore,
+	.found = found,
 	.settle = settle,
 	.drop_buffered = drop_buffered,
 	.reopen = reopen,

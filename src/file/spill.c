@@ -338,7 +338,7 @@ bool spill_is_empty(const struct spill *s)
 
 bool spill_is_done(const struct spill *s)
 {
-	bool is_counted = s->drained_lines == 0 || !s->dir->is_partial;
+	bool is_counted = s->drained_lines == 0 || !s->dir->is_unsettled;
 	return spill_is_empty(s) && is_counted;
 }
 

@@ -77,6 +77,7 @@ struct spill_dir {
 	                	  * lost */
 	bool is_partial;	 /* some spills could not be loaded yet */
 	bool is_noted;		 /* ... one of which has a note */
+	bool is_unsettled;	 /* missing lines are not counted yet */
 	bool is_broken;		 /* it has rejected lines for a long time */
 	struct buf notes;	 /* of spills that could not be loaded yet */
 	struct log_rate load_rate;
@@ -154,7 +155,7 @@ bool spill_can_drain(const struct spill *);
 bool spill_is_empty(const struct spill *);
 
 /* May the spill be removed?  It must be empty, and the lines drained before it
- * was loaded must be counted, which happens when all spills are loaded. */
+ * was loaded must be counted, which happens when the outputs are settled. */
 bool spill_is_done(const struct spill *);
 
 /* The lines and messages that are not in the output file yet.  A chunk counts

@@ -414,6 +414,17 @@ void router_restore(struct router *router, size_t index,
 		sink->stats = *stats;
 }
 
+bool router_found(struct router *router, struct sink_moved *found)
+{
+	bool is_all = true;
+	for (size_t i = 0; i < router->count; i++) {
+		struct sink *sink = router->routes[i].sink;
+		if (sink->ops->found != NULL && !sink->ops->found(sink, found))
+			is_all = false;
+	}
+	return is_all;
+}
+
 void router_settle(struct router *router, struct sink_moved *moved)
 {
 	for (size_t i = 0; i < router->count; i++) {

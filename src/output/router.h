@@ -72,7 +72,11 @@ void router_committed(struct router *);
 /* Take over the counters of the sink with that index; see sink_ops. */
 void router_restore(struct router *, size_t index, const struct sink_stats *);
 
-/* All sinks are restored: settle them (see sink_ops). */
+/* Add the spilled lines that the sinks have found; see sink_ops.  False if a
+ * sink has spills that cannot be read. */
+bool router_found(struct router *, struct sink_moved *) MUST_USE;
+
+/* All sinks have found their spilled lines: settle them (see sink_ops). */
 void router_settle(struct router *, struct sink_moved *);
 
 /* The sink with that index, for the metrics.  False after the last one. */

@@ -160,10 +160,15 @@ struct sink_ops {
 	 * process.  Without this call, the first put or flush does it.  May be
 	 * NULL: then the counters are just assigned. */
 	void (*restore)(struct sink *, const struct sink_stats *);
-	/* Called after restore() of all sinks: account for the spilled lines
-	 * that this sink had counted and does not find.  *moved is how many
-	 * lines other sinks have found.  The missing lines count as moved to
-	 * these sinks, and are subtracted from *moved.  If more lines are
+	/* Called after restore() of all sinks, and after each flush of them:
+	 * add the spilled lines that this sink has found since the last call,
+	 * and had not counted before, to *found.  False as long as there are
+	 * spills that cannot be read.  May be NULL: it finds none. */
+	bool (*found)(struct sink *, struct sink_moved *found);
+	/* Called when found() of all sinks is true: account for the spilled
+	 * lines that this sink had counted and does not find.  *moved is how
+	 * many lines other sinks have found.  The missing lines count as moved
+	 * to these sinks, and are subtracted from *moved.  If more lines are
 	 * missing than *moved, the rest of them count as written if the
 	 * positions of the spills show that they were drained, and otherwise as
 	 * dropped.  If a spill was damaged, all of the rest count as dropped.

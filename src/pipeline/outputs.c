@@ -7,10 +7,47 @@
 #include "base/clock.h"
 #include "file/dead_letter.h"
 #include "output/router.h"
+#include "pipeline/pipeline.h"
 
 static void set_began(struct outputs *o, int64_t now_ns)
 {
 	atomic_store_explicit(&o->began_ns, now_ns, memory_order_relaxed);
+}
+
+static void move(uint64_t *from, uint64_t *found)
+{
+	uint64_t count = *found < *from ? *found : *from;
+	*from -= count;
+	*found -= count;
+}
+
+/* Outputs may find spilled lines that they had not counted.  A removed output
+ * had spilled them, so they no longer count as queued without an output.  If
+ * there are more, they come from spills of another journal, and count as
+ * received.  Or another output had counted them: the output with that name is
+ * another one than before.  This is known when all outputs have found their
+ * lines; the lines then no longer count there, nor as received again. */
+void outputs_settle(struct outputs *o)
+{
+	struct pipeline_totals *totals = o->totals;
+	struct sink_moved found = {0};
+	bool is_all = router_found(o->router, &found);
+	if (o->dead_letter != NULL &&
+	    !dead_letter_found(o->dead_letter, &found))
+		is_all = false;
+	move(&totals->queued, &found.messages);
+	move(&totals->queued_lines, &found.lines);
+	totals->found += found.messages;
+	o->moved.messages += found.messages;
+	o->moved.lines += found.lines;
+	if (!is_all)
+		return;
+	uint64_t messages = o->moved.messages;
+	router_settle(o->router, &o->moved);
+	if (o->dead_letter != NULL)
+		dead_letter_settle(o->dead_letter, &o->moved);
+	totals->found -= messages - o->moved.messages;
+	o->moved = (struct sink_moved){0};
 }
 
 enum sink_flush outputs_flush(struct outputs *o)
@@ -21,6 +58,7 @@ enum sink_flush outputs_flush(struct outputs *o)
 	if (o->dead_letter != NULL &&
 	    dead_letter_flush(o->dead_letter, now_ns) == SINK_BLOCKED)
 		answer = SINK_BLOCKED;
+	outputs_settle(o);
 	set_began(o, 0);
 	return answer;
 }

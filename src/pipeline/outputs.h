@@ -10,14 +10,22 @@
 #include "output/sink.h"
 
 struct dead_letter;
+struct pipeline_totals;
 struct router;
 
 struct outputs {
 	struct router *router;		 /* borrowed */
 	struct dead_letter *dead_letter; /* borrowed, or NULL */
+	struct pipeline_totals *totals;	 /* borrowed */
+	struct sink_moved moved;	 /* found, but not settled */
 	/* When the flush or reopen at work began; 0: none is at work. */
 	_Atomic int64_t began_ns;
 };
+
+/* All outputs are restored: count the spilled lines that they have found, and
+ * those that are missing.  outputs_flush() does it again, since a spill may
+ * become readable later. */
+void outputs_settle(struct outputs *);
 
 /* Write the collected lines.  SINK_BLOCKED if one of the outputs is blocked. */
 enum sink_flush outputs_flush(struct outputs *);

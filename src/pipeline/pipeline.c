@@ -174,7 +174,7 @@ static void publish(struct pipeline *p, bool is_blocked)
 /* Continue with the counters and the spills of the previous process. */
 static void restore(struct pipeline *p)
 {
-	view_restore(&p->view, &p->opts, &p->totals);
+	view_restore(&p->view, &p->opts, &p->outputs);
 	publish(p, false);
 }
 
@@ -445,6 +445,7 @@ struct pipeline *pipeline_start(const struct pipeline_opts *opts, struct err *e)
 	p->opts = *opts;
 	p->outputs.router = opts->router;
 	p->outputs.dead_letter = opts->dead_letter;
+	p->outputs.totals = &p->totals;
 	p->arena = arena_new(ARENA_BYTES);
 	wakeup_init(&p->wakeup);
 	pthread_mutex_init(&p->view_lock, NULL);
@@ -458,14 +459,12 @@ struct pipeline *pipeline_start(const struct pipeline_opts *opts, struct err *e)
 	int error = pthread_create(&p->thread, NULL, run_thread, p);
 	if (error != 0) {
 		err_sys(e, error, "start the pipeline thread");
-		goto fail;
+		pipeline_free(p);
+		return NULL;
 	}
 	p->has_thread = true;
 	pthread_setname_np(p->thread, PIPELINE_THREAD);
 	return p;
-fail:
-	pipeline_free(p);
-	return NULL;
 }
 
 void pipeline_join(struct pipeline *p)

@@ -9,6 +9,7 @@
 #include "journal/journal.h"
 #include "output/router.h"
 #include "pipeline/counters.h"
+#include "pipeline/outputs.h"
 #include "pipeline/pipeline.h"
 
 void view_init(struct pipeline_view *v, const struct pipeline_opts *o)
@@ -49,50 +50,10 @@ void view_unpack(struct pipeline_view *v, const struct pipeline_opts *o)
 	v->has_suspects = journal_has_suspects(o->journal);
 }
 
-static void move(uint64_t *from, uint64_t *found)
-{
-	uint64_t count = *found < *from ? *found : *from;
-	*from -= count;
-	*found -= count;
-}
-
-static void add_found(struct sink_moved *found, const struct sink_stats *now,
-		      const struct sink_stats *before)
-{
-	found->messages += now->messages_total - before->messages_total;
-	found->lines += now->lines_total - before->lines_total;
-}
-
-/* Outputs may find spilled lines that they had not counted.  A removed output
- * had spilled them, so they no longer count as queued without an output.  If
- * there are more, an output has its name again and takes back its lines, which
- * move from the output that had taken them over.  The rest comes from spills of
- * another journal, and counts as received. */
-static void move_queued(const struct pipeline_view *v,
-			const struct pipeline_opts *o,
-			struct pipeline_totals *totals)
-{
-	const char *name;
-	const struct sink *sink;
-	struct sink_moved found = {0};
-	size_t i = 0;
-	for (; router_sink(o->router, i, &name, &sink); i++)
-		add_found(&found, &sink->stats, &v->sinks[i].stats);
-	if (o->dead_letter != NULL)
-		add_found(&found, dead_letter_stats(o->dead_letter),
-			  &v->sinks[i].stats);
-	move(&totals->queued, &found.messages);
-	move(&totals->queued_lines, &found.lines);
-	router_settle(o->router, &found);
-	if (o->dead_letter != NULL)
-		dead_letter_settle(o->dead_letter, &found);
-	totals->found += found.messages;
-}
-
 void view_restore(const struct pipeline_view *v, const struct pipeline_opts *o,
-		  struct pipeline_totals *totals)
+		  struct outputs *outputs)
 {
-	*totals = v->totals;
+	*outputs->totals = v->totals;
 	for (size_t i = 0; i < v->decoder_count; i++)
 		decoder_restore(o->decoders[i], &v->decoders[i].stats);
 	for (size_t i = 0; i < v->filter_count; i++)
@@ -105,7 +66,7 @@ void view_restore(const struct pipeline_view *v, const struct pipeline_opts *o,
 		else
 			dead_letter_restore(o->dead_letter, stats);
 	}
-	move_queued(v, o, totals);
+	outputs_settle(outputs);
 }
 
 void view_copy(struct pipeline_view *v, const struct pipeline_opts *o)

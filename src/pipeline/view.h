@@ -5,8 +5,8 @@
 #ifndef PIPELINE_VIEW_H
 #define PIPELINE_VIEW_H
 
+struct outputs;
 struct pipeline_opts;
-struct pipeline_totals;
 struct pipeline_view;
 
 /* Fill in the names of all inputs, filters and outputs.  *view must be zero. */
@@ -18,7 +18,7 @@ void view_unpack(struct pipeline_view *, const struct pipeline_opts *);
 /* Let all inputs, filters and outputs continue with the counters of the view,
  * and the outputs with their spills.  Only once. */
 void view_restore(const struct pipeline_view *, const struct pipeline_opts *,
-		  struct pipeline_totals *);
+		  struct outputs *);
 
 /* Copy the counters of all inputs, filters and outputs. */
 void view_copy(struct pipeline_view *, const struct pipeline_opts *);

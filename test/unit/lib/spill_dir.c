@@ -33,8 +33,17 @@ void spill_dir_fini(struct spill_dir *s)
 	sink_dir_fini(&s->f);
 }
 
+/* As the pipeline does after each flush. */
+static void settle(struct spill_dir *s)
+{
+	struct sink_moved found = {0};
+	if (s->f.sink->ops->found(s->f.sink, &found))
+		s->f.sink->ops->settle(s->f.sink, &(struct sink_moved){0});
+}
+
 void spill_dir_commit(struct spill_dir *s)
 {
+	settle(s);
 	*s->committed = s->f.sink->stats;
 	crash_notes_commit(s->left);
 	sink_dir_commit(&s->f);
@@ -57,9 +66,8 @@ unsigned spill_dir_flush_unspilled(struct spill_dir *s)
 
 void spill_dir_restore(struct spill_dir *s)
 {
-	struct sink_moved none = {0};
 	s->f.sink->ops->restore(s->f.sink, s->committed);
-	s->f.sink->ops->settle(s->f.sink, &none);
+	settle(s);
 }
 
 void spill_dir_restart(struct spill_dir *s)
