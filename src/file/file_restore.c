@@ -65,16 +65,18 @@ static void unload(struct file_restore *r, struct spill *spill)
 }
 
 /* If there are two spills for one file, the second one is loaded when the first
- * one is drained.  The one that can complete a torn line in the file is the
- * first.  No spill is used while a torn line in memory has to be completed
- * first. */
+ * one is removed: then the directory is listed again.  The one that can
+ * complete a torn line in the file is the first.  No spill is used while a torn
+ * line in memory has to be completed first. */
 static void adopt(struct file_restore *r, struct spill *spill)
 {
 	struct output_file *o =
 		file_of(r, spill_output_path(spill))->output_file;
 	bool is_first = o->spill == NULL || spill_precedes(spill, o->spill);
 	if (o->torn_bytes > 0 || !is_first) {
-		r->has_second = true;
+		o->has_second_spill = true;
+		if (o->spill == NULL)
+			r->spills->must_list = true;
 		r->second_lines += spill_lines_left(spill);
 		r->second_messages += spill_messages_left(spill);
 		spill_drained_before(spill, &r->second_drained_lines,
@@ -103,7 +105,8 @@ static void load_named(struct file_restore *r, int dir, const char *name)
 
 static void begin_listing(struct file_restore *r)
 {
-	r->spills->is_partial = r->spills->is_noted = r->has_second = false;
+	r->spills->is_partial = r->spills->is_noted = false;
+	r->spills->must_list = false;
 	r->second_lines = r->second_messages = 0;
 	r->second_drained_lines = r->second_drained_messages = 0;
 	r->must_begin_again = false;
@@ -298,7 +301,7 @@ void file_restore(struct file_restore *r, const struct sink_stats *before)
 bool file_restore_rest(struct file_restore *r, int64_t now_ns)
 {
 	bool must_wait = r->spills->is_noted && r->waits < WAITS_MAX;
-	if (!(r->spills->is_partial || r->has_second) ||
+	if (!(r->spills->is_partial || r->spills->must_list) ||
 	    (!must_wait && now_ns < r->retry_ns))
 		return true;
 	r->retry_ns = now_ns + NS_PER_S;

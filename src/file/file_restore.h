@@ -29,7 +29,7 @@ struct file_restore {
 	uint64_t drained_lines;	  /* of the spills that were found */
 	uint64_t drained_messages;
 	struct sink_moved found; /* and not counted before */
-	bool has_second;	 /* a second spill for a file: loaded later */
+	/* In second spills for a file, which are loaded later. */
 	uint64_t second_lines;
 	uint64_t second_messages;
 	uint64_t second_drained_lines;

@@ -434,8 +434,12 @@ void output_file_committed(struct output_file *o)
 	if (o->spill == NULL)
 		return;
 	spill_committed(o->spill);
-	if (spill_is_done(o->spill) && spill_remove(o->spill))
-		o->spill = NULL;
+	if (!spill_is_done(o->spill) || !spill_remove(o->spill))
+		return;
+	o->spill = NULL;
+	if (o->has_second_spill)
+		o->env->spills->must_list = true;
+	o->has_second_spill = false;
 }
 
 bool output_file_is_held(const struct output_file *o)

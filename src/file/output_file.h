@@ -66,18 +66,19 @@ struct output_file {
 	struct file_env *env;
 	char *path;
 	struct append_file file;
-	struct buf lines;    /* if empty, other files may take its memory */
-	struct buf answers;  /* for each line: does this sink count
+	struct buf lines;      /* if empty, other files may take its memory */
+	struct buf answers;    /* for each line: does this sink count
 	                      * the line's message? */
-	size_t torn_bytes;   /* of the first line, in the file already */
-	int64_t batch_at;    /* offset of `lines` in the batch's lines for
+	size_t torn_bytes;     /* of the first line, in the file already */
+	int64_t batch_at;      /* offset of `lines` in the batch's lines for
 	                      * this file; negative: the first -batch_at
 	                      * bytes of `lines` are of earlier batches */
-	uint64_t batch_hash; /* of the bytes before batch_at, if that is more
+	uint64_t batch_hash;   /* of the bytes before batch_at, if that is more
 	                      * than 0 */
-	bool is_recovered;   /* checked for lines from before a crash */
-	struct spill *spill; /* older lines; NULL: none */
-	size_t held_bytes;   /* counted in env->held; 0: not held */
+	bool is_recovered;     /* checked for lines from before a crash */
+	struct spill *spill;   /* older lines; NULL: none */
+	bool has_second_spill; /* in the directory: its lines come later */
+	size_t held_bytes;     /* counted in env->held; 0: not held */
 	size_t held_line_bytes;
 	bool was_named;	  /* its first failure was logged, or counted */
 	int failed_errno; /* 0: it can be written */

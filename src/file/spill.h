@@ -78,6 +78,7 @@ struct spill_dir {
 	bool is_partial;	 /* some spills could not be loaded yet */
 	bool is_noted;		 /* ... one of which has a note */
 	bool is_unsettled;	 /* missing lines are not counted yet */
+	bool must_list;		 /* a file's second spill can be loaded now */
 	bool is_broken;		 /* it has rejected lines for a long time */
 	struct buf notes;	 /* of spills that could not be loaded yet */
 	struct log_rate load_rate;

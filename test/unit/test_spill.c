@@ -692,33 +692,6 @@ static void lines_following_an_unreadable_spill_are_spilled_too(void **state)
 	spill_dir_fini(&s);
 }
 
-static void two_spills_for_one_file_are_both_drained(void **state)
-{
-	(void)state;
-	struct spill_dir s;
-	char name[64];
-	spill_dir_init(&s);
-	spill_dir_block(&s, "a");
-	sink_dir_put(&s.f, "a", "line 1");
-	spill_dir_flush(&s);
-	sink_dir_move(&s.f, spill_dir_only(&s, ".spill", name), "hidden");
-	spill_dir_restart(&s);
-	sink_dir_put(&s.f, "a", "line 2");
-	spill_dir_flush(&s);
-	sink_dir_close(&s.f);
-	sink_dir_move(&s.f, "hidden", "spill/0.spill");
-	spill_dir_restart(&s);
-	spill_dir_unblock(&s, "a");
-	spill_dir_flush(&s);
-	assert_int_equal(strlen(sink_dir_content(&s.f, "out/a")), 7);
-	sink_dir_wait_s(&s.f, 1);
-	bool is_older_first =
-		strcmp(sink_dir_content(&s.f, "out/a"), "line 1\n") == 0;
-	spill_dir_assert_written(&s, is_older_first ? "line 1\nline 2\n"
-						    : "line 2\nline 1\n");
-	spill_dir_fini(&s);
-}
-
 /* --- damage */
 
 static void is_whole_lines(const char *text, size_t *count)
@@ -836,7 +809,6 @@ int main(void)
 			an_unreadable_spill_is_drained_once_it_can_be_opened),
 		cmocka_unit_test(
 			lines_following_an_unreadable_spill_are_spilled_too),
-		cmocka_unit_test(two_spills_for_one_file_are_both_drained),
 		cmocka_unit_test(a_truncated_spill_delivers_its_whole_lines),
 		cmocka_unit_test(a_spill_with_any_byte_changed_is_survived),
 	};
