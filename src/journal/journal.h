@@ -161,6 +161,18 @@ struct journal_entry {
 /* Whether the options fit together; journal_open checks it too. */
 bool journal_check_opts(const struct journal_opts *, struct err *) MUST_USE;
 
+enum journal_try {
+	JOURNAL_TRY_GOOD,
+	JOURNAL_TRY_BAD_PATH, /* there can be no file at the path */
+	JOURNAL_TRY_BAD_SIZE, /* the file system or the memory rejects it */
+};
+
+/* Could journal_open create the journal now?  Creates nothing.  If the file
+ * exists, the answer is JOURNAL_TRY_GOOD: the file keeps its size if a new one
+ * cannot be made. */
+enum journal_try journal_try(const struct journal_opts *,
+			     struct err *) MUST_USE;
+
 /* Open or create the journal and recover its messages.  NULL on failure, also
  * when another process owns the file. */
 struct journal *journal_open(const struct journal_opts *,

@@ -51,6 +51,9 @@ struct journal_geometry {
 	uint64_t slots;
 };
 
+/* The geometry that the options ask for. */
+struct journal_geometry journal_geometry_of(const struct journal_opts *);
+
 struct journal_head_block {
 	uint64_t word;
 	uint64_t start; /* everything before it is committed */

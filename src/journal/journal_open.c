@@ -46,49 +46,6 @@ enum {
 	FIRST_SLOTS_BYTES = 512 << 10,
 };
 
-bool journal_check_opts(const struct journal_opts *opts, struct err *e)
-{
-	if (opts->slots < 1 || opts->slots > JOURNAL_SLOTS_MAX)
-		return err_set(e, "journal: %u slots; must be 1 to %d",
-			       opts->slots, JOURNAL_SLOTS_MAX);
-	if (opts->slot_bytes < 1 || opts->slot_bytes > JOURNAL_SLOT_BYTES_MAX)
-		return err_set(e,
-			       "journal: messages of up to %zu bytes; "
-			       "must be 1 to %d",
-			       opts->slot_bytes, JOURNAL_SLOT_BYTES_MAX);
-	if (opts->ring_bytes > PTRDIFF_MAX / 2 - JOURNAL_PAGE_BYTES)
-		return err_set(e,
-			       "journal: %zu bytes are too many; "
-			       "must be at most %td",
-			       opts->ring_bytes,
-			       PTRDIFF_MAX / 2 - JOURNAL_PAGE_BYTES);
-	if (opts->counters_bytes > JOURNAL_COUNTERS_BYTES_MAX)
-		return err_set(e,
-			       "journal: %zu bytes of counters are too many; "
-			       "must be at most %d",
-			       opts->counters_bytes,
-			       JOURNAL_COUNTERS_BYTES_MAX);
-	CHECK(opts->input_count <= JOURNAL_INPUTS_MAX);
-	size_t need = journal_item_bytes(opts->slot_bytes);
-	if (journal_round_up(opts->ring_bytes, JOURNAL_PAGE_BYTES) < need)
-		return err_set(e,
-			       "journal: %zu bytes are too few: one message of "
-			       "%zu bytes needs %zu",
-			       opts->ring_bytes, opts->slot_bytes, need);
-	return true;
-}
-
-static struct journal_geometry geometry_of(const struct journal_opts *opts)
-{
-	return (struct journal_geometry){
-		.ring_bytes =
-			journal_round_up(opts->ring_bytes, JOURNAL_PAGE_BYTES),
-		.slot_bytes = opts->slot_bytes,
-		.counters_bytes = opts->counters_bytes,
-		.slots = opts->slots,
-	};
-}
-
 static bool is_same(const struct journal_geometry *a,
 		    const struct journal_geometry *b)
 {
@@ -99,7 +56,7 @@ static bool is_same(const struct journal_geometry *a,
 
 static bool is_wanted(const struct journal *j, const struct journal_opts *opts)
 {
-	struct journal_geometry g = geometry_of(opts);
+	struct journal_geometry g = journal_geometry_of(opts);
 	return j->view.version == JOURNAL_VERSION &&
 	       is_same(&g, &j->view.geometry);
 }
@@ -280,7 +237,7 @@ static struct journal *begin_with_new(const struct journal_opts *opts,
 	if (!journal_file_set_aside(opts->path, found->damaged,
 				    sizeof found->damaged, e))
 		return NULL;
-	struct journal_geometry g = geometry_of(opts);
+	struct journal_geometry g = journal_geometry_of(opts);
 	return make_new(opts->path, &g, until_ns, e);
 }
 
@@ -328,7 +285,7 @@ static struct journal *change(struct journal *old,
 			      struct journal_found *found, int64_t until_ns,
 			      struct err *e)
 {
-	struct journal_geometry g = geometry_of(opts);
+	struct journal_geometry g = journal_geometry_of(opts);
 	size_t waiting = journal_waiting_bytes(old);
 	bool may_stay = can_stay(old, &g);
 	struct journal *j = NULL;
@@ -407,7 +364,7 @@ static struct journal *found_nothing(const struct journal_opts *opts,
 				     int64_t until_ns, bool *failed,
 				     struct err *e)
 {
-	struct journal_geometry g = geometry_of(opts);
+	struct journal_geometry g = journal_geometry_of(opts);
 	struct journal *j = make_new(opts->path, &g, until_ns, e);
 	*failed = j == NULL;
 	if (j == NULL)
@@ -467,7 +424,7 @@ struct journal *journal_open(const struct journal_opts *opts,
 	if (!journal_check_opts(opts, e))
 		return NULL;
 	int64_t until_ns = clock_mono_ns() + opts->wait_ms * NS_PER_MS;
-	struct journal_geometry g = geometry_of(opts);
+	struct journal_geometry g = journal_geometry_of(opts);
 	struct journal *j = opts->path != NULL
 				    ? open_file(opts, found, until_ns, e)
 				    : make_new(NULL, &g, 0, e);

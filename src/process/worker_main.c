@@ -11,6 +11,7 @@
 #include "intake/endpoints.h"
 #include "process/channel.h"
 #include "process/worker.h"
+#include "setup/assemble_journal.h"
 #include "setup/removed_input.h"
 
 static int failed(const struct err *e)
@@ -209,7 +210,8 @@ int worker_main_dry_run(const struct assemble_opts *opts)
 	struct err e = {0};
 	struct channel_message unused;
 	struct assembly *assembly = assemble(opts, &e);
-	bool ok = assembly != NULL && make_ready(assembly, opts, &unused, &e);
+	bool ok = assembly != NULL && make_ready(assembly, opts, &unused, &e) &&
+		  assemble_journal_try(assembly, &e);
 	assembly_free(assembly);
 	if (!ok)
 		return failed(&e);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "conf/conf.h"
 #include "intake/endpoints.h"
 #include "journal/journal.h"
 #include "journal/peer_address.h"
@@ -114,6 +115,27 @@ bool assemble_journal_check(const struct assembly *a, struct err *e)
 {
 	const struct journal_opts opts = opts_of(a, 1);
 	return journal_check_opts(&opts, e) || err_in(e, "storage");
+}
+
+bool assemble_journal_try(const struct assembly *a, struct err *e)
+{
+	const struct journal_opts opts = opts_of(a, 1);
+	const struct conf_section *s =
+		conf_section_named(a->confs[0], "SERVICE", 0);
+	const char *key = NULL;
+	switch (journal_try(&opts, e)) {
+	case JOURNAL_TRY_GOOD:
+		return true;
+	case JOURNAL_TRY_BAD_PATH:
+		if (a->settings.storage_path == NULL)
+			return true;
+		key = "storage.path";
+		break;
+	case JOURNAL_TRY_BAD_SIZE:
+		key = "storage.max_size";
+		break;
+	}
+	return s != NULL ? conf_err_in(s, key, e) : err_in(e, "%s", key);
 }
 
 struct journal *assemble_journal(struct assembly *a,

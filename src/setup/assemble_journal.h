@@ -3,7 +3,7 @@
  *
  * A journal has one owner, so a dry run must not open it.  Therefore this is
  * not a part of assemble(), which a dry run calls, too; only
- * assemble_journal_check is. */
+ * assemble_journal_check is.  A dry run calls assemble_journal_try. */
 #ifndef SETUP_ASSEMBLE_JOURNAL_H
 #define SETUP_ASSEMBLE_JOURNAL_H
 
@@ -19,6 +19,10 @@ struct retired;
 /* Whether the sizes in the configuration fit together: the longest message must
  * fit into the journal.  Opens nothing. */
 bool assemble_journal_check(const struct assembly *, struct err *) MUST_USE;
+
+/* For a dry run: could a start create the journal?  A missing directory of the
+ * first socket is no error here. */
+bool assemble_journal_try(const struct assembly *, struct err *) MUST_USE;
 
 struct assemble_journal_opts {
 	unsigned slots;	    /* datagrams that one recvmmsg can receive */

@@ -3,10 +3,10 @@
 with the same text and exit code."""
 import pytest
 
-from harness.config import section
+from harness.config import file_output, section, service, syslog_input
 from harness.daemon import run
 
-CONFIG = 78
+CONFIG, SYSTEM = 78, 71
 
 
 def syslog(path, *lines):
@@ -104,6 +104,58 @@ def test_a_dry_run_refuses_what_a_start_refuses(room, name):
     for option in starts:
         real = run("-c", config, *option, cwd=room.path)
         assert (real.code, reasons(real)) == (CONFIG, reasons(dry)), real.err
+
+
+# name: keys of [SERVICE], the key that is wrong, and words of the message
+NO_JOURNAL = {
+    "a missing directory": (
+        ("storage.path @/missing/journal",), "storage.path",
+        "@/missing: No such file or directory; create this directory"),
+    "a missing directory with a slash at its end": (
+        ("storage.path @/missing/",), "storage.path",
+        "@/missing: No such file or directory"),
+    "a file as a directory": (
+        ("storage.path @/file/journal",), "storage.path",
+        "@/file: Not a directory"),
+    "more than the address space": (
+        ("storage.type memory", "storage.max_size 999999G"),
+        "storage.max_size", "in memory: Cannot allocate memory"),
+    "more than a file can have": (
+        ("storage.path @", "storage.max_size 4000000G"),
+        "storage.max_size", "in @: "),
+}
+
+
+@pytest.mark.parametrize("name", NO_JOURNAL)
+def test_a_dry_run_refuses_a_journal_that_a_start_cannot_create(room, name):
+    """A start exits with 71 instead, because a directory may appear later."""
+    keys, key, words = NO_JOURNAL[name]
+    here = str(room.path)
+    (room.path / "file").touch()
+    config = room.write("sluiced.conf", (
+        section("SERVICE", *keys) + syslog("@/s") + NULL).replace("@", here))
+    before = sorted(room.path.iterdir())
+    dry = run("-c", config, "--dry-run", cwd=room.path)
+    assert dry.code == CONFIG, dry.err
+    line = len(keys) + 1
+    assert f"sluiced.conf:{line}: [SERVICE] {key}: " in reasons(dry)[0]
+    assert words.replace("@", here) in reasons(dry)[0]
+    assert sorted(room.path.iterdir()) == before
+    real = run("-c", config, "--no-supervisor", cwd=room.path)
+    assert real.code == SYSTEM, real.err
+
+
+def test_a_dry_run_accepts_any_size_for_a_journal_that_exists(room, start):
+    """A start continues with the old size."""
+    def config(*lines):
+        return (service(f"storage.path {room.path}/journal", *lines)
+                + syslog_input(room) + file_output(room))
+    start(config()).stop()
+    large = room.write("large.conf", config("storage.max_size 4000000G"))
+    result = run("-c", large, "--dry-run", cwd=room.path)
+    assert result.code == 0, result.err
+    daemon = start(large.read_text())
+    assert "continuing with the old sizes" in daemon.log()
 
 
 def test_places_that_may_be_shared_are_accepted(room):
