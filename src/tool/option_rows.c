@@ -15,8 +15,8 @@ static const struct option_row option_rows[] = {
 	{'w', "workdir", .argument = "DIR",
 	 .help = "change to this directory first"},
 	{'D', "dry-run",
-	 .help = "check configuration, parsers, scripts and output "
-		 "directories; bind no socket, write no file"},
+	 .help = "check configuration, parsers, scripts and directories; "
+		 "bind no socket, write no file"},
 	{'u', "allow-unknown",
 	 .help = "report unknown keys as warnings instead of errors"},
 	{'n', "no-supervisor",
