@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "file/file_restore.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -91,16 +90,18 @@ static void adopt(struct file_restore *r, struct spill *spill)
 	o->spill = spill;
 }
 
-static void load_named(struct file_restore *r, int dir, const char *name)
+/* Returns EAGAIN if the listing must begin again. */
+static int load_named(void *data, int dir, const char *name)
 {
+	struct file_restore *r = data;
 	if (span_ends_with(span_of(name), SPAN(".spill.new")))
 		unlinkat(dir, name, 0);
-	if (!span_ends_with(span_of(name), SPAN(".spill")) ||
-	    is_loaded(r, name))
-		return;
+	if (!spill_has_name(name) || is_loaded(r, name))
+		return 0;
 	struct spill *spill = spill_load(r->spills, name);
 	if (spill != NULL)
 		adopt(r, spill);
+	return r->must_begin_again ? EAGAIN : 0;
 }
 
 static void begin_listing(struct file_restore *r)
@@ -115,31 +116,16 @@ static void begin_listing(struct file_restore *r)
 /* Returns 0, or an errno if the directory cannot be listed completely. */
 static int load_listed(struct file_restore *r)
 {
-	const struct dirent *entry;
-	int fd = spill_open_dir(r->spills);
-	if (fd < 0)
-		return errno;
-	DIR *dir = fdopendir(fd);
-	if (dir == NULL) {
-		int error = errno;
-		close(fd);
-		return error;
-	}
-	while (errno = 0, (entry = readdir(dir)) != NULL) {
-		load_named(r, dirfd(dir), entry->d_name);
-		if (r->must_begin_again) {
-			rewinddir(dir);
-			begin_listing(r);
-		}
-	}
-	int error = errno;
-	closedir(dir);
+	int error;
+	do {
+		begin_listing(r);
+		error = spill_list(r->spills, load_named, r);
+	} while (r->must_begin_again);
 	return error;
 }
 
 static void load_spills(struct file_restore *r)
 {
-	begin_listing(r);
 	r->spills->is_unsettled = true;
 	if (r->spills->path == NULL)
 		return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "file/spill_file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -171,6 +172,33 @@ int spill_open_dir(struct spill_dir *dir)
 {
 	return own_file_open(AT_FDCWD, dir->path, O_RDONLY | O_DIRECTORY,
 			     &dir->load_rate);
+}
+
+int spill_list(struct spill_dir *d,
+	       int (*each)(void *data, int dir, const char *name), void *data)
+{
+	const struct dirent *entry;
+	int fd = spill_open_dir(d);
+	if (fd < 0)
+		return errno;
+	DIR *dir = fdopendir(fd);
+	if (dir == NULL) {
+		int error = errno;
+		close(fd);
+		return error;
+	}
+	int error = 0;
+	while (error == 0 && (errno = 0, (entry = readdir(dir)) != NULL))
+		error = each(data, fd, entry->d_name);
+	if (error == 0)
+		error = errno;
+	closedir(dir);
+	return error;
+}
+
+bool spill_has_name(const char *name)
+{
+	return span_ends_with(span_of(name), SPAN(".spill"));
 }
 
 int spill_open(const struct spill *s, int flags)

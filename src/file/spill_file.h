@@ -107,6 +107,16 @@ int spill_open_dir(struct spill_dir *) MUST_USE;
 /* The same, but make the directory if it is missing. */
 int spill_make_dir(struct spill_dir *dir) MUST_USE;
 
+/* Call `each` with the open directory and every name in it, until it returns an
+ * errno.  Returns that, or an errno if the directory cannot be listed
+ * completely, or 0. */
+int spill_list(struct spill_dir *,
+	       int (*each)(void *data, int dir, const char *name),
+	       void *data) MUST_USE;
+
+/* Is this the name of a spill, not that of another file in the directory? */
+bool spill_has_name(const char *name);
+
 /* Open the spill's file in this directory, likewise. */
 int spill_open(const struct spill *, int flags) MUST_USE;
 

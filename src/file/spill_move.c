@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "file/spill_move.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -10,34 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/span.h"
 #include "file/spill.h"
 #include "file/spill_file.h"
-
-/* Call `each` for the name of every spill, until it returns an errno.  Returns
- * that, or the errno of the listing, or 0. */
-static int list(struct spill_dir *d, int (*each)(void *, const char *name),
-		void *data)
-{
-	const struct dirent *entry;
-	int fd = spill_open_dir(d);
-	if (fd < 0)
-		return errno;
-	DIR *dir = fdopendir(fd);
-	if (dir == NULL) {
-		int error = errno;
-		close(fd);
-		return error;
-	}
-	int error = 0;
-	while (error == 0 && (errno = 0, (entry = readdir(dir)) != NULL))
-		if (span_ends_with(span_of(entry->d_name), SPAN(".spill")))
-			error = each(data, entry->d_name);
-	if (error == 0)
-		error = errno;
-	closedir(dir);
-	return error;
-}
 
 /* --- counting */
 
@@ -69,10 +42,13 @@ static int count_lines(struct spill *s, int fd, uint64_t *lines)
 	return error;
 }
 
-static int count(void *data, const char *name)
+static int count(void *data, int dir, const char *name)
 {
 	struct counting *counting = data;
 	struct buf path = {0};
+	(void)dir;
+	if (!spill_has_name(name))
+		return 0;
 	buf_printf(&path, "%s/%s", counting->dir.path, name);
 	struct spill s = {.dir = &counting->dir, .path = path.ptr};
 	(void)buf_text(&path);
@@ -92,7 +68,7 @@ bool spill_rest_of(const char *dir, struct spill_rest *rest)
 {
 	struct counting counting = {.dir = {.path = dir}, .rest = rest};
 	*rest = (struct spill_rest){0};
-	int error = list(&counting.dir, count, &counting);
+	int error = spill_list(&counting.dir, count, &counting);
 	if (error != 0 && error != ENOENT && error != ENOTDIR)
 		rest->unread++;
 	return rest->lines > 0 || rest->unread > 0;
@@ -128,12 +104,15 @@ struct moving {
 };
 
 /* If there is a spill of that name, use a random one as spill_new() does. */
-static int move(void *data, const char *name)
+static int move(void *data, int dir, const char *name)
 {
 	const struct moving *m = data;
 	struct buf from = {0}, to = {0};
 	uint64_t number;
 	int error;
+	(void)dir;
+	if (!spill_has_name(name))
+		return 0;
 	buf_printf(&from, "%s/%s", m->from.path, name);
 	buf_printf(&to, "%s/%s", m->to, name);
 	while (access(buf_text(&to), F_OK) == 0 ||
@@ -151,7 +130,7 @@ static int move(void *data, const char *name)
 int spill_move(const char *from, const char *to)
 {
 	struct moving m = {.from = {.path = from}, .to = to};
-	int error = list(&m.from, move, &m);
+	int error = spill_list(&m.from, move, &m);
 	if (error == 0)
 		(void)rmdir(from);
 	return error;
