@@ -112,6 +112,8 @@ static bool put_other_escape(struct scan *s, unsigned char letter)
 			s->tells_apart = true;
 		if (letter == 'K')
 			ruby_runs_note_reference(&s->runs);
+		if (letter == 'A' || letter == 'G')
+			ruby_runs_note_begin(&s->runs);
 		buf_put_char(s->out, '\\');
 		buf_put_char(s->out, (char)letter);
 		return true;
@@ -153,11 +155,11 @@ static bool put_escape(struct scan *s)
 	return put_other_escape(s, letter);
 }
 
-static bool push(struct scan *s, bool is_lookaround)
+static bool push(struct scan *s, char kind)
 {
 	if (s->depth + 1 == RUBY_DEPTH_MAX)
 		return fail(s, "groups nested too deep");
-	ruby_runs_open(&s->runs, is_lookaround);
+	ruby_runs_open(&s->runs, kind);
 	struct regex_group inner = *top(s);
 	inner.text_at = s->out->len;
 	inner.closers = 0;
@@ -197,7 +199,7 @@ static bool open_options(struct scan *s)
 		s->in.at++;
 	}
 	s->in.at++;
-	if (c == ':' && !push(s, false))
+	if (c == ':' && !push(s, ':'))
 		return false;
 	if (c == ')') {
 		now.closers++;
@@ -218,7 +220,7 @@ static bool open_condition(struct scan *s)
 	ruby_runs_note_reference(&s->runs);
 	s->in.at += 3;
 	unsigned char first = ruby_peek(&s->in, 0);
-	if (!push(s, false))
+	if (!push(s, ':'))
 		return false;
 	buf_put_text(s->out, "(?(");
 	if (isdigit(first)) {
@@ -241,7 +243,7 @@ static bool open_named(struct scan *s)
 {
 	s->in.at += 2;
 	struct span name;
-	if (!ruby_read_reference(&s->in, &name) || !push(s, false))
+	if (!ruby_read_reference(&s->in, &name) || !push(s, ':'))
 		return false;
 	if (ruby_is_number(name))
 		return fail(s, "a group name that begins with a digit or sign");
@@ -259,7 +261,7 @@ static bool open_group(struct scan *s)
 	if (ruby_has(&s->in, "(*"))
 		return fail(s, "nothing to repeat");
 	if (!ruby_has(&s->in, "(?")) {
-		if (!push(s, false))
+		if (!push(s, ':'))
 			return false;
 		s->refs.captures++;
 		copy(s, 1);
@@ -267,9 +269,7 @@ static bool open_group(struct scan *s)
 	}
 	for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
 		if (ruby_has(&s->in, same[i])) {
-			if (strchr("!<", same[i][2]) != NULL)
-				ruby_runs_note_reference(&s->runs);
-			if (!push(s, strchr("=!<", same[i][2]) != NULL))
+			if (!push(s, same[i][2]))
 				return false;
 			copy(s, strlen(same[i]));
 			return true;
@@ -329,6 +329,8 @@ static void put_repeat(struct scan *s)
 	unsigned char next = ruby_peek(&s->in, 1);
 	begin_repeat(s);
 	ruby_runs_repeat(&s->runs, (char)c, c != '+');
+	if (next == '+')
+		ruby_runs_make_atomic(&s->runs);
 	copy(s, next == '?' || next == '+' ? 2 : 1);
 }
 
@@ -410,6 +412,8 @@ static bool put_next(struct scan *s)
 	case '^':
 	case '$':
 		begin(s, LAST_NEEDS_GROUP);
+		if (c == '^')
+			ruby_runs_note_begin(&s->runs);
 		copy(s, 1);
 		return true;
 	default:

@@ -34,6 +34,7 @@ void ruby_runs_item(struct ruby_runs *r)
 	r->before = r->now;
 	r->begins_with_run = false;
 	r->has_suspect = false;
+	r->has_begin = false;
 	r->is_run = false;
 	r->now = nowhere;
 	r->now.is_suspect = r->before.is_suspect;
@@ -73,8 +74,23 @@ void ruby_runs_repeat(struct ruby_runs *r, char quantifier, bool is_optional)
 	r->is_run = false;
 }
 
-void ruby_runs_open(struct ruby_runs *r, bool is_lookaround)
+void ruby_runs_note_begin(struct ruby_runs *r)
 {
+	for (unsigned i = 0; i <= r->depth; i++)
+		r->groups[i].has_begin = true;
+	r->has_begin = true;
+}
+
+void ruby_runs_make_atomic(struct ruby_runs *r)
+{
+	if (r->has_begin)
+		ruby_runs_note_reference(r);
+}
+
+void ruby_runs_open(struct ruby_runs *r, char kind)
+{
+	if (kind == '!' || kind == '<')
+		ruby_runs_note_reference(r);
 	struct ruby_run_group *group = &r->groups[++r->depth];
 	if (r->now.opens > r->depth)
 		r->now.opens = r->depth;
@@ -82,7 +98,8 @@ void ruby_runs_open(struct ruby_runs *r, bool is_lookaround)
 		.entry = r->now,
 		.branch = r->now,
 		.exit = nowhere,
-		.is_lookaround = is_lookaround,
+		.is_lookaround = kind == '=' || kind == '!' || kind == '<',
+		.is_atomic = kind == '>',
 	};
 }
 
@@ -108,7 +125,10 @@ void ruby_runs_close(struct ruby_runs *r)
 	r->before = group->entry;
 	r->begins_with_run = group->begins_with_run;
 	r->has_suspect = group->has_suspect;
+	r->has_begin = group->has_begin;
 	r->is_run = false;
+	if (group->is_atomic)
+		ruby_runs_make_atomic(r);
 }
 
 void ruby_runs_note_reference(struct ruby_runs *r)

@@ -35,7 +35,8 @@ struct ruby_run_group {
 	struct ruby_place exit;	  /* the ends of the branches so far */
 	bool begins_with_run;	  /* perhaps after optional items */
 	bool has_suspect;	  /* two runs in it follow each other */
-	bool is_lookaround;
+	bool has_begin;		  /* ^ or \A is in it */
+	bool is_lookaround, is_atomic;
 };
 
 struct ruby_runs {
@@ -43,7 +44,7 @@ struct ruby_runs {
 	bool has_run, has_reference;
 	/* the last item, which a quantifier would repeat: */
 	struct ruby_place before;
-	bool begins_with_run, has_suspect;
+	bool begins_with_run, has_suspect, has_begin;
 	bool is_run; /* a run without its quantifier */
 	unsigned depth;
 	struct ruby_run_group groups[RUBY_DEPTH_MAX];
@@ -61,8 +62,16 @@ void ruby_runs_run(struct ruby_runs *);
  * the item may be left out. */
 void ruby_runs_repeat(struct ruby_runs *, char quantifier, bool is_optional);
 
-/* A group begins; the depth must not reach RUBY_DEPTH_MAX. */
-void ruby_runs_open(struct ruby_runs *, bool is_lookaround);
+/* The last item is ^ or \A, which cannot hold within a character. */
+void ruby_runs_note_begin(struct ruby_runs *);
+
+/* The last item matches only in the first way that it finds.  If ^ is in it,
+ * the first way within a character may be another one than before it. */
+void ruby_runs_make_atomic(struct ruby_runs *);
+
+/* A group begins, with '=', '!', '<' or '>' after "(?", or another one.  The
+ * depth must not reach RUBY_DEPTH_MAX. */
+void ruby_runs_open(struct ruby_runs *, char kind);
 
 /* "(?i)" begins a group that ends with the surrounding one: the | after it
  * belongs to it. */
@@ -73,7 +82,7 @@ void ruby_runs_next_branch(struct ruby_runs *);
 void ruby_runs_close(struct ruby_runs *);
 
 /* The expression has a part whose effect is not examined: a reference to a
- * group, a negative lookahead, a lookbehind, \K. */
+ * group, \K; also a negative lookahead, a lookbehind, an atomic item with ^. */
 void ruby_runs_note_reference(struct ruby_runs *);
 
 /* Whether the complete expression may split a character. */
