@@ -48,9 +48,11 @@ bool fd_message_receive(int fd, struct fd_message *message)
 		.msg_controllen = CMSG_LEN(sizeof(int) * message->fd_count),
 	};
 	ssize_t n;
+	/* The kernel reports ECONNRESET once if the other end was closed and
+	 * had not received everything.  Messages from it may still wait. */
 	do
 		n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	message->fd_count = 0;
 	if (n != (ssize_t)message->size_bytes)
 		return false;

@@ -26,8 +26,8 @@ bool fd_message_send(int fd, const struct fd_message *) MUST_USE;
 /* Receive a message of exactly size_bytes.  fd_count is the room for
  * descriptors and becomes the number received; the caller must close them, and
  * they are close-on-exec.  If the process may have no more descriptors, fewer
- * arrive than were sent.  False if the other end is gone, the call would wait,
- * or the message is shorter. */
+ * arrive than were sent.  False if the call would wait, the message is shorter,
+ * or the other end is gone and all its messages were received. */
 bool fd_message_receive(int fd, struct fd_message *) MUST_USE;
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "base/fd_message.h"
@@ -52,4 +53,10 @@ bool channel_receive(int fd, struct channel_message *message)
 	for (uint32_t i = 0; i < packed.fd_count; i++)
 		message->fds[i] = fds[i];
 	return true;
+}
+
+bool channel_is_readable(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	return poll(&p, 1, 0) > 0;
 }

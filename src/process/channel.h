@@ -7,7 +7,9 @@
  *       |                                            | sends LEAVE to the old
  *       |<-- GO: here they are ----------------------| worker, awaits LEFT
  *       | opens the journal                          |
- *       |--- WORKING: and this is the journal ------>|
+ *       |--- JOURNAL: this is its file ------------->| keeps it (kept.c)
+ *       | starts its pipeline                        |
+ *       |--- WORKING ------------------------------->|
  *       |--- RETIRED_READ: old sockets are empty --->| closes them (retired.h)
  *       |--- RELOAD: requested over HTTP ----------->|
  *       |--- OUTPUTS_GOOD: they took a write ------->|
@@ -41,6 +43,7 @@
 enum channel_kind {
 	CHANNEL_READY = 1,
 	CHANNEL_GO,
+	CHANNEL_JOURNAL,
 	CHANNEL_WORKING,
 	CHANNEL_RETIRED_READ,
 	CHANNEL_RELOAD,
@@ -100,7 +103,7 @@ struct channel_message {
 	int signum;	   /* SIGNAL: SIGTERM, SIGINT or SIGHUP */
 	bool has_journal;  /* GO: the last descriptor is the journal's file */
 	/* GO: the sockets, then HTTP, then the retired sockets, then the file
-	 * of the previous worker's journal, if any.  WORKING: the journal's
+	 * of the previous worker's journal, if any.  JOURNAL: the journal's
 	 * file, if any.  The receiver must close them. */
 	int fds[CHANNEL_FDS_MAX];
 	uint32_t fd_count;
@@ -112,7 +115,11 @@ bool channel_pair(int ends[2], struct err *) MUST_USE;
 /* False if the other process is gone. */
 bool channel_send(int fd, const struct channel_message *) MUST_USE;
 
-/* Wait for a message.  False if the other process is gone. */
+/* Wait for a message.  False if the other process is gone, and all that it sent
+ * has been received. */
 bool channel_receive(int fd, struct channel_message *) MUST_USE;
+
+/* Whether channel_receive would not wait. */
+bool channel_is_readable(int fd) MUST_USE;
 
 #endif

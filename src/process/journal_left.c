@@ -8,20 +8,47 @@
 #include "base/log.h"
 #include "journal/journal.h"
 
+struct messages {
+	uint64_t count;
+	uint64_t first_seq;
+	int64_t first_ns; /* when it arrived */
+};
+
 static void count(void *data, const struct journal_entry *entry,
 		  const struct journal_input *input)
 {
-	uint64_t *messages = data;
-	(void)entry;
+	struct messages *m = data;
 	(void)input;
-	++*messages;
+	if (m->count++ > 0)
+		return;
+	m->first_seq = entry->seq;
+	m->first_ns = entry->arrival_ns;
+}
+
+/* The messages that can be read are counted in any case. */
+static bool read_messages(const char *path, struct messages *m, struct err *e)
+{
+	struct journal_summary summary;
+	*m = (struct messages){0};
+	return journal_inspect(path, &summary, count, m, e);
 }
 
 bool journal_left_count(const char *path, uint64_t *messages, struct err *e)
 {
-	struct journal_summary summary;
-	*messages = 0;
-	return journal_inspect(path, &summary, count, messages, e);
+	struct messages m;
+	bool is_good = read_messages(path, &m, e);
+	*messages = m.count;
+	return is_good;
+}
+
+bool journal_left_has_equal(const char *a, const char *b)
+{
+	struct messages of_a, of_b;
+	struct err unused;
+	return read_messages(a, &of_a, &unused) &&
+	       read_messages(b, &of_b, &unused) && of_a.count == of_b.count &&
+	       of_a.first_seq == of_b.first_seq &&
+	       of_a.first_ns == of_b.first_ns;
 }
 
 /* A worker opens no journal that is itself a symbolic link or has a second name

@@ -10,9 +10,13 @@
 #include "base/err.h"
 
 /* How many messages wait in the journal at this path.  False with *e set if it
- * cannot be read. */
+ * cannot be read; then the good messages in it are counted. */
 bool journal_left_count(const char *path, uint64_t *messages,
 			struct err *e) MUST_USE;
+
+/* Whether the same messages wait in both journals: their number, and the number
+ * and arrival in nanoseconds of the first one are equal. */
+bool journal_left_has_equal(const char *a, const char *b) MUST_USE;
 
 /* Whether both paths name the same journal, perhaps over a directory that is a
  * symbolic link.  Two empty paths are equal: the journal is in memory. */

@@ -4,6 +4,12 @@
  * descriptor.  So between two workers, no other sluiced can lock the journal,
  * and no worker waits for it.
  *
+ * A worker that opens the journal may move it to a new file (journal_open.c).
+ * Before it changes any message in that, it sends JOURNAL.  So if it dies
+ * without JOURNAL, the old file, which may have no name now, and the new one
+ * have the same messages.  The supervisor keeps the old file as long as it
+ * knows no other.
+ *
  * Somebody may remove the journal's file.  Its content exists as long as a
  * process has the file open, but the kernel cannot give a removed file a name
  * again.  So the supervisor copies it while no worker uses it.  Meanwhile, the
@@ -49,15 +55,33 @@ bool kept_is_replaced(const struct supervisor *s)
 	return is_removed(s) && journal_file_exists(s->limits.journal_path);
 }
 
-/* How many messages wait in the removed file.  No process uses it. */
+/* Makes a path that leads to the file, whether it has a name or not.  Unlocks
+ * the file, because otherwise some messages are not counted.  No process uses
+ * it. */
+static const char *path_of_file(const struct supervisor *s, char path[64])
+{
+	snprintf(path, 64, "/proc/self/fd/%d", s->journal);
+	(void)flock(s->journal, LOCK_UN);
+	return path;
+}
+
+/* Whether a worker has moved the messages to the file at the path. */
+static bool has_moved(const struct supervisor *s)
+{
+	char path[64];
+	return journal_left_has_equal(path_of_file(s, path),
+				      s->limits.journal_path);
+}
+
 static uint64_t count_messages(const struct supervisor *s)
 {
 	char path[64];
 	struct err unused;
-	uint64_t messages = 0;
-	snprintf(path, sizeof path, "/proc/self/fd/%d", s->journal);
-	(void)flock(s->journal, LOCK_UN); /* otherwise some are not counted */
-	return journal_left_count(path, &messages, &unused) ? messages : 0;
+	uint64_t messages; /* the good ones, if some are damaged */
+	bool is_good =
+		journal_left_count(path_of_file(s, path), &messages, &unused);
+	(void)is_good;
+	return messages;
 }
 
 static void log_lost(const struct supervisor *s, const char *why)
@@ -91,22 +115,23 @@ static bool copy(struct supervisor *s, struct err *e)
 static void save(struct supervisor *s)
 {
 	struct err e;
-	if (journal_file_exists(s->limits.journal_path))
+	if (!journal_file_exists(s->limits.journal_path)) {
+		if (!copy(s, &e))
+			log_lost(s, e.text);
+	} else if (!has_moved(s)) {
 		log_lost(s, "there is another file in its place");
-	else if (!copy(s, &e))
-		log_lost(s, e.text);
+	}
 }
 
-void kept_worker_ended(struct supervisor *s, const struct child *was)
+void kept_worker_ended(struct supervisor *s)
 {
 	struct err e;
 	if (!is_removed(s))
 		return;
 	if (journal_file_exists(s->limits.journal_path)) {
-		/* A worker that dies before it sends WORKING may have moved the
-		 * messages to a new file. */
-		if (!was->has_endpoints || was->is_working)
-			log_lost(s, "there is another file in its place");
+		if (has_moved(s))
+			return; /* the next worker has that file, or this one */
+		log_lost(s, "there is another file in its place");
 		kept_close(s);
 	} else if (is_small(s) && !copy(s, &e)) {
 		log_line(LOG_ERROR, "supervisor",

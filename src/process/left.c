@@ -59,11 +59,11 @@ bool left_by_dead(struct supervisor *s, struct child *child, int *status)
 	if (!was_dead || !child->was_dead)
 		return false;
 	/* It may have locked a file of which there is no descriptor here. */
-	if (child->has_endpoints && has_file && !child->is_working)
+	if (child->has_endpoints && has_file && !child->has_journal)
 		return false;
 	left.may_write = child->has_endpoints &&
 			 unreaped_may_write(left.pid, PIPELINE_THREAD);
-	if (child->is_working && s->journal >= 0)
+	if (child->has_journal && s->journal >= 0)
 		left.journal = fcntl(s->journal, F_DUPFD_CLOEXEC, 0);
 	if (!remember(s, &left)) {
 		close_journal(&left);

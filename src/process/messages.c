@@ -73,12 +73,19 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 	}
 }
 
+void worker_pass_on_journal(struct worker *w)
+{
+	struct channel_message m = {.kind = CHANNEL_JOURNAL};
+	int journal = journal_fd(w->journal);
+	if (journal >= 0)
+		m.fds[m.fd_count++] = journal;
+	if (w->opts->channel >= 0 && !channel_send(w->opts->channel, &m))
+		log_line(LOG_DEBUG, "worker", "err=\"the supervisor is gone\"");
+}
+
 void worker_watch_channel(struct worker *w)
 {
 	struct channel_message working = {.kind = CHANNEL_WORKING};
-	int journal = journal_fd(w->journal);
-	if (journal >= 0)
-		working.fds[working.fd_count++] = journal;
 	if (w->opts->channel < 0)
 		return;
 	CHECK(uv_poll_init(&w->loop, &w->channel, w->opts->channel) == 0);

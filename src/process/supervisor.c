@@ -15,10 +15,11 @@
  *    configuration: the worker has printed the reason, and its exit code
  *    becomes the supervisor's.  If a signal kills it, the next one starts as
  *    after any death, because the sockets may hold datagrams;
- *  - a worker dies: the supervisor starts the next one, after 100 ms, doubling
- *    to 10 s (process/deaths.h).  If QUICK_DEATHS_MAX workers in a row die
- *    quickly, the supervisor exits.  While it stops, it starts the next one
- *    sooner and does not stop trying before its deadline;
+ *  - a worker dies: the supervisor reads its remaining messages
+ *    (reports.c), and starts the next one after 100 ms, doubling to 10 s
+ *    (process/deaths.h).  If QUICK_DEATHS_MAX workers in a row die quickly, the
+ *    supervisor exits.  While it stops, it starts the next one sooner and does
+ *    not stop trying before its deadline;
  *  - a worker exits with 0, although the supervisor did not ask it to: that
  *    counts as a death, and sockets that it has shut down are not reused;
  *  - the worker that replaces a dead one cannot open Log_File: it logs to
@@ -204,7 +205,7 @@ static void on_worker_end(struct supervisor *s, int status)
 	s->kill_ns = 0;
 	s->replace_ns = 0;
 	child_forget(&s->worker);
-	kept_worker_ended(s, &was);
+	kept_worker_ended(s);
 	if (s->killed_ns != 0) {
 		stopping_end(s);
 		return;
@@ -235,15 +236,6 @@ static void on_worker_end(struct supervisor *s, int status)
 		restart_after(s, wait_ms);
 }
 
-static void on_working(struct supervisor *s, struct child *child,
-		       const struct channel_message *m)
-{
-	child->is_working = true;
-	kept_take(s, m);
-	if (s->state == STARTING)
-		s->state = RUNNING;
-}
-
 /* A signal to this process, or to the worker, which has passed it on. */
 static void obey(struct supervisor *s, int signum)
 {
@@ -261,14 +253,10 @@ static void on_channel(struct supervisor *s, struct child *child)
 		child->channel = -1;
 		return;
 	}
+	if (reports_take(s, child, &m))
+		return;
 	if (m.kind == CHANNEL_READY)
 		on_ready(s, child, &m);
-	else if (m.kind == CHANNEL_WORKING)
-		on_working(s, child, &m);
-	else if (m.kind == CHANNEL_RETIRED_READ && child == &s->worker)
-		retired_close_passed(&s->endpoints.retired);
-	else if (m.kind == CHANNEL_OUTPUTS_GOOD)
-		s->worker_counts.are_outputs_good = true;
 	else if (m.kind == CHANNEL_SIGNAL)
 		obey(s, m.signum);
 	else if (m.kind == CHANNEL_STUCK && child == &s->worker)
@@ -303,12 +291,14 @@ static void on_next_end(struct supervisor *s, int status)
 
 static void on_end(struct supervisor *s, pid_t pid, int status)
 {
-	if (pid == s->next.pid)
-		on_next_end(s, status);
-	else if (pid == s->worker.pid)
+	if (pid == s->next.pid) {
+		on_next_end(s, status); /* it had no GO, so it did nothing */
+	} else if (pid == s->worker.pid) {
+		reports_take_rest(s, &s->worker);
 		on_worker_end(s, status);
-	else
+	} else {
 		left_ended(s, pid, status);
+	}
 }
 
 static void reap(struct supervisor *s)
@@ -421,8 +411,6 @@ static void wait_for_event(struct supervisor *s)
 	for (int i = 0; i < 2; i++)
 		if (fds[i + 1].revents != 0 && children[i]->pid != 0)
 			on_channel(s, children[i]);
-	if (s->stop_signal != 0 && s->state == RUNNING)
-		stopping_begin(s, s->stop_signal);
 	if (fds[0].revents != 0)
 		on_signal(s);
 	on_time(s);

@@ -3,6 +3,7 @@
  *
  *     supervisor.c  waits for events and reacts to them
  *     children.c    starts workers, sends them messages
+ *     reports.c     messages that matter even after their worker's death
  *     reload.c      replaces one worker by another
  *     stopping.c    a stop and its deadline
  *     left.c        processes that do not end
@@ -37,6 +38,7 @@ struct child {
 	pid_t pid; /* 0: none */
 	int channel;
 	bool is_ready;	    /* it has sent READY */
+	bool has_journal;   /* it has sent JOURNAL */
 	bool is_working;    /* it has sent WORKING */
 	bool has_endpoints; /* GO was sent to it */
 	bool is_leaving;    /* LEAVE was sent to it */
@@ -88,7 +90,7 @@ struct supervisor {
 	/* While stopping: a journal that the configuration no longer names. */
 	char left_journal[4096];
 	struct spills_left spills_left;
-	/* The file that came with the last WORKING; -1: none.  It stays locked
+	/* The file that came with the last JOURNAL; -1: none.  It stays locked
 	 * as long as a process has this descriptor or a copy of it. */
 	int journal;
 	/* When to check whether its file still has a name, and the delays of
@@ -154,6 +156,17 @@ int64_t child_load_ns(const struct supervisor *, const struct child *);
 /* Kill the child if its configuration takes longer than Reload_Timeout. */
 void child_check_load(struct supervisor *, struct child *);
 
+/* --- reports.c */
+
+/* The child has sent a message: if it is a report, take note of it.  Otherwise
+ * return false. */
+bool reports_take(struct supervisor *, struct child *,
+		  const struct channel_message *) MUST_USE;
+
+/* The child is dead: read the messages that it sent before.  Take note of
+ * reports, and obey a signal to stop. */
+void reports_take_rest(struct supervisor *, struct child *);
+
 /* --- left.c */
 
 /* The worker has sent LEFT: remember its process, which is about to end.
@@ -187,7 +200,7 @@ void left_end(struct supervisor *);
 
 /* --- kept.c */
 
-/* A worker has sent WORKING: keep the journal that came with it instead of the
+/* A worker has sent JOURNAL: keep the journal that came with it instead of the
  * previous one. */
 void kept_take(struct supervisor *, const struct channel_message *);
 
@@ -201,7 +214,7 @@ void kept_change(struct supervisor *, const char *path);
 /* The worker has ended.  If the journal's file was removed and there is none in
  * its place, copy it there, unless it has much data.  In any case, messages are
  * lost only if another file is in its place. */
-void kept_worker_ended(struct supervisor *, const struct child *was);
+void kept_worker_ended(struct supervisor *);
 
 /* If the journal's file was removed, reload, so that it is copied. */
 void kept_look(struct supervisor *, int64_t now_ns);

@@ -328,6 +328,8 @@ static bool open_journal(struct worker *w, struct err *e)
 		.retired = &w->opts->endpoints->retired,
 	};
 	w->journal = assemble_journal(w->opts->assembly, &opts, e);
+	if (w->journal != NULL)
+		worker_pass_on_journal(w);
 	return w->journal != NULL;
 }
 

@@ -75,6 +75,10 @@ void worker_stop(struct worker *);
 
 /* --- messages.c */
 
+/* The worker has opened its journal and changed no message in it: pass the file
+ * to the supervisor, if there is one. */
+void worker_pass_on_journal(struct worker *);
+
 /* Receive the supervisor's messages, if there is one, and tell it that the
  * worker works. */
 void worker_watch_channel(struct worker *);
