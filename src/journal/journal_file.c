@@ -235,7 +235,10 @@ int journal_file_copy(const char *path, int from, struct err *e)
 		return (void)err_sys(e, errno, "journal %s", path), -1;
 	if (!journal_file_make(path, 0, (size_t)st.st_size, &fd, e))
 		return -1;
-	if (!copy_data(fd, from))
+	/* Whoever makes a file there has the lock that is now held. */
+	if (journal_file_exists(path))
+		err_set(e, "there is another file in its place");
+	else if (!copy_data(fd, from))
 		err_sys(e, errno, "copy the journal %s", path);
 	else if (journal_file_place(path, e))
 		return fd;

@@ -159,7 +159,7 @@ void worker_leave(struct supervisor *s, int64_t leave_ms)
 	struct channel_message m = {.kind = CHANNEL_LEAVE,
 				    .is_reload = s->next.is_ready};
 	m.is_journal_left = m.is_reload &&
-			    (kept_is_replaced(s) ||
+			    (kept_must_be_emptied(s) ||
 			     !journal_left_is_same(s->next.limits.journal_path,
 						   s->limits.journal_path));
 	for (uint32_t i = 0; i < s->worker.specs.socket_count; i++)

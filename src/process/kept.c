@@ -19,7 +19,15 @@
  *  - when the supervisor ends, or the configuration names another journal, it
  *    copies a file of any size.
  * If there is another file under the name by then, the messages are lost, and
- * the number is logged. */
+ * the number is logged.
+ *
+ * If somebody renames the file or its directory, the supervisor renames the
+ * file back, whether a worker uses it or not.  If that is impossible, the
+ * worker continues in the renamed file, and a reload first empties it.  After a
+ * death, the next worker begins another file, and then the number of messages
+ * in the renamed one is logged with its name. */
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -36,23 +44,34 @@ enum {
 	LOOK_MS = 1000,
 	LOOK_AGAIN_MAX_MS = 600 * 1000,
 	COPY_BYTES_MAX = 16 << 20,
+	NAME_BYTES = 4096 + 64,
 };
 
-static bool is_removed(const struct supervisor *s)
+static const char REPLACED[] = "there is another file in its place";
+
+static bool is_same(const struct stat *a, const struct stat *b)
 {
-	struct stat st;
-	return s->journal >= 0 && fstat(s->journal, &st) == 0 &&
-	       st.st_nlink == 0;
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* What has happened to the name of the file. */
+enum fate { IN_PLACE, REMOVED, RENAMED };
+
+static enum fate fate_of(const struct supervisor *s)
+{
+	struct stat ours, named;
+	if (s->journal < 0 || fstat(s->journal, &ours) != 0)
+		return IN_PLACE;
+	if (ours.st_nlink == 0)
+		return REMOVED;
+	if (lstat(s->limits.journal_path, &named) != 0)
+		return errno == ENOENT || errno == ENOTDIR ? RENAMED : IN_PLACE;
+	return is_same(&named, &ours) ? IN_PLACE : RENAMED;
 }
 
 static bool is_small(const struct supervisor *s)
 {
 	return journal_file_data_bytes(s->journal) <= COPY_BYTES_MAX;
-}
-
-bool kept_is_replaced(const struct supervisor *s)
-{
-	return is_removed(s) && journal_file_exists(s->limits.journal_path);
 }
 
 /* Makes a path that leads to the file, whether it has a name or not.  Unlocks
@@ -84,15 +103,68 @@ static uint64_t count_messages(const struct supervisor *s)
 	return messages;
 }
 
-static void log_lost(const struct supervisor *s, const char *why)
+/* The name that the renamed file has now.  False if it cannot be known, for
+ * example because it was a second hard link; then the inode's number is the
+ * name. */
+static bool find_name(const struct supervisor *s, char name[NAME_BYTES])
+{
+	char link[64];
+	struct stat ours, named;
+	snprintf(link, sizeof link, "/proc/self/fd/%d", s->journal);
+	ssize_t n = readlink(link, name, NAME_BYTES - 1);
+	name[n > 0 ? n : 0] = '\0';
+	if (fstat(s->journal, &ours) != 0)
+		ours.st_ino = 0;
+	else if (lstat(name, &named) == 0 && is_same(&named, &ours))
+		return true;
+	snprintf(name, NAME_BYTES, "inode:%ju", (uintmax_t)ours.st_ino);
+	return false;
+}
+
+/* Rename the file back to its path.  False with *e set on failure. */
+static bool put_back(const struct supervisor *s, struct err *e)
+{
+	const char *path = s->limits.journal_path;
+	char name[NAME_BYTES];
+	if (!find_name(s, name))
+		return err_set(e, "its new name is unknown");
+	if (renameat2(AT_FDCWD, name, AT_FDCWD, path, RENAME_NOREPLACE) != 0)
+		return errno == EEXIST
+			       ? err_set(e, "%s", REPLACED)
+			       : err_sys(e, errno, "it cannot be renamed back");
+	log_line(LOG_WARN, "supervisor",
+		 "path=%s err=\"the journal's file was renamed to %s\" "
+		 "action=\"renamed it back\"",
+		 path, name);
+	return true;
+}
+
+/* The messages in the file will not be written: log that. */
+static void log_left(struct supervisor *s, enum fate fate, const char *why)
 {
 	uint64_t messages = count_messages(s);
+	char name[NAME_BYTES];
 	if (messages == 0)
 		return;
+	if (s->state == STOPPING || s->is_over)
+		s->has_left_messages = true;
+	if (fate == REMOVED) {
+		log_line(LOG_ERROR, "supervisor",
+			 "path=%s err=\"the journal's file was removed, and "
+			 "%s\" lost=%" PRIu64
+			 " action=\"the messages in it are lost\"",
+			 s->limits.journal_path, why, messages);
+		return;
+	}
+	(void)find_name(s, name);
 	log_line(LOG_ERROR, "supervisor",
-		 "path=%s err=\"the journal's file was removed, and %s\" "
-		 "lost=%" PRIu64 " action=\"the messages in it are lost\"",
-		 s->limits.journal_path, why, messages);
+		 "path=%s err=\"the journal's file was renamed, and %s\" "
+		 "kept_in=%s queued=%" PRIu64
+		 " action=\"the messages wait in the file named by kept_in; "
+		 "run sluiced replay FILE -c CONFIG to send them, or stop "
+		 "sluiced, rename the file back and start sluiced, which "
+		 "writes each line once\"",
+		 s->limits.journal_path, why, name, messages);
 }
 
 /* False with *e set if nothing was copied. */
@@ -111,35 +183,95 @@ static bool copy(struct supervisor *s, struct err *e)
 	return true;
 }
 
-/* The file is removed, and no worker will continue in it. */
-static void save(struct supervisor *s)
+/* No worker will continue in the file, which is not in its place. */
+static void save(struct supervisor *s, enum fate fate)
 {
 	struct err e;
-	if (!journal_file_exists(s->limits.journal_path)) {
-		if (!copy(s, &e))
-			log_lost(s, e.text);
+	if (journal_file_exists(s->limits.journal_path)) {
+		if (!has_moved(s))
+			log_left(s, fate, REPLACED);
+	} else if (fate == RENAMED ? !put_back(s, &e) : !copy(s, &e)) {
+		log_left(s, fate, e.text);
+	}
+}
+
+/* The file was removed, and the next worker needs it. */
+static void replace_removed(struct supervisor *s)
+{
+	const char *path = s->limits.journal_path;
+	struct err e;
+	if (!journal_file_exists(path) && (!is_small(s) || copy(s, &e)))
+		return;
+	if (!journal_file_exists(path)) {
+		if (s->state != STOPPING) /* then kept_end tries again */
+			log_line(
+				LOG_ERROR, "supervisor",
+				"path=%s err=\"the journal's file was removed, "
+				"and no new one can be made: %s\" "
+				"action=\"continuing in the removed file\"",
+				path, e.text);
 	} else if (!has_moved(s)) {
-		log_lost(s, "there is another file in its place");
+		log_left(s, REMOVED, REPLACED);
+		kept_close(s);
 	}
 }
 
 void kept_worker_ended(struct supervisor *s)
 {
 	struct err e;
-	if (!is_removed(s))
-		return;
-	if (journal_file_exists(s->limits.journal_path)) {
-		if (has_moved(s))
-			return; /* the next worker has that file, or this one */
-		log_lost(s, "there is another file in its place");
-		kept_close(s);
-	} else if (is_small(s) && !copy(s, &e)) {
-		log_line(LOG_ERROR, "supervisor",
-			 "path=%s err=\"the journal's file was removed, and no "
-			 "new one can be made: %s\" action=\"continuing in "
-			 "the removed file\"",
+	enum fate fate = fate_of(s);
+	if (fate == REMOVED)
+		replace_removed(s);
+	if (fate == RENAMED && !put_back(s, &e))
+		log_line(LOG_DEBUG, "supervisor",
+			 "path=%s err=\"the journal's file was renamed, and "
+			 "%s\" action=\"the next worker begins another one\"",
 			 s->limits.journal_path, e.text);
-	}
+}
+
+bool kept_must_be_emptied(const struct supervisor *s)
+{
+	struct err unused;
+	enum fate fate = fate_of(s);
+	if (fate == RENAMED)
+		return !put_back(s, &unused);
+	return fate == REMOVED && journal_file_exists(s->limits.journal_path);
+}
+
+/* The worker uses a file that was removed. */
+static void look_at_removed(struct supervisor *s)
+{
+	bool is_replaced = journal_file_exists(s->limits.journal_path);
+	bool reloads = !is_replaced && is_small(s);
+	log_line(is_replaced ? LOG_ERROR : LOG_WARN, "supervisor",
+		 "path=%s err=\"the journal's file was removed%s%s\" "
+		 "action=\"%s\"",
+		 s->limits.journal_path, is_replaced ? ", and " : "",
+		 is_replaced ? REPLACED : "",
+		 is_replaced
+			 ? "continuing in the removed file; reload now: the "
+			   "old worker then writes its messages first"
+		 : reloads ? "reloading in order to make it again"
+			   : "continuing in the removed file; making it "
+			     "again when sluiced ends");
+	if (reloads)
+		(void)reload_begin(s, true);
+}
+
+/* The worker uses a file that was renamed. */
+static void look_at_renamed(const struct supervisor *s)
+{
+	struct err e;
+	char name[NAME_BYTES];
+	if (put_back(s, &e))
+		return;
+	(void)find_name(s, name);
+	log_line(LOG_ERROR, "supervisor",
+		 "path=%s err=\"the journal's file was renamed, and %s\" "
+		 "kept_in=%s action=\"continuing in the renamed file; rename "
+		 "it back, or reload: the old worker then writes its messages "
+		 "first\"",
+		 s->limits.journal_path, e.text, name);
 }
 
 void kept_look(struct supervisor *s, int64_t now_ns)
@@ -147,30 +279,20 @@ void kept_look(struct supervisor *s, int64_t now_ns)
 	if (s->state != RUNNING || now_ns < s->journal_look_ns)
 		return;
 	s->journal_look_ns = now_ns + LOOK_MS * NS_PER_MS;
-	if (!is_removed(s)) {
+	enum fate fate = fate_of(s);
+	if (fate == IN_PLACE) {
 		s->journal_again = (struct backoff){
 			.min_ms = LOOK_MS, .max_ms = LOOK_AGAIN_MAX_MS};
 		return;
 	}
 	if (!s->worker.is_working || s->worker.is_leaving || s->next.pid != 0)
 		return;
-	bool is_replaced = journal_file_exists(s->limits.journal_path);
-	bool reloads = !is_replaced && is_small(s);
-	log_line(is_replaced ? LOG_ERROR : LOG_WARN, "supervisor",
-		 "path=%s err=\"the journal's file was removed%s\" "
-		 "action=\"%s\"",
-		 s->limits.journal_path,
-		 is_replaced ? ", and there is another file in its place" : "",
-		 is_replaced
-			 ? "continuing in the removed file; reload now: the "
-			   "old worker then writes its messages first"
-		 : reloads ? "reloading in order to make it again"
-			   : "continuing in the removed file; making it "
-			     "again when sluiced ends");
 	s->journal_look_ns =
 		now_ns + backoff_next_ms(&s->journal_again) * NS_PER_MS;
-	if (reloads)
-		(void)reload_begin(s, true);
+	if (fate == REMOVED)
+		look_at_removed(s);
+	else
+		look_at_renamed(s);
 }
 
 void kept_close(struct supervisor *s)
@@ -182,20 +304,40 @@ void kept_close(struct supervisor *s)
 
 void kept_end(struct supervisor *s)
 {
-	if (is_removed(s))
-		save(s);
+	enum fate fate = fate_of(s);
+	if (fate != IN_PLACE)
+		save(s, fate);
 	kept_close(s);
+}
+
+/* Whether the worker has begun the other file, although good messages wait in
+ * the renamed one.  A damaged file was renamed by the worker, which logs that.
+ */
+static bool has_begun_another(const struct supervisor *s, int other)
+{
+	char path[64];
+	struct stat ours, its;
+	struct err unused;
+	uint64_t messages;
+	return fate_of(s) == RENAMED && fstat(s->journal, &ours) == 0 &&
+	       fstat(other, &its) == 0 && !is_same(&ours, &its) &&
+	       journal_left_count(path_of_file(s, path), &messages, &unused);
 }
 
 void kept_take(struct supervisor *s, const struct channel_message *m)
 {
+	if (m->fd_count > 0 && has_begun_another(s, m->fds[0]))
+		log_left(s, RENAMED, "a worker has begun another one");
 	kept_close(s);
 	if (m->fd_count > 0)
 		s->journal = m->fds[0];
 }
 
-void kept_pass(const struct supervisor *s, struct channel_message *m)
+void kept_pass(struct supervisor *s, struct channel_message *m)
 {
+	/* Something may have happened since the last worker ended. */
+	if (kept_must_be_emptied(s))
+		kept_worker_ended(s);
 	m->has_journal = s->journal >= 0;
 	if (m->has_journal)
 		m->fds[m->fd_count++] = s->journal;

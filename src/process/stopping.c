@@ -83,7 +83,7 @@ void stopping_report_journal(struct supervisor *s)
 	bool is_left = journal_left_report(s->left_journal, "");
 	spills_left_add(&s->spills_left, s->left_journal, "");
 	is_left = spills_left_report(&s->spills_left) || is_left;
-	if (is_left && s->exit_code == 0)
+	if ((is_left || s->has_left_messages) && s->exit_code == 0)
 		s->exit_code = EXIT_CODE_SYSTEM;
 }
 

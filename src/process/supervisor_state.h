@@ -97,6 +97,9 @@ struct supervisor {
 	 * that check while it has none. */
 	int64_t journal_look_ns;
 	struct backoff journal_again;
+	/* While stopping: messages of the journal were lost or stay in a file
+	 * that was renamed. */
+	bool has_left_messages;
 	struct deaths deaths;
 	/* The last worker that had the journal was killed from outside, or
 	 * together with its supervisor. */
@@ -201,30 +204,34 @@ void left_end(struct supervisor *);
 /* --- kept.c */
 
 /* A worker has sent JOURNAL: keep the journal that came with it instead of the
- * previous one. */
+ * previous one.  If messages stay in that one because it was renamed, log
+ * this. */
 void kept_take(struct supervisor *, const struct channel_message *);
 
 /* Add the journal to GO. */
-void kept_pass(const struct supervisor *, struct channel_message *);
+void kept_pass(struct supervisor *, struct channel_message *);
 
 /* The configuration now has the journal at this path; empty: in memory.  If
  * that is another one, end the old one, and log if messages wait in it. */
 void kept_change(struct supervisor *, const char *path);
 
-/* The worker has ended.  If the journal's file was removed and there is none in
- * its place, copy it there, unless it has much data.  In any case, messages are
- * lost only if another file is in its place. */
+/* The worker has ended.  If the journal's file is not in its place, put it
+ * there again, unless that would copy much data.  If it was removed and another
+ * file is in its place, log how many messages are lost. */
 void kept_worker_ended(struct supervisor *);
 
-/* If the journal's file was removed, reload, so that it is copied. */
+/* If the journal's file was renamed, rename it back.  If it was removed,
+ * reload, so that it is copied. */
 void kept_look(struct supervisor *, int64_t now_ns);
 
-/* Whether the journal's file was removed, and another one is in its place.  The
- * next worker will use that one. */
-bool kept_is_replaced(const struct supervisor *) MUST_USE;
+/* The worker is asked to leave: whether the next one cannot continue in the
+ * journal, because another file is in its place, or because it was renamed and
+ * cannot be renamed back. */
+bool kept_must_be_emptied(const struct supervisor *) MUST_USE;
 
-/* No worker will use the journal: if its file was removed, copy it or log how
- * many messages are lost.  Then do the same as kept_close. */
+/* No worker will use the journal: if its file is not in its place, put it there
+ * again, or log how many messages are lost or stay behind.  Then do the same as
+ * kept_close. */
 void kept_end(struct supervisor *);
 
 /* Close the journal.  Unless a process has it, it is unlocked. */

@@ -5,13 +5,17 @@ import signal
 
 import pytest
 
+from harness.config import lua_filter
 from harness.faults import empty_disk, fill_disk
+from harness.gate import Gate
 from harness.sender import Sender, datagram
+from harness.strace import Strace, why_not
 from harness.stream import numbered
 from harness.wait import wait_until
 
 MADE = 'action="made it again with its messages"'
 REPLACED = "there is another file in its place"
+needs_strace = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
 
 def short(room):
@@ -40,6 +44,12 @@ def check_lines(daemon, out, count):
     counts = daemon.wait_for_messages(count)
     assert counts.received == counts.written == count
     assert out.lines() == [b"%d" % n for n in range(count)]
+
+
+def stop_with_71(daemon):
+    daemon.signal(signal.SIGTERM)
+    assert daemon.wait() == 71
+    daemon.has_ended = True
 
 
 def reload(daemon):
@@ -79,11 +89,11 @@ def test_a_stop_makes_a_removed_journal_again(room, out, start):
 
 def test_messages_are_lost_if_another_file_is_in_the_place_of_the_journal(
         room, start):
-    """The number is logged."""
+    """The number is logged, and a stop ends with 71."""
     daemon = start_with_messages(room, start)
     the_journal(room).unlink()
     the_journal(room).write_text("another file")
-    daemon.stop(queued=50)
+    stop_with_71(daemon)
     assert f"{REPLACED}\" lost=50 " in daemon.log()
     assert the_journal(room).read_text() == "another file"
 
@@ -129,3 +139,50 @@ def test_the_next_worker_continues_if_no_new_file_can_be_made(
     wait_until(lambda: MADE in daemon.log(), "a new file")
     empty_disk(room)
     check_lines(daemon, out, 50)
+
+
+def test_a_stop_that_cannot_make_the_journal_again_ends_with_71(room, start):
+    daemon = start_with_messages(room, start)
+    (room.path / ".sluiced.journal.new").mkdir()
+    the_journal(room).unlink()
+    stop_with_71(daemon)
+    assert " lost=50 " in daemon.log()
+    assert "continuing in" not in daemon.log()
+
+
+@needs_strace
+def test_the_copy_does_not_replace_the_journal_of_another_sluiced(
+        room, start):
+    """The other one makes its journal when the supervisor has seen that the
+    path is free."""
+    daemon = start_with_messages(room, start)
+    strace = Strace(room, daemon.process.pid,
+                    "inject=openat:delay_enter=1000000000:when=1",
+                    f"{the_journal(room)}.new")
+    the_journal(room).unlink()
+    wait_until(lambda: any(".sluiced.journal.new" in call
+                           for call in strace.calls()), "the copy")
+    the_journal(room).write_text("another file")
+    strace.end()
+    wait_until(lambda: f'{REPLACED}" lost=50 ' in daemon.log(), "the error")
+    daemon.wait_for_worker(1)
+    other = the_journal(room).with_suffix(".journal.damaged.1")
+    assert other.read_text() == "another file"
+    assert MADE not in daemon.log()
+
+
+def test_messages_in_a_removed_file_are_lost_if_a_file_replaces_it_later(
+        room, start):
+    """The next worker does not open the journal for now."""
+    daemon = start_with_messages(room, start, 2500, "x" * 8000)
+    gate = Gate(room)
+    room.write("sluiced.conf", short(room) + lua_filter(room, f"""
+        {gate.lua}
+        function hook() return 0 end"""))
+    the_journal(room).unlink()
+    daemon.kill_worker()
+    gate.wait()
+    the_journal(room).write_text("another file")
+    gate.open()
+    daemon.wait_for_worker(1)
+    assert f'{REPLACED}" lost=2500 ' in daemon.log()

@@ -34,14 +34,15 @@ def thread_named(pid, name):
 
 
 class Strace:
-    """Runs strace -e WHAT on one thread; `calls` returns its output."""
+    """Runs strace -e WHAT on one thread; `calls` returns its output.  With
+    `path`, it looks only at calls that touch that path."""
 
-    def __init__(self, room, tid, what="trace=all"):
+    def __init__(self, room, tid, what="trace=all", path=None):
         self.log = room.new_file("strace", ".txt")
         self.status = Path(f"/proc/{tid}/status")
         self.process = subprocess.Popen(
-            [STRACE, "-qq", "-o", self.log, "-e", what, "-p",
-             str(tid)],
+            [STRACE, "-qq", "-o", self.log, "-e", what, "-p", str(tid),
+             *(["-P", path] if path else [])],
             stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_until(lambda: self._says(f"TracerPid:\t{self.process.pid}\n")
                    or self.process.poll() is not None, "strace to attach")
