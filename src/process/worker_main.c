@@ -109,8 +109,12 @@ static bool take_endpoints(const struct channel_message *go,
 {
 	uint32_t used = specs->socket_count + (specs->has_http ? 1 : 0);
 	if (go->kind != CHANNEL_GO || go->specs.socket_count > RETIRED_MAX ||
-	    go->fd_count != used + go->specs.socket_count + go->has_journal)
-		return err_set(e, "%s", "the supervisor sent no endpoints");
+	    go->fd_count != used + go->specs.socket_count + go->has_journal) {
+		err_set(e, "the endpoints did not arrive; this process may "
+			   "have too few descriptors");
+		e->exit_code = EXIT_CODE_SYSTEM;
+		return false;
+	}
 	to->specs = *specs;
 	for (uint32_t i = 0; i < specs->socket_count; i++) {
 		to->sockets[i] = socket_adopt(go->fds[i], go->queue_lengths[i],
@@ -150,14 +154,14 @@ int worker_main_supervised(const struct assemble_opts *opts, int channel,
 		discard(assembly); /* the supervisor ended this worker */
 		return 0;
 	}
-	int journal_fd = m.has_journal ? m.fds[m.fd_count - 1] : -1;
+	bool has_journal = m.has_journal && m.fd_count > 0;
 	/* From now on, the closed channel shows that the supervisor is gone. */
 	prctl(PR_SET_PDEATHSIG, 0);
 	struct worker_opts worker = {
 		.assembly = assembly,
 		.endpoints = &endpoints,
 		.channel = channel,
-		.journal_fd = journal_fd,
+		.journal_fd = has_journal ? m.fds[m.fd_count - 1] : -1,
 		.handover = handover,
 		.worker_counts = m.worker_counts,
 		.is_draining = m.is_draining,

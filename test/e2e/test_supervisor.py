@@ -4,6 +4,7 @@ process 1 of a container."""
 import ctypes
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from datetime import datetime
 import pytest
 
 from harness.config import lua_filter
-from harness.daemon import Daemon, is_alive, run, suspend
+from harness.daemon import Daemon, is_alive, run, stopped, suspend
 from harness.gate import Gate
 from harness.namespace import AS_INIT, may_be_init
 from harness.sender import Sender, datagram
@@ -381,3 +382,21 @@ def test_blocked_and_ignored_signals_of_the_parent_do_no_harm(
         daemon.wait_for_messages(2)
     assert out.lines() == [b"1", b"2"]
     daemon.stop()
+
+
+def test_a_worker_without_room_for_its_endpoints_says_so(room, out, start):
+    """It may have no more descriptors than it has when they arrive."""
+    daemon = start(short(room))
+    old = daemon.worker()
+    with stopped(old):
+        daemon.signal(signal.SIGHUP)
+        wait_until(lambda: daemon.log().count("state=started") == 2,
+                   "the next worker")
+        [worker] = set(daemon.workers()) - {old}
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, (3, 3))
+    wait_until(lambda: "exit_code=71" in daemon.log(), "the failure")
+    assert "the endpoints did not arrive" in daemon.log()
+    daemon.wait_for_worker(1)
+    with Sender(room.socket) as sender:
+        send_ten(daemon, sender)
+    daemon.wait_for_messages(10)
