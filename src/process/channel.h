@@ -91,7 +91,7 @@ struct channel_message {
 	bool died_of_other; /* GO: the last worker was killed from outside */
 	/* GO: a dead worker may still write; do not write before WRITE. */
 	bool is_held;
-	int64_t grace_left_ms;		       /* GO, when draining */
+	int64_t grace_left_ms;		       /* STOP; GO, when draining */
 	uint32_t queue_lengths[ENDPOINTS_MAX]; /* GO */
 	bool are_kept[ENDPOINTS_MAX];	       /* GO, see socket_adopt */
 	bool is_reload;			       /* LEAVE */

@@ -146,8 +146,11 @@ void child_go(struct supervisor *s, struct child *child)
 
 void worker_send(struct supervisor *s, enum channel_kind kind)
 {
-	struct channel_message m = {.kind = kind,
-				    .worker_counts = s->worker_counts};
+	struct channel_message m = {
+		.kind = kind,
+		.worker_counts = s->worker_counts,
+		.grace_left_ms = grace_left_ms(s, &s->worker),
+	};
 	if (s->worker.has_endpoints && !channel_send(s->worker.channel, &m))
 		log_line(LOG_DEBUG, "supervisor",
 			 "worker=%d err=\"the worker is gone\"",

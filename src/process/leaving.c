@@ -103,12 +103,12 @@ static void leave(struct worker *w, const char *why, const bool *kept_by_next)
 	}
 }
 
-void leave_within_grace(struct worker *w)
+void leave_within(struct worker *w, int64_t grace_ms)
 {
 	bool has_limit = uv_is_active((uv_handle_t *)&w->grace_timer) != 0;
 	if (w->state == LEAVING && !has_limit)
 		uv_timer_start(&w->grace_timer, worker_on_grace_over,
-			       worker_grace_ms(w), 0);
+			       (uint64_t)grace_ms, 0);
 }
 
 void leave_orphaned(struct worker *w)
@@ -116,7 +116,7 @@ void leave_orphaned(struct worker *w)
 	uv_poll_stop(&w->channel);
 	leave(w, "the supervisor is gone", NULL);
 	worker_reload_ended(w, RELOAD_FAILED);
-	leave_within_grace(w);
+	leave_within(w, worker_grace_ms(w));
 }
 
 _Noreturn void leave_stuck(void *data)

@@ -65,7 +65,7 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 		w->worker_counts = m.worker_counts;
 		worker_reload_ended(w, RELOAD_FAILED);
 	} else if (m.kind == CHANNEL_STOP) {
-		worker_stop(w);
+		worker_stop(w, m.grace_left_ms);
 	} else if (m.kind == CHANNEL_WRITE) {
 		hold_end(w);
 	} else if (m.kind == CHANNEL_REFUSED) {

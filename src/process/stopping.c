@@ -40,7 +40,8 @@ void stopping_begin(struct supervisor *s, int signum)
 		return;
 	}
 	log_line(LOG_INFO, "supervisor", "signal=%d action=stopping", signum);
-	s->stop_ns = clock_mono_ns();
+	if (s->stop_ns == 0) /* it was not held */
+		s->stop_ns = clock_mono_ns();
 	if (s->restart_ns != 0)
 		s->restart_ns = s->stop_ns; /* end the delay */
 	if (s->replace_ns != 0)

@@ -140,7 +140,7 @@ static void on_ready(struct supervisor *s, struct child *child,
 static int64_t start_delay_ms(struct supervisor *s, bool from_outside,
 			      bool was_quick)
 {
-	if (s->state == STOPPING)
+	if (s->state == STOPPING || s->stop_signal != 0)
 		return deaths_stopping_wait_ms(&s->deaths);
 	return deaths_wait_ms(&s->deaths, clock_mono_ns(), from_outside,
 			      was_quick);
@@ -191,7 +191,7 @@ static int64_t count_death(struct supervisor *s, const struct child *was,
 	if (!was->is_stuck && !s->next.is_ready)
 		wait_ms = start_delay_ms(s, from_outside, was_quick);
 	s->worker_counts.deaths++;
-	if (was->has_endpoints)
+	if (was->has_journal)
 		s->died_of_other = from_outside;
 	child_log_death(was->pid, status);
 	return wait_ms;

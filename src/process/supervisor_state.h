@@ -84,7 +84,7 @@ struct supervisor {
 	struct left left[LEFT_MAX];
 	int64_t look_ns; /* when to look for dead children */
 	struct log_rate left_rate;
-	int64_t stop_ns;   /* when the signal to stop came */
+	int64_t stop_ns;   /* when the first signal to stop came */
 	int64_t killed_ns; /* when the worker was killed at the deadline */
 	int stop_signal;   /* held until the first worker works; 0: none */
 	/* While stopping: a journal that the configuration no longer names. */
@@ -129,7 +129,8 @@ void child_forget(struct child *);
  * stops, the child drains for the rest of its Grace. */
 void child_go(struct supervisor *, struct child *);
 
-/* Send the worker a message without content, or the counters. */
+/* Send the worker a message without content, the counters, or STOP with the
+ * rest of its Grace. */
 void worker_send(struct supervisor *, enum channel_kind);
 
 /* Ask the worker to leave.  If it does not within leave_ms, it is killed. */

@@ -59,9 +59,9 @@ enum {
 	WRITE_MS = 2000, /* how long after Grace a slow disk is written to */
 };
 
-uint64_t worker_grace_ms(const struct worker *w)
+int64_t worker_grace_ms(const struct worker *w)
 {
-	return (uint64_t)(w->settings->grace_s * 1000);
+	return (int64_t)(w->settings->grace_s * 1000);
 }
 
 /* --- stopping */
@@ -159,12 +159,12 @@ static void drain(struct worker *w, int64_t grace_ms)
 		       (uint64_t)grace_ms, 0);
 }
 
-void worker_stop(struct worker *w)
+void worker_stop(struct worker *w, int64_t grace_ms)
 {
 	if (w->state == RUNNING)
-		drain(w, (int64_t)worker_grace_ms(w));
+		drain(w, grace_ms);
 	else
-		leave_within_grace(w);
+		leave_within(w, grace_ms);
 }
 
 static void wake_pipeline(void *data)
@@ -265,7 +265,7 @@ static void on_signal(uv_signal_t *signal, int signum)
 	} else {
 		log_line(LOG_INFO, "worker", "signal=%d action=stopping",
 			 signum);
-		worker_stop(w);
+		worker_stop(w, worker_grace_ms(w));
 	}
 }
 

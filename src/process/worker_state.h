@@ -64,14 +64,14 @@ struct worker {
 };
 
 /* Grace. */
-uint64_t worker_grace_ms(const struct worker *);
+int64_t worker_grace_ms(const struct worker *);
 
 /* The timer of Grace has expired: one more attempt to write, then the end. */
 void worker_on_grace_over(uv_timer_t *);
 
-/* sluiced stops: drain, write everything and end.  A worker that is leaving
- * ends within Grace. */
-void worker_stop(struct worker *);
+/* sluiced stops: drain for at most this time, write everything and end.  A
+ * worker that is leaving ends within it. */
+void worker_stop(struct worker *, int64_t grace_ms);
 
 /* --- messages.c */
 
@@ -115,8 +115,8 @@ void hold_end(struct worker *);
  * finished its batch, then hand over and leave. */
 void leave_for_next(struct worker *);
 
-/* A signal to stop has come: a worker that is leaving ends within Grace. */
-void leave_within_grace(struct worker *);
+/* A worker that is leaving ends within this time. */
+void leave_within(struct worker *, int64_t grace_ms);
 
 /* The pipeline has made progress or pauses: leave if the worker has waited for
  * that. */

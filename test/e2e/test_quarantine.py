@@ -15,6 +15,7 @@ from harness.config import (json_filter, lua_filter, service, syslog_input,
 from harness.gate import Gate
 from harness.sender import Sender, datagram
 from harness.wait import SAN, wait_until
+from test_supervisor import exchange
 
 # Lua that kills the hook's worker, which is the parent of the shell, and waits
 # for the signal to arrive.  A sanitizer would catch SIGSEGV.
@@ -192,3 +193,28 @@ def test_a_message_that_exceeds_the_memory_limit_becomes_a_dead_letter(
     send(room, range(10))
     check_set_aside(daemon, room, out, letters)
     assert group.kills() == 2
+
+
+def test_a_worker_that_has_not_opened_the_journal_is_no_cause_of_death(
+        room, out, start):
+    """Somebody kills two workers while they process a message, and each time
+    the next one cannot open the journal.  That makes one death of the message,
+    not two."""
+    gate = Gate(room)
+    deed = f"local text = {gate.lua}"
+    daemon = start(config(room, deed, "Hook_Timeout 0"))
+    journal, blocker = room.path / ".sluiced.journal", room.path / "blocker"
+    blocker.mkdir()
+    send(room, range(10))
+    for death in 1, 2:
+        gate.wait()
+        gate.renew()
+        exchange(journal, blocker)
+        daemon.kill_worker()
+        wait_until(lambda: daemon.log().count("exit_code=71") >= death,
+                   "the failure")
+        exchange(journal, blocker)
+    gate.wait()
+    gate.open()
+    counts = daemon.wait_for_messages(10)
+    assert (counts.written, counts.dropped()) == (10, 0)
