@@ -76,7 +76,13 @@ const char *spills_left_for(struct spills_left *l, const char *now)
 		if (journal_left_is_same(l->journals[i], now) ||
 		    !has_rest(l->journals[i], &rest))
 			forget(l, i);
-	return l->count > 0 ? l->journals[l->count - 1] : "";
+	if (l->count == 0)
+		return "";
+	char *last = l->journals[l->count - 1];
+	memmove(l->journals + 1, l->journals,
+		(l->count - 1) * sizeof *l->journals);
+	l->journals[0] = last;
+	return last;
 }
 
 bool spills_left_report(const struct spills_left *l)

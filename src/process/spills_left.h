@@ -3,11 +3,11 @@
  *
  * A reload, or a restart of the worker, may change storage.path.  The spills
  * are then beside the old journal, where no output looks for them.  The
- * supervisor remembers the paths of such journals, and GO has the newest of
- * them.  When the new worker owns its own journal, it moves the spills beside
- * its journal.  Then it removes the old journal, which is empty.  Otherwise, if
- * a later configuration named the old journal again, the counters in it would
- * count the moved lines, too.
+ * supervisor remembers the paths of such journals, and GO has one of them: the
+ * newest at first, then each in turn.  When the new worker owns its own
+ * journal, it moves the spills beside its journal.  Then it removes the old
+ * journal, which is empty.  Otherwise, if a later configuration named the old
+ * journal again, the counters in it would count the moved lines, too.
  *
  * The spills stay where they are in these cases, which the worker logs:
  *  - the new journal is in memory, or on another file system;
@@ -24,7 +24,7 @@
 
 /* --- in the supervisor */
 
-/* Journals beside which spills are left; the newest is the last. */
+/* Journals beside which spills are left.  The last is the next to be tried. */
 struct spills_left {
 	char **journals;
 	size_t count;
@@ -34,9 +34,9 @@ struct spills_left {
  * memory. */
 void spills_left_add(struct spills_left *, const char *before, const char *now);
 
-/* The next worker has the journal `now`.  Returns the newest journal beside
- * which it may find spills, or "" if there is none.  The result is valid until
- * the next call. */
+/* The next worker has the journal `now`.  Returns a journal beside which it may
+ * find spills, and another one at the next call, if there are several; "" if
+ * there is none.  The result is valid until the next call. */
 const char *spills_left_for(struct spills_left *, const char *now);
 
 /* sluiced exits: log which spills are left.  False if there are none. */

@@ -283,3 +283,21 @@ def test_another_spelling_of_the_path_names_the_same_spills(
     held.rmdir()
     check_counts(daemon)
     check_once(held)
+
+
+def test_each_worker_tries_other_spills(room, start, held, mount_disk):
+    """Those beside the newest of two old journals cannot be moved, because they
+    are on another file system."""
+    mount_disk(room.path / "disk", 100 << 20)
+    daemon = start(config(room, storage(room, "one")))
+    spill(daemon, room)
+    reload(daemon, room, config(room, storage(room, "disk/two")))
+    send(room, LINES, 2 * LINES)
+    wait_until(lambda: daemon.metrics().sum("sluiced_output_lines_spilled")
+               == LINES, "the other lines to be spilled")
+    three = config(room, storage(room, "three"))
+    reload(daemon, room, three, 2)
+    reload(daemon, room, three, 3)
+    wait_until(lambda: "took over the spills" in daemon.log(), "the move")
+    held.rmdir()
+    check_once(held)
