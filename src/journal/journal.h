@@ -117,6 +117,10 @@ struct journal_opts {
 	/* The previous process was killed from outside or together with its
 	 * supervisor, so the message that it worked on is hardly the reason. */
 	bool died_of_other;
+	/* A dead process has locked the file and may still write: if possible,
+	 * continue in the file with its sizes, so that no other process locks a
+	 * new one. */
+	bool keeps_file;
 	/* The inputs by number, at most JOURNAL_INPUTS_MAX, each with a
 	 * different address; borrowed until journal_open returns.  Without
 	 * inputs, rows are not described and entries keep the numbers of their

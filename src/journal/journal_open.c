@@ -289,8 +289,10 @@ static struct journal *change(struct journal *old,
 	size_t waiting = journal_waiting_bytes(old);
 	bool may_stay = can_stay(old, &g);
 	struct journal *j = NULL;
-	err_set(&found->kept, "%zu bytes of messages wait in it", waiting);
-	if (!may_stay || !should_stay(old, &g, waiting)) {
+	bool must_stay = may_stay && opts->keeps_file;
+	err_set(&found->kept, "%zu bytes of messages wait in it%s", waiting,
+		must_stay ? ", and a dead worker may still write" : "");
+	if (!must_stay && (!may_stay || !should_stay(old, &g, waiting))) {
 		if (waiting > g.ring_bytes)
 			g.ring_bytes = old->view.geometry.ring_bytes;
 		j = move(old, opts->path, &g, may_stay ? 0 : until_ns,

@@ -324,6 +324,7 @@ static bool open_journal(struct worker *w, struct err *e)
 	struct assemble_journal_opts opts = {
 		.slots = SLOTS,
 		.died_of_other = w->opts->died_of_other,
+		.keeps_file = w->is_held,
 		.fd = w->opts->journal_fd,
 		.retired = &w->opts->endpoints->retired,
 	};

@@ -144,6 +144,7 @@ struct journal *assemble_journal(struct assembly *a,
 {
 	struct journal_opts opts = opts_of(a, how->slots);
 	opts.died_of_other = how->died_of_other;
+	opts.keeps_file = how->keeps_file;
 	opts.has_fd = how->fd >= 0;
 	opts.fd = how->fd;
 	struct journal_input inputs[ENDPOINTS_MAX + RETIRED_MAX];

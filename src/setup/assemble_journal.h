@@ -27,6 +27,7 @@ bool assemble_journal_try(const struct assembly *, struct err *) MUST_USE;
 struct assemble_journal_opts {
 	unsigned slots;	    /* datagrams that one recvmmsg can receive */
 	bool died_of_other; /* as in journal_opts */
+	bool keeps_file;    /* the same */
 	int fd; /* the previous worker's journal, or -1; taken over or closed */
 	struct retired *retired; /* their numbers are set */
 };

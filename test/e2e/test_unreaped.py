@@ -130,13 +130,18 @@ def test_a_worker_that_the_watchdog_replaces(room, out, start, hold):
     assert out.lines() == [b"%d" % n for n in range(100) if n != 1]
 
 
+@pytest.mark.parametrize("size", ["64M", "2M"])
 def test_sluiced_stops_although_a_dead_worker_does_not_end(
-        room, out, start, faults, hold):
-    text = numbered(room, template="{n}", grace="1")
+        room, out, start, faults, hold, size):
+    """The dead worker's lock holds even if the next one shall have a journal of
+    another size."""
+    text = numbered(room, "storage.max_size 64M", template="{n}", grace="1")
     daemon = start(text, env=faults.env)
     with Sender(room.socket) as sender:
         hang_on_second(daemon, sender, faults)
         dead = hold(daemon.worker())
+        text = text.replace("64M", size)
+        room.write("sluiced.conf", text)
         dead.kill(signal.SIGKILL)
         daemon.wait_for_worker(1)
         receive(daemon, sender, range(2, 100))
