@@ -199,7 +199,7 @@ static void save(struct supervisor *s, enum fate fate)
 static void replace_removed(struct supervisor *s)
 {
 	const char *path = s->limits.journal_path;
-	struct err e;
+	struct err e = {0};
 	if (!journal_file_exists(path) && (!is_small(s) || copy(s, &e)))
 		return;
 	if (!journal_file_exists(path)) {

@@ -80,13 +80,16 @@ def test_grace_begins_with_a_signal_to_stop_that_is_held(out, held_stop):
 
 
 def test_deaths_do_not_delay_a_stop_that_is_held_for_long(out, held_stop):
-    held_stop.faults.end()
+    """The clock advances by a second after each death."""
     for death in range(1, 8):
         held_stop.wait_for("in use by another sluiced", death)
         worker = re.findall(r"worker=(\d+) state=started", held_stop.log())[-1]
         os.kill(int(worker), signal.SIGABRT)
         held_stop.wait_for("the worker died", death)
+        held_stop.faults.order(
+            clock_ms=held_stop.begin_ms + death * 1100)
     held_stop.wait_for("in use by another sluiced", 8)
+    held_stop.faults.end()
     held_stop.release()
     delays = re.findall(r"restart_ms=(\d+)", held_stop.log())
     assert delays == ["100", "200", "400", "800", "1000", "1000"]
