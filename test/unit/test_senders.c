@@ -3,6 +3,7 @@
  * Unix datagram socket, and nothing else. */
 #include "unit.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -112,10 +113,11 @@ static void all_answers_of_the_kernel_are_read(void **state)
 		close(fds[i]);
 }
 
+/* The inode 0 would be a connection that nobody has accepted yet. */
 static void a_socket_that_does_not_exist_has_no_count_of_senders(void **state)
 {
 	(void)state;
-	assert_int_equal(senders_of_socket(0).by_proc, -1);
+	assert_int_equal(senders_of_socket(UINT32_MAX).by_proc, -1);
 }
 
 int main(void)
