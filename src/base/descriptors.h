@@ -28,7 +28,7 @@ struct descriptors {
 	size_t ending;	    /* additional connections that are ending */
 	size_t http;	    /* clients, at most 128 */
 	size_t http_ending; /* additional clients that are ending */
-	size_t files;	    /* idle files that each output may keep open */
+	size_t files;	    /* that each output may keep open */
 };
 
 /* If standard input, output or error is closed, open /dev/null in its place for

@@ -51,6 +51,8 @@ struct file_env {
 	struct spill_dir *spills; /* NULL: held lines stay in memory */
 	struct file_block block;  /* by files that other processes use */
 	struct held_files held;
+	size_t open_max; /* of these files may be open while their lines wait;
+			  * 0: any number */
 	struct log_rate failing_rate;
 	int64_t named_until_ns; /* the end of the period of named_files */
 	unsigned named_files;	/* whose first failure was logged */

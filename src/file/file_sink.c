@@ -437,8 +437,8 @@ static struct sink *open_sink(struct conf_section *s,
 	struct file_sink *fs = mem_new(1, sizeof *fs);
 	read_env(fs, env);
 	fs->env.mkdir = keys.mkdir;
-	fs->files = file_cache_new(&fs->env, env->files_max > 0 ? env->files_max
-								: FILES_MAX);
+	fs->env.open_max = env->files_max > 0 ? env->files_max : FILES_MAX;
+	fs->files = file_cache_new(&fs->env, fs->env.open_max);
 	fs->flusher = (struct flush_files){.sink = &fs->sink,
 					   .env = &fs->env,
 					   .files = fs->files,

@@ -47,6 +47,15 @@ bool held_files_can_spill(const struct output_file *o)
 	return !spill_dir_is_full(spills) && held_files_has_room(o);
 }
 
+void held_files_close(struct output_file *o)
+{
+	const struct file_env *env = o->env;
+	bool is_over =
+		env->open_max > 0 && env->stats->files_open > env->open_max;
+	if (o->torn_bytes == 0 || is_over)
+		append_file_close(&o->file);
+}
+
 size_t held_files_room_bytes(const struct output_file *o)
 {
 	if (!held_files_has_room(o))

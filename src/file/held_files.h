@@ -8,7 +8,13 @@
  * treated like one whose lines find the spill full (output_file.h).
  *
  * The sink measures a file after each flush of the file.  Files that wait for
- * the disk with their lines in the journal are not measured. */
+ * the disk with their lines in the journal are not measured.
+ *
+ * A file that waits keeps no descriptor, except for a torn line.  Of such files
+ * there can be as many as of files in a batch, if the disk is full.  So beyond
+ * env->open_max, they are closed, too.  If such a file is renamed before it is
+ * written again, it keeps the beginning of the line, and the whole line goes to
+ * the new file. */
 #ifndef FILE_HELD_FILES_H
 #define FILE_HELD_FILES_H
 
@@ -41,6 +47,9 @@ bool held_files_has_room(const struct output_file *);
 /* Has the spill room for the lines of the file?  False if the output has no
  * spills; otherwise true if the file has no lines in memory. */
 bool held_files_can_spill(const struct output_file *);
+
+/* The file waits: close it, unless a torn line keeps it open. */
+void held_files_close(struct output_file *);
 
 /* How many bytes the lines of the file may take in memory. */
 size_t held_files_room_bytes(const struct output_file *);

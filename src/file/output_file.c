@@ -341,8 +341,6 @@ static enum append_result hold_lines(struct output_file *o)
 			"a kill loses them\"",
 			log_quoted(span_of(o->path), room), strerror(error));
 	}
-	if (o->torn_bytes == 0 && o->failed_errno != EBUSY)
-		append_file_close(&o->file);
 	return APPEND_HELD;
 }
 
@@ -419,6 +417,8 @@ void output_files_begin_flush(struct file_env *env, int64_t now_ns)
 enum append_result output_file_flush(struct output_file *o, int64_t now_ns)
 {
 	enum append_result result = flush(o, now_ns);
+	if (output_file_waits(o)) /* or has a spill that is written now */
+		held_files_close(o);
 	bool is_saved = o->spill == NULL || spill_save(o->spill);
 	return is_saved ? result : APPEND_BLOCKED;
 }

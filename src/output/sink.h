@@ -97,7 +97,7 @@ struct sink_env {
 	const char *spill_dir;	/* for spills; NULL: held lines stay in
 	                      	 * memory */
 	size_t spill_bytes_max; /* of each sink; a batch may exceed it */
-	size_t files_max;	/* kept open without waiting lines; 0: 64 */
+	size_t files_max;	/* that a sink keeps open; 0: 64 */
 	enum sink_fsync fsync;
 	double fsync_interval_s;
 	/* The process must end and leave the rest of the batch in the journal:

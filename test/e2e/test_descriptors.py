@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Few file descriptors: connections never take those of the output files."""
+import errno
 import os
 from contextlib import ExitStack
 
@@ -9,14 +10,16 @@ from harness.config import file_output, lua_filter, section
 from harness.daemon import run
 from harness.inputs import config, connected, unix_input
 from harness.sender import Sender
+from harness.wait import wait_until
 
 LEAST = 34  # with one input
+EMFILE = os.strerror(errno.EMFILE)
 
 
 def tag_is_file(room):
-    """Each line goes into a file of its own."""
+    """The first word of each line is the name of its file."""
     return (section("FILTER", "Name rewrite_tag", "Match in",
-                    f"Rule $message ^(.*)$ {room.out}/$1 false")
+                    f"Rule $message ^(\\S*) {room.out}/$1 false")
             + section("OUTPUT", "Name file", "Match /*", "Format template",
                       "Template {message}"))
 
@@ -43,6 +46,58 @@ def test_clients_leave_descriptors_for_output_files(
         assert counts.written == sent
         assert counts.sum("sluiced_output_errors_total") == 0
     assert len(list(room.out.glob("last*"))) == LEAST
+
+
+def start_with_files(room, start):
+    text = config(room, unix_input(room)).replace(
+        file_output(room, "Format template", "Template {message}"),
+        tag_is_file(room))
+    return start(text, wrapper=("prlimit", f"--nofile={LEAST}"))
+
+
+def test_files_that_are_busy_keep_no_descriptors(room, out, start):
+    """Another process has not completed its lines in more files than sluiced
+    has descriptors."""
+    room.out.mkdir()
+    files = [room.out / f"busy{n}" for n in range(2 * LEAST)]
+    for file in files:
+        file.write_bytes(b"its ")
+    daemon = start_with_files(room, start)
+    with connected(room.socket) as s:
+        s.sendall(b"".join(file.name.encode() + b"\n" for file in files))
+        s.sendall(b"last\n")
+    wait_until((room.out / "last").exists, "the file that is not busy")
+    for file in files:
+        with open(file, "ab") as other:
+            other.write(b"line\n")
+    counts = daemon.wait_for_messages(2 * LEAST + 1)
+    assert EMFILE not in daemon.log()
+    assert counts.sum("sluiced_output_errors_total") == 0
+    for file in files:
+        assert file.read_bytes() == b"its line\n%s\n" % file.name.encode()
+
+
+def test_torn_lines_keep_only_the_descriptors_of_output_files(
+        room, small_disk, start):
+    """On a full disk, a line is torn in more files than sluiced has
+    descriptors.  They are completed."""
+    page = b"x" * 4000 + b"\n"
+    files = [room.out / f"file{n}" for n in range(2 * LEAST)]
+    for file in files:
+        file.write_bytes(page)
+    daemon = start_with_files(room, start)
+    small_disk.fill(0)
+    texts = [b"%s %s\n" % (file.name.encode(), b"y" * 500) for file in files]
+    with connected(room.socket) as s:
+        s.sendall(b"".join(texts))
+    wait_until(lambda: all(file.stat().st_size == 4096 for file in files),
+               "torn lines")
+    assert 0 < daemon.metrics().sum("sluiced_output_files_open") < LEAST / 4
+    small_disk.empty()
+    daemon.wait_for_messages(len(files))
+    assert EMFILE not in daemon.log()
+    assert [file.read_bytes() for file in files] == [
+        page + text for text in texts]
 
 
 # With 1,024 descriptors, a hook may have 32 files open.
