@@ -17,7 +17,6 @@
 #include "file/file_path.h"
 #include "filter/chain.h"
 #include "intake/endpoints.h"
-#include "journal/journal.h"
 #include "output/router.h"
 #include "parse/parser.h"
 #include "parse/zone.h"
@@ -328,33 +327,6 @@ static void size_storage(struct assembly *a)
 	storage_sizes_log(&a->settings.sizes, &place);
 }
 
-static uint32_t note(void *journal, const struct append_note *n,
-		     uint32_t replaced)
-{
-	return journal_note(journal, n, replaced);
-}
-
-static void note_failed(void *journal, uint32_t place, uint32_t length_bytes)
-{
-	journal_note_failed(journal, place, length_bytes);
-}
-
-static const struct append_note *next_note(void *journal,
-					   const struct append_note *note)
-{
-	return journal_noted(journal, note);
-}
-
-static void claim_note(void *journal, const struct append_note *n)
-{
-	journal_claim(journal, n);
-}
-
-static bool may_find_note(void *journal)
-{
-	return journal_is_repeating(journal);
-}
-
 static bool read_filters(struct assembly *a, struct err *e)
 {
 	struct filter_env env = {.parsers = a->parsers,
@@ -440,11 +412,7 @@ static bool open_dead_letter(struct assembly *a, bool dry_run, struct err *e)
 struct assembly *assemble(const struct assemble_opts *opts, struct err *e)
 {
 	struct assembly *a = mem_new(1, sizeof *a);
-	a->notes = (struct append_notes){.note = note,
-					 .failed = note_failed,
-					 .next = next_note,
-					 .may_find = may_find_note,
-					 .claim = claim_note};
+	assemble_journal_notes(a);
 	if (add_conf(a, conf_read(opts->conf_path, e), opts) == NULL)
 		goto fail;
 	if (!check_section_names(a->confs[0], opts->allow_unknown, e) ||

@@ -171,3 +171,39 @@ struct journal *assemble_journal(struct assembly *a,
 	journal_close(j);
 	return NULL;
 }
+
+static uint32_t note(void *journal, const struct append_note *n,
+		     uint32_t replaced)
+{
+	return journal_note(journal, n, replaced);
+}
+
+static void note_failed(void *journal, uint32_t place, uint32_t length_bytes)
+{
+	journal_note_failed(journal, place, length_bytes);
+}
+
+static const struct append_note *next_note(void *journal,
+					   const struct append_note *note)
+{
+	return journal_noted(journal, note);
+}
+
+static void claim_note(void *journal, const struct append_note *n)
+{
+	journal_claim(journal, n);
+}
+
+static bool may_find_note(void *journal)
+{
+	return journal_is_repeating(journal);
+}
+
+void assemble_journal_notes(struct assembly *a)
+{
+	a->notes = (struct append_notes){.note = note,
+					 .failed = note_failed,
+					 .next = next_note,
+					 .may_find = may_find_note,
+					 .claim = claim_note};
+}

@@ -41,4 +41,8 @@ struct journal *assemble_journal(struct assembly *,
 				 const struct assemble_journal_opts *,
 				 struct err *);
 
+/* Set the functions by which the outputs write their notes.  They work once
+ * assemble_journal() has opened the journal. */
+void assemble_journal_notes(struct assembly *);
+
 #endif
