@@ -72,6 +72,7 @@ static void set_env(struct dead_letter *d, const struct dead_letter_opts *opts)
 		.path = opts->spill_dir,
 		.bytes_max = opts->spill_bytes_max,
 		.sink_name = DEAD_LETTER_NAME,
+		.owners = opts->spill_owners,
 		.stats = &d->stats,
 		.env = {.stats = &d->spills.own_stats,
 			.notes = opts->notes,

@@ -40,6 +40,7 @@ struct append_notes;
 struct dead_letter;
 struct json_reader;
 struct message;
+struct spill_owners;
 struct record;
 
 enum { DEAD_LETTER_WAITING_BYTES = 8 * 1024 * 1024 };
@@ -50,9 +51,10 @@ enum { DEAD_LETTER_WAITING_BYTES = 8 * 1024 * 1024 };
 struct dead_letter_opts {
 	const char *path;
 	const struct append_notes *notes; /* borrowed; may be NULL */
-	uint32_t id;		/* identifies this sink in the notes */
-	const char *spill_dir;	/* borrowed; NULL: nothing is spilled */
-	size_t spill_bytes_max; /* a batch may exceed it */
+	uint32_t id;	       /* identifies this sink in the notes */
+	const char *spill_dir; /* borrowed; NULL: nothing is spilled */
+	struct spill_owners *spill_owners; /* as in sink_env */
+	size_t spill_bytes_max;		   /* a batch may exceed it */
 };
 
 /* Is the path valid, and could it be written now?  Creates nothing. */

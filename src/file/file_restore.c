@@ -19,16 +19,6 @@ enum { WAITS_MAX = 10 }; /* with the pipeline's back-off: half a minute */
 
 /* --- the spills */
 
-static bool is_loaded(struct file_restore *r, const char *name)
-{
-	struct cached_file *f = NULL;
-	while ((f = file_cache_waiting(r->files, f)) != NULL)
-		if (f->output_file->spill != NULL &&
-		    spill_is_called(f->output_file->spill, name))
-			return true;
-	return false;
-}
-
 /* The cache names a file by its path below the root, without a leading '/'.  A
  * path outside the root is named by the whole path, which begins with '/', so
  * the two kinds of names never collide.  The path of an older version's spill
@@ -96,9 +86,9 @@ static int load_named(void *data, int dir, const char *name)
 	struct file_restore *r = data;
 	if (span_ends_with(span_of(name), SPAN(".spill.new")))
 		unlinkat(dir, name, 0);
-	if (!spill_has_name(name) || is_loaded(r, name))
+	if (!spill_may_load(r->spills, name))
 		return 0;
-	struct spill *spill = spill_load(r->spills, name);
+	struct spill *spill = spill_load(r->spills, dir, name);
 	if (spill != NULL)
 		adopt(r, spill);
 	return r->must_begin_again ? EAGAIN : 0;

@@ -2,6 +2,10 @@
 /* file_restore - takes over the spills of a file sink from the previous
  * process, and its counters as of the last commit.
  *
+ * The sinks share one directory.  Each of them lists it, but at most two of
+ * them open a spill that can be read: the first one finds out which sink it
+ * belongs to and notes that for the others (spill_owners.h).
+ *
  * A spill that cannot be read now (EIO, EMFILE ...) is neither lost nor
  * drained: its lines stay counted as queued, and loading is retried every
  * second.  Until all outputs have loaded their spills, no line counts as

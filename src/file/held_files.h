@@ -26,8 +26,8 @@ struct output_file;
 enum {
 	HELD_FILES_MAX = 4096,
 	HELD_BYTES_MAX = 8 * 1024 * 1024,
-	/* The structs of a file and of its spill, with the allocator's share:
-	 * 600 bytes without a spill, 900 with one. */
+	/* The structs of a file, of its spill and of the spill's name, with
+	 * the allocator's share: 600 bytes without a spill, 960 with one. */
 	HELD_FILE_BYTES = 1024,
 };
 

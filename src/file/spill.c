@@ -326,11 +326,6 @@ void spill_take_names(struct spill *s, struct buf *head)
 	buf_fini(&s->names);
 }
 
-bool spill_is_called(const struct spill *s, const char *name)
-{
-	return strcmp(strrchr(s->path, '/') + 1, name) == 0;
-}
-
 bool spill_is_empty(const struct spill *s)
 {
 	return s->state.position_bytes >= s->size_bytes;

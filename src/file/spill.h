@@ -56,6 +56,7 @@
 #include "file/append_file.h"
 
 struct spill;
+struct spill_owners;
 
 /* The state that the spills of one sink share. */
 struct spill_dir {
@@ -65,9 +66,9 @@ struct spill_dir {
 	const char *sink_name;
 	/* As in sink_env.  NULL: a spill belongs to the output that has its
 	 * name. */
-	bool (*takes_over)(const void *router, uint32_t id,
-			   const struct sink_spilled *);
+	uint32_t (*owner_of)(const void *router, const struct sink_spilled *);
 	const void *router;
+	struct spill_owners *owners;
 	struct sink_stats *stats; /* the sink's */
 	struct sink_stats own_stats;
 	struct file_env env;	 /* of the spills' files */
@@ -102,11 +103,16 @@ bool spill_dir_is_full(const struct spill_dir *);
  * set. */
 struct spill *spill_new(struct spill_dir *, const char *output_path);
 
-/* Load the file `name` from the directory.  NULL in three cases.  The spill
+/* Load the file `name` from the directory, which is open as `fd`.  NULL in
+ * three cases.  The spill
  * belongs neither to this sink nor to a removed sink that this one replaces.
  * Or it is damaged or another user's: then it was renamed.  Or it cannot be
  * read now: then the directory is partial.  The last two cases are logged. */
-struct spill *spill_load(struct spill_dir *, const char *name);
+struct spill *spill_load(struct spill_dir *, int fd, const char *name);
+
+/* May the directory's file `name` be a spill of this sink that is not loaded?
+ */
+bool spill_may_load(const struct spill_dir *, const char *name) MUST_USE;
 
 /* Free a loaded spill without using it, and take it out of the directory's
  * counts.  The file stays. */
@@ -119,9 +125,6 @@ bool spill_precedes(const struct spill *, const struct spill *other);
 
 /* Move the column names of a loaded spill to *head, unless *head has some. */
 void spill_take_names(struct spill *, struct buf *head);
-
-/* Is `name` the spill's file name in the directory? */
-bool spill_is_called(const struct spill *, const char *name);
 
 /* Free the spill.  The file stays.  NULL is fine. */
 void spill_free(struct spill *);

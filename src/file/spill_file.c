@@ -15,6 +15,7 @@
 
 #include "base/own_file.h"
 #include "file/spill.h"
+#include "file/spill_owners.h"
 
 enum { PIECE_BYTES = 16 * 1024 };
 
@@ -199,6 +200,23 @@ int spill_list(struct spill_dir *d,
 bool spill_has_name(const char *name)
 {
 	return span_ends_with(span_of(name), SPAN(".spill"));
+}
+
+uint32_t spill_dir_id(const struct spill_dir *dir)
+{
+	return dir->owner_of != NULL ? dir->env.sink : 0;
+}
+
+const char *spill_name(const struct spill *s)
+{
+	return strrchr(s->path, '/') + 1;
+}
+
+void spill_set_loaded(struct spill *s, bool is_loaded)
+{
+	spill_owners_put(s->dir->owners, spill_name(s), spill_dir_id(s->dir),
+			 is_loaded);
+	s->is_loaded = is_loaded;
 }
 
 int spill_open(const struct spill *s, int flags)

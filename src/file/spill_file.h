@@ -72,7 +72,8 @@ struct spill {
 	unsigned unsaved; /* attempts to save the state, in a row */
 	bool is_unsaved;  /* the state in the file is older */
 	bool is_recovered;
-	bool is_dirty; /* not synced */
+	bool is_dirty;	/* not synced */
+	bool is_loaded; /* dir->owners has it as loaded */
 };
 
 /* The text with which a spill begins, as spill.h draws it. */
@@ -116,6 +117,15 @@ int spill_list(struct spill_dir *,
 
 /* Is this the name of a spill, not that of another file in the directory? */
 bool spill_has_name(const char *name);
+
+/* The spill's file name in the directory. */
+const char *spill_name(const struct spill *);
+
+/* Note in dir->owners that the spill is loaded, or no longer. */
+void spill_set_loaded(struct spill *, bool is_loaded);
+
+/* The id of the directory's sink in dir->owners. */
+uint32_t spill_dir_id(const struct spill_dir *);
 
 /* Open the spill's file in this directory, likewise. */
 int spill_open(const struct spill *, int flags) MUST_USE;

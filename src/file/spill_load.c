@@ -11,18 +11,26 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/own_file.h"
 #include "file/file_gone.h"
 #include "file/own_note.h"
 #include "file/spill_file.h"
+#include "file/spill_owners.h"
 
 enum { FILE_MODE = 0600 };
 
-static bool is_ours_by(const struct spill_dir *dir,
+/* Is it this sink's?  Note whose it is, so that the others need not ask. */
+static bool find_owner(const struct spill *s,
 		       const struct sink_spilled *spilled)
 {
-	if (dir->takes_over == NULL)
-		return span_equals(spilled->name, span_of(dir->sink_name));
-	return dir->takes_over(dir->router, dir->env.sink, spilled);
+	const struct spill_dir *dir = s->dir;
+	uint32_t id = spill_dir_id(dir), owner = id;
+	if (dir->owner_of != NULL)
+		owner = dir->owner_of(dir->router, spilled);
+	else if (!span_equals(spilled->name, span_of(dir->sink_name)))
+		return false;
+	spill_owners_put(dir->owners, spill_name(s), owner, false);
+	return owner == id;
 }
 
 static int read_head(struct spill *s, int fd, bool *is_ours)
@@ -32,7 +40,7 @@ static int read_head(struct spill *s, int fd, bool *is_ours)
 	int error = spill_read_begin(s, fd, bytes, &head);
 	if (head.bytes == 0)
 		return error;
-	*is_ours = is_ours_by(s->dir, &head.spilled);
+	*is_ours = find_owner(s, &head.spilled);
 	s->output_path = mem_copy(head.spilled.path.ptr, head.spilled.path.len);
 	return error;
 }
@@ -269,7 +277,13 @@ static int load(struct spill *s, int fd, bool *is_ours)
 	return error;
 }
 
-struct spill *spill_load(struct spill_dir *dir, const char *name)
+bool spill_may_load(const struct spill_dir *dir, const char *name)
+{
+	return spill_has_name(name) &&
+	       spill_owners_may_load(dir->owners, name, spill_dir_id(dir));
+}
+
+struct spill *spill_load(struct spill_dir *dir, int dir_fd, const char *name)
 {
 	struct spill *s = mem_new(1, sizeof *s);
 	struct buf path = {0};
@@ -278,7 +292,7 @@ struct spill *spill_load(struct spill_dir *dir, const char *name)
 	s->dir = dir;
 	s->path = path.ptr;
 	append_file_init(&s->file, s->path, &dir->env);
-	int fd = spill_open(s, O_RDWR);
+	int fd = own_file_open(dir_fd, s->path, O_RDWR, &dir->load_rate);
 	bool is_ours = true;
 	int error = fd < 0 ? errno : load(s, fd, &is_ours);
 	if (fd >= 0)
@@ -292,10 +306,13 @@ struct spill *spill_load(struct spill_dir *dir, const char *name)
 		dir->is_partial = true;
 		keep_note(dir, s->path);
 	}
+	if (error != 0)
+		spill_owners_forget(dir->owners, name);
 	if (error != 0 || !is_ours) {
 		spill_free(s);
 		return NULL;
 	}
+	spill_set_loaded(s, true);
 	s->limit_bytes = s->size_bytes;
 	dir->stats->spilled_bytes += s->size_bytes - s->start_bytes;
 	dir->files++;

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "file/file_gone.h"
 #include "file/spill_file.h"
+#include "file/spill_owners.h"
 
 enum {
 	DIR_MODE = 0700,
@@ -52,7 +53,7 @@ static int choose_path(struct spill *s)
 static void put_head(struct spill *s, struct buf *head)
 {
 	const struct spill_dir *dir = s->dir;
-	bool has_id = dir->takes_over != NULL;
+	bool has_id = dir->owner_of != NULL;
 	size_t name_bytes = strlen(dir->sink_name);
 	buf_printf(head, SPILL_MAGIC "1 %zu %zu %s",
 		   name_bytes + (has_id ? 1 + ID_DIGITS : 0),
@@ -134,6 +135,7 @@ struct spill *spill_new(struct spill_dir *dir, const char *output_path)
 	}
 	s->size_bytes = s->limit_bytes = s->chunk_bytes = s->start_bytes;
 	dir->files++;
+	spill_set_loaded(s, true);
 	return s;
 }
 
@@ -143,6 +145,8 @@ void spill_free(struct spill *s)
 {
 	if (s == NULL)
 		return;
+	if (s->is_loaded)
+		spill_set_loaded(s, false);
 	append_file_close(&s->file);
 	buf_fini(&s->names);
 	free(s->path);
@@ -169,6 +173,8 @@ bool spill_remove(struct spill *s)
 {
 	if (unlink(s->path) < 0 && !file_is_gone(s->path, errno))
 		return false;
+	spill_owners_forget(s->dir->owners, spill_name(s));
+	s->is_loaded = false;
 	spill_unload(s);
 	return true;
 }

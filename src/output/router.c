@@ -168,14 +168,13 @@ static unsigned suits(const struct router_route *route,
 /* If no output suits well, because the output was removed, the first output
  * with spills writes the lines: a spill contains the path of its file and
  * complete lines. */
-static bool takes_over(const void *data, uint32_t id,
-		       const struct sink_spilled *spilled)
+static uint32_t owner_of(const void *data, const struct sink_spilled *spilled)
 {
 	const struct router *router = data;
 	const struct router_route *writer = NULL;
 	unsigned best = 0;
 	if (is_reserved(router, spilled->name))
-		return false;
+		return 0;
 	for (size_t i = 0; i < router->count; i++) {
 		const struct router_route *route = &router->routes[i];
 		if (!route->sink->ops->has_spills)
@@ -186,7 +185,7 @@ static bool takes_over(const void *data, uint32_t id,
 		best = score;
 		writer = route;
 	}
-	return writer != NULL && writer->id == id;
+	return writer != NULL ? writer->id : 0;
 }
 
 static bool has_sink(const void *data, uint32_t id)
@@ -240,7 +239,7 @@ bool router_add(struct router *router, struct conf_section *s,
 	struct sink_env its_env = *env;
 	its_env.id = route.id;
 	its_env.name = route.name;
-	its_env.takes_over = takes_over;
+	its_env.owner_of = owner_of;
 	its_env.has_sink = has_sink;
 	its_env.router = router;
 	route.sink = kind->open(s, &its_env, e);

@@ -36,6 +36,7 @@ enum sink_flush {
 };
 
 struct append_notes;
+struct spill_owners;
 
 /* The smallest id.  Notes of older versions have smaller numbers. */
 #define SINK_ID_FIRST (UINT32_C(1) << 31)
@@ -86,16 +87,17 @@ struct sink_env {
 	/* A name that no sink gets, because the dead letters have it; their
 	 * spills belong to no sink.  NULL: none. */
 	const char *taken_name;
-	/* Does the sink with this id write these spilled lines?  Set by the
-	 * router.  NULL: a sink writes only its own spill. */
-	bool (*takes_over)(const void *router, uint32_t id,
-			   const struct sink_spilled *);
+	/* The id of the sink that writes these spilled lines, or 0.  Set by
+	 * the router.  NULL: a sink writes only its own spill. */
+	uint32_t (*owner_of)(const void *router, const struct sink_spilled *);
 	/* Is there a sink with this id?  Set by the router.  NULL: a sink knows
 	 * only its own notes. */
 	bool (*has_sink)(const void *router, uint32_t id);
 	const void *router;
-	const char *spill_dir;	/* for spills; NULL: held lines stay in
+	const char *spill_dir; /* for spills; NULL: held lines stay in
 	                      	 * memory */
+	struct spill_owners *spill_owners; /* of all sinks; NULL without
+					  * spill_dir */
 	size_t spill_bytes_max; /* of each sink; a batch may exceed it */
 	size_t files_max;	/* that a sink keeps open; 0: 64 */
 	enum sink_fsync fsync;

@@ -15,6 +15,7 @@
 #include "conf/unsupported.h"
 #include "file/dead_letter.h"
 #include "file/file_path.h"
+#include "file/spill_owners.h"
 #include "filter/chain.h"
 #include "intake/endpoints.h"
 #include "output/router.h"
@@ -286,6 +287,7 @@ static void place_storage(struct assembly *a)
 	a->journal_path = mem_copy(b.ptr, b.len);
 	buf_put_text(&b, ".spill");
 	a->spill_dir = mem_copy(b.ptr, b.len);
+	a->spill_owners = spill_owners_new();
 	buf_fini(&b);
 }
 
@@ -367,6 +369,7 @@ static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
 		.reserved = &a->reserved,
 		.notes = &a->notes,
 		.spill_dir = a->spill_dir,
+		.spill_owners = a->spill_owners,
 		.spill_bytes_max = a->settings.sizes.spill_bytes,
 		.files_max = a->descriptors.files,
 		.fsync = a->settings.fsync,
@@ -403,6 +406,7 @@ static bool open_dead_letter(struct assembly *a, bool dry_run, struct err *e)
 		.notes = &a->notes,
 		.id = DEAD_LETTER_SINK,
 		.spill_dir = a->spill_dir,
+		.spill_owners = a->spill_owners,
 		.spill_bytes_max = a->settings.sizes.spill_bytes,
 	};
 	a->dead_letter = dead_letter_open(&opts, e);
@@ -464,5 +468,6 @@ void assembly_free(struct assembly *a)
 	free(a->confs);
 	free(a->journal_path);
 	free(a->spill_dir);
+	spill_owners_free(a->spill_owners);
 	free(a);
 }

@@ -22,6 +22,7 @@ struct decoder;
 struct parser;
 struct parser_set;
 struct router;
+struct spill_owners;
 
 struct assemble_opts {
 	const char *conf_path;
@@ -60,11 +61,12 @@ struct assembly {
 	struct descriptors descriptors; /* how they are shared out */
 	struct chain *chain;
 	struct router *router;
-	char **tag_roots;		 /* for the router */
-	struct reserved_paths reserved;	 /* for the router */
-	struct dead_letter *dead_letter; /* or NULL */
-	char *journal_path;		 /* NULL: in memory */
-	char *spill_dir;		 /* NULL: nothing is spilled */
+	char **tag_roots;		   /* for the router */
+	struct reserved_paths reserved;	   /* for the router */
+	struct dead_letter *dead_letter;   /* or NULL */
+	char *journal_path;		   /* NULL: in memory */
+	char *spill_dir;		   /* NULL: nothing is spilled */
+	struct spill_owners *spill_owners; /* NULL without spill_dir */
 	/* Writes the notes of outputs into the journal; assemble_journal sets
 	 * notes.data. */
 	struct append_notes notes;

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "conf/conf_keys.h"
 #include "file/spill_file.h"
+#include "file/spill_owners.h"
 #include "setup/plugins.h"
 
 /* --- spilling and draining */
@@ -304,6 +305,7 @@ static void a_spill_of_another_output_is_left_alone(void **state)
 	sink_dir_close(&s.f);
 	struct err e;
 	s.f.env.name = "other";
+	s.f.env.spill_owners = spill_owners_new();
 	struct buf text = {0};
 	buf_put_text(&text, "[OUTPUT]\n    Format plain\n");
 	s.f.conf = conf_read_text("t.conf", text.ptr, text.len, &e);

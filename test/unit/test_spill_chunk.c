@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "file/spill.h"
 #include "file/spill_file.h"
+#include "file/spill_owners.h"
 #include "output/sink.h"
 
 enum { LONG_BYTES = 4 * 1024 * 1024, PIECE_MAX = 2 * 1024 * 1024 };
@@ -35,6 +36,7 @@ static void init(struct places *p)
 	p->dir = (struct spill_dir){.path = p->path,
 				    .bytes_max = SIZE_MAX,
 				    .sink_name = "app",
+				    .owners = spill_owners_new(),
 				    .stats = &p->stats};
 	p->dir.env.stats = &p->dir.own_stats;
 	p->env.stats = &p->stats;
@@ -46,6 +48,7 @@ static void fini(struct places *p)
 	append_file_close(&p->file);
 	buf_fini(&p->dir.piece);
 	buf_fini(&p->dir.piece_chunks);
+	spill_owners_free(p->dir.owners);
 	temp_dir_remove(p->path);
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "file/spill.h"
+#include "file/spill_owners.h"
 #include "output/sink.h"
 
 enum { TAKEN = 100 };
@@ -61,6 +62,7 @@ static void a_spill_whose_name_is_taken_looks_for_few_others(void **state)
 	struct spill_dir dir = {.path = path,
 				.bytes_max = 1024 * 1024,
 				.sink_name = "app",
+				.owners = spill_owners_new(),
 				.stats = &stats};
 	dir.env.stats = &dir.own_stats;
 	struct spill *first = spill_new(&dir, "/log/a");
@@ -75,6 +77,7 @@ static void a_spill_whose_name_is_taken_looks_for_few_others(void **state)
 	assert_int_equal(dir.files, 2);
 	spill_free(first);
 	spill_free(second);
+	spill_owners_free(dir.owners);
 	temp_dir_remove(path);
 }
 

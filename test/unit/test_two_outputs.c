@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file/spill_owners.h"
 #include "output/kinds.h"
 #include "output/router.h"
 #include "pipeline/outputs.h"
@@ -35,6 +36,7 @@ enum { OUTPUTS = 2 };
 struct fixture {
 	struct sink_dir f; /* its sink is not used */
 	struct conf *conf;
+	struct spill_owners *spill_owners;
 	struct router *router;
 	struct outputs outputs;
 	struct pipeline_totals totals;
@@ -77,9 +79,11 @@ static void open_outputs(struct fixture *o, const char *first,
 			 const char *second)
 {
 	static const struct sink_ops *const kinds[] = {&file_sink_ops, NULL};
+	o->spill_owners = spill_owners_new();
 	const struct sink_env env = {.kinds = kinds,
 				     .conf_dir = ".",
 				     .spill_dir = o->f.spills,
+				     .spill_owners = o->spill_owners,
 				     .spill_bytes_max = 1024 * 1024,
 				     .has_others = true};
 	struct err e;
@@ -104,6 +108,7 @@ static void open_outputs(struct fixture *o, const char *first,
 static void close_outputs(struct fixture *o)
 {
 	router_free(o->router);
+	spill_owners_free(o->spill_owners);
 	conf_free(o->conf);
 }
 

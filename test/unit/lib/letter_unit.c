@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "file/spill_owners.h"
 #include "record/message.h"
 
 static const int64_t T = 1795229400 * NS_PER_S + 123456789;
@@ -22,6 +23,7 @@ int letter_unit_start(void **state)
 	f->now_ns = 1000 * NS_PER_S;
 	f->arena = arena_new(4096);
 	f->json = json_reader_new();
+	f->spill_owners = spill_owners_new();
 	*state = f;
 	return log_open(log, LOG_INFO, &e) ? 0 : -1;
 }
@@ -31,6 +33,7 @@ int letter_unit_stop(void **state)
 	struct letter_unit *f = *state;
 	struct err e;
 	dead_letter_close(f->letters);
+	spill_owners_free(f->spill_owners);
 	json_reader_free(f->json);
 	arena_free(f->arena);
 	int rc = temp_dir_remove(f->dir);
@@ -48,6 +51,7 @@ void open_at(struct letter_unit *f, const char *path,
 		.notes = notes,
 		.id = 7,
 		.spill_dir = f->spill_dir[0] != '\0' ? f->spill_dir : NULL,
+		.spill_owners = f->spill_owners,
 		.spill_bytes_max = SPILL_BYTES_MAX,
 	};
 	f->letters = dead_letter_open(&opts, &e);

@@ -23,6 +23,7 @@ struct letter_unit {
 	char dir[TEMP_DIR_BYTES];
 	char path[96];
 	char spill_dir[96]; /* empty: nothing is spilled */
+	struct spill_owners *spill_owners;
 	struct dead_letter *letters;
 	int64_t now_ns;
 	struct arena *arena;

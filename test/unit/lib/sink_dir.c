@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "conf/conf_keys.h"
+#include "file/spill_owners.h"
 #include "record/record.h"
 #include "setup/plugins.h"
 
@@ -33,6 +34,8 @@ bool sink_dir_try_open(struct sink_dir *d, const char *keys, bool dry_run,
 	d->env.conf_dir = ".";
 	d->env.name = "file.0";
 	d->env.dry_run = dry_run;
+	if (d->env.spill_owners == NULL)
+		d->env.spill_owners = spill_owners_new();
 	struct buf text = {0};
 	buf_printf(&text, "[OUTPUT]\n%s",
 		   d->format != NULL ? d->format
@@ -81,6 +84,8 @@ void sink_dir_close(struct sink_dir *d)
 	if (d->sink != NULL)
 		d->sink->ops->close(d->sink);
 	d->sink = NULL;
+	spill_owners_free(d->env.spill_owners);
+	d->env.spill_owners = NULL;
 	assert_int_equal(count_fds(), d->fds);
 	conf_free(d->conf);
 	d->conf = NULL;
