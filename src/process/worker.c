@@ -111,10 +111,10 @@ static void on_time_up(uv_timer_t *timer)
 {
 	struct worker *w = timer->data;
 	if (w->opts->assembly->journal_path != NULL) {
+		atomic_store(&w->opts->assembly->is_time_up, true);
 		log_line(LOG_WARN, "worker",
 			 "err=\"Grace is over, and not everything is written\" "
 			 "action=\"leaving the rest in the journal\"");
-		atomic_store(&w->opts->assembly->is_time_up, true);
 	}
 	uv_timer_start(timer, on_deadline, DEADLINE_MS - WRITE_MS, 0);
 }
