@@ -52,6 +52,12 @@ def stop_with_71(daemon):
     daemon.has_ended = True
 
 
+def replace_the_journal(room):
+    """At no moment is the path free: the supervisor looks at it every second,
+    and would make the journal again."""
+    room.write("other", "another file").replace(the_journal(room))
+
+
 def reload(daemon):
     daemon.signal(signal.SIGHUP)
 
@@ -91,8 +97,7 @@ def test_messages_are_lost_if_another_file_is_in_the_place_of_the_journal(
         room, start):
     """The number is logged, and a stop ends with 71."""
     daemon = start_with_messages(room, start)
-    the_journal(room).unlink()
-    the_journal(room).write_text("another file")
+    replace_the_journal(room)
     stop_with_71(daemon)
     assert f"{REPLACED}\" lost=50 " in daemon.log()
     assert the_journal(room).read_text() == "another file"
@@ -100,8 +105,7 @@ def test_messages_are_lost_if_another_file_is_in_the_place_of_the_journal(
 
 def test_a_reload_first_empties_a_journal_that_was_replaced(room, out, start):
     daemon = start_with_messages(room, start)
-    the_journal(room).unlink()
-    the_journal(room).write_text("another file")
+    replace_the_journal(room)
     daemon.signal(signal.SIGHUP)
     wait_until(lambda: "reload=waiting " in daemon.log(), "the wait")
     empty_disk(room)
