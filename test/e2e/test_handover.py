@@ -14,6 +14,7 @@ from harness.inputs import (LINE_BYTES, config, connected, fill_journal,
                             is_cut, long_line, network_input,
                             numbered, unix_input)
 from harness.namespace import free_port
+from harness.reload import begin_to_stop
 from harness.sender import Sender
 from harness.stream import wait_for_lines
 from harness.wait import wait_until
@@ -377,12 +378,10 @@ def test_sigterm_while_a_worker_leaves_loses_no_data(
     daemon = start(config(room, unix_input(room), unix_input(room).replace(
         str(room.socket), str(second)).replace("unix_tcp", "unix_udp")))
     with connected(room.socket) as s, Sender(second) as sender:
-        begin_reload(daemon)
+        old, _ = begin_reload(daemon)
         s.sendall(b"by stream\nand half a")
         sender.send(b"by datagram")
-        daemon.signal(signal.SIGTERM)
-        wait_until(lambda: "stopping" in daemon.log(),
-                   "sluiced to react to the signal")
-        os.kill(daemon.workers()[0], signal.SIGCONT)
+        begin_to_stop(daemon)
+        os.kill(old, signal.SIGCONT)
     daemon.check_end()
     assert sorted(out.lines()) == [b"and half a", b"by datagram", b"by stream"]
