@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from harness.config import lua_filter
-from harness.daemon import is_alive, run
+from harness.daemon import is_alive, run, suspend
 from harness.faults import empty_disk, fill_disk
 from harness.reload import reloads, wait_for_reload
 from harness.sender import Sender, datagram
@@ -247,7 +247,7 @@ def test_messages_in_memory_that_die_with_a_stuck_worker_are_reported(
     daemon = start(with_journal(room, "memory", "Hook_Timeout 1")
                    + slow_hook.filter)
     before = daemon.ready_count()
-    daemon.signal(signal.SIGSTOP)
+    suspend(daemon.process.pid)
     with Sender(room.socket) as sender:
         sender.send(*(datagram({"n": n}) for n in range(100)))
     wait_until(lambda: "mod=watchdog" in daemon.log(), "the watchdog")
