@@ -219,19 +219,23 @@ class Daemon:
         finally:
             connection.close()
 
-    def metrics(self):
-        """The metrics.  If the worker dies or leaves before it has answered,
+    def get_from_any(self, path):
+        """As get(), but if the worker dies or leaves before it has answered,
         the next worker is asked."""
-        return wait_until(self._metrics_or_none, "metrics")
+        return wait_until(lambda: self._answer_or_none(path),
+                          f"an answer to {path}")
 
-    def _metrics_or_none(self):
+    def _answer_or_none(self, path):
         try:
-            answer = self.get("/metrics")
+            return self.get(path)
         except (ConnectionError, http.client.HTTPException):
             assert self.process.poll() is None, (
                 f"sluiced ended with {self.process.returncode}:\n"
                 f"{self.log()[-4000:]}")
             return None
+
+    def metrics(self):
+        answer = self.get_from_any("/metrics")
         assert answer.status == 200
         return Metrics(answer.body.decode())
 
