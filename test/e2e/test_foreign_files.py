@@ -124,8 +124,7 @@ def spilling(room, start):
     daemon = start(config(room))
     with Sender(room.socket) as sender:
         sender.send(datagram("1"), datagram("2"))
-    wait_until(lambda: daemon.metrics().sum("sluiced_output_lines_spilled")
-               == 2, "the lines to be spilled")
+    daemon.wait_for_spilled(2)
     [spill] = spills(room).glob("*.spill")
     return daemon, path, spill
 

@@ -126,8 +126,7 @@ def test_a_change_of_outputs_that_is_rolled_back_loses_no_spilled_line(
         for path in paths:
             if path.name in text:
                 expected[path] += numbers
-        wait_until(lambda: daemon.metrics().sum("sluiced_output_lines_spilled")
-                   == sum(map(len, expected.values())), "lines to be spilled")
+        daemon.wait_for_spilled(sum(map(len, expected.values())))
 
     spill(0, LINES, config(room, *outputs))
     for count, how in enumerate((CHANGES[change](*outputs), outputs), 1):
@@ -161,8 +160,7 @@ def test_a_removed_output_with_a_full_disk_does_not_stop_the_other(
     small.fill(0)
     with Sender(room.socket) as sender:
         sender.send(*(datagram({"n": n}) for n in range(10)))
-    wait_until(lambda: daemon.metrics().sum("sluiced_output_lines_spilled")
-               == 10, "spilled lines")
+    daemon.wait_for_spilled(10)
     if how == "reloaded":
         reload(room, daemon, config(room, good))
     else:

@@ -7,7 +7,6 @@ import pytest
 from harness.config import section, service, syslog_input, template
 from harness.daemon import run
 from harness.sender import Sender, datagram
-from harness.wait import wait_until
 
 LINES = 20
 NOBODY = 65534
@@ -30,8 +29,7 @@ def held(room, start):
     with Sender(room.socket) as sender:
         for n in range(LINES):
             sender.send(datagram(str(n)))
-    wait_until(lambda: daemon.metrics().sum("sluiced_output_lines_spilled")
-               == LINES, "the lines to be spilled")
+    daemon.wait_for_spilled(LINES)
     daemon.kill_tree()
     path.rmdir()
     return path

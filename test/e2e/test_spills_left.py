@@ -44,8 +44,7 @@ def send(room, first, last):
 
 def spill(daemon, room, first=0, last=LINES):
     send(room, first, last)
-    wait_until(lambda: daemon.metrics().sum("sluiced_output_lines_spilled")
-               == last, "the lines to be spilled")
+    daemon.wait_for_spilled(last)
 
 
 def reload(daemon, room, text, count=1):

@@ -254,6 +254,15 @@ class Daemon:
             f"queued {last[0].queued}"))
         return last[0]
 
+    def wait_for_spilled(self, lines):
+        """Wait until exactly `lines` lines are spilled, and their messages have
+        left the journal.  The counters change just before that.  If the
+        process is killed in between, the next one repeats the batch."""
+        wait_until(lambda: (m := self.metrics()).sum(
+            "sluiced_output_lines_spilled") == lines
+            and m.sum("sluiced_journal_pending_bytes") == 0,
+            f"{lines} lines to be spilled")
+
     def signal(self, number):
         self.process.send_signal(number)
 
