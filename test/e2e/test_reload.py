@@ -193,7 +193,8 @@ def test_only_one_reload_at_a_time_is_possible_over_http(room, start, first):
 def test_many_refused_reloads_kill_no_worker_and_fill_no_log(room, start):
     """The supervisor refuses a request while a reload is under way.  Other
     requests arrive before the client of a refused one got its answer."""
-    daemon = start(numbered(room, "Hot_Reload On") + lua_filter(room, HOOK))
+    daemon = start(numbered(room, "Hot_Reload On", "Reload_Timeout 600")
+                   + lua_filter(room, HOOK))
     gate = hook_that_waits(room)
     daemon.signal(signal.SIGHUP)
     gate.wait()
