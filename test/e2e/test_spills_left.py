@@ -7,9 +7,10 @@ import signal
 
 import pytest
 
-from harness.config import (json_filter, section, service, syslog_input,
-                            template)
+from harness.config import (json_filter, lua_filter, section, service,
+                            syslog_input, template)
 from harness.daemon import run
+from harness.gate import Gate
 from harness.reload import wait_for_reload
 from harness.sender import Sender, datagram
 from harness.wait import wait_until
@@ -256,12 +257,18 @@ def test_spills_beside_a_journal_with_messages_stay_with_it(room, start, held):
     daemon = start(config(room, storage(room, "one")))
     spill(daemon, room)
     daemon.kill_tree()
-    slow = config(room, storage(room, "one")).replace("Flush 0.02",
-                                                      "Flush 1000")
-    daemon = start(slow)
+    gate = Gate(room)
+    daemon = start(config(room, storage(room, "one"), "Hook_Timeout 0")
+                   + lua_filter(room, f"""
+        function hook(tag, timestamp, record)
+            {gate.lua}
+            return 0, timestamp, record
+        end"""))
     send(room, LINES, 2 * LINES)
     wait_until(lambda: daemon.metrics().received == 2 * LINES, "the messages")
+    gate.wait()
     kill(daemon, room, config(room, storage(room, "two")))
+    gate.open()
     [error] = errors(daemon, room)
     assert "messages wait in that journal" in error
     reload(daemon, room, config(room, storage(room, "one")))
