@@ -437,6 +437,8 @@ void output_file_committed(struct output_file *o)
 	if (!spill_is_done(o->spill) || !spill_remove(o->spill))
 		return;
 	o->spill = NULL;
+	if (o->lines.len == 0)
+		buf_fini(&o->file.head); /* the names may be the spill's */
 	if (o->has_second_spill)
 		o->env->spills->must_list = true;
 	o->has_second_spill = false;

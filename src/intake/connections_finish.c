@@ -12,8 +12,8 @@ enum {
 	/* More than the kernel's buffer holds.  A sender on the network need
 	 * not stop when it is refused, so this is bounded. */
 	REST_BYTES_MAX = 16 * 1024 * 1024,
-	/* More than can wait in the kernel, which is SOMAXCONN at most.  A
-	 * client on the network can connect until it is refused. */
+	/* Twice what can wait in the kernel.  A client on the network can
+	 * connect until it is refused. */
 	REST_CONNECTIONS_MAX = 2 * SOMAXCONN,
 };
 
@@ -64,10 +64,9 @@ static bool accept_rest(struct listener *l)
 		refuse(l);
 	if (accept_waiting(l))
 		return true;
-	if (l->is_shut)
-		return false;
-	refuse(l);
-	return accept_waiting(l); /* connected in between */
+	if (!l->is_shut)
+		refuse(l);
+	return false;
 }
 
 bool connections_finish(struct connections *c)

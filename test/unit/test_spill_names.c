@@ -116,6 +116,23 @@ static void a_spill_with_nothing_but_names_is_removed(void **state)
 	spill_dir_fini(&s);
 }
 
+/* The configuration has changed.  The names are only for the spilled lines. */
+static void a_later_file_of_another_format_has_no_names(void **state)
+{
+	(void)state;
+	struct spill_dir s;
+	spill_line(&s);
+	s.f.format = NULL;
+	spill_dir_restart(&s);
+	spill_dir_unblock(&s, "a");
+	spill_dir_assert_written(&s, NAMES LINE_1);
+	sink_dir_move(&s.f, "out/a", "out/a.1");
+	sink_dir_put(&s.f, "a", "2");
+	spill_dir_flush(&s);
+	assert_string_equal(sink_dir_content(&s.f, "out/a"), "2\n");
+	spill_dir_fini(&s);
+}
+
 static void a_replay_begins_an_empty_file_with_the_names(void **state)
 {
 	(void)state;
@@ -150,6 +167,7 @@ int main(void)
 			a_file_with_content_gets_no_names_from_its_spill),
 		cmocka_unit_test(a_repeated_batch_does_not_repeat_the_names),
 		cmocka_unit_test(a_spill_with_nothing_but_names_is_removed),
+		cmocka_unit_test(a_later_file_of_another_format_has_no_names),
 		cmocka_unit_test(a_replay_begins_an_empty_file_with_the_names),
 	};
 	return cmocka_run_group_tests(tests, turn_log_off, NULL);
