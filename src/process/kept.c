@@ -132,10 +132,11 @@ static bool put_back(const struct supervisor *s, struct err *e)
 		return errno == EEXIST
 			       ? err_set(e, "%s", REPLACED)
 			       : err_sys(e, errno, "it cannot be renamed back");
+	char room[LOG_QUOTED_BYTES];
 	log_line(LOG_WARN, "supervisor",
-		 "path=%s err=\"the journal's file was renamed to %s\" "
+		 "path=%s renamed_to=%s err=\"the journal's file was renamed\" "
 		 "action=\"renamed it back\"",
-		 path, name);
+		 path, log_quoted(span_of(name), room));
 	return true;
 }
 
@@ -143,7 +144,7 @@ static bool put_back(const struct supervisor *s, struct err *e)
 static void log_left(struct supervisor *s, enum fate fate, const char *why)
 {
 	uint64_t messages = count_messages(s);
-	char name[NAME_BYTES];
+	char name[NAME_BYTES], room[LOG_QUOTED_BYTES];
 	if (messages == 0)
 		return;
 	if (s->state == STOPPING || s->is_over)
@@ -164,7 +165,8 @@ static void log_left(struct supervisor *s, enum fate fate, const char *why)
 		 "run sluiced replay FILE -c CONFIG to send them, or stop "
 		 "sluiced, rename the file back and start sluiced, which "
 		 "writes each line once\"",
-		 s->limits.journal_path, why, name, messages);
+		 s->limits.journal_path, why, log_quoted(span_of(name), room),
+		 messages);
 }
 
 /* False with *e set if nothing was copied. */
@@ -262,7 +264,7 @@ static void look_at_removed(struct supervisor *s)
 static void look_at_renamed(const struct supervisor *s)
 {
 	struct err e;
-	char name[NAME_BYTES];
+	char name[NAME_BYTES], room[LOG_QUOTED_BYTES];
 	if (put_back(s, &e))
 		return;
 	(void)find_name(s, name);
@@ -271,7 +273,8 @@ static void look_at_renamed(const struct supervisor *s)
 		 "kept_in=%s action=\"continuing in the renamed file; rename "
 		 "it back, or reload: the old worker then writes its messages "
 		 "first\"",
-		 s->limits.journal_path, e.text, name);
+		 s->limits.journal_path, e.text,
+		 log_quoted(span_of(name), room));
 }
 
 void kept_look(struct supervisor *s, int64_t now_ns)

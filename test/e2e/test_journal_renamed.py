@@ -69,8 +69,9 @@ def test_the_journal_is_renamed_back_when_its_directory_exists_again(
     receive(daemon, range(50))
     directory.rename(room.path / "moved")
     wait_until(lambda: 'kept_in=' in daemon.log(), "the look")
-    assert (f'kept_in={room.path / "moved/one"} action="continuing in the '
-            "renamed file") in daemon.log()
+    moved = room.path / "moved" / "one"
+    assert (f'kept_in="{moved}" action="continuing in the renamed file'
+            in daemon.log())
     directory.mkdir()
     daemon.kill_worker()
     daemon.wait_for_worker(1)
@@ -84,7 +85,7 @@ def test_another_file_in_the_place_of_a_renamed_journal_is_logged(
     """A reload first writes the messages of the renamed file."""
     daemon = start_with_messages(room, start)
     replace(daemon, room)
-    wait_until(lambda: f'{REPLACED}" kept_in={elsewhere(room)} action="contin'
+    wait_until(lambda: f'{REPLACED}" kept_in="{elsewhere(room)}" action="contin'
                in daemon.log(), "the look")
     daemon.signal(signal.SIGHUP)
     wait_until(lambda: "reload=waiting " in daemon.log(), "the wait")
@@ -102,7 +103,7 @@ def test_a_death_leaves_messages_in_a_renamed_and_replaced_journal(
     replace(daemon, room)
     daemon.kill_worker()
     daemon.wait_for_worker(1)
-    wait_until(lambda: f'begun another one" kept_in={elsewhere(room)} '
+    wait_until(lambda: f'begun another one" kept_in="{elsewhere(room)}" '
                "queued=50 " in daemon.log(), "the error")
     daemon.stop()
     elsewhere(room).rename(the_journal(room))
@@ -115,7 +116,7 @@ def test_a_stop_that_leaves_messages_in_a_renamed_journal_ends_with_71(
     daemon = start_with_messages(room, start)
     replace(daemon, room)
     stop_with_71(daemon)
-    assert (f'{REPLACED}" kept_in={elsewhere(room)} queued=50 '
+    assert (f'{REPLACED}" kept_in="{elsewhere(room)}" queued=50 '
             in daemon.log())
 
 
@@ -126,7 +127,7 @@ def test_the_new_name_of_a_journal_may_be_unknown(room, out, start):
     the_journal(room).unlink()
     stop_with_71(daemon)
     inode = elsewhere(room).stat().st_ino
-    assert (f'its new name is unknown" kept_in=inode:{inode} queued=50 '
+    assert (f'its new name is unknown" kept_in="inode:{inode}" queued=50 '
             in daemon.log())
     elsewhere(room).rename(the_journal(room))
     empty_disk(room)
