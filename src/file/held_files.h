@@ -10,9 +10,9 @@
  * The sink measures a file after each flush of the file.  Files that wait for
  * the disk with their lines in the journal are not measured.
  *
- * A file that waits keeps no descriptor, except for a torn line.  Of such files
- * there can be as many as of files in a batch, if the disk is full.  So beyond
- * env->open_max, they are closed, too.  If such a file is renamed before it is
+ * A file that waits keeps no descriptor, except for a torn line.  If the disk
+ * is full, each file of a batch can have a torn line.  So beyond env->open_max
+ * open files, these are closed, too.  If such a file is renamed before it is
  * written again, it keeps the beginning of the line, and the whole line goes to
  * the new file. */
 #ifndef FILE_HELD_FILES_H

@@ -127,7 +127,7 @@ void spill_set_loaded(struct spill *, bool is_loaded);
 /* The id of the directory's sink in dir->owners. */
 uint32_t spill_dir_id(const struct spill_dir *);
 
-/* Open the spill's file in this directory, likewise. */
+/* Open the spill's file.  Returns the same as spill_open_dir. */
 int spill_open(const struct spill *, int flags) MUST_USE;
 
 /* Read `bytes` bytes at the offset `at`. */

@@ -8,7 +8,7 @@
  * for the spill when it lists the directory again.
  *
  * A sender may choose the paths of thousands of files that cannot be written.
- * Each of them has a spill, and nothing is received before all spills are
+ * Each of them has a spill, and receiving usually waits until the spills are
  * loaded.  So the names are in a hash table.  Its seed is random, since the
  * names depend on the paths.  All outputs of a process share it.  The pipeline
  * thread only. */

@@ -13,9 +13,9 @@
  * ends at `offset`.  Then only skip_hash tells whether the skipped lines before
  * it are those of this batch.
  *
- * If the append fails, the note records how many bytes were written, before
- * another process may append to the file: that process may write the same
- * bytes to the same place. */
+ * If the append fails, the file stays locked until the note has the number of
+ * bytes that were written.  Otherwise the same bytes of another process would
+ * count as ours. */
 #ifndef JOURNAL_APPEND_NOTE_H
 #define JOURNAL_APPEND_NOTE_H
 

@@ -50,14 +50,14 @@
  * its messages.  In a file of version 1, an entry holds the number of its
  * input; the reader keeps that number.
  *
- * The file is sparse.  Its used part is reserved beforehand, less than 1 MiB at
- * first.  If the file system is full, the ring is smaller and is full sooner,
- * which is logged.  The file belongs on a tmpfs; an emptyDir of medium Memory
- * outlives the container.  On a device, the kernel writes its pages back every
- * few seconds.  A store to such a page waits meanwhile, for tens of
- * milliseconds on a busy disk, and so does receiving.  A SIGKILL that strikes
- * during that wait can cost one datagram (seen once in 2,000 kills with 2,000
- * syncs a second).
+ * The file is sparse.  Its used part is reserved beforehand; with the default
+ * sizes, that is less than 1 MiB at first.  If the file system is full, the
+ * ring is smaller and is full sooner, which is logged.  The file belongs on a
+ * tmpfs; an emptyDir of medium Memory outlives the container.  On a device, the
+ * kernel writes its pages back every few seconds.  A store to such a page waits
+ * meanwhile, for tens of milliseconds on a busy disk, and so does receiving.  A
+ * SIGKILL that strikes during that wait can cost one datagram (seen once in
+ * 2,000 kills with 2,000 syncs a second).
  * One process owns the file at a time: it is locked with flock.
  *
  * The consumer stores in the file which message it works on, which costs one
@@ -192,7 +192,7 @@ void journal_close(struct journal *);
 int journal_fd(const struct journal *);
 
 /* The longest message that fits: a longer datagram is truncated, and longer
- * messages must not be offered.  Less than the wanted slot_bytes if the file
+ * messages must not be offered.  It is not the wanted slot_bytes if the file
  * keeps its sizes. */
 size_t journal_message_bytes_max(const struct journal *);
 

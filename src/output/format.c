@@ -26,7 +26,7 @@ const struct conf_key_spec format_common_keys[] = {
 	{"Escape", CONF_CHOICE, .default_text = "on",
 	 .help = "on escapes control characters inside values, so that a value "
 		 "cannot forge a line; reversible also doubles each backslash; "
-		 "off escapes nothing."},
+		 "off does neither."},
 	{"UTF8", CONF_CHOICE, .default_text = "escape",
 	 .help = "What a byte that is not UTF-8 becomes: escape (the text "
 		 "\\xHH), replace (U+FFFD) or keep (unchanged, as in Fluent "

@@ -19,7 +19,7 @@
  *  - the output is blocked, or the pipeline is slow, while the journal must be
  *    emptied: the worker continues to send STAY;
  *  - more messages arrive than the pipeline can write: the worker stays;
- *  - the pipeline does not end after step 1: the supervisor kills the worker;
+ *  - the pipeline does not end in step 2: the supervisor kills the worker;
  *    without a supervisor, the timer of Grace ends the worker;
  *  - the next worker dies, or sluiced is stopped: CANCEL arrives. */
 #include <inttypes.h>

@@ -27,8 +27,8 @@
  *    the first worker and that of a reload end with an error;
  *  - a worker cannot start while the supervisor stops: the next one tries again
  *    until Grace is over (stopping_starts_next);
- *  - a worker sends STUCK, because one message takes too long: after the same
- *    delay, it is asked to leave, and the next one starts;
+ *  - a worker sends STUCK, because one message takes too long: after the delay
+ *    of a death, it must leave, and the next one starts;
  *  - the worker does not end in time after a signal to stop: the supervisor
  *    kills it (process/stopping.c);
  *  - a worker does not load its configuration within Reload_Timeout: the
@@ -37,14 +37,14 @@
  *    one is killed.  If the old one has begun to leave, the new one takes over
  *    and drains;
  *  - a worker is killed while it stops, or while it hands over for a reload:
- *    the next one continues draining;
+ *    the next one takes over, and drains if sluiced stops;
  *  - the new worker of a reload exits before the old one begins to leave, or
  *    needs endpoints that cannot be opened: the old worker stays;
  *  - the old worker of a reload waits for an output or a hook that hangs: it
  *    receives meanwhile.  After Reload_Timeout, the supervisor cancels the
  *    reload, unless the new configuration has closed one of its sockets;
  *  - the old worker of a reload has left, but its process does not end, because
- *    its Log_File hangs: LEFT lets the next one go;
+ *    its Log_File hangs: the next one gets GO when LEFT arrives;
  *  - the old worker of a reload does not react or leave in time: the supervisor
  *    kills it, which cuts only connections that it could not hand over;
  *  - the old worker of a reload dies before it has read the rest of the socket

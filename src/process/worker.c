@@ -3,7 +3,7 @@
  *  1. worker_run opens the journal, and starts HTTP, the receiver, the pipeline
  *     thread and signals on one libuv loop.  The worker sends WORKING.
  *  2. The supervisor sends STOP.  Then drain() receives until no sender is
- *     connected.  If there may be invisible senders, it also waits for a second
+ *     connected.  If there may be invisible senders, it also waits for 1.5 s
  *     without a datagram.
  *  3. finish() refuses senders and reads the data that the kernel still holds.
  *     Then pipeline_finish writes everything that is in the journal.

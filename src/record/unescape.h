@@ -10,7 +10,8 @@
 
 struct arena;
 
-/* Replaces \n \t \r \a \b \v \f \\; removes any other backslash. */
+/* Replaces \n \t \r \a \b \v \f \\; removes any other backslash, except at the
+ * end. */
 struct span unescape_plain(struct arena *, struct span text);
 
 /* The escapes of JSON and C.  These are the escapes of unescape_plain, and four

@@ -111,8 +111,8 @@ static void put_balance(struct buf *b, const struct metrics *m)
 	     "dead_lettered + queued.");
 	plain(b, "messages_received_total", sum.received);
 	head(b, "messages_written_total", "counter",
-	     "Messages of which no record was lost and one line, chosen from "
-	     "the lines for all outputs, was written.  "
+	     "Messages that lost no record and whose line was written.  Of "
+	     "several lines, only one decides.  "
 	     "sluiced_output_lines_written_total counts each output's lines.");
 	plain(b, "messages_written_total", sum.written);
 	head(b, "messages_dropped_total", "counter", buf_text(&reasons));
