@@ -114,7 +114,7 @@ static void put(struct fixture *o, const char *tag)
 /* The files cannot be created, since their directory is a file. */
 static void spill_all(struct fixture *o)
 {
-	char tag[16];
+	char tag[32];
 	*o = (struct fixture){0};
 	sink_dir_init(&o->f);
 	sink_dir_use_spills(&o->f, 1024 * 1024);
@@ -138,7 +138,7 @@ static void assert_queued(const struct fixture *o, uint64_t lines)
 
 static void fini(struct fixture *o)
 {
-	char tag[16];
+	char tag[32];
 	assert_int_equal(unlink(sink_dir_path(&o->f, "out")), 0);
 	flush(o);
 	flush(o);
