@@ -39,18 +39,21 @@ class HeldStop:
         self.wait_for("in use by another sluiced")
         with Sender(self.room.socket) as sender:
             sender.send(datagram({"n": 7}))
-        self.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: not self.is_pending(), "the signal to be read")
+        # When the supervisor reads a signal, it has obeyed the one before.
+        for number in signal.SIGTERM, signal.SIGCHLD:
+            self.process.send_signal(number)
+            wait_until(lambda: not self.is_pending(number),
+                       "the signal to be read")
         return self
 
     def __exit__(self, *_):
         self.process.kill()
         self.process.wait()
 
-    def is_pending(self):
+    def is_pending(self, number):
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         pending = int(re.search(r"ShdPnd:\t(\w+)", status)[1], 16)
-        return pending >> (signal.SIGTERM - 1) & 1
+        return pending >> (number - 1) & 1
 
     def log(self):
         return self.log_path.read_text(errors="replace")
