@@ -170,12 +170,12 @@ static void restart_after(struct supervisor *s, int64_t wait_ms)
 		supervisor_end(s, EXIT_CODE_SYSTEM);
 		return;
 	}
+	s->restart_ns = clock_mono_ns() + wait_ms * NS_PER_MS;
 	if (wait_ms > 0)
 		log_line(LOG_WARN, "supervisor",
 			 "restart_ms=%lld action=\"waiting before the next "
 			 "worker starts\"",
 			 (long long)wait_ms);
-	s->restart_ns = clock_mono_ns() + wait_ms * NS_PER_MS;
 }
 
 /* Returns the same as start_delay_ms; 0 if the next worker is ready. */

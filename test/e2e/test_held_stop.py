@@ -89,6 +89,7 @@ def test_deaths_do_not_delay_a_stop_that_is_held_for_long(out, held_stop):
         worker = re.findall(r"worker=(\d+) state=started", held_stop.log())[-1]
         os.kill(int(worker), signal.SIGABRT)
         held_stop.wait_for("the worker died", death)
+        held_stop.wait_for("restart_ms=", death - 1)
         held_stop.faults.order(
             clock_ms=held_stop.begin_ms + death * 1100)
     held_stop.wait_for("in use by another sluiced", 8)
