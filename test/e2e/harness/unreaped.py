@@ -3,6 +3,7 @@
 in a write to a disk that hangs.  Its process keeps its descriptors and locks,
 and its parent cannot reap it.  A tracer has the same effect: the kernel stops
 the thread at its end until the tracer lets it go."""
+import contextlib
 import ctypes
 import os
 
@@ -22,8 +23,11 @@ def _ptrace(request, thread, data=0):
 
 
 def thread_of(pid, name):
+    """Other threads may end meanwhile, for example the one that tries the
+    outputs."""
     for thread in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{thread}/comm") as comm:
+        with (contextlib.suppress(FileNotFoundError, ProcessLookupError),
+              open(f"/proc/{pid}/task/{thread}/comm") as comm):
             if comm.read() == name + "\n":
                 return int(thread)
     raise ProcessLookupError(f"{pid} has no thread {name}")
