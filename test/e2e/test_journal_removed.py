@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from harness.config import lua_filter
+from harness.daemon import stopped
 from harness.faults import empty_disk, fill_disk
 from harness.gate import Gate
 from harness.sender import Sender, datagram
@@ -46,10 +47,14 @@ def check_lines(daemon, out, count):
     assert out.lines() == [b"%d" % n for n in range(count)]
 
 
-def stop_with_71(daemon):
-    daemon.signal(signal.SIGTERM)
+def end_with_71(daemon):
     assert daemon.wait() == 71
     daemon.has_ended = True
+
+
+def stop_with_71(daemon):
+    daemon.signal(signal.SIGTERM)
+    end_with_71(daemon)
 
 
 def replace_the_journal(room):
@@ -148,8 +153,11 @@ def test_the_next_worker_continues_if_no_new_file_can_be_made(
 def test_a_stop_that_cannot_make_the_journal_again_ends_with_71(room, start):
     daemon = start_with_messages(room, start)
     (room.path / ".sluiced.journal.new").mkdir()
-    the_journal(room).unlink()
-    stop_with_71(daemon)
+    with stopped(daemon.process.pid):
+        # It must not see that the file is missing before the signal comes.
+        the_journal(room).unlink()
+        daemon.signal(signal.SIGTERM)
+    end_with_71(daemon)
     assert " lost=50 " in daemon.log()
     assert "continuing in" not in daemon.log()
 
