@@ -80,6 +80,8 @@ def start(room):
         daemons.append(Daemon(room, config, **more))
         return daemons[-1]
     yield start_one
+    for strace in room.straces:
+        strace.end()
     try:
         for daemon in daemons:
             daemon.stop()

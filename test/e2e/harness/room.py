@@ -30,6 +30,7 @@ class Room:
         self.socket = self.path / "log.sock"
         self.out = self.disk / "out"
         self.faults = None  # of the disk, if a test wants some
+        self.straces = []  # a process ends only when its strace has ended
 
     def write(self, name, text):
         path = self.path / name

@@ -44,6 +44,7 @@ class Strace:
             [STRACE, "-qq", "-o", self.log, "-e", what, "-p", str(tid),
              *(["-P", path] if path else [])],
             stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        room.straces.append(self)
         wait_until(lambda: self._says(f"TracerPid:\t{self.process.pid}\n")
                    or self.process.poll() is not None, "strace to attach")
 
