@@ -47,14 +47,18 @@ def check_lines(daemon, out, count):
     assert out.lines() == [b"%d" % n for n in range(count)]
 
 
-def end_with_71(daemon):
+def terminate(daemon):
+    daemon.signal(signal.SIGTERM)
+
+
+def check_71(daemon):
     assert daemon.wait() == 71
     daemon.has_ended = True
 
 
 def stop_with_71(daemon):
-    daemon.signal(signal.SIGTERM)
-    end_with_71(daemon)
+    terminate(daemon)
+    check_71(daemon)
 
 
 def replace_the_journal(room):
@@ -75,12 +79,19 @@ def nothing(daemon):
     """The supervisor looks for the file every second."""
 
 
+def remove_and(act, daemon):
+    """The supervisor does not look in between.  It would begin a reload, and
+    the worker that is to be killed may leave."""
+    with stopped(daemon.process.pid):
+        the_journal(daemon.room).unlink()
+        act(daemon)
+
+
 @pytest.mark.parametrize("act", [reload, kill, nothing])
 def test_a_removed_journal_is_made_again_with_its_messages(
         room, out, start, act):
     daemon = start_with_messages(room, start)
-    the_journal(room).unlink()
-    act(daemon)
+    remove_and(act, daemon)
     wait_until(lambda: MADE in daemon.log(), "a new file")
     daemon.wait_for_worker(1)
     receive(daemon, range(50, 60))
@@ -140,8 +151,7 @@ def test_the_next_worker_continues_if_no_new_file_can_be_made(
     daemon = start_with_messages(room, start)
     blocker = room.path / ".sluiced.journal.new"
     blocker.mkdir()
-    the_journal(room).unlink()
-    daemon.kill_worker()
+    remove_and(kill, daemon)
     daemon.wait_for_worker(1)
     assert "no new one can be made: open journal" in daemon.log()
     blocker.rmdir()
@@ -153,11 +163,8 @@ def test_the_next_worker_continues_if_no_new_file_can_be_made(
 def test_a_stop_that_cannot_make_the_journal_again_ends_with_71(room, start):
     daemon = start_with_messages(room, start)
     (room.path / ".sluiced.journal.new").mkdir()
-    with stopped(daemon.process.pid):
-        # It must not see that the file is missing before the signal comes.
-        the_journal(room).unlink()
-        daemon.signal(signal.SIGTERM)
-    end_with_71(daemon)
+    remove_and(terminate, daemon)
+    check_71(daemon)
     assert " lost=50 " in daemon.log()
     assert "continuing in" not in daemon.log()
 
