@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A worker dies, and the supervisor has not yet read its last messages."""
+import errno
 import fcntl
 import os
 import re
@@ -73,9 +74,13 @@ def test_the_journal_of_a_worker_is_known_although_it_dies(room, out, start):
     two = room.path / "two"
     room.write("sluiced.conf", config(room, f"storage.path {two}"))
     with locked(two):
+        room.faults.order(error=errno.ENOSPC, hold_exit=True)
+        daemon.signal(signal.SIGHUP)
+        # The old worker has left, but does not end yet.
+        wait_until(lambda: "reload=done" in daemon.log(), "the reload")
         strace = Strace(room, daemon.process.pid,
                         "inject=wait4:delay_enter=1000000000:when=1")
-        daemon.signal(signal.SIGHUP)
+        room.faults.order(error=errno.ENOSPC)
         wait_until(lambda: any(call.startswith("wait4(-1, ")
                                for call in strace.calls()[-1:]),
                    "the old worker's end")
