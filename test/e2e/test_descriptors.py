@@ -92,7 +92,9 @@ def test_torn_lines_keep_only_the_descriptors_of_output_files(
         s.sendall(b"".join(texts))
     wait_until(lambda: all(file.stat().st_size == 4096 for file in files),
                "torn lines")
-    assert 0 < daemon.metrics().sum("sluiced_output_files_open") < LEAST / 4
+    open_files = wait_until(
+        lambda: daemon.metrics().sum("sluiced_output_files_open"), "the files")
+    assert open_files < LEAST / 4
     small_disk.empty()
     daemon.wait_for_messages(len(files))
     assert EMFILE not in daemon.log()
