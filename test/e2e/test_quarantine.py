@@ -115,7 +115,7 @@ def test_a_message_is_not_set_aside_if_kill_9_ends_its_workers(
     """Three workers are killed from outside while they work on one message.
     The fourth writes it."""
     gate = Gate(room)
-    daemon = start(config(room, gate.lua))
+    daemon = start(config(room, gate.lua, "Hook_Timeout 0"))
     send(room, range(10))
     for _ in range(3):
         gate.wait()
@@ -134,7 +134,7 @@ def test_a_new_supervisor_knows_of_the_deaths_before_it(room, out, start):
     a message kills the worker only."""
     letters = room.path / "letters"
     gate = Gate(room)
-    text = config(room, gate.lua, f"Dead_Letter {letters}")
+    text = config(room, gate.lua, f"Dead_Letter {letters}", "Hook_Timeout 0")
     daemon = start(text)
     send(room, range(10))
     for _ in range(4):

@@ -222,7 +222,7 @@ def test_the_same_if_the_journal_is_full(room, out, start, inputs):
     """The hook of each worker waits.  The journal has no room for the next one
     either, before its hook continues."""
     gate = Gate(room)
-    small = ["storage.max_size 1M"]
+    small = ["storage.max_size 1M", "Hook_Timeout 0"]
     hook = lua_filter(room, f"""
         function hook(tag, timestamp, record)
             if not has_waited then {gate.lua} end
