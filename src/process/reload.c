@@ -62,6 +62,12 @@ void reload_failed(struct supervisor *s, const char *why, bool is_conf_bad)
 
 bool reload_begin(struct supervisor *s, bool log_may_fail)
 {
+	if (s->state == STARTING) {
+		s->is_reload_held = true;
+		log_line(LOG_INFO, "supervisor",
+			 "reload=held until=\"the first worker works\"");
+		return true;
+	}
 	if (s->state != RUNNING || s->next.pid != 0 || s->worker.pid == 0) {
 		const char *why = s->state == STOPPING ? "sluiced is stopping"
 				  : s->next.pid != 0   ? "a reload is under way"

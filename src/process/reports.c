@@ -23,6 +23,9 @@ static void on_working(struct supervisor *s, struct child *child)
 	s->state = RUNNING;
 	if (s->stop_signal != 0)
 		stopping_begin(s, s->stop_signal);
+	else if (s->is_reload_held)
+		(void)reload_begin(s, false);
+	s->is_reload_held = false;
 }
 
 bool reports_take(struct supervisor *s, struct child *child,

@@ -7,8 +7,8 @@
  *     drains, writes everything and exits with 0.  A signal to the worker comes
  *     back as SIGNAL and means the same.  A signal that comes before the worker
  *     works is held until it does, because the socket may already hold
- *     datagrams.  If a second signal comes before that, worker and supervisor
- *     end at once.
+ *     datagrams.  If a second signal to stop comes before that, worker and
+ *     supervisor end at once.
  *
  * Failure modes:
  *  - the first worker exits before it works, for example because of a wrong

@@ -84,9 +84,10 @@ struct supervisor {
 	struct left left[LEFT_MAX];
 	int64_t look_ns; /* when to look for dead children */
 	struct log_rate left_rate;
-	int64_t stop_ns;   /* when the first signal to stop came */
-	int64_t killed_ns; /* when the worker was killed at the deadline */
-	int stop_signal;   /* held until the first worker works; 0: none */
+	int64_t stop_ns;     /* when the first signal to stop came */
+	int64_t killed_ns;   /* when the worker was killed at the deadline */
+	int stop_signal;     /* held until the first worker works; 0: none */
+	bool is_reload_held; /* likewise */
 	/* While stopping: a journal that the configuration no longer names. */
 	char left_journal[4096];
 	struct spills_left spills_left;
@@ -240,8 +241,8 @@ void kept_close(struct supervisor *);
 
 /* --- reload.c */
 
-/* Start a new worker beside the old one; log_may_fail is as in child_spawn.
- * False if that is impossible now. */
+/* Start a new worker beside the old one, or as soon as the first worker works;
+ * log_may_fail is as in child_spawn.  False if that is impossible now. */
 bool reload_begin(struct supervisor *, bool log_may_fail);
 
 /* The new worker has ended.  If the old one was asked to leave, but has not

@@ -195,6 +195,23 @@ def test_a_worker_without_its_supervisor_obeys(room, out, start):
 
 # --- other signals
 
+def test_sighup_before_the_first_worker_works_reloads_then(room):
+    """The worker may have read the files before they were changed."""
+    conf = room.write("sluiced.conf", short(room) + lua_filter(room, HOOK))
+    gate = hook_that_waits(room)
+    log = room.path / "early.txt"
+    with log.open("wb") as stderr, subprocess.Popen(
+            [SLUICED, "-c", conf], stderr=stderr) as process:
+        gate.wait()
+        process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "reload=held " in log.read_text(), "the signal")
+        (room.path / "hook.lua").write_text(HOOK)
+        gate.open()
+        wait_until(lambda: "reload=done " in log.read_text(), "the reload")
+        process.terminate()
+        assert process.wait(HANG_S) == 0
+
+
 def test_sighup_to_the_worker_reloads(room, out, start):
     daemon = start(short(room))
     old = daemon.worker()
