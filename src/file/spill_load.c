@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -259,10 +260,20 @@ static void rename_damaged(struct spill *s)
 	s->dir->is_damaged = true;
 }
 
+/* EWOULDBLOCK if a replay appends the spill's lines now (spill_replay.c).  The
+ * lock ends when the descriptor is closed. */
+static int lock(int fd)
+{
+	bool is_locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
+	return is_locked || errno != EWOULDBLOCK ? 0 : errno;
+}
+
 static int load(struct spill *s, int fd, bool *is_ours)
 {
 	uint64_t good_bytes;
-	int error = read_head(s, fd, is_ours);
+	int error = lock(fd);
+	if (error == 0)
+		error = read_head(s, fd, is_ours);
 	if (error == SPILL_CUT)
 		rename_damaged(s);
 	if (error == 0 && *is_ours)
@@ -302,7 +313,9 @@ struct spill *spill_load(struct spill_dir *dir, int dir_fd, const char *name)
 		log_rated(&dir->load_rate, LOG_ERROR, "spill",
 			  "path=\"%s\" err=\"%s\" action=\"keeping the spilled "
 			  "lines, retrying every second\"",
-			  s->path, strerror(error));
+			  s->path,
+			  error == EWOULDBLOCK ? "sluiced replay appends it"
+					       : strerror(error));
 		dir->is_partial = true;
 		keep_note(dir, s->path);
 	}

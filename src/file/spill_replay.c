@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -19,6 +20,7 @@
 #include "file/file_lock.h"
 #include "file/renamed_file.h"
 #include "file/spill_file.h"
+#include "journal/journal.h"
 
 enum { LOCK_WAIT_S = 15, LOCK_PAUSE_MS = 50 };
 
@@ -346,7 +348,63 @@ static bool append_all(struct replay *r, spill_roots_fn roots_of, void *data,
 	return ok;
 }
 
-/* Open the file, and keep other replays of it out. */
+static void pass_by(void *data, const struct journal_entry *entry,
+		    const struct journal_input *input)
+{
+	(void)data, (void)entry, (void)input;
+}
+
+/* Remove ".spill" from the end of the path.  False if it ends differently. */
+static bool cut_spill(char *path)
+{
+	struct span whole = span_of(path), end = SPAN(".spill");
+	if (!span_ends_with(whole, end))
+		return false;
+	path[whole.len - end.len] = '\0';
+	return true;
+}
+
+/* Whether it is a spill JOURNAL.spill/NAME.spill, and the journal is in use.  A
+ * spill that was set aside has another name. */
+static bool is_in_use(const char *path)
+{
+	char journal[PATH_MAX];
+	struct journal_summary summary = {0};
+	struct err e = {0};
+	if (realpath(path, journal) == NULL || !cut_spill(journal))
+		return false;
+	*strrchr(journal, '/') = '\0';
+	if (!cut_spill(journal))
+		return false;
+	bool is_good = journal_inspect(journal, &summary, pass_by, NULL, &e);
+	(void)is_good; /* a damaged journal may be in use, too */
+	return summary.is_owned;
+}
+
+/* Nobody may change the spill during a replay: other replays and the worker
+ * look whether it is locked.  A worker that had loaded the spill before has
+ * locked the journal, or has moved the spill. */
+static bool lock_spill(const struct replay *r, const char *path, struct err *e)
+{
+	struct stat ours, named;
+	if (flock(r->fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK
+			       ? err_set(e,
+					 "%s: another sluiced replay or a "
+					 "running sluiced reads it",
+					 path)
+			       : err_sys(e, errno, "lock %s", path);
+	if (fstat(r->fd, &ours) < 0 || stat(path, &named) < 0)
+		return err_sys(e, errno, "read %s", path);
+	if (is_in_use(path) || ours.st_dev != named.st_dev ||
+	    ours.st_ino != named.st_ino)
+		return err_set(e,
+			       "%s is in use by a running sluiced, which "
+			       "appends the lines itself",
+			       path);
+	return true;
+}
+
 static bool open_spill(struct replay *r, const char *path, struct err *e)
 {
 	r->fd = open(path, O_RDWR | O_CLOEXEC);
@@ -355,13 +413,10 @@ static bool open_spill(struct replay *r, const char *path, struct err *e)
 		r->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (r->fd < 0)
 		return err_sys(e, errno, "open %s", path);
-	if (flock(r->fd, LOCK_EX | LOCK_NB) == 0)
+	if (lock_spill(r, path, e))
 		return true;
-	int error = errno;
 	close(r->fd);
-	if (error == EWOULDBLOCK)
-		return err_set(e, "%s: another sluiced replay reads it", path);
-	return err_sys(e, error, "lock %s", path);
+	return false;
 }
 
 /* Map the file; an empty file is no bytes. */

@@ -21,8 +21,8 @@
  * power cut.
  *
  * It may run beside a running sluiced, because appending takes the file's lock
- * as every writer does (append_file.h).  The caller checks that no running
- * sluiced uses this spill. */
+ * as every writer does (append_file.h).  But a spill that a running sluiced
+ * is refused, and a sluiced that starts meanwhile loads the spill later. */
 #ifndef FILE_SPILL_REPLAY_H
 #define FILE_SPILL_REPLAY_H
 

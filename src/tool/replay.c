@@ -367,43 +367,11 @@ static struct spill_roots find_roots(void *data, struct span path)
 	return roots;
 }
 
-/* Remove ".spill" from the end of the path.  False if it ends differently. */
-static bool cut_spill(char *path)
-{
-	struct span whole = span_of(path), end = SPAN(".spill");
-	if (!span_ends_with(whole, end))
-		return false;
-	path[whole.len - end.len] = '\0';
-	return true;
-}
-
-/* Whether it is a spill JOURNAL.spill/NAME.spill, and the journal is in use.  A
- * spill that was set aside has another name. */
-static bool is_in_use(const char *path)
-{
-	char journal[PATH_MAX];
-	struct journal_summary summary = {0};
-	struct err e = {0};
-	if (realpath(path, journal) == NULL || !cut_spill(journal))
-		return false;
-	*strrchr(journal, '/') = '\0';
-	if (!cut_spill(journal))
-		return false;
-	bool is_good = journal_inspect(journal, &summary, pass_by, NULL, &e);
-	(void)is_good; /* a damaged journal may be in use, too */
-	return summary.is_owned;
-}
-
 /* The lines of a spill are complete: they are appended to their file instead of
  * being sent to an input. */
 static bool append_spill(struct replayer *r, struct conf *conf, struct err *e)
 {
 	struct spill_replayed result;
-	if (is_in_use(r->opts->path))
-		return err_set(e,
-			       "%s is in use by a running sluiced, which "
-			       "appends the lines itself",
-			       r->opts->path);
 	bool ok = spill_replay(r->opts->path, find_roots, conf, &result, e);
 	if (result.output_path != NULL)
 		printf("appended to %s: %" PRIu64 " lines\n",

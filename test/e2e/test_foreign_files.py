@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A file that sluiced has not written, where sluiced expects its own: it is set
 aside, and the log advises `sluiced replay` only where that can help."""
+import fcntl
+
 import pytest
 
 from harness.config import file_output, service, syslog_input
@@ -154,6 +156,26 @@ def test_a_spill_in_use_is_not_for_replay(room, spilling):
     daemon.kill_tree()
     path.rmdir()
     assert replay(room, spill).out == f"appended to {path}: 2 lines\n"
+    assert len(path.read_text().splitlines()) == 2
+
+
+def test_a_spill_that_a_replay_appends_is_loaded_after_that(
+        room, start, spilling):
+    """Until then a replay has the spill locked.  So has this test, which ends
+    as if it were a replay that has appended nothing."""
+    daemon, path, spill = spilling
+    daemon.kill_tree()
+    path.rmdir()
+    with open(spill, "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert "another sluiced replay" in replay(room, spill).err
+        daemon = start(config(room))
+        wait_until(lambda: 'err="sluiced replay appends it"' in daemon.log(),
+                   "the error")
+        assert daemon.metrics().sum("sluiced_output_lines_queued") == 2
+        assert not path.exists()
+    wait_until(path.exists, "the lines")
+    wait_until(lambda: not spill.exists(), "the spill to be removed")
     assert len(path.read_text().splitlines()) == 2
 
 
