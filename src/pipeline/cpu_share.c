@@ -55,3 +55,15 @@ int64_t cpu_share_pause_ns(struct cpu_share *s, int64_t now_ns, int64_t used_ns)
 	s->used_ns = used_ns;
 	return s->level_ns > 0 ? 0 : (int64_t)((full_ns - s->level_ns) / rate);
 }
+
+/* The interval doubles until the messages take too long. */
+unsigned cpu_share_messages(struct cpu_share *s, int64_t busy_ns)
+{
+	int64_t messages = 2 * (int64_t)s->interval;
+	if (busy_ns > CPU_SHARE_INTERVAL_NS)
+		messages = s->interval * CPU_SHARE_INTERVAL_NS / busy_ns;
+	if (messages > s->messages)
+		messages = s->messages;
+	s->interval = messages < 1 ? 1 : (unsigned)messages;
+	return s->interval;
+}

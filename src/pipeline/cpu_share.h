@@ -26,6 +26,7 @@
 
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/cpu_limit.h"
 
 #define CPU_SHARE_RATE 0.92
@@ -36,6 +37,10 @@
  * a slow hook. */
 enum { CPU_SHARE_MESSAGES_MAX = 64 };
 
+/* A hook may also wait, without CPU time.  The clocks are read so often that
+ * this time passes between two readings, or one message. */
+#define CPU_SHARE_INTERVAL_NS (50 * NS_PER_MS)
+
 struct cpu_share {
 	struct cpu_limit limit;
 	int64_t limit_read_ns; /* clock_mono_ns; 0: never */
@@ -43,6 +48,7 @@ struct cpu_share {
 	int64_t at_ns;	   /* clock_mono_ns at the last call */
 	int64_t used_ns;   /* clock_cpu_ns at the last call */
 	unsigned messages; /* until the next call; set by each call */
+	unsigned interval; /* the last result of cpu_share_messages */
 };
 
 /* Read the CPU limit, unless that was done in the last ten seconds.  A pod may
@@ -52,5 +58,9 @@ void cpu_share_read_limit(struct cpu_share *, int64_t now_ns);
 /* For how long to pause now, in nanoseconds.  `now_ns` is clock_mono_ns,
  * `used_ns` is clock_cpu_ns. */
 int64_t cpu_share_pause_ns(struct cpu_share *, int64_t now_ns, int64_t used_ns);
+
+/* How many messages to process until the next call of cpu_share_pause_ns, at
+ * least 1.  `busy_ns` is how long the messages since the last call took. */
+unsigned cpu_share_messages(struct cpu_share *, int64_t busy_ns);
 
 #endif

@@ -265,23 +265,25 @@ static void run_message(struct pipeline *p, struct journal_entry *entry)
 }
 
 /* Leave CPU to receiving: see pipeline/cpu_share.h.  An order ends the pause;
- * the order is carried out after the batch. */
-static void throttle(struct pipeline *p)
+ * the order is carried out after the batch.  Returns the time since the clock
+ * was last read. */
+static int64_t throttle(struct pipeline *p)
 {
-	int64_t now_ns = clock_mono_ns();
+	int64_t now_ns = clock_mono_ns(), busy_ns = now_ns - p->now_ns;
 	cpu_share_read_limit(&p->share, now_ns);
 	p->now_ns = now_ns;
 	/* Reading the CPU clock is a system call and takes 1 % of all time. */
 	if (p->share.limit.quota_ns == 0)
-		return;
+		return busy_ns;
 	int64_t pause_ns =
 		cpu_share_pause_ns(&p->share, now_ns, clock_cpu_ns());
 	if (pause_ns == 0)
-		return;
+		return busy_ns;
 	journal_rest(p->opts.journal);
 	wakeup_sleep(&p->wakeup, pause_ns);
 	p->now_ns = clock_mono_ns();
 	p->throttled_ns += p->now_ns - now_ns;
+	return busy_ns;
 }
 
 /* A batch that a killed process had begun is repeated as a whole, however large
@@ -313,10 +315,9 @@ static bool take_batch(struct pipeline *p)
 	p->has_set_aside = false;
 	while (!is_full(p, messages, bytes) &&
 	       journal_take(p->opts.journal, &entry)) {
-		if (until_clock-- == 0) {
-			throttle(p);
-			until_clock = p->share.messages - 1;
-		}
+		if (until_clock-- == 0)
+			until_clock =
+				cpu_share_messages(&p->share, throttle(p)) - 1;
 		journal_begin(p->opts.journal, &entry);
 		run_message(p, &entry);
 		messages++;

@@ -115,6 +115,7 @@ static void on_time_up(uv_timer_t *timer)
 		log_line(LOG_WARN, "worker",
 			 "err=\"Grace is over, and not everything is written\" "
 			 "action=\"leaving the rest in the journal\"");
+		pipeline_stop_retrying(w->pipeline); /* ends the batch */
 	}
 	uv_timer_start(timer, on_deadline, DEADLINE_MS - WRITE_MS, 0);
 }

@@ -5,8 +5,9 @@ import pytest
 
 from harness.config import (LUA, file_output, json_filter, lua_filter,
                             service, syslog_input, template)
+from harness.gate import Gate
 from harness.sender import Sender, datagram
-from harness.wait import SAN
+from harness.wait import SAN, wait_until
 
 AT = 1795219198  # Nov 20 23:59:58 2026 UTC
 
@@ -357,3 +358,25 @@ def test_a_slow_hook_does_not_delay_lines_until_all_are_processed(
             sender.send(datagram({"n": n}))
     daemon.wait_for_messages(count)
     assert out.lines()[-1] == f"{count - 1} true".encode()
+
+
+def test_lines_of_a_slow_hook_do_not_wait_for_a_full_batch(room, out, start):
+    """Each message takes at least 30 ms, and a batch half a second."""
+    gate = Gate(room)
+    daemon = start(service("Hook_Timeout 0") + syslog_input(room)
+                   + json_filter() + lua_filter(room, f"""
+        function hook(tag, timestamp, record)
+            if record.n == 0 then {gate.lua} end
+            local stop = os.clock() + 0.03
+            while os.clock() < stop do end
+            return 0, timestamp, record
+        end""") + template("{n}", room))
+    with Sender(room.socket) as sender:
+        sender.send(datagram({"n": 0}))
+        gate.wait()
+        sender.send(*(datagram({"n": n}) for n in range(1, 160)))
+    wait_until(lambda: daemon.metrics().received == 160, "the messages")
+    gate.open()
+    counts = daemon.wait_for_messages(160)
+    assert counts.sum("sluiced_pipeline_batches_total") > 4
+    assert out.lines() == [b"%d" % n for n in range(160)]

@@ -280,6 +280,25 @@ static void malformed_cgroup_files_mean_no_limit(void **state)
 #define WITH_ROOT(test) \
 	cmocka_unit_test_setup_teardown(test, make_root, remove_root)
 
+static void with_slow_messages_the_clock_is_read_after_each(void **state)
+{
+	struct cpu_share share = {0};
+	(void)state;
+	cpu_share_pause_ns(&share, 0, 0);
+	unsigned messages = cpu_share_messages(&share, 0);
+	while (messages < CPU_SHARE_MESSAGES_MAX)
+		messages = cpu_share_messages(&share, messages * 1000);
+	messages = cpu_share_messages(&share, messages * 60 * NS_PER_MS);
+	assert_int_equal(messages, 1);
+	for (int i = 0; i < 10; i++)
+		messages =
+			cpu_share_messages(&share, messages * 60 * NS_PER_MS);
+	assert_in_range(messages, 1, 2);
+	for (int i = 0; i < 10; i++)
+		messages = cpu_share_messages(&share, messages * 1000);
+	assert_int_equal(messages, CPU_SHARE_MESSAGES_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -293,6 +312,8 @@ int main(void)
 		cmocka_unit_test(cpu_used_without_a_limit_is_not_charged_later),
 		cmocka_unit_test(
 			with_expensive_messages_the_share_is_checked_sooner),
+		cmocka_unit_test(
+			with_slow_messages_the_clock_is_read_after_each),
 		WITH_ROOT(a_cgroup_v2_limit_in_a_container_is_read),
 		WITH_ROOT(a_cgroup_v2_limit_of_a_systemd_unit_is_read),
 		WITH_ROOT(a_cgroup_v1_limit_in_a_container_is_read),
