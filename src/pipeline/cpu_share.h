@@ -39,7 +39,7 @@ enum { CPU_SHARE_MESSAGES_MAX = 64 };
 
 /* A hook may also wait, without CPU time.  The clocks are read so often that
  * this time passes between two readings, or one message. */
-#define CPU_SHARE_INTERVAL_NS (50 * NS_PER_MS)
+#define CPU_SHARE_INTERVAL_NS (200 * NS_PER_MS)
 
 struct cpu_share {
 	struct cpu_limit limit;
