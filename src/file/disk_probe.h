@@ -12,8 +12,8 @@
  * created, the free space decides: files that exist can be written as long as
  * some space is free.
  *
- * If a file system is lost (read-only, broken or gone), the root of the file
- * decides: another file system may be mounted below it. */
+ * If a file system is lost (read-only, broken or gone), the probe writes in the
+ * root of the file: the lost file system may be mounted below it. */
 #ifndef FILE_DISK_PROBE_H
 #define FILE_DISK_PROBE_H
 

@@ -38,7 +38,7 @@
  *
  * In the directory (0700), each spill (0600) is called NAME.spill, NAME being a
  * hash of output and path, or random if that name exists.  It is open only
- * while it is used.  It is private: no other process writes it.  A directory or
+ * while it is used.  Only one process at a time writes it.  A directory or
  * spill of another user counts as missing, since it could name any path.  It is
  * renamed: .foreign.N is added to its name (own_file.h).  The pipeline thread
  * only. */

@@ -21,8 +21,8 @@
  * power cut.
  *
  * It may run beside a running sluiced, because appending takes the file's lock
- * as every writer does (append_file.h).  But a spill that a running sluiced
- * is refused, and a sluiced that starts meanwhile loads the spill later. */
+ * as every writer does (append_file.h).  It refuses a spill that a running
+ * sluiced uses.  A sluiced that starts meanwhile loads the spill later. */
 #ifndef FILE_SPILL_REPLAY_H
 #define FILE_SPILL_REPLAY_H
 

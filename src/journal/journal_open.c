@@ -291,7 +291,7 @@ static struct journal *change(struct journal *old,
 	struct journal *j = NULL;
 	bool must_stay = may_stay && opts->keeps_file;
 	err_set(&found->kept, "%zu bytes of messages wait in it%s", waiting,
-		must_stay ? ", and a dead worker may still write" : "");
+		must_stay ? ", and a write of a dead worker hangs" : "");
 	if (!must_stay && (!may_stay || !should_stay(old, &g, waiting))) {
 		if (waiting > g.ring_bytes)
 			g.ring_bytes = old->view.geometry.ring_bytes;

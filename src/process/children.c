@@ -22,10 +22,8 @@ static void close_channel(const struct child *child)
 }
 
 static _Noreturn void run_worker(struct supervisor *s, int channel,
-				 pid_t parent, bool log_may_fail)
+				 pid_t parent, const struct assemble_opts *opts)
 {
-	struct assemble_opts opts = *s->opts;
-	opts.log_may_fail = log_may_fail;
 	/* While it loads its configuration, the child cannot notice that the
 	 * supervisor is gone.  So the kernel kills the child then, until
 	 * worker_main turns this off. */
@@ -48,13 +46,16 @@ static _Noreturn void run_worker(struct supervisor *s, int channel,
 	sigemptyset(&child_ended);
 	sigaddset(&child_ended, SIGCHLD);
 	sigprocmask(SIG_UNBLOCK, &child_ended, NULL);
-	exit(worker_main_supervised(&opts, channel, &s->handover));
+	exit(worker_main_supervised(opts, channel, &s->handover));
 }
 
 bool child_spawn(struct supervisor *s, struct child *child, bool log_may_fail)
 {
 	struct err e;
 	int ends[2];
+	struct assemble_opts opts = *s->opts;
+	opts.log_may_fail = log_may_fail;
+	opts.is_reload = child == &s->next;
 	deaths_begin(&s->deaths);
 	if (!channel_pair(ends, &e)) {
 		log_line(LOG_ERROR, "supervisor", "err=\"%s\"", e.text);
@@ -64,7 +65,7 @@ bool child_spawn(struct supervisor *s, struct child *child, bool log_may_fail)
 	pid_t pid = fork();
 	if (pid == 0) {
 		close(ends[0]);
-		run_worker(s, ends[1], parent, log_may_fail);
+		run_worker(s, ends[1], parent, &opts);
 	}
 	close(ends[1]);
 	if (pid < 0) {

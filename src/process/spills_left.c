@@ -160,7 +160,7 @@ void spills_left_take(const char *journal, const char *to, bool is_held)
 	if (to == NULL)
 		why = "; the new journal is in memory";
 	else if (is_held)
-		why = "; a dead worker may still write";
+		why = "; a write of a dead worker hangs";
 	else
 		why = lock_and_move(journal, dir_of(journal, &from), to);
 	if (why != NULL)

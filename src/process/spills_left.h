@@ -5,9 +5,9 @@
  * are then beside the old journal, where no output looks for them.  The
  * supervisor remembers the paths of such journals, and GO has one of them: the
  * newest at first, then each in turn.  When the new worker owns its own
- * journal, it moves these spills to the place beside that.  Then it removes the
- * old journal, which is empty.  Otherwise, if a later configuration named the
- * old journal again, the counters in it would count the moved lines, too.
+ * journal, it removes the old one, which is empty: if a later configuration
+ * named the old one again, the counters in it would count the moved lines, too.
+ * Then it moves the spills to its own journal.
  *
  * The spills stay where they are in these cases, which the worker logs:
  *  - the new journal is in memory, or on another file system;

@@ -38,8 +38,9 @@
  *    and drains;
  *  - a worker is killed while it stops, or while it hands over for a reload:
  *    the next one takes over, and drains if sluiced stops;
- *  - the new worker of a reload exits before the old one begins to leave, or
- *    needs endpoints that cannot be opened: the old worker stays;
+ *  - the new worker of a reload exits before the old one begins to leave, for
+ *    example because its journal cannot be created, or it needs endpoints that
+ *    cannot be opened: the old worker stays;
  *  - the old worker of a reload waits for an output or a hook that hangs: it
  *    receives meanwhile.  After Reload_Timeout, the supervisor cancels the
  *    reload, unless the new configuration has closed one of its sockets;

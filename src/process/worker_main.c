@@ -146,7 +146,8 @@ int worker_main_supervised(const struct assemble_opts *opts, int channel,
 	endpoints_init(&endpoints);
 	prctl(PR_SET_NAME, "sluiced-worker");
 	struct assembly *assembly = assemble(opts, &e);
-	if (assembly == NULL || !make_ready(assembly, opts, &m, &e))
+	if (assembly == NULL || !make_ready(assembly, opts, &m, &e) ||
+	    (opts->is_reload && !assemble_journal_try(assembly, &e)))
 		goto fail;
 	struct endpoint_specs specs = m.specs;
 	if (!channel_send(channel, &m) || !channel_receive(channel, &m) ||

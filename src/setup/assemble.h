@@ -31,6 +31,7 @@ struct assemble_opts {
 	bool dry_run;		  /* create and change nothing */
 	/* Standard error replaces a Log_File that cannot be opened. */
 	bool log_may_fail;
+	bool is_reload; /* another worker runs, and has the old configuration */
 	bool allow_unknown; /* unknown keys are warnings, not errors */
 };
 

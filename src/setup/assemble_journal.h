@@ -3,7 +3,8 @@
  *
  * A journal has one owner, so a dry run must not open it.  Therefore this is
  * not a part of assemble(), which a dry run calls, too; only
- * assemble_journal_check is.  A dry run calls assemble_journal_try. */
+ * assemble_journal_check is.  A dry run and a reload call
+ * assemble_journal_try. */
 #ifndef SETUP_ASSEMBLE_JOURNAL_H
 #define SETUP_ASSEMBLE_JOURNAL_H
 

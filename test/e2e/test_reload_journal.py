@@ -98,6 +98,21 @@ def test_a_reload_with_another_journal_writes_all_of_the_old_one(
     assert out.lines() == [b"%d" % n for n in range(100)]
 
 
+@pytest.mark.parametrize("name", ["missing/journal", "sluiced.conf/journal"])
+def test_the_old_configuration_stays_if_the_next_journal_cannot_be_created(
+        room, out, start, name):
+    daemon = start(with_journal(room, "one"))
+    room.write("sluiced.conf", with_journal(room, name))
+    daemon.signal(signal.SIGHUP)
+    wait_for_reload(daemon, "failed", 1)
+    assert ("[SERVICE] storage.path: the journal cannot be created"
+            in daemon.log())
+    with Sender(room.socket) as sender:
+        sender.send(datagram({"n": 1}))
+    daemon.wait_for_messages(1)
+    assert out.lines() == [b"1"]
+
+
 def test_messages_in_a_journal_that_a_crash_left_behind_are_reported(
         room, out, start):
     """The configuration was changed, but not reloaded.  `sluiced replay` sends
