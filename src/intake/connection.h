@@ -31,7 +31,7 @@ struct listener {
 	struct connections_input input;
 	uv_poll_t poll;
 	bool is_shut;
-	uint32_t rest_count; /* connections accepted after the last turn */
+	uint32_t rest_count; /* connections accepted while all end */
 };
 
 struct connection {

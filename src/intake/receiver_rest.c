@@ -8,7 +8,7 @@ enum {
 	/* These read more than a receive buffer holds.  A UDP sender may
 	 * continue, so the number of rounds is bounded. */
 	REST_ROUNDS_MAX = 16,
-	/* As many of the smallest datagrams fit into 48 MiB. */
+	/* The smallest datagrams of that number take 48 MiB in the kernel. */
 	REST_DATAGRAMS_MAX = 65536,
 };
 

@@ -37,8 +37,8 @@
  * a slow hook. */
 enum { CPU_SHARE_MESSAGES_MAX = 64 };
 
-/* A hook may also wait, without CPU time.  The clocks are read so often that
- * this time passes between two readings, or one message. */
+/* A hook may also wait, without CPU time.  So at most this time, or one
+ * message, passes between two readings of the clocks. */
 #define CPU_SHARE_INTERVAL_NS (200 * NS_PER_MS)
 
 struct cpu_share {

@@ -161,8 +161,8 @@ def test_a_spill_in_use_is_not_for_replay(room, spilling):
 
 def test_a_spill_that_a_replay_appends_is_loaded_after_that(
         room, start, spilling):
-    """Until then a replay has the spill locked.  So has this test, which ends
-    as if it were a replay that has appended nothing."""
+    """A replay has the spill locked until it ends.  The test holds the same
+    lock, and appends nothing."""
     daemon, path, spill = spilling
     daemon.kill_tree()
     path.rmdir()
