@@ -25,7 +25,7 @@ struct halver {
 	size_t depth;
 	struct open_group groups[OPEN_GROUPS_MAX]; /* [0]: the whole text */
 	struct bar *bars;
-	size_t bar_count;
+	size_t bar_count, bar_room;
 	const char *why;
 };
 
@@ -93,7 +93,10 @@ static void close_group(struct halver *h)
 
 static void note_bar(struct halver *h)
 {
-	h->bars = mem_grow(h->bars, h->bar_count + 1, sizeof *h->bars);
+	if (h->bar_count == h->bar_room) {
+		h->bar_room = h->bar_room > 0 ? h->bar_room * 2 : 64;
+		h->bars = mem_grow(h->bars, h->bar_room, sizeof *h->bars);
+	}
 	h->bars[h->bar_count++] = (struct bar){
 		.at = h->at,
 		.body_at = h->groups[h->depth].body_at,

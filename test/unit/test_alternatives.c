@@ -285,6 +285,7 @@ static struct span hosts(struct buf *out, unsigned count, const char *head,
 	return buf_span(out);
 }
 
+/* Some of them, from each part: a part has more than 997. */
 static void each_of_20_000_alternatives_matches(void **state)
 {
 	(void)state;
@@ -300,7 +301,7 @@ static void each_of_20_000_alternatives_matches(void **state)
 			&e);
 		if (p == NULL)
 			fail_msg("%s: %s", around[i][0], e.text);
-		for (unsigned host = 0; host < 20000; host += 37) {
+		for (unsigned host = 0; host < 20000; host += 997) {
 			struct buf text = {0};
 			buf_printf(&text, "host%u.example.com", host);
 			assert_true(pattern_matches(p, buf_span(&text), NULL));
