@@ -125,8 +125,9 @@ static bool set_aside(const struct place *p, const char *wrong,
 		log_line(LOG_ERROR, "own_file",
 			 "path=%s owner_uid=%u err=\"%s\" kept_in=%s "
 			 "action=\"not using it; if an earlier sluiced ran as "
-			 "owner_uid, run sluiced replay as that user on the "
-			 "file named by kept_in to get its lines\"",
+			 "owner_uid, run sluiced replay as that user on "
+			 "kept_in or, if that is a directory, on each file in "
+			 "it\"",
 			 path, (unsigned)p->found.st_uid, wrong,
 			 log_quoted(buf_span(&to), to_room));
 	else

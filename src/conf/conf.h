@@ -56,7 +56,8 @@ char *conf_find_file(const char *dir, const char *path);
  * exists at the path: opening it fails. */
 bool conf_check_file(const char *path, struct err *e) MUST_USE;
 
-/* --allow-unknown: an unknown key is a warning instead of an error. */
+/* --allow-unknown: an unknown key or section is a warning instead of an error.
+ */
 void conf_allow_unknown(struct conf *);
 
 /* A configuration of one section with these keys, for options of the command

@@ -4,13 +4,13 @@
  * ENOSPC, EDQUOT and EIO do not tell whether the disk or one file rejects
  * writes: a directory may have a quota, the inodes may be exhausted, which
  * concerns new files only, or a path may lead to a full device.  A client that
- * chooses the path of a file can cause that, and must not hold up the other
- * files.  So the probe writes a block to a file without a name (O_TMPFILE),
- * which leaves no trace.  After ENOSPC and EDQUOT, there must also be room for
- * the bytes that could not be written: a file system can reject a large write
- * as a whole while a small one still fits.  Where such a file cannot be
- * created, the free space decides: files that exist can be written as long as
- * some space is free.
+ * chooses the paths of files can make one file fail so, and the other files
+ * must not wait for it.  So the probe writes a block to a file without a name
+ * (O_TMPFILE), which leaves no trace.  After ENOSPC and EDQUOT, there must also
+ * be room for the bytes that could not be written: a file system can reject a
+ * large write as a whole while a small one still fits.  Where such a file
+ * cannot be created, the free space decides: files that exist can be written as
+ * long as some space is free.
  *
  * If a file system is lost (read-only, broken or gone), the probe writes in the
  * root of the file: the lost file system may be mounted below it. */

@@ -2,6 +2,7 @@
 #include "file/file_retry.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -52,13 +53,15 @@ static void log_failing(struct output_file *o, int error, int64_t now_ns)
 
 static void log_lock(struct output_file *o)
 {
-	char room[LOG_QUOTED_BYTES];
+	char room[LOG_QUOTED_BYTES], pid[16] = "unknown";
+	pid_t holder = file_lock_holder(o->env->lock);
+	if (holder != 0)
+		snprintf(pid, sizeof pid, "%d", (int)holder);
 	log_rated(&o->env->busy_rate, LOG_WARN, "file_sink",
-		  "path=%s pid=%d err=\"the lock could not be taken for "
+		  "path=%s pid=%s err=\"the lock could not be taken for "
 		  "several seconds\" action=\"keeping the lines, "
 		  "retrying\"",
-		  log_quoted(span_of(o->path), room),
-		  (int)file_lock_holder(o->env->lock));
+		  log_quoted(span_of(o->path), room), pid);
 }
 
 /* The other process holds the lock often, each time for a moment.  With a

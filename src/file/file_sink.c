@@ -127,7 +127,8 @@ static struct cached_file *find_file(struct file_sink *fs, struct span name)
 	}
 	char room[LOG_QUOTED_BYTES];
 	log_rated(&fs->refused_rate, LOG_WARN, "file_sink",
-		  "path=%s err=\"refused: %s\" action=\"dropping the line\"",
+		  "path=%s err=\"refused: %s\" action=\"dropping the line; "
+		  "keeping its message in Dead_Letter, if that is set\"",
 		  log_quoted(name, room), wrong);
 	return NULL;
 }

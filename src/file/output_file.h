@@ -38,7 +38,7 @@
  * longer exists or another process appended to it.  A torn line therefore
  * keeps the descriptor open, unless too many are open (held_files.h); device
  * and inode number then tell whether the path names the same file.  If the rest
- * of a torn line is dropped, it stays torn and is ended with a newline.
+ * of a torn line is dropped, its beginning is ended with a newline.
  *
  * In the first batch after a crash, lines that are in the file already
  * according to the notes are not written again (journal/append_note.h).  The

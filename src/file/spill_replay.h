@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* spill_replay - appends the lines of a spill that was set aside.
+/* spill_replay - appends the lines of a spill that no sluiced uses.
  *
- * sluiced renames a spill, or the damaged end of one, to NAME.damaged when it
- * cannot use it (spill.h).  The lines in it are complete and were rendered for
+ * That is a spill, or the damaged end of one, that was renamed to NAME.damaged
+ * or NAME.foreign.N (spill.h, base/own_file.h), or a spill beside a journal
+ * that no sluiced has.  The lines in it are complete and were rendered for
  * one file, so replaying them means appending them to that file.
  *
  *     head | state | chunk | chunk | damaged bytes | chunk

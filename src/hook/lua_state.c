@@ -177,7 +177,8 @@ static void start_timer(struct lua_state *s)
 	    timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &s->timer) != 0) {
 		log_line(LOG_WARN, "lua",
 			 "err=\"cannot create a timer: %s\" action=\"running "
-			 "hooks without a time limit\"",
+			 "hooks without a limit of CPU time; Hook_Timeout "
+			 "still applies\"",
 			 strerror(errno));
 		return;
 	}

@@ -22,7 +22,7 @@
 enum connections_state {
 	CONNECTIONS_PAUSED,    /* at first, and while the journal is full */
 	CONNECTIONS_OPEN,      /* connections are accepted and read */
-	CONNECTIONS_FINISHING, /* no new connection is accepted */
+	CONNECTIONS_FINISHING, /* only waiting connections are accepted */
 	CONNECTIONS_STOPPING,  /* handles are being closed */
 };
 

@@ -157,8 +157,8 @@ struct journal_entry {
 	/* The input's number, and perhaps JOURNAL_INPUT_MARK.  Messages of
 	 * removed inputs have numbers from input_count on. */
 	uint16_t input;
-	/* Twice the number of processes that died while they worked on this
-	 * message; a process that was killed from outside counts half. */
+	/* 2 for each process that died while it worked on this message, but 1
+	 * for one that was killed from outside. */
 	unsigned half_deaths;
 };
 

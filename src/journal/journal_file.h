@@ -41,8 +41,8 @@ bool journal_file_make(const char *path, int64_t until_ns, size_t bytes,
 /* How many bytes of the sparse file are not in holes. */
 off_t journal_file_data_bytes(int fd) MUST_USE;
 
-/* Copy the open file to PATH.  Returns its locked descriptor; -1 on failure,
- * also if there is a file. */
+/* Copy the open file `from` to PATH.  Returns the locked descriptor of the
+ * copy; -1 on failure, also if there is a file at PATH. */
 int journal_file_copy(const char *path, int from, struct err *) MUST_USE;
 
 /* Rename PATH.new, whose lock is held, to PATH. */

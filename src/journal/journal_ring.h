@@ -132,7 +132,7 @@ bool journal_carry_over(struct journal *to, struct journal *from) MUST_USE;
  * suspect.  False without such a message. */
 bool journal_find_suspects(struct journal *, bool died_of_other);
 
-/* Twice the number of processes that have died of this message. */
+/* As half_deaths in journal_entry. */
 unsigned journal_half_deaths_at(const struct journal *, uint64_t seq);
 
 /* After a commit: finished messages are no longer suspects. */

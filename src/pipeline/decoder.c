@@ -77,11 +77,12 @@ static void log_unparsed(struct decoder *d, const struct message *m,
 			 enum parser_verdict verdict)
 {
 	char quoted[LOG_QUOTED_BYTES];
-	log_rated(&d->unparsed_rate, LOG_WARN, "input",
-		  "input=%s parser=%s reason=%s err=\"the parser does not "
-		  "match\" action=\"writing no line for the message\"",
-		  d->name, parser_name(d->parser),
-		  parser_verdict_name(verdict));
+	log_rated(
+		&d->unparsed_rate, LOG_WARN, "input",
+		"input=%s parser=%s reason=%s err=\"the parser does not "
+		"match\" action=\"keeping the message in Dead_Letter, if that "
+		"is set, otherwise dropping it\"",
+		d->name, parser_name(d->parser), parser_verdict_name(verdict));
 	if (log_is_on(LOG_DEBUG))
 		log_line(LOG_DEBUG, "input", "input=%s unparsed=%s", d->name,
 			 log_quoted(m->bytes, quoted));

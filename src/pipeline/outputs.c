@@ -5,7 +5,9 @@
 #include <stddef.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "file/dead_letter.h"
+#include "journal/journal.h"
 #include "output/router.h"
 #include "pipeline/pipeline.h"
 
@@ -61,6 +63,18 @@ enum sink_flush outputs_flush(struct outputs *o)
 	outputs_settle(o);
 	set_began(o, 0);
 	return answer;
+}
+
+void outputs_report_unclaimed(const struct journal *journal)
+{
+	size_t notes = journal_unclaimed(journal);
+	if (notes > 0)
+		log_line(LOG_WARN, "pipeline",
+			 "noted_writes=%zu err=\"the previous process began to "
+			 "write this batch to files that no output writes "
+			 "now\" action=\"writing all lines of the batch; they "
+			 "may be in the old files too\"",
+			 notes);
 }
 
 void outputs_committed(const struct outputs *o)

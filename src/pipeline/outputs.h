@@ -10,6 +10,7 @@
 #include "output/sink.h"
 
 struct dead_letter;
+struct journal;
 struct pipeline_totals;
 struct router;
 
@@ -29,6 +30,10 @@ void outputs_settle(struct outputs *);
 
 /* Write the collected lines.  SINK_BLOCKED if one of the outputs is blocked. */
 enum sink_flush outputs_flush(struct outputs *);
+
+/* Call before the commit that ends the notes of a batch: log notes for files
+ * that no output writes now. */
+void outputs_report_unclaimed(const struct journal *);
 
 /* The batch was committed. */
 void outputs_committed(const struct outputs *);

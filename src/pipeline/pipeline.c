@@ -159,10 +159,12 @@ bool pipeline_set_hanging(struct pipeline *p, uint64_t output_work)
 
 /* --- the counters */
 
-static void publish(struct pipeline *p, bool is_blocked)
+static void publish(struct pipeline *p, bool is_blocked, bool is_committed)
 {
 	pthread_mutex_lock(&p->view_lock);
 	p->view.totals = p->totals;
+	if (is_committed)
+		p->view.committed = p->totals.taken;
 	p->view.is_blocked = is_blocked;
 	p->view.is_hanging = false;
 	p->view.cpu_limit = p->share.limit;
@@ -175,26 +177,13 @@ static void publish(struct pipeline *p, bool is_blocked)
 static void restore(struct pipeline *p)
 {
 	view_restore(&p->view, &p->opts, &p->outputs);
-	publish(p, false);
-}
-
-/* Call before the commit that ends the notes. */
-static void report_unclaimed(const struct pipeline *p)
-{
-	size_t notes = journal_unclaimed(p->opts.journal);
-	if (notes > 0)
-		log_line(LOG_WARN, "pipeline",
-			 "noted_writes=%zu err=\"the previous process began to "
-			 "write this batch to files that no output writes "
-			 "now\" action=\"writing all lines of the batch; they "
-			 "may be in the old files too\"",
-			 notes);
+	publish(p, false, true);
 }
 
 static void commit(struct pipeline *p)
 {
-	report_unclaimed(p);
-	publish(p, false);
+	outputs_report_unclaimed(p->opts.journal);
+	publish(p, false, true);
 	size_t bytes;
 	const void *block = counters_pack(p->counters, &bytes);
 	journal_commit(p->opts.journal, block, bytes);
@@ -362,7 +351,7 @@ static bool flush(struct pipeline *p, struct orders *orders)
 			outputs_drop_buffered(&p->outputs);
 			break;
 		}
-		publish(p, true);
+		publish(p, true, false);
 		p->opts.on_progress(p->opts.data, true);
 		int64_t wait_ms = backoff_next_ms(&backoff);
 		log_blocked(p, wait_ms);
@@ -426,7 +415,7 @@ static void *run_thread(void *data)
 		/* Close idle files and retry lines that wait. */
 		goes_on = flush(p, &orders);
 	}
-	publish(p, false);
+	publish(p, false, false);
 end:
 	p->opts.on_finished(p->opts.data);
 	return NULL;

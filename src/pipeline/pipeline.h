@@ -112,9 +112,10 @@ struct pipeline_totals {
 /* The copy that the metrics read. */
 struct pipeline_view {
 	struct pipeline_totals totals;
-	bool is_blocked;   /* the disk rejects writes, or is_hanging */
-	bool is_hanging;   /* see pipeline_set_hanging */
-	bool has_suspects; /* a message that killed a worker still waits */
+	bool is_blocked;    /* an output cannot write, or is_hanging */
+	bool is_hanging;    /* see pipeline_set_hanging */
+	bool has_suspects;  /* a message that killed a worker still waits */
+	uint64_t committed; /* messages: taken, except by the current batch */
 	struct cpu_limit cpu_limit;
 	int64_t throttled_ns; /* time spent leaving CPU to receiving */
 	struct decoder_view *decoders;

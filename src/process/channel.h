@@ -88,7 +88,7 @@ struct channel_message {
 	struct channel_limits limits;
 	struct worker_counts worker_counts; /* GO, COUNTS */
 	bool is_draining;		    /* GO: a signal to stop has come */
-	bool died_of_other; /* GO: the last worker was killed from outside */
+	bool died_of_other;		    /* GO: as in journal_opts */
 	/* GO: a dead worker may still write; do not write before WRITE. */
 	bool is_held;
 	int64_t grace_left_ms;		       /* STOP; GO, when draining */

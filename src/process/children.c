@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -82,18 +83,22 @@ bool child_spawn(struct supervisor *s, struct child *child, bool log_may_fail)
 	return true;
 }
 
-void child_log_death(pid_t pid, int status)
+const char *child_end_text(int status, char room[static CHILD_END_BYTES])
 {
 	if (WIFSIGNALED(status) && WTERMSIG(status) == UNREAPED_SIGNAL)
-		log_line(LOG_ERROR, "supervisor",
-			 "worker=%d err=\"the worker died\" signal=unknown",
-			 (int)pid);
-	else
-		log_line(LOG_ERROR, "supervisor",
-			 "worker=%d err=\"the worker died\" %s=%d", (int)pid,
-			 WIFSIGNALED(status) ? "signal" : "exit_code",
-			 WIFSIGNALED(status) ? WTERMSIG(status)
-					     : WEXITSTATUS(status));
+		return "signal=unknown";
+	snprintf(room, CHILD_END_BYTES, "%s=%d",
+		 WIFSIGNALED(status) ? "signal" : "exit_code",
+		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	return room;
+}
+
+void child_log_death(pid_t pid, int status)
+{
+	char room[CHILD_END_BYTES];
+	log_line(LOG_ERROR, "supervisor",
+		 "worker=%d err=\"the worker died\" %s", (int)pid,
+		 child_end_text(status, room));
 }
 
 void child_forget(struct child *child)

@@ -14,8 +14,8 @@
 bool journal_left_count(const char *path, uint64_t *messages,
 			struct err *e) MUST_USE;
 
-/* Whether the same messages wait in both journals: their number, and the number
- * and arrival in nanoseconds of the first one are equal. */
+/* Whether the same messages wait in both journals: as many, and the first one
+ * has the same seq and arrival time. */
 bool journal_left_has_equal(const char *a, const char *b) MUST_USE;
 
 /* Whether both paths name the same journal, perhaps over a directory that is a

@@ -150,11 +150,12 @@ static void log_left(struct supervisor *s, enum fate fate, const char *why)
 	if (s->state == STOPPING || s->is_over)
 		s->has_left_messages = true;
 	if (fate == REMOVED) {
-		log_line(LOG_ERROR, "supervisor",
-			 "path=%s err=\"the journal's file was removed, and "
-			 "%s\" lost=%" PRIu64
-			 " action=\"the messages in it are lost\"",
-			 s->limits.journal_path, why, messages);
+		log_line(
+			LOG_ERROR, "supervisor",
+			"path=%s err=\"the journal's file was removed, and "
+			"%s\" lost=%" PRIu64
+			" action=\"the messages in the removed file are lost\"",
+			s->limits.journal_path, why, messages);
 		return;
 	}
 	(void)find_name(s, name);
@@ -227,7 +228,7 @@ void kept_worker_ended(struct supervisor *s)
 	if (fate == RENAMED && !put_back(s, &e))
 		log_line(LOG_DEBUG, "supervisor",
 			 "path=%s err=\"the journal's file was renamed, and "
-			 "%s\" action=\"the next worker begins another one\"",
+			 "%s\" action=\"the next worker begins a new journal\"",
 			 s->limits.journal_path, e.text);
 }
 
@@ -330,7 +331,7 @@ static bool has_begun_another(const struct supervisor *s, int other)
 void kept_take(struct supervisor *s, const struct channel_message *m)
 {
 	if (m->fd_count > 0 && has_begun_another(s, m->fds[0]))
-		log_left(s, RENAMED, "a worker has begun another one");
+		log_left(s, RENAMED, "a worker has begun a new journal");
 	kept_close(s);
 	if (m->fd_count > 0)
 		s->journal = m->fds[0];

@@ -40,7 +40,8 @@ enum {
 
 /* What the pipeline has published last. */
 struct backlog {
-	uint64_t messages; /* in the journal, not committed */
+	uint64_t messages;  /* in the journal, and in no batch yet */
+	uint64_t unwritten; /* in the journal, not committed */
 	uint64_t batches;
 	bool is_blocked;
 	bool is_hanging; /* then it is blocked, too */
@@ -48,10 +49,11 @@ struct backlog {
 
 static struct backlog backlog_of(struct worker *w)
 {
+	uint64_t appended = journal_stats(w->journal)->appended_total;
 	const struct pipeline_view *v = pipeline_view_begin(w->pipeline);
 	struct backlog b = {
-		.messages = journal_stats(w->journal)->appended_total -
-			    v->totals.taken,
+		.messages = appended - v->totals.taken,
+		.unwritten = appended - v->committed,
 		.batches = v->totals.batches,
 		.is_blocked = v->is_blocked,
 		.is_hanging = v->is_hanging,
@@ -61,7 +63,7 @@ static struct backlog backlog_of(struct worker *w)
 }
 
 /* Whether nobody else will process the messages of the journal: it is in
- * memory, or the reload changes storage.path. */
+ * memory, or the next worker has another journal. */
 static bool must_empty_journal(const struct worker *w)
 {
 	return w->settings->storage_in_memory || w->is_journal_left;
@@ -126,7 +128,7 @@ _Noreturn void leave_stuck(void *data)
 		receiver_leave(w->receiver, w->kept_by_next);
 	log_line(LOG_ERROR, "worker",
 		 "state=stuck queued=%" PRIu64 " action=\"exiting; %s\"",
-		 backlog_of(w).messages,
+		 backlog_of(w).unwritten,
 		 w->settings->storage_in_memory
 			 ? "the queued messages are lost, because the journal "
 			   "is in memory"
@@ -170,19 +172,21 @@ static void log_waiting(struct worker *w)
 			 "%s=waiting queued=%" PRIu64 " err=\"%s%s\" "
 			 "action=\"receiving and writing until the journal is "
 			 "almost empty\"",
-			 what, b.messages,
+			 what, b.unwritten,
 			 b.is_blocked ? "output blocked, and " : "",
 			 w->settings->storage_in_memory
 				 ? "the journal is in memory"
-				 : "the new configuration has another journal");
+				 : "the next worker has another journal, "
+				   "because storage.path was changed or this "
+				   "journal's file was renamed or replaced");
 	else
 		log_line(LOG_WARN, "worker",
 			 "%s=waiting queued=%" PRIu64 " err=\"%s\" "
-			 "action=\"receiving until it answers\"",
-			 what, b.messages,
+			 "action=\"receiving until the batch is done\"",
+			 what, b.unwritten,
 			 pipeline_work(w->pipeline, &filter) != 0
-				 ? "a hook hangs"
-				 : "an output hangs");
+				 ? "a message is being processed"
+				 : "an output is writing");
 }
 
 static void on_stay_tick(uv_timer_t *timer)
@@ -195,7 +199,7 @@ static void on_stay_tick(uv_timer_t *timer)
 		.kind = CHANNEL_STAY,
 		.has_progress = has_progress(w, &b),
 		.is_receiving = w->state == RUNNING,
-		.queued = b.messages,
+		.queued = b.unwritten,
 	};
 	if (w->state == RUNNING && !w->has_logged_waiting)
 		log_waiting(w);

@@ -90,18 +90,17 @@ bool left_may_write(const struct supervisor *s)
 
 static void log_end(struct supervisor *s, const struct left *left, int status)
 {
+	char room[CHILD_END_BYTES];
 	if (left->is_dead) {
-		log_line(LOG_INFO, "supervisor",
-			 "worker=%d state=ended wait_status=%d", (int)left->pid,
-			 status);
+		log_line(LOG_INFO, "supervisor", "worker=%d state=ended %s",
+			 (int)left->pid, child_end_text(status, room));
 	} else if (status != 0) {
 		s->worker_counts.deaths++;
 		log_line(
 			LOG_ERROR, "supervisor",
 			"worker=%d err=\"the old worker failed while it ended, "
-			"after it had handed over to the next one\" "
-			"wait_status=%d",
-			(int)left->pid, status);
+			"after it had handed over to the next one\" %s",
+			(int)left->pid, child_end_text(status, room));
 	}
 }
 

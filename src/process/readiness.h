@@ -21,8 +21,8 @@ struct readiness {
 	struct worker_counts *counts; /* are_outputs_good is set in it */
 };
 
-/* Begin, unless the counts say that the outputs are good.  `channel` is that of
- * the supervisor, or -1.  False on failure. */
+/* Begin, unless counts->are_outputs_good.  The caller has set `counts` and
+ * `channel` (to the supervisor, or -1).  False on failure. */
 bool readiness_start(struct readiness *, uv_loop_t *, const struct conf *,
 		     struct err *) MUST_USE;
 

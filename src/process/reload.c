@@ -65,7 +65,7 @@ bool reload_begin(struct supervisor *s, bool log_may_fail)
 	if (s->state == STARTING) {
 		s->is_reload_held = true;
 		log_line(LOG_INFO, "supervisor",
-			 "reload=held until=\"the first worker works\"");
+			 "reload=held until=\"the first worker is ready\"");
 		return true;
 	}
 	if (s->state != RUNNING || s->next.pid != 0 || s->worker.pid == 0) {

@@ -120,6 +120,11 @@ void supervisor_end(struct supervisor *, int exit_code);
 bool child_spawn(struct supervisor *, struct child *,
 		 bool log_may_fail) MUST_USE;
 
+enum { CHILD_END_BYTES = 32 };
+
+/* "signal=9" or "exit_code=1", from the status of waitpid. */
+const char *child_end_text(int status, char room[static CHILD_END_BYTES]);
+
 /* Log what the worker died of: the status of waitpid. */
 void child_log_death(pid_t, int status);
 
@@ -180,7 +185,8 @@ bool left_by_worker(struct supervisor *) MUST_USE;
 
 /* If the child was dead at the last call, and waitpid has not returned it since
  * then, remember its process and return true.  *status is what it died of.
- * False also if too many processes have not ended. */
+ * False also if it may have locked a journal of which there is no descriptor
+ * here, or if too many processes have not ended. */
 bool left_by_dead(struct supervisor *, struct child *, int *status) MUST_USE;
 
 /* Whether a write of a dead worker may still store bytes. */
@@ -223,7 +229,8 @@ void kept_change(struct supervisor *, const char *path);
 void kept_worker_ended(struct supervisor *);
 
 /* If the journal's file was renamed, rename it back.  If it was removed,
- * reload, so that it is copied. */
+ * reload, so that it is copied; with much data, or another file in its place,
+ * only log that. */
 void kept_look(struct supervisor *, int64_t now_ns);
 
 /* The worker is asked to leave: whether the next one cannot continue in the

@@ -44,7 +44,7 @@ struct worker_opts { /* all borrowed */
 	const struct handover *handover; /* NULL without a supervisor */
 	struct worker_counts worker_counts;
 	bool is_draining;   /* a signal to stop has come already */
-	bool died_of_other; /* the last worker was killed from outside */
+	bool died_of_other; /* as in journal_opts */
 	bool is_held;	    /* a dead worker may still write */
 	int64_t grace_left_ms;
 	const char *left_journal; /* see spills_left_take; empty: none */

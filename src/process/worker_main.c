@@ -110,8 +110,9 @@ static bool take_endpoints(const struct channel_message *go,
 	uint32_t used = specs->socket_count + (specs->has_http ? 1 : 0);
 	if (go->kind != CHANNEL_GO || go->specs.socket_count > RETIRED_MAX ||
 	    go->fd_count != used + go->specs.socket_count + go->has_journal) {
-		err_set(e, "the endpoints did not arrive; this process may "
-			   "have too few descriptors");
+		err_set(e, "the sockets did not arrive from the supervisor; "
+			   "raise the limit of open files (ulimit -n, "
+			   "LimitNOFILE of systemd)");
 		e->exit_code = EXIT_CODE_SYSTEM;
 		return false;
 	}
@@ -123,9 +124,9 @@ static bool take_endpoints(const struct channel_message *go,
 			return false;
 		if (socket_kind(to->sockets[i]) != specs->sockets[i].kind)
 			return err_set(e,
-				       "descriptor %d is not a socket for the "
-				       "input's Mode",
-				       go->fds[i]);
+				       "[INPUT] number %u: descriptor %d is "
+				       "not a socket for its Mode",
+				       (unsigned)i + 1, go->fds[i]);
 	}
 	if (specs->has_http)
 		to->http_fd = go->fds[specs->socket_count];

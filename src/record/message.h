@@ -43,7 +43,8 @@
 	X(too_large, "all lines of the message together exceed 24 MiB")    \
 	X(write_failed, "the output could not be written and the spill "   \
 			"was full, or too many files waited, or lines in " \
-			"memory or in a spill were lost")                  \
+			"memory or in a spill were lost, or the reader "   \
+			"of standard output had ended")                    \
 	X(undecided, "a hook failed, and Dead_Letter had no room")
 
 enum drop_reason {

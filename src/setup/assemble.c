@@ -241,8 +241,8 @@ static bool read_inputs(struct assembly *a, const struct assemble_opts *opts,
 	}
 	if (a->input_count == 0)
 		return err_set(e,
-			       "%s: [INPUT] is missing; one with Name syslog "
-			       "and a Path is needed",
+			       "%s: [INPUT] is missing; add one, for example "
+			       "with Name syslog and a Path",
 			       opts->conf_path);
 	return true;
 }
@@ -388,8 +388,8 @@ static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
 	}
 	if (outputs == 0)
 		return err_set(e,
-			       "%s: [OUTPUT] is missing; one with Name file "
-			       "and a Match is needed",
+			       "%s: [OUTPUT] is missing; add one, for example "
+			       "with Name file and a Match",
 			       opts->conf_path);
 	return true;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* assemble_journal - opens the journal of an assembly.
  *
- * A journal has one owner, so a dry run must not open it.  Therefore this is
- * not a part of assemble(), which a dry run calls, too; only
- * assemble_journal_check is.  A dry run and a reload call
+ * A journal has one owner, so a dry run must not open it.  Therefore
+ * assemble(), which a dry run calls, too, does not open the journal: it only
+ * calls assemble_journal_check.  A dry run and a reload call
  * assemble_journal_try. */
 #ifndef SETUP_ASSEMBLE_JOURNAL_H
 #define SETUP_ASSEMBLE_JOURNAL_H
@@ -21,8 +21,8 @@ struct retired;
  * fit into the journal.  Opens nothing. */
 bool assemble_journal_check(const struct assembly *, struct err *) MUST_USE;
 
-/* For a dry run: could a start create the journal?  A missing directory of the
- * first socket is no error here. */
+/* For a dry run and a reload: could the journal be created?  A missing
+ * directory of the first socket is no error here. */
 bool assemble_journal_try(const struct assembly *, struct err *) MUST_USE;
 
 struct assemble_journal_opts {

@@ -42,7 +42,8 @@ const struct conf_key_spec settings_keys[] = {
 	{"Health_Check", CONF_BOOL, .default_text = "off",
 	 .help = "/api/v1/health also answers 500 while outputs hang or fail "
 		 "too often. It always does while a message takes longer than "
-		 "Hook_Timeout."},
+		 "Hook_Timeout, or while one that killed a worker still "
+		 "waits."},
 	{"HC_Errors_Count", CONF_INT, .default_text = "5",
 	 .help = "Health_Check fails after more than this number of errors "
 		 "within HC_Period."},
@@ -62,9 +63,9 @@ const struct conf_key_spec settings_keys[] = {
 	 .help = "The size of the journal. The default is lower if the "
 		 "journal is in memory and the memory limit is low."},
 	{"storage.spill_size", CONF_SIZE, .default_text = "16M",
-	 .help = "How much each output may spill for files that cannot be "
-		 "written. The default is lower if the journal is in memory "
-		 "and the memory limit is low."},
+	 .help = "How much each output, and Dead_Letter, may spill for files "
+		 "that cannot be written. The default is lower if the journal "
+		 "is in memory and the memory limit is low."},
 	{"storage.metrics", CONF_BOOL, .default_text = "off",
 	 .help = "Serve /api/v1/storage."},
 	{"Fsync", CONF_WORDS, .default_text = "never",

@@ -168,11 +168,13 @@ static void put_journal(struct buf *b, const struct metrics *m)
 	     "the largest Buffer_Chunk_Size of all inputs (at least 212992 "
 	     "bytes), or than the journal's file allows.");
 	plain(b, "journal_truncated_total", m->journal->truncated_total);
-	head(b, "pipeline_batches_total", "counter", "Batches committed.");
+	head(b, "pipeline_batches_total", "counter", "Batches begun.");
 	plain(b, "pipeline_batches_total", m->view->totals.batches);
 	head(b, "pipeline_blocked", "gauge",
-	     "1 while the disk of an output rejects writes or has not answered "
-	     "for two seconds, otherwise 0.");
+	     "1 while an output cannot write: its disk rejects writes or has "
+	     "not answered for two seconds, another process keeps a file busy "
+	     "and the spill is full, or nobody reads standard output. "
+	     "Otherwise 0.");
 	plain(b, "pipeline_blocked", m->view->is_blocked);
 	head(b, "pipeline_stuck", "gauge",
 	     "1 while a message takes longer than Hook_Timeout, or while a "
@@ -291,7 +293,8 @@ static void put_filters(struct buf *b, const struct pipeline_view *v)
 	head(b, "filter_failures_total", "counter",
 	     "Records that the filter could not process, by reason.  They "
 	     "continued unchanged or became dead letters.  After bad_time, "
-	     "the changed record may also have continued with its own time.");
+	     "the record may also have continued with the hook's changes and "
+	     "the time that it had before.");
 	for (size_t i = 0; i < v->filter_count; i++) {
 		const struct filter_view *f = &v->filters[i];
 		const char *const *reasons = f->ops->failures;

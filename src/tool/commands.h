@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* commands - the sub-commands of sluiced, one row each.
  *
- * A new sub-command is one file in tool/ with a function of this shape and one
- * row in the table in commands.c.  The command line and --help follow from the
- * row. */
+ * A new sub-command is a file in tool/ with a function of this shape, its
+ * header, and one row in the table in commands.c.  The command line and --help
+ * follow from the row. */
 #ifndef TOOL_COMMANDS_H
 #define TOOL_COMMANDS_H
 

@@ -75,8 +75,10 @@ void help_put(FILE *to)
 	      "keep the rest.  SIGHUP reloads the\nconfiguration.  SIGUSR1 "
 	      "reopens the files.\nExit codes: 0 stopped; 64 wrong usage; 70 "
 	      "bug; 71 system error, ten workers\nin a row died just after "
-	      "their start, a hook or a disk still hung after\nGrace, or "
-	      "messages or spilled lines remain with a journal that the\n"
-	      "configuration no longer names; 78 wrong configuration.\n",
+	      "their start, a hook or a disk still hung after\nGrace, "
+	      "messages were lost with a removed journal or stay in a "
+	      "renamed\none, or messages or spilled lines remain with a "
+	      "journal that the\nconfiguration no longer names; 78 wrong "
+	      "configuration.\n",
 	      to);
 }

@@ -18,7 +18,8 @@ static const struct option_row option_rows[] = {
 	 .help = "check configuration, parsers, scripts and directories; "
 		 "bind no socket, write no file"},
 	{'u', "allow-unknown",
-	 .help = "report unknown keys as warnings instead of errors"},
+	 .help = "report unknown keys and sections as warnings instead of "
+		 "errors"},
 	{'n', "no-supervisor",
 	 .help = "run as one process, without a supervisor that restarts "
 		 "it, for debugging"},

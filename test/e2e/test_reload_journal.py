@@ -66,7 +66,7 @@ def test_a_reload_that_leaves_a_journal_waits_for_the_disk(
                    "the disk to be full")
         room.write("sluiced.conf", with_journal(room, after))
         daemon.signal(signal.SIGHUP)
-        wait_until(lambda: "reload=waiting" in daemon.log(),
+        wait_until(lambda: "reload=waiting queued=100 " in daemon.log(),
                    "sluiced to report that it waits")
         sender.send(*(datagram({"n": n}) for n in range(100, 200)))
         wait_until(lambda: daemon.metrics().received == 200,

@@ -397,7 +397,7 @@ def test_a_worker_without_room_for_its_endpoints_says_so(room, out, start):
         [worker] = set(daemon.workers()) - {old}
         resource.prlimit(worker, resource.RLIMIT_NOFILE, (3, 3))
     wait_until(lambda: "exit_code=71" in daemon.log(), "the failure")
-    assert "the endpoints did not arrive" in daemon.log()
+    assert "the sockets did not arrive" in daemon.log()
     daemon.wait_for_worker(1)
     with Sender(room.socket) as sender:
         send_ten(daemon, sender)
