@@ -14,13 +14,13 @@ static const struct option_row option_rows[] = {
 	 .help = "read this Parsers_File, too", .key = "Parsers_File"},
 	{'w', "workdir", .argument = "DIR",
 	 .help = "change to this directory first"},
-	{'D', "dry-run",
+	{'D', "dry-run", .no_command = true,
 	 .help = "check configuration, parsers, scripts and directories; "
 		 "bind no socket, write no file"},
 	{'u', "allow-unknown",
 	 .help = "report unknown keys and sections as warnings instead of "
 		 "errors"},
-	{'n', "no-supervisor",
+	{'n', "no-supervisor", .no_command = true,
 	 .help = "run as one process, without a supervisor that restarts "
 		 "it, for debugging"},
 	{'q', "quiet", .help = "log errors only, unless Log_Level is set"},

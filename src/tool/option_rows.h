@@ -6,6 +6,7 @@
 #ifndef TOOL_OPTION_ROWS_H
 #define TOOL_OPTION_ROWS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Values for `letter` of options that have no letter. */
@@ -33,6 +34,7 @@ struct option_row {
 	const char *key;     /* the key of [SERVICE] that it sets, or NULL */
 	const char *value;   /* the value of the key; NULL: the argument */
 	const char *command; /* the only sub-command that takes it, or NULL */
+	bool no_command;     /* no sub-command takes it */
 	const char *refused; /* why this option of Fluent Bit is an error */
 };
 

@@ -277,11 +277,19 @@ static bool check_options(const struct options_reader *r, struct err *e)
 {
 	const struct command *c = r->to->command;
 	const struct option_row *row;
-	for (size_t i = 0; (row = option_rows_at(i)) != NULL; i++)
-		if (r->are_given[i] && row->command != NULL &&
+	for (size_t i = 0; (row = option_rows_at(i)) != NULL; i++) {
+		if (!r->are_given[i])
+			continue;
+		if (row->command != NULL &&
 		    (c == NULL || strcmp(c->name, row->command) != 0))
 			return err_usage(e, "--%s is only for the command %s",
 					 row->name, row->command);
+		if (row->no_command && c != NULL)
+			return err_usage(e,
+					 "--%s cannot be combined with the "
+					 "command %s",
+					 row->name, c->name);
+	}
 	return true;
 }
 

@@ -182,6 +182,13 @@ static void a_mistake_is_reported_with_the_correct_form(void **state)
 			    "[-v] FILE"},
 		{"keys --rate 5", "--rate is only for the command replay"},
 		{"journal x --again", "--again is only for the command replay"},
+		{"replay x -c a.conf --dry-run",
+		 "--dry-run cannot be combined with the command replay"},
+		{"-D journal x",
+		 "--dry-run cannot be combined with the command journal"},
+		{"healthcheck -n",
+		 "--no-supervisor cannot be combined with the command "
+		 "healthcheck"},
 		{"-c a.conf --plain", "--plain is only for the command keys"},
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
