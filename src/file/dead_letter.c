@@ -108,9 +108,7 @@ void dead_letter_close(struct dead_letter *d)
 	if (d == NULL)
 		return;
 	file_cache_free(d->files);
-	buf_fini(&d->spills.piece);
-	buf_fini(&d->spills.piece_chunks);
-	buf_fini(&d->spills.notes);
+	spill_dir_free(&d->spills);
 	file_lock_free(d->env.lock);
 	free(d);
 }

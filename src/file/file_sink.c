@@ -297,9 +297,7 @@ static void close_sink(struct sink *sink)
 	struct file_sink *fs = (struct file_sink *)sink;
 	file_cache_free(fs->files);
 	batch_fini(&fs->batch);
-	buf_fini(&fs->spills.piece);
-	buf_fini(&fs->spills.piece_chunks);
-	buf_fini(&fs->spills.notes);
+	spill_dir_free(&fs->spills);
 	format_close(fs->format);
 	file_lock_free(fs->env.lock);
 	buf_fini(&fs->root);

@@ -83,6 +83,7 @@ struct spill_dir {
 	bool is_broken;		 /* it has rejected lines for a long time */
 	struct buf notes;	 /* of spills that could not be loaded yet */
 	struct log_rate load_rate;
+	int locked_fd; /* of the directory; 0: not locked */
 };
 
 struct spill_lines {
@@ -92,6 +93,9 @@ struct spill_lines {
 	bool is_old;	   /* of a batch that was committed before */
 	size_t torn_bytes; /* of the first line, at the output file's end */
 };
+
+/* Free the fields of the directory.  Its spills must be freed before. */
+void spill_dir_free(struct spill_dir *);
 
 /* May there be notes about spills that cannot be read now? */
 bool spill_dir_may_be_noted(const struct spill_dir *);

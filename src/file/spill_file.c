@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define XXH_INLINE_ALL
@@ -173,6 +175,39 @@ int spill_open_dir(struct spill_dir *dir)
 {
 	return own_file_open(AT_FDCWD, dir->path, O_RDONLY | O_DIRECTORY,
 			     &dir->load_rate);
+}
+
+static bool is_same(int a, int b)
+{
+	struct stat x, y;
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
+}
+
+void spill_lock_dir(struct spill_dir *dir, int fd)
+{
+	if (dir->locked_fd != 0 && is_same(dir->locked_fd, fd))
+		return;
+	if (dir->locked_fd != 0)
+		close(dir->locked_fd);
+	dir->locked_fd = 0;
+	int own = fcntl(fd, F_DUPFD_CLOEXEC, 1);
+	if (own < 0)
+		return;
+	/* Fails while a replay looks; then the next spill locks it. */
+	if (flock(own, LOCK_SH | LOCK_NB) == 0)
+		dir->locked_fd = own;
+	else
+		close(own);
+}
+
+void spill_dir_free(struct spill_dir *dir)
+{
+	buf_fini(&dir->piece);
+	buf_fini(&dir->piece_chunks);
+	buf_fini(&dir->notes);
+	if (dir->locked_fd != 0)
+		close(dir->locked_fd);
 }
 
 int spill_list(struct spill_dir *d,

@@ -108,6 +108,11 @@ int spill_open_dir(struct spill_dir *) MUST_USE;
 /* The same, but make the directory if it is missing. */
 int spill_make_dir(struct spill_dir *dir) MUST_USE;
 
+/* Keep the directory, which is open as `fd`, with a shared lock, so that
+ * `sluiced replay` knows that its spills are in use.  The name of the journal
+ * does not tell that: somebody may have renamed the journal's file. */
+void spill_lock_dir(struct spill_dir *, int fd);
+
 /* Call `each` with the open directory and every name in it, until it returns an
  * errno.  Returns that, or an errno if the directory cannot be listed
  * completely, or 0. */

@@ -300,6 +300,7 @@ struct spill *spill_load(struct spill_dir *dir, int dir_fd, const char *name)
 	struct buf path = {0};
 	buf_printf(&path, "%s/%s", dir->path, name);
 	buf_text(&path);
+	spill_lock_dir(dir, dir_fd);
 	s->dir = dir;
 	s->path = path.ptr;
 	append_file_init(&s->file, s->path, &dir->env);

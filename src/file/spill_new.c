@@ -119,6 +119,7 @@ struct spill *spill_new(struct spill_dir *dir, const char *output_path)
 	int fd = spill_make_dir(dir);
 	if (fd < 0)
 		return NULL;
+	spill_lock_dir(dir, fd);
 	struct spill *s = mem_new(1, sizeof *s);
 	s->dir = dir;
 	s->output_path = mem_text(output_path);

@@ -364,8 +364,21 @@ static bool cut_spill(char *path)
 	return true;
 }
 
-/* Whether it is a spill JOURNAL.spill/NAME.spill, and the journal is in use.  A
- * spill that was set aside has another name. */
+/* Whether a running sluiced uses the spills in the directory (spill_lock_dir).
+ */
+static bool is_locked(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	bool is_free = flock(fd, LOCK_EX | LOCK_NB) == 0;
+	bool is_held = !is_free && errno == EWOULDBLOCK;
+	close(fd);
+	return is_held;
+}
+
+/* Whether it is a spill JOURNAL.spill/NAME.spill, and the directory or the
+ * journal is in use.  A spill that was set aside has another name. */
 static bool is_in_use(const char *path)
 {
 	char journal[PATH_MAX];
@@ -374,6 +387,8 @@ static bool is_in_use(const char *path)
 	if (realpath(path, journal) == NULL || !cut_spill(journal))
 		return false;
 	*strrchr(journal, '/') = '\0';
+	if (is_locked(journal))
+		return true;
 	if (!cut_spill(journal))
 		return false;
 	bool is_good = journal_inspect(journal, &summary, pass_by, NULL, &e);

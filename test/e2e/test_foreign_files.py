@@ -6,7 +6,7 @@ import fcntl
 import pytest
 
 from harness.config import file_output, service, syslog_input
-from harness.daemon import run
+from harness.daemon import run, stopped
 from harness.faults import empty_disk, fill_disk
 from harness.sender import Sender, datagram
 from harness.wait import wait_until
@@ -157,6 +157,29 @@ def test_a_spill_in_use_is_not_for_replay(room, spilling):
     path.rmdir()
     assert replay(room, spill).out == f"appended to {path}: 2 lines\n"
     assert len(path.read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize("is_loaded", [False, True])
+def test_a_spill_in_use_is_not_for_replay_without_its_journal(
+        room, start, spilling, is_loaded):
+    """The journal's file was renamed, and another file is in its place."""
+    daemon, path, spill = spilling
+    if is_loaded:
+        daemon.kill_tree()
+        daemon = start(config(room))
+        daemon.wait_for_spilled(2)
+    with stopped(daemon.process.pid):
+        journal = spills(room).with_suffix("")
+        journal.rename(room.path / "elsewhere")
+        journal.write_text("another file")
+    answer = replay(room, spill)
+    assert (answer.code, answer.out) == (71, "")
+    assert "is in use by a running sluiced" in answer.err
+    path.rmdir()
+    wait_until(lambda: path.exists() and len(path.read_text().splitlines())
+               == 2, "the lines")
+    assert not spill.exists()
+    daemon.stop()
 
 
 def test_a_spill_that_a_replay_appends_is_loaded_after_that(
