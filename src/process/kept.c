@@ -22,18 +22,20 @@
  * the number is logged.
  *
  * If somebody renames the file or its directory, the supervisor renames the
- * file back, whether a worker uses it or not.  If that is impossible, the
- * worker continues in the renamed file, and a reload first empties it.  After a
- * death, the next worker begins another file, and then the number of messages
- * in the renamed one is logged with its name. */
+ * file and its spills back, whether a worker uses them or not.  If that is
+ * impossible, the worker continues in the renamed file, and a reload first
+ * empties it.  After a death, the next worker begins a new file, and then the
+ * number of messages in the renamed one is logged with its name. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "journal/journal_file.h"
@@ -121,6 +123,35 @@ static bool find_name(const struct supervisor *s, char name[NAME_BYTES])
 	return false;
 }
 
+/* The journal's file was renamed back from `name`.  If the directory of its
+ * spills was renamed, too, rename it back. */
+static void put_spills_back(const char *path, const char *name)
+{
+	struct buf from = {0}, to = {0};
+	char room[LOG_QUOTED_BYTES];
+	buf_printf(&from, "%s.spill", name);
+	buf_printf(&to, "%s.spill", path);
+	int error = renameat2(AT_FDCWD, buf_text(&from), AT_FDCWD,
+			      buf_text(&to), RENAME_NOREPLACE) == 0
+			    ? 0
+			    : errno;
+	log_quoted(buf_span(&from), room);
+	if (error == 0)
+		log_line(LOG_WARN, "supervisor",
+			 "path=%s renamed_to=%s err=\"the directory of the "
+			 "spills was renamed\" action=\"renamed it back\"",
+			 to.ptr, room);
+	else if (error != ENOENT && error != ENOTDIR)
+		log_line(LOG_ERROR, "supervisor",
+			 "path=%s kept_in=%s err=\"the directory of the spills "
+			 "was renamed, and cannot be renamed back: %s\" "
+			 "action=\"lines may wait in it; run sluiced replay on "
+			 "each file in it\"",
+			 to.ptr, room, strerror(error));
+	buf_fini(&from);
+	buf_fini(&to);
+}
+
 /* Rename the file back to its path.  False with *e set on failure. */
 static bool put_back(const struct supervisor *s, struct err *e)
 {
@@ -137,6 +168,7 @@ static bool put_back(const struct supervisor *s, struct err *e)
 		 "path=%s renamed_to=%s err=\"the journal's file was renamed\" "
 		 "action=\"renamed it back\"",
 		 path, log_quoted(span_of(name), room));
+	put_spills_back(path, name);
 	return true;
 }
 

@@ -9,6 +9,7 @@ import pytest
 from harness.daemon import stopped
 from harness.faults import empty_disk, fill_disk
 from harness.reload import wait_for_reload
+from harness.sender import Sender, datagram
 from harness.stream import numbered
 from harness.wait import wait_until
 from test_journal_removed import (check_lines, kill, nothing, receive, reload,
@@ -77,6 +78,26 @@ def test_the_journal_is_renamed_back_when_its_directory_exists_again(
     daemon.wait_for_worker(1)
     assert BACK in daemon.log()
     empty_disk(room)
+    check_lines(daemon, out, 50)
+
+
+def test_spills_are_renamed_back_with_the_journal(room, out, start):
+    """The directory of the journal and of the spills was renamed."""
+    blocker = room.out / "lines.log"
+    blocker.mkdir(parents=True)
+    directory = room.path / "journals"
+    directory.mkdir()
+    daemon = start(numbered(room, f"storage.path {directory / 'one'}",
+                            template="{n}", grace="0"))
+    with Sender(room.socket) as sender:
+        sender.send(*(datagram({"n": n}) for n in range(50)))
+    daemon.wait_for_spilled(50)
+    with stopped(daemon.worker()):
+        directory.rename(room.path / "moved")
+        directory.mkdir()
+        wait_until(lambda: (directory / "one.spill").exists(), "the spills")
+    assert f'renamed_to="{room.path / "moved" / "one.spill"}"' in daemon.log()
+    blocker.rmdir()
     check_lines(daemon, out, 50)
 
 
