@@ -226,6 +226,7 @@ void append_file_end(struct append_file *f)
 		file_lock_release(f->env->lock);
 	if (f->env->fsync == SINK_FSYNC_BATCH)
 		append_file_sync(f);
+	write_back_check(f);
 }
 
 void append_file_close(struct append_file *f)
@@ -233,6 +234,7 @@ void append_file_close(struct append_file *f)
 	if (f->fd < 0)
 		return;
 	append_file_sync(f);
+	write_back_forget(f);
 	close(f->fd);
 	f->fd = -1;
 	f->env->stats->files_open--;
@@ -422,6 +424,7 @@ int append_file_write(struct append_file *f, const struct append_bytes *b,
 	}
 	if (*done > 0) {
 		f->size_bytes += *done;
+		write_back_wrote(f, *done);
 		f->end_bytes = f->size_bytes;
 		f->is_torn =
 			*done <= at || b->bytes.ptr[*done - at - 1] != '\n';

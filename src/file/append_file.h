@@ -27,6 +27,7 @@
 #include "base/span.h"
 #include "file/file_block.h"
 #include "file/held_files.h"
+#include "file/write_back.h"
 #include "journal/append_note.h"
 #include "output/sink.h"
 
@@ -48,8 +49,10 @@ struct file_env {
 	bool (*has_sink)(const void *router, uint32_t id);
 	const void *router;
 	enum sink_fsync fsync;
-	struct spill_dir *spills; /* NULL: held lines stay in memory */
-	struct file_block block;  /* by files that other processes use */
+	struct write_back *write_back; /* NULL: the kernel decides */
+	_Atomic uint64_t *answers;     /* of the sink (sink.h), or NULL */
+	struct spill_dir *spills;      /* NULL: held lines stay in memory */
+	struct file_block block;       /* by files that other processes use */
 	struct held_files held;
 	size_t open_max; /* of these files may be open while their lines wait;
 			  * 0: any number */
@@ -83,7 +86,8 @@ struct append_file {
 			      * before the first byte; 0: none */
 	uint32_t skip_hash;  /* of the bytes that the next note skips */
 	size_t failed_bytes; /* what the last write could not append */
-	struct buf head;     /* whole lines with which an empty file begins */
+	struct write_back_file write_back;
+	struct buf head; /* whole lines with which an empty file begins */
 	int64_t foreign_since_ns; /* since when another process' torn line is at
 	                           * the end; 0: there is none */
 };
@@ -117,7 +121,8 @@ bool append_file_peek(struct append_file *) MUST_USE;
  * error concerns this file only (disk_probe.h). */
 bool append_file_probe(const struct append_file *, int error) MUST_USE;
 
-/* Unlock, and sync if the policy is to sync each batch. */
+/* Unlock, and sync if the policy is to sync each batch.  May wait until bytes
+ * written before are on the disk (write_back.h). */
 void append_file_end(struct append_file *);
 
 /* The note that the previous process left about this output's lines in this

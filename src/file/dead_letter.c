@@ -66,6 +66,7 @@ static void set_env(struct dead_letter *d, const struct dead_letter_opts *opts)
 		.has_others = true,
 		.notes = opts->notes,
 		.sink = opts->id,
+		.write_back = opts->write_back,
 		.spills = opts->spill_dir != NULL ? &d->spills : NULL,
 	};
 	d->spills = (struct spill_dir){
@@ -76,7 +77,8 @@ static void set_env(struct dead_letter *d, const struct dead_letter_opts *opts)
 		.stats = &d->stats,
 		.env = {.stats = &d->spills.own_stats,
 			.notes = opts->notes,
-			.sink = opts->id},
+			.sink = opts->id,
+			.write_back = opts->write_back},
 	};
 }
 

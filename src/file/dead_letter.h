@@ -41,6 +41,7 @@ struct dead_letter;
 struct json_reader;
 struct message;
 struct spill_owners;
+struct write_back;
 struct record;
 
 enum { DEAD_LETTER_WAITING_BYTES = 8 * 1024 * 1024 };
@@ -54,6 +55,7 @@ struct dead_letter_opts {
 	uint32_t id;	       /* identifies this sink in the notes */
 	const char *spill_dir; /* borrowed; NULL: nothing is spilled */
 	struct spill_owners *spill_owners; /* as in sink_env */
+	struct write_back *write_back;	   /* as in sink_env */
 	size_t spill_bytes_max;		   /* a batch may exceed it */
 };
 

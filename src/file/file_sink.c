@@ -406,6 +406,8 @@ static void read_env(struct file_sink *fs, const struct sink_env *env)
 		.router = env->router,
 		.fsync = env->fsync,
 		.has_others = env->has_others,
+		.write_back = env->write_back,
+		.answers = &fs->sink.answers,
 	};
 	fs->reserved = env->reserved;
 	fs->sync_interval_ns = (int64_t)(env->fsync_interval_s * NS_PER_S);
@@ -420,6 +422,8 @@ static void read_env(struct file_sink *fs, const struct sink_env *env)
 		.env = {.stats = &fs->spills.own_stats,
 			.notes = env->notes,
 			.sink = env->id,
+			.write_back = env->write_back,
+			.answers = &fs->sink.answers,
 			.fsync = env->fsync == SINK_FSYNC_BATCH
 					 ? SINK_FSYNC_BATCH
 					 : SINK_FSYNC_NEVER},

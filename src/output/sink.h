@@ -37,6 +37,7 @@ enum sink_flush {
 
 struct append_notes;
 struct spill_owners;
+struct write_back;
 
 /* The smallest id.  Notes of older versions have smaller numbers. */
 #define SINK_ID_FIRST (UINT32_C(1) << 31)
@@ -98,8 +99,9 @@ struct sink_env {
 	                      	 * memory */
 	struct spill_owners *spill_owners; /* of all sinks; NULL without
 					  * spill_dir */
-	size_t spill_bytes_max; /* of each sink; a batch may exceed it */
-	size_t files_max;	/* that a sink keeps open; 0: 64 */
+	size_t spill_bytes_max;	       /* of each sink; a batch may exceed it */
+	struct write_back *write_back; /* of all sinks; NULL: none */
+	size_t files_max;	       /* that a sink keeps open; 0: 64 */
 	enum sink_fsync fsync;
 	double fsync_interval_s;
 	/* The process must end and leave the rest of the batch in the journal:

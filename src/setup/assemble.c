@@ -16,6 +16,7 @@
 #include "file/dead_letter.h"
 #include "file/file_path.h"
 #include "file/spill_owners.h"
+#include "file/write_back.h"
 #include "filter/chain.h"
 #include "intake/endpoints.h"
 #include "output/router.h"
@@ -371,6 +372,7 @@ static bool read_outputs(struct assembly *a, const struct assemble_opts *opts,
 		.spill_dir = a->spill_dir,
 		.spill_owners = a->spill_owners,
 		.spill_bytes_max = a->settings.sizes.spill_bytes,
+		.write_back = a->write_back,
 		.files_max = a->descriptors.files,
 		.fsync = a->settings.fsync,
 		.fsync_interval_s = a->settings.fsync_interval_s,
@@ -407,6 +409,7 @@ static bool open_dead_letter(struct assembly *a, bool dry_run, struct err *e)
 		.id = DEAD_LETTER_SINK,
 		.spill_dir = a->spill_dir,
 		.spill_owners = a->spill_owners,
+		.write_back = a->write_back,
 		.spill_bytes_max = a->settings.sizes.spill_bytes,
 	};
 	a->dead_letter = dead_letter_open(&opts, e);
@@ -417,6 +420,7 @@ struct assembly *assemble(const struct assemble_opts *opts, struct err *e)
 {
 	struct assembly *a = mem_new(1, sizeof *a);
 	assemble_journal_notes(a);
+	a->write_back = write_back_new(memory_limit_read(""), &a->is_time_up);
 	if (add_conf(a, conf_read(opts->conf_path, e), opts) == NULL)
 		goto fail;
 	if (!check_section_names(a->confs[0], opts->allow_unknown, e) ||
@@ -444,6 +448,7 @@ void assembly_close_outputs(struct assembly *a)
 {
 	if (a == NULL)
 		return;
+	write_back_end(a->write_back);
 	dead_letter_close(a->dead_letter);
 	a->dead_letter = NULL;
 	router_free(a->router);
@@ -469,5 +474,6 @@ void assembly_free(struct assembly *a)
 	free(a->journal_path);
 	free(a->spill_dir);
 	spill_owners_free(a->spill_owners);
+	write_back_free(a->write_back);
 	free(a);
 }

@@ -23,6 +23,7 @@ struct parser;
 struct parser_set;
 struct router;
 struct spill_owners;
+struct write_back;
 
 struct assemble_opts {
 	const char *conf_path;
@@ -68,6 +69,7 @@ struct assembly {
 	char *journal_path;		   /* NULL: in memory */
 	char *spill_dir;		   /* NULL: nothing is spilled */
 	struct spill_owners *spill_owners; /* NULL without spill_dir */
+	struct write_back *write_back;	   /* of all outputs */
 	/* Writes the notes of outputs into the journal; assemble_journal sets
 	 * notes.data. */
 	struct append_notes notes;

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import mount, namespace
+from harness import cgroup, mount, namespace
 from harness.daemon import SLUICED, Daemon
 from harness.nginx import Nginx
 from harness.room import OutDir, Room
@@ -178,3 +178,30 @@ def ext4_disk(request, room):
 @pytest.fixture
 def small_disk(mount_disk, room):
     return mount_disk(room.out, 2 << 20)
+
+
+@pytest.fixture
+def hanging_disk(request, room):
+    """At the directory of the output files.  Request it before `start`: it is
+    unmounted when the daemons have ended."""
+    if not request.config.stash[MAY_MOUNT]:
+        pytest.skip("needs root to mount a file system")
+    try:
+        disk = mount.HangingDisk(room.disk, room.out, 256 << 20)
+    except (OSError, subprocess.CalledProcessError) as e:
+        pytest.skip(f"cannot make and mount ext4 images: {e}")
+    yield disk
+    disk.unmount()
+
+
+@pytest.fixture
+def limited(request):
+    """A control group with a memory limit: that of the manifest, unless the
+    test gives another one as the parameter of the fixture."""
+    limit_bytes = getattr(request, "param", cgroup.LIMIT_BYTES)
+    try:
+        group = cgroup.MemoryGroup(limit_bytes)
+    except OSError:
+        pytest.skip("needs root to make a control group")
+    yield group
+    group.remove()

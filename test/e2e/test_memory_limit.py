@@ -1,43 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A journal and spills in memory fit into half of the container's memory
 limit."""
-import os
 import re
-from pathlib import Path
 
 import pytest
 
-from harness import cgroup
+from harness.cgroup import LIMIT_BYTES
 from harness.config import file_output, section, service, syslog_input
 
-GROUPS = Path("/sys/fs/cgroup")
-LIMITS = {GROUPS / "memory": "memory.limit_in_bytes", GROUPS: "memory.max"}
-LIMIT_BYTES = 128 << 20  # that of the manifest
 CHOSEN = re.compile(
     rf"level=(\w+) mod=storage memory_limit_bytes={LIMIT_BYTES} "
     r"journal_bytes=(\d+) spill_bytes=(\d+) outputs=(\d+)( err=.*)?")
-
-
-@pytest.fixture
-def limited():
-    """A command that starts another one in a control group below one with a
-    memory limit, of version 1 or 2."""
-    for top, file in LIMITS.items():
-        path = top / f"sluiced-test-{os.getpid()}"
-        try:
-            (path / "child").mkdir(parents=True)
-            (path / file).write_text(str(LIMIT_BYTES))
-        except OSError:
-            for each in (path / "child", path):
-                if each.exists():
-                    each.rmdir()
-            continue
-        yield ("sh", "-c", f'echo $$ > {path}/child/cgroup.procs; exec "$@"',
-               "sh")
-        cgroup.remove(path / "child")
-        cgroup.remove(path)
-        return
-    pytest.skip("needs root to make a control group")
 
 
 def text(room, *lines):
@@ -47,7 +20,7 @@ def text(room, *lines):
 
 def test_defaults_fill_at_most_half_of_the_limit(
         limited, mount_disk, room, start):
-    daemon = start(text(room), wrapper=limited)
+    daemon = start(text(room), wrapper=limited.wrapper)
     level, journal, spill, outputs, _ = CHOSEN.search(daemon.log()).groups()
     assert level == "info"
     assert int(outputs) == 1
@@ -60,7 +33,7 @@ def test_defaults_fill_at_most_half_of_the_limit(
 
 def test_configured_sizes_that_do_not_fit_are_a_warning(
         limited, mount_disk, room, start):
-    daemon = start(text(room, "storage.max_size 100M"), wrapper=limited)
+    daemon = start(text(room, "storage.max_size 100M"), wrapper=limited.wrapper)
     level, journal, spill, _, rest = CHOSEN.search(daemon.log()).groups()
     assert level == "warn"
     assert int(journal) == 100_000_000
@@ -69,7 +42,7 @@ def test_configured_sizes_that_do_not_fit_are_a_warning(
 
 def test_a_journal_on_a_disk_does_not_count(limited, room, start):
     room.disk.chmod(0o777)
-    daemon = start(text(room, f"storage.path {room.disk}"), wrapper=limited)
+    daemon = start(text(room, f"storage.path {room.disk}"), wrapper=limited.wrapper)
     if "the journal is on a disk" not in daemon.log():
         pytest.skip("/tmp is in memory")
     assert "mod=storage" not in daemon.log()
@@ -82,7 +55,7 @@ def test_connections_that_can_hold_too_much_are_a_warning(
         limited, room, start, size, is_warned):
     inputs = section("INPUT", "Name syslog", "Mode unix_tcp", "Tag in",
                      f"Path {room.socket}", f"Buffer_Max_Size {size}")
-    daemon = start(service() + inputs + file_output(room), wrapper=limited)
+    daemon = start(service() + inputs + file_output(room), wrapper=limited.wrapper)
     assert ("the connections of stream inputs can hold more than half"
             in daemon.log()) == is_warned
     assert not is_warned or "stream_bytes_max=256000000" in daemon.log()

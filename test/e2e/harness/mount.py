@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """File systems for the tests, in a mount namespace that ends with them."""
+import contextlib
 import ctypes
+import fcntl
 import os
 import subprocess
 
 CLONE_NEWNS = 0x00020000
 MS_RDONLY, MS_REMOUNT, MS_REC, MS_PRIVATE = 1, 32, 16384, 1 << 18
 MNT_DETACH = 2
+FIFREEZE, FITHAW = 0xC0045877, 0xC0045878
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -110,3 +113,34 @@ class Ext4Disk:
 
     def unmount(self):
         unmount(self.path)
+
+
+class HangingDisk(Ext4Disk):
+    """An ext4 whose image is on another ext4, which can be frozen.  Meanwhile,
+    written bytes stay in the page cache: the disk does not complete any
+    write."""
+
+    def __init__(self, room, path, size_bytes):
+        self.below = Ext4Disk(room / "below.image", room / "below",
+                              size_bytes + (64 << 20))
+        super().__init__(self.below.path / "image", path, size_bytes)
+
+    def _order(self, request):
+        fd = os.open(self.below.path, os.O_RDONLY)
+        try:
+            fcntl.ioctl(fd, request, 0)
+        finally:
+            os.close(fd)
+
+    @contextlib.contextmanager
+    def hangs(self):
+        """Meanwhile, the disk hangs."""
+        self._order(FIFREEZE)
+        try:
+            yield
+        finally:
+            self._order(FITHAW)
+
+    def unmount(self):
+        super().unmount()
+        self.below.unmount()
