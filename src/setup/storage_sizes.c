@@ -53,6 +53,9 @@ void storage_sizes_choose(struct storage_sizes *sizes,
 	size_t spills = place->spills > 0 ? place->spills : 1;
 	size_t room = is_limited(place) ? half_of(place) : SIZE_MAX;
 	size_t least = MESSAGES_MIN * place->message_bytes_max;
+	size_t most = STORAGE_JOURNAL_BYTES;
+	if (place->limit_bytes > 0 && most > half_of(place))
+		most = half_of(place);
 	if (sizes->journal_bytes == STORAGE_UNSET) {
 		size_t share =
 			place->spills > 0 && sizes->spill_bytes == STORAGE_UNSET
@@ -64,7 +67,7 @@ void storage_sizes_choose(struct storage_sizes *sizes,
 				least > STORAGE_JOURNAL_BYTES_MIN
 					? least
 					: STORAGE_JOURNAL_BYTES_MIN,
-				STORAGE_JOURNAL_BYTES);
+				most);
 	}
 	if (sizes->spill_bytes == STORAGE_UNSET)
 		sizes->spill_bytes =

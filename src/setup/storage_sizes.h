@@ -6,7 +6,9 @@
  * container, and the kernel kills the process that exceeds it.  So sizes that
  * are not configured are chosen so that the journal's size and the size of
  * every spill add up to at most half of the limit, unless a configured size or
- * the lower bound of a size is too large for that.  These sizes do not include
+ * the lower bound of a size is too large for that.  On a disk, the journal's
+ * size is at most half of the limit unless it is configured, because all its
+ * pages stay in memory if the disk hangs.  These sizes do not include
  * the journal's receive buffers (64 times the longest message), nor the batch
  * by which a spill may exceed its size. */
 #ifndef SETUP_STORAGE_SIZES_H

@@ -93,3 +93,22 @@ def test_so_it_does_with_dead_letters(
     counts = daemon.wait_for_messages(lines.sent)
     assert counts.received == lines.sent
     assert counts.dead_lettered == letters.read_bytes().count(b"\n")
+
+
+@pytest.mark.parametrize("limited", [LIMIT_BYTES // 2], indirect=True)
+def test_so_it_does_with_the_journal_on_the_same_disk(
+        room, out, limited, hanging_disk, start, stream):
+    """The whole journal may be in memory then."""
+    room.out.chmod(0o777)
+    daemon = start(numbered(room, f"storage.path {room.out}/journal"),
+                   wrapper=limited.wrapper)
+    assert "the journal is on a disk" in daemon.log()
+    size = daemon.metrics().sum("sluiced_journal_size_bytes")
+    assert size == LIMIT_BYTES // 4
+    with hanging_disk.hangs():
+        lines = stream(RATE, "-w")
+        wait_for_full_journal(daemon)
+    lines.stop()
+    written = check_rest(daemon, lines)
+    numbers = numbers_in(out.bytes("lines.log"))
+    assert numbers == sorted(set(numbers)) and len(numbers) == written

@@ -33,15 +33,24 @@ static void assert_sizes(struct storage_sizes sizes, size_t journal,
 
 static void without_a_limit_the_defaults_hold(void **state)
 {
-	struct storage_sizes sizes = {STORAGE_UNSET, STORAGE_UNSET};
-	struct storage_place disk = {.limit_bytes = 10 * MIB, .spills = 1};
 	(void)state;
 	assert_sizes(chosen(STORAGE_UNSET, STORAGE_UNSET, 0, 3),
 		     STORAGE_JOURNAL_BYTES, STORAGE_SPILL_BYTES);
 	assert_sizes(chosen(STORAGE_UNSET, STORAGE_UNSET, 1024L * MIB, 3),
 		     STORAGE_JOURNAL_BYTES, STORAGE_SPILL_BYTES);
+}
+
+/* If the disk hangs, the whole journal may be in memory. */
+static void on_a_disk_the_journal_takes_at_most_half_of_the_limit(void **state)
+{
+	struct storage_place disk = {.limit_bytes = 10 * MIB, .spills = 1};
+	struct storage_sizes sizes = {STORAGE_UNSET, STORAGE_UNSET};
+	(void)state;
 	storage_sizes_choose(&sizes, &disk);
-	assert_sizes(sizes, STORAGE_JOURNAL_BYTES, STORAGE_SPILL_BYTES);
+	assert_sizes(sizes, 5 * MIB, STORAGE_SPILL_BYTES);
+	sizes = (struct storage_sizes){20 * MIB, STORAGE_UNSET};
+	storage_sizes_choose(&sizes, &disk);
+	assert_sizes(sizes, 20 * MIB, STORAGE_SPILL_BYTES);
 }
 
 /* 128Mi is the limit of the manifest. */
@@ -175,6 +184,8 @@ int main(void)
 #define LIMIT_TEST(name) \
 	cmocka_unit_test_setup_teardown(name, make_root, remove_root)
 		cmocka_unit_test(without_a_limit_the_defaults_hold),
+		cmocka_unit_test(
+			on_a_disk_the_journal_takes_at_most_half_of_the_limit),
 		cmocka_unit_test(
 			under_a_limit_the_defaults_fill_at_most_half_of_it),
 		cmocka_unit_test(
