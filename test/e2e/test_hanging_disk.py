@@ -43,6 +43,7 @@ def check_rest(daemon, lines):
 
 def test_receiving_continues_until_the_journal_is_full(
         room, out, limited, hanging_disk, start, stream):
+    limited.fill(room.disk / "pages")
     daemon = start(numbered(room, "Health_Check On"), wrapper=limited.wrapper)
 
     def check():

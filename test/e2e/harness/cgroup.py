@@ -2,6 +2,7 @@
 """Control groups of the tests."""
 import errno
 import os
+import subprocess
 from pathlib import Path
 
 from .wait import wait_until
@@ -47,6 +48,14 @@ class MemoryGroup:
                             'exec "$@"', self.child)
             return
         raise why
+
+    def fill(self, path):
+        """Fill the memory with a file's pages, which the kernel can take away,
+        as after hours of writing.  The file is made at the path."""
+        with open(path, "wb") as file:
+            file.truncate(LIMIT_BYTES)
+        subprocess.run([*self.wrapper, "cat", path], check=True,
+                       stdout=subprocess.DEVNULL)
 
     def dirty_bytes(self):
         """The bytes of files that are not on their disks yet."""
