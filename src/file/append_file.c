@@ -68,6 +68,7 @@ static void take(struct append_file *f, int fd, const struct stat *st)
 		f->foreign_since_ns = 0;
 	}
 	f->fd = fd;
+	f->kernel_name = 0;
 	f->is_regular = S_ISREG(st->st_mode);
 	f->size_bytes = (uint64_t)st->st_size;
 	f->env->stats->files_open++;
@@ -117,6 +118,11 @@ static int lock(const struct append_file *f)
 	return file_lock_take(f->env->lock, lock_dir(f), f->inode);
 }
 
+static bool was_renamed(const struct append_file *f)
+{
+	return file_was_renamed(f->fd, f->kernel_name, f->device, f->inode);
+}
+
 /* Returns ESTALE if the path certainly names another file or none.  If the
  * directory can no longer be searched, the open file can still be written: the
  * result is 0. */
@@ -129,12 +135,15 @@ static int measure(struct append_file *f)
 	if (!is_same && fstat(f->fd, &st) < 0)
 		return errno;
 	f->size_bytes = (uint64_t)st.st_size;
+	if (is_same && f->kernel_name == 0)
+		f->kernel_name = file_kernel_name(f->fd);
 	if (error == 0)
 		return is_same ? 0 : ESTALE;
 	if (error != ENOENT && error != ENOTDIR)
 		return 0;
-	return st.st_nlink == 0 || file_is_gone(f->path, error) ? ESTALE
-								: error;
+	bool is_gone = st.st_nlink == 0 || was_renamed(f) ||
+		       file_is_gone(f->path, error, &f->env->listing);
+	return is_gone ? ESTALE : error;
 }
 
 static uint16_t hash_path(const char *path)
@@ -255,7 +264,7 @@ bool append_file_has_note(const struct append_file *f)
 	if (own_note_next(f->env, NULL) == NULL)
 		return false;
 	if (stat(f->path, &st) < 0)
-		return !file_is_gone(f->path, errno);
+		return !file_is_gone(f->path, errno, NULL);
 	while ((n = own_note_next(f->env, n)) != NULL)
 		if (n->device == st.st_dev && n->inode == st.st_ino)
 			return true;

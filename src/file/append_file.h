@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "base/span.h"
 #include "file/file_block.h"
+#include "file/file_gone.h"
 #include "file/held_files.h"
 #include "file/write_back.h"
 #include "journal/append_note.h"
@@ -54,6 +55,7 @@ struct file_env {
 	struct spill_dir *spills;      /* NULL: held lines stay in memory */
 	struct file_block block;       /* by files that other processes use */
 	struct held_files held;
+	struct file_listing listing; /* to find out what was renamed */
 	size_t open_max; /* of these files may be open while their lines wait;
 			  * 0: any number */
 	struct log_rate failing_rate;
@@ -80,12 +82,13 @@ struct append_file {
 	bool is_urgent; /* other files cannot be written until this one is */
 	dev_t device;
 	ino_t inode;
-	uint64_t size_bytes; /* its size, between begin and end */
-	uint64_t end_bytes;  /* its size when its end was last known */
-	uint32_t empty_note; /* the place of the last note if its append failed
+	uint64_t kernel_name; /* while the path named the file; 0: unknown */
+	uint64_t size_bytes;  /* its size, between begin and end */
+	uint64_t end_bytes;   /* its size when its end was last known */
+	uint32_t empty_note;  /* the place of the last note if its append failed
 			      * before the first byte; 0: none */
-	uint32_t skip_hash;  /* of the bytes that the next note skips */
-	size_t failed_bytes; /* what the last write could not append */
+	uint32_t skip_hash;   /* of the bytes that the next note skips */
+	size_t failed_bytes;  /* what the last write could not append */
 	struct write_back_file write_back;
 	struct buf head; /* whole lines with which an empty file begins */
 	int64_t foreign_since_ns; /* since when another process' torn line is at

@@ -120,7 +120,7 @@ static void load_spills(struct file_restore *r)
 	if (r->spills->path == NULL)
 		return;
 	int error = load_listed(r);
-	if (error == 0 || file_is_gone(r->spills->path, error))
+	if (error == 0 || file_is_gone(r->spills->path, error, NULL))
 		return;
 	r->spills->is_partial = true;
 	r->spills->is_noted = spill_dir_may_be_noted(r->spills);

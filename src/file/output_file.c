@@ -412,6 +412,7 @@ void output_files_begin_flush(struct file_env *env, int64_t now_ns)
 {
 	file_lock_begin_flush(env->lock);
 	file_block_begin_flush(env, now_ns);
+	env->listing.now_ns = now_ns;
 }
 
 enum append_result output_file_flush(struct output_file *o, int64_t now_ns)

@@ -85,7 +85,7 @@ static int search(struct append_file *f, const struct append_note *n)
 	DIR *dir = opendir(parent);
 	int error = dir == NULL ? errno : 0;
 	if (dir == NULL)
-		return file_is_gone(f->path, error) ? 0 : error;
+		return file_is_gone(f->path, error, NULL) ? 0 : error;
 	while (error == 0 && f->fd < 0) {
 		errno = 0;
 		entry = readdir(dir);

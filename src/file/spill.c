@@ -307,7 +307,7 @@ int spill_drain(struct spill *s, struct append_file *out, int64_t now_ns)
 	free_large_piece(s->dir);
 	if (fd >= 0)
 		close(fd);
-	else if (file_is_gone(s->path, error))
+	else if (file_is_gone(s->path, error, NULL))
 		return unreadable(s, SPILL_CUT);
 	return error;
 }

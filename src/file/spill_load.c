@@ -309,7 +309,7 @@ struct spill *spill_load(struct spill_dir *dir, int dir_fd, const char *name)
 	int error = fd < 0 ? errno : load(s, fd, &is_ours);
 	if (fd >= 0)
 		close(fd);
-	bool is_gone = fd < 0 && file_is_gone(s->path, error);
+	bool is_gone = fd < 0 && file_is_gone(s->path, error, NULL);
 	if (error > 0 && !is_gone) {
 		log_rated(&dir->load_rate, LOG_ERROR, "spill",
 			  "path=\"%s\" err=\"%s\" action=\"keeping the spilled "

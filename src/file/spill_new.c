@@ -172,7 +172,7 @@ void spill_unload(struct spill *s)
 
 bool spill_remove(struct spill *s)
 {
-	if (unlink(s->path) < 0 && !file_is_gone(s->path, errno))
+	if (unlink(s->path) < 0 && !file_is_gone(s->path, errno, NULL))
 		return false;
 	spill_owners_forget(s->dir->owners, spill_name(s));
 	s->is_loaded = false;

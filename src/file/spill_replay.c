@@ -122,8 +122,9 @@ static int open_noted(struct replay *r, struct append_note *n)
 	if (!append_file_peek(f)) {
 		error = errno;
 		r->result->is_unread = error == EACCES;
-		return error == EACCES || file_is_gone(f->path, error) ? 0
-								       : error;
+		return error == EACCES || file_is_gone(f->path, error, NULL)
+			       ? 0
+			       : error;
 	}
 	if (f->device != n->device || f->inode != n->inode)
 		append_file_close(f);

@@ -4,7 +4,8 @@
  * This header defines the calls of enum bad_call for the whole test program, so
  * only one source file may include it.  While calls are bad, the next `count`
  * calls of the chosen kinds fail with `error`, an errno, if their path contains
- * `part`.  A failing call does nothing. */
+ * `part`.  A failing call does nothing.  Directory entries that are read are
+ * counted. */
 #ifndef UNIT_BAD_CALLS_H
 #define UNIT_BAD_CALLS_H
 
@@ -31,7 +32,11 @@ enum bad_call {
 	BAD_OPENDIR = 32,
 	BAD_READDIR = 64,
 	BAD_PWRITE = 128,
+	BAD_READLINK = 256,
 };
+
+/* The directory entries that were read so far.  A test may set it to 0. */
+static size_t bad_calls_entries;
 
 static struct {
 	unsigned calls; /* enum bad_call; 0: no call fails */
@@ -78,7 +83,7 @@ static void bad_calls_path_of(int fd, char path[static PATH_MAX])
 {
 	char link[64];
 	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-	ssize_t n = readlink(link, path, PATH_MAX - 1);
+	ssize_t n = readlinkat(AT_FDCWD, link, path, PATH_MAX - 1);
 	path[n < 0 ? 0 : n] = '\0';
 }
 
@@ -155,6 +160,13 @@ int unlink(const char *path)
 	return unlinkat(AT_FDCWD, path, 0);
 }
 
+ssize_t readlink(const char *restrict path, char *restrict to, size_t bytes)
+{
+	if (bad_calls_fail(BAD_READLINK, path))
+		return -1;
+	return readlinkat(AT_FDCWD, path, to, bytes);
+}
+
 DIR *opendir(const char *path)
 {
 	if (bad_calls_fail(BAD_OPENDIR, path))
@@ -172,7 +184,9 @@ struct dirent *readdir(DIR *dir)
 		return NULL;
 	if (real == NULL)
 		*(void **)&real = dlsym(RTLD_NEXT, "readdir");
-	return real(dir);
+	struct dirent *entry = real(dir);
+	bad_calls_entries += entry != NULL;
+	return entry;
 }
 
 #endif
