@@ -14,6 +14,8 @@
  *       |--- RELOAD: requested over HTTP ----------->|
  *       |--- OUTPUTS_GOOD: they took a write ------->|
  *       |<-- REFUSED: no reload is possible now -----|
+ *       |<-- TOO_SOON: no reload over HTTP before ...|
+ *       |--- TOO_SOON: I have refused n of them ---->|
  *       |<-- COUNTS: a reload has failed ------------|
  *       |<-- LEAVE: finish the batch, hand over, end |
  *       |--- STAY: I cannot leave yet -------------->| does not kill it for now
@@ -56,6 +58,7 @@ enum channel_kind {
 	CHANNEL_CANCELLED,
 	CHANNEL_STUCK,
 	CHANNEL_REFUSED,
+	CHANNEL_TOO_SOON,
 	CHANNEL_WRITE,
 	CHANNEL_SIGNAL,
 	CHANNEL_STOP,
@@ -86,7 +89,7 @@ struct channel_message {
 	/* READY.  GO: only journal_path, of an earlier configuration
 	 * (process/spills_left.h). */
 	struct channel_limits limits;
-	struct worker_counts worker_counts; /* GO, COUNTS */
+	struct worker_counts worker_counts; /* GO, COUNTS, TOO_SOON */
 	bool is_draining;		    /* GO: a signal to stop has come */
 	bool died_of_other;		    /* GO: as in journal_opts */
 	/* GO: a dead worker may still write; do not write before WRITE. */
@@ -100,8 +103,10 @@ struct channel_message {
 	bool has_progress; /* STAY: since the last one; see leaving.c */
 	bool is_receiving; /* STAY: the worker receives as before */
 	uint64_t queued;   /* STAY: messages in the journal */
-	int signum;	   /* SIGNAL: SIGTERM, SIGINT or SIGHUP */
-	bool has_journal;  /* GO: the last descriptor is the journal's file */
+	/* TOO_SOON: no reload over HTTP is accepted before; clock_mono_ns. */
+	int64_t reload_from_ns;
+	int signum;	  /* SIGNAL: SIGTERM, SIGINT or SIGHUP */
+	bool has_journal; /* GO: the last descriptor is the journal's file */
 	/* GO: the sockets, then HTTP, then the retired sockets, then the file
 	 * of the previous worker's journal, if any.  JOURNAL: the journal's
 	 * file, if any.  The receiver must close them. */

@@ -80,6 +80,10 @@ bool child_spawn(struct supervisor *s, struct child *child, bool log_may_fail)
 		.channel = ends[0],
 		.started_ns = clock_mono_ns(),
 	};
+	/* This worker reads what was changed before SIGHUP came.  But the
+	 * worker of an older reload may still take over from it. */
+	if (s->next.pid == 0)
+		s->is_reload_held = false;
 	return true;
 }
 
@@ -156,6 +160,7 @@ void worker_send(struct supervisor *s, enum channel_kind kind)
 		.kind = kind,
 		.worker_counts = s->worker_counts,
 		.grace_left_ms = grace_left_ms(s, &s->worker),
+		.reload_from_ns = s->reload_pace.from_ns,
 	};
 	if (s->worker.has_endpoints && !channel_send(s->worker.channel, &m))
 		log_line(LOG_DEBUG, "supervisor",

@@ -290,7 +290,7 @@ static void look_at_removed(struct supervisor *s)
 			   : "continuing in the removed file; making it "
 			     "again when sluiced ends");
 	if (reloads)
-		(void)reload_begin(s, true);
+		(void)reload_begin(s, RELOAD_BY_SUPERVISOR);
 }
 
 /* The worker uses a file that was renamed. */

@@ -94,6 +94,7 @@ static void leave(struct worker *w, const char *why, const bool *kept_by_next)
 		return;
 	log_line(LOG_INFO, "worker", "state=leaving reason=\"%s\"", why);
 	w->state = LEAVING;
+	worker_report_too_soon(w);
 	atomic_store(&w->waits_to_leave, false);
 	uv_timer_stop(&w->idle_timer);
 	receiver_leave(w->receiver, kept_by_next);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The worker's end of the channel: see process/channel.h. */
+#include <inttypes.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "journal/journal.h"
 #include "process/channel.h"
@@ -9,15 +11,43 @@
 #include "status/http.h"
 #include "status/status.h"
 
-bool worker_request_reload(void *data)
+static void count_too_soon(struct worker *w)
+{
+	int64_t left_ns = w->reload_from_ns - clock_mono_ns();
+	w->worker_counts.reloads_too_soon++;
+	log_rated(
+		&w->too_soon_rate, LOG_WARN, "worker",
+		"reload=refused err=\"too soon after the last one over HTTP\" "
+		"retry_ms=%" PRId64 " action=\"answering 429; SIGHUP still "
+		"reloads\"",
+		left_ns > 0 ? left_ns / NS_PER_MS : 0);
+}
+
+/* A client may ask again and again.  Once the supervisor has said until when it
+ * refuses, the worker does not ask it. */
+enum reload_outcome worker_request_reload(void *data)
 {
 	struct worker *w = data;
 	struct channel_message m = {.kind = CHANNEL_RELOAD};
+	if (w->state == LEAVING)
+		return RELOAD_REFUSED;
+	if (clock_mono_ns() < w->reload_from_ns) {
+		count_too_soon(w);
+		return RELOAD_TOO_SOON;
+	}
 	if (w->opts->channel >= 0 && channel_send(w->opts->channel, &m))
-		return true;
+		return RELOAD_PENDING;
 	log_line(LOG_WARN, "worker",
 		 "reload=refused err=\"there is no supervisor\"");
-	return false;
+	return RELOAD_IMPOSSIBLE;
+}
+
+void worker_report_too_soon(struct worker *w)
+{
+	struct channel_message m = {.kind = CHANNEL_TOO_SOON,
+				    .worker_counts = w->worker_counts};
+	if (w->opts->channel >= 0 && !channel_send(w->opts->channel, &m))
+		log_line(LOG_DEBUG, "worker", "err=\"the supervisor is gone\"");
 }
 
 void worker_pass_on_signal(struct worker *w, int signum)
@@ -59,9 +89,11 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 		leave_cancel(w);
 	} else if (m.kind == CHANNEL_COUNTS) {
 		/* A reload has failed.  The supervisor may not know yet that
-		 * the outputs are good. */
+		 * the outputs are good, and which requests were refused. */
 		m.worker_counts.are_outputs_good |=
 			w->worker_counts.are_outputs_good;
+		m.worker_counts.reloads_too_soon =
+			w->worker_counts.reloads_too_soon;
 		w->worker_counts = m.worker_counts;
 		worker_reload_ended(w, RELOAD_FAILED);
 	} else if (m.kind == CHANNEL_STOP) {
@@ -70,6 +102,10 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 		hold_end(w);
 	} else if (m.kind == CHANNEL_REFUSED) {
 		worker_reload_ended(w, RELOAD_REFUSED);
+	} else if (m.kind == CHANNEL_TOO_SOON) {
+		w->reload_from_ns = m.reload_from_ns;
+		count_too_soon(w);
+		worker_reload_ended(w, RELOAD_TOO_SOON);
 	}
 }
 

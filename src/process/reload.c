@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <signal.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "process/supervisor_state.h"
 
@@ -57,30 +58,63 @@ void reload_failed(struct supervisor *s, const char *why, bool is_conf_bad)
 		 is_stopping ? "stopping the old worker" : keep_worker(s),
 		 is_conf_bad && !is_stopping ? CORRECT : "");
 	s->is_cancelling = false;
+	reload_pace_end(&s->reload_pace, clock_mono_ns());
 	worker_send(s, CHANNEL_COUNTS);
+	reload_begin_held(s);
 }
 
-bool reload_begin(struct supervisor *s, bool log_may_fail)
+bool reload_begin(struct supervisor *s, enum reload_cause cause)
 {
-	if (s->state == STARTING) {
-		s->is_reload_held = true;
-		log_line(LOG_INFO, "supervisor",
-			 "reload=held until=\"the first worker is ready\"");
-		return true;
-	}
-	if (s->state != RUNNING || s->next.pid != 0 || s->worker.pid == 0) {
-		const char *why = s->state == STOPPING ? "sluiced is stopping"
-				  : s->next.pid != 0   ? "a reload is under way"
-						       : "no worker is running";
+	const char *why = s->state == STOPPING	 ? "sluiced is stopping"
+			  : s->state == STARTING ? "no worker works yet"
+			  : s->next.pid != 0	 ? "a reload is under way"
+			  : s->worker.pid == 0
+				  ? "no worker is running; the next "
+				    "one reads the configuration"
+				  : NULL;
+	if (why != NULL) {
 		/* A client of the HTTP port may ask again and again. */
 		log_rated(&s->refused_rate, LOG_WARN, "supervisor",
 			  "reload=refused err=\"%s\"", why);
 		return false;
 	}
 	log_line(LOG_INFO, "supervisor", "reload=started");
-	if (!child_spawn(s, &s->next, log_may_fail))
+	s->is_reload_held = false;
+	reload_pace_begin(&s->reload_pace, cause == RELOAD_BY_HTTP,
+			  clock_mono_ns());
+	if (!child_spawn(s, &s->next, cause == RELOAD_BY_SUPERVISOR))
 		reload_failed(s, "the new worker could not start", false);
 	return true;
+}
+
+void reload_signalled(struct supervisor *s)
+{
+	bool is_starting = s->state == STARTING;
+	if (!is_starting && !(s->state == RUNNING && s->next.pid != 0)) {
+		(void)reload_begin(s, RELOAD_BY_SIGNAL);
+		return;
+	}
+	if (!s->is_reload_held)
+		log_line(LOG_INFO, "supervisor", "reload=held until=\"%s\"",
+			 is_starting ? "the first worker works"
+				     : "the reload under way ends");
+	s->is_reload_held = true;
+}
+
+void reload_begin_held(struct supervisor *s)
+{
+	if (s->is_reload_held && s->state == RUNNING && s->next.pid == 0 &&
+	    s->worker.pid != 0)
+		(void)reload_begin(s, RELOAD_BY_SIGNAL);
+}
+
+void reload_requested(struct supervisor *s)
+{
+	bool is_possible = s->state == RUNNING && s->next.pid == 0;
+	if (is_possible && clock_mono_ns() < s->reload_pace.from_ns)
+		worker_send(s, CHANNEL_TOO_SOON);
+	else if (!reload_begin(s, RELOAD_BY_HTTP))
+		worker_send(s, CHANNEL_REFUSED);
 }
 
 void reload_take_over(struct supervisor *s)
@@ -92,6 +126,7 @@ void reload_take_over(struct supervisor *s)
 	s->limits = s->worker.limits;
 	s->next = (struct child){0};
 	s->is_cancelling = false;
+	reload_pace_go(&s->reload_pace, clock_mono_ns());
 	s->worker_counts.reloads_done++;
 	log_line(LOG_INFO, "supervisor", "reload=done worker=%d",
 		 (int)s->worker.pid);

@@ -54,6 +54,9 @@
  *    threads waits for a disk: the supervisor sees that in /proc and continues
  *    as after any death.  The next worker receives, and WRITE lets it write
  *    when the dead one has ended (process/left.c);
+ *  - SIGHUP comes during a reload, which may have read the configuration
+ *    before the last change: another reload follows (reload_begin_held);
+ *  - a client asks for reloads over HTTP in a loop: process/reload_pace.h;
  *  - somebody removes a socket's path: the supervisor restores it, or reloads;
  *  - somebody removes the journal's file: the supervisor copies it when no
  *    worker uses it (process/kept.c);
@@ -107,6 +110,7 @@ static void on_ready(struct supervisor *s, struct child *child,
 	child->specs = m->specs;
 	child->limits = m->limits;
 	if (child == &s->next) {
+		reload_pace_loaded(&s->reload_pace, clock_mono_ns());
 		reload_hand_over(s);
 		return;
 	}
@@ -241,7 +245,7 @@ static void on_worker_end(struct supervisor *s, int status)
 static void obey(struct supervisor *s, int signum)
 {
 	if (signum == SIGHUP)
-		(void)reload_begin(s, false);
+		reload_signalled(s);
 	else
 		stopping_begin(s, signum);
 }
@@ -262,8 +266,8 @@ static void on_channel(struct supervisor *s, struct child *child)
 		obey(s, m.signum);
 	else if (m.kind == CHANNEL_STUCK && child == &s->worker)
 		on_stuck(s);
-	else if (m.kind == CHANNEL_RELOAD && !reload_begin(s, false))
-		worker_send(s, CHANNEL_REFUSED);
+	else if (m.kind == CHANNEL_RELOAD)
+		reload_requested(s);
 	else if (m.kind == CHANNEL_STAY)
 		worker_stays(s, &m);
 	else if (m.kind == CHANNEL_CANCELLED)
@@ -352,7 +356,7 @@ static void on_time(struct supervisor *s)
 	int64_t now_ns = clock_mono_ns();
 	if (s->state == RUNNING && !endpoints_restore(&s->endpoints, now_ns) &&
 	    s->next.pid == 0)
-		(void)reload_begin(s, true);
+		(void)reload_begin(s, RELOAD_BY_SUPERVISOR);
 	kept_look(s, now_ns);
 	worker_check_leave(s);
 	if (s->replace_ns != 0 && now_ns >= s->replace_ns)

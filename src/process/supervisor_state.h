@@ -22,6 +22,7 @@
 #include "intake/handover.h"
 #include "process/channel.h"
 #include "process/deaths.h"
+#include "process/reload_pace.h"
 #include "process/spills_left.h"
 #include "status/worker_counts.h"
 
@@ -30,6 +31,12 @@ struct assemble_opts;
 enum {
 	LEAVE_MS = 30000,
 	LEFT_MAX = 8, /* processes that have not ended yet */
+};
+
+enum reload_cause {
+	RELOAD_BY_SUPERVISOR, /* the new worker works without Log_File, too */
+	RELOAD_BY_SIGNAL,
+	RELOAD_BY_HTTP,
 };
 
 enum supervisor_state { STARTING, RUNNING, STOPPING };
@@ -84,10 +91,12 @@ struct supervisor {
 	struct left left[LEFT_MAX];
 	int64_t look_ns; /* when to look for dead children */
 	struct log_rate left_rate;
-	int64_t stop_ns;     /* when the first signal to stop came */
-	int64_t killed_ns;   /* when the worker was killed at the deadline */
-	int stop_signal;     /* held until the first worker works; 0: none */
-	bool is_reload_held; /* likewise */
+	int64_t stop_ns;   /* when the first signal to stop came */
+	int64_t killed_ns; /* when the worker was killed at the deadline */
+	int stop_signal;   /* held until the first worker works; 0: none */
+	/* SIGHUP came before the first worker worked, or during a reload. */
+	bool is_reload_held;
+	struct reload_pace reload_pace;
 	/* While stopping: a journal that the configuration no longer names. */
 	char left_journal[4096];
 	struct spills_left spills_left;
@@ -248,9 +257,20 @@ void kept_close(struct supervisor *);
 
 /* --- reload.c */
 
-/* Start a new worker beside the old one, or as soon as the first worker works;
- * log_may_fail is as in child_spawn.  False if that is impossible now. */
-bool reload_begin(struct supervisor *, bool log_may_fail);
+/* Start a new worker beside the old one.  False, and logged, if that is
+ * impossible now. */
+bool reload_begin(struct supervisor *, enum reload_cause);
+
+/* SIGHUP has come.  If a reload is impossible until the first worker works or
+ * until another reload ends, it is held.  Several such signals count as one,
+ * because the reload that they cause reads all that was changed before. */
+void reload_signalled(struct supervisor *);
+
+/* If a SIGHUP is held, and a reload is possible now, start it. */
+void reload_begin_held(struct supervisor *);
+
+/* The worker has sent RELOAD: start a reload, or answer why not. */
+void reload_requested(struct supervisor *);
 
 /* The new worker has ended.  If the old one was asked to leave, but has not
  * begun to, it stays.  is_conf_bad: the new worker could not load the

@@ -419,6 +419,7 @@ static void start_status(struct worker *w)
 		.worker_counts = &w->worker_counts,
 		.output_probe = w->readiness.probe,
 		.on_reload = worker_request_reload,
+		.reload_from_ns = &w->reload_from_ns,
 		.data = w,
 	};
 	w->status = status_new(&opts);

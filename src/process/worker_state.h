@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "base/log.h"
 #include "intake/endpoints.h"
 #include "process/readiness.h"
 #include "process/watchdog.h"
@@ -48,6 +49,9 @@ struct worker {
 	bool is_held;	       /* until WRITE comes, the pipeline pauses */
 	bool has_received_all; /* the pipeline may finish */
 	bool is_grace_over;
+	/* The supervisor refuses reloads over HTTP before; clock_mono_ns. */
+	int64_t reload_from_ns;
+	struct log_rate too_soon_rate;
 	uint64_t stay_work;    /* of the pipeline at the last STAY */
 	uint64_t stay_batches; /* of the pipeline at the last STAY */
 	uv_poll_t channel;
@@ -83,8 +87,13 @@ void worker_pass_on_journal(struct worker *);
  * worker works. */
 void worker_watch_channel(struct worker *);
 
-/* Ask the supervisor for a reload.  False if there is no supervisor. */
-bool worker_request_reload(void *worker);
+/* Ask the supervisor for a reload, for a client of the HTTP port or, without a
+ * supervisor, because of SIGHUP.  RELOAD_PENDING: worker_reload_ended is called
+ * later. */
+enum reload_outcome worker_request_reload(void *worker);
+
+/* The worker leaves: tell the supervisor how many requests it has refused. */
+void worker_report_too_soon(struct worker *);
 
 /* Somebody sent SIGTERM, SIGINT or SIGHUP to this process, which has a
  * supervisor: pass it on.  If the supervisor is gone, the worker leaves anyway

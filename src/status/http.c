@@ -27,8 +27,10 @@
 #include "status/http.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <microhttpd.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -283,6 +285,13 @@ static void on_completed(void *data, struct MHD_Connection *connection,
 	shares_touch(&h->shares, &c->share, clock_mono_ns());
 }
 
+static void add_retry_after(struct MHD_Response *response, int64_t s)
+{
+	char value[24];
+	snprintf(value, sizeof value, "%" PRId64, s);
+	MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, value);
+}
+
 static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
 				  const char *url, const char *method,
 				  const char *version, const char *upload,
@@ -332,6 +341,8 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
 	if (answer.allow != NULL)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW,
 					answer.allow);
+	if (answer.retry_after_s > 0)
+		add_retry_after(response, answer.retry_after_s);
 	enum MHD_Result result =
 		MHD_queue_response(connection, answer.status, response);
 	MHD_destroy_response(response);

@@ -33,8 +33,9 @@ struct http_request {
 struct http_answer {
 	unsigned status;
 	const char *content_type; /* a static text, or NULL for none */
-	const char *allow; /* value of the Allow header; static, or NULL */
-	struct buf body;   /* freed by http */
+	const char *allow;     /* value of the Allow header; static, or NULL */
+	int64_t retry_after_s; /* the Retry-After header; 0: none */
+	struct buf body;       /* freed by http */
 	/* The answer is not known yet: the function is called again after
 	 * http_resume or http_stop. */
 	bool is_pending;

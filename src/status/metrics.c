@@ -187,11 +187,14 @@ static void put_worker_counts(struct buf *b, const struct worker_counts *t)
 {
 	head(b, "reloads_total", "counter",
 	     "Reloads of the configuration.  After a failed reload, the old "
-	     "configuration stays in force.");
+	     "configuration stays in force.  too_soon: requests over HTTP that "
+	     "were refused, because reloads may take a tenth of the time.");
 	sample(b, "reloads_total", (struct labels){"result", "done", NULL},
 	       t->reloads_done);
 	sample(b, "reloads_total", (struct labels){"result", "failed", NULL},
 	       t->reloads_failed);
+	sample(b, "reloads_total", (struct labels){"result", "too_soon", NULL},
+	       t->reloads_too_soon);
 	head(b, "worker_deaths_total", "counter",
 	     "Workers that failed, crashed, were killed, or were replaced "
 	     "because a message took too long.");

@@ -123,35 +123,53 @@ void status_reload_ended(struct status *s, enum reload_outcome outcome)
 	s->outcome = outcome;
 }
 
-static bool request_reload(struct status *s)
-{
-	if (!s->opts.settings->hot_reload || !s->opts.on_reload(s->opts.data))
-		return false;
-	s->outcome = RELOAD_PENDING;
-	return true;
-}
-
 static void put_reload(struct http_answer *answer, const char *word, int status)
 {
 	buf_printf(&answer->body, "{\"reload\":\"%s\",\"status\":%d}", word,
 		   status);
 }
 
-static void put_outcome(struct http_answer *answer, enum reload_outcome outcome)
+static int64_t retry_after_s(const struct status *s)
+{
+	int64_t left_ns = *s->opts.reload_from_ns - clock_mono_ns();
+	return left_ns > 0 ? (left_ns + NS_PER_S - 1) / NS_PER_S : 1;
+}
+
+static void put_outcome(const struct status *s, struct http_answer *answer,
+			enum reload_outcome outcome)
 {
 	if (outcome == RELOAD_DONE) {
 		put_reload(answer, "done", 0);
+	} else if (outcome == RELOAD_IMPOSSIBLE) {
+		put_reload(answer, "not enabled", -1);
 	} else if (outcome == RELOAD_FAILED) {
 		answer->status = 500;
 		put_reload(answer, "failed", -3);
+	} else if (outcome == RELOAD_TOO_SOON) {
+		answer->status = 429;
+		answer->retry_after_s = retry_after_s(s);
+		put_reload(answer, "too soon", -4);
 	} else {
 		answer->status = 400;
 		put_reload(answer, "in progress", -2);
 	}
 }
 
+static void request_reload(struct status *s, struct http_answer *answer)
+{
+	enum reload_outcome outcome = RELOAD_IMPOSSIBLE;
+	if (s->opts.settings->hot_reload)
+		outcome = s->opts.on_reload(s->opts.data);
+	if (outcome != RELOAD_PENDING) {
+		put_outcome(s, answer, outcome);
+		return;
+	}
+	s->outcome = RELOAD_PENDING;
+	answer->is_pending = true;
+}
+
 /* The answers are those of Fluent Bit 5.1, except that Fluent Bit does not wait
- * for the outcome and never answers "failed". */
+ * for the outcome and never answers "failed" or "too soon". */
 static void answer_reload(struct status *s, const struct http_request *request,
 			  struct http_answer *answer)
 {
@@ -166,13 +184,11 @@ static void answer_reload(struct status *s, const struct http_request *request,
 		answer->content_type = NULL;
 		answer->allow = "GET, POST, PUT";
 	} else if (request->is_resumed) {
-		put_outcome(answer, s->outcome);
+		put_outcome(s, answer, s->outcome);
 	} else if (s->outcome == RELOAD_PENDING || request->must_not_wait) {
-		put_outcome(answer, RELOAD_PENDING);
-	} else if (request_reload(s)) {
-		answer->is_pending = true;
+		put_outcome(s, answer, RELOAD_PENDING);
 	} else {
-		put_reload(answer, "not enabled", -1);
+		request_reload(s, answer);
 	}
 }
 

@@ -15,6 +15,16 @@ struct http_request;
 struct output_probe;
 struct settings;
 
+/* What becomes of a reload that is requested over HTTP. */
+enum reload_outcome {
+	RELOAD_IMPOSSIBLE, /* there is no supervisor */
+	RELOAD_REFUSED,	   /* another reload is under way */
+	RELOAD_TOO_SOON,   /* after the last one (process/reload_pace.h) */
+	RELOAD_PENDING,
+	RELOAD_DONE,
+	RELOAD_FAILED,
+};
+
 /* Where the figures come from; all borrowed. */
 struct status_opts {
 	const struct settings *settings;
@@ -24,9 +34,11 @@ struct status_opts {
 	size_t input_count;
 	const struct worker_counts *worker_counts;
 	struct output_probe *output_probe; /* NULL: the outputs are good */
-	/* Called when a reload is requested over HTTP.  False if it cannot be
-	 * started; otherwise call status_reload_ended later. */
-	bool (*on_reload)(void *);
+	/* Called when a reload is requested over HTTP.  If the result is
+	 * RELOAD_PENDING, call status_reload_ended later. */
+	enum reload_outcome (*on_reload)(void *);
+	/* For RELOAD_TOO_SOON: when the next one is accepted, clock_mono_ns. */
+	const int64_t *reload_from_ns;
 	void *data;
 };
 
@@ -50,12 +62,6 @@ void status_set_stuck(struct status *, bool is_stuck);
 
 /* The outcome of the reload that was requested over HTTP.  The HTTP request
  * stays pending until http_resume; call it after status_reload_ended. */
-enum reload_outcome {
-	RELOAD_REFUSED, /* another reload is under way */
-	RELOAD_PENDING,
-	RELOAD_DONE,
-	RELOAD_FAILED,
-};
 void status_reload_ended(struct status *, enum reload_outcome);
 
 /* Answer an HTTP request. */

@@ -10,7 +10,8 @@
 struct worker_counts {
 	uint64_t reloads_done;
 	uint64_t reloads_failed;
-	uint64_t deaths; /* of workers */
+	uint64_t reloads_too_soon; /* refused, over HTTP */
+	uint64_t deaths;	   /* of workers */
 	/* All outputs have accepted a test write of this worker or an earlier
 	 * one (setup/output_probe.h). */
 	bool are_outputs_good;

@@ -16,7 +16,8 @@ from harness.config import (lua_filter, section, service, syslog_input,
 from harness.daemon import suspend
 from harness.faults import empty_disk, fill_disk
 from harness.gate import Gate
-from harness.reload import begin_to_stop, reloads, wait_for_reload
+from harness.reload import (begin_to_stop, reload_over_http, reloads,
+                            wait_for_reload)
 from harness.scale import scaled
 from harness.sender import Sender, datagram
 from harness.strace import Strace, why_not
@@ -129,7 +130,8 @@ def test_a_file_that_is_corrected_after_a_failed_reload_is_read_next(
 
 
 def ask(daemon, method="POST"):
-    answer = daemon.get("/api/v2/reload", method)
+    """Repeated while it is too soon."""
+    answer = reload_over_http(daemon, method)
     return answer.status, json.loads(answer.body)
 
 

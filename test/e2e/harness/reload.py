@@ -19,6 +19,23 @@ def wait_for_reload(daemon, result, count):
     wait_until(lambda: reloads(daemon, result) == count, what)
 
 
+def ask_to_reload(daemon, method="POST"):
+    """Ask for a reload over HTTP, and return the answer."""
+    return daemon.get("/api/v2/reload", method)
+
+
+def reload_over_http(daemon, method="POST"):
+    """Ask for a reload over HTTP until it is not too soon after the last one.
+    Returns the answer."""
+    def answer():
+        answer = ask_to_reload(daemon, method)
+        if answer.status != 429:
+            return answer
+        assert int(answer.headers["Retry-After"]) >= 1
+        return None
+    return wait_until(answer, "a reload over HTTP to be accepted")
+
+
 def reload_until(daemon, times, words):
     """Reload until the words were logged so many times.  On a slow machine, the
     next worker may need longer than Reload_Timeout to load."""
