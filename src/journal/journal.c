@@ -367,6 +367,8 @@ bool journal_take(struct journal *j, struct journal_entry *out)
 		.half_deaths = c->suspect_count > 0
 				       ? journal_half_deaths_at(j, c->seq)
 				       : 0,
+		.is_replayed = c->seq < c->replayed.end_seq &&
+			       journal_is_replayed(j, c->seq),
 	};
 	c->read += journal_item_bytes(item->length);
 	c->seq++;

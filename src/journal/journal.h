@@ -141,6 +141,7 @@ struct journal_found {
 	uint64_t messages;    /* not committed; includes the next two */
 	uint64_t from_slots;  /* received, but not yet appended */
 	uint64_t noted;	      /* taken by a batch that was not committed */
+	uint64_t replayed;    /* sluiced replay has sent them */
 	bool died_at_work;    /* the last process died working on a message */
 	char damaged[256];    /* the old file's new name; "" if it was good */
 	char why[128];	      /* why the file was renamed */
@@ -160,6 +161,7 @@ struct journal_entry {
 	/* 2 for each process that died while it worked on this message, but 1
 	 * for one that was killed from outside. */
 	unsigned half_deaths;
+	bool is_replayed; /* sluiced replay has sent it: do not write it */
 };
 
 /* Whether the options fit together; journal_open checks it too. */
@@ -305,15 +307,17 @@ struct journal_summary {
 	/* The messages of a batch that was not committed, if some of its lines
 	 * may be in their files; otherwise 0, and also if is_owned. */
 	uint64_t perhaps_written;
-	bool is_owned; /* a process has it locked */
+	uint64_t replayed; /* messages that sluiced replay has sent */
+	bool is_owned;	   /* a process has it locked */
 };
 
-/* Call each_entry for every message that is not committed, with the row of its
- * input, or NULL if the journal does not describe it; entry->input is then the
- * number that the input had.  If a process owns the journal, datagrams that it
- * has received but not yet appended are left out.  False with *e when the file
- * is not a good journal; its good messages were passed on, if its head and tail
- * are good.  Datagrams that were not yet appended are then left out, too. */
+/* Call each_entry for every message that is not committed and was not replayed,
+ * with the row of its input, or NULL if the journal does not describe it;
+ * entry->input is then the number that the input had.  If a process owns the
+ * journal, datagrams that it has received but not yet appended are left out.
+ * False with *e when the file is not a good journal; its good messages were
+ * passed on, if its head and tail are good.  Datagrams that were not yet
+ * appended are then left out, too. */
 bool journal_inspect(const char *path, struct journal_summary *,
 		     void (*each_entry)(void *, const struct journal_entry *,
 					const struct journal_input *),

@@ -54,6 +54,11 @@ uint64_t journal_item_check(const struct journal_item *item, const char *bytes)
 			item->length);
 }
 
+uint64_t journal_replayed_check(const struct journal_replayed *r)
+{
+	return check_of(r, offsetof(struct journal_replayed, check), "", 0);
+}
+
 bool journal_note_is_valid(const struct journal_noted *n)
 {
 	return n->check == JOURNAL_NOTE_VOID ||

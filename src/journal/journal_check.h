@@ -20,6 +20,7 @@ struct journal_head_block;
 struct journal_input;
 struct journal_item;
 struct journal_noted;
+struct journal_replayed;
 struct journal_tail_block;
 
 #define JOURNAL_NOTE_VOID UINT64_C(0x766f69646e6f7465)
@@ -32,6 +33,7 @@ uint64_t journal_tail_check(const struct journal_tail_block *,
 uint64_t journal_note_check(const struct append_note *);
 uint64_t journal_note_check_any_length(const struct append_note *);
 uint64_t journal_item_check(const struct journal_item *, const char *bytes);
+uint64_t journal_replayed_check(const struct journal_replayed *);
 
 /* Never 0, which means that the row was never written. */
 uint64_t journal_input_check(const struct journal_input *);

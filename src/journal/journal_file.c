@@ -91,8 +91,9 @@ static bool lock(const struct lock_opts *opts, int *fd, size_t *bytes,
 		int64_t left_ns = opts->until_ns - clock_mono_ns();
 		if (left_ns <= 0) {
 			err_set(e,
-				"journal %s: in use by another sluiced; stop "
-				"that process or choose another path",
+				"journal %s: in use by another sluiced, or by "
+				"sluiced replay; stop that process or choose "
+				"another path",
 				path);
 			e->exit_code = EXIT_CODE_SYSTEM;
 			return false;

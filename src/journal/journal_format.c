@@ -21,6 +21,8 @@ static_assert(offsetof(struct journal_header, check) == 48, "header");
 static_assert(offsetof(struct journal_header, head) == 64, "header");
 static_assert(offsetof(struct journal_header, tail) == 192, "header");
 static_assert(offsetof(struct journal_header, work) == 256, "header");
+static_assert(offsetof(struct journal_header, replayed) == 384, "header");
+static_assert(sizeof(struct journal_replayed) == 512, "no padding");
 static_assert(sizeof(struct journal_head_block) == 40, "head");
 static_assert(sizeof(struct journal_tail_block) == 40, "tail");
 static_assert(sizeof(struct append_note) == 48, "no padding");
@@ -325,6 +327,23 @@ enum journal_step journal_walk_next(const struct journal_view *v,
 		.input = item.input,
 	};
 	return JOURNAL_FOUND;
+}
+
+struct journal_replayed journal_replayed_read(const struct journal_view *v)
+{
+	struct journal_replayed r = v->header->replayed;
+	if (r.unsent_count > JOURNAL_UNSENT_MAX ||
+	    r.check != journal_replayed_check(&r))
+		return (struct journal_replayed){0};
+	return r;
+}
+
+bool journal_replayed_has(const struct journal_replayed *r, uint64_t seq)
+{
+	for (uint64_t i = 0; i < r->unsent_count; i++)
+		if (r->unsent[i] == seq)
+			return false;
+	return seq < r->end_seq;
 }
 
 static int64_t arrival_of(const struct journal_control *control,

@@ -39,6 +39,7 @@ enum {
 	JOURNAL_SKIP_BYTES = 8,
 	JOURNAL_WHY_BYTES = 128,
 	JOURNAL_SUSPECTS_MAX = 8,
+	JOURNAL_UNSENT_MAX = 60,
 };
 
 /* In a slot's msg_len: nothing arrived here. */
@@ -70,6 +71,18 @@ struct journal_tail_block {
 	uint64_t check; /* of the above and the counters, which follow */
 };
 
+/* What `sluiced replay` has sent: the messages before end_seq, but not those in
+ * `unsent`.  All is 0 in a file that was never replayed. */
+struct journal_replayed {
+	uint64_t end_seq;
+	/* With --again: the number of the commit before the batch whose lines
+	 * may be in their files already; otherwise 0. */
+	uint64_t batch_number;
+	uint64_t unsent_count;
+	uint64_t unsent[JOURNAL_UNSENT_MAX];
+	uint64_t check;
+};
+
 struct journal_header {
 	char magic[8];
 	uint64_t version;
@@ -92,6 +105,8 @@ struct journal_header {
 	 * was made before version 2 had these words. */
 	_Alignas(JOURNAL_LINE_BYTES) _Atomic uint64_t work;
 	_Atomic uint64_t suspects[JOURNAL_SUSPECTS_MAX];
+	/* Not in use while a process owns the journal: journal_replay.c. */
+	_Alignas(JOURNAL_LINE_BYTES) struct journal_replayed replayed;
 };
 
 struct journal_noted {
@@ -230,6 +245,12 @@ struct journal_walk journal_walk_of(const struct journal_state *);
 enum journal_step journal_walk_next(const struct journal_view *,
 				    struct journal_walk *,
 				    struct journal_entry *);
+
+/* What was replayed; all is 0 if that is not valid. */
+struct journal_replayed journal_replayed_read(const struct journal_view *);
+
+/* Whether the message was sent. */
+bool journal_replayed_has(const struct journal_replayed *, uint64_t seq);
 
 /* The message that recvmmsg left in a slot, in this process or an earlier one.
  * The slot's msg_len must be at most slot_bytes.  Of the rest of its header

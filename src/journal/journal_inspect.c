@@ -4,6 +4,8 @@
  * uncommitted after the copy, the copy is whole.  If it was committed
  * meanwhile, reading continues at the tail, up to the head as it was at the
  * beginning. */
+#include "journal/journal_inspect.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,25 +17,28 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "journal/journal.h"
 #include "journal/journal_check.h"
-#include "journal/journal_format.h"
 
 enum { ITEM_ALIGN = 8 };
 
 struct inspection {
+	const struct journal_inspect_opts *opts;
 	struct journal_view view;
-	void (*each_entry)(void *, const struct journal_entry *,
-			   const struct journal_input *);
-	void *data;
+	struct journal_replayed replayed; /* all is 0 with with_replayed */
+	uint64_t replayed_count;
 	struct buf copy;
 	char why[JOURNAL_WHY_BYTES];
 };
 
 static void give(struct inspection *r, const struct journal_entry *entry)
 {
-	r->each_entry(r->data, entry,
-		      journal_input_at(&r->view, journal_row_of(entry->input)));
+	if (journal_replayed_has(&r->replayed, entry->seq))
+		r->replayed_count++;
+	else
+		r->opts->each_entry(
+			r->opts->data, entry,
+			journal_input_at(&r->view,
+					 journal_row_of(entry->input)));
 }
 
 /* Copy the next message that is not committed. */
@@ -129,16 +134,22 @@ static void give_slots(struct inspection *r, const struct journal_content *c)
 }
 
 /* How many messages belong to a batch of which an output has written lines, or
- * was about to. */
+ * was about to.  Messages that were replayed do not count. */
 static uint64_t count_perhaps_written(const struct inspection *r,
 				      const struct journal_content *c)
 {
 	const struct journal_noted *noted = journal_notes_at(&r->view);
+	uint64_t from = c->state.tail.seq;
+	if (from < r->replayed.end_seq)
+		from = r->replayed.end_seq;
+	if (from >= c->noted_end_seq ||
+	    r->replayed.batch_number == c->state.tail.number)
+		return 0;
 	for (uint64_t i = 0; i < c->notes; i++)
 		if (noted[i].check != JOURNAL_NOTE_VOID &&
 		    noted[i].note.kind == APPEND_LINES &&
 		    noted[i].note.length_bytes > 0)
-			return c->noted_end_seq - c->state.tail.seq;
+			return c->noted_end_seq - from;
 	return 0;
 }
 
@@ -152,10 +163,11 @@ static bool has_owner(int fd)
 	return false;
 }
 
-static bool read_all(struct inspection *r, int fd, struct journal_summary *out,
-		     void *map, size_t bytes)
+static bool read_all(struct inspection *r, struct journal_summary *out,
+		     struct journal_inspected *found, void *map, size_t bytes)
 {
 	struct journal_state s;
+	int fd = r->opts->fd;
 	if (!journal_view_read(&r->view, map, bytes, r->why))
 		return false;
 	const struct journal_header *h = r->view.header;
@@ -168,13 +180,18 @@ static bool read_all(struct inspection *r, int fd, struct journal_summary *out,
 	out->tail = s.begin;
 	out->refused_total = s.head.refused_total;
 	out->appended_total = s.tail.seq;
+	found->number = s.tail.number;
+	found->seq = s.tail.seq;
+	found->replayed = journal_replayed_read(&r->view);
+	if (!r->opts->with_replayed)
+		r->replayed = found->replayed;
 
 	struct journal_walk walk = journal_walk_of(&s);
 	bool is_good = give_messages(r, &walk);
 	out->appended_total = walk.seq;
 	if (!is_good)
 		return false;
-	out->is_owned = flock(fd, LOCK_SH | LOCK_NB) != 0;
+	out->is_owned = !r->opts->has_lock && flock(fd, LOCK_SH | LOCK_NB) != 0;
 	if (out->is_owned)
 		return true;
 	struct journal_content c;
@@ -186,37 +203,53 @@ static bool read_all(struct inspection *r, int fd, struct journal_summary *out,
 	return true;
 }
 
+bool journal_inspect_file(const struct journal_inspect_opts *opts,
+			  struct journal_summary *out,
+			  struct journal_inspected *found, struct err *e)
+{
+	struct stat st;
+	void *map = MAP_FAILED;
+	*out = (struct journal_summary){0};
+	*found = (struct journal_inspected){0};
+	if (fstat(opts->fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		err_set(e, "%s: not a regular file", opts->path);
+	} else if (st.st_size > 0) {
+		map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED,
+			   opts->fd, 0);
+		if (map == MAP_FAILED)
+			err_sys(e, errno, "map %s", opts->path);
+	} else {
+		err_set(e, "%s: empty", opts->path);
+	}
+	if (map == MAP_FAILED)
+		return false;
+	struct inspection r = {.opts = opts};
+	out->is_owned = !opts->has_lock && has_owner(opts->fd);
+	bool ok = read_all(&r, out, found, map, (size_t)st.st_size) ||
+		  err_set(e, "%s: %s", opts->path, r.why);
+	out->replayed = r.replayed_count;
+	buf_fini(&r.copy);
+	munmap(map, (size_t)st.st_size);
+	return ok;
+}
+
 bool journal_inspect(const char *path, struct journal_summary *out,
 		     void (*each_entry)(void *, const struct journal_entry *,
 					const struct journal_input *),
 		     void *data, struct err *e)
 {
+	struct journal_inspected unused;
+	struct journal_inspect_opts opts = {
+		.path = path,
+		.each_entry = each_entry,
+		.data = data,
+	};
 	*out = (struct journal_summary){0};
 	/* O_NONBLOCK: opening a FIFO must not wait for a writer. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
+	opts.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (opts.fd < 0)
 		return err_sys(e, errno, "open %s", path);
-	struct stat st;
-	void *map = MAP_FAILED;
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-		err_set(e, "%s: not a regular file", path);
-	} else if (st.st_size > 0) {
-		map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd,
-			   0);
-		if (map == MAP_FAILED)
-			err_sys(e, errno, "map %s", path);
-	} else {
-		err_set(e, "%s: empty", path);
-	}
-	bool ok = map != MAP_FAILED;
-	if (ok) {
-		struct inspection r = {.each_entry = each_entry, .data = data};
-		out->is_owned = has_owner(fd);
-		ok = read_all(&r, fd, out, map, (size_t)st.st_size) ||
-		     err_set(e, "%s: %s", path, r.why);
-		buf_fini(&r.copy);
-		munmap(map, (size_t)st.st_size);
-	}
-	close(fd);
+	bool ok = journal_inspect_file(&opts, out, &unused, e);
+	close(opts.fd);
 	return ok;
 }

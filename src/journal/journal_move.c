@@ -67,6 +67,17 @@ size_t journal_waiting_bytes(const struct journal *j)
 	return bytes;
 }
 
+/* `to` begins with another number of the last commit. */
+static void carry_replayed(struct journal *to, const struct journal *from,
+			   uint64_t number)
+{
+	struct journal_replayed r = journal_replayed_read(&from->view);
+	bool is_of_batch = r.batch_number == number;
+	r.batch_number = is_of_batch ? to->consumer.number : 0;
+	r.check = journal_replayed_check(&r);
+	to->view.header->replayed = r;
+}
+
 bool journal_carry_over(struct journal *to, struct journal *from)
 {
 	struct journal_content c;
@@ -90,6 +101,7 @@ bool journal_carry_over(struct journal *to, struct journal *from)
 	atomic_store(&h->work, atomic_load(&old->work));
 	for (size_t i = 0; i < JOURNAL_SUSPECTS_MAX; i++)
 		atomic_store(&h->suspects[i], atomic_load(&old->suspects[i]));
+	carry_replayed(to, from, c.state.tail.number);
 	struct journal_walk walk = journal_walk_of(&c.state);
 	struct journal_entry entry;
 	p->stats.appended_total = walk.seq;

@@ -149,6 +149,7 @@ void journal_take_state(struct journal *j, const struct journal_content *c)
 		j->consumer.hold_seq = c->noted_end_seq;
 	j->consumer.counters_bytes = s->tail.counters_bytes;
 	j->used_rows = c->used_rows;
+	j->consumer.replayed = journal_replayed_read(&j->view);
 	j->consumer.counters = mem_copy(s->counters, s->tail.counters_bytes);
 }
 
@@ -440,6 +441,8 @@ struct journal *journal_open(const struct journal_opts *opts,
 	found->messages = j->producer.stats.appended_total - c->seq;
 	if (c->hold_seq != UINT64_MAX)
 		found->noted = c->hold_seq - c->seq;
+	for (uint64_t i = 0; i < found->messages; i++)
+		found->replayed += journal_is_replayed(j, c->seq + i);
 	return j;
 }
 

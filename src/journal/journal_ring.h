@@ -52,7 +52,8 @@ struct journal_consumer {
 	struct journal_region notes;
 	uint64_t suspects[JOURNAL_SUSPECTS_MAX]; /* as in the header */
 	size_t suspect_count;
-	void *counters; /* as found; NULL: none */
+	struct journal_replayed replayed; /* as found */
+	void *counters;			  /* as found; NULL: none */
 	size_t counters_bytes;
 };
 
@@ -137,6 +138,11 @@ unsigned journal_half_deaths_at(const struct journal *, uint64_t seq);
 
 /* After a commit: finished messages are no longer suspects. */
 void journal_forget_suspects(struct journal *);
+
+/* Whether sluiced replay has sent the message.  If it was sent with --again but
+ * belongs to the batch that is repeated, the result is false: only the whole
+ * batch makes the same lines. */
+bool journal_is_replayed(const struct journal *, uint64_t seq);
 
 /* Empty the slot for its next use by recvmmsg. */
 void journal_make_ready(struct mmsghdr *slot);

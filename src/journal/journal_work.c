@@ -102,6 +102,14 @@ unsigned journal_half_deaths_at(const struct journal *j, uint64_t seq)
 	return 0;
 }
 
+bool journal_is_replayed(const struct journal *j, uint64_t seq)
+{
+	const struct journal_consumer *c = &j->consumer;
+	bool is_repeated = c->replayed.batch_number == c->number &&
+			   c->hold_seq != UINT64_MAX && seq < c->hold_seq;
+	return !is_repeated && journal_replayed_has(&c->replayed, seq);
+}
+
 void journal_begin(struct journal *j, const struct journal_entry *entry)
 {
 	atomic_store_explicit(&j->view.header->work,

@@ -215,8 +215,8 @@ static void settle_unanswered(struct pipeline *p, const struct message *message,
 static enum drop_reason refusal_of(struct pipeline *p,
 				   const struct journal_entry *entry)
 {
-	if (entry->bytes.len == 0)
-		return DROP_empty;
+	if (entry->bytes.len == 0 || entry->is_replayed)
+		return entry->is_replayed ? DROP_replayed : DROP_empty;
 	if (entry->half_deaths < HALF_DEATHS_MAX)
 		return DROP_none;
 	p->has_set_aside = true;

@@ -32,6 +32,8 @@
 	X(empty, "the datagram was empty")                                 \
 	X(filtered, "a filter dropped the record, as configured")          \
 	X(unrouted, "no output matches the tag")                           \
+	X(replayed, "sluiced replay has sent the message, which counts "   \
+		    "where it was received")                               \
 	X(unparsed, "the Parser of the input does not match")              \
 	X(killed_worker, "two workers died while processing the message")  \
 	X(rewrite_loop, "filters retagged the record too often, and no "   \

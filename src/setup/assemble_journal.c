@@ -45,6 +45,12 @@ static void log_found(const struct journal_found *found, const char *path)
 			 " from_interrupted_batch=%" PRIu64,
 			 path, found->messages, found->from_slots,
 			 found->noted);
+	if (found->replayed > 0)
+		log_line(LOG_WARN, "journal",
+			 "path=%s replayed=%" PRIu64
+			 " action=\"dropping these messages, which sluiced "
+			 "replay has sent\"",
+			 path, found->replayed);
 	if (found->died_at_work)
 		log_line(
 			LOG_WARN, "journal",

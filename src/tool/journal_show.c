@@ -71,6 +71,7 @@ static void print_summary(const struct journal_summary *s, uint64_t pending)
 	print("appended_total", s->appended_total);
 	print("refused_total", s->refused_total);
 	print("notes", s->notes);
+	print("replayed", s->replayed);
 	print("pending", pending);
 }
 

@@ -48,8 +48,8 @@ static const struct option_row option_rows[] = {
 	{OPTION_RATE, "rate", .argument = "N", .command = "replay",
 	 .help = "send at most N messages per second"},
 	{OPTION_AGAIN, "again", .command = "replay",
-	 .help = "send a journal's messages even if some of their lines may be "
-		 "in their files already"},
+	 .help = "send all messages of a journal, even if an earlier replay "
+		 "has sent them or their lines may be in their files already"},
 	{OPTION_PLAIN, "plain", .command = "keys",
 	 .help = "print one key per line, its fields separated by tabs"},
 	{'s', "coro_stack_size", .argument = "BYTES", .key = "Coro_Stack_Size",

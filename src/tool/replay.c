@@ -8,10 +8,12 @@
  *  - no line of FILE is a dead letter: one error says so;
  *  - lines of the journal's messages may be in their files already: without
  *    --again, replay sends nothing;
+ *  - what was sent cannot be noted in the journal: a warning says so;
  *  - a line is not a dead letter, or a message does not fit into a datagram or
  *    a line: it is reported and skipped;
  *  - sending to a socket fails: replay stops sending and prints the position,
- *    so that the user can continue from there. */
+ *    so that the user can continue from there.  In a journal, it has noted the
+ *    position itself. */
 #include "tool/replay.h"
 
 #include <errno.h>
@@ -35,6 +37,7 @@
 #include "file/spill_replay.h"
 #include "intake/socket.h"
 #include "journal/journal.h"
+#include "journal/journal_replay.h"
 #include "journal/peer_address.h"
 #include "record/json.h"
 #include "record/record.h"
@@ -234,12 +237,6 @@ static bool send_letters(struct replayer *r, struct err *e)
 
 /* --- a journal */
 
-static void pass_by(void *data, const struct journal_entry *entry,
-		    const struct journal_input *input)
-{
-	(void)data, (void)entry, (void)input;
-}
-
 /* The sender to the address of the message's input. */
 static struct message_sender *sender_of(struct replayer *r, unsigned number,
 					const struct journal_input *input)
@@ -255,42 +252,57 @@ static struct message_sender *sender_of(struct replayer *r, unsigned number,
 	return NULL;
 }
 
-static void send_entry(void *data, const struct journal_entry *item,
-		       const struct journal_input *input)
+static enum journal_sent send_entry(void *data,
+				    const struct journal_entry *item,
+				    const struct journal_input *input)
 {
 	struct replayer *r = data;
 	struct err e = {0};
 	struct journal_entry entry = *item;
 	(void)peer_address_take(&entry); /* the replay is the sender now */
 	struct message_sender *own = sender_of(r, entry.input, input);
-	if (r->is_stopped)
-		r->unsent++;
-	else if (!send_message(r, own, entry.bytes, &e))
-		report_unsent(r, " message ", entry.seq, e.text);
+	if (send_message(r, own, entry.bytes, &e))
+		return JOURNAL_SENT;
+	report_unsent(r, " message ", entry.seq, e.text);
+	return r->is_stopped ? JOURNAL_UNREACHABLE : JOURNAL_UNSENT;
+}
+
+static void warn_of_note_error(const struct replayer *r, int error)
+{
+	fprintf(stderr,
+		"%s: the progress cannot be noted in the journal: %s; another "
+		"replay, or a sluiced with this journal, sends the messages "
+		"again\n",
+		r->opts->path, strerror(error));
 }
 
 /* Sends the good messages of a damaged journal, too. */
 static bool send_journal(struct replayer *r, struct err *e)
 {
-	struct journal_summary summary = {0};
-	bool ok = journal_inspect(r->opts->path, &summary, pass_by, NULL, e);
-	if (!ok && summary.version == 0)
+	struct journal_replay_result result;
+	struct journal_replay *replay =
+		journal_replay_open(r->opts->path, r->opts->again, e);
+	if (replay == NULL)
 		return false;
-	if (summary.is_owned)
-		return err_set(e,
-			       "%s is in use by a running sluiced, which "
-			       "writes the messages itself",
-			       r->opts->path);
-	if (summary.perhaps_written > 0 && !r->opts->again)
-		return err_set(e,
-			       "%s: up to %" PRIu64 " messages may be in the "
-			       "output files already, because their batch was "
-			       "not completed; reload or start sluiced with "
-			       "storage.path=%s, which writes each line once, "
-			       "or give --again to send all messages",
-			       r->opts->path, summary.perhaps_written,
-			       r->opts->path);
-	return journal_inspect(r->opts->path, &summary, send_entry, r, e);
+	int before = journal_replay_note_error(replay);
+	if (before != 0)
+		warn_of_note_error(r, before);
+	bool ok = journal_replay_send(replay, send_entry, r, &result, e);
+	int after = journal_replay_note_error(replay);
+	if (before == 0 && after != 0)
+		warn_of_note_error(r, after);
+	journal_replay_close(replay);
+	if (result.sent_before > 0)
+		printf("sent by an earlier replay: %" PRIu64
+		       "; --again sends them again\n",
+		       result.sent_before);
+	if (result.sent_before > 0 && r->sent + r->unsent + result.left == 0)
+		printf("nothing is left to send\n");
+	if (result.left > 0)
+		printf("left: %" PRIu64
+		       "; to send them, run the same command again%s\n",
+		       result.left, r->opts->again ? " without --again" : "");
+	return ok;
 }
 
 /* --- spills */

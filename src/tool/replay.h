@@ -13,6 +13,9 @@
  * journal continues after those bytes.  replay cannot: it sends whole messages
  * to another process.  So it refuses such a journal without --again.
  *
+ * replay notes in a journal which messages it has sent, so a second replay
+ * sends only the rest (journal/journal_replay.h).  --again sends all of them.
+ *
  * FILE may also be a spill (file/spill.h), for example one that was set aside
  * as NAME.damaged.  Its lines are complete, so replay appends them to the file
  * for which they were rendered (file/spill_replay.h).
@@ -20,12 +23,12 @@
  * If FILE is of another kind, replay sends nothing and prints one error.
  *
  * A journal or a spill that a running sluiced uses is refused, because sluiced
- * writes its lines itself.
+ * writes its lines itself.  No sluiced can open the journal meanwhile.
  *
  * Sending waits while the receiver's queue is full.  Only the part of FILE that
  * exists at the start is read: if a message still cannot become a line, the
  * running sluiced appends it to the same file.  replay does not delete FILE.
- * It changes only a spill, in which it saves how far it has come. */
+ * In a journal and in a spill, it saves how far it has come. */
 #ifndef TOOL_REPLAY_H
 #define TOOL_REPLAY_H
 

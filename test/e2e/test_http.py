@@ -160,9 +160,9 @@ def test_metrics_contain_all_terms_of_the_accounting_equation(daemon):
     assert metrics.written == 6
     assert metrics.dropped("empty") == metrics.dropped() == 1
     assert metrics.labels("sluiced_messages_dropped_total", "reason") == sorted(
-        ["journal_full", "empty", "filtered", "unrouted", "unparsed",
-         "killed_worker", "rewrite_loop", "path_refused", "too_large",
-         "write_failed", "undecided"])
+        ["journal_full", "empty", "filtered", "unrouted", "replayed",
+         "unparsed", "killed_worker", "rewrite_loop", "path_refused",
+         "too_large", "write_failed", "undecided"])
     assert metrics.sum("sluiced_output_lines_written_total",
                        output="file.0") == 11
     assert metrics.sum("sluiced_input_datagrams_total", input="syslog.0") == 7

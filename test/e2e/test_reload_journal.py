@@ -130,6 +130,29 @@ def test_messages_in_a_journal_that_a_crash_left_behind_are_reported(
     assert sorted(out.lines(), key=int) == [b"%d" % n for n in range(100)]
 
 
+def test_messages_that_were_replayed_are_written_once(room, out, start):
+    """Neither a second replay nor a sluiced that opens the journal writes them
+    again."""
+    start_with_100_in_journal(room, start).kill_tree()
+    daemon = start(with_journal(room, "two"))
+    one, conf = room.path / "one", room.path / "sluiced.conf"
+    assert run("replay", one, "-c", conf).code == 0
+    done = run("replay", one, "-c", conf)
+    assert (done.code, done.err) == (0, "")
+    assert "nothing is left to send\n" in done.out
+    daemon.wait_for_messages(100)
+    room.write("sluiced.conf", with_journal(room, "one"))
+    daemon.signal(signal.SIGHUP)
+    wait_for_reload(daemon, "done", 1)
+    assert f"path={one} replayed=100 " in daemon.log()
+    with Sender(room.socket) as sender:
+        sender.send(datagram({"n": 100}))
+    counts = daemon.wait_for_messages(101)
+    counts.check_accounting_equation()
+    assert (counts.written, counts.dropped("replayed")) == (1, 100)
+    assert sorted(out.lines(), key=int) == [b"%d" % n for n in range(101)]
+
+
 @KINDS
 def test_a_reload_that_leaves_a_journal_receives_while_a_slow_hook_empties_it(
         room, out, start, slow_hook, before, after):
