@@ -27,8 +27,10 @@
  *  - a new version: the file of version 1 is read, and its messages move to a
  *    new file.  A file of another version, a truncated or a damaged file is
  *    renamed to PATH.damaged.N and reported; it is never trusted and never
- *    deleted.  If a good file has other sizes than wanted, its messages move to
- *    a new file.  For a moment, they take twice the room.  So if more than
+ *    deleted.  A file that sluiced did not make is left alone, and opening
+ *    fails, because the path may name a log file by mistake.  If a good file
+ *    has other sizes than wanted, its messages move to a new file.  For a
+ *    moment, they take twice the room.  So if more than
  *    JOURNAL_MOVE_BYTES_MAX wait, or if a new file cannot be made, the journal
  *    keeps the sizes of its file until it is opened again.  (A file on a disk
  *    still moves if the new file has room for longer messages.  A file on a
@@ -121,6 +123,9 @@ struct journal_opts {
 	 * continue in the file with its sizes, so that no other process locks a
 	 * new one. */
 	bool keeps_file;
+	/* The file is this sluiced's journal, so another one in its place is
+	 * renamed to PATH.damaged.N even if sluiced did not make that. */
+	bool is_known;
 	/* The inputs by number, at most JOURNAL_INPUTS_MAX, each with a
 	 * different address; borrowed until journal_open returns.  Without
 	 * inputs, rows are not described and entries keep the numbers of their
@@ -169,15 +174,21 @@ bool journal_check_opts(const struct journal_opts *, struct err *) MUST_USE;
 
 enum journal_try {
 	JOURNAL_TRY_GOOD,
-	JOURNAL_TRY_BAD_PATH, /* there can be no file at the path */
+	JOURNAL_TRY_BAD_PATH, /* there can be no file in the directory */
+	JOURNAL_TRY_BAD_FILE, /* what is at the path cannot be the journal, or
+			       * there is too little room for a new one */
 	JOURNAL_TRY_BAD_SIZE, /* the file system or the memory rejects it */
 };
 
-/* Could journal_open create the journal now?  Creates nothing.  If the file
- * exists, the answer is JOURNAL_TRY_GOOD: the file keeps its size if a new one
- * cannot be made. */
-enum journal_try journal_try(const struct journal_opts *,
+/* Could journal_open create the journal, or open the file that exists?  Creates
+ * nothing.  The size of a file that exists does not matter: it keeps it if no
+ * new one can be made.  is_free: no other process may own the file. */
+enum journal_try journal_try(const struct journal_opts *, bool is_free,
 			     struct err *) MUST_USE;
+
+/* False if the file at the path was not made by sluiced: journal_open fails,
+ * because the user may need the file. */
+bool journal_try_content(const char *path, struct err *) MUST_USE;
 
 /* Open or create the journal and recover its messages.  NULL on failure, also
  * when another process owns the file. */

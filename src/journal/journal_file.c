@@ -247,6 +247,18 @@ int journal_file_copy(const char *path, int from, struct err *e)
 	return -1;
 }
 
+/* A worker opens no journal that is itself a symbolic link or has a second name
+ * (base/own_file.h). */
+bool journal_file_is_same(const char *a, const char *b)
+{
+	struct stat at_a, at_b;
+	if (strcmp(a, b) == 0)
+		return true;
+	return lstat(a, &at_a) == 0 && lstat(b, &at_b) == 0 &&
+	       S_ISREG(at_a.st_mode) && at_a.st_nlink == 1 &&
+	       at_a.st_dev == at_b.st_dev && at_a.st_ino == at_b.st_ino;
+}
+
 bool journal_file_exists(const char *path)
 {
 	struct stat st;
@@ -276,6 +288,14 @@ bool journal_file_set_aside(const char *path, char *out, size_t out_bytes,
 		"journal %s: there are %d damaged journals beside it already; "
 		"remove those that you do not need",
 		path, SET_ASIDE_MAX);
+}
+
+bool journal_file_is_not_ours(const char *path, struct err *e)
+{
+	return err_set(e,
+		       "%s exists and is not a journal of sluiced; move it "
+		       "away, or choose another path",
+		       path);
 }
 
 void *journal_file_map(int fd, size_t bytes, struct err *e)

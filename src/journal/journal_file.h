@@ -55,6 +55,10 @@ void journal_file_discard(const char *path, int fd);
  * complete.  The caller must hold the lock of PATH. */
 void journal_file_sweep(const char *path);
 
+/* Whether both paths name the same journal, perhaps over a directory that is a
+ * symbolic link.  Two empty paths are equal: the journal is in memory. */
+bool journal_file_is_same(const char *a, const char *b) MUST_USE;
+
 /* Whether anything is at the path. */
 bool journal_file_exists(const char *path);
 
@@ -62,6 +66,9 @@ bool journal_file_exists(const char *path);
  * that name into `name`, truncated if it is longer. */
 bool journal_file_set_aside(const char *path, char *name, size_t name_bytes,
 			    struct err *) MUST_USE;
+
+/* Set *e: sluiced did not make the file at the path.  Always false. */
+bool journal_file_is_not_ours(const char *path, struct err *);
 
 /* Map a file, or anonymous memory if fd is -1.  NULL on failure. */
 void *journal_file_map(int fd, size_t bytes, struct err *);

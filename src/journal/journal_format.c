@@ -196,6 +196,28 @@ static bool damaged(char why[static JOURNAL_WHY_BYTES], const char *format, ...)
 	return false;
 }
 
+bool journal_is_ours(const void *base, size_t file_bytes)
+{
+	const char *bytes = base;
+	size_t size = file_bytes < JOURNAL_PAGE_BYTES ? file_bytes
+						      : JOURNAL_PAGE_BYTES;
+	size_t right = 0;
+	while (right < size && right < sizeof magic &&
+	       bytes[right] == magic[right])
+		right++;
+	size_t zero = right;
+	while (zero < size && bytes[zero] == '\0')
+		zero++;
+	if (right == sizeof magic || zero == size)
+		return true;
+	if (size < sizeof(struct journal_header))
+		return false;
+	struct journal_header mended;
+	memcpy(&mended, base, sizeof mended);
+	memcpy(mended.magic, magic, sizeof magic);
+	return mended.check == journal_header_check(&mended);
+}
+
 bool journal_view_read(struct journal_view *v, void *base, size_t file_bytes,
 		       char why[static JOURNAL_WHY_BYTES])
 {

@@ -230,6 +230,12 @@ static inline unsigned journal_row_of(uint16_t input)
 	return input & (unsigned)~JOURNAL_INPUT_MARK;
 }
 
+/* Whether sluiced has made the file, as its first bytes show; file_bytes may be
+ * more than JOURNAL_PAGE_BYTES.  A damaged file is sluiced's, too, if after a
+ * power cut its first page is zero from some byte on, or if only the first 8
+ * bytes are damaged. */
+bool journal_is_ours(const void *base, size_t file_bytes) MUST_USE;
+
 /* Each returns false and writes the reason to `why` if the file is damaged.
  * Bytes that somebody has appended to the file do no harm. */
 bool journal_view_read(struct journal_view *, void *base, size_t file_bytes,

@@ -105,14 +105,30 @@ static void close_all(struct journal *j)
 		close(fd);
 }
 
+/* How many slots recvmmsg may use at first. */
+static size_t first_slots(const struct journal_view *v)
+{
+	size_t stride = v->at.buffer_stride;
+	size_t slots = v->geometry.slots;
+	if (slots * stride > FIRST_SLOTS_BYTES)
+		slots = stride < FIRST_SLOTS_BYTES ? FIRST_SLOTS_BYTES / stride
+						   : 1;
+	return slots;
+}
+
+size_t journal_first_bytes(const struct journal_geometry *g)
+{
+	const struct journal_view v = journal_view_make(NULL, g);
+	return v.at.notes + NOTES_STEP_BYTES +
+	       first_slots(&v) * v.at.buffer_stride + RING_STEP_BYTES;
+}
+
 /* Reserve the parts that must exist before anything is stored. */
 static bool reserve_first(struct journal *j, const char *path, struct err *e)
 {
 	size_t stride = j->view.at.buffer_stride;
-	size_t slots = j->view.geometry.slots;
-	if (j->fd >= 0 && slots * stride > FIRST_SLOTS_BYTES)
-		slots = stride < FIRST_SLOTS_BYTES ? FIRST_SLOTS_BYTES / stride
-						   : 1;
+	size_t slots =
+		j->fd >= 0 ? first_slots(&j->view) : j->view.geometry.slots;
 	if (journal_file_reserve(j->fd, 0, j->view.at.notes) &&
 	    journal_reserve(j, &j->consumer.notes, 1) &&
 	    journal_reserve(j, &j->producer.ring, 1) &&
@@ -333,9 +349,11 @@ static struct journal *map_inputs(struct journal *j,
 
 /* Continue in the locked file.  NULL: if it is not good, found->why is set; if
  * something else failed, *e is. */
-static struct journal *resume(int fd, size_t bytes, const char *path,
+static struct journal *resume(int fd, size_t bytes,
+			      const struct journal_opts *opts,
 			      struct journal_found *found, struct err *e)
 {
+	const char *path = opts->path;
 	struct journal_content content;
 	struct journal_view v;
 	if (bytes == 0) {
@@ -345,6 +363,11 @@ static struct journal *resume(int fd, size_t bytes, const char *path,
 	void *map = journal_file_map(fd, bytes, e);
 	if (map == NULL)
 		return NULL;
+	if (!opts->is_known && !journal_is_ours(map, bytes)) {
+		(void)journal_file_is_not_ours(path, e);
+		munmap(map, bytes);
+		return NULL;
+	}
 	found->is_replayable = journal_view_read(&v, map, bytes, found->why);
 	if (!found->is_replayable ||
 	    !journal_content_read(&v, &content, found->why)) {
@@ -402,7 +425,7 @@ static struct journal *open_file(const struct journal_opts *opts,
 		}
 		journal_file_sweep(opts->path);
 		found->why[0] = '\0';
-		j = resume(fd, bytes, opts->path, found, e);
+		j = resume(fd, bytes, opts, found, e);
 		if (j != NULL)
 			return is_wanted(j, opts)
 				       ? j

@@ -88,6 +88,9 @@ static inline uint16_t journal_input_stored(const struct journal *j,
  * are needed than there are. */
 bool journal_map_inputs(struct journal *, const struct journal_opts *) MUST_USE;
 
+/* About how many bytes a new file takes at first. */
+size_t journal_first_bytes(const struct journal_geometry *);
+
 /* Reserve the first `upto` bytes of the region; false when the file system has
  * no room. */
 bool journal_reserve(struct journal *, struct journal_region *,

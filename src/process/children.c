@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "journal/journal_file.h"
 #include "process/journal_left.h"
 #include "process/supervisor_state.h"
 #include "process/unreaped.h"
@@ -57,6 +58,7 @@ bool child_spawn(struct supervisor *s, struct child *child, bool log_may_fail)
 	struct assemble_opts opts = *s->opts;
 	opts.log_may_fail = log_may_fail;
 	opts.is_reload = child == &s->next;
+	opts.journal_before = s->limits.journal_path;
 	deaths_begin(&s->deaths);
 	if (!channel_pair(ends, &e)) {
 		log_line(LOG_ERROR, "supervisor", "err=\"%s\"", e.text);
@@ -174,7 +176,7 @@ void worker_leave(struct supervisor *s, int64_t leave_ms)
 				    .is_reload = s->next.is_ready};
 	m.is_journal_left = m.is_reload &&
 			    (kept_must_be_emptied(s) ||
-			     !journal_left_is_same(s->next.limits.journal_path,
+			     !journal_file_is_same(s->next.limits.journal_path,
 						   s->limits.journal_path));
 	for (uint32_t i = 0; i < s->worker.specs.socket_count; i++)
 		m.kept_by_next[i] =

@@ -2,11 +2,10 @@
 #include "process/journal_left.h"
 
 #include <inttypes.h>
-#include <string.h>
-#include <sys/stat.h>
 
 #include "base/log.h"
 #include "journal/journal.h"
+#include "journal/journal_file.h"
 
 struct messages {
 	uint64_t count;
@@ -51,23 +50,11 @@ bool journal_left_has_equal(const char *a, const char *b)
 	       of_a.first_ns == of_b.first_ns;
 }
 
-/* A worker opens no journal that is itself a symbolic link or has a second name
- * (base/own_file.h). */
-bool journal_left_is_same(const char *a, const char *b)
-{
-	struct stat at_a, at_b;
-	if (strcmp(a, b) == 0)
-		return true;
-	return lstat(a, &at_a) == 0 && lstat(b, &at_b) == 0 &&
-	       S_ISREG(at_a.st_mode) && at_a.st_nlink == 1 &&
-	       at_a.st_dev == at_b.st_dev && at_a.st_ino == at_b.st_ino;
-}
-
 bool journal_left_report(const char *before, const char *now)
 {
 	struct err e;
 	uint64_t messages;
-	if (before[0] == '\0' || journal_left_is_same(before, now) ||
+	if (before[0] == '\0' || journal_file_is_same(before, now) ||
 	    !journal_left_count(before, &messages, &e) || messages == 0)
 		return false;
 	log_line(LOG_ERROR, "supervisor",

@@ -18,10 +18,6 @@ bool journal_left_count(const char *path, uint64_t *messages,
  * has the same seq and arrival time. */
 bool journal_left_has_equal(const char *a, const char *b) MUST_USE;
 
-/* Whether both paths name the same journal, perhaps over a directory that is a
- * symbolic link.  Two empty paths are equal: the journal is in memory. */
-bool journal_left_is_same(const char *a, const char *b) MUST_USE;
-
 /* The configuration now has the journal `now` instead of `before`; empty: in
  * memory.  If messages wait in `before`, log where they are and how to send
  * them, and return true. */

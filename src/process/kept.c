@@ -381,7 +381,7 @@ void kept_pass(struct supervisor *s, struct channel_message *m)
 
 void kept_change(struct supervisor *s, const char *path)
 {
-	if (journal_left_is_same(s->limits.journal_path, path))
+	if (journal_file_is_same(s->limits.journal_path, path))
 		return;
 	kept_end(s);
 	(void)journal_left_report(s->limits.journal_path, path);

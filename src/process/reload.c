@@ -96,7 +96,7 @@ void reload_signalled(struct supervisor *s)
 	}
 	if (!s->is_reload_held)
 		log_line(LOG_INFO, "supervisor", "reload=held until=\"%s\"",
-			 is_starting ? "the first worker works"
+			 is_starting ? "the first worker is ready"
 				     : "the reload under way ends");
 	s->is_reload_held = true;
 }

@@ -60,7 +60,7 @@ static void forget(struct spills_left *l, size_t i)
 
 void spills_left_add(struct spills_left *l, const char *before, const char *now)
 {
-	if (before[0] == '\0' || journal_left_is_same(before, now))
+	if (before[0] == '\0' || journal_file_is_same(before, now))
 		return;
 	for (size_t i = l->count; i-- > 0;)
 		if (strcmp(l->journals[i], before) == 0)
@@ -73,7 +73,7 @@ const char *spills_left_for(struct spills_left *l, const char *now)
 {
 	struct spill_rest rest;
 	for (size_t i = l->count; i-- > 0;)
-		if (journal_left_is_same(l->journals[i], now) ||
+		if (journal_file_is_same(l->journals[i], now) ||
 		    !has_rest(l->journals[i], &rest))
 			forget(l, i);
 	if (l->count == 0)

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "journal/journal_file.h"
 #include "process/journal_left.h"
 #include "process/supervisor_state.h"
 
@@ -74,7 +75,7 @@ bool stopping_starts_next(const struct supervisor *s, int status)
 void stopping_saw_journal(struct supervisor *s, const char *path)
 {
 	if (s->state == STOPPING &&
-	    !journal_left_is_same(path, s->limits.journal_path))
+	    !journal_file_is_same(path, s->limits.journal_path))
 		memcpy(s->left_journal, s->limits.journal_path,
 		       sizeof s->left_journal);
 }

@@ -47,7 +47,6 @@
 #include "status/status.h"
 
 enum {
-	SLOTS = 64, /* datagrams for one recvmmsg */
 	/* Each tick counts the connected senders.  After this many ticks
 	 * without a datagram (1.25 to 1.75 s), the worker considers invisible
 	 * senders gone.  A stall of the whole machine counts as one tick. */
@@ -323,7 +322,6 @@ static void start_signals(struct worker *w)
 static bool open_journal(struct worker *w, struct err *e)
 {
 	struct assemble_journal_opts opts = {
-		.slots = SLOTS,
 		.died_of_other = w->opts->died_of_other,
 		.keeps_file = w->is_held,
 		.fd = w->opts->journal_fd,
@@ -367,7 +365,7 @@ static void start_receiver(struct worker *w)
 		.inputs = inputs,
 		.connections_max = w->opts->assembly->descriptors.connections,
 		.ending_max = w->opts->assembly->descriptors.ending,
-		.slots = SLOTS,
+		.slots = ASSEMBLE_JOURNAL_SLOTS,
 		.wake_after_ms = (uint64_t)(w->settings->flush_s * 1000 / 2),
 		.on_messages = wake_pipeline,
 		.on_retired_read = on_retired_read,

@@ -148,7 +148,7 @@ int worker_main_supervised(const struct assemble_opts *opts, int channel,
 	prctl(PR_SET_NAME, "sluiced-worker");
 	struct assembly *assembly = assemble(opts, &e);
 	if (assembly == NULL || !make_ready(assembly, opts, &m, &e) ||
-	    (opts->is_reload && !assemble_journal_try(assembly, &e)))
+	    (opts->is_reload && !assemble_journal_try(assembly, true, &e)))
 		goto fail;
 	struct endpoint_specs specs = m.specs;
 	if (!channel_send(channel, &m) || !channel_receive(channel, &m) ||
@@ -217,7 +217,7 @@ int worker_main_dry_run(const struct assemble_opts *opts)
 	struct channel_message unused;
 	struct assembly *assembly = assemble(opts, &e);
 	bool ok = assembly != NULL && make_ready(assembly, opts, &unused, &e) &&
-		  assemble_journal_try(assembly, &e);
+		  assemble_journal_try(assembly, false, &e);
 	assembly_free(assembly);
 	if (!ok)
 		return failed(&e);

@@ -19,6 +19,7 @@
 #include "file/write_back.h"
 #include "filter/chain.h"
 #include "intake/endpoints.h"
+#include "journal/journal_file.h"
 #include "output/router.h"
 #include "parse/parser.h"
 #include "parse/zone.h"
@@ -292,6 +293,15 @@ static void place_storage(struct assembly *a)
 	buf_fini(&b);
 }
 
+static bool check_journal(struct assembly *a, const struct assemble_opts *opts,
+			  struct err *e)
+{
+	a->is_journal_known =
+		a->journal_path != NULL && opts->journal_before != NULL &&
+		journal_file_is_same(opts->journal_before, a->journal_path);
+	return assemble_journal_check(a, e);
+}
+
 static size_t count_spilling(const struct assembly *a)
 {
 	size_t count = a->settings.dead_letter != NULL;
@@ -432,7 +442,7 @@ struct assembly *assemble(const struct assemble_opts *opts, struct err *e)
 		goto fail;
 	place_storage(a);
 	size_storage(a);
-	if (!assemble_journal_check(a, e))
+	if (!check_journal(a, opts, e))
 		goto fail;
 	if (!read_filters(a, e) || !read_outputs(a, opts, e) ||
 	    !places_check(a, e) || !open_dead_letter(a, opts->dry_run, e))

@@ -33,7 +33,8 @@ struct assemble_opts {
 	/* Standard error replaces a Log_File that cannot be opened. */
 	bool log_may_fail;
 	bool is_reload; /* another worker runs, and has the old configuration */
-	bool allow_unknown; /* unknown keys are warnings, not errors */
+	const char *journal_before; /* of the last worker; or NULL or "" */
+	bool allow_unknown;	    /* unknown keys are warnings, not errors */
 };
 
 /* An [INPUT]: the socket that it needs.  Its decoder has the same index. */
@@ -67,6 +68,7 @@ struct assembly {
 	struct reserved_paths reserved;	   /* for the router */
 	struct dead_letter *dead_letter;   /* or NULL */
 	char *journal_path;		   /* NULL: in memory */
+	bool is_journal_known;		   /* the last worker had it, too */
 	char *spill_dir;		   /* NULL: nothing is spilled */
 	struct spill_owners *spill_owners; /* NULL without spill_dir */
 	struct write_back *write_back;	   /* of all outputs */

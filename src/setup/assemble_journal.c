@@ -8,6 +8,7 @@
 #include "conf/conf.h"
 #include "intake/endpoints.h"
 #include "journal/journal.h"
+#include "journal/journal_file.h"
 #include "journal/peer_address.h"
 #include "pipeline/counters.h"
 #include "setup/assemble.h"
@@ -85,12 +86,13 @@ static size_t peer_address_bytes(const struct input *in)
 	return in->keeps_peer_address ? PEER_ADDRESS_BYTES_MAX : 0;
 }
 
-static struct journal_opts opts_of(const struct assembly *a, unsigned slots)
+static struct journal_opts opts_of(const struct assembly *a)
 {
 	struct journal_opts opts = {
 		.path = a->journal_path,
+		.is_known = a->is_journal_known,
 		.ring_bytes = a->settings.sizes.journal_bytes,
-		.slots = slots,
+		.slots = ASSEMBLE_JOURNAL_SLOTS,
 		.counters_bytes = COUNTERS_BYTES,
 		.wait_ms = JOURNAL_WAIT_MS,
 	};
@@ -117,38 +119,50 @@ static void limit_messages(struct assembly *a, const struct journal *j)
 	}
 }
 
-bool assemble_journal_check(const struct assembly *a, struct err *e)
+/* Put the place of the key in front of the sentence. */
+static bool err_at(const struct assembly *a, const char *key, struct err *e)
 {
-	const struct journal_opts opts = opts_of(a, 1);
-	return journal_check_opts(&opts, e) || err_in(e, "storage");
-}
-
-bool assemble_journal_try(const struct assembly *a, struct err *e)
-{
-	const struct journal_opts opts = opts_of(a, 1);
 	const struct conf_section *s =
 		conf_section_named(a->confs[0], "SERVICE", 0);
-	const char *key = NULL;
-	switch (journal_try(&opts, e)) {
+	return s != NULL ? conf_err_in(s, key, e) : err_in(e, "%s", key);
+}
+
+bool assemble_journal_check(const struct assembly *a, struct err *e)
+{
+	const struct journal_opts opts = opts_of(a);
+	if (!journal_check_opts(&opts, e))
+		return err_in(e, "storage");
+	return opts.path == NULL || opts.is_known ||
+	       journal_try_content(opts.path, e) ||
+	       err_at(a, "storage.path", e);
+}
+
+bool assemble_journal_try(const struct assembly *a, bool is_reload,
+			  struct err *e)
+{
+	const struct journal_opts opts = opts_of(a);
+	if (opts.is_known && journal_file_exists(opts.path))
+		return true;
+	switch (journal_try(&opts, is_reload, e)) {
 	case JOURNAL_TRY_GOOD:
 		return true;
 	case JOURNAL_TRY_BAD_PATH:
 		if (a->settings.storage_path == NULL)
 			return true;
-		key = "storage.path";
+		break;
+	case JOURNAL_TRY_BAD_FILE:
 		break;
 	case JOURNAL_TRY_BAD_SIZE:
-		key = "storage.max_size";
-		break;
+		return err_at(a, "storage.max_size", e);
 	}
-	return s != NULL ? conf_err_in(s, key, e) : err_in(e, "%s", key);
+	return err_at(a, "storage.path", e);
 }
 
 struct journal *assemble_journal(struct assembly *a,
 				 const struct assemble_journal_opts *how,
 				 struct err *e)
 {
-	struct journal_opts opts = opts_of(a, how->slots);
+	struct journal_opts opts = opts_of(a);
 	opts.died_of_other = how->died_of_other;
 	opts.keeps_file = how->keeps_file;
 	opts.has_fd = how->fd >= 0;

@@ -17,16 +17,20 @@ struct assembly;
 struct journal;
 struct retired;
 
+enum { ASSEMBLE_JOURNAL_SLOTS = 64 }; /* datagrams for one recvmmsg */
+
 /* Whether the sizes in the configuration fit together: the longest message must
- * fit into the journal.  Opens nothing. */
+ * fit into the journal.  Whether the file at its path, if any, is a journal, or
+ * the last worker had it.  Creates nothing. */
 bool assemble_journal_check(const struct assembly *, struct err *) MUST_USE;
 
-/* For a dry run and a reload: could the journal be created?  A missing
- * directory of the first socket is no error here. */
-bool assemble_journal_try(const struct assembly *, struct err *) MUST_USE;
+/* For a dry run and a reload: could the journal be opened or created now?
+ * A directory of the first socket in which it cannot be created is no error
+ * here.  For a reload, another sluiced that has the journal is one. */
+bool assemble_journal_try(const struct assembly *, bool is_reload,
+			  struct err *) MUST_USE;
 
 struct assemble_journal_opts {
-	unsigned slots;	    /* datagrams that one recvmmsg can receive */
 	bool died_of_other; /* as in journal_opts */
 	bool keeps_file;    /* the same */
 	int fd; /* the previous worker's journal, or -1; taken over or closed */

@@ -164,6 +164,21 @@ static void add_inputs(struct used_paths *all, const struct assembly *a)
 				 a->inputs[i].socket.path);
 }
 
+/* While the journal is made, its file has this name (journal/journal_file.h);
+ * a file with the name is emptied or removed. */
+static void add_new_journal(struct used_paths *all,
+			    struct conf_section *section, const char *path)
+{
+	struct buf b = {0};
+	if (path == NULL)
+		return;
+	buf_printf(&b, "%s.new", path);
+	add(all,
+	    (struct used_path){section, "storage.path",
+			       "the journal's new file", NULL, true, false},
+	    &b);
+}
+
 /* A key of the command line is not in the file; then the section is NULL, and
  * the error has no line. */
 static void add_settings(struct used_paths *all, const struct assembly *a)
@@ -175,6 +190,7 @@ static void add_settings(struct used_paths *all, const struct assembly *a)
 		 (struct used_path){section, "storage.path", "the journal",
 				    NULL, true, false},
 		 a->journal_path);
+	add_new_journal(all, section, a->journal_path);
 	add_path(all,
 		 (struct used_path){section, "storage.path",
 				    "the directory of spills", NULL, true,

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """--dry-run refuses what a start would refuse because of the configuration,
 with the same text and exit code."""
+import os
+
 import pytest
 
 from harness.config import file_output, section, service, syslog_input
@@ -60,6 +62,18 @@ REFUSED = {
     "the journal at the socket": (
         section("SERVICE", "storage.path @/s") + syslog("@/./s") + NULL,
         "sluiced.conf:2: [SERVICE]", "storage.path", "the socket"),
+    "the journal at a file that sluiced did not make": (
+        section("SERVICE", "Flush 1", "storage.path @/text") + syslog("@/s")
+        + NULL,
+        "sluiced.conf:3: [SERVICE] storage.path: ",
+        "text exists and is not a journal of sluiced; move it away"),
+    "the journal at the configuration": (
+        section("SERVICE", "storage.path @/sluiced.conf") + syslog("@/s")
+        + NULL,
+        "sluiced.conf:2: [SERVICE] storage.path: ", "is not a journal"),
+    "a new journal at an output": (
+        STORE + syslog("@/s") + output("Path @", "File journal.new"),
+        "sluiced.conf:12: [OUTPUT]", "File", "the journal's new file"),
     "the journal at an output": (
         STORE + syslog("@/s") + output("Path @", "File journal"),
         "sluiced.conf:12: [OUTPUT]", "File", "the journal"),
@@ -92,6 +106,7 @@ def reasons(result):
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_dry_run_refuses_what_a_start_refuses(room, name):
     text, *words = REFUSED[name]
+    (room.path / "text").write_text("text")
     (room.path / "link").symlink_to(".")
     (room.path / "dir").mkdir()
     config = room.write("sluiced.conf", text.replace("@", str(room.path)))
@@ -114,6 +129,21 @@ NO_JOURNAL = {
     "a missing directory with a slash at its end": (
         ("storage.path @/missing/",), "storage.path",
         "@/missing: No such file or directory"),
+    "a FIFO": (
+        ("storage.path @/fifo",), "storage.path",
+        "@/fifo is not a regular file"),
+    "a dangling link": (
+        ("storage.path @/dangling",), "storage.path",
+        "@/dangling is a symbolic link"),
+    "a long name": (
+        (f"storage.path @/{'x' * 300}",), "storage.path",
+        "the journal's name is too long"),
+    "a name that is too long with a suffix": (
+        (f"storage.path @/{'x' * 250}",), "storage.path",
+        "the journal's name is too long"),
+    "a file system of the kernel": (
+        ("storage.path /proc/journal",), "storage.path",
+        "cannot be created in /proc: "),
     "a file as a directory": (
         ("storage.path @/file/journal",), "storage.path",
         "@/file: Not a directory"),
@@ -128,10 +158,14 @@ NO_JOURNAL = {
 
 @pytest.mark.parametrize("name", NO_JOURNAL)
 def test_a_dry_run_refuses_a_journal_that_a_start_cannot_create(room, name):
-    """A start exits with 71 instead, because a directory may appear later."""
+    """A start exits with 71 instead, because a directory may appear later, but
+    not with a FIFO.  A name that is too long only with a suffix is found when
+    the suffix is needed."""
     keys, key, words = NO_JOURNAL[name]
     here = str(room.path)
     (room.path / "file").touch()
+    os.mkfifo(room.path / "fifo")
+    (room.path / "dangling").symlink_to("nothing")
     config = room.write("sluiced.conf", (
         section("SERVICE", *keys) + syslog("@/s") + NULL).replace("@", here))
     before = sorted(room.path.iterdir())
@@ -141,8 +175,9 @@ def test_a_dry_run_refuses_a_journal_that_a_start_cannot_create(room, name):
     assert f"sluiced.conf:{line}: [SERVICE] {key}: " in reasons(dry)[0]
     assert words.replace("@", here) in reasons(dry)[0]
     assert sorted(room.path.iterdir()) == before
-    real = run("-c", config, "--no-supervisor", cwd=room.path)
-    assert real.code == SYSTEM, real.err
+    if "suffix" not in name:
+        real = run("-c", config, "--no-supervisor", cwd=room.path)
+        assert real.code == (CONFIG if name == "a FIFO" else SYSTEM), real.err
 
 
 def test_a_dry_run_accepts_any_size_for_a_journal_that_exists(room, start):

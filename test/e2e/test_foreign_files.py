@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A file that sluiced has not written, where sluiced expects its own: it is set
-aside, and the log advises `sluiced replay` only where that can help."""
+aside, and the log advises `sluiced replay` only where that can help.  If it
+cannot be a damaged journal, it stays, and sluiced does not start."""
 import fcntl
+import os
+import re
 
 import pytest
 
@@ -40,7 +43,8 @@ def assert_one_error(answer):
     return line
 
 
-@pytest.mark.parametrize("content", FOREIGN, ids=IDS)
+@pytest.mark.parametrize("content", [b"", b"\0" * 8192],
+                         ids=["empty", "zeros"])
 def test_a_file_in_place_of_the_journal_is_not_for_replay(
         room, start, content):
     (room.path / "journal").write_bytes(content)
@@ -54,6 +58,22 @@ def test_a_file_in_place_of_the_journal_is_not_for_replay(
     if content != b"":
         assert "no journal and no spill of sluiced" in assert_one_error(
             replay(room, aside))
+
+
+@pytest.mark.parametrize("content", [b"x\n", b"no file of ours\n" * 1000])
+def test_a_file_that_sluiced_did_not_make_stays_in_place_of_the_journal(
+        room, content):
+    path = room.path / "journal"
+    path.write_bytes(content)
+    conf = room.write("sluiced.conf", config(room))
+    for options in [["--dry-run"], [], ["--no-supervisor"]]:
+        done = run("-c", conf, *options)
+        assert done.code == 78
+        assert re.search(rf"sluiced\.conf:\d+: \[SERVICE\] storage.path: {path} "
+                         "exists and is not a journal of sluiced; move it "
+                         "away", done.err)
+    assert path.read_bytes() == content
+    assert "journal.damaged.1" not in os.listdir(room.path)
 
 
 def test_a_journal_that_cannot_be_read_is_not_for_replay(room, start):

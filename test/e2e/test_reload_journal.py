@@ -2,7 +2,9 @@
 """The next worker of a reload cannot read the old worker's journal: it is in
 memory, or storage.path changes.  So the old worker writes all of it before it
 leaves, and receives meanwhile."""
+import fcntl
 import os
+import re
 import signal
 
 import pytest
@@ -111,6 +113,52 @@ def test_the_old_configuration_stays_if_the_next_journal_cannot_be_created(
         sender.send(datagram({"n": 1}))
     daemon.wait_for_messages(1)
     assert out.lines() == [b"1"]
+
+
+def lock(path):
+    """As another sluiced does with its journal."""
+    file = path.open("w")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    return file
+
+
+def fill(path, mount_disk):
+    path = path.parent
+    mount_disk(path, 1 << 20)
+    (path / "full").write_bytes(bytes(600 << 10))
+
+
+# Each makes something at the path; and the error.
+CANNOT_OPEN = {
+    "locked": (lock, "is in use by another sluiced"),
+    "a link": (lambda path: path.symlink_to("x"), "is a symbolic link"),
+    "a FIFO": (os.mkfifo, "is not a regular file"),
+    "text": (lambda path: path.write_text("GET / 200\n"),
+             "exists and is not a journal of sluiced"),
+    "full": (fill, "No space left on device"),
+}
+
+
+@pytest.mark.parametrize("kind", CANNOT_OPEN)
+def test_the_old_configuration_stays_if_the_next_journal_cannot_be_opened(
+        room, out, start, mount_disk, kind):
+    make, words = CANNOT_OPEN[kind]
+    path = room.path / "dir" / "two"
+    path.parent.mkdir()
+    daemon = start(with_journal(room, "one"))
+    made = make(path, mount_disk) if make is fill else make(path)
+    room.write("sluiced.conf", with_journal(room, "dir/two"))
+    daemon.signal(signal.SIGHUP)
+    wait_for_reload(daemon, "failed", 1)
+    assert re.search(r"sluiced\.conf:\d+: \[SERVICE\] storage\.path: .*"
+                     + words, daemon.log())
+    with Sender(room.socket) as sender:
+        sender.send(datagram({"n": 1}))
+    daemon.wait_for_messages(1)
+    assert out.lines() == [b"1"]
+    if kind == "locked":
+        made.close()
+    assert "damaged" not in " ".join(os.listdir(path.parent))
 
 
 def test_messages_in_a_journal_that_a_crash_left_behind_are_reported(

@@ -289,8 +289,11 @@ static void a_corrupt_header_is_survived(void **state)
 		char why[JOURNAL_WHY_BYTES];
 		assert_true(journal_view_read(&v, content, bytes, why));
 		for (unsigned n = random_below(&random, 4) + 1; n > 0; n--) {
-			size_t at = random_below(&random,
-						 sizeof(struct journal_header));
+			/* With another magic, it would not be a journal. */
+			size_t at =
+				8 +
+				random_below(&random,
+					     sizeof(struct journal_header) - 8);
 			if (random_below(&random, 2) == 0)
 				at = v.at.tails +
 				     random_below(
@@ -318,7 +321,7 @@ static void a_corrupt_header_is_survived(void **state)
 	free(good);
 }
 
-static void a_file_that_is_not_our_journal_is_renamed_to_damaged(void **state)
+static void a_damaged_beginning_is_renamed_to_damaged(void **state)
 {
 	struct journal_dir *d = *state;
 	size_t bytes;
@@ -333,21 +336,54 @@ static void a_file_that_is_not_our_journal_is_renamed_to_damaged(void **state)
 			    "its version is 99; this sluiced reads 1 to 2");
 	assert_string_equal(found.damaged, journal_dir_beside(d, ".damaged.1"));
 
-	file_write_text(d->path, "my letters to her");
-	journal_close(journal_dir_open(d, &found));
-	assert_string_equal(found.why, "not a journal of sluiced");
-	assert_string_equal(found.damaged, journal_dir_beside(d, ".damaged.2"));
-
+	h->version = JOURNAL_VERSION;
 	h->magic[0] = 'S';
 	file_write(d->path, span_make(content, bytes));
 	journal_close(journal_dir_open(d, &found));
 	assert_string_equal(found.why, "not a journal of sluiced");
+	assert_string_equal(found.damaged, journal_dir_beside(d, ".damaged.2"));
+
+	memset(content, 0, JOURNAL_PAGE_BYTES);
+	file_write(d->path, span_make(content, bytes));
+	journal_close(journal_dir_open(d, &found));
 	assert_string_equal(found.damaged, journal_dir_beside(d, ".damaged.3"));
 
 	file_write_text(d->path, "");
 	journal_close(journal_dir_open(d, &found));
 	assert_string_equal(found.why, "empty");
 	free(content);
+}
+
+static void a_file_that_sluiced_did_not_make_is_not_renamed(void **state)
+{
+	struct journal_dir *d = *state;
+	static const char *const contents[] = {"x", "my letters to her",
+					       "sluicedK and more",
+					       "sluice\0\0and more than zeros"};
+	static const size_t lengths[] = {1, 17, 17, 27};
+	struct journal_opts opts = journal_dir_opts(d);
+	struct journal_found found;
+	for (size_t i = 0; i < 4; i++) {
+		struct span content = span_make(contents[i], lengths[i]);
+		struct err e = {0};
+		size_t bytes;
+		file_write(d->path, content);
+		assert_false(journal_try_content(d->path, &e));
+		assert_int_equal(journal_try(&opts, false, &e),
+				 JOURNAL_TRY_BAD_FILE);
+		assert_null(journal_open(&opts, &found, &e));
+		assert_non_null(strstr(e.text, "exists and is not a journal of "
+					       "sluiced; move it away"));
+		assert_string_equal(found.damaged, "");
+		char *now = read_file(d->path, &bytes);
+		assert_true(span_equals(span_make(now, bytes), content));
+		free(now);
+	}
+	/* Somebody has replaced the journal that this sluiced uses. */
+	opts.is_known = true;
+	journal_close(must_open_journal(&opts, &found));
+	assert_string_equal(found.why, "not a journal of sluiced");
+	assert_string_equal(found.damaged, journal_dir_beside(d, ".damaged.1"));
 }
 
 static void a_journal_can_be_inspected_while_it_is_in_use(void **state)
@@ -419,7 +455,8 @@ int main(void)
 		TEST(a_file_with_a_missing_part_is_renamed_to_damaged),
 		TEST(a_changed_byte_never_invents_a_message),
 		TEST(a_corrupt_header_is_survived),
-		TEST(a_file_that_is_not_our_journal_is_renamed_to_damaged),
+		TEST(a_damaged_beginning_is_renamed_to_damaged),
+		TEST(a_file_that_sluiced_did_not_make_is_not_renamed),
 		TEST(a_journal_can_be_inspected_while_it_is_in_use),
 		TEST(the_last_datagrams_of_a_dead_process_are_listed),
 	};
