@@ -21,16 +21,23 @@
  *  - more messages arrive than the pipeline can write: the worker stays;
  *  - the pipeline does not end in step 2: the supervisor kills the worker;
  *    without a supervisor, the timer of Grace ends the worker;
- *  - the next worker dies, or sluiced is stopped: CANCEL arrives. */
+ *  - the next worker dies, or sluiced is stopped: CANCEL arrives;
+ *  - the supervisor is killed after somebody has removed the journal's file:
+ *    the worker writes all messages within Grace, and copies the rest. */
 #include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "intake/pace.h"
 #include "intake/receiver.h"
 #include "journal/journal.h"
+#include "journal/journal_file.h"
 #include "pipeline/pipeline.h"
+#include "process/journal_left.h"
 #include "process/worker_state.h"
+#include "setup/assemble.h"
 #include "setup/settings.h"
 
 enum {
@@ -63,10 +70,11 @@ static struct backlog backlog_of(struct worker *w)
 }
 
 /* Whether nobody else will process the messages of the journal: it is in
- * memory, or the next worker has another journal. */
+ * memory, the next worker has another journal, or its file was removed. */
 static bool must_empty_journal(const struct worker *w)
 {
-	return w->settings->storage_in_memory || w->is_journal_left;
+	return w->settings->storage_in_memory || w->is_journal_left ||
+	       w->is_journal_removed;
 }
 
 /* If the pipeline keeps up with the senders, fewer messages arrive while it
@@ -114,12 +122,48 @@ void leave_within(struct worker *w, int64_t grace_ms)
 			       (uint64_t)grace_ms, 0);
 }
 
+static bool was_journal_removed(const struct worker *w)
+{
+	struct stat st;
+	int fd = journal_fd(w->journal);
+	return fd >= 0 && fstat(fd, &st) == 0 && st.st_nlink == 0;
+}
+
 void leave_orphaned(struct worker *w)
 {
 	uv_poll_stop(&w->channel);
+	w->is_journal_removed = was_journal_removed(w);
 	leave(w, "the supervisor is gone", NULL);
 	worker_reload_ended(w, RELOAD_FAILED);
 	leave_within(w, worker_grace_ms(w));
+}
+
+void leave_save_journal(struct worker *w)
+{
+	const char *path = w->opts->assembly->journal_path;
+	char name[64];
+	struct err e;
+	uint64_t messages;
+	if (!w->is_journal_removed)
+		return;
+	snprintf(name, sizeof name, "/proc/self/fd/%d", journal_fd(w->journal));
+	bool is_good = journal_left_count(name, &messages, &e);
+	(void)is_good; /* the good messages are counted */
+	if (messages == 0)
+		return;
+	/* The copy stays locked until the process has ended. */
+	if (journal_file_copy(path, journal_fd(w->journal), &e) >= 0)
+		log_line(LOG_WARN, "worker",
+			 "path=%s err=\"the journal's file was removed\" "
+			 "queued=%" PRIu64
+			 " action=\"made it again with its messages\"",
+			 path, messages);
+	else
+		log_line(LOG_ERROR, "worker",
+			 "path=%s err=\"the journal's file was removed, and no "
+			 "new one can be made: %s\" lost=%" PRIu64
+			 " action=\"the messages in it are lost\"",
+			 path, e.text, messages);
 }
 
 _Noreturn void leave_stuck(void *data)

@@ -103,6 +103,7 @@ static void on_deadline(uv_timer_t *timer)
 		 "action=\"exiting; a journal in a file keeps its "
 		 "messages\"");
 	status_log_final_counts(w->status);
+	leave_save_journal(w);
 	_exit(EXIT_CODE_SYSTEM);
 }
 
@@ -221,6 +222,7 @@ static void on_finished(uv_async_t *async)
 	uv_timer_stop(&w->grace_timer); /* the pipeline met its deadline */
 	/* The thread may still be inside a callback that uses the handles. */
 	pipeline_join(w->pipeline);
+	leave_save_journal(w);
 	close_all(w);
 }
 

@@ -41,6 +41,8 @@ struct worker {
 	bool is_reload;		 /* LEAVE came because of a reload */
 	/* LEAVE came, and the next worker has another journal. */
 	bool is_journal_left;
+	/* The supervisor is gone, and the journal's file was removed before. */
+	bool is_journal_removed;
 	/* LEAVE came, and the worker leaves when the pipeline has finished its
 	 * batch and, if nobody else will read its journal, the journal is
 	 * almost empty.  The pipeline thread reads this. */
@@ -135,9 +137,14 @@ void leave_if_possible(struct worker *);
  * the worker is already leaving. */
 void leave_cancel(struct worker *);
 
-/* The supervisor is gone: leave.  The process ends at most DEADLINE_MS after
- * Grace. */
+/* The supervisor is gone: leave.  If the journal's file was removed, no other
+ * process can read it, so write all of it first.  The process ends at most
+ * DEADLINE_MS after Grace. */
 void leave_orphaned(struct worker *);
+
+/* The process ends: if messages are left in a journal that was removed, copy it
+ * to its place, or log how many are lost. */
+void leave_save_journal(struct worker *);
 
 /* For the watchdog: hand connections over and end at once. */
 _Noreturn void leave_stuck(void *worker);

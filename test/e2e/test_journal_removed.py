@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from harness.config import lua_filter
-from harness.daemon import stopped
+from harness.daemon import is_alive, stopped, suspend
 from harness.faults import empty_disk, fill_disk
 from harness.gate import Gate
 from harness.sender import Sender, datagram
@@ -167,6 +167,52 @@ def test_a_stop_that_cannot_make_the_journal_again_ends_with_71(room, start):
     check_71(daemon)
     assert " lost=50 " in daemon.log()
     assert "continuing in" not in daemon.log()
+
+
+def unlink_the_journal(room):
+    the_journal(room).unlink()
+
+
+def kill_supervisor_after(act, daemon):
+    """The supervisor does not see what `act` does.  Then the worker ends by
+    itself."""
+    worker = daemon.worker()
+    daemon.has_ended = True
+    suspend(daemon.process.pid)
+    act(daemon.room)
+    daemon.process.kill()
+    daemon.process.wait()
+    wait_until(lambda: not is_alive(worker), "the worker's end")
+
+
+def test_a_worker_whose_supervisor_was_killed_makes_the_journal_again(
+        room, out, start):
+    """The disk is full, so the worker cannot write the messages."""
+    daemon = start_with_messages(room, start)
+    kill_supervisor_after(unlink_the_journal, daemon)
+    assert 'queued=50 action="made it again' in daemon.log()
+    empty_disk(room)
+    check_lines(start(short(room)), out, 50)
+
+
+def test_a_worker_whose_supervisor_was_killed_writes_a_removed_journal(
+        room, out, start):
+    daemon = start(numbered(room, template="{n}", flush="1000"))
+    with Sender(room.socket) as sender:
+        sender.send(*(datagram({"n": n}) for n in range(50)))
+    wait_until(lambda: daemon.metrics().received == 50, "the lines")
+    assert out.lines() == []
+    kill_supervisor_after(unlink_the_journal, daemon)
+    assert out.lines() == [b"%d" % n for n in range(50)]
+    assert MADE not in daemon.log()
+
+
+def test_a_worker_whose_supervisor_was_killed_reports_lost_messages(
+        room, start):
+    daemon = start_with_messages(room, start)
+    kill_supervisor_after(replace_the_journal, daemon)
+    assert f'no new one can be made: {REPLACED}" lost=50 ' in daemon.log()
+    assert the_journal(room).read_text() == "another file"
 
 
 @needs_strace
