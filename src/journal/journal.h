@@ -186,8 +186,8 @@ enum journal_try {
 enum journal_try journal_try(const struct journal_opts *, bool is_free,
 			     struct err *) MUST_USE;
 
-/* False if the file at the path was not made by sluiced: journal_open fails,
- * because the user may need the file. */
+/* False if the file at the path or at PATH.new was not made by sluiced:
+ * journal_open fails, because the user may need the file. */
 bool journal_try_content(const char *path, struct err *) MUST_USE;
 
 /* Open or create the journal and recover its messages.  NULL on failure, also

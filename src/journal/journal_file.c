@@ -18,8 +18,17 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/own_file.h"
+#include "journal/journal_format.h"
 
 enum { RETRY_MS = 5, SET_ASIDE_MAX = 10000, COPY_BYTES = 64 << 10 };
+
+bool journal_file_is_not_ours(const char *path, struct err *e)
+{
+	return err_set(e,
+		       "%s exists and is not a journal of sluiced; move it "
+		       "away, or choose another path",
+		       path);
+}
 
 static char *with_suffix(const char *path, const char *suffix)
 {
@@ -144,15 +153,37 @@ void journal_file_discard(const char *path, int fd)
 	close(fd);
 }
 
+/* An empty file is ours, too. */
+static bool is_ours(int fd)
+{
+	char page[JOURNAL_PAGE_BYTES];
+	ssize_t n = pread(fd, page, sizeof page, 0);
+	return n >= 0 && journal_is_ours(page, (size_t)n);
+}
+
 void journal_file_sweep(const char *path)
 {
 	char *name = with_suffix(path, ".new");
 	struct err e;
 	size_t bytes;
 	int fd;
-	if (lock(&(struct lock_opts){name, 0, 0}, &fd, &bytes, &e) && fd >= 0)
-		journal_file_discard(path, fd);
+	if (lock(&(struct lock_opts){name, 0, 0}, &fd, &bytes, &e) && fd >= 0) {
+		if (is_ours(fd))
+			journal_file_discard(path, fd);
+		else
+			close(fd);
+	}
 	free(name);
+}
+
+/* Whether the locked file may be emptied; otherwise closes it. */
+static bool may_empty(const char *name, int *fd, struct err *e)
+{
+	if (is_ours(*fd))
+		return true;
+	close(*fd);
+	*fd = -1;
+	return journal_file_is_not_ours(name, e);
 }
 
 bool journal_file_make(const char *path, int64_t until_ns, size_t bytes,
@@ -161,7 +192,8 @@ bool journal_file_make(const char *path, int64_t until_ns, size_t bytes,
 	char *name = with_suffix(path, ".new");
 	size_t was_bytes;
 	bool ok = lock(&(struct lock_opts){name, O_CREAT, until_ns}, fd,
-		       &was_bytes, e);
+		       &was_bytes, e) &&
+		  may_empty(name, fd, e);
 	free(name);
 	if (!ok)
 		return false;
@@ -288,14 +320,6 @@ bool journal_file_set_aside(const char *path, char *out, size_t out_bytes,
 		"journal %s: there are %d damaged journals beside it already; "
 		"remove those that you do not need",
 		path, SET_ASIDE_MAX);
-}
-
-bool journal_file_is_not_ours(const char *path, struct err *e)
-{
-	return err_set(e,
-		       "%s exists and is not a journal of sluiced; move it "
-		       "away, or choose another path",
-		       path);
 }
 
 void *journal_file_map(int fd, size_t bytes, struct err *e)

@@ -34,7 +34,7 @@ bool journal_file_lock_again(const char *path, int64_t until_ns, int *fd,
 			     size_t *bytes, struct err *) MUST_USE;
 
 /* Make and lock PATH.new, a file of `bytes` zeros; wait for the lock like
- * journal_file_lock. */
+ * journal_file_lock.  Fails if sluiced did not make the file that exists. */
 bool journal_file_make(const char *path, int64_t until_ns, size_t bytes,
 		       int *fd, struct err *) MUST_USE;
 
@@ -51,8 +51,8 @@ bool journal_file_place(const char *path, struct err *) MUST_USE;
 /* Remove PATH.new and close its descriptor. */
 void journal_file_discard(const char *path, int fd);
 
-/* Remove a PATH.new that no process has locked: its owner died before it was
- * complete.  The caller must hold the lock of PATH. */
+/* Remove a PATH.new that sluiced has made and no process has locked: its owner
+ * died before it was complete.  The caller must hold the lock of PATH. */
 void journal_file_sweep(const char *path);
 
 /* Whether both paths name the same journal, perhaps over a directory that is a

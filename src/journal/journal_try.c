@@ -151,7 +151,7 @@ static bool try_file(const char *path, const struct stat *st, bool is_free,
 	return is_good;
 }
 
-bool journal_try_content(const char *path, struct err *e)
+static bool try_content_at(const char *path, struct err *e)
 {
 	struct stat st;
 	if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode) ||
@@ -162,6 +162,16 @@ bool journal_try_content(const char *path, struct err *e)
 		return true;
 	bool is_good = try_content(path, fd, e);
 	close(fd);
+	return is_good;
+}
+
+bool journal_try_content(const char *path, struct err *e)
+{
+	struct buf new = {0};
+	buf_printf(&new, "%s.new", path);
+	bool is_good =
+		try_content_at(path, e) && try_content_at(buf_text(&new), e);
+	buf_fini(&new);
 	return is_good;
 }
 

@@ -379,6 +379,19 @@ static void a_file_that_sluiced_did_not_make_is_not_renamed(void **state)
 		assert_true(span_equals(span_make(now, bytes), content));
 		free(now);
 	}
+	/* Nor is it emptied under the name that a new journal has at first. */
+	struct err e = {0};
+	unlink(d->path);
+	file_write_text(journal_dir_beside(d, ".new"), "my letters");
+	assert_false(journal_try_content(d->path, &e));
+	assert_null(journal_open(&opts, &found, &e));
+	assert_non_null(strstr(e.text, ".new exists and is not a journal"));
+	size_t bytes;
+	char *now = read_file(journal_dir_beside(d, ".new"), &bytes);
+	assert_int_equal(bytes, 10);
+	free(now);
+	unlink(d->other);
+	file_write_text(d->path, "x");
 	/* Somebody has replaced the journal that this sluiced uses. */
 	opts.is_known = true;
 	journal_close(must_open_journal(&opts, &found));

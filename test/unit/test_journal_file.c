@@ -478,7 +478,7 @@ static void a_replaced_file_has_a_lock_of_its_own(void **state)
 static void a_half_created_file_is_created_again(void **state)
 {
 	struct journal_dir *d = *state;
-	file_write_text(journal_dir_beside(d, ".new"), "half");
+	file_write_text(journal_dir_beside(d, ".new"), "sluicedJ");
 	struct journal *j = journal_dir_open_good(d);
 	assert_false(file_exists(d->other));
 	struct stat st;

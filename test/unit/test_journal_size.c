@@ -229,12 +229,12 @@ static void a_new_file_that_was_left_behind_is_removed(void **state)
 	for (int i = 0; i < 2; i++) { /* with the same size, and another one */
 		struct journal_found found;
 		const char *new = journal_dir_beside(d, ".new");
-		file_write_text(new, "half");
+		file_write_text(new, "sluicedJ");
 		struct journal *j = reopen(&opts, 1, MANY, &found);
 		assert_false(file_exists(new));
 		journal_close(j);
 
-		file_write_text(new, "half");
+		file_write_text(new, "sluicedJ");
 		FILE *owned = fopen(new, "r+");
 		assert_non_null(owned);
 		assert_int_equal(flock(fileno(owned), LOCK_EX | LOCK_NB), 0);
