@@ -42,7 +42,9 @@ def kill(pid):
 
 @contextmanager
 def locked(path):
-    """A worker that opens this journal waits meanwhile."""
+    """A worker that makes this journal waits meanwhile: it has this name until
+    it is complete."""
+    path = path.with_name(f"{path.name}.new")
     with path.open("x") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
