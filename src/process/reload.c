@@ -66,7 +66,7 @@ void reload_failed(struct supervisor *s, const char *why, bool is_conf_bad)
 bool reload_begin(struct supervisor *s, enum reload_cause cause)
 {
 	const char *why = s->state == STOPPING	 ? "sluiced is stopping"
-			  : s->state == STARTING ? "no worker works yet"
+			  : s->state == STARTING ? "no worker is ready yet"
 			  : s->next.pid != 0	 ? "a reload is under way"
 			  : s->worker.pid == 0
 				  ? "no worker is running; the next "
