@@ -52,7 +52,9 @@ static void flush_file(struct flush_files *w, struct cached_file *f,
 {
 	struct output_file *o = f->output_file;
 	batch_hand_over(w->batch, &f->chain, o);
+	sink_works_on(w->sink, o->path);
 	enum append_result verdict = output_file_flush(o, now_ns);
+	sink_works_on(w->sink, NULL);
 	sink_answered(w->sink);
 	if (verdict == APPEND_HELD)
 		hold_lines(w, o);

@@ -210,7 +210,7 @@ int spill_account_left(struct spill *s, struct append_file *out)
 		return 0;
 	int fd = spill_open(s, O_RDWR);
 	if (fd < 0)
-		return file_is_gone(s->path, errno) ? 0 : errno;
+		return file_is_gone(s->path, errno, NULL) ? 0 : errno;
 	int error = account_left(s, fd, out);
 	s->state.end_bytes = out->end_bytes;
 	s->state.piece_bytes = out->slow.left_bytes;

@@ -243,8 +243,10 @@ bool router_add(struct router *router, struct conf_section *s,
 	its_env.has_sink = has_sink;
 	its_env.router = router;
 	route.sink = kind->open(s, &its_env, e);
-	if (route.sink != NULL)
+	if (route.sink != NULL) {
 		route.sink->ops = kind;
+		pthread_mutex_init(&route.sink->path_lock, NULL);
+	}
 	if (route.sink == NULL || !conf_section_end(s, e)) {
 		route_fini(&route);
 		return false;
@@ -382,6 +384,22 @@ void router_reopen(struct router *router)
 const char *router_working(const struct router *router)
 {
 	return atomic_load_explicit(&router->working, memory_order_relaxed);
+}
+
+void router_working_path(const struct router *router,
+			 char room[static LOG_QUOTED_BYTES])
+{
+	const char *name = router_working(router);
+	room[0] = '\0';
+	for (size_t i = 0; i < router->count; i++) {
+		struct sink *sink = router->routes[i].sink;
+		if (router->routes[i].name != name)
+			continue;
+		pthread_mutex_lock(&sink->path_lock);
+		if (sink->path != NULL)
+			log_quoted(span_of(sink->path), room);
+		pthread_mutex_unlock(&sink->path_lock);
+	}
 }
 
 uint64_t router_answers(const struct router *router)

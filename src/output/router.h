@@ -19,6 +19,7 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "output/sink.h"
 
 struct router;
@@ -62,6 +63,11 @@ void router_reopen(struct router *);
 /* The name of the output that router_flush or router_reopen works on at this
  * moment, or NULL.  Any thread may ask. */
 const char *router_working(const struct router *);
+
+/* The path of the file that this output writes at this moment, in double quotes
+ * (log_quoted), or an empty text.  Any thread may ask. */
+void router_working_path(const struct router *,
+			 char room[static LOG_QUOTED_BYTES]);
 
 /* The sum of the sinks' answers.  Any thread may ask. */
 uint64_t router_answers(const struct router *);

@@ -16,6 +16,7 @@
 #ifndef OUTPUT_SINK_H
 #define OUTPUT_SINK_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -201,7 +202,19 @@ struct sink {
 	 * flush, the disk is slow, but does not hang.  0: unknown.  Any thread
 	 * may read it. */
 	_Atomic uint64_t answers;
+	/* The file at work, or NULL; any thread may read it with the lock. */
+	const char *path;
+	pthread_mutex_t path_lock;
 };
+
+/* A flush begins to write the file.  The path is borrowed until the next call;
+ * NULL: it has finished the file. */
+static inline void sink_works_on(struct sink *sink, const char *path)
+{
+	pthread_mutex_lock(&sink->path_lock);
+	sink->path = path;
+	pthread_mutex_unlock(&sink->path_lock);
+}
 
 /* A flush has finished a file. */
 static inline void sink_answered(struct sink *sink)

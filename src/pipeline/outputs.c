@@ -93,13 +93,14 @@ void outputs_reopen(struct outputs *o)
 	set_began(o, 0);
 }
 
-uint64_t outputs_work(const struct outputs *o, const char **output)
+uint64_t outputs_work(const struct outputs *o, struct output_work *at)
 {
 	int64_t began_ns =
 		atomic_load_explicit(&o->began_ns, memory_order_relaxed);
-	*output = router_working(o->router);
-	if (*output == NULL)
-		*output = DEAD_LETTER_NAME;
+	at->output = router_working(o->router);
+	router_working_path(o->router, at->path);
+	if (at->output == NULL)
+		at->output = DEAD_LETTER_NAME;
 	/* Both terms only grow, so no value occurs twice. */
 	return began_ns == 0 ? 0
 			     : (uint64_t)began_ns + router_answers(o->router);

@@ -11,6 +11,7 @@
 
 struct dead_letter;
 struct journal;
+struct output_work;
 struct pipeline_totals;
 struct router;
 
@@ -42,9 +43,9 @@ void outputs_committed(const struct outputs *);
 void outputs_reopen(struct outputs *);
 
 /* A value that differs for each outputs_flush, each outputs_reopen and each
- * file that a flush has finished; 0 while neither is at work.  *output is the
- * name of the output at work.  Any thread may call this. */
-uint64_t outputs_work(const struct outputs *, const char **output);
+ * file that a flush has finished; 0 while neither is at work.  Any thread may
+ * call this. */
+uint64_t outputs_work(const struct outputs *, struct output_work *);
 
 /* Drop and count the lines that could not be written. */
 void outputs_drop_buffered(const struct outputs *);

@@ -137,18 +137,18 @@ int64_t pipeline_cpu_wait_ns(const struct pipeline *p)
 	return cpu_wait_ns(atomic_load(&p->thread_id));
 }
 
-uint64_t pipeline_output_work(const struct pipeline *p, const char **output)
+uint64_t pipeline_output_work(const struct pipeline *p, struct output_work *at)
 {
-	return outputs_work(&p->outputs, output);
+	return outputs_work(&p->outputs, at);
 }
 
 /* publish() follows each flush.  The lock decides which of the two comes first;
  * either way, nothing stays blocked after the flush. */
 bool pipeline_set_hanging(struct pipeline *p, uint64_t output_work)
 {
-	const char *output;
+	struct output_work at;
 	pthread_mutex_lock(&p->view_lock);
-	bool is_hanging = outputs_work(&p->outputs, &output) == output_work;
+	bool is_hanging = outputs_work(&p->outputs, &at) == output_work;
 	if (is_hanging) {
 		p->view.is_blocked = p->view.is_hanging = true;
 		p->opts.on_progress(p->opts.data, true);

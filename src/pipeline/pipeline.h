@@ -34,6 +34,7 @@
 #include "base/check.h"
 #include "base/cpu_limit.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "filter/filter.h"
 #include "output/sink.h"
 #include "pipeline/decoder.h"
@@ -169,10 +170,15 @@ uint64_t pipeline_work(const struct pipeline *, const char **filter);
  * Any thread may call this. */
 int64_t pipeline_cpu_wait_ns(const struct pipeline *);
 
+struct output_work {
+	const char *output;	     /* its name */
+	char path[LOG_QUOTED_BYTES]; /* of its file (log_quoted); "": none */
+};
+
 /* A value that differs for each file that the thread writes or closes; 0 while
- * it writes and closes none.  *output is the name of the output at work.  Any
- * thread may call this. */
-uint64_t pipeline_output_work(const struct pipeline *, const char **output);
+ * it writes and closes none.  *at is what it works on.  Any thread may call
+ * this. */
+uint64_t pipeline_output_work(const struct pipeline *, struct output_work *at);
 
 /* If pipeline_output_work still has this value, count the output as blocked
  * until the batch is written, and call on_progress.  Otherwise false.  Any

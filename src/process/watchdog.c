@@ -67,25 +67,26 @@ static unsigned seconds_of(unsigned output_ticks)
 	return output_ticks * OUTPUT_TICK_MS / 1000;
 }
 
-static void on_silent(struct watchdog *d, const char *output)
+static void on_silent(struct watchdog *d, const struct output_work *at)
 {
 	if (!pipeline_set_hanging(d->opts.pipeline, d->output_work)) {
 		d->output_ticks = 0;
 		return;
 	}
-	d->output = output;
+	d->output = at->output;
 	log_rated(&d->silent_rate, LOG_ERROR, "watchdog",
-		  "output=%s err=\"an output has not answered for %u s\" "
-		  "action=\"messages stay in the journal until it answers; "
-		  "check its disk\"",
-		  output, seconds_of(d->output_ticks));
+		  "output=%s path=%s err=\"an output has not answered for %u "
+		  "s\" action=\"messages stay in the journal until it answers; "
+		  "check its disk, and with lsof who else uses the file\"",
+		  at->output, at->path[0] != '\0' ? at->path : "none",
+		  seconds_of(d->output_ticks));
 }
 
 static void on_output_tick(uv_timer_t *timer)
 {
 	struct watchdog *d = timer->data;
-	const char *output;
-	uint64_t work = pipeline_output_work(d->opts.pipeline, &output);
+	struct output_work at;
+	uint64_t work = pipeline_output_work(d->opts.pipeline, &at);
 	if (work == 0 || work != d->output_work) {
 		if (d->output_ticks >= OUTPUT_TICKS)
 			log_rated(&d->answered_rate, LOG_INFO, "watchdog",
@@ -93,8 +94,8 @@ static void on_output_tick(uv_timer_t *timer)
 				  d->output, seconds_of(d->output_ticks));
 		d->output_work = work;
 		d->output_ticks = 0;
-	} else if (++d->output_ticks == OUTPUT_TICKS) {
-		on_silent(d, output);
+	} else if (++d->output_ticks % OUTPUT_TICKS == 0) {
+		on_silent(d, &at);
 	}
 }
 

@@ -109,6 +109,8 @@ static void put_root(struct buf *b, const struct metrics *m)
 static void put_health(struct buf *b, const struct metrics *m)
 {
 	buf_put_text(b, m->health.is_good ? "ok\n" : "error\n");
+	if (m->hanging != NULL && !m->health.is_good)
+		buf_printf(b, "a write to %s hangs\n", m->hanging);
 }
 
 static void put_health_v2(struct buf *b, const struct metrics *m)

@@ -51,6 +51,7 @@ struct metrics {
 	int64_t started_s; /* since 1970 */
 	int64_t now_ms;
 	struct metrics_health health;
+	const char *hanging;	  /* the file whose write hangs; NULL: none */
 	const char *not_ready;	  /* the reason; NULL: the pod is ready */
 	bool has_storage_metrics; /* storage.metrics */
 };

@@ -209,6 +209,10 @@ void status_answer(struct status *s, const struct http_request *request,
 	struct metrics m = begin(s);
 	struct err why;
 	m.health = health_of(s, m.view);
+	struct output_work at;
+	(void)!pipeline_output_work(s->opts.pipeline, &at);
+	if (m.view->is_hanging && at.path[0] != '\0')
+		m.hanging = at.path;
 	if (!are_outputs_good(s, &why))
 		m.not_ready = why.text;
 	if (strcmp(request->path, "/metrics") == 0) {

@@ -3,6 +3,7 @@
 to it hang.  Lines for other files are written, and the lines for this one are
 written once when the lock is free."""
 import os
+import re
 import signal
 import threading
 from collections import defaultdict
@@ -139,6 +140,11 @@ def hang_once(daemon, traffic, lock, path):
     traffic.send("bad")
     wait_until(lambda: daemon.metrics().sum("sluiced_pipeline_blocked"),
                "the write to hang")
+    answer = daemon.get("/api/v1/health")
+    assert answer.status == 500
+    assert answer.body == f'error\na write to "{path}" hangs\n'.encode()
+    assert re.search(f'mod=watchdog output=file.0 path="{path}" err="an output '
+                     r'has not answered for \d+ s"', daemon.log())
     held.end()
     traffic.wait_for("bad")
 
@@ -146,7 +152,7 @@ def hang_once(daemon, traffic, lock, path):
 def test_after_a_write_was_slow_no_other_one_stops_all_files(
         room, begin, lock):
     """The file is that of sluiced, and another user reads it."""
-    daemon, traffic = begin()
+    daemon, traffic = begin("Health_Check On")
     traffic.send("bad", 1000)
     traffic.wait_for("bad")
     path = room.out / "bad.log"

@@ -208,12 +208,13 @@ static bool is_blocked(struct fixture *f)
 static void a_write_that_hangs_blocks_the_output_until_it_ends(void **state)
 {
 	struct fixture *f = *state;
-	const char *output;
+	struct output_work at;
 	pipeline_wake(f->pipeline);
 	sem_wait(&writing);
-	uint64_t work = pipeline_output_work(f->pipeline, &output);
+	uint64_t work = pipeline_output_work(f->pipeline, &at);
 	assert_int_not_equal(work, 0);
-	assert_string_equal(output, "gate.0");
+	assert_string_equal(at.output, "gate.0");
+	assert_string_equal(at.path, "");
 	assert_false(is_blocked(f));
 	assert_true(pipeline_set_hanging(f->pipeline, work));
 	assert_true(is_blocked(f));
@@ -224,20 +225,20 @@ static void a_write_that_hangs_blocks_the_output_until_it_ends(void **state)
 	assert_false(is_blocked(f));
 	open_gate();
 	leave(f);
-	assert_int_equal(pipeline_output_work(f->pipeline, &output), 0);
+	assert_int_equal(pipeline_output_work(f->pipeline, &at), 0);
 	assert_false(pipeline_set_hanging(f->pipeline, work));
 }
 
 static void a_long_flush_that_finishes_files_does_not_hang(void **state)
 {
 	struct fixture *f = *state;
-	const char *output;
+	struct output_work at;
 	pipeline_wake(f->pipeline);
 	sem_wait(&writing);
-	uint64_t first = pipeline_output_work(f->pipeline, &output);
+	uint64_t first = pipeline_output_work(f->pipeline, &at);
 	sem_post(&opened);
 	sem_wait(&writing);
-	uint64_t second = pipeline_output_work(f->pipeline, &output);
+	uint64_t second = pipeline_output_work(f->pipeline, &at);
 	assert_int_not_equal(second, 0);
 	assert_int_not_equal(second, first);
 	assert_false(pipeline_set_hanging(f->pipeline, first));
