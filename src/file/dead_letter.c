@@ -223,11 +223,12 @@ void dead_letter_committed(struct dead_letter *d)
 static void log_lost(const struct dead_letter *d, uint64_t lost)
 {
 	if (lost > 0)
-		log_line(LOG_ERROR, "dead_letter",
-			 "path=\"%s\" err=\"dead letters were neither written "
-			 "nor spilled\" dropped=%llu action=\"counting them "
-			 "as dropped\"",
-			 d->output_file->path, (unsigned long long)lost);
+		log_line(
+			LOG_ERROR, "dead_letter",
+			"path=\"%s\" lost=%llu err=\"dead letters were neither "
+			"written nor spilled before the worker had to end\" "
+			"action=\"counting them as dropped\"",
+			d->output_file->path, (unsigned long long)lost);
 }
 
 void dead_letter_drop_buffered(struct dead_letter *d)

@@ -135,15 +135,18 @@ struct balance { /* the counters of one accounting equation */
 	uint64_t *total, *written, *dropped, *queued, *spilled;
 };
 
-/* The lines in memory are lost, except those that were spilled later. */
-static void drop_memory(const struct balance *b, uint64_t left)
+/* The lines in memory are lost, except those that were spilled later.  Returns
+ * the number of lost lines. */
+static uint64_t drop_memory(const struct balance *b, uint64_t left)
 {
 	if (left > *b->spilled)
 		*b->spilled = left;
 	if (*b->spilled > *b->queued)
 		*b->spilled = *b->queued;
-	*b->dropped += *b->queued - *b->spilled;
+	uint64_t lost = *b->queued - *b->spilled;
+	*b->dropped += lost;
 	*b->queued = *b->spilled;
+	return lost;
 }
 
 /* The spills hold `left` lines.  If that is more than were counted, count
@@ -212,13 +215,24 @@ static struct sink_moved count_left(struct file_restore *r)
 	return left;
 }
 
+static void log_lost(const struct file_restore *r, uint64_t lost)
+{
+	if (lost > 0)
+		log_line(LOG_ERROR, "file_sink",
+			 "output=%s lost=%llu err=\"an earlier worker ended "
+			 "while these lines waited in its memory\" "
+			 "action=\"counting them as dropped; some may be in "
+			 "their file\"",
+			 r->spills->sink_name, (unsigned long long)lost);
+}
+
 static void add_all_found(struct file_restore *r, bool is_first)
 {
 	const struct balance lines = line_counts(r->spills->stats);
 	const struct balance messages = message_counts(r->spills->stats);
 	struct sink_moved left = count_left(r);
 	if (is_first) {
-		drop_memory(&lines, left.lines);
+		log_lost(r, drop_memory(&lines, left.lines));
 		drop_memory(&messages, left.messages);
 	}
 	add_found(&lines, left.lines, &r->found.lines);

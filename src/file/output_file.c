@@ -290,12 +290,11 @@ static enum append_result hold_lines(struct output_file *o)
 		return APPEND_BLOCKED;
 	if (error != 0 && !is_full) {
 		char room[LOG_QUOTED_BYTES];
-		log_rated(
-			&o->env->spill_rate, LOG_ERROR, "file_sink",
-			"path=%s err=\"cannot spill lines: %s\" "
-			"action=\"keeping them in memory; a stop, a reload or "
-			"a kill loses them\"",
-			log_quoted(span_of(o->path), room), strerror(error));
+		log_rated(&o->env->spill_rate, LOG_ERROR, "file_sink",
+			  "path=%s err=\"cannot spill lines: %s\" "
+			  "action=\"keeping them in memory; a reload waits for "
+			  "them, and a kill or the end of a stop loses them\"",
+			  log_quoted(span_of(o->path), room), strerror(error));
 	}
 	return APPEND_HELD;
 }

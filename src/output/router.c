@@ -363,12 +363,25 @@ enum sink_flush router_flush(struct router *router, int64_t now_mono_ns)
 	return answer;
 }
 
+static void drop_buffered(const struct router_route *route)
+{
+	struct sink *sink = route->sink;
+	const uint64_t *dropped =
+		&sink->stats.lines_dropped_total[DROP_write_failed];
+	uint64_t before = *dropped;
+	sink->ops->drop_buffered(sink);
+	if (*dropped > before)
+		log_line(LOG_ERROR, "router",
+			 "output=%s lost=%llu err=\"lines were neither written "
+			 "nor spilled before the worker had to end\" "
+			 "action=\"counting them as dropped\"",
+			 route->name, (unsigned long long)(*dropped - before));
+}
+
 void router_drop_buffered(struct router *router)
 {
-	for (size_t i = 0; i < router->count; i++) {
-		struct sink *sink = router->routes[i].sink;
-		sink->ops->drop_buffered(sink);
-	}
+	for (size_t i = 0; i < router->count; i++)
+		drop_buffered(&router->routes[i]);
 }
 
 void router_reopen(struct router *router)

@@ -2,12 +2,14 @@
 #include "pipeline/counters.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "pipeline/counters_v1.h"
 #include "pipeline/pipeline.h"
@@ -267,6 +269,12 @@ static bool find(struct pipeline_view *v, const struct counters_object *object,
 static void add_removed_sink(struct pipeline_totals *totals,
 			     const struct sink_stats *stats)
 {
+	if (stats->lines_queued > stats->lines_spilled)
+		log_line(LOG_ERROR, "pipeline",
+			 "lost=%" PRIu64 " err=\"an earlier worker ended while "
+			 "these lines of an output that was removed waited in "
+			 "its memory\" action=\"counting them as dropped\"",
+			 stats->lines_queued - stats->lines_spilled);
 	uint64_t spilled = stats->messages_spilled < stats->messages_queued
 				   ? stats->messages_spilled
 				   : stats->messages_queued;

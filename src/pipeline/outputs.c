@@ -65,6 +65,17 @@ enum sink_flush outputs_flush(struct outputs *o)
 	return answer;
 }
 
+void outputs_log_blocked(struct outputs *o, const struct journal *journal,
+			 int64_t wait_ms)
+{
+	log_rated(&o->blocked_rate, LOG_ERROR, "pipeline",
+		  "err=\"output blocked\" journal_bytes=%zu "
+		  "journal_size_bytes=%zu retry_ms=%lld "
+		  "action=\"messages stay in the journal\"",
+		  journal_pending_bytes(journal), journal_ring_bytes(journal),
+		  (long long)wait_ms);
+}
+
 void outputs_report_unclaimed(const struct journal *journal)
 {
 	size_t notes = journal_unclaimed(journal);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/log.h"
 #include "output/sink.h"
 
 struct dead_letter;
@@ -20,6 +21,7 @@ struct outputs {
 	struct dead_letter *dead_letter; /* borrowed, or NULL */
 	struct pipeline_totals *totals;	 /* borrowed */
 	struct sink_moved moved;	 /* found, but not settled */
+	struct log_rate blocked_rate;
 	/* When the flush or reopen at work began; 0: none is at work. */
 	_Atomic int64_t began_ns;
 };
@@ -31,6 +33,10 @@ void outputs_settle(struct outputs *);
 
 /* Write the collected lines.  SINK_BLOCKED if one of the outputs is blocked. */
 enum sink_flush outputs_flush(struct outputs *);
+
+/* The outputs are blocked, and are flushed again after this time. */
+void outputs_log_blocked(struct outputs *, const struct journal *,
+			 int64_t wait_ms);
 
 /* Call before the commit that ends the notes of a batch: log notes for files
  * that no output writes now. */

@@ -11,6 +11,7 @@
  *  - a write hangs: the watchdog calls pipeline_set_hanging, and until the
  *    write ends, the view and the receiver treat the output as blocked;
  *  - one file cannot be opened: its sink spills the lines and retries soon;
+ *  - its lines cannot be spilled: they are retried until the end of Grace;
  *  - the worker leaves while blocked: the next worker gets the batch again;
  *  - after pipeline_stop_retrying, every batch gets one more attempt. */
 #include "pipeline/pipeline.h"
@@ -35,6 +36,7 @@
 #include "pipeline/counters.h"
 #include "pipeline/cpu_share.h"
 #include "pipeline/outputs.h"
+#include "pipeline/unsaved.h"
 #include "pipeline/view.h"
 #include "pipeline/wakeup.h"
 #include "record/record.h"
@@ -71,8 +73,8 @@ struct pipeline {
 	struct arena *arena;
 	struct pipeline_totals totals;
 	struct counters *counters; /* of the view, for the journal */
-	struct log_rate blocked_rate;
-	bool has_set_aside; /* a message of this batch */
+	bool has_set_aside;	   /* a message of this batch */
+	atomic_bool has_next;	   /* see pipeline_finish_for_next */
 	struct cpu_share share;
 	int64_t now_ns;	  /* when the clock was last read */
 	int64_t began_ns; /* when the batch began */
@@ -99,6 +101,12 @@ void pipeline_reopen(struct pipeline *p)
 void pipeline_finish(struct pipeline *p)
 {
 	wakeup_order(&p->wakeup, ORDER_FINISH);
+}
+
+void pipeline_finish_for_next(struct pipeline *p)
+{
+	atomic_store(&p->has_next, true);
+	pipeline_finish(p);
 }
 
 void pipeline_leave(struct pipeline *p)
@@ -170,6 +178,7 @@ static void publish(struct pipeline *p, bool is_blocked, bool is_committed)
 	p->view.cpu_limit = p->share.limit;
 	p->view.throttled_ns = p->throttled_ns;
 	view_copy(&p->view, &p->opts);
+	unsaved_count(&p->view, is_committed);
 	pthread_mutex_unlock(&p->view_lock);
 }
 
@@ -316,16 +325,6 @@ static bool take_batch(struct pipeline *p)
 	return messages > 0;
 }
 
-static void log_blocked(struct pipeline *p, int64_t wait_ms)
-{
-	log_rated(&p->blocked_rate, LOG_ERROR, "pipeline",
-		  "err=\"output blocked\" journal_bytes=%zu "
-		  "journal_size_bytes=%zu retry_ms=%lld "
-		  "action=\"messages stay in the journal\"",
-		  journal_pending_bytes(p->opts.journal),
-		  journal_ring_bytes(p->opts.journal), (long long)wait_ms);
-}
-
 /* Sleep as wakeup_wait does, and pause if ordered. */
 static struct orders await(struct pipeline *p, int64_t ms, bool orders_only)
 {
@@ -354,7 +353,7 @@ static bool flush(struct pipeline *p, struct orders *orders)
 		publish(p, true, false);
 		p->opts.on_progress(p->opts.data, true);
 		int64_t wait_ms = backoff_next_ms(&backoff);
-		log_blocked(p, wait_ms);
+		outputs_log_blocked(&p->outputs, p->opts.journal, wait_ms);
 		*orders = await(p, wait_ms, true);
 	}
 	if (orders->leave)
@@ -375,15 +374,26 @@ static bool run_batches(struct pipeline *p, struct orders *orders)
 	return !orders->leave;
 }
 
-/* The last batch is written.  Lines that still wait for their file get a last
- * attempt, even if they would not be due yet. */
+/* The last batch is written.  Lines that still wait for their file are retried
+ * even if they would not be due yet. */
 static void end_well(struct pipeline *p, struct orders *orders)
 {
+	struct backoff backoff = {.min_ms = BACKOFF_MIN_MS,
+				  .max_ms = BACKOFF_MAX_MS};
 	outputs_reopen(&p->outputs);
-	if (!flush(p, orders))
-		return;
-	outputs_drop_buffered(&p->outputs);
-	commit(p);
+	while (flush(p, orders)) {
+		int64_t wait_ms = 0;
+		if (!orders->stop_retrying)
+			wait_ms = unsaved_retry_ms(&p->view, &backoff,
+						   atomic_load(&p->has_next));
+		if (wait_ms == 0) {
+			outputs_drop_buffered(&p->outputs);
+			commit(p);
+			return;
+		}
+		*orders = await(p, wait_ms, true);
+		outputs_reopen(&p->outputs);
+	}
 }
 
 static struct orders sleep_until_woken(struct pipeline *p)
@@ -416,6 +426,7 @@ static void *run_thread(void *data)
 		goes_on = flush(p, &orders);
 	}
 	publish(p, false, false);
+	unsaved_log_lost(&p->view);
 end:
 	p->opts.on_finished(p->opts.data);
 	return NULL;

@@ -8,10 +8,10 @@
  * and PCRE2, parses JSON, and writes lines to the output disk.  It sleeps until
  * it is woken.  A batch is committed only when no line needs its message in the
  * journal: the lines are in their files, in a spill or, if no spill takes them,
- * in memory (output/sink.h).  While the disk rejects writes, the journal keeps
- * the messages, and the pipeline retries after 100 ms, doubling to 5 s.  Under
- * a CPU limit it throttles itself, so that receiving always has CPU left
- * (pipeline/cpu_share.h).
+ * in memory (output/sink.h, pipeline/unsaved.h).  While the disk rejects writes,
+ * the journal keeps the messages, and the pipeline retries after 100 ms,
+ * doubling to 5 s.  Under a CPU limit it throttles itself, so that receiving
+ * always has CPU left (pipeline/cpu_share.h).
  *
  * If a worker dies while it processes a message, the next worker processes that
  * message again.  After two deaths, the message becomes a dead letter or is
@@ -117,6 +117,10 @@ struct pipeline_view {
 	bool is_hanging;    /* see pipeline_set_hanging */
 	bool has_suspects;  /* a message that killed a worker still waits */
 	uint64_t committed; /* messages: taken, except by the current batch */
+	/* See pipeline/unsaved.h.  While an output is blocked, some of them may
+	 * be written already. */
+	uint64_t unsaved_lines;
+	uint64_t unsaved_messages;
 	struct cpu_limit cpu_limit;
 	int64_t throttled_ns; /* time spent leaving CPU to receiving */
 	struct decoder_view *decoders;
@@ -140,8 +144,13 @@ void pipeline_wake(struct pipeline *);
 void pipeline_reopen(struct pipeline *);
 
 /* Write everything that is in the journal, then end and call on_finished.
- * Append nothing to the journal after this call. */
+ * Append nothing to the journal after this call.  Unsaved lines are retried
+ * until pipeline_stop_retrying; then they are dropped and logged. */
 void pipeline_finish(struct pipeline *);
+
+/* The same, but nobody receives until this process has ended: unsaved lines get
+ * only three attempts in 0.3 seconds. */
+void pipeline_finish_for_next(struct pipeline *);
 
 /* Finish the current batch, if the disk accepts it at once, and end.  The rest
  * stays in the journal for the next process.  A thread that pauses ends at

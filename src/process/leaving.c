@@ -18,6 +18,9 @@
  *    progress.  After Reload_Timeout, CANCEL arrives;
  *  - the output is blocked, or the pipeline is slow, while the journal must be
  *    emptied: the worker continues to send STAY;
+ *  - lines wait in memory for a file that cannot be written, and cannot be
+ *    spilled: no other worker can write them.  The worker continues to send
+ *    STAY until it has written them;
  *  - more messages arrive than the pipeline can write: the worker stays;
  *  - the pipeline does not end in step 2: the supervisor kills the worker;
  *    without a supervisor, the timer of Grace ends the worker;
@@ -49,6 +52,8 @@ enum {
 struct backlog {
 	uint64_t messages;  /* in the journal, and in no batch yet */
 	uint64_t unwritten; /* in the journal, not committed */
+	/* Waiting in memory for their files, and no longer in the journal. */
+	uint64_t unsaved_lines, unsaved_messages;
 	uint64_t batches;
 	bool is_blocked;
 	bool is_hanging; /* then it is blocked, too */
@@ -61,12 +66,22 @@ static struct backlog backlog_of(struct worker *w)
 	struct backlog b = {
 		.messages = appended - v->totals.taken,
 		.unwritten = appended - v->committed,
+		.unsaved_lines = v->unsaved_lines,
+		.unsaved_messages = v->unsaved_messages,
 		.batches = v->totals.batches,
 		.is_blocked = v->is_blocked,
 		.is_hanging = v->is_hanging,
 	};
 	pipeline_view_end(w->pipeline);
 	return b;
+}
+
+/* The messages that are lost if the journal is in memory and this process
+ * ends. */
+static uint64_t queued_of(struct worker *w)
+{
+	struct backlog b = backlog_of(w);
+	return b.unwritten + b.unsaved_messages;
 }
 
 /* Whether nobody else will process the messages of the journal: it is in
@@ -107,7 +122,10 @@ static void leave(struct worker *w, const char *why, const bool *kept_by_next)
 	uv_timer_stop(&w->idle_timer);
 	receiver_leave(w->receiver, kept_by_next);
 	if (must_empty_journal(w) && !w->is_held) {
-		pipeline_finish(w->pipeline);
+		if (kept_by_next != NULL)
+			pipeline_finish_for_next(w->pipeline);
+		else
+			pipeline_finish(w->pipeline);
 		uv_timer_start(&w->idle_timer, on_stay_tick, 0, STAY_TICK_MS);
 	} else {
 		pipeline_leave(w->pipeline);
@@ -173,7 +191,7 @@ _Noreturn void leave_stuck(void *data)
 		receiver_leave(w->receiver, w->kept_by_next);
 	log_line(LOG_ERROR, "worker",
 		 "state=stuck queued=%" PRIu64 " action=\"exiting; %s\"",
-		 backlog_of(w).unwritten,
+		 queued_of(w),
 		 w->settings->storage_in_memory
 			 ? "the queued messages are lost, because the journal "
 			   "is in memory"
@@ -203,21 +221,33 @@ static bool has_progress(struct worker *w, const struct backlog *b)
 	w->stay_batches = b->batches;
 	/* A pipeline that retries a write pauses at once. */
 	bool is_retrying =
-		b->is_blocked && !b->is_hanging && must_empty_journal(w);
+		!b->is_hanging && (b->unsaved_lines > 0 ||
+				   (b->is_blocked && must_empty_journal(w)));
 	return is_retrying || is_watched || has_moved;
 }
 
 static void log_waiting(struct worker *w)
 {
 	struct backlog b = backlog_of(w);
+	uint64_t queued = queued_of(w);
 	const char *filter;
 	const char *what = w->is_reload ? "reload" : "leave";
-	if (must_empty_journal(w) && (b.is_blocked || !is_almost_empty(w, &b)))
+	if (b.unsaved_lines > 0 && !b.is_blocked)
+		log_line(
+			LOG_WARN, "worker",
+			"%s=waiting queued=%" PRIu64 " lines_in_memory=%" PRIu64
+			" err=\"lines wait in memory for files that cannot be "
+			"written\" action=\"receiving and retrying until these "
+			"lines are written; make the files writable, because a "
+			"stop or a kill loses these lines\"",
+			what, queued, b.unsaved_lines);
+	else if (must_empty_journal(w) &&
+		 (b.is_blocked || !is_almost_empty(w, &b)))
 		log_line(b.is_blocked ? LOG_WARN : LOG_INFO, "worker",
 			 "%s=waiting queued=%" PRIu64 " err=\"%s%s\" "
 			 "action=\"receiving and writing until the journal is "
 			 "almost empty\"",
-			 what, b.unwritten,
+			 what, queued,
 			 b.is_blocked ? "output blocked, and " : "",
 			 w->settings->storage_in_memory
 				 ? "the journal is in memory"
@@ -228,7 +258,7 @@ static void log_waiting(struct worker *w)
 		log_line(LOG_WARN, "worker",
 			 "%s=waiting queued=%" PRIu64 " err=\"%s\" "
 			 "action=\"receiving until the batch is done\"",
-			 what, b.unwritten,
+			 what, queued,
 			 pipeline_work(w->pipeline, &filter) != 0
 				 ? "a message is being processed"
 				 : "an output is writing");
@@ -244,7 +274,7 @@ static void on_stay_tick(uv_timer_t *timer)
 		.kind = CHANNEL_STAY,
 		.has_progress = has_progress(w, &b),
 		.is_receiving = w->state == RUNNING,
-		.queued = b.unwritten,
+		.queued = b.unwritten + b.unsaved_messages,
 	};
 	if (w->state == RUNNING && !w->has_logged_waiting)
 		log_waiting(w);
@@ -257,11 +287,13 @@ static void on_stay_tick(uv_timer_t *timer)
 /* Whether nothing but the current batch keeps the worker from leaving. */
 static bool may_leave(struct worker *w)
 {
-	if (!must_empty_journal(w))
-		return true;
-	receiver_poll_datagrams(w->receiver);
+	if (must_empty_journal(w))
+		receiver_poll_datagrams(w->receiver);
 	struct backlog b = backlog_of(w);
-	return !b.is_blocked && is_almost_empty(w, &b);
+	if (b.unsaved_lines > 0)
+		return false;
+	return !must_empty_journal(w) ||
+	       (!b.is_blocked && is_almost_empty(w, &b));
 }
 
 void leave_if_possible(struct worker *w)

@@ -216,7 +216,8 @@ static void on_progress(uv_async_t *async)
 static void on_finished(uv_async_t *async)
 {
 	struct worker *w = async->data;
-	if (w->state != LEAVING)
+	/* The next worker does not continue the counters in memory. */
+	if (w->state != LEAVING || w->settings->storage_in_memory)
 		status_log_final_counts(w->status);
 	w->state = STOPPED;
 	uv_timer_stop(&w->grace_timer); /* the pipeline met its deadline */

@@ -243,18 +243,22 @@ void status_log_final_counts(struct status *s)
 		dropped += sum.dropped[i];
 	bool is_loss = sum.dropped[DROP_write_failed] > 0;
 	bool is_rest = sum.queued > 0 || lines_queued > 0;
-	log_line(is_loss   ? LOG_ERROR
-		 : is_rest ? LOG_WARN
-			   : LOG_INFO,
+	bool is_in_memory = s->opts.settings->storage_in_memory;
+	log_line(is_loss || (is_rest && is_in_memory) ? LOG_ERROR
+		 : is_rest			      ? LOG_WARN
+						      : LOG_INFO,
 		 "worker",
 		 "state=stopped received=%" PRIu64 " written=%" PRIu64
 		 " dropped=%" PRIu64 " dead_lettered=%" PRIu64
 		 " queued=%" PRIu64 " lines_queued=%" PRIu64 "%s",
 		 sum.received, sum.written, dropped, sum.dead_lettered,
 		 sum.queued, lines_queued,
-		 is_rest ? " action=\"a journal in a file keeps the queued "
+		 !is_rest ? ""
+		 : is_in_memory
+			 ? " action=\"the queued messages and lines are "
+			   "lost, because the journal is in memory\""
+			 : " action=\"a journal in a file keeps the queued "
 			   "messages, and spills keep the lines of other "
 			   "batches; sluiced writes them after a restart with "
-			   "the same storage.path\""
-			 : "");
+			   "the same storage.path\"");
 }

@@ -81,8 +81,9 @@ static void dropped_dead_letters_are_counted_and_logged(void **state)
 	assert_int_equal(stats(f)->messages_queued, 0);
 	assert_int_equal(stats(f)->messages_dropped_total[DROP_write_failed],
 			 2);
-	assert_non_null(strstr(content(f, "log").ptr,
-			       "neither written nor spilled\" dropped=2"));
+	assert_non_null(
+		strstr(content(f, "log").ptr,
+		       "lost=2 err=\"dead letters were neither written"));
 }
 
 /* --- the spill */

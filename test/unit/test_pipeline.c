@@ -2,7 +2,9 @@
 #include "fake_sink.h"
 #include "unit.h"
 
+#include <limits.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +28,8 @@ struct fixture {
 	sem_t finished;
 	sem_t paused;
 };
+
+enum output { OUTPUT_NONE, OUTPUT_GATE, OUTPUT_UNSAVED };
 
 static void on_progress(void *data, bool is_blocked)
 {
@@ -74,7 +78,25 @@ static void open_gate(void)
 		sem_post(&opened);
 }
 
-static void add_gate(struct router *router)
+/* An output with two lines in memory, which it writes in flush number
+ * `written_by`. */
+static atomic_uint flushes, written_by, dropped;
+
+static enum sink_flush unsaved_flush(struct sink *sink, int64_t now_ns)
+{
+	(void)now_ns;
+	bool is_written = atomic_fetch_add(&flushes, 1) + 1 >= written_by;
+	sink->stats.lines_queued = is_written ? 0 : 2;
+	return SINK_FLUSHED;
+}
+
+static void unsaved_drop(struct sink *sink)
+{
+	dropped += (unsigned)sink->stats.lines_queued;
+	sink->stats.lines_queued = 0;
+}
+
+static void add_output(struct router *router, enum output output)
 {
 	static const struct sink_ops gate_ops = {
 		.name = "gate",
@@ -86,7 +108,18 @@ static void add_gate(struct router *router)
 		.reopen = fake_sink_reopen,
 		.close = fake_sink_close,
 	};
-	static const struct sink_ops *const kinds[] = {&gate_ops, NULL};
+	static const struct sink_ops unsaved_ops = {
+		.name = "gate",
+		.keys = fake_sink_keys,
+		.open = fake_sink_open,
+		.put = fake_sink_put,
+		.flush = unsaved_flush,
+		.drop_buffered = unsaved_drop,
+		.reopen = fake_sink_reopen,
+		.close = fake_sink_close,
+	};
+	const struct sink_ops *const kinds[] = {
+		output == OUTPUT_GATE ? &gate_ops : &unsaved_ops, NULL};
 	static const char text[] = "[OUTPUT]\n    Name gate\n    Match *\n";
 	const struct sink_env env = {.kinds = kinds, .conf_dir = "."};
 	struct err e;
@@ -95,10 +128,12 @@ static void add_gate(struct router *router)
 	conf_free(conf);
 	sem_init(&writing, 0, 0);
 	sem_init(&opened, 0, 0);
+	flushes = dropped = 0;
+	written_by = UINT_MAX;
 }
 
 /* Start the pipeline with one message in the journal. */
-static int start_with(void **state, bool has_gate)
+static int start_with(void **state, enum output output)
 {
 	struct fixture *f = calloc(1, sizeof *f);
 	struct err e = {0};
@@ -111,8 +146,8 @@ static int start_with(void **state, bool has_gate)
 	f->decoder = decoder_new("in", "in", NULL, &e);
 	f->chain = chain_new();
 	f->router = router_new();
-	if (has_gate)
-		add_gate(f->router);
+	if (output != OUTPUT_NONE)
+		add_output(f->router, output);
 	sem_init(&f->settled, 0, 0);
 	sem_init(&f->finished, 0, 0);
 	sem_init(&f->paused, 0, 0);
@@ -136,12 +171,17 @@ static int start_with(void **state, bool has_gate)
 
 static int start(void **state)
 {
-	return start_with(state, false);
+	return start_with(state, OUTPUT_NONE);
 }
 
 static int start_gated(void **state)
 {
-	return start_with(state, true);
+	return start_with(state, OUTPUT_GATE);
+}
+
+static int start_unsaved(void **state)
+{
+	return start_with(state, OUTPUT_UNSAVED);
 }
 
 static int end(void **state)
@@ -273,6 +313,51 @@ static void a_pipeline_that_pauses_leaves_at_once(void **state)
 	assert_true(journal_pending_bytes(f->journal) > 0);
 }
 
+static uint64_t unsaved(struct fixture *f)
+{
+	uint64_t lines = pipeline_view_begin(f->pipeline)->unsaved_lines;
+	pipeline_view_end(f->pipeline);
+	return lines;
+}
+
+static void unsaved_lines_are_retried_until_they_are_written(void **state)
+{
+	struct fixture *f = *state;
+	pipeline_wake(f->pipeline);
+	while (taken(f) == 0)
+		sem_wait(&f->settled);
+	assert_int_equal(unsaved(f), 2);
+	written_by = flushes + 5;
+	pipeline_finish(f->pipeline);
+	sem_wait(&f->finished);
+	assert_int_equal(unsaved(f), 0);
+	assert_int_equal(dropped, 0);
+}
+
+static void unsaved_lines_are_dropped_when_retrying_ends(void **state)
+{
+	struct fixture *f = *state;
+	pipeline_finish(f->pipeline);
+	do
+		sem_wait(&f->settled);
+	while (flushes < 3);
+	assert_int_equal(dropped, 0);
+	pipeline_stop_retrying(f->pipeline);
+	sem_wait(&f->finished);
+	assert_int_equal(unsaved(f), 0);
+	assert_int_equal(dropped, 2);
+}
+
+static void if_the_next_process_waits_unsaved_lines_are_dropped(void **state)
+{
+	struct fixture *f = *state;
+	pipeline_finish_for_next(f->pipeline);
+	sem_wait(&f->finished);
+	assert_int_equal(unsaved(f), 0);
+	assert_int_equal(dropped, 2);
+	assert_true(flushes >= 3);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -291,6 +376,15 @@ int main(void)
 						start, end),
 		cmocka_unit_test_setup_teardown(
 			a_pipeline_that_pauses_leaves_at_once, start, end),
+		cmocka_unit_test_setup_teardown(
+			unsaved_lines_are_retried_until_they_are_written,
+			start_unsaved, end),
+		cmocka_unit_test_setup_teardown(
+			unsaved_lines_are_dropped_when_retrying_ends,
+			start_unsaved, end),
+		cmocka_unit_test_setup_teardown(
+			if_the_next_process_waits_unsaved_lines_are_dropped,
+			start_unsaved, end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
