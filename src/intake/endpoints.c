@@ -15,7 +15,7 @@
 enum {
 	LISTEN_FDS_START = 3, /* SD_LISTEN_FDS_START */
 	LOOK_MS = 1000,
-	LOOK_AGAIN_MS = 10000, /* while a socket is lost */
+	OPEN_AGAIN_MS = 10000, /* while a socket is lost */
 };
 
 void endpoints_init(struct endpoints *e)
@@ -97,8 +97,45 @@ static bool share(const struct endpoints *had, const struct endpoints *next,
 	return is_in_way;
 }
 
+static bool is_same_input(const struct socket_spec *a,
+			  const struct socket_spec *b)
+{
+	bool is_same_place =
+		strcmp(a->path, b->path) == 0 && a->port == b->port;
+	return is_same_place || (strcmp(a->input.name, b->input.name) == 0 &&
+				 strcmp(a->input.tag, b->input.tag) == 0 &&
+				 strcmp(a->input.parser, b->input.parser) == 0);
+}
+
+/* The socket of `next` with this number cannot be opened, as *e says: use the
+ * input's old socket.  The specs then have its address, so that the next call
+ * of endpoints_set tries again.  False if it has none. */
+static bool keep_old(const struct endpoints *had, struct endpoints *next,
+		     uint32_t number, const struct err *e)
+{
+	struct socket_spec *spec = &next->specs.sockets[number];
+	for (uint32_t i = 0; i < had->specs.socket_count; i++) {
+		const struct socket_spec *old = &had->specs.sockets[i];
+		struct socket *s = had->sockets[i];
+		if (s == NULL || has(next, s) || old->kind != spec->kind ||
+		    !is_same_input(old, spec))
+			continue;
+		log_line(LOG_ERROR, "endpoints",
+			 "input=%s err=\"%s\" action=\"continuing with this "
+			 "input's old socket; correct the cause, then reload "
+			 "(not necessary if the socket was removed)\"",
+			 spec->input.name, e->text);
+		socket_put_back(s); /* the failed attempt may have taken it */
+		memcpy(spec->path, old->path, sizeof spec->path);
+		spec->port = old->port;
+		next->sockets[number] = s;
+		return true;
+	}
+	return false;
+}
+
 static bool open_sockets(const struct endpoints *had, struct endpoints *next,
-			 struct err *e)
+			 bool keeps_old, struct err *e)
 {
 	for (uint32_t i = 0; i < next->specs.socket_count; i++) {
 		struct socket_opts opts = opts_of(&next->specs.sockets[i]);
@@ -107,7 +144,8 @@ static bool open_sockets(const struct endpoints *had, struct endpoints *next,
 		opts.takes_over = share(had, next, &opts, true);
 		next->sockets[i] = socket_open(&opts, e);
 		(void)share(had, next, &opts, false);
-		if (next->sockets[i] == NULL)
+		if (next->sockets[i] == NULL &&
+		    !(keeps_old && keep_old(had, next, i, e)))
 			return false;
 	}
 	return true;
@@ -132,6 +170,26 @@ static bool open_http(const struct endpoints *had, struct endpoints *next,
 	next->http_fd = http_listen(opts.path, opts.port, shares_port, e);
 	(void)share(had, next, &opts, false);
 	return next->http_fd >= 0;
+}
+
+/* The same, but if it cannot be opened, use the old one, as keep_old does. */
+static bool open_or_keep_http(const struct endpoints *had,
+			      struct endpoints *next, struct err *e)
+{
+	struct endpoint_specs *specs = &next->specs;
+	if (open_http(had, next, e))
+		return true;
+	if (had->http_fd < 0)
+		return false;
+	log_line(LOG_ERROR, "endpoints",
+		 "err=\"%s\" action=\"continuing with the HTTP server on %s "
+		 "port %u; correct the cause and reload\"",
+		 e->text, had->specs.http_listen, had->specs.http_port);
+	next->http_fd = had->http_fd;
+	specs->http_port = had->specs.http_port;
+	memcpy(specs->http_listen, had->specs.http_listen,
+	       sizeof specs->http_listen);
+	return true;
 }
 
 /* Close the endpoints of `all` that are not in `kept`. */
@@ -165,14 +223,16 @@ static void retire_others(struct endpoints *had, const struct endpoints *next)
 	}
 }
 
-bool endpoints_set(struct endpoints *had, const struct endpoint_specs *specs,
-		   struct err *e)
+static bool set(struct endpoints *had, const struct endpoint_specs *specs,
+		bool keeps_old, struct err *e)
 {
 	struct endpoints next;
 	endpoints_init(&next);
 	next.specs = *specs;
 	keep_open(had, &next);
-	if (!open_http(had, &next, e) || !open_sockets(had, &next, e)) {
+	bool has_http = keeps_old ? open_or_keep_http(had, &next, e)
+				  : open_http(had, &next, e);
+	if (!has_http || !open_sockets(had, &next, keeps_old, e)) {
 		close_others(&next, had);
 		for (uint32_t i = 0; i < had->specs.socket_count; i++)
 			socket_put_back(had->sockets[i]);
@@ -184,10 +244,23 @@ bool endpoints_set(struct endpoints *had, const struct endpoint_specs *specs,
 	next.retired = had->retired;
 	for (uint32_t i = 0; i < next.specs.socket_count; i++) {
 		struct socket_opts opts = opts_of(&next.specs.sockets[i]);
-		socket_keep(next.sockets[i], &opts);
+		if (socket_is_at(next.sockets[i], &opts))
+			socket_keep(next.sockets[i], &opts);
 	}
 	*had = next;
 	return true;
+}
+
+bool endpoints_set(struct endpoints *e, const struct endpoint_specs *specs,
+		   struct err *err)
+{
+	return set(e, specs, false, err);
+}
+
+bool endpoints_set_or_keep(struct endpoints *e,
+			   const struct endpoint_specs *specs, struct err *err)
+{
+	return set(e, specs, true, err);
 }
 
 bool endpoints_have(const struct endpoints *e, ino_t inode)
@@ -198,16 +271,36 @@ bool endpoints_have(const struct endpoints *e, ino_t inode)
 	return false;
 }
 
+/* The socket with this number is lost.  Whether another could be opened in its
+ * place, as far as this can be found out. */
+static bool may_replace(struct endpoints *e, uint32_t number)
+{
+	struct socket_opts opts = opts_of(&e->specs.sockets[number]);
+	struct err err;
+	if (socket_try(&opts, &err) == SOCKET_TRY_GOOD)
+		return true;
+	log_rated(
+		&e->lost_rate, LOG_ERROR, "endpoints",
+		"input=%s err=\"%s\" action=\"continuing with the socket that "
+		"was removed, which only connected senders reach; opening "
+		"another when that is possible\"",
+		e->specs.sockets[number].input.name, err.text);
+	return false;
+}
+
 bool endpoints_restore(struct endpoints *e, int64_t now_ns)
 {
 	bool are_good = true;
 	if (now_ns < e->look_ns)
 		return true;
+	e->look_ns = now_ns + LOOK_MS * NS_PER_MS;
 	for (uint32_t i = 0; i < e->specs.socket_count; i++)
-		if (!socket_restore(e->sockets[i]))
+		if (!socket_restore(e->sockets[i]) && may_replace(e, i))
 			are_good = false;
-	e->look_ns = now_ns + (are_good ? LOOK_MS : LOOK_AGAIN_MS) * NS_PER_MS;
-	return are_good;
+	if (are_good || now_ns < e->again_ns)
+		return true;
+	e->again_ns = now_ns + OPEN_AGAIN_MS * NS_PER_MS;
+	return false;
 }
 
 unsigned endpoints_close_refused(struct endpoints *e)

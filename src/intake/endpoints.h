@@ -45,6 +45,9 @@ struct endpoints {
 	struct socket *sockets[ENDPOINTS_MAX];
 	int http_fd;	 /* -1: none */
 	int64_t look_ns; /* when to look for the sockets' paths, never 0 */
+	/* When endpoints_restore may return false again. */
+	int64_t again_ns;
+	struct log_rate lost_rate;
 	/* Sockets that endpoints_set took out of use. */
 	struct retired retired;
 	/* True if no worker has the inputs of the sockets that endpoints_set
@@ -63,13 +66,22 @@ void endpoints_init(struct endpoints *e);
 bool endpoints_set(struct endpoints *e, const struct endpoint_specs *,
 		   struct err *) MUST_USE;
 
+/* The same for the next worker, without whom nobody receives.  So if an input's
+ * new socket or the HTTP listener cannot be opened, its old one stays in use,
+ * with an error line.  The old socket of an input is the one that was at the
+ * same place, or has the same kind, name, tag and parser.  Fails if there is
+ * none. */
+bool endpoints_set_or_keep(struct endpoints *e, const struct endpoint_specs *,
+			   struct err *) MUST_USE;
+
 /* Whether one of the sockets is the one with this inode (socket_inode). */
 bool endpoints_have(const struct endpoints *, ino_t);
 
 /* If now_ns (clock_mono_ns) has reached look_ns, set the next look_ns and
  * restore the paths of Unix sockets if somebody removed them (socket_restore).
  * Without its path, no new sender can connect to a socket.  False if a socket
- * is lost: call endpoints_set, which opens another in its place. */
+ * is lost and another can probably be opened in its place: call endpoints_set.
+ * Returns false at most once in ten seconds until endpoints_set succeeds. */
 bool endpoints_restore(struct endpoints *e, int64_t now_ns);
 
 /* Close or retire the sockets that no longer accept anything

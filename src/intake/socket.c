@@ -238,9 +238,10 @@ enum socket_kind socket_kind(const struct socket *s)
 
 bool socket_is_at(const struct socket *s, const struct socket_opts *opts)
 {
-	if (s->kind != opts->kind || s->bound.is_lost)
+	if (s->kind != opts->kind)
 		return false;
-	if (strcmp(s->path, opts->path) == 0 && s->port == opts->port)
+	if (!s->bound.is_lost && strcmp(s->path, opts->path) == 0 &&
+	    s->port == opts->port)
 		return true;
 	/* The same place can be written in several ways. */
 	if (socket_kind_is_unix(s->kind))

@@ -117,7 +117,8 @@ struct socket *socket_adopt(int fd, unsigned queue_length, bool is_kept,
 enum socket_kind socket_kind(const struct socket *);
 
 /* Whether the socket has the kind and the path, or the address and port, of
- * these options, in any spelling. */
+ * these options, in any spelling.  A lost socket (socket_restore) has only the
+ * path that leads to it now. */
 bool socket_is_at(const struct socket *, const struct socket_opts *);
 
 /* Whether the socket, which must be a different one, has the path or the port
@@ -158,10 +159,9 @@ void socket_disown(struct socket *);
 void socket_close(struct socket *);
 
 /* Look whether the path of a Unix socket that this process has bound still
- * leads to it, and restore it if not.  Logs a change.  False: the path is lost,
- * and another socket must be opened.  A lost socket stays lost, and
- * socket_is_at is always false for it, but its queued datagrams can still be
- * received. */
+ * leads to it, and restore it if not.  Logs a change.  False: the path is lost
+ * until a later call finds the socket there again.  Meanwhile only connected
+ * senders reach it, and another socket should be opened. */
 bool socket_restore(struct socket *);
 
 /* Its descriptor, which it still owns. */

@@ -165,12 +165,21 @@ bool socket_path_bind(struct socket_path *s, const char *path, int fd,
 	return true;
 }
 
+/* What is at a path.  UNKNOWN: the file system does not say; errno is set. */
+enum found { OURS, ANOTHER, NOTHING, UNKNOWN };
+
 /* No other file has this inode number while the descriptor is open. */
-static bool leads_to(const struct socket_path *s, const char *path)
+static enum found look_at(const struct socket_path *s, const char *path)
 {
 	struct stat st;
-	return lstat(path, &st) == 0 && st.st_dev == s->dev &&
-	       st.st_ino == s->ino;
+	if (lstat(path, &st) != 0)
+		return errno == ENOENT || errno == ENOTDIR ? NOTHING : UNKNOWN;
+	return st.st_dev == s->dev && st.st_ino == s->ino ? OURS : ANOTHER;
+}
+
+static bool leads_to(const struct socket_path *s, const char *path)
+{
+	return look_at(s, path) == OURS;
 }
 
 void socket_path_link(const struct socket_path *s, const char *path)
@@ -185,7 +194,7 @@ void socket_path_link(const struct socket_path *s, const char *path)
 
 bool socket_path_is_at(const struct socket_path *s, const char *name)
 {
-	return s->is_bound && !s->is_lost && leads_to(s, name);
+	return s->is_bound && leads_to(s, name);
 }
 
 bool socket_path_chmod(const struct socket_path *s, const char *path,
@@ -205,28 +214,65 @@ void socket_path_put_back(const struct socket_path *s, const char *path)
 		(void)!link(second, path);
 }
 
+/* The path cannot be looked at.  Nothing is known, so nothing changes. */
+static bool look_later(struct socket_path *s, const char *path)
+{
+	log_rated(&s->look_rate, LOG_WARN, "socket",
+		  "path=%s err=\"cannot look whether the socket is there: %s\" "
+		  "action=\"looking again every second\"",
+		  path, strerror(errno));
+	return true;
+}
+
+static bool found_again(struct socket_path *s, const char *path)
+{
+	if (s->is_lost) {
+		log_line(LOG_WARN, "socket",
+			 "path=%s msg=\"the socket is at its path again\" "
+			 "action=\"new senders can connect\"",
+			 path);
+		socket_path_link(s, path);
+	}
+	s->is_lost = false;
+	return true;
+}
+
+static bool link_again(struct socket_path *s, const char *path,
+		       const char *second)
+{
+	if (link(second, path) != 0)
+		return false;
+	log_line(LOG_WARN, "socket",
+		 "path=%s err=\"somebody removed the socket\" "
+		 "action=\"restored; senders notice nothing\"",
+		 path);
+	s->is_lost = false;
+	return true;
+}
+
 bool socket_path_restore(struct socket_path *s, const char *path)
 {
-	if (s->is_lost)
-		return false;
-	if (!s->is_bound || leads_to(s, path))
-		return true;
 	char second[PATH_MAX];
+	enum found found = s->is_bound ? look_at(s, path) : OURS;
+	enum found hidden = ANOTHER;
+	if (found == UNKNOWN)
+		return look_later(s, path);
+	if (found == OURS)
+		return found_again(s, path);
 	name_of_link(path, second);
-	bool is_gone = access(path, F_OK) != 0 && errno == ENOENT;
-	if (is_gone && leads_to(s, second) && link(second, path) == 0) {
-		log_line(LOG_WARN, "socket",
-			 "path=%s err=\"somebody removed the socket\" "
-			 "action=\"restored; senders notice nothing\"",
-			 path);
+	if (found == NOTHING)
+		hidden = look_at(s, second);
+	if (hidden == UNKNOWN)
+		return look_later(s, second);
+	if (hidden == OURS && link_again(s, path, second))
 		return true;
-	}
+	if (!s->is_lost)
+		log_line(LOG_WARN, "socket",
+			 "path=%s err=\"somebody %s the socket\" "
+			 "action=\"opening a new socket; each nginx worker "
+			 "connects to it after one failed line\"",
+			 path, found == NOTHING ? "removed" : "replaced");
 	s->is_lost = true;
-	log_line(LOG_WARN, "socket",
-		 "path=%s err=\"somebody %s the socket\" "
-		 "action=\"opening a new socket; each nginx worker connects to "
-		 "it after one failed line\"",
-		 path, is_gone ? "removed" : "replaced");
 	return false;
 }
 

@@ -17,6 +17,7 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "base/log.h"
 
 enum socket_try {
 	SOCKET_TRY_GOOD,
@@ -36,9 +37,11 @@ bool socket_path_is_free(const char *path, struct err *) MUST_USE;
 
 struct socket_path { /* zero-initialised: not bound by this process */
 	bool is_bound;
-	bool is_lost; /* the path leads to another socket, or nowhere */
+	/* At the last look, the path led to another file, or nowhere. */
+	bool is_lost;
 	dev_t dev;
 	ino_t ino;
+	struct log_rate look_rate;
 };
 
 /* Bind the socket to the path, and listen if it is a stream socket.  A socket
@@ -61,8 +64,9 @@ bool socket_path_chmod(const struct socket_path *, const char *path,
  * without a log line. */
 void socket_path_put_back(const struct socket_path *, const char *path);
 
-/* Look whether the path still leads to the socket, and restore it if not.  Logs
- * a change.  False: the path is lost, and stays lost. */
+/* Look whether the path leads to the socket, and restore it if not.  Logs a
+ * change.  False: the path is lost, until a later look finds the socket there
+ * again.  An error of the file system changes nothing: look again later. */
 bool socket_path_restore(struct socket_path *, const char *path);
 
 /* Unlink the path and the hidden link if they still lead to the socket, whose

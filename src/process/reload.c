@@ -26,7 +26,7 @@ static const char *keep_worker(struct supervisor *s)
 		return "replacing the old worker";
 	/* Close the endpoints that only the next worker needed. */
 	s->endpoints.has_no_reader = true;
-	if (!endpoints_set(&s->endpoints, &s->worker.specs, &e))
+	if (!endpoints_set_or_keep(&s->endpoints, &s->worker.specs, &e))
 		log_line(LOG_ERROR, "supervisor", "err=\"%s\"", e.text);
 	if (!s->worker.is_leaving)
 		return "the old configuration stays in force";

@@ -57,7 +57,8 @@
  *  - SIGHUP comes during a reload, which may have read the configuration
  *    before the last change: another reload follows (reload_begin_held);
  *  - a client asks for reloads over HTTP in a loop: process/reload_pace.h;
- *  - somebody removes a socket's path: the supervisor restores it, or reloads;
+ *  - somebody removes a socket's path: the supervisor restores it, or reloads.
+ *    If no other socket can be opened, the old one stays in use;
  *  - somebody removes the journal's file: the supervisor copies it when no
  *    worker uses it (process/kept.c);
  *  - the supervisor is killed: the worker sees its channel close and leaves. */
@@ -120,7 +121,7 @@ static void on_ready(struct supervisor *s, struct child *child,
 	stopping_saw_journal(s, m->limits.journal_path);
 	s->limits = m->limits;
 	struct err e = {0};
-	if (!endpoints_set(&s->endpoints, &child->specs, &e)) {
+	if (!endpoints_set_or_keep(&s->endpoints, &child->specs, &e)) {
 		kill(child->pid, SIGKILL);
 		if (s->state == STARTING) {
 			log_failure(e.text);
