@@ -105,7 +105,7 @@ struct channel_message {
 	uint64_t queued;   /* STAY: messages in the journal */
 	/* TOO_SOON: no reload over HTTP is accepted before; clock_mono_ns. */
 	int64_t reload_from_ns;
-	int signum;	  /* SIGNAL: SIGTERM, SIGINT or SIGHUP */
+	int signum;	  /* SIGNAL: a signal to stop, or SIGHUP */
 	bool has_journal; /* GO: the last descriptor is the journal's file */
 	/* GO: the sockets, then HTTP, then the retired sockets, then the file
 	 * of the previous worker's journal, if any.  JOURNAL: the journal's

@@ -424,8 +424,8 @@ static void wait_for_event(struct supervisor *s)
 
 static bool watch_signals(struct supervisor *s, struct err *e)
 {
-	static const int numbers[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP,
-				      SIGUSR1};
+	static const int numbers[] = {SIGCHLD, SIGTERM, SIGINT,
+				      SIGQUIT, SIGHUP,	SIGUSR1};
 	sigset_t mask;
 	sigemptyset(&mask);
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* supervisor - the process that stays when a worker dies.
  *
- *     starting --worker works--> running --SIGTERM, SIGINT--> stopping
- *                                 ^   |
+ *     starting --worker works--> running --a signal to stop--> stopping
+ *                                 ^   |     (SIGTERM, SIGINT, SIGQUIT)
  *                    new worker --+   | a worker died: another one starts, with
  *                                     | exponential back-off
  *                                     | SIGHUP: a new worker starts; when it is

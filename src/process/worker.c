@@ -308,9 +308,10 @@ static void init_handles(struct worker *w)
 
 static void start_signals(struct worker *w)
 {
-	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+	static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP,
+					     SIGUSR1};
 	signal(SIGPIPE, SIG_IGN);
-	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+	for (size_t i = 0; i < SIGNALS; i++) {
 		CHECK(uv_signal_init(&w->loop, &w->signals[i]) == 0);
 		w->signals[i].data = w;
 		uv_signal_start(&w->signals[i], on_signal, numbers[i]);

@@ -10,8 +10,8 @@
  *                                              v                      v
  *                                                     stopped
  *
- * Without a supervisor, SIGTERM and SIGINT take the place of STOP.  With one,
- * the worker passes them and SIGHUP on to it.
+ * Without a supervisor, SIGTERM, SIGINT and SIGQUIT take the place of STOP.
+ * With one, the worker passes them and SIGHUP on to it.
  *
  * A draining worker still receives, because a gateway logs until its last
  * request.  A finishing worker first refuses senders (they get EPIPE) and then

@@ -22,6 +22,8 @@
 
 struct settings;
 
+enum { SIGNALS = 5 }; /* that the worker handles */
+
 enum worker_state { RUNNING, DRAINING, FINISHING, LEAVING, STOPPED };
 
 struct worker {
@@ -66,7 +68,7 @@ struct worker {
 	uv_async_t progress; /* of the pipeline, while waits_to_leave */
 	uv_async_t finished;
 	struct readiness readiness;
-	uv_signal_t signals[4];
+	uv_signal_t signals[SIGNALS];
 };
 
 /* Grace. */
@@ -97,7 +99,7 @@ enum reload_outcome worker_request_reload(void *worker);
 /* The worker leaves: tell the supervisor how many requests it has refused. */
 void worker_report_too_soon(struct worker *);
 
-/* Somebody sent SIGTERM, SIGINT or SIGHUP to this process, which has a
+/* Somebody sent a signal to stop or SIGHUP to this process, which has a
  * supervisor: pass it on.  If the supervisor is gone, the worker leaves anyway
  * (leave_orphaned). */
 void worker_pass_on_signal(struct worker *, int signum);

@@ -69,16 +69,16 @@ void help_put(FILE *to)
 	      to);
 	for (size_t i = 0; (c = commands_at(i)) != NULL; i++)
 		put_wrapped(to, c->help, fprintf(to, "  %s", c->name));
-	fputs("\nSignals: SIGTERM and SIGINT stop sluiced: it receives until "
-	      "no sender is\nconnected or Grace is over, writes what the disk "
-	      "accepts and exits with 0;\nspills, and a journal in a file, "
-	      "keep the rest.  SIGHUP reloads the\nconfiguration.  SIGUSR1 "
-	      "reopens the files.\nExit codes: 0 stopped; 64 wrong usage; 70 "
-	      "bug; 71 system error, ten workers\nin a row died just after "
-	      "their start, a hook or a disk still hung after\nGrace, "
-	      "messages were lost with a removed journal or stay in a "
-	      "renamed\none, or messages or spilled lines remain with a "
-	      "journal that the\nconfiguration no longer names; 78 wrong "
-	      "configuration.\n",
+	fputs("\nSignals: SIGTERM, SIGINT and SIGQUIT stop sluiced: it "
+	      "receives until no\nsender is connected or Grace is over, writes "
+	      "what the disk accepts and exits\nwith 0; spills, and a journal "
+	      "in a file, keep the rest.  SIGHUP reloads the\nconfiguration.  "
+	      "SIGUSR1 reopens the files.\nExit codes: 0 stopped; 64 wrong "
+	      "usage; 70 bug; 71 system error, ten workers\nin a row died "
+	      "just after their start, a hook or a disk still hung "
+	      "after\nGrace, messages were lost with a removed journal or "
+	      "stay in a renamed\none, or messages or spilled lines remain "
+	      "with a journal that the\nconfiguration no longer names; 78 "
+	      "wrong configuration.\n",
 	      to);
 }

@@ -16,13 +16,14 @@ from harness.config import lua_filter
 from harness.daemon import SLUICED, is_alive, suspend
 from harness.gate import Gate
 from harness.inputs import config, connected, network_input, unix_input
-from harness.namespace import free_port
+from harness.namespace import AS_INIT, free_port, may_be_init
 from harness.sender import Sender, datagram
 from harness.stream import numbered, wait_for_lines
-from harness.wait import HANG_S, wait_until
+from harness.wait import HANG_S, SAN, wait_until
 
 HOOK = "function hook(t, ts, r) return 0, ts, r end"
-STOPS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+NUMBERS = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT]
+STOPS = pytest.mark.parametrize("number", NUMBERS)
 
 
 def short(room, *lines, **more):
@@ -87,6 +88,37 @@ def test_a_signal_to_the_worker_of_a_stream_stops_sluiced(
     daemon.check_end()
     assert sorted(out.lines()) == [b"1", b"2", b"3"]
     check_that_it_stopped_once(daemon)
+
+
+@STOPS
+def test_without_a_supervisor_a_signal_stops_sluiced(room, out, start, number):
+    daemon = start(short(room, flush="3600", grace="600"),
+                   args=["--no-supervisor"])
+    with Sender(room.socket) as sender:
+        sender.send(datagram({"n": 1}))
+        daemon.signal(number)
+        wait_for_draining(daemon)
+        sender.send(datagram({"n": 2}))
+    daemon.check_end()
+    assert out.lines() == [b"1", b"2"]
+
+
+@pytest.mark.skipif(SAN == "thread", reason="TSan needs the machine's /proc")
+@STOPS
+def test_a_signal_stops_process_1(room, out, start, number):
+    """The kernel does not apply the default action of a signal to process 1 of
+    a container.  A pod may have the stop signal of nginx's image, SIGQUIT."""
+    if not may_be_init():
+        pytest.skip("needs root to make a process namespace")
+    daemon = start(short(room, flush="3600", grace="600"), wrapper=AS_INIT)
+    [init] = daemon.workers()  # unshare's only child
+    with Sender(room.socket) as sender:
+        sender.send(datagram({"n": 1}))
+        os.kill(init, number)
+        wait_for_draining(daemon)
+        sender.send(datagram({"n": 2}))
+    daemon.check_end()
+    assert out.lines() == [b"1", b"2"]
 
 
 @STOPS

@@ -189,7 +189,8 @@ def test_a_worker_that_leaves_interrupts_a_row_of_quick_deaths(room, start):
     assert daemon.metrics().sum("sluiced_worker_deaths_total") == 10
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [
+    signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
 def test_the_supervisor_passes_on_signals_to_end(room, out, start, number):
     daemon = start(short(room, flush="3600", grace="30"))
     with Sender(room.socket) as sender:
