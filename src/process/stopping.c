@@ -24,7 +24,8 @@ static int64_t deadline_ns(const struct supervisor *s)
 {
 	if (s->stop_ns == 0)
 		return 0;
-	return s->stop_ns + (s->limits.grace_ms + STOP_MARGIN_MS) * NS_PER_MS;
+	return s->stop_ns + s->stalled_ns +
+	       (s->limits.grace_ms + STOP_MARGIN_MS) * NS_PER_MS;
 }
 
 void stopping_begin(struct supervisor *s, int signum)

@@ -33,6 +33,8 @@
  *    kills it (process/stopping.c);
  *  - a worker does not load its configuration within Reload_Timeout: the
  *    supervisor kills it;
+ *  - the container is frozen: that time is added to the deadlines after which
+ *    the supervisor kills a worker (put_off_deadlines);
  *  - a signal to stop comes during a reload: the old worker stops, and the new
  *    one is killed.  If the old one has begun to leave, the new one takes over
  *    and drains;
@@ -86,6 +88,7 @@ enum {
 	RELOAD_MS = 30000,
 	WAIT_MS_MAX = 3600 * 1000,
 	LOOK_MS = 250, /* for children that are dead, but not reaped */
+	STALL_MS = 1000,
 };
 
 void supervisor_end(struct supervisor *s, int exit_code)
@@ -398,8 +401,32 @@ static int wait_ms(const struct supervisor *s)
 				       : WAIT_MS_MAX;
 }
 
+/* The supervisor woke up this much too late.  A frozen container (docker pause,
+ * a virtual machine that moves to another host) stands still as a whole, but
+ * the clock does not.  So the workers had as little time as the supervisor. */
+static void put_off_deadlines(struct supervisor *s, int64_t late_ns)
+{
+	struct child *children[] = {&s->worker, &s->next};
+	if (late_ns < STALL_MS * NS_PER_MS)
+		return;
+	log_rated(&s->stall_rate, LOG_INFO, "supervisor",
+		  "stalled_ms=%lld action=\"giving the worker as much more "
+		  "time\"",
+		  (long long)(late_ns / NS_PER_MS));
+	if (s->stop_ns != 0)
+		s->stalled_ns += late_ns;
+	if (s->kill_ns != 0)
+		s->kill_ns += late_ns;
+	s->progress_ns += late_ns;
+	for (size_t i = 0; i < 2; i++)
+		if (!children[i]->is_ready)
+			children[i]->started_ns += late_ns;
+}
+
 static void wait_for_event(struct supervisor *s)
 {
+	int timeout_ms = wait_ms(s);
+	int64_t begin_ns = clock_mono_ns();
 	struct child *children[] = {&s->worker, &s->next};
 	struct pollfd fds[3] = {{.fd = s->signals, .events = POLLIN}};
 	for (int i = 0; i < 2; i++)
@@ -407,12 +434,15 @@ static void wait_for_event(struct supervisor *s)
 			.fd = children[i]->pid != 0 ? children[i]->channel : -1,
 			.events = POLLIN,
 		};
-	if (poll(fds, 3, wait_ms(s)) < 0 && errno != EINTR) {
+	if (poll(fds, 3, timeout_ms) < 0 && errno != EINTR) {
 		log_line(LOG_ERROR, "supervisor", "err=\"poll: %s\"",
 			 strerror(errno));
 		supervisor_end(s, EXIT_CODE_SYSTEM);
 		return;
 	}
+	if (timeout_ms >= 0)
+		put_off_deadlines(s, clock_mono_ns() - begin_ns -
+					     timeout_ms * NS_PER_MS);
 	/* Messages first: READY and the end of a worker may come together. */
 	for (int i = 0; i < 2; i++)
 		if (fds[i + 1].revents != 0 && children[i]->pid != 0)

@@ -59,7 +59,7 @@ struct child {
 	struct endpoint_specs specs;
 	ino_t sockets[ENDPOINTS_MAX]; /* inodes of the sockets in GO */
 	struct channel_limits limits;
-	int64_t started_ns;
+	int64_t started_ns; /* or later, after a stall while it loads */
 };
 
 /* A process that the supervisor no longer waits for, because a thread of it
@@ -92,6 +92,7 @@ struct supervisor {
 	int64_t look_ns; /* when to look for dead children */
 	struct log_rate left_rate;
 	int64_t stop_ns;   /* when the first signal to stop came */
+	int64_t stalled_ns; /* since then, how long nothing could run */
 	int64_t killed_ns; /* when the worker was killed at the deadline */
 	int stop_signal;   /* held until the first worker works; 0: none */
 	/* SIGHUP came before the first worker worked, or during a reload. */
@@ -115,6 +116,7 @@ struct supervisor {
 	 * together with its supervisor. */
 	bool died_of_other;
 	struct log_rate refused_rate; /* of reloads */
+	struct log_rate stall_rate;
 	bool is_over;
 	int exit_code;
 };

@@ -5,8 +5,8 @@
  *  2. The supervisor sends STOP.  Then drain() receives until no sender is
  *     connected.  If there may be invisible senders, it also waits for 1.5 s
  *     without a datagram.
- *  3. finish() refuses senders and reads the data that the kernel still holds.
- *     Then pipeline_finish writes everything that is in the journal.
+ *  3. worker_finish() refuses senders and reads the data that the kernel still
+ *     holds.  Then pipeline_finish writes everything that is in the journal.
  *  4. on_finished logs the final counts and closes all handles.
  *
  * On a reload the supervisor sends LEAVE (process/messages.c).  When the
@@ -19,9 +19,8 @@
  *
  * Failure modes:
  *  - something cannot be opened: worker_run closes what it opened and fails;
- *  - Grace is over: the pipeline makes one more attempt to write.  After
- *    WRITE_MS it leaves the rest in the journal, if the journal has a file.  If
- *    it does not end at all, on_deadline ends the process;
+ *  - Grace is over: the pipeline makes one more attempt to write
+ *    (process/grace.c);
  *  - the supervisor is gone: the worker leaves. */
 #include "process/worker.h"
 
@@ -52,10 +51,6 @@ enum {
 	 * senders gone.  A stall of the whole machine counts as one tick. */
 	IDLE_TICK_MS = 250,
 	IDLE_TICKS = 6,
-	/* How long after Grace the process ends; the supervisor would kill it
-	 * a little later (STOP_MARGIN_MS). */
-	DEADLINE_MS = 4000,
-	WRITE_MS = 2000, /* how long after Grace a slow disk is written to */
 };
 
 int64_t worker_grace_ms(const struct worker *w)
@@ -70,7 +65,7 @@ static void on_received_all(void *data)
 	hold_finish_pipeline(data);
 }
 
-static void finish(struct worker *w)
+void worker_finish(struct worker *w)
 {
 	w->state = FINISHING;
 	uv_timer_stop(&w->idle_timer);
@@ -90,50 +85,7 @@ static void on_idle_tick(uv_timer_t *timer)
 	struct senders senders = senders_of(w->opts->endpoints);
 	if (senders.connected == 0 &&
 	    (!senders.has_unseen || w->idle_ticks >= IDLE_TICKS))
-		finish(w);
-}
-
-/* Nothing in this process can end an endless call of a C library, or a write to
- * a hanging disk.  A journal in a file keeps the unwritten messages. */
-static void on_deadline(uv_timer_t *timer)
-{
-	struct worker *w = timer->data;
-	log_line(LOG_ERROR, "worker",
-		 "err=\"the pipeline does not end: a hook or a disk hangs\" "
-		 "action=\"exiting; a journal in a file keeps its "
-		 "messages\"");
-	status_log_final_counts(w->status);
-	leave_save_journal(w);
-	_exit(EXIT_CODE_SYSTEM);
-}
-
-static void on_time_up(uv_timer_t *timer)
-{
-	struct worker *w = timer->data;
-	if (w->opts->assembly->journal_path != NULL) {
-		atomic_store(&w->opts->assembly->is_time_up, true);
-		log_line(LOG_WARN, "worker",
-			 "err=\"Grace is over, and not everything is written\" "
-			 "action=\"leaving the rest in the journal\"");
-		pipeline_stop_retrying(w->pipeline); /* ends the batch */
-	}
-	uv_timer_start(timer, on_deadline, DEADLINE_MS - WRITE_MS, 0);
-}
-
-void worker_on_grace_over(uv_timer_t *timer)
-{
-	struct worker *w = timer->data;
-	log_line(LOG_WARN, "worker",
-		 "err=\"Grace is over\" state=%s "
-		 "action=\"one more attempt to write\"",
-		 w->state == DRAINING  ? "draining"
-		 : w->state == LEAVING ? "leaving"
-				       : "finishing");
-	if (w->state == DRAINING)
-		finish(w);
-	pipeline_stop_retrying(w->pipeline);
-	hold_grace_over(w);
-	uv_timer_start(timer, on_time_up, WRITE_MS, 0);
+		worker_finish(w);
 }
 
 static void drain(struct worker *w, int64_t grace_ms)

@@ -2,6 +2,7 @@
 /* worker_state - struct worker, for the files of the worker only.
  *
  *     worker.c    starts, stops, reacts to events
+ *     grace.c     ends a stop when Grace is over
  *     messages.c  talks to the supervisor
  *     leaving.c   makes way for the next worker
  *     hold.c      does not write while a dead worker may still write */
@@ -63,6 +64,7 @@ struct worker {
 	unsigned idle_ticks;   /* in a row without a datagram */
 	uint64_t arrivals;     /* at the last tick */
 	uv_timer_t grace_timer;
+	uint64_t grace_due_ms; /* after Grace: when that timer fires */
 	uv_timer_t health_timer;
 	struct watchdog watchdog;
 	uv_async_t progress; /* of the pipeline, while waits_to_leave */
@@ -74,12 +76,17 @@ struct worker {
 /* Grace. */
 int64_t worker_grace_ms(const struct worker *);
 
-/* The timer of Grace has expired: one more attempt to write, then the end. */
-void worker_on_grace_over(uv_timer_t *);
+/* Refuse senders, receive what the kernel still holds, write everything. */
+void worker_finish(struct worker *);
 
 /* sluiced stops: drain for at most this time, write everything and end.  A
  * worker that is leaving ends within it. */
 void worker_stop(struct worker *, int64_t grace_ms);
+
+/* --- grace.c */
+
+/* The timer of Grace has expired: one more attempt to write, then the end. */
+void worker_on_grace_over(uv_timer_t *);
 
 /* --- messages.c */
 
