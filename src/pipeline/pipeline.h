@@ -8,10 +8,10 @@
  * and PCRE2, parses JSON, and writes lines to the output disk.  It sleeps until
  * it is woken.  A batch is committed only when no line needs its message in the
  * journal: the lines are in their files, in a spill or, if no spill takes them,
- * in memory (output/sink.h, pipeline/unsaved.h).  While the disk rejects writes,
- * the journal keeps the messages, and the pipeline retries after 100 ms,
- * doubling to 5 s.  Under a CPU limit it throttles itself, so that receiving
- * always has CPU left (pipeline/cpu_share.h).
+ * in memory (output/sink.h, pipeline/unsaved.h).  While the disk rejects
+ * writes, the journal keeps the messages, and the pipeline retries after
+ * 100 ms, doubling to 5 s.  Under a CPU limit it throttles itself, so that
+ * receiving always has CPU left (pipeline/cpu_share.h).
  *
  * If a worker dies while it processes a message, the next worker processes that
  * message again.  After two deaths, the message becomes a dead letter or is

@@ -91,10 +91,10 @@ struct supervisor {
 	struct left left[LEFT_MAX];
 	int64_t look_ns; /* when to look for dead children */
 	struct log_rate left_rate;
-	int64_t stop_ns;   /* when the first signal to stop came */
+	int64_t stop_ns;    /* when the first signal to stop came */
 	int64_t stalled_ns; /* since then, how long nothing could run */
-	int64_t killed_ns; /* when the worker was killed at the deadline */
-	int stop_signal;   /* held until the first worker works; 0: none */
+	int64_t killed_ns;  /* when the worker was killed at the deadline */
+	int stop_signal;    /* held until the first worker works; 0: none */
 	/* SIGHUP came before the first worker worked, or during a reload. */
 	bool is_reload_held;
 	struct reload_pace reload_pace;
