@@ -2,7 +2,9 @@
 #include "base/arena.h"
 
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -19,6 +21,7 @@ struct block {
 
 struct arena {
 	struct block *block;
+	size_t full_bytes; /* used in the blocks filled before */
 	size_t first_block_bytes;
 };
 
@@ -61,6 +64,7 @@ static NO_INLINE void *take_from_new_block(struct arena *a, size_t need_bytes)
 	size_t size_bytes = a->block->size_bytes * 2;
 	if (size_bytes < need_bytes)
 		size_bytes = need_bytes;
+	a->full_bytes += a->block->used_bytes;
 	a->block = block_new(size_bytes, a->block);
 	a->block->used_bytes = need_bytes;
 	return a->block->bytes;
@@ -86,9 +90,32 @@ struct span arena_copy(struct arena *a, struct span s)
 	return span_make(p, s.len);
 }
 
+size_t arena_used_bytes(const struct arena *a)
+{
+	return a->full_bytes + a->block->used_bytes;
+}
+
+static bool has(const struct block *b, const void *p)
+{
+	uintptr_t at = (uintptr_t)p, start = (uintptr_t)b->bytes;
+	return at >= start && at <= start + b->used_bytes;
+}
+
+void arena_give_back(struct arena *a, const void *first)
+{
+	while (!has(a->block, first)) {
+		struct block *last = a->block;
+		a->block = last->next;
+		a->full_bytes -= a->block->used_bytes;
+		free(last);
+	}
+	a->block->used_bytes = (size_t)((const char *)first - a->block->bytes);
+}
+
 void arena_reset(struct arena *a)
 {
 	struct block *b = a->block;
+	a->full_bytes = 0;
 	if (b->next != NULL || b->size_bytes > KEEP_BYTES_MAX) {
 		size_t total_bytes = 0;
 		for (struct block *i = b; i != NULL; i = i->next)

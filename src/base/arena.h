@@ -29,6 +29,13 @@ void *arena_take(struct arena *, size_t size_bytes);
 /* A copy of the bytes, valid until arena_reset. */
 struct span arena_copy(struct arena *, struct span);
 
+/* The bytes taken since the last arena_reset and not given back. */
+size_t arena_used_bytes(const struct arena *);
+
+/* Give back this memory, which arena_take returned, and all memory taken after
+ * it. */
+void arena_give_back(struct arena *, const void *first);
+
 /* Free everything: all memory taken before becomes invalid. */
 void arena_reset(struct arena *);
 

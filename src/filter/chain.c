@@ -9,8 +9,9 @@
  * first record of the list.
  * If a filter drops the record or leaves it undecided, the message notes the
  * reason and the record ends.
- * If a filter restarts a record too often, the chain refuses: the filter gets
- * false and passes on the record that it has. */
+ * If a filter restarts a record too often, or if the records of the message
+ * take too much memory, the chain refuses: the filter gets false and passes on
+ * the record that it has. */
 #include "filter/chain.h"
 
 #include <stdatomic.h>
@@ -40,6 +41,7 @@ struct chain {
 	size_t count;
 	_Atomic(const char *) working; /* the name of the filter at work */
 	size_t number; /* of sections so far, including filters left out */
+	struct log_rate copies_rate, records_rate;
 };
 
 /* An unfinished record, and the filter at which it continues. */
@@ -51,13 +53,16 @@ struct waiting_record {
 
 /* One call of chain_run. */
 struct chain_run {
-	struct emit emit; /* first, because on_next and on_restart cast it */
+	struct emit emit; /* first, because the functions of it cast it */
 	struct chain *chain;
 	chain_out_fn out;
 	void *out_data;
 	struct waiting_record *first; /* the list, the next record first */
 	unsigned restarts;
 	unsigned restarts_max;
+	const struct arena *arena;
+	size_t arena_bytes_before; /* what decoding the message took */
+	bool is_too_large;	   /* no further restart */
 
 	/* While a filter works: */
 	size_t at;		       /* its index */
@@ -273,34 +278,88 @@ static void on_next(struct emit *emit, struct record *record)
 	r->next_count++;
 }
 
-static bool on_restart(struct emit *emit, struct record *record)
-{
-	struct chain_run *r = (struct chain_run *)emit;
-	struct chained_filter *l = &r->chain->filters[r->at];
-	unsigned by = (unsigned)r->at + 1;
-	bool is_over = r->record->restarts >= CHAIN_RESTARTS_MAX ||
-		       r->restarts >= r->restarts_max;
-	if (is_over || r->record->restarted_by == by) {
-		r->record->is_over_limit |= is_over;
-		l->filter->stats.refused_total++;
-		log_rated(&l->refused_rate, LOG_WARN, "chain",
-			  "filter=%s err=\"rewrite loop\" restarts=%u "
-			  "action=\"the record keeps its tag\"",
-			  l->name, r->record->restarts);
-		return false;
-	}
-	record->restarts = r->record->restarts + 1;
-	record->restarted_by = by;
-	put(r, record, 0);
-	r->restarts++;
-	l->filter->stats.restarted_total++;
-	return true;
-}
-
 static void end(struct record *record, enum drop_reason why)
 {
 	if (record->message != NULL)
 		message_lose(record->message, why);
+}
+
+/* What the filters have taken for this message. */
+static size_t used_bytes(const struct chain_run *r)
+{
+	return arena_used_bytes(r->arena) - r->arena_bytes_before;
+}
+
+/* The answer is only about memory, since that is what the caller saves. */
+static size_t on_tag_bytes_max(struct emit *emit)
+{
+	const struct chain_run *r = (struct chain_run *)emit;
+	size_t used = used_bytes(r);
+	return used < CHAIN_RESTARTS_BYTES_MAX && !r->is_too_large
+		       ? CHAIN_RESTARTS_BYTES_MAX - used
+		       : 1;
+}
+
+enum refusal { REFUSAL_NONE, REFUSAL_OWN, REFUSAL_LOOP, REFUSAL_TOO_LARGE };
+
+static enum refusal refusal_of(const struct chain_run *r, struct span tag)
+{
+	const struct record *record = r->record;
+	if (record->restarts >= CHAIN_RESTARTS_MAX ||
+	    r->restarts >= r->restarts_max)
+		return REFUSAL_LOOP;
+	if (record->restarted_by == r->at + 1)
+		return REFUSAL_OWN;
+	if (r->is_too_large ||
+	    used_bytes(r) + tag.len > CHAIN_RESTARTS_BYTES_MAX)
+		return REFUSAL_TOO_LARGE;
+	return REFUSAL_NONE;
+}
+
+static void refuse_as_too_large(struct chain_run *r, struct chained_filter *l)
+{
+	if (!r->is_too_large)
+		log_rated(&r->chain->copies_rate, LOG_WARN, "chain",
+			  "filter=%s err=\"the copies of this message exceed "
+			  "%d MiB\" reason=too_large action=\"its records keep "
+			  "their tags; keeping it in Dead_Letter, if that is "
+			  "set\"",
+			  l->name, CHAIN_RESTARTS_BYTES_MAX / (1024 * 1024));
+	r->is_too_large = true;
+	end(r->record, DROP_too_large);
+}
+
+static void refuse(struct chain_run *r, enum refusal why)
+{
+	struct chained_filter *l = &r->chain->filters[r->at];
+	l->filter->stats.refused_total++;
+	if (why == REFUSAL_TOO_LARGE) {
+		refuse_as_too_large(r, l);
+		return;
+	}
+	r->record->is_over_limit |= why == REFUSAL_LOOP;
+	log_rated(&l->refused_rate, LOG_WARN, "chain",
+		  "filter=%s err=\"rewrite loop\" restarts=%u "
+		  "action=\"the record keeps its tag\"",
+		  l->name, r->record->restarts);
+}
+
+static bool on_restart(struct emit *emit, struct span tag, bool is_copy)
+{
+	struct chain_run *r = (struct chain_run *)emit;
+	enum refusal why = refusal_of(r, tag);
+	if (why != REFUSAL_NONE) {
+		refuse(r, why);
+		return false;
+	}
+	struct record *record = is_copy ? record_copy(r->record) : r->record;
+	record->tag = arena_copy(record->arena, tag);
+	record->restarts++;
+	record->restarted_by = (unsigned)r->at + 1;
+	put(r, record, 0);
+	r->restarts++;
+	r->chain->filters[r->at].filter->stats.restarted_total++;
+	return true;
 }
 
 /* True if the record continues with the next filter at once. */
@@ -349,20 +408,37 @@ static void proceed(struct chain_run *r, struct record *record, size_t at)
 	r->out(r->out_data, record);
 }
 
+static void lose_as_too_large(struct chain_run *r, struct record *record)
+{
+	log_rated(&r->chain->records_rate, LOG_WARN, "chain",
+		  "err=\"the records of this message exceed %d MiB\" "
+		  "reason=too_large action=\"dropping its further records; "
+		  "keeping it in Dead_Letter, if that is set\"",
+		  CHAIN_BYTES_MAX / (1024 * 1024));
+	end(record, DROP_too_large);
+}
+
 void chain_run(struct chain *c, struct record *record, chain_out_fn out,
 	       void *out_data)
 {
 	struct chain_run r = {
-		.emit = {.next = on_next, .restart = on_restart},
+		.emit = {.next = on_next,
+			 .restart = on_restart,
+			 .tag_bytes_max = on_tag_bytes_max},
 		.chain = c,
 		.out = out,
 		.out_data = out_data,
 		.restarts_max = CHAIN_RUN_RESTARTS_MAX,
+		.arena = record->arena,
+		.arena_bytes_before = arena_used_bytes(record->arena),
 	};
 	proceed(&r, record, 0);
 	while (r.first != NULL) {
 		struct waiting_record *w = r.first;
 		r.first = w->next;
-		proceed(&r, w->record, w->at);
+		if (used_bytes(&r) < CHAIN_BYTES_MAX)
+			proceed(&r, w->record, w->at);
+		else
+			lose_as_too_large(&r, w->record);
 	}
 }

@@ -16,7 +16,14 @@
  * limit by CHAIN_RESTARTS_MAX, so that a hook may split a message into any
  * number of records.  A part of a record that was restarted twice or more does
  * not raise it, because filters could split each other's parts without end.
- * The chain does not recurse: unfinished records wait in a list. */
+ * The chain does not recurse: unfinished records wait in a list.
+ *
+ * All records of a message are in memory until the message ends.  A sender
+ * chooses how many fields and how long a tag each copy has, so the bytes that
+ * the filters take from the arena for one message have a limit, too.  Beyond
+ * CHAIN_RESTARTS_BYTES_MAX, no record is restarted.  The waiting records still
+ * come out, unless the filters need more than CHAIN_BYTES_MAX for them.  Either
+ * way, the message loses a record as DROP_too_large. */
 #ifndef FILTER_CHAIN_H
 #define FILTER_CHAIN_H
 
@@ -29,7 +36,14 @@
 
 struct chain;
 
-enum { CHAIN_RESTARTS_MAX = 16, CHAIN_RUN_RESTARTS_MAX = 1024 };
+enum {
+	CHAIN_RESTARTS_MAX = 16,
+	CHAIN_RUN_RESTARTS_MAX = 1024,
+	CHAIN_RESTARTS_BYTES_MAX = 16 * 1024 * 1024,
+	/* While the lines of a message are made, there is room for this beside
+	 * them: output/line_limit.h. */
+	CHAIN_BYTES_MAX = 24 * 1024 * 1024,
+};
 
 /* Called for each record that leaves the chain. */
 typedef void (*chain_out_fn)(void *, struct record *);

@@ -29,19 +29,24 @@ enum filter_verdict {
 			   * letter */
 };
 
-/* How a filter emits records.  They must live in the arena of the record that
- * it was given and belong to that record's message.  They continue in the order
- * of the calls, and before the given record if that one passes. */
+/* How a filter emits records.  They continue in the order of the calls, and
+ * before the given record if that one passes. */
 struct emit {
 	/* The record, which must not be the given one, continues after this
-	 * filter. */
+	 * filter.  It must live in the arena of the given record and belong to
+	 * its message. */
 	void (*next)(struct emit *, struct record *);
-	/* The record starts again at the head of the chain, with its new tag,
-	 * before any other record continues.  It may be the given record if the
-	 * filter then answers FILTER_DONE.  False if the chain did not take the
-	 * record: this same filter restarted it before, or a limit of restarts
-	 * is reached (filter/chain.h). */
-	bool (*restart)(struct emit *, struct record *);
+	/* The given record, or a copy if `is_copy`, starts again at the head of
+	 * the chain with a copy of this tag, before any other record continues.
+	 * If it is the given record, the filter must answer FILTER_DONE.  False
+	 * if the chain refuses and nothing has changed: this same filter
+	 * restarted the record before, or a limit of restarts is reached
+	 * (filter/chain.h). */
+	bool (*restart)(struct emit *, struct span tag, bool is_copy);
+	/* The chain refuses to restart a record with a longer tag.  A sender
+	 * can choose values from which a tag of any length is composed, so a
+	 * filter should not compose longer ones.  Never 0. */
+	size_t (*tag_bytes_max)(struct emit *);
 };
 
 /* The parts of the configuration outside its own section that a filter may use.

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -259,7 +260,7 @@ static void copy(struct record *r, struct span from, struct span to)
 /* Move the fields whose keys start with `start` before or after the others. */
 static void move(struct record *r, struct span start, bool to_front)
 {
-	const struct record *old = record_copy(r);
+	struct record *old = record_copy(r);
 	const struct field *end = old->fields + old->count;
 	r->count = 0;
 	for (const struct field *f = old->fields; f < end; f++)
@@ -268,6 +269,7 @@ static void move(struct record *r, struct span start, bool to_front)
 	for (const struct field *f = old->fields; f < end; f++)
 		if (starts_with(f->key, start) != to_front)
 			record_add(r, f->key, f->value);
+	arena_give_back(r->arena, old);
 }
 
 static void change(const struct modify_rule *rule, struct record *r,

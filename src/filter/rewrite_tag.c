@@ -14,8 +14,8 @@
  * If the composed tag is empty, no Match could ever match it, so the record
  * passes unchanged and is counted.
  * If the chain refuses the restart, because this filter restarted the record
- * before or because the record was restarted too often, the record continues
- * with the tag that it had.
+ * before, because it was restarted too often, or because the copies take too
+ * much memory, the record continues with the tag that it had.
  * If a regex reaches its match limit, nobody knows whether its rule or a later
  * one applies, so the record passes unchanged and is counted. */
 #include "filter/kinds.h"
@@ -25,7 +25,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/arena.h"
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -36,6 +35,9 @@
 #include "record/message.h"
 #include "record/record.h"
 #include "regex/pattern.h"
+
+/* The memory that stays allocated after a long tag. */
+enum { KEEP_BYTES_MAX = 64 * 1024 };
 
 enum { EMPTY_TAG, MATCH_LIMIT, FAILURE_COUNT };
 
@@ -213,16 +215,15 @@ static enum filter_verdict rewrite(struct rewrite_tag *t,
 				   struct record *r, struct emit *emit)
 {
 	buf_clear(&t->tag);
+	buf_limit(&t->tag, emit->tag_bytes_max(emit));
 	composer_put(rule->new_tag, r, rule->regex, &t->tag);
+	buf_limit(&t->tag, 0);
 	if (t->tag.len == 0)
 		return keep_tag(t, EMPTY_TAG);
-	struct span old_tag = r->tag;
-	struct record *retagged = rule->keep ? record_copy(r) : r;
-	retagged->tag = arena_copy(r->arena, buf_span(&t->tag));
-	if (emit->restart(emit, retagged))
-		return rule->keep ? FILTER_PASS : FILTER_DONE;
-	r->tag = old_tag;
-	return FILTER_PASS;
+	bool is_restarted = emit->restart(emit, buf_span(&t->tag), rule->keep);
+	if (t->tag.cap > KEEP_BYTES_MAX)
+		buf_fini(&t->tag);
+	return is_restarted && !rule->keep ? FILTER_DONE : FILTER_PASS;
 }
 
 static enum filter_verdict apply(struct filter *filter, struct record *r,

@@ -77,6 +77,7 @@ void lua_order_apply(const struct lua_order *o, lua_State *L, int index,
 		if (!is_old[i])
 			ordered[n++] = map->fields[i];
 	memcpy(map->fields, ordered, n * sizeof *ordered);
+	arena_give_back(map->arena, old);
 }
 
 void lua_order_reset(struct lua_order *o, lua_State *L)

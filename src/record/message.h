@@ -42,7 +42,8 @@
 			"components, contains '..', '.sluiced' or NUL, "   \
 			"ends in '/' or '/.', or the configuration uses "  \
 			"it")                                              \
-	X(too_large, "all lines of the message together exceed 24 MiB")    \
+	X(too_large, "all lines of the message together exceed 24 MiB, "   \
+		     "or the records that filters made of it did")         \
 	X(write_failed, "the output could not be written and the spill "   \
 			"was full, or too many files waited, or lines in " \
 			"memory or in a spill were lost, or the reader "   \

@@ -217,6 +217,7 @@ static size_t keep_last_of_many(struct record *r)
 	for (size_t i = r->count; i-- > 0;)
 		if (is_last[i])
 			r->fields[--kept] = r->fields[i];
+	arena_give_back(r->arena, places);
 	return kept;
 }
 

@@ -279,7 +279,8 @@ static void put_filters(struct buf *b, const struct pipeline_view *v)
 		    "with a new tag."),
 		ROW(refused_total,
 		    "Records whose new tag was refused because of a rewrite "
-		    "loop.  They keep their tag."),
+		    "loop, or because the copies of the message exceed 16 "
+		    "MiB.  They keep their tag."),
 		ROW(script_loads_total,
 		    "Times that the filter loaded its script again because the "
 		    "script kept too much memory."),

@@ -178,6 +178,33 @@ def test_a_record_that_loses_its_route_in_a_loop_is_a_loss(room, out, run):
     assert out.lines() == [b"1"]
 
 
+LOOP = {
+    "keys": "{name}.$TAG",
+    "tags": "$TAG.$pad",
+}
+
+
+@pytest.mark.parametrize("kind", LOOP)
+def test_copies_that_exceed_the_limit_of_a_message_are_a_loss(
+        room, out, run, kind):
+    """Filters that copy each other's copies make 1,024 of a message.  A
+    sender who sends many keys or a long value would need 128 MiB for them."""
+    good = datagram({"n": "1"})
+    bad = datagram({"n": "2"} | (
+        {f"{n:x}": "" for n in range(3000)} if kind == "keys"
+        else {"pad": "u" * 60_000}))
+    loop = "".join(
+        section("FILTER", "Name rewrite_tag", "Match *",
+                f"Rule $n . {LOOP[kind].format(name=name)} true")
+        for name in "abc")
+    result = run(loop + template("{n}", room), good, bad)
+    check_loss(result, bad, "too_large")
+    lines = out.lines()
+    assert lines.count(b"1") == 1025
+    assert 1 < lines.count(b"2") < 1025
+    assert lines.count(b"1") + lines.count(b"2") == len(lines)
+
+
 def test_lines_that_exceed_the_limit_of_a_message_are_a_loss(
         room, out, run):
     """Each byte of the value becomes six, in each record and each output."""

@@ -96,6 +96,35 @@ static void a_reset_arena_holds_the_same_amount_in_one_block(void **state)
 	arena_free(a);
 }
 
+static void memory_that_is_given_back_is_used_again(void **state)
+{
+	(void)state;
+	struct arena *a = arena_new(64);
+	char *kept = arena_take(a, 48);
+	assert_int_equal(arena_used_bytes(a), 48);
+	char *small = arena_take(a, 16);
+	arena_give_back(a, small);
+	assert_ptr_equal(arena_take(a, 16), small);
+	/* The rest of a block does not count. */
+	char *first = arena_take(a, 80);
+	arena_take(a, 80);
+	arena_take(a, 0);
+	arena_take(a, 4096);
+	assert_int_equal(arena_used_bytes(a), 64 + 2 * 80 + 4096);
+	arena_give_back(a, first);
+	assert_int_equal(arena_used_bytes(a), 64);
+	assert_ptr_equal(arena_take(a, 80), first);
+	arena_give_back(a, small);
+	assert_int_equal(arena_used_bytes(a), 48);
+	assert_ptr_equal(arena_take(a, 16), small);
+	arena_give_back(a, kept);
+	assert_int_equal(arena_used_bytes(a), 0);
+	arena_take(a, 4096);
+	arena_reset(a);
+	assert_int_equal(arena_used_bytes(a), 0);
+	arena_free(a);
+}
+
 static void the_memory_of_a_huge_message_is_released(void **state)
 {
 	(void)state;
@@ -394,6 +423,7 @@ int main(void)
 		cmocka_unit_test(allocations_are_aligned_and_do_not_overlap),
 		cmocka_unit_test(
 			a_reset_arena_holds_the_same_amount_in_one_block),
+		cmocka_unit_test(memory_that_is_given_back_is_used_again),
 		cmocka_unit_test(the_memory_of_a_huge_message_is_released),
 		cmocka_unit_test(a_copy_belongs_to_the_caller),
 		cmocka_unit_test(a_buf_grows_and_keeps_its_content),

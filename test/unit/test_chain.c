@@ -48,7 +48,9 @@ static void put_record(struct buf *b, const struct record *r)
 
 /* --- the filters */
 
-enum deed { PASS, DROP, DONE, SPLIT, ADD, COPY, MOVE, RENEW, UNDECIDED };
+enum deed { PASS, DROP, DONE, SPLIT, ADD, COPY, MOVE, RENEW, UNDECIDED, HOARD };
+
+enum { HOARD_BYTES = 1024 * 1024 };
 
 struct fake {
 	struct filter filter;
@@ -77,7 +79,6 @@ static enum filter_verdict fake_apply(struct filter *filter, struct record *r,
 	put_record(trace, r);
 	buf_put_text(trace, ") ");
 
-	struct record *copy;
 	switch ((enum deed)f->deed) {
 	case PASS:
 		break;
@@ -91,6 +92,9 @@ static enum filter_verdict fake_apply(struct filter *filter, struct record *r,
 		emit->next(emit, child(r, "1"));
 		emit->next(emit, child(r, "2"));
 		return FILTER_DONE;
+	case HOARD:
+		arena_take(r->arena, HOARD_BYTES);
+		break;
 	case ADD:
 		emit->next(emit, child(r, "+"));
 		break;
@@ -99,9 +103,8 @@ static enum filter_verdict fake_apply(struct filter *filter, struct record *r,
 		return FILTER_DONE;
 	case COPY:
 	case MOVE:
-		copy = record_copy(r);
-		copy->tag = span_of(f->to);
-		if (emit->restart(emit, copy) && f->deed == MOVE)
+		if (emit->restart(emit, span_of(f->to), f->deed == COPY) &&
+		    f->deed == MOVE)
 			return FILTER_DONE;
 		break;
 	}
@@ -117,8 +120,8 @@ static struct filter *open_as(const struct filter_ops *ops,
 			      struct conf_section *s, struct err *e)
 {
 	static const char *const deeds[] = {
-		"pass", "drop", "done",	 "split",     "add",
-		"copy", "move", "renew", "undecided", NULL};
+		"pass", "drop",	 "done",      "split", "add", "copy",
+		"move", "renew", "undecided", "hoard", NULL};
 	struct fake *f = mem_new(1, sizeof *f);
 	f->filter.ops = ops;
 	if (conf_get_choice(s, "Do", deeds, &f->deed, e) &&
@@ -505,6 +508,67 @@ static void the_limits_apply_to_each_record_separately(void **state)
 	fini(&f);
 }
 
+/* Copies of small records reach the limit of their number first. */
+static void the_bytes_of_all_copies_are_limited(void **state)
+{
+	(void)state;
+	static const size_t fields = 5000;
+	const size_t record_bytes = sizeof(struct record) + 64 +
+				    (fields + 5) * sizeof(struct field);
+	struct fixture f;
+	open_chain(&f, A "Match *\n Do copy\n To a\n" B
+			 "Match *\n Do copy\n To a\n" C
+			 "Match *\n Do copy\n To a\n");
+	struct record *r = make(f.arena, &f.traced.message, "r", "a");
+	for (size_t i = 0; i < fields; i++)
+		record_add(r, SPAN("k"), value_null());
+	size_t before = arena_used_bytes(f.arena);
+	chain_run(f.chain, r, on_out, &f.traced);
+	size_t used = arena_used_bytes(f.arena) - before;
+	size_t copies = f.traced.out_count - 1;
+	assert_in_range(used, CHAIN_RESTARTS_BYTES_MAX,
+			CHAIN_RESTARTS_BYTES_MAX + record_bytes);
+	assert_in_range(copies, CHAIN_RESTARTS_BYTES_MAX / record_bytes,
+			CHAIN_RESTARTS_BYTES_MAX / record_bytes + 1);
+	assert_int_equal(f.traced.message.reason, DROP_too_large);
+	fini(&f);
+}
+
+/* A filter that restarts its own record is no loss, however large it is. */
+static void a_refusal_of_an_own_copy_is_no_loss(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_chain(&f, A "Match b\n Do hoard\n" B "Match *\n Do copy\n To b\n");
+	struct record *r = make(f.arena, &f.traced.message, "r", "a");
+	for (size_t i = 0; i < 2 * CHAIN_RESTARTS_BYTES_MAX / 64; i++)
+		record_add(r, SPAN("k"), value_null());
+	chain_run(f.chain, r, on_out, &f.traced);
+	assert_int_equal(f.traced.out_count, 2);
+	assert_int_equal(f.traced.message.reason, DROP_none);
+	assert_int_equal(stats(&f, 1)->refused_total, 1);
+	fini(&f);
+}
+
+static void records_that_need_too_much_memory_are_lost(void **state)
+{
+	(void)state;
+	struct fixture f;
+	open_chain(&f, SPLIT("1") SPLIT("2") SPLIT("3") SPLIT("4") SPLIT("5") C
+		   "Match a\n Do hoard\n");
+	run(&f);
+	assert_int_equal(stats(&f, 5)->records_total,
+			 CHAIN_BYTES_MAX / HOARD_BYTES);
+	assert_int_equal(f.traced.out_count, CHAIN_BYTES_MAX / HOARD_BYTES);
+	assert_int_equal(f.traced.message.reason, DROP_too_large);
+	/* What one message takes does not count for the next one. */
+	f.traced.out_count = 0;
+	f.traced.message.reason = DROP_none;
+	run(&f);
+	assert_int_equal(f.traced.out_count, CHAIN_BYTES_MAX / HOARD_BYTES);
+	fini(&f);
+}
+
 /* --- set-up */
 
 static void filters_are_named_by_number_or_alias(void **state)
@@ -604,6 +668,9 @@ int main(void)
 		cmocka_unit_test(
 			a_record_over_a_limit_is_marked_with_its_parts),
 		cmocka_unit_test(the_limits_apply_to_each_record_separately),
+		cmocka_unit_test(the_bytes_of_all_copies_are_limited),
+		cmocka_unit_test(a_refusal_of_an_own_copy_is_no_loss),
+		cmocka_unit_test(records_that_need_too_much_memory_are_lost),
 		cmocka_unit_test(filters_are_named_by_number_or_alias),
 		cmocka_unit_test(a_skipped_filter_still_has_a_number),
 		cmocka_unit_test(a_mistake_is_reported_with_the_correct_form),

@@ -148,6 +148,29 @@ static void a_regex_that_exceeds_its_limit_changes_nothing(void **state)
 	}
 }
 
+/* A sender chooses the number of keys, and each rule moves all of them. */
+static void rules_that_move_keys_take_no_memory(void **state)
+{
+	(void)state;
+	struct filter_unit u;
+	struct err e;
+	struct buf json = {0}, keys = {0};
+	for (size_t i = 0; i < 1000; i++)
+		buf_printf(&json, "%c\"k%zu\":0", i == 0 ? '{' : ',', i);
+	buf_put_char(&json, '}');
+	for (size_t i = 0; i < 100; i++)
+		buf_printf(&keys, " Move_to_start k%zu\n", i);
+	assert_true(filter_unit_init(&u, "modify", buf_text(&keys), &e));
+	struct record *r = filter_unit_read(&u, buf_text(&json));
+	size_t before = arena_used_bytes(u.arena);
+	filter_unit_give(&u, r);
+	assert_int_equal(r->count, 1000);
+	assert_int_equal(arena_used_bytes(u.arena), before);
+	buf_fini(&json);
+	buf_fini(&keys);
+	filter_unit_fini(&u);
+}
+
 static void a_mistake_is_reported_with_the_correct_form(void **state)
 {
 	(void)state;
@@ -184,6 +207,7 @@ int main(void)
 		cmocka_unit_test(the_rules_apply_only_if_all_conditions_hold),
 		cmocka_unit_test(
 			a_regex_that_exceeds_its_limit_changes_nothing),
+		cmocka_unit_test(rules_that_move_keys_take_no_memory),
 		cmocka_unit_test(a_mistake_is_reported_with_the_correct_form),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include "filter/chain.h"
 #include "filter/kinds.h"
 #include "record/json.h"
+#include "record/message.h"
 #include "record/record.h"
 
 struct fixture {
@@ -17,8 +18,9 @@ struct fixture {
 	struct chain *chain;
 	struct arena *arena;
 	struct json_reader *reader;
-	struct buf tags; /* of the output, one a line */
-	struct record *outs[CHAIN_RESTARTS_MAX + 1];
+	struct message *message; /* of the records; NULL in most tests */
+	struct buf tags;	 /* of the output, one a line */
+	struct record *outs[CHAIN_RUN_RESTARTS_MAX + 1];
 	size_t out_count;
 };
 
@@ -68,7 +70,7 @@ static void on_out(void *data, struct record *r)
 /* The tags of the records that come out, in order. */
 static const char *run(struct fixture *f, const char *tag, const char *json)
 {
-	struct record *r = record_new(f->arena, NULL, span_of(tag), 1);
+	struct record *r = record_new(f->arena, f->message, span_of(tag), 1);
 	assert_int_equal(json_read(f->reader, span_of(json), r), JSON_READ);
 	buf_clear(&f->tags);
 	f->out_count = 0;
@@ -288,6 +290,35 @@ static void two_rules_that_match_each_others_tags_stop_too(void **state)
 	fini(&f);
 }
 
+/* Without a limit, 16 restarts made a tag of 6 GB. */
+static void a_tag_that_grows_is_limited(void **state)
+{
+	(void)state;
+	static const char *const tags[] = {"$TAG.$TAG.$a", "$TAG.$a"};
+	struct buf json = {0}, conf = {0};
+	buf_put_text(&json, "{\"a\":\"");
+	for (size_t i = 0; i < 100000; i++)
+		buf_put_char(&json, 'a');
+	buf_put_text(&json, "\"}");
+	for (size_t i = 0; i < 2 * COUNT(tags); i++) {
+		struct fixture f;
+		struct message m = {.reason = DROP_none};
+		buf_clear(&conf);
+		for (int k = 0; k < 3; k++)
+			buf_printf(&conf, ALL " Rule $a . %s %s\n", tags[i / 2],
+				   i % 2 == 0 ? "false" : "true");
+		open_chain(&f, buf_text(&conf));
+		f.message = &m;
+		run(&f, "t", buf_text(&json));
+		assert_int_equal(m.reason, i == 2 ? DROP_none : DROP_too_large);
+		assert_true(arena_used_bytes(f.arena) <=
+			    CHAIN_RESTARTS_BYTES_MAX + json.len * 3);
+		fini(&f);
+	}
+	buf_fini(&json);
+	buf_fini(&conf);
+}
+
 /* --- set-up */
 
 static void a_mistake_is_reported_with_the_correct_form(void **state)
@@ -357,6 +388,7 @@ int main(void)
 		cmocka_unit_test(a_refused_restart_leaves_the_record_its_tag),
 		cmocka_unit_test(
 			two_rules_that_match_each_others_tags_stop_too),
+		cmocka_unit_test(a_tag_that_grows_is_limited),
 		cmocka_unit_test(a_mistake_is_reported_with_the_correct_form),
 		cmocka_unit_test(keys_of_the_emitter_change_nothing),
 	};
