@@ -15,20 +15,27 @@
 #include "regex/search_cost.h"
 
 enum {
-	/* PCRE2 restarts its count of steps at each start position, and a text
-	 * has one start position per byte.  So the limit shrinks with the
-	 * length: all start positions together take at most about STEPS_TOTAL
-	 * steps, which is 0.1 to 0.2 s of CPU (for exceptions see
-	 * pattern.h). */
-	STEPS_TOTAL = 200000000,
+	/* A step takes up to 15 ns, and many short texts must not take more
+	 * time than a long one.  On honest lines of 100 B to 32 kB, the
+	 * expressions of conf/parsers.conf take at most 8 steps for each byte.
+	 * `^(.*) (.*) - (.*)$` takes up to 200,000 for 900 B. */
+	STEPS_BASE = 65536,
+	STEPS_PER_BYTE = 128,
 	STEPS_MAX = 1000000,
 	STEPS_MIN = 1000,
+	/* PCRE2 restarts its count of steps at each start position, and a text
+	 * has one start position per byte.  So each gets a part of the steps:
+	 * `client.*upstream.*timed out` takes up to 3,000 for 700 B.  All start
+	 * positions together take at most about STEPS_TOTAL steps, 0.1 to 0.2 s
+	 * of CPU (for exceptions see pattern.h). */
+	STEPS_PART = 4,
+	STEPS_TOTAL = 200000000,
 	/* A search is cheap if each start position takes at most this number of
 	 * steps.  A short text may take more: see steps_cheap. */
 	STEPS_CHEAP = 16,
 	CHEAP_BYTES_MIN = 128,
 	/* An expensive search is repeated with this many times the steps until
-	 * it ends or reaches its limit. */
+	 * it ends, at last with all its steps. */
 	STEPS_FACTOR = 8,
 	JIT_STACK_MIN_BYTES = 32 * 1024,
 	JIT_STACK_MAX_BYTES = 1024 * 1024,
@@ -315,9 +322,12 @@ struct search {
 /* For each start position. */
 static uint32_t steps_max(const struct search *s)
 {
-	size_t steps = STEPS_MAX;
-	if (s->starts > 1 && s->text.len > STEPS_TOTAL / STEPS_MAX)
-		steps = STEPS_TOTAL / s->text.len;
+	size_t len = s->text.len, steps = STEPS_MAX;
+	if (s->codes == 1 && len < (STEPS_MAX - STEPS_BASE) / STEPS_PER_BYTE)
+		steps = (STEPS_BASE + STEPS_PER_BYTE * len) /
+			(s->starts > 1 ? STEPS_PART : 1);
+	if (s->starts > 1 && len > STEPS_TOTAL / steps)
+		steps = STEPS_TOTAL / len;
 	if (steps < STEPS_MIN)
 		steps = STEPS_MIN;
 	return (uint32_t)(steps / s->codes);
@@ -365,7 +375,9 @@ static int search_at_length(const struct search *s, const pcre2_code *code,
 	if (cost->cpu_ns >= SEARCH_CPU_NS_MAX)
 		return rc;
 	while (rc == PCRE2_ERROR_MATCHLIMIT && steps < max) {
-		steps = steps < max / STEPS_FACTOR ? steps * STEPS_FACTOR : max;
+		steps *= STEPS_FACTOR;
+		if (steps > max / STEPS_FACTOR)
+			steps = max;
 		cost->steps += (uint64_t)steps * s->starts;
 		if (!is_timed && cost->steps > SEARCH_STEPS_UNTIMED) {
 			is_timed = true;

@@ -223,7 +223,7 @@ static void the_limits_hold_for_invalid_text(void **state)
 	struct pattern *p = pattern_new(SPAN("([^é]+[^é]+)+$"), "", &e);
 	assert_non_null(p);
 	struct span dear = SPAN("\xff\xfe\xff\xfe\xff\xfe\xff\xfe\xff\xfe\xff"
-				"\xfe\xff\xfeé");
+				"\xfeé");
 	assert_false(pattern_matches(p, dear, &cost));
 	assert_true(pattern_hit_limit(p));
 	assert_true(pattern_matches(p, SPAN("é\xff\xff"), &cost));
