@@ -13,34 +13,13 @@
 #include "regex/mended_text.h"
 #include "regex/ruby_regex.h"
 #include "regex/search_cost.h"
+#include "regex/search_steps.h"
 
 enum {
-	/* A step takes up to 15 ns, and many short texts must not take more
-	 * time than a long one.  On honest lines of 100 B to 32 kB, the
-	 * expressions of conf/parsers.conf take at most 8 steps for each byte.
-	 * `^(.*) (.*) - (.*)$` takes up to 200,000 for 900 B. */
-	STEPS_BASE = 65536,
-	STEPS_PER_BYTE = 128,
-	STEPS_MAX = 1000000,
-	STEPS_MIN = 1000,
-	/* PCRE2 restarts its count of steps at each start position, and a text
-	 * has one start position per byte.  So each gets a part of the steps:
-	 * `client.*upstream.*timed out` takes up to 3,000 for 700 B.  All start
-	 * positions together take at most about STEPS_TOTAL steps, 0.1 to 0.2 s
-	 * of CPU (for exceptions see pattern.h). */
-	STEPS_PART = 4,
-	STEPS_TOTAL = 200000000,
-	/* A search is cheap if each start position takes at most this number of
-	 * steps.  A short text may take more: see steps_cheap. */
-	STEPS_CHEAP = 16,
-	CHEAP_BYTES_MIN = 128,
-	/* An expensive search is repeated with this many times the steps until
-	 * it ends, at last with all its steps. */
-	STEPS_FACTOR = 8,
 	JIT_STACK_MIN_BYTES = 32 * 1024,
 	JIT_STACK_MAX_BYTES = 1024 * 1024,
 	/* Each halving can double the number of codes.  The number stays below
-	 * STEPS_MIN, so that each code has at least one step. */
+	 * SEARCH_STEPS_MIN, so that each code has at least one step. */
 	HALVINGS_MAX = 9,
 };
 
@@ -313,36 +292,10 @@ static bool is_ascii(struct span s)
 struct search {
 	struct pattern *pattern;
 	struct span text;
-	struct span subject;	  /* the text, or its mended copy */
-	size_t starts;		  /* the number of start positions */
-	size_t codes;		  /* the number of codes that share the steps */
+	struct span subject; /* the text, or its mended copy */
+	struct search_size size;
 	struct search_cost *cost; /* or NULL */
 };
-
-/* For each start position. */
-static uint32_t steps_max(const struct search *s)
-{
-	size_t len = s->text.len, steps = STEPS_MAX;
-	if (s->codes == 1 && len < (STEPS_MAX - STEPS_BASE) / STEPS_PER_BYTE)
-		steps = (STEPS_BASE + STEPS_PER_BYTE * len) /
-			(s->starts > 1 ? STEPS_PART : 1);
-	if (s->starts > 1 && len > STEPS_TOTAL / steps)
-		steps = STEPS_TOTAL / len;
-	if (steps < STEPS_MIN)
-		steps = STEPS_MIN;
-	return (uint32_t)(steps / s->codes);
-}
-
-/* STEPS_CHEAP for each byte, shared by all start positions. */
-static uint32_t steps_cheap(const struct search *s)
-{
-	size_t steps = STEPS_CHEAP * (s->text.len + CHEAP_BYTES_MIN);
-	if (s->starts > 1)
-		steps = STEPS_CHEAP +
-			STEPS_CHEAP * CHEAP_BYTES_MIN / (uint32_t)s->starts;
-	size_t max = s->codes == 1 ? STEPS_MAX : steps_max(s);
-	return (uint32_t)(steps < max ? steps : max);
-}
 
 static bool is_utf_error(int rc)
 {
@@ -361,32 +314,31 @@ static inline int try(const struct search *s, const pcre2_code *code,
 				       p->match, p->context);
 }
 
-/* A search that has begun may use all its steps, so that the answer for a text
- * depends on the time as little as possible. */
+/* A search of a text that is not long may use all its steps once it has begun,
+ * so that the answer depends on the time as little as possible. */
 static int search_at_length(const struct search *s, const pcre2_code *code,
 			    bool is_direct)
 {
 	struct search_cost alone = {0};
 	struct search_cost *cost = s->cost != NULL ? s->cost : &alone;
-	uint32_t steps = steps_cheap(s), max = steps_max(s);
+	uint32_t steps = search_steps_cheap(&s->size),
+		 max = search_steps_max(&s->size);
 	int rc = PCRE2_ERROR_MATCHLIMIT;
-	bool is_timed = false;
-	int64_t began_ns = 0;
 	if (cost->cpu_ns >= SEARCH_CPU_NS_MAX)
 		return rc;
 	while (rc == PCRE2_ERROR_MATCHLIMIT && steps < max) {
-		steps *= STEPS_FACTOR;
-		if (steps > max / STEPS_FACTOR)
-			steps = max;
-		cost->steps += (uint64_t)steps * s->starts;
-		if (!is_timed && cost->steps > SEARCH_STEPS_UNTIMED) {
-			is_timed = true;
-			began_ns = clock_thread_cpu_ns();
-		}
+		int64_t left_ns = SEARCH_CPU_NS_MAX - cost->cpu_ns;
+		if (search_is_long(&s->size) && left_ns <= 0)
+			break;
+		steps = search_steps_next(&s->size, steps, max, left_ns);
+		cost->steps += (uint64_t)steps * s->size.starts;
+		bool is_timed = search_is_long(&s->size) ||
+				cost->steps > SEARCH_STEPS_UNTIMED;
+		int64_t began_ns = is_timed ? clock_thread_cpu_ns() : 0;
 		rc = try(s, code, is_direct, steps);
+		if (is_timed)
+			cost->cpu_ns += clock_thread_cpu_ns() - began_ns;
 	}
-	if (is_timed)
-		cost->cpu_ns += clock_thread_cpu_ns() - began_ns;
 	return rc;
 }
 
@@ -394,7 +346,7 @@ static int search_at_length(const struct search *s, const pcre2_code *code,
 static inline int search(const struct search *s, const pcre2_code *code,
 			 bool is_direct)
 {
-	int rc = try(s, code, is_direct, steps_cheap(s));
+	int rc = try(s, code, is_direct, search_steps_cheap(&s->size));
 	return rc == PCRE2_ERROR_MATCHLIMIT
 		       ? search_at_length(s, code, is_direct)
 		       : rc;
@@ -404,7 +356,7 @@ static inline int search(const struct search *s, const pcre2_code *code,
 static int search_each(struct search s, const struct codes *codes)
 {
 	int answer = PCRE2_ERROR_NOMATCH;
-	s.codes = codes->count;
+	s.size.codes = codes->count;
 	for (size_t i = 0; i < codes->count; i++) {
 		int rc = search(&s, codes->list[i], false);
 		if (rc >= 0 || is_utf_error(rc))
@@ -458,8 +410,9 @@ bool pattern_matches(struct pattern *p, struct span text,
 		.pattern = p,
 		.text = text,
 		.subject = text,
-		.starts = p->is_anchored && !has_lines ? 1 : text.len + 1,
-		.codes = 1,
+		.size.bytes = text.len,
+		.size.starts = p->is_anchored && !has_lines ? 1 : text.len + 1,
+		.size.codes = 1,
 		.cost = cost,
 	};
 	/* Without a byte beyond ASCII, bytes and characters are the same. */

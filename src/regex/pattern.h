@@ -9,15 +9,16 @@
  * character.  Each other byte is one too, which [^x] and a dot match, so that a
  * truncated or invalid sequence never prevents a match.
  *
- * The number of steps of a match is limited: at one position to 65,536 and 128
+ * The number of steps of a match is limited: at one position to 65,536 and 256
  * for each byte of the text, at most a million.  If a match can start anywhere,
  * each position has a quarter of that, and less for long texts, so that a match
  * takes at most about 0.2 s.  An expression that was split has a million for
  * each text.  A step may try all alternatives, and a step with a back reference
  * or a lookaround may read the whole text.  With thousands of alternatives, or
  * with one of these within a repetition, a match may take seconds; the watchdog
- * (process/watchdog.h) limits that.  A match that reaches the limit ends as if
- * the text did not match; see pattern_hit_limit. */
+ * (process/watchdog.h) limits that.  For texts longer than 4 KiB, the CPU time
+ * of a match is limited, too (search_steps.h).  A match that reaches the limit
+ * ends as if the text did not match; see pattern_hit_limit. */
 #ifndef REGEX_PATTERN_H
 #define REGEX_PATTERN_H
 

@@ -201,8 +201,9 @@ def test_an_output_that_does_not_answer_counts_as_blocked(
     wait_until(lambda: is_blocked(daemon.metrics()), "the output to be blocked")
     assert health() == {500}
     wait_until(lambda: re.search(
-        r'level=error mod=watchdog output=file\.0 err="an output has not '
-        r'answered for [0-9]+ s" action="', daemon.log()), "the log")
+        r'level=error mod=watchdog output=file\.0 path="\S+/lines\.log" '
+        r'err="an output has not answered for [0-9]+ s" action="',
+        daemon.log()), "the log")
     for _ in range(2):
         dropped = daemon.metrics().dropped("journal_full")
         wait_until(lambda: daemon.metrics().dropped("journal_full") > dropped,

@@ -2,6 +2,8 @@
 """A disk hangs below the page cache: it accepts writes and completes none.  The
 bytes that are not on the disk count towards the container's memory limit.  If
 they filled it, no thread could continue, and nobody would receive."""
+import re
+
 import pytest
 
 from harness.cgroup import LIMIT_BYTES
@@ -52,8 +54,8 @@ def test_receiving_continues_until_the_journal_is_full(
         lines = stream(RATE, "-w")
         wait_for_full_journal(daemon, check)
         assert daemon.get("/api/v1/health").status == 500
-        assert ('mod=watchdog output=file.0 err="an output has not answered'
-                in daemon.log())
+        assert re.search(r'mod=watchdog output=file\.0 path=\S+ err="an output '
+                         'has not answered', daemon.log())
     lines.stop()
     written = check_rest(daemon, lines)
     numbers = numbers_in(out.bytes())
