@@ -58,6 +58,7 @@ struct chain_run {
 	chain_out_fn out;
 	void *out_data;
 	struct waiting_record *first; /* the list, the next record first */
+	size_t waited;		      /* how many records were put there */
 	unsigned restarts;
 	unsigned restarts_max;
 	const struct arena *arena;
@@ -263,6 +264,7 @@ static void put(struct chain_run *r, struct record *record, size_t at)
 		.next = *r->place, .record = record, .at = at};
 	*r->place = w;
 	r->place = &w->next;
+	r->waited++;
 }
 
 static void on_next(struct emit *emit, struct record *record)
@@ -284,10 +286,13 @@ static void end(struct record *record, enum drop_reason why)
 		message_lose(record->message, why);
 }
 
-/* What the filters have taken for this message. */
-static size_t used_bytes(const struct chain_run *r)
+/* What the filters have taken for this message, once records have waited.
+ * Before that, they have made no copies. */
+static inline size_t used_bytes(const struct chain_run *r)
 {
-	return arena_used_bytes(r->arena) - r->arena_bytes_before;
+	return r->waited > 0
+		       ? arena_used_bytes(r->arena) - r->arena_bytes_before
+		       : 0;
 }
 
 /* The answer is only about memory, since that is what the caller saves. */
@@ -436,7 +441,7 @@ void chain_run(struct chain *c, struct record *record, chain_out_fn out,
 	while (r.first != NULL) {
 		struct waiting_record *w = r.first;
 		r.first = w->next;
-		if (used_bytes(&r) < CHAIN_BYTES_MAX)
+		if (r.waited == 1 || used_bytes(&r) < CHAIN_BYTES_MAX)
 			proceed(&r, w->record, w->at);
 		else
 			lose_as_too_large(&r, w->record);
