@@ -43,7 +43,12 @@ static struct metrics metrics_of(struct pipeline_view *view)
 		.sinks = &sink,
 		.sink_count = 1,
 	};
-	static const struct worker_counts worker_counts = {1, 2, 3, true};
+	static const struct worker_counts worker_counts = {
+		.reloads_done = 1,
+		.reloads_failed = 2,
+		.deaths = 3,
+		.are_outputs_good = true,
+	};
 	return (struct metrics){.view = view,
 				.worker_counts = &worker_counts,
 				.journal = &journal,
