@@ -9,8 +9,9 @@
  *     append_slow_end   ---> EBUSY:         it still hangs
  *                       ---> 0:             left_bytes of the lines are written
  *
- * This is done only for files that another user owns, and for all files of a
- * sink for SLOW_KEPT_S after one of its writes has taken SLOW_WRITE_S.  Without
+ * This is done only for files that neither this user nor root owns, and for all
+ * files of a sink for SLOW_KEPT_S after one of its writes has taken
+ * SLOW_WRITE_S.  Without
  * a spill the lines would have to wait in memory, so it is not done.  If the
  * disk hangs too, the thread waits for it, as for any other write. */
 #ifndef FILE_APPEND_SLOW_H
@@ -32,16 +33,17 @@ struct stat;
 enum {
 	SLOW_WRITE_S = 1,
 	SLOW_KEPT_S = 3600,
-	/* How many files of a sink may hang.  Further ones that another user
-	 * owns are busy; those of this user are written as usual. */
+	/* If this number of files of a sink hang, further files of other users
+	 * are busy. */
 	SLOW_OTHERS_MAX = 16,
+	/* If this number hang, files of this user are written as usual. */
 	SLOW_FILES_MAX = 64,
 };
 
 /* The state that the files of one sink share. */
 struct slow_files {
 	unsigned left;	   /* writes and reads that still hang */
-	int64_t until_ns;  /* all files are written so */
+	int64_t until_ns;  /* before this, threads write all files */
 	int64_t unused_ns; /* of the time to wait in this flush */
 };
 
@@ -60,8 +62,8 @@ void append_slow_begin_flush(struct file_env *);
 /* The file was opened. */
 void append_slow_opened(struct append_file *, const struct stat *);
 
-/* Do the writes sync the file?  Another user may have written so much to it
- * that a sync takes very long. */
+/* Do the threads that write the file also sync it?  Another user may have
+ * written so much to it that a sync in this thread would take very long. */
 bool append_slow_syncs(const struct append_file *);
 
 /* Write lines to the open file, as write() does.  If there are many, only the
@@ -81,7 +83,8 @@ ssize_t append_slow_read(struct append_file *, char *byte, off_t) MUST_USE;
  * left_bytes is 0. */
 bool append_slow_is_left(const struct append_file *);
 
-/* What was left: has it ended?  Returns 0, then left_bytes is set, or EBUSY. */
+/* Has the read or write that was left ended?  Returns EBUSY if not, otherwise
+ * 0; after a write of lines, left_bytes is then set. */
 int append_slow_end(struct append_file *) MUST_USE;
 
 /* The same, but wait until it has ended. */

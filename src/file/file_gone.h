@@ -27,7 +27,7 @@ enum { FILE_LISTING_ENTRIES_S = 50000 };
 /* Limits the listings.  A zero-initialised one limits nothing. */
 struct file_listing {
 	int64_t now_ns;	 /* set by the caller; 0: no limit */
-	int64_t next_ns; /* no listing before */
+	int64_t next_ns; /* no listing before this time */
 };
 
 /* A call with this path has failed with `error`, an errno.  True if no file has

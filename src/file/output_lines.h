@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* output_lines - the lines of an output_file in memory: they are written, or
- * spilled.  The counters of the sink follow. */
+ * spilled.  These functions also update the counters of the sink. */
 #ifndef FILE_OUTPUT_LINES_H
 #define FILE_OUTPUT_LINES_H
 

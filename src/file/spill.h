@@ -154,7 +154,8 @@ int spill_drain(struct spill *, struct append_file *out,
 		int64_t now_ns) MUST_USE;
 
 /* The lines that were added last are those of a write to the output file that
- * was left (append_slow.h), and the spill was empty before. */
+ * was left (append_slow.h), and the spill was empty before: note in the state
+ * that this write may still write them. */
 void spill_left(struct spill *, const struct append_file *out);
 
 /* The write has ended: out->slow.left_bytes of the first lines are in the

@@ -21,7 +21,8 @@
  * write-back was started is awaited when it is closed.
  *
  * If the disk keeps up, nothing ever waits, and 1 MiB costs 8 system calls.  On
- * systems and file systems without sync_file_range(), nothing happens.  The
+ * systems and file systems without sync_file_range(), nothing happens.  On
+ * overlayfs, where it does nothing, the whole file is synced.  The
  * pipeline thread only. */
 #ifndef FILE_WRITE_BACK_H
 #define FILE_WRITE_BACK_H

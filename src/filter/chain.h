@@ -66,7 +66,8 @@ bool chain_add(struct chain *, struct conf_section *, const struct filter_env *,
 /* Send a record through the chain and call out for each record that leaves it.
  * The message loses a record (message_lose) as DROP_filtered if a filter drops
  * it, and as DROP_undecided if a filter leaves it undecided.  A record that
- * keeps its tag because of a limit leaves the chain with is_over_limit. */
+ * keeps its tag because it or its message was restarted too often leaves the
+ * chain with is_over_limit. */
 void chain_run(struct chain *, struct record *, chain_out_fn out,
 	       void *out_data);
 

@@ -122,8 +122,9 @@ static bool keep_old(const struct endpoints *had, struct endpoints *next,
 			continue;
 		log_line(LOG_ERROR, "endpoints",
 			 "input=%s err=\"%s\" action=\"continuing with this "
-			 "input's old socket; correct the cause, then reload "
-			 "(not necessary if the socket was removed)\"",
+			 "input's old socket; correct the cause, then reload; "
+			 "if somebody removed the socket, sluiced opens a new "
+			 "one without a reload\"",
 			 spec->input.name, e->text);
 		socket_put_back(s); /* the failed attempt may have taken it */
 		memcpy(spec->path, old->path, sizeof spec->path);

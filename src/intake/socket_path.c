@@ -269,8 +269,9 @@ bool socket_path_restore(struct socket_path *s, const char *path)
 	if (!s->is_lost)
 		log_line(LOG_WARN, "socket",
 			 "path=%s err=\"somebody %s the socket\" "
-			 "action=\"opening a new socket; each nginx worker "
-			 "connects to it after one failed line\"",
+			 "action=\"opening a new socket if possible; each "
+			 "nginx worker then connects to it after one failed "
+			 "line\"",
 			 path, found == NOTHING ? "removed" : "replaced");
 	s->is_lost = true;
 	return false;

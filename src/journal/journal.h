@@ -28,7 +28,8 @@
  *    new file.  A file of another version, a truncated or a damaged file is
  *    renamed to PATH.damaged.N and reported; it is never trusted and never
  *    deleted.  A file that sluiced did not make is left alone, and opening
- *    fails, because the path may name a log file by mistake.  If a good file
+ *    fails, because the path may name a log file by mistake (but see
+ *    is_known).  If a good file
  *    has other sizes than wanted, its messages move to a new file.  For a
  *    moment, they take twice the room.  So if more than
  *    JOURNAL_MOVE_BYTES_MAX wait, or if a new file cannot be made, the journal
@@ -181,8 +182,9 @@ enum journal_try {
 };
 
 /* Could journal_open create the journal, or open the file that exists?  Creates
- * nothing.  The size of a file that exists does not matter: it keeps it if no
- * new one can be made.  is_free: no other process may own the file. */
+ * nothing.  The size of a file that exists does not matter: the file keeps its
+ * size if no new one can be made.  With is_free, a file that another process
+ * owns is bad. */
 enum journal_try journal_try(const struct journal_opts *, bool is_free,
 			     struct err *) MUST_USE;
 

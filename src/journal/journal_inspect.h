@@ -16,7 +16,7 @@ struct journal_inspect_opts {
 	const char *path; /* for errors */
 	int fd;
 	bool has_lock;	    /* the caller has the file locked */
-	bool with_replayed; /* ignore what was replayed */
+	bool with_replayed; /* pass on messages that were replayed, too */
 	void (*each_entry)(void *, const struct journal_entry *,
 			   const struct journal_input *);
 	void *data;

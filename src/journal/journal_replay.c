@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The notes are written with pwrite() and not to a map, because a store to a
- * map cannot fail: on a full file system it would end the process.  The file is
- * read twice: messages may be sent only if the whole file was examined. */
+ * map cannot report an error: on a full file system it would end the process.
+ * The file is read twice: messages may be sent only if the whole file was
+ * examined. */
 #include "journal/journal_replay.h"
 
 #include <errno.h>

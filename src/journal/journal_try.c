@@ -121,7 +121,10 @@ static bool try_open_file(const char *path, int fd, bool is_free, struct err *e)
 	if (!try_content(path, fd, e))
 		return false;
 	if (is_free && flock(fd, LOCK_SH | LOCK_NB) != 0)
-		return err_set(e, "%s is in use by another sluiced", path);
+		return err_set(
+			e,
+			"%s is in use by another sluiced, or by sluiced replay",
+			path);
 	return true;
 }
 

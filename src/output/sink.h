@@ -198,9 +198,9 @@ struct sink {
 	size_t batch_files;
 	/* Lines with different tags go to different files. */
 	bool has_file_per_tag;
-	/* How many files the flushes have finished.  If it grows during a long
-	 * flush, the disk is slow, but does not hang.  0: unknown.  Any thread
-	 * may read it. */
+	/* How many files, and pieces of write-back (file/write_back.h), the
+	 * flushes have finished.  If it grows during a long flush, the disk is
+	 * slow, but does not hang.  0: unknown.  Any thread may read it. */
 	_Atomic uint64_t answers;
 	/* The file at work, or NULL; any thread may read it with the lock. */
 	const char *path;

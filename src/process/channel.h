@@ -102,8 +102,9 @@ struct channel_message {
 	bool kept_by_next[ENDPOINTS_MAX]; /* LEAVE: inputs that remain */
 	bool has_progress; /* STAY: since the last one; see leaving.c */
 	bool is_receiving; /* STAY: the worker receives as before */
-	uint64_t queued;   /* STAY: messages in the journal */
-	/* TOO_SOON: no reload over HTTP is accepted before; clock_mono_ns. */
+	uint64_t queued;   /* STAY: messages in the journal or only in memory */
+	/* TOO_SOON: no reload over HTTP is accepted before this time
+	 * (clock_mono_ns). */
 	int64_t reload_from_ns;
 	int signum;	  /* SIGNAL: a signal to stop, or SIGHUP */
 	bool has_journal; /* GO: the last descriptor is the journal's file */

@@ -22,7 +22,7 @@ struct reload_pace {
 	bool is_limited; /* the last reload was requested over HTTP */
 	int64_t work_ns; /* since when its worker works; 0: it waits */
 	int64_t used_ns; /* by the work so far */
-	int64_t from_ns; /* accept no reload over HTTP before */
+	int64_t from_ns; /* accept no reload over HTTP before this time */
 };
 
 /* The new worker of a reload starts to load. */

@@ -24,10 +24,11 @@
 /* Run until a signal has stopped it, or until it cannot continue.  Returns the
  * exit code: usually that of the last worker; EXIT_CODE_CONFIG if the first
  * worker did not load its configuration in time; EXIT_CODE_SYSTEM if a worker
- * had to be killed at the deadline of a stop, if messages stay in a journal
- * that the configuration no longer names, if QUICK_DEATHS_MAX workers in a row
- * died just after their start, or after another failure.  Errors have been
- * logged. */
+ * had to be killed at the deadline of a stop, if messages or spilled lines stay
+ * with a journal that the configuration no longer names, if messages were lost
+ * with a removed journal or stay in a renamed one, if QUICK_DEATHS_MAX workers
+ * in a row died just after their start, or after another failure.  Errors have
+ * been logged. */
 int supervisor_run(const struct assemble_opts *);
 
 #endif

@@ -86,7 +86,7 @@ struct supervisor {
 	int64_t replace_ns;	/* when to replace a stuck worker */
 	int64_t kill_ns;	/* when to kill a leaving worker */
 	int64_t progress_ns;	/* when a leaving worker last had progress */
-	uint64_t left_messages; /* in the journal of the leaving worker */
+	uint64_t left_messages; /* of the leaving worker, also in memory */
 	bool is_cancelling;	/* reload_cancel was called for this reload */
 	struct left left[LEFT_MAX];
 	int64_t look_ns; /* when to look for dead children */

@@ -54,7 +54,8 @@ struct worker {
 	bool is_held;	       /* until WRITE comes, the pipeline pauses */
 	bool has_received_all; /* the pipeline may finish */
 	bool is_grace_over;
-	/* The supervisor refuses reloads over HTTP before; clock_mono_ns. */
+	/* The supervisor refuses reloads over HTTP before this time
+	 * (clock_mono_ns). */
 	int64_t reload_from_ns;
 	struct log_rate too_soon_rate;
 	uint64_t stay_work;    /* of the pipeline at the last STAY */

@@ -32,8 +32,8 @@
 	X(empty, "the datagram was empty")                                 \
 	X(filtered, "a filter dropped the record, as configured")          \
 	X(unrouted, "no output matches the tag")                           \
-	X(replayed, "sluiced replay has sent the message, which counts "   \
-		    "where it was received")                               \
+	X(replayed, "sluiced replay has sent the message; the sluiced "    \
+		    "that received it again counts it")                    \
 	X(unparsed, "the Parser of the input does not match")              \
 	X(killed_worker, "two workers died while processing the message")  \
 	X(rewrite_loop, "filters retagged the record too often, and no "   \
@@ -43,7 +43,8 @@
 			"ends in '/' or '/.', or the configuration uses "  \
 			"it")                                              \
 	X(too_large, "all lines of the message together exceed 24 MiB, "   \
-		     "or the records that filters made of it did")         \
+		     "or its copies exceed 16 MiB, or all records that "   \
+		     "filters made of it exceed 24 MiB")                   \
 	X(write_failed, "the output could not be written and the spill "   \
 			"was full, or too many files waited, or lines in " \
 			"memory or in a spill were lost, or the reader "   \

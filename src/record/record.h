@@ -36,7 +36,7 @@ struct record {
 	unsigned restarts;     /* how often the chain restarted it */
 	unsigned restarted_by; /* 1 + the index of the filter that restarted
 				* it last; 0: none */
-	bool is_over_limit;    /* a limit of restarts made it keep its tag */
+	bool is_over_limit;    /* too many restarts made it keep its tag */
 };
 
 /* An empty record in the arena. */

@@ -12,8 +12,9 @@
  * The number of steps of a match is limited: at one position to 65,536 and 256
  * for each byte of the text, at most a million.  If a match can start anywhere,
  * each position has a quarter of that, and less for long texts, so that a match
- * takes at most about 0.2 s.  An expression that was split has a million for
- * each text.  A step may try all alternatives, and a step with a back reference
+ * takes at most about 0.2 s.  The parts of an expression that was split share a
+ * million at each position, whatever the length of the text (fewer for long
+ * texts).  A step may try all alternatives, and a step with a back reference
  * or a lookaround may read the whole text.  With thousands of alternatives, or
  * with one of these within a repetition, a match may take seconds; the watchdog
  * (process/watchdog.h) limits that.  For texts longer than 4 KiB, the CPU time
@@ -55,8 +56,8 @@ bool pattern_matches(struct pattern *, struct span text,
 		     struct search_cost *cost) MUST_USE;
 
 /* Whether the last pattern_matches returned false because it reached the limit
- * of steps, or because it was expensive after the searches of its message had
- * used up their CPU time (search_cost.h). */
+ * of steps or of CPU time, or because it was expensive after the searches of
+ * its message had used up their CPU time (search_cost.h). */
 bool pattern_hit_limit(const struct pattern *);
 
 /* Group 0 is the whole match; 1 to pattern_groups() are the groups, or the

@@ -7,8 +7,9 @@
  * does not tell how many steps a search took, so for expensive searches,
  * `steps` is the sum of the steps that they were allowed.  If it grows beyond
  * SEARCH_STEPS_UNTIMED, the true cost may be large, and the CPU time of further
- * expensive searches is measured.  Once that CPU time reaches
- * SEARCH_CPU_NS_MAX, only cheap searches of this message get an answer. */
+ * expensive searches is measured.  For texts longer than SEARCH_LONG_BYTES it
+ * is always measured.  Once that CPU time reaches SEARCH_CPU_NS_MAX, only cheap
+ * searches of this message get an answer. */
 #ifndef REGEX_SEARCH_COST_H
 #define REGEX_SEARCH_COST_H
 

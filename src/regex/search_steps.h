@@ -37,8 +37,8 @@ enum {
 	SEARCH_STEPS_MIN = 1000,
 	SEARCH_STEPS_PART = 4,
 	SEARCH_STEPS_TOTAL = 200000000,
-	/* A search is cheap if each start position takes at most this number of
-	 * steps.  A short text may take more: see search_steps_cheap. */
+	/* A search is cheap if it takes at most this number of steps for each
+	 * byte.  See search_steps_cheap for short and long texts. */
 	SEARCH_STEPS_CHEAP = 16,
 	SEARCH_CHEAP_BYTES_MIN = 128,
 	SEARCH_STEPS_FACTOR = 8, /* from one attempt to the next */
@@ -74,8 +74,9 @@ static inline uint32_t search_steps_max(const struct search_size *s)
 	return (uint32_t)(steps / s->codes);
 }
 
-/* The steps of the first attempt: SEARCH_STEPS_CHEAP for each byte, shared by
- * all start positions. */
+/* The steps of the first attempt: SEARCH_STEPS_CHEAP for each byte and for
+ * SEARCH_CHEAP_BYTES_MIN more, shared by all start positions.  A long text with
+ * one start position gets fewer: SEARCH_LONG_CHEAP_BYTES / bytes. */
 static inline uint32_t search_steps_cheap(const struct search_size *s)
 {
 	size_t steps = SEARCH_STEPS_CHEAP * (s->bytes + SEARCH_CHEAP_BYTES_MIN);
@@ -89,10 +90,10 @@ static inline uint32_t search_steps_cheap(const struct search_size *s)
 	return (uint32_t)(steps < max ? steps : max);
 }
 
-/* The steps of the next attempt, at last `max`.  For a long text, the time of
- * the last attempt tells little about that of the next one.  So the next one
- * gets as many more steps as surely fit into the time that is left, or half as
- * many again. */
+/* The steps of the next attempt; the last one gets `max`.  For a long text, the
+ * time of the last attempt tells little about that of the next one.  So the
+ * next one gets as many more steps as surely fit into the time that is left, or
+ * half as many again. */
 static inline uint32_t search_steps_next(const struct search_size *s,
 					 uint32_t steps, uint32_t max,
 					 int64_t left_ns)

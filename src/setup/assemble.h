@@ -34,7 +34,7 @@ struct assemble_opts {
 	bool log_may_fail;
 	bool is_reload; /* another worker runs, and has the old configuration */
 	const char *journal_before; /* of the last worker; or NULL or "" */
-	bool allow_unknown;	    /* unknown keys are warnings, not errors */
+	bool allow_unknown;	    /* unknown keys and sections are warnings */
 };
 
 /* An [INPUT]: the socket that it needs.  Its decoder has the same index. */

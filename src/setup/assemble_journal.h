@@ -20,8 +20,9 @@ struct retired;
 enum { ASSEMBLE_JOURNAL_SLOTS = 64 }; /* datagrams for one recvmmsg */
 
 /* Whether the sizes in the configuration fit together: the longest message must
- * fit into the journal.  Whether the file at its path, if any, is a journal, or
- * the last worker had it.  Creates nothing. */
+ * fit into the journal.  Also whether the file at its path, if there is one, is
+ * a journal; any file is good if the last worker had its journal there.
+ * Creates nothing. */
 bool assemble_journal_check(const struct assembly *, struct err *) MUST_USE;
 
 /* For a dry run and a reload: could the journal be opened or created now?

@@ -164,8 +164,9 @@ static void add_inputs(struct used_paths *all, const struct assembly *a)
 				 a->inputs[i].socket.path);
 }
 
-/* While the journal is made, its file has this name (journal/journal_file.h);
- * a file with the name is emptied or removed. */
+/* While the journal is made, its file has this name (journal/journal_file.h).
+ * A file of sluiced with the name is emptied or removed; with any other file,
+ * the start fails. */
 static void add_new_journal(struct used_paths *all,
 			    struct conf_section *section, const char *path)
 {

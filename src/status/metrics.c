@@ -188,7 +188,8 @@ static void put_worker_counts(struct buf *b, const struct worker_counts *t)
 	head(b, "reloads_total", "counter",
 	     "Reloads of the configuration.  After a failed reload, the old "
 	     "configuration stays in force.  too_soon: requests over HTTP that "
-	     "were refused, because reloads may take a tenth of the time.");
+	     "were refused, because such reloads take at most a tenth of the "
+	     "time.");
 	sample(b, "reloads_total", (struct labels){"result", "done", NULL},
 	       t->reloads_done);
 	sample(b, "reloads_total", (struct labels){"result", "failed", NULL},

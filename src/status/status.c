@@ -257,8 +257,8 @@ void status_log_final_counts(struct status *s)
 		 : is_in_memory
 			 ? " action=\"the queued messages and lines are "
 			   "lost, because the journal is in memory\""
-			 : " action=\"a journal in a file keeps the queued "
-			   "messages, and spills keep the lines of other "
-			   "batches; sluiced writes them after a restart with "
-			   "the same storage.path\"");
+			 : " action=\"the journal keeps the messages that are "
+			   "not yet processed, and spills keep the lines that "
+			   "wait for their files; sluiced writes both after a "
+			   "restart with the same storage.path\"");
 }

@@ -70,8 +70,8 @@ void status_answer(struct status *, const struct http_request *,
 
 /* Log "state=stopped received=... written=...".  The level is error if messages
  * were dropped as write_failed, by this process or an earlier one with the same
- * journal; warn if messages are queued or lines of any output wait for their
- * file; otherwise info. */
+ * journal, or if messages or lines are queued and the journal is in memory.  It
+ * is warn if they are queued and the journal is in a file; otherwise info. */
 void status_log_final_counts(struct status *);
 
 #endif

@@ -2,11 +2,11 @@
 /* replay - `sluiced replay FILE -c CONFIG [--rate N] [--again]`: send messages
  * again.
  *
- * FILE holds dead letters (file/dead_letter.h), or it is a journal that was set
- * aside (journal/journal.h).  Each message in it is sent, byte for byte, to the
- * socket of the input from which it came or, if the configuration has no such
- * input, to the first one.  It gets a new arrival time, which matters only if
- * the message contains no time.
+ * FILE holds dead letters (file/dead_letter.h), or it is a journal that no
+ * process uses, for example one that was set aside (journal/journal.h).  Each
+ * message in it is sent, byte for byte, to the socket of the input from which
+ * it came or, if the configuration has no such input, to the first one.  It
+ * gets a new arrival time, which matters only if the message contains no time.
  *
  * If a process was killed or stopped before it had written a whole batch, the
  * journal has notes of what is in the output files.  A sluiced that opens the

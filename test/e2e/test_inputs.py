@@ -317,7 +317,7 @@ def test_an_endless_line_costs_bounded_memory(room, out, start):
 
 
 RESTORED = 'err="somebody removed the socket" action="restored'
-LOST = 'action="opening a new socket; each nginx worker connects to it'
+LOST = 'action="opening a new socket if possible; each nginx worker'
 
 
 def test_a_removed_socket_is_restored_and_no_sender_notices(room, out, start):
