@@ -72,7 +72,6 @@ static void take(struct append_file *f, int fd, const struct stat *st)
 	f->is_regular = S_ISREG(st->st_mode);
 	f->size_bytes = (uint64_t)st->st_size;
 	f->env->stats->files_open++;
-	append_slow_opened(f, st);
 }
 
 static int open_file(struct append_file *f)
@@ -173,8 +172,6 @@ void append_file_committed(struct append_file *f)
 int append_file_begin(struct append_file *f)
 {
 	f->failed_bytes = 0;
-	if (append_slow_is_left(f))
-		return EBUSY;
 	int error = f->fd < 0 ? open_file(f) : 0;
 	if (error == 0)
 		error = lock(f);
@@ -399,14 +396,13 @@ static void note_failed(struct append_file *f, uint32_t place, int64_t skip,
 
 /* Write from the offset `done` on.  Lines may take 24 MiB, so they are not
  * copied to follow the header. */
-static ssize_t write_from(struct append_file *f, const struct append_bytes *b,
-			  size_t done)
+static ssize_t write_from(const struct append_file *f,
+			  const struct append_bytes *b, size_t done)
 {
 	size_t at = b->header.len;
 	if (done >= at)
-		return append_slow_lines(f,
-					 span_make(b->bytes.ptr + (done - at),
-						   b->bytes.len - (done - at)));
+		return write(f->fd, b->bytes.ptr + (done - at),
+			     b->bytes.len - (done - at));
 	const struct iovec parts[] = {
 		{(char *)b->header.ptr + done, at - done},
 		{(char *)b->bytes.ptr, b->bytes.len},
@@ -444,7 +440,7 @@ int append_file_write(struct append_file *f, const struct append_bytes *b,
 		f->is_dirty = true;
 	}
 	f->failed_bytes = length - *done;
-	if (error != 0 && error != EINPROGRESS)
+	if (error != 0)
 		note_failed(f, place, b->skip, *done);
 	return error;
 }
@@ -473,7 +469,7 @@ static int sync_parent(const char *path)
 void append_file_sync(struct append_file *f)
 {
 	if (f->env->fsync == SINK_FSYNC_NEVER || f->fd < 0 || !f->is_dirty ||
-	    !f->is_regular || append_slow_syncs(f))
+	    !f->is_regular)
 		return;
 	int error = fdatasync(f->fd) < 0 ? errno : 0;
 	if (error == 0 && f->is_new)

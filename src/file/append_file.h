@@ -25,7 +25,6 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/span.h"
-#include "file/append_slow.h"
 #include "file/file_block.h"
 #include "file/file_gone.h"
 #include "file/held_files.h"
@@ -57,14 +56,12 @@ struct file_env {
 	struct file_block block;       /* by files that other processes use */
 	struct held_files held;
 	struct file_listing listing; /* to find out what was renamed */
-	struct slow_files slow;
 	size_t open_max; /* of these files may be open while their lines wait;
 			  * 0: any number */
 	struct log_rate failing_rate;
 	int64_t named_until_ns; /* the end of the period of named_files */
 	unsigned named_files;	/* whose first failure was logged */
 	struct log_rate busy_rate;
-	struct log_rate left_rate;
 	struct log_rate changed_rate;
 	struct log_rate working_rate;
 	struct log_rate tail_rate;
@@ -93,7 +90,6 @@ struct append_file {
 	uint32_t skip_hash;   /* of the bytes that the next note skips */
 	size_t failed_bytes;  /* what the last write could not append */
 	struct write_back_file write_back;
-	struct slow_file slow;
 	struct buf head; /* whole lines with which an empty file begins */
 	int64_t foreign_since_ns; /* since when another process' torn line is at
 	                           * the end; 0: there is none */
@@ -108,8 +104,7 @@ void append_file_init(struct append_file *, const char *path,
 size_t append_file_root_bytes(const struct append_file *);
 
 /* Open the file if it is closed, and lock it.  Returns 0 or an errno.  EBUSY:
- * another process holds the lock for too long, or a write was left
- * (append_slow.h).  ESTALE: the path names another
+ * another process holds the lock for too long.  ESTALE: the path names another
  * file now, or none; the file that is open is then locked, and its size is
  * known. */
 int append_file_begin(struct append_file *) MUST_USE;
@@ -163,8 +158,7 @@ struct append_bytes {
 };
 
 /* Note the bytes, then write them.  Returns 0 or an errno; *done is the number
- * of bytes written, header included.  EINPROGRESS: the write hangs and was
- * left; it may still write slow.io_bytes after those. */
+ * of bytes written, header included. */
 int append_file_write(struct append_file *, const struct append_bytes *,
 		      size_t *done) MUST_USE;
 

@@ -12,7 +12,7 @@
 static int close_line(struct append_file *f, const char *whose)
 {
 	char room[LOG_QUOTED_BYTES];
-	if (append_slow_bytes(f, SPAN("\n")) != 1)
+	if (write(f->fd, "\n", 1) != 1)
 		return errno;
 	f->size_bytes++;
 	f->end_bytes = f->size_bytes;
@@ -32,7 +32,7 @@ static int close_line(struct append_file *f, const char *whose)
 static int write_head(struct append_file *f)
 {
 	struct sink_stats *stats = f->env->stats;
-	ssize_t n = append_slow_bytes(f, buf_span(&f->head));
+	ssize_t n = write(f->fd, f->head.ptr, f->head.len);
 	if (n < 0)
 		return errno;
 	if ((size_t)n < f->head.len)
@@ -75,7 +75,7 @@ int append_file_tail(struct append_file *f, int64_t now_ns)
 	if (f->size_bytes == f->end_bytes)
 		return f->is_torn ? close_line(f, "a failed write") : 0;
 	if (f->can_read && f->size_bytes > 0 &&
-	    append_slow_read(f, &last, (off_t)f->size_bytes - 1) < 0)
+	    pread(f->fd, &last, 1, (off_t)f->size_bytes - 1) < 0)
 		return errno;
 	if (last == '\n') {
 		f->foreign_since_ns = 0;

@@ -64,27 +64,13 @@ static void log_lock(struct output_file *o)
 		  log_quoted(span_of(o->path), room), pid);
 }
 
-static void log_left(struct output_file *o, int64_t now_ns)
-{
-	char room[LOG_QUOTED_BYTES];
-	log_rated(&o->env->left_rate, LOG_WARN, "file_sink",
-		  "path=%s since_s=%lld err=\"a write to the file hangs: "
-		  "another process uses it for a huge or direct read or "
-		  "write\" action=\"spilling its lines; other files are "
-		  "written; find the process, for example with lsof\"",
-		  log_quoted(span_of(o->path), room),
-		  (long long)((now_ns - o->busy_since_ns) / NS_PER_S));
-}
-
 /* The other process holds the lock often, each time for a moment.  With a
  * growing delay this process would never get it. */
 static void delay_busy(struct output_file *o, int64_t now_ns)
 {
 	o->retry_ns = now_ns + BACKOFF_MIN_NS;
-	if (append_slow_is_left(&o->file))
-		log_left(o, now_ns);
-	else if (now_ns - o->busy_since_ns >= BUSY_LOG_NS &&
-		 !append_file_has_foreign_tail(&o->file))
+	if (now_ns - o->busy_since_ns >= BUSY_LOG_NS &&
+	    !append_file_has_foreign_tail(&o->file))
 		log_lock(o);
 }
 

@@ -14,7 +14,6 @@
 #include "file/file_lock.h"
 #include "file/file_retry.h"
 #include "file/held_files.h"
-#include "file/output_lines.h"
 #include "file/renamed_file.h"
 #include "file/skip_hash.h"
 #include "file/spill.h"
@@ -34,42 +33,47 @@ bool output_file_waits(const struct output_file *o)
 	return o->lines.len > 0 || o->spill != NULL;
 }
 
-/* --- a write that hangs */
-
-/* Spill its lines.  If that is impossible, wait for it. */
-static int leave_write(struct output_file *o)
+static size_t count_messages(const struct output_file *o, size_t first,
+			     size_t count)
 {
-	struct append_file *f = &o->file;
-	bool is_first = o->spill == NULL || spill_is_empty(o->spill);
-	bool may_spill = o->is_recovered || o->env->notes == NULL;
-	if (is_first && may_spill) {
-		(void)!output_lines_spill(
-			o); /* a part of the lines is enough */
-		if (o->spill != NULL && !spill_is_empty(o->spill)) {
-			spill_left(o->spill, f);
-			return EBUSY;
-		}
-	}
-	append_slow_wait(f);
-	size_t bytes = f->slow.left_bytes;
-	f->slow.left_bytes = 0;
-	output_lines_written(o, o->torn_bytes + bytes);
-	return o->lines.len > 0 ? EBUSY : 0;
+	size_t messages = 0;
+	for (size_t i = first; i < first + count; i++)
+		messages += (size_t)o->answers.ptr[i];
+	return messages;
 }
 
-/* If a write was left and has ended, its lines need not be written again.
- * Returns 0 or an errno. */
-static int account_left(struct output_file *o)
+/* The lines are written, or spilled. */
+static void cut_lines(struct output_file *o, size_t lines, size_t bytes)
 {
-	struct append_file *f = &o->file;
-	if (!append_slow_is_left(f))
-		return 0;
-	int error = append_slow_end(f);
-	if (error == 0 && o->spill != NULL)
-		error = spill_account_left(o->spill, f);
-	if (error == 0)
-		f->slow.left_bytes = 0;
-	return error;
+	if (bytes < o->lines.len)
+		o->batch_hash = skip_hash_add(o->batch_hash, o->batch_at,
+					      o->lines.ptr, bytes);
+	buf_cut_front(&o->lines, bytes);
+	buf_cut_front(&o->answers, lines);
+	o->batch_at += (int64_t)bytes;
+	if (o->lines.len == 0)
+		o->batch_at = 0;
+}
+
+/* The first `bytes` are in the file: count the lines that end there. */
+static void count_written(struct output_file *o, size_t bytes)
+{
+	struct sink_stats *stats = o->env->stats;
+	size_t lines = o->answers.len, whole_bytes = o->lines.len;
+	if (bytes < o->lines.len) {
+		const char *end =
+			bytes > 0 ? memrchr(o->lines.ptr, '\n', bytes) : NULL;
+		whole_bytes =
+			end == NULL ? 0 : (size_t)(end + 1 - o->lines.ptr);
+		lines = span_count(span_make(o->lines.ptr, whole_bytes), '\n');
+	}
+	size_t messages = count_messages(o, 0, lines);
+	stats->lines_written_total += lines;
+	stats->lines_queued -= lines;
+	stats->messages_written_total += messages;
+	stats->messages_queued -= messages;
+	o->torn_bytes = bytes - whole_bytes;
+	cut_lines(o, lines, whole_bytes);
 }
 
 /* --- writing */
@@ -86,8 +90,8 @@ static int write_part(struct output_file *o, size_t end)
 		.bytes = span_make(o->lines.ptr + at, end - at),
 	};
 	int error = append_file_write(&o->file, &part, &done);
-	output_lines_written(o, at + done);
-	return error == EINPROGRESS ? leave_write(o) : error;
+	count_written(o, at + done);
+	return error;
 }
 
 /* Complete a torn line, unless another process appended to the file: then the
@@ -149,7 +153,7 @@ static int recover_lines(struct output_file *o)
 	if (found == 0)
 		return 0;
 	o->env->stats->recovered_bytes_total += found;
-	output_lines_written(o, found);
+	count_written(o, found);
 	return 0;
 }
 
@@ -262,6 +266,46 @@ static enum append_result fail(struct output_file *o, int error, int64_t now_ns)
 
 /* --- setting aside */
 
+/* Spill the first `bytes`, which are whole lines. */
+static int spill_part(struct output_file *o, size_t bytes, bool is_old)
+{
+	struct span part = span_make(o->lines.ptr, bytes);
+	size_t lines = span_count(part, '\n');
+	const struct spill_lines what = {
+		.bytes = part,
+		.lines = (uint32_t)lines,
+		.messages = (uint32_t)count_messages(o, 0, lines),
+		.is_old = is_old,
+		.torn_bytes = o->torn_bytes,
+	};
+	int error = spill_add(o->spill, &what, &o->file);
+	if (error != 0)
+		return error;
+	o->torn_bytes = 0;
+	cut_lines(o, lines, bytes);
+	return 0;
+}
+
+static int spill_all(struct output_file *o)
+{
+	if (o->spill == NULL)
+		o->spill = spill_new(o->env->spills, o->path);
+	if (o->spill == NULL)
+		return errno;
+	/* The spill can only complete its own first line. */
+	if (o->torn_bytes > 0 && !spill_is_empty(o->spill))
+		return EBUSY;
+	size_t old_bytes = o->batch_at < 0 ? (size_t)-o->batch_at : 0;
+	int error = old_bytes > 0 ? spill_part(o, old_bytes, true) : 0;
+	if (error == 0 && o->lines.len > 0)
+		error = spill_part(o, o->lines.len, false);
+	if (error == 0) {
+		o->unspilled = 0;
+		o->env->spills->is_broken = false;
+	}
+	return error;
+}
+
 /* The journal keeps lines that cannot be spilled for the moment.  If that
  * lasts, the other files must continue, and the lines stay in memory.  Returns
  * whether the journal still keeps them. */
@@ -285,7 +329,7 @@ static enum append_result hold_lines(struct output_file *o)
 		       o->env->spills != NULL && !held_files_can_spill(o);
 	int error = 0;
 	if (o->env->spills != NULL && o->lines.len > 0)
-		error = is_full ? ENOSPC : output_lines_spill(o);
+		error = is_full ? ENOSPC : spill_all(o);
 	if (error != 0 && (o->is_disk || (!is_full && wait_for_spill(o))))
 		return APPEND_BLOCKED;
 	if (error != 0 && !is_full) {
@@ -322,7 +366,6 @@ void output_file_free(struct output_file *o)
 	buf_fini(&o->lines);
 	buf_fini(&o->answers);
 	buf_fini(&o->file.head);
-	append_slow_forget(&o->file);
 	free(o->path);
 	free(o);
 }
@@ -352,9 +395,7 @@ static enum append_result flush(struct output_file *o, int64_t now_ns)
 		o->env->stats->retries_total++;
 	}
 	o->file.is_urgent = o->env->spills != NULL && !held_files_can_spill(o);
-	int error = account_left(o);
-	if (error == 0 && o->spill != NULL)
-		error = drain(o, now_ns);
+	int error = o->spill != NULL ? drain(o, now_ns) : 0;
 	bool is_next = o->spill == NULL || spill_is_empty(o->spill);
 	if (error == 0 && is_next && o->lines.len > 0)
 		error = write_lines(o, now_ns);
@@ -371,7 +412,6 @@ void output_files_begin_flush(struct file_env *env, int64_t now_ns)
 	file_lock_begin_flush(env->lock);
 	file_block_begin_flush(env, now_ns);
 	env->listing.now_ns = now_ns;
-	append_slow_begin_flush(env);
 }
 
 enum append_result output_file_flush(struct output_file *o, int64_t now_ns)
@@ -428,8 +468,7 @@ void output_file_drop(struct output_file *o, size_t keep_bytes)
 	struct span rest =
 		span_make(o->lines.ptr + kept_bytes, o->lines.len - kept_bytes);
 	size_t lines = span_count(rest, '\n');
-	size_t messages =
-		output_lines_messages(o, o->answers.len - lines, lines);
+	size_t messages = count_messages(o, o->answers.len - lines, lines);
 	stats->lines_queued -= lines;
 	stats->lines_dropped_total[DROP_write_failed] += lines;
 	stats->messages_queued -= messages;

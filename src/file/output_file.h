@@ -23,13 +23,12 @@
  *    file's spill (spill.h).  If spilling fails, too, the result is
  *    APPEND_BLOCKED for ten attempts; after that, or without a spill, the lines
  *    stay in memory.  Writing is retried after 100 ms, doubling to 5 s.
- *  - Another process keeps the file busy (EBUSY): it holds the file's lock, has
- *    not completed its last line, or makes a write hang (append_slow.h).  That
- *    is no error and usually short: the result is APPEND_HELD as long as the
- *    spill has room, and then APPEND_BLOCKED, so that no line is dropped.  A
- *    process that keeps the file busy for BUSY_WAIT_S seconds cannot block the
- *    other files any longer, and all busy files of a sink together only for a
- *    limited time (file_block.h).
+ *  - Another process keeps the file busy (EBUSY): it holds the file's lock or
+ *    has not completed its last line.  That is no error and usually short: the
+ *    result is APPEND_HELD as long as the spill has room, and then
+ *    APPEND_BLOCKED, so that no line is dropped.  A process that keeps the file
+ *    busy for BUSY_WAIT_S seconds cannot block the other files any longer, and
+ *    all busy files of a sink together only for a limited time (file_block.h).
  * The spill has no room for another file if too many files wait already
  * (held_files.h).
  * A newer line is never written before an older one: spilled lines come first.

@@ -69,7 +69,7 @@ static void count_lost(struct spill *s)
 	stats->messages_dropped_total[DROP_write_failed] += s->messages;
 	count_gone(s, s->lines, s->messages);
 	s->state.position_bytes = s->chunk_bytes = s->size_bytes;
-	s->state.torn_bytes = s->state.piece_bytes = 0;
+	s->state.torn_bytes = 0;
 }
 
 /* --- draining */
@@ -178,46 +178,6 @@ static int announce(struct spill *s, int fd, const struct append_file *out)
 	int error = spill_save_state(s, fd);
 	s->failed_saves = error != 0 ? s->failed_saves + 1 : 0;
 	return s->failed_saves < TRIES ? error : 0;
-}
-
-/* As announce() for a piece, so that the next process finds it. */
-void spill_left(struct spill *s, const struct append_file *out)
-{
-	set_end(s, out, out->slow.io_bytes);
-	s->is_unsaved = true;
-}
-
-static int account_left(struct spill *s, int fd, struct append_file *out)
-{
-	size_t *left = &out->slow.left_bytes;
-	int error = 0;
-	while (error == 0 && *left > 0 && spill_can_drain(s)) {
-		error = read_piece(s, fd);
-		size_t piece = s->dir->piece.len;
-		size_t bytes = piece < *left ? piece : *left;
-		if (error == 0) {
-			advance(s, bytes);
-			*left -= bytes;
-		}
-	}
-	return error == 0 && *left > 0 && !spill_is_empty(s) ? EBUSY : error;
-}
-
-/* If the spill was lost meanwhile, the lines are, too. */
-int spill_account_left(struct spill *s, struct append_file *out)
-{
-	if (s->state.piece_bytes == 0)
-		return 0;
-	int fd = spill_open(s, O_RDWR);
-	if (fd < 0)
-		return file_is_gone(s->path, errno, NULL) ? 0 : errno;
-	int error = account_left(s, fd, out);
-	s->state.end_bytes = out->end_bytes;
-	s->state.piece_bytes = out->slow.left_bytes;
-	spill_try_save(s, fd);
-	free_large_piece(s->dir);
-	close(fd);
-	return error == SPILL_CUT ? 0 : error;
 }
 
 /* A process that was killed after its write could not save the position.  After
@@ -337,11 +297,7 @@ static int drain(struct spill *s, int fd, struct append_file *out,
 	};
 	error = append_file_write(out, &piece, &done);
 	save_progress(s, fd, out, done); /* also if nothing was written */
-	if (error != EINPROGRESS)
-		return error;
-	spill_left(s, out);
-	spill_try_save(s, fd);
-	return EBUSY;
+	return error;
 }
 
 int spill_drain(struct spill *s, struct append_file *out, int64_t now_ns)

@@ -153,15 +153,6 @@ void spill_recover(struct spill *, struct append_file *out);
 int spill_drain(struct spill *, struct append_file *out,
 		int64_t now_ns) MUST_USE;
 
-/* The lines that were added last are those of a write to the output file that
- * was left (append_slow.h), and the spill was empty before: note in the state
- * that this write may still write them. */
-void spill_left(struct spill *, const struct append_file *out);
-
-/* The write has ended: out->slow.left_bytes of the first lines are in the
- * file.  Returns 0 or an errno; EBUSY before the lines are committed. */
-int spill_account_left(struct spill *, struct append_file *out) MUST_USE;
-
 /* Before a commit: is the position saved?  Tries to save it if not.  After ten
  * failures the result is true; after a restart, lines may then be written
  * twice. */
