@@ -248,6 +248,8 @@ static bool set(struct endpoints *had, const struct endpoint_specs *specs,
 		if (socket_is_at(next.sockets[i], &opts))
 			socket_keep(next.sockets[i], &opts);
 	}
+	next.again_ns = had->again_ns;
+	next.lost_rate = had->lost_rate;
 	*had = next;
 	return true;
 }

@@ -143,7 +143,8 @@ static uint64_t count_perhaps_written(const struct inspection *r,
 	if (from < r->replayed.end_seq)
 		from = r->replayed.end_seq;
 	if (from >= c->noted_end_seq ||
-	    r->replayed.batch_number == c->state.tail.number)
+	    (r->replayed.end_seq > 0 &&
+	     r->replayed.batch_number == c->state.tail.number))
 		return 0;
 	for (uint64_t i = 0; i < c->notes; i++)
 		if (noted[i].check != JOURNAL_NOTE_VOID &&

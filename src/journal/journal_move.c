@@ -72,7 +72,7 @@ static void carry_replayed(struct journal *to, const struct journal *from,
 			   uint64_t number)
 {
 	struct journal_replayed r = journal_replayed_read(&from->view);
-	bool is_of_batch = r.batch_number == number;
+	bool is_of_batch = r.end_seq > 0 && r.batch_number == number;
 	r.batch_number = is_of_batch ? to->consumer.number : 0;
 	r.check = journal_replayed_check(&r);
 	to->view.header->replayed = r;

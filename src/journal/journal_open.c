@@ -189,12 +189,25 @@ static void make_slots(struct journal *j)
 	}
 }
 
+/* A replay has sent messages that were in slots, and then there was no room for
+ * them in the ring.  Later messages get their numbers. */
+static void forget_refused(struct journal *j)
+{
+	struct journal_replayed *r = &j->consumer.replayed;
+	if (r->end_seq <= j->producer.stats.appended_total)
+		return;
+	r->end_seq = j->producer.stats.appended_total;
+	r->check = journal_replayed_check(r);
+	j->view.header->replayed = *r;
+}
+
 /* The file is good and locked: continue where the previous process stopped. */
 static void continue_with(struct journal *j, const struct journal_content *c)
 {
 	journal_take_state(j, c);
 	if (c->in_slots > 0)
 		journal_take_over(j, c->in_slots, clock_real_ns());
+	forget_refused(j);
 	make_slots(j);
 	for (size_t i = 0; i < j->view.geometry.slots; i++)
 		journal_make_ready(&j->slots[i]);

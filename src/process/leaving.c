@@ -121,7 +121,10 @@ static void leave(struct worker *w, const char *why, const bool *kept_by_next)
 	atomic_store(&w->waits_to_leave, false);
 	uv_timer_stop(&w->idle_timer);
 	receiver_leave(w->receiver, kept_by_next);
-	if (must_empty_journal(w) && !w->is_held) {
+	/* If no worker follows, Grace is the last chance of these lines. */
+	bool saves_lines =
+		kept_by_next == NULL && backlog_of(w).unsaved_lines > 0;
+	if ((must_empty_journal(w) || saves_lines) && !w->is_held) {
 		if (kept_by_next != NULL)
 			pipeline_finish_for_next(w->pipeline);
 		else

@@ -223,7 +223,7 @@ def test_lines_that_could_not_be_spilled_before_a_kill_are_logged_and_counted(
 def test_lines_that_could_not_be_spilled_are_logged_without_a_supervisor(
         start, unspilled):
     """The next start counts them."""
-    config = unspilled.config()
+    config = unspilled.config(grace="1")
     daemon = start(config)
     worker = daemon.worker()
     wait_in_memory(daemon, unspilled)
@@ -234,3 +234,18 @@ def test_lines_that_could_not_be_spilled_are_logged_without_a_supervisor(
     unspilled.check_lost(daemon)
     counts = start(config).wait_for_messages(COUNT)
     assert counts.dropped("write_failed") == COUNT
+
+
+def test_lines_that_could_not_be_spilled_are_written_without_a_supervisor(
+        out, start, unspilled):
+    daemon = start(unspilled.config())
+    worker = daemon.worker()
+    wait_in_memory(daemon, unspilled)
+    daemon.process.kill()
+    daemon.wait()
+    daemon.has_ended = True
+    wait_until(lambda: f"lines_in_memory={COUNT} " in daemon.log(),
+               "the worker to report that it retries")
+    unspilled.end()
+    wait_until(lambda: not is_alive(worker), "the end of the worker")
+    assert out.lines() == [b"%d" % n for n in range(COUNT)]

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "journal/journal_format.h"
+#include "journal/journal_replay.h"
 #include "tool/replay.h"
 
 enum { COUNT_KILLED = 5, NOBODY = 65534 };
@@ -448,6 +449,60 @@ static void a_kill_repeats_at_most_one_message(void **state)
 	cmocka_unit_test_setup_teardown(name, tool_dir_set_up, \
 					tool_dir_tear_down)
 
+static void receive_in_slot(struct journal *j, unsigned slot, struct span text)
+{
+	unsigned count;
+	struct mmsghdr *m = &journal_slots(j, 0, &count)[slot];
+	assert_true(slot < count && text.len <= m->msg_hdr.msg_iov->iov_len);
+	memcpy(m->msg_hdr.msg_iov->iov_base, text.ptr, text.len);
+	m->msg_hdr.msg_flags = 0;
+	m->msg_hdr.msg_controllen = 0;
+	m->msg_len = (unsigned)text.len;
+}
+
+static enum journal_sent send_nothing(void *data,
+				      const struct journal_entry *entry,
+				      const struct journal_input *input)
+{
+	(void)entry, (void)input;
+	++*(unsigned *)data;
+	return JOURNAL_SENT;
+}
+
+/* When sluiced was killed, the ring was full, and a slot had a datagram.  The
+ * replay sends both, but the next sluiced has no room for that datagram. */
+static void messages_after_a_replay_of_a_full_journal_are_new(void **state)
+{
+	struct tool_dir *p = *state;
+	static const char text[1000];
+	struct journal *j = tool_dir_open_journal(p, "journal");
+	unsigned count = 0, sent = 0;
+	do
+		receive_in_slot(j, 0, span_make(text, sizeof text));
+	while (journal_append(j, 1, NS_PER_S) == 1 && ++count < 1000);
+	receive_in_slot(j, 0, span_make(text, sizeof text));
+	journal_close(j);
+
+	struct err e;
+	struct journal_replay_result result;
+	struct journal_replay *r =
+		journal_replay_open(tool_dir_path(p, "journal"), false, &e);
+	assert_non_null(r);
+	assert_true(journal_replay_send(r, send_nothing, &sent, &result, &e));
+	journal_replay_close(r);
+	assert_int_equal(sent, count + 1);
+
+	j = assert_takes_replayed(p, count, count);
+	journal_commit(j, NULL, 0);
+	struct journal_entry entry;
+	for (unsigned n = 0; n < 3; n++) {
+		tool_dir_append(j, 0, NS_PER_S, SPAN("new"));
+		assert_true(journal_take(j, &entry));
+		assert_false(entry.is_replayed);
+	}
+	journal_close(j);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -465,6 +520,7 @@ int main(void)
 		TEST(after_again_the_rest_needs_no_again),
 		TEST(a_later_batch_is_refused_again),
 		TEST(a_kill_repeats_at_most_one_message),
+		TEST(messages_after_a_replay_of_a_full_journal_are_new),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "file/append_file.h"
@@ -35,6 +37,14 @@ int sync_file_range(int fd, off_t at, off_t bytes, unsigned how)
 	calls[call_count++] = (struct call){fd, at, bytes, how};
 	errno = call_errno;
 	return call_errno != 0 ? -1 : 0;
+}
+
+/* The temporary directory may be on overlayfs. */
+int fstatfs(int fd, struct statfs *fs)
+{
+	(void)fd;
+	*fs = (struct statfs){.f_type = EXT4_SUPER_MAGIC};
+	return 0;
 }
 
 struct fixture {
