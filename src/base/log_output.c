@@ -4,8 +4,9 @@
  * is a pipe to the thread run_writer.  The pipe is in packet mode, so that the
  * thread reads line by line.
  * log_output_open_or_stderr and log_output_retry let the thread run_opening
- * open the file.  Only while standard error is used, it replaces the output in
- * a process whose other threads log: then no other thread uses to_file.
+ * open the file.  run_opening may replace the output while other threads log,
+ * but only while standard error is used, because then no other thread uses
+ * to_file.
  * Failures: a full pipe and a failing write drop the line.  If the disk hangs,
  * the thread waits and the pipe fills up. */
 #include "base/log_output.h"

@@ -32,7 +32,7 @@ enum conf_type {
 	CONF_REGEX,    /* Ruby's syntax */
 	CONF_TAG_GLOB, /* a tag, with * */
 	CONF_FIELD,    /* the name of a field, or a record accessor */
-	CONF_TEMPLATE, /* text with record accessors */
+	CONF_TEMPLATE, /* text with {key} */
 	CONF_WORDS,    /* several words, see the help */
 	CONF_TYPE_COUNT,
 };

@@ -58,8 +58,8 @@ static void log_lock(struct output_file *o)
 	if (holder != 0)
 		snprintf(pid, sizeof pid, "%d", (int)holder);
 	log_rated(&o->env->busy_rate, LOG_WARN, "file_sink",
-		  "path=%s pid=%s err=\"the lock could not be taken for "
-		  "several seconds\" action=\"keeping the lines, "
+		  "path=%s lock_holder_pid=%s err=\"another process has held "
+		  "the lock for several seconds\" action=\"keeping the lines, "
 		  "retrying\"",
 		  log_quoted(span_of(o->path), room), pid);
 }

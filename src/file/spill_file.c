@@ -310,7 +310,8 @@ void spill_try_save(struct spill *s, int fd)
 	s->is_unsaved = error != 0;
 	if (error != 0)
 		log_line(LOG_ERROR, "spill",
-			 "path=\"%s\" err=\"cannot save how far the spill is "
-			 "written: %s\" action=\"retrying before the commit\"",
+			 "path=\"%s\" err=\"cannot save which spilled lines "
+			 "are in their file: %s\" action=\"retrying before "
+			 "the commit\"",
 			 s->path, strerror(error));
 }

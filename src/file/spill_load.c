@@ -315,8 +315,9 @@ struct spill *spill_load(struct spill_dir *dir, int dir_fd, const char *name)
 			  "path=\"%s\" err=\"%s\" action=\"keeping the spilled "
 			  "lines, retrying every second\"",
 			  s->path,
-			  error == EWOULDBLOCK ? "sluiced replay appends it"
-					       : strerror(error));
+			  error == EWOULDBLOCK
+				  ? "sluiced replay is using this spill"
+				  : strerror(error));
 		dir->is_partial = true;
 		keep_note(dir, s->path);
 	}

@@ -108,10 +108,12 @@ static bool lock(const struct lock_opts *opts, int *fd, size_t *bytes,
 			return false;
 		}
 		if (!is_waiting)
-			log_line(LOG_WARN, "journal",
-				 "path=%s err=\"in use by another sluiced\" "
-				 "action=\"waiting up to %.0f s for its end\"",
-				 path, (double)left_ns / NS_PER_S);
+			log_line(
+				LOG_WARN, "journal",
+				"path=%s err=\"in use by another sluiced or by "
+				"sluiced replay\" "
+				"action=\"waiting up to %.0f s for its end\"",
+				path, (double)left_ns / NS_PER_S);
 		is_waiting = true;
 		nanosleep(&(struct timespec){.tv_nsec = RETRY_MS * NS_PER_MS},
 			  NULL);

@@ -25,8 +25,9 @@
 /* A message of 212,992 bytes in a hundred outputs must fit.  The worker must
  * fit into 128 MiB together with a journal of 64 MiB in memory.  A file output
  * may copy the lines once (file/batch.h), and spilling them takes no further
- * copy: 48 MiB.  It is exceeded only while a spilled line of such a length is
- * moved to its file, and the next batch is as large: that takes 24 MiB more. */
+ * copy.  So lines take at most 48 MiB.  They take 24 MiB more only while a
+ * spilled line of such a length is moved to its file, and the next batch is as
+ * large. */
 enum { MESSAGE_LINES_BYTES_MAX = 24 * 1024 * 1024 };
 
 /* A line follows.  False if the message has reached the limit: render nothing.

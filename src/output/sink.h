@@ -58,7 +58,7 @@ enum sink_fsync {
 /* Where spilled lines come from, and where they go. */
 struct sink_spilled {
 	struct span name; /* of the output */
-	uint32_t id;	  /* of the output; 0: unknown, as an older version has
+	uint32_t id;	  /* of the output; 0: unknown, because an older version
 			   * spilled the lines */
 	struct span path; /* of the file */
 };

@@ -271,9 +271,9 @@ static void add_removed_sink(struct pipeline_totals *totals,
 {
 	if (stats->lines_queued > stats->lines_spilled)
 		log_line(LOG_ERROR, "pipeline",
-			 "lost=%" PRIu64 " err=\"an earlier worker ended while "
-			 "these lines of an output that was removed waited in "
-			 "its memory\" action=\"counting them as dropped\"",
+			 "lost=%" PRIu64 " err=\"an earlier worker ended with "
+			 "lines of a removed output still in its memory\" "
+			 "action=\"counting them as dropped\"",
 			 stats->lines_queued - stats->lines_spilled);
 	uint64_t spilled = stats->messages_spilled < stats->messages_queued
 				   ? stats->messages_spilled

@@ -23,12 +23,12 @@ static void move(uint64_t *from, uint64_t *found)
 	*found -= count;
 }
 
-/* Outputs may find spilled lines that they had not counted.  A removed output
- * had spilled them, so they no longer count as queued without an output.  If
- * there are more, they come from spills of another journal, and count as
- * received.  Or another output had counted them: the output with that name is
- * another one than before.  This is known when all outputs have found their
- * lines; the lines then no longer count there, nor as received again. */
+/* Outputs may find spilled lines that they had not counted.  First, these are
+ * taken from the lines of removed outputs (totals->queued).  Any others count
+ * as received, because they may come from another journal.  When all outputs
+ * have found their lines, router_settle() finds those that another output had
+ * counted, for example because its name now belongs to another section: they
+ * are subtracted from that output and no longer count as received. */
 void outputs_settle(struct outputs *o)
 {
 	struct pipeline_totals *totals = o->totals;

@@ -49,8 +49,8 @@ void outputs_committed(const struct outputs *);
 void outputs_reopen(struct outputs *);
 
 /* A value that differs for each outputs_flush, each outputs_reopen and each
- * file or piece of write-back that a flush has finished; 0 while neither is at
- * work.  Any thread may call this. */
+ * file or piece of write-back that a flush has finished; 0 while no flush or
+ * reopen is at work.  Any thread may call this. */
 uint64_t outputs_work(const struct outputs *, struct output_work *);
 
 /* Drop and count the lines that could not be written. */

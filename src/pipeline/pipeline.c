@@ -11,7 +11,7 @@
  *  - a write hangs: the watchdog calls pipeline_set_hanging, and until the
  *    write ends, the view and the receiver treat the output as blocked;
  *  - one file cannot be opened: its sink spills the lines and retries soon;
- *  - its lines cannot be spilled: they are retried until the end of Grace;
+ *  - they cannot be spilled: after ten attempts, they wait in memory;
  *  - the worker leaves while blocked: the next worker gets the batch again;
  *  - after pipeline_stop_retrying, every batch gets one more attempt. */
 #include "pipeline/pipeline.h"

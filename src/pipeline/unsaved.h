@@ -17,8 +17,8 @@ struct backoff;
 struct pipeline_view;
 
 /* Set the counts of the view, which has the newest counters of the outputs.
- * Unless the batch is committed, they only become smaller: its lines do not
- * count yet. */
+ * Before the commit, a count can only fall, because the lines of the batch do
+ * not count yet. */
 void unsaved_count(struct pipeline_view *, bool is_committed);
 
 /* The pipeline ends, and an attempt has failed: when to make the next one.  0

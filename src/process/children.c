@@ -119,7 +119,7 @@ static int64_t grace_left_ms(const struct supervisor *s,
 	if (s->state != STOPPING)
 		return 0;
 	int64_t ms = child->limits.grace_ms -
-		     (clock_mono_ns() - s->stop_ns - s->stalled_ns) / NS_PER_MS;
+		     (clock_mono_ns() - s->stop_ns) / NS_PER_MS;
 	return ms > 0 ? ms : 0;
 }
 

@@ -67,8 +67,7 @@ int64_t stopping_next_ns(const struct supervisor *s)
 
 bool stopping_starts_next(const struct supervisor *s, int status)
 {
-	int64_t grace_ns =
-		s->stop_ns + s->stalled_ns + s->limits.grace_ms * NS_PER_MS;
+	int64_t grace_ns = s->stop_ns + s->limits.grace_ms * NS_PER_MS;
 	return WIFSIGNALED(status) ||
 	       (WEXITSTATUS(status) == EXIT_CODE_SYSTEM &&
 		clock_mono_ns() < grace_ns);

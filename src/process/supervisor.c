@@ -171,8 +171,7 @@ static void restart_after(struct supervisor *s, int64_t wait_ms)
 {
 	if (wait_ms < 0) {
 		log_line(LOG_ERROR, "supervisor",
-			 "err=\"%d workers in a row died just after their "
-			 "start\" "
+			 "err=\"%d workers in a row died while they started\" "
 			 "action=\"exiting; a journal in a file keeps the "
 			 "received messages\"",
 			 QUICK_DEATHS_MAX);
@@ -410,8 +409,9 @@ static void put_off_deadlines(struct supervisor *s, int64_t late_ns)
 	if (late_ns < STALL_MS * NS_PER_MS)
 		return;
 	log_rated(&s->stall_rate, LOG_INFO, "supervisor",
-		  "stalled_ms=%lld action=\"giving the worker as much more "
-		  "time\"",
+		  "stalled_ms=%lld err=\"the supervisor did not run for a "
+		  "while; the container may have been frozen\" "
+		  "action=\"extending the worker's deadlines by this time\"",
 		  (long long)(late_ns / NS_PER_MS));
 	if (s->stop_ns != 0)
 		s->stalled_ns += late_ns;

@@ -27,7 +27,7 @@
  * had to be killed at the deadline of a stop, if messages or spilled lines stay
  * with a journal that the configuration no longer names, if messages were lost
  * with a removed journal or stay in a renamed one, if QUICK_DEATHS_MAX workers
- * in a row died just after their start, or after another failure.  Errors have
+ * in a row died while they started, or after another failure.  Errors have
  * been logged. */
 int supervisor_run(const struct assemble_opts *);
 

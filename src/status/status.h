@@ -17,8 +17,8 @@ struct settings;
 
 /* What becomes of a reload that is requested over HTTP. */
 enum reload_outcome {
-	RELOAD_IMPOSSIBLE, /* there is no supervisor */
-	RELOAD_REFUSED,	   /* another reload is under way */
+	RELOAD_IMPOSSIBLE, /* Hot_Reload is off, or no supervisor */
+	RELOAD_REFUSED,	   /* during a reload, a start or a stop */
 	RELOAD_TOO_SOON,   /* after the last one (process/reload_pace.h) */
 	RELOAD_PENDING,
 	RELOAD_DONE,

@@ -213,7 +213,7 @@ def test_a_spill_that_a_replay_appends_is_loaded_after_that(
         fcntl.flock(file, fcntl.LOCK_EX)
         assert "another sluiced replay" in replay(room, spill).err
         daemon = start(config(room))
-        wait_until(lambda: 'err="sluiced replay appends it"' in daemon.log(),
+        wait_until(lambda: 'err="sluiced replay is using this spill"' in daemon.log(),
                    "the error")
         assert daemon.metrics().sum("sluiced_output_lines_queued") == 2
         assert not path.exists()

@@ -155,8 +155,8 @@ def test_a_lock_that_is_held_for_long_is_reported_with_its_holder(
         wait_until(lambda: faults.held, "a write to hang")
         with Sender(a.room.socket) as sender:
             sender.send(datagram({"n": 1, "pad": ""}))
-        line = re.compile(f"level=warn .* pid={b.daemon.worker()} "
-                          'err="the lock could not be taken for several seconds')
+        line = re.compile(f"level=warn .* lock_holder_pid={b.daemon.worker()} "
+                          'err="another process has held the lock for several seconds')
         wait_until(lambda: line.search(a.daemon.log()), "the warning")
         faults.end()
         wait_until(lambda: out.has(2), "the lines")
