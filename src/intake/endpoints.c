@@ -280,7 +280,9 @@ static bool may_replace(struct endpoints *e, uint32_t number)
 {
 	struct socket_opts opts = opts_of(&e->specs.sockets[number]);
 	struct err err;
-	if (socket_try(&opts, &err) == SOCKET_TRY_GOOD)
+	if (socket_try(&opts, &err) == SOCKET_TRY_GOOD &&
+	    (!socket_kind_is_unix(opts.kind) ||
+	     socket_path_is_free(opts.path, &err)))
 		return true;
 	log_rated(
 		&e->lost_rate, LOG_ERROR, "endpoints",

@@ -137,6 +137,7 @@ void child_go(struct supervisor *s, struct child *child)
 		spills_left_for(&s->spills_left, s->limits.journal_path);
 	memcpy(m.limits.journal_path, left, strlen(left) + 1);
 	struct endpoints *e = &s->endpoints;
+	child->specs = e->specs; /* perhaps with addresses of old sockets */
 	for (uint32_t i = 0; i < e->specs.socket_count; i++) {
 		m.fds[m.fd_count++] = socket_fd(e->sockets[i]);
 		child->sockets[i] = socket_inode(e->sockets[i]);

@@ -84,6 +84,8 @@ bool reload_begin(struct supervisor *s, enum reload_cause cause)
 			  clock_mono_ns());
 	if (!child_spawn(s, &s->next, cause == RELOAD_BY_SUPERVISOR))
 		reload_failed(s, "the new worker could not start", false);
+	else
+		s->next.keeps_sockets = cause == RELOAD_BY_SUPERVISOR;
 	return true;
 }
 
@@ -136,7 +138,14 @@ void reload_take_over(struct supervisor *s)
 void reload_hand_over(struct supervisor *s)
 {
 	struct err e;
-	if (!endpoints_set(&s->endpoints, &s->next.specs, &e)) {
+	/* One socket that cannot be opened must not keep a lost one, or a
+	 * removed journal, from being made again. */
+	bool is_set =
+		s->next.keeps_sockets
+			? endpoints_set_or_keep(&s->endpoints, &s->next.specs,
+						&e)
+			: endpoints_set(&s->endpoints, &s->next.specs, &e);
+	if (!is_set) {
 		kill(s->next.pid, SIGKILL);
 		s->next.is_refused = true;
 		s->next.is_ready = false; /* it must not take over */

@@ -110,6 +110,29 @@ def test_the_next_worker_continues_with_a_socket_that_is_lost(
     assert out.lines() == [b"old", b"old"] * sends + [b"new"]
 
 
+def test_a_socket_that_stays_lost_does_not_keep_another_one_lost(
+        room, out, start):
+    """The directories of both sockets are removed, and one comes back."""
+    places = [room.path / "a", room.path / "b"]
+    for place in places:
+        place.mkdir()
+    daemon = start(config(room, *(section(
+        "INPUT", "Name syslog", f"Tag {place.name}",
+        f"Path {place / 'access.sock'}", "Mode unix_udp", "Parser all")
+        for place in places)))
+    for place in places:
+        place.rename(room.path / f"away-{place.name}")
+    wait_until(lambda: daemon.log().count(LOST) == 2, "the loss")
+    places[0].mkdir()
+    wait_until((places[0] / "access.sock").exists, "a new socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as new:
+        new.connect(str(places[0] / "access.sock"))
+        new.send(b"new")
+    daemon.wait_for_messages(1)
+    assert out.lines() == [b"new"]
+    assert "reload=failed" not in daemon.log()
+
+
 @pytest.mark.parametrize("mode, kind", [
     ("udp", socket.SOCK_DGRAM), ("tcp", socket.SOCK_STREAM)])
 def test_the_next_worker_continues_if_the_new_port_is_in_use(

@@ -199,6 +199,23 @@ static void a_lost_socket_is_replaced_when_that_is_possible(void **state)
 	assert_int_equal(rmdir(f->away), 0);
 }
 
+/* Another process uses the path now: no reload could open a socket there. */
+static void a_lost_socket_is_not_replaced_while_its_path_is_used(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	set(f);
+	const char *path = f->specs.sockets[0].path;
+	memcpy(to.sun_path, path, strlen(path));
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof to), 0);
+	for (int i = 0; i < 20; i++)
+		assert_true(restore(f));
+	close(fd);
+	assert_int_equal(unlink(path), 0);
+}
+
 static void the_next_worker_continues_with_a_lost_socket(void **state)
 {
 	struct fixture *f = *state;
@@ -313,6 +330,7 @@ int main(void)
 		TEST(a_socket_that_comes_back_without_its_path_is_linked_again),
 		TEST(an_error_of_the_file_system_does_not_make_a_socket_lost),
 		TEST(a_lost_socket_is_replaced_when_that_is_possible),
+		TEST(a_lost_socket_is_not_replaced_while_its_path_is_used),
 		TEST(the_next_worker_continues_with_a_lost_socket),
 		TEST(the_next_worker_continues_if_the_new_path_of_an_input_is_bad),
 		TEST(the_next_worker_continues_if_a_new_port_is_in_use),
