@@ -106,8 +106,9 @@ static bool is_over(const struct write_back *w)
 	return w->has_ended || atomic_load(w->is_time_up);
 }
 
-/* The kernel completes the bytes of one call together.  After each piece, the
- * watchdog is told that the disk is slow, but does not hang. */
+/* One call ends only when all its bytes are on the disk, so the range is split
+ * into pieces.  Each piece counts as an answer of the disk: if it is only slow,
+ * the watchdog must not report that it hangs. */
 static void sync_range(const struct append_file *f, uint64_t at, uint64_t end,
 		       unsigned how)
 {

@@ -80,7 +80,8 @@ bool endpoints_have(const struct endpoints *, ino_t);
 /* If now_ns (clock_mono_ns) has reached look_ns, set the next look_ns and
  * restore the paths of Unix sockets if somebody removed them (socket_restore).
  * Without its path, no new sender can connect to a socket.  False if a socket
- * is lost and another can probably be opened in its place: call endpoints_set.
+ * is lost and another can probably be opened in its place: call
+ * endpoints_set_or_keep.
  * Returns false at most once in ten seconds until endpoints_set succeeds. */
 bool endpoints_restore(struct endpoints *e, int64_t now_ns);
 

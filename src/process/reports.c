@@ -3,7 +3,7 @@
  * kinds of messages are treated differently then.
  *
  * Reports say what the worker has done: JOURNAL, WORKING, RETIRED_READ,
- * OUTPUTS_GOOD, TOO_SOON.  They are as true as before its death.
+ * OUTPUTS_GOOD, TOO_SOON.  Its death changes nothing about them.
  *
  * Requests ask the supervisor to do something.  Of these, only a signal still
  * matters.  RELOAD does not: the worker that replaces the dead one reads the

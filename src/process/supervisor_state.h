@@ -53,7 +53,7 @@ struct child {
 	bool is_late;	    /* killed: its configuration took too long */
 	bool is_dismissed;  /* killed: the old worker stays */
 	bool is_refused;    /* killed: its endpoints cannot be opened */
-	bool keeps_sockets; /* those that cannot be replaced */
+	bool keeps_sockets; /* its old ones, if new ones cannot be opened */
 	/* left_by_dead has seen that it is dead, but waitpid has not returned
 	 * it yet. */
 	bool was_dead;

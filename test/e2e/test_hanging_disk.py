@@ -62,7 +62,7 @@ def test_receiving_continues_until_the_journal_is_full(
     assert numbers == sorted(set(numbers)) and len(numbers) == written
 
 
-def test_so_it_does_with_more_files_than_stay_open(
+def test_receiving_continues_with_more_files_than_stay_open(
         room, out, limited, hanging_disk, start, stream):
     daemon = start(numbered_in_files(room), wrapper=limited.wrapper)
 
@@ -77,7 +77,7 @@ def test_so_it_does_with_more_files_than_stay_open(
     assert len(set(numbers)) == len(numbers) == written
 
 
-def test_so_it_does_with_dead_letters(
+def test_receiving_continues_with_dead_letters(
         room, limited, hanging_disk, start, stream):
     letters = room.out / "letters"
     daemon = start(
@@ -99,7 +99,7 @@ def test_so_it_does_with_dead_letters(
 
 
 @pytest.mark.parametrize("limited", [LIMIT_BYTES // 2], indirect=True)
-def test_so_it_does_with_the_journal_on_the_same_disk(
+def test_receiving_continues_with_the_journal_on_the_same_disk(
         room, out, limited, hanging_disk, start, stream):
     """The whole journal may be in memory then."""
     room.out.chmod(0o777)

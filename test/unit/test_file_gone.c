@@ -47,6 +47,14 @@ static void write_first_line(struct sink_dir *d)
 	bad_calls_entries = 0;
 }
 
+/* The first line was written.  The second one goes to a new file. */
+static void check_new_file(struct sink_dir *d, const char *old, const char *now)
+{
+	write_line(d, "2");
+	assert_string_equal(sink_dir_content(d, old), "1\n");
+	assert_string_equal(sink_dir_content(d, now), "2\n");
+}
+
 /* --- the kernel knows the file's present name */
 
 static void a_rename_is_noticed_without_listing_the_directory(void **state)
@@ -76,9 +84,7 @@ static void a_renamed_directory_is_noticed_without_listing_any(void **state)
 	open_large(&d, "    Path @/out\n");
 	write_first_line(&d);
 	sink_dir_move(&d, "out", "before");
-	write_line(&d, "2");
-	assert_string_equal(sink_dir_content(&d, "before/a"), "1\n");
-	assert_string_equal(sink_dir_content(&d, "out/a"), "2\n");
+	check_new_file(&d, "before/a", "out/a");
 	assert_int_equal(bad_calls_entries, 0);
 	sink_dir_fini(&d);
 }
@@ -91,16 +97,14 @@ static void a_rename_to_another_directory_is_noticed_too(void **state)
 	assert_int_equal(mkdir(sink_dir_path(&d, "old"), 0755), 0);
 	write_first_line(&d);
 	sink_dir_move(&d, "out/a", "old/a");
-	write_line(&d, "2");
-	assert_string_equal(sink_dir_content(&d, "old/a"), "1\n");
-	assert_string_equal(sink_dir_content(&d, "out/a"), "2\n");
+	check_new_file(&d, "old/a", "out/a");
 	assert_int_equal(bad_calls_entries, 0);
 	sink_dir_fini(&d);
 }
 
 /* The link is still listed, so the listing cannot tell that its target was
  * renamed. */
-static void the_renamed_target_of_a_symbolic_link_is_left(void **state)
+static void the_renamed_target_of_a_symbolic_link_is_closed(void **state)
 {
 	(void)state;
 	struct sink_dir d;
@@ -108,14 +112,12 @@ static void the_renamed_target_of_a_symbolic_link_is_left(void **state)
 	assert_int_equal(symlink("real", sink_dir_path(&d, "out/a")), 0);
 	write_first_line(&d);
 	sink_dir_move(&d, "out/real", "out/real.1");
-	write_line(&d, "2");
-	assert_string_equal(sink_dir_content(&d, "out/real.1"), "1\n");
-	assert_string_equal(sink_dir_content(&d, "out/real"), "2\n");
+	check_new_file(&d, "out/real.1", "out/real");
 	sink_dir_fini(&d);
 }
 
-/* ENOENT is not believed if the kernel reports the same name as before. */
-static void a_file_that_was_not_renamed_is_not_left(void **state)
+/* stat() fails with ENOENT, but the kernel reports the same name as before. */
+static void a_file_that_was_not_renamed_stays_open(void **state)
 {
 	(void)state;
 	struct sink_dir d;
@@ -134,7 +136,7 @@ static void a_file_that_was_not_renamed_is_not_left(void **state)
 
 /* The file has another name, which the kernel does not report: it reports the
  * removed one. */
-static void a_file_with_a_second_name_is_left(void **state)
+static void a_file_with_a_second_name_is_closed(void **state)
 {
 	(void)state;
 	struct sink_dir d;
@@ -226,9 +228,10 @@ int main(void)
 		cmocka_unit_test(
 			a_renamed_directory_is_noticed_without_listing_any),
 		cmocka_unit_test(a_rename_to_another_directory_is_noticed_too),
-		cmocka_unit_test(the_renamed_target_of_a_symbolic_link_is_left),
-		cmocka_unit_test(a_file_that_was_not_renamed_is_not_left),
-		cmocka_unit_test(a_file_with_a_second_name_is_left),
+		cmocka_unit_test(
+			the_renamed_target_of_a_symbolic_link_is_closed),
+		cmocka_unit_test(a_file_that_was_not_renamed_stays_open),
+		cmocka_unit_test(a_file_with_a_second_name_is_closed),
 		cmocka_unit_test(a_rename_is_noticed_without_proc),
 		cmocka_unit_test(
 			frequent_renames_cannot_cause_frequent_listings),
