@@ -38,6 +38,14 @@ class InodeLock:
         assert self.process.returncode == 0
 
 
+def has_userfaultfd():
+    """Containers often forbid this system call."""
+    fd = libc.syscall(SYS_USERFAULTFD, os.O_CLOEXEC)
+    if fd >= 0:
+        os.close(fd)
+    return fd >= 0
+
+
 def _page_without_memory():
     """A page of which a use waits until _give_memory: the descriptor, the
     address, and the owner of the memory."""
